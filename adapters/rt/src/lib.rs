@@ -1,0 +1,46 @@
+//! The boundary between [allhome](https://docs.rs/allhome) and an async runtime.
+//!
+//! A runtime's author implements [`Spawn`] and, where the runtime can, [`Timer`],
+//! [`SpawnBlocking`] and [`SpawnLocal`]; a [`Runtime`] bundles them into the cheap handle that a
+//! nursery is opened on. That is all: no abort, no join handle, no panic policy and no error is
+//! asked of a runtime, because those are what runtimes differ in. The core brings its own.
+//!
+//! This crate depends on nothing and changes rarely: two versions of it would be two unrelated
+//! sets of traits.
+//!
+//! # A runtime in ten lines
+//!
+//! ```
+//! use allhome_rt::{Runtime, Spawn, Task};
+//! use std::task::{Context, Poll, Waker};
+//!
+//! /// Gives every task a thread of its own that polls until the task is done.
+//! struct Threads;
+//!
+//! impl Spawn for Threads {
+//!     fn spawn(&self, mut task: Task) {
+//!         std::thread::spawn(move || {
+//!             let mut cx = Context::from_waker(Waker::noop());
+//!             while std::pin::Pin::new(&mut task).poll(&mut cx).is_pending() {
+//!                 std::thread::yield_now();
+//!             }
+//!         });
+//!     }
+//! }
+//!
+//! # use std::future::Future;
+//! let runtime = Runtime::new("threads", Threads);
+//! let (tx, rx) = std::sync::mpsc::channel();
+//! runtime.spawn(Task::from_future(async move { tx.send(7).unwrap() }));
+//! assert_eq!(rx.recv(), Ok(7));
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod runtime;
+mod task;
+mod traits;
+
+pub use runtime::{IntoRuntime, NoRuntime, Runtime, RuntimeBuilder};
+pub use task::{LocalTask, LocalWork, Slot, Task, Work};
+pub use traits::{BoxSleep, Job, Spawn, SpawnBlocking, SpawnLocal, Timer};

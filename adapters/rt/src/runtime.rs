@@ -1,0 +1,173 @@
+//! The handle that bundles what a runtime can do.
+
+use crate::{Job, Spawn, SpawnBlocking, Task, Timer};
+use std::fmt;
+use std::sync::Arc;
+
+/// A runtime: a name and its capabilities, behind one pointer. Cloning costs one increment.
+///
+/// Adapters and executors convert into it through [`IntoRuntime`]; a runtime of your own is built
+/// with [`Runtime::new`] or, where it has more than [`Spawn`], with [`Runtime::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use allhome_rt::{Runtime, Spawn, Task};
+///
+/// struct Discard;
+/// impl Spawn for Discard {
+///     fn spawn(&self, task: Task) { drop(task) }
+/// }
+///
+/// let runtime = Runtime::new("discard", Discard);
+/// assert_eq!(runtime.name(), "discard");
+/// assert!(runtime.timer().is_none());
+/// ```
+#[derive(Clone)]
+pub struct Runtime {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    name: &'static str,
+    spawn: Box<dyn Spawn>,
+    timer: Option<Arc<dyn Timer>>,
+    blocking: Option<Box<dyn SpawnBlocking>>,
+}
+
+impl Runtime {
+    /// Makes a runtime that can spawn and nothing else.
+    pub fn new(name: &'static str, spawn: impl Spawn + 'static) -> Runtime {
+        Runtime::builder(name, spawn).build()
+    }
+
+    /// Starts a runtime to which more capabilities can be added.
+    pub fn builder(name: &'static str, spawn: impl Spawn + 'static) -> RuntimeBuilder {
+        RuntimeBuilder {
+            parts: Parts { name, spawn: Box::new(spawn), timer: None, blocking: None },
+        }
+    }
+
+    /// Returns the name that error messages and dumps use.
+    pub fn name(&self) -> &'static str {
+        self.parts.name
+    }
+
+    /// Returns the timer, if the runtime has one.
+    pub fn timer(&self) -> Option<&Arc<dyn Timer>> {
+        self.parts.timer.as_ref()
+    }
+
+    /// Returns the blocking pool, if the runtime has one.
+    pub fn blocking(&self) -> Option<&dyn SpawnBlocking> {
+        self.parts.blocking.as_deref()
+    }
+
+    /// Hands a task to the runtime.
+    pub fn spawn(&self, task: Task) {
+        self.parts.spawn.spawn(task);
+    }
+
+    /// Hands a job to the runtime's blocking pool.
+    ///
+    /// # Errors
+    ///
+    /// Gives the job back if the runtime has no blocking pool.
+    pub fn spawn_blocking(&self, job: Job) -> Result<(), Job> {
+        match &self.parts.blocking {
+            Some(blocking) => {
+                blocking.spawn_blocking(job);
+                Ok(())
+            }
+            None => Err(job),
+        }
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("name", &self.parts.name)
+            .field("timer", &self.parts.timer.is_some())
+            .field("blocking", &self.parts.blocking.is_some())
+            .finish()
+    }
+}
+
+/// Adds capabilities to a [`Runtime`]; made by [`Runtime::builder`].
+#[must_use = "nothing is made until `build` is called"]
+pub struct RuntimeBuilder {
+    parts: Parts,
+}
+
+impl RuntimeBuilder {
+    /// Adds a timer.
+    pub fn timer(mut self, timer: impl Timer + 'static) -> RuntimeBuilder {
+        self.parts.timer = Some(Arc::new(timer));
+        self
+    }
+
+    /// Adds a blocking pool.
+    pub fn blocking(mut self, blocking: impl SpawnBlocking + 'static) -> RuntimeBuilder {
+        self.parts.blocking = Some(Box::new(blocking));
+        self
+    }
+
+    /// Makes the runtime.
+    pub fn build(self) -> Runtime {
+        Runtime { parts: Arc::new(self.parts) }
+    }
+}
+
+impl fmt::Debug for RuntimeBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RuntimeBuilder").field("name", &self.parts.name).finish_non_exhaustive()
+    }
+}
+
+/// What a nursery can be opened on: a [`Runtime`], or a value that finds one.
+///
+/// `Tokio`, for example, stands for the tokio runtime whose context the caller is in, and there
+/// may be none.
+pub trait IntoRuntime {
+    /// Returns the runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRuntime`] if the value names a runtime that is not there.
+    fn into_runtime(self) -> Result<Runtime, NoRuntime>;
+}
+
+impl IntoRuntime for Runtime {
+    fn into_runtime(self) -> Result<Runtime, NoRuntime> {
+        Ok(self)
+    }
+}
+
+impl IntoRuntime for &Runtime {
+    fn into_runtime(self) -> Result<Runtime, NoRuntime> {
+        Ok(self.clone())
+    }
+}
+
+/// The error of [`IntoRuntime`]: the runtime is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoRuntime {
+    message: &'static str,
+}
+
+impl NoRuntime {
+    /// Makes the error. The message says what was looked for and what to do: lower case, no full
+    /// stop.
+    pub const fn new(message: &'static str) -> NoRuntime {
+        NoRuntime { message }
+    }
+}
+
+impl fmt::Display for NoRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message)
+    }
+}
+
+impl std::error::Error for NoRuntime {}

@@ -1,0 +1,216 @@
+//! The future that a runtime is given.
+//!
+//! A task is a pointer to the [`Work`] it does and one word that the work may use as it likes,
+//! its [`Slot`]. It is 24 bytes, so that a runtime's own cell round it stays in its smallest size
+//! class (tokio's: 128 bytes), and making one allocates nothing.
+//!
+//! # Invariants
+//!
+//! 1. `work` is `Some` until the work returns `Ready`; then the task is spent, and polling or
+//!    dropping it does nothing.
+//! 2. [`Work::discard`] is called exactly once for a task that is dropped before that, and never
+//!    otherwise.
+//! 3. A task reaches the work of another only through its own slot: the slot is never shared.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::ptr;
+use std::rc::Rc;
+use std::sync::atomic::AtomicPtr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+/// What a runtime is given to run: a future of output `()` that never panics.
+///
+/// It is `Send`, `Unpin` and `'static`; an adapter's `spawn` is the runtime's own spawn function
+/// called with it. What to do with it is the contract of [`Spawn`](crate::Spawn).
+///
+/// # Cancel safety
+///
+/// Dropping a task before it is ready ends what it runs: a nursery's child becomes `Lost`.
+#[must_use = "dropping a task tells its nursery that the runtime threw it away"]
+pub struct Task {
+    work: Option<Arc<dyn Work>>,
+    slot: Slot,
+}
+
+/// What a [`Task`] does. The core implements it; a runtime never calls it directly.
+pub trait Work: Send + Sync {
+    /// Goes on with the work.
+    fn poll(&self, slot: &mut Slot, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Ends the work: the task was dropped before it was ready. Must not panic.
+    fn discard(&self, slot: &mut Slot);
+}
+
+/// One word that belongs to the [`Work`] of one task: a pointer that only the work reads.
+#[derive(Default)]
+pub struct Slot(AtomicPtr<()>);
+
+impl Slot {
+    /// Makes a slot with a pointer in it.
+    pub const fn new(value: *mut ()) -> Slot {
+        Slot(AtomicPtr::new(value))
+    }
+
+    /// Returns the pointer.
+    pub fn get(&mut self) -> *mut () {
+        *self.0.get_mut()
+    }
+
+    /// Changes the pointer.
+    pub fn set(&mut self, value: *mut ()) {
+        *self.0.get_mut() = value;
+    }
+
+    /// Returns the pointer and leaves null.
+    pub fn take(&mut self) -> *mut () {
+        std::mem::replace(self.0.get_mut(), ptr::null_mut())
+    }
+}
+
+impl Task {
+    /// Makes a task of the work and its first slot.
+    pub fn new(work: Arc<dyn Work>, slot: Slot) -> Task {
+        Task { work: Some(work), slot }
+    }
+
+    /// Makes a task of any future, boxed. The core does not use it; tests of executors do.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use allhome_rt::Task;
+    /// use std::{future::Future, pin::Pin, task::{Context, Waker}};
+    ///
+    /// let mut task = Task::from_future(async {});
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// assert!(Pin::new(&mut task).poll(&mut cx).is_ready());
+    /// assert!(Pin::new(&mut task).poll(&mut cx).is_ready(), "a spent task stays ready");
+    /// ```
+    pub fn from_future(future: impl Future<Output = ()> + Send + 'static) -> Task {
+        let boxed: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(future);
+        Task::new(Arc::new(Mutex::new(Some(boxed))), Slot::default())
+    }
+}
+
+impl Future for Task {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let task = &mut *self;
+        let Some(work) = &task.work else { return Poll::Ready(()) };
+        let poll = work.poll(&mut task.slot, cx);
+        if poll.is_ready() {
+            task.work = None;
+        }
+        poll
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if let Some(work) = self.work.take() {
+            work.discard(&mut self.slot);
+        }
+    }
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").field("spent", &self.work.is_none()).finish()
+    }
+}
+
+impl Work for Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>> {
+    fn poll(&self, _: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
+        // Taken out while it is polled: a panic then drops it here and finds an empty place later.
+        let Some(mut future) = self.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return Poll::Ready(());
+        };
+        let poll = future.as_mut().poll(cx);
+        if poll.is_pending() {
+            *self.lock().unwrap_or_else(PoisonError::into_inner) = Some(future);
+        }
+        poll
+    }
+
+    fn discard(&self, _: &mut Slot) {
+        let future = self.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(future);
+    }
+}
+
+/// The `!Send` twin of [`Task`].
+#[must_use = "dropping a task tells its nursery that the runtime threw it away"]
+pub struct LocalTask {
+    work: Option<Rc<dyn LocalWork>>,
+    slot: Slot,
+}
+
+/// What a [`LocalTask`] does: the `!Send` twin of [`Work`].
+pub trait LocalWork {
+    /// Goes on with the work.
+    fn poll(&self, slot: &mut Slot, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Ends the work: the task was dropped before it was ready. Must not panic.
+    fn discard(&self, slot: &mut Slot);
+}
+
+impl LocalTask {
+    /// Makes a task of the work and its first slot.
+    pub fn new(work: Rc<dyn LocalWork>, slot: Slot) -> LocalTask {
+        LocalTask { work: Some(work), slot }
+    }
+
+    /// Makes a task of any future, boxed.
+    pub fn from_future(future: impl Future<Output = ()> + 'static) -> LocalTask {
+        let boxed: Pin<Box<dyn Future<Output = ()>>> = Box::pin(future);
+        LocalTask::new(Rc::new(RefCell::new(Some(boxed))), Slot::default())
+    }
+}
+
+impl Future for LocalTask {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let task = &mut *self;
+        let Some(work) = &task.work else { return Poll::Ready(()) };
+        let poll = work.poll(&mut task.slot, cx);
+        if poll.is_ready() {
+            task.work = None;
+        }
+        poll
+    }
+}
+
+impl Drop for LocalTask {
+    fn drop(&mut self) {
+        if let Some(work) = self.work.take() {
+            work.discard(&mut self.slot);
+        }
+    }
+}
+
+impl fmt::Debug for LocalTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalTask").field("spent", &self.work.is_none()).finish()
+    }
+}
+
+impl LocalWork for RefCell<Option<Pin<Box<dyn Future<Output = ()>>>>> {
+    fn poll(&self, _: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(mut future) = self.take() else { return Poll::Ready(()) };
+        let poll = future.as_mut().poll(cx);
+        if poll.is_pending() {
+            self.replace(Some(future));
+        }
+        poll
+    }
+
+    fn discard(&self, _: &mut Slot) {
+        drop(self.take());
+    }
+}
