@@ -1,0 +1,140 @@
+//! Panics: caught, kept and resumed here and nowhere else.
+//!
+//! Rules: a panic of user code (a poll, a destructor, a hook, a waker) is caught where it leaves
+//! that code; it is recorded as the outcome of the task it belongs to, and what was going on goes
+//! on. A panic that belongs to no task (a waker, a hook, a payload's own destructor) is dropped
+//! after the standard panic hook has printed it.
+
+use crate::id::TaskId;
+use crate::sync::{Arc, GlobalMutex};
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::task::Waker;
+
+pub(crate) type Payload = Box<dyn Any + Send>;
+
+/// Calls `f` and catches its panic.
+pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Payload> {
+    catch_unwind(AssertUnwindSafe(f))
+}
+
+/// Drops a value of the user's and catches its panic.
+pub(crate) fn catch_drop<T>(value: T) -> Result<(), Payload> {
+    catch(move || drop(value))
+}
+
+/// Wakes; a waker that panics harms nobody else.
+pub(crate) fn wake(waker: Waker) {
+    if let Err(payload) = catch(move || waker.wake()) {
+        discard(payload);
+    }
+}
+
+/// As [`wake`], for a waker that is only lent.
+pub(crate) fn wake_by_ref(waker: &Waker) {
+    if let Err(payload) = catch(|| waker.wake_by_ref()) {
+        discard(payload);
+    }
+}
+
+/// Drops a payload, whose own destructor may panic in turn (then that payload is leaked: there is
+/// no end to this otherwise).
+pub(crate) fn discard(payload: Payload) {
+    if let Err(again) = catch_drop(payload) {
+        std::mem::forget(again);
+    }
+}
+
+/// Goes on with a panic that was caught.
+pub(crate) fn resume(payload: Payload) -> ! {
+    resume_unwind(payload)
+}
+
+/// A panic of a child, of a nursery's body or of one of their destructors.
+///
+/// Cloning shares it: the joiner of a child and the error of its nursery see the same panic.
+#[derive(Clone)]
+pub struct Panic {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    message: Box<str>,
+    task: Option<TaskId>,
+    name: Option<Box<str>>,
+    place: &'static Location<'static>,
+    payload: GlobalMutex<Option<Payload>>,
+}
+
+impl Panic {
+    pub(crate) fn new(
+        payload: Payload,
+        task: Option<TaskId>,
+        name: Option<&str>,
+        place: &'static Location<'static>,
+    ) -> Panic {
+        let message = match payload.downcast_ref::<&'static str>() {
+            Some(text) => Box::from(*text),
+            None => match payload.downcast_ref::<String>() {
+                Some(text) => Box::from(text.as_str()),
+                None => Box::from("a payload that is not text"),
+            },
+        };
+        let payload = GlobalMutex::new(Some(payload));
+        Panic {
+            inner: Arc::new(Inner { message, task, name: name.map(Box::from), place, payload }),
+        }
+    }
+
+    /// Returns the text that the panic was raised with.
+    pub fn message(&self) -> &str {
+        &self.inner.message
+    }
+
+    /// Returns the child that panicked; none if it was the nursery's body.
+    pub fn task(&self) -> Option<TaskId> {
+        self.inner.task
+    }
+
+    /// Returns the name of the child or nursery that panicked.
+    pub fn name(&self) -> Option<&str> {
+        self.inner.name.as_deref()
+    }
+
+    /// Returns where the child was spawned or the nursery opened (not where it panicked: the
+    /// standard panic hook prints that).
+    pub fn place(&self) -> &'static Location<'static> {
+        self.inner.place
+    }
+
+    /// Takes the payload, for [`std::panic::resume_unwind`]. Only the first caller gets it.
+    pub fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
+        self.inner.payload.lock().take()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(payload) = self.payload.get_mut().take() {
+            discard(payload);
+        }
+    }
+}
+
+impl fmt::Display for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "panicked: {}", self.message())
+    }
+}
+
+impl fmt::Debug for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Panic")
+            .field("message", &self.message())
+            .field("task", &self.inner.task)
+            .field("name", &self.inner.name)
+            .field("place", &format_args!("{}", self.inner.place))
+            .finish()
+    }
+}

@@ -1,0 +1,57 @@
+//! The one place that names the primitives: std and parking_lot, or loom under `--cfg loom`.
+//!
+//! Everything that a loom model checks goes through here. What it does not check (reference
+//! counts of `Arc`, process-wide counters) is std's in both builds.
+
+pub(crate) use std::sync::{Arc, Weak};
+
+/// Process-wide counters: never part of a model.
+pub(crate) use std::sync::atomic::AtomicU64 as GlobalU64;
+
+/// Process-wide state: never part of a model.
+pub(crate) use parking_lot::Mutex as GlobalMutex;
+
+#[cfg(not(loom))]
+mod imp {
+    pub(crate) use parking_lot::{Mutex, MutexGuard};
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+    pub(crate) use std::thread_local;
+
+    /// `std::cell::UnsafeCell` with loom's interface.
+    #[repr(transparent)]
+    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) const fn new(value: T) -> UnsafeCell<T> {
+            UnsafeCell(std::cell::UnsafeCell::new(value))
+        }
+
+        #[inline(always)]
+        pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            f(self.0.get())
+        }
+    }
+}
+
+#[cfg(loom)]
+mod imp {
+    pub(crate) use loom::cell::UnsafeCell;
+    pub(crate) use loom::sync::MutexGuard;
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+    pub(crate) use loom::thread_local;
+
+    /// loom's mutex with parking_lot's interface.
+    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Mutex<T> {
+            Mutex(loom::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+            self.0.lock().unwrap()
+        }
+    }
+}
+
+pub(crate) use imp::*;
