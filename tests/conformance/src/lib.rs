@@ -1,1 +1,47 @@
-//! To be written.
+//! A suite that verifies an executor for [allhome](https://docs.rs/allhome).
+//!
+//! It runs the rules of a runtime (`r..`: what a runtime owes a nursery) and those clauses of the
+//! core that can be tested on any runtime (`o..` ownership, `e..` outcome, `f..` failure, `c..`
+//! cancellation, `x..` capabilities), each on a fresh runtime. The rules and clauses themselves
+//! stand in docs/SPEC.md under the same names.
+//!
+//! # Wiring it up
+//!
+//! In `Cargo.toml`: `[[test]] name = "conformance"`, `harness = false`. In
+//! `tests/conformance.rs`:
+//!
+//! ```no_run
+//! use allhome_conformance::{Host, Root, Runtime, main};
+//! # use allhome_rt::{Spawn, Task};
+//! # struct MyExecutor;
+//! # impl MyExecutor { fn new() -> Self { MyExecutor } fn block_on(&mut self, _: Root<'_>) {}
+//! #   fn spawner(&self) -> Spawner { Spawner } }
+//! # struct Spawner;
+//! # impl Spawn for Spawner { fn spawn(&self, task: Task) { drop(task) } }
+//!
+//! struct Mine(MyExecutor);
+//!
+//! impl Host for Mine {
+//!     fn runtime(&self) -> Runtime {
+//!         Runtime::new("mine", self.0.spawner())
+//!     }
+//!     fn block_on(&mut self, root: Root<'_>) {
+//!         self.0.block_on(root)
+//!     }
+//! }
+//!
+//! # #[allow(clippy::needless_doctest_main)]
+//! fn main() -> std::process::ExitCode {
+//!     allhome_conformance::main("mine", || Box::new(Mine(MyExecutor::new())))
+//! }
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod cases;
+mod probe;
+mod suite;
+
+pub use allhome_rt::Runtime;
+pub use probe::{Counts, DropPanics, Gate, Parked, eventually};
+pub use suite::{Host, Root, main};

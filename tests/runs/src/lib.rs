@@ -1,1 +1,1 @@
-//! To be written.
+//! The runs have no code of their own but what their tests share.

@@ -1,0 +1,58 @@
+# Sourced by .ci/run and .ci/deep: steps that announce themselves and say how to repeat them.
+# shellcheck shell=bash
+
+export CARGO_INCREMENTAL=0
+# A target folder of its own for each set of flags, or every step would build all anew.
+target=${CARGO_TARGET_DIR:-target}
+native=$(rustc -vV | sed -n 's/^host: //p')
+
+# step TITLE COMMAND...
+step() {
+    local title=$1 began=$SECONDS code=0
+    shift
+    printf '\n=== %s\n    %s\n' "$title" "$(quoted "$@")"
+    "$@" || code=$?
+    if ((code)); then
+        printf '=== %s: FAILED after %d s, exit code %d. Repeat it, from the root, with:\n    %s\n' \
+            "$title" $((SECONDS - began)) "$code" "$(quoted "$@")" >&2
+        exit "$code"
+    fi
+    printf '=== %s: ok, %d s\n' "$title" $((SECONDS - began))
+}
+
+# The command as one would type it: quoted where it must be, and no more.
+quoted() {
+    local word line=
+    for word; do
+        case $word in
+            *=*[!A-Za-z0-9_./,:=+-]*) line+=" ${word%%=*}=$(printf %q "${word#*=}")" ;;
+            '' | *[!A-Za-z0-9_./,:=+-]*) line+=" $(printf %q "$word")" ;;
+            *) line+=" $word" ;;
+        esac
+    done
+    printf '%s' "${line# }"
+}
+
+# component NAME COMMAND...: installs a component of the toolchain when the command is not there.
+component() {
+    local name=$1
+    shift
+    if ! "$@" >/dev/null 2>&1; then
+        step "install $name" rustup component add "$name"
+    fi
+}
+
+# loom PREEMPTIONS
+loom() {
+    step "loom, at most $1 preemptions" \
+        env RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS="$1" CARGO_TARGET_DIR="$target/loom" \
+        cargo test -p allhome --release --test loom
+}
+
+# address_sanitizer PACKAGES...: leaks too, which are printed after "test result: ok" and show in
+# the exit code only. RUSTC_BOOTSTRAP lets the stable compiler take -Z.
+address_sanitizer() {
+    step "address and leak sanitizer" \
+        env RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR="$target/asan" \
+        cargo test "$@" --tests --target "$native"
+}

@@ -1,0 +1,28 @@
+//! `count ours|joinset|tracker|bare N`: spawn and join of N children that do nothing, once, on
+//! tokio's current-thread runtime. For callgrind; see `rmw.sh`.
+
+use std::process::ExitCode;
+
+use allhome_benches::host::{Flavor, Host};
+use allhome_benches::work::Noop;
+use allhome_benches::{ours, peers};
+
+fn main() -> ExitCode {
+    let args: Vec<_> = std::env::args().skip(1).collect();
+    let [side, n] = &args[..] else { return usage() };
+    let Ok(n) = n.parse() else { return usage() };
+    let host = Host::new(Flavor::CurrentThread);
+    match side.as_str() {
+        "ours" => host.run(ours::spawn_join(n, Noop)),
+        "joinset" => host.run(peers::join_set(n, Noop)),
+        "tracker" => host.run(peers::task_tracker(n, Noop)),
+        "bare" => host.run(peers::bare(n, Noop)),
+        _ => return usage(),
+    };
+    ExitCode::SUCCESS
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: count ours|joinset|tracker|bare N");
+    ExitCode::from(2)
+}

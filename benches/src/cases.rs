@@ -1,0 +1,19 @@
+//! The list of cases.
+
+mod abort;
+mod churn;
+mod memory;
+mod spawn;
+
+use crate::case::Case;
+
+/// Returns every case, in the order in which they run.
+pub fn all() -> Vec<Case> {
+    let mut cases = spawn::cases();
+    cases.extend(memory::cases());
+    cases.extend(abort::cases());
+    cases.extend(churn::cases());
+    cases
+}
+
+const SIZES: [(&str, usize); 3] = [("1k", 1_000), ("100k", 100_000), ("1m", 1_000_000)];

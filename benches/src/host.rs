@@ -1,0 +1,89 @@
+//! The tokio runtime that all sides of a case share.
+
+use std::fmt;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::yield_now;
+
+/// Which runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavor {
+    /// tokio's current-thread runtime; the scenario is the `block_on` future.
+    CurrentThread,
+    /// tokio's multi-thread runtime with two workers; the scenario is a spawned task.
+    MultiThread,
+}
+
+/// Both flavors.
+pub const FLAVORS: [Flavor; 2] = [Flavor::CurrentThread, Flavor::MultiThread];
+
+impl fmt::Display for Flavor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Flavor::CurrentThread => "current_thread",
+            Flavor::MultiThread => "multi_thread",
+        })
+    }
+}
+
+/// A runtime, and how a scenario is put on it.
+#[derive(Debug)]
+pub struct Host {
+    flavor: Flavor,
+    runtime: Runtime,
+}
+
+impl Host {
+    /// Starts a runtime.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the operating system refuses the threads.
+    pub fn new(flavor: Flavor) -> Self {
+        let runtime = match flavor {
+            Flavor::CurrentThread => Builder::new_current_thread().enable_time().build(),
+            Flavor::MultiThread => {
+                Builder::new_multi_thread().worker_threads(2).enable_time().build()
+            }
+        };
+        Self { flavor, runtime: runtime.expect("a tokio runtime") }
+    }
+
+    /// Runs a scenario to its end.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the scenario does.
+    pub fn run<F>(&self, scenario: F) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        match self.flavor {
+            Flavor::CurrentThread => self.runtime.block_on(scenario),
+            Flavor::MultiThread => {
+                let task = self.runtime.spawn(scenario);
+                self.runtime.block_on(task).expect("the scenario ended")
+            }
+        }
+    }
+}
+
+/// Returns how many tasks the current runtime holds.
+///
+/// # Panics
+///
+/// Panics outside of tokio.
+pub fn alive() -> usize {
+    Handle::current().metrics().num_alive_tasks()
+}
+
+/// Waits until the current runtime holds no more than `base` tasks.
+///
+/// # Panics
+///
+/// Panics outside of tokio.
+pub async fn until_alive(base: usize) {
+    while alive() > base {
+        yield_now().await;
+    }
+}

@@ -1,0 +1,168 @@
+//! allhome's side of every scenario. All uses of allhome's API in the benches stand here.
+
+use std::convert::Infallible;
+use std::sync::{Arc, OnceLock};
+
+use allhome::{IntoRuntime, ThreadPool, Tokio, block_on, nursery_on};
+
+use crate::host::{alive, until_alive};
+use crate::watch::{Sample, Watch};
+use crate::work::{Counted, Parked, Work, all_ended, all_parked, reset_ended, reset_parked};
+
+/// Spawns `n` children into a nursery on tokio and joins them.
+pub async fn spawn_join(n: usize, work: impl Work) -> Sample {
+    spawn_join_on(Tokio, n, work).await
+}
+
+/// Spawns `n` children into a nursery on `runtime` and joins them.
+async fn spawn_join_on(runtime: impl IntoRuntime, n: usize, work: impl Work) -> Sample {
+    let watch = Watch::start();
+    nursery_on::<Infallible>(runtime)
+        .run(async move |nursery| {
+            for _ in 0..n {
+                nursery.spawn(work.start(Ok(())));
+            }
+            Ok(())
+        })
+        .await
+        .expect("no child fails");
+    watch.stop()
+}
+
+/// Forks `n` children on tokio and awaits the value of each.
+pub async fn fork_join(n: usize, work: impl Work) -> Sample {
+    let watch = Watch::start();
+    let sum = nursery_on::<Infallible>(Tokio)
+        .run(async move |nursery| {
+            let children: Vec<_> = (0..n).map(|i| nursery.fork(work.start(Ok(i)))).collect();
+            let mut sum = 0;
+            for child in children {
+                sum += child.join().await.expect("no child fails");
+            }
+            Ok(sum)
+        })
+        .await
+        .expect("no child fails");
+    assert_eq!(sum, n * (n - 1) / 2);
+    watch.stop()
+}
+
+/// Spawns `n` children that park; what they hold once all are parked.
+pub async fn park(n: usize, work: impl Work) -> Sample {
+    let slot = Arc::new(OnceLock::new());
+    let parked = Arc::clone(&slot);
+    reset_parked();
+    let base = alive();
+    let watch = Watch::start();
+    // The nursery was aborted, and may say so.
+    let _ = nursery_on::<Infallible>(Tokio)
+        .run(async move |nursery| {
+            for _ in 0..n {
+                nursery.spawn(work.start(Ok(())));
+            }
+            all_parked(n).await;
+            parked.get_or_init(|| watch.stop());
+            nursery.abort();
+            Ok(())
+        })
+        .await;
+    until_alive(base).await;
+    slot.get().expect("all children parked").clone()
+}
+
+/// Aborts `n` parked children.
+pub async fn abort(n: usize) -> Aborted {
+    let slot = Arc::new(OnceLock::new());
+    let started = Arc::clone(&slot);
+    reset_parked();
+    let base = alive();
+    // The nursery was aborted, and may say so.
+    let _ = nursery_on::<Infallible>(Tokio)
+        .run(async move |nursery| {
+            for _ in 0..n {
+                nursery.spawn(Parked::<0>.start(Ok(())));
+            }
+            all_parked(n).await;
+            started.get_or_init(Watch::start);
+            nursery.abort();
+            Ok(())
+        })
+        .await;
+    let watch = slot.get().expect("all children parked");
+    let returned = watch.stop();
+    until_alive(base).await;
+    Aborted { returned, gone: watch.stop() }
+}
+
+/// When an abort was over.
+#[derive(Debug)]
+pub struct Aborted {
+    /// The call that aborts and joins has returned.
+    pub returned: Sample,
+    /// The runtime holds none of the tasks any more.
+    pub gone: Sample,
+}
+
+/// Runs `n` children through one nursery, `live` at a time.
+pub async fn churn(n: usize, live: usize, mark_at: usize) -> Sample {
+    reset_ended();
+    let watch = Watch::start();
+    nursery_on::<Infallible>(Tokio)
+        .run(async move |nursery| {
+            let mut marks = Vec::with_capacity(2);
+            for first in (0..n).step_by(live) {
+                let next = n.min(first + live);
+                for _ in first..next {
+                    nursery.spawn(Counted.start(Ok(())));
+                }
+                all_ended(next).await;
+                if next == n || (first < mark_at && mark_at <= next) {
+                    marks.push((next as u64, watch.live_bytes()));
+                }
+            }
+            Ok(Sample { marks, ..watch.stop() })
+        })
+        .await
+        .expect("no child fails")
+}
+
+/// allhome's own thread pool, two threads.
+#[derive(Debug)]
+pub struct Pool(ThreadPool);
+
+impl Pool {
+    /// Starts the pool.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the operating system refuses the threads.
+    pub fn new() -> Self {
+        Self(ThreadPool::new(2).expect("two threads"))
+    }
+
+    /// Spawns `n` children on the pool, from a task of the pool, and joins them; `times` over.
+    ///
+    /// # Panics
+    ///
+    /// Panics when a child does.
+    pub fn spawn_join(&self, times: u64, n: usize, work: impl Work) -> Sample {
+        let pool = self.0.clone();
+        let total = nursery_on::<Infallible>(&self.0).run(async move |nursery| {
+            let scenario = nursery.fork(async move {
+                let mut total = Sample::default();
+                for _ in 0..times {
+                    total += spawn_join_on(&pool, n, work).await;
+                }
+                Ok(total)
+            });
+            Ok(scenario.join().await.expect("the scenario ends"))
+        });
+        block_on(total).expect("no child fails")
+    }
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self::new()
+    }
+}

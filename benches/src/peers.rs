@@ -1,0 +1,179 @@
+//! The peers' side of every scenario, written as their own documentation would have it.
+
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::task::TaskTracker;
+
+use crate::host::{alive, until_alive};
+use crate::ours::Aborted;
+use crate::watch::{Sample, Watch};
+use crate::work::{Counted, Parked, Work, all_ended, all_parked, reset_ended, reset_parked};
+
+/// `JoinSet`: spawn `n`, join all.
+pub async fn join_set(n: usize, work: impl Work) -> Sample {
+    let watch = Watch::start();
+    let mut set = JoinSet::new();
+    for _ in 0..n {
+        set.spawn(work.start(()));
+    }
+    while let Some(outcome) = set.join_next().await {
+        outcome.expect("no child fails");
+    }
+    drop(set);
+    watch.stop()
+}
+
+/// `TaskTracker`: spawn `n`, close, wait.
+pub async fn task_tracker(n: usize, work: impl Work) -> Sample {
+    let watch = Watch::start();
+    let tracker = TaskTracker::new();
+    for _ in 0..n {
+        tracker.spawn(work.start(()));
+    }
+    tracker.close();
+    tracker.wait().await;
+    drop(tracker);
+    watch.stop()
+}
+
+/// `Vec<JoinHandle>`: spawn `n`, await each.
+pub async fn handles(n: usize, work: impl Work) -> Sample {
+    let watch = Watch::start();
+    let handles: Vec<_> = (0..n).map(|_| tokio::spawn(work.start(()))).collect();
+    for handle in handles {
+        handle.await.expect("no child fails");
+    }
+    watch.stop()
+}
+
+/// `tokio::spawn` and nothing else, until the runtime holds none of the tasks: the floor.
+pub async fn bare(n: usize, work: impl Work) -> Sample {
+    let base = alive();
+    let watch = Watch::start();
+    for _ in 0..n {
+        tokio::spawn(work.start(()));
+    }
+    until_alive(base).await;
+    watch.stop()
+}
+
+/// `JoinSet`: spawn `n`, add up their values.
+pub async fn join_set_values(n: usize, work: impl Work) -> Sample {
+    let watch = Watch::start();
+    let mut set = JoinSet::new();
+    for i in 0..n {
+        set.spawn(work.start(i));
+    }
+    let mut sum = 0;
+    while let Some(outcome) = set.join_next().await {
+        sum += outcome.expect("no child fails");
+    }
+    drop(set);
+    assert_eq!(sum, n * (n - 1) / 2);
+    watch.stop()
+}
+
+/// `Vec<JoinHandle>`: spawn `n`, add up their values.
+pub async fn handles_values(n: usize, work: impl Work) -> Sample {
+    let watch = Watch::start();
+    let handles: Vec<_> = (0..n).map(|i| tokio::spawn(work.start(i))).collect();
+    let mut sum = 0;
+    for handle in handles {
+        sum += handle.await.expect("no child fails");
+    }
+    assert_eq!(sum, n * (n - 1) / 2);
+    watch.stop()
+}
+
+/// `JoinSet`: what `n` parked children hold.
+pub async fn park_join_set(n: usize, work: impl Work) -> Sample {
+    reset_parked();
+    let base = alive();
+    let watch = Watch::start();
+    let mut set = JoinSet::new();
+    for _ in 0..n {
+        set.spawn(work.start(()));
+    }
+    all_parked(n).await;
+    let sample = watch.stop();
+    set.shutdown().await;
+    until_alive(base).await;
+    sample
+}
+
+/// `TaskTracker`: what `n` parked children hold.
+pub async fn park_task_tracker(n: usize, work: impl Work) -> Sample {
+    let mut handles = Vec::with_capacity(n);
+    reset_parked();
+    let base = alive();
+    let watch = Watch::start();
+    let tracker = TaskTracker::new();
+    for _ in 0..n {
+        handles.push(tracker.spawn(work.start(())));
+    }
+    all_parked(n).await;
+    let sample = watch.stop();
+    abort_all(handles);
+    until_alive(base).await;
+    sample
+}
+
+/// `tokio::spawn` and nothing else: what `n` parked children hold.
+pub async fn park_bare(n: usize, work: impl Work) -> Sample {
+    let mut handles = Vec::with_capacity(n);
+    reset_parked();
+    let base = alive();
+    let watch = Watch::start();
+    for _ in 0..n {
+        handles.push(tokio::spawn(work.start(())));
+    }
+    all_parked(n).await;
+    let sample = watch.stop();
+    abort_all(handles);
+    until_alive(base).await;
+    sample
+}
+
+// Handles are kept only to end the scenario; their vector is not part of what is measured.
+fn abort_all(handles: Vec<JoinHandle<()>>) {
+    for handle in handles {
+        handle.abort();
+    }
+}
+
+/// `JoinSet::shutdown` of `n` parked children.
+pub async fn shutdown_join_set(n: usize) -> Aborted {
+    reset_parked();
+    let base = alive();
+    let mut set = JoinSet::new();
+    for _ in 0..n {
+        set.spawn(Parked::<0>.start(()));
+    }
+    all_parked(n).await;
+    let watch = Watch::start();
+    set.shutdown().await;
+    let returned = watch.stop();
+    until_alive(base).await;
+    Aborted { returned, gone: watch.stop() }
+}
+
+/// `TaskTracker`: `n` children through one tracker, `live` at a time.
+pub async fn churn_task_tracker(n: usize, live: usize, mark_at: usize) -> Sample {
+    reset_ended();
+    let watch = Watch::start();
+    let tracker = TaskTracker::new();
+    let mut marks = Vec::with_capacity(2);
+    for first in (0..n).step_by(live) {
+        let next = n.min(first + live);
+        for _ in first..next {
+            tracker.spawn(Counted.start(()));
+        }
+        all_ended(next).await;
+        if next == n || (first < mark_at && mark_at <= next) {
+            marks.push((next as u64, watch.live_bytes()));
+        }
+    }
+    let sample = Sample { marks, ..watch.stop() };
+    tracker.close();
+    tracker.wait().await;
+    sample
+}

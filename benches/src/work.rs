@@ -1,0 +1,99 @@
+//! What the children do: as little as can be told apart.
+//!
+//! Every side of a case runs the same child; only its output differs (allhome's children return a
+//! `Result`), and all those outputs are of the same size.
+
+use std::future::{pending, poll_fn};
+use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::Poll;
+
+// A static, so that a parked child holds nothing that a real one would not. Cases run one at a
+// time, and the numbers order nothing, so Relaxed is enough.
+static PARKED: AtomicUsize = AtomicUsize::new(0);
+static ENDED: AtomicUsize = AtomicUsize::new(0);
+
+/// A kind of child.
+pub trait Work: Copy + Send + Sync + 'static {
+    /// Makes the child, a future that ends in `value` if it ends.
+    fn start<T: Send + 'static>(self, value: T) -> impl Future<Output = T> + Send + 'static;
+}
+
+/// Ends at its first poll.
+#[derive(Clone, Copy, Debug)]
+pub struct Noop;
+
+impl Work for Noop {
+    async fn start<T: Send + 'static>(self, value: T) -> T {
+        value
+    }
+}
+
+/// Wakes itself, suspends once, and ends at its second poll.
+#[derive(Clone, Copy, Debug)]
+pub struct YieldOnce;
+
+impl Work for YieldOnce {
+    async fn start<T: Send + 'static>(self, value: T) -> T {
+        let mut yielded = false;
+        poll_fn(|cx| {
+            if yielded {
+                return Poll::Ready(());
+            }
+            yielded = true;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        value
+    }
+}
+
+/// Counts itself and then waits for ever, holding so many bytes of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Parked<const BYTES: usize>;
+
+impl<const BYTES: usize> Work for Parked<BYTES> {
+    async fn start<T: Send + 'static>(self, value: T) -> T {
+        let held = [0_u8; BYTES];
+        PARKED.fetch_add(1, Relaxed);
+        pending::<()>().await;
+        black_box(&held);
+        value
+    }
+}
+
+/// Starts the count of parked children anew.
+pub fn reset_parked() {
+    PARKED.store(0, Relaxed);
+}
+
+/// Waits, on tokio, until `n` children have parked since the reset.
+pub async fn all_parked(n: usize) {
+    while PARKED.load(Relaxed) < n {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Counts itself and ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted;
+
+impl Work for Counted {
+    async fn start<T: Send + 'static>(self, value: T) -> T {
+        ENDED.fetch_add(1, Relaxed);
+        value
+    }
+}
+
+/// Starts the count of ended children anew.
+pub fn reset_ended() {
+    ENDED.store(0, Relaxed);
+}
+
+/// Waits, on tokio, until `n` children have ended since the reset.
+pub async fn all_ended(n: usize) {
+    while ENDED.load(Relaxed) < n {
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,87 @@
+//! The list of cases.
+
+mod cancel;
+mod failure;
+mod outcome;
+mod ownership;
+mod rules;
+
+use crate::suite::Case;
+
+macro_rules! cases {
+    ($($module:ident: $($name:ident)*;)*) => {
+        pub(crate) const CASES: &[Case] = &[
+            $($(Case { name: stringify!($name), run: |runtime| Box::pin($module::$name(runtime)) },)*)*
+        ];
+    };
+}
+
+cases! {
+    rules:
+        r11_spawned_is_polled_or_dropped
+        r12_spawn_does_not_poll_inline
+        r14_spawn_in_poll_and_in_drop
+        r22_no_poll_after_ready
+        r31_wake_during_own_poll
+        r32_wake_from_another_thread_during_poll
+        r33_wake_from_a_foreign_thread
+        r34_wake_does_not_poll_inline;
+    ownership:
+        o01_home_means_destroyed
+        o02_value_nobody_joins_is_dropped_first
+        o03_run_waits_for_children_after_the_body
+        o04_drop_of_run_destroys_who_waits
+        o07_drop_of_handle_neither_kills_nor_detaches
+        o08_spawn_after_close_is_refused
+        o09_spawn_into_cancelled_is_refused_with_its_reason
+        o10_children_in_flight_are_all_that_is_kept
+        o11_nested_nursery_inherits_and_is_listed
+        o12_spawn_from_a_destructor
+        o13_handle_after_the_end
+        o14_child_joined_after_the_end_and_elsewhere
+        o15_ten_thousand_nurseries_deep
+        o17_child_spawns_siblings;
+    outcome:
+        e01_ok_gives_the_value
+        e02_err_is_shared_with_the_group
+        e03_cancelled_gives_the_reason
+        e04_panicked_gives_the_panic
+        e06_joined_twice_says_taken
+        e07_value_ready_in_the_last_poll_wins
+        e08_never_polled_is_cancelled
+        e09_join_before_and_after_the_end
+        e10_join_of_cancelled_child_is_a_value
+        e13_refused_child_says_why;
+    failure:
+        f01_first_error_cancels_siblings_and_body
+        f02_failures_in_order_of_ending
+        f03_failures_are_bounded_and_counted
+        f04_cancelled_children_are_counted
+        f05_always_the_group_type
+        f06_wait_all_cancels_nobody
+        f07_isolate_gives_failure_to_the_joiner
+        f08_isolate_reports_what_nobody_looked_at
+        f09_panic_resumes_after_the_join
+        f10_panic_is_reported_by_policy
+        f11_on_panic_is_called_at_the_moment
+        f12_panic_in_a_destructor_is_a_panic_of_the_child
+        f13_panic_in_poll_and_destructor_are_both_kept
+        f14_panic_of_the_body_joins_first
+        f15_panic_of_the_hook_is_dropped
+        f16_failing_body_cancels_children
+        f17_converts_with_the_question_mark
+        f19_payload_that_panics_in_drop
+        f20_value_that_panics_in_drop
+        f21_body_of_cancelled_nursery_that_returns_ok_wins;
+    cancel:
+        c01_level_only_rises
+        c02_one_last_poll_then_dropped
+        c03_first_reason_wins_for_every_descendant
+        c04_cancel_of_a_child_reaches_its_nurseries
+        c05_abort_destroys_unpolled
+        c07_joining_is_not_cut_short
+        c08_a_task_can_ask
+        c09_nursery_opened_in_a_cancelled_task
+        x05_blocked_child_holds_up_nobody_in_the_queue
+        x08_blocking_work_is_a_child;
+}

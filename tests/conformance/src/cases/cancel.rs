@@ -1,0 +1,286 @@
+//! Clauses c..: cancel and abort; x..: what may be missing or slow.
+
+use crate::probe::{Counts, Gate, eventually};
+use allhome::{
+    Level, Nursery, Reason, ReasonKind, Runtime, cancel_reason, is_cancelled, nursery, nursery_on,
+    task_id, yield_now,
+};
+use std::convert::Infallible;
+use std::future::{pending, poll_fn};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+
+pub(super) async fn c01_level_only_rises(runtime: Runtime) {
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            assert_eq!(n.level(), Level::Running);
+            n.close();
+            assert_eq!(n.level(), Level::Draining);
+            assert!(n.cancel());
+            assert!(!n.close() && !n.cancel());
+            assert_eq!(n.level(), Level::Cancelled);
+            assert!(n.abort());
+            assert!(!n.cancel() && !n.abort());
+            assert_eq!(n.level(), Level::Aborted);
+            assert_eq!(n.reason().unwrap().kind(), ReasonKind::Requested, "the first stays");
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+pub(super) async fn c02_one_last_poll_then_dropped(runtime: Runtime) {
+    let counts = Counts::new();
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            for _ in 0..20 {
+                n.spawn(counts.parked().child());
+            }
+            eventually(|| counts.polls() == 20).await;
+            n.cancel();
+            eventually(|| counts.drops() == 20).await;
+            assert_eq!(counts.polls(), 40, "each was polled once more");
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+type Seen = Arc<Mutex<Vec<Reason>>>;
+
+fn note_reason(n: &Nursery<Infallible>, ready: &Counts, seen: &Seen) {
+    let (ready, seen) = (ready.clone(), seen.clone());
+    n.spawn(poll_fn(move |_| {
+        if let Some(reason) = cancel_reason() {
+            seen.lock().unwrap().push(reason);
+            return Poll::Ready(Ok(()));
+        }
+        ready.polled();
+        Poll::Pending
+    }));
+}
+
+pub(super) async fn c03_first_reason_wins_for_every_descendant(runtime: Runtime) {
+    let (ready, seen) = (Counts::new(), Seen::default());
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            note_reason(&n, &ready, &seen);
+            let (inner_ready, inner_seen) = (ready.clone(), seen.clone());
+            n.spawn(async move {
+                let inner = nursery::<Infallible>().run(async |inner| {
+                    note_reason(&inner, &inner_ready, &inner_seen);
+                    pending::<Result<(), _>>().await
+                });
+                let error = inner.await.unwrap_err();
+                inner_seen.lock().unwrap().push(error.reason().unwrap().clone());
+                Ok(())
+            });
+            eventually(|| ready.polls() == 2).await;
+            n.cancel_with(Reason::new("first"));
+            n.cancel_with(Reason::new("second"));
+            Ok(())
+        })
+        .await
+        .unwrap();
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 3, "a child, a grandchild, and the nursery between");
+    assert!(seen.iter().all(|reason| reason.message() == "first" && reason.same(&seen[0])));
+}
+
+pub(super) async fn c04_cancel_of_a_child_reaches_its_nurseries(runtime: Runtime) {
+    let counts = Counts::new();
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            let sibling = Counts::new();
+            n.spawn(sibling.parked().child());
+            let count = counts.clone();
+            let child = n.fork(async move {
+                let inner = nursery::<Infallible>().run(async |inner| {
+                    inner.spawn(count.parked().child());
+                    pending::<Result<(), _>>().await
+                });
+                Ok(inner.await.unwrap_err().reason().unwrap().message().to_string())
+            });
+            eventually(|| counts.polls() == 1 && sibling.polls() == 1).await;
+            child.cancel_with(Reason::new("only you"));
+            assert_eq!(child.join().await.unwrap(), "only you");
+            assert_eq!((counts.polls(), counts.drops()), (2, 1));
+            assert_eq!((sibling.polls(), sibling.drops()), (1, 0));
+            n.cancel();
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+pub(super) async fn c05_abort_destroys_unpolled(runtime: Runtime) {
+    let counts = Counts::new();
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            let one = n.fork(counts.parked().child());
+            for _ in 0..20 {
+                n.spawn(counts.parked().child());
+            }
+            eventually(|| counts.polls() == 21).await;
+            // A poll may have ended and its task not be put away yet: its drop comes a bit later.
+            assert!(one.abort());
+            let error = one.join().await.unwrap_err();
+            assert_eq!(error.reason().unwrap().kind(), ReasonKind::Aborted);
+            n.abort();
+            eventually(|| n.is_empty()).await;
+            assert_eq!((counts.polls(), counts.drops()), (21, 21));
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+pub(super) async fn c07_joining_is_not_cut_short(runtime: Runtime) {
+    let ended = Arc::new(AtomicBool::new(false));
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            let ready = Gate::new();
+            let (end, tell) = (ended.clone(), ready.clone());
+            n.spawn(async move {
+                let inner = nursery::<Infallible>().run(async |inner| {
+                    // Takes a few polls to leave, after it was told.
+                    inner.spawn(poll_fn(move |_| {
+                        tell.open();
+                        if is_cancelled() { Poll::Ready(Ok(())) } else { Poll::Pending }
+                    }));
+                    Ok(())
+                });
+                assert!(inner.await.is_ok(), "the inner child came to its own end");
+                end.store(true, Ordering::SeqCst);
+                Ok(())
+            });
+            ready.wait().await;
+            n.cancel();
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert!(ended.load(Ordering::SeqCst), "the task went on after its inner nursery had closed");
+}
+
+pub(super) async fn c08_a_task_can_ask(runtime: Runtime) {
+    assert!(!is_cancelled() && cancel_reason().is_none() && task_id().is_none());
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            assert!(!is_cancelled() && task_id().is_none(), "the body is no task");
+            let child = n.fork(async { Ok((task_id(), is_cancelled())) });
+            let id = child.id();
+            assert_eq!(child.join().await.unwrap(), (id, false));
+            n.cancel_with(Reason::new("asked"));
+            assert!(is_cancelled());
+            assert_eq!(cancel_reason().unwrap().message(), "asked");
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert!(!is_cancelled());
+}
+
+pub(super) async fn c09_nursery_opened_in_a_cancelled_task(runtime: Runtime) {
+    let counts = Counts::new();
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            n.cancel_with(Reason::new("too late"));
+            let inner = nursery::<Infallible>().run(async |inner| {
+                assert!(inner.is_cancelled());
+                assert!(inner.spawn(counts.parked().child()).refused().is_some());
+                Ok(inner.reason().unwrap().message().to_string())
+            });
+            assert_eq!(inner.await.unwrap(), "too late");
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert_eq!((counts.polls(), counts.drops()), (0, 1));
+}
+
+pub(super) async fn x05_blocked_child_holds_up_nobody_in_the_queue(runtime: Runtime) {
+    let multi = Arc::new(AtomicBool::new(false));
+    let probe = multi.clone();
+    // Two tasks that can only end if they are polled at once: is there more than one thread?
+    let (first, second) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    for (mine, other) in [(first.clone(), second.clone()), (second, first)] {
+        let both = probe.clone();
+        runtime.spawn(allhome_rt::Task::from_future(async move {
+            mine.store(true, Ordering::SeqCst);
+            for _ in 0..1_000_000 {
+                if other.load(Ordering::SeqCst) {
+                    both.store(true, Ordering::SeqCst);
+                    return;
+                }
+                std::thread::yield_now();
+            }
+        }));
+    }
+    yield_now().await;
+    for _ in 0..100_000 {
+        if multi.load(Ordering::SeqCst) {
+            break;
+        }
+        yield_now().await;
+    }
+    if !multi.load(Ordering::SeqCst) {
+        return;
+    }
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            let open = Arc::new(AtomicBool::new(false));
+            for i in 0..10 {
+                let open = open.clone();
+                n.spawn(async move {
+                    if i == 0 {
+                        while !open.load(Ordering::SeqCst) {
+                            std::thread::yield_now();
+                        }
+                    } else if i == 9 {
+                        open.store(true, Ordering::SeqCst);
+                    }
+                    Ok(())
+                });
+            }
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+pub(super) async fn x08_blocking_work_is_a_child(runtime: Runtime) {
+    let has_pool = runtime.blocking().is_some();
+    let counts = Counts::new();
+    nursery_on::<String>(runtime)
+        .run(async |n| {
+            if !has_pool {
+                let error = n.blocking(|| Ok(())).map(drop).unwrap_err();
+                assert!(error.to_string().contains("a blocking pool"), "{error}");
+                return Ok(());
+            }
+            let guard = counts.guard();
+            let child = n.named("job").blocking(move || {
+                drop(guard);
+                Ok((6, task_id()))
+            });
+            let child = child.unwrap();
+            let id = child.id();
+            assert_eq!(child.join().await.unwrap(), (6, id));
+            assert_eq!(counts.drops(), 1);
+            let seen = n.blocking(|| {
+                while !is_cancelled() {
+                    std::thread::yield_now();
+                }
+                Ok(cancel_reason().unwrap().message().to_string())
+            });
+            let seen = seen.unwrap();
+            eventually(|| n.tree().nurseries()[0].tasks[0].polls == 1).await;
+            seen.cancel_with(Reason::new("leave"));
+            assert_eq!(seen.join().await.unwrap(), "leave");
+            Ok(())
+        })
+        .await
+        .unwrap();
+}

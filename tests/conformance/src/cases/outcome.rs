@@ -1,0 +1,198 @@
+//! Clauses e..: how a child ends.
+
+use crate::probe::{Counts, Gate, eventually};
+use allhome::{
+    GroupError, Outcome, PanicPolicy, Policy, Reason, ReasonKind, Runtime, TaskState, is_cancelled,
+    nursery_on, yield_now,
+};
+use futures_util::FutureExt;
+use std::convert::Infallible;
+use std::future::{pending, poll_fn};
+use std::sync::Arc;
+use std::task::Poll;
+
+pub(super) async fn e01_ok_gives_the_value(runtime: Runtime) {
+    let text = nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            let child = n.named("speaker").fork(async {
+                yield_now().await;
+                Ok("hello".to_string())
+            });
+            assert_eq!(child.name(), Some("speaker"));
+            assert!(child.place().unwrap().file().ends_with("outcome.rs"));
+            assert_eq!(child.id().unwrap().nursery(), n.id());
+            Ok(child.join().await.unwrap())
+        })
+        .await
+        .unwrap();
+    assert_eq!(text, "hello");
+}
+
+pub(super) async fn e02_err_is_shared_with_the_group(runtime: Runtime) {
+    let mut seen = None;
+    let error = nursery_on::<String>(runtime)
+        .policy(Policy::WaitAll)
+        .run(async |n| {
+            let child = n.fork::<(), _>(async { Err("broken".to_string()) });
+            let outcome = child.join().await.unwrap_err().into_outcome::<()>().unwrap();
+            let Outcome::Err(error) = outcome else { panic!("not an error") };
+            seen = Some(error);
+            Ok(())
+        })
+        .await
+        .unwrap_err();
+    let seen = seen.unwrap();
+    assert_eq!(error.errors().collect::<Vec<_>>(), ["broken"]);
+    assert!(std::ptr::eq(error.first().error().unwrap(), Arc::as_ptr(&seen)));
+    assert!(error.into_error().is_none(), "the joiner shares it");
+    assert_eq!(Arc::into_inner(seen).unwrap(), "broken");
+}
+
+pub(super) async fn e03_cancelled_gives_the_reason(runtime: Runtime) {
+    let counts = Counts::new();
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            let child = n.fork(counts.parked().child());
+            eventually(|| counts.polls() == 1).await;
+            assert!(child.cancel_with(Reason::new("not wanted")));
+            let error = child.join().await.unwrap_err();
+            assert_eq!(error.reason().unwrap().message(), "not wanted");
+            assert_eq!(counts.drops(), 1);
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+pub(super) async fn e04_panicked_gives_the_panic(runtime: Runtime) {
+    let result: Result<(), GroupError<Infallible>> = nursery_on(runtime)
+        .panics(PanicPolicy::Report)
+        .policy(Policy::WaitAll)
+        .run(async |n| {
+            let child = n.named("p").fork::<(), _>(async { panic!("by {}", "design") });
+            let id = child.id();
+            let error = child.join().await.unwrap_err();
+            let panic = error.panic().unwrap();
+            assert_eq!((panic.message(), panic.task(), panic.name()), ("by design", id, Some("p")));
+            Ok(())
+        })
+        .await;
+    let error = result.unwrap_err();
+    let payload = error.panics().next().unwrap().take_payload().unwrap();
+    assert_eq!(payload.downcast_ref::<String>().unwrap(), "by design");
+}
+
+pub(super) async fn e06_joined_twice_says_taken(runtime: Runtime) {
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            let mut child = n.fork(async { Ok(1) });
+            assert_eq!(child.join_mut().await.unwrap(), 1);
+            assert!(child.join_mut().await.unwrap_err().is_taken());
+            assert!(child.try_join().unwrap().unwrap_err().is_taken());
+            assert!(child.join().await.unwrap_err().is_taken());
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+pub(super) async fn e07_value_ready_in_the_last_poll_wins(runtime: Runtime) {
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            let counts = Counts::new();
+            let count = counts.clone();
+            let child = n.fork(poll_fn(move |_| {
+                count.polled();
+                if is_cancelled() { Poll::Ready(Ok(9)) } else { Poll::Pending }
+            }));
+            eventually(|| counts.polls() == 1).await;
+            child.cancel();
+            assert_eq!(child.join().await.unwrap(), 9);
+            assert_eq!(counts.polls(), 2);
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+pub(super) async fn e08_never_polled_is_cancelled(runtime: Runtime) {
+    // The nursery's own children are admitted and cancelled within one poll of the body; on a
+    // runtime with threads some may be polled before that, so only those that were not count.
+    let counts = Counts::new();
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            let children: Vec<_> = (0..50).map(|_| n.fork(counts.parked().child())).collect();
+            for child in &children {
+                let before = counts.polls();
+                let queued = child.state() == TaskState::Queued;
+                child.cancel();
+                if queued && counts.polls() == before {
+                    assert!(child.is_ended() || counts.polls() > before);
+                }
+            }
+            for child in children {
+                let error = child.join().await.unwrap_err();
+                assert_eq!(error.reason().unwrap().kind(), ReasonKind::Requested);
+            }
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(counts.drops(), 50);
+}
+
+pub(super) async fn e09_join_before_and_after_the_end(runtime: Runtime) {
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            let gate = Gate::new();
+            let wait = gate.clone();
+            let mut child = n.fork(async move {
+                wait.wait().await;
+                Ok(1)
+            });
+            assert!(child.try_join().is_none());
+            assert!(child.join_mut().now_or_never().is_none(), "nothing is lost by the drop");
+            assert!(child.join_mut().now_or_never().is_none());
+            gate.open();
+            assert_eq!(child.join_mut().await.unwrap(), 1);
+            let mut done = n.fork(async { Ok(2) });
+            eventually(|| done.is_ended()).await;
+            assert_eq!(done.try_join().unwrap().unwrap(), 2);
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+pub(super) async fn e10_join_of_cancelled_child_is_a_value(runtime: Runtime) {
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            let child = n.fork(pending::<Result<(), Infallible>>());
+            let joiner = n.fork_with(async move |_| {
+                child.cancel();
+                let error = child.join().await.unwrap_err();
+                assert!(error.reason().is_some() && !is_cancelled());
+                Ok("I go on")
+            });
+            assert_eq!(joiner.join().await.unwrap(), "I go on");
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+pub(super) async fn e13_refused_child_says_why(runtime: Runtime) {
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            n.cancel_with(Reason::new("over"));
+            let mut child = n.named("late").fork(async { Ok(1) });
+            assert!(child.id().is_none() && child.is_ended() && !child.cancel());
+            assert_eq!(child.state(), TaskState::Ended);
+            let error = child.join_mut().await.unwrap_err();
+            assert_eq!(error.reason().unwrap().message(), "over");
+            assert!(child.join().await.unwrap_err().is_taken());
+            Ok(())
+        })
+        .await
+        .unwrap();
+}

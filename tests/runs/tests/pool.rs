@@ -1,0 +1,26 @@
+//! The suite on our own thread pool.
+
+use allhome::{IntoRuntime, Runtime, ThreadPool, block_on};
+use allhome_conformance::{Host, Root, main as suite};
+
+struct Pool(ThreadPool);
+
+impl Host for Pool {
+    fn runtime(&self) -> Runtime {
+        (&self.0).into_runtime().expect("a pool is there")
+    }
+
+    fn block_on(&mut self, root: Root<'_>) {
+        block_on(root);
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.0.shutdown();
+    }
+}
+
+fn main() -> std::process::ExitCode {
+    suite("pool", || Box::new(Pool(ThreadPool::new(2).expect("threads"))))
+}

@@ -1,0 +1,95 @@
+//! Keeps the layout honest: what docs/DESIGN.md, docs/SPEC.md and docs/ARCHITECTURE.md promise about
+//! the workspace is checked here, file by file.
+//!
+//! Each check is a function from text to complaints, so that the tests below it can feed it what
+//! is wrong and see it complain.
+
+#[path = "tidy/layers.rs"]
+mod layers;
+#[path = "tidy/rules.rs"]
+mod rules;
+#[path = "tidy/source.rs"]
+mod source;
+#[path = "tidy/spec.rs"]
+mod spec;
+#[path = "tidy/tree.rs"]
+mod tree;
+
+use layers::Package;
+use rules::Unsafe;
+use source::Source;
+use tree::Tree;
+
+/// Files that may be longer than [`rules::MOST_LINES`], each with the reason.
+const LONG_FILES: &[(&str, &str)] = &[];
+
+/// Crates that hold unsafe code, in files that docs/ARCHITECTURE.md lists; every other forbids it.
+const MAY_BE_UNSAFE: &[&str] = &["allhome", "allhome-benches"];
+
+#[test]
+fn dependencies_point_one_way() {
+    let packages = layers::workspace();
+    assert!(packages.len() > 5, "cargo metadata knows only {} packages", packages.len());
+    report("the dependency directions of docs/DESIGN.md", layers::check(&packages));
+}
+
+#[test]
+fn every_clause_has_a_test_and_every_test_a_clause() {
+    let tree = Tree::new();
+    let sources: Vec<_> = tree.sources().into_iter().filter(Source::holds_clause_tests).collect();
+    let checks =
+        spec::check("docs/SPEC.md", &tree.read("docs/SPEC.md"), &sources, |path| tree.exists(path));
+    report("docs/SPEC.md and the tests", checks);
+}
+
+#[test]
+fn features_are_named_in_lib_rs_only() {
+    report("cfg(feature = ..) outside of a lib.rs", each_source(rules::features));
+}
+
+#[test]
+fn only_sync_rs_names_where_synchronization_comes_from() {
+    report("synchronization not taken from crate::sync", each_source(rules::sync_imports));
+}
+
+#[test]
+fn unsafe_code_is_where_the_architecture_says() {
+    let tree = Tree::new();
+    let listed = Unsafe::listed(&tree.read("docs/ARCHITECTURE.md"));
+    let mut complaints = listed.check(&tree.sources());
+    for Package { name, dir, .. } in layers::workspace() {
+        if !MAY_BE_UNSAFE.contains(&name.as_str()) {
+            let lib = format!("{dir}/src/lib.rs");
+            complaints.extend(rules::forbids_unsafe(&Source::new(&lib, &tree.read(&lib))));
+        }
+    }
+    report("unsafe code", complaints);
+}
+
+#[test]
+fn files_are_short() {
+    report("long files", each_source(|source| rules::length(source, LONG_FILES)));
+    let tree = Tree::new();
+    for (path, _) in LONG_FILES {
+        assert!(tree.exists(path), "{path} is excused for its length and does not exist");
+    }
+}
+
+#[test]
+fn nothing_is_left_to_do() {
+    let tree = Tree::new();
+    let texts = tree.texts();
+    assert!(texts.len() > 20, "only {} files were found", texts.len());
+    let left = texts.iter().flat_map(|(path, text)| rules::leftovers(path, text)).collect();
+    report("things left to do", left);
+}
+
+fn each_source(rule: impl Fn(&Source) -> Vec<String>) -> Vec<String> {
+    let sources = Tree::new().sources();
+    assert!(sources.len() > 10, "only {} source files were found", sources.len());
+    sources.iter().flat_map(rule).collect()
+}
+
+fn report(what: &str, complaints: Vec<String>) {
+    assert!(complaints.is_empty(), "{what}:\n  {}\n", complaints.join("\n  "));
+}

@@ -1,0 +1,23 @@
+//! The suite on tokio, with two worker threads.
+
+use allhome::{IntoRuntime, Runtime, Tokio};
+use allhome_conformance::{Host, Root, main as suite};
+
+struct Multi(tokio::runtime::Runtime);
+
+impl Host for Multi {
+    fn runtime(&self) -> Runtime {
+        Tokio::on(self.0.handle()).into_runtime().expect("a given runtime is there")
+    }
+
+    fn block_on(&mut self, root: Root<'_>) {
+        self.0.block_on(root);
+    }
+}
+
+fn main() -> std::process::ExitCode {
+    suite("tokio_multi", || {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        Box::new(Multi(builder.worker_threads(2).enable_time().build().expect("threads")))
+    })
+}
