@@ -9,15 +9,17 @@ mod rules;
 use crate::suite::Case;
 
 macro_rules! cases {
-    ($($module:ident: $($name:ident)*;)*) => {
-        pub(crate) const CASES: &[Case] = &[
-            $($(Case { name: stringify!($name), run: |runtime| Box::pin($module::$name(runtime)) },)*)*
-        ];
+    ($($module:ident, $threads:literal: $($name:ident)*;)*) => {
+        pub(crate) const CASES: &[Case] = &[$($(Case {
+            name: stringify!($name),
+            run: |runtime| Box::pin($module::$name(runtime)),
+            threads: $threads,
+        },)*)*];
     };
 }
 
 cases! {
-    rules:
+    rules, 1:
         r11_spawned_is_polled_or_dropped
         r12_spawn_does_not_poll_inline
         r14_spawn_in_poll_and_in_drop
@@ -26,7 +28,7 @@ cases! {
         r32_wake_from_another_thread_during_poll
         r33_wake_from_a_foreign_thread
         r34_wake_does_not_poll_inline;
-    ownership:
+    ownership, 1:
         o01_home_means_destroyed
         o02_value_nobody_joins_is_dropped_first
         o03_run_waits_for_children_after_the_body
@@ -41,7 +43,7 @@ cases! {
         o14_child_joined_after_the_end_and_elsewhere
         o15_ten_thousand_nurseries_deep
         o17_child_spawns_siblings;
-    outcome:
+    outcome, 1:
         e01_ok_gives_the_value
         e02_err_is_shared_with_the_group
         e03_cancelled_gives_the_reason
@@ -52,7 +54,7 @@ cases! {
         e09_join_before_and_after_the_end
         e10_join_of_cancelled_child_is_a_value
         e13_refused_child_says_why;
-    failure:
+    failure, 1:
         f01_first_error_cancels_siblings_and_body
         f02_failures_in_order_of_ending
         f03_failures_are_bounded_and_counted
@@ -73,7 +75,7 @@ cases! {
         f19_payload_that_panics_in_drop
         f20_value_that_panics_in_drop
         f21_body_of_cancelled_nursery_that_returns_ok_wins;
-    cancel:
+    cancel, 1:
         c01_level_only_rises
         c02_one_last_poll_then_dropped
         c03_first_reason_wins_for_every_descendant
@@ -82,6 +84,7 @@ cases! {
         c07_joining_is_not_cut_short
         c08_a_task_can_ask
         c09_nursery_opened_in_a_cancelled_task
-        x05_blocked_child_holds_up_nobody_in_the_queue
         x08_blocking_work_is_a_child;
+    cancel, 2:
+        x05_blocked_child_holds_up_nobody_in_the_queue;
 }

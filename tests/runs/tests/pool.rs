@@ -13,6 +13,10 @@ impl Host for Pool {
     fn block_on(&mut self, root: Root<'_>) {
         block_on(root);
     }
+
+    fn threads(&self) -> usize {
+        2
+    }
 }
 
 impl Drop for Pool {

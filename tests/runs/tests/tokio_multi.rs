@@ -13,6 +13,10 @@ impl Host for Multi {
     fn block_on(&mut self, root: Root<'_>) {
         self.0.block_on(root);
     }
+
+    fn threads(&self) -> usize {
+        2
+    }
 }
 
 fn main() -> std::process::ExitCode {

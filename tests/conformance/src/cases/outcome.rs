@@ -65,21 +65,22 @@ pub(super) async fn e03_cancelled_gives_the_reason(runtime: Runtime) {
 }
 
 pub(super) async fn e04_panicked_gives_the_panic(runtime: Runtime) {
+    let number = std::hint::black_box(3);
     let result: Result<(), GroupError<Infallible>> = nursery_on(runtime)
         .panics(PanicPolicy::Report)
         .policy(Policy::WaitAll)
         .run(async |n| {
-            let child = n.named("p").fork::<(), _>(async { panic!("by {}", "design") });
+            let child = n.named("p").fork::<(), _>(async move { panic!("by {}", number) });
             let id = child.id();
             let error = child.join().await.unwrap_err();
             let panic = error.panic().unwrap();
-            assert_eq!((panic.message(), panic.task(), panic.name()), ("by design", id, Some("p")));
+            assert_eq!((panic.message(), panic.task(), panic.name()), ("by 3", id, Some("p")));
             Ok(())
         })
         .await;
     let error = result.unwrap_err();
     let payload = error.panics().next().unwrap().take_payload().unwrap();
-    assert_eq!(payload.downcast_ref::<String>().unwrap(), "by design");
+    assert_eq!(payload.downcast_ref::<String>().unwrap(), "by 3");
 }
 
 pub(super) async fn e06_joined_twice_says_taken(runtime: Runtime) {
