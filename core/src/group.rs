@@ -32,7 +32,7 @@ use crate::panic::{self, Panic};
 use crate::reason::{Level, Reason, ReasonKind};
 use crate::record::{Claimed, Ended, Fresh, Header};
 use crate::sync::{Arc, AtomicBool, AtomicU8, Mutex, MutexGuard, Ordering, Weak};
-use allhome_rt::{Runtime, Slot, Task};
+use allhome_rt::Runtime;
 use registry::{Owner, Phase, Registry};
 use report::{Report, Who};
 use std::panic::Location;
@@ -127,26 +127,20 @@ impl Group {
     ///
     /// If the nursery takes no more, the future is dropped unpolled, and the reason comes back.
     pub(crate) fn admit(self: &Arc<Self>, fresh: Fresh) -> Result<TaskId, Reason> {
-        let (number, launch) = {
-            let mut registry = self.lock();
-            if let Some(reason) = self.refusal(&registry) {
-                drop(registry);
-                drop(fresh);
-                return Err(reason);
-            }
-            let number = registry.admit(fresh);
-            self.occupy(&registry);
-            (number, registry.want_carrier())
-        };
-        if launch {
-            self.launch();
-        }
+        let mut registry = self.gate()?;
+        let number = registry.admit(fresh);
+        self.occupy(&registry);
+        self.launch_free(registry);
         Ok(TaskId { nursery: self.id, number })
     }
 
-    /// Hands the runtime one more carrier, which the registry has counted as free.
-    fn launch(self: &Arc<Self>) {
-        self.runtime.spawn(Task::new(self.clone(), Slot::default()));
+    /// Gives the lock to somebody who is going to admit a child, or says why not.
+    fn gate(&self) -> Result<MutexGuard<'_, Registry>, Reason> {
+        let registry = self.lock();
+        match self.refusal(&registry) {
+            None => Ok(registry),
+            Some(reason) => Err(reason),
+        }
     }
 
     fn occupy(&self, registry: &Registry) {
@@ -180,12 +174,6 @@ impl Group {
     }
 
     // ---- the end of a child
-
-    /// Destroys a child where it waits, and leaves for it.
-    pub(crate) fn destroy(&self, mut claimed: Claimed, ending: Ending) {
-        let ended = self.end(&mut claimed, ending);
-        let _end = self.finish(claimed, None, ended, carrier::Then::Stop);
-    }
 
     /// Destroys the future in the child's own context.
     pub(crate) fn end(&self, claimed: &mut Claimed, ending: Ending) -> Ended {

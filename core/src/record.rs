@@ -375,7 +375,7 @@ impl Claimed {
         debug_assert!(carried.as_ref().is_none_or(|carried| carried.0 == self.0));
         let last = self.header().state.release(carried.is_some());
         std::mem::forget(carried);
-        (last == Last::Free).then_some(Dead(self.0))
+        (last == Last::Free).then(|| Dead(self.0))
     }
 
     /// Ends a record that was never admitted.
@@ -408,9 +408,10 @@ impl Carried {
     }
 
     /// Takes it out of the slot of a task of the core's own: nothing but [`put`](Carried::put)
-    /// has written there.
-    pub(crate) fn from_slot(slot: &mut Slot) -> Option<Carried> {
-        NonNull::new(slot.take().cast()).map(|ptr| Carried(Ptr(ptr)))
+    /// and the caller's `mark` have been written there.
+    pub(crate) fn from_slot(slot: &mut Slot, mark: *mut ()) -> Option<Carried> {
+        let raw = slot.take();
+        if raw == mark { None } else { NonNull::new(raw.cast()).map(|ptr| Carried(Ptr(ptr))) }
     }
 
     pub(crate) fn header(&self) -> &Header {

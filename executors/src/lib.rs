@@ -1,1 +1,53 @@
-//! To be written.
+//! Small executors for [allhome](https://docs.rs/allhome), with no other runtime behind them.
+//!
+//! - [`block_on`] runs one future on the calling thread.
+//! - [`ThreadPool`] runs tasks on a fixed number of threads and has a timer and threads for
+//!   blocking work, so everything that a nursery can ask of a runtime.
+//!
+//! Nothing here does input or output; whatever does and wakes its tasks through their wakers can
+//! be used in them.
+//!
+//! # Examples
+//!
+//! ```
+//! use allhome_executors::{ThreadPool, block_on};
+//! use allhome_rt::{Spawn, Task, Timer};
+//! use std::sync::mpsc;
+//! use std::time::Duration;
+//!
+//! let pool = ThreadPool::new(2)?;
+//! let (tx, rx) = mpsc::channel();
+//! let timer = pool.clone();
+//! pool.spawn(Task::from_future(async move {
+//!     timer.sleep_until(timer.now() + Duration::from_millis(1)).await;
+//!     tx.send("slept on the pool").unwrap();
+//! }));
+//! assert_eq!(block_on(async { rx.recv() }), Ok("slept on the pool"));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # What it costs
+//!
+//! A spawn is one allocation beside the task's own and an entry in a registry that lets a
+//! shutdown find every task; a wake is one atomic operation, a push to a queue and, if a worker
+//! sleeps, one unpark. Sleeps stand in a tree under one lock per pool.
+//!
+//! # Use something else if ...
+//!
+//! - the tasks do network or file I/O through tokio: use tokio, and `allhome-tokio`;
+//! - the tasks are not `Send`: both executors here poll spawned tasks on any of their threads.
+
+#![forbid(unsafe_code)]
+
+mod block_on;
+mod pool;
+
+mod blocking;
+mod timer;
+
+mod current;
+mod panics;
+mod parker;
+
+pub use block_on::block_on;
+pub use pool::{ThreadPool, ThreadPoolBuilder};

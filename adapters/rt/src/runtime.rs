@@ -30,6 +30,7 @@ pub struct Runtime {
 
 struct Parts {
     name: &'static str,
+    threads: usize,
     spawn: Box<dyn Spawn>,
     timer: Option<Arc<dyn Timer>>,
     blocking: Option<Box<dyn SpawnBlocking>>,
@@ -43,14 +44,19 @@ impl Runtime {
 
     /// Starts a runtime to which more capabilities can be added.
     pub fn builder(name: &'static str, spawn: impl Spawn + 'static) -> RuntimeBuilder {
-        RuntimeBuilder {
-            parts: Parts { name, spawn: Box::new(spawn), timer: None, blocking: None },
-        }
+        let threads = spawn.threads().max(1);
+        let spawn = Box::new(spawn);
+        RuntimeBuilder { parts: Parts { name, threads, spawn, timer: None, blocking: None } }
     }
 
     /// Returns the name that error messages and dumps use.
     pub fn name(&self) -> &'static str {
         self.parts.name
+    }
+
+    /// Returns how many tasks it can poll at once; at least 1.
+    pub fn threads(&self) -> usize {
+        self.parts.threads
     }
 
     /// Returns the timer, if the runtime has one.

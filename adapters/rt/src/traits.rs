@@ -4,6 +4,7 @@
 use crate::{LocalTask, Task};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 /// Runs [`Task`]s: the one capability that every runtime has.
@@ -28,6 +29,17 @@ use std::time::Instant;
 pub trait Spawn: Send + Sync {
     /// Takes the task and polls it to its end, or drops it.
     fn spawn(&self, task: Task);
+
+    /// Returns how many tasks the runtime can poll at once; asked once, when a
+    /// [`Runtime`](crate::Runtime) is made. Default: the number of cores.
+    ///
+    /// A nursery keeps as many tasks ready as this says, while children wait for their first
+    /// poll. Too small a number holds up children behind one that blocks its thread; too large a
+    /// number costs a few idle tasks.
+    fn threads(&self) -> usize {
+        static CORES: OnceLock<usize> = OnceLock::new();
+        *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+    }
 }
 
 /// Runs [`LocalTask`]s, which stay on the thread they were spawned on.

@@ -83,6 +83,10 @@ impl Spawn for OnTokio {
         // Tokio's handle is not kept: the task tells its nursery itself when it ends.
         drop(self.0.spawn(task));
     }
+
+    fn threads(&self) -> usize {
+        self.0.metrics().num_workers()
+    }
 }
 
 impl SpawnBlocking for OnTokio {

@@ -1,20 +1,32 @@
 //! Carriers: the tasks that a nursery gives its runtime.
 //!
-//! A carrier takes the child that has waited longest, polls it until it has ended, then takes the
-//! next; when nobody waits it ends. While a child is alive and started it has a carrier, and so a
-//! task of the runtime, all to itself: its own waker, its own turn, its own budget. But a child
-//! that never has to wait costs no task of the runtime, only its turn in a carrier's poll. (Go's
-//! scheduler reuses finished goroutines in the same way.) What that saves is in docs/DESIGN.md.
+//! A carrier takes the child that has waited longest for its first poll and polls it. A child that
+//! ends in that poll makes room for the next, in the same carrier; a child that waits keeps the
+//! carrier until it has ended. So every child that ever waits has a task of the runtime all to
+//! itself, with its own waker, turn and budget, while a child that never waits costs no task of
+//! the runtime, only its turn. (Go's scheduler reuses finished goroutines in the same way.) What
+//! that saves is in docs/DESIGN.md.
+//!
+//! | carrier  | carries               | counted in        | goes on to                        |
+//! |----------|-----------------------|-------------------|-----------------------------------|
+//! | free     | nobody; scheduled     | `active`, `free`  | active, when it is polled         |
+//! | spare    | nobody; scheduled     | `spare`           | active, when it is polled         |
+//! | active   | a child, in its first poll, or nobody for a moment | `active` | bound, free or ended |
+//! | bound    | a child that waits    | –                 | active, when its child has ended  |
 //!
 //! # Invariants
 //!
-//! 1. Whenever somebody waits in the queue, a carrier that carries nobody is scheduled (`free`):
-//!    a spawn that finds none launches one, and so does a carrier that takes a child and leaves
-//!    others waiting, *before* it polls. So a child that blocks its thread holds up nobody whom it
-//!    would not hold up with a task of his own.
-//! 2. A carrier polls at most [`CHILDREN_A_POLL`] children before it gives the runtime a turn.
-//! 3. A carrier that the runtime drops ends its child as Lost; if it carried nobody and was the
-//!    last that was free, everybody in the queue is lost.
+//! 1. While children wait for their first poll, there are as many active carriers as the runtime
+//!    has threads, or as many free ones as there are such children: a spawn, and a carrier that
+//!    binds itself, launch one if that does not hold. A child that blocks its thread takes one
+//!    active carrier and one thread with it; the others have theirs.
+//! 2. While children wait and no carrier is scheduled, a spare one is launched before the next
+//!    child is polled. It serves runtimes that put another thread in the place of one that says
+//!    that it blocks (tokio's `block_in_place`). It is beyond the count of 1, because a runtime
+//!    may keep what a worker schedules where only that worker finds it (tokio's LIFO slot).
+//! 3. A carrier ends at most [`CHILDREN_A_POLL`] children before it gives the runtime a turn.
+//! 4. A carrier that the runtime drops ends its child as Lost. If it carried nobody, and no other is
+//!    left to come, everybody who waits for a first poll is lost.
 
 use super::registry::{Owner, Registry};
 use super::report::Who;
@@ -26,61 +38,68 @@ use crate::outcome::Ending;
 use crate::panic;
 use crate::reason::Reason;
 use crate::record::state::{Claim, Park};
-use crate::record::{Carried, Claimed, Ended, Fresh};
-use crate::sync::Arc;
-use allhome_rt::{Slot, Work};
+use crate::record::{Carried, Claimed, Dead, Ended, Fresh};
+use crate::sync::{Arc, MutexGuard};
+use allhome_rt::{Slot, Task, Work};
 use std::task::{Context, Poll, Waker};
 
 /// How many children one poll of a carrier may run to their end.
 const CHILDREN_A_POLL: u32 = 16;
 
-/// What a carrier does when its child has ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Then {
-    /// It takes the next child.
-    Take,
-    /// It gives the runtime a turn, and then takes the next.
-    Yield,
-    /// Nothing: it is no carrier, or carries no more.
-    Stop,
+/// Stands in the slot of a spare carrier.
+static SPARE: u8 = 0;
+
+fn spare_mark() -> *mut () {
+    (&raw const SPARE).cast_mut().cast()
 }
 
-/// What a carrier has in hand.
-pub(super) enum Turn {
-    Carry(Claimed, Carried),
+/// A child in a carrier's hands.
+struct Load {
+    claimed: Claimed,
+    carried: Carried,
+    /// Whether the carrier is bound to it, and so not counted as active.
+    bound: bool,
+}
+
+/// What a carrier does next.
+enum Turn {
+    Carry(Load),
     Yield,
     End,
 }
 
 /// What a poll of a child came to.
 enum Driven {
-    Parked(Carried),
+    Waits(Carried),
     Ended(Turn),
+}
+
+/// What a carrier does when its child has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// It takes the next child.
+    Take,
+    /// It gives the runtime a turn first.
+    Yield,
 }
 
 impl Work for Group {
     fn poll(&self, slot: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
-        let mut turn = match Carried::from_slot(slot) {
-            None => self.take_first(),
-            Some(carried) => match carried.claim() {
-                Ok(claimed) => Turn::Carry(claimed, carried),
-                Err(Claim::Busy) => match self.wait_for_claim(carried, cx) {
-                    Ok(turn) => turn,
-                    Err(carried) => {
-                        carried.put(slot);
-                        return Poll::Pending;
-                    }
-                },
-                Err(_) => {
-                    drop(carried);
-                    self.take_next()
+        let spare = slot.get() == spare_mark();
+        let mut turn = match Carried::from_slot(slot, spare_mark()) {
+            None => self.arrive(spare),
+            Some(carried) => match self.go_on(carried, cx) {
+                Ok(turn) => turn,
+                Err(carried) => {
+                    carried.put(slot);
+                    return Poll::Pending;
                 }
             },
         };
         let mut left = CHILDREN_A_POLL;
         loop {
-            let (claimed, carried) = match turn {
-                Turn::Carry(claimed, carried) => (claimed, carried),
+            let load = match turn {
+                Turn::Carry(load) => load,
                 Turn::End => return Poll::Ready(()),
                 Turn::Yield => {
                     panic::wake_by_ref(cx.waker());
@@ -89,9 +108,9 @@ impl Work for Group {
             };
             left -= 1;
             let then = if left == 0 { Then::Yield } else { Then::Take };
-            turn = match self.drive(claimed, carried, cx, then) {
+            turn = match self.drive(load, cx, Some(then)) {
                 Driven::Ended(turn) => turn,
-                Driven::Parked(carried) => {
+                Driven::Waits(carried) => {
                     carried.put(slot);
                     return Poll::Pending;
                 }
@@ -100,40 +119,76 @@ impl Work for Group {
     }
 
     fn discard(&self, slot: &mut Slot) {
-        match Carried::from_slot(slot) {
+        let spare = slot.get() == spare_mark();
+        match Carried::from_slot(slot, spare_mark()) {
             Some(carried) => self.lose(carried),
-            None => self.lose_queue(),
+            None => self.lose_carrier(spare),
         }
     }
 }
 
 impl Group {
-    /// A free carrier comes for its first child.
-    fn take_first(&self) -> Turn {
-        let mut registry = self.lock();
-        registry.free -= 1;
-        let next = registry.take();
-        let launch = registry.want_carrier();
+    // ---- launching
+
+    /// Launches a free carrier if invariant 1 asks for one. The caller gives its lock in.
+    pub(super) fn launch_free(self: &Arc<Self>, mut registry: MutexGuard<'_, Registry>) {
+        let want = registry.want_free(self.runtime.threads());
         drop(registry);
-        self.launch_if(launch);
-        next.map_or(Turn::End, |(claimed, carried)| Turn::Carry(claimed, carried))
+        if want {
+            self.runtime.spawn(Task::new(self.clone(), Slot::default()));
+        }
     }
 
-    /// A carrier whose child was destroyed by somebody else comes for the next.
-    fn take_next(&self) -> Turn {
-        self.lock().free += 1;
-        self.take_first()
-    }
-
-    fn launch_if(&self, launch: bool) {
-        if launch {
+    fn launch_spare(&self, want: bool) {
+        if want {
             if let Some(group) = self.arc() {
-                group.launch();
+                self.runtime.spawn(Task::new(group, Slot::new(spare_mark())));
             }
         }
     }
 
-    /// Somebody is destroying the child, or takes its waker: has the carrier woken afterwards.
+    // ---- taking
+
+    /// A carrier that carries nobody is polled.
+    fn arrive(&self, spare: bool) -> Turn {
+        let mut registry = self.lock();
+        registry.arrive(spare);
+        self.take(registry)
+    }
+
+    /// An active carrier takes the next child, or ends.
+    fn take(&self, mut registry: MutexGuard<'_, Registry>) -> Turn {
+        let Some((claimed, carried)) = registry.take() else {
+            registry.retire();
+            return Turn::End;
+        };
+        let spare = registry.want_spare();
+        drop(registry);
+        self.launch_spare(spare);
+        Turn::Carry(Load { claimed, carried, bound: false })
+    }
+
+    /// A bound carrier is polled. Gives it back if somebody else has the claim: it is woken then.
+    fn go_on(&self, carried: Carried, cx: &Context<'_>) -> Result<Turn, Carried> {
+        match carried.claim() {
+            Ok(claimed) => Ok(Turn::Carry(Load { claimed, carried, bound: true })),
+            Err(Claim::Busy) => self.wait_for_claim(carried, cx),
+            Err(_) => Ok(self.let_go(carried)),
+        }
+    }
+
+    /// The child of a bound carrier was ended by somebody else.
+    fn let_go(&self, carried: Carried) -> Turn {
+        drop(carried);
+        if self.is_cancelled() {
+            // Nobody waits for a first poll in a nursery that was cancelled.
+            return Turn::End;
+        }
+        let mut registry = self.lock();
+        registry.unbind();
+        self.take(registry)
+    }
+
     fn wait_for_claim(&self, carried: Carried, cx: &Context<'_>) -> Result<Turn, Carried> {
         let waker = match panic::catch(|| cx.waker().clone()) {
             Ok(waker) => waker,
@@ -141,13 +196,12 @@ impl Group {
                 // A waker that cannot be cloned cannot be waited with; whoever has the claim sees
                 // to the child.
                 panic::discard(payload);
-                drop(carried);
-                return Ok(Turn::End);
+                return Ok(self.let_go(carried));
             }
         };
         let mut registry = self.lock();
         match carried.claim() {
-            Ok(claimed) => Ok(Turn::Carry(claimed, carried)),
+            Ok(claimed) => Ok(Turn::Carry(Load { claimed, carried, bound: true })),
             Err(Claim::Busy) => {
                 let old = registry.leave_waker(&carried, waker);
                 drop(registry);
@@ -156,20 +210,16 @@ impl Group {
             }
             Err(_) => {
                 drop(registry);
-                drop(carried);
-                Ok(self.take_next())
+                Ok(self.let_go(carried))
             }
         }
     }
 
-    /// Polls a child until it waits or has ended.
-    fn drive(
-        &self,
-        mut claimed: Claimed,
-        carried: Carried,
-        cx: &mut Context<'_>,
-        then: Then,
-    ) -> Driven {
+    // ---- polling
+
+    /// Polls a child until it waits or has ended. Without `then`, it is not a carrier that polls.
+    fn drive(&self, load: Load, cx: &mut Context<'_>, then: Option<Then>) -> Driven {
+        let Load { mut claimed, carried, bound } = load;
         let id = self.task_id(carried.header());
         let ptr = claimed.ptr();
         let mut seen = carried.header().state().is_cancelled();
@@ -183,7 +233,12 @@ impl Group {
                 break self.end(&mut claimed, Ending::Panicked(panic));
             }
             match self.park(claimed, seen) {
-                Ok(()) => return Driven::Parked(carried),
+                Ok(()) => {
+                    if !bound && then.is_some() {
+                        self.bind();
+                    }
+                    return Driven::Waits(carried);
+                }
                 Err((back, Park::Cancelled)) if !seen => {
                     claimed = back;
                     seen = true;
@@ -196,7 +251,7 @@ impl Group {
                 }
             }
         };
-        Driven::Ended(self.finish(claimed, Some(carried), ended, then))
+        Driven::Ended(self.finish(Load { claimed, carried, bound }, ended, then))
     }
 
     /// Gives the claim up, unless the child is to be polled again or destroyed.
@@ -214,61 +269,115 @@ impl Group {
         }
     }
 
+    /// An active carrier binds itself to its child, which waits.
+    fn bind(&self) {
+        let mut registry = self.lock();
+        registry.retire();
+        if registry.has_queue() {
+            if let Some(group) = self.arc() {
+                group.launch_free(registry);
+            }
+        }
+    }
+
+    // ---- the end of a child
+
     /// Leaves for a child that has ended, and says what its carrier does next.
-    pub(super) fn finish(
+    fn finish(&self, load: Load, ended: Ended, then: Option<Then>) -> Turn {
+        let Load { mut claimed, carried, bound } = load;
+        self.hook(&ended);
+        let handled = claimed.publish();
+        let mut registry = self.lock();
+        let left = self.leave(&mut registry, claimed, Some(carried), ended, handled);
+        let vacated = self.vacated(&mut registry);
+        if bound && then.is_some() {
+            registry.unbind();
+        }
+        let turn = match then {
+            Some(Then::Take) => self.take(registry),
+            Some(Then::Yield) if registry.has_queue() => {
+                registry.yields();
+                drop(registry);
+                Turn::Yield
+            }
+            Some(Then::Yield) => {
+                registry.retire();
+                drop(registry);
+                Turn::End
+            }
+            None => {
+                drop(registry);
+                Turn::End
+            }
+        };
+        self.see_off(left, false);
+        self.follow(vacated);
+        turn
+    }
+
+    /// Destroys children where they wait, and leaves for them.
+    pub(super) fn destroy(&self, doomed: impl Iterator<Item = (Claimed, Ending)>) {
+        let ended: Vec<_> = doomed
+            .map(|(mut claimed, ending)| {
+                let ended = self.end(&mut claimed, ending);
+                self.hook(&ended);
+                let handled = claimed.publish();
+                (claimed, ended, handled)
+            })
+            .collect();
+        let mut registry = self.lock();
+        let left: Vec<_> = ended
+            .into_iter()
+            .map(|(claimed, ended, handled)| {
+                self.leave(&mut registry, claimed, None, ended, handled)
+            })
+            .collect();
+        let vacated = self.vacated(&mut registry);
+        drop(registry);
+        for left in left {
+            self.see_off(left, true);
+        }
+        self.follow(vacated);
+    }
+
+    /// Takes a child that has ended out of the registry.
+    fn leave(
         &self,
+        registry: &mut Registry,
         mut claimed: Claimed,
         carried: Option<Carried>,
         ended: Ended,
-        then: Then,
-    ) -> Turn {
-        self.hook(&ended);
-        let handled = claimed.publish();
-        let is_carrier = carried.is_some();
-        let mut failed = None;
-        let mut turn = Turn::End;
-        let (joiner, waker, dead, vacated, launch) = {
-            let mut registry = self.lock();
-            let joiner = if handled { registry.take_joiner(&mut claimed) } else { None };
-            let waker = registry.take_waker(&mut claimed);
-            registry.unlink(&claimed);
-            if !matches!(ended.ending, Ending::Ok) {
-                failed = self.note(&mut registry, &claimed, ended, handled);
-            }
-            let dead = registry.release(claimed, carried);
-            match then {
-                Then::Take => {
-                    if let Some((claimed, carried)) = registry.take() {
-                        turn = Turn::Carry(claimed, carried);
-                    }
-                }
-                Then::Yield if registry.has_queue() => {
-                    registry.free += 1;
-                    turn = Turn::Yield;
-                }
-                Then::Yield | Then::Stop => {}
-            }
-            let launch = registry.want_carrier();
-            (joiner, waker, dead, self.vacated(&mut registry), launch)
+        handled: bool,
+    ) -> Left {
+        let joiner = if handled { registry.take_joiner(&mut claimed) } else { None };
+        let carrier = registry.take_waker(&mut claimed);
+        registry.unlink(&claimed);
+        let failed = match ended.ending {
+            Ending::Ok => None,
+            _ => self.note(registry, &claimed, ended, handled),
         };
+        let dead = registry.release(claimed, carried);
+        Left { joiner, carrier, dead, failed }
+    }
+
+    /// Does what is left to do for a child that has left. No lock is held.
+    fn see_off(&self, left: Left, wake_carrier: bool) {
+        let Left { joiner, carrier, dead, failed } = left;
         drop(dead);
-        self.launch_if(launch);
         if let Some((who, message)) = failed {
             self.child_failed(&who, message);
         }
         if let Some(joiner) = joiner {
             panic::wake(joiner);
         }
-        if let Some(waker) = waker {
-            if !is_carrier {
-                // The carrier is woken so that the runtime can free it.
+        if let Some(waker) = carrier {
+            if wake_carrier {
+                // So that the runtime can free it.
                 panic::wake(waker);
             } else if let Err(payload) = panic::catch_drop(waker) {
                 panic::discard(payload);
             }
         }
-        self.follow(vacated);
-        turn
     }
 
     /// Notes how a child ended. Returns what its siblings are cancelled for, if it failed.
@@ -283,6 +392,10 @@ impl Group {
             // The handle has it, and hands it in if it is dropped without a look.
             return None;
         }
+        if let Ending::Cancelled(_) = ended.ending {
+            registry.report.cancelled += 1;
+            return None;
+        }
         let header = claimed.header();
         let who = Who {
             task: Some(self.task_id(header)),
@@ -293,46 +406,54 @@ impl Group {
         registry.report.note(ended, || who.clone()).then_some((who, message))
     }
 
-    /// The runtime dropped a carrier: its child is lost, unless somebody else is ending it.
+    // ---- carriers that the runtime drops
+
+    /// Its child is lost, unless somebody else is ending it.
     fn lose(&self, carried: Carried) {
         if let Ok(mut claimed) = carried.claim() {
             let ended = self.end(&mut claimed, Ending::Lost);
-            let _end = self.finish(claimed, Some(carried), ended, Then::Stop);
+            let _end = self.finish(Load { claimed, carried, bound: true }, ended, None);
         }
     }
 
-    /// The runtime dropped a carrier that carried nobody.
-    fn lose_queue(&self) {
-        self.lock().free -= 1;
-        loop {
-            let mut registry = self.lock();
-            if registry.free > 0 {
-                return;
-            }
-            let Some(claimed) = registry.claim_queued() else { return };
+    /// It carried nobody.
+    fn lose_carrier(&self, spare: bool) {
+        let mut registry = self.lock();
+        registry.arrive(spare);
+        registry.retire();
+        while registry.is_stranded() {
+            let claimed = registry.claim_queued();
             drop(registry);
-            self.destroy(claimed, Ending::Lost);
+            self.destroy(claimed.into_iter().map(|claimed| (claimed, Ending::Lost)));
+            registry = self.lock();
         }
     }
+
+    // ---- blocking work
 
     /// Admits blocking work: a child whose only poll runs on the runtime's blocking pool.
     pub(crate) fn admit_blocking(self: &Arc<Self>, fresh: Fresh) -> Result<TaskId, Reason> {
-        let (number, carried) = {
-            let mut registry = self.lock();
-            if let Some(reason) = self.refusal(&registry) {
-                drop(registry);
-                drop(fresh);
-                return Err(reason);
+        let (number, carried) = match self.gate() {
+            Ok(mut registry) => {
+                let admitted = registry.admit_carried(fresh);
+                self.occupy(&registry);
+                admitted
             }
-            let admitted = registry.admit_carried(fresh);
-            self.occupy(&registry);
-            admitted
+            Err(reason) => return Err(reason),
         };
         let job = BlockingJob { group: self.clone(), carried: Some(carried) };
         // A runtime without a pool gives the job back: dropped, it tells that the work is lost.
         drop(self.runtime.spawn_blocking(Box::new(move || job.run())));
         Ok(TaskId { nursery: self.id, number })
     }
+}
+
+/// What is left to do for a child that has left its nursery.
+struct Left {
+    joiner: Option<Waker>,
+    carrier: Option<Waker>,
+    dead: Option<Dead>,
+    failed: Option<(Who, String)>,
 }
 
 /// What a blocking pool is given. Dropped before it has run, its child is lost.
@@ -346,8 +467,9 @@ impl BlockingJob {
         let Some(carried) = self.carried.take() else { return };
         // Whoever has the claim, or had it, destroyed the work before it began.
         let Ok(claimed) = carried.claim() else { return };
+        let load = Load { claimed, carried, bound: true };
         let mut cx = Context::from_waker(Waker::noop());
-        if let Driven::Parked(carried) = self.group.drive(claimed, carried, &mut cx, Then::Stop) {
+        if let Driven::Waits(carried) = self.group.drive(load, &mut cx, None) {
             self.group.lose(carried);
         }
     }

@@ -16,7 +16,9 @@
 //!    `Claimed` is unlinked, and its LINKED flag is set all that time. So a pointer found in a list
 //!    is good while the lock is held.
 //! 2. `count` is the number of records in the three lists.
-//! 3. QUEUE not empty implies `free > 0`: a carrier is on its way for whoever waits.
+//! 3. The carriers: `active` are launched and not bound to a child that waits; `free` of them are
+//!    scheduled and carry nobody; `spare` is one more that is scheduled, beyond `active`. QUEUE not
+//!    empty implies `active > 0`. What the numbers are for is told in `carrier.rs`.
 //! 4. Tokens that are passed in belong to records of this registry.
 //! 5. `nested` holds each nursery that was opened inside this one and is not closed; its chain
 //!    starts at the task that opened it (`Links::nested`), or at `body_nested`. A task that leaves
@@ -76,9 +78,11 @@ pub(crate) struct Nested {
 pub(crate) struct Registry {
     lists: [List; 3],
     count: usize,
+    queued: usize,
     last_number: u64,
-    /// Carriers that are scheduled or on their way and carry nobody.
-    pub(crate) free: usize,
+    active: usize,
+    free: usize,
+    spare: bool,
     pub(crate) phase: Phase,
     pub(crate) reason: Option<Reason>,
     /// Reasons of tasks that were cancelled on their own.
@@ -105,8 +109,11 @@ impl Registry {
         Registry {
             lists: [List::default(); 3],
             count: 0,
+            queued: 0,
             last_number: 0,
+            active: 0,
             free: 0,
+            spare: false,
             phase: Phase::Body,
             reason: None,
             own_reasons: BTreeMap::new(),
@@ -130,7 +137,7 @@ impl Registry {
 
     /// Tells whether somebody waits for a carrier.
     pub(crate) fn has_queue(&self) -> bool {
-        self.lists[usize::from(QUEUE)].head.is_some()
+        self.queued > 0
     }
 
     /// Admits a record to the end of the queue and returns its number.
@@ -277,15 +284,58 @@ impl Registry {
         }
     }
 
-    /// Counts one more free carrier if somebody waits and none is on its way (invariant 3); the
-    /// caller launches it, with no lock held.
-    pub(crate) fn want_carrier(&mut self) -> bool {
-        let want = self.free == 0 && self.has_queue();
+    // ---- carriers
+
+    /// Counts one more free carrier, up to the runtime's width, if more children wait than
+    /// carriers are free; the caller launches it, with no lock held.
+    pub(crate) fn want_free(&mut self, width: usize) -> bool {
+        let want = self.queued > self.free && self.active < width;
         if want {
-            self.free = 1;
+            self.active += 1;
+            self.free += 1;
         }
         want
     }
+
+    /// Counts a spare carrier if children wait and no carrier is scheduled; the caller launches
+    /// it, with no lock held.
+    pub(crate) fn want_spare(&mut self) -> bool {
+        let want = self.queued > 0 && self.free == 0 && !self.spare;
+        self.spare |= want;
+        want
+    }
+
+    /// A free carrier, or the spare one, is polled: it is active, and no longer scheduled.
+    pub(crate) fn arrive(&mut self, spare: bool) {
+        if spare {
+            self.spare = false;
+            self.active += 1;
+        } else {
+            self.free -= 1;
+        }
+    }
+
+    /// A carrier that was bound has lost its child: it is active again.
+    pub(crate) fn unbind(&mut self) {
+        self.active += 1;
+    }
+
+    /// An active carrier ends, or binds itself to a child that waits.
+    pub(crate) fn retire(&mut self) {
+        self.active -= 1;
+    }
+
+    /// An active carrier gives the runtime a turn, and is scheduled again.
+    pub(crate) fn yields(&mut self) {
+        self.free += 1;
+    }
+
+    /// Tells whether somebody waits, and no carrier is left to come.
+    pub(crate) fn is_stranded(&self) -> bool {
+        self.queued > 0 && self.active == 0 && !self.spare
+    }
+
+    // ---- reasons
 
     /// Returns why a nursery that the owner opens now is cancelled from its start, if it is.
     pub(crate) fn reason_for(&self, owner: Owner) -> Option<Reason> {
@@ -496,6 +546,7 @@ impl Registry {
     }
 
     fn push(&mut self, ptr: Ptr, list: u8) {
+        self.queued += usize::from(list == QUEUE);
         let ends = &mut self.lists[usize::from(list)];
         let tail = ends.tail.replace(ptr);
         match tail {
@@ -521,6 +572,7 @@ impl Registry {
     fn remove(&mut self, ptr: Ptr) {
         // SAFETY: the record stands in a list and the lock is held.
         let (prev, next, list) = unsafe { ptr.links(|links| (links.prev, links.next, links.list)) };
+        self.queued -= usize::from(list == QUEUE);
         let ends = &mut self.lists[usize::from(list)];
         match prev {
             // SAFETY: a neighbour stands in the same list.

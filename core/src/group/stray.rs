@@ -32,6 +32,6 @@ pub(super) fn remove(group: &Arc<Group>) {
 /// ```
 pub fn strays() -> Vec<Tree> {
     let groups: Vec<_> = STRAYS.lock().iter().filter_map(Weak::upgrade).collect();
-    let trees = groups.iter().map(|group| Tree::of(group)).filter(|tree| tree.tasks() > 0);
+    let trees = groups.iter().map(Tree::of).filter(|tree| tree.tasks() > 0);
     trees.collect()
 }

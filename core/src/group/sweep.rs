@@ -67,7 +67,7 @@ impl Group {
 
     /// Tells, or destroys, the members of a group that was raised.
     fn sweep(&self, level: Level, reason: &Reason) {
-        let mut doomed: Vec<(Claimed, Reason)> = Vec::new();
+        let mut doomed: Vec<(Claimed, Ending)> = Vec::new();
         let mut wakers: Vec<Waker> = Vec::new();
         loop {
             {
@@ -93,15 +93,13 @@ impl Group {
                         }
                     };
                     let reason = registry.reason_of(&claimed).unwrap_or_else(|| reason.clone());
-                    doomed.push((claimed, reason));
+                    doomed.push((claimed, Ending::Cancelled(reason)));
                 }
             }
             if doomed.is_empty() && wakers.is_empty() {
                 return;
             }
-            for (claimed, reason) in doomed.drain(..) {
-                self.destroy(claimed, Ending::Cancelled(reason));
-            }
+            self.destroy(doomed.drain(..));
             for waker in wakers.drain(..) {
                 panic::wake(waker);
             }
@@ -120,7 +118,7 @@ impl Group {
             group.raise_tree(Level::Cancelled, reason);
         }
         match told {
-            Told::Unpolled(claimed) => self.destroy(claimed, Ending::Cancelled(reason.clone())),
+            Told::Unpolled(claimed) => self.destroy_for(claimed, reason),
             Told::Wake(waker) => panic::wake(waker),
             Told::Busy => {}
         }
@@ -140,9 +138,13 @@ impl Group {
             group.raise_tree(Level::Aborted, reason);
         }
         if let Some(claimed) = claimed {
-            self.destroy(claimed, Ending::Cancelled(reason.clone()));
+            self.destroy_for(claimed, reason);
         }
         true
+    }
+
+    fn destroy_for(&self, claimed: Claimed, reason: &Reason) {
+        self.destroy(std::iter::once((claimed, Ending::Cancelled(reason.clone()))));
     }
 
     /// A handle of an isolating nursery is dropped, and nobody looked at what it had: a failure

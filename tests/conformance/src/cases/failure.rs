@@ -1,7 +1,7 @@
 //! Clauses f..: what a failure does, and what is reported.
 
 use crate::probe::{Counts, DropPanics, Gate, eventually};
-use allhome::{Cause, GroupError, PanicPolicy, Policy, ReasonKind, Runtime, nursery_on, yield_now};
+use allhome::{Cause, GroupError, PanicPolicy, Policy, ReasonKind, Runtime, nursery_on};
 use futures_util::FutureExt;
 use std::convert::Infallible;
 use std::error::Error;
@@ -202,11 +202,14 @@ pub(super) async fn f12_panic_in_a_destructor_is_a_panic_of_the_child(runtime: R
                 let _late = DropPanics("at the end");
                 Ok(())
             });
-            let cut = n.fork::<(), _>(async {
+            let counts = Counts::new();
+            let count = counts.clone();
+            let cut = n.fork::<(), _>(async move {
                 let _late = DropPanics("when cut off");
+                count.polled();
                 pending().await
             });
-            yield_now().await;
+            eventually(|| counts.polls() == 1).await;
             cut.abort();
             let error = cut.join().await.unwrap_err();
             assert_eq!(error.panic().unwrap().message(), "when cut off");

@@ -1,0 +1,107 @@
+//! Runs one future on the calling thread.
+//!
+//! # Invariants
+//!
+//! 1. A parker is in use by at most one call: a call takes it out of its thread's cache and puts
+//!    it back at its end, so a nested call finds the cache empty and makes a parker of its own.
+//! 2. The future is dropped before the parker goes back, and both before the call returns.
+
+use crate::current;
+use crate::parker::Parker;
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+thread_local! {
+    static CACHE: Cell<Option<Seat>> = const { Cell::new(None) };
+}
+
+/// Runs a future on the calling thread until it is ready and returns its output.
+///
+/// The future need neither be `Send` nor `'static`; it is dropped before `block_on` returns. The
+/// thread sleeps while the future waits. A repeated call on the same thread allocates nothing.
+///
+/// A call inside a future that another `block_on` polls on the same thread works, but the outer
+/// future stands still meanwhile: what the inner one waits for must come from elsewhere.
+///
+/// # `block_on` or `ThreadPool`?
+///
+/// Nothing but the one future runs here. Tasks, sleeps and blocking work belong to a
+/// [`ThreadPool`](crate::ThreadPool), whose tasks the future can wait for.
+///
+/// # Panics
+///
+/// Panics if called on a worker thread of a [`ThreadPool`](crate::ThreadPool), that is inside one
+/// of its tasks: it would hold up the worker, and with as many such calls as there are workers
+/// the pool would stand still for ever. Await the future instead, or move the call to the pool's
+/// blocking threads, where `block_on` may be used.
+///
+/// A panic of the future reaches the caller.
+///
+/// # Examples
+///
+/// ```
+/// let mut total = 1;
+/// let seen = allhome_executors::block_on(async {
+///     total += 1;
+///     total
+/// });
+/// assert_eq!((total, seen), (2, 2));
+/// ```
+#[track_caller]
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    assert!(
+        !current::is_worker(),
+        "block_on was called on a worker thread of a ThreadPool: it would hold up the worker and \
+         can deadlock the pool; await the future instead, or call block_on in a blocking job"
+    );
+    // Before the future, so that it is put back after the future is dropped (invariant 2).
+    let seat = TakenSeat::take();
+    let mut future = pin!(future);
+    let mut cx = Context::from_waker(&seat.seat().waker);
+    loop {
+        match future.as_mut().poll(&mut cx) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => seat.seat().parker.park(),
+        }
+    }
+}
+
+/// A parker and the waker that unparks it.
+struct Seat {
+    parker: Arc<Parker>,
+    waker: Waker,
+}
+
+impl Seat {
+    fn new() -> Seat {
+        let parker = Arc::new(Parker::default());
+        Seat { waker: Waker::from(Arc::clone(&parker)), parker }
+    }
+}
+
+/// A seat out of the cache; goes back when dropped, also on a panic.
+struct TakenSeat(Option<Seat>);
+
+impl TakenSeat {
+    fn take() -> TakenSeat {
+        // The cache is gone if a destructor of another thread-local value calls block_on.
+        let seat = CACHE.try_with(Cell::take).ok().flatten().unwrap_or_else(Seat::new);
+        // A waker that outlived an earlier call may have left a token: it is not for this one.
+        seat.parker.clear();
+        TakenSeat(Some(seat))
+    }
+
+    fn seat(&self) -> &Seat {
+        self.0.as_ref().expect("a seat is taken back in drop only")
+    }
+}
+
+impl Drop for TakenSeat {
+    fn drop(&mut self) {
+        let seat = self.0.take();
+        let _ = CACHE.try_with(|cache| cache.set(seat));
+    }
+}

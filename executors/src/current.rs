@@ -1,0 +1,61 @@
+//! Which pool the current thread belongs to, if any, and what it does there.
+//!
+//! A thread enters once, when it starts, and belongs to its pool to its end.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+thread_local! {
+    // Without a destructor, so that it can be read as late as in other values' destructors.
+    static PLACE: Cell<Option<Place>> = const { Cell::new(None) };
+}
+
+/// Tells pools apart. Never used twice, so an old thread cannot pass for one of a new pool.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PoolId(u64);
+
+impl PoolId {
+    pub(crate) fn next() -> PoolId {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        // Relaxed: only that the numbers differ matters; nothing is published through them.
+        PoolId(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// What a pool's thread does.
+#[derive(Clone, Copy)]
+pub(crate) enum Role {
+    /// Polls tasks; the number is its index.
+    Worker(usize),
+    /// Runs blocking jobs or the timer.
+    Helper,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    pool: PoolId,
+    role: Role,
+}
+
+/// Makes the current thread one of the pool's.
+pub(crate) fn enter(pool: PoolId, role: Role) {
+    PLACE.set(Some(Place { pool, role }));
+}
+
+/// Returns the index of the current thread if it is a worker of that pool.
+pub(crate) fn worker_of(pool: PoolId) -> Option<usize> {
+    match PLACE.get() {
+        Some(Place { pool: own, role: Role::Worker(index) }) if own == pool => Some(index),
+        _ => None,
+    }
+}
+
+/// Returns whether the current thread is one of that pool, whatever its role.
+pub(crate) fn belongs_to(pool: PoolId) -> bool {
+    PLACE.get().is_some_and(|place| place.pool == pool)
+}
+
+/// Returns whether the current thread is a worker of any pool.
+pub(crate) fn is_worker() -> bool {
+    matches!(PLACE.get(), Some(Place { role: Role::Worker(_), .. }))
+}

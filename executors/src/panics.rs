@@ -1,0 +1,21 @@
+//! The one place where a panic of foreign code is caught: a task's poll, a destructor, a waker, a
+//! job. A worker survives all of them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Calls `f` and returns what it returned, or `None` if it panicked.
+///
+/// The panic hook has reported the panic by then; the payload is of no use to anybody here.
+pub(crate) fn contain<T>(f: impl FnOnce() -> T) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(value) => Some(value),
+        Err(payload) => {
+            // A payload is a user's value too: its destructor may panic, and so may that of the
+            // second payload. The chain is cut there, at the price of one leaked value.
+            if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                std::mem::forget(second);
+            }
+            None
+        }
+    }
+}
