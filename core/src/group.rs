@@ -56,8 +56,6 @@ pub(crate) struct Group {
     pub(crate) config: Config,
     pub(crate) runtime: Runtime,
     pub(crate) occupied: AtomicBool,
-    /// A hint for carriers that linger: whether anybody waits for a first poll.
-    waiting: AtomicBool,
     level: AtomicU8,
     registry: Mutex<Registry>,
 }
@@ -83,7 +81,6 @@ impl Group {
             id: NurseryId::next(),
             runtime,
             occupied: AtomicBool::new(false),
-            waiting: AtomicBool::new(false),
             level: AtomicU8::new(Level::Running as u8),
             registry: Mutex::new(Registry::new(config.keep, None)),
             config,
@@ -133,7 +130,6 @@ impl Group {
         let mut registry = self.gate()?;
         let number = registry.admit(fresh);
         self.occupy(&registry);
-        self.waiting.store(true, Ordering::Relaxed);
         self.launch_free(registry);
         Ok(TaskId { nursery: self.id, number })
     }

@@ -402,14 +402,16 @@ pub(crate) struct Carried(Ptr);
 impl Carried {
     /// Puts it in the slot of the task that carries the record.
     pub(crate) fn put(self, slot: &mut Slot) {
+        debug_assert!(slot.get().is_null(), "a carrier carries one child at a time");
         slot.set(self.0.0.as_ptr().cast());
         std::mem::forget(self);
     }
 
-    /// Takes it out of the slot of a task of the core's own, which holds what
-    /// [`put`](Carried::put) wrote there, or null.
-    pub(crate) fn from_slot(slot: &mut Slot) -> Option<Carried> {
-        NonNull::new(slot.take().cast()).map(|ptr| Carried(Ptr(ptr)))
+    /// Takes it out of the slot of a task of the core's own: nothing but [`put`](Carried::put)
+    /// and the caller's `mark` have been written there.
+    pub(crate) fn from_slot(slot: &mut Slot, mark: *mut ()) -> Option<Carried> {
+        let raw = slot.take();
+        if raw == mark { None } else { NonNull::new(raw.cast()).map(|ptr| Carried(Ptr(ptr))) }
     }
 
     pub(crate) fn header(&self) -> &Header {

@@ -11,12 +11,8 @@
 //! |----------|-----------------------|-------------------|-----------------------------------|
 //! | free     | nobody; scheduled     | `active`, `free`  | active, when it is polled         |
 //! | spare    | nobody; scheduled     | `spare`           | active, when it is polled         |
-//! | active   | a child, in its first poll, or nobody for a moment | `active` | bound, free, lingers, ended |
-//! | lingers  | nobody; scheduled     | `active`, `free`  | active, if a child comes in a few polls; ended |
+//! | active   | a child, in its first poll, or nobody for a moment | `active` | bound, free or ended |
 //! | bound    | a child that waits    | –                 | active, when its child has ended  |
-//!
-//! Lingering is for runtimes with several threads: there carriers can keep up with the one who
-//! spawns, and would end and be launched anew for every child.
 //!
 //! # Invariants
 //!
@@ -32,7 +28,7 @@
 //! 4. A carrier that the runtime drops ends its child as Lost. If it carried nobody, and no other is
 //!    left to come, everybody who waits for a first poll is lost.
 
-use super::registry::{Owner, Phase, Registry};
+use super::registry::{Owner, Registry};
 use super::report::Who;
 use super::{Group, describe};
 use crate::builder::Policy;
@@ -43,40 +39,18 @@ use crate::panic;
 use crate::reason::Reason;
 use crate::record::state::{Claim, Park};
 use crate::record::{Carried, Claimed, Dead, Ended, Fresh};
-use crate::sync::{Arc, MutexGuard, Ordering};
+use crate::sync::{Arc, MutexGuard};
 use allhome_rt::{Slot, Task, Work};
-use std::ptr;
 use std::task::{Context, Poll, Waker};
 
 /// How many children one poll of a carrier may run to their end.
 const CHILDREN_A_POLL: u32 = 16;
 
-/// How often a carrier that finds nobody looks again, before it ends.
-const LINGERS: usize = 4;
+/// Stands in the slot of a spare carrier.
+static SPARE: u8 = 0;
 
-/// What stands in the slot of a carrier that carries nobody, unless it is null: the address of the
-/// first says that it is the spare one, that of the n-th that it lingers for the n-th time.
-static MARKS: [u8; LINGERS + 1] = [0; LINGERS + 1];
-
-/// What a carrier's slot says when it is polled.
-enum Found {
-    Child(Carried),
-    Free,
-    Spare,
-    Lingers(usize),
-}
-
-fn mark(index: usize) -> *mut () {
-    (&raw const MARKS[index]).cast_mut().cast()
-}
-
-fn find(slot: &mut Slot) -> Found {
-    let first = mark(0).addr();
-    match slot.get().addr().checked_sub(first) {
-        Some(0) => Found::Spare,
-        Some(times @ 1..=LINGERS) => Found::Lingers(times),
-        _ => Carried::from_slot(slot).map_or(Found::Free, Found::Child),
-    }
+fn spare_mark() -> *mut () {
+    (&raw const SPARE).cast_mut().cast()
 }
 
 /// A child in a carrier's hands.
@@ -91,7 +65,6 @@ struct Load {
 enum Turn {
     Carry(Load),
     Yield,
-    Linger,
     End,
 }
 
@@ -112,16 +85,10 @@ enum Then {
 
 impl Work for Group {
     fn poll(&self, slot: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
-        let mut turn = match find(slot) {
-            Found::Free => self.arrive(false, true),
-            Found::Spare => self.arrive(true, true),
-            Found::Lingers(times) if !self.waiting.load(Ordering::Relaxed) && times < LINGERS => {
-                slot.set(mark(times + 1));
-                panic::wake_by_ref(cx.waker());
-                return Poll::Pending;
-            }
-            Found::Lingers(times) => self.arrive(false, times < LINGERS),
-            Found::Child(carried) => match self.go_on(carried, cx) {
+        let spare = slot.get() == spare_mark();
+        let mut turn = match Carried::from_slot(slot, spare_mark()) {
+            None => self.arrive(spare),
+            Some(carried) => match self.go_on(carried, cx) {
                 Ok(turn) => turn,
                 Err(carried) => {
                     carried.put(slot);
@@ -134,8 +101,7 @@ impl Work for Group {
             let load = match turn {
                 Turn::Carry(load) => load,
                 Turn::End => return Poll::Ready(()),
-                Turn::Yield | Turn::Linger => {
-                    slot.set(if let Turn::Linger = turn { mark(1) } else { ptr::null_mut() });
+                Turn::Yield => {
                     panic::wake_by_ref(cx.waker());
                     return Poll::Pending;
                 }
@@ -153,10 +119,10 @@ impl Work for Group {
     }
 
     fn discard(&self, slot: &mut Slot) {
-        match find(slot) {
-            Found::Child(carried) => self.lose(carried),
-            Found::Free | Found::Lingers(_) => self.lose_carrier(false),
-            Found::Spare => self.lose_carrier(true),
+        let spare = slot.get() == spare_mark();
+        match Carried::from_slot(slot, spare_mark()) {
+            Some(carried) => self.lose(carried),
+            None => self.lose_carrier(spare),
         }
     }
 }
@@ -176,7 +142,7 @@ impl Group {
     fn launch_spare(&self, want: bool) {
         if want {
             if let Some(group) = self.arc() {
-                self.runtime.spawn(Task::new(group, Slot::new(mark(0))));
+                self.runtime.spawn(Task::new(group, Slot::new(spare_mark())));
             }
         }
     }
@@ -184,25 +150,18 @@ impl Group {
     // ---- taking
 
     /// A carrier that carries nobody is polled.
-    fn arrive(&self, spare: bool, lingers: bool) -> Turn {
+    fn arrive(&self, spare: bool) -> Turn {
         let mut registry = self.lock();
         registry.arrive(spare);
-        self.take(registry, lingers)
+        self.take(registry)
     }
 
-    /// An active carrier takes the next child; if there is none, it lingers or ends.
-    fn take(&self, mut registry: MutexGuard<'_, Registry>, lingers: bool) -> Turn {
+    /// An active carrier takes the next child, or ends.
+    fn take(&self, mut registry: MutexGuard<'_, Registry>) -> Turn {
         let Some((claimed, carried)) = registry.take() else {
-            if lingers && self.runtime.threads() > 1 && registry.phase == Phase::Body {
-                registry.yields();
-                return Turn::Linger;
-            }
             registry.retire();
             return Turn::End;
         };
-        if !registry.has_queue() {
-            self.waiting.store(false, Ordering::Relaxed);
-        }
         let spare = registry.want_spare();
         drop(registry);
         self.launch_spare(spare);
@@ -227,7 +186,7 @@ impl Group {
         }
         let mut registry = self.lock();
         registry.unbind();
-        self.take(registry, true)
+        self.take(registry)
     }
 
     fn wait_for_claim(&self, carried: Carried, cx: &Context<'_>) -> Result<Turn, Carried> {
@@ -335,7 +294,7 @@ impl Group {
             registry.unbind();
         }
         let turn = match then {
-            Some(Then::Take) => self.take(registry, true),
+            Some(Then::Take) => self.take(registry),
             Some(Then::Yield) if registry.has_queue() => {
                 registry.yields();
                 drop(registry);

@@ -1,1 +1,17 @@
-//! The runs have no code of their own but what their tests share.
+//! What the tests share: an executor that is driven step by step and can be told to misbehave,
+//! polls that count wakes, children that stay inside a poll for as long as a test likes, and a
+//! program that uses a bit of everything.
+
+#![forbid(unsafe_code)]
+
+mod hold;
+mod manner;
+mod program;
+mod root;
+mod stepped;
+
+pub use hold::{Hold, within};
+pub use manner::{AtSpawn, AtWake, Manner};
+pub use program::program;
+pub use root::{Wakes, poll_once};
+pub use stepped::{Scheduled, Stepped};
