@@ -19,7 +19,9 @@
 //! One lock at a time: a parent's lock is never held with a child's. Wakers, hooks, destructors of
 //! the user's and calls to the runtime run with no lock held.
 
-pub(crate) mod carrier;
+mod blocking;
+mod carrier;
+mod leave;
 pub(crate) mod registry;
 pub(crate) mod report;
 pub(crate) mod stray;

@@ -29,19 +29,15 @@
 //!    left to come, everybody who waits for a first poll is lost.
 
 use super::registry::{Owner, Registry};
-use super::report::Who;
-use super::{Group, describe};
-use crate::builder::Policy;
+use super::Group;
 use crate::context;
-use crate::id::TaskId;
 use crate::outcome::Ending;
 use crate::panic;
-use crate::reason::Reason;
 use crate::record::state::{Claim, Park};
-use crate::record::{Carried, Claimed, Dead, Ended, Fresh};
+use crate::record::{Carried, Claimed};
 use crate::sync::{Arc, MutexGuard};
 use allhome_rt::{Slot, Task, Work};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 /// How many children one poll of a carrier may run to their end.
 const CHILDREN_A_POLL: u32 = 16;
@@ -54,29 +50,29 @@ fn spare_mark() -> *mut () {
 }
 
 /// A child in a carrier's hands.
-struct Load {
-    claimed: Claimed,
-    carried: Carried,
+pub(super) struct Load {
+    pub(super) claimed: Claimed,
+    pub(super) carried: Carried,
     /// Whether the carrier is bound to it, and so not counted as active.
-    bound: bool,
+    pub(super) bound: bool,
 }
 
 /// What a carrier does next.
-enum Turn {
+pub(super) enum Turn {
     Carry(Load),
     Yield,
     End,
 }
 
 /// What a poll of a child came to.
-enum Driven {
+pub(super) enum Driven {
     Waits(Carried),
     Ended(Turn),
 }
 
 /// What a carrier does when its child has ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Then {
+pub(super) enum Then {
     /// It takes the next child.
     Take,
     /// It gives the runtime a turn first.
@@ -157,7 +153,7 @@ impl Group {
     }
 
     /// An active carrier takes the next child, or ends.
-    fn take(&self, mut registry: MutexGuard<'_, Registry>) -> Turn {
+    pub(super) fn take(&self, mut registry: MutexGuard<'_, Registry>) -> Turn {
         let Some((claimed, carried)) = registry.take() else {
             registry.retire();
             return Turn::End;
@@ -218,7 +214,7 @@ impl Group {
     // ---- polling
 
     /// Polls a child until it waits or has ended. Without `then`, it is not a carrier that polls.
-    fn drive(&self, load: Load, cx: &mut Context<'_>, then: Option<Then>) -> Driven {
+    pub(super) fn drive(&self, load: Load, cx: &mut Context<'_>, then: Option<Then>) -> Driven {
         let Load { mut claimed, carried, bound } = load;
         let id = self.task_id(carried.header());
         let ptr = claimed.ptr();
@@ -280,136 +276,10 @@ impl Group {
         }
     }
 
-    // ---- the end of a child
-
-    /// Leaves for a child that has ended, and says what its carrier does next.
-    fn finish(&self, load: Load, ended: Ended, then: Option<Then>) -> Turn {
-        let Load { mut claimed, carried, bound } = load;
-        self.hook(&ended);
-        let handled = claimed.publish();
-        let mut registry = self.lock();
-        let left = self.leave(&mut registry, claimed, Some(carried), ended, handled);
-        let vacated = self.vacated(&mut registry);
-        if bound && then.is_some() {
-            registry.unbind();
-        }
-        let turn = match then {
-            Some(Then::Take) => self.take(registry),
-            Some(Then::Yield) if registry.has_queue() => {
-                registry.yields();
-                drop(registry);
-                Turn::Yield
-            }
-            Some(Then::Yield) => {
-                registry.retire();
-                drop(registry);
-                Turn::End
-            }
-            None => {
-                drop(registry);
-                Turn::End
-            }
-        };
-        self.see_off(left, false);
-        self.follow(vacated);
-        turn
-    }
-
-    /// Destroys children where they wait, and leaves for them.
-    pub(super) fn destroy(&self, doomed: impl Iterator<Item = (Claimed, Ending)>) {
-        let ended: Vec<_> = doomed
-            .map(|(mut claimed, ending)| {
-                let ended = self.end(&mut claimed, ending);
-                self.hook(&ended);
-                let handled = claimed.publish();
-                (claimed, ended, handled)
-            })
-            .collect();
-        let mut registry = self.lock();
-        let left: Vec<_> = ended
-            .into_iter()
-            .map(|(claimed, ended, handled)| {
-                self.leave(&mut registry, claimed, None, ended, handled)
-            })
-            .collect();
-        let vacated = self.vacated(&mut registry);
-        drop(registry);
-        for left in left {
-            self.see_off(left, true);
-        }
-        self.follow(vacated);
-    }
-
-    /// Takes a child that has ended out of the registry.
-    fn leave(
-        &self,
-        registry: &mut Registry,
-        mut claimed: Claimed,
-        carried: Option<Carried>,
-        ended: Ended,
-        handled: bool,
-    ) -> Left {
-        let joiner = if handled { registry.take_joiner(&mut claimed) } else { None };
-        let carrier = registry.take_waker(&mut claimed);
-        registry.unlink(&claimed);
-        let failed = match ended.ending {
-            Ending::Ok => None,
-            _ => self.note(registry, &claimed, ended, handled),
-        };
-        let dead = registry.release(claimed, carried);
-        Left { joiner, carrier, dead, failed }
-    }
-
-    /// Does what is left to do for a child that has left. No lock is held.
-    fn see_off(&self, left: Left, wake_carrier: bool) {
-        let Left { joiner, carrier, dead, failed } = left;
-        drop(dead);
-        if let Some((who, message)) = failed {
-            self.child_failed(&who, message);
-        }
-        if let Some(joiner) = joiner {
-            panic::wake(joiner);
-        }
-        if let Some(waker) = carrier {
-            if wake_carrier {
-                // So that the runtime can free it.
-                panic::wake(waker);
-            } else if let Err(payload) = panic::catch_drop(waker) {
-                panic::discard(payload);
-            }
-        }
-    }
-
-    /// Notes how a child ended. Returns what its siblings are cancelled for, if it failed.
-    fn note(
-        &self,
-        registry: &mut Registry,
-        claimed: &Claimed,
-        ended: Ended,
-        handled: bool,
-    ) -> Option<(Who, String)> {
-        if handled && self.config.policy == Policy::Isolate {
-            // The handle has it, and hands it in if it is dropped without a look.
-            return None;
-        }
-        if let Ending::Cancelled(_) = ended.ending {
-            registry.report.cancelled += 1;
-            return None;
-        }
-        let header = claimed.header();
-        let who = Who {
-            task: Some(self.task_id(header)),
-            name: header.name().map(Box::from),
-            place: header.place(),
-        };
-        let message = describe(&ended.ending);
-        registry.report.note(ended, || who.clone()).then_some((who, message))
-    }
-
     // ---- carriers that the runtime drops
 
     /// Its child is lost, unless somebody else is ending it.
-    fn lose(&self, carried: Carried) {
+    pub(super) fn lose(&self, carried: Carried) {
         if let Ok(mut claimed) = carried.claim() {
             let ended = self.end(&mut claimed, Ending::Lost);
             let _end = self.finish(Load { claimed, carried, bound: true }, ended, None);
@@ -426,59 +296,6 @@ impl Group {
             drop(registry);
             self.destroy(claimed.into_iter().map(|claimed| (claimed, Ending::Lost)));
             registry = self.lock();
-        }
-    }
-
-    // ---- blocking work
-
-    /// Admits blocking work: a child whose only poll runs on the runtime's blocking pool.
-    pub(crate) fn admit_blocking(self: &Arc<Self>, fresh: Fresh) -> Result<TaskId, Reason> {
-        let (number, carried) = match self.gate() {
-            Ok(mut registry) => {
-                let admitted = registry.admit_carried(fresh);
-                self.occupy(&registry);
-                admitted
-            }
-            Err(reason) => return Err(reason),
-        };
-        let job = BlockingJob { group: self.clone(), carried: Some(carried) };
-        // A runtime without a pool gives the job back: dropped, it tells that the work is lost.
-        drop(self.runtime.spawn_blocking(Box::new(move || job.run())));
-        Ok(TaskId { nursery: self.id, number })
-    }
-}
-
-/// What is left to do for a child that has left its nursery.
-struct Left {
-    joiner: Option<Waker>,
-    carrier: Option<Waker>,
-    dead: Option<Dead>,
-    failed: Option<(Who, String)>,
-}
-
-/// What a blocking pool is given. Dropped before it has run, its child is lost.
-struct BlockingJob {
-    group: Arc<Group>,
-    carried: Option<Carried>,
-}
-
-impl BlockingJob {
-    fn run(mut self) {
-        let Some(carried) = self.carried.take() else { return };
-        // Whoever has the claim, or had it, destroyed the work before it began.
-        let Ok(claimed) = carried.claim() else { return };
-        let load = Load { claimed, carried, bound: true };
-        let mut cx = Context::from_waker(Waker::noop());
-        if let Driven::Waits(carried) = self.group.drive(load, &mut cx, None) {
-            self.group.lose(carried);
-        }
-    }
-}
-
-impl Drop for BlockingJob {
-    fn drop(&mut self) {
-        if let Some(carried) = self.carried.take() {
-            self.group.lose(carried);
         }
     }
 }

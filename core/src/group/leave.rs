@@ -1,0 +1,145 @@
+//! The end of a child: it leaves its nursery, and whoever waits for that is woken.
+
+use super::{Group, describe};
+use super::carrier::{Load, Then, Turn};
+use super::registry::Registry;
+use super::report::Who;
+use crate::builder::Policy;
+use crate::outcome::Ending;
+use crate::panic;
+use crate::record::{Carried, Claimed, Dead, Ended};
+use std::task::Waker;
+
+/// What is left to do for a child that has left its nursery.
+struct Left {
+    joiner: Option<Waker>,
+    carrier: Option<Waker>,
+    dead: Option<Dead>,
+    failed: Option<(Who, String)>,
+}
+
+impl Group {
+    /// Leaves for a child that has ended, and says what its carrier does next.
+    pub(super) fn finish(&self, load: Load, ended: Ended, then: Option<Then>) -> Turn {
+        let Load { mut claimed, carried, bound } = load;
+        self.hook(&ended);
+        let handled = claimed.publish();
+        let mut registry = self.lock();
+        let left = self.leave(&mut registry, claimed, Some(carried), ended, handled);
+        let vacated = self.vacated(&mut registry);
+        if bound && then.is_some() {
+            registry.unbind();
+        }
+        let turn = match then {
+            Some(Then::Take) => self.take(registry),
+            Some(Then::Yield) if registry.has_queue() => {
+                registry.yields();
+                drop(registry);
+                Turn::Yield
+            }
+            Some(Then::Yield) => {
+                registry.retire();
+                drop(registry);
+                Turn::End
+            }
+            None => {
+                drop(registry);
+                Turn::End
+            }
+        };
+        self.see_off(left, false);
+        self.follow(vacated);
+        turn
+    }
+
+    /// Destroys children where they wait, and leaves for them.
+    pub(super) fn destroy(&self, doomed: impl Iterator<Item = (Claimed, Ending)>) {
+        let ended: Vec<_> = doomed
+            .map(|(mut claimed, ending)| {
+                let ended = self.end(&mut claimed, ending);
+                self.hook(&ended);
+                let handled = claimed.publish();
+                (claimed, ended, handled)
+            })
+            .collect();
+        let mut registry = self.lock();
+        let left: Vec<_> = ended
+            .into_iter()
+            .map(|(claimed, ended, handled)| {
+                self.leave(&mut registry, claimed, None, ended, handled)
+            })
+            .collect();
+        let vacated = self.vacated(&mut registry);
+        drop(registry);
+        for left in left {
+            self.see_off(left, true);
+        }
+        self.follow(vacated);
+    }
+
+    /// Takes a child that has ended out of the registry.
+    fn leave(
+        &self,
+        registry: &mut Registry,
+        mut claimed: Claimed,
+        carried: Option<Carried>,
+        ended: Ended,
+        handled: bool,
+    ) -> Left {
+        let joiner = if handled { registry.take_joiner(&mut claimed) } else { None };
+        let carrier = registry.take_waker(&mut claimed);
+        registry.unlink(&claimed);
+        let failed = match ended.ending {
+            Ending::Ok => None,
+            _ => self.note(registry, &claimed, ended, handled),
+        };
+        let dead = registry.release(claimed, carried);
+        Left { joiner, carrier, dead, failed }
+    }
+
+    /// Does what is left to do for a child that has left. No lock is held.
+    fn see_off(&self, left: Left, wake_carrier: bool) {
+        let Left { joiner, carrier, dead, failed } = left;
+        drop(dead);
+        if let Some((who, message)) = failed {
+            self.child_failed(&who, message);
+        }
+        if let Some(joiner) = joiner {
+            panic::wake(joiner);
+        }
+        if let Some(waker) = carrier {
+            if wake_carrier {
+                // So that the runtime can free it.
+                panic::wake(waker);
+            } else if let Err(payload) = panic::catch_drop(waker) {
+                panic::discard(payload);
+            }
+        }
+    }
+
+    /// Notes how a child ended. Returns what its siblings are cancelled for, if it failed.
+    fn note(
+        &self,
+        registry: &mut Registry,
+        claimed: &Claimed,
+        ended: Ended,
+        handled: bool,
+    ) -> Option<(Who, String)> {
+        if handled && self.config.policy == Policy::Isolate {
+            // The handle has it, and hands it in if it is dropped without a look.
+            return None;
+        }
+        if let Ending::Cancelled(_) = ended.ending {
+            registry.report.cancelled += 1;
+            return None;
+        }
+        let header = claimed.header();
+        let who = Who {
+            task: Some(self.task_id(header)),
+            name: header.name().map(Box::from),
+            place: header.place(),
+        };
+        let message = describe(&ended.ending);
+        registry.report.note(ended, || who.clone()).then_some((who, message))
+    }
+}

@@ -1,0 +1,78 @@
+//! The lists that run through the records of a nursery's members.
+
+#![allow(unsafe_code)]
+
+use super::Registry;
+use crate::record::{Header, Links, Ptr};
+
+pub(super) const QUEUE: u8 = 0;
+pub(super) const LIVE: u8 = 1;
+pub(super) const TOLD: u8 = 2;
+
+#[derive(Default, Clone, Copy)]
+pub(super) struct List {
+    head: Option<Ptr>,
+    tail: Option<Ptr>,
+}
+
+impl Registry {
+    /// Calls `f` for each member, and tells it whether the member is still in the queue.
+    pub(crate) fn each(&self, mut f: impl FnMut(&Header, bool)) {
+        for list in [LIVE, TOLD, QUEUE] {
+            let mut at = self.lists[usize::from(list)].head;
+            while let Some(ptr) = at {
+                // SAFETY: the record stands in a list and the lock is held.
+                let header = unsafe { ptr.header() };
+                f(header, list == QUEUE);
+                // SAFETY: as above.
+                at = unsafe { ptr.links(|links| links.next) };
+            }
+        }
+    }
+
+    pub(super) fn list(&self, ptr: Ptr) -> u8 {
+        // SAFETY: the record stands in a list and the lock is held.
+        unsafe { ptr.links(|links| links.list) }
+    }
+
+    pub(super) fn push(&mut self, ptr: Ptr, list: u8) {
+        self.queued += usize::from(list == QUEUE);
+        let ends = &mut self.lists[usize::from(list)];
+        let tail = ends.tail.replace(ptr);
+        match tail {
+            // SAFETY: the tail stands in the list and the lock is held.
+            Some(tail) => unsafe { tail.links(|links| links.next = Some(ptr)) },
+            None => ends.head = Some(ptr),
+        }
+        let set = |links: &mut Links| {
+            links.prev = tail;
+            links.next = None;
+            links.list = list;
+        };
+        // SAFETY: the record is a member, or about to be, and the lock is held.
+        unsafe { ptr.links(set) };
+    }
+
+    pub(super) fn pop(&mut self, list: u8) -> Option<Ptr> {
+        let head = self.lists[usize::from(list)].head?;
+        self.remove(head);
+        Some(head)
+    }
+
+    pub(super) fn remove(&mut self, ptr: Ptr) {
+        // SAFETY: the record stands in a list and the lock is held.
+        let (prev, next, list) = unsafe { ptr.links(|links| (links.prev, links.next, links.list)) };
+        self.queued -= usize::from(list == QUEUE);
+        let ends = &mut self.lists[usize::from(list)];
+        match prev {
+            // SAFETY: a neighbour stands in the same list.
+            Some(prev) => unsafe { prev.links(|links| links.next = next) },
+            None => ends.head = next,
+        }
+        match next {
+            // SAFETY: a neighbour stands in the same list.
+            Some(next) => unsafe { next.links(|links| links.prev = prev) },
+            None => ends.tail = prev,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The nurseries that are open inside a nursery, and who opened them (invariant 5 of the registry).
+
+#![allow(unsafe_code)]
+
+use super::Registry;
+use crate::group::Group;
+use crate::record::{Handle, Ptr};
+use crate::sync::{Arc, Ordering};
+
+/// Who opened a nested nursery.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Task(Ptr),
+    Body,
+    /// A task that has left since.
+    Nobody,
+}
+
+pub(crate) struct Nested {
+    pub(crate) group: Arc<Group>,
+    pub(super) owner: Owner,
+    pub(super) next: Option<u32>,
+}
+
+impl Registry {
+    /// Notes a nursery that the owner opened.
+    pub(crate) fn nest(&mut self, group: Arc<Group>, owner: Owner) -> u32 {
+        let head = self.chain(owner);
+        let key = self.nested.insert(Nested { group, owner, next: head });
+        let key = u32::try_from(key).expect("fewer than 2^32 nurseries are open in one nursery");
+        self.set_chain(owner, Some(key));
+        key
+    }
+
+    /// Forgets a nursery that has closed. Returns who had opened it.
+    pub(crate) fn unnest(&mut self, key: u32) -> (Nested, Owner) {
+        let nested = self.nested.remove(key as usize);
+        let owner = nested.owner;
+        let head = self.chain(owner);
+        if head == Some(key) {
+            self.set_chain(owner, nested.next);
+        } else {
+            let mut at = head;
+            while let Some(now) = at {
+                let next = self.nested[now as usize].next;
+                if next == Some(key) {
+                    self.nested[now as usize].next = nested.next;
+                    break;
+                }
+                at = next;
+            }
+        }
+        (nested, owner)
+    }
+
+    /// Returns who opened a nested nursery.
+    pub(crate) fn owner(&self, key: u32) -> Owner {
+        self.nested.get(key as usize).map_or(Owner::Nobody, |nested| nested.owner)
+    }
+
+    /// Returns the open nurseries inside this one, with the number of the task that opened each.
+    pub(crate) fn each_nested(&self, mut f: impl FnMut(&Arc<Group>, Option<u64>)) {
+        for (_, nested) in &self.nested {
+            let opener = match nested.owner {
+                Owner::Task(ptr) => Some(self.number(ptr)),
+                Owner::Body | Owner::Nobody => None,
+            };
+            f(&nested.group, opener);
+        }
+    }
+
+    /// Returns the nurseries that one member has open.
+    pub(crate) fn nested_of<T, E>(&self, handle: &Handle<T, E>) -> Vec<Arc<Group>> {
+        let mut groups = Vec::new();
+        if let Some(ptr) = self.member(handle) {
+            self.walk(Owner::Task(ptr), |group| {
+                groups.push(group.clone());
+                true
+            });
+        }
+        groups
+    }
+
+    /// Tells whether a nursery that the owner opened still has somebody in it: then the owner may
+    /// not be dropped for a mere cancel, because joining is never cut short.
+    pub(crate) fn holds(&self, owner: Owner) -> bool {
+        let mut held = false;
+        self.walk(owner, |group| {
+            // Relaxed: whoever turns it off takes this lock afterwards and wakes the owner.
+            held |= group.occupied.load(Ordering::Relaxed);
+            !held
+        });
+        held
+    }
+
+    fn walk(&self, owner: Owner, mut f: impl FnMut(&Arc<Group>) -> bool) {
+        let mut at = self.chain(owner);
+        while let Some(key) = at {
+            let nested = &self.nested[key as usize];
+            if !f(&nested.group) {
+                return;
+            }
+            at = nested.next;
+        }
+    }
+
+    fn chain(&self, owner: Owner) -> Option<u32> {
+        match owner {
+            // SAFETY: an owner that has left was replaced by `Nobody`, so the record is there.
+            Owner::Task(ptr) => unsafe { ptr.links(|links| links.nested) },
+            Owner::Body => self.body_nested,
+            Owner::Nobody => None,
+        }
+    }
+
+    fn set_chain(&mut self, owner: Owner, head: Option<u32>) {
+        match owner {
+            // SAFETY: as in `chain`.
+            Owner::Task(ptr) => unsafe { ptr.links(|links| links.nested = head) },
+            Owner::Body => self.body_nested = head,
+            Owner::Nobody => {}
+        }
+    }
+}
