@@ -1,8 +1,51 @@
-//! Structured concurrency for any async runtime.
+//! Structured concurrency for any async runtime: every task has an owner, and when its nursery
+//! ends, every task is home.
 //!
-//! Every task has an owner; when the owner's door closes, every task is home.
+//! A **nursery** is opened by awaiting [`run`](Builder::run). Its *body* gets a handle, spawns
+//! *children* with it, and may await their values. `run` is ready when the body and all children
+//! are *home*: dropped, with their destructors finished. Nothing outlives it.
 //!
-//! To be completed.
+//! ```
+//! # #[cfg(feature = "executors")] {
+//! use allhome::{GroupError, ThreadPool, block_on, nursery_on};
+//!
+//! let result: Result<u32, GroupError<String>> =
+//!     block_on(nursery_on(ThreadPool::global()).name("demo").run(async |n| {
+//!         let six = n.fork(async { Ok(6) });
+//!         n.named("bad").spawn(async { Err("no luck".to_string()) });
+//!         Ok(six.join().await.map_err(|error| error.to_string())? * 7)
+//!     }));
+//! // The first failure cancels the others, and is reported when all are home.
+//! assert_eq!(result.unwrap_err().first().name(), Some("bad"));
+//! # }
+//! ```
+//!
+//! # What is where
+//!
+//! - Open a nursery: [`nursery_on`] a runtime, or [`nursery`] on that of the task around;
+//!   [`Builder`] has names, [policies](Policy) and what to do about [panics](PanicPolicy).
+//! - Spawn: [`Nursery::spawn`], [`fork`](Nursery::fork) for a value,
+//!   [`fork_with`](Nursery::fork_with) for a child that spawns siblings,
+//!   [`blocking`](Nursery::blocking) for work that blocks its thread.
+//! - Join, cancel, abort one child: [`Child`]. It ends as one of five: [`Outcome`].
+//! - End all of them: [`Nursery::cancel`], [`abort`](Nursery::abort), or drop the future.
+//! - Find out who is out: [`Nursery::tree`]; and who was left by a dropped root: [`strays`].
+//! - Ask, from inside a task: [`is_cancelled`], [`cancel_reason`], [`task_id`].
+//!
+//! # Runtimes
+//!
+//! The crate has none of its own; each is a feature, and features add up.
+//!
+//! | feature | gives | for |
+//! |---|---|---|
+//! | `tokio` | `Tokio` | tokio, multi-thread and current-thread |
+//! | `executors` | `ThreadPool`, `block_on` | no other runtime at all |
+//!
+//! Any other runtime: implement `allhome_rt::Spawn` and make a [`Runtime`] of it.
+//!
+//! # What is promised
+//!
+//! docs/SPEC.md lists it, clause by clause, with a test for each.
 
 #![deny(unsafe_code)]
 

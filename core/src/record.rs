@@ -14,11 +14,11 @@
 //! # Invariants
 //!
 //! 1. A record is freed once, by whoever clears the last of LINKED, CARRIED and HANDLE.
-//! 2. `stage` and `waker` are touched only by the claim's holder; or, `stage` after DONE, only by
+//! 2. `stage` and `full`, and `waker`, are touched only by the claim's holder; or, `stage` after DONE, only by
 //!    the handle; or, after the last holder went, only by whoever frees. One exception: a carrier
 //!    that finds the claim taken may write `waker` under the registry's lock, where claim holders
 //!    other than a carrier read it under that lock too.
-//! 3. `links` and `joiner` are touched only under the registry's lock.
+//! 3. `links`, `nested`, `list` and a handle's `joiner` are touched only under the registry's lock.
 //! 4. The future is dropped exactly once, in place, before the record leaves its nursery.
 //! 5. `vtable` was made for the very `F`, `T`, `E` of the record it stands in.
 
@@ -31,38 +31,54 @@ mod tokens;
 use crate::id::TaskId;
 use crate::outcome::Ending;
 use crate::panic::{self, Panic, Payload};
-use crate::sync::{AtomicU32, AtomicU64, Ordering, UnsafeCell};
-use layout::VTable;
+use crate::sync::{AtomicU8, AtomicU32, AtomicU64, Ordering, UnsafeCell, panicking};
+use layout::{Front, Joined, Plain, VTable};
 use state::{Claim, State};
 
-pub(crate) use tokens::{Carried, Claimed, Dead, Handle};
 use std::future::Future;
 use std::panic::Location;
 use std::ptr::NonNull;
 use std::task::Waker;
+pub(crate) use tokens::{Carried, Claimed, Dead, Handle};
 
-/// The part of a record that does not depend on the child's types.
+/// The part of a record that does not depend on the child's types: 80 bytes.
 pub(crate) struct Header {
     state: State,
     polls: AtomicU32,
     number: AtomicU64,
     vtable: &'static VTable,
     links: UnsafeCell<Links>,
+    nested: AtomicU32,
+    list: AtomicU8,
+    full: AtomicU8,
     waker: UnsafeCell<Option<Waker>>,
-    joiner: UnsafeCell<Option<Waker>>,
-    name: Option<Box<str>>,
+    name: Option<Box<Name>>,
     place: &'static Location<'static>,
 }
 
-/// What the registry keeps in a record; guarded by its lock.
+#[cfg(all(not(loom), target_pointer_width = "64"))]
+const _: () = assert!(size_of::<Header>() == 80);
+
+/// A name behind a thin pointer: most children have none.
+struct Name(Box<str>);
+
+/// A record's neighbours in its list; guarded by the registry's lock.
 pub(crate) struct Links {
     pub(crate) prev: Option<Ptr>,
     pub(crate) next: Option<Ptr>,
-    /// The first of the nurseries that this task has open: a key of the registry, or none.
-    pub(crate) nested: Option<u32>,
-    /// Which of the registry's lists it stands in.
-    pub(crate) list: u8,
 }
+
+/// What stands in a record's stage.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Full {
+    Empty,
+    Future,
+    Outcome,
+}
+
+/// Stands for "none" among the registry's keys.
+const NO_KEY: u32 = u32::MAX;
 
 /// How a child ended, and the panic that its destructor added, if it had panicked before.
 pub(crate) struct Ended {
@@ -71,8 +87,28 @@ pub(crate) struct Ended {
 }
 
 impl Header {
+    fn new(
+        name: Option<Box<str>>,
+        place: &'static Location<'static>,
+        handle: bool,
+    ) -> impl FnOnce(&'static VTable) -> Header {
+        move |vtable| Header {
+            state: State::new(handle),
+            polls: AtomicU32::new(0),
+            number: AtomicU64::new(0),
+            vtable,
+            links: UnsafeCell::new(Links { prev: None, next: None }),
+            nested: AtomicU32::new(NO_KEY),
+            list: AtomicU8::new(0),
+            full: AtomicU8::new(Full::Future as u8),
+            waker: UnsafeCell::new(None),
+            name: name.map(|name| Box::new(Name(name))),
+            place,
+        }
+    }
+
     pub(crate) fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.name.as_ref().map(|name| &*name.0)
     }
 
     pub(crate) fn place(&self) -> &'static Location<'static> {
@@ -87,6 +123,38 @@ impl Header {
 
     pub(crate) fn set_number(&self, number: u64) {
         self.number.store(number, Ordering::Relaxed);
+    }
+
+    /// Returns the first of the nurseries that the task has open, a key of the registry. Like the
+    /// list, it is read and written under the registry's lock only: plain loads and stores.
+    pub(crate) fn nested(&self) -> Option<u32> {
+        Some(self.nested.load(Ordering::Relaxed)).filter(|&key| key != NO_KEY)
+    }
+
+    pub(crate) fn set_nested(&self, key: Option<u32>) {
+        self.nested.store(key.unwrap_or(NO_KEY), Ordering::Relaxed);
+    }
+
+    /// Returns which of the registry's lists the record stands in.
+    pub(crate) fn list(&self) -> u8 {
+        self.list.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_list(&self, list: u8) {
+        self.list.store(list, Ordering::Relaxed);
+    }
+
+    /// Returns what stands in the stage, whose owner alone asks (invariant 2): a plain load.
+    fn full(&self) -> Full {
+        match self.full.load(Ordering::Relaxed) {
+            0 => Full::Empty,
+            1 => Full::Future,
+            _ => Full::Outcome,
+        }
+    }
+
+    fn set_full(&self, full: Full) {
+        self.full.store(full as u8, Ordering::Relaxed);
     }
 
     /// Returns how often the child was polled so far; wraps.
@@ -165,6 +233,17 @@ impl Ptr {
         (Claimed(self), Carried(self))
     }
 
+    /// Returns the place of the joiner's waker.
+    ///
+    /// # Safety
+    ///
+    /// As for [`header`](Ptr::header), and the record was made with a handle.
+    unsafe fn joiner<'a>(self) -> &'a UnsafeCell<Option<Waker>> {
+        // SAFETY: a record with a handle begins with a `Front`.
+        let front = unsafe { self.0.cast::<Front>().as_ref() };
+        &front.joiner
+    }
+
     /// Frees the record.
     ///
     /// # Safety
@@ -194,7 +273,7 @@ impl Fresh {
         T: Send + 'static,
         E: Send + Sync + 'static,
     {
-        Fresh::make::<F, T, E>(future, name, place, false)
+        Fresh(Ptr(layout::allocate::<F, T, E, Plain>(Header::new(name, place, false), future)))
     }
 
     /// Makes the record of a child and its handle, in one allocation.
@@ -208,34 +287,10 @@ impl Fresh {
         T: Send + 'static,
         E: Send + Sync + 'static,
     {
-        let fresh = Fresh::make::<F, T, E>(future, name, place, true);
+        let header = Header::new(name, place, true);
+        let fresh = Fresh(Ptr(layout::allocate::<F, T, E, Joined>(header, future)));
         let handle = Handle::new(fresh.0);
         (fresh, handle)
-    }
-
-    fn make<F, T, E>(
-        future: F,
-        name: Option<Box<str>>,
-        place: &'static Location<'static>,
-        handle: bool,
-    ) -> Fresh
-    where
-        F: Future<Output = Result<T, E>> + Send + 'static,
-        T: Send + 'static,
-        E: Send + Sync + 'static,
-    {
-        let header = Header {
-            state: State::new(handle),
-            polls: AtomicU32::new(0),
-            number: AtomicU64::new(0),
-            vtable: layout::vtable::<F, T, E>(),
-            links: UnsafeCell::new(Links { prev: None, next: None, nested: None, list: 0 }),
-            waker: UnsafeCell::new(None),
-            joiner: UnsafeCell::new(None),
-            name,
-            place,
-        };
-        Fresh(Ptr(layout::allocate(header, future)))
     }
 
     /// Gives the record to a registry, whose lists hold LINKED from now on.
@@ -252,15 +307,12 @@ impl Drop for Fresh {
         // SAFETY: nobody but this token and its handle, which does not claim, points to it.
         let claimed = unsafe { self.0.claimed() };
         // SAFETY: the claim is ours, and `Fresh` is the record's first holder.
-        let ended = unsafe { claimed.refuse() };
-        if let Ending::Panicked(panic) = ended.ending {
-            if let Some(payload) = panic.take_payload() {
-                // A second panic in one unwinding would abort the process.
-                if std::thread::panicking() {
-                    panic::discard(payload);
-                } else {
-                    panic::resume(payload);
-                }
+        if let Err(payload) = unsafe { claimed.refuse() } {
+            // A second panic in one unwinding would abort the process.
+            if panicking() {
+                panic::discard(payload);
+            } else {
+                panic::resume(payload);
             }
         }
     }

@@ -5,6 +5,8 @@
 
 pub(crate) use std::sync::{Arc, Weak};
 
+pub(crate) use std::thread::panicking;
+
 /// Process-wide counters: never part of a model.
 pub(crate) use std::sync::atomic::AtomicU64 as GlobalU64;
 

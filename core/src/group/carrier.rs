@@ -28,8 +28,8 @@
 //! 4. A carrier that the runtime drops ends its child as Lost. If it carried nobody, and no other is
 //!    left to come, everybody who waits for a first poll is lost.
 
-use super::registry::{Owner, Registry};
 use super::Group;
+use super::registry::{Owner, Registry};
 use crate::context;
 use crate::outcome::Ending;
 use crate::panic;

@@ -1,9 +1,9 @@
 //! The end of a child: it leaves its nursery, and whoever waits for that is woken.
 
-use super::{Group, describe};
 use super::carrier::{Load, Then, Turn};
 use super::registry::Registry;
 use super::report::Who;
+use super::{Group, describe};
 use crate::builder::Policy;
 use crate::outcome::Ending;
 use crate::panic;

@@ -158,7 +158,9 @@ impl Registry {
             self.own_reasons.remove(&claimed.header().number());
         }
         // SAFETY: the claim is held, and so is the lock.
-        let mut key = unsafe { ptr.links(|links| links.nested.take()) };
+        let header = unsafe { ptr.header() };
+        let mut key = header.nested();
+        header.set_nested(None);
         while let Some(now) = key {
             let nested = &mut self.nested[now as usize];
             nested.owner = Owner::Nobody;

@@ -77,10 +77,12 @@ impl Claimed {
     ///
     /// # Safety
     ///
-    /// The caller holds the registry's lock (invariant 3).
+    /// The caller holds the registry's lock (invariant 3), and the record was made with a handle.
     pub(crate) unsafe fn take_joiner(&mut self) -> Option<Waker> {
+        // SAFETY: the record has a handle, and is kept by the claim.
+        let joiner = unsafe { self.0.joiner() };
         // SAFETY: invariant 3.
-        self.header().joiner.with_mut(|kept| unsafe { &mut *kept }.take())
+        joiner.with_mut(|kept| unsafe { &mut *kept }.take())
     }
 
     /// Gives the claim up after a poll that was pending; gives it back if there is more to do.
@@ -109,7 +111,9 @@ impl Claimed {
         // membership.
         let vtable = self.header().vtable;
         // SAFETY: the vtable is this record's, the claim is held and the handle is gone.
-        unsafe { (vtable.drop_outcome)(self.0.0) };
+        if let Err(payload) = unsafe { (vtable.clear)(self.0.0) } {
+            panic::discard(payload);
+        }
         false
     }
 
@@ -131,15 +135,15 @@ impl Claimed {
     /// # Safety
     ///
     /// The record comes from a [`Fresh`] that is not used again.
-    pub(super) unsafe fn refuse(mut self) -> Ended {
+    pub(super) unsafe fn refuse(mut self) -> Result<(), Payload> {
         let vtable = self.header().vtable;
         // SAFETY: the vtable is this record's, and the claim is held.
-        let ended = unsafe { (vtable.discard)(self.0.0) };
+        let dropped = unsafe { (vtable.clear)(self.0.0) };
         let handle = self.publish();
         debug_assert!(!handle || self.header().state.is_done());
         // SAFETY: no registry has it, so no lock is needed.
         drop(unsafe { self.release(None) });
-        ended
+        dropped
     }
 }
 
@@ -246,8 +250,10 @@ impl<T, E> Handle<T, E> {
     ///
     /// The caller holds the registry's lock.
     pub(crate) unsafe fn set_joiner(&mut self, waker: Waker) -> Option<Waker> {
+        // SAFETY: the record has a handle: this one.
+        let joiner = unsafe { self.ptr.joiner() };
         // SAFETY: invariant 3.
-        self.header().joiner.with_mut(|kept| unsafe { &mut *kept }.replace(waker))
+        joiner.with_mut(|kept| unsafe { &mut *kept }.replace(waker))
     }
 }
 

@@ -32,7 +32,7 @@ impl Registry {
 
     pub(super) fn list(&self, ptr: Ptr) -> u8 {
         // SAFETY: the record stands in a list and the lock is held.
-        unsafe { ptr.links(|links| links.list) }
+        unsafe { ptr.header() }.list()
     }
 
     pub(super) fn push(&mut self, ptr: Ptr, list: u8) {
@@ -47,10 +47,11 @@ impl Registry {
         let set = |links: &mut Links| {
             links.prev = tail;
             links.next = None;
-            links.list = list;
         };
         // SAFETY: the record is a member, or about to be, and the lock is held.
         unsafe { ptr.links(set) };
+        // SAFETY: as above.
+        unsafe { ptr.header() }.set_list(list);
     }
 
     pub(super) fn pop(&mut self, list: u8) -> Option<Ptr> {
@@ -61,7 +62,8 @@ impl Registry {
 
     pub(super) fn remove(&mut self, ptr: Ptr) {
         // SAFETY: the record stands in a list and the lock is held.
-        let (prev, next, list) = unsafe { ptr.links(|links| (links.prev, links.next, links.list)) };
+        let (prev, next) = unsafe { ptr.links(|links| (links.prev, links.next)) };
+        let list = self.list(ptr);
         self.queued -= usize::from(list == QUEUE);
         let ends = &mut self.lists[usize::from(list)];
         match prev {

@@ -107,7 +107,7 @@ impl Registry {
     fn chain(&self, owner: Owner) -> Option<u32> {
         match owner {
             // SAFETY: an owner that has left was replaced by `Nobody`, so the record is there.
-            Owner::Task(ptr) => unsafe { ptr.links(|links| links.nested) },
+            Owner::Task(ptr) => unsafe { ptr.header() }.nested(),
             Owner::Body => self.body_nested,
             Owner::Nobody => None,
         }
@@ -116,7 +116,7 @@ impl Registry {
     fn set_chain(&mut self, owner: Owner, head: Option<u32>) {
         match owner {
             // SAFETY: as in `chain`.
-            Owner::Task(ptr) => unsafe { ptr.links(|links| links.nested = head) },
+            Owner::Task(ptr) => unsafe { ptr.header() }.set_nested(head),
             Owner::Body => self.body_nested = head,
             Owner::Nobody => {}
         }
