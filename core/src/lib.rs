@@ -87,3 +87,7 @@ pub use allhome_tokio::{Tokio, TokioHandle};
 
 #[cfg(feature = "executors")]
 pub use allhome_executors::{ThreadPool, block_on};
+
+#[cfg(all(doctest, feature = "executors"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -9,7 +9,9 @@ use crate::id::TaskId;
 use crate::sync::{Arc, GlobalMutex};
 use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::{
+    AssertUnwindSafe, Location, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind,
+};
 use std::task::Waker;
 
 pub(crate) type Payload = Box<dyn Any + Send>;
@@ -38,12 +40,16 @@ pub(crate) fn wake_by_ref(waker: &Waker) {
     }
 }
 
-/// Drops a payload, whose own destructor may panic in turn (then that payload is leaked: there is
-/// no end to this otherwise).
-pub(crate) fn discard(payload: Payload) {
-    if let Err(again) = catch_drop(payload) {
-        std::mem::forget(again);
+/// Drops a payload, whose own destructor may panic in turn; so may the payload of that, but not
+/// for ever: what is left after a few times is leaked.
+pub(crate) fn discard(mut payload: Payload) {
+    for _ in 0..8 {
+        match catch_drop(payload) {
+            Ok(()) => return,
+            Err(next) => payload = next,
+        }
     }
+    std::mem::forget(payload);
 }
 
 /// Goes on with a panic that was caught.
@@ -113,6 +119,10 @@ impl Panic {
         self.inner.payload.lock().take()
     }
 }
+
+// The payload is only ever taken out whole, so nobody can see it half changed.
+impl UnwindSafe for Panic {}
+impl RefUnwindSafe for Panic {}
 
 impl Drop for Inner {
     fn drop(&mut self) {

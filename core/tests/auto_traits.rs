@@ -1,0 +1,109 @@
+//! Send, Sync, Unpin, UnwindSafe and RefUnwindSafe of every public type, as one table: a change of
+//! any of them is a change of the API.
+
+#![cfg(not(loom))]
+
+use allhome::*;
+use std::marker::PhantomData;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+/// Tells by an inherent method that shadows a trait's whether a type has a trait.
+struct Has<T: ?Sized>(PhantomData<T>);
+
+trait Not {
+    fn send(&self) -> bool {
+        false
+    }
+    fn sync(&self) -> bool {
+        false
+    }
+    fn unpin(&self) -> bool {
+        false
+    }
+    fn unwind(&self) -> bool {
+        false
+    }
+    fn ref_unwind(&self) -> bool {
+        false
+    }
+}
+
+impl<T: ?Sized> Not for Has<T> {}
+
+macro_rules! has {
+    ($($method:ident: $bound:path),*) => {
+        $(impl<T: ?Sized + $bound> Has<T> {
+            fn $method(&self) -> bool {
+                true
+            }
+        })*
+    };
+}
+
+has!(send: Send, sync: Sync, unpin: Unpin, unwind: UnwindSafe, ref_unwind: RefUnwindSafe);
+
+macro_rules! table {
+    ($($type:ty: $expected:literal)*) => {
+        [$((stringify!($type), $expected, {
+            let has = Has::<$type>(PhantomData);
+            let mut found = String::new();
+            for (is, letter) in [
+                (has.send(), 'S'), (has.sync(), 'Y'), (has.unpin(), 'U'),
+                (has.unwind(), 'W'), (has.ref_unwind(), 'R'),
+            ] {
+                found.push(if is { letter } else { '-' });
+            }
+            found
+        })),*]
+    };
+}
+
+type E = String;
+type F = fn(Nursery<E>) -> std::future::Ready<Result<(), E>>;
+type Fut = std::future::Ready<Result<(), E>>;
+type Pinned = std::marker::PhantomPinned;
+
+#[test]
+fn table() {
+    // S: Send, Y: Sync, U: Unpin, W: UnwindSafe, R: RefUnwindSafe.
+    let table = table! {
+        Builder<E>: "SYU--"
+        Cause<E>: "SYUWR"
+        Child<u8, E>: "SYU--"
+        Child<std::cell::Cell<u8>, E>: "SYU--"
+        Failure<E>: "SYUWR"
+        GroupError<E>: "SYUWR"
+        Join<u8, E>: "SYU--"
+        JoinError<E>: "SYUWR"
+        JoinMut<'static, u8, E>: "SYU--"
+        Level: "SYUWR"
+        Named<'static, E>: "SYU--"
+        NoRuntime: "SYUWR"
+        Nursery<E>: "SYU--"
+        NurseryId: "SYUWR"
+        NurseryInfo: "SYUWR"
+        Outcome<u8, E>: "SYUWR"
+        Panic: "SYUWR"
+        PanicPolicy: "SYUWR"
+        Policy: "SYUWR"
+        Reason: "SYUWR"
+        ReasonKind: "SYUWR"
+        Run<E, (), F, Fut>: "SYU--"
+        Run<E, (), F, Pinned>: "SY---"
+        Runtime: "SYU--"
+        Sleep: "S-U--"
+        Spawned: "SYUWR"
+        TaskId: "SYUWR"
+        TaskInfo: "SYUWR"
+        TaskState: "SYUWR"
+        Tree: "SYUWR"
+        Unsupported: "SYUWR"
+        YieldNow: "SYUWR"
+    };
+    let wrong: Vec<_> = table
+        .iter()
+        .filter(|(_, expected, found)| expected != found)
+        .map(|(name, expected, found)| format!("{name}: expected {expected}, found {found}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
