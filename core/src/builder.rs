@@ -19,7 +19,8 @@ pub enum Policy {
     /// context; Trio's nursery; Kotlin's `coroutineScope`.)
     #[default]
     FailFast,
-    /// Nobody is cancelled; all failures are reported at the end. (Go's `WaitGroup`.)
+    /// Nobody is cancelled, also if the body fails; all failures are reported at the end. (Go's
+    /// `WaitGroup`.) A body that gives up calls [`cancel`](crate::Nursery::cancel) itself.
     WaitAll,
     /// Nobody is cancelled because a child fails, and the failure of a child that has a
     /// [`Child`](crate::Child) is its joiner's alone; a failure that nobody looks at is reported at

@@ -47,6 +47,7 @@ struct Inner<E> {
     failures: Vec<Failure<E>>,
     more: usize,
     cancelled: usize,
+    reason: Option<Reason>,
     name: Option<Box<str>>,
     place: &'static Location<'static>,
 }
@@ -77,7 +78,8 @@ impl<E> GroupError<E> {
         let Config { name, place, .. } = config;
         let who = Who { task: None, name: name.clone(), place };
         let failures = vec![Failure { cause: Cause::NoRuntime(error), who }];
-        GroupError { inner: Box::new(Inner { failures, more: 0, cancelled: 0, name, place }) }
+        let inner = Inner { failures, more: 0, cancelled: 0, reason: None, name, place };
+        GroupError { inner: Box::new(inner) }
     }
 
     /// Returns the first failure: the cause of the others, as far as one can know.
@@ -113,12 +115,10 @@ impl<E> GroupError<E> {
         self.inner.cancelled
     }
 
-    /// Returns why the nursery was cancelled from outside, if nothing in it failed.
+    /// Returns why the nursery was cancelled, if it was: because of the first failure, or from
+    /// outside.
     pub fn reason(&self) -> Option<&Reason> {
-        match &self.first().cause {
-            Cause::Cancelled(reason) => Some(reason),
-            _ => None,
-        }
+        self.inner.reason.as_ref()
     }
 
     /// Returns the nursery's name.
@@ -149,16 +149,14 @@ impl<E> GroupError<E> {
 pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) -> GroupError<E> {
     let body = || Who { task: None, name: group.config.name.clone(), place: group.config.place };
     let mut failures: Vec<_> = report.entries.into_iter().map(typed).collect();
+    let reason = group.lock().reason.clone();
     if failures.is_empty() {
-        let reason = group.lock().reason.clone();
-        let cause = reason.map_or(Cause::Lost, Cause::Cancelled);
+        let cause = reason.clone().map_or(Cause::Lost, Cause::Cancelled);
         failures.push(Failure { cause, who: body() });
     }
     let Report { more, cancelled, .. } = report;
-    let name = group.config.name.clone();
-    GroupError {
-        inner: Box::new(Inner { failures, more, cancelled, name, place: group.config.place }),
-    }
+    let (name, place) = (group.config.name.clone(), group.config.place);
+    GroupError { inner: Box::new(Inner { failures, more, cancelled, reason, name, place }) }
 }
 
 fn typed<E: Send + Sync + 'static>(entry: Entry) -> Failure<E> {

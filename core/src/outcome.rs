@@ -1,6 +1,6 @@
 //! How a child ended.
 
-use crate::panic::Panic;
+use crate::panic::{Panic, Payload, catch_drop};
 use crate::reason::Reason;
 use crate::sync::Arc;
 use std::any::Any;
@@ -32,6 +32,18 @@ pub(crate) enum Ending {
 }
 
 impl<T, E: Send + Sync + 'static> Outcome<T, E> {
+    /// Drops the value, if there is one, and keeps the rest; tells if the destructor panicked.
+    pub(crate) fn into_ending(self) -> (Ending, Result<(), Payload>) {
+        let ending = match self {
+            Outcome::Ok(value) => return (Ending::Ok, catch_drop(value)),
+            Outcome::Err(error) => Ending::Err(error),
+            Outcome::Cancelled(reason) => Ending::Cancelled(reason),
+            Outcome::Panicked(panic) => Ending::Panicked(panic),
+            Outcome::Lost => Ending::Lost,
+        };
+        (ending, Ok(()))
+    }
+
     pub(crate) fn ending(&self) -> Ending {
         match self {
             Outcome::Ok(_) => Ending::Ok,

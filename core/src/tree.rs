@@ -86,12 +86,12 @@ impl Tree {
         while let Some((group, depth, opened_by)) = found.pop() {
             let registry = group.lock();
             let mut tasks = Vec::with_capacity(registry.count());
-            registry.each(|header, queued| {
+            registry.each(|header| {
                 tasks.push(TaskInfo {
                     id: group.task_id(header),
                     name: header.name().map(Box::from),
                     place: header.place(),
-                    state: doing(header.state(), queued),
+                    state: doing(header),
                     polls: header.polls(),
                     cancelled: header.state().is_cancelled(),
                 });

@@ -35,8 +35,7 @@ use super::Group;
 use super::report::Report;
 use crate::child::TaskState;
 use crate::reason::Reason;
-use crate::record::state::State;
-use crate::record::{Carried, Claimed, Dead, Fresh, Handle, Ptr};
+use crate::record::{Carried, Claimed, Dead, Fresh, Handle, Header, Ptr};
 use crate::sync::Arc;
 use lists::{LIVE, List, QUEUE};
 use nested::Nested;
@@ -250,7 +249,7 @@ impl Registry {
     /// Returns what a member is doing, by its handle.
     pub(crate) fn state_of<T, E>(&self, handle: &Handle<T, E>) -> TaskState {
         match self.member(handle) {
-            Some(ptr) => doing(handle.header().state(), self.list(ptr) == QUEUE),
+            Some(_) => doing(handle.header()),
             None => TaskState::Ended,
         }
     }
@@ -261,12 +260,12 @@ impl Registry {
     }
 }
 
-/// What a member is doing, as its state word tells.
-pub(crate) fn doing(state: &State, queued: bool) -> TaskState {
-    if queued {
-        TaskState::Queued
-    } else if state.is_claimed() {
+/// What a member is doing, as its state word and the count of its polls tell.
+pub(crate) fn doing(header: &Header) -> TaskState {
+    if header.state().is_claimed() {
         TaskState::Running
+    } else if header.polls() == 0 {
+        TaskState::Queued
     } else {
         TaskState::Waiting
     }

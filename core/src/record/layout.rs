@@ -19,7 +19,7 @@
 use super::{Ended, Full, Header};
 use crate::id::TaskId;
 use crate::outcome::{Ending, Outcome};
-use crate::panic::{self, Panic, Payload};
+use crate::panic::{self, Payload};
 use crate::sync::{Arc, UnsafeCell};
 use std::future::Future;
 use std::marker::PhantomData;
@@ -227,36 +227,31 @@ where
             second = Some(panic);
         } else {
             let old = std::mem::replace(&mut outcome, Outcome::Panicked(panic));
-            second = dropped(old, header, id);
+            second = panic::catch_drop(old).err().map(|payload| header.panicked(id, payload));
         }
     }
-    let mut ending = outcome.ending();
-    let kept = if header.state().has_handle() { K::keep(outcome) } else { Err(outcome) };
-    match kept {
-        Ok(kept) => {
-            // SAFETY: the caller's token.
-            let stage = unsafe { stage::<F, T, E, K>(record) };
-            let kept = Stage { kept: ManuallyDrop::new(kept) };
-            // SAFETY: the claim is held, and `clear` left the stage empty.
-            stage.with_mut(|stage| unsafe { stage.write(kept) });
-            header.set_full(Full::Outcome);
-        }
-        Err(outcome) => {
-            if let Some(panic) = dropped(outcome, header, id) {
-                if let Ending::Panicked(_) = ending {
-                    second = second.or(Some(panic));
-                } else {
-                    ending = Ending::Panicked(panic);
-                }
+    if header.state().has_handle() {
+        let ending = outcome.ending();
+        match K::keep(outcome) {
+            Ok(kept) => {
+                // SAFETY: the caller's token.
+                let stage = unsafe { stage::<F, T, E, K>(record) };
+                let kept = Stage { kept: ManuallyDrop::new(kept) };
+                // SAFETY: the claim is held, and `clear` left the stage empty.
+                stage.with_mut(|stage| unsafe { stage.write(kept) });
+                header.set_full(Full::Outcome);
+                return Ended { ending, second };
             }
+            Err(back) => outcome = back,
         }
     }
+    let (ending, dropped) = outcome.into_ending();
+    // A panic in the destructor of a value that nobody takes: the child had returned `Ok` then.
+    let ending = match dropped {
+        Ok(()) => ending,
+        Err(payload) => Ending::Panicked(header.panicked(id, payload)),
+    };
     Ended { ending, second }
-}
-
-/// Drops an outcome that nobody will take; returns its panic.
-fn dropped<T, E>(outcome: Outcome<T, E>, header: &Header, id: TaskId) -> Option<Panic> {
-    panic::catch_drop(outcome).err().map(|payload| header.panicked(id, payload))
 }
 
 /// Drops what stands in the stage, in place, and leaves it empty.

@@ -16,14 +16,14 @@ pub(super) struct List {
 }
 
 impl Registry {
-    /// Calls `f` for each member, and tells it whether the member is still in the queue.
-    pub(crate) fn each(&self, mut f: impl FnMut(&Header, bool)) {
+    /// Calls `f` for each member.
+    pub(crate) fn each(&self, mut f: impl FnMut(&Header)) {
         for list in [LIVE, TOLD, QUEUE] {
             let mut at = self.lists[usize::from(list)].head;
             while let Some(ptr) = at {
                 // SAFETY: the record stands in a list and the lock is held.
                 let header = unsafe { ptr.header() };
-                f(header, list == QUEUE);
+                f(header);
                 // SAFETY: as above.
                 at = unsafe { ptr.links(|links| links.next) };
             }

@@ -1,0 +1,44 @@
+//! What can go wrong: the error type of the nursery.
+
+use allhome::Unsupported;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+#[derive(Debug)]
+pub(crate) enum Error {
+    /// A file or folder could not be read.
+    Read(PathBuf, io::Error),
+    /// Standard output could not be written.
+    Write(io::Error),
+    /// The signals cannot be caught.
+    Signals(io::Error),
+    /// The runtime lacks something.
+    Runtime(Unsupported),
+}
+
+impl Error {
+    /// Tells whether it is only that nobody reads the output any more, as in `treehash DIR | head`.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        matches!(self, Error::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl From<Unsupported> for Error {
+    fn from(error: Unsupported) -> Error {
+        Error::Runtime(error)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Read(path, error) => write!(f, "{}: {error}", path.display()),
+            Error::Write(error) => write!(f, "standard output: {error}"),
+            Error::Signals(error) => write!(f, "cannot catch signals: {error}"),
+            Error::Runtime(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
