@@ -108,7 +108,11 @@ pub(super) async fn r31_wake_during_own_poll(runtime: Runtime) {
         left -= 1;
         match left % 3 {
             0 => cx.waker().wake_by_ref(),
-            1 => cx.waker().clone().wake(),
+            1 => {
+                // By value, which is another function than by reference.
+                let own = cx.waker().clone();
+                own.wake();
+            }
             _ => {
                 let clone = cx.waker().clone();
                 cx.waker().wake_by_ref();
