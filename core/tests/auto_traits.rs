@@ -90,6 +90,7 @@ fn table() {
         ReasonKind: "SYUWR"
         Run<E, (), F, Fut>: "SYU--"
         Run<E, (), F, Pinned>: "SY---"
+        Run<E, (), F, std::rc::Rc<u8>>: "--U--"
         Runtime: "SYU--"
         Sleep: "S-U--"
         Spawned: "SYUWR"

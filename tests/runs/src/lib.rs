@@ -13,5 +13,5 @@ mod stepped;
 pub use hold::{Hold, within};
 pub use manner::{AtSpawn, AtWake, Manner};
 pub use program::program;
-pub use root::{Wakes, poll_once};
+pub use root::{Opened, Wakes, poll_once};
 pub use stepped::{Scheduled, Stepped};
