@@ -96,34 +96,6 @@ impl Task {
     }
 }
 
-impl Future for Task {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let task = &mut *self;
-        let Some(work) = &task.work else { return Poll::Ready(()) };
-        let poll = work.poll(&mut task.slot, cx);
-        if poll.is_ready() {
-            task.work = None;
-        }
-        poll
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        if let Some(work) = self.work.take() {
-            work.discard(&mut self.slot);
-        }
-    }
-}
-
-impl fmt::Debug for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").field("spent", &self.work.is_none()).finish()
-    }
-}
-
 impl Work for Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>> {
     fn poll(&self, _: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
         // Taken out while it is polled: a panic then drops it here and finds an empty place later.
@@ -172,34 +144,6 @@ impl LocalTask {
     }
 }
 
-impl Future for LocalTask {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let task = &mut *self;
-        let Some(work) = &task.work else { return Poll::Ready(()) };
-        let poll = work.poll(&mut task.slot, cx);
-        if poll.is_ready() {
-            task.work = None;
-        }
-        poll
-    }
-}
-
-impl Drop for LocalTask {
-    fn drop(&mut self) {
-        if let Some(work) = self.work.take() {
-            work.discard(&mut self.slot);
-        }
-    }
-}
-
-impl fmt::Debug for LocalTask {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalTask").field("spent", &self.work.is_none()).finish()
-    }
-}
-
 impl LocalWork for RefCell<Option<Pin<Box<dyn Future<Output = ()>>>>> {
     fn poll(&self, _: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
         let Some(mut future) = self.take() else { return Poll::Ready(()) };
@@ -214,3 +158,39 @@ impl LocalWork for RefCell<Option<Pin<Box<dyn Future<Output = ()>>>>> {
         drop(self.take());
     }
 }
+
+/// What both kinds of task have in common: invariants 1 and 2.
+macro_rules! task {
+    ($task:ident) => {
+        impl Future for $task {
+            type Output = ();
+
+            fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+                let task = &mut *self;
+                let Some(work) = &task.work else { return Poll::Ready(()) };
+                let poll = work.poll(&mut task.slot, cx);
+                if poll.is_ready() {
+                    task.work = None;
+                }
+                poll
+            }
+        }
+
+        impl Drop for $task {
+            fn drop(&mut self) {
+                if let Some(work) = self.work.take() {
+                    work.discard(&mut self.slot);
+                }
+            }
+        }
+
+        impl fmt::Debug for $task {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($task)).field("spent", &self.work.is_none()).finish()
+            }
+        }
+    };
+}
+
+task!(Task);
+task!(LocalTask);
