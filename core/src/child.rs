@@ -227,12 +227,13 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
 impl<T, E: Send + Sync + 'static> Drop for Child<T, E> {
     fn drop(&mut self) {
         let Inner::Admitted { group, handle, .. } = &mut self.inner else { return };
-        if group.config.policy == Policy::Isolate {
-            if let Some(outcome) = handle.take() {
-                group.hand_in(handle, &outcome);
-                if let Err(payload) = panic::catch_drop(outcome) {
-                    panic::discard(payload);
-                }
+        if group.config.policy != Policy::Isolate || handle.let_go() {
+            return;
+        }
+        if let Some(outcome) = handle.take() {
+            group.hand_in(handle, &outcome);
+            if let Err(payload) = panic::catch_drop(outcome) {
+                panic::discard(payload);
             }
         }
     }

@@ -355,6 +355,8 @@ impl Group {
                 registry.report.adopt(report);
                 let poke = match owner {
                     Owner::Task(ptr) => registry.poke(ptr),
+                    // A body that was cancelled may have waited for nothing but this.
+                    Owner::Body if parent.is_cancelled() => registry.run_waker.take(),
                     Owner::Body | Owner::Nobody => None,
                 };
                 (nested, poke, parent.vacated(&mut registry))

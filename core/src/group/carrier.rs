@@ -280,7 +280,16 @@ impl Group {
 
     /// Its child is lost, unless somebody else is ending it.
     pub(super) fn lose(&self, carried: Carried) {
-        if let Ok(mut claimed) = carried.claim() {
+        let claimed = match carried.claim() {
+            // A cancel claims for a moment, under the lock, to take the waker: asked under the
+            // lock, whoever has the claim is destroying the child.
+            Err(Claim::Busy) => {
+                let _registry = self.lock();
+                carried.claim()
+            }
+            other => other,
+        };
+        if let Ok(mut claimed) = claimed {
             let ended = self.end(&mut claimed, Ending::Lost);
             let _end = self.finish(Load { claimed, carried, bound: true }, ended, None);
         }

@@ -8,6 +8,7 @@ use crate::builder::Policy;
 use crate::outcome::Ending;
 use crate::panic;
 use crate::record::{Carried, Claimed, Dead, Ended};
+use crate::sync::MutexGuard;
 use std::task::Waker;
 
 /// What is left to do for a child that has left its nursery.
@@ -30,26 +31,33 @@ impl Group {
         if bound && then.is_some() {
             registry.unbind();
         }
-        let turn = match then {
+        // A failure comes first: nobody is to be polled for the first time because it was not told
+        // of yet.
+        let turn = if left.failed.is_none() {
+            Some(self.next(registry, then))
+        } else {
+            drop(registry);
+            None
+        };
+        self.see_off(left, false);
+        self.follow(vacated);
+        turn.unwrap_or_else(|| self.next(self.lock(), then))
+    }
+
+    /// Says what a carrier does after its child has left.
+    fn next(&self, mut registry: MutexGuard<'_, Registry>, then: Option<Then>) -> Turn {
+        match then {
             Some(Then::Take) => self.take(registry),
             Some(Then::Yield) if registry.has_queue() => {
                 registry.yields();
-                drop(registry);
                 Turn::Yield
             }
             Some(Then::Yield) => {
                 registry.retire();
-                drop(registry);
                 Turn::End
             }
-            None => {
-                drop(registry);
-                Turn::End
-            }
-        };
-        self.see_off(left, false);
-        self.follow(vacated);
-        turn
+            None => Turn::End,
+        }
     }
 
     /// Destroys children where they wait, and leaves for them.

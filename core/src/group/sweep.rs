@@ -72,6 +72,11 @@ impl Group {
         loop {
             {
                 let mut registry = self.lock();
+                if self.level() > level {
+                    // Somebody has raised it further, and sweeps what is left here: to move members
+                    // on would hide them from him.
+                    return;
+                }
                 while doomed.len() + wakers.len() < BATCH {
                     let claimed = if let Some(claimed) = registry.claim_queued() {
                         claimed
@@ -143,8 +148,10 @@ impl Group {
         true
     }
 
+    /// Destroys a child for the reason that it was given first.
     fn destroy_for(&self, claimed: Claimed, reason: &Reason) {
-        self.destroy(std::iter::once((claimed, Ending::Cancelled(reason.clone()))));
+        let first = self.lock().reason_of(&claimed).unwrap_or_else(|| reason.clone());
+        self.destroy(std::iter::once((claimed, Ending::Cancelled(first))));
     }
 
     /// A handle of an isolating nursery is dropped, and nobody looked at what it had: a failure

@@ -20,6 +20,8 @@
 //! | LINKED CARRIED         | poll, destroy          | LINKED CARRIED CLAIMED    | `claim`       |
 //! | ... CLAIMED            | child is pending       | ... without CLAIMED       | `park`        |
 //! | ... CLAIMED HANDLE     | child ended            | ... DONE                  | `publish`     |
+//! | ... HANDLE             | `Child` is dropped     | ... without HANDLE        | `drop_handle_early` |
+//! | ... HANDLE DONE        | the same, when it has dropped the outcome | ... without HANDLE | `drop_handle` |
 //! | ... CLAIMED            | child has left         | HANDLE and/or CARRIED, or freed | `release` |
 //!
 //! # Memory ordering
@@ -192,9 +194,26 @@ impl State {
         self.let_go(CARRIED)
     }
 
-    /// The `Child` is dropped.
+    /// The `Child` is dropped, and there is nothing of its outcome to see to.
     pub(crate) fn drop_handle(&self) -> Last {
         self.let_go(HANDLE)
+    }
+
+    /// The `Child` is dropped; unless the outcome stands ready, which is its to see to first: then
+    /// this changes nothing, and gives none.
+    ///
+    /// It is one step, because the child may end at any moment.
+    pub(crate) fn drop_handle_early(&self) -> Option<Last> {
+        let mut old = self.0.load(Ordering::Acquire);
+        while old & DONE == 0 {
+            let new = old & !HANDLE;
+            // AcqRel: as `let_go`. Acquire on failure: pairs with `publish`.
+            match self.0.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Some(if new & HOLDERS == 0 { Last::Free } else { Last::Held }),
+                Err(now) => old = now,
+            }
+        }
+        None
     }
 
     fn let_go(&self, gone: u32) -> Last {

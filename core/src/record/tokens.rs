@@ -212,13 +212,15 @@ impl Drop for Dead {
 /// The user's side: typed, and good beyond the child's and the nursery's life.
 pub(crate) struct Handle<T, E> {
     ptr: Ptr,
+    /// Whether the handle let go before it was dropped.
+    gone: bool,
     types: PhantomData<fn() -> Outcome<T, E>>,
 }
 
 impl<T, E> Handle<T, E> {
     /// The record was made with a handle and these types, and this is its only handle.
     pub(super) fn new(ptr: Ptr) -> Handle<T, E> {
-        Handle { ptr, types: PhantomData }
+        Handle { ptr, gone: false, types: PhantomData }
     }
 
     pub(crate) fn ptr(&self) -> Ptr {
@@ -244,6 +246,17 @@ impl<T, E> Handle<T, E> {
         unsafe { place.assume_init() }
     }
 
+    /// Lets go of a child that has not ended; nothing may be done with the handle after that.
+    /// Returns false, and changes nothing, if it has: its outcome is to be seen to first.
+    pub(crate) fn let_go(&mut self) -> bool {
+        let Some(last) = self.header().state.drop_handle_early() else { return false };
+        self.gone = true;
+        if last == Last::Free {
+            drop(Dead(self.ptr));
+        }
+        true
+    }
+
     /// Keeps the joiner's waker; returns the one that it replaces.
     ///
     /// # Safety
@@ -258,7 +271,16 @@ impl<T, E> Handle<T, E> {
 }
 
 impl<T, E> Drop for Handle<T, E> {
+    /// An outcome that is there is dropped with the handle, by the one who drops the handle.
     fn drop(&mut self) {
+        if self.gone || self.let_go() {
+            return;
+        }
+        if let Some(outcome) = self.take() {
+            if let Err(payload) = panic::catch_drop(outcome) {
+                panic::discard(payload);
+            }
+        }
         if self.header().state.drop_handle() == Last::Free {
             drop(Dead(self.ptr));
         }
