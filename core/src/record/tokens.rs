@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::state::{Claim, Last, Park};
-use super::{Ended, Header, Ptr};
+use super::{Ended, Full, Header, Ptr};
 use crate::id::TaskId;
 use crate::outcome::{Ending, Outcome};
 use crate::panic::{self, Payload};
@@ -101,11 +101,12 @@ impl Claimed {
     /// Makes the outcome known to the handle; without one, drops it. Returns whether the outcome
     /// is the handle's now.
     pub(crate) fn publish(&mut self) -> bool {
-        if !self.header().state.has_handle() {
-            return false;
-        }
-        if self.header().state.publish() {
+        let header = self.header();
+        if header.state.has_handle() && header.state.publish() {
             return true;
+        }
+        if header.full() == Full::Empty {
+            return false;
         }
         // The handle was dropped after the future had ended: its value must not outlive the
         // membership.

@@ -1,0 +1,161 @@
+//! The end of a child against those who look at it: its handle, its joiner, its nursery.
+
+use crate::home::{Home, Joiner, outcome};
+use crate::kid::{Kid, Until};
+use crate::manual::Flag;
+use crate::model;
+use allhome::Policy;
+use loom::thread;
+
+#[test]
+fn o01_last_child_versus_join() {
+    model(|| {
+        let (kid, book) = Kid::new(Until::Yields(0));
+        let (mut home, _) = Home::open(move |n| n.spawn(kid.plain()).is_admitted());
+        let job = home.manual.job();
+        let other = thread::spawn(move || job.run());
+        if home.poll() {
+            assert!(book.is_over());
+        }
+        assert!(home.settle([other.join().unwrap()]));
+        book.check();
+        home.close();
+    });
+}
+
+#[test]
+fn o02_handle_drop_versus_finish() {
+    model(|| {
+        let (kid, book) = Kid::new(Until::Yields(0));
+        let (mut home, child) = Home::open(move |n| n.fork(kid));
+        let job = home.manual.job();
+        let other = thread::spawn(move || job.run());
+        drop(child);
+        let job = other.join().unwrap();
+        assert!(book.finished(), "a handle's drop does not kill");
+        assert!(home.settle([job]));
+        book.check();
+        home.close();
+    });
+}
+
+/// Whoever has to drop the value, the nursery is not ready before that is done.
+#[test]
+fn o02_handle_drop_versus_finish_and_join() {
+    model(|| {
+        let (kid, book) = Kid::new(Until::Yields(0));
+        let (mut home, child) = Home::open(move |n| n.fork(kid));
+        let job = home.manual.job();
+        let other = thread::spawn(move || job.run());
+        drop(child);
+        if home.poll() {
+            assert!(book.is_over(), "the nursery is ready, and a value of its child is there");
+        }
+        assert!(home.settle([other.join().unwrap()]));
+        book.check();
+        home.close();
+    });
+}
+
+#[test]
+fn e09_join_versus_finish() {
+    model(|| {
+        let (kid, book) = Kid::new(Until::Yields(0));
+        let (mut home, child) = Home::open(move |n| n.fork(kid));
+        let job = home.manual.job();
+        let other = thread::spawn(move || job.run());
+        let mut joiner = Joiner::new(child);
+        let woken = Flag::new(false);
+        let result = joiner.poll(&woken);
+        assert!(home.settle([other.join().unwrap()]));
+        let result = result.or_else(|| {
+            assert!(woken.take(), "the joiner was not woken");
+            joiner.poll(&woken)
+        });
+        assert!(result.is_some_and(|result| result.is_ok()));
+        drop(joiner);
+        book.check();
+        home.close();
+    });
+}
+
+/// The waker of the latest poll is the one that counts.
+#[test]
+fn e09_join_by_another_waker_versus_finish() {
+    model(|| {
+        let (kid, book) = Kid::new(Until::Yields(0));
+        let (mut home, child) = Home::open(move |n| n.fork(kid));
+        let mut joiner = Joiner::new(child);
+        assert!(joiner.poll(&Flag::new(false)).is_none());
+        let job = home.manual.job();
+        let other = thread::spawn(move || job.run());
+        let woken = Flag::new(false);
+        let result = joiner.poll(&woken);
+        assert!(home.settle([other.join().unwrap()]));
+        assert!(result.is_some() || woken.take(), "the joiner was not woken");
+        let result = result.or_else(|| joiner.poll(&woken));
+        assert!(result.is_some_and(|result| result.is_ok()));
+        drop(joiner);
+        book.check();
+        home.close();
+    });
+}
+
+/// A child that had to wait, and is ended on another thread than it began on.
+#[test]
+fn e01_last_poll_versus_try_join() {
+    model(|| {
+        let (kid, book) = Kid::new(Until::Yields(1));
+        let (mut home, mut child) = Home::open(move |n| n.fork(kid));
+        let job = home.manual.parked();
+        let other = thread::spawn(move || job.run());
+        let early = child.try_join();
+        assert!(home.settle([other.join().unwrap()]));
+        assert_eq!(book.polls(), 2);
+        match early {
+            Some(result) => {
+                assert!(result.is_ok());
+                assert!(outcome(child).is_err_and(|error| error.is_taken()));
+            }
+            None => assert!(outcome(child).is_ok()),
+        }
+        book.check();
+        home.close();
+    });
+}
+
+/// Three threads: the child ends or is destroyed while its handle goes and the nursery is joined.
+#[test]
+fn o02_handle_drop_versus_finish_versus_abort() {
+    model(|| {
+        let (kid, book) = Kid::new(Until::Yields(0));
+        let (mut home, child) = Home::open(move |n| n.fork(kid));
+        let job = home.manual.job();
+        let carrier = thread::spawn(move || job.run());
+        let nursery = home.nursery.clone();
+        let other = thread::spawn(move || nursery.abort());
+        drop(child);
+        if home.poll() {
+            assert!(book.is_over(), "the nursery is ready, and something of its child is there");
+        }
+        other.join().unwrap();
+        assert!(home.settle([carrier.join().unwrap()]));
+        book.check();
+        home.close();
+    });
+}
+
+/// A failure is the joiner's; if there is none, the nursery's. It is never lost between the two.
+#[test]
+fn f08_handle_drop_versus_failure() {
+    model(|| {
+        let (kid, book) = Kid::new(Until::Fails);
+        let (mut home, child) = Home::with(Policy::Isolate, 1, move |n| n.fork(kid));
+        let job = home.manual.job();
+        let other = thread::spawn(move || job.run());
+        drop(child);
+        assert!(!home.settle([other.join().unwrap()]), "a failure that nobody saw");
+        book.check();
+        home.close();
+    });
+}

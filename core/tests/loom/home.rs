@@ -1,0 +1,167 @@
+//! A nursery in the model's hands: its future is polled by hand, its tasks by the model.
+
+use crate::manual::{Flag, Job, Manual};
+use allhome::{Child, GroupError, Join, JoinError, Nursery, Policy, nursery_on};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+/// The error of the models' children.
+#[derive(Debug)]
+pub(crate) struct Fault;
+
+type Run = Pin<Box<dyn Future<Output = Result<(), GroupError<Fault>>>>>;
+
+/// An open nursery.
+pub(crate) struct Home {
+    pub(crate) manual: Manual,
+    pub(crate) nursery: Nursery<Fault>,
+    run: Option<Run>,
+    result: Option<Result<(), GroupError<Fault>>>,
+    woken: Arc<Flag>,
+    held: Arc<AtomicBool>,
+}
+
+impl Home {
+    /// Opens a nursery whose body calls `setup` and returns: it waits for its children.
+    pub(crate) fn open<K: 'static>(
+        setup: impl FnOnce(&Nursery<Fault>) -> K + 'static,
+    ) -> (Home, K) {
+        Home::make(Policy::WaitAll, 1, false, setup)
+    }
+
+    /// Opens a nursery whose body calls `setup` and stays until [`settle`](Home::settle).
+    pub(crate) fn held<K: 'static>(
+        setup: impl FnOnce(&Nursery<Fault>) -> K + 'static,
+    ) -> (Home, K) {
+        Home::make(Policy::WaitAll, 1, true, setup)
+    }
+
+    /// As [`open`](Home::open), with another policy, on a runtime with this many threads.
+    pub(crate) fn with<K: 'static>(
+        policy: Policy,
+        threads: usize,
+        setup: impl FnOnce(&Nursery<Fault>) -> K + 'static,
+    ) -> (Home, K) {
+        Home::make(policy, threads, false, setup)
+    }
+
+    fn make<K: 'static>(
+        policy: Policy,
+        threads: usize,
+        hold: bool,
+        setup: impl FnOnce(&Nursery<Fault>) -> K + 'static,
+    ) -> (Home, K) {
+        let (manual, runtime) = Manual::new(threads);
+        let held = Arc::new(AtomicBool::new(hold));
+        let out = Arc::new(Mutex::new(None));
+        let (body_held, body_out) = (held.clone(), out.clone());
+        let body = move |nursery: Nursery<Fault>| {
+            let kept = setup(&nursery);
+            *body_out.lock().unwrap() = Some((nursery, kept));
+            poll_fn(
+                move |_| {
+                    if body_held.load(SeqCst) { Poll::Pending } else { Poll::Ready(Ok(())) }
+                },
+            )
+        };
+        let run = nursery_on::<Fault>(&runtime).policy(policy).run(body);
+        let mut run: Run = Box::pin(run);
+        let woken = Flag::new(false);
+        let mut result = None;
+        poll(&mut run, &woken, &mut result);
+        let (nursery, kept) = out.lock().unwrap().take().expect("the body was called");
+        (Home { manual, nursery, run: Some(run), result, woken, held }, kept)
+    }
+
+    /// Polls the nursery's future, as if somebody had woken it. Returns whether it is ready.
+    pub(crate) fn poll(&mut self) -> bool {
+        if self.result.is_none() {
+            let run = self.run.as_mut().expect("the nursery's future was not dropped");
+            self.woken.take();
+            poll(run, &self.woken, &mut self.result);
+        }
+        self.result.is_some()
+    }
+
+    /// Drops the nursery's future.
+    pub(crate) fn abandon(&mut self) {
+        self.run = None;
+    }
+
+    /// Lets everything come to its end, by polling those who were woken and nobody else, and sees
+    /// that nobody is left. Returns whether nobody had failed.
+    #[track_caller]
+    pub(crate) fn settle(&mut self, jobs: impl IntoIterator<Item = Option<Job>>) -> bool {
+        self.quiet(jobs);
+        if self.held.swap(false, SeqCst) {
+            self.woken.set();
+            self.quiet([]);
+        }
+        assert!(self.nursery.is_empty(), "a child that nobody ends");
+        assert!(self.run.is_none() || self.result.is_some(), "the nursery was not woken");
+        self.manual.check();
+        self.result.as_ref().is_none_or(Result::is_ok)
+    }
+
+    /// Sees that the nursery is freed with its last handle.
+    #[track_caller]
+    pub(crate) fn close(self) {
+        let Home { manual, nursery, run, .. } = self;
+        drop((nursery, run));
+        assert!(manual.is_free(), "a nursery that nobody freed");
+    }
+
+    /// Polls everybody who was woken, until nobody is.
+    #[track_caller]
+    pub(crate) fn quiet(&mut self, jobs: impl IntoIterator<Item = Option<Job>>) {
+        for job in jobs {
+            self.manual.give(job);
+        }
+        loop {
+            let turns = self.manual.turns();
+            let woken = self.woken.take();
+            if woken && self.run.is_some() {
+                self.poll();
+            }
+            if !turns && !woken {
+                return;
+            }
+        }
+    }
+}
+
+fn poll(run: &mut Run, woken: &Arc<Flag>, result: &mut Option<Result<(), GroupError<Fault>>>) {
+    let waker = Waker::from(woken.clone());
+    if let Poll::Ready(ready) = run.as_mut().poll(&mut Context::from_waker(&waker)) {
+        *result = Some(ready);
+    }
+}
+
+/// A join in the model's hands.
+pub(crate) struct Joiner<T> {
+    join: Join<T, Fault>,
+}
+
+impl<T> Joiner<T> {
+    pub(crate) fn new(child: Child<T, Fault>) -> Joiner<T> {
+        Joiner { join: child.join() }
+    }
+
+    /// Polls it with this as its waker.
+    pub(crate) fn poll(&mut self, woken: &Arc<Flag>) -> Option<Result<T, JoinError<Fault>>> {
+        let waker = Waker::from(woken.clone());
+        match Pin::new(&mut self.join).poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(result) => Some(result),
+            Poll::Pending => None,
+        }
+    }
+}
+
+/// Joins a child that has ended.
+#[track_caller]
+pub(crate) fn outcome<T>(mut child: Child<T, Fault>) -> Result<T, JoinError<Fault>> {
+    child.try_join().expect("the child has ended")
+}

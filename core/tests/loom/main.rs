@@ -1,0 +1,42 @@
+//! Loom models of the core: every interleaving of a few threads, up to a number of preemptions.
+//!
+//! They drive the public API on an executor of loom's primitives ([`manual`]), which polls a task
+//! when and where the model says. [`home`] opens a nursery and polls it by hand. What the models
+//! look for:
+//!
+//! - a future, a value or a record that is dropped never, twice or too late: [`kid`] and [`heap`]
+//!   count;
+//! - two threads in one future, waker or list at the same time: loom's cells see to it;
+//! - a wake-up that is lost: after the race a task, a nursery or a join is polled only if it was
+//!   woken, and has to come to its end all the same.
+//!
+//! ```text
+//! RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test -p allhome --release --test loom
+//! ```
+//!
+//! Two preemptions take a second, four half a minute; without the variable it is three. Without `--cfg loom` there is nothing here.
+
+#![cfg(loom)]
+
+mod abort;
+mod cancel;
+mod carriers;
+mod drops;
+mod finish;
+mod heap;
+mod home;
+mod kid;
+mod manual;
+mod nested;
+
+/// Runs a model, and sees that no record is left when it is over.
+#[track_caller]
+fn model(run: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound.get_or_insert(3);
+    builder.check(move || {
+        heap::begin();
+        run();
+        assert_eq!(heap::live(), 0, "records that nobody freed (or that somebody freed twice)");
+    });
+}

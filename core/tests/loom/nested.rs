@@ -1,0 +1,104 @@
+//! A nursery inside a child of another: cancelled, aborted, dropped while its own child is polled.
+
+use crate::home::{Fault, Home};
+use crate::kid::{Kid, Until};
+use crate::model;
+use allhome::nursery;
+use loom::thread;
+
+/// A child that opens a nursery with one child in it, and waits for that.
+async fn parent(kid: Kid) -> Result<(), Fault> {
+    let inner = nursery::<Fault>().run(|n| {
+        n.spawn(kid.plain());
+        std::future::ready(Ok(()))
+    });
+    inner.await.map_err(|_| Fault)
+}
+
+/// The outer child was shown its cancel and waits for the inner nursery: whoever leaves that last
+/// has to wake it.
+#[test]
+fn c07_cancel_versus_last_of_the_inner_nursery() {
+    model(|| {
+        let (kid, book) = Kid::new(Until::Cancel);
+        let (mut home, _) = Home::open(move |n| n.spawn(parent(kid)).id());
+        let outer = home.manual.parked();
+        let inner = home.manual.parked();
+        assert!(home.nursery.cancel());
+        let other = thread::spawn(move || inner.run());
+        let outer = outer.run();
+        assert!(home.settle([outer, other.join().unwrap()]));
+        book.check();
+        home.close();
+    });
+}
+
+#[test]
+fn c04_cancel_of_the_child_versus_last_of_its_nursery() {
+    model(|| {
+        let (kid, book) = Kid::new(Until::Yields(1));
+        let (mut home, child) = Home::open(move |n| n.fork(parent(kid)));
+        let outer = home.manual.parked();
+        let inner = home.manual.parked();
+        let other = thread::spawn(move || inner.run());
+        assert!(child.cancel());
+        let outer = outer.run();
+        drop(child);
+        assert!(home.settle([outer, other.join().unwrap()]));
+        book.check();
+        home.close();
+    });
+}
+
+/// The inner nursery is opened while the outer one is cancelled.
+#[test]
+fn c09_opening_versus_cancel() {
+    model(|| {
+        let (kid, book) = Kid::new(Until::Never);
+        let (mut home, _) = Home::open(move |n| n.spawn(parent(kid)).id());
+        let outer = home.manual.job();
+        let other = thread::spawn(move || outer.run());
+        assert!(home.nursery.cancel());
+        assert!(home.settle([other.join().unwrap()]));
+        book.check();
+        home.close();
+    });
+}
+
+/// The outer child is destroyed, and the inner nursery's future with it, while a child in there is
+/// polled: the outer nursery has it until that poll ends.
+#[test]
+fn o05_drop_of_inner_run_versus_poll() {
+    model(|| {
+        let (kid, book) = Kid::new(Until::Never);
+        let (mut home, child) = Home::open(move |n| n.fork(parent(kid)));
+        let outer = home.manual.parked();
+        let inner = home.manual.job();
+        let other = thread::spawn(move || inner.run());
+        assert!(child.abort());
+        drop(child);
+        if home.poll() {
+            assert!(book.is_over(), "the outer nursery is ready, and an inner child is there");
+        }
+        assert!(home.settle([Some(outer), other.join().unwrap()]));
+        assert!(book.polls() <= 1);
+        book.check();
+        home.close();
+    });
+}
+
+/// The same with a child that ends by itself, and the outer nursery's future dropped.
+#[test]
+fn o19_drop_of_outer_run_versus_last_of_the_inner_nursery() {
+    model(|| {
+        let (kid, book) = Kid::new(Until::Yields(1));
+        let (mut home, _) = Home::open(move |n| n.spawn(parent(kid)).id());
+        let outer = home.manual.parked();
+        let inner = home.manual.parked();
+        let other = thread::spawn(move || inner.run());
+        home.abandon();
+        assert!(home.settle([Some(outer), other.join().unwrap()]));
+        book.check();
+        home.close();
+    });
+}

@@ -1,0 +1,189 @@
+//! What a nursery asks of its runtime, and what it does where the runtime has not got it.
+
+use allhome::{
+    Cause, IntoRuntime, Runtime, ThreadPool, Tokio, block_on, nursery, nursery_on, sleep,
+    sleep_until,
+};
+use allhome_conformance::{Counts, Gate};
+use allhome_rt::{Spawn, Task};
+use allhome_runs::{Opened, Stepped, Wakes, poll_once};
+use futures_util::FutureExt;
+use std::convert::Infallible;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+#[test]
+fn x06_missing_timer_is_an_error() {
+    for outside in [sleep(Duration::ZERO), sleep(Duration::MAX), sleep_until(Instant::now())] {
+        let error = outside.now_or_never().expect("ready at once").unwrap_err();
+        let text = "no runtime is known outside of a nursery, so there is not a timer";
+        assert_eq!(error.to_string(), text);
+    }
+    let stepped = Stepped::new(1);
+    let run = nursery_on::<Infallible>(stepped.runtime()).run(async |n| {
+        let child = n.fork(async { Ok(sleep(Duration::ZERO).await) });
+        let in_body = sleep(Duration::MAX).await.unwrap_err();
+        assert_eq!(in_body.to_string(), "the runtime `stepped` has not got a timer");
+        Ok(child.join().await.unwrap())
+    });
+    assert!(stepped.drive(run).unwrap().is_err());
+    let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let timeless = nursery_on::<Infallible>(Tokio::on(tokio.handle()));
+    let slept = tokio.block_on(timeless.run(async |_| Ok(sleep(Duration::ZERO).await)));
+    let error = slept.unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "the runtime `tokio` has not got a timer");
+}
+
+async fn edges_of_time(runtime: Runtime) {
+    let now = runtime.timer().expect("it has one").now();
+    let run = nursery_on::<Infallible>(runtime).run(async |_| {
+        sleep(Duration::ZERO).await.unwrap();
+        sleep_until(now).await.unwrap();
+        if let Some(past) = now.checked_sub(Duration::from_millis(1)) {
+            sleep_until(past).await.unwrap();
+        }
+        let mut never = Box::pin(sleep(Duration::MAX));
+        let wakes = Wakes::new();
+        for _ in 0..3 {
+            assert!(poll_once(&mut never, &wakes).is_pending());
+        }
+        drop(never);
+        assert_eq!(wakes.count(), 0);
+        Ok(())
+    });
+    run.await.unwrap();
+}
+
+#[test]
+fn x06_edges_of_time() {
+    let pool = ThreadPool::new(1).unwrap();
+    block_on(edges_of_time((&pool).into_runtime().unwrap()));
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = Tokio::on(tokio.handle()).into_runtime().unwrap();
+    tokio.block_on(edges_of_time(runtime));
+}
+
+const MANY: usize = 1000;
+
+#[test]
+fn x07_carrier_gives_others_a_turn() {
+    for threads in [1, 4] {
+        let (stepped, children, foreign) = (Stepped::new(threads), Counts::new(), Counts::new());
+        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        for _ in 0..MANY {
+            let children = children.clone();
+            opened.n.spawn(async move {
+                children.polled();
+                Ok(())
+            });
+        }
+        let (done, seen) = (foreign.clone(), children.clone());
+        stepped.spawn(Task::from_future(async move {
+            assert!(seen.polls() < MANY, "all had their turn before");
+            done.polled();
+        }));
+        while foreign.polls() == 0 {
+            assert!(stepped.step());
+        }
+        // A spare carrier may have been launched before it.
+        assert!(children.polls() <= 16 * (threads + 1), "{} children first", children.polls());
+        stepped.run_until_stalled();
+        assert_eq!(children.polls(), MANY);
+        assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
+    }
+}
+
+#[test]
+fn x09_children_that_never_wait_share_carriers() {
+    for threads in [1, 4] {
+        let (stepped, children) = (Stepped::new(threads), Counts::new());
+        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        for _ in 0..MANY {
+            let children = children.clone();
+            opened.n.spawn(async move {
+                children.polled();
+                Ok(())
+            });
+        }
+        assert!(stepped.tasks() <= threads);
+        stepped.run_until_stalled();
+        assert_eq!((children.polls(), stepped.tasks()), (MANY, 0));
+        assert!(stepped.spawns() <= threads + 1, "{} tasks of the runtime", stepped.spawns());
+        assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
+    }
+}
+
+/// The carrier of a child that fails takes the next one only after the cancel that follows.
+#[test]
+fn e08_next_in_the_queue_when_a_child_fails() {
+    for threads in [1, 4] {
+        let (stepped, counts) = (Stepped::new(threads), Counts::new());
+        let mut opened = Opened::new(nursery_on::<&str>(stepped.runtime()));
+        opened.n.spawn(async { Err("first") });
+        (0..3).for_each(|_| drop(opened.n.spawn(counts.parked().child())));
+        stepped.run_until_stalled();
+        assert_eq!((counts.polls(), counts.drops(), stepped.tasks()), (0, 3, 0));
+        let Poll::Ready(Err(error)) = opened.poll() else { panic!("all are home") };
+        assert_eq!((error.cancelled(), error.into_error()), (3, Some("first")));
+    }
+}
+
+#[test]
+fn x10_each_waiting_child_has_its_own_task() {
+    const WAITING: usize = 100;
+    for threads in [1, 4] {
+        let stepped = Stepped::new(threads);
+        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let children: Vec<_> = (0..WAITING)
+            .map(|_| {
+                let (counts, gate) = (Counts::new(), Gate::new());
+                let (count, wait) = (counts.clone(), gate.clone());
+                opened.n.spawn(async move {
+                    count.polled();
+                    wait.wait().await;
+                    count.polled();
+                    Ok(())
+                });
+                (counts, gate)
+            })
+            .collect();
+        stepped.run_until_stalled();
+        assert_eq!(stepped.tasks(), WAITING);
+        for (i, (counts, gate)) in children.iter().enumerate() {
+            let before = stepped.polls();
+            gate.open();
+            stepped.run_until_stalled();
+            assert_eq!((stepped.polls() - before, counts.polls()), (1, 2), "child {i}");
+            assert_eq!(stepped.tasks(), WAITING - 1 - i, "its task has gone with it");
+        }
+        assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
+    }
+}
+
+#[test]
+fn o16_no_runtime_is_a_clear_error() {
+    let counts = Counts::new();
+    for (builder, message) in [
+        (
+            nursery::<Infallible>(),
+            "no runtime is known here: open the outermost nursery with nursery_on",
+        ),
+        (
+            nursery_on::<Infallible>(Tokio),
+            "the caller is not inside a tokio runtime: name one with Tokio::on",
+        ),
+    ] {
+        let guard = counts.guard();
+        let run = builder.name("lonely").run(async |_| {
+            counts.polled();
+            drop(guard);
+            Ok(())
+        });
+        let error = run.now_or_never().expect("ready at once").unwrap_err();
+        let Cause::NoRuntime(cause) = error.first().cause() else { panic!("{error}") };
+        assert_eq!(cause.to_string(), message);
+        let text = format!("nursery `lonely`: the body was not opened: {message}");
+        assert_eq!((error.to_string(), error.failures().len()), (text, 1));
+    }
+    assert_eq!((counts.polls(), counts.drops()), (0, 2), "the body is dropped uncalled");
+}

@@ -1,0 +1,274 @@
+//! What becomes of children that their runtime throws away.
+
+use allhome::{
+    Cause, Child, GroupError, IntoRuntime, JoinError, Nursery, Policy, ReasonKind, Runtime,
+    ThreadPool, Tokio, block_on, nursery, nursery_on,
+};
+use allhome_conformance::{Counts, Gate, eventually};
+use allhome_runs::{AtSpawn, Manner, Opened, Stepped, within};
+use std::convert::Infallible;
+use std::future::pending;
+use std::task::Poll;
+use std::thread;
+
+fn is_lost<T: std::fmt::Debug>(mut child: Child<T, Infallible>) -> bool {
+    let joined: Result<T, JoinError<Infallible>> = child.try_join().expect("it has ended");
+    joined.expect_err("it gave no value").is_lost()
+}
+
+/// Returns how many failures there were, all of them losses.
+fn losses<R>(result: Result<R, GroupError<Infallible>>) -> usize {
+    let Err(error) = result else { panic!("nobody was lost") };
+    assert!(error.failures().all(|failure| matches!(failure.cause(), Cause::Lost)), "{error:?}");
+    error.failures().len() + error.more()
+}
+
+#[test]
+fn e05_lost_when_the_runtime_drops_the_task() {
+    for polled in [false, true] {
+        let (stepped, gate) = (Stepped::new(1), Gate::new());
+        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let (lost, sibling) = (Counts::new(), Counts::new());
+        let (guard, count, wait) = (lost.guard(), lost.clone(), gate.clone());
+        let child = opened.n.named("one").fork(async move {
+            count.polled();
+            wait.wait().await;
+            Ok(guard)
+        });
+        if polled {
+            stepped.run_until_stalled();
+            opened.n.spawn(sibling.parked().child());
+            stepped.run_until_stalled();
+            gate.open();
+        }
+        stepped.take().expect("its task is scheduled").discard();
+        assert_eq!((lost.polls(), lost.drops()), (usize::from(polled), 1));
+        assert!(is_lost(child));
+        stepped.run_until_stalled();
+        assert_eq!(sibling.drops(), usize::from(polled), "a lost child is a failure");
+        let Poll::Ready(Err(error)) = opened.poll() else { panic!("it has not ended") };
+        assert!(matches!(error.first().cause(), Cause::Lost));
+        assert_eq!(error.first().name(), Some("one"));
+        assert_eq!((error.failures().len(), error.cancelled()), (1, usize::from(polled)));
+        assert_eq!(stepped.tasks(), 0);
+    }
+}
+
+#[test]
+fn e05_loss_is_the_reason_of_the_cancel() {
+    let (stepped, sibling) = (Stepped::new(1), Counts::new());
+    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    opened.n.spawn(sibling.parked().child());
+    stepped.run_until_stalled();
+    let child = opened.n.fork(async { Ok(()) });
+    stepped.take().expect("its task is scheduled").discard();
+    let reason = opened.n.reason().unwrap();
+    assert_eq!((reason.kind(), reason.by()), (ReasonKind::ChildFailed, child.id()));
+    stepped.run_until_stalled();
+    assert_eq!((sibling.polls(), sibling.drops()), (2, 1));
+    assert!(matches!(opened.poll(), Poll::Ready(Err(_))));
+}
+
+const EACH: usize = 3;
+
+/// Children who are done soon, and others who wait for ever.
+struct HalfWay {
+    done: Vec<Child<usize, Infallible>>,
+    waiting: Vec<Child<(), Infallible>>,
+    counts: Counts,
+}
+
+impl HalfWay {
+    fn new(n: &Nursery<Infallible>) -> HalfWay {
+        let counts = Counts::new();
+        let done = (0..EACH).map(|i| n.fork(async move { Ok(i) })).collect();
+        let waiting = (0..EACH).map(|_| n.fork(counts.parked().child())).collect();
+        HalfWay { done, waiting, counts }
+    }
+
+    fn is_there(&self) -> bool {
+        self.counts.polls() == EACH && self.done.iter().all(Child::is_ended)
+    }
+
+    fn check(self) {
+        for (i, mut child) in self.done.into_iter().enumerate() {
+            assert_eq!(child.try_join().unwrap().unwrap(), i);
+        }
+        assert!(self.waiting.into_iter().all(is_lost));
+        assert_eq!((self.counts.polls(), self.counts.drops()), (EACH, EACH));
+    }
+}
+
+#[test]
+fn e11_runtime_shut_down_half_way() {
+    let stepped = Stepped::new(1);
+    let builder = nursery_on::<Infallible>(stepped.runtime()).policy(Policy::WaitAll);
+    let mut opened = Opened::new(builder);
+    let half_way = HalfWay::new(&opened.n);
+    stepped.run_until_stalled();
+    assert!(half_way.is_there());
+    let unpolled = Counts::new();
+    let queued: Vec<_> = (0..EACH).map(|_| opened.n.fork(unpolled.parked().child())).collect();
+    stepped.shutdown();
+    assert!(queued.into_iter().all(is_lost));
+    assert_eq!((unpolled.polls(), unpolled.drops()), (0, EACH));
+    half_way.check();
+    let Poll::Ready(result) = opened.finish() else { panic!("nobody is left") };
+    assert_eq!(losses(result), 2 * EACH);
+    assert_eq!(stepped.tasks(), 0);
+}
+
+#[test]
+fn e11_with_fail_fast() {
+    let stepped = Stepped::new(1);
+    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let half_way = HalfWay::new(&opened.n);
+    stepped.run_until_stalled();
+    let unpolled = Counts::new();
+    opened.n.spawn(unpolled.parked().child());
+    stepped.shutdown();
+    assert_eq!((unpolled.polls(), unpolled.drops()), (0, 1));
+    half_way.check();
+    let Poll::Ready(Err(error)) = opened.poll() else { panic!("nobody is left") };
+    assert!(matches!(error.first().cause(), Cause::Lost));
+    assert_eq!(error.failures().len() + error.cancelled(), EACH + 1);
+}
+
+/// Runs the same on a real runtime: gives it turns until all is as it should be, and drops it while
+/// the nursery is polled on another thread.
+fn drop_half_way<H>(host: H, runtime: &Runtime, turns: impl Fn(&H, &HalfWay), drop: impl Fn(H)) {
+    let builder = nursery_on::<Infallible>(runtime).policy(Policy::WaitAll);
+    let Opened { run, n, end, .. } = Opened::new(builder);
+    let half_way = HalfWay::new(&n);
+    let joiner = thread::spawn(move || block_on(run));
+    turns(&host, &half_way);
+    let last = Counts::new();
+    let child = n.fork(last.parked().child());
+    drop(host);
+    assert!(is_lost(child), "it was queued, or waiting");
+    half_way.check();
+    assert_eq!((last.drops(), n.len()), (1, 0));
+    end.open();
+    assert_eq!(losses(joiner.join().unwrap()), EACH + 1);
+}
+
+#[test]
+fn e11_on_real_runtimes() {
+    within(|| {
+        let current = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = Tokio::on(current.handle()).into_runtime().unwrap();
+        let turns = |host: &tokio::runtime::Runtime, half_way: &HalfWay| {
+            host.block_on(async {
+                while !half_way.is_there() {
+                    tokio::task::yield_now().await;
+                }
+            });
+        };
+        drop_half_way(current, &runtime, turns, drop);
+
+        let multi = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        let runtime = Tokio::on(multi.handle()).into_runtime().unwrap();
+        drop_half_way(multi, &runtime, turns, drop);
+
+        let pool = ThreadPool::new(2).unwrap();
+        let runtime = (&pool).into_runtime().unwrap();
+        let turns =
+            |_: &ThreadPool, half_way: &HalfWay| block_on(eventually(|| half_way.is_there()));
+        drop_half_way(pool, &runtime, turns, |pool| pool.shutdown());
+    });
+}
+
+/// Opens a nursery whose children get no turn, or just one each, and tells how many were lost.
+fn lose_all(stepped: &Stepped, counts: &Counts) -> usize {
+    let run = nursery_on::<Infallible>(stepped.runtime()).policy(Policy::WaitAll).run(async |n| {
+        for _ in 0..EACH {
+            n.spawn(counts.parked().child());
+            let error = n.fork(counts.parked().child()).join().await.unwrap_err();
+            assert!(error.is_lost());
+        }
+        let inner = nursery::<Infallible>().run(async |inner| {
+            inner.spawn(counts.parked().child());
+            pending::<Result<(), _>>().await
+        });
+        assert_eq!(losses(inner.await), 1);
+        Ok(())
+    });
+    let lost = losses(stepped.drive(run));
+    stepped.run_until_stalled();
+    assert_eq!((stepped.tasks(), counts.drops()), (0, 2 * EACH + 1));
+    lost
+}
+
+#[test]
+fn e12_runtime_that_drops_every_task() {
+    for threads in [1, 4] {
+        let counts = Counts::new();
+        let manner = Manner { at_spawn: AtSpawn::Drop, ..Manner::default() };
+        assert_eq!(lose_all(&Stepped::with(threads, manner), &counts), 2 * EACH);
+        assert_eq!(counts.polls(), 0);
+    }
+}
+
+#[test]
+fn e12_runtime_that_drops_every_task_after_one_poll() {
+    for threads in [1, 4] {
+        let counts = Counts::new();
+        let manner = Manner { one_poll_each: true, ..Manner::default() };
+        assert_eq!(lose_all(&Stepped::with(threads, manner), &counts), 2 * EACH);
+        assert_eq!(counts.polls(), 2 * EACH + 1);
+    }
+}
+
+#[test]
+fn e12_runtime_that_drops_tasks_between_children() {
+    const MANY: usize = 100;
+    let stepped = Stepped::new(1);
+    let builder = nursery_on::<Infallible>(stepped.runtime()).policy(Policy::WaitAll);
+    let mut opened = Opened::new(builder);
+    let children: Vec<_> = (0..MANY).map(|i| opened.n.fork(async move { Ok(i) })).collect();
+    assert!(stepped.step());
+    let done = children.iter().filter(|child| child.is_ended()).count();
+    assert!((1..MANY).contains(&done), "the others have been given a turn");
+    while let Some(task) = stepped.take() {
+        task.discard();
+    }
+    let lost = children.into_iter().filter_map(|mut child| child.try_join().unwrap().err());
+    assert_eq!(lost.map(|error| assert!(error.is_lost())).count(), MANY - done);
+    let Poll::Ready(result) = opened.finish() else { panic!("nobody is left") };
+    assert_eq!((losses(result), stepped.tasks()), (MANY - done, 0));
+}
+
+fn spawn_on_the_dead(runtime: &Runtime) {
+    let counts = Counts::new();
+    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+        let child = n.fork(counts.parked().child());
+        assert!(child.join().await.unwrap_err().is_lost());
+        assert_eq!((counts.polls(), counts.drops()), (0, 1));
+        pending::<Result<(), _>>().await
+    });
+    assert_eq!(losses(block_on(run)), 1);
+}
+
+#[test]
+fn e14_spawn_after_the_runtime_is_gone() {
+    within(|| {
+        let stepped = Stepped::new(1);
+        stepped.shutdown();
+        spawn_on_the_dead(&stepped.runtime());
+
+        let current = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = Tokio::on(current.handle()).into_runtime().unwrap();
+        drop(current);
+        spawn_on_the_dead(&runtime);
+
+        let multi = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let runtime = Tokio::on(multi.handle()).into_runtime().unwrap();
+        drop(multi);
+        spawn_on_the_dead(&runtime);
+
+        let pool = ThreadPool::new(1).unwrap();
+        let runtime = (&pool).into_runtime().unwrap();
+        pool.shutdown();
+        spawn_on_the_dead(&runtime);
+    });
+}
