@@ -20,6 +20,8 @@
 //! Read this file first; the others in the order of the `mod` list. The program wants a Unix: it
 //! treats paths as bytes, and knows its signals.
 
+#![forbid(unsafe_code)]
+
 mod options;
 
 mod error;
