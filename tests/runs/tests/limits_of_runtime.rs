@@ -135,7 +135,11 @@ fn x10_each_waiting_child_has_its_own_task() {
         let stepped = Stepped::new(threads);
         let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
         let children: Vec<_> = (0..WAITING)
-            .map(|_| {
+            .map(|i| {
+                if i % 10 == 0 {
+                    // Those who wait keep nobody from a first poll.
+                    stepped.run_until_stalled();
+                }
                 let (counts, gate) = (Counts::new(), Gate::new());
                 let (count, wait) = (counts.clone(), gate.clone());
                 opened.n.spawn(async move {
