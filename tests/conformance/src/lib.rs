@@ -11,7 +11,7 @@
 //! `tests/conformance.rs`:
 //!
 //! ```no_run
-//! use allhome_conformance::{Host, Root, Runtime, main};
+//! use allhome_conformance::{Host, Root, Runtime};
 //! # use allhome_rt::{Spawn, Task};
 //! # struct MyExecutor;
 //! # impl MyExecutor { fn new() -> Self { MyExecutor } fn block_on(&mut self, _: Root<'_>) {}
