@@ -213,11 +213,11 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
             let kept = group.lock().set_joiner(handle, waker);
             match kept {
                 Ok(old) => {
-                    drop(old);
+                    panic::drop_waker(old);
                     return Poll::Pending;
                 }
                 // It ended between the look and the lock.
-                Err(waker) => drop(waker),
+                Err(waker) => panic::drop_waker(Some(waker)),
             }
         }
         Poll::Ready(self.try_join().unwrap_or_else(|| Err(JoinError::taken())))

@@ -298,7 +298,7 @@ impl Group {
                 (None, registry.run_waker.replace(waker))
             }
         };
-        drop(old);
+        panic::drop_waker(old);
         if report.is_some() {
             self.detach();
         }
@@ -323,7 +323,7 @@ impl Group {
             let waker = registry.run_waker.take();
             (self.vacated(&mut registry), waker)
         };
-        drop(waker);
+        panic::drop_waker(waker);
         self.follow(vacated);
     }
 

@@ -33,6 +33,13 @@ pub(crate) fn wake(waker: Waker) {
     }
 }
 
+/// Drops a waker that is not needed any more; one whose destructor panics harms nobody.
+pub(crate) fn drop_waker(waker: Option<Waker>) {
+    if let Some(Err(payload)) = waker.map(catch_drop) {
+        discard(payload);
+    }
+}
+
 /// As [`wake`], for a waker that is only lent.
 pub(crate) fn wake_by_ref(waker: &Waker) {
     if let Err(payload) = catch(|| waker.wake_by_ref()) {

@@ -159,7 +159,7 @@ where
             }
             registry.run_waker.replace(waker)
         };
-        drop(old);
+        panic::drop_waker(old);
         return Poll::Pending;
     }
 }

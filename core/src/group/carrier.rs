@@ -201,7 +201,7 @@ impl Group {
             Err(Claim::Busy) => {
                 let old = registry.leave_waker(&carried, waker);
                 drop(registry);
-                drop(old);
+                panic::drop_waker(old);
                 Err(carried)
             }
             Err(_) => {

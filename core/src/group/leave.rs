@@ -115,13 +115,10 @@ impl Group {
         if let Some(joiner) = joiner {
             panic::wake(joiner);
         }
-        if let Some(waker) = carrier {
-            if wake_carrier {
-                // So that the runtime can free it.
-                panic::wake(waker);
-            } else if let Err(payload) = panic::catch_drop(waker) {
-                panic::discard(payload);
-            }
+        match carrier {
+            // So that the runtime can free it.
+            Some(waker) if wake_carrier => panic::wake(waker),
+            carrier => panic::drop_waker(carrier),
         }
     }
 

@@ -56,9 +56,7 @@ impl Claimed {
                 return Ok(());
             }
             let new = panic::catch(|| waker.clone())?;
-            if let Some(old) = kept.replace(new) {
-                panic::catch_drop(old)?;
-            }
+            panic::drop_waker(kept.replace(new));
             Ok(())
         })
     }
