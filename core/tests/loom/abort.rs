@@ -32,9 +32,12 @@ fn c06_abort_versus_park() {
         let (kid, book) = Kid::new(Until::Never);
         let (mut home, child) = Home::open(move |n| n.fork(kid));
         let job = home.manual.job();
-        let other = thread::spawn(move || job.run());
-        assert!(child.abort());
-        let job = other.join().unwrap();
+        let other = thread::spawn(move || {
+            assert!(child.abort());
+            child
+        });
+        let job = job.run();
+        let child = other.join().unwrap();
         assert!(book.is_over(), "it is destroyed with its poll");
         assert!(home.settle([job]));
         assert!(outcome(child).is_err_and(|error| error.reason().is_some()));

@@ -11,9 +11,11 @@ fn c02_cancel_versus_park() {
         let (kid, book) = Kid::new(Until::Never);
         let (mut home, _) = Home::open(move |n| n.spawn(kid.plain()).id());
         let job = home.manual.job();
-        let other = thread::spawn(move || job.run());
-        assert!(home.nursery.cancel());
-        assert!(home.settle([other.join().unwrap()]));
+        let nursery = home.nursery.clone();
+        let other = thread::spawn(move || nursery.cancel());
+        let job = job.run();
+        assert!(other.join().unwrap());
+        assert!(home.settle([job]));
         assert!(book.polls() <= 2);
         assert!(book.polls() == 0 || book.shown(), "the last poll shows the cancel");
         book.check();
@@ -45,9 +47,11 @@ fn e07_value_of_the_last_poll_versus_cancel() {
         let (kid, book) = Kid::new(Until::Cancel);
         let (mut home, child) = Home::open(move |n| n.fork(kid));
         let job = home.manual.job();
-        let other = thread::spawn(move || job.run());
-        assert!(home.nursery.cancel());
-        assert!(home.settle([other.join().unwrap()]));
+        let nursery = home.nursery.clone();
+        let other = thread::spawn(move || nursery.cancel());
+        let job = job.run();
+        assert!(other.join().unwrap());
+        assert!(home.settle([job]));
         match outcome(child) {
             Ok(_) => assert!(book.shown()),
             Err(error) => assert!(error.reason().is_some() && book.polls() == 0),

@@ -100,9 +100,12 @@ fn o04_drop_of_run_versus_poll() {
         let (kid, book) = Kid::new(Until::Never);
         let (mut home, _) = Home::open(move |n| n.spawn(kid.plain()).id());
         let job = home.manual.job();
-        let other = thread::spawn(move || job.run());
-        home.abandon();
-        let job = other.join().unwrap();
+        let other = thread::spawn(move || {
+            home.abandon();
+            home
+        });
+        let job = job.run();
+        home = other.join().unwrap();
         assert!(book.is_over(), "destroyed by the drop, or with its poll");
         assert!(book.polls() <= 1);
         assert!(home.settle([job]));

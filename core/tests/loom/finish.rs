@@ -39,19 +39,31 @@ fn o02_handle_drop_versus_finish() {
     });
 }
 
-/// Whoever has to drop the value, the nursery is not ready before that is done.
+/// Three threads. Whoever drops the value, a nursery without handle is not ready before.
 #[test]
 fn o02_handle_drop_versus_finish_and_join() {
     model(|| {
         let (kid, book) = Kid::new(Until::Yields(0));
         let (mut home, child) = Home::open(move |n| n.fork(kid));
         let job = home.manual.job();
-        let other = thread::spawn(move || job.run());
-        drop(child);
-        if home.poll() {
-            assert!(book.is_over(), "the nursery is ready, and a value of its child is there");
-        }
-        assert!(home.settle([other.join().unwrap()]));
+        let (dropped, seen) = (Flag::new(false), book.clone());
+        let says = dropped.clone();
+        let dropper = thread::spawn(move || {
+            drop(child);
+            says.set();
+        });
+        let joiner = thread::spawn(move || {
+            // As long as the handle is there, the value is its own.
+            let gone = dropped.take();
+            if home.poll() {
+                assert!(!gone || seen.is_over(), "the nursery is ready, and a value is there");
+            }
+            home
+        });
+        let job = job.run();
+        dropper.join().unwrap();
+        let mut home = joiner.join().unwrap();
+        assert!(home.settle([job]));
         book.check();
         home.close();
     });

@@ -76,11 +76,12 @@ impl Home {
         (Home { manual, nursery, run: Some(run), result, woken, held }, kept)
     }
 
-    /// Polls the nursery's future, as if somebody had woken it. Returns whether it is ready.
+    /// Polls the nursery's future with a new waker, as if somebody had woken it. Returns whether it
+    /// is ready.
     pub(crate) fn poll(&mut self) -> bool {
         if self.result.is_none() {
             let run = self.run.as_mut().expect("the nursery's future was not dropped");
-            self.woken.take();
+            self.woken = Flag::new(false);
             poll(run, &self.woken, &mut self.result);
         }
         self.result.is_some()

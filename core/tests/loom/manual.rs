@@ -55,14 +55,15 @@ impl Job {
         self.woken.take().then(|| self.poll())
     }
 
+    /// Polls it with a new waker: it is the latest one that counts.
     fn poll(&mut self) -> Poll<()> {
+        self.woken = Flag::new(false);
         let waker = Waker::from(self.woken.clone());
         Pin::new(&mut self.task).poll(&mut Context::from_waker(&waker))
     }
 
     /// Polls it once, as if somebody had woken it.
     pub(crate) fn step(mut self) -> Option<Job> {
-        self.woken.take();
         self.poll().is_pending().then_some(self)
     }
 

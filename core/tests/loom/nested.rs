@@ -5,6 +5,8 @@ use crate::kid::{Kid, Until};
 use crate::model;
 use allhome::nursery;
 use loom::thread;
+use std::future::Future;
+use std::task::Poll;
 
 /// A child that opens a nursery with one child in it, and waits for that.
 async fn parent(kid: Kid) -> Result<(), Fault> {
@@ -15,6 +17,19 @@ async fn parent(kid: Kid) -> Result<(), Fault> {
     inner.await.map_err(|_| Fault)
 }
 
+/// The same, and then looks at that nursery no more: it is never ready.
+async fn idle_parent(kid: Kid) -> Result<(), Fault> {
+    let mut inner = std::pin::pin!(parent(kid));
+    let mut first = true;
+    std::future::poll_fn(move |cx| {
+        if std::mem::take(&mut first) {
+            assert!(inner.as_mut().poll(cx).is_pending());
+        }
+        Poll::Pending
+    })
+    .await
+}
+
 /// The outer child was shown its cancel and waits for the inner nursery: whoever leaves that last
 /// has to wake it.
 #[test]
@@ -22,6 +37,24 @@ fn c07_cancel_versus_last_of_the_inner_nursery() {
     model(|| {
         let (kid, book) = Kid::new(Until::Cancel);
         let (mut home, _) = Home::open(move |n| n.spawn(parent(kid)).id());
+        let outer = home.manual.parked();
+        let inner = home.manual.parked();
+        assert!(home.nursery.cancel());
+        let other = thread::spawn(move || inner.run());
+        let outer = outer.run();
+        assert!(home.settle([outer, other.join().unwrap()]));
+        book.check();
+        home.close();
+    });
+}
+
+/// The outer child waits for something else, but may not be destroyed before the inner nursery is
+/// empty: it has to be woken even so.
+#[test]
+fn c07_cancel_versus_last_of_an_inner_nursery_that_is_not_joined() {
+    model(|| {
+        let (kid, book) = Kid::new(Until::Cancel);
+        let (mut home, _) = Home::open(move |n| n.spawn(idle_parent(kid)).id());
         let outer = home.manual.parked();
         let inner = home.manual.parked();
         assert!(home.nursery.cancel());

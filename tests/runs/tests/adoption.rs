@@ -223,6 +223,7 @@ fn c02_held_body_is_cut_when_its_nursery_closes() {
         hold.release();
         sibling_thread.join().unwrap();
         assert!(poll_once(&mut root, &wakes).is_ready());
+        stepped.shutdown();
     });
 }
 
