@@ -150,6 +150,8 @@ fn c03_abort_after_cancel_keeps_the_first_reason() {
         assert!(child.abort());
         let error = child.try_join().expect("it has ended").unwrap_err();
         assert_eq!(error.reason().unwrap().message(), "first");
+        drop(opened);
+        stepped.shutdown();
     }
 }
 

@@ -40,4 +40,5 @@ fn o21_memory_is_of_live_children() {
         Ok(())
     });
     stepped.drive(run).unwrap();
+    stepped.shutdown();
 }
