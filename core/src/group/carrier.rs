@@ -189,10 +189,16 @@ impl Group {
         let waker = match panic::catch(|| cx.waker().clone()) {
             Ok(waker) => waker,
             Err(payload) => {
-                // A waker that cannot be cloned cannot be waited with; whoever has the claim sees
-                // to the child.
+                // A waker that cannot be cloned cannot be waited with. Under the lock nobody has the
+                // claim for a moment only: whoever has it then sees to the child.
                 panic::discard(payload);
-                return Ok(self.let_go(carried));
+                let registry = self.lock();
+                let claimed = carried.claim();
+                drop(registry);
+                return Ok(match claimed {
+                    Ok(claimed) => Turn::Carry(Load { claimed, carried, bound: true }),
+                    Err(_) => self.let_go(carried),
+                });
             }
         };
         let mut registry = self.lock();
