@@ -7,7 +7,9 @@ use allhome::{IntoRuntime, ThreadPool, Tokio, block_on, nursery_on};
 
 use crate::host::{alive, until_alive};
 use crate::watch::{Sample, Watch};
-use crate::work::{Counted, Parked, Work, all_ended, all_parked, reset_ended, reset_parked};
+use crate::work::{
+    Counted, Parked, Woken, Work, all_ended, all_parked, reset_ended, reset_parked, ring,
+};
 
 /// Spawns `n` children into a nursery on tokio and joins them.
 pub async fn spawn_join(n: usize, work: impl Work) -> Sample {
@@ -22,6 +24,22 @@ async fn spawn_join_on(runtime: impl IntoRuntime, n: usize, work: impl Work) -> 
             for _ in 0..n {
                 nursery.spawn(work.start(Ok(())));
             }
+            Ok(())
+        })
+        .await
+        .expect("no child fails");
+    watch.stop()
+}
+
+/// Spawns `n` children, wakes all of them so many times, and joins them.
+pub async fn wake(n: usize, times: u32) -> Sample {
+    let watch = Watch::start();
+    nursery_on::<Infallible>(Tokio)
+        .run(async move |nursery| {
+            for _ in 0..n {
+                nursery.spawn(Woken(times).start(Ok(())));
+            }
+            ring(n, times).await;
             Ok(())
         })
         .await

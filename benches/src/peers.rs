@@ -6,7 +6,9 @@ use tokio_util::task::TaskTracker;
 use crate::host::{alive, until_alive};
 use crate::ours::Aborted;
 use crate::watch::{Sample, Watch};
-use crate::work::{Counted, Parked, Work, all_ended, all_parked, reset_ended, reset_parked};
+use crate::work::{
+    Counted, Parked, Woken, Work, all_ended, all_parked, reset_ended, reset_parked, ring,
+};
 
 /// `JoinSet`: spawn `n`, join all.
 pub async fn join_set(n: usize, work: impl Work) -> Sample {
@@ -81,6 +83,33 @@ pub async fn handles_values(n: usize, work: impl Work) -> Sample {
         sum += handle.await.expect("no child fails");
     }
     assert_eq!(sum, n * (n - 1) / 2);
+    watch.stop()
+}
+
+/// `JoinSet`: `n` children, all of them woken so many times.
+pub async fn wake_join_set(n: usize, times: u32) -> Sample {
+    let watch = Watch::start();
+    let mut set = JoinSet::new();
+    for _ in 0..n {
+        set.spawn(Woken(times).start(()));
+    }
+    ring(n, times).await;
+    while let Some(joined) = set.join_next().await {
+        joined.expect("no child fails");
+    }
+    watch.stop()
+}
+
+/// `TaskTracker`: `n` children, all of them woken so many times.
+pub async fn wake_task_tracker(n: usize, times: u32) -> Sample {
+    let watch = Watch::start();
+    let tracker = TaskTracker::new();
+    for _ in 0..n {
+        drop(tracker.spawn(Woken(times).start(())));
+    }
+    ring(n, times).await;
+    tracker.close();
+    tracker.wait().await;
     watch.stop()
 }
 

@@ -6,7 +6,8 @@
 use std::future::{pending, poll_fn};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::task::Poll;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Poll, Waker};
 
 // A static, so that a parked child holds nothing that a real one would not. Cases run one at a
 // time, and the numbers order nothing, so Relaxed is enough.
@@ -96,4 +97,48 @@ pub async fn all_ended(n: usize) {
     while ENDED.load(Relaxed) < n {
         tokio::task::yield_now().await;
     }
+}
+
+// One pass at a time; a lock, because the children ring in from several threads.
+static WAITING: Mutex<Vec<Waker>> = Mutex::new(Vec::new());
+
+/// Waits so many times for [`ring`], and then ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Woken(pub u32);
+
+impl Work for Woken {
+    async fn start<T: Send + 'static>(self, value: T) -> T {
+        let mut left = self.0;
+        poll_fn(|cx| {
+            if left == 0 {
+                return Poll::Ready(());
+            }
+            left -= 1;
+            let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        value
+    }
+}
+
+/// Wakes `n` children of kind [`Woken`] as often as they wait, on tokio: all of them each time.
+pub async fn ring(n: usize, times: u32) {
+    for _ in 0..times {
+        let woken = loop {
+            if let Some(all) = all_waiting(n) {
+                break all;
+            }
+            tokio::task::yield_now().await;
+        };
+        for waker in woken {
+            waker.wake();
+        }
+    }
+}
+
+fn all_waiting(n: usize) -> Option<Vec<Waker>> {
+    let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
+    (waiting.len() == n).then(|| std::mem::take(&mut *waiting))
 }

@@ -22,23 +22,26 @@
 mod blocking;
 mod carrier;
 mod leave;
+mod lose;
 pub(crate) mod registry;
 pub(crate) mod report;
 pub(crate) mod stray;
 pub(crate) mod sweep;
+mod vacate;
 
 use crate::builder::{PanicPolicy, Policy};
 use crate::id::{NurseryId, TaskId};
 use crate::outcome::Ending;
 use crate::panic::{self, Panic};
 use crate::reason::{Level, Reason, ReasonKind};
-use crate::record::{Claimed, Ended, Fresh, Header};
+use crate::record::{Claimed, Ended, Fresh, Header, Stack};
 use crate::sync::{Arc, AtomicBool, AtomicU8, Mutex, MutexGuard, Ordering, Weak};
 use allhome_rt::Runtime;
 use registry::{Owner, Phase, Registry};
 use report::{Report, Who};
 use std::panic::Location;
 use std::task::Waker;
+use vacate::Vacated;
 
 pub(crate) type Hook = Arc<dyn Fn(&Panic) + Send + Sync>;
 
@@ -59,16 +62,8 @@ pub(crate) struct Group {
     pub(crate) runtime: Runtime,
     pub(crate) occupied: AtomicBool,
     level: AtomicU8,
+    woken: Stack,
     registry: Mutex<Registry>,
-}
-
-/// What is left to do, with no lock held, when a group has become vacant.
-#[must_use]
-#[derive(Default)]
-struct Vacated {
-    wake: Option<Waker>,
-    close: bool,
-    poke: bool,
 }
 
 impl Group {
@@ -84,6 +79,7 @@ impl Group {
             runtime,
             occupied: AtomicBool::new(false),
             level: AtomicU8::new(Level::Running as u8),
+            woken: Stack::new(),
             registry: Mutex::new(Registry::new(config.keep, None)),
             config,
         });
@@ -104,6 +100,11 @@ impl Group {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock()
+    }
+
+    /// Returns where those wait who were woken and are not queued yet.
+    pub(crate) fn woken(&self) -> &Stack {
+        &self.woken
     }
 
     pub(crate) fn arc(&self) -> Option<Arc<Group>> {
@@ -130,9 +131,9 @@ impl Group {
     /// If the nursery takes no more, the future is dropped unpolled, and the reason comes back.
     pub(crate) fn admit(self: &Arc<Self>, fresh: Fresh) -> Result<TaskId, Reason> {
         let mut registry = self.gate()?;
-        let number = registry.admit(fresh);
+        let number = registry.admit(self, fresh);
         self.occupy(&registry);
-        self.launch_free(registry);
+        self.launch_wanted(registry);
         Ok(TaskId { nursery: self.id, number })
     }
 
@@ -205,61 +206,6 @@ impl Group {
         }
     }
 
-    /// Says what follows when somebody has left. The caller holds the lock.
-    fn vacated(&self, registry: &mut Registry) -> Vacated {
-        let mut vacated = Vacated::default();
-        if !registry.is_vacant() {
-            return vacated;
-        }
-        self.occupied.store(false, Ordering::Relaxed);
-        let cancelled = self.is_cancelled();
-        match registry.phase {
-            // The body may spawn more: waking it once a child would be for nothing.
-            Phase::Body if !cancelled => {}
-            Phase::Body | Phase::Joining => {
-                vacated.wake = registry.run_waker.take();
-                vacated.poke = cancelled;
-            }
-            Phase::Dropped => {
-                registry.phase = Phase::Closed;
-                vacated.close = true;
-            }
-            Phase::Closed => {}
-        }
-        vacated
-    }
-
-    /// Does what [`vacated`](Group::vacated) found. No lock is held.
-    fn follow(&self, vacated: Vacated) {
-        if let Some(waker) = vacated.wake {
-            panic::wake(waker);
-        }
-        if vacated.poke {
-            self.poke_owner();
-        }
-        if vacated.close {
-            self.detach();
-        }
-    }
-
-    /// Wakes the task or body that this group was opened in: it may wait, though cancelled, for
-    /// nothing but this group to become vacant.
-    fn poke_owner(&self) {
-        let parent = self.lock().parent.clone();
-        let Some((parent, key)) = parent else { return };
-        let waker = {
-            let mut registry = parent.lock();
-            match registry.owner(key) {
-                Owner::Task(ptr) => registry.poke(ptr),
-                Owner::Body => registry.run_waker.take(),
-                Owner::Nobody => None,
-            }
-        };
-        if let Some(waker) = waker {
-            panic::wake(waker);
-        }
-    }
-
     // ---- the end of a nursery
 
     /// The body is gone, and this is how it ended if it failed.
@@ -287,18 +233,21 @@ impl Group {
     /// Closes the group if nobody is left; otherwise keeps the waker for when that is so.
     pub(crate) fn try_close(&self, waker: &Waker) -> Option<Report> {
         let waker = waker.clone();
-        let (report, old) = {
+        let (report, old, parked) = {
             let mut registry = self.lock();
             registry.phase = Phase::Joining;
             if registry.is_vacant() {
                 registry.phase = Phase::Closed;
                 let report = std::mem::replace(&mut registry.report, Report::new(1));
-                (Some(report), registry.run_waker.take())
+                (Some(report), registry.run_waker.take(), registry.unpark())
             } else {
-                (None, registry.run_waker.replace(waker))
+                (None, registry.run_waker.replace(waker), None)
             }
         };
         panic::drop_waker(old);
+        if let Some(parked) = parked {
+            panic::wake(parked);
+        }
         if report.is_some() {
             self.detach();
         }
@@ -359,7 +308,9 @@ impl Group {
                     Owner::Body if parent.is_cancelled() => registry.run_waker.take(),
                     Owner::Body | Owner::Nobody => None,
                 };
-                (nested, poke, parent.vacated(&mut registry))
+                let vacated = parent.vacated(&mut registry);
+                parent.launch_wanted(registry);
+                (nested, poke, vacated)
             };
             drop(nested);
             if let Some(waker) = poke {

@@ -1,66 +1,82 @@
 //! The record of a child: header, links, future and outcome in one allocation.
 //!
-//! A record is reached through four kinds of token, each of which stands for one flag of the
-//! [state word](state) and keeps the memory alive while it exists:
+//! A record is reached through five kinds of token, each of which stands for one flag of the
+//! [state word](state), or one of its count, and keeps the memory alive while it exists:
 //!
 //! - [`Fresh`]: not yet admitted to a nursery; the only pointer there is.
-//! - [`Claimed`]: the exclusive right to the future and to the carrier's waker.
-//! - [`Carried`]: held by the runtime's task that carries the child.
+//! - [`Claimed`]: the exclusive right to the future and to the `reach`.
+//! - [`Carried`]: held by a task of the runtime that is the child's own.
 //! - [`Handle`]: held by the user's `Child`; typed.
+//! - a [waker](waker): held by whoever the child waits for.
 //!
 //! The registry's lists hold plain [`Ptr`]s, which are good while LINKED is set and the lock is
 //! held.
 //!
 //! # Invariants
 //!
-//! 1. A record is freed once, by whoever clears the last of LINKED, CARRIED and HANDLE.
-//! 2. `stage` and `full`, and `waker`, are touched only by the claim's holder; or, `stage` after DONE, only by
-//!    the handle; or, after the last holder went, only by whoever frees. One exception: a carrier
-//!    that finds the claim taken may write `waker` under the registry's lock, where claim holders
-//!    other than a carrier read it under that lock too.
+//! 1. A record is freed once, by whoever clears the last of LINKED, CARRIED, HANDLE and WAKERS.
+//! 2. `stage` and `full`, and `reach`, are touched only by the claim's holder; or, `stage` after DONE,
+//!    only by the handle; or, after the last holder went, only by whoever frees. One exception: a
+//!    carrier that finds the claim taken may write `reach` under the registry's lock, where claim
+//!    holders other than a carrier read it under that lock too.
 //! 3. `links`, `nested`, `list` and a handle's `joiner` are touched only under the registry's lock.
 //! 4. The future is dropped exactly once, in place, before the record leaves its nursery.
 //! 5. `vtable` was made for the very `F`, `T`, `E` of the record it stands in.
+//! 6. `reach` holds a waker if CARRIED is set, and otherwise, from admission on, the nursery's
+//!    group. That pointer is good while LINKED is set: a group with a member is kept by its future,
+//!    by its parent or by the list of strays.
 
 #![allow(unsafe_code)]
 
+mod label;
 mod layout;
+mod stack;
 pub(crate) mod state;
 mod tokens;
+mod waker;
 
+use crate::group::Group;
 use crate::id::TaskId;
 use crate::outcome::Ending;
 use crate::panic::{self, Panic, Payload};
-use crate::sync::{AtomicU8, AtomicU32, AtomicU64, Ordering, UnsafeCell, panicking};
+use crate::sync::{AtomicU8, AtomicU16, AtomicU32, Ordering, UnsafeCell, panicking};
+use label::Label;
 use layout::{Front, Joined, Plain, VTable};
 use state::{Claim, State};
 
+pub(crate) use stack::Stack;
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::panic::Location;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::task::Waker;
 pub(crate) use tokens::{Carried, Claimed, Dead, Handle};
 
-/// The part of a record that does not depend on the child's types: 80 bytes.
+/// The part of a record that does not depend on the child's types: 64 bytes.
 pub(crate) struct Header {
     state: State,
     polls: AtomicU32,
-    number: AtomicU64,
-    vtable: &'static VTable,
-    links: UnsafeCell<Links>,
-    nested: AtomicU32,
+    /// The lower half of the child's number in its nursery.
+    number: AtomicU32,
+    /// Half of the upper half.
+    number_above: AtomicU16,
     list: AtomicU8,
     full: AtomicU8,
-    waker: UnsafeCell<Option<Waker>>,
-    name: Option<Box<Name>>,
-    place: &'static Location<'static>,
+    vtable: &'static VTable,
+    links: UnsafeCell<Links>,
+    reach: UnsafeCell<Reach>,
+    label: Label,
 }
 
 #[cfg(all(not(loom), target_pointer_width = "64"))]
-const _: () = assert!(size_of::<Header>() == 80);
+const _: () = assert!(size_of::<Header>() == 64);
 
-/// A name behind a thin pointer: most children have none.
-struct Name(Box<str>);
+/// What a wake goes to: the group's queue, or the task of the runtime that is the child's own.
+/// Which of the two, CARRIED tells (invariant 6).
+union Reach {
+    group: Queued,
+    waker: ManuallyDrop<Option<Waker>>,
+}
 
 /// A record's neighbours in its list; guarded by the registry's lock.
 pub(crate) struct Links {
@@ -77,13 +93,35 @@ enum Full {
     Outcome,
 }
 
-/// Stands for "none" among the registry's keys.
-const NO_KEY: u32 = u32::MAX;
-
 /// How a child ended, and the panic that its destructor added, if it had panicked before.
 pub(crate) struct Ended {
     pub(crate) ending: Ending,
     pub(crate) second: Option<Panic>,
+}
+
+impl Reach {
+    /// # Safety
+    ///
+    /// CARRIED is not set (invariant 6).
+    unsafe fn queued(&mut self) -> &mut Queued {
+        // SAFETY: the caller's promise.
+        unsafe { &mut self.group }
+    }
+
+    /// # Safety
+    ///
+    /// CARRIED is set (invariant 6).
+    unsafe fn waker(&mut self) -> &mut Option<Waker> {
+        // SAFETY: the caller's promise.
+        unsafe { &mut self.waker }
+    }
+}
+
+/// The way to the group's queue: the group, and the record below this one on its [stack](Stack).
+#[derive(Clone, Copy)]
+struct Queued {
+    group: *const Group,
+    below: *mut Header,
 }
 
 impl Header {
@@ -95,47 +133,43 @@ impl Header {
         move |vtable| Header {
             state: State::new(handle),
             polls: AtomicU32::new(0),
-            number: AtomicU64::new(0),
-            vtable,
-            links: UnsafeCell::new(Links { prev: None, next: None }),
-            nested: AtomicU32::new(NO_KEY),
+            number: AtomicU32::new(0),
+            number_above: AtomicU16::new(0),
             list: AtomicU8::new(0),
             full: AtomicU8::new(Full::Future as u8),
-            waker: UnsafeCell::new(None),
-            name: name.map(|name| Box::new(Name(name))),
-            place,
+            vtable,
+            links: UnsafeCell::new(Links { prev: None, next: None }),
+            reach: UnsafeCell::new(Reach {
+                group: Queued { group: ptr::null(), below: ptr::null_mut() },
+            }),
+            label: Label::new(name, place),
         }
     }
 
     pub(crate) fn name(&self) -> Option<&str> {
-        self.name.as_ref().map(|name| &*name.0)
+        self.label.name()
     }
 
     pub(crate) fn place(&self) -> &'static Location<'static> {
-        self.place
+        self.label.place()
     }
 
     /// Returns the child's number in its nursery.
     pub(crate) fn number(&self) -> u64 {
         // Relaxed: written once, before anybody else can see the record.
-        self.number.load(Ordering::Relaxed)
+        let above = u64::from(self.number_above.load(Ordering::Relaxed));
+        (above << 32) | u64::from(self.number.load(Ordering::Relaxed))
     }
 
+    /// Sets the number, of which 48 bits are kept: ten million children a second for a year wrap
+    /// it.
     pub(crate) fn set_number(&self, number: u64) {
-        self.number.store(number, Ordering::Relaxed);
+        self.number.store(number as u32, Ordering::Relaxed);
+        self.number_above.store((number >> 32) as u16, Ordering::Relaxed);
     }
 
-    /// Returns the first of the nurseries that the task has open, a key of the registry. Like the
-    /// list, it is read and written under the registry's lock only: plain loads and stores.
-    pub(crate) fn nested(&self) -> Option<u32> {
-        Some(self.nested.load(Ordering::Relaxed)).filter(|&key| key != NO_KEY)
-    }
-
-    pub(crate) fn set_nested(&self, key: Option<u32>) {
-        self.nested.store(key.unwrap_or(NO_KEY), Ordering::Relaxed);
-    }
-
-    /// Returns which of the registry's lists the record stands in.
+    /// Returns which of the registry's lists the record stands in. It is read and written under
+    /// the registry's lock only: plain loads and stores.
     pub(crate) fn list(&self) -> u8 {
         self.list.load(Ordering::Relaxed)
     }
@@ -164,7 +198,7 @@ impl Header {
 
     /// Makes a panic of this child's out of a payload.
     pub(crate) fn panicked(&self, id: TaskId, payload: Payload) -> Panic {
-        Panic::new(payload, Some(id), self.name(), self.place)
+        Panic::new(payload, Some(id), self.name(), self.place())
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -176,8 +210,8 @@ impl Header {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ptr(NonNull<Header>);
 
-// SAFETY: a header holds a state word, wakers and locations, all Send and Sync; the future and the
-// outcome behind it are Send (the bounds of `Fresh::new`) and reached under invariant 2.
+// SAFETY: a header holds a state word, wakers, locations and a pointer to a group, all Send and
+// Sync; the future and the outcome behind it are Send (the bounds of `Fresh::new`) and reached under invariant 2.
 unsafe impl Send for Ptr {}
 // SAFETY: as above.
 unsafe impl Sync for Ptr {}
@@ -223,14 +257,15 @@ impl Ptr {
         (header.state.claim() == Claim::Won).then_some(Claimed(self))
     }
 
+    /// Shows a cancel from the next poll on, or orders the destruction, and tries to get the claim.
+    ///
     /// # Safety
     ///
-    /// The caller holds the registry's lock, the record waits in the queue, and the claim and the
-    /// carrier's hold go to one carrier.
-    pub(crate) unsafe fn take(self) -> (Claimed, Carried) {
+    /// As for [`header`](Ptr::header), and the caller holds the registry's lock.
+    pub(crate) unsafe fn order(self, abort: bool) -> Option<Claimed> {
         // SAFETY: the caller's promise.
-        unsafe { self.header() }.state.take();
-        (Claimed(self), Carried(self))
+        let header = unsafe { self.header() };
+        (header.state.order(abort) == Claim::Won).then_some(Claimed(self))
     }
 
     /// Returns the place of the joiner's waker.
@@ -257,7 +292,7 @@ impl Ptr {
     }
 }
 
-/// A record that no nursery has admitted yet.
+/// A record that no nursery has admitted yet. It is born claimed.
 #[must_use]
 pub(crate) struct Fresh(Ptr);
 

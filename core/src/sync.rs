@@ -16,7 +16,9 @@ pub(crate) use parking_lot::Mutex as GlobalMutex;
 #[cfg(not(loom))]
 mod imp {
     pub(crate) use parking_lot::MutexGuard;
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+    pub(crate) use std::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, Ordering,
+    };
     pub(crate) use std::thread_local;
 
     /// parking_lot's mutex, spinning a little longer before it asks the system.
@@ -75,7 +77,9 @@ mod imp {
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::MutexGuard;
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+    pub(crate) use loom::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, Ordering,
+    };
     pub(crate) use loom::thread_local;
 
     /// loom's mutex with parking_lot's interface.

@@ -25,7 +25,7 @@ use allhome_rt::{
 };
 use std::panic::catch_unwind;
 use std::time::{Duration, Instant};
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// The tokio runtime that the caller is in, as [`Handle::current`] finds it; or a given one, by
 /// [`Tokio::on`].
@@ -85,7 +85,12 @@ impl Spawn for OnTokio {
     }
 
     fn threads(&self) -> usize {
-        self.0.metrics().num_workers()
+        let workers = self.0.metrics().num_workers();
+        match self.0.runtime_flavor() {
+            RuntimeFlavor::CurrentThread => workers,
+            // `block_in_place` puts another thread in the place of the only worker.
+            _ => workers.max(2),
+        }
     }
 }
 

@@ -24,6 +24,9 @@ pub(super) fn cases() -> Vec<Case> {
         }
     }
     for flavor in FLAVORS {
+        cases.extend([1, 3, 8, 64].map(|times| wake(flavor, times)));
+    }
+    for flavor in FLAVORS {
         for (label, n) in &SIZES[..2] {
             cases.push(fork_join(flavor, label, *n));
         }
@@ -47,6 +50,19 @@ fn spawn_join(flavor: Flavor, label: &str, n: usize) -> Case {
 fn spawn_yield(flavor: Flavor, label: &str, n: usize) -> Case {
     case(format!("spawn_yield/{flavor}/{label}"), n, move || {
         spawners(flavor, n, YieldOnce).into_iter().collect()
+    })
+}
+
+// What a wake costs: at first it goes through the nursery's queue, later through the runtime's.
+fn wake(flavor: Flavor, times: u32) -> Case {
+    const N: usize = 10_000;
+    case(format!("wake/{flavor}/{times}"), N, move || {
+        let host = Rc::new(Host::new(flavor));
+        vec![
+            Side::on(&host, "ours", move || ours::wake(N, times)),
+            Side::on(&host, "JoinSet", move || peers::wake_join_set(N, times)),
+            Side::on(&host, "TaskTracker", move || peers::wake_task_tracker(N, times)),
+        ]
     })
 }
 

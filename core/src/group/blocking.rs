@@ -13,7 +13,7 @@ impl Group {
     pub(crate) fn admit_blocking(self: &Arc<Self>, fresh: Fresh) -> Result<TaskId, Reason> {
         let (number, carried) = match self.gate() {
             Ok(mut registry) => {
-                let admitted = registry.admit_carried(fresh);
+                let admitted = registry.admit_carried(self, fresh);
                 self.occupy(&registry);
                 admitted
             }
@@ -37,10 +37,12 @@ impl BlockingJob {
         let Some(carried) = self.carried.take() else { return };
         // Whoever has the claim, or had it, destroyed the work before it began.
         let Ok(claimed) = carried.claim() else { return };
-        let load = Load { claimed, carried, bound: true };
+        let load = Load { claimed, carried: Some(carried), active: false };
         let mut cx = Context::from_waker(Waker::noop());
-        if let Driven::Waits(carried) = self.group.drive(load, &mut cx, None) {
-            self.group.lose(carried);
+        match self.group.drive(load, &mut cx) {
+            Driven::Waits(carried) => self.group.lose(carried),
+            Driven::Ended(load, ended) => self.group.finish_alone(load, ended),
+            Driven::Parked | Driven::Notified(_) => unreachable!("it is carried by this job"),
         }
     }
 }

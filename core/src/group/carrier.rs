@@ -1,90 +1,112 @@
 //! Carriers: the tasks that a nursery gives its runtime.
 //!
-//! A carrier takes the child that has waited longest for its first poll and polls it. A child that
-//! ends in that poll makes room for the next, in the same carrier; a child that waits keeps the
-//! carrier until it has ended. So every child that ever waits has a task of the runtime all to
-//! itself, with its own waker, turn and budget, while a child that never waits costs no task of
-//! the runtime, only its turn. (Go's scheduler reuses finished goroutines in the same way.) What
-//! that saves is in docs/DESIGN.md.
+//! A carrier takes the child that has waited longest for a poll and polls it, and then the next. A
+//! child that waits costs no task of the runtime: its waker ([`crate::record`]) puts it back in the
+//! nursery's queue, and sees that a carrier comes for it. A child that was polled [`BIND_AFTER`]
+//! times is one that is woken again and again: the next carrier that takes it stays with it, so that
+//! from then on it has a task of the runtime all to itself, with its own waker, turn and budget,
+//! and its wakes are the runtime's business alone. What that saves is in docs/DESIGN.md.
 //!
 //! | carrier  | carries               | counted in        | goes on to                        |
 //! |----------|-----------------------|-------------------|-----------------------------------|
 //! | free     | nobody; scheduled     | `active`, `free`  | active, when it is polled         |
 //! | spare    | nobody; scheduled     | `spare`           | active, when it is polled         |
-//! | active   | a child, in its first poll, or nobody for a moment | `active` | bound, free or ended |
+//! | active   | a child that it polls, or nobody for a moment | `active` | bound, free, parked or ended |
+//! | parked   | nobody; waits to be called | `parked`     | free or spare, when it is called  |
 //! | bound    | a child that waits    | –                 | active, when its child has ended  |
 //!
 //! # Invariants
 //!
-//! 1. While children wait for their first poll, there are as many active carriers as the runtime
-//!    has threads, or as many free ones as there are such children: a spawn, and a carrier that
+//! 1. While children are queued for a poll, there are as many active carriers as the runtime has
+//!    threads, or as many free ones as there are such children: a spawn, a wake, and a carrier that
 //!    binds itself, launch one if that does not hold. A child that blocks its thread takes one
 //!    active carrier and one thread with it; the others have theirs.
-//! 2. While children wait and no carrier is scheduled, a spare one is launched before the next
-//!    child is polled. It serves runtimes that put another thread in the place of one that says
-//!    that it blocks (tokio's `block_in_place`). It is beyond the count of 1, because a runtime
-//!    may keep what a worker schedules where only that worker finds it (tokio's LIFO slot).
-//! 3. A carrier ends at most [`CHILDREN_A_POLL`] children before it gives the runtime a turn.
-//! 4. A carrier that the runtime drops ends its child as Lost. If it carried nobody, and no other is
-//!    left to come, everybody who waits for a first poll is lost.
+//! 2. While children are queued and no carrier is scheduled, a spare one is launched, at the latest
+//!    before the next child is polled. It serves runtimes that put another thread in the place of
+//!    one that says that it blocks (tokio's `block_in_place`). It is beyond the count of 1, because
+//!    a runtime may keep what a worker schedules where only that worker finds it (tokio's LIFO
+//!    slot). A runtime of one thread has no use for it.
+//! 3. A carrier polls at most [`CHILDREN_A_POLL`] children before it gives the runtime a turn, and
+//!    does so at once if a child woke itself: it had asked for that.
+//! 4. While there are members without a carrier of their own, there is a carrier: the last one that
+//!    finds nobody to carry parks. So whoever waits is known to the runtime, through it.
+//! 5. A carrier that the runtime drops ends the child that it is bound to as Lost. If it was the
+//!    last, everybody who has no carrier of his own is lost.
 
 use super::Group;
-use super::registry::{Owner, Registry};
+use super::registry::{Launch, Owner, Registry, Role};
 use crate::context;
 use crate::outcome::Ending;
 use crate::panic;
 use crate::record::state::{Claim, Park};
-use crate::record::{Carried, Claimed};
-use crate::sync::{Arc, MutexGuard};
+use crate::record::{Carried, Claimed, Ended};
+use crate::sync::MutexGuard;
 use allhome_rt::{Slot, Task, Work};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-/// How many children one poll of a carrier may run to their end.
+/// How many children one poll of a carrier may poll.
 const CHILDREN_A_POLL: u32 = 16;
 
-/// Stands in the slot of a spare carrier.
-static SPARE: u8 = 0;
+/// After how many polls a child gets a carrier of its own.
+const BIND_AFTER: u32 = 16;
 
-fn spare_mark() -> *mut () {
-    (&raw const SPARE).cast_mut().cast()
+/// Stand in the slots of the carriers that carry nobody; a free one's is empty.
+static MARKS: [u8; 2] = [0; 2];
+
+impl Role {
+    fn mark(self) -> *mut () {
+        match self {
+            Role::Free => std::ptr::null_mut(),
+            Role::Spare => (&raw const MARKS[0]).cast_mut().cast(),
+            Role::Parked => (&raw const MARKS[1]).cast_mut().cast(),
+        }
+    }
+
+    /// Takes what a carrier carries out of its slot, or its role if it carries nobody.
+    fn from_slot(slot: &mut Slot) -> Result<Carried, Role> {
+        for role in [Role::Free, Role::Spare, Role::Parked] {
+            if slot.get() == role.mark() {
+                slot.take();
+                return Err(role);
+            }
+        }
+        Carried::from_slot(slot).ok_or(Role::Free)
+    }
 }
 
 /// A child in a carrier's hands.
 pub(super) struct Load {
     pub(super) claimed: Claimed,
-    pub(super) carried: Carried,
-    /// Whether the carrier is bound to it, and so not counted as active.
-    pub(super) bound: bool,
+    /// Some if the carrier is the child's own.
+    pub(super) carried: Option<Carried>,
+    /// Whether the carrier is counted as active.
+    pub(super) active: bool,
 }
 
 /// What a carrier does next.
 pub(super) enum Turn {
     Carry(Load),
     Yield,
+    Wait(Role),
     End,
 }
 
 /// What a poll of a child came to.
 pub(super) enum Driven {
+    /// It waits, and the carrier is its own.
     Waits(Carried),
-    Ended(Turn),
-}
-
-/// What a carrier does when its child has ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Then {
-    /// It takes the next child.
-    Take,
-    /// It gives the runtime a turn first.
-    Yield,
+    /// It waits to be woken.
+    Parked,
+    /// It woke itself.
+    Notified(Claimed),
+    Ended(Load, Ended),
 }
 
 impl Work for Group {
     fn poll(&self, slot: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
-        let spare = slot.get() == spare_mark();
-        let mut turn = match Carried::from_slot(slot, spare_mark()) {
-            None => self.arrive(spare),
-            Some(carried) => match self.go_on(carried, cx) {
+        let mut turn = match Role::from_slot(slot) {
+            Err(role) => self.arrive(role, cx),
+            Ok(carried) => match self.go_on(carried, cx) {
                 Ok(turn) => turn,
                 Err(carried) => {
                     carried.put(slot);
@@ -97,28 +119,36 @@ impl Work for Group {
             let load = match turn {
                 Turn::Carry(load) => load,
                 Turn::End => return Poll::Ready(()),
+                Turn::Wait(role) => {
+                    slot.set(role.mark());
+                    return Poll::Pending;
+                }
                 Turn::Yield => {
                     panic::wake_by_ref(cx.waker());
                     return Poll::Pending;
                 }
             };
             left -= 1;
-            let then = if left == 0 { Then::Yield } else { Then::Take };
-            turn = match self.drive(load, cx, Some(then)) {
-                Driven::Ended(turn) => turn,
+            turn = match self.drive(load, cx) {
                 Driven::Waits(carried) => {
                     carried.put(slot);
                     return Poll::Pending;
                 }
+                Driven::Parked => self.next(self.lock(), left > 0, cx),
+                Driven::Notified(claimed) => {
+                    let mut registry = self.lock();
+                    registry.requeue(claimed);
+                    self.next(registry, false, cx)
+                }
+                Driven::Ended(load, ended) => self.finish(load, ended, left > 0, cx),
             };
         }
     }
 
     fn discard(&self, slot: &mut Slot) {
-        let spare = slot.get() == spare_mark();
-        match Carried::from_slot(slot, spare_mark()) {
-            Some(carried) => self.lose(carried),
-            None => self.lose_carrier(spare),
+        match Role::from_slot(slot) {
+            Ok(carried) => self.lose(carried),
+            Err(role) => self.lose_carrier(role),
         }
     }
 }
@@ -126,63 +156,129 @@ impl Work for Group {
 impl Group {
     // ---- launching
 
-    /// Launches a free carrier if invariant 1 asks for one. The caller gives its lock in.
-    pub(super) fn launch_free(self: &Arc<Self>, mut registry: MutexGuard<'_, Registry>) {
-        let want = registry.want_free(self.runtime.threads());
+    /// Brings carriers on their way if invariants 1 and 2 ask for one. The caller gives its lock in.
+    pub(super) fn launch_wanted(&self, mut registry: MutexGuard<'_, Registry>) {
+        let launch = registry.want(self.runtime.threads());
         drop(registry);
-        if want {
-            self.runtime.spawn(Task::new(self.clone(), Slot::default()));
+        self.launch(launch);
+    }
+
+    fn launch(&self, launch: Launch) {
+        match launch {
+            Launch::Nobody => {}
+            Launch::Call(waker) => panic::wake(waker),
+            Launch::Spawn(role) => {
+                if let Some(group) = self.arc() {
+                    self.runtime.spawn(Task::new(group, Slot::new(role.mark())));
+                }
+            }
         }
     }
 
-    fn launch_spare(&self, want: bool) {
-        if want {
-            if let Some(group) = self.arc() {
-                self.runtime.spawn(Task::new(group, Slot::new(spare_mark())));
-            }
+    /// Children that waited were woken: queues them, and sees that a carrier comes for them.
+    pub(crate) fn rouse(&self) {
+        let mut registry = self.lock();
+        registry.queue_woken(&self.woken);
+        // Whoever wakes is not to suffer from a runtime that panics.
+        if let Err(payload) = panic::catch(|| self.launch_wanted(registry)) {
+            panic::discard(payload);
         }
     }
 
     // ---- taking
 
     /// A carrier that carries nobody is polled.
-    fn arrive(&self, spare: bool) -> Turn {
+    fn arrive(&self, role: Role, cx: &Context<'_>) -> Turn {
         let mut registry = self.lock();
-        registry.arrive(spare);
-        self.take(registry)
+        registry.arrive(role);
+        self.next(registry, true, cx)
     }
 
-    /// An active carrier takes the next child, or ends.
-    pub(super) fn take(&self, mut registry: MutexGuard<'_, Registry>) -> Turn {
-        let Some((claimed, carried)) = registry.take() else {
-            registry.retire();
-            return Turn::End;
-        };
-        let spare = registry.want_spare();
-        drop(registry);
-        self.launch_spare(spare);
-        Turn::Carry(Load { claimed, carried, bound: false })
+    /// Says what an active carrier does next. With `more`, it may poll another child before it
+    /// gives the runtime a turn.
+    pub(super) fn next(
+        &self,
+        mut registry: MutexGuard<'_, Registry>,
+        more: bool,
+        cx: &Context<'_>,
+    ) -> Turn {
+        if !more {
+            registry.queue_woken(&self.woken);
+            if registry.has_queue() {
+                registry.yields();
+                return Turn::Yield;
+            }
+        }
+        match self.take(registry) {
+            Ok(turn) => turn,
+            Err(mut registry) if registry.wants_parked() => {
+                // Cloned with no lock held. One that cannot be cloned leaves a carrier that is not
+                // called, but still tells when the runtime drops it.
+                drop(registry);
+                let waker = panic::catch(|| cx.waker().clone()).map_err(panic::discard).ok();
+                registry = self.lock();
+                self.wait(registry, waker)
+            }
+            Err(mut registry) => {
+                registry.retire();
+                Turn::End
+            }
+        }
+    }
+
+    /// An active carrier takes the next child. Gives the lock back if there is none.
+    fn take<'a>(
+        &self,
+        mut registry: MutexGuard<'a, Registry>,
+    ) -> Result<Turn, MutexGuard<'a, Registry>> {
+        let taken = registry.take(self.level(), &self.woken);
+        let Some(mut claimed) = taken else { return Err(registry) };
+        let often = claimed.header().polls() >= BIND_AFTER;
+        let carried = often.then(|| registry.bind(&mut claimed));
+        // One calls the next, as long as there is something to do.
+        self.launch_wanted(registry);
+        Ok(Turn::Carry(Load { claimed, carried, active: true }))
+    }
+
+    /// An active carrier parks, unless somebody has come in the meantime.
+    fn wait(&self, registry: MutexGuard<'_, Registry>, waker: Option<Waker>) -> Turn {
+        match self.take(registry) {
+            Ok(turn) => {
+                panic::drop_waker(waker);
+                turn
+            }
+            Err(mut registry) if registry.wants_parked() => {
+                registry.park(waker);
+                Turn::Wait(Role::Parked)
+            }
+            Err(mut registry) => {
+                registry.retire();
+                drop(registry);
+                panic::drop_waker(waker);
+                Turn::End
+            }
+        }
     }
 
     /// A bound carrier is polled. Gives it back if somebody else has the claim: it is woken then.
     fn go_on(&self, carried: Carried, cx: &Context<'_>) -> Result<Turn, Carried> {
         match carried.claim() {
-            Ok(claimed) => Ok(Turn::Carry(Load { claimed, carried, bound: true })),
+            Ok(claimed) => Ok(Turn::Carry(bound(claimed, carried))),
             Err(Claim::Busy) => self.wait_for_claim(carried, cx),
-            Err(_) => Ok(self.let_go(carried)),
+            Err(_) => Ok(self.let_go(carried, cx)),
         }
     }
 
     /// The child of a bound carrier was ended by somebody else.
-    fn let_go(&self, carried: Carried) -> Turn {
+    fn let_go(&self, carried: Carried, cx: &Context<'_>) -> Turn {
         drop(carried);
         if self.is_cancelled() {
-            // Nobody waits for a first poll in a nursery that was cancelled.
+            // Those who wait for a last poll have carriers of their own, or the one that is parked.
             return Turn::End;
         }
         let mut registry = self.lock();
         registry.unbind();
-        self.take(registry)
+        self.next(registry, true, cx)
     }
 
     fn wait_for_claim(&self, carried: Carried, cx: &Context<'_>) -> Result<Turn, Carried> {
@@ -196,14 +292,18 @@ impl Group {
                 let claimed = carried.claim();
                 drop(registry);
                 return Ok(match claimed {
-                    Ok(claimed) => Turn::Carry(Load { claimed, carried, bound: true }),
-                    Err(_) => self.let_go(carried),
+                    Ok(claimed) => Turn::Carry(bound(claimed, carried)),
+                    Err(_) => self.let_go(carried, cx),
                 });
             }
         };
         let mut registry = self.lock();
         match carried.claim() {
-            Ok(claimed) => Ok(Turn::Carry(Load { claimed, carried, bound: true })),
+            Ok(claimed) => {
+                drop(registry);
+                panic::drop_waker(Some(waker));
+                Ok(Turn::Carry(bound(claimed, carried)))
+            }
             Err(Claim::Busy) => {
                 let old = registry.leave_waker(&carried, waker);
                 drop(registry);
@@ -212,48 +312,62 @@ impl Group {
             }
             Err(_) => {
                 drop(registry);
-                Ok(self.let_go(carried))
+                panic::drop_waker(Some(waker));
+                Ok(self.let_go(carried, cx))
             }
         }
     }
 
     // ---- polling
 
-    /// Polls a child until it waits or has ended. Without `then`, it is not a carrier that polls.
-    pub(super) fn drive(&self, load: Load, cx: &mut Context<'_>, then: Option<Then>) -> Driven {
-        let Load { mut claimed, carried, bound } = load;
-        let id = self.task_id(carried.header());
+    /// Polls a child until it waits, has woken itself or has ended.
+    pub(super) fn drive(&self, load: Load, cx: &mut Context<'_>) -> Driven {
+        let Load { mut claimed, mut carried, active } = load;
+        let id = self.task_id(claimed.header());
         let ptr = claimed.ptr();
-        let mut seen = carried.header().state().is_cancelled();
         let ended = loop {
-            let polled = context::enter(self, Some(ptr), || claimed.poll(id, cx));
+            let poll = claimed.header().state().begin();
+            let seen = claimed.header().state().is_cancelled();
+            if !poll || (seen && claimed.header().polls() == 0) {
+                break self.end_cancelled(&mut claimed);
+            }
+            let polled = context::enter(self, Some(ptr), || match carried {
+                Some(_) => claimed.poll(id, cx),
+                None => claimed.poll_lent(id),
+            });
             if let Poll::Ready(ended) = polled {
                 break ended;
             }
-            if let Err(payload) = claimed.keep_waker(cx.waker()) {
-                let panic = carried.header().panicked(id, payload);
-                break self.end(&mut claimed, Ending::Panicked(panic));
+            if carried.is_some() {
+                if let Err(payload) = claimed.keep_waker(cx.waker()) {
+                    let panic = claimed.header().panicked(id, payload);
+                    break self.end(&mut claimed, Ending::Panicked(panic));
+                }
             }
-            match self.park(claimed, seen) {
-                Ok(()) => {
-                    if !bound && then.is_some() {
-                        self.bind();
+            match (self.park(claimed, seen), carried) {
+                (Ok(()), None) => return Driven::Parked,
+                (Ok(()), Some(carried)) => {
+                    if active {
+                        self.stay();
                     }
                     return Driven::Waits(carried);
                 }
-                Err((back, Park::Cancelled)) if !seen => {
-                    claimed = back;
-                    seen = true;
+                (Err((claimed, Park::Notified)), None) => return Driven::Notified(claimed),
+                (Err((back, Park::Cancelled)), same) if !seen => {
+                    (claimed, carried) = (back, same);
                 }
-                Err((back, _)) => {
-                    claimed = back;
-                    let reason = self.lock().reason_of(&claimed);
-                    let ending = reason.map_or(Ending::Lost, Ending::Cancelled);
-                    break self.end(&mut claimed, ending);
+                (Err((back, _)), same) => {
+                    (claimed, carried) = (back, same);
+                    break self.end_cancelled(&mut claimed);
                 }
             }
         };
-        Driven::Ended(self.finish(Load { claimed, carried, bound }, ended, then))
+        Driven::Ended(Load { claimed, carried, active }, ended)
+    }
+
+    fn end_cancelled(&self, claimed: &mut Claimed) -> Ended {
+        let reason = self.lock().reason_of(claimed);
+        self.end(claimed, reason.map_or(Ending::Lost, Ending::Cancelled))
     }
 
     /// Gives the claim up, unless the child is to be polled again or destroyed.
@@ -271,46 +385,14 @@ impl Group {
         }
     }
 
-    /// An active carrier binds itself to its child, which waits.
-    fn bind(&self) {
+    /// An active carrier stays with its child, which waits.
+    fn stay(&self) {
         let mut registry = self.lock();
         registry.retire();
-        if registry.has_queue() {
-            if let Some(group) = self.arc() {
-                group.launch_free(registry);
-            }
-        }
+        self.launch_wanted(registry);
     }
+}
 
-    // ---- carriers that the runtime drops
-
-    /// Its child is lost, unless somebody else is ending it.
-    pub(super) fn lose(&self, carried: Carried) {
-        let claimed = match carried.claim() {
-            // A cancel claims for a moment, under the lock, to take the waker: asked under the
-            // lock, whoever has the claim is destroying the child.
-            Err(Claim::Busy) => {
-                let _registry = self.lock();
-                carried.claim()
-            }
-            other => other,
-        };
-        if let Ok(mut claimed) = claimed {
-            let ended = self.end(&mut claimed, Ending::Lost);
-            let _end = self.finish(Load { claimed, carried, bound: true }, ended, None);
-        }
-    }
-
-    /// It carried nobody.
-    fn lose_carrier(&self, spare: bool) {
-        let mut registry = self.lock();
-        registry.arrive(spare);
-        registry.retire();
-        while registry.is_stranded() {
-            let claimed = registry.claim_queued();
-            drop(registry);
-            self.destroy(claimed.into_iter().map(|claimed| (claimed, Ending::Lost)));
-            registry = self.lock();
-        }
-    }
+pub(super) fn bound(claimed: Claimed, carried: Carried) -> Load {
+    Load { claimed, carried: Some(carried), active: false }
 }

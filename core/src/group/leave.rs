@@ -1,15 +1,16 @@
 //! The end of a child: it leaves its nursery, and whoever waits for that is woken.
 
-use super::carrier::{Load, Then, Turn};
+use super::carrier::{Load, Turn};
 use super::registry::Registry;
 use super::report::Who;
+use super::vacate::Vacated;
 use super::{Group, describe};
 use crate::builder::Policy;
 use crate::outcome::Ending;
 use crate::panic;
 use crate::record::{Carried, Claimed, Dead, Ended};
 use crate::sync::MutexGuard;
-use std::task::Waker;
+use std::task::{Context, Waker};
 
 /// What is left to do for a child that has left its nursery.
 struct Left {
@@ -20,44 +21,43 @@ struct Left {
 }
 
 impl Group {
-    /// Leaves for a child that has ended, and says what its carrier does next.
-    pub(super) fn finish(&self, load: Load, ended: Ended, then: Option<Then>) -> Turn {
-        let Load { mut claimed, carried, bound } = load;
-        self.hook(&ended);
-        let handled = claimed.publish();
-        let mut registry = self.lock();
-        let left = self.leave(&mut registry, claimed, Some(carried), ended, handled);
-        let vacated = self.vacated(&mut registry);
-        if bound && then.is_some() {
+    /// Leaves for a child that has ended, and says what its carrier does next: see
+    /// [`next`](Group::next).
+    pub(super) fn finish(&self, load: Load, ended: Ended, more: bool, cx: &Context<'_>) -> Turn {
+        let active = load.active;
+        let (mut registry, left, vacated) = self.depart(load, ended);
+        if !active {
             registry.unbind();
         }
         // A failure comes first: nobody is to be polled for the first time because it was not told
         // of yet.
         let turn = if left.failed.is_none() {
-            Some(self.next(registry, then))
+            Some(self.next(registry, more, cx))
         } else {
             drop(registry);
             None
         };
         self.see_off(left, false);
         self.follow(vacated);
-        turn.unwrap_or_else(|| self.next(self.lock(), then))
+        turn.unwrap_or_else(|| self.next(self.lock(), more, cx))
     }
 
-    /// Says what a carrier does after its child has left.
-    fn next(&self, mut registry: MutexGuard<'_, Registry>, then: Option<Then>) -> Turn {
-        match then {
-            Some(Then::Take) => self.take(registry),
-            Some(Then::Yield) if registry.has_queue() => {
-                registry.yields();
-                Turn::Yield
-            }
-            Some(Then::Yield) => {
-                registry.retire();
-                Turn::End
-            }
-            None => Turn::End,
-        }
+    /// Leaves for a child that has ended, whose carrier does nothing more.
+    pub(super) fn finish_alone(&self, load: Load, ended: Ended) {
+        let (registry, left, vacated) = self.depart(load, ended);
+        drop(registry);
+        self.see_off(left, false);
+        self.follow(vacated);
+    }
+
+    fn depart(&self, load: Load, ended: Ended) -> (MutexGuard<'_, Registry>, Left, Vacated) {
+        let Load { mut claimed, carried, .. } = load;
+        self.hook(&ended);
+        let handled = claimed.publish();
+        let mut registry = self.lock();
+        let left = self.leave(&mut registry, claimed, carried, ended, handled);
+        let vacated = self.vacated(&mut registry);
+        (registry, left, vacated)
     }
 
     /// Destroys children where they wait, and leaves for them.

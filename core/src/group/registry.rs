@@ -1,28 +1,31 @@
 //! What a nursery's one lock guards: its members, the nurseries opened inside it, and what is to
 //! be reported.
 //!
-//! Members stand in one of three doubly linked lists that run through their records, so that
+//! Members stand in one of four doubly linked lists that run through their records, so that
 //! admission, departure and every move cost the same however many siblings there are:
 //!
-//! | list  | who                                                                 |
-//! |-------|---------------------------------------------------------------------|
-//! | QUEUE | admitted, and waiting for a carrier, oldest first                   |
-//! | LIVE  | taken by a carrier                                                  |
-//! | TOLD  | told of the nursery's cancel or abort; nothing more to do for them  |
+//! | list  | who                                                                       |
+//! |-------|---------------------------------------------------------------------------|
+//! | QUEUE | admitted, and waiting for their first poll, oldest first                  |
+//! | WOKEN | woken, and waiting for another poll by a carrier, oldest first            |
+//! | LIVE  | polled just now, or waiting to be woken, or with a carrier of their own   |
+//! | TOLD  | the same, and told of a cancel or abort: nothing more to do for them      |
 //!
 //! # Invariants
 //!
 //! 1. A record stands in exactly one list of exactly one registry from its admission until its
 //!    `Claimed` is unlinked, and its LINKED flag is set all that time. So a pointer found in a list
 //!    is good while the lock is held.
-//! 2. `count` is the number of records in the three lists.
-//! 3. The carriers: `active` are launched and not bound to a child that waits; `free` of them are
-//!    scheduled and carry nobody; `spare` is one more that is scheduled, beyond `active`. QUEUE not
-//!    empty implies `active > 0`. What the numbers are for is told in `carrier.rs`.
+//! 2. `count` is the number of records in the four lists, `queued` that of QUEUE and WOKEN; the
+//!    claim of those is the registry's. `bound` members have CARRIED set.
+//! 3. The carriers: `active` are launched and neither bound nor parked; `free` of them are
+//!    scheduled and carry nobody; `spare` is one more that is scheduled, beyond `active`; `parked`
+//!    is one that waits to be called. `count > bound` implies that one of them is there. What the
+//!    numbers are for is told in `carrier.rs`.
 //! 4. Tokens that are passed in belong to records of this registry.
 //! 5. `nested` holds each nursery that was opened inside this one and is not closed; its chain
-//!    starts at the task that opened it (`Links::nested`), or at `body_nested`. A task that leaves
-//!    lets go of its chain.
+//!    starts at `task_nested`, by the number of the task that opened it, or at `body_nested`. A task
+//!    that leaves lets go of its chain.
 
 #![allow(unsafe_code)]
 
@@ -34,15 +37,17 @@ mod tell;
 use super::Group;
 use super::report::Report;
 use crate::child::TaskState;
-use crate::reason::Reason;
-use crate::record::{Carried, Claimed, Dead, Fresh, Handle, Header, Ptr};
+use crate::reason::{Level, Reason};
+use crate::record::{Carried, Claimed, Dead, Fresh, Handle, Header, Ptr, Stack};
 use crate::sync::Arc;
-use lists::{LIVE, List, QUEUE};
+use carriers::Parked;
+use lists::{LIVE, List, QUEUE, TOLD, WOKEN};
 use nested::Nested;
 use slab::Slab;
 use std::collections::BTreeMap;
 use std::task::Waker;
 
+pub(crate) use carriers::{Launch, Role};
 pub(crate) use nested::Owner;
 pub(crate) use tell::Told;
 
@@ -60,13 +65,16 @@ pub(crate) enum Phase {
 }
 
 pub(crate) struct Registry {
-    lists: [List; 3],
+    lists: [List; 4],
     count: usize,
     queued: usize,
+    bound: usize,
+    woken_next: bool,
     last_number: u64,
     active: usize,
     free: usize,
     spare: bool,
+    parked: Option<Parked>,
     pub(crate) phase: Phase,
     pub(crate) reason: Option<Reason>,
     /// Reasons of tasks that were cancelled on their own.
@@ -75,19 +83,23 @@ pub(crate) struct Registry {
     pub(crate) report: Report,
     pub(crate) parent: Option<(Arc<Group>, u32)>,
     nested: Slab<Nested>,
+    task_nested: BTreeMap<u64, u32>,
     body_nested: Option<u32>,
 }
 
 impl Registry {
     pub(crate) fn new(keep: usize, parent: Option<Arc<Group>>) -> Registry {
         Registry {
-            lists: [List::default(); 3],
+            lists: [List::default(); 4],
             count: 0,
             queued: 0,
+            bound: 0,
+            woken_next: false,
             last_number: 0,
             active: 0,
             free: 0,
             spare: false,
+            parked: None,
             phase: Phase::Body,
             reason: None,
             own_reasons: BTreeMap::new(),
@@ -95,6 +107,7 @@ impl Registry {
             report: Report::new(keep),
             parent: parent.map(|parent| (parent, 0)),
             nested: Slab::new(),
+            task_nested: BTreeMap::new(),
             body_nested: None,
         }
     }
@@ -115,37 +128,79 @@ impl Registry {
     }
 
     /// Admits a record to the end of the queue and returns its number.
-    pub(crate) fn admit(&mut self, fresh: Fresh) -> u64 {
-        let ptr = fresh.into_ptr();
-        self.enter(ptr, QUEUE)
+    pub(crate) fn admit(&mut self, group: &Arc<Group>, fresh: Fresh) -> u64 {
+        let (number, claimed) = self.enter(group, fresh, QUEUE);
+        // SAFETY: the lock is held (`&mut self`), and the record stands in the queue.
+        unsafe { claimed.queue() };
+        number
     }
 
     /// Admits a record with a carrier of its own.
-    pub(crate) fn admit_carried(&mut self, fresh: Fresh) -> (u64, Carried) {
-        let ptr = fresh.into_ptr();
-        let number = self.enter(ptr, LIVE);
-        // SAFETY: the lock is held (`&mut self`), and the record is new.
-        let (claimed, carried) = unsafe { ptr.take() };
+    pub(crate) fn admit_carried(&mut self, group: &Arc<Group>, fresh: Fresh) -> (u64, Carried) {
+        let (number, mut claimed) = self.enter(group, fresh, LIVE);
+        let carried = self.bind(&mut claimed);
         claimed.unclaim();
         (number, carried)
     }
 
-    fn enter(&mut self, ptr: Ptr, list: u8) -> u64 {
+    fn enter(&mut self, group: &Arc<Group>, fresh: Fresh, list: u8) -> (u64, Claimed) {
         self.last_number += 1;
         self.count += 1;
         let number = self.last_number;
-        // SAFETY: the record is new, so it is there.
-        unsafe { ptr.header() }.set_number(number);
+        let ptr = fresh.into_ptr();
+        // SAFETY: a record is born claimed, and its first holder gave it in.
+        let mut claimed = unsafe { ptr.claimed() };
+        // SAFETY: the group is the one that this registry belongs to.
+        unsafe { claimed.set_group(group) };
+        claimed.header().set_number(number);
         self.push(ptr, list);
-        number
+        (number, claimed)
     }
 
-    /// Takes the longest waiting record for a carrier.
-    pub(crate) fn take(&mut self) -> Option<(Claimed, Carried)> {
-        let ptr = self.pop(QUEUE)?;
-        self.push(ptr, LIVE);
-        // SAFETY: the lock is held, and the record waited in the queue.
-        Some(unsafe { ptr.take() })
+    /// Takes the longest waiting record for a carrier: by turns one that was woken and one that
+    /// was never polled. It is told of the nursery's level.
+    pub(crate) fn take(&mut self, level: Level, woken: &Stack) -> Option<Claimed> {
+        if self.head(WOKEN).is_none() {
+            self.queue_woken(woken);
+        }
+        self.woken_next = !self.woken_next;
+        let ptr = if self.woken_next {
+            self.pop(WOKEN).or_else(|| self.pop(QUEUE))
+        } else {
+            self.pop(QUEUE).or_else(|| self.pop(WOKEN))
+        }?;
+        // SAFETY: the lock is held, and the claim of a queued record is the registry's.
+        let claimed = unsafe { ptr.claimed() };
+        let state = claimed.header().state();
+        if level >= Level::Cancelled {
+            // The sweep may not have come to it yet.
+            let _ours = state.order(level == Level::Aborted);
+        }
+        self.push(ptr, if state.is_cancelled() { TOLD } else { LIVE });
+        Some(claimed)
+    }
+
+    /// Queues those who were woken since the last time.
+    pub(crate) fn queue_woken(&mut self, woken: &Stack) {
+        for claimed in woken.take_all() {
+            self.requeue(claimed);
+        }
+    }
+
+    /// Puts a record that has to be polled again at the end of the queue of those.
+    pub(crate) fn requeue(&mut self, claimed: Claimed) {
+        let ptr = claimed.ptr();
+        self.remove(ptr);
+        self.push(ptr, WOKEN);
+        // SAFETY: the lock is held, and the record stands in the queue.
+        unsafe { claimed.queue() };
+    }
+
+    /// Binds a carrier to a record.
+    pub(crate) fn bind(&mut self, claimed: &mut Claimed) -> Carried {
+        self.bound += 1;
+        // SAFETY: the lock is held, and the caller saw to it that it is not bound.
+        unsafe { claimed.bind() }
     }
 
     /// Takes a record off its list: it leaves.
@@ -153,17 +208,12 @@ impl Registry {
         let ptr = claimed.ptr();
         self.remove(ptr);
         self.count -= 1;
+        self.bound -= usize::from(claimed.header().state().is_carried());
         if !self.own_reasons.is_empty() {
             self.own_reasons.remove(&claimed.header().number());
         }
-        // SAFETY: the claim is held, and so is the lock.
-        let header = unsafe { ptr.header() };
-        let mut key = header.nested();
-        header.set_nested(None);
-        while let Some(now) = key {
-            let nested = &mut self.nested[now as usize];
-            nested.owner = Owner::Nobody;
-            key = nested.next.take();
+        if !self.task_nested.is_empty() {
+            self.orphan(claimed.header().number());
         }
     }
 
@@ -192,7 +242,8 @@ impl Registry {
         self.own_reasons.get(&number).or(self.reason.as_ref()).cloned()
     }
 
-    /// Wakes a task that waits although it was cancelled, because of a nursery inside it.
+    /// Wakes a task that waits although it was cancelled, because of a nursery inside it. Gives the
+    /// waker, or puts the task in the queue: the caller sees that a carrier comes for it.
     pub(crate) fn poke(&mut self, ptr: Ptr) -> Option<Waker> {
         // SAFETY: the caller found it as the owner of a nested nursery, so it has not left.
         let header = unsafe { ptr.header() };
@@ -200,7 +251,17 @@ impl Registry {
             return None;
         }
         // SAFETY: as above.
-        let mut claimed = unsafe { ptr.claim() }?;
+        let claimed = unsafe { ptr.claim() }?;
+        self.wake(claimed)
+    }
+
+    /// Gives a task that waits another poll: takes its carrier's waker, or, if it has none, puts it
+    /// in the queue.
+    fn wake(&mut self, mut claimed: Claimed) -> Option<Waker> {
+        if !claimed.header().state().is_carried() {
+            self.requeue(claimed);
+            return None;
+        }
         let waker = self.take_waker(&mut claimed);
         claimed.unclaim();
         waker
@@ -262,7 +323,8 @@ impl Registry {
 
 /// What a member is doing, as its state word and the count of its polls tell.
 pub(crate) fn doing(header: &Header) -> TaskState {
-    if header.state().is_claimed() {
+    let queued = matches!(header.list(), QUEUE | WOKEN);
+    if header.state().is_claimed() && !queued {
         TaskState::Running
     } else if header.polls() == 0 {
         TaskState::Queued

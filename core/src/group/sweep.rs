@@ -69,42 +69,34 @@ impl Group {
     fn sweep(&self, level: Level, reason: &Reason) {
         let mut doomed: Vec<(Claimed, Ending)> = Vec::new();
         let mut wakers: Vec<Waker> = Vec::new();
-        loop {
-            {
-                let mut registry = self.lock();
-                if self.level() > level {
-                    // Somebody has raised it further, and sweeps what is left here: to move members
-                    // on would hide them from him.
-                    return;
-                }
-                while doomed.len() + wakers.len() < BATCH {
-                    let claimed = if let Some(claimed) = registry.claim_queued() {
-                        claimed
-                    } else if level == Level::Aborted {
-                        match registry.abort_next() {
-                            Some(Some(claimed)) => claimed,
-                            Some(None) => continue,
-                            None => break,
-                        }
-                    } else {
-                        match registry.tell_next() {
-                            Some(Told::Unpolled(claimed)) => claimed,
-                            Some(Told::Wake(waker)) => {
-                                wakers.push(waker);
-                                continue;
-                            }
-                            Some(Told::Busy) => continue,
-                            None => break,
-                        }
-                    };
-                    let reason = registry.reason_of(&claimed).unwrap_or_else(|| reason.clone());
-                    doomed.push((claimed, Ending::Cancelled(reason)));
-                }
-            }
-            if doomed.is_empty() && wakers.is_empty() {
+        let mut more = true;
+        while more {
+            let mut registry = self.lock();
+            if self.level() > level {
+                // Somebody has raised it further, and sweeps what is left here: to move members
+                // on would hide them from him.
                 return;
             }
-            self.destroy(doomed.drain(..));
+            registry.queue_woken(&self.woken);
+            for _ in 0..BATCH {
+                match registry.sweep_next(level == Level::Aborted) {
+                    Some(Told::Doomed(claimed)) => {
+                        let first = registry.reason_of(&claimed);
+                        let reason = first.unwrap_or_else(|| reason.clone());
+                        doomed.push((claimed, Ending::Cancelled(reason)));
+                    }
+                    Some(Told::Wake(waker)) => wakers.push(waker),
+                    Some(Told::Busy) => {}
+                    None => {
+                        more = false;
+                        break;
+                    }
+                }
+            }
+            self.launch_wanted(registry);
+            if !doomed.is_empty() {
+                self.destroy(doomed.drain(..));
+            }
             for waker in wakers.drain(..) {
                 panic::wake(waker);
             }
@@ -123,9 +115,9 @@ impl Group {
             group.raise_tree(Level::Cancelled, reason);
         }
         match told {
-            Told::Unpolled(claimed) => self.destroy_for(claimed, reason),
+            Told::Doomed(claimed) => self.destroy_for(claimed, reason),
             Told::Wake(waker) => panic::wake(waker),
-            Told::Busy => {}
+            Told::Busy => self.launch_wanted(self.lock()),
         }
         true
     }

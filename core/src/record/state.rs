@@ -1,34 +1,47 @@
 //! The state word of a record: who may touch what, in one atomic.
 //!
-//! | flag    | set by                                   | cleared by                  | means |
-//! |---------|------------------------------------------|-----------------------------|-------|
-//! | LINKED  | birth                                    | the claim's holder, leaving | the nursery counts it; it stands in one of the registry's lists |
-//! | CARRIED | the carrier that takes it, in the lock   | that carrier                | a runtime's task points to it |
-//! | HANDLE  | birth, if there is a `Child`             | the `Child`'s drop          | a `Child` points to it |
-//! | CLAIMED | whoever polls, destroys, or takes wakers | the same                    | exclusive right to future and carrier's waker |
-//! | CANCEL  | a cancel, in the lock                    | never                       | the next poll shows it and is the last |
-//! | ABORT   | an abort, in the lock                    | never                       | to be destroyed as soon as the claim is free |
-//! | DONE    | the claim's holder, if HANDLE            | never                       | the outcome stands ready for the `Child` |
+//! | flag     | set by                                   | cleared by                  | means |
+//! |----------|------------------------------------------|-----------------------------|-------|
+//! | LINKED   | birth                                    | the claim's holder, leaving | the nursery counts it; it stands in one of the registry's lists |
+//! | CARRIED  | a carrier that binds itself, in the lock | that carrier                | a runtime's task points to it, and is the child's own |
+//! | HANDLE   | birth, if there is a `Child`             | the `Child`'s drop          | a `Child` points to it |
+//! | CLAIMED  | birth; a wake; whoever destroys or takes wakers; the carrier that is bound | the claim's holder | exclusive right to the future and to the `reach` |
+//! | CANCEL   | a cancel, in the lock                    | never                       | the next poll shows it and is the last |
+//! | ABORT    | an abort, in the lock                    | never                       | to be destroyed as soon as the claim is free |
+//! | DONE     | the claim's holder, if HANDLE            | never                       | the outcome stands ready for the `Child` |
+//! | NOTIFIED | a wake that finds CLAIMED                | the claim's holder, before a poll | to be polled again |
+//! | WAKERS   | a count, in the upper bits: a waker's clone | that waker's drop        | so many wakers point to it |
 //!
 //! "In the lock" is the lock of the nursery's registry. The record's memory is freed by whoever
-//! clears the last of LINKED, CARRIED and HANDLE; none of the three is ever set again.
+//! clears the last of LINKED, CARRIED, HANDLE and WAKERS. LINKED and HANDLE are never set again;
+//! CARRIED is set at most once, and only while LINKED and CLAIMED are; a waker is cloned from one
+//! that is there, or from the one that the claim's holder lends to a poll.
+//!
+//! The claim of a child that waits for a turn belongs to the registry, that is, to whoever holds
+//! its lock; so does that of a child that was never polled.
 //!
 //! | from                   | by                     | to                        | method        |
 //! |------------------------|------------------------|---------------------------|---------------|
-//! | LINKED                 | carrier takes it       | LINKED CARRIED CLAIMED    | `take`        |
-//! | LINKED                 | cancel before any poll | LINKED CLAIMED            | `claim`       |
-//! | LINKED CARRIED         | poll, destroy          | LINKED CARRIED CLAIMED    | `claim`       |
+//! | LINKED CLAIMED         | carrier polls it       | the same                  | `begin`       |
 //! | ... CLAIMED            | child is pending       | ... without CLAIMED       | `park`        |
+//! | ... CLAIMED NOTIFIED   | child is pending       | the same: to be queued    | `park`        |
+//! | LINKED                 | wake                   | LINKED CLAIMED: to be queued | `notify`   |
+//! | ... CLAIMED            | wake                   | ... NOTIFIED              | `notify`      |
+//! | ... CARRIED, or left   | wake by such a waker   | the same                  | `notify`      |
+//! | LINKED CLAIMED         | carrier binds itself   | ... CARRIED               | `bind`        |
+//! | LINKED CARRIED         | poll by the bound carrier | ... CLAIMED            | `claim`       |
+//! | LINKED                 | cancel, abort          | ... CANCEL ABORT CLAIMED  | `order`       |
 //! | ... CLAIMED HANDLE     | child ended            | ... DONE                  | `publish`     |
 //! | ... HANDLE             | `Child` is dropped     | ... without HANDLE        | `drop_handle_early` |
 //! | ... HANDLE DONE        | the same, when it has dropped the outcome | ... without HANDLE | `drop_handle` |
-//! | ... CLAIMED            | child has left         | HANDLE and/or CARRIED, or freed | `release` |
+//! | ... CLAIMED            | child has left         | HANDLE, CARRIED, WAKERS, or freed | `release` |
 //!
 //! # Memory ordering
 //!
 //! Every read-modify-write that gives something up is a release and every one that takes
-//! something is an acquire, so that each claim's writes are seen by the next. The few plain
-//! stores are made where nobody else can write: no handle, and the registry's lock held.
+//! something is an acquire, so that each claim's writes are seen by the next. A wake always writes
+//! the word, also when it finds NOTIFIED, so that what its caller did before is seen by the poll
+//! that it leads to (async-task does the same).
 
 use crate::sync::{AtomicU32, Ordering};
 
@@ -39,8 +52,12 @@ const CLAIMED: u32 = 1 << 3;
 const CANCEL: u32 = 1 << 4;
 const ABORT: u32 = 1 << 5;
 const DONE: u32 = 1 << 6;
+const NOTIFIED: u32 = 1 << 7;
+/// One waker; the count is everything above the flags.
+const WAKER: u32 = 1 << 8;
+const WAKERS: u32 = !(WAKER - 1);
 
-const HOLDERS: u32 = LINKED | CARRIED | HANDLE;
+const HOLDERS: u32 = LINKED | CARRIED | HANDLE | WAKERS;
 
 pub(crate) struct State(AtomicU32);
 
@@ -66,6 +83,18 @@ pub(crate) enum Park {
     Cancelled,
     /// An abort came: destroy the child.
     Aborted,
+    /// The child was woken while it was polled: it is to be queued.
+    Notified,
+}
+
+/// What [`State::notify`] found.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Notify {
+    /// The child waited. The caller has the claim now, to put it in the queue.
+    Claimed,
+    /// There is nothing to do.
+    Nothing,
 }
 
 /// What is left to do when a holder lets go.
@@ -80,7 +109,8 @@ pub(crate) enum Last {
 
 impl State {
     pub(crate) fn new(handle: bool) -> State {
-        State(AtomicU32::new(if handle { LINKED | HANDLE } else { LINKED }))
+        let born = LINKED | CLAIMED;
+        State(AtomicU32::new(if handle { born | HANDLE } else { born }))
     }
 
     /// Tells whether a `Child` points to the record. Once false it stays false.
@@ -109,21 +139,75 @@ impl State {
         self.0.load(Ordering::Relaxed) & CLAIMED != 0
     }
 
-    /// A carrier takes a record that waits in the queue. The caller holds the registry's lock.
-    pub(crate) fn take(&self) {
-        self.set_locked(CARRIED | CLAIMED);
+    /// Tells whether a task of the runtime is the child's own. Once true it stays true until that
+    /// task lets go. The caller holds the registry's lock, or the claim.
+    pub(crate) fn is_carried(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & CARRIED != 0
     }
 
-    /// Shows a cancel from the next poll on. The caller holds the registry's lock.
-    /// Returns false if it had been set before.
-    pub(crate) fn set_cancel(&self) -> bool {
-        // AcqRel: pairs with the claims of the poller, which sees what was written before.
-        self.0.fetch_or(CANCEL, Ordering::AcqRel) & CANCEL == 0
+    /// Gets ready for a poll, which sees what was done before every wake so far. Returns false if
+    /// the child is to be destroyed instead. The caller has the claim.
+    pub(crate) fn begin(&self) -> bool {
+        let mut now = self.0.load(Ordering::Relaxed);
+        if now & NOTIFIED != 0 {
+            // Acquire: pairs with `notify`. A wake that comes after this sets the flag again.
+            now = self.0.fetch_and(!NOTIFIED, Ordering::AcqRel);
+        }
+        now & ABORT == 0
     }
 
-    /// Orders the destruction. The caller holds the registry's lock.
-    pub(crate) fn set_abort(&self) {
-        self.0.fetch_or(CANCEL | ABORT, Ordering::AcqRel);
+    /// A carrier binds itself. The caller has the claim and the registry's lock.
+    pub(crate) fn bind(&self) {
+        // AcqRel: what is written to the `reach` after this is seen by nobody who finds CARRIED
+        // clear.
+        self.0.fetch_or(CARRIED, Ordering::AcqRel);
+    }
+
+    /// Shows a cancel from the next poll on, or, if `abort`, orders the destruction; tries to get
+    /// the claim in the same step. The caller holds the registry's lock.
+    pub(crate) fn order(&self, abort: bool) -> Claim {
+        let flags = if abort { CANCEL | ABORT } else { CANCEL };
+        // AcqRel: pairs with `park`, and the poller sees what was written before.
+        let old = self.0.fetch_or(CLAIMED | flags, Ordering::AcqRel);
+        if old & CLAIMED != 0 { Claim::Busy } else { Claim::Won }
+    }
+
+    /// The child is woken, by a waker that the core has made.
+    pub(crate) fn notify(&self) -> Notify {
+        let mut old = self.0.load(Ordering::Relaxed);
+        loop {
+            if old & LINKED == 0 || old & CARRIED != 0 {
+                // It has left, or is polled with its runtime's wakers now, and was polled with one
+                // of those since this waker was current.
+                return Notify::Nothing;
+            }
+            let flag = if old & CLAIMED == 0 { CLAIMED } else { NOTIFIED };
+            // Release: what was done before the wake is seen by the poll. Acquire: pairs with
+            // `park`, for the claim.
+            match self.0.compare_exchange_weak(old, old | flag, Ordering::AcqRel, Ordering::Relaxed)
+            {
+                Ok(_) if flag == CLAIMED => return Notify::Claimed,
+                Ok(_) => return Notify::Nothing,
+                Err(now) => old = now,
+            }
+        }
+    }
+
+    /// A waker is cloned.
+    pub(crate) fn add_waker(&self) {
+        // Relaxed: whoever clones has a waker, or the claim, which keeps the record.
+        let old = self.0.fetch_add(WAKER, Ordering::Relaxed);
+        // As `Arc` does: long before the count runs over.
+        if old > u32::MAX / 2 {
+            std::process::abort();
+        }
+    }
+
+    /// A waker is dropped.
+    pub(crate) fn drop_waker(&self) -> Last {
+        // AcqRel: as `let_go`.
+        let now = self.0.fetch_sub(WAKER, Ordering::AcqRel) - WAKER;
+        if now & HOLDERS == 0 { Last::Free } else { Last::Held }
     }
 
     /// Tries to get the exclusive right to the future.
@@ -148,6 +232,9 @@ impl State {
             }
             if old & CANCEL != 0 && !cancel_seen {
                 return Park::Cancelled;
+            }
+            if old & NOTIFIED != 0 {
+                return Park::Notified;
             }
             // Release: the next claim sees this poll's writes. Acquire on failure: so that what a
             // cancel wrote before it set the flag is seen by the poll that shows it.
@@ -220,18 +307,5 @@ impl State {
         // AcqRel: whoever frees comes after everything that the other holders did.
         let old = self.0.fetch_and(!gone, Ordering::AcqRel);
         if old & HOLDERS & !gone == 0 { Last::Free } else { Last::Held }
-    }
-
-    fn set_locked(&self, flags: u32) {
-        // Acquire: pairs with `drop_handle`, whose release the plain store would hide from a
-        // later load.
-        let now = self.0.load(Ordering::Acquire);
-        if now & HANDLE == 0 {
-            // Without a handle only the lock's holder writes: a plain store will do, and saves
-            // one of the few read-modify-writes of a child that never waits.
-            self.0.store(now | flags, Ordering::Relaxed);
-        } else {
-            self.0.fetch_or(flags, Ordering::AcqRel);
-        }
     }
 }

@@ -3,14 +3,15 @@
 #![allow(unsafe_code)]
 
 use super::state::{Claim, Last, Park};
-use super::{Ended, Full, Header, Ptr};
+use super::{Ended, Full, Header, Ptr, Queued, Reach, Stack};
+use crate::group::Group;
 use crate::id::TaskId;
 use crate::outcome::{Ending, Outcome};
 use crate::panic::{self, Payload};
-use crate::sync::Ordering;
+use crate::sync::{Arc, Ordering};
 use allhome_rt::Slot;
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
@@ -47,11 +48,86 @@ impl Claimed {
         unsafe { (vtable.end)(self.0.0, id, ending) }
     }
 
-    /// Keeps the waker of the present poll, unless the one that is kept would do.
+    /// Tells the child to which group it belongs.
+    ///
+    /// # Safety
+    ///
+    /// The record is about to be admitted to that group.
+    pub(crate) unsafe fn set_group(&mut self, group: &Arc<Group>) {
+        self.queued(|queued| queued.group = Arc::as_ptr(group));
+    }
+
+    /// Returns the group that the child belongs to. It has no task of the runtime of its own.
+    pub(super) fn group(&self) -> Arc<Group> {
+        debug_assert!(!self.header().state.is_carried());
+        let group = self.queued(|queued| queued.group);
+        // SAFETY: it came from an `Arc`, and LINKED is set while the claim is held (invariant 6).
+        unsafe { Arc::increment_strong_count(group) };
+        // SAFETY: the count that was just taken is this one's.
+        unsafe { Arc::from_raw(group) }
+    }
+
+    /// Returns the stack of the group that the child belongs to.
+    ///
+    /// # Safety
+    ///
+    /// The reference is not used after the claim was given up.
+    pub(super) unsafe fn stack<'a>(&self) -> &'a Stack {
+        let group = self.queued(|queued| queued.group);
+        // SAFETY: the group is there while the claim is held (invariant 6).
+        unsafe { &*group }.woken()
+    }
+
+    /// Returns the record below this one on the stack.
+    pub(super) fn below(&self) -> *mut Header {
+        self.queued(|queued| queued.below)
+    }
+
+    pub(super) fn set_below(&self, below: *mut Header) {
+        self.queued(|queued| queued.below = below);
+    }
+
+    fn queued<R>(&self, f: impl FnOnce(&mut Queued) -> R) -> R {
+        debug_assert!(!self.header().state().is_carried());
+        self.header().reach.with_mut(|reach| {
+            // SAFETY: the claim is held (invariant 2).
+            let reach = unsafe { &mut *reach };
+            // SAFETY: CARRIED is not set: `bind` is called once, and nothing of this after it.
+            f(unsafe { reach.queued() })
+        })
+    }
+
+    /// Binds a carrier to the child.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the registry's lock, and the child is not bound.
+    pub(crate) unsafe fn bind(&mut self) -> Carried {
+        let header = self.header();
+        debug_assert!(!header.state.is_carried());
+        header.state.bind();
+        let none = Reach { waker: ManuallyDrop::new(None) };
+        // SAFETY: the claim is held (invariant 2). What stood there is a plain pointer.
+        header.reach.with_mut(|reach| unsafe { reach.write(none) });
+        Carried(self.0)
+    }
+
+    /// Gives the claim to the registry's queue.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the registry's lock, and has put the record in one of its queues.
+    pub(crate) unsafe fn queue(self) {}
+
+    /// Keeps the waker of the present poll, unless the one that is kept would do. The child is
+    /// bound to the caller.
     pub(crate) fn keep_waker(&mut self, waker: &Waker) -> Result<(), Payload> {
-        self.header().waker.with_mut(|kept| {
+        debug_assert!(self.header().state.is_carried());
+        self.header().reach.with_mut(|reach| {
             // SAFETY: the claim is held by the carrier (invariant 2).
-            let kept = unsafe { &mut *kept };
+            let reach = unsafe { &mut *reach };
+            // SAFETY: the child is bound.
+            let kept = unsafe { reach.waker() };
             if kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
                 return Ok(());
             }
@@ -61,14 +137,21 @@ impl Claimed {
         })
     }
 
-    /// Takes the carrier's waker.
+    /// Takes the carrier's waker, if the child is bound to one.
     ///
     /// # Safety
     ///
     /// The caller is the carrier, or holds the registry's lock (invariant 2).
     pub(crate) unsafe fn take_waker(&mut self) -> Option<Waker> {
-        // SAFETY: the claim is held, and the caller keeps to invariant 2.
-        self.header().waker.with_mut(|kept| unsafe { &mut *kept }.take())
+        if !self.header().state.is_carried() {
+            return None;
+        }
+        self.header().reach.with_mut(|reach| {
+            // SAFETY: the claim is held, and the caller keeps to invariant 2.
+            let reach = unsafe { &mut *reach };
+            // SAFETY: CARRIED is set.
+            unsafe { reach.waker() }.take()
+        })
     }
 
     /// Takes the joiner's waker.
@@ -146,7 +229,7 @@ impl Claimed {
     }
 }
 
-/// A runtime's task points to the record.
+/// A runtime's task points to the record, and is the child's own.
 #[must_use]
 pub(crate) struct Carried(pub(super) Ptr);
 
@@ -158,11 +241,10 @@ impl Carried {
         std::mem::forget(self);
     }
 
-    /// Takes it out of the slot of a task of the core's own: nothing but [`put`](Carried::put)
-    /// and the caller's `mark` have been written there.
-    pub(crate) fn from_slot(slot: &mut Slot, mark: *mut ()) -> Option<Carried> {
-        let raw = slot.take();
-        if raw == mark { None } else { NonNull::new(raw.cast()).map(|ptr| Carried(Ptr(ptr))) }
+    /// Takes it out of the slot of a task of the core's own: the caller has seen that it is none
+    /// of its marks that stands there, and nothing but those and [`put`](Carried::put) writes there.
+    pub(crate) fn from_slot(slot: &mut Slot) -> Option<Carried> {
+        NonNull::new(slot.take().cast()).map(|ptr| Carried(Ptr(ptr)))
     }
 
     pub(crate) fn header(&self) -> &Header {
@@ -184,8 +266,12 @@ impl Carried {
     ///
     /// The caller holds the registry's lock, and found the claim taken under it.
     pub(crate) unsafe fn leave_waker(&self, waker: Waker) -> Option<Waker> {
-        // SAFETY: the exception of invariant 2.
-        self.header().waker.with_mut(|kept| unsafe { &mut *kept }.replace(waker))
+        self.header().reach.with_mut(|reach| {
+            // SAFETY: the exception of invariant 2.
+            let reach = unsafe { &mut *reach };
+            // SAFETY: CARRIED is set while `self` is there.
+            unsafe { reach.waker() }.replace(waker)
+        })
     }
 }
 
@@ -199,7 +285,7 @@ impl Drop for Carried {
 
 /// A record without holders; frees it.
 #[must_use]
-pub(crate) struct Dead(Ptr);
+pub(crate) struct Dead(pub(super) Ptr);
 
 impl Drop for Dead {
     fn drop(&mut self) {

@@ -115,6 +115,11 @@ impl Home {
         assert!(manual.is_free(), "a nursery that nobody freed");
     }
 
+    /// Drops everything, while somebody may still be waking.
+    pub(crate) fn close_now(self) {
+        drop(self);
+    }
+
     /// Polls everybody who was woken, until nobody is.
     #[track_caller]
     pub(crate) fn quiet(&mut self, jobs: impl IntoIterator<Item = Option<Job>>) {

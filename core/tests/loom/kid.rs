@@ -74,6 +74,8 @@ impl Book {
 pub(crate) enum Until {
     /// After so many polls that wake and wait.
     Yields(usize),
+    /// In the poll of this number.
+    Polls(usize),
     /// In its first poll, with an error.
     Fails,
     /// In the poll that shows a cancel.
@@ -118,9 +120,12 @@ impl Future for Kid {
                 Poll::Pending
             }
             Until::Cancel if !book.shown() => Poll::Pending,
+            Until::Polls(number) if polls + 1 < number => Poll::Pending,
             Until::Never => Poll::Pending,
             Until::Fails => Poll::Ready(Err(Fault)),
-            Until::Yields(_) | Until::Cancel => Poll::Ready(Ok(Value::new(book.clone()))),
+            Until::Yields(_) | Until::Polls(_) | Until::Cancel => {
+                Poll::Ready(Ok(Value::new(book.clone())))
+            }
         };
         book.leave();
         poll

@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 
 const WAITING: usize = 3;
 
@@ -87,13 +87,16 @@ impl Scene {
         Ok(())
     }
 
-    /// Steps until all who wait have been polled, and polls the last child on another thread.
+    /// Steps on another thread until the last child is in its poll, those who wait before it.
     fn hold_the_last(&self, stepped: &Stepped) -> JoinHandle<()> {
-        while self.waiting.polls() < WAITING {
-            assert!(stepped.step());
-        }
-        let thread = stepped.step_on_a_thread();
+        let (stepped, busy) = (stepped.clone(), self.busy.clone());
+        let thread = thread::spawn(move || {
+            while busy.polls() == 0 {
+                assert!(stepped.step());
+            }
+        });
         self.hold.wait_entered();
+        assert_eq!(self.waiting.polls(), WAITING);
         thread
     }
 

@@ -1,6 +1,8 @@
 //! The core on runtimes and against callers that do what they should not.
 
-use allhome::{Child, Nursery, Reason, ReasonKind, TaskState, block_on, is_cancelled, nursery_on};
+use allhome::{
+    Child, Nursery, Reason, ReasonKind, TaskState, block_on, is_cancelled, nursery_on, yield_now,
+};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{AtSpawn, AtWake, Hold, Manner, Opened, Stepped, program, within};
 use std::convert::Infallible;
@@ -120,6 +122,10 @@ fn c06_poll_during_a_destruction_waits_for_it() {
         let child = opened.n.fork(async move {
             let _guard = count.guard();
             let _last = OnDrop(move || stay.stay());
+            // So that a task of the runtime is its own, and may come while it is destroyed.
+            for _ in 0..20 {
+                yield_now().await;
+            }
             wait.wait().await;
             count.polled();
             Ok(())
@@ -370,7 +376,7 @@ fn c12_sweep_of_many() {
             let opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
             (0..MANY).for_each(|_| drop(opened.n.spawn(counts.parked().child())));
             stepped.run_until_stalled();
-            assert_eq!((stepped.tasks(), counts.polls()), (MANY, MANY));
+            assert_eq!((stepped.tasks(), counts.polls()), (1, MANY));
             cancel(&opened.n);
             assert_eq!(counts.drops(), abort * MANY, "an abort is done on return");
             ends(opened, &stepped, &counts, MANY);
@@ -393,5 +399,5 @@ fn c05_abort_needs_no_turn_of_the_runtime() {
     opened.n.abort();
     assert_eq!((counts.polls(), counts.drops()), (3, 3));
     assert!(opened.poll().is_ready());
-    assert_eq!((stepped.remember(), stepped.run_until_stalled(), stepped.tasks()), (3, 3, 0));
+    assert_eq!((stepped.remember(), stepped.run_until_stalled(), stepped.tasks()), (1, 1, 0));
 }

@@ -1,15 +1,17 @@
 //! What a nursery asks of its runtime, and what it does where the runtime has not got it.
 
 use allhome::{
-    Cause, IntoRuntime, Runtime, ThreadPool, Tokio, block_on, nursery, nursery_on, sleep,
-    sleep_until,
+    Cause, IntoRuntime, Nursery, Runtime, ThreadPool, Tokio, block_on, nursery, nursery_on, sleep,
+    sleep_until, yield_now,
 };
 use allhome_conformance::{Counts, Gate};
 use allhome_rt::{Spawn, Task};
 use allhome_runs::{Opened, Stepped, Wakes, poll_once};
 use futures_util::FutureExt;
 use std::convert::Infallible;
-use std::task::Poll;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -107,9 +109,11 @@ fn x09_children_that_never_wait_share_carriers() {
         }
         assert!(stepped.tasks() <= threads);
         stepped.run_until_stalled();
-        assert_eq!((children.polls(), stepped.tasks()), (MANY, 0));
+        assert_eq!((children.polls(), stepped.tasks()), (MANY, 1), "one carrier waits for more");
         assert!(stepped.spawns() <= threads + 1, "{} tasks of the runtime", stepped.spawns());
         assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
+        stepped.run_until_stalled();
+        assert_eq!(stepped.tasks(), 0, "it ends with its nursery");
     }
 }
 
@@ -122,46 +126,140 @@ fn e08_next_in_the_queue_when_a_child_fails() {
         opened.n.spawn(async { Err("first") });
         (0..3).for_each(|_| drop(opened.n.spawn(counts.parked().child())));
         stepped.run_until_stalled();
-        assert_eq!((counts.polls(), counts.drops(), stepped.tasks()), (0, 3, 0));
+        assert_eq!((counts.polls(), counts.drops()), (0, 3));
         let Poll::Ready(Err(error)) = opened.poll() else { panic!("all are home") };
+        stepped.run_until_stalled();
+        assert_eq!(stepped.tasks(), 0);
         assert_eq!((error.cancelled(), error.into_error()), (3, Some("first")));
     }
 }
 
+/// Opens children that wait at a gate after so many polls.
+fn at_gates(
+    n: &Nursery<Infallible>,
+    stepped: &Stepped,
+    many: usize,
+    polls: usize,
+) -> Vec<(Counts, Gate)> {
+    let children = (0..many).map(|i| {
+        if i % 10 == 0 {
+            // Those who wait keep nobody from a first poll.
+            stepped.run_until_stalled();
+        }
+        let (counts, gate) = (Counts::new(), Gate::new());
+        let (count, wait) = (counts.clone(), gate.clone());
+        n.spawn(async move {
+            for _ in 1..polls {
+                count.polled();
+                yield_now().await;
+            }
+            count.polled();
+            wait.wait().await;
+            count.polled();
+            Ok(())
+        });
+        (counts, gate)
+    });
+    let children = children.collect();
+    stepped.run_until_stalled();
+    children
+}
+
+const WAITING: usize = 100;
+
 #[test]
-fn x10_each_waiting_child_has_its_own_task() {
-    const WAITING: usize = 100;
+fn x10_child_that_is_polled_often_has_its_own_task() {
+    const OFTEN: usize = 20;
     for threads in [1, 4] {
         let stepped = Stepped::new(threads);
         let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
-        let children: Vec<_> = (0..WAITING)
-            .map(|i| {
-                if i % 10 == 0 {
-                    // Those who wait keep nobody from a first poll.
-                    stepped.run_until_stalled();
-                }
-                let (counts, gate) = (Counts::new(), Gate::new());
-                let (count, wait) = (counts.clone(), gate.clone());
-                opened.n.spawn(async move {
-                    count.polled();
-                    wait.wait().await;
-                    count.polled();
-                    Ok(())
-                });
-                (counts, gate)
-            })
-            .collect();
-        stepped.run_until_stalled();
+        let children = at_gates(&opened.n, &stepped, WAITING, OFTEN);
         assert_eq!(stepped.tasks(), WAITING);
         for (i, (counts, gate)) in children.iter().enumerate() {
             let before = stepped.polls();
+            // The first of them parks, for those who may still be spawned.
+            let tasks = |i| WAITING - i;
             gate.open();
             stepped.run_until_stalled();
-            assert_eq!((stepped.polls() - before, counts.polls()), (1, 2), "child {i}");
-            assert_eq!(stepped.tasks(), WAITING - 1 - i, "its task has gone with it");
+            assert_eq!((stepped.polls() - before, counts.polls()), (1, OFTEN + 1), "child {i}");
+            assert_eq!(stepped.tasks(), tasks(i), "its task has gone with it");
         }
         assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
+        stepped.run_until_stalled();
+        assert_eq!(stepped.tasks(), 0);
     }
+}
+
+#[test]
+fn x11_child_that_waits_costs_no_task() {
+    for threads in [1, 4] {
+        let stepped = Stepped::new(threads);
+        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let children = at_gates(&opened.n, &stepped, WAITING, 1);
+        assert_eq!(stepped.tasks(), 1);
+        let before = stepped.spawns();
+        // Woken out of order, all at once: each is polled once more.
+        children.iter().rev().for_each(|(_, gate)| gate.open());
+        stepped.run_until_stalled();
+        assert!(children.iter().all(|(counts, _)| counts.polls() == 2));
+        let spawns = stepped.spawns() - before;
+        assert!(spawns <= threads, "{spawns} tasks of the runtime");
+        assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
+        stepped.run_until_stalled();
+        assert_eq!(stepped.tasks(), 0);
+    }
+}
+
+#[test]
+fn x12_wakers_may_be_kept_and_used_for_ever() {
+    let (stepped, counts) = (Stepped::new(1), Counts::new());
+    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let (keep, count, guard) = (kept.clone(), counts.clone(), counts.guard());
+    opened.n.spawn(poll_fn(move |cx| {
+        let _inside = &guard;
+        keep.lock().unwrap().push(cx.waker().clone());
+        count.polled();
+        if count.polls() < 40 { Poll::Pending } else { Poll::Ready(Ok(())) }
+    }));
+    stepped.run_until_stalled();
+    for polls in 1..40 {
+        assert_eq!(counts.polls(), polls);
+        let last = kept.lock().unwrap().last().unwrap().clone();
+        last.wake_by_ref();
+        last.wake();
+        stepped.run_until_stalled();
+    }
+    assert_eq!((counts.polls(), counts.drops()), (40, 1));
+    let wakers = std::mem::take(&mut *kept.lock().unwrap());
+    wakers.iter().for_each(Waker::wake_by_ref);
+    assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
+    drop(opened);
+    wakers.iter().for_each(Waker::wake_by_ref);
+    stepped.run_until_stalled();
+    stepped.shutdown();
+    wakers.into_iter().for_each(Waker::wake);
+    assert_eq!((counts.polls(), counts.drops()), (40, 1));
+}
+
+#[test]
+fn x13_child_that_wakes_itself_gives_the_runtime_a_turn() {
+    let (stepped, counts) = (Stepped::new(1), Counts::new());
+    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let count = counts.clone();
+    opened.n.spawn(async move {
+        loop {
+            count.polled();
+            yield_now().await;
+        }
+    });
+    for polls in 1..50 {
+        assert!(stepped.step());
+        assert_eq!(counts.polls(), polls, "one poll of the child a turn");
+    }
+    opened.n.abort();
+    assert!(opened.finish().is_ready());
+    stepped.shutdown();
 }
 
 #[test]

@@ -1,34 +1,86 @@
 //! The count of a nursery's carriers (invariant 3 of the registry).
 
-use super::Registry;
+use super::{Phase, Registry};
+use std::task::Waker;
+
+/// What a scheduled carrier that carries nobody is counted as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Role {
+    /// One of `active` and `free`.
+    Free,
+    /// The one that is `spare`.
+    Spare,
+    /// The one that was `parked`.
+    Parked,
+}
+
+/// The carrier that waits to be called.
+pub(super) enum Parked {
+    /// It waits. Without a waker it cannot be called, and is there to be dropped by the runtime.
+    Waits(Option<Waker>),
+    /// It was called, and is counted as this.
+    Called(Role),
+}
+
+/// How the caller brings a carrier on its way, with no lock held.
+#[must_use]
+pub(crate) enum Launch {
+    /// Nobody is needed.
+    Nobody,
+    /// The runtime is given a new one.
+    Spawn(Role),
+    /// The one that is parked is woken.
+    Call(Waker),
+}
 
 impl Registry {
-    /// Counts one more free carrier, up to the runtime's width, if more children wait than
-    /// carriers are free; the caller launches it, with no lock held.
-    pub(crate) fn want_free(&mut self, width: usize) -> bool {
-        let want = self.queued > self.free && self.active < width;
-        if want {
+    /// Counts one more carrier if more children wait for a poll than carriers are free: one of the
+    /// runtime's width, or else a spare.
+    pub(crate) fn want(&mut self, width: usize) -> Launch {
+        if self.queued <= self.free {
+            return Launch::Nobody;
+        }
+        if self.active < width {
             self.active += 1;
             self.free += 1;
+            return self.launch(Role::Free);
         }
-        want
+        self.want_spare(width)
     }
 
-    /// Counts a spare carrier if children wait and no carrier is scheduled; the caller launches
-    /// it, with no lock held.
-    pub(crate) fn want_spare(&mut self) -> bool {
-        let want = self.queued > 0 && self.free == 0 && !self.spare;
-        self.spare |= want;
-        want
+    /// Counts a spare carrier if children wait and no carrier is scheduled.
+    fn want_spare(&mut self, width: usize) -> Launch {
+        if width == 1 || self.queued == 0 || self.free > 0 || self.spare {
+            return Launch::Nobody;
+        }
+        self.spare = true;
+        self.launch(Role::Spare)
     }
 
-    /// A free carrier, or the spare one, is polled: it is active, and no longer scheduled.
-    pub(crate) fn arrive(&mut self, spare: bool) {
-        if spare {
-            self.spare = false;
-            self.active += 1;
-        } else {
-            self.free -= 1;
+    fn launch(&mut self, role: Role) -> Launch {
+        if let Some(Parked::Waits(waker)) = &mut self.parked {
+            if let Some(waker) = waker.take() {
+                self.parked = Some(Parked::Called(role));
+                return Launch::Call(waker);
+            }
+        }
+        Launch::Spawn(role)
+    }
+
+    /// A carrier that carries nobody is polled, or dropped by its runtime: it is active, and no
+    /// longer scheduled.
+    pub(crate) fn arrive(&mut self, role: Role) {
+        match role {
+            Role::Free => self.free -= 1,
+            Role::Spare => {
+                self.spare = false;
+                self.active += 1;
+            }
+            Role::Parked => match self.parked.take() {
+                Some(Parked::Called(role)) => self.arrive(role),
+                // It is polled unasked, or because the nursery has closed.
+                Some(Parked::Waits(_)) | None => self.active += 1,
+            },
         }
     }
 
@@ -42,13 +94,35 @@ impl Registry {
         self.active -= 1;
     }
 
+    /// Tells whether a carrier that finds nobody to carry is to wait for the next: if somebody may
+    /// still be woken, or the body may spawn.
+    pub(crate) fn wants_parked(&self) -> bool {
+        let more = self.count > self.bound || self.phase == Phase::Body;
+        more && self.parked.is_none()
+    }
+
+    /// An active carrier waits to be called.
+    pub(crate) fn park(&mut self, waker: Option<Waker>) {
+        self.active -= 1;
+        self.parked = Some(Parked::Waits(waker));
+    }
+
+    /// The nursery has closed: the carrier that waits is to be woken, and will end.
+    pub(crate) fn unpark(&mut self) -> Option<Waker> {
+        match &mut self.parked {
+            Some(Parked::Waits(waker)) => waker.take(),
+            Some(Parked::Called(_)) | None => None,
+        }
+    }
+
     /// An active carrier gives the runtime a turn, and is scheduled again.
     pub(crate) fn yields(&mut self) {
         self.free += 1;
     }
 
-    /// Tells whether somebody waits, and no carrier is left to come.
+    /// Tells whether somebody waits who has no carrier of his own, and none is left to come.
     pub(crate) fn is_stranded(&self) -> bool {
-        self.queued > 0 && self.active == 0 && !self.spare
+        let none = self.active == 0 && !self.spare && self.parked.is_none();
+        none && self.count > self.bound
     }
 }

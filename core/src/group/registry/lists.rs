@@ -8,6 +8,7 @@ use crate::record::{Header, Links, Ptr};
 pub(super) const QUEUE: u8 = 0;
 pub(super) const LIVE: u8 = 1;
 pub(super) const TOLD: u8 = 2;
+pub(super) const WOKEN: u8 = 3;
 
 #[derive(Default, Clone, Copy)]
 pub(super) struct List {
@@ -18,16 +19,24 @@ pub(super) struct List {
 impl Registry {
     /// Calls `f` for each member.
     pub(crate) fn each(&self, mut f: impl FnMut(&Header)) {
-        for list in [LIVE, TOLD, QUEUE] {
-            let mut at = self.lists[usize::from(list)].head;
+        for list in [LIVE, TOLD, WOKEN, QUEUE] {
+            let mut at = self.head(list);
             while let Some(ptr) = at {
                 // SAFETY: the record stands in a list and the lock is held.
                 let header = unsafe { ptr.header() };
                 f(header);
-                // SAFETY: as above.
-                at = unsafe { ptr.links(|links| links.next) };
+                at = self.next(ptr);
             }
         }
+    }
+
+    pub(super) fn head(&self, list: u8) -> Option<Ptr> {
+        self.lists[usize::from(list)].head
+    }
+
+    pub(super) fn next(&self, ptr: Ptr) -> Option<Ptr> {
+        // SAFETY: the record stands in a list and the lock is held.
+        unsafe { ptr.links(|links| links.next) }
     }
 
     pub(super) fn list(&self, ptr: Ptr) -> u8 {
@@ -36,7 +45,7 @@ impl Registry {
     }
 
     pub(super) fn push(&mut self, ptr: Ptr, list: u8) {
-        self.queued += usize::from(list == QUEUE);
+        self.queued += usize::from(list == QUEUE || list == WOKEN);
         let ends = &mut self.lists[usize::from(list)];
         let tail = ends.tail.replace(ptr);
         match tail {
@@ -64,7 +73,7 @@ impl Registry {
         // SAFETY: the record stands in a list and the lock is held.
         let (prev, next) = unsafe { ptr.links(|links| (links.prev, links.next)) };
         let list = self.list(ptr);
-        self.queued -= usize::from(list == QUEUE);
+        self.queued -= usize::from(list == QUEUE || list == WOKEN);
         let ends = &mut self.lists[usize::from(list)];
         match prev {
             // SAFETY: a neighbour stands in the same list.

@@ -1,7 +1,5 @@
 //! The nurseries that are open inside a nursery, and who opened them (invariant 5 of the registry).
 
-#![allow(unsafe_code)]
-
 use super::Registry;
 use crate::group::Group;
 use crate::record::{Handle, Ptr};
@@ -51,6 +49,16 @@ impl Registry {
             }
         }
         (nested, owner)
+    }
+
+    /// Forgets who opened the nurseries of a task that leaves.
+    pub(super) fn orphan(&mut self, number: u64) {
+        let mut key = self.task_nested.remove(&number);
+        while let Some(now) = key {
+            let nested = &mut self.nested[now as usize];
+            nested.owner = Owner::Nobody;
+            key = nested.next.take();
+        }
     }
 
     /// Returns who opened a nested nursery.
@@ -106,8 +114,7 @@ impl Registry {
 
     fn chain(&self, owner: Owner) -> Option<u32> {
         match owner {
-            // SAFETY: an owner that has left was replaced by `Nobody`, so the record is there.
-            Owner::Task(ptr) => unsafe { ptr.header() }.nested(),
+            Owner::Task(ptr) => self.task_nested.get(&self.number(ptr)).copied(),
             Owner::Body => self.body_nested,
             Owner::Nobody => None,
         }
@@ -115,8 +122,13 @@ impl Registry {
 
     fn set_chain(&mut self, owner: Owner, head: Option<u32>) {
         match owner {
-            // SAFETY: as in `chain`.
-            Owner::Task(ptr) => unsafe { ptr.header() }.set_nested(head),
+            Owner::Task(ptr) => {
+                let number = self.number(ptr);
+                match head {
+                    Some(head) => self.task_nested.insert(number, head),
+                    None => self.task_nested.remove(&number),
+                };
+            }
             Owner::Body => self.body_nested = head,
             Owner::Nobody => {}
         }

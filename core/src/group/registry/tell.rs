@@ -3,46 +3,66 @@
 #![allow(unsafe_code)]
 
 use super::Registry;
-use super::lists::{LIVE, QUEUE, TOLD};
+use super::lists::{LIVE, QUEUE, TOLD, WOKEN};
 use crate::reason::Reason;
 use crate::record::{Claimed, Handle, Ptr};
 use std::task::Waker;
 
-/// What telling a task of a cancel leaves to do.
+/// What telling a task of a cancel or abort leaves to do.
 pub(crate) enum Told {
-    /// It was never polled, and is to be destroyed.
-    Unpolled(Claimed),
+    /// It is to be destroyed: aborted, or never polled.
+    Doomed(Claimed),
     /// It waits, and is to be woken for its last poll.
     Wake(Waker),
-    /// It is being polled, or destroyed, and will see for itself.
+    /// It is in the queue for its last poll, or is being polled, or destroyed, and will see for
+    /// itself. The caller sees that a carrier comes.
     Busy,
 }
 
 impl Registry {
-    /// Claims the next record that no carrier has taken, and moves it to TOLD.
-    pub(crate) fn claim_queued(&mut self) -> Option<Claimed> {
-        let ptr = self.pop(QUEUE)?;
+    /// Claims the next record that was never polled, or, if `woken`, the next that waits for a
+    /// carrier, and moves it to TOLD.
+    pub(crate) fn claim_queued(&mut self, woken: bool) -> Option<Claimed> {
+        let mut next = self.pop(QUEUE);
+        if woken && next.is_none() {
+            next = self.pop(WOKEN);
+        }
+        let ptr = next?;
         self.push(ptr, TOLD);
-        // SAFETY: it stands in a list and the lock is held. Nobody can have claimed it: a record
-        // of the queue is reached through this lock only.
-        let claimed = unsafe { ptr.claim() };
-        debug_assert!(claimed.is_some());
+        // SAFETY: the lock is held, and the claim of a queued record is the registry's.
+        Some(unsafe { ptr.claimed() })
+    }
+
+    /// Claims everybody who waits and has no carrier of his own, and moves them to TOLD.
+    pub(crate) fn claim_unbound(&mut self) -> Vec<Claimed> {
+        let mut claimed = Vec::new();
+        while let Some(next) = self.claim_queued(true) {
+            claimed.push(next);
+        }
+        for list in [LIVE, TOLD] {
+            let mut at = self.head(list);
+            while let Some(ptr) = at {
+                at = self.next(ptr);
+                // SAFETY: it stands in a list and the lock is held.
+                let header = unsafe { ptr.header() };
+                if !header.state().is_carried() {
+                    // SAFETY: as above.
+                    claimed.extend(unsafe { ptr.claim() });
+                }
+            }
+        }
         claimed
     }
 
-    /// Tells the next live record of the nursery's cancel, and moves it to TOLD.
-    pub(crate) fn tell_next(&mut self) -> Option<Told> {
+    /// Tells the next member of the nursery's cancel or abort, and moves it on. None if everybody
+    /// has been told.
+    pub(crate) fn sweep_next(&mut self, abort: bool) -> Option<Told> {
+        if let Some(claimed) = self.claim_queued(abort) {
+            return Some(Told::Doomed(claimed));
+        }
         let ptr = self.pop(LIVE)?;
         self.push(ptr, TOLD);
-        Some(self.tell(ptr))
-    }
-
-    /// Orders the destruction of the next live record, and moves it to TOLD. Gives the claim
-    /// unless somebody else has it, who will then see to it.
-    pub(crate) fn abort_next(&mut self) -> Option<Option<Claimed>> {
-        let ptr = self.pop(LIVE)?;
-        self.push(ptr, TOLD);
-        Some(self.abort(ptr))
+        Some(if abort { self.abort(ptr).map_or(Told::Busy, Told::Doomed) } else { self.tell(ptr) })
     }
 
     /// Puts everybody who was told of the cancel back among the live, for an abort.
@@ -71,32 +91,30 @@ impl Registry {
     }
 
     fn tell(&mut self, ptr: Ptr) -> Told {
+        let list = self.list(ptr);
         // SAFETY: the record stands in a list and the lock is held.
-        let header = unsafe { ptr.header() };
-        if self.list(ptr) == QUEUE {
-            self.remove(ptr);
-            self.push(ptr, TOLD);
+        let won = unsafe { ptr.order(false) };
+        match won.or_else(|| if list == QUEUE { self.unqueue(ptr) } else { None }) {
+            None => Told::Busy,
+            Some(claimed) if claimed.header().polls() == 0 => Told::Doomed(claimed),
+            Some(claimed) => self.wake(claimed).map_or(Told::Busy, Told::Wake),
         }
-        header.state().set_cancel();
-        // SAFETY: as above.
-        let Some(mut claimed) = (unsafe { ptr.claim() }) else { return Told::Busy };
-        if header.polls() == 0 {
-            return Told::Unpolled(claimed);
-        }
-        let waker = self.take_waker(&mut claimed);
-        claimed.unclaim();
-        waker.map_or(Told::Busy, Told::Wake)
     }
 
     fn abort(&mut self, ptr: Ptr) -> Option<Claimed> {
-        if self.list(ptr) == QUEUE {
-            self.remove(ptr);
-            self.push(ptr, TOLD);
-        }
         // SAFETY: the record stands in a list and the lock is held.
-        unsafe { ptr.header() }.state().set_abort();
-        // SAFETY: as above.
-        unsafe { ptr.claim() }
+        unsafe { ptr.order(true) }.or_else(|| self.unqueue(ptr))
+    }
+
+    /// Takes over the claim of a record that is queued, and moves it to TOLD.
+    fn unqueue(&mut self, ptr: Ptr) -> Option<Claimed> {
+        if !matches!(self.list(ptr), QUEUE | WOKEN) {
+            return None;
+        }
+        self.remove(ptr);
+        self.push(ptr, TOLD);
+        // SAFETY: the lock is held, and the claim of a queued record is the registry's.
+        Some(unsafe { ptr.claimed() })
     }
 
     fn keep_reason(&mut self, ptr: Ptr, reason: Reason) {
