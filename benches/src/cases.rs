@@ -4,14 +4,17 @@ mod abort;
 mod churn;
 mod memory;
 mod spawn;
+mod token;
 
 use crate::case::Case;
+pub use token::count as count_token;
 
 /// Returns every case, in the order in which they run.
 pub fn all() -> Vec<Case> {
     let mut cases = spawn::cases();
     cases.extend(memory::cases());
     cases.extend(abort::cases());
+    cases.extend(token::cases());
     cases.extend(churn::cases());
     cases
 }

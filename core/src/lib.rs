@@ -31,6 +31,7 @@
 //! - End all of them: [`Nursery::cancel`], [`abort`](Nursery::abort), or drop the future.
 //! - Find out who is out: [`Nursery::tree`]; and who was left by a dropped root: [`strays`].
 //! - Ask, from inside a task: [`is_cancelled`], [`cancel_reason`], [`task_id`].
+//! - Cancel what is in no nursery: [`CancelToken`].
 //!
 //! # Runtimes
 //!
@@ -51,6 +52,7 @@
 
 mod ambient;
 mod builder;
+mod cancel;
 mod child;
 mod context;
 mod error;
@@ -68,6 +70,10 @@ mod tree;
 
 pub use ambient::{cancel_reason, is_cancelled, task_id};
 pub use builder::{Builder, PanicPolicy, Policy, nursery, nursery_on};
+pub use cancel::{
+    CancelExt, CancelStreamExt, CancelToken, Cancelled, CancelledOwned, DropGuard, Guard,
+    Registration, UntilCancelled,
+};
 pub use child::{Child, Join, JoinMut, Spawned, TaskState};
 pub use error::{Cause, Failure, GroupError};
 pub use group::stray::strays;

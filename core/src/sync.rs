@@ -17,7 +17,7 @@ pub(crate) use parking_lot::Mutex as GlobalMutex;
 mod imp {
     pub(crate) use parking_lot::MutexGuard;
     pub(crate) use std::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, Ordering,
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering,
     };
     pub(crate) use std::thread_local;
 
@@ -57,6 +57,18 @@ mod imp {
         }
     }
 
+    /// Passes the time between two looks at a lock that is held briefly.
+    pub(crate) fn rest(tries: u32) {
+        match tries {
+            // Ever longer, so that the holder can go on with what it does next: a lock that goes to
+            // and fro for each hold costs ten times as much.
+            0..8 => (0..1 << tries).for_each(|_| std::hint::spin_loop()),
+            8..1_000 => std::thread::yield_now(),
+            // The holder may be a thread that gets no turn while this one wants it.
+            _ => std::thread::sleep(std::time::Duration::from_micros(50)),
+        }
+    }
+
     /// `std::cell::UnsafeCell` with loom's interface.
     #[repr(transparent)]
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
@@ -64,6 +76,11 @@ mod imp {
     impl<T> UnsafeCell<T> {
         pub(crate) const fn new(value: T) -> UnsafeCell<T> {
             UnsafeCell(std::cell::UnsafeCell::new(value))
+        }
+
+        #[inline(always)]
+        pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+            f(self.0.get())
         }
 
         #[inline(always)]
@@ -78,7 +95,7 @@ mod imp {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::MutexGuard;
     pub(crate) use loom::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, Ordering,
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering,
     };
     pub(crate) use loom::thread_local;
 

@@ -68,11 +68,17 @@ fn table() {
     // S: Send, Y: Sync, U: Unpin, W: UnwindSafe, R: RefUnwindSafe.
     let table = table! {
         Builder<E>: "SYU--"
+        CancelToken: "SYUWR"
+        Cancelled<'static>: "SY---"
+        CancelledOwned: "SY---"
         Cause<E>: "SYUWR"
         Child<u8, E>: "SYU--"
         Child<std::cell::Cell<u8>, E>: "SYU--"
+        DropGuard: "SYUWR"
         Failure<E>: "SYUWR"
         GroupError<E>: "SYUWR"
+        Guard<Fut>: "SY---"
+        Guard<std::rc::Rc<u8>>: "-----"
         Join<u8, E>: "SYU--"
         JoinError<E>: "SYUWR"
         JoinMut<'static, u8, E>: "SYU--"
@@ -88,6 +94,7 @@ fn table() {
         Policy: "SYUWR"
         Reason: "SYUWR"
         ReasonKind: "SYUWR"
+        Registration: "SYUWR"
         Run<E, (), F, Fut>: "SYU--"
         Run<E, (), F, Pinned>: "SY---"
         Run<E, (), F, std::rc::Rc<u8>>: "--U--"
@@ -99,6 +106,7 @@ fn table() {
         TaskState: "SYUWR"
         Tree: "SYUWR"
         Unsupported: "SYUWR"
+        UntilCancelled<Fut>: "SY---"
         YieldNow: "SYUWR"
     };
     let wrong: Vec<_> = table

@@ -1,11 +1,13 @@
 //! `count ours|joinset|tracker|bare N`: spawn and join of N children that do nothing, once, on
-//! tokio's current-thread runtime. For callgrind; see `rmw.sh`.
+//! tokio's current-thread runtime. Or `count token|wait|cancel[_peer] N`: a token's child made and
+//! dropped, a waiter entered and dropped, a child with a waiter cancelled, N times. For callgrind;
+//! see `rmw.sh`.
 
 use std::process::ExitCode;
 
 use allhome_benches::host::{Flavor, Host};
 use allhome_benches::work::Noop;
-use allhome_benches::{ours, peers};
+use allhome_benches::{cases, ours, peers};
 
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args().skip(1).collect();
@@ -17,12 +19,13 @@ fn main() -> ExitCode {
         "joinset" => host.run(peers::join_set(n, Noop)),
         "tracker" => host.run(peers::task_tracker(n, Noop)),
         "bare" => host.run(peers::bare(n, Noop)),
+        _ if cases::count_token(side, n) => return ExitCode::SUCCESS,
         _ => return usage(),
     };
     ExitCode::SUCCESS
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: count ours|joinset|tracker|bare N");
+    eprintln!("usage: count ours|joinset|tracker|bare|token|wait|cancel[_peer] N");
     ExitCode::from(2)
 }

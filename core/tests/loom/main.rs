@@ -28,6 +28,7 @@ mod home;
 mod kid;
 mod manual;
 mod nested;
+mod token;
 mod wakes;
 
 /// Runs a model, and sees that no record is left when it is over.

@@ -1,0 +1,145 @@
+//! Callbacks of a token, and what tells whether one was called.
+
+use super::CancelToken;
+use super::listener::Listener;
+use crate::panic;
+use crate::reason::Reason;
+use crate::sync::Weak;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::mem;
+
+pub(super) type Callback = Box<dyn FnOnce(&Reason) + Send>;
+
+/// What few nodes have: callbacks in the order of their registration, and a listener.
+#[derive(Default)]
+pub(super) struct Extra {
+    callbacks: BTreeMap<u64, Callback>,
+    next: u64,
+    listener: Option<Weak<dyn Listener>>,
+}
+
+impl Extra {
+    pub(super) fn with_listener(listener: Weak<dyn Listener>) -> Extra {
+        Extra { callbacks: BTreeMap::new(), next: 0, listener: Some(listener) }
+    }
+
+    pub(super) fn listener(&self) -> Option<Weak<dyn Listener>> {
+        self.listener.clone()
+    }
+
+    pub(super) fn take_all(&mut self) -> BTreeMap<u64, Callback> {
+        mem::take(&mut self.callbacks)
+    }
+
+    fn add(&mut self, callback: Callback) -> u64 {
+        let id = self.next;
+        self.next += 1;
+        self.callbacks.insert(id, callback);
+        id
+    }
+}
+
+impl Drop for Extra {
+    /// The node is freed: nobody can cancel it any more.
+    fn drop(&mut self) {
+        self.take_all().into_values().for_each(drop_callback);
+    }
+}
+
+/// A callback of [`CancelToken::on_cancel`]. Dropping it takes the callback away, unless it was
+/// called or is about to be.
+///
+/// # Examples
+///
+/// ```
+/// use allhome::CancelToken;
+///
+/// let token = CancelToken::new();
+/// let registration = token.on_cancel(|_| println!("cleaning up"));
+/// assert!(registration.remove(), "it was not called, and will not be");
+/// ```
+#[must_use = "dropping it takes the callback away; `keep` leaves it for as long as the token lives"]
+pub struct Registration {
+    token: CancelToken,
+    /// None if it was called at once, or is not ours to take away any more.
+    id: Option<u64>,
+}
+
+impl Registration {
+    pub(super) fn new<F>(token: &CancelToken, callback: F) -> Registration
+    where
+        F: FnOnce(&Reason) + Send + 'static,
+    {
+        let token = token.clone();
+        if !token.is_cancelled() {
+            let callback = Box::new(callback);
+            let mut lists = token.node.lock();
+            // Again, under the lock: a cancel takes the callbacks in the same hold in which it
+            // stores the level.
+            if !token.is_cancelled() {
+                let id = lists.extra.get_or_insert_default().add(callback);
+                drop(lists);
+                return Registration { token, id: Some(id) };
+            }
+            drop(lists);
+            run(&token, callback);
+        } else {
+            run(&token, callback);
+        }
+        Registration { token, id: None }
+    }
+
+    /// Takes the callback away. Returns false if it was called, or is being called, or is about to
+    /// be: this does not wait for it.
+    pub fn remove(mut self) -> bool {
+        self.take_away()
+    }
+
+    /// Leaves the callback where it is: it is called when the token is cancelled, or dropped with
+    /// the last handle of the token and of its children.
+    ///
+    /// A callback that holds a handle of its own token, and is kept, keeps the token for ever if
+    /// nobody cancels it.
+    pub fn keep(mut self) {
+        self.id = None;
+    }
+
+    fn take_away(&mut self) -> bool {
+        let Some(id) = self.id.take() else { return false };
+        if self.token.is_cancelled() {
+            // A cancel has taken it: that comes before the level.
+            return false;
+        }
+        let mut lists = self.token.node.lock();
+        let callback = lists.extra.as_mut().and_then(|extra| extra.callbacks.remove(&id));
+        drop(lists);
+        // No lock is held: its destructor is the user's.
+        callback.map(drop_callback).is_some()
+    }
+}
+
+fn run(token: &CancelToken, callback: impl FnOnce(&Reason)) {
+    let Some(reason) = token.reason() else { return };
+    if let Err(payload) = panic::catch(|| callback(&reason)) {
+        panic::discard(payload);
+    }
+}
+
+fn drop_callback(callback: Callback) {
+    if let Err(payload) = panic::catch_drop(callback) {
+        panic::discard(payload);
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.take_away();
+    }
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration").field("token", &self.token).finish_non_exhaustive()
+    }
+}

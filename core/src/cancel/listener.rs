@@ -1,0 +1,12 @@
+//! How a nursery hears of the rises of its node.
+
+use crate::reason::{Level, Reason};
+
+/// Hears of every rise of the node that it was given to.
+///
+/// It is called with no lock held, after the whole subtree was raised and deepest nodes first. Two
+/// racing rises may call it in either order, or at once: whoever listens keeps the highest level.
+/// It is not called for the level that its node was born with.
+pub(crate) trait Listener: Send + Sync {
+    fn raised(&self, level: Level, reason: &Reason);
+}

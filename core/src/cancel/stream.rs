@@ -1,0 +1,86 @@
+//! A stream that ends at a cancel.
+
+use super::CancelToken;
+use super::cancelled::CancelledOwned;
+use futures_core::Stream;
+use pin_project_lite::pin_project;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+pin_project! {
+    /// The stream of [`CancelStreamExt::until_cancelled`].
+    #[must_use = "it gives items only when it is polled"]
+    pub struct UntilCancelled<S> {
+        #[pin]
+        stream: S,
+        #[pin]
+        cancelled: CancelledOwned,
+        ended: bool,
+    }
+}
+
+impl<S> UntilCancelled<S> {
+    /// Returns the token.
+    pub fn token(&self) -> &CancelToken {
+        self.cancelled.token()
+    }
+}
+
+impl<S: Stream> Stream for UntilCancelled<S> {
+    type Item = S::Item;
+
+    #[inline]
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let mut this = self.project();
+        if *this.ended {
+            return Poll::Ready(None);
+        }
+        // Before the poll: if it is cancelled, the poll is the last.
+        let mut last = this.cancelled.token().is_cancelled();
+        loop {
+            let next = this.stream.as_mut().poll_next(cx);
+            if let Poll::Ready(item) = next {
+                *this.ended = last || item.is_none();
+                return Poll::Ready(item);
+            }
+            if last {
+                *this.ended = true;
+                return Poll::Ready(None);
+            }
+            if this.cancelled.as_mut().enter(cx.waker()) {
+                return Poll::Pending;
+            }
+            last = true;
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        if self.ended { (0, Some(0)) } else { (0, self.stream.size_hint().1) }
+    }
+}
+
+impl<S> fmt::Debug for UntilCancelled<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UntilCancelled").field("token", self.token()).finish_non_exhaustive()
+    }
+}
+
+/// Gives every stream [`until_cancelled`](CancelStreamExt::until_cancelled).
+pub trait CancelStreamExt: Stream + Sized {
+    /// Makes a stream that ends when this one does or the token is cancelled.
+    ///
+    /// An item that is ready wins over the cancel, once: after a cancel this stream is polled
+    /// one last time. If it has an item then, that item is given; afterwards the stream has ended,
+    /// however many more there would be.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost by dropping the future of one item: there is no item but in the stream.
+    fn until_cancelled(self, token: &CancelToken) -> UntilCancelled<Self> {
+        let cancelled = CancelledOwned::new(token.clone());
+        UntilCancelled { stream: self, cancelled, ended: false }
+    }
+}
+
+impl<S: Stream> CancelStreamExt for S {}

@@ -1,0 +1,209 @@
+//! Raising: a token and everything below it, first all of them and then everybody is told.
+//!
+//! 1. From the top down, without recursion, each node is raised under its own lock; the wakers and
+//!    callbacks of the node are taken out in the same hold. Whoever comes to a node
+//!    afterwards, to make a child or to wait, finds its level.
+//! 2. With no lock held: the wakers are woken, then callbacks and listeners are called, deepest
+//!    nodes first.
+//!
+//! A node's children are raised under the node's lock, so that they need not be pinned. One that
+//! has children of its own is pinned and comes later; but the last one is gone on with at
+//! once, its lock still held, and its parent's lock let go: a node with members in its list is not
+//! freed without that lock. So a chain costs one hold of a lock a node.
+//!
+//! It is tempting to wake while the tree is gone through, and need no list of wakers; but a waker
+//! may poll on the spot, and see half a tree that was cancelled and half that was not.
+
+#![allow(unsafe_code)]
+
+use super::callbacks::Callback;
+use super::list::List;
+use super::listener::Listener;
+use super::lock::LockGuard;
+use super::node::{Lists, Node, NodeRef, Own};
+use super::wait;
+use crate::panic;
+use crate::reason::{Level, Reason};
+use crate::sync::{Ordering, Weak};
+use std::ptr;
+use std::task::Waker;
+
+/// How many children are raised in one hold of their parent's lock: a parent of 100,000 would
+/// otherwise be locked for milliseconds.
+/// Loom's models have few children, and are to see it.
+const AT_ONCE: usize = if cfg!(loom) { 1 } else { 256 };
+
+impl NodeRef {
+    /// Raises the node and everything below it. Returns false if it was there already.
+    pub(super) fn raise(&self, level: Level, reason: Reason) -> bool {
+        let mut lists = self.lock();
+        if self.level() >= level {
+            return false;
+        }
+        if level >= Level::Cancelled && self.reason.load(Ordering::Relaxed).is_null() {
+            // SAFETY: the lock is held, and nothing points to it while `reason` is not set
+            // (invariant 5 of the node).
+            self.own.with_mut(|own| unsafe { *own = Some(reason.clone()) });
+            // Release: pairs with the load of whoever asks.
+            self.reason.store(ptr::from_ref(&self.own).cast_mut(), Ordering::Release);
+        }
+        let own = self.reason.load(Ordering::Relaxed);
+        let mut sweep = Sweep { level, own, reason, found: Found::default(), later: Vec::new() };
+        sweep.node(self, &mut lists);
+        // SAFETY: the caller's handle keeps the node, and these are its lists.
+        let pins = unsafe { sweep.below(self, lists) };
+        sweep.found.tell(level);
+        // The last: who is freed by that may hold callbacks, whose destructors are the user's.
+        drop((sweep.later, pins));
+        true
+    }
+}
+
+/// A sweep in its first phase.
+struct Sweep {
+    level: Level,
+    /// The reason that whoever has none is given.
+    own: *mut Own,
+    /// The reason of a rise below `Cancelled`, which is told and not kept.
+    reason: Reason,
+    found: Found,
+    /// Who was raised, and has children that were not.
+    later: Vec<NodeRef>,
+}
+
+impl Sweep {
+    /// Raises one node, whose lock is held.
+    fn node(&mut self, node: &Node, lists: &mut Lists) {
+        let cancelled = self.level >= Level::Cancelled;
+        if cancelled {
+            if node.reason.load(Ordering::Relaxed).is_null() {
+                // Release: pairs with the load of whoever asks.
+                node.reason.store(self.own, Ordering::Release);
+            }
+            // SAFETY: the node's lock is held; its level is stored after this.
+            unsafe { wait::take_all(&mut lists.waiters, &mut self.found.wakers) };
+        }
+        if let Some(extra) = &mut lists.extra {
+            let reason = || node.reason().unwrap_or_else(|| self.reason.clone());
+            if let Some(listener) = extra.listener() {
+                self.found.calls.push(Call::Listener(listener, reason()));
+            }
+            if cancelled {
+                // In reverse: the calls are made from the end.
+                let callbacks = extra.take_all().into_values().rev();
+                self.found.calls.extend(callbacks.map(|call| Call::Callback(call, reason())));
+            }
+        }
+        // Release: pairs with every load of the level. Last: invariant 4 of the node.
+        node.level.store(self.level as u8, Ordering::Release);
+    }
+
+    /// Raises everything below a node that was raised. Returns pins to be dropped at the end.
+    ///
+    /// # Safety
+    ///
+    /// The node is kept until this returns, and the lists are the node's.
+    unsafe fn below<'n>(
+        &mut self,
+        mut node: &'n Node,
+        mut lists: LockGuard<'n, Lists>,
+    ) -> Vec<NodeRef> {
+        let (mut gone_through, mut pins) = (0, Vec::new());
+        loop {
+            // SAFETY: the node is kept by the caller, by a pin in `later`, or since its lock is
+            // held and its list has members (invariant 2 of the node).
+            (node, lists) = match unsafe { self.children(node, lists, &mut pins) } {
+                Some(last) => last,
+                None => {
+                    let Some(pin) = self.later.get(gone_through) else { return pins };
+                    gone_through += 1;
+                    let node = ptr::from_ref::<Node>(pin);
+                    // SAFETY: the pin stays in `later` until the end of the sweep.
+                    let node: &'n Node = unsafe { &*node };
+                    (node, node.lock())
+                }
+            };
+        }
+    }
+
+    /// Raises the children of a node. Returns the last of them, still locked, if it has children.
+    ///
+    /// # Safety
+    ///
+    /// The node is kept until this returns, or for as long as its list has members; the lists are
+    /// the node's.
+    unsafe fn children<'n>(
+        &mut self,
+        parent: &'n Node,
+        mut lists: LockGuard<'n, Lists>,
+        pins: &mut Vec<NodeRef>,
+    ) -> Option<(&'n Node, LockGuard<'n, Lists>)> {
+        let (mut at, mut count) = (lists.children.first(), 0);
+        while let Some(link) = at {
+            // SAFETY: it stands in the list, whose lock is held.
+            let ptr = unsafe { link.as_ref() }.node();
+            // SAFETY: as above.
+            let child: &'n Node = unsafe { ptr.as_ref() };
+            // SAFETY: as above.
+            at = unsafe { List::after(link) };
+            let mut inner = child.lock();
+            if child.level() < self.level {
+                self.node(child, &mut inner);
+                if !inner.children.is_empty() {
+                    if at.is_none() {
+                        return Some((child, inner));
+                    }
+                    // SAFETY: the parent's lock is held.
+                    self.later.push(unsafe { NodeRef::pin(ptr) });
+                }
+            }
+            drop(inner);
+            count += 1;
+            if count % AT_ONCE == 0 && at.is_some() {
+                // SAFETY: the parent's lock is held.
+                pins.push(unsafe { NodeRef::pin(ptr) });
+                // Who is pinned keeps its place in the list, and by that its parent.
+                drop(lists);
+                lists = parent.lock();
+                // SAFETY: it still stands in the list, and the lock is held again.
+                at = unsafe { List::after(link) };
+            }
+        }
+        None
+    }
+}
+
+/// Who is to be told in the second phase.
+#[derive(Default)]
+struct Found {
+    wakers: Vec<Waker>,
+    calls: Vec<Call>,
+}
+
+enum Call {
+    Callback(Callback, Reason),
+    Listener(Weak<dyn Listener>, Reason),
+}
+
+impl Found {
+    /// Tells everybody. No lock is held; what panics harms nobody else.
+    fn tell(mut self, level: Level) {
+        // From the end: the deepest nodes first, and of one node who came first.
+        while let Some(waker) = self.wakers.pop() {
+            panic::wake(waker);
+        }
+        while let Some(call) = self.calls.pop() {
+            let told = panic::catch(|| match call {
+                Call::Callback(callback, reason) => callback(&reason),
+                Call::Listener(listener, reason) => {
+                    if let Some(listener) = listener.upgrade() {
+                        listener.raised(level, &reason);
+                    }
+                }
+            });
+            if let Err(payload) = told {
+                panic::discard(payload);
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Making children: of one parent, of several.
+
+#![allow(unsafe_code)]
+
+use super::callbacks::Extra;
+use super::node::{Link, Lists, Node, NodeRef};
+use crate::sync::Ordering;
+use std::ptr::NonNull;
+
+impl NodeRef {
+    /// Makes a child. It is born with its parent's level and reason.
+    pub(super) fn child(&self, extra: Option<Box<Extra>>) -> NodeRef {
+        let child = NodeRef::new(&[self], extra);
+        let mut lists = self.lock();
+        // Relaxed, both: nobody else knows the child yet; whoever gets to it through the list or a
+        // handle comes after the lock or after whatever handed the handle over.
+        child.level.store(self.level.load(Ordering::Relaxed), Ordering::Relaxed);
+        child.reason.store(self.reason.load(Ordering::Relaxed), Ordering::Relaxed);
+        // SAFETY: the lock is this parent's, and the child is in no list yet.
+        unsafe { self.adopt(&mut lists, &child.links()[0]) };
+        drop(lists);
+        child
+    }
+
+    /// Makes a child of several parents. It is born with the highest of their levels.
+    pub(super) fn any(parents: &[&NodeRef]) -> NodeRef {
+        let child = NodeRef::new(parents, None);
+        for (parent, link) in parents.iter().zip(child.links()) {
+            let mut lists = parent.lock();
+            // SAFETY: the lock is this parent's, and this link is in no list yet.
+            unsafe { parent.adopt(&mut lists, link) };
+            // From the second on, a sweep may get to the child through an earlier parent. The
+            // parent's lock comes before the child's.
+            let _child = child.lock();
+            let level = parent.level.load(Ordering::Relaxed);
+            if level > child.level.load(Ordering::Relaxed) {
+                if child.reason.load(Ordering::Relaxed).is_null() {
+                    // Release: pairs with the load of whoever asks.
+                    child.reason.store(parent.reason.load(Ordering::Relaxed), Ordering::Release);
+                }
+                // Release: as a rise. Nobody waits yet.
+                child.level.store(level, Ordering::Release);
+            }
+        }
+        child
+    }
+}
+
+impl Node {
+    /// Puts a child into the list.
+    ///
+    /// # Safety
+    ///
+    /// `lists` are this node's, the link names it as its parent, and the link is in no list.
+    unsafe fn adopt(&self, lists: &mut Lists, link: &Link) {
+        // Relaxed: read by whoever drops the last handle, who comes after us (invariant 3).
+        self.had_children.store(true, Ordering::Relaxed);
+        // At the front: a sweep that gave the lock away half-way goes on towards the end, and so
+        // never has to follow those who come in the meantime. They are born with its level.
+        // SAFETY: the caller's promise; the link stays in its node until it is taken out.
+        unsafe { lists.children.push_front(NonNull::from(link)) };
+    }
+}
