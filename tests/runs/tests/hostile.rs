@@ -279,6 +279,8 @@ fn f18_panics_in_the_runtimes_wakers() {
         stepped.run_until_stalled();
         cancel(&opened.n);
         ends(opened, &stepped, &counts, 100);
+        // The carrier that waits cannot be told that its nursery has ended.
+        stepped.shutdown();
     }
     // Seventeen children in one carrier: it gives the runtime a turn through such a waker.
     let stepped = Stepped::with(1, Manner { at_wake: AtWake::Panic, ..Manner::default() });
@@ -286,6 +288,7 @@ fn f18_panics_in_the_runtimes_wakers() {
     (0..100).for_each(|_| drop(opened.n.spawn(async { Ok(()) })));
     stepped.run_until_stalled();
     assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
+    stepped.shutdown();
 }
 
 #[test]
