@@ -34,6 +34,7 @@ fn x06_missing_timer_is_an_error() {
     let slept = tokio.block_on(timeless.run(async |_| Ok(sleep(Duration::ZERO).await)));
     let error = slept.unwrap().unwrap_err();
     assert_eq!(error.to_string(), "the runtime `tokio` has not got a timer");
+    stepped.shutdown();
 }
 
 async fn edges_of_time(runtime: Runtime) {
