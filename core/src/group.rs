@@ -21,6 +21,7 @@
 
 mod blocking;
 mod carrier;
+mod drive;
 mod leave;
 mod lose;
 pub(crate) mod registry;

@@ -129,6 +129,7 @@ where
 {
     loop {
         let seen = group.is_cancelled();
+        let held = seen && group.lock().holds(Owner::Body);
         let Some(future) = body.as_mut().as_pin_mut() else { return Poll::Ready(()) };
         match panic::catch(|| context::enter(group, None, || future.poll(cx))) {
             Ok(Poll::Ready(Ok(result))) => {
@@ -153,8 +154,14 @@ where
                 // The body gets one poll that shows the cancel.
                 continue;
             }
-            let held = group.level() < Level::Aborted && registry.holds(Owner::Body);
-            if cancelled && !held {
+            if group.level() == Level::Aborted {
+                return Poll::Ready(());
+            }
+            if cancelled && !registry.holds(Owner::Body) {
+                if held && registry.has_nested(Owner::Body) {
+                    // They came home during the poll, which was too early to see that.
+                    continue;
+                }
                 return Poll::Ready(());
             }
             registry.run_waker.replace(waker)

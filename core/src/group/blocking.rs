@@ -1,7 +1,8 @@
 //! Blocking work: a child whose only poll runs on the runtime's blocking pool.
 
 use super::Group;
-use super::carrier::{Driven, Load};
+use super::carrier::Load;
+use super::drive::Driven;
 use crate::id::TaskId;
 use crate::reason::Reason;
 use crate::record::{Carried, Fresh};

@@ -34,12 +34,11 @@
 //!    last, everybody who has no carrier of his own is lost.
 
 use super::Group;
-use super::registry::{Launch, Owner, Registry, Role};
-use crate::context;
-use crate::outcome::Ending;
+use super::drive::Driven;
+use super::registry::{Launch, Registry, Role};
 use crate::panic;
-use crate::record::state::{Claim, Park};
-use crate::record::{Carried, Claimed, Ended};
+use crate::record::state::Claim;
+use crate::record::{Carried, Claimed};
 use crate::sync::MutexGuard;
 use allhome_rt::{Slot, Task, Work};
 use std::task::{Context, Poll, Waker};
@@ -89,17 +88,6 @@ pub(super) enum Turn {
     Yield,
     Wait(Role),
     End,
-}
-
-/// What a poll of a child came to.
-pub(super) enum Driven {
-    /// It waits, and the carrier is its own.
-    Waits(Carried),
-    /// It waits to be woken.
-    Parked,
-    /// It woke itself.
-    Notified(Claimed),
-    Ended(Load, Ended),
 }
 
 impl Work for Group {
@@ -198,18 +186,11 @@ impl Group {
     /// gives the runtime a turn.
     pub(super) fn next(
         &self,
-        mut registry: MutexGuard<'_, Registry>,
+        registry: MutexGuard<'_, Registry>,
         more: bool,
         cx: &Context<'_>,
     ) -> Turn {
-        if !more {
-            registry.queue_woken(&self.woken);
-            if registry.has_queue() {
-                registry.yields();
-                return Turn::Yield;
-            }
-        }
-        match self.take(registry) {
+        match self.take(registry, more) {
             Ok(turn) => turn,
             Err(mut registry) if registry.wants_parked() => {
                 // Cloned with no lock held. One that cannot be cloned leaves a carrier that is not
@@ -217,7 +198,7 @@ impl Group {
                 drop(registry);
                 let waker = panic::catch(|| cx.waker().clone()).map_err(panic::discard).ok();
                 registry = self.lock();
-                self.wait(registry, waker)
+                self.wait(registry, more, waker)
             }
             Err(mut registry) => {
                 registry.retire();
@@ -226,11 +207,23 @@ impl Group {
         }
     }
 
-    /// An active carrier takes the next child. Gives the lock back if there is none.
+    /// An active carrier takes the next child, or says that it has had its turn. Gives the lock back
+    /// if there is no child.
     fn take<'a>(
         &self,
         mut registry: MutexGuard<'a, Registry>,
+        more: bool,
     ) -> Result<Turn, MutexGuard<'a, Registry>> {
+        if !more {
+            // Looked at once: whoever is woken from here on finds the lock held, and then a carrier
+            // that has parked or ended.
+            registry.queue_woken(&self.woken);
+            if !registry.has_queue() {
+                return Err(registry);
+            }
+            registry.yields();
+            return Ok(Turn::Yield);
+        }
         let taken = registry.take(self.level(), &self.woken);
         let Some(mut claimed) = taken else { return Err(registry) };
         let often = claimed.header().polls() >= BIND_AFTER;
@@ -241,8 +234,8 @@ impl Group {
     }
 
     /// An active carrier parks, unless somebody has come in the meantime.
-    fn wait(&self, registry: MutexGuard<'_, Registry>, waker: Option<Waker>) -> Turn {
-        match self.take(registry) {
+    fn wait(&self, registry: MutexGuard<'_, Registry>, more: bool, waker: Option<Waker>) -> Turn {
+        match self.take(registry, more) {
             Ok(turn) => {
                 panic::drop_waker(waker);
                 turn
@@ -316,80 +309,6 @@ impl Group {
                 Ok(self.let_go(carried, cx))
             }
         }
-    }
-
-    // ---- polling
-
-    /// Polls a child until it waits, has woken itself or has ended.
-    pub(super) fn drive(&self, load: Load, cx: &mut Context<'_>) -> Driven {
-        let Load { mut claimed, mut carried, active } = load;
-        let id = self.task_id(claimed.header());
-        let ptr = claimed.ptr();
-        let ended = loop {
-            let poll = claimed.header().state().begin();
-            let seen = claimed.header().state().is_cancelled();
-            if !poll || (seen && claimed.header().polls() == 0) {
-                break self.end_cancelled(&mut claimed);
-            }
-            let polled = context::enter(self, Some(ptr), || match carried {
-                Some(_) => claimed.poll(id, cx),
-                None => claimed.poll_lent(id),
-            });
-            if let Poll::Ready(ended) = polled {
-                break ended;
-            }
-            if carried.is_some() {
-                if let Err(payload) = claimed.keep_waker(cx.waker()) {
-                    let panic = claimed.header().panicked(id, payload);
-                    break self.end(&mut claimed, Ending::Panicked(panic));
-                }
-            }
-            match (self.park(claimed, seen), carried) {
-                (Ok(()), None) => return Driven::Parked,
-                (Ok(()), Some(carried)) => {
-                    if active {
-                        self.stay();
-                    }
-                    return Driven::Waits(carried);
-                }
-                (Err((claimed, Park::Notified)), None) => return Driven::Notified(claimed),
-                (Err((back, Park::Cancelled)), same) if !seen => {
-                    (claimed, carried) = (back, same);
-                }
-                (Err((back, _)), same) => {
-                    (claimed, carried) = (back, same);
-                    break self.end_cancelled(&mut claimed);
-                }
-            }
-        };
-        Driven::Ended(Load { claimed, carried, active }, ended)
-    }
-
-    fn end_cancelled(&self, claimed: &mut Claimed) -> Ended {
-        let reason = self.lock().reason_of(claimed);
-        self.end(claimed, reason.map_or(Ending::Lost, Ending::Cancelled))
-    }
-
-    /// Gives the claim up, unless the child is to be polled again or destroyed.
-    fn park(&self, claimed: Claimed, seen: bool) -> Result<(), (Claimed, Park)> {
-        if !seen {
-            return claimed.park(false);
-        }
-        // The cancel was shown. The child stays only if a nursery inside it is not home yet. The
-        // lock is held over the park, because whoever leaves that nursery takes it before waking.
-        let registry = self.lock();
-        if registry.holds(Owner::Task(claimed.ptr())) {
-            claimed.park(true)
-        } else {
-            Err((claimed, Park::Cancelled))
-        }
-    }
-
-    /// An active carrier stays with its child, which waits.
-    fn stay(&self) {
-        let mut registry = self.lock();
-        registry.retire();
-        self.launch_wanted(registry);
     }
 }
 

@@ -79,9 +79,10 @@ pub(crate) enum Claim {
 pub(crate) enum Park {
     /// The claim is given up; the child waits for its waker.
     Parked,
-    /// A cancel came that the poll did not show: poll again.
+    /// A cancel came that the poll did not show, or what the child waited for in spite of it: poll
+    /// again.
     Cancelled,
-    /// An abort came: destroy the child.
+    /// An abort came, or the last poll is over: destroy the child.
     Aborted,
     /// The child was woken while it was polled: it is to be queued.
     Notified,

@@ -6,6 +6,8 @@ use crate::model;
 use allhome::nursery;
 use loom::thread;
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::Poll;
 
 /// A child that opens a nursery with one child in it, and waits for that.
@@ -15,6 +17,21 @@ async fn parent(kid: Kid) -> Result<(), Fault> {
         std::future::ready(Ok(()))
     });
     inner.await.map_err(|_| Fault)
+}
+
+/// A nursery with such a child in it, which says when it goes on.
+// A function of its own, because the models' stacks are small.
+#[inline(never)]
+fn home_of_parent(kid: Kid) -> (Home, Arc<AtomicBool>) {
+    let went_on = Arc::new(AtomicBool::new(false));
+    let goes_on = went_on.clone();
+    let child = Box::pin(async move {
+        parent(kid).await?;
+        goes_on.store(true, Relaxed);
+        Ok(())
+    });
+    let (home, _) = Home::open(move |n| n.spawn(child).id());
+    (home, went_on)
 }
 
 /// The same, and then looks at that nursery no more: it is never ready.
@@ -31,18 +48,19 @@ async fn idle_parent(kid: Kid) -> Result<(), Fault> {
 }
 
 /// The outer child was shown its cancel and waits for the inner nursery: whoever leaves that last
-/// has to wake it.
+/// has to wake it, and it goes on.
 #[test]
 fn c07_cancel_versus_last_of_the_inner_nursery() {
     model(|| {
         let (kid, book) = Kid::new(Until::Cancel);
-        let (mut home, _) = Home::open(move |n| n.spawn(parent(kid)).id());
+        let (mut home, went_on) = home_of_parent(kid);
         let outer = home.manual.parked();
         let inner = home.manual.parked();
         assert!(home.nursery.cancel());
         let other = thread::spawn(move || inner.run());
         let outer = outer.run();
         assert!(home.settle([outer, other.join().unwrap()]));
+        assert!(went_on.load(Relaxed), "it was destroyed where it waited");
         book.check();
         home.close();
     });

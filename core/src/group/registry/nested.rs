@@ -101,6 +101,11 @@ impl Registry {
         held
     }
 
+    /// Tells whether a nursery that the owner opened is not closed.
+    pub(crate) fn has_nested(&self, owner: Owner) -> bool {
+        self.chain(owner).is_some()
+    }
+
     fn walk(&self, owner: Owner, mut f: impl FnMut(&Arc<Group>) -> bool) {
         let mut at = self.chain(owner);
         while let Some(key) = at {

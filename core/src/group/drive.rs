@@ -1,0 +1,97 @@
+//! Polling a child, until it waits or has ended.
+
+use super::Group;
+use super::carrier::Load;
+use super::registry::Owner;
+use crate::context;
+use crate::outcome::Ending;
+use crate::record::state::Park;
+use crate::record::{Carried, Claimed, Ended};
+use std::task::{Context, Poll};
+
+/// What a poll of a child came to.
+pub(super) enum Driven {
+    /// It waits, and the carrier is its own.
+    Waits(Carried),
+    /// It waits to be woken.
+    Parked,
+    /// It woke itself.
+    Notified(Claimed),
+    Ended(Load, Ended),
+}
+
+impl Group {
+    /// Polls a child until it waits, has woken itself or has ended.
+    pub(super) fn drive(&self, load: Load, cx: &mut Context<'_>) -> Driven {
+        let Load { mut claimed, mut carried, active } = load;
+        let id = self.task_id(claimed.header());
+        let ptr = claimed.ptr();
+        let ended = loop {
+            let poll = claimed.header().state().begin();
+            let seen = claimed.header().state().is_cancelled();
+            if !poll || (seen && claimed.header().polls() == 0) {
+                break self.end_cancelled(&mut claimed);
+            }
+            let held = seen && self.lock().holds(Owner::Task(ptr));
+            let polled = context::enter(self, Some(ptr), || match carried {
+                Some(_) => claimed.poll(id, cx),
+                None => claimed.poll_lent(id),
+            });
+            if let Poll::Ready(ended) = polled {
+                break ended;
+            }
+            if carried.is_some() {
+                if let Err(payload) = claimed.keep_waker(cx.waker()) {
+                    let panic = claimed.header().panicked(id, payload);
+                    break self.end(&mut claimed, Ending::Panicked(panic));
+                }
+            }
+            let parked = if seen { self.park_seen(claimed, held) } else { claimed.park(false) };
+            match (parked, carried) {
+                (Ok(()), None) => return Driven::Parked,
+                (Ok(()), Some(carried)) => {
+                    if active {
+                        self.stay();
+                    }
+                    return Driven::Waits(carried);
+                }
+                (Err((claimed, Park::Notified)), None) => return Driven::Notified(claimed),
+                (Err((back, Park::Notified | Park::Cancelled)), same) => {
+                    (claimed, carried) = (back, same);
+                }
+                (Err((back, Park::Aborted | Park::Parked)), same) => {
+                    (claimed, carried) = (back, same);
+                    break self.end_cancelled(&mut claimed);
+                }
+            }
+        };
+        Driven::Ended(Load { claimed, carried, active }, ended)
+    }
+
+    fn end_cancelled(&self, claimed: &mut Claimed) -> Ended {
+        let reason = self.lock().reason_of(claimed);
+        self.end(claimed, reason.map_or(Ending::Lost, Ending::Cancelled))
+    }
+
+    /// As [`Claimed::park`], after a poll that showed the cancel: the last one, unless a nursery
+    /// inside the child was not home before it, as `held` tells, or is not home yet.
+    fn park_seen(&self, claimed: Claimed, held: bool) -> Result<(), (Claimed, Park)> {
+        // Held over the park, because whoever leaves that nursery takes it before waking.
+        let registry = self.lock();
+        if registry.holds(Owner::Task(claimed.ptr())) {
+            claimed.park(true)
+        } else if held && registry.has_nested(Owner::Task(claimed.ptr())) {
+            // They came home during the poll, which was too early to see that.
+            Err((claimed, Park::Cancelled))
+        } else {
+            Err((claimed, Park::Aborted))
+        }
+    }
+
+    /// An active carrier stays with its child, which waits.
+    fn stay(&self) {
+        let mut registry = self.lock();
+        registry.retire();
+        self.launch_wanted(registry);
+    }
+}
