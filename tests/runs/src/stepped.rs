@@ -23,10 +23,25 @@ use std::thread::{self, JoinHandle};
 /// After so many polls, far more than any test needs, a future is taken for one that never ends.
 const MANY_POLLS: usize = 10_000_000;
 
-/// An executor that polls its tasks one by one, when it is told to. Clones are the same executor.
+/// An executor that polls its tasks one by one, when it is told to. Clones are the same executor;
+/// it is shut down with the last.
 #[derive(Clone)]
 pub struct Stepped {
     shared: Arc<Shared>,
+    _owner: Arc<Owner>,
+}
+
+/// What nurseries are given: it keeps no executor going.
+struct Spawner(Arc<Shared>);
+
+/// Shuts the executor down, so that a task that nobody polled again, and that leads back to the
+/// executor, does not keep itself.
+struct Owner(Arc<Shared>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.shutdown();
+    }
 }
 
 struct Shared {
@@ -74,12 +89,13 @@ impl Stepped {
             polls: AtomicUsize::new(0),
             state: Mutex::default(),
         };
-        Stepped { shared: Arc::new(shared) }
+        let shared = Arc::new(shared);
+        Stepped { _owner: Arc::new(Owner(shared.clone())), shared }
     }
 
     /// Returns the runtime that nurseries are opened on.
     pub fn runtime(&self) -> Runtime {
-        Runtime::new("stepped", self.clone())
+        Runtime::new("stepped", Spawner(self.shared.clone()))
     }
 
     /// Returns how many tasks are there, neither done nor dropped.
@@ -186,26 +202,20 @@ impl Stepped {
     /// Drops every task, those that are being polled right after that poll, and from now on
     /// every task that is spawned.
     pub fn shutdown(&self) {
-        let cells = {
-            let mut state = self.shared.state();
-            state.down = true;
-            state.live.clone()
-        };
-        for cell in cells.into_values() {
-            cell.discard();
-        }
+        self.shared.shutdown();
     }
 }
 
-impl Spawn for Stepped {
+impl Spawn for Spawner {
     fn spawn(&self, task: Task) {
-        let key = self.shared.spawns.fetch_add(1, Ordering::SeqCst);
+        let shared = &self.0;
+        let key = shared.spawns.fetch_add(1, Ordering::SeqCst);
         let inner = Inner { task: Some(task), running: false, scheduled: true };
-        let shared = Arc::downgrade(&self.shared);
-        let cell = Arc::new(Cell { key, shared, inner: Mutex::new(inner) });
-        let at_spawn = self.shared.manner.at_spawn;
+        let cell = Cell { key, shared: Arc::downgrade(shared), inner: Mutex::new(inner) };
+        let cell = Arc::new(cell);
+        let at_spawn = shared.manner.at_spawn;
         {
-            let mut state = self.shared.state();
+            let mut state = shared.state();
             if state.down || at_spawn == AtSpawn::Drop {
                 drop(state);
                 cell.discard();
@@ -214,21 +224,32 @@ impl Spawn for Stepped {
             state.live.insert(key, cell.clone());
         }
         match at_spawn {
-            AtSpawn::Queue => self.shared.state().ready.push_back(cell),
+            AtSpawn::Queue => shared.state().ready.push_back(cell),
             AtSpawn::Poll => cell.poll(),
-            AtSpawn::Thread => self.shared.poll_on_a_thread(cell),
+            AtSpawn::Thread => shared.poll_on_a_thread(cell),
             AtSpawn::Drop => unreachable!("dropped above"),
         }
     }
 
     fn threads(&self) -> usize {
-        self.shared.threads
+        self.0.threads
     }
 }
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shutdown(&self) {
+        let cells = {
+            let mut state = self.state();
+            state.down = true;
+            state.live.clone()
+        };
+        for cell in cells.into_values() {
+            cell.discard();
+        }
     }
 
     fn poll_on_a_thread(&self, cell: Arc<Cell>) {

@@ -1,12 +1,16 @@
 //! The core on runtimes and against callers that do what they should not.
 
 use allhome::{
-    Child, Nursery, Reason, ReasonKind, TaskState, block_on, is_cancelled, nursery_on, yield_now,
+    Child, Nursery, Reason, ReasonKind, TaskState, block_on, is_cancelled, nursery, nursery_on,
+    yield_now,
 };
 use allhome_conformance::{Counts, Gate};
-use allhome_runs::{AtSpawn, AtWake, Hold, Manner, Opened, Stepped, program, within};
+use allhome_runs::{
+    AtSpawn, AtWake, Hold, Manner, Opened, Scheduled, Stepped, Wakes, poll_once, program, within,
+};
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -403,4 +407,56 @@ fn c05_abort_needs_no_turn_of_the_runtime() {
     assert_eq!((counts.polls(), counts.drops()), (3, 3));
     assert!(opened.poll().is_ready());
     assert_eq!((stepped.remember(), stepped.run_until_stalled(), stepped.tasks()), (1, 1, 0));
+}
+
+type Late = Arc<Mutex<Option<Scheduled>>>;
+
+/// Waits for a nursery with one child in it, whose carrier is polled, and ends it, at the end of the
+/// poll of this one that shows the cancel.
+async fn home_too_late(late: Late, went_on: Counts) -> Result<(), Infallible> {
+    let run = nursery::<Infallible>().run(async move |n| {
+        n.spawn(pending());
+        Ok(())
+    });
+    let mut run = pin!(run);
+    let home = poll_fn(|cx| {
+        let polled = run.as_mut().poll(cx);
+        if let Some(carrier) = late.lock().unwrap().take() {
+            assert!(is_cancelled() && polled.is_pending());
+            carrier.poll();
+        }
+        polled
+    });
+    home.await.unwrap();
+    went_on.polled();
+    Ok(())
+}
+
+#[test]
+fn c07_nursery_that_comes_home_during_the_last_poll() {
+    for in_a_task in [true, false] {
+        within(move || {
+            let (stepped, late, went_on) = (Stepped::new(1), Late::default(), Counts::new());
+            let waits = home_too_late(late.clone(), went_on.clone());
+            let outside = Arc::new(Mutex::new(None));
+            let inside = outside.clone();
+            let mut run = Box::pin(nursery_on::<Infallible>(stepped.runtime()).run(async |n| {
+                *inside.lock().unwrap() = Some(n.clone());
+                if in_a_task {
+                    n.spawn(waits);
+                    Ok(())
+                } else {
+                    waits.await
+                }
+            }));
+            let wakes = Wakes::new();
+            assert!(poll_once(&mut run, &wakes).is_pending());
+            stepped.run_until_stalled();
+            outside.lock().unwrap().take().unwrap().cancel();
+            // The innermost is told first.
+            *late.lock().unwrap() = stepped.take();
+            let _ = stepped.drive(run);
+            assert_eq!(went_on.polls(), 1, "in a task: {in_a_task}");
+        });
+    }
 }

@@ -5,7 +5,7 @@ use allhome::{
     sleep_until, yield_now,
 };
 use allhome_conformance::{Counts, Gate};
-use allhome_rt::{Spawn, Task};
+use allhome_rt::Task;
 use allhome_runs::{Opened, Stepped, Wakes, poll_once};
 use futures_util::FutureExt;
 use std::convert::Infallible;
@@ -81,7 +81,7 @@ fn x07_carrier_gives_others_a_turn() {
             });
         }
         let (done, seen) = (foreign.clone(), children.clone());
-        stepped.spawn(Task::from_future(async move {
+        stepped.runtime().spawn(Task::from_future(async move {
             assert!(seen.polls() < MANY, "all had their turn before");
             done.polled();
         }));
