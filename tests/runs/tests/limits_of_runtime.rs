@@ -120,6 +120,19 @@ fn x09_children_that_never_wait_share_carriers() {
 
 /// The carrier of a child that fails takes the next one only after the cancel that follows.
 #[test]
+fn e08_cancel_before_the_first_poll_ends_the_child_at_once() {
+    let (stepped, counts) = (Stepped::new(2), Counts::new());
+    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let children: Vec<_> = (0..50).map(|_| opened.n.fork(counts.parked().child())).collect();
+    for (ended, mut child) in (1..).zip(children) {
+        assert!(child.cancel() && child.is_ended());
+        assert_eq!((counts.polls(), counts.drops()), (0, ended));
+        assert!(child.try_join().unwrap().unwrap_err().reason().is_some());
+    }
+    assert!(opened.finish().is_ready());
+}
+
+#[test]
 fn e08_next_in_the_queue_when_a_child_fails() {
     for threads in [1, 4] {
         let (stepped, counts) = (Stepped::new(threads), Counts::new());

@@ -117,29 +117,28 @@ pub(super) async fn e07_value_ready_in_the_last_poll_wins(runtime: Runtime) {
 }
 
 pub(super) async fn e08_never_polled_is_cancelled(runtime: Runtime) {
-    // The nursery's own children are admitted and cancelled within one poll of the body; on a
-    // runtime with threads some may be polled before that, so only those that were not count.
-    let counts = Counts::new();
+    // They are admitted and cancelled within one poll of the body. On a runtime with threads some
+    // are polled before that, or about to be; the others are destroyed by the cancel.
     nursery_on::<Infallible>(runtime)
         .run(async |n| {
-            let children: Vec<_> = (0..50).map(|_| n.fork(counts.parked().child())).collect();
-            for child in &children {
-                let before = counts.polls();
-                let queued = child.state() == TaskState::Queued;
+            let counts: Vec<_> = (0..50).map(|_| Counts::new()).collect();
+            let spawned = counts.iter().map(|counts| n.fork(counts.parked().child()));
+            let children: Vec<_> = spawned.collect();
+            let mut unpolled = Vec::new();
+            for (child, counts) in children.iter().zip(&counts) {
                 child.cancel();
-                if queued && counts.polls() == before {
-                    assert!(child.is_ended() || counts.polls() > before);
-                }
+                unpolled.push(child.is_ended() && counts.polls() == 0);
             }
-            for child in children {
+            for ((child, counts), unpolled) in children.into_iter().zip(&counts).zip(unpolled) {
                 let error = child.join().await.unwrap_err();
                 assert_eq!(error.reason().unwrap().kind(), ReasonKind::Requested);
+                assert_eq!(counts.drops(), 1);
+                assert!(!unpolled || counts.polls() == 0, "polled after its end");
             }
             Ok(())
         })
         .await
         .unwrap();
-    assert_eq!(counts.drops(), 50);
 }
 
 pub(super) async fn e09_join_before_and_after_the_end(runtime: Runtime) {
