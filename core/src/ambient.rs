@@ -1,8 +1,18 @@
 //! What a task can ask about itself.
 
-use crate::context;
+use crate::cancel::{CancelToken, CancelledOwned};
+use crate::context::{self, Leave};
 use crate::id::TaskId;
 use crate::reason::Reason;
+use crate::scope;
+use crate::time::Unsupported;
+use pin_project_lite::pin_project;
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 /// Tells whether the task, or the nursery's body, that calls it was cancelled. False outside of any
 /// nursery.
@@ -16,30 +26,204 @@ use crate::reason::Reason;
 /// assert!(!allhome::is_cancelled(), "there is no nursery here");
 /// ```
 pub fn is_cancelled() -> bool {
-    context::current(|frame| {
-        frame.is_some_and(|frame| {
-            let own = frame.header().is_some_and(|header| header.state().is_cancelled());
-            own || frame.group.is_cancelled()
-        })
-    })
+    context::current(|frame| scope::is_cancelled(frame, false))
 }
 
 /// Returns why the task, or the nursery's body, that calls it was cancelled.
 pub fn cancel_reason() -> Option<Reason> {
-    context::current(|frame| {
-        let frame = frame?;
-        let registry = frame.group.lock();
-        match frame.header() {
-            Some(header) => registry.reason_of_number(header.number()),
-            None => registry.reason.clone(),
-        }
-    })
+    context::current(|frame| scope::reason(frame, false))
 }
 
 /// Returns the id of the task that calls it. None outside of any nursery, and in a nursery's body.
 pub fn task_id() -> Option<TaskId> {
-    context::current(|frame| {
-        let frame = frame?;
-        Some(frame.group.task_id(frame.header()?))
+    context::task(|task| {
+        let task = task?;
+        Some(task.group.task_id(task.header()?))
     })
+}
+
+/// Returns a token that is cancelled with the task, or the scope in it, that calls this. Outside of
+/// any nursery it is a token that nobody cancels.
+///
+/// It is a child of the task's own: cancelling it cancels what hangs on it, and not the task. It is
+/// how code that knows nothing of nurseries is given the cancel of the task that calls it.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{ThreadPool, block_on, cancel_token, nursery_on};
+/// use std::convert::Infallible;
+///
+/// block_on(nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+///     let token = cancel_token();
+///     n.cancel();
+///     assert!(token.is_cancelled());
+///     Ok(())
+/// }))
+/// .unwrap();
+/// # }
+/// ```
+pub fn cancel_token() -> CancelToken {
+    own_token().map_or_else(CancelToken::new, |token| token.child())
+}
+
+fn own_token() -> Option<CancelToken> {
+    context::current(|frame| scope::token(frame, false))
+}
+
+/// Waits until the task, or the scope in it, that polls it is cancelled; gives the reason. Outside
+/// of any nursery it waits for ever.
+///
+/// # Cancel safety
+///
+/// Dropping it leaves nothing behind.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{Reason, ThreadPool, block_on, cancelled, nursery_on};
+/// use std::convert::Infallible;
+///
+/// block_on(nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+///     let child = n.fork(async { Ok(cancelled().await.message().to_string()) });
+///     n.cancel_with(Reason::new("closing time"));
+///     // It was cancelled before its first poll, or had its value ready in the last.
+///     assert!(child.join().await.is_ok_and(|why| why == "closing time") || n.is_cancelled());
+///     Ok(())
+/// }))
+/// .unwrap();
+/// # }
+/// ```
+pub fn cancelled() -> TaskCancelled {
+    TaskCancelled { waits: None }
+}
+
+pin_project! {
+    /// The future of [`cancelled`].
+    #[must_use = "it waits only when it is awaited"]
+    pub struct TaskCancelled {
+        #[pin]
+        waits: Option<CancelledOwned>,
+    }
+}
+
+impl Future for TaskCancelled {
+    type Output = Reason;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reason> {
+        let mut this = self.project();
+        if let Some(reason) = cancel_reason() {
+            return Poll::Ready(reason);
+        }
+        if this.waits.is_none() {
+            let Some(token) = own_token() else { return Poll::Pending };
+            this.waits.set(Some(token.cancelled_owned()));
+        }
+        let waits = this.waits.as_pin_mut().expect("it was made just now");
+        waits.poll(cx)
+    }
+}
+
+impl fmt::Debug for TaskCancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskCancelled").finish_non_exhaustive()
+    }
+}
+
+/// Gives the others a turn, and says whether to go on: an error with the reason if the task, or the
+/// scope in it, is cancelled. For loops that would not wait otherwise.
+///
+/// # Errors
+///
+/// The reason of the cancel, before the turn or after it.
+///
+/// # Cancel safety
+///
+/// It changes nothing.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{ThreadPool, block_on, checkpoint, nursery_on};
+/// use std::convert::Infallible;
+///
+/// block_on(nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+///     assert!(checkpoint().await.is_ok());
+///     n.cancel();
+///     assert!(checkpoint().await.is_err());
+///     Ok(())
+/// }))
+/// .unwrap();
+/// # }
+/// ```
+pub async fn checkpoint() -> Result<(), Reason> {
+    match cancel_reason() {
+        Some(reason) => Err(reason),
+        None => {
+            crate::time::yield_now().await;
+            cancel_reason().map_or(Ok(()), Err)
+        }
+    }
+}
+
+/// Ends the task, or the nursery's body, that awaits it, from any depth: the task's future is
+/// dropped where it waits, so that every destructor runs, and nothing unwinds. It is what Go's
+/// `runtime.Goexit` does.
+///
+/// The outcome is [`Cancelled`](crate::Outcome::Cancelled) with a reason of the kind
+/// [`Exited`](crate::ReasonKind::Exited), and no failure: the siblings go on. Scopes and shields
+/// around it do not hold it up. A body that exits has no value: its nursery waits for the children
+/// and ends with that reason.
+///
+/// # Errors
+///
+/// It returns only outside of any nursery: there is no task to end.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{ReasonKind, ThreadPool, block_on, exit, nursery_on};
+/// use std::convert::Infallible;
+///
+/// async fn deep() -> u32 {
+///     exit().await.expect("there is a task to end");
+///     unreachable!("it does not come back")
+/// }
+///
+/// block_on(nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+///     let ended = n.fork(async { Ok(deep().await) }).join().await.unwrap_err();
+///     assert_eq!(ended.reason().unwrap().kind(), ReasonKind::Exited);
+///     Ok(())
+/// }))
+/// .unwrap();
+/// # }
+/// ```
+#[track_caller]
+pub fn exit() -> Exit {
+    Exit { place: Location::caller() }
+}
+
+/// The future of [`exit`].
+#[derive(Debug)]
+#[must_use = "it ends the task only when it is awaited"]
+pub struct Exit {
+    place: &'static Location<'static>,
+}
+
+impl Future for Exit {
+    type Output = Result<Infallible, Unsupported>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        context::task(|task| match task {
+            Some(task) => {
+                task.leave.set(Some(Leave::Exit(self.place)));
+                Poll::Pending
+            }
+            None => Poll::Ready(Err(Unsupported::nowhere("a task to end"))),
+        })
+    }
 }

@@ -140,7 +140,16 @@ impl CancelToken {
     }
 
     /// Makes a child whose rises are heard by `listener`, from the level on that it is born with.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the nurseries, each of which owns one"))]
+    /// Makes a root that has the level and reason already, and tells the listener of further rises.
+    pub(crate) fn born(
+        level: Level,
+        reason: Option<Reason>,
+        listener: Weak<dyn Listener>,
+    ) -> CancelToken {
+        let extra = Box::new(Extra::with_listener(listener));
+        CancelToken { node: NodeRef::born(level, reason, Some(extra)) }
+    }
+
     pub(crate) fn child_with(&self, listener: Weak<dyn Listener>) -> CancelToken {
         let extra = Box::new(Extra::with_listener(listener));
         CancelToken { node: self.node.child(Some(extra)) }

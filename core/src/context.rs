@@ -1,8 +1,11 @@
-//! The ambient context: which task, of which nursery, the present thread is polling or destroying.
+//! The ambient context: which task, of which nursery, in which scopes, the present thread is
+//! polling or destroying.
 //!
 //! Each poll, and each destruction of a user's future, sets one thread-local pointer to a frame on
-//! its own stack and puts the old one back. It is used to *inherit* (runtime, parenthood, cancel),
-//! never to spawn into somebody's nursery behind his back, and it is never carried in a waker.
+//! its own stack and puts the old one back. A frame names a task (or a nursery's body), or a scope
+//! or scoped value inside one, and the frame around it. It is used to *inherit* (runtime,
+//! parenthood, cancel, values), never to spawn into somebody's nursery behind his back, and it is
+//! never carried in a waker.
 //!
 //! It is tempting to keep an `Arc` of the nursery in the thread-local, which needs no unsafe
 //! code; but that is two read-modify-writes a poll where the pointer costs two plain stores.
@@ -10,27 +13,74 @@
 //! # Invariants
 //!
 //! 1. The pointer is null, or points to the frame of an [`enter`] that is still running on this
-//!    thread: `enter` puts the old value back before its frame goes, also when it unwinds.
+//!    thread: `enter` puts the old value back before its frame goes, also when it unwinds. So does
+//!    `outer` of each frame.
 
 #![allow(unsafe_code)]
 
 use crate::group::Group;
 use crate::record::{Header, Ptr};
+use crate::scope::Scope;
 use crate::sync::{Arc, thread_local};
+use crate::value::Values;
 use std::cell::Cell;
+use std::panic::Location;
 use std::ptr;
 
-/// What the present thread is working for.
+/// What the present thread is working for, and inside of what.
 pub(crate) struct Frame<'a> {
+    outer: *const Frame<'static>,
+    pub(crate) kind: Kind<'a>,
+}
+
+pub(crate) enum Kind<'a> {
+    Task(TaskFrame<'a>),
+    Scope(&'a Scope),
+    Values(&'a Arc<Values>),
+}
+
+/// A task, or a nursery's body.
+pub(crate) struct TaskFrame<'a> {
     pub(crate) group: &'a Group,
     /// The task, or none while a nursery's body is polled.
     pub(crate) task: Option<Ptr>,
+    /// It is to be ended at the end of this poll.
+    pub(crate) leave: Cell<Option<Leave>>,
 }
 
-impl Frame<'_> {
+/// Why a task that is not ready does not want another poll.
+#[derive(Clone, Copy)]
+pub(crate) enum Leave {
+    /// It asked for its end, here.
+    Exit(&'static Location<'static>),
+    /// It has ended because it was cancelled.
+    Cancelled,
+}
+
+impl TaskFrame<'_> {
     pub(crate) fn header(&self) -> Option<&Header> {
         // SAFETY: `enter`'s caller holds the claim of the task while the frame exists.
         self.task.map(|task| unsafe { task.header() })
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// Returns the frame around it.
+    pub(crate) fn outer(&self) -> Option<&Frame<'a>> {
+        // SAFETY: by invariant 1 it is null, or its frame outlives this one.
+        unsafe { self.outer.cast::<Frame<'a>>().as_ref() }
+    }
+
+    /// Returns the innermost task.
+    pub(crate) fn task(&self) -> Option<&TaskFrame<'a>> {
+        let mut at = Some(self);
+        while let Some(frame) = at {
+            if let Kind::Task(task) = &frame.kind {
+                return Some(task);
+            }
+            at = frame.outer();
+        }
+        None
     }
 }
 
@@ -51,17 +101,54 @@ impl Drop for Restore {
     }
 }
 
+#[inline(always)]
+fn with<'a, R>(kind: Kind<'a>, f: impl FnOnce(&Kind<'a>) -> R) -> R {
+    let mut frame = Frame { outer: ptr::null(), kind };
+    let here = ptr::from_mut(&mut frame);
+    let restore = Restore(CURRENT.with(|current| current.replace(here.cast_const().cast())));
+    // SAFETY: it is this function's own, and nobody has looked at it yet.
+    unsafe { (*here).outer = restore.0 };
+    // SAFETY: as above; from here on it is only read.
+    f(unsafe { &(*here).kind })
+}
+
 /// Calls `f` with the task, or else the nursery's body, as the present thread's context. The caller
 /// holds the task's claim.
 #[inline]
 pub(crate) fn enter<R>(group: &Group, task: Option<Ptr>, f: impl FnOnce() -> R) -> R {
-    let frame = Frame { group, task };
-    let here = ptr::from_ref(&frame).cast::<Frame<'static>>();
-    let _restore = Restore(CURRENT.with(|current| current.replace(here)));
-    f()
+    with(Kind::Task(TaskFrame { group, task, leave: Cell::new(None) }), |_| f())
 }
 
-/// Calls `f` with the present thread's context, if there is one.
+/// As [`enter`], for a poll; tells also whether it is to be ended.
+#[inline]
+pub(crate) fn poll<R>(
+    group: &Group,
+    task: Option<Ptr>,
+    f: impl FnOnce() -> R,
+) -> (R, Option<Leave>) {
+    with(Kind::Task(TaskFrame { group, task, leave: Cell::new(None) }), |kind| {
+        let result = f();
+        match kind {
+            Kind::Task(task) => (result, task.leave.get()),
+            Kind::Scope(_) | Kind::Values(_) => (result, None),
+        }
+    })
+}
+
+/// Calls `f` inside a scope.
+#[inline]
+pub(crate) fn inside<R>(scope: &Scope, f: impl FnOnce() -> R) -> R {
+    with(Kind::Scope(scope), |_| f())
+}
+
+/// Calls `f` with these values in place of those around.
+#[inline]
+pub(crate) fn with_values<R>(values: &Arc<Values>, f: impl FnOnce() -> R) -> R {
+    with(Kind::Values(values), |_| f())
+}
+
+/// Calls `f` with the present thread's innermost frame, if there is one.
+#[inline]
 pub(crate) fn current<R>(f: impl FnOnce(Option<&Frame<'_>>) -> R) -> R {
     let here = CURRENT.with(Cell::get);
     // SAFETY: by invariant 1 the pointer is null or its frame outlives this call, which runs
@@ -69,7 +156,8 @@ pub(crate) fn current<R>(f: impl FnOnce(Option<&Frame<'_>>) -> R) -> R {
     f(unsafe { here.as_ref() })
 }
 
-/// Returns the nursery that the present thread is working for.
-pub(crate) fn current_group() -> Option<Arc<Group>> {
-    current(|frame| frame.and_then(|frame| frame.group.arc()))
+/// Calls `f` with the task, or nursery's body, that the present thread is working for.
+#[inline]
+pub(crate) fn task<R>(f: impl FnOnce(Option<&TaskFrame<'_>>) -> R) -> R {
+    current(|frame| f(frame.and_then(Frame::task)))
 }

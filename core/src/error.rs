@@ -5,8 +5,9 @@ use crate::group::{Config, Group};
 use crate::id::TaskId;
 use crate::outcome::Ending;
 use crate::panic::Panic;
-use crate::reason::Reason;
+use crate::reason::{Reason, ReasonKind};
 use crate::sync::Arc;
+use crate::time::Unsupported;
 use allhome_rt::NoRuntime;
 use std::fmt;
 use std::panic::Location;
@@ -71,13 +72,16 @@ pub enum Cause<E> {
     Cancelled(Reason),
     /// There is no runtime to open the nursery on.
     NoRuntime(NoRuntime),
+    /// The runtime has not got what the nursery was to be opened with.
+    Unsupported(Unsupported),
 }
 
 impl<E> GroupError<E> {
-    pub(crate) fn no_runtime(config: Config, error: NoRuntime) -> GroupError<E> {
+    /// The nursery was not opened.
+    pub(crate) fn unopened(config: Config, cause: Cause<E>) -> GroupError<E> {
         let Config { name, place, .. } = config;
-        let who = Who { task: None, name: name.clone(), place };
-        let failures = vec![Failure { cause: Cause::NoRuntime(error), who }];
+        let who = Who { task: None, name: name.clone(), place, finalizer: false };
+        let failures = vec![Failure { cause, who }];
         let inner = Inner { failures, more: 0, cancelled: 0, reason: None, name, place };
         GroupError { inner: Box::new(inner) }
     }
@@ -121,6 +125,12 @@ impl<E> GroupError<E> {
         self.inner.reason.as_ref()
     }
 
+    /// Tells whether the nursery was cancelled because its own deadline, or one around it, has
+    /// passed.
+    pub fn is_timeout(&self) -> bool {
+        self.reason().is_some_and(|reason| reason.kind() == ReasonKind::Deadline)
+    }
+
     /// Returns the nursery's name.
     pub fn name(&self) -> Option<&str> {
         self.inner.name.as_deref()
@@ -147,12 +157,11 @@ impl<E> GroupError<E> {
 
 /// Makes the error of a nursery that has closed without a result.
 pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) -> GroupError<E> {
-    let body = || Who { task: None, name: group.config.name.clone(), place: group.config.place };
     let mut failures: Vec<_> = report.entries.into_iter().map(typed).collect();
     let reason = group.lock().reason.clone();
     if failures.is_empty() {
         let cause = reason.clone().map_or(Cause::Lost, Cause::Cancelled);
-        failures.push(Failure { cause, who: body() });
+        failures.push(Failure { cause, who: group.body() });
     }
     let Report { more, cancelled, .. } = report;
     let (name, place) = (group.config.name.clone(), group.config.place);
@@ -214,6 +223,7 @@ impl<E: fmt::Display> fmt::Display for Cause<E> {
             Cause::Lost => f.write_str("was lost: the runtime threw it away"),
             Cause::Cancelled(reason) => write!(f, "was cancelled: {reason}"),
             Cause::NoRuntime(error) => write!(f, "was not opened: {error}"),
+            Cause::Unsupported(missing) => write!(f, "was not opened: {missing}"),
         }
     }
 }
@@ -223,6 +233,9 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
         match (self.who.task, self.name()) {
             (Some(_), Some(name)) => write!(f, "task `{name}`")?,
             (Some(id), None) => write!(f, "task {id} (spawned at {})", self.place())?,
+            (None, _) if self.who.finalizer => {
+                write!(f, "a finalizer (deferred at {})", self.place())?;
+            }
             (None, _) => f.write_str("the body")?,
         }
         write!(f, " {}", self.cause)
@@ -254,6 +267,7 @@ impl<E: fmt::Debug> fmt::Debug for Cause<E> {
             Cause::Lost => f.write_str("Lost"),
             Cause::Cancelled(reason) => f.debug_tuple("Cancelled").field(reason).finish(),
             Cause::NoRuntime(error) => f.debug_tuple("NoRuntime").field(error).finish(),
+            Cause::Unsupported(missing) => f.debug_tuple("Unsupported").field(missing).finish(),
         }
     }
 }

@@ -21,28 +21,35 @@
 
 mod blocking;
 mod carrier;
-mod drive;
+pub(crate) mod clock;
+mod close;
+pub(crate) mod drive;
+pub(crate) mod finale;
 mod leave;
 mod lose;
 pub(crate) mod registry;
 pub(crate) mod report;
+mod shelter;
 pub(crate) mod stray;
 pub(crate) mod sweep;
+pub(crate) mod token;
 mod vacate;
 
 use crate::builder::{PanicPolicy, Policy};
+use crate::cancel::CancelToken;
 use crate::id::{NurseryId, TaskId};
 use crate::outcome::Ending;
 use crate::panic::{self, Panic};
 use crate::reason::{Level, Reason, ReasonKind};
 use crate::record::{Claimed, Ended, Fresh, Header, Stack};
+use crate::scope;
 use crate::sync::{Arc, AtomicBool, AtomicU8, Mutex, MutexGuard, Ordering, Weak};
+use crate::value::Values;
 use allhome_rt::Runtime;
+use clock::When;
 use registry::{Owner, Phase, Registry};
-use report::{Report, Who};
 use std::panic::Location;
-use std::task::Waker;
-use vacate::Vacated;
+use std::time::{Duration, Instant};
 
 pub(crate) type Hook = Arc<dyn Fn(&Panic) + Send + Sync>;
 
@@ -54,6 +61,12 @@ pub(crate) struct Config {
     pub(crate) panics: PanicPolicy,
     pub(crate) on_panic: Option<Hook>,
     pub(crate) keep: usize,
+    pub(crate) deadline: Option<When>,
+    /// When the deadline has passed, the body stays, and gets what the children had.
+    pub(crate) partial: bool,
+    pub(crate) grace: Option<Duration>,
+    pub(crate) token: Option<CancelToken>,
+    pub(crate) blocking_limit: usize,
 }
 
 pub(crate) struct Group {
@@ -62,6 +75,15 @@ pub(crate) struct Group {
     pub(crate) config: Config,
     pub(crate) runtime: Runtime,
     pub(crate) occupied: AtomicBool,
+    /// Set when there is something to wait for in the registry's clock.
+    pub(crate) timed: AtomicBool,
+    /// Set while the body is left out of the cancel.
+    body_stays: AtomicBool,
+    /// The cancel of what it was opened in is kept away.
+    pub(crate) shielded: bool,
+    /// The earliest deadline of the scopes that it was opened in.
+    around_deadline: Option<Instant>,
+    pub(crate) values: Option<Arc<Values>>,
     level: AtomicU8,
     woken: Stack,
     registry: Mutex<Registry>,
@@ -70,15 +92,25 @@ pub(crate) struct Group {
 impl Group {
     /// Opens a group inside its parent, whose cancel it takes over if there was one.
     pub(crate) fn open(
-        config: Config,
+        mut config: Config,
         runtime: Runtime,
         parent: Option<(Arc<Group>, Owner)>,
     ) -> Arc<Group> {
+        let around = scope::around();
+        if let (None, Some((parent, _))) = (config.grace, &parent) {
+            config.grace = parent.config.grace;
+        }
+        let token = config.token.take();
         let group = Arc::new_cyclic(|me| Group {
             me: me.clone(),
             id: NurseryId::next(),
             runtime,
             occupied: AtomicBool::new(false),
+            timed: AtomicBool::new(false),
+            body_stays: AtomicBool::new(false),
+            shielded: around.shielded,
+            around_deadline: around.deadline,
+            values: crate::value::here(),
             level: AtomicU8::new(Level::Running as u8),
             woken: Stack::new(),
             registry: Mutex::new(Registry::new(config.keep, None)),
@@ -92,10 +124,20 @@ impl Group {
                 (key, parent.level(), registry.reason_for(owner))
             };
             group.lock().parent = Some((parent, key));
-            if let Some(reason) = reason {
+            if let Some(reason) = reason.filter(|_| !group.shielded) {
                 group.raise_tree(level.max(Level::Cancelled), &reason);
             }
         }
+        if let Some(token) = token {
+            group.hang_on(&token);
+        }
+        if around.scoped {
+            scope::enroll(&group);
+        }
+        if let Some(token) = around.token {
+            group.link_to(&token);
+        }
+        group.start_clock();
         group
     }
 
@@ -157,24 +199,34 @@ impl Group {
         if self.level() == Level::Running && registry.phase != Phase::Closed {
             return None;
         }
-        let closed = || {
+        Some(self.closed(registry))
+    }
+
+    /// Says why nothing is taken any more.
+    fn closed(&self, registry: &Registry) -> Reason {
+        registry.reason.clone().unwrap_or_else(|| {
             let message = match &self.config.name {
                 Some(name) => format!("nursery `{name}`"),
                 None => format!("nursery {}", self.id),
             };
             Reason::of(ReasonKind::Closed, message, None, self.config.place)
-        };
-        Some(registry.reason.clone().unwrap_or_else(closed))
+        })
     }
 
     /// Takes no more children from now on. Returns false if that was so already.
     pub(crate) fn close(&self) -> bool {
-        let _registry = self.lock();
-        let fresh = self.level() == Level::Running;
-        if fresh {
-            self.level.store(Level::Draining as u8, Ordering::Relaxed);
+        let registry = self.lock();
+        if self.level() != Level::Running {
+            return false;
         }
-        fresh
+        self.level.store(Level::Draining as u8, Ordering::Relaxed);
+        let token = registry.tokens.own();
+        let reason = token.as_ref().map(|_| self.closed(&registry));
+        drop(registry);
+        if let (Some(token), Some(reason)) = (token, reason) {
+            token.raise(Level::Draining, reason);
+        }
+        true
     }
 
     // ---- the end of a child
@@ -204,125 +256,6 @@ impl Group {
         if self.config.panics == PanicPolicy::Abort {
             eprintln!("allhome: {panic} ({}); aborting, as the nursery asks", panic.place());
             std::process::abort();
-        }
-    }
-
-    // ---- the end of a nursery
-
-    /// The body is gone, and this is how it ended if it failed.
-    pub(crate) fn fail_body(&self, ending: Ending) {
-        let who = Who { task: None, name: self.config.name.clone(), place: self.config.place };
-        let message = describe(&ending);
-        let ended = Ended { ending, second: None };
-        self.hook(&ended);
-        self.lock().report.note(ended, || who);
-        if self.config.policy != Policy::WaitAll {
-            let place = self.config.place;
-            let reason = Reason::of(ReasonKind::BodyFailed, message, None, place);
-            self.raise_tree(Level::Cancelled, &reason);
-        }
-    }
-
-    /// A child failed: its siblings are cancelled, if that is the policy.
-    pub(crate) fn child_failed(&self, who: &Who, message: String) {
-        if self.config.policy == Policy::FailFast {
-            let reason = Reason::of(ReasonKind::ChildFailed, message, who.task, who.place);
-            self.raise_tree(Level::Cancelled, &reason);
-        }
-    }
-
-    /// Closes the group if nobody is left; otherwise keeps the waker for when that is so.
-    pub(crate) fn try_close(&self, waker: &Waker) -> Option<Report> {
-        let waker = waker.clone();
-        let (report, old, parked) = {
-            let mut registry = self.lock();
-            registry.phase = Phase::Joining;
-            if registry.is_vacant() {
-                registry.phase = Phase::Closed;
-                let report = std::mem::replace(&mut registry.report, Report::new(1));
-                (Some(report), registry.run_waker.take(), registry.unpark())
-            } else {
-                (None, registry.run_waker.replace(waker), None)
-            }
-        };
-        panic::drop_waker(old);
-        if let Some(parked) = parked {
-            panic::wake(parked);
-        }
-        if report.is_some() {
-            self.detach();
-        }
-        report
-    }
-
-    /// The nursery's future was dropped. Whoever is left is the ancestors' from now on.
-    pub(crate) fn abandon(&self, drop_body: impl FnOnce()) {
-        let place = self.config.place;
-        let reason = Reason::of(ReasonKind::ScopeDropped, String::new(), None, place);
-        self.raise_tree(Level::Aborted, &reason);
-        if let Err(payload) = panic::catch(|| crate::context::enter(self, None, drop_body)) {
-            self.fail_body(Ending::Panicked(self.body_panic(payload)));
-        }
-        if self.lock().parent.is_none() {
-            // Listed first: the last task may leave, and take it off the list, at any moment.
-            stray::add(self);
-        }
-        let (vacated, waker) = {
-            let mut registry = self.lock();
-            registry.phase = Phase::Dropped;
-            let waker = registry.run_waker.take();
-            (self.vacated(&mut registry), waker)
-        };
-        panic::drop_waker(waker);
-        self.follow(vacated);
-    }
-
-    pub(crate) fn body_panic(&self, payload: panic::Payload) -> Panic {
-        Panic::new(payload, None, self.config.name.as_deref(), self.config.place)
-    }
-
-    /// Takes a closed group out of its parent, and closes the ancestors that only waited for it.
-    ///
-    /// A loop, not a recursion: the chain may be thousands long.
-    fn detach(&self) {
-        let mut orphan = match self.arc() {
-            Some(group) => group,
-            None => return,
-        };
-        loop {
-            let (parent, report) = {
-                let mut registry = orphan.lock();
-                let report = std::mem::replace(&mut registry.report, Report::new(1));
-                (registry.parent.take(), report)
-            };
-            let Some((parent, key)) = parent else {
-                stray::remove(&orphan);
-                return;
-            };
-            let (nested, poke, vacated) = {
-                let mut registry = parent.lock();
-                let (nested, owner) = registry.unnest(key);
-                registry.report.adopt(report);
-                let poke = match owner {
-                    Owner::Task(ptr) => registry.poke(ptr),
-                    // A body that was cancelled may have waited for nothing but this.
-                    Owner::Body if parent.is_cancelled() => registry.run_waker.take(),
-                    Owner::Body | Owner::Nobody => None,
-                };
-                let vacated = parent.vacated(&mut registry);
-                parent.launch_wanted(registry);
-                (nested, poke, vacated)
-            };
-            drop(nested);
-            if let Some(waker) = poke {
-                panic::wake(waker);
-            }
-            let close = vacated.close;
-            parent.follow(Vacated { close: false, ..vacated });
-            if !close {
-                return;
-            }
-            orphan = parent;
         }
     }
 }

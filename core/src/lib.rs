@@ -51,6 +51,7 @@
 #![deny(unsafe_code)]
 
 mod ambient;
+mod blocking;
 mod builder;
 mod cancel;
 mod child;
@@ -58,17 +59,24 @@ mod context;
 mod error;
 mod group;
 mod id;
+mod named;
 mod nursery;
 mod outcome;
 mod panic;
 mod reason;
 mod record;
 mod run;
+mod scope;
 mod sync;
 mod time;
 mod tree;
+mod value;
 
-pub use ambient::{cancel_reason, is_cancelled, task_id};
+pub use ambient::{
+    Exit, TaskCancelled, cancel_reason, cancel_token, cancelled, checkpoint, exit, is_cancelled,
+    task_id,
+};
+pub use blocking::BlockingCx;
 pub use builder::{Builder, PanicPolicy, Policy, nursery, nursery_on};
 pub use cancel::{
     CancelExt, CancelStreamExt, CancelToken, Cancelled, CancelledOwned, DropGuard, Guard,
@@ -76,15 +84,24 @@ pub use cancel::{
 };
 pub use child::{Child, Join, JoinMut, Spawned, TaskState};
 pub use error::{Cause, Failure, GroupError};
+pub use group::finale::DeferError;
 pub use group::stray::strays;
 pub use id::{NurseryId, TaskId};
-pub use nursery::{Named, Nursery};
+pub use named::Named;
+pub use nursery::Nursery;
 pub use outcome::{JoinError, Outcome};
 pub use panic::Panic;
 pub use reason::{Level, Reason, ReasonKind};
 pub use run::Run;
-pub use time::{Sleep, Unsupported, YieldNow, sleep, sleep_until, yield_now};
+pub use scope::island::{Island, island};
+pub use scope::shield::{Shield, shield};
+pub use scope::timeout::{
+    Elapsed, FailAfter, MoveOnAfter, TimeoutError, fail_after, fail_at, move_on_after, move_on_at,
+    reserve,
+};
+pub use time::{Sleep, Unsupported, YieldNow, deadline, remaining, sleep, sleep_until, yield_now};
 pub use tree::{NurseryInfo, TaskInfo, Tree};
+pub use value::{Scoped, ScopedKey};
 
 pub use allhome_rt::{IntoRuntime, NoRuntime, Runtime};
 

@@ -1,8 +1,12 @@
 //! The handle of a nursery: what its body and its children spawn with.
 
+use crate::blocking::{Blocking, BlockingCx};
+use crate::cancel::CancelToken;
 use crate::child::{Child, Spawned};
 use crate::group::Group;
+use crate::group::finale::{DeferError, Deferred};
 use crate::id::NurseryId;
+use crate::named::Named;
 use crate::reason::{Level, Reason, ReasonKind};
 use crate::record::Fresh;
 use crate::sync::Arc;
@@ -13,8 +17,7 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::Location;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 /// A nursery's handle: spawns children, cancels them, shows them.
 ///
@@ -31,7 +34,7 @@ use std::task::{Context, Poll};
 /// - Go's `errgroup`, Trio's nursery: this is the latter.
 /// - `join!`: use that for a fixed handful of futures that need not run in parallel.
 pub struct Nursery<E> {
-    group: Arc<Group>,
+    pub(crate) group: Arc<Group>,
     error: PhantomData<fn(E)>,
 }
 
@@ -83,6 +86,99 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// Returns a snapshot of the nursery's tasks and of the nurseries inside it.
     pub fn tree(&self) -> Tree {
         Tree::of(&self.group)
+    }
+
+    /// Returns the nursery's token: it is cancelled with the nursery, and cancelling it cancels the
+    /// nursery.
+    ///
+    /// It is made when it is asked for; a nursery that nobody asks costs none.
+    pub fn token(&self) -> CancelToken {
+        self.group.token()
+    }
+
+    /// Returns the deadline that holds for the nursery: its own, or an earlier one of what it is in.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.group.deadline()
+    }
+
+    /// Moves the nursery's own deadline to another instant of the runtime's timer, earlier or later,
+    /// or takes it away. Returns false, and changes nothing, if the nursery is cancelled or closed.
+    ///
+    /// # Errors
+    ///
+    /// The runtime has not got a timer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ThreadPool, block_on, nursery_on};
+    /// use std::convert::Infallible;
+    /// use std::time::Duration;
+    ///
+    /// let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+    ///     let now = n.runtime().timer().unwrap().now();
+    ///     assert_eq!(n.set_deadline(Some(now)), Ok(true));
+    ///     std::future::pending::<Result<(), _>>().await
+    /// });
+    /// assert!(block_on(run).unwrap_err().is_timeout());
+    /// # }
+    /// ```
+    pub fn set_deadline(&self, at: Option<Instant>) -> Result<bool, Unsupported> {
+        self.group.move_deadline(at)
+    }
+
+    /// Registers a finalizer: an async cleanup that is run when the body and all children are gone,
+    /// before [`run`](crate::Builder::run) is ready.
+    ///
+    /// Finalizers are run one after the other, the last first, on every way out: also when the
+    /// nursery was cancelled or aborted, and also when its future was dropped, where the nursery
+    /// that it was opened in waits for them. The cancel does not show in them. One that is not done
+    /// within its `budget`, counted from its own start, is cut: it is polled once more with a cancel
+    /// visible, and then dropped. What goes wrong in them, an error, a panic, a cut, is a
+    /// [failure](crate::Failure) of the nursery, beside the others.
+    ///
+    /// A finalizer may register another. They have the runtime, the scoped values and the task
+    /// context of the nursery. If the runtime is shut down first they are lost, and reported so.
+    ///
+    /// # Errors
+    ///
+    /// The runtime has not got a timer, and the budget is less than [`Duration::MAX`]; or the nursery
+    /// has ended already. The future is dropped unpolled then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ThreadPool, block_on, nursery_on};
+    /// use std::convert::Infallible;
+    /// use std::sync::{Arc, Mutex};
+    /// use std::time::Duration;
+    ///
+    /// let log = Arc::new(Mutex::new(Vec::new()));
+    /// let write = |line| {
+    ///     let log = log.clone();
+    ///     async move {
+    ///         log.lock().unwrap().push(line);
+    ///         Ok(())
+    ///     }
+    /// };
+    /// let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+    ///     n.defer(Duration::from_secs(5), write("database closed")).unwrap();
+    ///     n.defer(Duration::from_secs(5), write("server stopped")).unwrap();
+    ///     n.abort();
+    ///     Ok(())
+    /// });
+    /// block_on(run).unwrap();
+    /// assert_eq!(*log.lock().unwrap(), ["server stopped", "database closed"]);
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn defer<F>(&self, budget: Duration, future: F) -> Result<(), DeferError>
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        self.group.defer(Deferred::new(future, budget, Location::caller()))
     }
 
     /// Spawns a child that nobody will join. Its error, if it has one, is the nursery's.
@@ -155,19 +251,44 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         self.fork(f(self.clone()))
     }
 
-    /// Runs blocking work as a child, on the runtime's blocking pool.
+    /// Runs work that blocks its thread, as a child: on the runtime's blocking pool.
     ///
-    /// The nursery waits for it like for any child. A thread cannot be interrupted: a cancel
-    /// before the work has begun drops it uncalled, later ones only show in
-    /// [`is_cancelled`](crate::is_cancelled), which long work should ask now and then.
+    /// It is counted, listed and joined like any other child, and has the values and the context of
+    /// one. Nobody can end it from outside: the nursery waits for it. A cancel is shown by
+    /// [`BlockingCx::check`], which is to be asked now and then; if it has told of the cancel and the
+    /// work then returns an error, the outcome is [`Cancelled`](crate::Outcome::Cancelled). Work that
+    /// is cancelled before it begins is dropped.
+    ///
+    /// With a [limit](crate::Builder::blocking_limit) it waits for its turn, first come first served.
     ///
     /// # Errors
     ///
-    /// [`Unsupported`] if the runtime has no blocking pool; the work is dropped uncalled.
+    /// [`Unsupported`] if the runtime has no blocking pool.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{Reason, ThreadPool, block_on, nursery_on};
+    ///
+    /// let run = nursery_on::<Reason>(ThreadPool::global()).run(async |n| {
+    ///     let sum = n.blocking(|cx| {
+    ///         let mut sum = 0u64;
+    ///         for number in 0..1_000 {
+    ///             cx.check()?;
+    ///             sum += number;
+    ///         }
+    ///         Ok(sum)
+    ///     });
+    ///     Ok(sum.unwrap().join().await.unwrap())
+    /// });
+    /// assert_eq!(block_on(run).unwrap(), 499_500);
+    /// # }
+    /// ```
     #[track_caller]
     pub fn blocking<T, F>(&self, work: F) -> Result<Child<T, E>, Unsupported>
     where
-        F: FnOnce() -> Result<T, E> + Send + 'static,
+        F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
     {
         self.blocking_named(work, None, Location::caller())
@@ -175,10 +296,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
 
     /// Names the next child, for errors and dumps: `n.named("reader").spawn(..)`.
     pub fn named(&self, name: impl Into<String>) -> Named<'_, E> {
-        Named { nursery: self, name: name.into().into_boxed_str() }
+        Named::new(self, name.into().into_boxed_str())
     }
 
-    fn fork_named<T, F>(
+    pub(crate) fn fork_named<T, F>(
         &self,
         future: F,
         name: Option<Box<str>>,
@@ -192,20 +313,24 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         Child::new(&self.group, self.group.admit(fresh), handle)
     }
 
-    fn blocking_named<T, F>(
+    pub(crate) fn blocking_named<T, F>(
         &self,
         work: F,
         name: Option<Box<str>>,
         place: &'static Location<'static>,
     ) -> Result<Child<T, E>, Unsupported>
     where
-        F: FnOnce() -> Result<T, E> + Send + 'static,
+        F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
     {
         if self.group.runtime.blocking().is_none() {
             return Err(Unsupported::new("a blocking pool", self.group.runtime.name()));
         }
-        let (fresh, handle) = Fresh::with_handle(Blocking(Some(work)), name, place);
+        if self.group.config.blocking_limit == 0 {
+            let none = "room for blocking work: the nursery's limit is 0";
+            return Err(Unsupported::new(none, self.group.runtime.name()));
+        }
+        let (fresh, handle) = Fresh::with_handle(Blocking::new(work), name, place);
         Ok(Child::new(&self.group, self.group.admit_blocking(fresh), handle))
     }
 
@@ -257,80 +382,5 @@ impl<E> fmt::Debug for Nursery<E> {
             .field("name", &self.group.config.name)
             .field("level", &self.group.level())
             .finish_non_exhaustive()
-    }
-}
-
-/// A nursery's handle with a name for the next child; made by [`Nursery::named`].
-#[must_use = "a name does nothing until a child is spawned with it"]
-pub struct Named<'a, E> {
-    nursery: &'a Nursery<E>,
-    name: Box<str>,
-}
-
-impl<E: Send + Sync + 'static> Named<'_, E> {
-    /// As [`Nursery::spawn`].
-    #[track_caller]
-    pub fn spawn<F>(self, future: F) -> Spawned
-    where
-        F: Future<Output = Result<(), E>> + Send + 'static,
-    {
-        let fresh = Fresh::new(future, Some(self.name), Location::caller());
-        Spawned::new(self.nursery.group.admit(fresh))
-    }
-
-    /// As [`Nursery::fork`].
-    #[track_caller]
-    pub fn fork<T, F>(self, future: F) -> Child<T, E>
-    where
-        F: Future<Output = Result<T, E>> + Send + 'static,
-        T: Send + 'static,
-    {
-        self.nursery.fork_named(future, Some(self.name), Location::caller())
-    }
-
-    /// As [`Nursery::fork_with`].
-    #[track_caller]
-    pub fn fork_with<T, F, Fut>(self, f: F) -> Child<T, E>
-    where
-        F: FnOnce(Nursery<E>) -> Fut,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
-        T: Send + 'static,
-    {
-        let future = f(self.nursery.clone());
-        self.fork(future)
-    }
-
-    /// As [`Nursery::blocking`].
-    ///
-    /// # Errors
-    ///
-    /// [`Unsupported`] if the runtime has no blocking pool.
-    #[track_caller]
-    pub fn blocking<T, F>(self, work: F) -> Result<Child<T, E>, Unsupported>
-    where
-        F: FnOnce() -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-    {
-        self.nursery.blocking_named(work, Some(self.name), Location::caller())
-    }
-}
-
-impl<E> fmt::Debug for Named<'_, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Named").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// Blocking work as a future: its first poll does it all.
-struct Blocking<F>(Option<F>);
-
-impl<F> Unpin for Blocking<F> {}
-
-impl<T, E, F: FnOnce() -> Result<T, E>> Future for Blocking<F> {
-    type Output = Result<T, E>;
-
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<T, E>> {
-        let work = self.0.take().expect("a child is not polled after it was ready");
-        Poll::Ready(work())
     }
 }

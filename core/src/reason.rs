@@ -47,6 +47,10 @@ pub enum ReasonKind {
     ScopeDropped,
     /// The nursery takes no more children: it is draining, or has ended.
     Closed,
+    /// A deadline has passed: of a nursery, or of a scope in a task.
+    Deadline,
+    /// The task, or the body, has ended itself with [`exit`](crate::exit).
+    Exited,
 }
 
 /// Why a task or nursery was cancelled: what, who, where, when, and what caused it in turn.
@@ -155,6 +159,8 @@ impl fmt::Display for ReasonKind {
             ReasonKind::BodyFailed => "the nursery's body failed",
             ReasonKind::ScopeDropped => "the nursery's future was dropped",
             ReasonKind::Closed => "the nursery takes no more children",
+            ReasonKind::Deadline => "a deadline has passed",
+            ReasonKind::Exited => "it has ended itself",
         })
     }
 }

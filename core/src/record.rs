@@ -197,6 +197,11 @@ impl Header {
     }
 
     /// Makes a panic of this child's out of a payload.
+    /// Tells whether a cancel destroys it without a poll: it never had one, and is no finalizer.
+    pub(crate) fn is_unstarted(&self) -> bool {
+        self.polls() == 0 && !self.state.is_shielded()
+    }
+
     pub(crate) fn panicked(&self, id: TaskId, payload: Payload) -> Panic {
         Panic::new(payload, Some(id), self.name(), self.place())
     }

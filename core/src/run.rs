@@ -10,16 +10,17 @@
 //! Dropped in state body or joining, it abandons the group: see `Group::abandon`.
 
 use crate::builder::{Builder, PanicPolicy};
-use crate::context;
-use crate::error::{GroupError, assemble};
+use crate::context::{self, Leave};
+use crate::error::{Cause, GroupError, assemble};
 use crate::group::Group;
+use crate::group::clock::Bell;
 use crate::group::registry::Owner;
 use crate::group::report::Report;
 use crate::nursery::Nursery;
 use crate::outcome::Ending;
 use crate::panic;
 use crate::reason::Level;
-use crate::sync::Arc;
+use crate::sync::{Arc, Ordering};
 use allhome_rt::NoRuntime;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -36,6 +37,7 @@ pin_project! {
         #[pin]
         body: Option<Fut>,
         value: Option<R>,
+        bell: Bell,
     }
 
     impl<E, R, F, Fut> PinnedDrop for Run<E, R, F, Fut> {
@@ -55,7 +57,8 @@ where
     E: Send + Sync + 'static,
 {
     pub(crate) fn new(builder: Builder<E>, body: F) -> Run<E, R, F, Fut> {
-        Run { setup: Some((builder, body)), group: None, body: None, value: None }
+        let setup = Some((builder, body));
+        Run { setup, group: None, body: None, value: None, bell: Bell::default() }
     }
 }
 
@@ -82,8 +85,9 @@ where
             *this.group = Some(group);
         }
         let group = this.group.as_ref().expect("a nursery is not polled after it was ready");
+        this.bell.poll(group, cx);
         if this.body.is_some() {
-            if poll_body(group, this.body.as_mut(), this.value, cx).is_pending() {
+            if poll_body(group, this.body.as_mut(), this.value, this.bell, cx).is_pending() {
                 return Poll::Pending;
             }
             let dropped = panic::catch(|| context::enter(group, None, || this.body.set(None)));
@@ -91,7 +95,7 @@ where
                 group.fail_body(Ending::Panicked(group.body_panic(payload)));
             }
         }
-        let Some(report) = group.try_close(cx.waker()) else { return Poll::Pending };
+        let Some(report) = group.try_close(cx.waker(), this.bell) else { return Poll::Pending };
         let group = this.group.take().expect("it was there above");
         Poll::Ready(conclude(&group, report, this.value.take()))
     }
@@ -99,10 +103,10 @@ where
 
 fn open<E>(builder: Builder<E>) -> Result<Arc<Group>, GroupError<E>> {
     let Builder { config, runtime, .. } = builder;
-    let parent = context::current(|frame| {
-        let frame = frame?;
-        let owner = frame.task.map_or(Owner::Body, Owner::Task);
-        Some((frame.group.arc()?, owner))
+    let parent = context::task(|task| {
+        let task = task?;
+        let owner = task.task.map_or(Owner::Body, Owner::Task);
+        Some((task.group.arc()?, owner))
     });
     let inherited = || {
         let runtime = parent.as_ref().map(|(parent, _)| parent.runtime.clone());
@@ -111,8 +115,11 @@ fn open<E>(builder: Builder<E>) -> Result<Arc<Group>, GroupError<E>> {
         ))
     };
     match runtime.unwrap_or_else(inherited) {
-        Ok(runtime) => Ok(Group::open(config, runtime, parent)),
-        Err(error) => Err(GroupError::no_runtime(config, error)),
+        Ok(runtime) => match config.check(&runtime) {
+            Ok(()) => Ok(Group::open(config, runtime, parent)),
+            Err(missing) => Err(GroupError::unopened(config, Cause::Unsupported(missing))),
+        },
+        Err(error) => Err(GroupError::unopened(config, Cause::NoRuntime(error))),
     }
 }
 
@@ -121,6 +128,7 @@ fn poll_body<R, E, Fut>(
     group: &Arc<Group>,
     mut body: Pin<&mut Option<Fut>>,
     value: &mut Option<R>,
+    bell: &Bell,
     cx: &mut Context<'_>,
 ) -> Poll<()>
 where
@@ -128,15 +136,15 @@ where
     E: Send + Sync + 'static,
 {
     loop {
-        let seen = group.is_cancelled();
+        let seen = group.is_body_cancelled();
         let held = seen && group.lock().holds(Owner::Body);
         let Some(future) = body.as_mut().as_pin_mut() else { return Poll::Ready(()) };
-        match panic::catch(|| context::enter(group, None, || future.poll(cx))) {
-            Ok(Poll::Ready(Ok(result))) => {
+        match panic::catch(|| context::poll(group, None, || future.poll(cx))) {
+            Ok((Poll::Ready(Ok(result)), _)) => {
                 *value = Some(result);
                 return Poll::Ready(());
             }
-            Ok(Poll::Ready(Err(error))) => {
+            Ok((Poll::Ready(Err(error)), _)) => {
                 group.fail_body(Ending::Err(Arc::new(error)));
                 return Poll::Ready(());
             }
@@ -144,29 +152,39 @@ where
                 group.fail_body(Ending::Panicked(group.body_panic(payload)));
                 return Poll::Ready(());
             }
-            Ok(Poll::Pending) => {}
+            Ok((Poll::Pending, Some(Leave::Exit(place)))) => {
+                group.exit_body(place);
+                return Poll::Ready(());
+            }
+            Ok((Poll::Pending, Some(Leave::Cancelled) | None)) => {}
         }
         let waker = cx.waker().clone();
-        let old = {
+        let (old, late) = {
             let mut registry = group.lock();
-            let cancelled = group.is_cancelled();
+            let cancelled = group.is_body_cancelled();
             if cancelled && !seen {
                 // The body gets one poll that shows the cancel.
                 continue;
             }
-            if group.level() == Level::Aborted {
+            let stays = registry.body_is_shielded();
+            if group.level() == Level::Aborted && !stays {
                 return Poll::Ready(());
             }
-            if cancelled && !registry.holds(Owner::Body) {
+            let stays = stays || group.is_in_grace();
+            if cancelled && !stays && !registry.holds(Owner::Body) {
                 if held && registry.has_nested(Owner::Body) {
                     // They came home during the poll, which was too early to see that.
                     continue;
                 }
                 return Poll::Ready(());
             }
-            registry.run_waker.replace(waker)
+            let late = group.timed.load(Ordering::Relaxed) && bell.is_late(&registry.clock);
+            (registry.run_waker.replace(waker), late)
         };
         panic::drop_waker(old);
+        if late {
+            panic::wake_by_ref(cx.waker());
+        }
         return Poll::Pending;
     }
 }

@@ -1,7 +1,9 @@
 //! Waiting: for an instant, or for a turn. All time comes from the runtime's timer.
 
 use crate::context;
-use allhome_rt::BoxSleep;
+use crate::scope;
+use crate::sync::{Arc, GlobalMutex};
+use allhome_rt::{BoxSleep, Timer};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -18,6 +20,12 @@ pub struct Unsupported {
 impl Unsupported {
     pub(crate) fn new(what: &'static str, runtime: &'static str) -> Unsupported {
         Unsupported { what, runtime: Some(runtime) }
+    }
+}
+
+impl Unsupported {
+    pub(crate) fn nowhere(what: &'static str) -> Unsupported {
+        Unsupported { what, runtime: None }
     }
 }
 
@@ -60,7 +68,7 @@ impl std::error::Error for Unsupported {}
 /// # }
 /// ```
 pub fn sleep(duration: Duration) -> Sleep {
-    Sleep { until: Until::After(duration), sleep: None }
+    Sleep { alarm: Alarm::new(Until::After(duration)) }
 }
 
 /// Waits until the instant, on the timer of the runtime that the caller's nursery runs on. An
@@ -74,51 +82,197 @@ pub fn sleep(duration: Duration) -> Sleep {
 ///
 /// As [`sleep`].
 pub fn sleep_until(at: Instant) -> Sleep {
-    Sleep { until: Until::At(at), sleep: None }
+    Sleep { alarm: Alarm::new(Until::At(at)) }
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
 #[must_use = "a sleep does nothing unless it is awaited"]
 pub struct Sleep {
-    until: Until,
-    sleep: Option<BoxSleep>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Until {
-    After(Duration),
-    At(Instant),
-    /// Beyond what an `Instant` can tell.
-    Never,
+    alarm: Alarm,
 }
 
 impl Future for Sleep {
     type Output = Result<(), Unsupported>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.sleep.is_none() {
-            let Some(group) = context::current_group() else {
-                return Poll::Ready(Err(Unsupported { what: "a timer", runtime: None }));
-            };
-            let Some(timer) = group.runtime.timer() else {
-                return Poll::Ready(Err(Unsupported::new("a timer", group.runtime.name())));
-            };
-            if let Until::After(duration) = self.until {
-                self.until = timer.now().checked_add(duration).map_or(Until::Never, Until::At);
-            }
-            let Until::At(at) = self.until else { return Poll::Pending };
-            self.sleep = Some(timer.sleep_until(at));
+        if !self.alarm.is_set() {
+            timer()?;
         }
-        match &mut self.sleep {
-            Some(sleep) => sleep.as_mut().poll(cx).map(Ok),
-            None => Poll::Pending,
+        self.alarm.poll(cx).map(Ok)
+    }
+}
+
+/// Returns the timer of the runtime that the caller's nursery runs on.
+fn timer() -> Result<Arc<dyn Timer>, Unsupported> {
+    context::task(|task| {
+        let Some(task) = task else {
+            return Err(Unsupported::nowhere("a timer"));
+        };
+        let runtime = &task.group.runtime;
+        runtime.timer().cloned().ok_or(Unsupported::new("a timer", runtime.name()))
+    })
+}
+
+/// A moment that is waited for, from the first poll on. It rings once, and goes on ringing.
+pub(crate) struct Alarm {
+    until: Until,
+    /// None before the first poll, and if it never rings.
+    at: Option<Instant>,
+    /// The mutex is never locked: with it, a future that has an alarm in it can be `Sync`.
+    sleep: Option<GlobalMutex<BoxSleep>>,
+    rung: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Until {
+    After(Duration),
+    At(Instant),
+    /// So long before the deadline that holds where it is polled.
+    BeforeDeadline(Duration),
+    /// Beyond what an `Instant` can tell.
+    Never,
+}
+
+impl Alarm {
+    fn new(until: Until) -> Alarm {
+        Alarm { until, at: None, sleep: None, rung: false }
+    }
+
+    /// [`Duration::MAX`] is never, and needs no timer.
+    pub(crate) fn after(duration: Duration) -> Alarm {
+        Alarm::new(if duration == Duration::MAX { Until::Never } else { Until::After(duration) })
+    }
+
+    pub(crate) fn at_instant(at: Instant) -> Alarm {
+        Alarm::new(Until::At(at))
+    }
+
+    pub(crate) fn before_deadline(back: Duration) -> Alarm {
+        Alarm::new(Until::BeforeDeadline(back))
+    }
+
+    /// Says whether the timer that it needs is there.
+    pub(crate) fn check(&self) -> Result<(), Unsupported> {
+        match self.until {
+            Until::Never => Ok(()),
+            _ => timer().map(drop),
+        }
+    }
+
+    /// Returns when it rings, as far as that is known.
+    pub(crate) fn at(&self) -> Option<Instant> {
+        self.at
+    }
+
+    fn is_set(&self) -> bool {
+        self.sleep.is_some() || self.rung
+    }
+
+    /// Releases the timer.
+    pub(crate) fn stop(&mut self) {
+        self.sleep = None;
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while !self.rung {
+            if self.sleep.is_none() && !self.set() {
+                return Poll::Pending;
+            }
+            if let Some(sleep) = &mut self.sleep {
+                if sleep.get_mut().as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+            }
+            self.sleep = None;
+            // A deadline may have been moved in the meantime.
+            self.rung = !matches!(self.until, Until::BeforeDeadline(_)) || self.is_due();
+        }
+        Poll::Ready(())
+    }
+
+    /// Finds out when to ring, and asks the timer for it unless that is past. Returns false if it
+    /// never rings.
+    fn set(&mut self) -> bool {
+        let Ok(timer) = timer() else { return false };
+        let now = timer.now();
+        self.at = match self.until {
+            Until::After(duration) => now.checked_add(duration),
+            Until::At(at) => Some(at),
+            Until::BeforeDeadline(back) => before_deadline(back, now),
+            Until::Never => None,
+        };
+        match self.at {
+            Some(at) => self.until = self.until.fixed(at),
+            None if !matches!(self.until, Until::BeforeDeadline(_)) => self.until = Until::Never,
+            None => {}
+        }
+        let Some(at) = self.at else { return false };
+        if at > now {
+            self.sleep = Some(GlobalMutex::new(timer.sleep_until(at)));
+        }
+        true
+    }
+
+    fn is_due(&self) -> bool {
+        let Until::BeforeDeadline(back) = self.until else { return true };
+        let Ok(timer) = timer() else { return true };
+        let now = timer.now();
+        before_deadline(back, now).is_some_and(|at| at <= now)
+    }
+}
+
+impl Until {
+    /// Once it is known, it stays so; a deadline does not.
+    fn fixed(self, at: Instant) -> Until {
+        match self {
+            Until::BeforeDeadline(_) => self,
+            _ => Until::At(at),
         }
     }
 }
 
+fn before_deadline(back: Duration, now: Instant) -> Option<Instant> {
+    // One that is too long ago to be told is past.
+    deadline().map(|at| at.checked_sub(back).unwrap_or(now))
+}
+
+/// Returns the deadline that holds for the caller: the earliest of those of the scopes and nurseries
+/// that it is in. None if there is none, and outside of any nursery.
+///
+/// A [`shield`] keeps away the deadlines of what is around it, as it does their cancel; when its
+/// budget is being spent, the end of that is a deadline.
+///
+/// [`shield`]: crate::shield
+pub fn deadline() -> Option<Instant> {
+    context::current(|frame| scope::deadline(frame, false))
+}
+
+/// Returns how much time is left until the [`deadline`] that holds for the caller; zero if it has
+/// passed. None if there is none.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{ThreadPool, block_on, nursery_on, remaining};
+/// use std::convert::Infallible;
+/// use std::time::Duration;
+///
+/// let minute = Duration::from_secs(60);
+/// let pool = ThreadPool::global();
+/// let run = nursery_on::<Infallible>(pool).deadline(minute).run(async |_| Ok(remaining()));
+/// assert!(block_on(run).unwrap() <= Some(minute));
+/// assert_eq!(remaining(), None, "no deadline holds here");
+/// # }
+/// ```
+pub fn remaining() -> Option<Duration> {
+    let at = deadline()?;
+    timer().ok().map(|timer| at.saturating_duration_since(timer.now()))
+}
+
 impl fmt::Debug for Sleep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sleep").field("until", &self.until).finish_non_exhaustive()
+        f.debug_struct("Sleep").field("until", &self.alarm.until).finish_non_exhaustive()
     }
 }
 

@@ -52,7 +52,7 @@ fn read(
     nursery: &Nursery<Error>,
     mut walk: Walk,
 ) -> Result<Child<(Walk, Vec<Found>), Error>, Unsupported> {
-    nursery.named("walk").blocking(move || {
+    nursery.named("walk").blocking(move |_| {
         let found = walk.by_ref().take(PIECE).take_while(|_| !is_cancelled()).collect();
         Ok((walk, found))
     })

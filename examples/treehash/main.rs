@@ -162,7 +162,7 @@ fn hash_one(
     match found {
         Ok(path) => {
             let progress = progress.clone();
-            n.named(path.to_string_lossy()).blocking(move || hash::hash_file(path, &progress))
+            n.named(path.to_string_lossy()).blocking(move |_| hash::hash_file(path, &progress))
         }
         Err(error) => Ok(n.named(error.to_string()).fork(async { Err(error) })),
     }

@@ -4,10 +4,24 @@
 
 use super::callbacks::Extra;
 use super::node::{Link, Lists, Node, NodeRef};
+use crate::reason::{Level, Reason};
 use crate::sync::Ordering;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 impl NodeRef {
+    /// Makes a root that has a level and reason from its start.
+    pub(super) fn born(level: Level, reason: Option<Reason>, extra: Option<Box<Extra>>) -> NodeRef {
+        let root = NodeRef::new(&[], extra);
+        if let Some(reason) = reason {
+            // SAFETY: nobody else knows the node yet.
+            root.own.with_mut(|own| unsafe { *own = Some(reason) });
+            // Relaxed, both: as in `child`.
+            root.reason.store(ptr::from_ref(&root.own).cast_mut(), Ordering::Relaxed);
+        }
+        root.level.store(level as u8, Ordering::Relaxed);
+        root
+    }
+
     /// Makes a child. It is born with its parent's level and reason.
     pub(super) fn child(&self, extra: Option<Box<Extra>>) -> NodeRef {
         let child = NodeRef::new(&[self], extra);

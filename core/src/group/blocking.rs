@@ -1,4 +1,7 @@
 //! Blocking work: a child whose only poll runs on the runtime's blocking pool.
+//!
+//! Those that the limit keeps back wait as members that were admitted and not polled, in `Jobs`; a
+//! cancel ends them as it ends everybody who was not polled.
 
 use super::Group;
 use super::carrier::Load;
@@ -7,27 +10,71 @@ use crate::id::TaskId;
 use crate::reason::Reason;
 use crate::record::{Carried, Fresh};
 use crate::sync::Arc;
+use std::collections::VecDeque;
 use std::task::{Context, Waker};
 
-impl Group {
-    /// Admits blocking work: a child whose only poll runs on the runtime's blocking pool.
-    pub(crate) fn admit_blocking(self: &Arc<Self>, fresh: Fresh) -> Result<TaskId, Reason> {
-        let (number, carried) = match self.gate() {
-            Ok(mut registry) => {
-                let admitted = registry.admit_carried(self, fresh);
-                self.occupy(&registry);
-                admitted
-            }
-            Err(reason) => return Err(reason),
-        };
-        let job = BlockingJob { group: self.clone(), carried: Some(carried) };
-        // A runtime without a pool gives the job back: dropped, it tells that the work is lost.
-        drop(self.runtime.spawn_blocking(Box::new(move || job.run())));
-        Ok(TaskId { nursery: self.id, number })
+/// The blocking work of a nursery.
+#[derive(Default)]
+pub(crate) struct Jobs {
+    running: usize,
+    waiting: VecDeque<Carried>,
+    /// Somebody hands jobs to the runtime, and goes on as long as there is something to hand.
+    starting: bool,
+}
+
+impl Jobs {
+    /// Takes those that wait for their turn: they were cancelled. Dropped with no lock held.
+    pub(super) fn take_waiting(&mut self) -> VecDeque<Carried> {
+        std::mem::take(&mut self.waiting)
     }
 }
 
-/// What a blocking pool is given. Dropped before it has run, its child is lost.
+impl Group {
+    /// Admits a child, and hands it to the runtime's blocking pool when it is its turn.
+    pub(crate) fn admit_blocking(self: &Arc<Self>, fresh: Fresh) -> Result<TaskId, Reason> {
+        let number = match self.gate() {
+            Ok(mut registry) => {
+                let (number, carried) = registry.admit_carried(self, fresh);
+                registry.jobs.waiting.push_back(carried);
+                self.occupy(&registry);
+                number
+            }
+            Err(reason) => return Err(reason),
+        };
+        self.start_jobs();
+        Ok(TaskId { nursery: self.id, number })
+    }
+
+    /// Hands jobs to the runtime, up to the limit.
+    ///
+    /// A loop, and not a recursion: a runtime that refuses a job ends it on the spot, which makes
+    /// room for the next.
+    fn start_jobs(&self) {
+        let Some(group) = self.arc() else { return };
+        if std::mem::replace(&mut self.lock().jobs.starting, true) {
+            return;
+        }
+        loop {
+            let mut registry = self.lock();
+            let jobs = &mut registry.jobs;
+            let next = if jobs.running < self.config.blocking_limit {
+                jobs.waiting.pop_front()
+            } else {
+                None
+            };
+            let Some(carried) = next else {
+                jobs.starting = false;
+                return;
+            };
+            jobs.running += 1;
+            drop(registry);
+            let job = BlockingJob { group: group.clone(), carried: Some(carried) };
+            // A runtime without a pool gives the job back: dropped, it tells that the work is lost.
+            drop(self.runtime.spawn_blocking(Box::new(move || job.run())));
+        }
+    }
+}
+
 struct BlockingJob {
     group: Arc<Group>,
     carried: Option<Carried>,
@@ -53,5 +100,7 @@ impl Drop for BlockingJob {
         if let Some(carried) = self.carried.take() {
             self.group.lose(carried);
         }
+        self.group.lock().jobs.running -= 1;
+        self.group.start_jobs();
     }
 }

@@ -3,10 +3,13 @@
 use super::Group;
 use super::carrier::Load;
 use super::registry::Owner;
-use crate::context;
+use crate::context::{self, Leave};
+use crate::id::TaskId;
 use crate::outcome::Ending;
+use crate::reason::{Reason, ReasonKind};
 use crate::record::state::Park;
 use crate::record::{Carried, Claimed, Ended};
+use std::panic::Location;
 use std::task::{Context, Poll};
 
 /// What a poll of a child came to.
@@ -29,16 +32,23 @@ impl Group {
         let ended = loop {
             let poll = claimed.header().state().begin();
             let seen = claimed.header().state().is_cancelled();
-            if !poll || (seen && claimed.header().polls() == 0) {
+            if !poll || (seen && claimed.header().is_unstarted()) {
                 break self.end_cancelled(&mut claimed);
             }
             let held = seen && self.lock().holds(Owner::Task(ptr));
-            let polled = context::enter(self, Some(ptr), || match carried {
+            let (polled, leave) = context::poll(self, Some(ptr), || match carried {
                 Some(_) => claimed.poll(id, cx),
                 None => claimed.poll_lent(id),
             });
             if let Poll::Ready(ended) = polled {
                 break ended;
+            }
+            match leave {
+                None => {}
+                Some(Leave::Cancelled) => break self.end_cancelled(&mut claimed),
+                Some(Leave::Exit(place)) => {
+                    break self.end(&mut claimed, Ending::Cancelled(exited(Some(id), place)));
+                }
             }
             if carried.is_some() {
                 if let Err(payload) = claimed.keep_waker(cx.waker()) {
@@ -73,12 +83,14 @@ impl Group {
         self.end(claimed, reason.map_or(Ending::Lost, Ending::Cancelled))
     }
 
-    /// As [`Claimed::park`], after a poll that showed the cancel: the last one, unless a nursery
-    /// inside the child was not home before it, as `held` tells, or is not home yet.
+    /// As [`Claimed::park`], after a poll that showed the cancel: the last one, unless the child has
+    /// grace or a shield, or a nursery inside it was not home before the poll, as `held` tells, or is
+    /// not home yet.
     fn park_seen(&self, claimed: Claimed, held: bool) -> Result<(), (Claimed, Park)> {
         // Held over the park, because whoever leaves that nursery takes it before waking.
         let registry = self.lock();
-        if registry.holds(Owner::Task(claimed.ptr())) {
+        let stays = claimed.header().state().is_shielded() || self.is_in_grace();
+        if stays || registry.holds(Owner::Task(claimed.ptr())) {
             claimed.park(true)
         } else if held && registry.has_nested(Owner::Task(claimed.ptr())) {
             // They came home during the poll, which was too early to see that.
@@ -94,4 +106,9 @@ impl Group {
         registry.retire();
         self.launch_wanted(registry);
     }
+}
+
+/// The reason of whoever ended itself.
+pub(crate) fn exited(by: Option<TaskId>, place: &'static Location<'static>) -> Reason {
+    Reason::of(ReasonKind::Exited, String::new(), by, place)
 }

@@ -6,6 +6,7 @@ use super::report::Who;
 use super::vacate::Vacated;
 use super::{Group, describe};
 use crate::builder::Policy;
+use crate::cancel::CancelToken;
 use crate::outcome::Ending;
 use crate::panic;
 use crate::record::{Carried, Claimed, Dead, Ended};
@@ -17,6 +18,7 @@ struct Left {
     joiner: Option<Waker>,
     carrier: Option<Waker>,
     dead: Option<Dead>,
+    token: Option<CancelToken>,
     failed: Option<(Who, String)>,
 }
 
@@ -97,18 +99,19 @@ impl Group {
         let joiner = if handled { registry.take_joiner(&mut claimed) } else { None };
         let carrier = registry.take_waker(&mut claimed);
         registry.unlink(&claimed);
+        let token = registry.tokens.take_task(claimed.header().number());
         let failed = match ended.ending {
             Ending::Ok => None,
             _ => self.note(registry, &claimed, ended, handled),
         };
         let dead = registry.release(claimed, carried);
-        Left { joiner, carrier, dead, failed }
+        Left { joiner, carrier, dead, token, failed }
     }
 
     /// Does what is left to do for a child that has left. No lock is held.
     fn see_off(&self, left: Left, wake_carrier: bool) {
-        let Left { joiner, carrier, dead, failed } = left;
-        drop(dead);
+        let Left { joiner, carrier, dead, token, failed } = left;
+        drop((dead, token));
         if let Some((who, message)) = failed {
             self.child_failed(&who, message);
         }
@@ -143,6 +146,7 @@ impl Group {
             task: Some(self.task_id(header)),
             name: header.name().map(Box::from),
             place: header.place(),
+            finalizer: false,
         };
         let message = describe(&ended.ending);
         registry.report.note(ended, || who.clone()).then_some((who, message))

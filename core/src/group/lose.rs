@@ -19,9 +19,12 @@ impl Group {
             }
             other => other,
         };
-        if let Ok(mut claimed) = claimed {
-            let ended = self.end(&mut claimed, Ending::Lost);
-            self.finish_alone(bound(claimed, carried), ended);
+        match claimed {
+            Ok(mut claimed) => {
+                let ended = self.end(&mut claimed, Ending::Lost);
+                self.finish_alone(bound(claimed, carried), ended);
+            }
+            Err(_) => self.lock().drop_bound(carried),
         }
     }
 

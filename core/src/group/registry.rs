@@ -35,7 +35,11 @@ mod nested;
 mod tell;
 
 use super::Group;
+use super::blocking::Jobs;
+use super::clock::Clock;
+use super::finale::Finale;
 use super::report::Report;
+use super::token::Tokens;
 use crate::child::TaskState;
 use crate::reason::{Level, Reason};
 use crate::record::{Carried, Claimed, Dead, Fresh, Handle, Header, Ptr, Stack};
@@ -82,6 +86,14 @@ pub(crate) struct Registry {
     pub(crate) run_waker: Option<Waker>,
     pub(crate) report: Report,
     pub(crate) parent: Option<(Arc<Group>, u32)>,
+    pub(crate) tokens: Tokens,
+    pub(crate) clock: Clock,
+    /// How many shields are up, by the tasks' numbers.
+    pub(super) shields: BTreeMap<u64, u32>,
+    /// Of scopes that wait for the group to be home.
+    pub(super) home_wakers: Vec<Waker>,
+    pub(super) finale: Finale,
+    pub(super) jobs: Jobs,
     nested: Slab<Nested>,
     task_nested: BTreeMap<u64, u32>,
     body_nested: Option<u32>,
@@ -106,6 +118,12 @@ impl Registry {
             run_waker: None,
             report: Report::new(keep),
             parent: parent.map(|parent| (parent, 0)),
+            tokens: Tokens::default(),
+            clock: Clock::default(),
+            shields: BTreeMap::new(),
+            home_wakers: Vec::new(),
+            finale: Finale::default(),
+            jobs: Jobs::default(),
             nested: Slab::new(),
             task_nested: BTreeMap::new(),
             body_nested: None,
@@ -130,6 +148,15 @@ impl Registry {
     /// Admits a record to the end of the queue and returns its number.
     pub(crate) fn admit(&mut self, group: &Arc<Group>, fresh: Fresh) -> u64 {
         let (number, claimed) = self.enter(group, fresh, QUEUE);
+        // SAFETY: the lock is held (`&mut self`), and the record stands in the queue.
+        unsafe { claimed.queue() };
+        number
+    }
+
+    /// Admits the record of the finalizers: a cancel and an abort leave it alone.
+    pub(crate) fn admit_shielded(&mut self, group: &Arc<Group>, fresh: Fresh) -> u64 {
+        let (number, claimed) = self.enter(group, fresh, WOKEN);
+        claimed.header().state().raise_shield();
         // SAFETY: the lock is held (`&mut self`), and the record stands in the queue.
         unsafe { claimed.queue() };
         number
@@ -201,6 +228,13 @@ impl Registry {
         self.bound += 1;
         // SAFETY: the lock is held, and the caller saw to it that it is not bound.
         unsafe { claimed.bind() }
+    }
+
+    /// A carrier lets go of a record that somebody else is ending.
+    pub(crate) fn drop_bound(&mut self, carried: Carried) {
+        // Whoever ends it counts it out, if it is still bound then.
+        self.bound -= usize::from(carried.header().state().is_linked());
+        drop(carried);
     }
 
     /// Takes a record off its list: it leaves.

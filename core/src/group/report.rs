@@ -21,6 +21,8 @@ pub(crate) struct Who {
     pub(crate) task: Option<TaskId>,
     pub(crate) name: Option<Box<str>>,
     pub(crate) place: &'static Location<'static>,
+    /// A finalizer, and not the body.
+    pub(crate) finalizer: bool,
 }
 
 pub(crate) struct Report {
@@ -73,7 +75,13 @@ impl Report {
     /// type and went with the future that would have returned them.
     pub(crate) fn adopt(&mut self, orphan: Report) {
         for entry in orphan.entries {
-            if matches!(entry.ending, Ending::Panicked(_)) {
+            // An error has the type of the nursery that it is from.
+            let told = match entry.ending {
+                Ending::Panicked(_) => true,
+                Ending::Cancelled(_) | Ending::Lost => entry.who.finalizer,
+                Ending::Ok | Ending::Err(_) => false,
+            };
+            if told {
                 self.add(entry.ending, entry.who);
             }
         }

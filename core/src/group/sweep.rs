@@ -8,10 +8,11 @@
 //! Members are handled in batches: what to do is found out under the lock, and done without it.
 
 use super::Group;
-use super::registry::{Phase, Told};
+use super::registry::{Phase, Registry, Told};
+use crate::cancel::CancelToken;
 use crate::outcome::{Ending, Outcome};
 use crate::panic;
-use crate::reason::{Level, Reason};
+use crate::reason::{Level, Reason, ReasonKind};
 use crate::record::{Claimed, Handle};
 use crate::sync::{Arc, Ordering};
 use std::task::Waker;
@@ -19,10 +20,12 @@ use std::task::Waker;
 /// How many members are handled for one hold of the lock.
 const BATCH: usize = 64;
 
-/// A group that was raised, and the waker of its future.
+/// A group that was raised.
 struct Raised {
     group: Arc<Group>,
+    /// Of its future.
     waker: Option<Waker>,
+    token: Option<CancelToken>,
 }
 
 impl Group {
@@ -33,11 +36,15 @@ impl Group {
         let mut tree = Vec::new();
         let mut found = vec![root];
         while let Some(group) = found.pop() {
-            if let Some(waker) = group.raise(level, reason, &mut found) {
-                tree.push(Raised { group, waker });
+            if let Some((waker, token)) = group.raise(level, reason, &mut found) {
+                tree.push(Raised { group, waker, token });
             }
         }
-        for Raised { group, waker } in tree.into_iter().rev() {
+        // Before anybody is polled for the last time.
+        for token in tree.iter_mut().rev().filter_map(|raised| raised.token.take()) {
+            token.raise(level, reason.clone());
+        }
+        for Raised { group, waker, .. } in tree.into_iter().rev() {
             group.sweep(level, reason);
             if let Some(waker) = waker {
                 panic::wake(waker);
@@ -45,24 +52,38 @@ impl Group {
         }
     }
 
-    /// Raises this group alone. Returns its future's waker, or none if there was nothing to raise.
+    /// Raises this group alone. Returns its future's waker and its token, or none if there was
+    /// nothing to raise.
     fn raise(
         &self,
         level: Level,
         reason: &Reason,
         found: &mut Vec<Arc<Group>>,
-    ) -> Option<Option<Waker>> {
+    ) -> Option<(Option<Waker>, Option<CancelToken>)> {
         let mut registry = self.lock();
-        if registry.phase == Phase::Closed || self.level() >= level {
+        if registry.phase == Phase::Closed {
             return None;
         }
+        if self.level() >= level {
+            // A body that was left out of the first cancel is not left out of the second.
+            let cut = level >= Level::Cancelled && self.cut_body(&registry, reason);
+            return cut.then(|| (registry.run_waker.take(), None));
+        }
+        self.cut_body(&registry, reason);
         registry.reason.get_or_insert_with(|| reason.clone());
         self.level.store(level as u8, Ordering::Relaxed);
         if level == Level::Aborted {
             registry.untell();
         }
-        registry.each_nested(|group, _| found.push(group.clone()));
-        Some(registry.run_waker.take())
+        if level == Level::Cancelled {
+            self.begin_grace(&mut registry.clock, None);
+        }
+        registry.each_nested(|group, _| {
+            if !group.shielded {
+                found.push(group.clone());
+            }
+        });
+        Some((registry.run_waker.take(), registry.tokens.own()))
     }
 
     /// Tells, or destroys, the members of a group that was raised.
@@ -93,6 +114,11 @@ impl Group {
                     }
                 }
             }
+            if !more {
+                for waiting in registry.jobs.take_waiting() {
+                    registry.drop_bound(waiting);
+                }
+            }
             self.launch_wanted(registry);
             if !doomed.is_empty() {
                 self.destroy(doomed.drain(..));
@@ -105,19 +131,26 @@ impl Group {
 
     /// Cancels one child, and the nurseries inside it. Returns false if it had ended.
     pub(crate) fn cancel_child<T, E>(&self, handle: &Handle<T, E>, reason: &Reason) -> bool {
+        let (token, run_waker);
         let (told, nested) = {
             let mut registry = self.lock();
             let nested = registry.nested_of(handle);
             let Some(told) = registry.tell_one(handle, reason.clone()) else { return false };
+            let number = handle.header().number();
+            token = registry.tokens.task(number);
+            self.begin_grace(&mut registry.clock, Some(number));
+            run_waker = if self.grace().is_some() { registry.run_waker.take() } else { None };
             (told, nested)
         };
+        if let Some(token) = token {
+            token.cancel_with(reason.clone());
+        }
         for group in nested {
             group.raise_tree(Level::Cancelled, reason);
         }
-        match told {
-            Told::Doomed(claimed) => self.destroy_for(claimed, reason),
-            Told::Wake(waker) => panic::wake(waker),
-            Told::Busy => self.launch_wanted(self.lock()),
+        self.see_to(told, reason);
+        if let Some(waker) = run_waker {
+            panic::wake(waker);
         }
         true
     }
@@ -125,19 +158,66 @@ impl Group {
     /// Destroys one child where it waits, and everything in the nurseries inside it; if it is
     /// being polled, as soon as that poll is over. Returns false if it had ended.
     pub(crate) fn abort_child<T, E>(&self, handle: &Handle<T, E>, reason: &Reason) -> bool {
-        let (claimed, nested) = {
+        let (told, nested, token) = {
             let mut registry = self.lock();
             let nested = registry.nested_of(handle);
-            let Some(claimed) = registry.abort_one(handle, reason.clone()) else { return false };
-            (claimed, nested)
+            let Some(told) = registry.abort_one(handle, reason.clone()) else { return false };
+            (told, nested, registry.tokens.task(handle.header().number()))
         };
+        if let Some(token) = token {
+            token.raise(Level::Aborted, reason.clone());
+        }
         for group in nested {
             group.raise_tree(Level::Aborted, reason);
         }
-        if let Some(claimed) = claimed {
-            self.destroy_for(claimed, reason);
-        }
+        self.see_to(told, reason);
         true
+    }
+
+    /// Aborts a task, by its number, for the reason that it was cancelled for.
+    pub(super) fn abort_number(&self, number: u64) {
+        let mut registry = self.lock();
+        let Some(told) = registry.abort_number(number) else { return };
+        let (reason, token) = (registry.reason_of_number(number), registry.tokens.task(number));
+        drop(registry);
+        let Some(reason) = reason else { return };
+        if let Some(token) = token {
+            token.raise(Level::Aborted, reason.clone());
+        }
+        self.see_to(told, &reason);
+    }
+
+    fn see_to(&self, told: Told, reason: &Reason) {
+        match told {
+            Told::Doomed(claimed) => self.destroy_for(claimed, reason),
+            Told::Wake(waker) => panic::wake(waker),
+            Told::Busy => self.launch_wanted(self.lock()),
+        }
+    }
+
+    /// A nursery's time is over, and its body is to go on.
+    pub(super) fn stay_open(&self) {
+        let _registry = self.lock();
+        if !self.is_cancelled() {
+            self.body_stays.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Ends that, unless this is the cancel that it is for. The caller holds the lock.
+    fn cut_body(&self, _registry: &Registry, reason: &Reason) -> bool {
+        let stays = self.body_stays.load(Ordering::Relaxed);
+        let own = reason.kind() == ReasonKind::Deadline
+            && std::ptr::eq(reason.place(), self.config.place);
+        let cut = stays && !own;
+        if cut {
+            self.body_stays.store(false, Ordering::Relaxed);
+        }
+        cut
+    }
+
+    /// Tells whether the body is to leave.
+    pub(crate) fn is_body_cancelled(&self) -> bool {
+        self.is_cancelled() && !self.body_stays.load(Ordering::Relaxed)
     }
 
     /// Destroys a child for the reason that it was given first.
@@ -157,6 +237,7 @@ impl Group {
             task: Some(self.task_id(header)),
             name: header.name().map(Box::from),
             place: header.place(),
+            finalizer: false,
         };
         let ended = crate::record::Ended { ending: outcome.ending(), second: None };
         self.lock().report.note(ended, || who);

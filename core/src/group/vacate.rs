@@ -12,6 +12,8 @@ use std::task::Waker;
 pub(super) struct Vacated {
     pub(super) wake: Option<Waker>,
     pub(super) parked: Option<Waker>,
+    pub(super) home: Vec<Waker>,
+    pub(super) finale: bool,
     pub(super) close: bool,
     pub(super) poke: bool,
 }
@@ -23,7 +25,13 @@ impl Group {
         if !registry.is_vacant() {
             return vacated;
         }
+        let bodiless = matches!(registry.phase, Phase::Joining | Phase::Dropped);
+        if bodiless && registry.finale.is_waiting() {
+            vacated.finale = true;
+            return vacated;
+        }
         self.occupied.store(false, Ordering::Relaxed);
+        vacated.home = std::mem::take(&mut registry.home_wakers);
         let cancelled = self.is_cancelled();
         match registry.phase {
             // The body may spawn more: waking it once a child would be for nothing.
@@ -44,8 +52,11 @@ impl Group {
 
     /// Does what [`vacated`](Group::vacated) found. No lock is held.
     pub(super) fn follow(&self, vacated: Vacated) {
-        for waker in vacated.wake.into_iter().chain(vacated.parked) {
+        for waker in vacated.wake.into_iter().chain(vacated.parked).chain(vacated.home) {
             panic::wake(waker);
+        }
+        if vacated.finale {
+            self.start_finale();
         }
         if vacated.poke {
             self.poke_owner();
@@ -53,6 +64,34 @@ impl Group {
         if vacated.close {
             self.detach();
         }
+    }
+
+    /// Tells whether somebody is in it. Then the waker is woken when that has changed.
+    pub(crate) fn is_out(&self, waker: Option<&Waker>) -> bool {
+        // Cloned with no lock held.
+        let waker = waker.cloned();
+        let mut registry = self.lock();
+        let out = self.occupied.load(Ordering::Relaxed) && registry.phase != Phase::Closed;
+        let old = match waker {
+            Some(waker) if out => {
+                let same = registry.home_wakers.iter_mut().find(|old| old.will_wake(&waker));
+                match same {
+                    Some(_) => Some(waker),
+                    None => {
+                        registry.home_wakers.push(waker);
+                        None
+                    }
+                }
+            }
+            waker => waker,
+        };
+        drop(registry);
+        panic::drop_waker(old);
+        out
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().phase == Phase::Closed
     }
 
     /// Wakes the task or body that this group was opened in: it may wait, though cancelled, for

@@ -10,6 +10,7 @@
 //! | ABORT    | an abort, in the lock                    | never                       | to be destroyed as soon as the claim is free |
 //! | DONE     | the claim's holder, if HANDLE            | never                       | the outcome stands ready for the `Child` |
 //! | NOTIFIED | a wake that finds CLAIMED                | the claim's holder, before a poll | to be polled again |
+//! | SHIELD   | the task, in a poll, in the lock         | the task, or whoever drops the shield, in the lock | an abort is put off: nobody but its carrier destroys it |
 //! | WAKERS   | a count, in the upper bits: a waker's clone | that waker's drop        | so many wakers point to it |
 //!
 //! "In the lock" is the lock of the nursery's registry. The record's memory is freed by whoever
@@ -53,8 +54,9 @@ const CANCEL: u32 = 1 << 4;
 const ABORT: u32 = 1 << 5;
 const DONE: u32 = 1 << 6;
 const NOTIFIED: u32 = 1 << 7;
+const SHIELD: u32 = 1 << 8;
 /// One waker; the count is everything above the flags.
-const WAKER: u32 = 1 << 8;
+const WAKER: u32 = 1 << 9;
 const WAKERS: u32 = !(WAKER - 1);
 
 const HOLDERS: u32 = LINKED | CARRIED | HANDLE | WAKERS;
@@ -108,6 +110,11 @@ pub(crate) enum Last {
     Held,
 }
 
+/// An abort was ordered, and no shield puts it off.
+fn is_doomed(word: u32) -> bool {
+    word & (ABORT | SHIELD) == ABORT
+}
+
 impl State {
     pub(crate) fn new(handle: bool) -> State {
         let born = LINKED | CLAIMED;
@@ -123,6 +130,22 @@ impl State {
     pub(crate) fn is_cancelled(&self) -> bool {
         // Relaxed: a level, read again on every poll.
         self.0.load(Ordering::Relaxed) & CANCEL != 0
+    }
+
+    /// Tells whether a shield is up. The caller has the claim, or the registry's lock.
+    pub(crate) fn is_shielded(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & SHIELD != 0
+    }
+
+    /// The caller has the registry's lock, and the claim.
+    pub(crate) fn raise_shield(&self) {
+        // Relaxed, here and below: whoever destroys asks for it in the lock.
+        self.0.fetch_or(SHIELD, Ordering::Relaxed);
+    }
+
+    /// The caller has the registry's lock.
+    pub(crate) fn lower_shield(&self) {
+        self.0.fetch_and(!SHIELD, Ordering::Relaxed);
     }
 
     /// Tells whether the outcome stands ready for the handle.
@@ -154,7 +177,7 @@ impl State {
             // Acquire: pairs with `notify`. A wake that comes after this sets the flag again.
             now = self.0.fetch_and(!NOTIFIED, Ordering::AcqRel);
         }
-        now & ABORT == 0
+        !is_doomed(now)
     }
 
     /// A carrier binds itself. The caller has the claim and the registry's lock.
@@ -228,7 +251,7 @@ impl State {
     pub(crate) fn park(&self, cancel_seen: bool) -> Park {
         let mut old = self.0.load(Ordering::Relaxed);
         loop {
-            if old & ABORT != 0 {
+            if is_doomed(old) {
                 return Park::Aborted;
             }
             if old & CANCEL != 0 && !cancel_seen {

@@ -57,12 +57,29 @@ impl Registry {
     /// Tells the next member of the nursery's cancel or abort, and moves it on. None if everybody
     /// has been told.
     pub(crate) fn sweep_next(&mut self, abort: bool) -> Option<Told> {
-        if let Some(claimed) = self.claim_queued(abort) {
+        if let Some(claimed) = self.claim_queued(false) {
             return Some(Told::Doomed(claimed));
         }
-        let ptr = self.pop(LIVE)?;
+        let Some(ptr) = self.pop(LIVE) else {
+            return if abort { self.claim_unshielded().map(Told::Doomed) } else { None };
+        };
         self.push(ptr, TOLD);
-        Some(if abort { self.abort(ptr).map_or(Told::Busy, Told::Doomed) } else { self.tell(ptr) })
+        Some(if abort { self.abort(ptr) } else { self.tell(ptr) })
+    }
+
+    /// Claims the next of those that wait for another poll and have no shield up, and moves it to
+    /// TOLD.
+    fn claim_unshielded(&mut self) -> Option<Claimed> {
+        let mut at = self.head(WOKEN);
+        while let Some(ptr) = at {
+            at = self.next(ptr);
+            // SAFETY: it stands in a list and the lock is held.
+            let state = unsafe { ptr.header() }.state();
+            if !state.is_shielded() {
+                return self.unqueue(ptr);
+            }
+        }
+        None
     }
 
     /// Puts everybody who was told of the cancel back among the live, for an abort.
@@ -84,10 +101,45 @@ impl Registry {
         &mut self,
         handle: &Handle<T, E>,
         reason: Reason,
-    ) -> Option<Option<Claimed>> {
+    ) -> Option<Told> {
         let ptr = self.member(handle)?;
         self.keep_reason(ptr, reason);
         Some(self.abort(ptr))
+    }
+
+    /// As [`abort_one`](Registry::abort_one), by the member's number, for the reason that it has.
+    pub(crate) fn abort_number(&mut self, number: u64) -> Option<Told> {
+        let ptr = self.find(number)?;
+        Some(self.abort(ptr))
+    }
+
+    /// Takes down a member's shield. Wakes it if it was cancelled: gives its carrier's waker, or puts
+    /// it in the queue.
+    pub(crate) fn lower_shield(&mut self, number: u64) -> Option<Waker> {
+        let ptr = self.find(number)?;
+        // SAFETY: it stands in a list and the lock is held.
+        let state = unsafe { ptr.header() }.state();
+        state.lower_shield();
+        if !state.is_cancelled() {
+            return None;
+        }
+        // SAFETY: as above.
+        let claimed = unsafe { ptr.claim() }?;
+        self.wake(claimed)
+    }
+
+    /// Finds a member by its number: one by one, for what happens seldom.
+    fn find(&self, number: u64) -> Option<Ptr> {
+        [LIVE, TOLD, WOKEN, QUEUE].into_iter().find_map(|list| {
+            let mut at = self.head(list);
+            while let Some(ptr) = at {
+                if self.number(ptr) == number {
+                    return Some(ptr);
+                }
+                at = self.next(ptr);
+            }
+            None
+        })
     }
 
     fn tell(&mut self, ptr: Ptr) -> Told {
@@ -96,14 +148,20 @@ impl Registry {
         let won = unsafe { ptr.order(false) };
         match won.or_else(|| if list == QUEUE { self.unqueue(ptr) } else { None }) {
             None => Told::Busy,
-            Some(claimed) if claimed.header().polls() == 0 => Told::Doomed(claimed),
+            Some(claimed) if claimed.header().is_unstarted() => Told::Doomed(claimed),
             Some(claimed) => self.wake(claimed).map_or(Told::Busy, Told::Wake),
         }
     }
 
-    fn abort(&mut self, ptr: Ptr) -> Option<Claimed> {
+    fn abort(&mut self, ptr: Ptr) -> Told {
         // SAFETY: the record stands in a list and the lock is held.
-        unsafe { ptr.order(true) }.or_else(|| self.unqueue(ptr))
+        let won = unsafe { ptr.order(true) };
+        // SAFETY: as above.
+        if unsafe { ptr.header() }.state().is_shielded() {
+            // It sees for itself, when the shield is lifted.
+            return won.and_then(|claimed| self.wake(claimed)).map_or(Told::Busy, Told::Wake);
+        }
+        won.or_else(|| self.unqueue(ptr)).map_or(Told::Busy, Told::Doomed)
     }
 
     /// Takes over the claim of a record that is queued, and moves it to TOLD.

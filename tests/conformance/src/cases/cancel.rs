@@ -228,12 +228,12 @@ pub(super) async fn x08_blocking_work_is_a_child(runtime: Runtime) {
     nursery_on::<String>(runtime)
         .run(async |n| {
             if !has_pool {
-                let error = n.blocking(|| Ok(())).map(drop).unwrap_err();
+                let error = n.blocking(|_| Ok(())).map(drop).unwrap_err();
                 assert!(error.to_string().contains("a blocking pool"), "{error}");
                 return Ok(());
             }
             let guard = counts.guard();
-            let child = n.named("job").blocking(move || {
+            let child = n.named("job").blocking(move |_| {
                 drop(guard);
                 Ok((6, task_id()))
             });
@@ -241,7 +241,7 @@ pub(super) async fn x08_blocking_work_is_a_child(runtime: Runtime) {
             let id = child.id();
             assert_eq!(child.join().await.unwrap(), (6, id));
             assert_eq!(counts.drops(), 1);
-            let seen = n.blocking(|| {
+            let seen = n.blocking(|_| {
                 while !is_cancelled() {
                     std::thread::yield_now();
                 }

@@ -1,0 +1,217 @@
+//! A nursery's time: its deadline, and the grace that it gives to those who are cancelled.
+//!
+//! The nursery's future waits for the next of these moments, whenever it is polled; whoever sets one
+//! wakes it. So the timer is released with the future, and a nursery without any of them pays one
+//! load a poll.
+
+use super::{Config, Group};
+use crate::context;
+use crate::reason::{Level, Reason, ReasonKind};
+use crate::scope::earlier;
+use crate::sync::Ordering;
+use crate::time::{Alarm, Unsupported};
+use allhome_rt::Runtime;
+use std::collections::VecDeque;
+use std::task::Context;
+use std::time::{Duration, Instant};
+
+/// What a nursery's future is to see to, and when.
+#[derive(Default)]
+pub(crate) struct Clock {
+    /// When the nursery is to be cancelled.
+    deadline: Option<Instant>,
+    /// The body stays when it is.
+    partial: bool,
+    /// When everybody is to be aborted: the nursery's grace is over.
+    grace: Option<Instant>,
+    /// When tasks that were cancelled on their own are, by their numbers, in order.
+    graces: VecDeque<(Instant, u64)>,
+}
+
+impl Clock {
+    /// Returns the next moment.
+    fn next(&self) -> Option<Instant> {
+        let front = self.graces.front().map(|&(at, _)| at);
+        earlier(earlier(self.deadline, self.grace), front)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+}
+
+/// A moment that is due.
+enum Due {
+    Deadline { partial: bool },
+    Grace,
+    Task(u64),
+}
+
+/// The timer of a nursery's future.
+#[derive(Default)]
+pub(crate) struct Bell {
+    alarm: Option<Alarm>,
+    at: Option<Instant>,
+}
+
+impl Bell {
+    /// Does what is due, and waits for what comes next.
+    pub(crate) fn poll(&mut self, group: &Group, cx: &mut Context<'_>) {
+        // Relaxed: whoever sets it wakes us after that.
+        while group.timed.load(Ordering::Relaxed) {
+            let next = group.lock().clock.next();
+            if self.at != next {
+                self.at = next;
+                self.alarm = next.map(Alarm::at_instant);
+            }
+            let Some(alarm) = &mut self.alarm else { return };
+            if context::enter(group, None, || alarm.poll(cx)).is_pending() {
+                return;
+            }
+            (self.at, self.alarm) = (None, None);
+            group.ring();
+        }
+    }
+
+    /// Tells whether a moment was set that it does not wait for. The lock is held.
+    pub(crate) fn is_late(&self, clock: &Clock) -> bool {
+        clock.next() != self.at
+    }
+}
+
+impl Config {
+    /// Says whether the runtime can keep the times that a nursery is opened with.
+    pub(crate) fn check(&self, runtime: &Runtime) -> Result<(), Unsupported> {
+        let grace = self.grace.is_some_and(|grace| grace > Duration::ZERO && grace < Duration::MAX);
+        let never = matches!(self.deadline, None | Some(When::After(Duration::MAX)));
+        if runtime.timer().is_none() && (grace || !never) {
+            return Err(Unsupported::new("a timer", runtime.name()));
+        }
+        Ok(())
+    }
+}
+
+impl Group {
+    fn now(&self) -> Option<Instant> {
+        self.runtime.timer().map(|timer| timer.now())
+    }
+
+    /// Begins to keep the times that the nursery was opened with.
+    pub(crate) fn start_clock(&self) {
+        let deadline = match self.config.deadline {
+            Some(When::At(at)) => Some(at),
+            Some(When::After(after)) => self.now().and_then(|now| now.checked_add(after)),
+            None => None,
+        };
+        if deadline.is_some() {
+            let mut registry = self.lock();
+            registry.clock.deadline = deadline;
+            registry.clock.partial = self.config.partial;
+            self.timed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Moves the nursery's own deadline, or takes it away. Returns false if it is cancelled or
+    /// closed.
+    pub(crate) fn move_deadline(&self, at: Option<Instant>) -> Result<bool, Unsupported> {
+        if at.is_some() && self.runtime.timer().is_none() {
+            return Err(Unsupported::new("a timer", self.runtime.name()));
+        }
+        let waker = {
+            let mut registry = self.lock();
+            if self.is_cancelled() || registry.phase == super::registry::Phase::Closed {
+                return Ok(false);
+            }
+            registry.clock.deadline = at;
+            self.timed.store(true, Ordering::Relaxed);
+            registry.run_waker.take()
+        };
+        if let Some(waker) = waker {
+            crate::panic::wake(waker);
+        }
+        Ok(true)
+    }
+
+    /// Returns the earliest of the deadlines of the nursery and of what it is in.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let (mut least, mut at) = (None, self.arc());
+        while let Some(group) = at {
+            let registry = group.lock();
+            least = earlier(least, earlier(registry.clock.deadline(), group.around_deadline));
+            let parent = registry.parent.as_ref().map(|(parent, _)| parent.clone());
+            drop(registry);
+            at = if group.shielded { None } else { parent };
+        }
+        least
+    }
+
+    /// Begins the grace of everybody, or of one task. The caller holds the lock, and wakes the
+    /// nursery's future after it.
+    pub(super) fn begin_grace(&self, clock: &mut Clock, task: Option<u64>) {
+        let Some(grace) = self.grace() else { return };
+        // One that is never over needs no timer.
+        let Some(at) = self.now().and_then(|now| now.checked_add(grace)) else { return };
+        match task {
+            Some(number) => clock.graces.push_back((at, number)),
+            None => clock.grace = Some(at),
+        }
+        self.timed.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns how long those who are cancelled may go on, if they may.
+    pub(super) fn grace(&self) -> Option<Duration> {
+        self.config.grace.filter(|grace| !grace.is_zero())
+    }
+
+    /// Tells whether those who were cancelled may go on.
+    pub(crate) fn is_in_grace(&self) -> bool {
+        self.grace().is_some() && self.level() < Level::Aborted
+    }
+
+    /// Does what is due.
+    fn ring(&self) {
+        let Some(now) = self.now() else { return };
+        while let Some(due) = self.due(now) {
+            match due {
+                Due::Deadline { partial } => {
+                    let place = self.config.place;
+                    let reason = Reason::of(ReasonKind::Deadline, String::new(), None, place);
+                    if partial {
+                        self.stay_open();
+                    }
+                    self.raise_tree(Level::Cancelled, &reason);
+                }
+                Due::Grace => {
+                    let reason = self.lock().reason.clone();
+                    let place = self.config.place;
+                    let over = || Reason::of(ReasonKind::Aborted, String::new(), None, place);
+                    self.raise_tree(Level::Aborted, &reason.unwrap_or_else(over));
+                }
+                Due::Task(number) => self.abort_number(number),
+            }
+        }
+    }
+
+    fn due(&self, now: Instant) -> Option<Due> {
+        let mut registry = self.lock();
+        let clock = &mut registry.clock;
+        let is_due = |at: &mut Instant| *at <= now;
+        if clock.deadline.take_if(is_due).is_some() {
+            return Some(Due::Deadline { partial: clock.partial });
+        }
+        if clock.grace.take_if(is_due).is_some() {
+            return Some(Due::Grace);
+        }
+        if clock.graces.front().is_some_and(|&(at, _)| at <= now) {
+            return clock.graces.pop_front().map(|(_, number)| Due::Task(number));
+        }
+        None
+    }
+}
+
+/// A moment, as a nursery is given it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum When {
+    After(Duration),
+    At(Instant),
+}

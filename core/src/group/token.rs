@@ -1,0 +1,139 @@
+//! The tokens of a nursery, its tasks and its body: what code that takes a token is given. They are
+//! made when somebody asks for one; until then a nursery and its tasks cost none.
+//!
+//! The nursery's token and the nursery rise together: whichever rises first raises the other. A
+//! task's token is a child of it.
+
+use super::Group;
+use super::registry::Registry;
+use crate::cancel::{CancelToken, Listener, Registration};
+use crate::context::TaskFrame;
+use crate::reason::{Level, Reason};
+use crate::record::Header;
+use crate::sync::{Arc, Weak};
+use std::collections::BTreeMap;
+
+#[derive(Default)]
+pub(crate) struct Tokens {
+    own: Option<CancelToken>,
+    /// By the tasks' numbers.
+    tasks: BTreeMap<u64, CancelToken>,
+    /// What cancels the nursery with a scope that it was opened in.
+    link: Option<Registration>,
+}
+
+impl Tokens {
+    pub(super) fn own(&self) -> Option<CancelToken> {
+        self.own.clone()
+    }
+
+    pub(super) fn task(&self, number: u64) -> Option<CancelToken> {
+        self.tasks.get(&number).cloned()
+    }
+
+    /// Takes a task's token: it leaves. Dropped with no lock held.
+    pub(super) fn take_task(&mut self, number: u64) -> Option<CancelToken> {
+        if self.tasks.is_empty() { None } else { self.tasks.remove(&number) }
+    }
+
+    /// Takes what leads to others: the nursery is closed. Dropped with no lock held.
+    pub(super) fn take_link(&mut self) -> Option<Registration> {
+        self.link.take()
+    }
+}
+
+impl Listener for Group {
+    fn raised(&self, level: Level, reason: &Reason) {
+        match level {
+            Level::Running => {}
+            Level::Draining => drop(self.close()),
+            Level::Cancelled | Level::Aborted => self.raise_tree(level, reason),
+        }
+    }
+}
+
+impl Group {
+    fn listener(&self) -> Weak<dyn Listener> {
+        self.weak()
+    }
+
+    /// Returns the nursery's token.
+    pub(crate) fn token(&self) -> CancelToken {
+        self.own_token(&mut self.lock())
+    }
+
+    fn own_token(&self, registry: &mut Registry) -> CancelToken {
+        let reason = registry.reason.clone();
+        let make = || CancelToken::born(self.level(), reason, self.listener());
+        registry.tokens.own.get_or_insert_with(make).clone()
+    }
+
+    fn task_token(&self, number: u64) -> CancelToken {
+        let mut registry = self.lock();
+        if let Some(token) = registry.tokens.task(number) {
+            return token;
+        }
+        let token = self.own_token(&mut registry).child();
+        if let Some(reason) = registry.own_reasons.get(&number) {
+            // Nobody waits for it yet: the lock may be held.
+            token.cancel_with(reason.clone());
+        }
+        registry.tokens.tasks.insert(number, token.clone());
+        token
+    }
+
+    /// Hangs the nursery on another token: it is a child of that from now on.
+    pub(crate) fn hang_on(&self, token: &CancelToken) {
+        let own = token.child_with(self.listener());
+        self.lock().tokens.own = Some(own.clone());
+        // A listener is not told what its token was born with.
+        match own.level() {
+            Level::Running => {}
+            level => self.raised(level, &own.reason().unwrap_or_else(|| Reason::new("drained"))),
+        }
+    }
+
+    /// Has the nursery cancelled with the token of a scope.
+    pub(crate) fn link_to(&self, token: &CancelToken) {
+        let weak = self.weak();
+        let link = token.on_cancel(move |reason| {
+            if let Some(group) = weak.upgrade() {
+                group.raise_tree(Level::Cancelled, reason);
+            }
+        });
+        self.lock().tokens.link = Some(link);
+    }
+
+    fn weak(&self) -> Weak<Group> {
+        self.me.clone()
+    }
+}
+
+impl TaskFrame<'_> {
+    pub(crate) fn is_cancelled(&self) -> bool {
+        match self.header() {
+            Some(header) => header.state().is_cancelled() || self.group.is_cancelled(),
+            None => self.group.is_body_cancelled(),
+        }
+    }
+
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        if !self.is_cancelled() {
+            return None;
+        }
+        let registry = self.group.lock();
+        match self.header() {
+            Some(header) => registry.reason_of_number(header.number()),
+            None => registry.reason.clone(),
+        }
+    }
+
+    /// Returns the token of the task, or, in a body, of the nursery.
+    pub(crate) fn token(&self) -> Option<CancelToken> {
+        let group: Arc<Group> = self.group.arc()?;
+        Some(match self.header().map(Header::number) {
+            Some(number) => group.task_token(number),
+            None => group.token(),
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! Spawning children that have a name.
+
+use crate::blocking::BlockingCx;
+use crate::child::{Child, Spawned};
+use crate::nursery::Nursery;
+use crate::record::Fresh;
+use crate::time::Unsupported;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+
+/// A nursery's handle with a name for the next child; made by [`Nursery::named`].
+#[must_use = "a name does nothing until a child is spawned with it"]
+pub struct Named<'a, E> {
+    nursery: &'a Nursery<E>,
+    name: Box<str>,
+}
+
+impl<'a, E: Send + Sync + 'static> Named<'a, E> {
+    pub(crate) fn new(nursery: &'a Nursery<E>, name: Box<str>) -> Named<'a, E> {
+        Named { nursery, name }
+    }
+
+    /// As [`Nursery::spawn`].
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> Spawned
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        let fresh = Fresh::new(future, Some(self.name), Location::caller());
+        Spawned::new(self.nursery.group.admit(fresh))
+    }
+
+    /// As [`Nursery::fork`].
+    #[track_caller]
+    pub fn fork<T, F>(self, future: F) -> Child<T, E>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.nursery.fork_named(future, Some(self.name), Location::caller())
+    }
+
+    /// As [`Nursery::fork_with`].
+    #[track_caller]
+    pub fn fork_with<T, F, Fut>(self, f: F) -> Child<T, E>
+    where
+        F: FnOnce(Nursery<E>) -> Fut,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let future = f(self.nursery.clone());
+        self.fork(future)
+    }
+
+    /// As [`Nursery::blocking`].
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`] if the runtime has no blocking pool.
+    #[track_caller]
+    pub fn blocking<T, F>(self, work: F) -> Result<Child<T, E>, Unsupported>
+    where
+        F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.nursery.blocking_named(work, Some(self.name), Location::caller())
+    }
+}
+
+impl<E> fmt::Debug for Named<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Named").field("name", &self.name).finish_non_exhaustive()
+    }
+}

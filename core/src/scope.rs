@@ -1,0 +1,275 @@
+//! Scopes inside a task or body: parts of it that are cancelled on their own, or later.
+//!
+//! A scope is a part of the future that polls it, and shows in the [ambient context](crate::context)
+//! while what is inside is polled or destroyed. What is cancelled is asked from the inside out:
+//!
+//! | frame                | answer                                                         |
+//! |----------------------|----------------------------------------------------------------|
+//! | deadline, expired    | cancelled                                                      |
+//! | deadline             | as the frame around it                                         |
+//! | shield               | not cancelled                                                  |
+//! | shield, budget spent | as the frame around it                                         |
+//! | island               | as the frame around it, and shields further out are looked through |
+//! | task, body           | as the task or its nursery                                     |
+//!
+//! A nursery that is opened in a scope is cancelled with it: it hangs on the token of the scope,
+//! which is made when somebody asks for it.
+
+mod cut;
+pub(crate) mod island;
+pub(crate) mod shield;
+pub(crate) mod timeout;
+
+use crate::cancel::CancelToken;
+use crate::context::{self, Frame, Kind};
+use crate::group::Group;
+use crate::reason::Reason;
+use crate::sync::{Arc, Weak};
+use shield::Shields;
+use std::cell::{Cell, RefCell};
+use std::task::Waker;
+use std::time::Instant;
+
+/// What a scope does with the cancel of what is around it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Cut {
+    /// Lets it through, and adds its own.
+    Deadline,
+    /// Holds it back, until it is lifted.
+    Shield,
+    /// Lets it through where a shield around it would not.
+    Island,
+}
+
+pub(crate) struct Scope {
+    cut: Cut,
+    /// Why what is inside is cancelled: a deadline that has passed, a shield that is lifted.
+    reason: RefCell<Option<Reason>>,
+    deadline: Cell<Option<Instant>>,
+    token: RefCell<Option<CancelToken>>,
+    /// The nurseries that were opened inside.
+    groups: RefCell<Vec<Weak<Group>>>,
+    shields: Shields,
+}
+
+/// What one frame tells of a cancel.
+enum See {
+    Cancelled,
+    Hidden,
+    Outer,
+}
+
+impl Scope {
+    pub(crate) fn new(cut: Cut) -> Scope {
+        Scope {
+            cut,
+            reason: RefCell::new(None),
+            deadline: Cell::new(None),
+            token: RefCell::new(None),
+            groups: RefCell::new(Vec::new()),
+            shields: Shields::default(),
+        }
+    }
+
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        self.reason.borrow().clone()
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.reason.borrow().is_some()
+    }
+
+    pub(crate) fn set_deadline(&self, at: Option<Instant>) {
+        self.deadline.set(at);
+    }
+
+    /// Cancels what is inside.
+    pub(crate) fn cancel(&self, reason: Reason) {
+        *self.reason.borrow_mut() = Some(reason.clone());
+        // Cloned: whoever is woken by this may ask for it.
+        let token = self.token.borrow().clone();
+        if let Some(token) = token {
+            token.cancel_with(reason);
+        }
+    }
+
+    /// Notes a nursery that is opened inside.
+    fn add(&self, group: &Arc<Group>) {
+        let mut groups = self.groups.borrow_mut();
+        if groups.len() == groups.capacity() {
+            groups.retain(|group| group.upgrade().is_some_and(|group| !group.is_closed()));
+        }
+        groups.push(Arc::downgrade(group));
+    }
+
+    /// Tells whether what is inside may not be dropped yet: a nursery is not home, or a shield is
+    /// up. Whoever changes that wakes the waker, if there is one.
+    pub(crate) fn holds(&self, waker: Option<&Waker>) -> bool {
+        let groups = self.groups.borrow();
+        let mut groups = groups.iter().filter_map(Weak::upgrade);
+        self.shields.are_up() || groups.any(|group| group.is_out(waker))
+    }
+
+    /// Tells whether a nursery inside is home and not closed.
+    pub(crate) fn has_open(&self) -> bool {
+        let groups = self.groups.borrow();
+        groups.iter().filter_map(Weak::upgrade).any(|group| !group.is_closed())
+    }
+
+    /// Returns the scope's token; makes one if there is none.
+    fn token(&self, outer: impl FnOnce() -> Option<CancelToken>) -> CancelToken {
+        if let Some(token) = &*self.token.borrow() {
+            return token.clone();
+        }
+        let token = outer().map_or_else(CancelToken::new, |outer| outer.child());
+        if let Some(reason) = self.reason() {
+            token.cancel_with(reason);
+        }
+        *self.token.borrow_mut() = Some(token.clone());
+        token
+    }
+
+    fn see(&self, through: &mut bool) -> See {
+        match self.cut {
+            Cut::Deadline if self.is_cancelled() => See::Cancelled,
+            Cut::Shield if !*through && !self.is_cancelled() => See::Hidden,
+            Cut::Island => {
+                *through = true;
+                See::Outer
+            }
+            Cut::Deadline | Cut::Shield => See::Outer,
+        }
+    }
+}
+
+/// Tells whether what runs in this frame is cancelled. With `through`, shields are looked through.
+pub(crate) fn is_cancelled(mut at: Option<&Frame<'_>>, mut through: bool) -> bool {
+    while let Some(frame) = at {
+        match &frame.kind {
+            Kind::Task(task) => return task.is_cancelled(),
+            Kind::Scope(scope) => match scope.see(&mut through) {
+                See::Cancelled => return true,
+                See::Hidden => return false,
+                See::Outer => {}
+            },
+            Kind::Values(_) => {}
+        }
+        at = frame.outer();
+    }
+    false
+}
+
+/// Returns why.
+pub(crate) fn reason(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<Reason> {
+    while let Some(frame) = at {
+        match &frame.kind {
+            Kind::Task(task) => return task.reason(),
+            Kind::Scope(scope) => match scope.see(&mut through) {
+                See::Cancelled => return scope.reason(),
+                See::Hidden => return None,
+                See::Outer => {}
+            },
+            Kind::Values(_) => {}
+        }
+        at = frame.outer();
+    }
+    None
+}
+
+/// Returns the token that is cancelled with what runs in this frame. None outside of any nursery.
+pub(crate) fn token(at: Option<&Frame<'_>>, mut through: bool) -> Option<CancelToken> {
+    let frame = at?;
+    match &frame.kind {
+        Kind::Task(task) => task.token(),
+        Kind::Values(_) => token(frame.outer(), through),
+        Kind::Scope(scope) => match scope.cut {
+            Cut::Deadline => Some(scope.token(|| token(frame.outer(), through))),
+            Cut::Shield if !through && !scope.is_cancelled() => Some(scope.token(|| None)),
+            cut => {
+                through |= cut == Cut::Island;
+                token(frame.outer(), through)
+            }
+        },
+    }
+}
+
+/// What a nursery that is opened here inherits from the scopes around it.
+#[derive(Default)]
+pub(crate) struct Around {
+    /// A shield keeps the cancel of the task away.
+    pub(crate) shielded: bool,
+    /// The nursery is cancelled with this.
+    pub(crate) token: Option<CancelToken>,
+    /// The earliest deadline of a scope.
+    pub(crate) deadline: Option<Instant>,
+    /// There are scopes at all.
+    pub(crate) scoped: bool,
+}
+
+/// Enters a nursery into the scopes that it is opened in.
+pub(crate) fn enroll(group: &Arc<Group>) {
+    context::current(|mut at| {
+        while let Some(frame) = at {
+            match &frame.kind {
+                Kind::Task(_) => return,
+                Kind::Scope(scope) => scope.add(group),
+                Kind::Values(_) => {}
+            }
+            at = frame.outer();
+        }
+    });
+}
+
+/// Looks around for a nursery that is about to be opened.
+pub(crate) fn around() -> Around {
+    context::current(|here| {
+        let (mut at, mut through, mut around) = (here, false, Around::default());
+        let mut hangs = false;
+        while let Some(frame) = at {
+            match &frame.kind {
+                Kind::Task(_) => break,
+                Kind::Scope(scope) => {
+                    around.scoped = true;
+                    let hides = matches!(scope.see(&mut through), See::Hidden);
+                    hangs |= !around.shielded && (hides || scope.cut == Cut::Deadline);
+                    if !around.shielded {
+                        around.deadline = earlier(around.deadline, scope.deadline.get());
+                    }
+                    around.shielded |= hides;
+                }
+                Kind::Values(_) => {}
+            }
+            at = frame.outer();
+        }
+        if hangs {
+            around.token = token(here, false);
+        }
+        around
+    })
+}
+
+/// Returns the earliest deadline that holds in this frame.
+pub(crate) fn deadline(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<Instant> {
+    let mut least = None;
+    while let Some(frame) = at {
+        match &frame.kind {
+            Kind::Task(task) => return earlier(least, task.group.deadline()),
+            Kind::Scope(scope) => {
+                least = earlier(least, scope.deadline.get());
+                if matches!(scope.see(&mut through), See::Hidden) {
+                    return least;
+                }
+            }
+            Kind::Values(_) => {}
+        }
+        at = frame.outer();
+    }
+    least
+}
+
+pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

@@ -1,0 +1,53 @@
+//! The end of what is inside a scope that was cancelled: one last poll, and then it is dropped where
+//! it waits, as a task is.
+
+use super::Scope;
+use crate::context;
+use crate::reason::Reason;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Polls what is inside. `cancelled` tells whether, and why, it is to leave.
+pub(super) fn poll<F: Future>(
+    scope: &Scope,
+    mut inside: Pin<&mut Option<F>>,
+    cx: &mut Context<'_>,
+    mut cancelled: impl FnMut(&mut Context<'_>) -> Option<Reason>,
+) -> Poll<Result<F::Output, Reason>> {
+    loop {
+        let seen = cancelled(cx);
+        let held = seen.is_some() && scope.holds(None);
+        let polled = context::inside(scope, || {
+            let future = inside.as_mut().as_pin_mut();
+            future.expect("a scope is not polled after it was ready").poll(cx)
+        });
+        if let Poll::Ready(value) = polled {
+            drop_inside(scope, inside);
+            return Poll::Ready(Ok(value));
+        }
+        let Some(reason) = seen else {
+            if cancelled(cx).is_some() {
+                // It gets one poll that shows the cancel.
+                continue;
+            }
+            return Poll::Pending;
+        };
+        if scope.holds(Some(cx.waker())) {
+            return Poll::Pending;
+        }
+        if held && scope.has_open() {
+            // A nursery came home during the poll, which was too early to see that.
+            continue;
+        }
+        drop_inside(scope, inside);
+        return Poll::Ready(Err(reason));
+    }
+}
+
+/// Drops what is inside, there.
+pub(super) fn drop_inside<F>(scope: &Scope, mut inside: Pin<&mut Option<F>>) {
+    if inside.is_some() {
+        context::inside(scope, || inside.set(None));
+    }
+}
