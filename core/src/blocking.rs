@@ -5,14 +5,13 @@ use crate::cancel::CancelToken;
 use crate::context::{self, Leave};
 use crate::reason::Reason;
 use crate::scope::island::island;
-use crate::sync::Arc;
+use crate::sync::{Arc, Thread, current_thread, park_thread};
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 
 /// What [blocking work](crate::Nursery::blocking) is given: how it hears of a cancel, and how it
 /// waits for a future.
@@ -82,7 +81,7 @@ impl BlockingCx {
     /// # }
     /// ```
     pub fn block_on<F: Future>(&self, future: F) -> Result<F::Output, Reason> {
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let waker = Waker::from(Arc::new(Unpark(current_thread())));
         let mut cx = Context::from_waker(&waker);
         let (mut future, mut stop) = (pin!(island(future)), pin!(cancelled()));
         loop {
@@ -97,9 +96,9 @@ impl BlockingCx {
                 Poll::Pending if _stop.is_ready() => {
                     // A nursery inside is not home.
                     stop.set(cancelled());
-                    thread::park();
+                    park_thread();
                 }
-                Poll::Pending => thread::park(),
+                Poll::Pending => park_thread(),
             }
         }
     }

@@ -7,6 +7,9 @@ pub(crate) use std::sync::{Arc, Weak};
 
 pub(crate) use std::thread::panicking;
 
+/// For threads that block: never part of a model.
+pub(crate) use std::thread::{Thread, current as current_thread, park as park_thread};
+
 /// Process-wide counters: never part of a model.
 pub(crate) use std::sync::atomic::AtomicU64 as GlobalU64;
 
