@@ -4,12 +4,14 @@
 
 #![forbid(unsafe_code)]
 
+mod clock;
 mod hold;
 mod manner;
 mod program;
 mod root;
 mod stepped;
 
+pub use clock::Clock;
 pub use hold::{Hold, within};
 pub use manner::{AtSpawn, AtWake, Manner};
 pub use program::program;

@@ -95,7 +95,12 @@ impl Stepped {
 
     /// Returns the runtime that nurseries are opened on.
     pub fn runtime(&self) -> Runtime {
-        Runtime::new("stepped", Spawner(self.shared.clone()))
+        Runtime::new("stepped", self.spawner())
+    }
+
+    /// Returns what a runtime spawns with.
+    pub fn spawner(&self) -> impl Spawn + 'static {
+        Spawner(self.shared.clone())
     }
 
     /// Returns how many tasks are there, neither done nor dropped.

@@ -1,0 +1,545 @@
+//! Deadlines, timeouts and grace, on a clock that the test moves.
+
+use allhome::{
+    Cause, Level, ReasonKind, ThreadPool, TimeoutError, block_on, cancel_reason, cancelled,
+    deadline, fail_after, fail_at, is_cancelled, move_on_after, move_on_at, nursery, nursery_on,
+    remaining, reserve, shield, sleep, yield_now,
+};
+use allhome_conformance::Counts;
+use allhome_rt::{Runtime, Timer};
+use allhome_runs::{Clock, Stepped, Wakes, poll_once};
+use std::convert::Infallible;
+use std::future::{Future, pending, poll_fn, ready};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn world() -> (Stepped, Clock, Runtime) {
+    let (stepped, clock) = (Stepped::new(1), Clock::new());
+    let runtime = clock.runtime(&stepped);
+    (stepped, clock, runtime)
+}
+
+/// Runs this as a nursery's body.
+fn in_body<R, F: Future<Output = R>>(body: impl FnOnce(Clock) -> F) -> R {
+    let (stepped, clock, runtime) = world();
+    let body = body(clock.clone());
+    let run = nursery_on::<Infallible>(runtime).run(|_| async { Ok(body.await) });
+    let result = clock.drive(&stepped, run).unwrap();
+    assert_eq!(clock.sleeps(), 0, "a timer was not released");
+    result
+}
+
+#[test]
+fn t01_deadline_cancels_the_nursery_and_what_is_in_it() {
+    let (stepped, clock, runtime) = world();
+    let (counts, inside) = (Counts::new(), Counts::new());
+    let (count, deep) = (counts.clone(), inside.clone());
+    let run = nursery_on::<Infallible>(runtime).deadline(5 * SECOND).run(async |n| {
+        n.spawn(count.parked().child());
+        n.spawn(async move {
+            let inner = nursery::<Infallible>().run(async |n| {
+                n.spawn(deep.parked().child());
+                pending::<Result<(), _>>().await
+            });
+            let error = inner.await.unwrap_err();
+            assert_eq!(error.reason().unwrap().kind(), ReasonKind::Deadline);
+            Ok(())
+        });
+        pending::<Result<(), _>>().await
+    });
+    let error = clock.drive(&stepped, run).unwrap_err();
+    assert!(error.is_timeout());
+    assert_eq!(error.reason().unwrap().kind(), ReasonKind::Deadline);
+    assert!(matches!(error.first().cause(), Cause::Cancelled(_)), "the body, which had no value");
+    assert_eq!((counts.polls(), counts.drops()), (2, 1), "one last poll");
+    assert_eq!((inside.polls(), inside.drops()), (2, 1), "one last poll");
+    assert_eq!(clock.elapsed(), 5 * SECOND);
+}
+
+#[test]
+fn t02_earliest_deadline_on_the_way_down_holds() {
+    let (stepped, clock, runtime) = world();
+    let start = clock.now();
+    let at = |seconds| Some(start + seconds * SECOND);
+    let run = nursery_on::<Infallible>(runtime).deadline(10 * SECOND).run(async |n| {
+        assert_eq!((deadline(), n.deadline()), (at(10), at(10)));
+        let later = nursery::<Infallible>().deadline(20 * SECOND).run(async |n| {
+            let child = n.fork(async { Ok(deadline()) });
+            Ok((n.deadline(), child.join().await.unwrap()))
+        });
+        assert_eq!(later.await.unwrap(), (at(10), at(10)), "that of the nursery around");
+        let earlier = nursery::<Infallible>().deadline(3 * SECOND).run(async |n| {
+            let child = n.fork(async { Ok(deadline()) });
+            Ok(child.join().await.unwrap())
+        });
+        assert_eq!(earlier.await.unwrap(), at(3));
+        let scope = move_on_after(7 * SECOND, async {
+            sleep(SECOND).await.unwrap();
+            let inner = nursery::<Infallible>().run(async |n| {
+                Ok((remaining(), n.fork(async { Ok(deadline()) }).join().await.unwrap()))
+            });
+            (deadline(), inner.await.unwrap())
+        });
+        let found = scope.await.unwrap().unwrap();
+        assert_eq!(found, (at(7), (Some(6 * SECOND), at(7))), "that of a scope");
+        assert_eq!(remaining(), Some(9 * SECOND));
+        let shielded = shield(4 * SECOND, async { (deadline(), remaining()) });
+        assert_eq!(shielded.await.unwrap(), (None, None), "a shield keeps them away");
+        Ok(())
+    });
+    clock.drive(&stepped, run).unwrap();
+    assert_eq!((deadline(), remaining()), (None, None), "nowhere");
+}
+
+#[test]
+fn t03_zero_past_far_and_never_are_fine() {
+    let (stepped, clock, runtime) = world();
+    clock
+        .drive(
+            &stepped,
+            nursery_on::<Infallible>(&runtime).run(async |_| {
+                sleep(SECOND).await.unwrap();
+                Ok(())
+            }),
+        )
+        .unwrap();
+    let past = clock.now() - SECOND / 2;
+    let builder = || nursery_on::<Infallible>(&runtime);
+    for builder in [builder().deadline(Duration::ZERO), builder().deadline_at(past)] {
+        let run = builder.run(async |n| {
+            assert!(is_cancelled(), "from the first poll on");
+            assert!(!n.spawn(pending()).is_admitted());
+            pending::<Result<(), _>>().await
+        });
+        assert!(clock.drive(&stepped, run).unwrap_err().is_timeout());
+    }
+    // A value that is ready in the poll that shows it wins.
+    let at_once = builder().deadline(Duration::ZERO).run(async |_| Ok(7));
+    assert_eq!(clock.drive(&stepped, at_once).unwrap(), 7);
+    for far in [Duration::MAX, Duration::from_secs(u64::MAX), 1_000_000_000 * SECOND] {
+        let run = builder()
+            .deadline(far)
+            .grace(far)
+            .run(async |n| n.fork(async { Ok(7) }).join().await.map_err(|_| unreachable!()));
+        assert_eq!(clock.drive(&stepped, run).unwrap(), 7);
+    }
+    in_body(async move |clock| {
+        for zero in [
+            move_on_after(Duration::ZERO, ready_at(&clock, 0)),
+            move_on_at(past, ready_at(&clock, 0)),
+        ] {
+            assert_eq!(zero.await, Ok(Some(())), "one poll");
+        }
+        for zero in [move_on_after(Duration::ZERO, pending()), move_on_at(past, pending::<()>())] {
+            assert_eq!(zero.await, Ok(None));
+        }
+        for far in [Duration::MAX, Duration::from_secs(u64::MAX)] {
+            assert_eq!(move_on_after(far, sleep(SECOND)).await, Ok(Some(Ok(()))));
+        }
+    });
+    // `Duration::MAX` asks for no timer.
+    let timeless = Stepped::new(1);
+    let run =
+        nursery_on::<Infallible>(timeless.runtime()).deadline(Duration::MAX).run(async |_| {
+            assert_eq!(move_on_after(Duration::MAX, ready(7)).await, Ok(Some(7)));
+            assert_eq!(shield(Duration::MAX, ready(7)).await, Ok(7));
+            Ok(())
+        });
+    timeless.drive(run).unwrap();
+}
+
+/// Is ready when so many seconds have passed, when it is polled.
+fn ready_at(clock: &Clock, seconds: u32) -> impl Future<Output = ()> + use<> {
+    let clock = clock.clone();
+    poll_fn(
+        move |_| if clock.elapsed() >= seconds * SECOND { Poll::Ready(()) } else { Poll::Pending },
+    )
+}
+
+#[test]
+fn t04_deadline_can_be_moved_while_it_runs() {
+    for (to, ends_after) in [(Some(2), 2), (Some(20), 20), (None, 30)] {
+        let (stepped, clock, runtime) = world();
+        let start = clock.now();
+        let run = nursery_on::<Infallible>(runtime).deadline(10 * SECOND).run(async |n| {
+            let mover = n.clone();
+            n.spawn(async move {
+                sleep(SECOND).await.unwrap();
+                let at = to.map(|seconds| start + seconds * SECOND);
+                assert_eq!(mover.set_deadline(at), Ok(true));
+                assert_eq!(mover.deadline(), at);
+                pending().await
+            });
+            sleep(30 * SECOND).await.unwrap();
+            n.cancel();
+            assert_eq!(n.set_deadline(Some(start)), Ok(false), "it is cancelled");
+            Ok(())
+        });
+        let result = clock.drive(&stepped, run);
+        assert_eq!(result.is_err_and(|error| error.is_timeout()), to.is_some());
+        assert_eq!(clock.elapsed(), ends_after * SECOND, "moved to {to:?}");
+        assert_eq!(clock.sleeps(), 0);
+    }
+    // Set in the poll in which the nursery's future looks at its clock, by a child of the pool.
+    let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+        let mover = n.clone();
+        n.spawn(async move {
+            let now = mover.runtime().timer().unwrap().now();
+            mover.set_deadline(Some(now)).unwrap();
+            pending().await
+        });
+        pending::<Result<(), _>>().await
+    });
+    assert!(block_on(run).unwrap_err().is_timeout());
+}
+
+#[test]
+fn t05_timers_are_released_when_the_scope_ends() {
+    let (stepped, clock, runtime) = world();
+    let (wakes, held) = (Wakes::new(), Counts::new());
+    let run = nursery_on::<Infallible>(&runtime).deadline(10 * SECOND).run(async |_| {
+        assert_eq!(move_on_after(SECOND, yield_now()).await, Ok(Some(())));
+        assert!(fail_after("it", SECOND, yield_now()).await.is_ok());
+        assert_eq!(clock.sleeps(), 1, "the nursery's own");
+        Ok(())
+    });
+    clock.drive(&stepped, run).unwrap();
+    assert_eq!(clock.sleeps(), 0);
+    // Dropped half-way.
+    let mut dropped =
+        Box::pin(nursery_on::<Infallible>(&runtime).deadline(SECOND).run(async |_| {
+            let _held = held.guard();
+            move_on_after(SECOND, pending::<()>()).await.unwrap();
+            Ok(())
+        }));
+    assert!(poll_once(&mut dropped, &wakes).is_pending());
+    assert_eq!(clock.sleeps(), 2);
+    drop(dropped);
+    assert_eq!((clock.sleeps(), held.drops()), (0, 1));
+}
+
+#[test]
+fn t06_move_on_gives_the_value_or_none() {
+    in_body(async |clock| {
+        assert_eq!(move_on_after(2 * SECOND, sleep(SECOND)).await, Ok(Some(Ok(()))));
+        assert_eq!(clock.elapsed(), SECOND);
+        let counts = Counts::new();
+        let count = counts.clone();
+        let cut = move_on_after(SECOND, async move {
+            let _guard = count.guard();
+            poll_fn::<(), _>(|_| {
+                count.polled();
+                Poll::Pending
+            })
+            .await;
+        });
+        assert_eq!(cut.await, Ok(None));
+        assert_eq!(clock.elapsed(), 2 * SECOND);
+        assert_eq!((counts.polls(), counts.drops()), (2, 1), "one last poll, then dropped");
+        // A value that is ready in the poll that shows the end wins.
+        let last = move_on_after(SECOND, async {
+            let reason = cancelled().await;
+            (reason.kind(), is_cancelled())
+        });
+        assert_eq!(last.await, Ok(Some((ReasonKind::Deadline, true))));
+        assert!(!is_cancelled() && cancel_reason().is_none(), "the rest goes on");
+    });
+}
+
+#[test]
+fn t07_error_names_the_scope_whose_own_time_was_over() {
+    in_body(async |clock| {
+        let outer = fail_after("outer", 2 * SECOND, async {
+            let inner = fail_after("inner", SECOND, pending::<()>()).await;
+            let TimeoutError::Elapsed(elapsed) = inner.unwrap_err() else { panic!("no timer") };
+            assert_eq!((elapsed.name(), elapsed.after()), ("inner", Some(SECOND)));
+            assert!(elapsed.place().file().ends_with("time.rs"));
+            // The outer is over while the inner waits: the inner says nothing of it.
+            fail_after("never", 5 * SECOND, pending::<()>()).await
+        });
+        let error = outer.await.unwrap_err().to_string();
+        assert!(error.starts_with("`outer` took longer than 2s (at "), "{error}");
+        assert_eq!(clock.elapsed(), 2 * SECOND);
+        let at = clock.now() + SECOND;
+        let error = fail_at("till", at, pending::<()>()).await.unwrap_err().to_string();
+        assert!(error.starts_with("`till` was not done by its deadline (at "), "{error}");
+    });
+}
+
+#[test]
+fn t08_scope_cancels_the_nurseries_inside_and_waits_for_them() {
+    in_body(async |clock| {
+        let (counts, last) = (Counts::new(), Arc::new(Mutex::new(None)));
+        let (count, seen) = (counts.clone(), last.clone());
+        let cut = move_on_after(SECOND, async move {
+            let inner = nursery::<Infallible>().run(async |n| {
+                n.spawn(async move {
+                    let _guard = count.guard();
+                    let why = cancelled().await;
+                    *seen.lock().unwrap() = Some(why.kind());
+                    // Protected: the nursery is not home before.
+                    shield(5 * SECOND, sleep(SECOND)).await.unwrap().unwrap();
+                    Ok(())
+                });
+                pending::<Result<(), _>>().await
+            });
+            let error = inner.await.unwrap_err();
+            (error.is_timeout(), is_cancelled())
+        });
+        assert_eq!(cut.await, Ok(Some((true, true))), "joining is not cut short");
+        assert_eq!(clock.elapsed(), 2 * SECOND);
+        assert_eq!(*last.lock().unwrap(), Some(ReasonKind::Deadline));
+        assert_eq!(counts.drops(), 1);
+        // One that is not awaited holds the scope up, too.
+        let (count, seen) = (counts.clone(), Counts::new());
+        let polled = seen.clone();
+        let cut = move_on_after(SECOND, async move {
+            let inner = nursery::<Infallible>().run(async |n| {
+                n.spawn(async move {
+                    cancelled().await;
+                    shield(5 * SECOND, sleep(SECOND)).await.unwrap().unwrap();
+                    count.polled();
+                    Ok(())
+                });
+                pending::<Result<(), _>>().await
+            });
+            let mut inner = Box::pin(inner);
+            let mut first = true;
+            poll_fn(|cx| {
+                if std::mem::take(&mut first) {
+                    assert!(inner.as_mut().poll(cx).is_pending());
+                }
+                polled.polled();
+                Poll::<()>::Pending
+            })
+            .await;
+        });
+        assert_eq!(cut.await, Ok(None));
+        assert_eq!((clock.elapsed(), counts.polls()), (4 * SECOND, 1));
+    });
+}
+
+#[test]
+fn t09_reserve_keeps_time_back() {
+    let (stepped, clock, runtime) = world();
+    let run = nursery_on::<Infallible>(runtime).deadline(10 * SECOND).run(async |n| {
+        let talk = reserve("talk", 3 * SECOND, async {
+            assert_eq!(remaining(), Some(7 * SECOND));
+            pending::<()>().await;
+        });
+        assert!(matches!(talk.await, Err(TimeoutError::Elapsed(_))));
+        assert_eq!((clock.elapsed(), remaining()), (7 * SECOND, Some(3 * SECOND)));
+        // The deadline is moved while it waits.
+        let talk = reserve("talk", SECOND, async {
+            n.set_deadline(Some(clock.now() + 20 * SECOND)).unwrap();
+            pending::<()>().await;
+        });
+        assert!(talk.await.is_err());
+        assert_eq!(clock.elapsed(), 26 * SECOND);
+        let none = reserve("talk", 60 * SECOND, pending::<()>());
+        assert!(none.await.is_err(), "more than is left: one poll");
+        n.set_deadline(None).unwrap();
+        assert!(reserve("talk", SECOND, sleep(SECOND)).await.is_ok(), "no deadline, no limit");
+        Ok(())
+    });
+    clock.drive(&stepped, run).unwrap();
+    assert_eq!(clock.sleeps(), 0);
+}
+
+#[test]
+fn t10_timeout_leaves_the_body_what_there_is() {
+    let (stepped, clock, runtime) = world();
+    let run = nursery_on::<Infallible>(&runtime).timeout(5 * SECOND).run(async |n| {
+        let children: Vec<_> = (3..8u32)
+            .map(|seconds| {
+                n.fork(async move {
+                    sleep(seconds * SECOND).await.unwrap();
+                    Ok(seconds)
+                })
+            })
+            .collect();
+        let mut found = Vec::new();
+        for child in children {
+            match child.join().await {
+                Ok(seconds) => found.push(seconds),
+                Err(error) => assert_eq!(error.reason().unwrap().kind(), ReasonKind::Deadline),
+            }
+        }
+        assert!(!is_cancelled() && n.is_cancelled(), "the children are, and not the body");
+        assert!(!n.spawn(pending()).is_admitted());
+        Ok(found)
+    });
+    let found = clock.drive(&stepped, run).unwrap();
+    assert!(found == [3, 4] || found == [3, 4, 5], "five is a draw: {found:?}");
+    assert_eq!(clock.elapsed(), 5 * SECOND);
+    // Any other cancel ends the body too, before the timeout and after it.
+    for before in [true, false] {
+        let (stepped, clock, runtime) = world();
+        let run = nursery_on::<Infallible>(runtime).run(async |outer| {
+            let canceller = outer.clone();
+            outer.spawn(async move {
+                sleep(if before { SECOND } else { 3 * SECOND }).await.unwrap();
+                canceller.cancel();
+                Ok(())
+            });
+            let inner = nursery::<Infallible>()
+                .timeout(2 * SECOND)
+                .run(async |_| pending::<Result<(), _>>().await);
+            assert_eq!(inner.await.unwrap_err().is_timeout(), !before);
+            Ok(())
+        });
+        clock.drive(&stepped, run).unwrap();
+        assert_eq!(clock.elapsed(), if before { SECOND } else { 3 * SECOND });
+    }
+}
+
+#[test]
+fn t11_missing_timer_is_an_error() {
+    let stepped = Stepped::new(1);
+    let builder = || nursery_on::<Infallible>(stepped.runtime());
+    let cases = [builder().deadline(SECOND), builder().timeout(SECOND), builder().grace(SECOND)];
+    for builder in cases {
+        let run = builder.run(async |_| -> Result<(), _> { unreachable!("it is not called") });
+        let error = stepped.drive(run).unwrap_err();
+        assert!(matches!(error.first().cause(), Cause::Unsupported(_)));
+        let text = "was not opened: the runtime `stepped` has not got a timer";
+        assert!(error.to_string().contains(text), "{error}");
+    }
+    let run = builder().grace(Duration::ZERO).run(async |n| {
+        assert!(move_on_after(SECOND, pending::<()>()).await.is_err());
+        assert!(reserve("it", SECOND, pending::<()>()).await.is_err());
+        let error = fail_after("it", SECOND, pending::<()>()).await.unwrap_err();
+        assert_eq!(error.to_string(), "the runtime `stepped` has not got a timer");
+        assert!(n.set_deadline(Some(std::time::Instant::now())).is_err());
+        assert_eq!(n.set_deadline(None), Ok(true));
+        assert!(n.defer(SECOND, ready(Ok(()))).is_err());
+        Ok(())
+    });
+    stepped.drive(run).unwrap();
+    let nowhere = block_on(move_on_after(SECOND, pending::<()>())).unwrap_err();
+    assert!(nowhere.to_string().starts_with("no runtime is known outside of a nursery"));
+}
+
+#[test]
+fn t12_grace_is_time_to_leave() {
+    for (needs, has) in [(2, 5), (5, 2)] {
+        let (stepped, clock, runtime) = world();
+        let run = nursery_on::<Infallible>(runtime).grace(has * SECOND).run(async |n| {
+            // The body, a task, and one in a nursery inside, which has the grace of this one.
+            n.spawn(async move {
+                let inner = nursery::<Infallible>().run(async |n| {
+                    n.spawn(leaves_slowly(needs));
+                    leaves_slowly(needs).await
+                });
+                assert_eq!(inner.await.is_ok(), needs < has);
+                Ok(())
+            });
+            n.spawn(leaves_slowly(needs));
+            sleep(SECOND).await.unwrap();
+            n.cancel();
+            leaves_slowly(needs).await
+        });
+        let result = clock.drive(&stepped, run);
+        assert_eq!(result.is_ok(), needs < has);
+        assert_eq!(clock.elapsed(), (1 + needs.min(has)) * SECOND);
+        assert_eq!(clock.sleeps(), 0);
+    }
+    // A child that is cancelled on its own.
+    for needs in [2, 5] {
+        let (stepped, clock, runtime) = world();
+        let run = nursery_on::<Infallible>(runtime).grace(3 * SECOND).run(async |n| {
+            let sibling = n.fork(sleep_for(10));
+            let child = n.fork(leaves_slowly(needs));
+            sleep(SECOND).await.unwrap();
+            assert!(child.cancel());
+            let left = child.join().await.is_ok();
+            assert_eq!(clock.elapsed(), (1 + needs.min(3)) * SECOND);
+            sibling.join().await.unwrap();
+            Ok(left)
+        });
+        assert_eq!(clock.drive(&stepped, run).unwrap(), needs < 3);
+    }
+    // Without end.
+    let (stepped, clock, runtime) = world();
+    let run = nursery_on::<Infallible>(runtime).grace(Duration::MAX).run(async |n| {
+        n.cancel();
+        leaves_slowly(1_000).await
+    });
+    assert!(clock.drive(&stepped, run).is_ok());
+}
+
+async fn sleep_for(seconds: u32) -> Result<(), Infallible> {
+    sleep(seconds * SECOND).await.unwrap();
+    Ok(())
+}
+
+async fn leaves_slowly(seconds: u32) -> Result<(), Infallible> {
+    cancelled().await;
+    assert!(is_cancelled());
+    sleep_for(seconds).await
+}
+
+#[test]
+fn t13_kind_of_the_cancel_tells_and_not_the_clock() {
+    let (stepped, clock, runtime) = world();
+    let start = clock.now();
+    let run = nursery_on::<Infallible>(&runtime).deadline(SECOND).run(async |n| {
+        fn_at(start + SECOND).await;
+        // It is due, and cancelled by hand first.
+        n.cancel();
+        pending::<Result<(), _>>().await
+    });
+    let mut run = Box::pin(run);
+    let wakes = Wakes::new();
+    assert!(poll_once(&mut run, &wakes).is_pending());
+    assert!(clock.step());
+    let error = clock.drive(&stepped, run).unwrap_err();
+    let kind = error.reason().unwrap().kind();
+    assert_eq!(error.is_timeout(), kind == ReasonKind::Deadline);
+    // A cancel of the task is not taken for the scope's own time.
+    let (stepped, clock, runtime) = world();
+    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+        let child = n.fork(async {
+            let ended = fail_after("scope", 5 * SECOND, async {
+                cancelled().await;
+                "left"
+            });
+            Ok(ended.await)
+        });
+        sleep(SECOND).await.unwrap();
+        child.cancel();
+        Ok(child.join().await.unwrap())
+    });
+    assert_eq!(clock.drive(&stepped, run).unwrap(), Ok("left"));
+}
+
+async fn fn_at(at: std::time::Instant) {
+    allhome::sleep_until(at).await.unwrap();
+}
+
+#[test]
+fn t14_grace_ends_in_an_abort() {
+    let (stepped, clock, runtime) = world();
+    let levels = Arc::new(Mutex::new(Vec::new()));
+    let seen = levels.clone();
+    let run = nursery_on::<Infallible>(runtime).grace(SECOND).run(async move |n| {
+        let token = n.token();
+        let watch = n.clone();
+        n.spawn(async move {
+            // It never leaves, and never asks.
+            pending::<()>().await;
+            Ok(())
+        });
+        n.cancel();
+        seen.lock().unwrap().push((watch.level(), token.level()));
+        shield(Duration::MAX, sleep(2 * SECOND)).await.unwrap().unwrap();
+        seen.lock().unwrap().push((watch.level(), token.level()));
+        Ok(watch.len())
+    });
+    assert_eq!(clock.drive(&stepped, run).unwrap(), 0);
+    let expected = [(Level::Cancelled, Level::Cancelled), (Level::Aborted, Level::Aborted)];
+    assert_eq!(*levels.lock().unwrap(), expected);
+}
