@@ -1,14 +1,14 @@
 //! Shields, islands and finalizers, on a clock that the test moves.
 
 use allhome::{
-    Cause, Level, Nursery, Reason, ReasonKind, Runtime, block_on, cancel_reason, cancel_token,
-    cancelled, fail_after, is_cancelled, island, move_on_after, nursery, nursery_on, shield, sleep,
-    strays, yield_now,
+    Cause, Child, Level, Nursery, Reason, ReasonKind, Runtime, block_on, cancel_reason,
+    cancel_token, cancelled, fail_after, is_cancelled, island, move_on_after, nursery, nursery_on,
+    shield, sleep, strays, yield_now,
 };
 use allhome_conformance::Counts;
 use allhome_runs::{Clock, Opened, Stepped, Wakes, poll_once};
 use futures_util::FutureExt;
-use futures_util::future::{Either, join, select};
+use futures_util::future::{BoxFuture, Either, join, select};
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn, ready};
 use std::sync::{Arc, Mutex};
@@ -25,10 +25,7 @@ fn world() -> (Stepped, Clock, Runtime) {
 
 /// Lets a child wait in what `child` makes, ends it as `end` says after a second, and returns when
 /// it was gone, and what it wrote.
-fn ended_by<F>(
-    end: fn(&Nursery<Infallible>, &allhome::Child<(), Infallible>),
-    child: impl FnOnce(Log) -> F,
-) -> (Duration, Vec<String>)
+fn ended_by<F>(end: End, child: impl FnOnce(Log) -> F) -> (Duration, Vec<String>)
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -47,7 +44,9 @@ where
     (clock.elapsed(), log.take())
 }
 
-const ENDS: [fn(&Nursery<Infallible>, &allhome::Child<(), Infallible>); 4] = [
+type End = fn(&Nursery<Infallible>, &Child<(), Infallible>);
+
+const ENDS: [End; 4] = [
     |n, _| assert!(n.cancel()),
     |n, _| assert!(n.abort()),
     |_, child| assert!(child.cancel()),
@@ -304,15 +303,13 @@ fn h10_shield_that_is_dropped_protects_no_more() {
     // Somewhere else, by somebody else, while its task waits.
     let (stepped, clock, runtime) = world();
     let counts = Counts::new();
-    let out: Arc<Mutex<Option<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>>>> =
-        Arc::default();
+    let out: Arc<Mutex<Option<BoxFuture<'static, ()>>>> = Arc::default();
     let (hand, count) = (out.clone(), counts.clone());
     let run = nursery_on::<Infallible>(runtime).run(async move |n| {
         n.spawn(async move {
             let _guard = count.guard();
             let protected = shield(Duration::MAX, pending::<()>()).map(drop);
-            let mut protected: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> =
-                Box::pin(protected);
+            let mut protected: BoxFuture<'static, ()> = Box::pin(protected);
             assert!(protected.as_mut().now_or_never().is_none());
             *hand.lock().unwrap() = Some(protected);
             pending().await
@@ -356,8 +353,8 @@ fn h11_body_has_shields_too() {
 fn h12_shield_that_cannot_count_its_budget_says_so() {
     let stepped = Stepped::new(1);
     let run = nursery_on::<Infallible>(stepped.runtime()).run(async |_| {
-        let error = shield(SECOND, async { unreachable!("it is not polled") }).await;
-        let error: allhome::Unsupported = error.map(|()| ()).unwrap_err();
+        let error = shield(SECOND, std::future::poll_fn::<(), _>(|_| unreachable!("not polled")));
+        let error = error.await.unwrap_err();
         assert_eq!(error.to_string(), "the runtime `stepped` has not got a timer");
         Ok(())
     });
