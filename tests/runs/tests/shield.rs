@@ -486,8 +486,8 @@ fn n02_finalizers_run_on_every_way_out() {
     let ways: [Way; 5] = [
         |_| Ok(()),
         |_| Err("no".into()),
-        |n| Ok(drop(n.cancel())),
-        |n| Ok(drop(n.abort())),
+        |n| if n.cancel() { Err("it was running".into()) } else { Ok(()) },
+        |n| if n.abort() { Ok(()) } else { Err("it was aborted".into()) },
         |_| panic!("a body that panics"),
     ];
     for way in ways {
