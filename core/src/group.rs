@@ -155,8 +155,8 @@ impl Group {
     }
 
     pub(crate) fn level(&self) -> Level {
-        // Relaxed: a level; what belongs to it (the reason) is read under the lock.
-        Level::from_u8(self.level.load(Ordering::Relaxed))
+        // Acquire: pairs with `raise`: whoever sees it finds the token raised, too.
+        Level::from_u8(self.level.load(Ordering::Acquire))
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {

@@ -9,7 +9,6 @@
 
 use super::Group;
 use super::registry::{Phase, Registry, Told};
-use crate::cancel::CancelToken;
 use crate::outcome::{Ending, Outcome};
 use crate::panic;
 use crate::reason::{Level, Reason, ReasonKind};
@@ -25,7 +24,6 @@ struct Raised {
     group: Arc<Group>,
     /// Of its future.
     waker: Option<Waker>,
-    token: Option<CancelToken>,
 }
 
 impl Group {
@@ -36,15 +34,13 @@ impl Group {
         let mut tree = Vec::new();
         let mut found = vec![root];
         while let Some(group) = found.pop() {
-            if let Some((waker, token)) = group.raise(level, reason, &mut found) {
-                tree.push(Raised { group, waker, token });
+            // First, so that every last poll finds it cancelled.
+            let first = group.raise_token(level, reason);
+            if let Some(waker) = group.raise(level, &first, reason, &mut found) {
+                tree.push(Raised { group, waker });
             }
         }
-        // Before anybody is polled for the last time.
-        for token in tree.iter_mut().rev().filter_map(|raised| raised.token.take()) {
-            token.raise(level, reason.clone());
-        }
-        for Raised { group, waker, .. } in tree.into_iter().rev() {
+        for Raised { group, waker } in tree.into_iter().rev() {
             group.sweep(level, reason);
             if let Some(waker) = waker {
                 panic::wake(waker);
@@ -52,14 +48,15 @@ impl Group {
         }
     }
 
-    /// Raises this group alone. Returns its future's waker and its token, or none if there was
+    /// Raises this group alone, for its first reason. Returns its future's waker, or none if there was
     /// nothing to raise.
     fn raise(
         &self,
         level: Level,
+        first: &Reason,
         reason: &Reason,
         found: &mut Vec<Arc<Group>>,
-    ) -> Option<(Option<Waker>, Option<CancelToken>)> {
+    ) -> Option<Option<Waker>> {
         let mut registry = self.lock();
         if registry.phase == Phase::Closed {
             return None;
@@ -67,11 +64,12 @@ impl Group {
         if self.level() >= level {
             // A body that was left out of the first cancel is not left out of the second.
             let cut = level >= Level::Cancelled && self.cut_body(&registry, reason);
-            return cut.then(|| (registry.run_waker.take(), None));
+            return cut.then(|| registry.run_waker.take());
         }
         self.cut_body(&registry, reason);
-        registry.reason.get_or_insert_with(|| reason.clone());
-        self.level.store(level as u8, Ordering::Relaxed);
+        registry.reason.get_or_insert_with(|| first.clone());
+        // Release: pairs with `level`.
+        self.level.store(level as u8, Ordering::Release);
         if level == Level::Aborted {
             registry.untell();
         }
@@ -83,7 +81,7 @@ impl Group {
                 found.push(group.clone());
             }
         });
-        Some((registry.run_waker.take(), registry.tokens.own()))
+        Some(registry.run_waker.take())
     }
 
     /// Tells, or destroys, the members of a group that was raised.
@@ -131,46 +129,44 @@ impl Group {
 
     /// Cancels one child, and the nurseries inside it. Returns false if it had ended.
     pub(crate) fn cancel_child<T, E>(&self, handle: &Handle<T, E>, reason: &Reason) -> bool {
-        let (token, run_waker);
-        let (told, nested) = {
-            let mut registry = self.lock();
-            let nested = registry.nested_of(handle);
-            let Some(told) = registry.tell_one(handle, reason.clone()) else { return false };
-            let number = handle.header().number();
-            token = registry.tokens.task(number);
-            self.begin_grace(&mut registry.clock, Some(number));
-            run_waker = if self.grace().is_some() { registry.run_waker.take() } else { None };
-            (told, nested)
-        };
-        if let Some(token) = token {
-            token.cancel_with(reason.clone());
-        }
-        for group in nested {
-            group.raise_tree(Level::Cancelled, reason);
-        }
-        self.see_to(told, reason);
-        if let Some(waker) = run_waker {
-            panic::wake(waker);
-        }
-        true
+        self.raise_child(handle, Level::Cancelled, reason)
     }
 
     /// Destroys one child where it waits, and everything in the nurseries inside it; if it is
     /// being polled, as soon as that poll is over. Returns false if it had ended.
     pub(crate) fn abort_child<T, E>(&self, handle: &Handle<T, E>, reason: &Reason) -> bool {
-        let (told, nested, token) = {
+        self.raise_child(handle, Level::Aborted, reason)
+    }
+
+    fn raise_child<T, E>(&self, handle: &Handle<T, E>, level: Level, reason: &Reason) -> bool {
+        let number = handle.header().number();
+        let (first, token) = {
+            let mut registry = self.lock();
+            let Some(first) = registry.keep_reason(handle, reason) else { return false };
+            (first, registry.tokens.task(number))
+        };
+        // First, so that the last poll finds it cancelled.
+        if let Some(token) = token {
+            token.raise(level, first);
+        }
+        let (told, nested, waker) = {
             let mut registry = self.lock();
             let nested = registry.nested_of(handle);
-            let Some(told) = registry.abort_one(handle, reason.clone()) else { return false };
-            (told, nested, registry.tokens.task(handle.header().number()))
+            let Some(told) = registry.tell_one(handle, level) else { return true };
+            let mut waker = None;
+            if level == Level::Cancelled && self.grace().is_some() {
+                self.begin_grace(&mut registry.clock, Some(number));
+                waker = registry.run_waker.take();
+            }
+            (told, nested, waker)
         };
-        if let Some(token) = token {
-            token.raise(Level::Aborted, reason.clone());
-        }
-        for group in nested {
-            group.raise_tree(Level::Aborted, reason);
+        for group in nested.into_iter().filter(|group| !group.shielded) {
+            group.raise_tree(level, reason);
         }
         self.see_to(told, reason);
+        if let Some(waker) = waker {
+            panic::wake(waker);
+        }
         true
     }
 

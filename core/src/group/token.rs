@@ -20,9 +20,22 @@ pub(crate) struct Tokens {
     tasks: BTreeMap<u64, CancelToken>,
     /// What cancels the nursery with a scope that it was opened in.
     link: Option<Registration>,
+    /// Somebody raises the token to this, and the nursery right after.
+    rising: Option<(Level, Reason)>,
 }
 
 impl Tokens {
+    /// Notes that somebody is going to raise the nursery; returns the reason, which is the first.
+    fn rise(&mut self, level: Level, reason: &Reason) -> Reason {
+        let (rising, first) = self.rising.get_or_insert_with(|| (level, reason.clone()));
+        *rising = (*rising).max(level);
+        first.clone()
+    }
+
+    fn rising(&self) -> Level {
+        self.rising.as_ref().map_or(Level::Running, |(level, _)| *level)
+    }
+
     pub(super) fn own(&self) -> Option<CancelToken> {
         self.own.clone()
     }
@@ -44,6 +57,10 @@ impl Tokens {
 
 impl Listener for Group {
     fn raised(&self, level: Level, reason: &Reason) {
+        if self.lock().tokens.rising() >= level {
+            // It was the nursery that raised the token, and goes on to raise itself.
+            return;
+        }
         match level {
             Level::Running => {}
             Level::Draining => drop(self.close()),
@@ -63,9 +80,24 @@ impl Group {
     }
 
     fn own_token(&self, registry: &mut Registry) -> CancelToken {
-        let reason = registry.reason.clone();
-        let make = || CancelToken::born(self.level(), reason, self.listener());
-        registry.tokens.own.get_or_insert_with(make).clone()
+        let tokens = &mut registry.tokens;
+        let rising = tokens.rising.as_ref().map(|(_, reason)| reason);
+        let reason = registry.reason.as_ref().or(rising).cloned();
+        let level = self.level().max(tokens.rising());
+        let make = || CancelToken::born(level, reason, self.listener());
+        tokens.own.get_or_insert_with(make).clone()
+    }
+
+    /// Raises the token, if there is one, of a nursery that is about to be raised; one that is made
+    /// from now on is born so. Returns the first reason.
+    pub(super) fn raise_token(&self, level: Level, reason: &Reason) -> Reason {
+        let (first, token) = {
+            let mut registry = self.lock();
+            (registry.tokens.rise(level, reason), registry.tokens.own())
+        };
+        let Some(token) = token else { return first };
+        token.raise(level, first.clone());
+        token.reason().unwrap_or(first)
     }
 
     fn task_token(&self, number: u64) -> CancelToken {

@@ -128,8 +128,8 @@ impl State {
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
-        // Relaxed: a level, read again on every poll.
-        self.0.load(Ordering::Relaxed) & CANCEL != 0
+        // Acquire: pairs with `order`: whoever sees it finds the task's token cancelled, too.
+        self.0.load(Ordering::Acquire) & CANCEL != 0
     }
 
     /// Tells whether a shield is up. The caller has the claim, or the registry's lock.

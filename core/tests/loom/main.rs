@@ -28,6 +28,7 @@ mod home;
 mod kid;
 mod manual;
 mod nested;
+mod shield;
 mod token;
 mod wakes;
 

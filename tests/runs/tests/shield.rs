@@ -197,8 +197,9 @@ fn h05_inside_and_outside_differ() {
 
 #[test]
 fn h06_nursery_in_a_shield_is_cancelled_when_it_is_lifted() {
-    for (budget, ends) in [(2, 3), (9, 5)] {
-        let (after, log) = ended_by(ENDS[0], |log| async move {
+    let ways = ENDS.into_iter().flat_map(|end| [(2, 3, end), (9, 5, end)]);
+    for (budget, ends, end) in ways {
+        let (after, log) = ended_by(end, |log| async move {
             let protected = shield(budget * SECOND, async move {
                 let inner = nursery::<Infallible>().run(async |n| {
                     n.spawn(async move {
@@ -300,6 +301,13 @@ fn h10_shield_that_is_dropped_protects_no_more() {
         pending::<()>().await;
     });
     assert_eq!(after, 3 * SECOND, "the task was aborted after one");
+    // One that has ended, and is kept.
+    let (after, _) = ended_by(ENDS[1], |_| async move {
+        let mut ended = Box::pin(shield(Duration::MAX, yield_now()));
+        ended.as_mut().await.unwrap();
+        pending::<()>().await;
+    });
+    assert_eq!(after, SECOND);
     // Somewhere else, by somebody else, while its task waits.
     let (stepped, clock, runtime) = world();
     let counts = Counts::new();
@@ -453,6 +461,8 @@ fn n01_finalizers_run_last_first_when_everybody_has_left() {
         n.defer(SECOND, writes(&inside, "first")).unwrap();
         n.defer(SECOND, writes(&inside, "second")).unwrap();
         let (late, third) = (n.clone(), writes(&inside, "third"));
+        n.fork(ready(Ok(()))).join().await.unwrap();
+        assert!(guards.0.lock().unwrap().is_empty(), "nobody is left, but the body");
         let child = guards.on_drop("child");
         n.spawn(async move {
             let _child = child;
@@ -528,6 +538,19 @@ fn n03_whoever_adopts_runs_the_finalizers() {
     });
     clock.drive(&stepped, run).unwrap();
     assert_eq!((log.take(), clock.elapsed()), (vec!["tidy, false".to_string()], SECOND));
+    // What goes wrong is reported there, as far as it has a type that is known there.
+    let run = nursery_on::<Infallible>(&runtime).run(async |_| {
+        let inner = nursery::<String>().run(async |n| {
+            n.defer(SECOND, ready(Err("of another type".into()))).unwrap();
+            n.defer(SECOND, pending()).unwrap();
+            pending::<Result<(), _>>().await
+        });
+        drop(select(Box::pin(inner), Box::pin(yield_now())).await);
+        Ok(())
+    });
+    let error = clock.drive(&stepped, run).unwrap_err();
+    assert_eq!(error.failures().len(), 1);
+    assert!(error.to_string().contains("a finalizer was cut at its budget of 1s"), "{error}");
     // Of a root, those that nobody waits for are strays until they are done.
     let finalizer = tidies(&log);
     let mut root = Box::pin(nursery_on::<String>(&runtime).name("n03 root").run(async |n| {

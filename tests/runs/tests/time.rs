@@ -1,9 +1,9 @@
 //! Deadlines, timeouts and grace, on a clock that the test moves.
 
 use allhome::{
-    Cause, Level, ReasonKind, ThreadPool, TimeoutError, block_on, cancel_reason, cancelled,
-    deadline, fail_after, fail_at, is_cancelled, move_on_after, move_on_at, nursery, nursery_on,
-    remaining, reserve, shield, sleep, yield_now,
+    Cause, Level, ReasonKind, ThreadPool, TimeoutError, block_on, cancel_reason, cancel_token,
+    cancelled, deadline, fail_after, fail_at, is_cancelled, move_on_after, move_on_at, nursery,
+    nursery_on, remaining, reserve, shield, sleep, yield_now,
 };
 use allhome_conformance::Counts;
 use allhome_rt::{Runtime, Timer};
@@ -11,7 +11,7 @@ use allhome_runs::{Clock, Stepped, Wakes, poll_once};
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn, ready};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -88,6 +88,9 @@ fn t02_earliest_deadline_on_the_way_down_holds() {
         assert_eq!(remaining(), Some(9 * SECOND));
         let shielded = shield(4 * SECOND, async { (deadline(), remaining()) });
         assert_eq!(shielded.await.unwrap(), (None, None), "a shield keeps them away");
+        let inner = nursery::<Infallible>().run(async |n| Ok((n.deadline(), deadline())));
+        let shielded = shield(4 * SECOND, inner).await.unwrap();
+        assert_eq!(shielded.unwrap(), (None, None), "and from a nursery that is opened in it");
         Ok(())
     });
     clock.drive(&stepped, run).unwrap();
@@ -183,6 +186,15 @@ fn t04_deadline_can_be_moved_while_it_runs() {
         assert_eq!(clock.elapsed(), ends_after * SECOND, "moved to {to:?}");
         assert_eq!(clock.sleeps(), 0);
     }
+    // Set by the body, while the nursery's future is polled.
+    let (stepped, clock, runtime) = world();
+    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+        assert_eq!(n.set_deadline(Some(start_of(&clock) + 4 * SECOND)), Ok(true));
+        n.close();
+        pending::<Result<(), _>>().await
+    });
+    assert!(clock.drive(&stepped, run).unwrap_err().is_timeout());
+    assert_eq!(clock.elapsed(), 4 * SECOND);
     // Set in the poll in which the nursery's future looks at its clock, by a child of the pool.
     let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
         let mover = n.clone();
@@ -196,6 +208,10 @@ fn t04_deadline_can_be_moved_while_it_runs() {
     assert!(block_on(run).unwrap_err().is_timeout());
 }
 
+fn start_of(clock: &Clock) -> std::time::Instant {
+    clock.now() - clock.elapsed()
+}
+
 #[test]
 fn t05_timers_are_released_when_the_scope_ends() {
     let (stepped, clock, runtime) = world();
@@ -203,6 +219,8 @@ fn t05_timers_are_released_when_the_scope_ends() {
     let run = nursery_on::<Infallible>(&runtime).deadline(10 * SECOND).run(async |_| {
         assert_eq!(move_on_after(SECOND, yield_now()).await, Ok(Some(())));
         assert!(fail_after("it", SECOND, yield_now()).await.is_ok());
+        let mut kept = Box::pin(move_on_after(SECOND, yield_now()));
+        assert_eq!(kept.as_mut().await, Ok(Some(())));
         assert_eq!(clock.sleeps(), 1, "the nursery's own");
         Ok(())
     });
@@ -242,6 +260,7 @@ fn t06_move_on_gives_the_value_or_none() {
         // A value that is ready in the poll that shows the end wins.
         let last = move_on_after(SECOND, async {
             let reason = cancelled().await;
+            assert!(cancel_token().is_cancelled(), "one that is made now, too");
             (reason.kind(), is_cancelled())
         });
         assert_eq!(last.await, Ok(Some((ReasonKind::Deadline, true))));
@@ -310,8 +329,11 @@ fn t08_scope_cancels_the_nurseries_inside_and_waits_for_them() {
             let mut first = true;
             poll_fn(|cx| {
                 if std::mem::take(&mut first) {
-                    assert!(inner.as_mut().poll(cx).is_pending());
+                    // Nobody is woken by it.
+                    let mut noop = Context::from_waker(Waker::noop());
+                    assert!(inner.as_mut().poll(&mut noop).is_pending());
                 }
+                let _waker = cx.waker();
                 polled.polled();
                 Poll::<()>::Pending
             })
@@ -320,6 +342,33 @@ fn t08_scope_cancels_the_nurseries_inside_and_waits_for_them() {
         assert_eq!(cut.await, Ok(None));
         assert_eq!((clock.elapsed(), counts.polls()), (4 * SECOND, 1));
     });
+}
+
+/// A nursery comes home at the end of the poll that shows the scope's end: what waits for it goes
+/// on.
+#[test]
+fn t08_nursery_that_comes_home_during_the_last_poll() {
+    let (stepped, clock, runtime) = world();
+    let inside = stepped.clone();
+    let run = nursery_on::<Infallible>(runtime).run(async move |_| {
+        let cut = move_on_after(SECOND, async move {
+            let inner = nursery::<Infallible>().run(async |n| {
+                n.spawn(pending());
+                Ok(())
+            });
+            let mut inner = Box::pin(inner);
+            let home = poll_fn(|cx| {
+                let polled = inner.as_mut().poll(cx);
+                if is_cancelled() {
+                    inside.run_until_stalled();
+                }
+                polled
+            });
+            home.await.is_ok()
+        });
+        Ok(cut.await)
+    });
+    assert_eq!(clock.drive(&stepped, run).unwrap(), Ok(Some(true)));
 }
 
 #[test]

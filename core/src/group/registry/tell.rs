@@ -4,7 +4,7 @@
 
 use super::Registry;
 use super::lists::{LIVE, QUEUE, TOLD, WOKEN};
-use crate::reason::Reason;
+use crate::reason::{Level, Reason};
 use crate::record::{Claimed, Handle, Ptr};
 use std::task::Waker;
 
@@ -89,25 +89,28 @@ impl Registry {
         }
     }
 
-    /// Tells one task, by its handle, of its own cancel. None if it has left.
-    pub(crate) fn tell_one<T, E>(&mut self, handle: &Handle<T, E>, reason: Reason) -> Option<Told> {
-        let ptr = self.member(handle)?;
-        self.keep_reason(ptr, reason);
-        Some(self.tell(ptr))
-    }
-
-    /// Orders the destruction of one task, by its handle. None if it has left.
-    pub(crate) fn abort_one<T, E>(
+    /// Keeps why one task, by its handle, is cancelled on its own; returns why it is: the first
+    /// reason. None if it has left.
+    pub(crate) fn keep_reason<T, E>(
         &mut self,
         handle: &Handle<T, E>,
-        reason: Reason,
-    ) -> Option<Told> {
-        let ptr = self.member(handle)?;
-        self.keep_reason(ptr, reason);
-        Some(self.abort(ptr))
+        reason: &Reason,
+    ) -> Option<Reason> {
+        let number = self.number(self.member(handle)?);
+        if self.reason.is_none() {
+            self.own_reasons.entry(number).or_insert_with(|| reason.clone());
+        }
+        self.reason_of_number(number)
     }
 
-    /// As [`abort_one`](Registry::abort_one), by the member's number, for the reason that it has.
+    /// Tells one task, by its handle, of its own cancel, or orders its destruction. None if it has
+    /// left.
+    pub(crate) fn tell_one<T, E>(&mut self, handle: &Handle<T, E>, level: Level) -> Option<Told> {
+        let ptr = self.member(handle)?;
+        Some(if level == Level::Aborted { self.abort(ptr) } else { self.tell(ptr) })
+    }
+
+    /// Orders the destruction of a task, by the member's number, for the reason that it has. None if it has left.
     pub(crate) fn abort_number(&mut self, number: u64) -> Option<Told> {
         let ptr = self.find(number)?;
         Some(self.abort(ptr))
@@ -173,12 +176,5 @@ impl Registry {
         self.push(ptr, TOLD);
         // SAFETY: the lock is held, and the claim of a queued record is the registry's.
         Some(unsafe { ptr.claimed() })
-    }
-
-    fn keep_reason(&mut self, ptr: Ptr, reason: Reason) {
-        if self.reason.is_none() {
-            let number = self.number(ptr);
-            self.own_reasons.entry(number).or_insert(reason);
-        }
     }
 }
