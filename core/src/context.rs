@@ -45,7 +45,7 @@ pub(crate) struct TaskFrame<'a> {
     /// The task, or none while a nursery's body is polled.
     pub(crate) task: Option<Ptr>,
     /// It is to be ended at the end of this poll.
-    pub(crate) leave: Cell<Option<Leave>>,
+    pub(crate) leave: &'a Cell<Option<Leave>>,
 }
 
 /// Why a task that is not ready does not want another poll.
@@ -102,49 +102,42 @@ impl Drop for Restore {
 }
 
 #[inline(always)]
-fn with<'a, R>(kind: Kind<'a>, f: impl FnOnce(&Kind<'a>) -> R) -> R {
-    let mut frame = Frame { outer: ptr::null(), kind };
-    let here = ptr::from_mut(&mut frame);
-    let restore = Restore(CURRENT.with(|current| current.replace(here.cast_const().cast())));
-    // SAFETY: it is this function's own, and nobody has looked at it yet.
-    unsafe { (*here).outer = restore.0 };
-    // SAFETY: as above; from here on it is only read.
-    f(unsafe { &(*here).kind })
+fn with<R>(kind: Kind<'_>, f: impl FnOnce() -> R) -> R {
+    let outer = CURRENT.with(Cell::get);
+    let frame = Frame { outer, kind };
+    CURRENT.with(|current| current.set(ptr::from_ref(&frame).cast()));
+    let _restore = Restore(outer);
+    f()
 }
 
 /// Calls `f` with the task, or else the nursery's body, as the present thread's context. The caller
 /// holds the task's claim.
 #[inline]
 pub(crate) fn enter<R>(group: &Group, task: Option<Ptr>, f: impl FnOnce() -> R) -> R {
-    with(Kind::Task(TaskFrame { group, task, leave: Cell::new(None) }), |_| f())
+    poll(group, task, &Cell::new(None), f)
 }
 
-/// As [`enter`], for a poll; tells also whether it is to be ended.
+/// As [`enter`], for a poll, which may tell that it is to be ended.
 #[inline]
 pub(crate) fn poll<R>(
     group: &Group,
     task: Option<Ptr>,
+    leave: &Cell<Option<Leave>>,
     f: impl FnOnce() -> R,
-) -> (R, Option<Leave>) {
-    with(Kind::Task(TaskFrame { group, task, leave: Cell::new(None) }), |kind| {
-        let result = f();
-        match kind {
-            Kind::Task(task) => (result, task.leave.get()),
-            Kind::Scope(_) | Kind::Values(_) => (result, None),
-        }
-    })
+) -> R {
+    with(Kind::Task(TaskFrame { group, task, leave }), f)
 }
 
 /// Calls `f` inside a scope.
 #[inline]
 pub(crate) fn inside<R>(scope: &Scope, f: impl FnOnce() -> R) -> R {
-    with(Kind::Scope(scope), |_| f())
+    with(Kind::Scope(scope), f)
 }
 
 /// Calls `f` with these values in place of those around.
 #[inline]
 pub(crate) fn with_values<R>(values: &Arc<Values>, f: impl FnOnce() -> R) -> R {
-    with(Kind::Values(values), |_| f())
+    with(Kind::Values(values), f)
 }
 
 /// Calls `f` with the present thread's innermost frame, if there is one.

@@ -30,8 +30,13 @@
 //! - Join, cancel, abort one child: [`Child`]. It ends as one of five: [`Outcome`].
 //! - End all of them: [`Nursery::cancel`], [`abort`](Nursery::abort), or drop the future.
 //! - Find out who is out: [`Nursery::tree`]; and who was left by a dropped root: [`strays`].
-//! - Ask, from inside a task: [`is_cancelled`], [`cancel_reason`], [`task_id`].
-//! - Cancel what is in no nursery: [`CancelToken`].
+//! - Ask, from inside a task: [`is_cancelled`], [`cancel_reason`], [`cancelled`], [`checkpoint`],
+//!   [`task_id`]; leave it from any depth: [`exit`].
+//! - Limit the time: [`Builder::deadline`], [`Builder::timeout`] for what is there in time,
+//!   [`move_on_after`] and [`fail_after`] inside a task, [`remaining`], [`reserve`].
+//! - Tidy up: [`Builder::grace`], [`shield`], [`island`], [`Nursery::defer`].
+//! - Hand values down: [`ScopedKey`].
+//! - Cancel what is in no nursery: [`CancelToken`]; hang a nursery on one: [`Builder::token`].
 //!
 //! # Runtimes
 //!

@@ -23,6 +23,7 @@ use crate::reason::Level;
 use crate::sync::{Arc, Ordering};
 use allhome_rt::NoRuntime;
 use pin_project_lite::pin_project;
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -139,12 +140,13 @@ where
         let seen = group.is_body_cancelled();
         let held = seen && group.lock().holds(Owner::Body);
         let Some(future) = body.as_mut().as_pin_mut() else { return Poll::Ready(()) };
-        match panic::catch(|| context::poll(group, None, || future.poll(cx))) {
-            Ok((Poll::Ready(Ok(result)), _)) => {
+        let leave = Cell::new(None);
+        match panic::catch(|| context::poll(group, None, &leave, || future.poll(cx))) {
+            Ok(Poll::Ready(Ok(result))) => {
                 *value = Some(result);
                 return Poll::Ready(());
             }
-            Ok((Poll::Ready(Err(error)), _)) => {
+            Ok(Poll::Ready(Err(error))) => {
                 group.fail_body(Ending::Err(Arc::new(error)));
                 return Poll::Ready(());
             }
@@ -152,11 +154,12 @@ where
                 group.fail_body(Ending::Panicked(group.body_panic(payload)));
                 return Poll::Ready(());
             }
-            Ok((Poll::Pending, Some(Leave::Exit(place)))) => {
-                group.exit_body(place);
-                return Poll::Ready(());
+            Ok(Poll::Pending) => {
+                if let Some(Leave::Exit(place)) = leave.get() {
+                    group.exit_body(place);
+                    return Poll::Ready(());
+                }
             }
-            Ok((Poll::Pending, Some(Leave::Cancelled) | None)) => {}
         }
         let waker = cx.waker().clone();
         let (old, late) = {

@@ -9,6 +9,7 @@ use crate::outcome::Ending;
 use crate::reason::{Reason, ReasonKind};
 use crate::record::state::Park;
 use crate::record::{Carried, Claimed, Ended};
+use std::cell::Cell;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
@@ -36,14 +37,15 @@ impl Group {
                 break self.end_cancelled(&mut claimed);
             }
             let held = seen && self.lock().holds(Owner::Task(ptr));
-            let (polled, leave) = context::poll(self, Some(ptr), || match carried {
+            let leave = Cell::new(None);
+            let polled = context::poll(self, Some(ptr), &leave, || match carried {
                 Some(_) => claimed.poll(id, cx),
                 None => claimed.poll_lent(id),
             });
             if let Poll::Ready(ended) = polled {
                 break ended;
             }
-            match leave {
+            match leave.get() {
                 None => {}
                 Some(Leave::Cancelled) => break self.end_cancelled(&mut claimed),
                 Some(Leave::Exit(place)) => {

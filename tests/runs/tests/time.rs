@@ -265,6 +265,17 @@ fn t06_move_on_gives_the_value_or_none() {
         });
         assert_eq!(last.await, Ok(Some((ReasonKind::Deadline, true))));
         assert!(!is_cancelled() && cancel_reason().is_none(), "the rest goes on");
+        let made_late = move_on_after(
+            SECOND,
+            poll_fn(|_| {
+                if is_cancelled() {
+                    Poll::Ready(cancel_token().is_cancelled())
+                } else {
+                    Poll::Pending
+                }
+            }),
+        );
+        assert_eq!(made_late.await, Ok(Some(true)), "a token that is made in the last poll");
     });
 }
 
@@ -312,7 +323,7 @@ fn t08_scope_cancels_the_nurseries_inside_and_waits_for_them() {
         assert_eq!(clock.elapsed(), 2 * SECOND);
         assert_eq!(*last.lock().unwrap(), Some(ReasonKind::Deadline));
         assert_eq!(counts.drops(), 1);
-        // One that is not awaited holds the scope up, too.
+        // One that is not awaited holds the scope up, too: in a task, which nobody cancels.
         let (count, seen) = (counts.clone(), Counts::new());
         let polled = seen.clone();
         let cut = move_on_after(SECOND, async move {
@@ -339,7 +350,9 @@ fn t08_scope_cancels_the_nurseries_inside_and_waits_for_them() {
             })
             .await;
         });
-        assert_eq!(cut.await, Ok(None));
+        let task = nursery::<Infallible>()
+            .run(async |n| Ok(n.fork(async { Ok(cut.await) }).join().await.unwrap()));
+        assert_eq!(task.await.unwrap(), Ok(None));
         assert_eq!((clock.elapsed(), counts.polls()), (4 * SECOND, 1));
     });
 }
