@@ -72,6 +72,9 @@ pub enum Cause<E> {
     Cancelled(Reason),
     /// There is no runtime to open the nursery on.
     NoRuntime(NoRuntime),
+    /// Blocking work that had not ended when the nursery's patience did: see
+    /// [`Builder::stuck_after`](crate::Builder::stuck_after).
+    Stuck,
     /// The runtime has not got what the nursery was to be opened with.
     Unsupported(Unsupported),
 }
@@ -175,6 +178,7 @@ fn typed<E: Send + Sync + 'static>(entry: Entry) -> Failure<E> {
         ),
         Ending::Panicked(panic) => Cause::Panic(panic),
         Ending::Cancelled(reason) => Cause::Cancelled(reason),
+        Ending::Stuck => Cause::Stuck,
         Ending::Lost | Ending::Ok => Cause::Lost,
     };
     Failure { cause, who: entry.who }
@@ -221,6 +225,7 @@ impl<E: fmt::Display> fmt::Display for Cause<E> {
             Cause::Error(error) => write!(f, "failed: {error}"),
             Cause::Panic(panic) => write!(f, "{panic}"),
             Cause::Lost => f.write_str("was lost: the runtime threw it away"),
+            Cause::Stuck => f.write_str("is stuck: it was cancelled, and blocks its thread still"),
             Cause::Cancelled(reason) => write!(f, "was cancelled: {reason}"),
             Cause::NoRuntime(error) => write!(f, "was not opened: {error}"),
             Cause::Unsupported(missing) => write!(f, "was not opened: {missing}"),
@@ -265,6 +270,7 @@ impl<E: fmt::Debug> fmt::Debug for Cause<E> {
             Cause::Error(error) => f.debug_tuple("Error").field(error).finish(),
             Cause::Panic(panic) => f.debug_tuple("Panic").field(panic).finish(),
             Cause::Lost => f.write_str("Lost"),
+            Cause::Stuck => f.write_str("Stuck"),
             Cause::Cancelled(reason) => f.debug_tuple("Cancelled").field(reason).finish(),
             Cause::NoRuntime(error) => f.debug_tuple("NoRuntime").field(error).finish(),
             Cause::Unsupported(missing) => f.debug_tuple("Unsupported").field(missing).finish(),

@@ -67,6 +67,7 @@ pub(crate) struct Config {
     pub(crate) grace: Option<Duration>,
     pub(crate) token: Option<CancelToken>,
     pub(crate) blocking_limit: usize,
+    pub(crate) stuck_after: Option<Duration>,
 }
 
 pub(crate) struct Group {
@@ -267,5 +268,6 @@ pub(crate) fn describe(ending: &Ending) -> String {
         Ending::Err(_) => "returned an error".to_string(),
         Ending::Panicked(panic) => panic.to_string(),
         Ending::Lost => "the runtime threw it away".to_string(),
+        Ending::Stuck => "blocks its thread still".to_string(),
     }
 }

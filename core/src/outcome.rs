@@ -29,6 +29,8 @@ pub(crate) enum Ending {
     Cancelled(Reason),
     Panicked(Panic),
     Lost,
+    /// Blocking work that the nursery did not wait for: of a failure, never of a child.
+    Stuck,
 }
 
 impl<T, E: Send + Sync + 'static> Outcome<T, E> {

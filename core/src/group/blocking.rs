@@ -1,5 +1,8 @@
 //! Blocking work: a child whose only poll runs on the runtime's blocking pool.
 //!
+//! A thread cannot be ended from outside. A nursery that was told so ends without work that is stuck:
+//! as if its future had been dropped, the work is the ancestors' then, who list it and wait for it.
+//!
 //! Those that the limit keeps back wait as members that were admitted and not polled, in `Jobs`; a
 //! cancel ends them as it ends everybody who was not polled.
 
@@ -10,7 +13,7 @@ use crate::id::TaskId;
 use crate::reason::Reason;
 use crate::record::{Carried, Fresh};
 use crate::sync::Arc;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::task::{Context, Waker};
 
 /// The blocking work of a nursery.
@@ -18,11 +21,27 @@ use std::task::{Context, Waker};
 pub(crate) struct Jobs {
     running: usize,
     waiting: VecDeque<Carried>,
+    /// The members whose work has begun, or is about to, by their numbers.
+    members: BTreeSet<u64>,
+    /// The nursery has waited long enough for them.
+    pub(super) given_up: bool,
     /// Somebody hands jobs to the runtime, and goes on as long as there is something to hand.
     starting: bool,
 }
 
 impl Jobs {
+    /// A member leaves.
+    pub(super) fn forget(&mut self, number: u64) {
+        if !self.members.is_empty() {
+            self.members.remove(&number);
+        }
+    }
+
+    /// Tells whether so many members are all of them work that was given up.
+    pub(super) fn are_all(&self, members: usize) -> bool {
+        self.given_up && members > 0 && self.members.len() == members
+    }
+
     /// Takes those that wait for their turn: they were cancelled. Dropped with no lock held.
     pub(super) fn take_waiting(&mut self) -> VecDeque<Carried> {
         std::mem::take(&mut self.waiting)
@@ -67,6 +86,9 @@ impl Group {
                 return;
             };
             jobs.running += 1;
+            if carried.header().state().is_linked() {
+                jobs.members.insert(carried.header().number());
+            }
             drop(registry);
             let job = BlockingJob { group: group.clone(), carried: Some(carried) };
             // A runtime without a pool gives the job back: dropped, it tells that the work is lost.

@@ -24,6 +24,8 @@ pub(crate) struct Clock {
     partial: bool,
     /// When everybody is to be aborted: the nursery's grace is over.
     grace: Option<Instant>,
+    /// When blocking work that has not ended is given up.
+    stuck: Option<Instant>,
     /// When tasks that were cancelled on their own are, by their numbers, in order.
     graces: VecDeque<(Instant, u64)>,
 }
@@ -32,7 +34,7 @@ impl Clock {
     /// Returns the next moment.
     fn next(&self) -> Option<Instant> {
         let front = self.graces.front().map(|&(at, _)| at);
-        earlier(earlier(self.deadline, self.grace), front)
+        earlier(earlier(self.deadline, self.grace), earlier(self.stuck, front))
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -44,6 +46,7 @@ impl Clock {
 enum Due {
     Deadline { partial: bool },
     Grace,
+    Stuck,
     Task(u64),
 }
 
@@ -82,7 +85,8 @@ impl Bell {
 impl Config {
     /// Says whether the runtime can keep the times that a nursery is opened with.
     pub(crate) fn check(&self, runtime: &Runtime) -> Result<(), Unsupported> {
-        let grace = self.grace.is_some_and(|grace| grace > Duration::ZERO && grace < Duration::MAX);
+        let counts = |time: Option<Duration>| time.is_some_and(|time| time < Duration::MAX);
+        let grace = counts(self.grace.filter(|grace| !grace.is_zero())) || counts(self.stuck_after);
         let never = matches!(self.deadline, None | Some(When::After(Duration::MAX)));
         if runtime.timer().is_none() && (grace || !never) {
             return Err(Unsupported::new("a timer", runtime.name()));
@@ -158,6 +162,16 @@ impl Group {
         self.timed.store(true, Ordering::Relaxed);
     }
 
+    /// Begins to count how long blocking work is waited for. As [`begin_grace`](Group::begin_grace).
+    pub(super) fn begin_patience(&self, clock: &mut Clock) {
+        let Some(after) = self.config.stuck_after else { return };
+        let at = self.now().and_then(|now| now.checked_add(after));
+        if at.is_some() && clock.stuck.is_none() {
+            clock.stuck = at;
+            self.timed.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Returns how long those who are cancelled may go on, if they may.
     pub(super) fn grace(&self) -> Option<Duration> {
         self.config.grace.filter(|grace| !grace.is_zero())
@@ -187,6 +201,7 @@ impl Group {
                     let over = || Reason::of(ReasonKind::Aborted, String::new(), None, place);
                     self.raise_tree(Level::Aborted, &reason.unwrap_or_else(over));
                 }
+                Due::Stuck => self.lock().jobs.given_up = true,
                 Due::Task(number) => self.abort_number(number),
             }
         }
@@ -201,6 +216,9 @@ impl Group {
         }
         if clock.grace.take_if(is_due).is_some() {
             return Some(Due::Grace);
+        }
+        if clock.stuck.take_if(is_due).is_some() {
+            return Some(Due::Stuck);
         }
         if clock.graces.front().is_some_and(|&(at, _)| at <= now) {
             return clock.graces.pop_front().map(|(_, number)| Due::Task(number));

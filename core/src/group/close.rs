@@ -1,7 +1,7 @@
 //! The end of a nursery: its body goes, it closes or is abandoned, and its parent hears of it.
 
 use super::clock::Bell;
-use super::registry::{Owner, Phase};
+use super::registry::{Owner, Phase, Registry};
 use super::report::{Report, Who};
 use super::vacate::Vacated;
 use super::{Config, Group, describe, drive, stray};
@@ -10,7 +10,7 @@ use crate::outcome::Ending;
 use crate::panic::{self, Panic};
 use crate::reason::{Level, Reason, ReasonKind};
 use crate::record::Ended;
-use crate::sync::Ordering;
+use crate::sync::{MutexGuard, Ordering};
 use std::panic::Location;
 use std::task::Waker;
 
@@ -56,6 +56,9 @@ impl Group {
         let (report, old, parked) = {
             let mut registry = self.lock();
             registry.phase = Phase::Joining;
+            if registry.is_stuck() {
+                return Some(self.leave_stuck(registry, waker));
+            }
             finale = registry.is_vacant() && registry.finale.is_waiting();
             if registry.is_vacant() && !finale {
                 registry.phase = Phase::Closed;
@@ -79,6 +82,27 @@ impl Group {
         if report.is_some() {
             self.detach();
         }
+        report
+    }
+
+    /// The nursery ends, but not the work that is left: it is the ancestors' from now on.
+    fn leave_stuck(&self, mut registry: MutexGuard<'_, Registry>, waker: Waker) -> Report {
+        let mut report = std::mem::replace(&mut registry.report, Report::new(1));
+        registry.each(|header| report.add(Ending::Stuck, self.who(header)));
+        let root = registry.parent.is_none();
+        drop(registry);
+        if root {
+            // As in `abandon`.
+            stray::add(self);
+        }
+        let (vacated, old) = {
+            let mut registry = self.lock();
+            registry.phase = Phase::Dropped;
+            (self.vacated(&mut registry), registry.run_waker.take())
+        };
+        panic::drop_waker(old);
+        panic::drop_waker(Some(waker));
+        self.follow(vacated);
         report
     }
 

@@ -9,7 +9,7 @@ use crate::builder::Policy;
 use crate::cancel::CancelToken;
 use crate::outcome::Ending;
 use crate::panic;
-use crate::record::{Carried, Claimed, Dead, Ended};
+use crate::record::{Carried, Claimed, Dead, Ended, Header};
 use crate::sync::MutexGuard;
 use std::task::{Context, Waker};
 
@@ -125,6 +125,15 @@ impl Group {
         }
     }
 
+    pub(super) fn who(&self, header: &Header) -> Who {
+        Who {
+            task: Some(self.task_id(header)),
+            name: header.name().map(Box::from),
+            place: header.place(),
+            finalizer: false,
+        }
+    }
+
     /// Notes how a child ended. Returns what its siblings are cancelled for, if it failed.
     fn note(
         &self,
@@ -141,13 +150,7 @@ impl Group {
             registry.report.cancelled += 1;
             return None;
         }
-        let header = claimed.header();
-        let who = Who {
-            task: Some(self.task_id(header)),
-            name: header.name().map(Box::from),
-            place: header.place(),
-            finalizer: false,
-        };
+        let who = self.who(claimed.header());
         let message = describe(&ended.ending);
         registry.report.note(ended, || who.clone()).then_some((who, message))
     }

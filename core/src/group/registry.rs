@@ -140,6 +140,11 @@ impl Registry {
         self.count == 0 && self.nested.is_empty()
     }
 
+    /// Tells whether nobody is left but blocking work that was given up.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.jobs.are_all(self.count) && self.nested.is_empty()
+    }
+
     /// Tells whether somebody waits for a carrier.
     pub(crate) fn has_queue(&self) -> bool {
         self.queued > 0
@@ -243,6 +248,7 @@ impl Registry {
         self.remove(ptr);
         self.count -= 1;
         self.bound -= usize::from(claimed.header().state().is_carried());
+        self.jobs.forget(claimed.header().number());
         if !self.own_reasons.is_empty() {
             self.own_reasons.remove(&claimed.header().number());
         }

@@ -48,7 +48,7 @@ impl Report {
                 self.cancelled += 1;
                 return false;
             }
-            Ending::Err(_) | Ending::Panicked(_) | Ending::Lost => {}
+            Ending::Err(_) | Ending::Panicked(_) | Ending::Lost | Ending::Stuck => {}
         }
         let who = who();
         if let Some(panic) = ended.second {
@@ -79,7 +79,7 @@ impl Report {
             let told = match entry.ending {
                 Ending::Panicked(_) => true,
                 Ending::Cancelled(_) | Ending::Lost => entry.who.finalizer,
-                Ending::Ok | Ending::Err(_) => false,
+                Ending::Ok | Ending::Err(_) | Ending::Stuck => false,
             };
             if told {
                 self.add(entry.ending, entry.who);

@@ -76,6 +76,7 @@ impl Group {
         if level == Level::Cancelled {
             self.begin_grace(&mut registry.clock, None);
         }
+        self.begin_patience(&mut registry.clock);
         registry.each_nested(|group, _| {
             if !group.shielded {
                 found.push(group.clone());
@@ -228,13 +229,7 @@ impl Group {
     where
         E: Send + Sync + 'static,
     {
-        let header = handle.header();
-        let who = super::report::Who {
-            task: Some(self.task_id(header)),
-            name: header.name().map(Box::from),
-            place: header.place(),
-            finalizer: false,
-        };
+        let who = self.who(handle.header());
         let ended = crate::record::Ended { ending: outcome.ending(), second: None };
         self.lock().report.note(ended, || who);
     }

@@ -23,6 +23,9 @@ impl Group {
     pub(super) fn vacated(&self, registry: &mut Registry) -> Vacated {
         let mut vacated = Vacated::default();
         if !registry.is_vacant() {
+            if registry.phase == Phase::Joining && registry.is_stuck() {
+                vacated.wake = registry.run_waker.take();
+            }
             return vacated;
         }
         let bodiless = matches!(registry.phase, Phase::Joining | Phase::Dropped);

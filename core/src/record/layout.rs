@@ -200,7 +200,7 @@ where
     let outcome = match ending {
         Ending::Cancelled(reason) => Outcome::Cancelled(reason),
         Ending::Panicked(panic) => Outcome::Panicked(panic),
-        Ending::Ok | Ending::Err(_) | Ending::Lost => Outcome::Lost,
+        Ending::Ok | Ending::Err(_) | Ending::Lost | Ending::Stuck => Outcome::Lost,
     };
     // SAFETY: the claim is held.
     unsafe { conclude::<F, T, E, K>(record, id, outcome) }
