@@ -5,6 +5,7 @@ mod failure;
 mod outcome;
 mod ownership;
 mod rules;
+mod time;
 
 use crate::suite::Case;
 
@@ -85,6 +86,16 @@ cases! {
         c08_a_task_can_ask
         c09_nursery_opened_in_a_cancelled_task
         x08_blocking_work_is_a_child;
+    time, 1:
+        t01_deadline_ends_the_nursery
+        t04_deadline_is_moved_from_elsewhere
+        t06_move_on_and_fail
+        t08_scope_ends_the_nurseries_inside
+        t10_timeout_keeps_what_is_there
+        t12_grace_is_time_to_leave
+        h01_shield_keeps_cancel_and_abort_away
+        h02_budget_is_spent
+        n01_finalizers_run_at_the_end;
     cancel, 2:
         x05_blocked_child_holds_up_nobody_in_the_queue;
 }

@@ -2,7 +2,7 @@
 //!
 //! It runs the rules of a runtime (`r..`: what a runtime owes a nursery) and those clauses of the
 //! core that can be tested on any runtime (`o..` ownership, `e..` outcome, `f..` failure, `c..`
-//! cancellation, `x..` capabilities), each on a fresh runtime. The rules and clauses themselves
+//! cancellation, `x..` capabilities, `t..` time, `h..` shields, `n..` finalizers), each on a fresh runtime. The rules and clauses themselves
 //! stand in docs/SPEC.md under the same names.
 //!
 //! # Wiring it up

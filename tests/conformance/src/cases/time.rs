@@ -1,0 +1,278 @@
+//! Clauses t..: time; h..: shields; n..: finalizers. On the runtime's own timer: nothing here says
+//! how long something took, only what came first. A runtime without a timer is asked for the error.
+
+use crate::probe::{Counts, eventually};
+use allhome::{
+    Cause, ReasonKind, Runtime, TimeoutError, cancelled, fail_after, is_cancelled, island,
+    move_on_after, nursery, nursery_on, remaining, shield, sleep, yield_now,
+};
+use std::convert::Infallible;
+use std::future::{Future, pending, poll_fn};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Duration;
+
+/// Not long to wait for; nothing depends on its length.
+const SOON: Duration = Duration::from_millis(5);
+/// Longer than any case takes.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Without a timer there is an error instead; returns whether there is one.
+async fn has_timer(runtime: &Runtime) -> bool {
+    if runtime.timer().is_some() {
+        return true;
+    }
+    let run = nursery_on::<Infallible>(runtime).deadline(LONG).run(async |_| Ok(()));
+    assert!(matches!(run.await.unwrap_err().first().cause(), Cause::Unsupported(_)));
+    false
+}
+
+pub(super) async fn t01_deadline_ends_the_nursery(runtime: Runtime) {
+    if !has_timer(&runtime).await {
+        return;
+    }
+    let counts = Counts::new();
+    let run = nursery_on::<Infallible>(&runtime).deadline(SOON).run(async |n| {
+        for _ in 0..10 {
+            n.spawn(counts.parked().child());
+        }
+        pending::<Result<(), _>>().await
+    });
+    let error = run.await.unwrap_err();
+    assert!(error.is_timeout());
+    assert_eq!(error.reason().unwrap().kind(), ReasonKind::Deadline);
+    assert_eq!(counts.drops(), 10);
+    let run = nursery_on::<Infallible>(&runtime).deadline(LONG).run(async |n| {
+        let inner = n.fork(async { Ok(remaining()) }).join().await.unwrap();
+        Ok(inner.unwrap() <= LONG && remaining().unwrap() <= LONG)
+    });
+    assert!(run.await.unwrap());
+}
+
+pub(super) async fn t04_deadline_is_moved_from_elsewhere(runtime: Runtime) {
+    if !has_timer(&runtime).await {
+        return;
+    }
+    let timer = runtime.timer().cloned().unwrap();
+    let run = nursery_on::<Infallible>(&runtime).deadline(LONG).run(async |n| {
+        let mover = n.clone();
+        n.spawn(async move {
+            yield_now().await;
+            mover.set_deadline(Some(timer.now())).unwrap();
+            pending().await
+        });
+        pending::<Result<(), _>>().await
+    });
+    assert!(run.await.unwrap_err().is_timeout());
+}
+
+pub(super) async fn t06_move_on_and_fail(runtime: Runtime) {
+    if !has_timer(&runtime).await {
+        return;
+    }
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            // In the body, and in a task.
+            assert!(scopes().await);
+            assert!(n.fork(async { Ok(scopes().await) }).join().await.unwrap());
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+async fn scopes() -> bool {
+    assert_eq!(move_on_after(LONG, async { 7 }).await, Ok(Some(7)));
+    assert_eq!(move_on_after(SOON, pending::<()>()).await, Ok(None));
+    let last = move_on_after(SOON, cancelled()).await.unwrap().unwrap();
+    assert_eq!(last.kind(), ReasonKind::Deadline);
+    let failed = fail_after("case", SOON, sleep(LONG)).await.unwrap_err();
+    assert!(matches!(failed, TimeoutError::Elapsed(elapsed) if elapsed.name() == "case"));
+    !is_cancelled()
+}
+
+pub(super) async fn t08_scope_ends_the_nurseries_inside(runtime: Runtime) {
+    if !has_timer(&runtime).await {
+        return;
+    }
+    let counts = Counts::new();
+    nursery_on::<Infallible>(runtime)
+        .run(async |_| {
+            let inside = async {
+                let inner = nursery::<Infallible>().run(async |n| {
+                    for _ in 0..10 {
+                        n.spawn(counts.parked().child());
+                    }
+                    pending::<Result<(), _>>().await
+                });
+                inner.await.unwrap_err().is_timeout()
+            };
+            assert_eq!(move_on_after(SOON, inside).await, Ok(Some(true)), "joining is not cut");
+            assert_eq!(counts.drops(), 10);
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+pub(super) async fn t10_timeout_keeps_what_is_there(runtime: Runtime) {
+    if !has_timer(&runtime).await {
+        return;
+    }
+    let run = nursery_on::<Infallible>(runtime).timeout(SOON).run(async |n| {
+        let quick = n.fork(async { Ok(1) }).join().await.ok();
+        let slow = n.fork(pending::<Result<u8, _>>()).join().await.ok();
+        Ok((quick, slow))
+    });
+    let (quick, slow) = run.await.unwrap();
+    assert!(quick.is_none_or(|quick| quick == 1) && slow.is_none());
+}
+
+pub(super) async fn t12_grace_is_time_to_leave(runtime: Runtime) {
+    if !has_timer(&runtime).await {
+        return;
+    }
+    for (grace, leaves) in [(LONG, true), (SOON, false)] {
+        let counts = Counts::new();
+        let run = nursery_on::<Infallible>(&runtime).grace(grace).run(async |n| {
+            for _ in 0..10 {
+                let counts = counts.clone();
+                n.spawn(async move {
+                    let _guard = counts.guard();
+                    cancelled().await;
+                    sleep(if leaves { SOON } else { LONG }).await.unwrap();
+                    counts.polled();
+                    Ok(())
+                });
+            }
+            // A child that was never polled has no use for grace.
+            eventually(|| n.tree().nurseries()[0].tasks.iter().all(|task| task.polls > 0)).await;
+            n.cancel();
+            Ok(())
+        });
+        run.await.unwrap();
+        assert_eq!((counts.polls(), counts.drops()), (if leaves { 10 } else { 0 }, 10));
+    }
+}
+
+type Log = Arc<Mutex<Vec<&'static str>>>;
+
+fn note(log: &Log, line: &'static str) {
+    log.lock().unwrap().push(line);
+}
+
+pub(super) async fn h01_shield_keeps_cancel_and_abort_away(runtime: Runtime) {
+    for abort in [false, true] {
+        let log = Log::default();
+        nursery_on::<Infallible>(&runtime)
+            .run(async |n| {
+                let (child_log, child) = (log.clone(), n.clone());
+                n.spawn(async move {
+                    let protected = shield(Duration::MAX, async {
+                        note(&child_log, "up");
+                        while !child.is_cancelled() {
+                            yield_now().await;
+                        }
+                        assert!(!is_cancelled());
+                        assert!(island(pending::<()>()).await.is_err());
+                        for _ in 0..20 {
+                            yield_now().await;
+                        }
+                        note(&child_log, "done");
+                    });
+                    protected.await.unwrap();
+                    assert!(is_cancelled());
+                    yield_now().await;
+                    note(&child_log, "after the last poll");
+                    Ok(())
+                });
+                eventually(|| !log.lock().unwrap().is_empty()).await;
+                let began = if abort { n.abort() } else { n.cancel() };
+                assert!(began);
+                Ok(())
+            })
+            .await
+            .unwrap();
+        assert_eq!(*log.lock().unwrap(), ["up", "done"]);
+    }
+}
+
+pub(super) async fn h02_budget_is_spent(runtime: Runtime) {
+    if !has_timer(&runtime).await {
+        return;
+    }
+    let counts = Counts::new();
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            for _ in 0..10 {
+                let inside = counts.parked().child::<Infallible>();
+                n.spawn(async move { shield(SOON, inside).await.unwrap() });
+            }
+            eventually(|| counts.polls() == 10).await;
+            n.abort();
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(counts.drops(), 10);
+}
+
+fn writes(log: &Log, line: &'static str) -> impl Future<Output = Result<(), Infallible>> + use<> {
+    let log = log.clone();
+    async move {
+        yield_now().await;
+        assert!(!is_cancelled());
+        note(&log, line);
+        Ok(())
+    }
+}
+
+pub(super) async fn n01_finalizers_run_at_the_end(runtime: Runtime) {
+    for way in 0..4 {
+        let (log, counts) = (Log::default(), Counts::new());
+        nursery_on::<Infallible>(&runtime)
+            .run(async |inside| {
+                let run = nursery::<Infallible>().run(async |n| {
+                    n.defer(Duration::MAX, writes(&log, "first")).unwrap();
+                    n.defer(Duration::MAX, writes(&log, "second")).unwrap();
+                    if way == 0 {
+                        return Ok(());
+                    }
+                    n.spawn(counts.parked().child());
+                    eventually(|| counts.polls() == 1).await;
+                    let began = match way {
+                        1 => n.cancel(),
+                        2 => n.abort(),
+                        _ => inside.close(),
+                    };
+                    assert!(began);
+                    if way == 3 {
+                        pending::<()>().await;
+                    }
+                    Ok(())
+                });
+                let mut run = Box::pin(run);
+                if way == 3 {
+                    // Dropped half-way: the nursery around waits for them.
+                    poll_fn(|cx| {
+                        assert!(run.as_mut().poll(cx).is_pending());
+                        if inside.level() > allhome::Level::Running {
+                            return Poll::Ready(());
+                        }
+                        cx.waker().wake_by_ref();
+                        Poll::Pending
+                    })
+                    .await;
+                    drop(run);
+                } else {
+                    run.await.unwrap();
+                    assert_eq!(log.lock().unwrap().len(), 2);
+                }
+                Ok(())
+            })
+            .await
+            .unwrap();
+        assert_eq!(*log.lock().unwrap(), ["second", "first"], "way {way}");
+        assert_eq!(counts.drops(), usize::from(way > 0));
+    }
+}
