@@ -3,7 +3,6 @@
 use super::clock::Bell;
 use super::registry::{Owner, Phase, Registry};
 use super::report::{Report, Who};
-use super::vacate::Vacated;
 use super::{Config, Group, describe, drive, stray};
 use crate::builder::Policy;
 use crate::outcome::Ending;
@@ -169,8 +168,12 @@ impl Group {
             if let Some(waker) = poke {
                 panic::wake(waker);
             }
-            let close = vacated.close;
-            parent.follow(Vacated { close: false, ..vacated });
+            let mut close = false;
+            let vacated = vacated.map(|mut vacated| {
+                close = std::mem::take(&mut vacated.close);
+                vacated
+            });
+            parent.follow(vacated);
             if !close {
                 return;
             }

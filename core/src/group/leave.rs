@@ -52,7 +52,11 @@ impl Group {
         self.follow(vacated);
     }
 
-    fn depart(&self, load: Load, ended: Ended) -> (MutexGuard<'_, Registry>, Left, Vacated) {
+    fn depart(
+        &self,
+        load: Load,
+        ended: Ended,
+    ) -> (MutexGuard<'_, Registry>, Left, Option<Vacated>) {
         let Load { mut claimed, carried, .. } = load;
         self.hook(&ended);
         let handled = claimed.publish();

@@ -6,7 +6,8 @@ use crate::panic;
 use crate::sync::Ordering;
 use std::task::Waker;
 
-/// What is left to do, with no lock held, when a group has become vacant.
+/// What is left to do, with no lock held, when a group has become vacant. It is made for that alone:
+/// most who leave are not the last.
 #[must_use]
 #[derive(Default)]
 pub(super) struct Vacated {
@@ -20,18 +21,23 @@ pub(super) struct Vacated {
 
 impl Group {
     /// Says what follows when somebody has left. The caller holds the lock.
-    pub(super) fn vacated(&self, registry: &mut Registry) -> Vacated {
+    #[inline]
+    pub(super) fn vacated(&self, registry: &mut Registry) -> Option<Vacated> {
+        if registry.is_vacant() || registry.is_stuck() { self.left_by_all(registry) } else { None }
+    }
+
+    fn left_by_all(&self, registry: &mut Registry) -> Option<Vacated> {
         let mut vacated = Vacated::default();
         if !registry.is_vacant() {
-            if registry.phase == Phase::Joining && registry.is_stuck() {
+            if registry.phase == Phase::Joining {
                 vacated.wake = registry.run_waker.take();
             }
-            return vacated;
+            return Some(vacated);
         }
         let bodiless = matches!(registry.phase, Phase::Joining | Phase::Dropped);
         if bodiless && registry.finale.is_waiting() {
             vacated.finale = true;
-            return vacated;
+            return Some(vacated);
         }
         self.occupied.store(false, Ordering::Relaxed);
         vacated.home = std::mem::take(&mut registry.home_wakers);
@@ -50,11 +56,18 @@ impl Group {
             }
             Phase::Closed => {}
         }
-        vacated
+        Some(vacated)
     }
 
     /// Does what [`vacated`](Group::vacated) found. No lock is held.
-    pub(super) fn follow(&self, vacated: Vacated) {
+    #[inline]
+    pub(super) fn follow(&self, vacated: Option<Vacated>) {
+        if let Some(vacated) = vacated {
+            self.follow_up(vacated);
+        }
+    }
+
+    fn follow_up(&self, vacated: Vacated) {
         for waker in vacated.wake.into_iter().chain(vacated.parked).chain(vacated.home) {
             panic::wake(waker);
         }
