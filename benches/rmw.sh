@@ -4,6 +4,7 @@
 #
 #   benches/rmw.sh [SIDE...]      SIDE: ours joinset tracker bare (all of them when none is given)
 #   N=20000 benches/rmw.sh ours   N children, and 2 N; what they differ by is what N children cost
+#   benches/rmw.sh semaphore/1 tokio/1   other operations than children: see src/bin/count.rs
 #
 # A read-modify-write is an instruction with a lock prefix, or an xchg with memory (locked without
 # saying so). Their addresses come from objdump, how often each ran from callgrind.
@@ -33,7 +34,7 @@ trap 'rm -rf "$out"' EXIT
 for side; do
     for times in 1 2; do
         if ! valgrind --tool=callgrind --dump-instr=yes --compress-strings=no --compress-pos=no \
-            --callgrind-out-file="$out/$side.$times" "$binary" "$side" "$((n * times))" \
+            --callgrind-out-file="$out/${side//\//-}.$times" "$binary" "$side" "$((n * times))" \
             2>"$out/log"; then
             cat "$out/log" >&2
             exit 1
@@ -87,9 +88,9 @@ def cost(path):
     return instructions, rmw
 
 
-print(f"{'side':<10} {'instructions/child':>20} {'read-modify-writes/child':>26}   ({n} children)")
+print(f"{'side':<20} {'instructions/child':>20} {'read-modify-writes/child':>26}   ({n} children)")
 for side in sides:
-    once, twice = cost(f"{out}/{side}.1"), cost(f"{out}/{side}.2")
+    once, twice = (cost(f"{out}/{side.replace('/', '-')}.{i}") for i in (1, 2))
     instructions, rmw = ((b - a) / n for a, b in zip(once, twice))
-    print(f"{side:<10} {instructions:>20.1f} {rmw:>26.2f}")
+    print(f"{side:<20} {instructions:>20.1f} {rmw:>26.2f}")
 PYTHON

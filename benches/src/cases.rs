@@ -3,10 +3,12 @@
 mod abort;
 mod churn;
 mod memory;
+mod semaphore;
 mod spawn;
 mod token;
 
 use crate::case::Case;
+pub use semaphore::count as count_semaphore;
 pub use token::count as count_token;
 
 /// Returns every case, in the order in which they run.
@@ -15,6 +17,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(memory::cases());
     cases.extend(abort::cases());
     cases.extend(token::cases());
+    cases.extend(semaphore::cases());
     cases.extend(churn::cases());
     cases
 }

@@ -1,15 +1,13 @@
 //! The cancel token: a level that only rises, handed down a tree, with no runtime and no nursery.
 //!
 //! The state is in [`node`], making children in [`tree`], raising in [`sweep`]; waiters stand in
-//! an intrusive [`list`].
+//! an intrusive [`list`](crate::intrusive).
 
 mod callbacks;
 mod cancelled;
 mod drop_guard;
 mod guard;
-mod list;
 mod listener;
-mod lock;
 mod node;
 mod stream;
 mod sweep;

@@ -37,6 +37,7 @@
 //! - Tidy up: [`Builder::grace`], [`shield`], [`island`], [`Nursery::defer`].
 //! - Hand values down: [`ScopedKey`].
 //! - Cancel what is in no nursery: [`CancelToken`]; hang a nursery on one: [`Builder::token`].
+//! - Limit how many do something at the same time: [`Semaphore`].
 //!
 //! # Runtimes
 //!
@@ -64,6 +65,9 @@ mod context;
 mod error;
 mod group;
 mod id;
+mod intrusive;
+mod limit;
+mod lock;
 mod named;
 mod nursery;
 mod outcome;
@@ -92,6 +96,10 @@ pub use error::{Cause, Failure, GroupError};
 pub use group::finale::DeferError;
 pub use group::stray::strays;
 pub use id::{NurseryId, TaskId};
+pub use limit::{
+    Acquire, AcquireError, AcquireOwned, HolderInfo, OwnedPermit, Permit, Semaphore,
+    TryAcquireError,
+};
 pub use named::Named;
 pub use nursery::Nursery;
 pub use outcome::{JoinError, Outcome};

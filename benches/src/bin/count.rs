@@ -1,7 +1,9 @@
 //! `count ours|joinset|tracker|bare N`: spawn and join of N children that do nothing, once, on
 //! tokio's current-thread runtime. Or `count token|wait|cancel[_peer] N`: a token's child made and
-//! dropped, a waiter entered and dropped, a child with a waiter cancelled, N times. For callgrind;
-//! see `rmw.sh`.
+//! dropped, a waiter entered and dropped, a child with a waiter cancelled, N times. Or
+//! `count SEMAPHORE/1|5|try|handoff N`: so many permits acquired and given back, one tried for, one
+//! handed on; SEMAPHORE is semaphore (ours), tokio, async-lock, futures-intrusive or mea. For
+//! callgrind; see `rmw.sh`.
 
 use std::process::ExitCode;
 
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
         "tracker" => host.run(peers::task_tracker(n, Noop)),
         "bare" => host.run(peers::bare(n, Noop)),
         _ if cases::count_token(side, n) => return ExitCode::SUCCESS,
+        _ if cases::count_semaphore(side, n) => return ExitCode::SUCCESS,
         _ => return usage(),
     };
     ExitCode::SUCCESS
@@ -27,5 +30,6 @@ fn main() -> ExitCode {
 
 fn usage() -> ExitCode {
     eprintln!("usage: count ours|joinset|tracker|bare|token|wait|cancel[_peer] N");
+    eprintln!("       count SEMAPHORE/1|5|try|handoff N");
     ExitCode::from(2)
 }

@@ -46,9 +46,9 @@
 #![allow(unsafe_code)]
 
 use super::callbacks::Extra;
-use super::list::{Linked, Links, List};
-use super::lock::{Lock, LockGuard};
 use super::wait::Waiter;
+use crate::intrusive::{Linked, Links, List};
+use crate::lock::{Lock, LockGuard};
 use crate::reason::{Level, Reason};
 use crate::sync::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering, UnsafeCell};
 use std::ops::Deref;

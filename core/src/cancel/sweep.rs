@@ -17,11 +17,11 @@
 #![allow(unsafe_code)]
 
 use super::callbacks::Callback;
-use super::list::List;
 use super::listener::Listener;
-use super::lock::LockGuard;
 use super::node::{Lists, Node, NodeRef, Own};
 use super::wait;
+use crate::intrusive::List;
+use crate::lock::LockGuard;
 use crate::panic;
 use crate::reason::{Level, Reason};
 use crate::sync::{Ordering, Weak};

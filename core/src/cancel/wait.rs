@@ -17,8 +17,8 @@
 
 #![allow(unsafe_code)]
 
-use super::list::{Linked, Links, List};
 use super::node::Node;
+use crate::intrusive::{Linked, Links, List};
 use crate::panic;
 use crate::sync::UnsafeCell;
 use std::marker::PhantomPinned;

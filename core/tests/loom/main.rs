@@ -26,10 +26,12 @@ mod finish;
 mod heap;
 mod home;
 mod kid;
+mod limit;
 mod manual;
 mod nested;
 mod shield;
 mod token;
+mod waiting;
 mod wakes;
 
 /// Runs a model, and sees that no record is left when it is over.

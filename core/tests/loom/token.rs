@@ -5,45 +5,12 @@
 
 use crate::manual::Flag;
 use crate::model;
+use crate::waiting::Waiting;
 use allhome::{CancelToken, Level, Reason};
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
-
-/// A future and whether it was woken: polled only if it was, or never polled.
-struct Waiting<F> {
-    future: Pin<Box<F>>,
-    woken: Arc<Flag>,
-}
-
-impl<F: Future> Waiting<F> {
-    fn new(future: F) -> Waiting<F> {
-        Waiting { future: Box::pin(future), woken: Flag::new(true) }
-    }
-
-    /// Polls it for as long as it is woken.
-    fn turns(&mut self) -> Poll<F::Output> {
-        let waker = Waker::from(self.woken.clone());
-        let mut cx = Context::from_waker(&waker);
-        while self.woken.take() {
-            if let Poll::Ready(value) = self.future.as_mut().poll(&mut cx) {
-                return Poll::Ready(value);
-            }
-        }
-        Poll::Pending
-    }
-
-    #[track_caller]
-    fn ready(mut self) -> F::Output {
-        match self.turns() {
-            Poll::Ready(value) => value,
-            Poll::Pending => panic!("nobody woke it"),
-        }
-    }
-}
+use std::task::Poll;
 
 #[track_caller]
 fn assert_same(token: &CancelToken, other: &CancelToken) {

@@ -1,4 +1,5 @@
-//! The lock of a node: held for some tens of nanoseconds, and given up with a plain store.
+//! The lock of a token's node and of a limit: held for some tens of nanoseconds, and given up with a
+//! plain store.
 //!
 //! parking_lot's unlock is a read-modify-write, since it has to see in the same step whether
 //! somebody sleeps. Nobody sleeps on this lock: who waits for it looks again, then gives the
@@ -6,7 +7,8 @@
 //! child too: 19 and 29 ns, where parking_lot's lock makes it 33 and 45.
 //!
 //! Loom takes a loop that waits for a thread which it may never run for a defect: its models run on
-//! a mutex of its own, and this lock is tested by threads (`core/tests/token`) alone.
+//! a mutex of its own, and this lock is tested by threads (`core/tests/token`, `core/tests/limit`)
+//! alone.
 //!
 //! It is for locks under which no user's code runs, nothing is allocated for long and nobody blocks.
 //!
@@ -18,9 +20,9 @@
 #![allow(unsafe_code)]
 
 #[cfg(loom)]
-pub(super) use crate::sync::{Mutex as Lock, MutexGuard as LockGuard};
+pub(crate) use crate::sync::{Mutex as Lock, MutexGuard as LockGuard};
 #[cfg(not(loom))]
-pub(super) use word::{Lock, LockGuard};
+pub(crate) use word::{Lock, LockGuard};
 
 #[cfg(not(loom))]
 mod word {
@@ -28,7 +30,7 @@ mod word {
     use std::marker::PhantomData;
     use std::ops::{Deref, DerefMut};
 
-    pub(in crate::cancel) struct Lock<T> {
+    pub(crate) struct Lock<T> {
         held: AtomicBool,
         value: UnsafeCell<T>,
     }
@@ -37,12 +39,12 @@ mod word {
     unsafe impl<T: Send> Sync for Lock<T> {}
 
     impl<T> Lock<T> {
-        pub(in crate::cancel) fn new(value: T) -> Lock<T> {
+        pub(crate) const fn new(value: T) -> Lock<T> {
             Lock { held: AtomicBool::new(false), value: UnsafeCell::new(value) }
         }
 
         #[inline(always)]
-        pub(in crate::cancel) fn lock(&self) -> LockGuard<'_, T> {
+        pub(crate) fn lock(&self) -> LockGuard<'_, T> {
             // Acquire: pairs with the store of the last guard.
             if self.held.swap(true, Ordering::Acquire) {
                 self.wait();
@@ -66,7 +68,7 @@ mod word {
     }
 
     #[must_use]
-    pub(in crate::cancel) struct LockGuard<'a, T> {
+    pub(crate) struct LockGuard<'a, T> {
         lock: &'a Lock<T>,
         _not_send: PhantomData<*mut T>,
     }
@@ -92,8 +94,8 @@ mod word {
     impl<T> Drop for LockGuard<'_, T> {
         #[inline(always)]
         fn drop(&mut self) {
-            // Release: pairs with the swap of the next. The node may be freed at once by whoever has
-            // the lock next: nothing of it is touched after this.
+            // Release: pairs with the swap of the next. Who has the lock next may free at once what
+            // it is part of: nothing of it is touched after this.
             self.lock.held.store(false, Ordering::Release);
         }
     }

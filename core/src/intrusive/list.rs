@@ -1,11 +1,11 @@
-//! An intrusive doubly linked list: children of a node, waiters of a node.
+//! An intrusive doubly linked list: children of a token's node, waiters of a node.
 //!
 //! Nothing is allocated, and whoever stands in the list takes himself out of it in constant time.
 //! The newest is at the front.
 //!
 //! # Invariants
 //!
-//! 1. Links are touched only under the lock that guards the list, which is a node's.
+//! 1. Links are touched only under the lock that guards the list.
 //! 2. An item stands in at most one list through the same links, and stays where it is in memory
 //!    until it was taken out or the list was given up as a whole.
 
@@ -15,36 +15,36 @@ use crate::sync::UnsafeCell;
 use std::ptr::NonNull;
 
 /// An item's neighbours.
-pub(super) struct Links<T> {
+pub(crate) struct Links<T> {
     prev: Option<NonNull<T>>,
     next: Option<NonNull<T>>,
 }
 
 impl<T> Links<T> {
-    pub(super) fn new() -> UnsafeCell<Links<T>> {
+    pub(crate) fn new() -> UnsafeCell<Links<T>> {
         UnsafeCell::new(Links { prev: None, next: None })
     }
 }
 
 /// What can stand in a list.
-pub(super) trait Linked: Sized {
+pub(crate) trait Linked: Sized {
     fn links(&self) -> &UnsafeCell<Links<Self>>;
 }
 
-pub(super) struct List<T> {
+pub(crate) struct List<T> {
     head: Option<NonNull<T>>,
 }
 
 impl<T: Linked> List<T> {
-    pub(super) fn new() -> List<T> {
+    pub(crate) const fn new() -> List<T> {
         List { head: None }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.head.is_none()
     }
 
-    pub(super) fn first(&self) -> Option<NonNull<T>> {
+    pub(crate) fn first(&self) -> Option<NonNull<T>> {
         self.head
     }
 
@@ -53,9 +53,19 @@ impl<T: Linked> List<T> {
     /// # Safety
     ///
     /// The caller holds the list's lock, and `item` stands in the list.
-    pub(super) unsafe fn after(item: NonNull<T>) -> Option<NonNull<T>> {
+    pub(crate) unsafe fn after(item: NonNull<T>) -> Option<NonNull<T>> {
         // SAFETY: the caller's promise.
         unsafe { with(item, |links| links.next) }
+    }
+
+    /// Returns who comes before `item`, and so is newer.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the list's lock, and `item` stands in the list.
+    pub(crate) unsafe fn before(item: NonNull<T>) -> Option<NonNull<T>> {
+        // SAFETY: the caller's promise.
+        unsafe { with(item, |links| links.prev) }
     }
 
     /// Puts `item` at the front.
@@ -63,7 +73,7 @@ impl<T: Linked> List<T> {
     /// # Safety
     ///
     /// The caller holds the list's lock, and keeps to invariant 2.
-    pub(super) unsafe fn push_front(&mut self, item: NonNull<T>) {
+    pub(crate) unsafe fn push_front(&mut self, item: NonNull<T>) {
         let next = self.head.replace(item);
         // SAFETY: the caller's promise.
         unsafe { with(item, |links| *links = Links { prev: None, next }) };
@@ -78,7 +88,7 @@ impl<T: Linked> List<T> {
     /// # Safety
     ///
     /// The caller holds the list's lock, and `item` stands in this list.
-    pub(super) unsafe fn remove(&mut self, item: NonNull<T>) {
+    pub(crate) unsafe fn remove(&mut self, item: NonNull<T>) {
         // SAFETY: the caller's promise.
         let (prev, next) = unsafe { with(item, |links| (links.prev, links.next)) };
         match prev {

@@ -1,0 +1,20 @@
+//! Limits: how many may do something at the same time.
+//!
+//! The semaphore's state is in [`gate`] and [`held`]; those who wait stand in the [`line`](mod@line), which is
+//! made for every limit there will be. docs/LIMITS.md tells how and why.
+
+mod acquire;
+mod error;
+mod gate;
+mod held;
+mod holders;
+mod line;
+mod permit;
+mod semaphore;
+mod wait;
+
+pub use acquire::{Acquire, AcquireOwned};
+pub use error::{AcquireError, TryAcquireError};
+pub use holders::HolderInfo;
+pub use permit::{OwnedPermit, Permit};
+pub use semaphore::Semaphore;

@@ -1,0 +1,260 @@
+//! The line: those who wait for a limit, first come, first served. One for every limit there is.
+//!
+//! A line stands under the lock of the limit that it belongs to. It knows who waits, how much each
+//! asks for and how to wake him; whether anything is there to be given is the limit's business.
+//! Waiting costs no allocation: a [`Waiter`] lives in the future that waits, and is pointed to.
+//!
+//! | the waiter is | `verdict` | `told` | stands in        | leaves by            |
+//! |---------------|-----------|--------|------------------|----------------------|
+//! | new           | -         | false  | nothing          | `join`               |
+//! | waiting       | none      | false  | `waiting`        | a verdict, or `part` |
+//! | doomed        | too many  | false  | `doomed`         | `tell`, or `part`    |
+//! | told          | any       | true   | nothing          | -                    |
+//!
+//! # Invariants
+//!
+//! 1. A waiter that stands in a line is there, and does not move, until it is told or has parted.
+//! 2. `links` and `slot` are touched only under the lock of the line; or, once `told` is set or the
+//!    waiter has parted, by its owner alone. Whoever tells touches nothing of the waiter after
+//!    `told` is set: the owner needs no lock to go.
+//! 3. `told` is set once, under the lock, when the waiter was taken out of the line and has its
+//!    verdict.
+//! 4. `slot` is there from `join` on. Who parts, or is told, has its waker taken out of it: nothing
+//!    in it is left to be dropped.
+
+#![allow(unsafe_code)]
+
+use super::holders::Key;
+use crate::intrusive::{Linked, Links, Queue};
+use crate::sync::{AtomicBool, Ordering, UnsafeCell};
+use std::mem::{self, MaybeUninit};
+use std::ptr::NonNull;
+use std::task::Waker;
+
+/// What a waiter is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// What it asked for is its own.
+    Granted,
+    /// The limit was closed.
+    Closed,
+    /// It asked for more than there will ever be.
+    TooMany { capacity: usize },
+}
+
+/// What stands in the line.
+// Loom's models find waiters that are used after they were freed by their alignment.
+#[cfg_attr(loom, repr(align(512)))]
+pub(super) struct Waiter {
+    links: UnsafeCell<Links<Waiter>>,
+    // Not there before it joins: most never do, and would pay for it.
+    slot: UnsafeCell<MaybeUninit<Slot>>,
+    told: AtomicBool,
+    asked: usize,
+}
+
+struct Slot {
+    waker: Option<Waker>,
+    verdict: Option<Verdict>,
+    key: Key,
+}
+
+impl Linked for Waiter {
+    fn links(&self) -> &UnsafeCell<Links<Waiter>> {
+        &self.links
+    }
+}
+
+impl Waiter {
+    #[inline(always)]
+    pub(super) fn new(asked: usize) -> Waiter {
+        let slot = UnsafeCell::new(MaybeUninit::uninit());
+        Waiter { links: Links::new(), slot, told: AtomicBool::new(false), asked }
+    }
+
+    pub(super) fn asked(&self) -> usize {
+        self.asked
+    }
+
+    /// Returns what it was told, if it was.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the owner, and it has joined a line.
+    pub(super) unsafe fn verdict(&self) -> Option<Verdict> {
+        // Acquire: pairs with the store in `tell`.
+        if !self.told.load(Ordering::Acquire) {
+            return None;
+        }
+        // SAFETY: it was told, so only the owner, who calls this, touches it (invariant 2).
+        unsafe { self.with(|slot| slot.verdict) }
+    }
+
+    /// Returns the key that it was given when it joined.
+    ///
+    /// # Safety
+    ///
+    /// It has joined a line, and the caller holds its lock, or is the owner and it was told.
+    pub(super) unsafe fn key(&self) -> Key {
+        // SAFETY: the caller's promise.
+        unsafe { self.with(|slot| slot.key) }
+    }
+
+    /// Gives it another waker, and returns the old one.
+    ///
+    /// # Safety
+    ///
+    /// It has joined a line, and the caller holds its lock.
+    pub(super) unsafe fn change_waker(&self, waker: Option<Waker>) -> Option<Waker> {
+        // SAFETY: the caller's promise.
+        unsafe { self.with(|slot| mem::replace(&mut slot.waker, waker)) }
+    }
+
+    /// # Safety
+    ///
+    /// It has joined a line, and it is the caller's turn to touch it (invariant 2).
+    unsafe fn with<R>(&self, f: impl FnOnce(&mut Slot) -> R) -> R {
+        self.slot.with_mut(|slot| {
+            // SAFETY: the caller's promise.
+            let slot = unsafe { &mut *slot };
+            // SAFETY: invariant 4.
+            f(unsafe { slot.assume_init_mut() })
+        })
+    }
+
+    /// The end of telling: it is in no queue any more.
+    ///
+    /// # Safety
+    ///
+    /// It has joined a line and was not told, and the caller holds its lock.
+    unsafe fn tell(&self, verdict: Option<Verdict>) -> Option<Waker> {
+        // SAFETY: the caller's promise.
+        let waker = unsafe {
+            self.with(|slot| {
+                slot.verdict = verdict.or(slot.verdict);
+                slot.waker.take()
+            })
+        };
+        // Release: pairs with the load in `verdict`. The waiter may be gone after this.
+        self.told.store(true, Ordering::Release);
+        waker
+    }
+}
+
+pub(super) struct Line {
+    waiting: Queue<Waiter>,
+    doomed: Queue<Waiter>,
+    len: usize,
+}
+
+// SAFETY: it is used by one thread at a time, under the lock; what it points to is guarded by that
+// lock, too, and the wakers are Send.
+unsafe impl Send for Line {}
+
+impl Line {
+    pub(super) const fn new() -> Line {
+        Line { waiting: Queue::new(), doomed: Queue::new(), len: 0 }
+    }
+
+    /// Returns how many wait.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Returns what the first in the line asks for, and its key.
+    pub(super) fn first(&self) -> Option<(usize, Key)> {
+        // SAFETY: who stands in the line is there (invariant 1).
+        let first = unsafe { self.waiting.oldest()?.as_ref() };
+        // SAFETY: the lock is held by whoever has `self`.
+        let key = unsafe { first.key() };
+        Some((first.asked, key))
+    }
+
+    /// Puts a waiter at the end.
+    ///
+    /// # Safety
+    ///
+    /// It is new, it stays where it is until it was told or has [parted](Line::part), and the
+    /// caller holds the lock of the line.
+    pub(super) unsafe fn join(&mut self, waiter: &Waiter, waker: Waker, key: Key) {
+        let slot = MaybeUninit::new(Slot { waker: Some(waker), verdict: None, key });
+        // SAFETY: it stands in no line yet: it is the caller's.
+        waiter.slot.with_mut(|place| unsafe { *place = slot });
+        // SAFETY: the caller's promise.
+        unsafe { self.waiting.push(NonNull::from(waiter)) };
+        self.len += 1;
+    }
+
+    /// Takes out a waiter that goes of itself.
+    ///
+    /// # Safety
+    ///
+    /// It has joined this line, was not told, and the caller holds the lock of the line.
+    pub(super) unsafe fn part(&mut self, waiter: &Waiter) {
+        // SAFETY: the caller's promise.
+        let is_doomed = unsafe { waiter.with(|slot| slot.verdict.is_some()) };
+        if is_doomed {
+            // SAFETY: it stands in this queue (table), and the lock is held.
+            unsafe { self.doomed.remove(NonNull::from(waiter)) };
+        } else {
+            // SAFETY: as above.
+            unsafe { self.waiting.remove(NonNull::from(waiter)) };
+            self.len -= 1;
+        }
+    }
+
+    /// Tells the first in the line, and returns how to wake it.
+    pub(super) fn tell_first(&mut self, verdict: Verdict) -> Option<Waker> {
+        let first = self.waiting.oldest()?;
+        // SAFETY: it stands in this queue, whose lock is held by whoever has `self`.
+        unsafe { self.waiting.remove(first) };
+        self.len -= 1;
+        // SAFETY: who stands in the line is there (invariant 1).
+        let first = unsafe { first.as_ref() };
+        // SAFETY: it stood in the line, whose lock is held by whoever has `self`.
+        unsafe { first.tell(Some(verdict)) }
+    }
+
+    /// Dooms all who ask for more than `capacity`: they wait no longer, and are to be told.
+    pub(super) fn doom(&mut self, capacity: usize) {
+        let mut next = self.waiting.oldest();
+        while let Some(item) = next {
+            // SAFETY: it stands in the queue, and the lock is held.
+            next = unsafe { Queue::newer(item) };
+            // SAFETY: who stands in the line is there (invariant 1).
+            let waiter = unsafe { item.as_ref() };
+            if waiter.asked > capacity {
+                let verdict = Verdict::TooMany { capacity };
+                // SAFETY: it stands in the line, whose lock is held by whoever has `self`.
+                unsafe { waiter.with(|slot| slot.verdict = Some(verdict)) };
+                // SAFETY: it stands in this queue, and the lock is held.
+                unsafe { self.waiting.remove(item) };
+                // SAFETY: it stands in no queue now.
+                unsafe { self.doomed.push(item) };
+                self.len -= 1;
+            }
+        }
+    }
+
+    /// Tells the first of the doomed, and returns how to wake it, and its key.
+    pub(super) fn tell_doomed(&mut self) -> Option<(Option<Waker>, Key)> {
+        let first = self.doomed.oldest()?;
+        // SAFETY: it stands in this queue, whose lock is held by whoever has `self`.
+        unsafe { self.doomed.remove(first) };
+        // SAFETY: who stands in the line is there (invariant 1).
+        let first = unsafe { first.as_ref() };
+        // SAFETY: it stood in the line, whose lock is held by whoever has `self`.
+        let key = unsafe { first.key() };
+        // SAFETY: as above.
+        Some((unsafe { first.tell(None) }, key))
+    }
+
+    /// Tells whether somebody is doomed and not told yet.
+    pub(super) fn has_doomed(&self) -> bool {
+        self.doomed.oldest().is_some()
+    }
+}

@@ -1,0 +1,231 @@
+//! The waiter of an acquire, and what its future knows of it.
+//!
+//! # Invariants
+//!
+//! 1. It is the same gate each time, and it is there until [`leave`](Wait::leave) was called, which
+//!    the owner does in its destructor. The owner is pinned once it has polled.
+//! 2. The state is `Waiting` from the moment on that the waiter has joined the line until the owner
+//!    has seen its verdict, or has taken it out.
+//! 3. The identity in `Waiting` is that of the waker in the line, which only the owner changes. It is
+//!    compared and never used as a pointer.
+
+#![allow(unsafe_code)]
+
+use super::error::AcquireError;
+use super::gate::{Gate, Share};
+use super::line::{Verdict, Waiter};
+use crate::panic;
+use pin_project_lite::pin_project;
+use std::marker::PhantomPinned;
+use std::panic::Location;
+use std::pin::Pin;
+use std::ptr;
+use std::task::{Poll, RawWakerVTable, Waker};
+
+pin_project! {
+    pub(super) struct Wait {
+        #[pin]
+        waiter: Waiter,
+        state: State,
+        place: &'static Location<'static>,
+        #[pin]
+        _pinned: PhantomPinned,
+    }
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    New,
+    Waiting(Identity),
+    Done,
+}
+
+/// What two wakers that wake the same task have in common; as `Waker::will_wake`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    data: *const (),
+    vtable: *const RawWakerVTable,
+}
+
+impl Identity {
+    fn of(waker: &Waker) -> Identity {
+        Identity { data: waker.data(), vtable: ptr::from_ref(waker.vtable()) }
+    }
+}
+
+// SAFETY: the identity is only compared; what else is not Send of itself is the waiter, which is
+// guarded by the lock of the line (invariant 2 there), and its waker is Send.
+unsafe impl Send for Wait {}
+// SAFETY: nothing can be done with a shared reference to it.
+unsafe impl Sync for Wait {}
+
+type Granted = Result<Share, AcquireError>;
+
+impl Wait {
+    #[inline(always)]
+    pub(super) fn new(asked: usize, place: &'static Location<'static>) -> Wait {
+        Wait { waiter: Waiter::new(asked), state: State::New, place, _pinned: PhantomPinned }
+    }
+
+    pub(super) fn asked(&self) -> usize {
+        self.waiter.asked()
+    }
+
+    /// Takes the permits at once, or when it is its turn.
+    ///
+    /// # Panics
+    ///
+    /// If it was ready before.
+    ///
+    /// # Safety
+    ///
+    /// Invariant 1.
+    #[inline(always)]
+    pub(super) unsafe fn poll(self: Pin<&mut Self>, gate: &Gate, waker: &Waker) -> Poll<Granted> {
+        let asked = self.waiter.asked();
+        if matches!(self.state, State::New) && gate.take_fast(asked) {
+            *self.project().state = State::Done;
+            return Poll::Ready(Ok(Share::unbooked(asked)));
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.poll_slow(gate, waker) }
+    }
+
+    /// # Safety
+    ///
+    /// Invariant 1.
+    #[cold]
+    unsafe fn poll_slow(self: Pin<&mut Self>, gate: &Gate, waker: &Waker) -> Poll<Granted> {
+        match self.state {
+            // SAFETY: the caller's promise.
+            State::New => unsafe { self.enter(gate, waker) },
+            // SAFETY: as above, and the state.
+            State::Waiting(shown) => unsafe { self.again(gate, waker, shown) },
+            State::Done => polled_after_ready(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Invariant 1, and the waiter is new.
+    unsafe fn enter(self: Pin<&mut Self>, gate: &Gate, waker: &Waker) -> Poll<Granted> {
+        let this = self.project();
+        let waiter = this.waiter.into_ref().get_ref();
+        // Before the lock: cloning a waker runs code of the user's.
+        let new = waker.clone();
+        let mut held = gate.hold();
+        let admitted = held.admit(waiter.asked(), this.place);
+        if let Some(granted) = admitted.transpose() {
+            *this.state = State::Done;
+            drop(held);
+            panic::drop_waker(Some(new));
+            return Poll::Ready(granted);
+        }
+        *this.state = State::Waiting(Identity::of(&new));
+        let key = held.book(waiter.asked(), this.place);
+        // SAFETY: the lock is held, the waiter is new, and `leave` is called before it goes (1).
+        unsafe { held.inner.line.join(waiter, new, key) };
+        Poll::Pending
+    }
+
+    /// # Safety
+    ///
+    /// Invariant 1, and the state is `Waiting`.
+    unsafe fn again(
+        self: Pin<&mut Self>,
+        gate: &Gate,
+        waker: &Waker,
+        shown: Identity,
+    ) -> Poll<Granted> {
+        let this = self.project();
+        let waiter = this.waiter.into_ref().get_ref();
+        // SAFETY: it has joined the line.
+        let mut verdict = unsafe { waiter.verdict() };
+        if verdict.is_none() && shown != Identity::of(waker) {
+            // Before the lock: as in `enter`.
+            let new = waker.clone();
+            let identity = Identity::of(&new);
+            let held = gate.hold();
+            // SAFETY: as above.
+            verdict = unsafe { waiter.verdict() };
+            let old = match verdict {
+                // SAFETY: the lock is held.
+                None => unsafe { waiter.change_waker(Some(new)) },
+                Some(_) => Some(new),
+            };
+            drop(held);
+            *this.state = State::Waiting(identity);
+            // After the lock: so does dropping one.
+            panic::drop_waker(old);
+        }
+        let Some(verdict) = verdict else { return Poll::Pending };
+        *this.state = State::Done;
+        // SAFETY: it was told.
+        Poll::Ready(unsafe { settle(waiter, verdict) })
+    }
+
+    /// Gives up what was asked for, in line or granted, as if it had never been asked for.
+    ///
+    /// # Safety
+    ///
+    /// Invariant 1.
+    #[inline(always)]
+    pub(super) unsafe fn leave(self: Pin<&mut Self>, gate: &Gate) {
+        if matches!(self.state, State::Waiting(_)) {
+            // SAFETY: the caller's promise, and the state.
+            unsafe { self.leave_slow(gate) };
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Invariant 1, and the state is `Waiting`.
+    #[cold]
+    unsafe fn leave_slow(self: Pin<&mut Self>, gate: &Gate) {
+        let this = self.project();
+        let waiter = this.waiter.into_ref().get_ref();
+        *this.state = State::Done;
+        // SAFETY: it has joined the line.
+        let mut verdict = unsafe { waiter.verdict() };
+        if verdict.is_none() {
+            let mut held = gate.hold();
+            // SAFETY: as above.
+            verdict = unsafe { waiter.verdict() };
+            if verdict.is_none() {
+                // SAFETY: it has joined the line, was not told, and the lock is held.
+                unsafe { held.inner.line.part(waiter) };
+                // SAFETY: as above.
+                held.inner.holders.remove(unsafe { waiter.key() });
+                // SAFETY: the lock is held.
+                let waker = unsafe { waiter.change_waker(None) };
+                // Those behind it may ask for less.
+                gate.tell(held);
+                return panic::drop_waker(waker);
+            }
+        }
+        let Some(verdict) = verdict else { return };
+        // SAFETY: it was told.
+        if let Ok(share) = unsafe { settle(waiter, verdict) } {
+            gate.give(share);
+        }
+    }
+}
+
+#[cold]
+pub(super) fn polled_after_ready() -> ! {
+    panic!("an acquire was polled after it was ready")
+}
+
+/// # Safety
+///
+/// The waiter has joined a line, was told, and the caller is its owner.
+unsafe fn settle(waiter: &Waiter, verdict: Verdict) -> Granted {
+    match verdict {
+        // SAFETY: the caller's promise.
+        Verdict::Granted => Ok(Share { count: waiter.asked(), key: unsafe { waiter.key() } }),
+        Verdict::Closed => Err(AcquireError::Closed),
+        Verdict::TooMany { capacity } => {
+            Err(AcquireError::TooMany { asked: waiter.asked(), capacity })
+        }
+    }
+}
