@@ -1,6 +1,7 @@
 //! The list of cases.
 
 mod abort;
+mod ambient;
 mod churn;
 mod memory;
 mod semaphore;
@@ -18,6 +19,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(abort::cases());
     cases.extend(token::cases());
     cases.extend(semaphore::cases());
+    cases.extend(ambient::cases());
     cases.extend(churn::cases());
     cases
 }

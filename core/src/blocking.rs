@@ -1,8 +1,9 @@
 //! Work that blocks its thread, and what it is given.
 
-use crate::ambient::{cancel_reason, cancel_token, cancelled, is_cancelled};
+use crate::ambient::{cancel_reason, cancel_token, cancelled, is_cancelled, task_id};
 use crate::cancel::CancelToken;
-use crate::context::{self, Leave};
+use crate::context::{self, Leave, TaskFrame};
+use crate::group::drive::exited;
 use crate::reason::Reason;
 use crate::scope::island::island;
 use crate::sync::{Arc, Thread, current_thread, park_thread};
@@ -60,7 +61,9 @@ impl BlockingCx {
     ///
     /// # Errors
     ///
-    /// The reason of the cancel; the same holds as for [`check`](BlockingCx::check).
+    /// The reason of the cancel; the same holds as for [`check`](BlockingCx::check). And if the future
+    /// awaits [`exit`](crate::exit()), the reason of that: if the work then returns an error, it has
+    /// ended itself.
     ///
     /// # Examples
     ///
@@ -87,7 +90,11 @@ impl BlockingCx {
         loop {
             // For its waker only: whether to stop is the island's to say.
             let _stop = stop.as_mut().poll(&mut cx);
-            match future.as_mut().poll(&mut cx) {
+            let polled = future.as_mut().poll(&mut cx);
+            if let (Poll::Pending, Some(reason)) = (&polled, exit()) {
+                return Err(reason);
+            }
+            match polled {
                 Poll::Ready(Ok(value)) => return Ok(value),
                 Poll::Ready(Err(reason)) => {
                     self.told.set(true);
@@ -135,13 +142,29 @@ impl<T, E, F: FnOnce(&BlockingCx) -> Result<T, E>> Future for Blocking<F> {
         let work = self.0.take().expect("a child is not polled after it was ready");
         let cx = BlockingCx { told: Cell::new(false), _thread: PhantomData };
         let result = work(&cx);
-        if result.is_err() && cx.told.get() {
+        if result.is_err() && context::task(|task| task.is_some_and(|task| leaves(task, &cx))) {
             drop(result);
-            context::task(|task| task.map(|task| task.leave.set(Some(Leave::Cancelled))));
             return Poll::Pending;
         }
         Poll::Ready(result)
     }
+}
+
+/// Tells whether work that has returned an error has ended because it exited, or was told of its
+/// cancel. What it was told of may have been the cancel of a scope or a nursery inside it alone.
+fn leaves(task: &TaskFrame<'_>, cx: &BlockingCx) -> bool {
+    if task.leave.get().is_none() && cx.told.get() && task.is_cancelled() {
+        task.leave.set(Some(Leave::Cancelled));
+    }
+    task.leave.get().is_some()
+}
+
+/// Returns the reason of the task's own exit, if there was one.
+fn exit() -> Option<Reason> {
+    context::task(|task| match task?.leave.get() {
+        Some(Leave::Exit(place)) => Some(exited(task_id(), place)),
+        Some(Leave::Cancelled) | None => None,
+    })
 }
 
 impl fmt::Debug for BlockingCx {

@@ -20,7 +20,7 @@ pub use callbacks::Registration;
 pub use cancelled::{Cancelled, CancelledOwned};
 pub use drop_guard::DropGuard;
 pub use guard::{CancelExt, Guard};
-pub(crate) use listener::Listener;
+pub(crate) use listener::{Listener, Rest};
 pub use stream::{CancelStreamExt, UntilCancelled};
 
 use crate::ambient::task_id;

@@ -86,6 +86,8 @@ pub(crate) struct Group {
     around_deadline: Option<Instant>,
     pub(crate) values: Option<Arc<Values>>,
     level: AtomicU8,
+    /// The level that somebody is raising it to: see `risen`.
+    rising: AtomicU8,
     woken: Stack,
     registry: Mutex<Registry>,
 }
@@ -113,6 +115,7 @@ impl Group {
             around_deadline: around.deadline,
             values: crate::value::here(),
             level: AtomicU8::new(Level::Running as u8),
+            rising: AtomicU8::new(Level::Running as u8),
             woken: Stack::new(),
             registry: Mutex::new(Registry::new(config.keep, None)),
             config,
@@ -197,7 +200,7 @@ impl Group {
     }
 
     fn refusal(&self, registry: &Registry) -> Option<Reason> {
-        if self.level() == Level::Running && registry.phase != Phase::Closed {
+        if self.risen() == Level::Running && registry.phase != Phase::Closed {
             return None;
         }
         Some(self.closed(registry))
@@ -205,7 +208,7 @@ impl Group {
 
     /// Says why nothing is taken any more.
     fn closed(&self, registry: &Registry) -> Reason {
-        registry.reason.clone().unwrap_or_else(|| {
+        self.risen_reason(registry).unwrap_or_else(|| {
             let message = match &self.config.name {
                 Some(name) => format!("nursery `{name}`"),
                 None => format!("nursery {}", self.id),

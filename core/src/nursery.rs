@@ -70,17 +70,17 @@ impl<E: Send + Sync + 'static> Nursery<E> {
 
     /// Returns how far the nursery is on its way out.
     pub fn level(&self) -> Level {
-        self.group.level()
+        self.group.risen()
     }
 
     /// Tells whether the nursery was cancelled or aborted. One atomic load.
     pub fn is_cancelled(&self) -> bool {
-        self.group.is_cancelled()
+        self.level() >= Level::Cancelled
     }
 
     /// Returns why the nursery was cancelled.
     pub fn reason(&self) -> Option<Reason> {
-        self.group.lock().reason.clone()
+        self.group.risen_reason(&self.group.lock())
     }
 
     /// Returns a snapshot of the nursery's tasks and of the nurseries inside it.

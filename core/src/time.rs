@@ -193,6 +193,10 @@ impl Alarm {
     /// Finds out when to ring, and asks the timer for it unless that is past. Returns false if it
     /// never rings.
     fn set(&mut self) -> bool {
+        if matches!(self.until, Until::Never) {
+            // Without a look at the clock: this is asked at every poll.
+            return false;
+        }
         let Ok(timer) = timer() else { return false };
         let now = timer.now();
         self.at = match self.until {

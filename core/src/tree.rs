@@ -107,8 +107,8 @@ impl Tree {
                 name: group.config.name.clone(),
                 place: group.config.place,
                 opened_by,
-                level: group.level(),
-                reason: registry.reason.clone(),
+                level: group.risen(),
+                reason: group.risen_reason(&registry),
                 adopted: registry.is_adopted(),
                 tasks,
             });

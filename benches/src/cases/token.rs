@@ -19,7 +19,7 @@ use crate::case::{Case, Goal, Measure, Side};
 use crate::watch::{Sample, Watch};
 
 /// Operations in one pass of what takes nanoseconds.
-const MANY: u64 = 1_000;
+pub(super) const MANY: u64 = 1_000;
 
 /// Children of the node in the middle that is dropped.
 const CHILDREN: usize = 10_000;
@@ -113,7 +113,7 @@ fn child_of_two_threads() -> Case {
 }
 
 /// Polls a future that waits, once.
-fn poll_once(future: Pin<&mut impl Future>) {
+pub(super) fn poll_once(future: Pin<&mut impl Future>) {
     let poll = future.poll(&mut Context::from_waker(Waker::noop()));
     assert!(black_box(poll).is_pending());
 }
@@ -225,7 +225,7 @@ fn drop_middle() -> Case {
 }
 
 /// A future that waits for ever and cannot be seen through.
-fn waiting() -> impl Future<Output = u32> {
+pub(super) fn waiting() -> impl Future<Output = u32> {
     poll_fn(|cx| {
         black_box(cx.waker());
         black_box(Poll::<u32>::Pending)
@@ -233,7 +233,7 @@ fn waiting() -> impl Future<Output = u32> {
 }
 
 /// Polls of a wrapped future that waits, with the same waker.
-fn polls<F: Future>(name: &'static str, wrap: impl Fn() -> F + 'static) -> Side {
+pub(super) fn polls<F: Future>(name: &'static str, wrap: impl Fn() -> F + 'static) -> Side {
     Side::new(name, move |times| {
         let mut future = pin!(wrap());
         poll_once(future.as_mut());

@@ -3,8 +3,8 @@
 //! 1. From the top down, without recursion, each node is raised under its own lock; the wakers and
 //!    callbacks of the node are taken out in the same hold. Whoever comes to a node
 //!    afterwards, to make a child or to wait, finds its level.
-//! 2. With no lock held: the wakers are woken, then callbacks and listeners are called, deepest
-//!    nodes first.
+//! 2. With no lock held, deepest nodes first: the listeners are called, the wakers are woken, then
+//!    callbacks are called; and then what the listeners left for the end.
 //!
 //! A node's children are raised under the node's lock, so that they need not be pinned. One that
 //! has children of its own is pinned and comes later; but the last one is gone on with at
@@ -86,12 +86,12 @@ impl Sweep {
         if let Some(extra) = &mut lists.extra {
             let reason = || node.reason().unwrap_or_else(|| self.reason.clone());
             if let Some(listener) = extra.listener() {
-                self.found.calls.push(Call::Listener(listener, reason()));
+                self.found.listeners.push((listener, reason()));
             }
             if cancelled {
                 // In reverse: the calls are made from the end.
                 let callbacks = extra.take_all().into_values().rev();
-                self.found.calls.extend(callbacks.map(|call| Call::Callback(call, reason())));
+                self.found.calls.extend(callbacks.map(|call| (call, reason())));
             }
         }
         // Release: pairs with every load of the level. Last: invariant 4 of the node.
@@ -176,34 +176,32 @@ impl Sweep {
 /// Who is to be told in the second phase.
 #[derive(Default)]
 struct Found {
+    listeners: Vec<(Weak<dyn Listener>, Reason)>,
     wakers: Vec<Waker>,
-    calls: Vec<Call>,
-}
-
-enum Call {
-    Callback(Callback, Reason),
-    Listener(Weak<dyn Listener>, Reason),
+    calls: Vec<(Callback, Reason)>,
 }
 
 impl Found {
     /// Tells everybody. No lock is held; what panics harms nobody else.
     fn tell(mut self, level: Level) {
         // From the end: the deepest nodes first, and of one node who came first.
+        let mut rest = Vec::new();
+        while let Some((listener, reason)) = self.listeners.pop() {
+            let Some(listener) = listener.upgrade() else { continue };
+            rest.extend(caught(|| listener.raised(level, &reason)).flatten());
+        }
         while let Some(waker) = self.wakers.pop() {
             panic::wake(waker);
         }
-        while let Some(call) = self.calls.pop() {
-            let told = panic::catch(|| match call {
-                Call::Callback(callback, reason) => callback(&reason),
-                Call::Listener(listener, reason) => {
-                    if let Some(listener) = listener.upgrade() {
-                        listener.raised(level, &reason);
-                    }
-                }
-            });
-            if let Err(payload) = told {
-                panic::discard(payload);
-            }
+        while let Some((callback, reason)) = self.calls.pop() {
+            caught(|| callback(&reason));
+        }
+        for rest in rest {
+            caught(rest);
         }
     }
+}
+
+fn caught<R>(f: impl FnOnce() -> R) -> Option<R> {
+    panic::catch(f).map_err(panic::discard).ok()
 }

@@ -1,6 +1,6 @@
 //! The listener, which has no public way in.
 
-use super::{CancelToken, Listener};
+use super::{CancelToken, Listener, Rest};
 use crate::reason::{Level, Reason};
 use crate::sync::{Arc, GlobalMutex};
 
@@ -9,8 +9,9 @@ type Log = Arc<GlobalMutex<Vec<(&'static str, Level, Reason)>>>;
 struct Ear(&'static str, Log);
 
 impl Listener for Ear {
-    fn raised(&self, level: Level, reason: &Reason) {
+    fn raised(&self, level: Level, reason: &Reason) -> Option<Rest> {
         self.1.lock().push((self.0, level, reason.clone()));
+        None
     }
 }
 
@@ -55,7 +56,7 @@ fn listener_hears_nothing_of_the_level_it_was_born_with() {
 fn listener_that_is_gone_or_panics_harms_nobody() {
     struct Bad;
     impl Listener for Bad {
-        fn raised(&self, _: Level, _: &Reason) {
+        fn raised(&self, _: Level, _: &Reason) -> Option<Rest> {
             panic!("a listener's");
         }
     }
@@ -67,4 +68,29 @@ fn listener_that_is_gone_or_panics_harms_nobody() {
     drop(gone);
     assert!(root.cancel());
     assert_eq!(names(&log), [("good", Level::Cancelled)]);
+}
+
+#[test]
+fn listener_is_first_and_last_with_callbacks_between() {
+    struct Twice(Log);
+    impl Listener for Twice {
+        fn raised(&self, level: Level, reason: &Reason) -> Option<Rest> {
+            let (log, reason) = (self.0.clone(), reason.clone());
+            log.lock().push(("first", level, reason.clone()));
+            Some(Box::new(move || log.lock().push(("last", level, reason))))
+        }
+    }
+    let (log, root) = (Log::default(), CancelToken::new());
+    let twice: Arc<dyn Listener> = Arc::new(Twice(log.clone()));
+    let child = root.child_with(Arc::downgrade(&twice));
+    for token in [&root, &child] {
+        let log = log.clone();
+        let note = move |reason: &Reason| {
+            log.lock().push(("callback", Level::Cancelled, reason.clone()));
+        };
+        token.on_cancel(note).keep();
+    }
+    root.cancel();
+    let order = names(&log).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(order, ["first", "callback", "callback", "last"]);
 }

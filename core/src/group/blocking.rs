@@ -105,8 +105,10 @@ struct BlockingJob {
 impl BlockingJob {
     fn run(mut self) {
         let Some(carried) = self.carried.take() else { return };
-        // Whoever has the claim, or had it, destroyed the work before it began.
-        let Ok(claimed) = carried.claim() else { return };
+        let Ok(claimed) = carried.claim() else {
+            // Whoever has the claim, or had it, destroys the work before it began.
+            return self.group.lock().drop_bound(carried);
+        };
         let load = Load { claimed, carried: Some(carried), active: false };
         let mut cx = Context::from_waker(Waker::noop());
         match self.group.drive(load, &mut cx) {

@@ -217,6 +217,11 @@ impl Group {
         self.is_cancelled() && !self.body_stays.load(Ordering::Relaxed)
     }
 
+    /// Tells whether the body is to leave, or is about to be told so.
+    pub(crate) fn is_body_risen(&self) -> bool {
+        self.risen() >= Level::Cancelled && !self.body_stays.load(Ordering::Relaxed)
+    }
+
     /// Destroys a child for the reason that it was given first.
     fn destroy_for(&self, claimed: Claimed, reason: &Reason) {
         let first = self.lock().reason_of(&claimed).unwrap_or_else(|| reason.clone());

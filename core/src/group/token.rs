@@ -5,12 +5,12 @@
 //! task's token is a child of it.
 
 use super::Group;
-use super::registry::Registry;
-use crate::cancel::{CancelToken, Listener, Registration};
+use super::registry::{Phase, Registry};
+use crate::cancel::{CancelToken, Listener, Registration, Rest};
 use crate::context::TaskFrame;
 use crate::reason::{Level, Reason};
 use crate::record::Header;
-use crate::sync::{Arc, Weak};
+use crate::sync::{Arc, Ordering, Weak};
 use std::collections::BTreeMap;
 
 #[derive(Default)]
@@ -56,15 +56,24 @@ impl Tokens {
 }
 
 impl Listener for Group {
-    fn raised(&self, level: Level, reason: &Reason) {
-        if self.lock().tokens.rising() >= level {
-            // It was the nursery that raised the token, and goes on to raise itself.
-            return;
-        }
+    fn raised(&self, level: Level, reason: &Reason) -> Option<Rest> {
         match level {
-            Level::Running => {}
-            Level::Draining => drop(self.close()),
-            Level::Cancelled | Level::Aborted => self.raise_tree(level, reason),
+            Level::Running => None,
+            Level::Draining => {
+                self.close();
+                None
+            }
+            Level::Cancelled | Level::Aborted => {
+                let mut registry = self.lock();
+                if registry.phase == Phase::Closed || registry.tokens.rising() >= level {
+                    // It is over; or it was the nursery that raised the token, and goes on to raise itself.
+                    return None;
+                }
+                self.rise(&mut registry, level, reason);
+                drop(registry);
+                let (group, reason) = (self.arc()?, reason.clone());
+                Some(Box::new(move || group.raise_tree(level, &reason)))
+            }
         }
     }
 }
@@ -80,12 +89,29 @@ impl Group {
     }
 
     fn own_token(&self, registry: &mut Registry) -> CancelToken {
-        let tokens = &mut registry.tokens;
-        let rising = tokens.rising.as_ref().map(|(_, reason)| reason);
-        let reason = registry.reason.as_ref().or(rising).cloned();
-        let level = self.level().max(tokens.rising());
-        let make = || CancelToken::born(level, reason, self.listener());
-        tokens.own.get_or_insert_with(make).clone()
+        let reason = self.risen_reason(registry);
+        let make = || CancelToken::born(self.risen(), reason, self.listener());
+        registry.tokens.own.get_or_insert_with(make).clone()
+    }
+
+    /// From now on the nursery says that it is raised, and admits nobody.
+    fn rise(&self, registry: &mut Registry, level: Level, reason: &Reason) -> Reason {
+        let first = registry.tokens.rise(level, reason);
+        // Release: pairs with `risen`.
+        self.rising.store(registry.tokens.rising() as u8, Ordering::Release);
+        first
+    }
+
+    /// Returns the level that the nursery has, or is on its way to. Its tasks follow.
+    pub(crate) fn risen(&self) -> Level {
+        // Acquire: pairs with `rise`.
+        self.level().max(Level::from_u8(self.rising.load(Ordering::Acquire)))
+    }
+
+    /// Returns why.
+    pub(crate) fn risen_reason(&self, registry: &Registry) -> Option<Reason> {
+        let rising = registry.tokens.rising.as_ref().map(|(_, reason)| reason);
+        registry.reason.as_ref().or(rising).cloned()
     }
 
     /// Raises the token, if there is one, of a nursery that is about to be raised; one that is made
@@ -93,7 +119,10 @@ impl Group {
     pub(super) fn raise_token(&self, level: Level, reason: &Reason) -> Reason {
         let (first, token) = {
             let mut registry = self.lock();
-            (registry.tokens.rise(level, reason), registry.tokens.own())
+            if registry.phase == Phase::Closed {
+                return reason.clone();
+            }
+            (self.rise(&mut registry, level, reason), registry.tokens.own())
         };
         let Some(token) = token else { return first };
         token.raise(level, first.clone());
@@ -117,11 +146,24 @@ impl Group {
     /// Hangs the nursery on another token: it is a child of that from now on.
     pub(crate) fn hang_on(&self, token: &CancelToken) {
         let own = token.child_with(self.listener());
-        self.lock().tokens.own = Some(own.clone());
+        let first = {
+            let mut registry = self.lock();
+            registry.tokens.own = Some(own.clone());
+            registry.reason.clone()
+        };
+        if let Some(reason) = first {
+            // What it was opened in is cancelled.
+            own.raise(self.level(), reason);
+        }
         // A listener is not told what its token was born with.
         match own.level() {
             Level::Running => {}
-            level => self.raised(level, &own.reason().unwrap_or_else(|| Reason::new("drained"))),
+            level => {
+                let reason = own.reason().unwrap_or_else(|| Reason::new("drained"));
+                if let Some(rest) = self.raised(level, &reason) {
+                    rest();
+                }
+            }
         }
     }
 
@@ -144,8 +186,8 @@ impl Group {
 impl TaskFrame<'_> {
     pub(crate) fn is_cancelled(&self) -> bool {
         match self.header() {
-            Some(header) => header.state().is_cancelled() || self.group.is_cancelled(),
-            None => self.group.is_body_cancelled(),
+            Some(header) => header.state().is_risen() || self.group.risen() >= Level::Cancelled,
+            None => self.group.is_body_risen(),
         }
     }
 
@@ -154,10 +196,8 @@ impl TaskFrame<'_> {
             return None;
         }
         let registry = self.group.lock();
-        match self.header() {
-            Some(header) => registry.reason_of_number(header.number()),
-            None => registry.reason.clone(),
-        }
+        let own = self.header().and_then(|header| registry.reason_of_number(header.number()));
+        own.or_else(|| self.group.risen_reason(&registry))
     }
 
     /// Returns the token of the task, or, in a body, of the nursery.

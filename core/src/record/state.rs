@@ -11,6 +11,7 @@
 //! | DONE     | the claim's holder, if HANDLE            | never                       | the outcome stands ready for the `Child` |
 //! | NOTIFIED | a wake that finds CLAIMED                | the claim's holder, before a poll | to be polled again |
 //! | SHIELD   | the task, in a poll, in the lock         | the task, or whoever drops the shield, in the lock | an abort is put off: nobody but its carrier destroys it |
+//! | RISING   | a cancel or abort of the task alone, in the lock | never               | CANCEL follows, when those who wait for the task's token have been told |
 //! | WAKERS   | a count, in the upper bits: a waker's clone | that waker's drop        | so many wakers point to it |
 //!
 //! "In the lock" is the lock of the nursery's registry. The record's memory is freed by whoever
@@ -55,8 +56,9 @@ const ABORT: u32 = 1 << 5;
 const DONE: u32 = 1 << 6;
 const NOTIFIED: u32 = 1 << 7;
 const SHIELD: u32 = 1 << 8;
+const RISING: u32 = 1 << 9;
 /// One waker; the count is everything above the flags.
-const WAKER: u32 = 1 << 9;
+const WAKER: u32 = 1 << 10;
 const WAKERS: u32 = !(WAKER - 1);
 
 const HOLDERS: u32 = LINKED | CARRIED | HANDLE | WAKERS;
@@ -130,6 +132,18 @@ impl State {
     pub(crate) fn is_cancelled(&self) -> bool {
         // Acquire: pairs with `order`: whoever sees it finds the task's token cancelled, too.
         self.0.load(Ordering::Acquire) & CANCEL != 0
+    }
+
+    /// Tells whether it is cancelled, or on its way to that.
+    pub(crate) fn is_risen(&self) -> bool {
+        // Acquire: as `is_cancelled`.
+        self.0.load(Ordering::Acquire) & (CANCEL | RISING) != 0
+    }
+
+    /// The task says that it is cancelled; no poll is the last yet. The caller holds the lock.
+    pub(crate) fn rise(&self) {
+        // Release: pairs with `is_risen`.
+        self.0.fetch_or(RISING, Ordering::Release);
     }
 
     /// Tells whether a shield is up. The caller has the claim, or the registry's lock.

@@ -1,11 +1,14 @@
 //! The list of cases.
 
+mod blocking;
 mod cancel;
 mod failure;
 mod outcome;
 mod ownership;
 mod rules;
 mod time;
+mod token;
+mod value;
 
 use crate::suite::Case;
 
@@ -96,6 +99,32 @@ cases! {
         h01_shield_keeps_cancel_and_abort_away
         h02_budget_is_spent
         n01_finalizers_run_at_the_end;
+    token, 1:
+        c13_token_and_nursery_rise_together
+        c13_token_is_born_with_the_level
+        c14_task_token_is_cancelled_with_the_task
+        c14_cancelling_it_cancels_what_hangs_on_it
+        c15_nursery_hangs_on_a_token
+        c16_cancelled_is_heard_deep_inside
+        c16_cancelled_in_a_body
+        c17_checkpoint_gives_a_turn_and_tells
+        c18_exit_ends_the_task_from_any_depth
+        c18_exit_of_a_body_waits_for_the_children
+        c19_guard_on_the_own_token;
+    value, 1:
+        v01_value_is_inherited_by_all_inside
+        v02_child_has_the_values_of_its_nursery
+        v03_scope_inside_sets_another
+        v05_values_are_there_while_it_is_destroyed
+        v06_value_is_dropped_when_all_inside_is_over;
+    blocking, 1:
+        b01_told_work_ends_as_cancelled
+        b03_block_on_opens_a_nursery
+        b04_cancel_reaches_the_nursery_inside
+        b05_never_more_than_the_limit_at_once
+        b06_cancel_ends_those_that_wait
+        b08_panic_of_blocking_work
+        b09_nursery_waits_for_blocking_work;
     cancel, 2:
         x05_blocked_child_holds_up_nobody_in_the_queue;
 }

@@ -2,8 +2,9 @@
 //!
 //! It runs the rules of a runtime (`r..`: what a runtime owes a nursery) and those clauses of the
 //! core that can be tested on any runtime (`o..` ownership, `e..` outcome, `f..` failure, `c..`
-//! cancellation, `x..` capabilities, `t..` time, `h..` shields, `n..` finalizers), each on a fresh runtime. The rules and clauses themselves
-//! stand in docs/SPEC.md under the same names.
+//! cancellation, `t..` time, `h..` shields, `n..` finalizers, `v..` values, `b..` blocking work, `x..`
+//! capabilities), each on a fresh runtime. The rules and clauses themselves stand in docs/SPEC.md
+//! under the same names.
 //!
 //! # Wiring it up
 //!
@@ -43,5 +44,5 @@ mod probe;
 mod suite;
 
 pub use allhome_rt::Runtime;
-pub use probe::{Counts, DropPanics, Gate, Parked, eventually};
+pub use probe::{Counts, DropPanics, Gate, Guard, Parked, eventually};
 pub use suite::{Host, Root, main};

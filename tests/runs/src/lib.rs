@@ -1,11 +1,12 @@
 //! What the tests share: an executor that is driven step by step and can be told to misbehave,
-//! polls that count wakes, children that stay inside a poll for as long as a test likes, and a
-//! program that uses a bit of everything.
+//! a blocking pool that is driven likewise, polls that count wakes, children that stay inside a poll
+//! for as long as a test likes, and a program that uses a bit of everything.
 
 #![forbid(unsafe_code)]
 
 mod clock;
 mod hold;
+mod jobs;
 mod manner;
 mod program;
 mod root;
@@ -13,6 +14,7 @@ mod stepped;
 
 pub use clock::Clock;
 pub use hold::{Hold, within};
+pub use jobs::Jobs;
 pub use manner::{AtSpawn, AtWake, Manner};
 pub use program::program;
 pub use root::{Opened, Wakes, poll_once};

@@ -8,6 +8,7 @@
 //!
 //! One lock at a time; none is held while a task is polled or dropped, or a thread is joined.
 
+use crate::jobs::Jobs;
 use crate::manner::{AtSpawn, AtWake, Manner};
 use crate::root::{Wakes, poll_once};
 use allhome_rt::{Runtime, Spawn, Task};
@@ -101,6 +102,11 @@ impl Stepped {
     /// Returns what a runtime spawns with.
     pub fn spawner(&self) -> impl Spawn + 'static {
         Spawner(self.shared.clone())
+    }
+
+    /// As [`runtime`](Stepped::runtime), with a blocking pool.
+    pub fn runtime_with(&self, jobs: &Jobs) -> Runtime {
+        Runtime::builder("stepped", Spawner(self.shared.clone())).blocking(jobs.clone()).build()
     }
 
     /// Returns how many tasks are there, neither done nor dropped.

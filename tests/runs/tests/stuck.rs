@@ -25,7 +25,7 @@ impl SpawnBlocking for Threads {
 }
 
 #[test]
-fn b20_stuck_work_is_left_to_the_ancestors_and_listed() {
+fn b11_stuck_work_is_left_to_the_ancestors_and_listed() {
     within(|| {
         let (stepped, clock, finalized) = (Stepped::new(1), Clock::new(), Counts::new());
         let runtime = Runtime::builder("threads", stepped.spawner());

@@ -97,6 +97,7 @@ impl Registry {
         reason: &Reason,
     ) -> Option<Reason> {
         let number = self.number(self.member(handle)?);
+        handle.header().state().rise();
         if self.reason.is_none() {
             self.own_reasons.entry(number).or_insert_with(|| reason.clone());
         }
