@@ -22,6 +22,8 @@ pub(crate) struct Clock {
     deadline: Option<Instant>,
     /// The body stays when it is.
     partial: bool,
+    /// The cancel that leaves the body out.
+    expiry: Option<Reason>,
     /// When everybody is to be aborted: the nursery's grace is over.
     grace: Option<Instant>,
     /// When blocking work that has not ended is given up.
@@ -35,6 +37,14 @@ impl Clock {
     fn next(&self) -> Option<Instant> {
         let front = self.graces.front().map(|&(at, _)| at);
         earlier(earlier(self.deadline, self.grace), earlier(self.stuck, front))
+    }
+
+    pub(super) fn keep_body_from(&mut self, expiry: &Reason) {
+        self.expiry = Some(expiry.clone());
+    }
+
+    pub(super) fn keeps_body_from(&self, reason: &Reason) -> bool {
+        self.expiry.as_ref().is_some_and(|expiry| expiry.same(reason))
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -191,7 +201,7 @@ impl Group {
                     let place = self.config.place;
                     let reason = Reason::of(ReasonKind::Deadline, String::new(), None, place);
                     if partial {
-                        self.stay_open();
+                        self.stay_open(&reason);
                     }
                     self.raise_tree(Level::Cancelled, &reason);
                 }

@@ -187,6 +187,8 @@ impl Running {
             context::inside(&self.scope, || future.as_mut().poll(cx))
         });
         let ending = match polled {
+            // It has ended itself: that is no failure, and no reason for the others not to run.
+            Ok(Poll::Pending) if exits() => Ok(None),
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(Some(Ok(()))))) => Ok(None),
             Ok(Poll::Ready(Ok(Some(Err(error))))) => Ok(Some(Ending::Err(error))),
@@ -207,6 +209,11 @@ impl Running {
         let message = format!("a finalizer was cut at its budget of {:?}", self.budget);
         Reason::of(ReasonKind::Deadline, message, None, self.who.place)
     }
+}
+
+/// Tells whether the finalizer that was polled has asked for its end; the runner goes on.
+fn exits() -> bool {
+    context::task(|task| task.is_some_and(|task| task.leave.take().is_some()))
 }
 
 impl Future for Runner {

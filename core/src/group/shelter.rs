@@ -9,7 +9,7 @@ use crate::panic;
 use crate::record::Header;
 
 /// The body's place among the tasks' numbers, which begin at 1.
-const BODY: u64 = 0;
+pub(super) const BODY: u64 = 0;
 
 impl Group {
     /// A shield goes up in the task that is being polled, or in the body.

@@ -11,7 +11,7 @@ use super::Group;
 use super::registry::{Phase, Registry, Told};
 use crate::outcome::{Ending, Outcome};
 use crate::panic;
-use crate::reason::{Level, Reason, ReasonKind};
+use crate::reason::{Level, Reason};
 use crate::record::{Claimed, Handle};
 use crate::sync::{Arc, Ordering};
 use std::task::Waker;
@@ -193,19 +193,18 @@ impl Group {
     }
 
     /// A nursery's time is over, and its body is to go on.
-    pub(super) fn stay_open(&self) {
-        let _registry = self.lock();
+    pub(super) fn stay_open(&self, reason: &Reason) {
+        let mut registry = self.lock();
         if !self.is_cancelled() {
+            registry.clock.keep_body_from(reason);
             self.body_stays.store(true, Ordering::Relaxed);
         }
     }
 
     /// Ends that, unless this is the cancel that it is for. The caller holds the lock.
-    fn cut_body(&self, _registry: &Registry, reason: &Reason) -> bool {
+    fn cut_body(&self, registry: &Registry, reason: &Reason) -> bool {
         let stays = self.body_stays.load(Ordering::Relaxed);
-        let own = reason.kind() == ReasonKind::Deadline
-            && std::ptr::eq(reason.place(), self.config.place);
-        let cut = stays && !own;
+        let cut = stays && !registry.clock.keeps_body_from(reason);
         if cut {
             self.body_stays.store(false, Ordering::Relaxed);
         }

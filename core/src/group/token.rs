@@ -6,6 +6,7 @@
 
 use super::Group;
 use super::registry::{Phase, Registry};
+use super::shelter::BODY;
 use crate::cancel::{CancelToken, Listener, Registration, Rest};
 use crate::context::TaskFrame;
 use crate::reason::{Level, Reason};
@@ -16,7 +17,7 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub(crate) struct Tokens {
     own: Option<CancelToken>,
-    /// By the tasks' numbers.
+    /// By the tasks' numbers; the body's, if it has one of its own, by 0.
     tasks: BTreeMap<u64, CancelToken>,
     /// What cancels the nursery with a scope that it was opened in.
     link: Option<Registration>,
@@ -117,13 +118,22 @@ impl Group {
     /// Raises the token, if there is one, of a nursery that is about to be raised; one that is made
     /// from now on is born so. Returns the first reason.
     pub(super) fn raise_token(&self, level: Level, reason: &Reason) -> Reason {
+        let body;
         let (first, token) = {
             let mut registry = self.lock();
             if registry.phase == Phase::Closed {
                 return reason.clone();
             }
+            body = if registry.clock.keeps_body_from(reason) {
+                None
+            } else {
+                registry.tokens.task(BODY)
+            };
             (self.rise(&mut registry, level, reason), registry.tokens.own())
         };
+        if let Some(body) = body {
+            body.raise(level, first.clone());
+        }
         let Some(token) = token else { return first };
         token.raise(level, first.clone());
         token.reason().unwrap_or(first)
@@ -140,6 +150,24 @@ impl Group {
             token.cancel_with(reason.clone());
         }
         registry.tokens.tasks.insert(number, token.clone());
+        token
+    }
+
+    /// Returns the body's token: the nursery's, unless there is a cancel that leaves the body out.
+    fn body_token(&self) -> CancelToken {
+        if !self.config.partial {
+            return self.token();
+        }
+        let mut registry = self.lock();
+        if let Some(token) = registry.tokens.task(BODY) {
+            return token;
+        }
+        let token = CancelToken::new();
+        if let Some(reason) = self.risen_reason(&registry).filter(|_| self.is_body_risen()) {
+            // As in `task_token`.
+            token.cancel_with(reason);
+        }
+        registry.tokens.tasks.insert(BODY, token.clone());
         token
     }
 
@@ -205,7 +233,7 @@ impl TaskFrame<'_> {
         let group: Arc<Group> = self.group.arc()?;
         Some(match self.header().map(Header::number) {
             Some(number) => group.task_token(number),
-            None => group.token(),
+            None => group.body_token(),
         })
     }
 }

@@ -2,8 +2,8 @@
 
 use allhome::{
     Cause, Child, Level, Nursery, Reason, ReasonKind, Runtime, block_on, cancel_reason,
-    cancel_token, cancelled, fail_after, is_cancelled, island, move_on_after, nursery, nursery_on,
-    shield, sleep, strays, yield_now,
+    cancel_token, cancelled, exit, fail_after, is_cancelled, island, move_on_after, nursery,
+    nursery_on, shield, sleep, strays, yield_now,
 };
 use allhome_conformance::Counts;
 use allhome_runs::{Clock, Opened, Stepped, Wakes, poll_once};
@@ -640,6 +640,24 @@ fn n06_finalizer_may_register_another() {
     });
     clock.drive(&stepped, run).unwrap();
     assert_eq!(log.take(), ["first", "second", "the last"]);
+}
+
+#[test]
+fn n06_finalizer_may_exit() {
+    let (stepped, clock, runtime) = world();
+    let log = Log::default();
+    let inside = log.clone();
+    let run = nursery_on::<String>(runtime).run(async move |n| {
+        n.defer(SECOND, writes(&inside, "the last")).unwrap();
+        n.defer(SECOND, async move {
+            let _guard = inside.on_drop("it");
+            exit().await.map(|never| match never {}).map_err(|error| error.to_string())
+        })
+        .unwrap();
+        Ok(())
+    });
+    clock.drive(&stepped, run).unwrap();
+    assert_eq!(log.take(), ["it dropped, not cancelled", "the last"]);
 }
 
 #[test]

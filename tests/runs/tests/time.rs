@@ -437,6 +437,19 @@ fn t10_timeout_leaves_the_body_what_there_is() {
     let found = clock.drive(&stepped, run).unwrap();
     assert!(found == [3, 4] || found == [3, 4, 5], "five is a draw: {found:?}");
     assert_eq!(clock.elapsed(), 5 * SECOND);
+    // What the body is told of is its own cancel, and not the children's.
+    let begun = clock.now();
+    let run = nursery_on::<Infallible>(&runtime).timeout(SECOND).run(async |n| {
+        let (token, early) = (cancel_token(), move_on_after(5 * SECOND, cancelled()).await);
+        assert!(early.is_ok() && clock.now() - begun == 5 * SECOND, "told by the scope alone");
+        assert!(
+            n.token().is_cancelled() && !token.is_cancelled() && !cancel_token().is_cancelled()
+        );
+        n.cancel();
+        assert!(is_cancelled() && token.is_cancelled() && cancel_token().is_cancelled());
+        Ok(cancelled().await.kind())
+    });
+    assert_eq!(clock.drive(&stepped, run).unwrap(), ReasonKind::Deadline, "the nursery's first");
     // Any other cancel ends the body too, before the timeout and after it.
     for before in [true, false] {
         let (stepped, clock, runtime) = world();
