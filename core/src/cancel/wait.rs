@@ -18,14 +18,14 @@
 #![allow(unsafe_code)]
 
 use super::node::Node;
-use crate::intrusive::{Linked, Links, List};
+use crate::intrusive::{Identity, Linked, Links, List};
 use crate::panic;
 use crate::sync::UnsafeCell;
 use std::marker::PhantomPinned;
 use std::mem;
 use std::pin::Pin;
-use std::ptr::{self, NonNull};
-use std::task::{RawWakerVTable, Waker};
+use std::ptr::NonNull;
+use std::task::Waker;
 
 /// What stands in the list.
 // The alignment: as for `Node`.
@@ -49,13 +49,6 @@ pub(super) struct Wait {
     _pinned: PhantomPinned,
 }
 
-/// What two wakers that wake the same task have in common; as `Waker::will_wake`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Identity {
-    data: *const (),
-    vtable: *const RawWakerVTable,
-}
-
 // SAFETY: the identity is only compared; what else is not Send of itself is the links, which are
 // guarded by the node's lock, and the waker is Send.
 unsafe impl Send for Wait {}
@@ -76,7 +69,7 @@ impl Wait {
     /// It is the same node each time, and it is there until [`leave`](Wait::leave) was called.
     #[inline(always)]
     pub(super) unsafe fn enter(self: Pin<&mut Self>, node: &Node, waker: &Waker) -> bool {
-        let identity = Identity { data: waker.data(), vtable: ptr::from_ref(waker.vtable()) };
+        let identity = Identity::of(waker);
         if self.shown == Some(identity) {
             return true;
         }

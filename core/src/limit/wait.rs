@@ -14,13 +14,13 @@
 use super::error::AcquireError;
 use super::gate::{Gate, Share};
 use super::line::{Verdict, Waiter};
+use crate::intrusive::Identity;
 use crate::panic;
 use pin_project_lite::pin_project;
 use std::marker::PhantomPinned;
 use std::panic::Location;
 use std::pin::Pin;
-use std::ptr;
-use std::task::{Poll, RawWakerVTable, Waker};
+use std::task::{Poll, Waker};
 
 pin_project! {
     pub(super) struct Wait {
@@ -38,19 +38,6 @@ enum State {
     New,
     Waiting(Identity),
     Done,
-}
-
-/// What two wakers that wake the same task have in common; as `Waker::will_wake`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Identity {
-    data: *const (),
-    vtable: *const RawWakerVTable,
-}
-
-impl Identity {
-    fn of(waker: &Waker) -> Identity {
-        Identity { data: waker.data(), vtable: ptr::from_ref(waker.vtable()) }
-    }
 }
 
 // SAFETY: the identity is only compared; what else is not Send of itself is the waiter, which is
