@@ -50,9 +50,9 @@ loom() {
 }
 
 # address_sanitizer PACKAGES...: leaks too, which are printed after "test result: ok" and show in
-# the exit code only. RUSTC_BOOTSTRAP lets the stable compiler take -Z.
+# the exit code only. Examples: the tests of treehash run it. RUSTC_BOOTSTRAP lets the stable compiler take -Z.
 address_sanitizer() {
     step "address and leak sanitizer" \
         env RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR="$target/asan" \
-        cargo test "$@" --tests --target "$native"
+        cargo test "$@" --tests --examples --target "$native"
 }

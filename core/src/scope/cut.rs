@@ -26,13 +26,8 @@ pub(super) fn poll<F: Future>(
             drop_inside(scope, inside);
             return Poll::Ready(Ok(value));
         }
-        let Some(reason) = seen else {
-            if cancelled(cx).is_some() {
-                // It gets one poll that shows the cancel.
-                continue;
-            }
-            return Poll::Pending;
-        };
+        // A cancel that came during the poll wakes us: it gets one that shows it.
+        let Some(reason) = seen else { return Poll::Pending };
         if scope.holds(Some(cx.waker())) {
             return Poll::Pending;
         }
