@@ -60,6 +60,12 @@ enum Due {
     Task(u64),
 }
 
+/// When what begins with a cancel is over.
+pub(super) struct Ends {
+    grace: Option<Instant>,
+    patience: Option<Instant>,
+}
+
 /// The timer of a nursery's future.
 #[derive(Default)]
 pub(crate) struct Bell {
@@ -159,12 +165,20 @@ impl Group {
         least
     }
 
+    /// Returns when what begins now is over. No lock is held: the clock is the runtime's.
+    pub(super) fn ends(&self) -> Ends {
+        let ends = |after: Option<Duration>| {
+            // What is never over needs no timer.
+            let after = after.filter(|&after| after < Duration::MAX)?;
+            self.now()?.checked_add(after)
+        };
+        Ends { grace: ends(self.grace()), patience: ends(self.config.stuck_after) }
+    }
+
     /// Begins the grace of everybody, or of one task. The caller holds the lock, and wakes the
     /// nursery's future after it.
-    pub(super) fn begin_grace(&self, clock: &mut Clock, task: Option<u64>) {
-        let Some(grace) = self.grace() else { return };
-        // One that is never over needs no timer.
-        let Some(at) = self.now().and_then(|now| now.checked_add(grace)) else { return };
+    pub(super) fn begin_grace(&self, clock: &mut Clock, ends: &Ends, task: Option<u64>) {
+        let Some(at) = ends.grace else { return };
         match task {
             Some(number) => clock.graces.push_back((at, number)),
             None => clock.grace = Some(at),
@@ -173,11 +187,9 @@ impl Group {
     }
 
     /// Begins to count how long blocking work is waited for. As [`begin_grace`](Group::begin_grace).
-    pub(super) fn begin_patience(&self, clock: &mut Clock) {
-        let Some(after) = self.config.stuck_after else { return };
-        let at = self.now().and_then(|now| now.checked_add(after));
-        if at.is_some() && clock.stuck.is_none() {
-            clock.stuck = at;
+    pub(super) fn begin_patience(&self, clock: &mut Clock, ends: &Ends) {
+        if ends.patience.is_some() && clock.stuck.is_none() {
+            clock.stuck = ends.patience;
             self.timed.store(true, Ordering::Relaxed);
         }
     }

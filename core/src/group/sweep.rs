@@ -57,6 +57,7 @@ impl Group {
         reason: &Reason,
         found: &mut Vec<Arc<Group>>,
     ) -> Option<Option<Waker>> {
+        let ends = self.ends();
         let mut registry = self.lock();
         if registry.phase == Phase::Closed {
             return None;
@@ -74,9 +75,9 @@ impl Group {
             registry.untell();
         }
         if level == Level::Cancelled {
-            self.begin_grace(&mut registry.clock, None);
+            self.begin_grace(&mut registry.clock, &ends, None);
         }
-        self.begin_patience(&mut registry.clock);
+        self.begin_patience(&mut registry.clock, &ends);
         registry.each_nested(|group, _| {
             if !group.shielded {
                 found.push(group.clone());
@@ -150,13 +151,14 @@ impl Group {
         if let Some(token) = token {
             token.raise(level, first);
         }
+        let ends = self.ends();
         let (told, nested, waker) = {
             let mut registry = self.lock();
             let nested = registry.nested_of(handle);
             let Some(told) = registry.tell_one(handle, level) else { return true };
             let mut waker = None;
             if level == Level::Cancelled && self.grace().is_some() {
-                self.begin_grace(&mut registry.clock, Some(number));
+                self.begin_grace(&mut registry.clock, &ends, Some(number));
                 waker = registry.run_waker.take();
             }
             (told, nested, waker)
