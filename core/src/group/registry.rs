@@ -162,6 +162,8 @@ impl Registry {
     pub(crate) fn admit_shielded(&mut self, group: &Arc<Group>, fresh: Fresh) -> u64 {
         let (number, claimed) = self.enter(group, fresh, WOKEN);
         claimed.header().state().raise_shield();
+        // Its own, which stays when those that it puts up itself are down again.
+        self.shields.insert(number, 1);
         // SAFETY: the lock is held (`&mut self`), and the record stands in the queue.
         unsafe { claimed.queue() };
         number
@@ -249,6 +251,9 @@ impl Registry {
         self.count -= 1;
         self.bound -= usize::from(claimed.header().state().is_carried());
         self.jobs.forget(claimed.header().number());
+        if !self.shields.is_empty() {
+            self.shields.remove(&claimed.header().number());
+        }
         if !self.own_reasons.is_empty() {
             self.own_reasons.remove(&claimed.header().number());
         }

@@ -706,7 +706,13 @@ fn n09_abort_while_the_finalizers_run_leaves_them_alone() {
         let (stepped, clock, runtime) = world();
         let log = Log::default();
         let mut opened = Opened::new(nursery_on::<String>(runtime));
-        opened.n.defer(5 * SECOND, tidies(&log)).unwrap();
+        let tidies = tidies(&log);
+        let shields = async move {
+            // One of its own, which goes down before it waits again.
+            shield(SECOND, yield_now()).await.unwrap();
+            tidies.await
+        };
+        opened.n.defer(5 * SECOND, shields).unwrap();
         assert!(opened.finish().is_pending());
         // Before the first poll, and in the middle.
         assert!(end(&opened.n));
