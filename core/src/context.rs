@@ -71,6 +71,21 @@ impl<'a> Frame<'a> {
         unsafe { self.outer.cast::<Frame<'a>>().as_ref() }
     }
 
+    /// Returns the frame of this task, or of this nursery's body, if it is here or around.
+    pub(crate) fn find(&self, group: &Group, number: Option<u64>) -> Option<&TaskFrame<'a>> {
+        let mut at = Some(self);
+        while let Some(frame) = at {
+            if let Kind::Task(task) = &frame.kind {
+                let same = ptr::eq(task.group, group);
+                if same && task.header().map(Header::number) == number {
+                    return Some(task);
+                }
+            }
+            at = frame.outer();
+        }
+        None
+    }
+
     /// Returns the innermost task.
     pub(crate) fn task(&self) -> Option<&TaskFrame<'a>> {
         let mut at = Some(self);

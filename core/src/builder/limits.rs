@@ -84,8 +84,9 @@ impl<E> Builder<E> {
     ///
     /// With zero, a task that still waits after the poll that shows the cancel is dropped where it
     /// waits. Otherwise it is woken and polled as before, with the cancel visible, until it ends or
-    /// the time is over: then everybody who is left is aborted. It holds for the body, too, and for
-    /// a child that is cancelled on its own. [`Duration::MAX`] is as long as they like.
+    /// the time is over: then everybody who is left is aborted. It holds for the body, too, unless the
+    /// task that awaits the nursery, which the body is a part of, is cancelled and has less; and for a
+    /// child that is cancelled on its own. [`Duration::MAX`] is as long as they like.
     ///
     /// # Errors
     ///

@@ -9,6 +9,7 @@ use super::{Cut, Scope, cut};
 use crate::context::{self, Frame, Kind, TaskFrame};
 use crate::group::Group;
 use crate::reason::Reason;
+use crate::record::Header;
 use crate::sync::{Arc, AtomicUsize, Ordering};
 use crate::time::{Alarm, Unsupported};
 use pin_project_lite::pin_project;
@@ -159,32 +160,40 @@ fn lift(scope: &Scope, raised: &mut Option<Raised>, reason: Reason) {
     scope.cancel(reason);
 }
 
-/// A shield that is up.
+/// A shield that is up: in the task, in the bodies of nurseries between it and the task, which the
+/// task would be dropped with, and in the scopes around it.
+#[derive(Default)]
 struct Raised {
-    group: Arc<Group>,
-    /// The number of the task; none for the nursery's body.
-    task: Option<u64>,
+    owners: Vec<Owner>,
     scopes: Vec<Arc<AtomicUsize>>,
 }
 
+struct Owner {
+    group: Arc<Group>,
+    /// The number of the task; none for the nursery's body.
+    task: Option<u64>,
+}
+
 impl Raised {
+    /// None outside of any nursery.
     fn new(here: Option<&Frame<'_>>) -> Option<Raised> {
-        let mut scopes = Vec::new();
-        let mut at = here;
+        let (mut at, mut raised) = (here, Raised::default());
         while let Some(frame) = at {
             match &frame.kind {
                 Kind::Task(task) => {
-                    let group = task.group.arc()?;
-                    let number = task.header().map(crate::record::Header::number);
-                    group.raise_shield(task.header());
-                    return Some(Raised { group, task: number, scopes });
+                    task.group.raise_shield(task.header());
+                    let number = task.header().map(Header::number);
+                    raised.owners.push(Owner { group: task.group.arc()?, task: number });
+                    if number.is_some() {
+                        break;
+                    }
                 }
-                Kind::Scope(scope) => scopes.push(scope.shields.raise()),
+                Kind::Scope(scope) => raised.scopes.push(scope.shields.raise()),
                 Kind::Values(_) => {}
             }
             at = frame.outer();
         }
-        None
+        (!raised.owners.is_empty()).then_some(raised)
     }
 }
 
@@ -193,12 +202,12 @@ impl Drop for Raised {
         for scope in &self.scopes {
             scope.fetch_sub(1, Ordering::Relaxed);
         }
-        context::task(|task| {
-            let own = task.filter(|task| std::ptr::eq(task.group, &*self.group));
-            let own = own.and_then(TaskFrame::header);
-            let own = own.filter(|header| Some(header.number()) == self.task);
-            self.group.lower_shield(self.task, own);
-        });
+        for Owner { group, task } in &self.owners {
+            context::current(|here| {
+                let own = here.and_then(|frame| frame.find(group, *task));
+                group.lower_shield(*task, own.and_then(TaskFrame::header));
+            });
+        }
     }
 }
 

@@ -357,6 +357,44 @@ fn h11_body_has_shields_too() {
     }
 }
 
+/// The body of a nursery inside a task goes with the task.
+#[test]
+fn h11_shield_in_the_body_of_a_nursery_inside() {
+    for end in ENDS {
+        let (after, log) = ended_by(end, |log| async move {
+            let inner = nursery::<Infallible>().run(async |_| {
+                let innermost = nursery::<Infallible>().run(async |_| {
+                    shield(5 * SECOND, sleep(3 * SECOND)).await.unwrap().unwrap();
+                    log.note("done");
+                    Ok(())
+                });
+                innermost.await.unwrap();
+                Ok(())
+            });
+            inner.await.unwrap();
+            yield_now().await;
+            unreachable!("it was cancelled");
+        });
+        assert_eq!((after, log), (3 * SECOND, vec!["done".to_string()]));
+    }
+    // And with a scope.
+    let (after, log) = ended_by(
+        |_, _| {},
+        |log| async move {
+            let cut = move_on_after(2 * SECOND, async {
+                let inner = nursery::<Infallible>().run(async |_| {
+                    shield(9 * SECOND, sleep(5 * SECOND)).await.unwrap().unwrap();
+                    log.note("done");
+                    Ok(())
+                });
+                inner.await.is_ok()
+            });
+            assert_eq!(cut.await, Ok(Some(true)));
+        },
+    );
+    assert_eq!((after, log), (5 * SECOND, vec!["done".to_string()]));
+}
+
 #[test]
 fn h12_shield_that_cannot_count_its_budget_says_so() {
     let stepped = Stepped::new(1);
