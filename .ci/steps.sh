@@ -49,10 +49,15 @@ loom() {
         cargo test -p allhome --release --test loom
 }
 
+# Tests a target triple ($0) and packages; builds treehash first, which its own tests run.
+# shellcheck disable=SC2016,SC2034
+with_example='cargo build -p allhome-examples --examples --target "$0" &&
+    cargo test "$@" --tests --target "$0"'
+
 # address_sanitizer PACKAGES...: leaks too, which are printed after "test result: ok" and show in
-# the exit code only. Examples: the tests of treehash run it. RUSTC_BOOTSTRAP lets the stable compiler take -Z.
+# the exit code only. RUSTC_BOOTSTRAP lets the stable compiler take -Z.
 address_sanitizer() {
     step "address and leak sanitizer" \
         env RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR="$target/asan" \
-        cargo test "$@" --tests --examples --target "$native"
+        bash -c "$with_example" "$native" "$@"
 }
