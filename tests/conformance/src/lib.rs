@@ -31,7 +31,7 @@
 //!     }
 //! }
 //!
-//! # #[allow(clippy::needless_doctest_main)]
+//! # #[allow(clippy::needless_doctest_main, reason = "it shows the whole file, which has a main")]
 //! fn main() -> std::process::ExitCode {
 //!     allhome_conformance::main("mine", || Box::new(Mine(MyExecutor::new())))
 //! }
