@@ -10,6 +10,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+/// A second of such a clock.
+pub const SECOND: Duration = Duration::from_secs(1);
+
+/// Makes an executor, a clock, and the runtime of both.
+pub fn world() -> (Stepped, Clock, Runtime) {
+    let (stepped, clock) = (Stepped::new(1), Clock::new());
+    let runtime = clock.runtime(&stepped);
+    (stepped, clock, runtime)
+}
+
 /// A timer for a [`Stepped`] executor. Clones are the same clock.
 #[derive(Clone)]
 pub struct Clock {

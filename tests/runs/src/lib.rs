@@ -7,14 +7,16 @@
 mod clock;
 mod hold;
 mod jobs;
+mod log;
 mod manner;
 mod program;
 mod root;
 mod stepped;
 
-pub use clock::Clock;
+pub use clock::{Clock, SECOND, world};
 pub use hold::{Hold, within};
 pub use jobs::Jobs;
+pub use log::{Log, OnDrop};
 pub use manner::{AtSpawn, AtWake, Manner};
 pub use program::program;
 pub use root::{Opened, Wakes, poll_once};

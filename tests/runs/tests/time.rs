@@ -7,20 +7,12 @@ use allhome::{
 };
 use allhome_conformance::Counts;
 use allhome_rt::{Runtime, Timer};
-use allhome_runs::{Clock, Stepped, Wakes, poll_once};
+use allhome_runs::{Clock, SECOND, Stepped, Wakes, poll_once, world};
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn, ready};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-
-const SECOND: Duration = Duration::from_secs(1);
-
-fn world() -> (Stepped, Clock, Runtime) {
-    let (stepped, clock) = (Stepped::new(1), Clock::new());
-    let runtime = clock.runtime(&stepped);
-    (stepped, clock, runtime)
-}
 
 /// Runs this as a nursery's body.
 fn in_body<R, F: Future<Output = R>>(body: impl FnOnce(Clock) -> F) -> R {

@@ -1,0 +1,300 @@
+//! Finalizers, on a clock that the test moves.
+
+use allhome::{
+    Cause, Nursery, Reason, ReasonKind, cancel_token, exit, is_cancelled, nursery, nursery_on,
+    shield, sleep, strays, yield_now,
+};
+use allhome_conformance::Counts;
+use allhome_runs::{Log, Opened, SECOND, Wakes, poll_once, world};
+use futures_util::FutureExt;
+use futures_util::future::{Either, select};
+use std::convert::Infallible;
+use std::future::{Future, pending, ready};
+use std::task::Poll;
+
+fn writes(
+    log: &Log,
+    line: &'static str,
+) -> impl Future<Output = Result<(), String>> + Send + use<> {
+    let log = log.clone();
+    async move {
+        yield_now().await;
+        log.note(line);
+        Ok(())
+    }
+}
+
+#[test]
+fn n01_finalizers_run_last_first_when_everybody_has_left() {
+    let (stepped, clock, runtime) = world();
+    let log = Log::default();
+    let (guards, inside) = (log.clone(), log.clone());
+    let run = nursery_on::<String>(runtime).run(async move |n| {
+        let _body = guards.on_drop("body");
+        n.defer(SECOND, writes(&inside, "first")).unwrap();
+        n.defer(SECOND, writes(&inside, "second")).unwrap();
+        let (late, third) = (n.clone(), writes(&inside, "third"));
+        n.fork(ready(Ok(()))).join().await.unwrap();
+        assert!(guards.is_empty(), "nobody is left, but the body");
+        let child = guards.on_drop("child");
+        n.spawn(async move {
+            let _child = child;
+            sleep(2 * SECOND).await.unwrap();
+            late.defer(SECOND, third).map_err(|error| error.to_string())
+        });
+        Ok(7)
+    });
+    assert_eq!(clock.drive(&stepped, run).unwrap(), 7);
+    let gone = ["body dropped, not cancelled", "child dropped, not cancelled"];
+    assert_eq!(log.take(), [&gone[..], &["third", "second", "first"]].concat());
+    assert_eq!(clock.sleeps(), 0);
+}
+
+/// A finalizer that takes a second and sees no cancel.
+fn tidies(log: &Log) -> impl Future<Output = Result<(), String>> + Send + use<> {
+    let log = log.clone();
+    async move {
+        assert!(!is_cancelled() && !cancel_token().is_cancelled());
+        sleep(SECOND).await.unwrap();
+        let inner = nursery::<Infallible>()
+            .run(async |n| Ok(n.fork(async { Ok(is_cancelled()) }).join().await.unwrap()));
+        log.note(format!("tidy, {}", inner.await.unwrap()));
+        Ok(())
+    }
+}
+
+#[test]
+fn n02_finalizers_run_on_every_way_out() {
+    type Way = fn(&Nursery<String>) -> Result<(), String>;
+    let ways: [Way; 5] = [
+        |_| Ok(()),
+        |_| Err("no".into()),
+        |n| if n.cancel() { Err("it was running".into()) } else { Ok(()) },
+        |n| if n.abort() { Ok(()) } else { Err("it was aborted".into()) },
+        |_| panic!("a body that panics"),
+    ];
+    for way in ways {
+        let (stepped, clock, runtime) = world();
+        let log = Log::default();
+        let finalizer = tidies(&log);
+        let run = nursery_on::<String>(runtime).run(async move |n| {
+            n.defer(5 * SECOND, finalizer).unwrap();
+            n.spawn(pending());
+            n.cancel();
+            way(&n)
+        });
+        let run = std::panic::AssertUnwindSafe(run).catch_unwind();
+        let _result = clock.drive(&stepped, run);
+        assert_eq!(log.take(), ["tidy, false"]);
+        assert_eq!((clock.elapsed(), clock.sleeps()), (SECOND, 0));
+    }
+}
+
+#[test]
+fn n03_whoever_adopts_runs_the_finalizers() {
+    let (stepped, clock, runtime) = world();
+    let log = Log::default();
+    let (finalizer, counts) = (tidies(&log), Counts::new());
+    let run = nursery_on::<Infallible>(&runtime).run(async |n| {
+        let inner = nursery::<String>().run(async |n| {
+            n.defer(5 * SECOND, finalizer).unwrap();
+            n.spawn(counts.parked().child());
+            pending::<Result<(), _>>().await
+        });
+        let cut = select(Box::pin(inner), Box::pin(yield_now())).await;
+        assert!(matches!(cut, Either::Right(_)));
+        drop(cut);
+        assert_eq!(counts.drops(), 1, "the child is gone with the future");
+        let tree = n.tree().to_string();
+        assert!(tree.contains("[adopted]") && tree.contains("`finalizers`"), "{tree}");
+        Ok(())
+    });
+    clock.drive(&stepped, run).unwrap();
+    assert_eq!((log.take(), clock.elapsed()), (vec!["tidy, false".to_string()], SECOND));
+    // What goes wrong is reported there, as far as it has a type that is known there.
+    let run = nursery_on::<Infallible>(&runtime).run(async |_| {
+        let inner = nursery::<String>().run(async |n| {
+            n.defer(SECOND, ready(Err("of another type".into()))).unwrap();
+            n.defer(SECOND, pending()).unwrap();
+            pending::<Result<(), _>>().await
+        });
+        drop(select(Box::pin(inner), Box::pin(yield_now())).await);
+        Ok(())
+    });
+    let error = clock.drive(&stepped, run).unwrap_err();
+    assert_eq!(error.failures().len(), 1);
+    assert!(error.to_string().contains("a finalizer was cut at its budget of 1s"), "{error}");
+    // Of a root, those that nobody waits for are strays until they are done.
+    let finalizer = tidies(&log);
+    let mut root = Box::pin(nursery_on::<String>(&runtime).name("n03 root").run(async |n| {
+        n.defer(5 * SECOND, finalizer).unwrap();
+        pending::<Result<(), _>>().await
+    }));
+    assert!(poll_once(&mut root, &Wakes::new()).is_pending());
+    drop(root);
+    let listed = || strays().iter().any(|tree| tree.to_string().contains("n03 root"));
+    stepped.run_until_stalled();
+    assert!(listed() && log.take().is_empty());
+    while clock.step() {
+        stepped.run_until_stalled();
+    }
+    assert_eq!(log.take(), ["tidy, false"]);
+    assert!(!listed());
+}
+
+#[test]
+fn n04_budget_cuts_a_finalizer_that_hangs() {
+    let (stepped, clock, runtime) = world();
+    let log = Log::default();
+    let inside = log.clone();
+    let run = nursery_on::<String>(runtime).run(async move |n| {
+        n.defer(SECOND, writes(&inside, "after it")).unwrap();
+        n.defer(3 * SECOND, async move {
+            let _guard = inside.on_drop("hanging");
+            pending().await
+        })
+        .unwrap();
+        Ok(())
+    });
+    let error = clock.drive(&stepped, run).unwrap_err();
+    let Cause::Cancelled(reason) = error.first().cause() else { panic!("{error}") };
+    assert_eq!(reason.kind(), ReasonKind::Deadline);
+    assert_eq!(reason.message(), "a finalizer was cut at its budget of 3s");
+    assert!(error.to_string().contains("a finalizer (deferred at "), "{error}");
+    assert!(!error.is_timeout(), "the nursery was in time");
+    assert_eq!(log.take(), ["hanging dropped, cancelled", "after it"]);
+    assert_eq!((clock.elapsed(), clock.sleeps()), (3 * SECOND, 0));
+}
+
+#[test]
+fn n05_what_goes_wrong_in_a_finalizer_is_a_failure() {
+    let (stepped, clock, runtime) = world();
+    let log = Log::default();
+    let inside = log.clone();
+    let run =
+        nursery_on::<String>(runtime).panics(allhome::PanicPolicy::Report).run(async move |n| {
+            n.defer(SECOND, writes(&inside, "the last")).unwrap();
+            n.defer(SECOND, ready(Err("broken".to_string()))).unwrap();
+            n.defer(SECOND, async { panic!("in a finalizer") }).unwrap();
+            let bomb = allhome_conformance::DropPanics("in its destructor");
+            n.defer(SECOND, async move {
+                let _bomb = bomb;
+                Ok(())
+            })
+            .unwrap();
+            n.spawn(ready(Err("first".to_string())));
+            Ok(())
+        });
+    let error = clock.drive(&stepped, run).unwrap_err();
+    let errors: Vec<_> = error.errors().cloned().collect();
+    assert_eq!(errors, ["first", "broken"]);
+    let panics: Vec<_> = error.panics().map(|panic| panic.message().to_string()).collect();
+    assert_eq!(panics, ["in its destructor", "in a finalizer"]);
+    assert_eq!(log.take(), ["the last"]);
+}
+
+#[test]
+fn n06_finalizer_may_register_another() {
+    let (stepped, clock, runtime) = world();
+    let log = Log::default();
+    let inside = log.clone();
+    let run = nursery_on::<String>(runtime).run(async move |n| {
+        let handle = n.clone();
+        n.defer(SECOND, writes(&inside, "the last")).unwrap();
+        n.defer(SECOND, async move {
+            assert!(!handle.spawn(pending()).is_admitted() || !handle.is_cancelled());
+            handle.defer(SECOND, writes(&inside, "second")).unwrap();
+            inside.note("first");
+            Ok(())
+        })
+        .unwrap();
+        n.close();
+        Ok(())
+    });
+    clock.drive(&stepped, run).unwrap();
+    assert_eq!(log.take(), ["first", "second", "the last"]);
+}
+
+#[test]
+fn n06_finalizer_may_exit() {
+    let (stepped, clock, runtime) = world();
+    let log = Log::default();
+    let inside = log.clone();
+    let run = nursery_on::<String>(runtime).run(async move |n| {
+        n.defer(SECOND, writes(&inside, "the last")).unwrap();
+        n.defer(SECOND, async move {
+            let _guard = inside.on_drop("it");
+            exit().await.map(|never| match never {}).map_err(|error| error.to_string())
+        })
+        .unwrap();
+        Ok(())
+    });
+    clock.drive(&stepped, run).unwrap();
+    assert_eq!(log.take(), ["it dropped, not cancelled", "the last"]);
+}
+
+#[test]
+fn n07_after_the_end_it_is_refused() {
+    let (stepped, clock, runtime) = world();
+    let counts = Counts::new();
+    let mut opened = Opened::new(nursery_on::<String>(runtime));
+    assert!(opened.finish().is_ready());
+    let guard = counts.guard();
+    let refused = opened.n.defer(SECOND, async move {
+        let _guard = guard;
+        unreachable!("it is not polled")
+    });
+    let text = refused.unwrap_err().to_string();
+    assert!(text.starts_with("not registered: the nursery takes no more children"), "{text}");
+    assert_eq!((counts.drops(), stepped.tasks(), clock.sleeps()), (1, 0, 0));
+}
+
+#[test]
+fn n08_runtime_that_goes_loses_the_finalizers() {
+    let (stepped, clock, runtime) = world();
+    let counts = Counts::new();
+    let mut opened = Opened::new(nursery_on::<String>(runtime));
+    for _ in 0..3 {
+        let guard = counts.guard();
+        let hangs = async move {
+            let _guard = guard;
+            pending().await
+        };
+        opened.n.defer(SECOND, hangs).unwrap();
+    }
+    assert!(opened.finish().is_pending());
+    stepped.run_until_stalled();
+    stepped.shutdown();
+    assert_eq!(counts.drops(), 3);
+    let Poll::Ready(Err(error)) = opened.poll() else { panic!("it is over") };
+    // The runner, the finalizer that it was at, and the two that it had not come to.
+    let lost = error.failures().filter(|failure| matches!(failure.cause(), Cause::Lost)).count();
+    assert_eq!(lost, 4);
+    assert_eq!(clock.sleeps(), 0);
+}
+
+#[test]
+fn n09_abort_while_the_finalizers_run_leaves_them_alone() {
+    for end in [Nursery::<String>::cancel, Nursery::<String>::abort] {
+        let (stepped, clock, runtime) = world();
+        let log = Log::default();
+        let mut opened = Opened::new(nursery_on::<String>(runtime));
+        let tidies = tidies(&log);
+        let shields = async move {
+            // One of its own, which goes down before it waits again.
+            shield(SECOND, yield_now()).await.unwrap();
+            tidies.await
+        };
+        opened.n.defer(5 * SECOND, shields).unwrap();
+        assert!(opened.finish().is_pending());
+        // Before the first poll, and in the middle.
+        assert!(end(&opened.n));
+        stepped.run_until_stalled();
+        opened.n.abort();
+        let reason = opened.n.reason().map(|reason: Reason| reason.kind());
+        assert!(matches!(reason, Some(ReasonKind::Requested | ReasonKind::Aborted)));
+        assert_eq!(opened.n.len(), 1);
+        clock.drive(&stepped, opened.run).unwrap();
+        assert_eq!(log.take(), ["tidy, false"]);
+    }
+}
