@@ -6,7 +6,7 @@ use allhome::{
     nursery_on, remaining, reserve, shield, sleep, yield_now,
 };
 use allhome_conformance::Counts;
-use allhome_rt::{Runtime, Timer};
+use allhome_rt::Timer;
 use allhome_runs::{Clock, SECOND, Stepped, Wakes, poll_once, world};
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn, ready};
