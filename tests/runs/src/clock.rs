@@ -2,8 +2,10 @@
 
 use crate::root::Wakes;
 use crate::stepped::Stepped;
+use allhome::nursery_on;
 use allhome_rt::{BoxSleep, Runtime, Timer};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +20,20 @@ pub fn world() -> (Stepped, Clock, Runtime) {
     let (stepped, clock) = (Stepped::new(1), Clock::new());
     let runtime = clock.runtime(&stepped);
     (stepped, clock, runtime)
+}
+
+/// Runs this as a nursery's body, on a clock of its own.
+///
+/// # Panics
+///
+/// If a timer was not released.
+pub fn in_body<R, F: Future<Output = R>>(body: impl FnOnce(Clock) -> F) -> R {
+    let (stepped, clock, runtime) = world();
+    let body = body(clock.clone());
+    let run = nursery_on::<Infallible>(runtime).run(|_| async { Ok(body.await) });
+    let result = clock.drive(&stepped, run).unwrap();
+    assert_eq!(clock.sleeps(), 0, "a timer was not released");
+    result
 }
 
 /// A timer for a [`Stepped`] executor. Clones are the same clock.

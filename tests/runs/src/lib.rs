@@ -13,7 +13,7 @@ mod program;
 mod root;
 mod stepped;
 
-pub use clock::{Clock, SECOND, world};
+pub use clock::{Clock, SECOND, in_body, world};
 pub use hold::{Hold, within};
 pub use jobs::Jobs;
 pub use log::{Log, OnDrop};

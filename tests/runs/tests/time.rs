@@ -1,28 +1,17 @@
-//! Deadlines, timeouts and grace, on a clock that the test moves.
+//! Deadlines of nurseries, and timeouts, on a clock that the test moves.
 
 use allhome::{
-    Cause, Level, ReasonKind, ThreadPool, TimeoutError, block_on, cancel_reason, cancel_token,
-    cancelled, deadline, fail_after, fail_at, is_cancelled, move_on_after, move_on_at, nursery,
-    nursery_on, remaining, reserve, shield, sleep, yield_now,
+    Cause, ReasonKind, ThreadPool, block_on, cancel_token, cancelled, deadline, fail_after,
+    is_cancelled, move_on_after, move_on_at, nursery, nursery_on, remaining, reserve, shield,
+    sleep, yield_now,
 };
 use allhome_conformance::Counts;
 use allhome_rt::Timer;
-use allhome_runs::{Clock, SECOND, Stepped, Wakes, poll_once, world};
+use allhome_runs::{Clock, SECOND, Stepped, Wakes, in_body, poll_once, world};
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn, ready};
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
-
-/// Runs this as a nursery's body.
-fn in_body<R, F: Future<Output = R>>(body: impl FnOnce(Clock) -> F) -> R {
-    let (stepped, clock, runtime) = world();
-    let body = body(clock.clone());
-    let run = nursery_on::<Infallible>(runtime).run(|_| async { Ok(body.await) });
-    let result = clock.drive(&stepped, run).unwrap();
-    assert_eq!(clock.sleeps(), 0, "a timer was not released");
-    result
-}
 
 #[test]
 fn t01_deadline_cancels_the_nursery_and_what_is_in_it() {
@@ -232,178 +221,6 @@ fn t05_timers_are_released_when_the_scope_ends() {
 }
 
 #[test]
-fn t06_move_on_gives_the_value_or_none() {
-    in_body(async |clock| {
-        assert_eq!(move_on_after(2 * SECOND, sleep(SECOND)).await, Ok(Some(Ok(()))));
-        assert_eq!(clock.elapsed(), SECOND);
-        let counts = Counts::new();
-        let count = counts.clone();
-        let cut = move_on_after(SECOND, async move {
-            let _guard = count.guard();
-            poll_fn::<(), _>(|_| {
-                count.polled();
-                Poll::Pending
-            })
-            .await;
-        });
-        assert_eq!(cut.await, Ok(None));
-        assert_eq!(clock.elapsed(), 2 * SECOND);
-        assert_eq!((counts.polls(), counts.drops()), (2, 1), "one last poll, then dropped");
-        // A value that is ready in the poll that shows the end wins.
-        let last = move_on_after(SECOND, async {
-            let reason = cancelled().await;
-            assert!(cancel_token().is_cancelled(), "one that is made now, too");
-            (reason.kind(), is_cancelled())
-        });
-        assert_eq!(last.await, Ok(Some((ReasonKind::Deadline, true))));
-        assert!(!is_cancelled() && cancel_reason().is_none(), "the rest goes on");
-        let made_late = move_on_after(
-            SECOND,
-            poll_fn(|_| {
-                if is_cancelled() {
-                    Poll::Ready(cancel_token().is_cancelled())
-                } else {
-                    Poll::Pending
-                }
-            }),
-        );
-        assert_eq!(made_late.await, Ok(Some(true)), "a token that is made in the last poll");
-    });
-}
-
-#[test]
-fn t07_error_names_the_scope_whose_own_time_was_over() {
-    in_body(async |clock| {
-        let outer = fail_after("outer", 2 * SECOND, async {
-            let inner = fail_after("inner", SECOND, pending::<()>()).await;
-            let TimeoutError::Elapsed(elapsed) = inner.unwrap_err() else { panic!("no timer") };
-            assert_eq!((elapsed.name(), elapsed.after()), ("inner", Some(SECOND)));
-            assert!(elapsed.place().file().ends_with("time.rs"));
-            // The outer is over while the inner waits: the inner says nothing of it.
-            fail_after("never", 5 * SECOND, pending::<()>()).await
-        });
-        let error = outer.await.unwrap_err().to_string();
-        assert!(error.starts_with("`outer` took longer than 2s (at "), "{error}");
-        assert_eq!(clock.elapsed(), 2 * SECOND);
-        let at = clock.now() + SECOND;
-        let error = fail_at("till", at, pending::<()>()).await.unwrap_err().to_string();
-        assert!(error.starts_with("`till` was not done by its deadline (at "), "{error}");
-    });
-}
-
-#[test]
-fn t08_scope_cancels_the_nurseries_inside_and_waits_for_them() {
-    in_body(async |clock| {
-        let (counts, last) = (Counts::new(), Arc::new(Mutex::new(None)));
-        let (count, seen) = (counts.clone(), last.clone());
-        let cut = move_on_after(SECOND, async move {
-            let inner = nursery::<Infallible>().run(async |n| {
-                n.spawn(async move {
-                    let _guard = count.guard();
-                    let why = cancelled().await;
-                    *seen.lock().unwrap() = Some(why.kind());
-                    // Protected: the nursery is not home before.
-                    shield(5 * SECOND, sleep(SECOND)).await.unwrap().unwrap();
-                    Ok(())
-                });
-                pending::<Result<(), _>>().await
-            });
-            let error = inner.await.unwrap_err();
-            (error.is_timeout(), is_cancelled())
-        });
-        assert_eq!(cut.await, Ok(Some((true, true))), "joining is not cut short");
-        assert_eq!(clock.elapsed(), 2 * SECOND);
-        assert_eq!(*last.lock().unwrap(), Some(ReasonKind::Deadline));
-        assert_eq!(counts.drops(), 1);
-        // One that is not awaited holds the scope up, too: in a task, which nobody cancels.
-        let (count, seen) = (counts.clone(), Counts::new());
-        let polled = seen.clone();
-        let cut = move_on_after(SECOND, async move {
-            let inner = nursery::<Infallible>().run(async |n| {
-                n.spawn(async move {
-                    cancelled().await;
-                    shield(5 * SECOND, sleep(SECOND)).await.unwrap().unwrap();
-                    count.polled();
-                    Ok(())
-                });
-                pending::<Result<(), _>>().await
-            });
-            let mut inner = Box::pin(inner);
-            let mut first = true;
-            poll_fn(|cx| {
-                if std::mem::take(&mut first) {
-                    // Nobody is woken by it.
-                    let mut noop = Context::from_waker(Waker::noop());
-                    assert!(inner.as_mut().poll(&mut noop).is_pending());
-                }
-                let _waker = cx.waker();
-                polled.polled();
-                Poll::<()>::Pending
-            })
-            .await;
-        });
-        let task = nursery::<Infallible>()
-            .run(async |n| Ok(n.fork(async { Ok(cut.await) }).join().await.unwrap()));
-        assert_eq!(task.await.unwrap(), Ok(None));
-        assert_eq!((clock.elapsed(), counts.polls()), (4 * SECOND, 1));
-    });
-}
-
-/// A nursery comes home at the end of the poll that shows the scope's end: what waits for it goes
-/// on.
-#[test]
-fn t08_nursery_that_comes_home_during_the_last_poll() {
-    let (stepped, clock, runtime) = world();
-    let inside = stepped.clone();
-    let run = nursery_on::<Infallible>(runtime).run(async move |_| {
-        let cut = move_on_after(SECOND, async move {
-            let inner = nursery::<Infallible>().run(async |n| {
-                n.spawn(pending());
-                Ok(())
-            });
-            let mut inner = Box::pin(inner);
-            let home = poll_fn(|cx| {
-                let polled = inner.as_mut().poll(cx);
-                if is_cancelled() {
-                    inside.run_until_stalled();
-                }
-                polled
-            });
-            home.await.is_ok()
-        });
-        Ok(cut.await)
-    });
-    assert_eq!(clock.drive(&stepped, run).unwrap(), Ok(Some(true)));
-}
-
-#[test]
-fn t09_reserve_keeps_time_back() {
-    let (stepped, clock, runtime) = world();
-    let run = nursery_on::<Infallible>(runtime).deadline(10 * SECOND).run(async |n| {
-        let talk = reserve("talk", 3 * SECOND, async {
-            assert_eq!(remaining(), Some(7 * SECOND));
-            pending::<()>().await;
-        });
-        assert!(matches!(talk.await, Err(TimeoutError::Elapsed(_))));
-        assert_eq!((clock.elapsed(), remaining()), (7 * SECOND, Some(3 * SECOND)));
-        // The deadline is moved while it waits.
-        let talk = reserve("talk", SECOND, async {
-            n.set_deadline(Some(clock.now() + 20 * SECOND)).unwrap();
-            pending::<()>().await;
-        });
-        assert!(talk.await.is_err());
-        assert_eq!(clock.elapsed(), 26 * SECOND);
-        let none = reserve("talk", 60 * SECOND, pending::<()>());
-        assert!(none.await.is_err(), "more than is left: one poll");
-        n.set_deadline(None).unwrap();
-        assert!(reserve("talk", SECOND, sleep(SECOND)).await.is_ok(), "no deadline, no limit");
-        Ok(())
-    });
-    clock.drive(&stepped, run).unwrap();
-    assert_eq!(clock.sleeps(), 0);
-}
-
-#[test]
 fn t10_timeout_leaves_the_body_what_there_is() {
     let (stepped, clock, runtime) = world();
     let run = nursery_on::<Infallible>(&runtime).timeout(5 * SECOND).run(async |n| {
@@ -491,65 +308,6 @@ fn t11_missing_timer_is_an_error() {
 }
 
 #[test]
-fn t12_grace_is_time_to_leave() {
-    for (needs, has) in [(2, 5), (5, 2)] {
-        let (stepped, clock, runtime) = world();
-        let run = nursery_on::<Infallible>(runtime).grace(has * SECOND).run(async |n| {
-            // The body, a task, and one in a nursery inside, which has the grace of this one.
-            n.spawn(async move {
-                let inner = nursery::<Infallible>().run(async |n| {
-                    n.spawn(leaves_slowly(needs));
-                    leaves_slowly(needs).await
-                });
-                assert_eq!(inner.await.is_ok(), needs < has);
-                Ok(())
-            });
-            n.spawn(leaves_slowly(needs));
-            sleep(SECOND).await.unwrap();
-            n.cancel();
-            leaves_slowly(needs).await
-        });
-        let result = clock.drive(&stepped, run);
-        assert_eq!(result.is_ok(), needs < has);
-        assert_eq!(clock.elapsed(), (1 + needs.min(has)) * SECOND);
-        assert_eq!(clock.sleeps(), 0);
-    }
-    // A child that is cancelled on its own.
-    for needs in [2, 5] {
-        let (stepped, clock, runtime) = world();
-        let run = nursery_on::<Infallible>(runtime).grace(3 * SECOND).run(async |n| {
-            let sibling = n.fork(sleep_for(10));
-            let child = n.fork(leaves_slowly(needs));
-            sleep(SECOND).await.unwrap();
-            assert!(child.cancel());
-            let left = child.join().await.is_ok();
-            assert_eq!(clock.elapsed(), (1 + needs.min(3)) * SECOND);
-            sibling.join().await.unwrap();
-            Ok(left)
-        });
-        assert_eq!(clock.drive(&stepped, run).unwrap(), needs < 3);
-    }
-    // Without end.
-    let (stepped, clock, runtime) = world();
-    let run = nursery_on::<Infallible>(runtime).grace(Duration::MAX).run(async |n| {
-        n.cancel();
-        leaves_slowly(1_000).await
-    });
-    assert!(clock.drive(&stepped, run).is_ok());
-}
-
-async fn sleep_for(seconds: u32) -> Result<(), Infallible> {
-    sleep(seconds * SECOND).await.unwrap();
-    Ok(())
-}
-
-async fn leaves_slowly(seconds: u32) -> Result<(), Infallible> {
-    cancelled().await;
-    assert!(is_cancelled());
-    sleep_for(seconds).await
-}
-
-#[test]
 fn t13_kind_of_the_cancel_tells_and_not_the_clock() {
     let (stepped, clock, runtime) = world();
     let start = clock.now();
@@ -585,28 +343,4 @@ fn t13_kind_of_the_cancel_tells_and_not_the_clock() {
 
 async fn fn_at(at: std::time::Instant) {
     allhome::sleep_until(at).await.unwrap();
-}
-
-#[test]
-fn t14_grace_ends_in_an_abort() {
-    let (stepped, clock, runtime) = world();
-    let levels = Arc::new(Mutex::new(Vec::new()));
-    let seen = levels.clone();
-    let run = nursery_on::<Infallible>(runtime).grace(SECOND).run(async move |n| {
-        let token = n.token();
-        let watch = n.clone();
-        n.spawn(async move {
-            // It never leaves, and never asks.
-            pending::<()>().await;
-            Ok(())
-        });
-        n.cancel();
-        seen.lock().unwrap().push((watch.level(), token.level()));
-        shield(Duration::MAX, sleep(2 * SECOND)).await.unwrap().unwrap();
-        seen.lock().unwrap().push((watch.level(), token.level()));
-        Ok(watch.len())
-    });
-    assert_eq!(clock.drive(&stepped, run).unwrap(), 0);
-    let expected = [(Level::Cancelled, Level::Cancelled), (Level::Aborted, Level::Aborted)];
-    assert_eq!(*levels.lock().unwrap(), expected);
 }

@@ -1,0 +1,185 @@
+//! Scopes with a deadline, on a clock that the test moves.
+
+use allhome::{
+    ReasonKind, TimeoutError, cancel_reason, cancel_token, cancelled, fail_after, fail_at,
+    is_cancelled, move_on_after, nursery, nursery_on, remaining, reserve, shield, sleep,
+};
+use allhome_conformance::Counts;
+use allhome_rt::Timer;
+use allhome_runs::{SECOND, in_body, world};
+use std::convert::Infallible;
+use std::future::{pending, poll_fn};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+#[test]
+fn t06_move_on_gives_the_value_or_none() {
+    in_body(async |clock| {
+        assert_eq!(move_on_after(2 * SECOND, sleep(SECOND)).await, Ok(Some(Ok(()))));
+        assert_eq!(clock.elapsed(), SECOND);
+        let counts = Counts::new();
+        let count = counts.clone();
+        let cut = move_on_after(SECOND, async move {
+            let _guard = count.guard();
+            poll_fn::<(), _>(|_| {
+                count.polled();
+                Poll::Pending
+            })
+            .await;
+        });
+        assert_eq!(cut.await, Ok(None));
+        assert_eq!(clock.elapsed(), 2 * SECOND);
+        assert_eq!((counts.polls(), counts.drops()), (2, 1), "one last poll, then dropped");
+        // A value that is ready in the poll that shows the end wins.
+        let last = move_on_after(SECOND, async {
+            let reason = cancelled().await;
+            assert!(cancel_token().is_cancelled(), "one that is made now, too");
+            (reason.kind(), is_cancelled())
+        });
+        assert_eq!(last.await, Ok(Some((ReasonKind::Deadline, true))));
+        assert!(!is_cancelled() && cancel_reason().is_none(), "the rest goes on");
+        let made_late = move_on_after(
+            SECOND,
+            poll_fn(|_| {
+                if is_cancelled() {
+                    Poll::Ready(cancel_token().is_cancelled())
+                } else {
+                    Poll::Pending
+                }
+            }),
+        );
+        assert_eq!(made_late.await, Ok(Some(true)), "a token that is made in the last poll");
+    });
+}
+
+#[test]
+fn t07_error_names_the_scope_whose_own_time_was_over() {
+    in_body(async |clock| {
+        let outer = fail_after("outer", 2 * SECOND, async {
+            let inner = fail_after("inner", SECOND, pending::<()>()).await;
+            let TimeoutError::Elapsed(elapsed) = inner.unwrap_err() else { panic!("no timer") };
+            assert_eq!((elapsed.name(), elapsed.after()), ("inner", Some(SECOND)));
+            assert!(elapsed.place().file().ends_with("time.rs"));
+            // The outer is over while the inner waits: the inner says nothing of it.
+            fail_after("never", 5 * SECOND, pending::<()>()).await
+        });
+        let error = outer.await.unwrap_err().to_string();
+        assert!(error.starts_with("`outer` took longer than 2s (at "), "{error}");
+        assert_eq!(clock.elapsed(), 2 * SECOND);
+        let at = clock.now() + SECOND;
+        let error = fail_at("till", at, pending::<()>()).await.unwrap_err().to_string();
+        assert!(error.starts_with("`till` was not done by its deadline (at "), "{error}");
+    });
+}
+
+#[test]
+fn t08_scope_cancels_the_nurseries_inside_and_waits_for_them() {
+    in_body(async |clock| {
+        let (counts, last) = (Counts::new(), Arc::new(Mutex::new(None)));
+        let (count, seen) = (counts.clone(), last.clone());
+        let cut = move_on_after(SECOND, async move {
+            let inner = nursery::<Infallible>().run(async |n| {
+                n.spawn(async move {
+                    let _guard = count.guard();
+                    let why = cancelled().await;
+                    *seen.lock().unwrap() = Some(why.kind());
+                    // Protected: the nursery is not home before.
+                    shield(5 * SECOND, sleep(SECOND)).await.unwrap().unwrap();
+                    Ok(())
+                });
+                pending::<Result<(), _>>().await
+            });
+            let error = inner.await.unwrap_err();
+            (error.is_timeout(), is_cancelled())
+        });
+        assert_eq!(cut.await, Ok(Some((true, true))), "joining is not cut short");
+        assert_eq!(clock.elapsed(), 2 * SECOND);
+        assert_eq!(*last.lock().unwrap(), Some(ReasonKind::Deadline));
+        assert_eq!(counts.drops(), 1);
+        // One that is not awaited holds the scope up, too: in a task, which nobody cancels.
+        let (count, seen) = (counts.clone(), Counts::new());
+        let polled = seen.clone();
+        let cut = move_on_after(SECOND, async move {
+            let inner = nursery::<Infallible>().run(async |n| {
+                n.spawn(async move {
+                    cancelled().await;
+                    shield(5 * SECOND, sleep(SECOND)).await.unwrap().unwrap();
+                    count.polled();
+                    Ok(())
+                });
+                pending::<Result<(), _>>().await
+            });
+            let mut inner = Box::pin(inner);
+            let mut first = true;
+            poll_fn(|cx| {
+                if std::mem::take(&mut first) {
+                    // Nobody is woken by it.
+                    let mut noop = Context::from_waker(Waker::noop());
+                    assert!(inner.as_mut().poll(&mut noop).is_pending());
+                }
+                let _waker = cx.waker();
+                polled.polled();
+                Poll::<()>::Pending
+            })
+            .await;
+        });
+        let task = nursery::<Infallible>()
+            .run(async |n| Ok(n.fork(async { Ok(cut.await) }).join().await.unwrap()));
+        assert_eq!(task.await.unwrap(), Ok(None));
+        assert_eq!((clock.elapsed(), counts.polls()), (4 * SECOND, 1));
+    });
+}
+
+/// A nursery comes home at the end of the poll that shows the scope's end: what waits for it goes
+/// on.
+#[test]
+fn t08_nursery_that_comes_home_during_the_last_poll() {
+    let (stepped, clock, runtime) = world();
+    let inside = stepped.clone();
+    let run = nursery_on::<Infallible>(runtime).run(async move |_| {
+        let cut = move_on_after(SECOND, async move {
+            let inner = nursery::<Infallible>().run(async |n| {
+                n.spawn(pending());
+                Ok(())
+            });
+            let mut inner = Box::pin(inner);
+            let home = poll_fn(|cx| {
+                let polled = inner.as_mut().poll(cx);
+                if is_cancelled() {
+                    inside.run_until_stalled();
+                }
+                polled
+            });
+            home.await.is_ok()
+        });
+        Ok(cut.await)
+    });
+    assert_eq!(clock.drive(&stepped, run).unwrap(), Ok(Some(true)));
+}
+
+#[test]
+fn t09_reserve_keeps_time_back() {
+    let (stepped, clock, runtime) = world();
+    let run = nursery_on::<Infallible>(runtime).deadline(10 * SECOND).run(async |n| {
+        let talk = reserve("talk", 3 * SECOND, async {
+            assert_eq!(remaining(), Some(7 * SECOND));
+            pending::<()>().await;
+        });
+        assert!(matches!(talk.await, Err(TimeoutError::Elapsed(_))));
+        assert_eq!((clock.elapsed(), remaining()), (7 * SECOND, Some(3 * SECOND)));
+        // The deadline is moved while it waits.
+        let talk = reserve("talk", SECOND, async {
+            n.set_deadline(Some(clock.now() + 20 * SECOND)).unwrap();
+            pending::<()>().await;
+        });
+        assert!(talk.await.is_err());
+        assert_eq!(clock.elapsed(), 26 * SECOND);
+        let none = reserve("talk", 60 * SECOND, pending::<()>());
+        assert!(none.await.is_err(), "more than is left: one poll");
+        n.set_deadline(None).unwrap();
+        assert!(reserve("talk", SECOND, sleep(SECOND)).await.is_ok(), "no deadline, no limit");
+        Ok(())
+    });
+    clock.drive(&stepped, run).unwrap();
+    assert_eq!(clock.sleeps(), 0);
+}
