@@ -81,7 +81,10 @@ impl Group {
     }
 
     fn end_cancelled(&self, claimed: &mut Claimed) -> Ended {
-        let reason = self.lock().reason_of(claimed);
+        // Blocking work may have heard of a cancel that is still on its way.
+        let registry = self.lock();
+        let reason = registry.reason_of(claimed).or_else(|| self.risen_reason(&registry));
+        drop(registry);
         self.end(claimed, reason.map_or(Ending::Lost, Ending::Cancelled))
     }
 
