@@ -233,12 +233,16 @@ impl Spawn for Spawner {
                 return;
             }
             state.live.insert(key, cell.clone());
+            if at_spawn == AtSpawn::Queue {
+                // In the same hold: whoever sees the task finds it scheduled.
+                state.ready.push_back(cell);
+                return;
+            }
         }
         match at_spawn {
-            AtSpawn::Queue => shared.state().ready.push_back(cell),
             AtSpawn::Poll => cell.poll(),
             AtSpawn::Thread => shared.poll_on_a_thread(cell),
-            AtSpawn::Drop => unreachable!("dropped above"),
+            AtSpawn::Queue | AtSpawn::Drop => unreachable!("seen to above"),
         }
     }
 
