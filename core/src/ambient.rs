@@ -1,9 +1,9 @@
 //! What a task can ask about itself.
 
-use crate::cancel::{CancelToken, CancelledOwned};
+use crate::cancel::{CancelToken, CancelledOwned, Draining};
 use crate::context::{self, Leave};
 use crate::id::TaskId;
-use crate::reason::Reason;
+use crate::reason::{Level, Reason};
 use crate::scope;
 use crate::time::Unsupported;
 use pin_project_lite::pin_project;
@@ -131,6 +131,62 @@ impl Future for TaskCancelled {
 impl fmt::Debug for TaskCancelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskCancelled").finish_non_exhaustive()
+    }
+}
+
+/// Waits until the nursery of the task that polls it takes no more children: it is draining, or
+/// further. For those who take in what others work on, and are to stop. Outside of any nursery it
+/// waits for ever.
+///
+/// A shield does not keep it away, and a nursery that is opened inside one that drains does not:
+/// what was begun goes on.
+///
+/// # Cancel safety
+///
+/// Dropping it leaves nothing behind.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{Ladder, ThreadPool, block_on, draining, nursery_on};
+/// use std::convert::Infallible;
+///
+/// let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+///     n.named("listener").spawn(async {
+///         // It would take connections here, too: a `select!`.
+///         draining().await;
+///         Ok(())
+///     });
+///     Ok(n.shutdown(Ladder::default()).await.unwrap())
+/// });
+/// assert!(block_on(run).unwrap().stragglers().is_empty());
+/// # }
+/// ```
+pub fn draining() -> TaskDraining {
+    TaskDraining { waits: None }
+}
+
+/// The future of [`draining`].
+#[must_use = "it waits only when it is awaited"]
+pub struct TaskDraining {
+    waits: Option<Draining>,
+}
+
+impl Future for TaskDraining {
+    type Output = Level;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Level> {
+        if self.waits.is_none() {
+            self.waits = context::task(|task| task.map(|task| task.group.token().draining()));
+        }
+        self.waits.as_mut().map_or(Poll::Pending, |waits| Pin::new(waits).poll(cx))
+    }
+}
+
+impl fmt::Debug for TaskDraining {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskDraining").finish_non_exhaustive()
     }
 }
 

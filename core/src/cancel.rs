@@ -5,6 +5,7 @@
 
 mod callbacks;
 mod cancelled;
+mod draining;
 mod drop_guard;
 mod guard;
 mod listener;
@@ -18,6 +19,7 @@ mod wait;
 
 pub use callbacks::Registration;
 pub use cancelled::{Cancelled, CancelledOwned};
+pub use draining::Draining;
 pub use drop_guard::DropGuard;
 pub use guard::{CancelExt, Guard};
 pub(crate) use listener::{Listener, Rest};
@@ -219,8 +221,8 @@ impl CancelToken {
 
     /// Raises the level of the token and everything below it; a level that is higher stays.
     ///
-    /// Returns false if the token was there already. Only from [`Cancelled`](Level::Cancelled) on
-    /// anybody is woken or called, and only then the reason is kept.
+    /// Returns false if the token was there already. Below [`Cancelled`](Level::Cancelled) nobody is
+    /// woken but who waits for [`draining`](CancelToken::draining), and the reason is not kept.
     ///
     /// # Examples
     ///
@@ -234,6 +236,28 @@ impl CancelToken {
     /// ```
     pub fn raise(&self, level: Level, reason: Reason) -> bool {
         self.node.raise(level, reason)
+    }
+
+    /// Raises the level of the token and everything below it to the next one, and returns that; at
+    /// the last it stays there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use allhome::{CancelToken, Level, Reason};
+    ///
+    /// let token = CancelToken::new();
+    /// assert_eq!(token.step(Reason::new("asked")), Level::Draining);
+    /// assert_eq!(token.step(Reason::new("asked again")), Level::Cancelled);
+    /// assert_eq!(token.reason().unwrap().message(), "asked again");
+    /// ```
+    pub fn step(&self, reason: Reason) -> Level {
+        while let Some(next) = self.level().next() {
+            if self.raise(next, reason.clone()) {
+                return next;
+            }
+        }
+        Level::Aborted
     }
 
     /// Calls `callback` when the token is cancelled, on the thread that cancels it and with no lock
@@ -300,6 +324,30 @@ impl CancelToken {
     /// ```
     pub fn cancelled(&self) -> Cancelled<'_> {
         Cancelled::new(self)
+    }
+
+    /// Waits until the token is draining, or further: until nothing new is to be begun. Returns the
+    /// level.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost by dropping it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{CancelToken, Level, Reason, block_on};
+    ///
+    /// let token = CancelToken::new();
+    /// let other = token.clone();
+    /// let thread = std::thread::spawn(move || other.step(Reason::new("maintenance")));
+    /// assert_eq!(block_on(token.draining()), Level::Draining);
+    /// thread.join().unwrap();
+    /// # }
+    /// ```
+    pub fn draining(&self) -> Draining {
+        Draining::new(self.clone())
     }
 
     /// As [`cancelled`](CancelToken::cancelled), for a future that holds its token.

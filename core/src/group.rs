@@ -29,6 +29,7 @@ mod leave;
 mod lose;
 pub(crate) mod registry;
 pub(crate) mod report;
+pub(crate) mod roll;
 mod shelter;
 pub(crate) mod stray;
 pub(crate) mod sweep;
@@ -121,13 +122,17 @@ impl Group {
             config,
         });
         if let Some((parent, owner)) = parent {
-            let (key, level, reason) = {
+            let (key, level, reason, rolls) = {
                 let mut registry = parent.lock();
                 parent.occupied.store(true, Ordering::Relaxed);
                 let key = registry.nest(group.clone(), owner);
-                (key, parent.level(), registry.reason_for(owner))
+                (key, parent.level(), registry.reason_for(owner), registry.rolls.clone())
             };
-            group.lock().parent = Some((parent, key));
+            {
+                let mut registry = group.lock();
+                registry.parent = Some((parent, key));
+                registry.rolls = rolls;
+            }
             if let Some(reason) = reason.filter(|_| !group.shielded) {
                 group.raise_tree(level.max(Level::Cancelled), &reason);
             }
@@ -219,17 +224,19 @@ impl Group {
 
     /// Takes no more children from now on. Returns false if that was so already.
     pub(crate) fn close(&self) -> bool {
-        let registry = self.lock();
+        let mut registry = self.lock();
         if self.level() != Level::Running {
             return false;
         }
         self.level.store(Level::Draining as u8, Ordering::Relaxed);
         let token = registry.tokens.own();
         let reason = token.as_ref().map(|_| self.closed(&registry));
+        let home = std::mem::take(&mut registry.home_wakers);
         drop(registry);
         if let (Some(token), Some(reason)) = (token, reason) {
             token.raise(Level::Draining, reason);
         }
+        home.into_iter().for_each(panic::wake);
         true
     }
 

@@ -29,9 +29,10 @@
 //!   [`blocking`](Nursery::blocking) for work that blocks its thread.
 //! - Join, cancel, abort one child: [`Child`]. It ends as one of five: [`Outcome`].
 //! - End all of them: [`Nursery::cancel`], [`abort`](Nursery::abort), or drop the future.
+//! - Shut down step by step: [`Nursery::shutdown`], and `signals`.
 //! - Find out who is out: [`Nursery::tree`]; and who was left by a dropped root: [`strays`].
-//! - Ask, from inside a task: [`is_cancelled`], [`cancel_reason`], [`cancelled`], [`checkpoint`],
-//!   [`task_id`]; leave it from any depth: [`exit`].
+//! - Ask, from inside a task: [`is_cancelled`], [`cancel_reason`], [`cancelled`], [`draining`],
+//!   [`checkpoint`], [`task_id`]; leave it from any depth: [`exit`].
 //! - Limit the time: [`Builder::deadline`], [`Builder::timeout`] for what is there in time,
 //!   [`move_on_after`] and [`fail_after`] inside a task, [`remaining`], [`reserve`].
 //! - Tidy up: [`Builder::grace`], [`shield`], [`island`], [`Nursery::defer`].
@@ -47,6 +48,8 @@
 //! |---|---|---|
 //! | `tokio` | `Tokio` | tokio, multi-thread and current-thread |
 //! | `executors` | `ThreadPool`, `block_on` | no other runtime at all |
+//!
+//! One more feature, `signals`, gives the token that SIGINT and SIGTERM raise, on Unix.
 //!
 //! Any other runtime: implement `allhome_rt::Spawn` and make a [`Runtime`] of it.
 //!
@@ -76,19 +79,22 @@ mod reason;
 mod record;
 mod run;
 mod scope;
+mod shutdown;
+#[cfg(all(feature = "signals", unix))]
+mod signals;
 mod sync;
 mod time;
 mod tree;
 mod value;
 
 pub use ambient::{
-    Exit, TaskCancelled, cancel_reason, cancel_token, cancelled, checkpoint, exit, is_cancelled,
-    task_id,
+    Exit, TaskCancelled, TaskDraining, cancel_reason, cancel_token, cancelled, checkpoint,
+    draining, exit, is_cancelled, task_id,
 };
 pub use blocking::BlockingCx;
 pub use builder::{Builder, PanicPolicy, Policy, nursery, nursery_on};
 pub use cancel::{
-    CancelExt, CancelStreamExt, CancelToken, Cancelled, CancelledOwned, DropGuard, Guard,
+    CancelExt, CancelStreamExt, CancelToken, Cancelled, CancelledOwned, Draining, DropGuard, Guard,
     Registration, UntilCancelled,
 };
 pub use child::{Child, Join, JoinMut, Spawned, TaskState};
@@ -112,6 +118,9 @@ pub use scope::timeout::{
     Elapsed, FailAfter, MoveOnAfter, TimeoutError, fail_after, fail_at, move_on_after, move_on_at,
     reserve,
 };
+pub use shutdown::{Ladder, Shutdown, ShutdownError, ShutdownReport, Straggler};
+#[cfg(all(feature = "signals", unix))]
+pub use signals::signals;
 pub use time::{Sleep, Unsupported, YieldNow, deadline, remaining, sleep, sleep_until, yield_now};
 pub use tree::{NurseryInfo, TaskInfo, Tree};
 pub use value::{Scoped, ScopedKey};

@@ -29,6 +29,11 @@ impl Level {
             _ => Level::Aborted,
         }
     }
+
+    /// Returns the level above.
+    pub(crate) fn next(self) -> Option<Level> {
+        (self < Level::Aborted).then(|| Level::from_u8(self as u8 + 1))
+    }
 }
 
 /// What kind of event a [`Reason`] stands for.
@@ -51,6 +56,10 @@ pub enum ReasonKind {
     Deadline,
     /// The task, or the body, has ended itself with [`exit`](crate::exit).
     Exited,
+    /// A [shutdown](crate::Nursery::shutdown) has taken the next step of its ladder.
+    Shutdown,
+    /// A signal was sent to the process.
+    Signal,
 }
 
 /// Why a task or nursery was cancelled: what, who, where, when, and what caused it in turn.
@@ -161,6 +170,8 @@ impl fmt::Display for ReasonKind {
             ReasonKind::Closed => "the nursery takes no more children",
             ReasonKind::Deadline => "a deadline has passed",
             ReasonKind::Exited => "it has ended itself",
+            ReasonKind::Shutdown => "it was shut down",
+            ReasonKind::Signal => "a signal came",
         })
     }
 }

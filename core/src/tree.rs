@@ -2,7 +2,7 @@
 
 use crate::child::TaskState;
 use crate::group::Group;
-use crate::group::registry::doing;
+use crate::group::registry::{Registry, doing};
 use crate::id::{NurseryId, TaskId};
 use crate::reason::{Level, Reason};
 use crate::sync::Arc;
@@ -81,10 +81,19 @@ pub struct TaskInfo {
 impl Tree {
     /// Takes the snapshot. A loop, not a recursion: the tree may be thousands deep.
     pub(crate) fn of(group: &Arc<Group>) -> Tree {
+        Tree::visit(group, |_, _| {})
+    }
+
+    /// As [`of`](Tree::of), and calls `visit` for each nursery, with its lock held.
+    pub(crate) fn visit(
+        group: &Arc<Group>,
+        mut visit: impl FnMut(&Arc<Group>, &mut Registry),
+    ) -> Tree {
         let mut nurseries = Vec::new();
         let mut found = vec![(group.clone(), 0, None)];
         while let Some((group, depth, opened_by)) = found.pop() {
-            let registry = group.lock();
+            let mut registry = group.lock();
+            visit(&group, &mut registry);
             let mut tasks = Vec::with_capacity(registry.count());
             registry.each(|header| {
                 tasks.push(TaskInfo {

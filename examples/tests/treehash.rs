@@ -1,20 +1,12 @@
-//! Runs the example `treehash` as a program, on both runtimes.
-//!
-//! Cargo has no variable for the path of an example, but `cargo test` builds a package's examples
-//! before it runs the package's tests, and puts them in a folder beside the tests' own. (`cargo
-//! test --test treehash` alone does not build them: what it finds may be missing or old.)
+//! Runs the example `treehash`, on both runtimes.
 
-#![cfg(target_os = "linux")]
-
-mod support;
-
+use crate::support::{Running, Scratch, program, text, wait_until};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::process::{Command, Output};
-use support::{Running, Scratch, text, wait_until};
 
 const RUNTIMES: [&str; 2] = ["pool", "tokio"];
 
@@ -298,7 +290,7 @@ fn a_wrong_command_line_is_told_so() {
         (&[], "<DIR>"),
     ] {
         let found =
-            Command::new(support::program()).args(args).current_dir(scratch.path()).output();
+            Command::new(program("treehash")).args(args).current_dir(scratch.path()).output();
         let found = found.unwrap();
         let errors = text(&found.stderr);
         assert!(errors.contains(says), "{args:?}: {errors}");

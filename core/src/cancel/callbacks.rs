@@ -3,18 +3,20 @@
 use super::CancelToken;
 use super::listener::Listener;
 use crate::panic;
-use crate::reason::Reason;
+use crate::reason::{Level, Reason};
 use crate::sync::Weak;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::mem;
 
-pub(super) type Callback = Box<dyn FnOnce(&Reason) + Send>;
+/// Gets the reason, if the token is cancelled and not just draining.
+pub(super) type Callback = Box<dyn FnOnce(Option<&Reason>) + Send>;
 
 /// What few nodes have: callbacks in the order of their registration, and a listener.
 #[derive(Default)]
 pub(super) struct Extra {
-    callbacks: BTreeMap<u64, Callback>,
+    /// With the level from which on each is called.
+    callbacks: BTreeMap<u64, (Level, Callback)>,
     next: u64,
     listener: Option<Weak<dyn Listener>>,
 }
@@ -28,14 +30,19 @@ impl Extra {
         self.listener.clone()
     }
 
-    pub(super) fn take_all(&mut self) -> BTreeMap<u64, Callback> {
-        mem::take(&mut self.callbacks)
+    /// Takes the callbacks that a rise to this level calls, in the order of their registration.
+    pub(super) fn take_due(&mut self, level: Level) -> impl DoubleEndedIterator<Item = Callback> {
+        let all = mem::take(&mut self.callbacks);
+        let (due, later): (BTreeMap<_, _>, _) =
+            all.into_iter().partition(|(_, (at, _))| *at <= level);
+        self.callbacks = later;
+        due.into_values().map(|(_, callback)| callback)
     }
 
-    fn add(&mut self, callback: Callback) -> u64 {
+    fn add(&mut self, at: Level, callback: Callback) -> u64 {
         let id = self.next;
         self.next += 1;
-        self.callbacks.insert(id, callback);
+        self.callbacks.insert(id, (at, callback));
         id
     }
 }
@@ -43,7 +50,7 @@ impl Extra {
 impl Drop for Extra {
     /// The node is freed: nobody can cancel it any more.
     fn drop(&mut self) {
-        self.take_all().into_values().for_each(drop_callback);
+        self.take_due(Level::Aborted).for_each(drop_callback);
     }
 }
 
@@ -62,6 +69,7 @@ impl Drop for Extra {
 #[must_use = "dropping it takes the callback away; `keep` leaves it for as long as the token lives"]
 pub struct Registration {
     token: CancelToken,
+    at: Level,
     /// None if it was called at once, or is not ours to take away any more.
     id: Option<u64>,
 }
@@ -71,23 +79,35 @@ impl Registration {
     where
         F: FnOnce(&Reason) + Send + 'static,
     {
+        Registration::at(token, Level::Cancelled, move |reason| {
+            if let Some(reason) = reason {
+                callback(reason);
+            }
+        })
+    }
+
+    /// As [`new`](Registration::new), for the level from which on it is called.
+    pub(super) fn at<F>(token: &CancelToken, at: Level, callback: F) -> Registration
+    where
+        F: FnOnce(Option<&Reason>) + Send + 'static,
+    {
         let token = token.clone();
-        if !token.is_cancelled() {
+        if token.level() < at {
             let callback = Box::new(callback);
             let mut lists = token.node.lock();
-            // Again, under the lock: a cancel takes the callbacks in the same hold in which it
+            // Again, under the lock: a rise takes the callbacks in the same hold in which it
             // stores the level.
-            if !token.is_cancelled() {
-                let id = lists.extra.get_or_insert_default().add(callback);
+            if token.level() < at {
+                let id = lists.extra.get_or_insert_default().add(at, callback);
                 drop(lists);
-                return Registration { token, id: Some(id) };
+                return Registration { token, at, id: Some(id) };
             }
             drop(lists);
             run(&token, callback);
         } else {
             run(&token, callback);
         }
-        Registration { token, id: None }
+        Registration { token, at, id: None }
     }
 
     /// Takes the callback away. Returns false if it was called, or is being called, or is about to
@@ -107,21 +127,21 @@ impl Registration {
 
     fn take_away(&mut self) -> bool {
         let Some(id) = self.id.take() else { return false };
-        if self.token.is_cancelled() {
-            // A cancel has taken it: that comes before the level.
+        if self.token.level() >= self.at {
+            // A rise has taken it: that comes before the level.
             return false;
         }
         let mut lists = self.token.node.lock();
         let callback = lists.extra.as_mut().and_then(|extra| extra.callbacks.remove(&id));
         drop(lists);
         // No lock is held: its destructor is the user's.
-        callback.map(drop_callback).is_some()
+        callback.map(|(_, callback)| drop_callback(callback)).is_some()
     }
 }
 
-fn run(token: &CancelToken, callback: impl FnOnce(&Reason)) {
-    let Some(reason) = token.reason() else { return };
-    if let Err(payload) = panic::catch(|| callback(&reason)) {
+fn run(token: &CancelToken, callback: impl FnOnce(Option<&Reason>)) {
+    let reason = token.reason();
+    if let Err(payload) = panic::catch(|| callback(reason.as_ref())) {
         panic::discard(payload);
     }
 }

@@ -88,11 +88,9 @@ impl Sweep {
             if let Some(listener) = extra.listener() {
                 self.found.listeners.push((listener, reason()));
             }
-            if cancelled {
-                // In reverse: the calls are made from the end.
-                let callbacks = extra.take_all().into_values().rev();
-                self.found.calls.extend(callbacks.map(|call| (call, reason())));
-            }
+            // In reverse: the calls are made from the end.
+            let due = extra.take_due(self.level).rev();
+            self.found.calls.extend(due.map(|call| (call, cancelled.then(reason))));
         }
         // Release: pairs with every load of the level. Last: invariant 4 of the node.
         node.level.store(self.level as u8, Ordering::Release);
@@ -178,7 +176,7 @@ impl Sweep {
 struct Found {
     listeners: Vec<(Weak<dyn Listener>, Reason)>,
     wakers: Vec<Waker>,
-    calls: Vec<(Callback, Reason)>,
+    calls: Vec<(Callback, Option<Reason>)>,
 }
 
 impl Found {
@@ -194,7 +192,7 @@ impl Found {
             panic::wake(waker);
         }
         while let Some((callback, reason)) = self.calls.pop() {
-            caught(|| callback(&reason));
+            caught(|| callback(reason.as_ref()));
         }
         for rest in rest {
             caught(rest);

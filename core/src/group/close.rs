@@ -52,8 +52,13 @@ impl Group {
         let waker = again.clone();
         let mut late = false;
         let finale;
+        let mut told = Vec::new();
         let (report, old, parked) = {
             let mut registry = self.lock();
+            if registry.phase == Phase::Body {
+                self.strike(&mut registry, None);
+                told.extend(registry.roll_wakers());
+            }
             registry.phase = Phase::Joining;
             if registry.is_stuck() {
                 return Some(self.leave_stuck(registry, waker));
@@ -61,6 +66,7 @@ impl Group {
             finale = registry.is_vacant() && registry.finale.is_waiting();
             if registry.is_vacant() && !finale {
                 registry.phase = Phase::Closed;
+                told.append(&mut registry.home_wakers);
                 let report = std::mem::replace(&mut registry.report, Report::new(1));
                 (Some(report), registry.run_waker.take(), registry.unpark())
             } else {
@@ -75,9 +81,7 @@ impl Group {
         if late {
             panic::wake_by_ref(again);
         }
-        if let Some(parked) = parked {
-            panic::wake(parked);
-        }
+        told.into_iter().chain(parked).for_each(panic::wake);
         if report.is_some() {
             self.detach();
         }
@@ -119,6 +123,9 @@ impl Group {
         }
         let (vacated, waker) = {
             let mut registry = self.lock();
+            if registry.phase == Phase::Body {
+                self.strike(&mut registry, None);
+            }
             registry.phase = Phase::Dropped;
             let waker = registry.run_waker.take();
             (self.vacated(&mut registry), waker)

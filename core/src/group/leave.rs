@@ -103,6 +103,7 @@ impl Group {
         let joiner = if handled { registry.take_joiner(&mut claimed) } else { None };
         let carrier = registry.take_waker(&mut claimed);
         registry.unlink(&claimed);
+        self.strike(registry, Some(claimed.header()));
         let token = registry.tokens.take_task(claimed.header().number());
         let failed = match ended.ending {
             Ending::Ok => None,

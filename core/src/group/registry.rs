@@ -39,6 +39,7 @@ use super::blocking::Jobs;
 use super::clock::Clock;
 use super::finale::Finale;
 use super::report::Report;
+use super::roll::Roll;
 use super::token::Tokens;
 use crate::child::TaskState;
 use crate::reason::{Level, Reason};
@@ -90,8 +91,11 @@ pub(crate) struct Registry {
     pub(crate) clock: Clock,
     /// How many shields are up, by the tasks' numbers.
     pub(super) shields: BTreeMap<u64, u32>,
-    /// Of scopes that wait for the group to be home.
+    /// Of those who wait for the group to be home.
     pub(super) home_wakers: Vec<Waker>,
+    /// Who is told when somebody leaves late, and whether somebody has.
+    pub(super) rolls: Vec<Arc<Roll>>,
+    pub(super) struck: bool,
     pub(super) finale: Finale,
     pub(super) jobs: Jobs,
     nested: Slab<Nested>,
@@ -122,6 +126,8 @@ impl Registry {
             clock: Clock::default(),
             shields: BTreeMap::new(),
             home_wakers: Vec::new(),
+            rolls: Vec::new(),
+            struck: false,
             finale: Finale::default(),
             jobs: Jobs::default(),
             nested: Slab::new(),

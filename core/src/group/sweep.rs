@@ -22,8 +22,8 @@ const BATCH: usize = 64;
 /// A group that was raised.
 struct Raised {
     group: Arc<Group>,
-    /// Of its future.
-    waker: Option<Waker>,
+    /// Of its future, and of those who wait for it to be home.
+    wakers: Vec<Waker>,
 }
 
 impl Group {
@@ -36,19 +36,17 @@ impl Group {
         while let Some(group) = found.pop() {
             // First, so that every last poll finds it cancelled.
             let first = group.raise_token(level, reason);
-            if let Some(waker) = group.raise(level, &first, reason, &mut found) {
-                tree.push(Raised { group, waker });
+            if let Some(wakers) = group.raise(level, &first, reason, &mut found) {
+                tree.push(Raised { group, wakers });
             }
         }
-        for Raised { group, waker } in tree.into_iter().rev() {
+        for Raised { group, wakers } in tree.into_iter().rev() {
             group.sweep(level, reason);
-            if let Some(waker) = waker {
-                panic::wake(waker);
-            }
+            wakers.into_iter().for_each(panic::wake);
         }
     }
 
-    /// Raises this group alone, for its first reason. Returns its future's waker, or none if there was
+    /// Raises this group alone, for its first reason. Returns whom to wake, or none if there was
     /// nothing to raise.
     fn raise(
         &self,
@@ -56,7 +54,7 @@ impl Group {
         first: &Reason,
         reason: &Reason,
         found: &mut Vec<Arc<Group>>,
-    ) -> Option<Option<Waker>> {
+    ) -> Option<Vec<Waker>> {
         let ends = self.ends();
         let mut registry = self.lock();
         if registry.phase == Phase::Closed {
@@ -65,7 +63,7 @@ impl Group {
         if self.level() >= level {
             // A body that was left out of the first cancel is not left out of the second.
             let cut = level >= Level::Cancelled && self.cut_body(&registry, reason);
-            return cut.then(|| registry.run_waker.take());
+            return cut.then(|| registry.run_waker.take().into_iter().collect());
         }
         self.cut_body(&registry, reason);
         registry.reason.get_or_insert_with(|| first.clone());
@@ -83,7 +81,9 @@ impl Group {
                 found.push(group.clone());
             }
         });
-        Some(registry.run_waker.take())
+        let mut wakers = std::mem::take(&mut registry.home_wakers);
+        wakers.extend(registry.run_waker.take());
+        Some(wakers)
     }
 
     /// Tells, or destroys, the members of a group that was raised.

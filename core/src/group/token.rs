@@ -37,6 +37,11 @@ impl Tokens {
         self.rising.as_ref().map_or(Level::Running, |(level, _)| *level)
     }
 
+    /// Returns the level of the nursery's, which rises first if it is raised from outside.
+    pub(super) fn level(&self) -> Level {
+        self.own.as_ref().map_or(Level::Running, CancelToken::level)
+    }
+
     pub(super) fn own(&self) -> Option<CancelToken> {
         self.own.clone()
     }
@@ -107,6 +112,11 @@ impl Group {
     pub(crate) fn risen(&self) -> Level {
         // Acquire: pairs with `rise`.
         self.level().max(Level::from_u8(self.rising.load(Ordering::Acquire)))
+    }
+
+    /// As [`risen`](Group::risen), with what its token came to and it did not follow yet.
+    pub(crate) fn heard(&self) -> Level {
+        self.risen().max(self.lock().tokens.level())
     }
 
     /// Returns why.

@@ -6,8 +6,8 @@ use crate::panic;
 use crate::sync::Ordering;
 use std::task::Waker;
 
-/// What is left to do, with no lock held, when a group has become vacant. It is made for that alone:
-/// most who leave are not the last.
+/// What is left to do, with no lock held, when a group has become vacant, or when somebody asked who
+/// leaves. It is made for that alone: most who leave are not the last.
 #[must_use]
 #[derive(Default)]
 pub(super) struct Vacated {
@@ -23,11 +23,17 @@ impl Group {
     /// Says what follows when somebody has left. The caller holds the lock.
     #[inline]
     pub(super) fn vacated(&self, registry: &mut Registry) -> Option<Vacated> {
-        if registry.is_vacant() || registry.is_stuck() { self.left_by_all(registry) } else { None }
+        if registry.is_vacant() || registry.is_stuck() {
+            self.left_by_all(registry)
+        } else if registry.struck {
+            Some(Vacated { home: registry.roll_wakers(), ..Vacated::default() })
+        } else {
+            None
+        }
     }
 
     fn left_by_all(&self, registry: &mut Registry) -> Option<Vacated> {
-        let mut vacated = Vacated::default();
+        let mut vacated = Vacated { home: registry.roll_wakers(), ..Vacated::default() };
         if !registry.is_vacant() {
             if registry.phase == Phase::Joining {
                 vacated.wake = registry.run_waker.take();
@@ -40,7 +46,7 @@ impl Group {
             return Some(vacated);
         }
         self.occupied.store(false, Ordering::Relaxed);
-        vacated.home = std::mem::take(&mut registry.home_wakers);
+        vacated.home.append(&mut registry.home_wakers);
         let cancelled = self.is_cancelled();
         match registry.phase {
             // The body may spawn more: waking it once a child would be for nothing.
@@ -89,16 +95,7 @@ impl Group {
         let mut registry = self.lock();
         let out = self.occupied.load(Ordering::Relaxed) && registry.phase != Phase::Closed;
         let old = match waker {
-            Some(waker) if out => {
-                let same = registry.home_wakers.iter_mut().find(|old| old.will_wake(&waker));
-                match same {
-                    Some(_) => Some(waker),
-                    None => {
-                        registry.home_wakers.push(waker);
-                        None
-                    }
-                }
-            }
+            Some(waker) if out => registry.keep_home_waker(waker),
             waker => waker,
         };
         drop(registry);

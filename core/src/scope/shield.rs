@@ -163,7 +163,7 @@ fn lift(scope: &Scope, raised: &mut Option<Raised>, reason: Reason) {
 /// A shield that is up: in the task, in the bodies of nurseries between it and the task, which the
 /// task would be dropped with, and in the scopes around it.
 #[derive(Default)]
-struct Raised {
+pub(crate) struct Raised {
     owners: Vec<Owner>,
     scopes: Vec<Arc<AtomicUsize>>,
 }
@@ -176,7 +176,7 @@ struct Owner {
 
 impl Raised {
     /// None outside of any nursery.
-    fn new(here: Option<&Frame<'_>>) -> Option<Raised> {
+    pub(crate) fn new(here: Option<&Frame<'_>>) -> Option<Raised> {
         let (mut at, mut raised) = (here, Raised::default());
         while let Some(frame) = at {
             match &frame.kind {

@@ -251,3 +251,53 @@ impl<S: Stream<Item = u32>> Unpinned for Pin<&mut S> {
         self.as_mut().poll_next(&mut Context::from_waker(waker))
     }
 }
+
+#[test]
+fn k21_draining_is_waited_for_apart() {
+    for level in [Level::Draining, Level::Cancelled, Level::Aborted] {
+        let root = CancelToken::new();
+        let token = root.child();
+        let (first, latest, gone) =
+            (Arc::new(Count::default()), Arc::new(Count::default()), Arc::new(Count::default()));
+        let mut waiting = pin!(token.draining());
+        for count in [&first, &latest, &latest] {
+            assert!(poll(waiting.as_mut(), &Waker::from(count.clone())).is_pending());
+        }
+        let mut dropped = Box::pin(token.draining());
+        assert!(poll(dropped.as_mut(), &Waker::from(gone.clone())).is_pending());
+        drop(dropped);
+        assert_eq!((Arc::strong_count(&first), Arc::strong_count(&gone)), (1, 1));
+        root.raise(level, Reason::new(""));
+        root.raise(Level::Aborted, Reason::new(""));
+        assert_eq!((first.get(), latest.get(), gone.get()), (0, 1, 0));
+        for _ in 0..2 {
+            assert_eq!(poll(waiting.as_mut(), Waker::noop()), Poll::Ready(Level::Aborted));
+        }
+    }
+    // A callback of the cancel is not called by it, and is afterwards.
+    let token = CancelToken::new();
+    let count = Arc::new(Count::default());
+    let called = count.clone();
+    let registration = token.on_cancel(move |_| called.add());
+    assert_eq!(token.step(Reason::new("")), Level::Draining);
+    assert_eq!(count.get(), 0);
+    assert_eq!(token.step(Reason::new("")), Level::Cancelled);
+    assert_eq!(count.get(), 1);
+    assert!(!registration.remove());
+    assert_eq!(poll(pin!(token.draining()), Waker::noop()), Poll::Ready(Level::Cancelled));
+}
+
+#[test]
+fn k22_steps_go_one_by_one_also_from_many_threads() {
+    for _ in 0..100 {
+        let token = CancelToken::new();
+        let step = |token: &CancelToken| token.step(Reason::new("asked"));
+        let mut levels = std::thread::scope(|scope| {
+            let threads = [(); 3].map(|()| scope.spawn(|| step(&token)));
+            threads.map(|thread| thread.join().unwrap())
+        });
+        levels.sort_unstable();
+        assert_eq!(levels, [Level::Draining, Level::Cancelled, Level::Aborted]);
+        assert_eq!(step(&token), Level::Aborted, "it stays there");
+    }
+}

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 /// How long anything may take before the test gives up: long enough for a very busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The example's executable.
-pub(crate) fn program() -> PathBuf {
+/// An example's executable.
+pub(crate) fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let deps = test.parent().unwrap();
-    let program = deps.parent().unwrap().join("examples/treehash");
+    let program = deps.parent().unwrap().join("examples").join(name);
     assert!(program.exists(), "build it first: cargo build -p allhome-examples --examples");
     program
 }
@@ -57,7 +57,7 @@ impl Scratch {
     }
 
     pub(crate) fn treehash(&self, runtime: &str) -> Command {
-        let mut command = Command::new(program());
+        let mut command = Command::new(program("treehash"));
         command.args(["--runtime", runtime]).current_dir(&self.0);
         command
     }

@@ -6,6 +6,7 @@ mod failure;
 mod outcome;
 mod ownership;
 mod rules;
+mod shutdown;
 mod time;
 mod token;
 mod value;
@@ -111,6 +112,11 @@ cases! {
         c18_exit_ends_the_task_from_any_depth
         c18_exit_of_a_body_waits_for_the_children
         c19_guard_on_the_own_token;
+    shutdown, 1:
+        d02_drains_until_everybody_is_home
+        d03_late_ones_are_named_with_their_level
+        d05_a_token_takes_it_on_from_another_thread
+        d07_a_task_inside_is_refused;
     value, 1:
         v01_value_is_inherited_by_all_inside
         v02_child_has_the_values_of_its_nursery

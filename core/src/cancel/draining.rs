@@ -1,0 +1,69 @@
+//! Waiting until nothing new is to be begun.
+
+use super::{CancelToken, Registration};
+use crate::panic;
+use crate::reason::Level;
+use crate::sync::{Arc, Mutex};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+/// The future of [`CancelToken::draining`].
+///
+/// It allocates: a token has few who wait for this, and no list for them.
+#[must_use = "it waits only when it is awaited"]
+pub struct Draining {
+    token: CancelToken,
+    waker: Option<Arc<Mutex<Option<Waker>>>>,
+    registration: Option<Registration>,
+}
+
+impl Draining {
+    pub(super) fn new(token: CancelToken) -> Draining {
+        Draining { token, waker: None, registration: None }
+    }
+}
+
+impl Future for Draining {
+    type Output = Level;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Level> {
+        let this = &mut *self;
+        if this.token.level() == Level::Running {
+            let waker = cx.waker().clone();
+            let slot = this.waker.get_or_insert_with(|| Arc::new(Mutex::new(None)));
+            let old = slot.lock().replace(waker);
+            panic::drop_waker(old);
+            if this.registration.is_none() {
+                let slot = slot.clone();
+                let call = move |_: Option<&_>| {
+                    let waker = slot.lock().take();
+                    if let Some(waker) = waker {
+                        waker.wake();
+                    }
+                };
+                this.registration = Some(Registration::at(&this.token, Level::Draining, call));
+            }
+        }
+        // Again: whoever raised it before the waker was there has woken nobody.
+        match this.token.level() {
+            Level::Running => Poll::Pending,
+            level => Poll::Ready(level),
+        }
+    }
+}
+
+impl Drop for Draining {
+    fn drop(&mut self) {
+        // A rise that is under way may have the callback already.
+        let waker = self.waker.take().and_then(|slot| slot.lock().take());
+        panic::drop_waker(waker);
+    }
+}
+
+impl fmt::Debug for Draining {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draining").field("token", &self.token).finish_non_exhaustive()
+    }
+}

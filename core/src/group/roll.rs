@@ -1,0 +1,159 @@
+//! Roll calls: a shutdown has it noted who leaves a nursery's tree late, that is, since the cancel.
+//!
+//! A roll hangs in the registry of every nursery of the tree; one that is opened later takes over
+//! those of the nursery around it. So it does not matter who raises the nursery, and when.
+//!
+//! # Invariants
+//!
+//! 1. Whoever leaves a nursery that a roll hangs in is noted by it, under the registry's lock, if
+//!    the nursery, or the step of the roll, is cancelled then.
+//! 2. The roll's own lock is the innermost: nothing is taken, and nobody called, with it held.
+
+use super::Group;
+use super::registry::{Phase, Registry};
+use super::report::Who;
+use super::shelter::BODY;
+use crate::id::{NurseryId, TaskId};
+use crate::panic;
+use crate::reason::Level;
+use crate::record::Header;
+use crate::sync::{Arc, AtomicU8, Mutex, Ordering};
+use crate::tree::Tree;
+use std::mem;
+use std::task::Waker;
+
+/// Those who have left since the shutdown looked last, and how to tell it.
+pub(crate) struct Roll {
+    /// The nursery whose body counts; that of one inside is a part of a task.
+    root: NurseryId,
+    /// The step that is being taken. Who is in a nursery with a shield around it is not told of it,
+    /// and leaves at it all the same.
+    step: AtomicU8,
+    state: Mutex<State>,
+}
+
+struct State {
+    left: Vec<Left>,
+    waker: Option<Waker>,
+}
+
+/// Somebody who has left late.
+pub(crate) struct Left {
+    pub(crate) id: TaskId,
+    pub(crate) who: Who,
+    pub(crate) level: Level,
+}
+
+impl Roll {
+    pub(crate) fn new(root: NurseryId) -> Arc<Roll> {
+        let state = State { left: Vec::new(), waker: None };
+        Arc::new(Roll { root, step: AtomicU8::new(0), state: Mutex::new(state) })
+    }
+
+    pub(crate) fn step(&self, step: Level) {
+        // Relaxed: whoever is cancelled by that step takes a lock after this.
+        self.step.store(step as u8, Ordering::Relaxed);
+    }
+
+    /// Has this waker woken when somebody leaves.
+    pub(crate) fn wake_by(&self, waker: &Waker) {
+        let waker = waker.clone();
+        let old = self.state.lock().waker.replace(waker);
+        panic::drop_waker(old);
+    }
+
+    /// Returns who has left since.
+    pub(crate) fn take_left(&self) -> Vec<Left> {
+        mem::take(&mut self.state.lock().left)
+    }
+}
+
+impl Registry {
+    /// Returns how to tell whoever called the roll.
+    pub(super) fn roll_wakers(&mut self) -> Vec<Waker> {
+        self.struck = false;
+        self.rolls.iter().filter_map(|roll| roll.state.lock().waker.take()).collect()
+    }
+
+    /// Keeps the waker of somebody who waits for the group to be home; returns one to drop.
+    pub(super) fn keep_home_waker(&mut self, waker: Waker) -> Option<Waker> {
+        if self.home_wakers.iter().any(|old| old.will_wake(&waker)) {
+            return Some(waker);
+        }
+        self.home_wakers.push(waker);
+        None
+    }
+}
+
+impl Group {
+    /// Hangs a roll in the whole tree.
+    pub(crate) fn call_roll(self: &Arc<Self>, roll: &Arc<Roll>) {
+        Tree::visit(self, |_, registry| {
+            // One that was opened meanwhile has it.
+            if !registry.rolls.iter().any(|other| Arc::ptr_eq(other, roll)) {
+                registry.rolls.push(roll.clone());
+            }
+        });
+    }
+
+    /// Takes it down.
+    pub(crate) fn end_roll(self: &Arc<Self>, roll: &Arc<Roll>) {
+        Tree::visit(self, |_, registry| {
+            registry.rolls.retain(|other| !Arc::ptr_eq(other, roll));
+        });
+    }
+
+    /// Notes that a task leaves, or, with no header, that the body does. The caller holds the lock;
+    /// [`vacated`](Group::vacated), or itself, sees to the wakers.
+    #[inline]
+    pub(super) fn strike(&self, registry: &mut Registry, header: Option<&Header>) {
+        if !registry.rolls.is_empty() {
+            self.strike_off(registry, header);
+        }
+    }
+
+    #[cold]
+    fn strike_off(&self, registry: &mut Registry, header: Option<&Header>) {
+        // Who heard of it by a token may leave before the nursery has followed.
+        let risen = self.risen().max(registry.tokens.level());
+        for roll in &registry.rolls {
+            // Relaxed: as in `step`.
+            let step = Level::from_u8(roll.step.load(Ordering::Relaxed));
+            let level = risen.max(step);
+            let counts = header.is_some() || roll.root == self.id;
+            if counts && level >= Level::Cancelled {
+                let id = header.map_or(self.body_id(), |header| self.task_id(header));
+                let who = header.map_or_else(|| self.body(), |header| self.who(header));
+                roll.state.lock().left.push(Left { id, who, level });
+                registry.struck = true;
+            }
+        }
+    }
+
+    /// Returns how the body is told from the tasks.
+    pub(crate) fn body_id(&self) -> TaskId {
+        TaskId { nursery: self.id, number: BODY }
+    }
+
+    /// Tells whether the body is there.
+    pub(crate) fn has_body(&self) -> bool {
+        self.lock().phase == Phase::Body
+    }
+
+    /// Tells whether anybody is left: in it, or, unless it is the body that asks, its body. The
+    /// waker is woken when that has changed, and when the nursery is raised.
+    pub(crate) fn is_left(&self, body_asks: bool, waker: &Waker) -> bool {
+        // Cloned with no lock held.
+        let waker = waker.clone();
+        let mut registry = self.lock();
+        let left = match registry.phase {
+            Phase::Closed => false,
+            _ if body_asks => !registry.is_vacant(),
+            _ => true,
+        };
+        let old = if left { registry.keep_home_waker(waker) } else { Some(waker) };
+        drop(registry);
+        panic::drop_waker(old);
+        left
+    }
+}

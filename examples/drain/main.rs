@@ -1,0 +1,74 @@
+//! A server that lets its requests finish when it is told to stop: at SIGTERM or Ctrl-C it takes no
+//! more, cancels those that take too long, and says who was late.
+//!
+//! ```text
+//! cargo run --example drain [hang | stubborn]
+//! ```
+//!
+//! Each further signal takes the next step at once. With `hang` one of the requests never ends by
+//! itself, with `stubborn` it does not even if it is cancelled.
+
+use allhome::{
+    Ladder, Nursery, ThreadPool, block_on, cancelled, draining, nursery_on, shield, signals, sleep,
+};
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
+use std::process::ExitCode;
+use std::task::Poll;
+use std::time::Duration;
+
+/// What a request takes; a new one comes in half that time.
+const REQUEST: Duration = Duration::from_millis(100);
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let extra = std::env::args().nth(1);
+    let server = nursery_on::<Infallible>(ThreadPool::global()).name("server").token(&signals()?);
+    let report = block_on(server.run(async |n| {
+        match extra.as_deref() {
+            Some("hang") => drop(n.named("hang").spawn(pending())),
+            Some("stubborn") => drop(n.named("stubborn").spawn(stubborn())),
+            _ => {}
+        }
+        let listener = n.named("listener").fork(listen(n.clone()));
+        let shutdown = n.shutdown(Ladder::default()).when_raised();
+        println!("serving; stop it with Ctrl-C");
+        let report = shutdown.await;
+        let served = listener.join().await.unwrap_or(0);
+        println!("{served} requests were served");
+        Ok(report)
+    }))??;
+    println!("{report}");
+    Ok(if report.stragglers().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Takes in requests until the server drains.
+async fn listen(n: Nursery<Infallible>) -> Result<usize, Infallible> {
+    let mut served = 0;
+    let mut stop = pin!(draining());
+    loop {
+        let mut request = pin!(sleep(REQUEST / 2));
+        let stopped = poll_fn(|cx| match stop.as_mut().poll(cx) {
+            Poll::Ready(_) => Poll::Ready(true),
+            Poll::Pending => request.as_mut().poll(cx).map(|_| false),
+        });
+        if stopped.await {
+            println!("no more requests");
+            return Ok(served);
+        }
+        served += 1;
+        n.named(format!("request {served}")).spawn(async {
+            sleep(REQUEST).await.expect("the pool has a timer");
+            Ok(())
+        });
+    }
+}
+
+/// Hears that it is to leave, and stays.
+async fn stubborn() -> Result<(), Infallible> {
+    cancelled().await;
+    println!("told to leave");
+    shield(Duration::MAX, pending::<()>()).await.expect("it asks for no timer");
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! Clauses d..: shutting down step by step.
+
+use crate::probe::{Counts, Gate, eventually};
+use allhome::{
+    CancelToken, Ladder, Level, Reason, Runtime, ShutdownError, cancelled, draining, nursery,
+    nursery_on,
+};
+use std::convert::Infallible;
+use std::future::pending;
+use std::thread;
+use std::time::Duration;
+
+const PATIENT: Ladder =
+    Ladder { drain: Duration::MAX, cancel: Duration::MAX, abort: Duration::MAX };
+
+pub(super) async fn d02_drains_until_everybody_is_home(runtime: Runtime) {
+    let counts = Counts::new();
+    let report = nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            for _ in 0..20 {
+                let counts = counts.clone();
+                n.spawn(async move {
+                    draining().await;
+                    counts.polled();
+                    Ok(())
+                });
+            }
+            Ok(n.shutdown(PATIENT).await.unwrap())
+        })
+        .await
+        .unwrap();
+    assert_eq!((report.level(), report.stragglers().len()), (Level::Draining, 0));
+    assert_eq!(counts.polls(), 20, "nobody was cancelled");
+}
+
+pub(super) async fn d03_late_ones_are_named_with_their_level(runtime: Runtime) {
+    let (counts, ready) = (Counts::new(), Counts::new());
+    let report = nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            n.named("parked").spawn(counts.parked().child());
+            let (inside, polled) = (counts.clone(), ready.clone());
+            n.named("outer").spawn(async move {
+                let inner = nursery::<Infallible>().run(async |n| {
+                    n.named("inner").spawn(inside.parked().child());
+                    polled.polled();
+                    pending::<Result<(), _>>().await
+                });
+                drop(inner.await);
+                Ok(())
+            });
+            eventually(|| ready.polls() == 1 && counts.polls() == 2).await;
+            let ladder = Ladder { drain: Duration::ZERO, ..PATIENT };
+            let report = n.shutdown(ladder).await.unwrap();
+            assert_eq!(counts.drops(), 2, "they are home");
+            Ok(report)
+        })
+        .await
+        .unwrap();
+    let mut names: Vec<_> = report.stragglers().iter().map(|late| late.name().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["inner", "outer", "parked"]);
+    assert!(report.stragglers().iter().all(|late| late.left() == Some(Level::Cancelled)));
+    assert!(report.all_home());
+}
+
+pub(super) async fn d05_a_token_takes_it_on_from_another_thread(runtime: Runtime) {
+    let (operator, gate) = (CancelToken::new(), Gate::new());
+    let report = nursery_on::<Infallible>(runtime)
+        .token(&operator)
+        .run(async |n| {
+            let opened = gate.clone();
+            n.named("late").spawn(async move {
+                opened.open();
+                cancelled().await;
+                Ok(())
+            });
+            gate.wait().await;
+            let shutdown = n.shutdown(PATIENT).when_raised();
+            let operator = operator.clone();
+            let thread = thread::spawn(move || {
+                assert_eq!(operator.step(Reason::new("asked")), Level::Draining);
+                assert_eq!(operator.step(Reason::new("asked again")), Level::Cancelled);
+            });
+            let report = shutdown.await.unwrap();
+            thread.join().unwrap();
+            Ok(report)
+        })
+        .await
+        .unwrap();
+    assert_eq!(report.level(), Level::Cancelled);
+    assert_eq!(report.reason().unwrap().message(), "asked again");
+    assert_eq!(report.stragglers()[0].name(), Some("late"));
+}
+
+pub(super) async fn d07_a_task_inside_is_refused(runtime: Runtime) {
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            let (id, inside) = (n.id(), n.clone());
+            let answer = n.fork(async move { Ok(inside.shutdown(PATIENT).await.map(drop)) });
+            assert_eq!(answer.join().await.unwrap(), Err(ShutdownError::Inside(id)));
+            assert_eq!(n.level(), Level::Running);
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
