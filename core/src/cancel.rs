@@ -326,30 +326,6 @@ impl CancelToken {
         Cancelled::new(self)
     }
 
-    /// Waits until the token is draining, or further: until nothing new is to be begun. Returns the
-    /// level.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost by dropping it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[cfg(feature = "executors")] {
-    /// use allhome::{CancelToken, Level, Reason, block_on};
-    ///
-    /// let token = CancelToken::new();
-    /// let other = token.clone();
-    /// let thread = std::thread::spawn(move || other.step(Reason::new("maintenance")));
-    /// assert_eq!(block_on(token.draining()), Level::Draining);
-    /// thread.join().unwrap();
-    /// # }
-    /// ```
-    pub fn draining(&self) -> Draining {
-        Draining::new(self.clone())
-    }
-
     /// As [`cancelled`](CancelToken::cancelled), for a future that holds its token.
     ///
     /// # Cancel safety

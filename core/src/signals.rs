@@ -2,13 +2,12 @@
 
 use crate::cancel::CancelToken;
 use crate::reason::{Level, Reason, ReasonKind};
-use crate::sync::GlobalMutex;
+use crate::sync::{GlobalMutex, ThreadBuilder};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::{emulate_default_handler, signal_name};
 use std::io;
 use std::panic::Location;
-use std::thread;
 
 static TOKEN: GlobalMutex<Option<CancelToken>> = GlobalMutex::new(None);
 
@@ -62,7 +61,7 @@ pub fn signals() -> io::Result<CancelToken> {
             raised.step(Reason::of(ReasonKind::Signal, name, None, place));
         }
     };
-    thread::Builder::new().name("allhome-signals".to_string()).spawn(watch)?;
+    ThreadBuilder::new().name("allhome-signals".to_string()).spawn(watch)?;
     *kept = Some(token.clone());
     Ok(token)
 }

@@ -10,6 +10,10 @@ pub(crate) use std::thread::panicking;
 /// For threads that block: never part of a model.
 pub(crate) use std::thread::{Thread, current as current_thread, park as park_thread};
 
+/// As above. Used by what is a feature.
+#[allow(unused_imports)]
+pub(crate) use std::thread::Builder as ThreadBuilder;
+
 /// Process-wide counters: never part of a model.
 pub(crate) use std::sync::atomic::AtomicU64 as GlobalU64;
 

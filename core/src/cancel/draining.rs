@@ -9,6 +9,32 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+impl CancelToken {
+    /// Waits until the token is draining, or further: until nothing new is to be begun. Returns the
+    /// level.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost by dropping it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{CancelToken, Level, Reason, block_on};
+    ///
+    /// let token = CancelToken::new();
+    /// let other = token.clone();
+    /// let thread = std::thread::spawn(move || other.step(Reason::new("maintenance")));
+    /// assert_eq!(block_on(token.draining()), Level::Draining);
+    /// thread.join().unwrap();
+    /// # }
+    /// ```
+    pub fn draining(&self) -> Draining {
+        Draining { token: self.clone(), waker: None, registration: None }
+    }
+}
+
 /// The future of [`CancelToken::draining`].
 ///
 /// It allocates: a token has few who wait for this, and no list for them.
@@ -17,12 +43,6 @@ pub struct Draining {
     token: CancelToken,
     waker: Option<Arc<Mutex<Option<Waker>>>>,
     registration: Option<Registration>,
-}
-
-impl Draining {
-    pub(super) fn new(token: CancelToken) -> Draining {
-        Draining { token, waker: None, registration: None }
-    }
 }
 
 impl Future for Draining {
