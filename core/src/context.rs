@@ -99,13 +99,8 @@ impl<'a> Frame<'a> {
     }
 }
 
-#[cfg(not(loom))]
 thread_local! {
     static CURRENT: Cell<*const Frame<'static>> = const { Cell::new(ptr::null()) };
-}
-#[cfg(loom)]
-thread_local! {
-    static CURRENT: Cell<*const Frame<'static>> = Cell::new(ptr::null());
 }
 
 struct Restore(*const Frame<'static>);

@@ -14,6 +14,7 @@ use crate::panic;
 use crate::reason::{Level, Reason};
 use crate::record::{Claimed, Handle};
 use crate::sync::{Arc, Ordering};
+use std::mem;
 use std::task::Waker;
 
 /// How many members are handled for one hold of the lock.
@@ -30,12 +31,22 @@ impl Group {
     /// Raises this group and everything nested in it. A group that is at the level already is left
     /// alone, with everything in it. The first reason that a group gets is the one it keeps.
     pub(crate) fn raise_tree(&self, level: Level, reason: &Reason) {
+        self.raise_from(level, reason, false);
+    }
+
+    /// As [`raise_tree`](Group::raise_tree), for whoever has raised this group's token.
+    pub(super) fn raise_after_token(&self, level: Level, reason: &Reason) {
+        self.raise_from(level, reason, true);
+    }
+
+    fn raise_from(&self, level: Level, reason: &Reason, mut raised: bool) {
         let Some(root) = self.arc() else { return };
         let mut tree = Vec::new();
         let mut found = vec![root];
         while let Some(group) = found.pop() {
             // First, so that every last poll finds it cancelled.
-            let first = group.raise_token(level, reason);
+            let first = group.raise_token(level, reason, mem::take(&mut raised));
+            let Some(first) = first else { continue };
             if let Some(wakers) = group.raise(level, &first, reason, &mut found) {
                 tree.push(Raised { group, wakers });
             }
@@ -81,7 +92,7 @@ impl Group {
                 found.push(group.clone());
             }
         });
-        let mut wakers = std::mem::take(&mut registry.home_wakers);
+        let mut wakers = mem::take(&mut registry.home_wakers);
         wakers.extend(registry.run_waker.take());
         Some(wakers)
     }

@@ -11,8 +11,10 @@ use crate::cancel::{CancelToken, Listener, Registration, Rest};
 use crate::context::TaskFrame;
 use crate::reason::{Level, Reason};
 use crate::record::Header;
-use crate::sync::{Arc, Ordering, Weak};
+use crate::sync::{Arc, Ordering, Weak, thread_local};
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::ptr;
 
 #[derive(Default)]
 pub(crate) struct Tokens {
@@ -61,6 +63,13 @@ impl Tokens {
     }
 }
 
+thread_local! {
+    /// Whose token this thread is raising on its way to the nursery, and how far. It is compared,
+    /// and never used as a pointer.
+    static RAISING: Cell<(*const Group, Level)> =
+        const { Cell::new((ptr::null(), Level::Running)) };
+}
+
 impl Listener for Group {
     fn raised(&self, level: Level, reason: &Reason) -> Option<Rest> {
         match level {
@@ -71,14 +80,17 @@ impl Listener for Group {
             }
             Level::Cancelled | Level::Aborted => {
                 let mut registry = self.lock();
-                if registry.phase == Phase::Closed || registry.tokens.rising() >= level {
-                    // It is over; or it was the nursery that raised the token, and goes on to raise itself.
+                if registry.phase == Phase::Closed {
                     return None;
                 }
                 self.rise(&mut registry, level, reason);
                 drop(registry);
+                if RAISING.with(Cell::get) == (ptr::from_ref(self), level) {
+                    // Whoever raises the nursery has raised the token, and goes on to raise that.
+                    return None;
+                }
                 let (group, reason) = (self.arc()?, reason.clone());
-                Some(Box::new(move || group.raise_tree(level, &reason)))
+                Some(Box::new(move || group.raise_after_token(level, &reason)))
             }
         }
     }
@@ -126,13 +138,22 @@ impl Group {
     }
 
     /// Raises the token, if there is one, of a nursery that is about to be raised; one that is made
-    /// from now on is born so. Returns the first reason.
-    pub(super) fn raise_token(&self, level: Level, reason: &Reason) -> Reason {
+    /// from now on is born so. Returns the first reason; or none if somebody else is raising the
+    /// token to that level: he comes to the nursery when he has woken all who wait for the token, and
+    /// to get ahead of him would be to take the last polls from them.
+    ///
+    /// With `raised` it was the caller who has raised it.
+    pub(super) fn raise_token(
+        &self,
+        level: Level,
+        reason: &Reason,
+        raised: bool,
+    ) -> Option<Reason> {
         let body;
         let (first, token) = {
             let mut registry = self.lock();
             if registry.phase == Phase::Closed {
-                return reason.clone();
+                return Some(reason.clone());
             }
             body = if registry.clock.keeps_body_from(reason) {
                 None
@@ -144,9 +165,20 @@ impl Group {
         if let Some(body) = body {
             body.raise(level, first.clone());
         }
-        let Some(token) = token else { return first };
-        token.raise(level, first.clone());
-        token.reason().unwrap_or(first)
+        let Some(token) = token else { return Some(first) };
+        if raised {
+            return token.reason().or(Some(first));
+        }
+        let outer = RAISING.with(|raising| raising.replace((ptr::from_ref(self), level)));
+        let ours = token.raise(level, first.clone());
+        RAISING.with(|raising| raising.set(outer));
+        // An abort waits for nobody, and a cancel that leaves the body out does not replace one that
+        // does not.
+        let waits = level == Level::Cancelled && !self.config.partial;
+        if !ours && waits && self.level() < level {
+            return None;
+        }
+        token.reason().or(Some(first))
     }
 
     fn task_token(&self, number: u64) -> CancelToken {

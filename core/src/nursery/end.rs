@@ -14,7 +14,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// Cancels all children and the body: each is polled once more with the cancel visible, and
     /// dropped where it waits if it has not come to its end then.
     ///
-    /// Returns false if the nursery had been cancelled before: the first reason stays.
+    /// Returns false if the nursery had been cancelled before: the first reason stays. Another thread
+    /// may still be about to tell them then.
     #[track_caller]
     pub fn cancel(&self) -> bool {
         self.cancel_with(Reason::new(String::new()))

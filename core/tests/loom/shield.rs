@@ -3,6 +3,7 @@
 
 use crate::home::{Fault, Home};
 use crate::kid::{Book, Kid, Until};
+use crate::manual::Flag;
 use crate::model;
 use allhome::{CancelToken, cancel_token, shield};
 use loom::sync::Mutex;
@@ -11,6 +12,7 @@ use loom::thread;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 type Protected = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -236,7 +238,7 @@ fn c14_making_the_tasks_token_versus_cancel_of_the_task() {
                 let token: &mut CancelToken = keep.get_or_insert_with(cancel_token);
                 let seen = (allhome::is_cancelled(), token.is_cancelled());
                 *note.lock().unwrap() = seen;
-                std::task::Poll::<Result<(), Fault>>::Pending
+                Poll::<Result<(), Fault>>::Pending
             })))
         });
         let job = home.manual.job();
@@ -248,6 +250,68 @@ fn c14_making_the_tasks_token_versus_cancel_of_the_task() {
         let token = tokens.lock().unwrap().take();
         assert!(token.is_none_or(|token| token.is_cancelled()));
         assert!(polls.load(Relaxed) == 0 || *last.lock().unwrap() == (true, true));
+        home.close();
+    });
+}
+
+/// A child that asks for its cancel deep inside, by a waker of its own, and notes whether that was
+/// woken before the last poll.
+fn asks_deep_inside(heard: Arc<AtomicUsize>) -> impl Future<Output = Result<(), Fault>> + Send {
+    let inner = Flag::new(false);
+    let mut cancelled = Box::pin(allhome::cancelled());
+    poll_fn(move |_| {
+        if allhome::is_cancelled() {
+            heard.store(1 + usize::from(inner.take()), Relaxed);
+        } else {
+            let waker = Waker::from(inner.clone());
+            assert!(cancelled.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        Poll::Pending
+    })
+}
+
+#[inline(never)]
+fn with_one_who_asks() -> (Home, Arc<AtomicUsize>) {
+    let heard = Arc::new(AtomicUsize::new(0));
+    let child = asks_deep_inside(heard.clone());
+    let (home, _) = Home::open(move |n| n.spawn(Box::pin(child)).id());
+    (home, heard)
+}
+
+/// Two cancels at the same time: neither gets ahead of the wakers that the other one still calls.
+#[test]
+fn c16_heard_before_the_last_poll_of_two_cancels() {
+    model(|| {
+        let (mut home, heard) = with_one_who_asks();
+        home.quiet([]);
+        let nursery = home.nursery.clone();
+        let other = thread::spawn(move || {
+            nursery.cancel();
+        });
+        home.nursery.cancel();
+        home.quiet([]);
+        other.join().unwrap();
+        assert!(home.settle([]));
+        assert_eq!(heard.load(Relaxed), 2, "it was woken, and then polled");
+        home.close();
+    });
+}
+
+/// The same, if one of them is the token's.
+#[test]
+fn c16_heard_before_the_last_poll_of_the_tokens_cancel_and_the_nurserys() {
+    model(|| {
+        let (mut home, heard) = with_one_who_asks();
+        let token = home.nursery.token();
+        home.quiet([]);
+        let other = thread::spawn(move || {
+            token.cancel();
+        });
+        home.nursery.cancel();
+        home.quiet([]);
+        other.join().unwrap();
+        assert!(home.settle([]));
+        assert_eq!(heard.load(Relaxed), 2, "it was woken, and then polled");
         home.close();
     });
 }
