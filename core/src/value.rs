@@ -170,12 +170,16 @@ struct Setting {
 }
 
 impl Setting {
+    #[inline(always)]
     fn values(&mut self) -> &Arc<Values> {
         let value = &mut self.value;
-        self.values.get_or_insert_with(|| {
-            let (key, value) = value.take().expect("it is there until the chain is made of it");
-            Arc::new(Values { key, value, outer: here() })
-        })
+        self.values.get_or_insert_with(
+            #[cold]
+            || {
+                let (key, value) = value.take().expect("it is there until the chain is made of it");
+                Arc::new(Values { key, value, outer: here() })
+            },
+        )
     }
 }
 
