@@ -47,6 +47,8 @@
 //! | feature | gives | for |
 //! |---|---|---|
 //! | `tokio` | `Tokio` | tokio, multi-thread and current-thread |
+//! | `smol` | `Smol` | smol: its own threads, or an executor of yours |
+//! | `async-std` | `AsyncStd` | async-std |
 //! | `executors` | `ThreadPool`, `block_on` | no other runtime at all |
 //!
 //! One more feature, `signals`, gives the token that SIGINT and SIGTERM raise, on Unix.
@@ -126,6 +128,12 @@ pub use tree::{NurseryInfo, TaskInfo, Tree};
 pub use value::{Scoped, ScopedKey};
 
 pub use allhome_rt::{IntoRuntime, NoRuntime, Runtime};
+
+#[cfg(feature = "async-std")]
+pub use allhome_async_std::AsyncStd;
+
+#[cfg(feature = "smol")]
+pub use allhome_smol::{Smol, SmolExecutor, SmolLocal};
 
 #[cfg(feature = "tokio")]
 pub use allhome_tokio::{Tokio, TokioHandle};

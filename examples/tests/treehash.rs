@@ -1,4 +1,4 @@
-//! Runs the example `treehash`, on both runtimes.
+//! Runs the example `treehash`, on every runtime.
 
 use crate::support::{Running, Scratch, program, text, wait_until};
 use std::ffi::OsStr;
@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::process::{Command, Output};
 
-const RUNTIMES: [&str; 2] = ["pool", "tokio"];
+const RUNTIMES: [&str; 4] = ["pool", "tokio", "smol", "async-std"];
 
 /// Runs `treehash --runtime RUNTIME ARGS...` in the folder, to its end.
 fn treehash(scratch: &Scratch, runtime: &str, args: &[&str]) -> Output {

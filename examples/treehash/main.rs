@@ -37,7 +37,8 @@ mod stop;
 
 use ahead::ReadAhead;
 use allhome::{
-    Child, IntoRuntime, Nursery, Policy, ThreadPool, Tokio, Unsupported, block_on, nursery_on,
+    AsyncStd, Child, IntoRuntime, Nursery, Policy, Smol, ThreadPool, Tokio, Unsupported, block_on,
+    nursery_on,
 };
 use error::Error;
 use hash::Line;
@@ -72,23 +73,23 @@ fn main() -> ExitCode {
     })
 }
 
-/// Starts the runtime, with as many threads for blocking work as files may be hashed at once: that
-/// is what `--jobs` comes to, for children beyond wait in the queue of these threads. The one
-/// thread for other tasks has the timeout and little else.
+/// Starts the runtime. One thread for tasks is enough: they are the timeout and little else.
 fn on_runtime(options: &Options) -> io::Result<ExitCode> {
     match options.runtime {
         RuntimeName::Pool => {
-            let pool = ThreadPool::builder().threads(1).blocking_limit(options.jobs).build()?;
+            let pool = ThreadPool::builder().threads(1).build()?;
             Ok(block_on(treehash(&pool, options)))
         }
         RuntimeName::Tokio => {
             let tokio = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(1)
-                .max_blocking_threads(options.jobs)
                 .enable_time()
                 .build()?;
             Ok(tokio.block_on(treehash(Tokio, options)))
         }
+        // These two start themselves.
+        RuntimeName::Smol => Ok(block_on(treehash(Smol, options))),
+        RuntimeName::AsyncStd => Ok(block_on(treehash(AsyncStd, options))),
     }
 }
 
@@ -104,6 +105,7 @@ async fn treehash(runtime: impl IntoRuntime, options: &Options) -> ExitCode {
         .name("treehash")
         .policy(if options.fail_fast { Policy::FailFast } else { Policy::WaitAll })
         .keep_failures(ERRORS_LISTED)
+        .blocking_limit(options.jobs)
         .run(async |n| {
             let n = &*nursery.insert(n);
             stops.at_signals(n)?;

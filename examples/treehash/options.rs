@@ -28,7 +28,9 @@ pub(crate) struct Options {
 
 #[derive(Clone, Copy)]
 pub(crate) enum RuntimeName {
+    AsyncStd,
     Pool,
+    Smol,
     Tokio,
 }
 
@@ -41,6 +43,8 @@ impl Options {
             dir: required(&mut matches, "dir"),
             jobs: jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)),
             runtime: match required::<String>(&mut matches, "runtime").as_str() {
+                "async-std" => RuntimeName::AsyncStd,
+                "smol" => RuntimeName::Smol,
                 "tokio" => RuntimeName::Tokio,
                 _ => RuntimeName::Pool,
             },
@@ -77,7 +81,7 @@ fn command() -> Command {
                 .long("runtime")
                 .value_name("NAME")
                 .help("What runs the tasks")
-                .value_parser(["pool", "tokio"])
+                .value_parser(["pool", "tokio", "smol", "async-std"])
                 .default_value("pool"),
         )
         .arg(

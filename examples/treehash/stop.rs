@@ -82,13 +82,10 @@ impl Stops {
 
     /// Returns false if the nursery was on its way out already.
     fn stop(&self, n: &Nursery<Error>, reason: &Reason) -> bool {
-        // Looked at before the cancel, for afterwards they are on their way home.
-        let running = running(n);
-        let first = n.cancel_with(reason.clone());
-        if first {
-            self.running.get_or_init(|| running);
-        }
-        first
+        // Looked at, and kept, before the cancel: afterwards they are on their way home, and the report
+        // is printed as soon as they are. It is of use only if this is the reason that was first.
+        self.running.get_or_init(|| running(n));
+        n.cancel_with(reason.clone())
     }
 }
 

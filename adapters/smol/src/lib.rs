@@ -1,0 +1,156 @@
+//! Runs [allhome](https://docs.rs/allhome)'s nurseries on smol.
+//!
+//! [`Smol`] stands for the executor behind [`smol::spawn`], which starts its own threads;
+//! [`Smol::on`] for one that the application runs. [`SmolLocal`] is a [`smol::LocalExecutor`], for
+//! tasks that stay on their thread.
+//!
+//! # Examples
+//!
+//! ```
+//! use allhome_rt::{IntoRuntime, Task};
+//! use allhome_smol::Smol;
+//! use std::sync::Arc;
+//!
+//! let executor = Arc::new(smol::Executor::new());
+//! let runtime = Smol::on(&executor).into_runtime().unwrap();
+//! let (tx, rx) = smol::channel::bounded(1);
+//! runtime.spawn(Task::from_future(async move { tx.send(7).await.unwrap() }));
+//! assert_eq!(smol::block_on(executor.run(rx.recv())), Ok(7));
+//! ```
+
+#![forbid(unsafe_code)]
+
+use allhome_rt::{
+    BoxSleep, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking, SpawnLocal,
+    Task, Timer,
+};
+use smol::{Executor, LocalExecutor};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The executor behind [`smol::spawn`]; or a given one, by [`Smol::on`].
+///
+/// It has smol's timer and smol's blocking pool, which are one each for the whole process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Smol;
+
+impl Smol {
+    /// Stands for an executor that the application runs on its own threads.
+    ///
+    /// How many those are is not asked of it: [`SmolExecutor::threads`] says.
+    pub fn on(executor: &Arc<Executor<'static>>) -> SmolExecutor {
+        SmolExecutor { executor: executor.clone(), threads: None }
+    }
+}
+
+impl IntoRuntime for Smol {
+    fn into_runtime(self) -> Result<Runtime, NoRuntime> {
+        Ok(bundle(Global))
+    }
+}
+
+/// A given executor; made by [`Smol::on`].
+#[derive(Debug, Clone)]
+pub struct SmolExecutor {
+    executor: Arc<Executor<'static>>,
+    threads: Option<usize>,
+}
+
+impl SmolExecutor {
+    /// Says how many threads run it. Default: one for each core.
+    pub fn threads(self, threads: usize) -> SmolExecutor {
+        SmolExecutor { threads: Some(threads), ..self }
+    }
+}
+
+impl IntoRuntime for SmolExecutor {
+    fn into_runtime(self) -> Result<Runtime, NoRuntime> {
+        Ok(bundle(self))
+    }
+}
+
+fn bundle(spawn: impl Spawn + 'static) -> Runtime {
+    Runtime::builder("smol", spawn).timer(Reactor).blocking(BlockingPool).build()
+}
+
+struct Global;
+
+impl Spawn for Global {
+    fn spawn(&self, task: Task) {
+        // smol's handle is not kept: the task tells its nursery itself when it ends.
+        smol::spawn(task).detach();
+    }
+
+    fn threads(&self) -> usize {
+        // As smol itself reads it, when it starts its threads.
+        std::env::var("SMOL_THREADS").ok().and_then(|threads| threads.parse().ok()).unwrap_or(1)
+    }
+}
+
+impl Spawn for SmolExecutor {
+    fn spawn(&self, task: Task) {
+        self.executor.spawn(task).detach();
+    }
+
+    fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.unwrap_or_else(cores)
+    }
+}
+
+/// A local executor, for tasks that stay on the thread that runs it. Clones are the same one.
+///
+/// # Examples
+///
+/// ```
+/// use allhome_rt::{LocalTask, SpawnLocal};
+/// use allhome_smol::SmolLocal;
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+///
+/// let (local, done) = (SmolLocal::new(), Rc::new(Cell::new(false)));
+/// let seen = done.clone();
+/// local.spawn_local(LocalTask::from_future(async move { seen.set(true) }));
+/// smol::block_on(local.executor().run(smol::future::yield_now()));
+/// assert!(done.get());
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct SmolLocal(Rc<LocalExecutor<'static>>);
+
+impl SmolLocal {
+    /// Makes an executor.
+    pub fn new() -> SmolLocal {
+        SmolLocal::default()
+    }
+
+    /// Returns the executor, to be run.
+    pub fn executor(&self) -> &LocalExecutor<'static> {
+        &self.0
+    }
+}
+
+impl SpawnLocal for SmolLocal {
+    fn spawn_local(&self, task: LocalTask) {
+        self.0.spawn(task).detach();
+    }
+}
+
+struct Reactor;
+
+impl Timer for Reactor {
+    fn sleep_until(&self, at: Instant) -> BoxSleep {
+        let timer = smol::Timer::at(at);
+        Box::pin(async move {
+            timer.await;
+        })
+    }
+}
+
+struct BlockingPool;
+
+impl SpawnBlocking for BlockingPool {
+    fn spawn_blocking(&self, job: Job) {
+        smol::unblock(job).detach();
+    }
+}
