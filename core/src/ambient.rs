@@ -68,7 +68,8 @@ pub fn cancel_token() -> CancelToken {
     own_token().map_or_else(CancelToken::new, |token| token.child())
 }
 
-fn own_token() -> Option<CancelToken> {
+/// Returns the token that is cancelled with what calls this. None outside of any nursery.
+pub(crate) fn own_token() -> Option<CancelToken> {
     context::current(|frame| scope::token(frame, false))
 }
 

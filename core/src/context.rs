@@ -26,6 +26,7 @@ use crate::value::Values;
 use std::cell::Cell;
 use std::panic::Location;
 use std::ptr;
+use std::task::Waker;
 
 /// What the present thread is working for, and inside of what.
 pub(crate) struct Frame<'a> {
@@ -44,6 +45,8 @@ pub(crate) struct TaskFrame<'a> {
     pub(crate) group: &'a Group,
     /// The task, or none while a nursery's body is polled.
     pub(crate) task: Option<Ptr>,
+    /// What wakes it, if this is a poll; but for a task that is polled with its own waker.
+    waker: Option<&'a Waker>,
     /// It is to be ended at the end of this poll.
     pub(crate) leave: &'a Cell<Option<Leave>>,
 }
@@ -61,6 +64,12 @@ impl TaskFrame<'_> {
     pub(crate) fn header(&self) -> Option<&Header> {
         // SAFETY: `enter`'s caller holds the claim of the task while the frame exists.
         self.task.map(|task| unsafe { task.header() })
+    }
+
+    /// Tells whether a wake leads to another poll of it, and not just of a part of it.
+    pub(crate) fn is_woken_by(&self, waker: &Waker) -> bool {
+        self.waker.is_some_and(|own| own.will_wake(waker))
+            || self.task.is_some_and(|task| task.is_woken_by(waker))
     }
 }
 
@@ -126,18 +135,19 @@ fn with<R>(kind: Kind<'_>, f: impl FnOnce() -> R) -> R {
 /// holds the task's claim.
 #[inline]
 pub(crate) fn enter<R>(group: &Group, task: Option<Ptr>, f: impl FnOnce() -> R) -> R {
-    poll(group, task, &Cell::new(None), f)
+    with(Kind::Task(TaskFrame { group, task, waker: None, leave: &Cell::new(None) }), f)
 }
 
-/// As [`enter`], for a poll, which may tell that it is to be ended.
+/// As [`enter`], for a poll with this waker, which may tell that it is to be ended.
 #[inline]
 pub(crate) fn poll<R>(
     group: &Group,
     task: Option<Ptr>,
+    waker: &Waker,
     leave: &Cell<Option<Leave>>,
     f: impl FnOnce() -> R,
 ) -> R {
-    with(Kind::Task(TaskFrame { group, task, leave }), f)
+    with(Kind::Task(TaskFrame { group, task, waker: Some(waker), leave }), f)
 }
 
 /// Calls `f` inside a scope.
@@ -159,6 +169,12 @@ pub(crate) fn current<R>(f: impl FnOnce(Option<&Frame<'_>>) -> R) -> R {
     // SAFETY: by invariant 1 the pointer is null or its frame outlives this call, which runs
     // inside that `enter`.
     f(unsafe { here.as_ref() })
+}
+
+/// Tells whether the present thread works for no nursery.
+#[inline]
+pub(crate) fn is_nowhere() -> bool {
+    CURRENT.with(Cell::get).is_null()
 }
 
 /// Calls `f` with the task, or nursery's body, that the present thread is working for.

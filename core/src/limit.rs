@@ -11,6 +11,7 @@ mod holders;
 mod line;
 mod permit;
 mod semaphore;
+mod stop;
 mod wait;
 
 pub use acquire::{Acquire, AcquireOwned};

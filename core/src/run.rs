@@ -141,7 +141,7 @@ where
         let held = seen && group.lock().holds(Owner::Body);
         let Some(future) = body.as_mut().as_pin_mut() else { return Poll::Ready(()) };
         let leave = Cell::new(None);
-        match panic::catch(|| context::poll(group, None, &leave, || future.poll(cx))) {
+        match panic::catch(|| context::poll(group, None, cx.waker(), &leave, || future.poll(cx))) {
             Ok(Poll::Ready(Ok(result))) => {
                 *value = Some(result);
                 return Poll::Ready(());

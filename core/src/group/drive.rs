@@ -38,7 +38,7 @@ impl Group {
             }
             let held = seen && self.lock().holds(Owner::Task(ptr));
             let leave = Cell::new(None);
-            let polled = context::poll(self, Some(ptr), &leave, || match carried {
+            let polled = context::poll(self, Some(ptr), cx.waker(), &leave, || match carried {
                 Some(_) => claimed.poll(id, cx),
                 None => claimed.poll_lent(id),
             });

@@ -1,6 +1,6 @@
 //! What is done under the lock of a [`Gate`]: plain code on the word, the line and the book.
 
-use super::error::AcquireError;
+use super::error::Refused;
 use super::gate::{CLOSED, Gate, HELD, SHIFT, Share};
 use super::holders::{Holders, Key};
 use super::line::{Line, Verdict};
@@ -42,13 +42,13 @@ impl<'a> Held<'a> {
         &mut self,
         asked: usize,
         place: &'static Location<'static>,
-    ) -> Result<Option<Share>, AcquireError> {
+    ) -> Result<Option<Share>, Refused> {
         let capacity = self.gate.capacity();
         if self.closed {
-            return Err(AcquireError::Closed);
+            return Err(Refused::Closed);
         }
         if asked > capacity {
-            return Err(AcquireError::TooMany { asked, capacity });
+            return Err(Refused::TooMany { asked, capacity });
         }
         // Who asks for nothing takes nothing from those who wait.
         if asked > 0 && (self.free < asked || !self.inner.line.is_empty()) {

@@ -18,7 +18,9 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 /// before he is woken, so nobody can snatch it.
 ///
 /// Dropping the future of an acquire, wherever it stands, leaves the semaphore as if it had never
-/// been called. So does cancelling the task that awaits it.
+/// been called. So does cancelling the task, or the scope in it, that awaits it: an acquire that has
+/// to wait ends with [`Cancelled`](super::AcquireError::Cancelled) then. What is free, or granted
+/// already, is had all the same.
 ///
 /// A permit that nobody uses is one that others wait for: a future that was granted its permits
 /// and is not polled holds them. Do not keep one unpolled, as in a loop over `select!` or beside
@@ -261,7 +263,8 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`Closed`](super::AcquireError::Closed) if the semaphore is closed before it is granted,
-    /// [`TooMany`](super::AcquireError::TooMany) if the capacity is 0.
+    /// [`TooMany`](super::AcquireError::TooMany) if the capacity is 0,
+    /// [`Cancelled`](super::AcquireError::Cancelled) if the task that waits is cancelled.
     ///
     /// # Panics
     ///

@@ -14,6 +14,7 @@
 use super::error::AcquireError;
 use super::gate::{Gate, Share};
 use super::line::{Verdict, Waiter};
+use super::stop::Stop;
 use crate::intrusive::Identity;
 use crate::panic;
 use pin_project_lite::pin_project;
@@ -28,6 +29,7 @@ pin_project! {
         waiter: Waiter,
         state: State,
         place: &'static Location<'static>,
+        stop: Stop,
         #[pin]
         _pinned: PhantomPinned,
     }
@@ -51,7 +53,13 @@ type Granted = Result<Share, AcquireError>;
 impl Wait {
     #[inline(always)]
     pub(super) fn new(asked: usize, place: &'static Location<'static>) -> Wait {
-        Wait { waiter: Waiter::new(asked), state: State::New, place, _pinned: PhantomPinned }
+        Wait {
+            waiter: Waiter::new(asked),
+            state: State::New,
+            place,
+            stop: Stop::new(),
+            _pinned: PhantomPinned,
+        }
     }
 
     pub(super) fn asked(&self) -> usize {
@@ -95,8 +103,8 @@ impl Wait {
     /// # Safety
     ///
     /// Invariant 1, and the waiter is new.
-    unsafe fn enter(self: Pin<&mut Self>, gate: &Gate, waker: &Waker) -> Poll<Granted> {
-        let this = self.project();
+    unsafe fn enter(mut self: Pin<&mut Self>, gate: &Gate, waker: &Waker) -> Poll<Granted> {
+        let this = self.as_mut().project();
         let waiter = this.waiter.into_ref().get_ref();
         // Before the lock: cloning a waker runs code of the user's.
         let new = waker.clone();
@@ -106,25 +114,40 @@ impl Wait {
             *this.state = State::Done;
             drop(held);
             panic::drop_waker(Some(new));
-            return Poll::Ready(granted);
+            return Poll::Ready(granted.map_err(AcquireError::from));
         }
         *this.state = State::Waiting(Identity::of(&new));
         let key = held.book(waiter.asked(), this.place);
         // SAFETY: the lock is held, the waiter is new, and `leave` is called before it goes (1).
         unsafe { held.inner.line.join(waiter, new, key) };
-        Poll::Pending
+        drop(held);
+        // SAFETY: the caller's promise, and it has joined.
+        unsafe { self.stay(gate, waker) }
+    }
+
+    /// Stays in the line, unless the task that polls it was cancelled: then it leaves. What it was
+    /// told meanwhile counts.
+    ///
+    /// # Safety
+    ///
+    /// Invariant 1, and the state is `Waiting`.
+    unsafe fn stay(mut self: Pin<&mut Self>, gate: &Gate, waker: &Waker) -> Poll<Granted> {
+        let Some(reason) = self.as_mut().project().stop.poll(waker) else { return Poll::Pending };
+        // SAFETY: the caller's promise.
+        let told = unsafe { self.part(gate) };
+        Poll::Ready(told.unwrap_or(Err(AcquireError::Cancelled(reason))))
     }
 
     /// # Safety
     ///
     /// Invariant 1, and the state is `Waiting`.
     unsafe fn again(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         gate: &Gate,
         waker: &Waker,
         shown: Identity,
     ) -> Poll<Granted> {
-        let this = self.project();
+        let this = self.as_mut().project();
         let waiter = this.waiter.into_ref().get_ref();
         // SAFETY: it has joined the line.
         let mut verdict = unsafe { waiter.verdict() };
@@ -145,8 +168,12 @@ impl Wait {
             // After the lock: so does dropping one.
             panic::drop_waker(old);
         }
-        let Some(verdict) = verdict else { return Poll::Pending };
+        let Some(verdict) = verdict else {
+            // SAFETY: the caller's promise, and the state is still `Waiting`.
+            return unsafe { self.stay(gate, waker) };
+        };
         *this.state = State::Done;
+        this.stop.end();
         // SAFETY: it was told.
         Poll::Ready(unsafe { settle(waiter, verdict) })
     }
@@ -169,9 +196,22 @@ impl Wait {
     /// Invariant 1, and the state is `Waiting`.
     #[cold]
     unsafe fn leave_slow(self: Pin<&mut Self>, gate: &Gate) {
+        // SAFETY: the caller's promise.
+        if let Some(Ok(share)) = unsafe { self.part(gate) } {
+            gate.give(share);
+        }
+    }
+
+    /// Leaves the line. Returns what it was told, if it was.
+    ///
+    /// # Safety
+    ///
+    /// Invariant 1, and the state is `Waiting`.
+    unsafe fn part(self: Pin<&mut Self>, gate: &Gate) -> Option<Granted> {
         let this = self.project();
         let waiter = this.waiter.into_ref().get_ref();
         *this.state = State::Done;
+        this.stop.end();
         // SAFETY: it has joined the line.
         let mut verdict = unsafe { waiter.verdict() };
         if verdict.is_none() {
@@ -187,14 +227,12 @@ impl Wait {
                 let waker = unsafe { waiter.change_waker(None) };
                 // Those behind it may ask for less.
                 gate.tell(held);
-                return panic::drop_waker(waker);
+                panic::drop_waker(waker);
+                return None;
             }
         }
-        let Some(verdict) = verdict else { return };
         // SAFETY: it was told.
-        if let Ok(share) = unsafe { settle(waiter, verdict) } {
-            gate.give(share);
-        }
+        verdict.map(|verdict| unsafe { settle(waiter, verdict) })
     }
 }
 

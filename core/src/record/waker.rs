@@ -20,10 +20,17 @@ use super::tokens::{Claimed, Dead};
 use super::{Ended, Header, Ptr, Stack};
 use crate::id::TaskId;
 use std::mem::ManuallyDrop;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop);
+
+impl Ptr {
+    /// Tells whether the waker is the record.
+    pub(crate) fn is_woken_by(self, waker: &Waker) -> bool {
+        ptr::eq(waker.data(), self.0.as_ptr().cast()) && ptr::eq(waker.vtable(), &VTABLE)
+    }
+}
 
 impl Claimed {
     /// Polls the future with the record's own waker: see [`poll`](Claimed::poll).
