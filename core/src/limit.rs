@@ -11,6 +11,7 @@ mod holders;
 mod line;
 mod permit;
 mod semaphore;
+mod slots;
 mod stop;
 mod wait;
 

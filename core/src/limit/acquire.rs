@@ -56,6 +56,12 @@ impl AcquireOwned {
     ) -> AcquireOwned {
         AcquireOwned { semaphore: Some(semaphore), wait: Wait::new(asked, place) }
     }
+
+    /// It is to get back what it had lent, if `returns`.
+    pub(super) fn returning(mut self, returns: bool) -> AcquireOwned {
+        self.wait.set_returns(returns);
+        self
+    }
 }
 
 impl<'a> Future for Acquire<'a> {

@@ -32,6 +32,7 @@
 use super::error::TryAcquireError;
 use super::held::{Held, Inner};
 use super::holders::{HolderInfo, Key};
+use crate::id::TaskId;
 use crate::lock::Lock;
 use crate::panic;
 use crate::sync::{AtomicUsize, Ordering};
@@ -149,9 +150,20 @@ impl Gate {
         count: usize,
         place: &'static Location<'static>,
     ) -> Result<Share, TryAcquireError> {
+        self.try_take_as(count, place, false)
+    }
+
+    /// As [`try_take`](Gate::try_take), for one who takes back what he had lent, if `returns`.
+    #[inline(always)]
+    pub(super) fn try_take_as(
+        &self,
+        count: usize,
+        place: &'static Location<'static>,
+        returns: bool,
+    ) -> Result<Share, TryAcquireError> {
         match self.take_fast(count) {
             true => Ok(Share::unbooked(count)),
-            false => self.try_take_slow(count, place),
+            false => self.try_take_slow(count, place, returns),
         }
     }
 
@@ -160,6 +172,7 @@ impl Gate {
         &self,
         count: usize,
         place: &'static Location<'static>,
+        returns: bool,
     ) -> Result<Share, TryAcquireError> {
         // Acquire: pairs with the store at the end of a hold.
         let word = self.word.load(Ordering::Acquire);
@@ -174,7 +187,7 @@ impl Gate {
             return Err(TryAcquireError::NoPermits);
         }
         // There are enough: perhaps somebody waits for more, perhaps the lock is held for a moment.
-        self.hold().admit(count, place)?.ok_or(TryAcquireError::NoPermits)
+        self.hold().admit(count, returns, place)?.ok_or(TryAcquireError::NoPermits)
     }
 
     /// Takes permits back, and gives them to those who wait.
@@ -244,6 +257,13 @@ impl Gate {
         let book = self.keeps_book.then(|| self.inner.lock());
         let key = book.map_or(Key::NONE, |mut inner| inner.holders.split(share.key, count));
         Share { count, key }
+    }
+
+    /// Writes into the book whose they are.
+    pub(super) fn sign(&self, key: Key, task: Option<TaskId>) {
+        if self.keeps_book {
+            self.inner.lock().holders.sign(key, task);
+        }
     }
 
     /// Makes one share of two.

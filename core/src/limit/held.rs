@@ -41,6 +41,7 @@ impl<'a> Held<'a> {
     pub(super) fn admit(
         &mut self,
         asked: usize,
+        returns: bool,
         place: &'static Location<'static>,
     ) -> Result<Option<Share>, Refused> {
         let capacity = self.gate.capacity();
@@ -51,7 +52,7 @@ impl<'a> Held<'a> {
             return Err(Refused::TooMany { asked, capacity });
         }
         // Who asks for nothing takes nothing from those who wait.
-        if asked > 0 && (self.free < asked || !self.inner.line.is_empty()) {
+        if asked > 0 && (self.free < asked || !self.inner.line.lets_in(returns)) {
             return Ok(None);
         }
         self.free -= asked;

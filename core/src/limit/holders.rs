@@ -112,6 +112,13 @@ impl Holders {
         }
     }
 
+    /// They are this task's.
+    pub(super) fn sign(&mut self, key: Key, task: Option<TaskId>) {
+        if let Some(info) = self.get(key) {
+            info.task = task;
+        }
+    }
+
     pub(super) fn remove(&mut self, key: Key) {
         if let Some(book) = &mut self.0 {
             book.try_remove(key.0);

@@ -4,12 +4,15 @@
 //! asks for and how to wake him; whether anything is there to be given is the limit's business.
 //! Waiting costs no allocation: a [`Waiter`] lives in the future that waits, and is pointed to.
 //!
-//! | the waiter is | `verdict` | `told` | stands in        | leaves by            |
-//! |---------------|-----------|--------|------------------|----------------------|
-//! | new           | -         | false  | nothing          | `join`               |
-//! | waiting       | none      | false  | `waiting`        | a verdict, or `part` |
-//! | doomed        | too many  | false  | `doomed`         | `tell`, or `part`    |
-//! | told          | any       | true   | nothing          | -                    |
+//! Who takes back what he had lent stands in front of all others, among his like in the order in which
+//! they came; but nobody is overtaken by them more than [`OVERTAKEN_MOST`] times.
+//!
+//! | the waiter is | `verdict` | `told` | stands in                 | leaves by            |
+//! |---------------|-----------|--------|---------------------------|----------------------|
+//! | new           | -         | false  | nothing                   | `join`               |
+//! | waiting       | none      | false  | `waiting`, or `returning` | a verdict, or `part` |
+//! | doomed        | too many  | false  | `doomed`                  | `tell`, or `part`    |
+//! | told          | any       | true   | nothing                   | -                    |
 //!
 //! # Invariants
 //!
@@ -21,6 +24,8 @@
 //!    verdict.
 //! 4. `slot` is there from `join` on. Who parts, or is told, has its waker taken out of it: nothing
 //!    in it is left to be dropped.
+//! 5. `overtaken` is no less than how often the first in `waiting` was overtaken. At the most it can
+//!    be, he is the next, also if there is not enough for him and there is for those in `returning`.
 
 #![allow(unsafe_code)]
 
@@ -50,6 +55,8 @@ pub(super) struct Waiter {
     // Not there before it joins: most never do, and would pay for it.
     slot: UnsafeCell<MaybeUninit<Slot>>,
     told: AtomicBool,
+    // It had lent what it asks for.
+    returns: bool,
     asked: usize,
 }
 
@@ -69,11 +76,20 @@ impl Waiter {
     #[inline(always)]
     pub(super) fn new(asked: usize) -> Waiter {
         let slot = UnsafeCell::new(MaybeUninit::uninit());
-        Waiter { links: Links::new(), slot, told: AtomicBool::new(false), asked }
+        Waiter { links: Links::new(), slot, told: AtomicBool::new(false), returns: false, asked }
     }
 
     pub(super) fn asked(&self) -> usize {
         self.asked
+    }
+
+    pub(super) fn returns(&self) -> bool {
+        self.returns
+    }
+
+    /// It is new.
+    pub(super) fn set_returns(&mut self, returns: bool) {
+        self.returns = returns;
     }
 
     /// Returns what it was told, if it was.
@@ -143,9 +159,17 @@ impl Waiter {
 
 pub(super) struct Line {
     waiting: Queue<Waiter>,
+    returning: Queue<Waiter>,
     doomed: Queue<Waiter>,
+    /// In `waiting` and `returning`.
     len: usize,
+    /// How often the first in `waiting` was overtaken, at least.
+    overtaken: usize,
 }
+
+/// How often somebody may be overtaken by those who take back what they had lent: so he is not
+/// starved by tasks that lend and take back all the time.
+const OVERTAKEN_MOST: usize = 32;
 
 // SAFETY: it is used by one thread at a time, under the lock; what it points to is guarded by that
 // lock, too, and the wakers are Send.
@@ -153,7 +177,13 @@ unsafe impl Send for Line {}
 
 impl Line {
     pub(super) const fn new() -> Line {
-        Line { waiting: Queue::new(), doomed: Queue::new(), len: 0 }
+        Line {
+            waiting: Queue::new(),
+            returning: Queue::new(),
+            doomed: Queue::new(),
+            len: 0,
+            overtaken: 0,
+        }
     }
 
     /// Returns how many wait.
@@ -165,10 +195,33 @@ impl Line {
         self.len == 0
     }
 
+    /// Tells whether one who comes now is the next to be served; who `returns` then has overtaken
+    /// those in the line.
+    pub(super) fn lets_in(&mut self, returns: bool) -> bool {
+        self.len == 0 || returns && self.returning.oldest().is_none() && self.overtake()
+    }
+
+    /// Notes that the first in `waiting` is overtaken, if he may be.
+    fn overtake(&mut self) -> bool {
+        let may = self.overtaken < OVERTAKEN_MOST;
+        self.overtaken += usize::from(may);
+        may
+    }
+
+    /// Returns who is the next to be served.
+    fn next(&self) -> Option<NonNull<Waiter>> {
+        let head = self.waiting.oldest();
+        match self.returning.oldest() {
+            None => head,
+            Some(_) if self.overtaken >= OVERTAKEN_MOST && head.is_some() => head,
+            returning => returning,
+        }
+    }
+
     /// Returns what the first in the line asks for, and its key.
     pub(super) fn first(&self) -> Option<(usize, Key)> {
         // SAFETY: who stands in the line is there (invariant 1).
-        let first = unsafe { self.waiting.oldest()?.as_ref() };
+        let first = unsafe { self.next()?.as_ref() };
         // SAFETY: the lock is held by whoever has `self`.
         let key = unsafe { first.key() };
         Some((first.asked, key))
@@ -185,7 +238,7 @@ impl Line {
         // SAFETY: it stands in no line yet: it is the caller's.
         waiter.slot.with_mut(|place| unsafe { *place = slot });
         // SAFETY: the caller's promise.
-        unsafe { self.waiting.push(NonNull::from(waiter)) };
+        unsafe { self.queue(waiter).push(NonNull::from(waiter)) };
         self.len += 1;
     }
 
@@ -202,26 +255,44 @@ impl Line {
             unsafe { self.doomed.remove(NonNull::from(waiter)) };
         } else {
             // SAFETY: as above.
-            unsafe { self.waiting.remove(NonNull::from(waiter)) };
+            unsafe { self.queue(waiter).remove(NonNull::from(waiter)) };
             self.len -= 1;
+            if self.waiting.oldest().is_none() {
+                self.overtaken = 0;
+            }
         }
+    }
+
+    /// Returns where it stands while it waits.
+    fn queue(&mut self, waiter: &Waiter) -> &mut Queue<Waiter> {
+        if waiter.returns { &mut self.returning } else { &mut self.waiting }
     }
 
     /// Tells the first in the line, and returns how to wake it.
     pub(super) fn tell_first(&mut self, verdict: Verdict) -> Option<Waker> {
-        let first = self.waiting.oldest()?;
-        // SAFETY: it stands in this queue, whose lock is held by whoever has `self`.
-        unsafe { self.waiting.remove(first) };
-        self.len -= 1;
         // SAFETY: who stands in the line is there (invariant 1).
-        let first = unsafe { first.as_ref() };
+        let first = unsafe { self.next()?.as_ref() };
+        if !first.returns {
+            self.overtaken = 0;
+        } else if self.waiting.oldest().is_some() {
+            self.overtake();
+        }
+        // SAFETY: it stands in this queue, whose lock is held by whoever has `self`.
+        unsafe { self.queue(first).remove(NonNull::from(first)) };
+        self.len -= 1;
         // SAFETY: it stood in the line, whose lock is held by whoever has `self`.
         unsafe { first.tell(Some(verdict)) }
     }
 
     /// Dooms all who ask for more than `capacity`: they wait no longer, and are to be told.
     pub(super) fn doom(&mut self, capacity: usize) {
-        let mut next = self.waiting.oldest();
+        for returns in [true, false] {
+            self.doom_in(returns, capacity);
+        }
+    }
+
+    fn doom_in(&mut self, returns: bool, capacity: usize) {
+        let mut next = if returns { self.returning.oldest() } else { self.waiting.oldest() };
         while let Some(item) = next {
             // SAFETY: it stands in the queue, and the lock is held.
             next = unsafe { Queue::newer(item) };
@@ -232,7 +303,7 @@ impl Line {
                 // SAFETY: it stands in the line, whose lock is held by whoever has `self`.
                 unsafe { waiter.with(|slot| slot.verdict = Some(verdict)) };
                 // SAFETY: it stands in this queue, and the lock is held.
-                unsafe { self.waiting.remove(item) };
+                unsafe { self.queue(waiter).remove(item) };
                 // SAFETY: it stands in no queue now.
                 unsafe { self.doomed.push(item) };
                 self.len -= 1;

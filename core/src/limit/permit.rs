@@ -1,6 +1,7 @@
 //! What an acquire gives: permits, given back when they are dropped.
 
 use super::gate::Share;
+use super::holders::Key;
 use super::semaphore::Semaphore;
 use crate::sync::Arc;
 use std::fmt;
@@ -123,6 +124,10 @@ impl OwnedPermit {
     /// Returns how many permits these are.
     pub fn count(&self) -> usize {
         self.share.count
+    }
+
+    pub(super) fn key(&self) -> Key {
+        self.share.key
     }
 
     /// Returns the semaphore whose permits these are.

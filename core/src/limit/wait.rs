@@ -66,6 +66,11 @@ impl Wait {
         self.waiter.asked()
     }
 
+    /// It is not polled yet.
+    pub(super) fn set_returns(&mut self, returns: bool) {
+        self.waiter.set_returns(returns);
+    }
+
     /// Takes the permits at once, or when it is its turn.
     ///
     /// # Panics
@@ -109,7 +114,7 @@ impl Wait {
         // Before the lock: cloning a waker runs code of the user's.
         let new = waker.clone();
         let mut held = gate.hold();
-        let admitted = held.admit(waiter.asked(), this.place);
+        let admitted = held.admit(waiter.asked(), waiter.returns(), this.place);
         if let Some(granted) = admitted.transpose() {
             *this.state = State::Done;
             drop(held);
