@@ -163,7 +163,7 @@ fn leaves(task: &TaskFrame<'_>, cx: &BlockingCx) -> bool {
 fn exit() -> Option<Reason> {
     context::task(|task| match task?.leave.get() {
         Some(Leave::Exit(place)) => Some(exited(task_id(), place)),
-        Some(Leave::Cancelled) | None => None,
+        Some(Leave::Cancelled | Leave::NoSlot(_)) | None => None,
     })
 }
 

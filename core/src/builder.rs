@@ -113,6 +113,7 @@ impl<E> Builder<E> {
             grace: None,
             token: None,
             blocking_limit: usize::MAX,
+            limiter: None,
             stuck_after: None,
         };
         Builder { config, runtime, error: PhantomData }

@@ -93,6 +93,10 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
         Child { inner }
     }
 
+    pub(crate) fn refused(reason: Reason) -> Child<T, E> {
+        Child { inner: Inner::Refused(reason) }
+    }
+
     /// Returns the child's id; none if it was refused.
     pub fn id(&self) -> Option<TaskId> {
         match &self.inner {

@@ -21,6 +21,8 @@
 use crate::group::Group;
 use crate::record::{Header, Ptr};
 use crate::scope::Scope;
+use crate::slot::NoSlot;
+use crate::slot::seat::Seat;
 use crate::sync::{Arc, thread_local};
 use crate::value::Values;
 use std::cell::Cell;
@@ -38,6 +40,8 @@ pub(crate) enum Kind<'a> {
     Task(TaskFrame<'a>),
     Scope(&'a Scope),
     Values(&'a Arc<Values>),
+    /// Where a child of a bounded nursery has its slot: between it and its task.
+    Seat(&'a Seat),
 }
 
 /// A task, or a nursery's body.
@@ -58,6 +62,8 @@ pub(crate) enum Leave {
     Exit(&'static Location<'static>),
     /// It has ended because it was cancelled.
     Cancelled,
+    /// There is no slot for it.
+    NoSlot(NoSlot),
 }
 
 impl TaskFrame<'_> {
@@ -89,6 +95,20 @@ impl<'a> Frame<'a> {
                 if same && task.header().map(Header::number) == number {
                     return Some(task);
                 }
+            }
+            at = frame.outer();
+        }
+        None
+    }
+
+    /// Returns the seat of the task that this frame is a part of.
+    pub(crate) fn seat(&self) -> Option<&'a Seat> {
+        let mut at = Some(self);
+        while let Some(frame) = at {
+            match &frame.kind {
+                Kind::Seat(seat) => return Some(seat),
+                Kind::Task(TaskFrame { task: Some(_), .. }) => return None,
+                Kind::Task(_) | Kind::Scope(_) | Kind::Values(_) => {}
             }
             at = frame.outer();
         }
@@ -154,6 +174,12 @@ pub(crate) fn poll<R>(
 #[inline]
 pub(crate) fn inside<R>(scope: &Scope, f: impl FnOnce() -> R) -> R {
     with(Kind::Scope(scope), f)
+}
+
+/// Calls `f` with the seat of the task that is polled or destroyed.
+#[inline]
+pub(crate) fn seated<R>(seat: &Seat, f: impl FnOnce() -> R) -> R {
+    with(Kind::Seat(seat), f)
 }
 
 /// Calls `f` with these values in place of those around.

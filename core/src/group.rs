@@ -29,6 +29,7 @@ mod leave;
 mod lose;
 pub(crate) mod registry;
 pub(crate) mod report;
+mod reserves;
 pub(crate) mod roll;
 mod shelter;
 pub(crate) mod stray;
@@ -39,11 +40,13 @@ mod vacate;
 use crate::builder::{PanicPolicy, Policy};
 use crate::cancel::CancelToken;
 use crate::id::{NurseryId, TaskId};
+use crate::limit::Semaphore;
 use crate::outcome::Ending;
 use crate::panic::{self, Panic};
 use crate::reason::{Level, Reason, ReasonKind};
 use crate::record::{Claimed, Ended, Fresh, Header, Stack};
 use crate::scope;
+use crate::slot::lending;
 use crate::sync::{Arc, AtomicBool, AtomicU8, Mutex, MutexGuard, Ordering, Weak};
 use crate::value::Values;
 use allhome_rt::Runtime;
@@ -68,6 +71,7 @@ pub(crate) struct Config {
     pub(crate) grace: Option<Duration>,
     pub(crate) token: Option<CancelToken>,
     pub(crate) blocking_limit: usize,
+    pub(crate) limiter: Option<Arc<Semaphore>>,
     pub(crate) stuck_after: Option<Duration>,
 }
 
@@ -83,6 +87,8 @@ pub(crate) struct Group {
     body_stays: AtomicBool,
     /// The cancel of what it was opened in is kept away.
     pub(crate) shielded: bool,
+    /// It was opened in a task that has a slot of the same limiter, to lend it.
+    lends: bool,
     /// The earliest deadline of the scopes that it was opened in.
     around_deadline: Option<Instant>,
     pub(crate) values: Option<Arc<Values>>,
@@ -113,6 +119,9 @@ impl Group {
             timed: AtomicBool::new(false),
             body_stays: AtomicBool::new(false),
             shielded: around.shielded,
+            lends: config.limiter.as_ref().is_some_and(|limiter| {
+                lending::seat(|seat| seat.is_some_and(|seat| seat.is_of(limiter)))
+            }),
             around_deadline: around.deadline,
             values: crate::value::here(),
             level: AtomicU8::new(Level::Running as u8),
@@ -184,8 +193,7 @@ impl Group {
     pub(crate) fn admit(self: &Arc<Self>, fresh: Fresh) -> Result<TaskId, Reason> {
         let mut registry = self.gate()?;
         let number = registry.admit(self, fresh);
-        self.occupy(&registry);
-        self.launch_wanted(registry);
+        self.occupy(registry);
         Ok(TaskId { nursery: self.id, number })
     }
 
@@ -198,10 +206,19 @@ impl Group {
         }
     }
 
-    fn occupy(&self, registry: &Registry) {
+    /// Sees to what follows from an admission.
+    fn occupy(&self, mut registry: MutexGuard<'_, Registry>) {
         if registry.count() == 1 {
             self.occupied.store(true, Ordering::Relaxed);
+            if self.lends {
+                // It looks whether there is somebody to lend a slot to when it waits.
+                let lender = registry.run_waker.take();
+                self.launch_wanted(registry);
+                lender.into_iter().for_each(panic::wake);
+                return;
+            }
         }
+        self.launch_wanted(registry);
     }
 
     fn refusal(&self, registry: &Registry) -> Option<Reason> {
@@ -237,6 +254,7 @@ impl Group {
             token.raise(Level::Draining, reason);
         }
         home.into_iter().for_each(panic::wake);
+        self.wake_reserves();
         true
     }
 

@@ -38,7 +38,8 @@
 //! - Tidy up: [`Builder::grace`], [`shield`], [`island`], [`Nursery::defer`].
 //! - Hand values down: [`ScopedKey`].
 //! - Cancel what is in no nursery: [`CancelToken`]; hang a nursery on one: [`Builder::token`].
-//! - Limit how many do something at the same time: [`Semaphore`].
+//! - Limit how many children run at the same time: [`Builder::limit`], [`Nursery::reserve`]; how many
+//!   do something else at the same time: [`Semaphore`].
 //!
 //! # Runtimes
 //!
@@ -84,6 +85,7 @@ mod scope;
 mod shutdown;
 #[cfg(all(feature = "signals", unix))]
 mod signals;
+mod slot;
 mod sync;
 mod time;
 mod tree;
@@ -123,6 +125,7 @@ pub use scope::timeout::{
 pub use shutdown::{Ladder, Shutdown, ShutdownError, ShutdownReport, Straggler};
 #[cfg(all(feature = "signals", unix))]
 pub use signals::signals;
+pub use slot::{Reserve, ReserveError, Slot, TryReserveError};
 pub use time::{Sleep, Unsupported, YieldNow, deadline, remaining, sleep, sleep_until, yield_now};
 pub use tree::{NurseryInfo, TaskInfo, Tree};
 pub use value::{Scoped, ScopedKey};

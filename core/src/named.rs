@@ -3,7 +3,6 @@
 use crate::blocking::BlockingCx;
 use crate::child::{Child, Spawned};
 use crate::nursery::Nursery;
-use crate::record::Fresh;
 use crate::time::Unsupported;
 use std::fmt;
 use std::future::Future;
@@ -27,8 +26,7 @@ impl<'a, E: Send + Sync + 'static> Named<'a, E> {
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        let fresh = Fresh::new(future, Some(self.name), Location::caller());
-        Spawned::new(self.nursery.group.admit(fresh))
+        self.nursery.spawn_named(future, Some(self.name), Location::caller())
     }
 
     /// As [`Nursery::fork`].

@@ -1,8 +1,10 @@
 //! The handle of a nursery: what its body and its children spawn with.
 
+mod admit;
+mod bounded;
 mod end;
 
-use crate::blocking::{Blocking, BlockingCx};
+use crate::blocking::BlockingCx;
 use crate::cancel::CancelToken;
 use crate::child::{Child, Spawned};
 use crate::group::Group;
@@ -10,7 +12,6 @@ use crate::group::finale::{DeferError, Deferred};
 use crate::id::NurseryId;
 use crate::named::Named;
 use crate::reason::{Level, Reason};
-use crate::record::Fresh;
 use crate::sync::Arc;
 use crate::time::Unsupported;
 use crate::tree::Tree;
@@ -189,6 +190,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// children, the future is dropped unpolled, and the return value says why; it may be ignored,
     /// because a nursery that refuses has its own way of telling its owner.
     ///
+    /// In a nursery with a [limit](crate::Builder::limit) the child waits for a slot first: nobody waits
+    /// here, and nobody is refused for that. [`reserve`](Nursery::reserve) is for a caller that is to
+    /// wait.
+    ///
     /// # Examples
     ///
     /// ```
@@ -210,7 +215,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        Spawned::new(self.group.admit(Fresh::new(future, None, Location::caller())))
+        self.spawn_named(future, None, Location::caller())
     }
 
     /// Spawns a child whose value can be joined.
@@ -261,7 +266,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// work then returns an error, the outcome is [`Cancelled`](crate::Outcome::Cancelled). Work that
     /// is cancelled before it begins is dropped.
     ///
-    /// With a [limit](crate::Builder::blocking_limit) it waits for its turn, first come first served.
+    /// With a [limit](crate::Builder::blocking_limit) it waits for its turn, first come first served. The
+    /// nursery's [`limit`](crate::Builder::limit) does not count it: [`Slot::blocking`](crate::Slot::blocking)
+    /// is for work that is to be counted.
     ///
     /// # Errors
     ///
@@ -299,41 +306,6 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// Names the next child, for errors and dumps: `n.named("reader").spawn(..)`.
     pub fn named(&self, name: impl Into<String>) -> Named<'_, E> {
         Named::new(self, name.into().into_boxed_str())
-    }
-
-    pub(crate) fn fork_named<T, F>(
-        &self,
-        future: F,
-        name: Option<Box<str>>,
-        place: &'static Location<'static>,
-    ) -> Child<T, E>
-    where
-        F: Future<Output = Result<T, E>> + Send + 'static,
-        T: Send + 'static,
-    {
-        let (fresh, handle) = Fresh::with_handle(future, name, place);
-        Child::new(&self.group, self.group.admit(fresh), handle)
-    }
-
-    pub(crate) fn blocking_named<T, F>(
-        &self,
-        work: F,
-        name: Option<Box<str>>,
-        place: &'static Location<'static>,
-    ) -> Result<Child<T, E>, Unsupported>
-    where
-        F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-    {
-        if self.group.runtime.blocking().is_none() {
-            return Err(Unsupported::new("a blocking pool", self.group.runtime.name()));
-        }
-        if self.group.config.blocking_limit == 0 {
-            let none = "room for blocking work: the nursery's limit is 0";
-            return Err(Unsupported::new(none, self.group.runtime.name()));
-        }
-        let (fresh, handle) = Fresh::with_handle(Blocking::new(work), name, place);
-        Ok(Child::new(&self.group, self.group.admit_blocking(fresh), handle))
     }
 }
 

@@ -20,6 +20,7 @@ use crate::nursery::Nursery;
 use crate::outcome::Ending;
 use crate::panic;
 use crate::reason::Level;
+use crate::slot::lending::Lending;
 use crate::sync::{Arc, Ordering};
 use allhome_rt::NoRuntime;
 use pin_project_lite::pin_project;
@@ -39,6 +40,7 @@ pin_project! {
         body: Option<Fut>,
         value: Option<R>,
         bell: Bell,
+        lending: Lending,
     }
 
     impl<E, R, F, Fut> PinnedDrop for Run<E, R, F, Fut> {
@@ -59,7 +61,14 @@ where
 {
     pub(crate) fn new(builder: Builder<E>, body: F) -> Run<E, R, F, Fut> {
         let setup = Some((builder, body));
-        Run { setup, group: None, body: None, value: None, bell: Bell::default() }
+        Run {
+            setup,
+            group: None,
+            body: None,
+            value: None,
+            bell: Bell::default(),
+            lending: Lending::default(),
+        }
     }
 }
 
@@ -85,10 +94,18 @@ where
             }
             *this.group = Some(group);
         }
+        match this.lending.poll_end(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(None) => {}
+            Poll::Ready(Some((group, report))) => {
+                return Poll::Ready(conclude(&group, report, this.value.take()));
+            }
+        }
         let group = this.group.as_ref().expect("a nursery is not polled after it was ready");
         this.bell.poll(group, cx);
         if this.body.is_some() {
             if poll_body(group, this.body.as_mut(), this.value, this.bell, cx).is_pending() {
+                this.lending.wait(group);
                 return Poll::Pending;
             }
             let dropped = panic::catch(|| context::enter(group, None, || this.body.set(None)));
@@ -96,9 +113,17 @@ where
                 group.fail_body(Ending::Panicked(group.body_panic(payload)));
             }
         }
-        let Some(report) = group.try_close(cx.waker(), this.bell) else { return Poll::Pending };
+        let Some(report) = group.try_close(cx.waker(), this.bell) else {
+            this.lending.wait(group);
+            return Poll::Pending;
+        };
         let group = this.group.take().expect("it was there above");
-        Poll::Ready(conclude(&group, report, this.value.take()))
+        match this.lending.end((group, report), cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready((group, report)) => {
+                Poll::Ready(conclude(&group, report, this.value.take()))
+            }
+        }
     }
 }
 

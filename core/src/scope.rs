@@ -152,7 +152,7 @@ pub(crate) fn is_cancelled(mut at: Option<&Frame<'_>>, mut through: bool) -> boo
                 See::Hidden => return false,
                 See::Outer => {}
             },
-            Kind::Values(_) => {}
+            Kind::Values(_) | Kind::Seat(_) => {}
         }
         at = frame.outer();
     }
@@ -169,7 +169,7 @@ pub(crate) fn reason(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<Re
                 See::Hidden => return None,
                 See::Outer => {}
             },
-            Kind::Values(_) => {}
+            Kind::Values(_) | Kind::Seat(_) => {}
         }
         at = frame.outer();
     }
@@ -181,7 +181,7 @@ pub(crate) fn token(at: Option<&Frame<'_>>, mut through: bool) -> Option<CancelT
     let frame = at?;
     match &frame.kind {
         Kind::Task(task) => task.token(),
-        Kind::Values(_) => token(frame.outer(), through),
+        Kind::Values(_) | Kind::Seat(_) => token(frame.outer(), through),
         Kind::Scope(scope) => match scope.cut {
             Cut::Deadline => Some(scope.token(|| token(frame.outer(), through))),
             Cut::Shield if !through && !scope.is_cancelled() => Some(scope.token(|| None)),
@@ -213,7 +213,7 @@ pub(crate) fn enroll(group: &Arc<Group>) {
             match &frame.kind {
                 Kind::Task(_) => return,
                 Kind::Scope(scope) => scope.add(group),
-                Kind::Values(_) => {}
+                Kind::Values(_) | Kind::Seat(_) => {}
             }
             at = frame.outer();
         }
@@ -237,7 +237,7 @@ pub(crate) fn around() -> Around {
                     }
                     around.shielded |= hides;
                 }
-                Kind::Values(_) => {}
+                Kind::Values(_) | Kind::Seat(_) => {}
             }
             at = frame.outer();
         }
@@ -260,7 +260,7 @@ pub(crate) fn deadline(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<
                     return least;
                 }
             }
-            Kind::Values(_) => {}
+            Kind::Values(_) | Kind::Seat(_) => {}
         }
         at = frame.outer();
     }

@@ -51,7 +51,7 @@ fn of(frame: &Frame<'_>) -> Option<Arc<Values>> {
         match &frame.kind {
             Kind::Values(values) => return Some(Arc::clone(values)),
             Kind::Task(task) => return task.group.values.clone(),
-            Kind::Scope(_) => at = frame.outer(),
+            Kind::Scope(_) | Kind::Seat(_) => at = frame.outer(),
         }
     }
     None
@@ -128,7 +128,7 @@ impl<T: Send + Sync + 'static> ScopedKey<T> {
                 match &frame.kind {
                     Kind::Values(values) => return values.get(key),
                     Kind::Task(task) => return task.group.values.as_ref()?.get(key),
-                    Kind::Scope(_) => at = frame.outer(),
+                    Kind::Scope(_) | Kind::Seat(_) => at = frame.outer(),
                 }
             }
             None

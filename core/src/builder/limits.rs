@@ -3,6 +3,8 @@
 use super::Builder;
 use crate::cancel::CancelToken;
 use crate::group::clock::When;
+use crate::limit::Semaphore;
+use crate::sync::Arc;
 use std::time::{Duration, Instant};
 
 impl<E> Builder<E> {
@@ -113,6 +115,114 @@ impl<E> Builder<E> {
     /// ```
     pub fn grace(mut self, grace: Duration) -> Builder<E> {
         self.config.grace = Some(grace);
+        self
+    }
+
+    /// Limits how many children run at the same time: each needs one of so many *slots*, and has it
+    /// until it is home. More than [`Semaphore::MAX_PERMITS`] is that. Default: no limit.
+    ///
+    /// A child is let in in one of two ways, which stand in one line, first come first served:
+    ///
+    /// - [`n.reserve().await?.spawn(..)`](crate::Nursery::reserve) waits for the slot *before* the
+    ///   child is made: the producer goes no faster than the children, and nothing piles up. This is
+    ///   the way for anything that comes from outside.
+    /// - `n.spawn(..)`, [`fork`](crate::Nursery::fork) and their kin do not wait, and refuse nobody for
+    ///   want of a slot: the *child* waits, in the nursery, and its future is not polled before it has
+    ///   one. A cancel drops it there unpolled. It is for a number of children that is known; one that
+    ///   is endless piles up.
+    ///
+    /// Not counted are the body, finalizers, and [blocking work](crate::Nursery::blocking), which has
+    /// a [limit of its own](Builder::blocking_limit); [`Slot::blocking`](crate::Slot::blocking) is
+    /// counted in both. The limit holds for this nursery alone, not for those opened inside it: hand
+    /// them its [limiter](crate::Nursery::limiter) for that. It can be changed while the nursery runs:
+    /// [`set_limit`](crate::Nursery::set_limit).
+    ///
+    /// With 0 nobody is let in: a reservation fails at once, and a spawn is refused.
+    ///
+    /// # Lending
+    ///
+    /// A child that waits for others which need a slot of the same limiter lends them its own, and takes
+    /// it back, before all who wait in line, when it goes on: while it waits in `reserve`, and while a
+    /// [nursery](Builder::limiter) that it has opened on the same limiter has somebody in it or waiting
+    /// to come in. So nurseries nest on one limiter to any depth, with a limit of 1. What the bodies
+    /// of such nurseries compute meanwhile is beyond the limit.
+    ///
+    /// A child that *joins a sibling* which has no slot yet lends nothing, and with a limit of 1 both
+    /// wait for ever: open a nursery inside for what is to be joined.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ThreadPool, block_on, nursery_on};
+    /// use std::convert::Infallible;
+    /// use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    /// use std::sync::Arc;
+    ///
+    /// let inside = Arc::new(AtomicUsize::new(0));
+    /// let run = nursery_on::<Infallible>(ThreadPool::global()).limit(4).run(async |n| {
+    ///     for _ in 0..100 {
+    ///         let inside = inside.clone();
+    ///         n.spawn(async move {
+    ///             assert!(inside.fetch_add(1, SeqCst) < 4);
+    ///             allhome::yield_now().await;
+    ///             inside.fetch_sub(1, SeqCst);
+    ///             Ok(())
+    ///         });
+    ///     }
+    ///     Ok(())
+    /// });
+    /// block_on(run).unwrap();
+    /// # }
+    /// ```
+    pub fn limit(self, slots: usize) -> Builder<E> {
+        self.limiter(&Arc::new(Semaphore::new(slots)))
+    }
+
+    /// As [`limit`](Builder::limit), with a limiter that is shared: with other nurseries, above all with
+    /// those that children open inside, and with code that acquires permits of it itself. A slot is one
+    /// permit.
+    ///
+    /// It is not closed with the nursery. If it is closed, reservations and spawns fail, and the
+    /// children that wait for a slot are cancelled.
+    ///
+    /// # Examples
+    ///
+    /// Walking a tree, a task a node, one at a time:
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{Semaphore, ThreadPool, block_on, nursery, nursery_on};
+    /// use std::convert::Infallible;
+    /// use std::future::Future;
+    /// use std::pin::Pin;
+    /// use std::sync::Arc;
+    ///
+    /// type Walk = Pin<Box<dyn Future<Output = Result<u32, Infallible>> + Send>>;
+    ///
+    /// fn walk(depth: u32, limiter: Arc<Semaphore>) -> Walk {
+    ///     Box::pin(async move {
+    ///         if depth == 0 {
+    ///             return Ok(1);
+    ///         }
+    ///         let run = nursery::<Infallible>().limiter(&limiter).run(async |n| {
+    ///             let left = n.fork(walk(depth - 1, limiter.clone()));
+    ///             let right = n.fork(walk(depth - 1, limiter.clone()));
+    ///             Ok(left.join().await.unwrap() + right.join().await.unwrap())
+    ///         });
+    ///         Ok(run.await.unwrap())
+    ///     })
+    /// }
+    ///
+    /// let one = Arc::new(Semaphore::new(1));
+    /// let run = nursery_on::<Infallible>(ThreadPool::global())
+    ///     .limiter(&one)
+    ///     .run(async |n| Ok(n.fork(walk(5, one.clone())).join().await.unwrap()));
+    /// assert_eq!(block_on(run).unwrap(), 32);
+    /// # }
+    /// ```
+    pub fn limiter(mut self, limiter: &Arc<Semaphore>) -> Builder<E> {
+        self.config.limiter = Some(limiter.clone());
         self
     }
 

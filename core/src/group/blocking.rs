@@ -55,7 +55,7 @@ impl Group {
             Ok(mut registry) => {
                 let (number, carried) = registry.admit_carried(self, fresh);
                 registry.jobs.waiting.push_back(carried);
-                self.occupy(&registry);
+                self.occupy(registry);
                 number
             }
             Err(reason) => return Err(reason),

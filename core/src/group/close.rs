@@ -83,6 +83,7 @@ impl Group {
         }
         told.into_iter().chain(parked).for_each(panic::wake);
         if report.is_some() {
+            self.wake_reserves();
             self.detach();
         }
         report

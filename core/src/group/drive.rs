@@ -48,6 +48,10 @@ impl Group {
             match leave.get() {
                 None => {}
                 Some(Leave::Cancelled) => break self.end_cancelled(&mut claimed),
+                Some(Leave::NoSlot(why)) => {
+                    let reason = self.no_slot(why);
+                    break self.end(&mut claimed, Ending::Cancelled(reason));
+                }
                 Some(Leave::Exit(place)) => {
                     break self.end(&mut claimed, Ending::Cancelled(exited(Some(id), place)));
                 }

@@ -128,8 +128,7 @@ impl Group {
         let runner = Runner { group: Arc::downgrade(&group), now: None };
         let fresh = Fresh::new(runner, Some("finalizers".into()), place);
         registry.admit_shielded(&group, fresh);
-        self.occupy(&registry);
-        self.launch_wanted(registry);
+        self.occupy(registry);
     }
 
     fn next_finalizer(&self) -> Option<Deferred> {

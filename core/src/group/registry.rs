@@ -39,6 +39,7 @@ use super::blocking::Jobs;
 use super::clock::Clock;
 use super::finale::Finale;
 use super::report::Report;
+use super::reserves::Reserves;
 use super::roll::Roll;
 use super::token::Tokens;
 use crate::child::TaskState;
@@ -98,6 +99,7 @@ pub(crate) struct Registry {
     pub(super) struck: bool,
     pub(super) finale: Finale,
     pub(super) jobs: Jobs,
+    pub(super) reserves: Reserves,
     nested: Slab<Nested>,
     task_nested: BTreeMap<u64, u32>,
     body_nested: Option<u32>,
@@ -130,6 +132,7 @@ impl Registry {
             struck: false,
             finale: Finale::default(),
             jobs: Jobs::default(),
+            reserves: Reserves::default(),
             nested: Slab::new(),
             task_nested: BTreeMap::new(),
             body_nested: None,

@@ -54,6 +54,7 @@ impl Group {
         for Raised { group, wakers } in tree.into_iter().rev() {
             group.sweep(level, reason);
             wakers.into_iter().for_each(panic::wake);
+            group.wake_reserves();
         }
     }
 

@@ -189,7 +189,7 @@ impl Raised {
                     }
                 }
                 Kind::Scope(scope) => raised.scopes.push(scope.shields.raise()),
-                Kind::Values(_) => {}
+                Kind::Values(_) | Kind::Seat(_) => {}
             }
             at = frame.outer();
         }

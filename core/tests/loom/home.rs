@@ -1,7 +1,7 @@
 //! A nursery in the model's hands: its future is polled by hand, its tasks by the model.
 
 use crate::manual::{Flag, Job, Manual};
-use allhome::{Child, GroupError, Join, JoinError, Nursery, Policy, nursery_on};
+use allhome::{Child, GroupError, Join, JoinError, Nursery, Policy, Semaphore, nursery_on};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -29,14 +29,14 @@ impl Home {
     pub(crate) fn open<K: 'static>(
         setup: impl FnOnce(&Nursery<Fault>) -> K + 'static,
     ) -> (Home, K) {
-        Home::make(Policy::WaitAll, 1, false, setup)
+        Home::make(Policy::WaitAll, 1, false, None, setup)
     }
 
     /// Opens a nursery whose body calls `setup` and stays until [`settle`](Home::settle).
     pub(crate) fn held<K: 'static>(
         setup: impl FnOnce(&Nursery<Fault>) -> K + 'static,
     ) -> (Home, K) {
-        Home::make(Policy::WaitAll, 1, true, setup)
+        Home::make(Policy::WaitAll, 1, true, None, setup)
     }
 
     /// As [`open`](Home::open), with another policy, on a runtime with this many threads.
@@ -45,13 +45,30 @@ impl Home {
         threads: usize,
         setup: impl FnOnce(&Nursery<Fault>) -> K + 'static,
     ) -> (Home, K) {
-        Home::make(policy, threads, false, setup)
+        Home::make(policy, threads, false, None, setup)
+    }
+
+    /// As [`open`](Home::open), with this limiter.
+    pub(crate) fn limited<K: 'static>(
+        limiter: &Arc<Semaphore>,
+        setup: impl FnOnce(&Nursery<Fault>) -> K + 'static,
+    ) -> (Home, K) {
+        Home::make(Policy::WaitAll, 1, false, Some(limiter), setup)
+    }
+
+    /// As [`held`](Home::held), with this limiter.
+    pub(crate) fn held_limited<K: 'static>(
+        limiter: &Arc<Semaphore>,
+        setup: impl FnOnce(&Nursery<Fault>) -> K + 'static,
+    ) -> (Home, K) {
+        Home::make(Policy::WaitAll, 1, true, Some(limiter), setup)
     }
 
     fn make<K: 'static>(
         policy: Policy,
         threads: usize,
         hold: bool,
+        limiter: Option<&Arc<Semaphore>>,
         setup: impl FnOnce(&Nursery<Fault>) -> K + 'static,
     ) -> (Home, K) {
         let (manual, runtime) = Manual::new(threads);
@@ -67,7 +84,11 @@ impl Home {
                 },
             )
         };
-        let run = nursery_on::<Fault>(&runtime).policy(policy).run(body);
+        let mut builder = nursery_on::<Fault>(&runtime).policy(policy);
+        if let Some(limiter) = limiter {
+            builder = builder.limiter(limiter);
+        }
+        let run = builder.run(body);
         let mut run: Run = Box::pin(run);
         let woken = Flag::new(false);
         let mut result = None;

@@ -19,6 +19,7 @@
 #![cfg(loom)]
 
 mod abort;
+mod bounded;
 mod cancel;
 mod carriers;
 mod drops;

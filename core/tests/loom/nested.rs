@@ -47,6 +47,14 @@ async fn idle_parent(kid: Kid) -> Result<(), Fault> {
     .await
 }
 
+/// A nursery with such a child in it.
+// As above.
+#[inline(never)]
+fn home_of_idle_parent(kid: Kid) -> Home {
+    let child = Box::pin(idle_parent(kid));
+    Home::open(move |n| n.spawn(child).id()).0
+}
+
 /// The outer child was shown its cancel and waits for the inner nursery: whoever leaves that last
 /// has to wake it, and it goes on.
 #[test]
@@ -72,7 +80,7 @@ fn c07_cancel_versus_last_of_the_inner_nursery() {
 fn c07_cancel_versus_last_of_an_inner_nursery_that_is_not_joined() {
     model(|| {
         let (kid, book) = Kid::new(Until::Cancel);
-        let (mut home, _) = Home::open(move |n| n.spawn(idle_parent(kid)).id());
+        let mut home = home_of_idle_parent(kid);
         let outer = home.manual.parked();
         let inner = home.manual.parked();
         assert!(home.nursery.cancel());

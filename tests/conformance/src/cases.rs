@@ -1,6 +1,7 @@
 //! The list of cases.
 
 mod blocking;
+mod bounded;
 mod cancel;
 mod failure;
 mod outcome;
@@ -123,6 +124,11 @@ cases! {
         v03_scope_inside_sets_another
         v05_values_are_there_while_it_is_destroyed
         v06_value_is_dropped_when_all_inside_is_over;
+    bounded, 1:
+        l01_never_more_than_the_limit
+        l04_given_back_when_home
+        l06_a_wait_ends_with_the_nursery
+        l15_nested_on_one_limiter;
     blocking, 1:
         b01_told_work_ends_as_cancelled
         b03_block_on_opens_a_nursery
