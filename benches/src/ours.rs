@@ -31,6 +31,37 @@ async fn spawn_join_on(runtime: impl IntoRuntime, n: usize, work: impl Work) -> 
     watch.stop()
 }
 
+/// How children get their slots.
+#[derive(Clone, Copy)]
+pub enum Slots {
+    /// Reserved; there are enough.
+    Free,
+    /// Reserved; there is one, and each waits for it.
+    One,
+    /// The children ask for themselves; there are enough.
+    Plain,
+}
+
+/// Spawns `n` children into a nursery with a limit, and joins them.
+pub async fn bounded(n: usize, slots: Slots, work: impl Work) {
+    let limit = if matches!(slots, Slots::One) { 1 } else { n };
+    nursery_on::<Infallible>(Tokio)
+        .limit(limit)
+        .run(async move |nursery| {
+            for _ in 0..n {
+                let child = work.start(Ok(()));
+                if let Slots::Plain = slots {
+                    nursery.spawn(child);
+                } else {
+                    nursery.reserve().await.expect("nobody cancels it").spawn(child);
+                }
+            }
+            Ok(())
+        })
+        .await
+        .expect("no child fails");
+}
+
 /// Spawns `n` children, wakes all of them so many times, and joins them.
 pub async fn wake(n: usize, times: u32) -> Sample {
     let watch = Watch::start();

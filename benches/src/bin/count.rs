@@ -1,5 +1,6 @@
 //! `count ours|joinset|tracker|bare N`: spawn and join of N children that do nothing, once, on
-//! tokio's current-thread runtime. Or `count token|wait|cancel[_peer] N`: a token's child made and
+//! tokio's current-thread runtime. Or `count bounded|bounded/one|bounded/plain N`: the same in a nursery
+//! with a limit. Or `count token|wait|cancel[_peer] N`: a token's child made and
 //! dropped, a waiter entered and dropped, a child with a waiter cancelled, N times. Or
 //! `count SEMAPHORE/1|5|try|handoff N`: so many permits acquired and given back, one tried for, one
 //! handed on; SEMAPHORE is semaphore (ours), tokio, async-lock, futures-intrusive or mea. For
@@ -8,6 +9,7 @@
 use std::process::ExitCode;
 
 use allhome_benches::host::{Flavor, Host};
+use allhome_benches::ours::Slots;
 use allhome_benches::work::Noop;
 use allhome_benches::{cases, ours, peers};
 
@@ -17,10 +19,13 @@ fn main() -> ExitCode {
     let Ok(n) = n.parse() else { return usage() };
     let host = Host::new(Flavor::CurrentThread);
     match side.as_str() {
-        "ours" => host.run(ours::spawn_join(n, Noop)),
-        "joinset" => host.run(peers::join_set(n, Noop)),
-        "tracker" => host.run(peers::task_tracker(n, Noop)),
-        "bare" => host.run(peers::bare(n, Noop)),
+        "ours" => drop(host.run(ours::spawn_join(n, Noop))),
+        "joinset" => drop(host.run(peers::join_set(n, Noop))),
+        "tracker" => drop(host.run(peers::task_tracker(n, Noop))),
+        "bare" => drop(host.run(peers::bare(n, Noop))),
+        "bounded" => host.run(ours::bounded(n, Slots::Free, Noop)),
+        "bounded/one" => host.run(ours::bounded(n, Slots::One, Noop)),
+        "bounded/plain" => host.run(ours::bounded(n, Slots::Plain, Noop)),
         _ if cases::count_token(side, n) => return ExitCode::SUCCESS,
         _ if cases::count_semaphore(side, n) => return ExitCode::SUCCESS,
         _ => return usage(),
@@ -29,7 +34,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: count ours|joinset|tracker|bare|token|wait|cancel[_peer] N");
+    eprintln!("usage: count ours|bounded|joinset|tracker|bare|token|wait|cancel[_peer] N");
     eprintln!("       count SEMAPHORE/1|5|try|handoff N");
     ExitCode::from(2)
 }
