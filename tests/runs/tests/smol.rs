@@ -19,7 +19,7 @@ impl Threads {
         let (executor, (stop, stopped)) = (Arc::new(Executor::new()), unbounded::<()>());
         let run = || {
             let (executor, stopped) = (executor.clone(), stopped.clone());
-            thread::spawn(move || drop(smol::block_on(executor.run(stopped.recv()))))
+            thread::spawn(move || smol::block_on(executor.run(stopped.recv())).unwrap_or(()))
         };
         let threads = (0..count).map(|_| run()).collect();
         Threads { executor, stop, threads }
