@@ -93,6 +93,7 @@ fn table() {
         Join<u8, E>: "SYU--"
         JoinError<E>: "SYUWR"
         JoinMut<'static, u8, E>: "SYU--"
+        KeyedSemaphore<std::rc::Rc<u8>>: "SYUWR"
         Ladder: "SYUWR"
         Level: "SYUWR"
         MoveOnAfter<Fut>: "S-U--"

@@ -11,6 +11,7 @@
 #![allow(unsafe_code)]
 
 use super::error::AcquireError;
+use super::line::NO_KEY;
 use super::permit::{OwnedPermit, Permit};
 use super::semaphore::Semaphore;
 use super::wait::{Wait, polled_after_ready};
@@ -46,6 +47,15 @@ impl<'a> Acquire<'a> {
     ) -> Acquire<'a> {
         Acquire { semaphore, wait: Wait::new(asked, place) }
     }
+
+    pub(super) fn in_lane(
+        semaphore: &'a Semaphore,
+        asked: usize,
+        lane: u64,
+        place: &'static Location<'static>,
+    ) -> Acquire<'a> {
+        Acquire { semaphore, wait: Wait::in_lane(asked, lane, place) }
+    }
 }
 
 impl AcquireOwned {
@@ -54,7 +64,16 @@ impl AcquireOwned {
         asked: usize,
         place: &'static Location<'static>,
     ) -> AcquireOwned {
-        AcquireOwned { semaphore: Some(semaphore), wait: Wait::new(asked, place) }
+        AcquireOwned::in_lane(semaphore, asked, NO_KEY, place)
+    }
+
+    pub(super) fn in_lane(
+        semaphore: Arc<Semaphore>,
+        asked: usize,
+        lane: u64,
+        place: &'static Location<'static>,
+    ) -> AcquireOwned {
+        AcquireOwned { semaphore: Some(semaphore), wait: Wait::in_lane(asked, lane, place) }
     }
 
     /// It is to get back what it had lent, if `returns`.

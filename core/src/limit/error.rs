@@ -10,14 +10,14 @@ use std::fmt;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AcquireError {
-    /// The semaphore was closed.
+    /// The limit was closed.
     Closed,
-    /// It was more than the semaphore's capacity: waiting for it would never end.
+    /// It was more than the capacity, or a rate limiter's burst: waiting for it would never end.
     #[non_exhaustive]
     TooMany {
         /// The permits that were asked for.
         asked: usize,
-        /// The semaphore's capacity when that was found.
+        /// The capacity, or burst, when that was found.
         capacity: usize,
     },
     /// The task, or the scope in it, that waited was cancelled, for this reason.
@@ -30,19 +30,19 @@ pub enum AcquireError {
 pub enum TryAcquireError {
     /// There are too few just now, or others wait for them.
     NoPermits,
-    /// The semaphore was closed.
+    /// The limit was closed.
     Closed,
-    /// It was more than the semaphore's capacity: trying again would not help.
+    /// It was more than the capacity, or a rate limiter's burst: trying again would not help.
     #[non_exhaustive]
     TooMany {
         /// The permits that were asked for.
         asked: usize,
-        /// The semaphore's capacity when that was found.
+        /// The capacity, or burst, when that was found.
         capacity: usize,
     },
 }
 
-/// Why a semaphore does not admit somebody, whether he would wait or not.
+/// Why a limit does not admit somebody, whether he would wait or not.
 #[derive(Clone, Copy)]
 pub(super) enum Refused {
     Closed,
@@ -96,9 +96,12 @@ impl Eq for AcquireError {}
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refused::Closed => f.write_str("the semaphore is closed"),
+            Refused::Closed => f.write_str("the limit is closed"),
             Refused::TooMany { asked, capacity } => {
-                write!(f, "asked for {asked} permits of a semaphore with a capacity of {capacity}")
+                write!(
+                    f,
+                    "asked for {asked} permits, which is more than the capacity of {capacity}"
+                )
             }
         }
     }

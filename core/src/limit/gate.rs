@@ -21,7 +21,7 @@
 //! 2. free permits + permits held by anybody - debt = capacity. There is a debt only when no permit
 //!    is free: what comes back pays it first.
 //! 3. When the lock is given up, the first in the line asks for more than is free, and nobody
-//!    who is to be told stands in a line; or somebody is on his way to tell them ([`Gate::tell`]).
+//!    who is to be told stands in a line; or somebody is on his way to tell them ([`Supply::tell`]).
 //! 4. A waiter joins the line only of a gate that is not closed, and asks for no more than the
 //!    capacity; when the capacity falls below that it is doomed in the same hold of the lock.
 //!
@@ -32,12 +32,11 @@
 use super::error::TryAcquireError;
 use super::held::{Held, Inner};
 use super::holders::{HolderInfo, Key};
+use super::supply::{Holding, Supply};
 use crate::id::TaskId;
 use crate::lock::Lock;
-use crate::panic;
 use crate::sync::{AtomicUsize, Ordering};
 use std::panic::Location;
-use std::task::Waker;
 
 pub(super) const HELD: usize = 1;
 pub(super) const CLOSED: usize = 2;
@@ -46,9 +45,6 @@ const ONE: usize = 1 << SHIFT;
 
 /// The most permits: what fits into the word beside the flags, with one bit to spare.
 pub(super) const MAX: usize = usize::MAX >> (SHIFT + 1);
-
-/// How many wakers are called for one hold of the lock.
-const AT_ONCE: usize = 16;
 
 /// So many permits of somebody.
 #[derive(Clone, Copy)]
@@ -120,28 +116,18 @@ impl Gate {
         self.inner.lock().line.len()
     }
 
-    pub(super) fn holders(&self) -> Vec<HolderInfo> {
-        self.inner.lock().holders.list()
+    /// Has each key wait in a line of its own.
+    pub(super) fn by_keys(&mut self) {
+        self.hold().inner.line.by_keys();
     }
 
-    /// Takes permits, if nobody waits and no book is kept.
-    #[inline(always)]
-    pub(super) fn take_fast(&self, count: usize) -> bool {
-        // Relaxed: what was seen is verified by the exchange.
-        let mut word = self.word.load(Ordering::Relaxed);
-        while word & (HELD | CLOSED) == 0 && word >> SHIFT >= count {
-            // Acquire: pairs with the exchange in `give`, and with the store at the end of a hold.
-            match self.word.compare_exchange_weak(
-                word,
-                word - count * ONE,
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return true,
-                Err(now) => word = now,
-            }
-        }
-        false
+    /// Returns how many keys wait.
+    pub(super) fn keys(&self) -> usize {
+        self.inner.lock().line.keys()
+    }
+
+    pub(super) fn holders(&self) -> Vec<HolderInfo> {
+        self.inner.lock().holders.list()
     }
 
     #[inline(always)]
@@ -190,44 +176,12 @@ impl Gate {
         self.hold().admit(count, returns, place)?.ok_or(TryAcquireError::NoPermits)
     }
 
-    /// Takes permits back, and gives them to those who wait.
-    #[inline(always)]
-    pub(super) fn give(&self, share: Share) {
-        // Relaxed: what was seen is verified by the exchange, or looked at again under the lock.
-        let mut word = self.word.load(Ordering::Relaxed);
-        while word & HELD == 0 {
-            // Release: pairs with the exchange in `take_fast`, and with `hold`.
-            match self.word.compare_exchange_weak(
-                word,
-                word + share.count * ONE,
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return,
-                Err(now) => word = now,
-            }
-        }
-        self.give_slow(share);
-    }
-
     #[cold]
     fn give_slow(&self, share: Share) {
         let mut held = self.hold();
         held.inner.holders.remove(share.key);
         held.put_back(share.count);
         self.tell(held);
-    }
-
-    /// Takes the lock, and the word with it.
-    pub(super) fn hold(&self) -> Held<'_> {
-        let inner = self.inner.lock();
-        // Relaxed: if `HELD` is set, the word was stored by a holder of the lock.
-        let mut word = self.word.load(Ordering::Relaxed);
-        if word & HELD == 0 {
-            // Acquire: pairs with the exchanges in `give`.
-            word = self.word.fetch_or(HELD, Ordering::Acquire);
-        }
-        Held::new(self, inner, word)
     }
 
     /// Closes it. Returns false if it was closed before.
@@ -273,37 +227,60 @@ impl Gate {
             self.inner.lock().holders.merge(share.key, other.key);
         }
     }
+}
 
-    /// Tells all whose turn it is, and lets go. State first: whoever is woken finds it as it is.
-    pub(super) fn tell<'a>(&'a self, mut held: Held<'a>) {
-        let Some(first) = held.tell_next() else { return };
-        match held.tell_next() {
-            None => {
-                drop(held);
-                panic::wake(first);
+impl Supply for Gate {
+    type Held<'a> = Held<'a>;
+
+    /// Takes permits, if nobody waits and no book is kept.
+    #[inline(always)]
+    fn take_fast(&self, count: usize) -> bool {
+        // Relaxed: what was seen is verified by the exchange.
+        let mut word = self.word.load(Ordering::Relaxed);
+        while word & (HELD | CLOSED) == 0 && word >> SHIFT >= count {
+            // Acquire: pairs with the exchange in `give`, and with the store at the end of a hold.
+            match self.word.compare_exchange_weak(
+                word,
+                word - count * ONE,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => word = now,
             }
-            Some(second) => self.tell_many(held, first, second),
         }
+        false
     }
 
-    #[cold]
-    fn tell_many<'a>(&'a self, mut held: Held<'a>, first: Waker, second: Waker) {
-        let mut wakers = [const { None }; AT_ONCE];
-        wakers[0] = Some(first);
-        wakers[1] = Some(second);
-        let mut free = 2;
-        loop {
-            for place in &mut wakers[free..] {
-                *place = held.tell_next();
-            }
-            drop(held);
-            let is_full = wakers[AT_ONCE - 1].is_some();
-            wakers.iter_mut().filter_map(Option::take).for_each(panic::wake);
-            if !is_full {
-                return;
-            }
-            held = self.hold();
-            free = 0;
+    /// Takes the lock, and the word with it.
+    fn hold(&self) -> Held<'_> {
+        let inner = self.inner.lock();
+        // Relaxed: if `HELD` is set, the word was stored by a holder of the lock.
+        let mut word = self.word.load(Ordering::Relaxed);
+        if word & HELD == 0 {
+            // Acquire: pairs with the exchanges in `give`.
+            word = self.word.fetch_or(HELD, Ordering::Acquire);
         }
+        Held::new(self, inner, word)
+    }
+
+    /// Takes permits back, and gives them to those who wait.
+    #[inline(always)]
+    fn give(&self, share: Share) {
+        // Relaxed: what was seen is verified by the exchange, or looked at again under the lock.
+        let mut word = self.word.load(Ordering::Relaxed);
+        while word & HELD == 0 {
+            // Release: pairs with the exchange in `take_fast`, and with `hold`.
+            match self.word.compare_exchange_weak(
+                word,
+                word + share.count * ONE,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
+                Err(now) => word = now,
+            }
+        }
+        self.give_slow(share);
     }
 }

@@ -3,7 +3,8 @@
 use super::error::Refused;
 use super::gate::{CLOSED, Gate, HELD, SHIFT, Share};
 use super::holders::{Holders, Key};
-use super::line::{Line, Verdict};
+use super::line::{Line, Verdict, Waiter};
+use super::supply::Holding;
 use crate::lock::LockGuard;
 use crate::sync::Ordering;
 use std::panic::Location;
@@ -35,29 +36,6 @@ impl<'a> Held<'a> {
     /// The word has `HELD` set, by the caller or since he had the lock.
     pub(super) fn new(gate: &'a Gate, inner: LockGuard<'a, Inner>, word: usize) -> Held<'a> {
         Held { gate, inner, free: word >> SHIFT, closed: word & CLOSED != 0 }
-    }
-
-    /// Takes permits, if it is not somebody else's turn. None: it has to wait.
-    pub(super) fn admit(
-        &mut self,
-        asked: usize,
-        returns: bool,
-        place: &'static Location<'static>,
-    ) -> Result<Option<Share>, Refused> {
-        let capacity = self.gate.capacity();
-        if self.closed {
-            return Err(Refused::Closed);
-        }
-        if asked > capacity {
-            return Err(Refused::TooMany { asked, capacity });
-        }
-        // Who asks for nothing takes nothing from those who wait.
-        if asked > 0 && (self.free < asked || !self.inner.line.lets_in(returns)) {
-            return Ok(None);
-        }
-        self.free -= asked;
-        let key = self.inner.holders.add(asked, false, place);
-        Ok(Some(Share { count: asked, key }))
     }
 
     /// Takes permits back.
@@ -98,9 +76,44 @@ impl<'a> Held<'a> {
         self.gate.capacity.store(capacity, Ordering::Relaxed);
         self.inner.line.doom(capacity);
     }
+}
 
-    /// Tells one whose turn it is, if there is one.
-    pub(super) fn tell_next(&mut self) -> Option<Waker> {
+impl Holding for Held<'_> {
+    fn line(&mut self) -> &mut Line {
+        &mut self.inner.line
+    }
+
+    fn admit(
+        &mut self,
+        asked: usize,
+        returns: bool,
+        place: &'static Location<'static>,
+    ) -> Result<Option<Share>, Refused> {
+        let capacity = self.gate.capacity();
+        if self.closed {
+            return Err(Refused::Closed);
+        }
+        if asked > capacity {
+            return Err(Refused::TooMany { asked, capacity });
+        }
+        // Who asks for nothing takes nothing from those who wait.
+        if asked > 0 && (self.free < asked || !self.inner.line.lets_in(returns)) {
+            return Ok(None);
+        }
+        self.free -= asked;
+        let key = self.inner.holders.add(asked, false, place);
+        Ok(Some(Share { count: asked, key }))
+    }
+
+    fn book(&mut self, asked: usize, place: &'static Location<'static>) -> Key {
+        self.inner.holders.add(asked, true, place)
+    }
+
+    fn unbook(&mut self, _: &Waiter, key: Key) {
+        self.inner.holders.remove(key);
+    }
+
+    fn tell_next(&mut self) -> Option<Waker> {
         if self.inner.line.has_doomed() {
             let (waker, key) = self.inner.line.tell_doomed()?;
             self.inner.holders.remove(key);
@@ -117,11 +130,6 @@ impl<'a> Held<'a> {
         self.free -= asked;
         self.inner.holders.grant(key);
         self.inner.line.tell_first(Verdict::Granted)
-    }
-
-    /// Writes into the book that somebody waits.
-    pub(super) fn book(&mut self, asked: usize, place: &'static Location<'static>) -> Key {
-        self.inner.holders.add(asked, true, place)
     }
 }
 

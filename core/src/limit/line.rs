@@ -7,6 +7,9 @@
 //! Who takes back what he had lent stands in front of all others, among his like in the order in which
 //! they came; but nobody is overtaken by them more than [`OVERTAKEN_MOST`] times.
 //!
+//! A line by keys is one line a key, and the first in `waiting` is then the first of the key whose turn
+//! it is.
+//!
 //! | the waiter is | `verdict` | `told` | stands in                 | leaves by            |
 //! |---------------|-----------|--------|---------------------------|----------------------|
 //! | new           | -         | false  | nothing                   | `join`               |
@@ -30,11 +33,15 @@
 #![allow(unsafe_code)]
 
 use super::holders::Key;
+use super::waiting::Waiting;
 use crate::intrusive::{Linked, Links, Queue};
 use crate::sync::{AtomicBool, Ordering, UnsafeCell};
 use std::mem::{self, MaybeUninit};
 use std::ptr::NonNull;
 use std::task::Waker;
+
+/// The lane of those who came without a key.
+pub(super) const NO_KEY: u64 = 0;
 
 /// What a waiter is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +71,7 @@ struct Slot {
     waker: Option<Waker>,
     verdict: Option<Verdict>,
     key: Key,
+    lane: u64,
 }
 
 impl Linked for Waiter {
@@ -158,7 +166,7 @@ impl Waiter {
 }
 
 pub(super) struct Line {
-    waiting: Queue<Waiter>,
+    waiting: Waiting,
     returning: Queue<Waiter>,
     doomed: Queue<Waiter>,
     /// In `waiting` and `returning`.
@@ -178,12 +186,22 @@ unsafe impl Send for Line {}
 impl Line {
     pub(super) const fn new() -> Line {
         Line {
-            waiting: Queue::new(),
+            waiting: Waiting::new(),
             returning: Queue::new(),
             doomed: Queue::new(),
             len: 0,
             overtaken: 0,
         }
+    }
+
+    /// Gives each key a line of its own. Those who wait, if any do, came without.
+    pub(super) fn by_keys(&mut self) {
+        self.waiting.by_keys();
+    }
+
+    /// Returns how many keys wait; one at the most, if it is not by keys.
+    pub(super) fn keys(&self) -> usize {
+        self.waiting.keys()
     }
 
     /// Returns how many wait.
@@ -227,18 +245,31 @@ impl Line {
         Some((first.asked, key))
     }
 
-    /// Puts a waiter at the end.
+    /// Tells whether this one is the first in the line.
+    pub(super) fn is_first(&self, waiter: &Waiter) -> bool {
+        self.next() == Some(NonNull::from(waiter))
+    }
+
+    /// Takes the waker of the first, who is to look again without having been told.
+    pub(super) fn nudge_first(&mut self) -> Option<Waker> {
+        // SAFETY: who stands in the line is there (invariant 1).
+        let first = unsafe { self.next()?.as_ref() };
+        // SAFETY: it has joined, and the lock is held by whoever has `self`.
+        unsafe { first.change_waker(None) }
+    }
+
+    /// Puts a waiter at the end; or at the end of its lane, if it is a line by keys.
     ///
     /// # Safety
     ///
     /// It is new, it stays where it is until it was told or has [parted](Line::part), and the
     /// caller holds the lock of the line.
-    pub(super) unsafe fn join(&mut self, waiter: &Waiter, waker: Waker, key: Key) {
-        let slot = MaybeUninit::new(Slot { waker: Some(waker), verdict: None, key });
+    pub(super) unsafe fn join(&mut self, waiter: &Waiter, lane: u64, waker: Waker, key: Key) {
+        let slot = MaybeUninit::new(Slot { waker: Some(waker), verdict: None, key, lane });
         // SAFETY: it stands in no line yet: it is the caller's.
         waiter.slot.with_mut(|place| unsafe { *place = slot });
         // SAFETY: the caller's promise.
-        unsafe { self.queue(waiter).push(NonNull::from(waiter)) };
+        self.change(waiter, lane, |queue| unsafe { queue.push(NonNull::from(waiter)) });
         self.len += 1;
     }
 
@@ -249,13 +280,13 @@ impl Line {
     /// It has joined this line, was not told, and the caller holds the lock of the line.
     pub(super) unsafe fn part(&mut self, waiter: &Waiter) {
         // SAFETY: the caller's promise.
-        let is_doomed = unsafe { waiter.with(|slot| slot.verdict.is_some()) };
+        let (is_doomed, lane) = unsafe { waiter.with(|slot| (slot.verdict.is_some(), slot.lane)) };
         if is_doomed {
             // SAFETY: it stands in this queue (table), and the lock is held.
             unsafe { self.doomed.remove(NonNull::from(waiter)) };
         } else {
             // SAFETY: as above.
-            unsafe { self.queue(waiter).remove(NonNull::from(waiter)) };
+            self.change(waiter, lane, |queue| unsafe { queue.remove(NonNull::from(waiter)) });
             self.len -= 1;
             if self.waiting.oldest().is_none() {
                 self.overtaken = 0;
@@ -263,22 +294,30 @@ impl Line {
         }
     }
 
-    /// Returns where it stands while it waits.
-    fn queue(&mut self, waiter: &Waiter) -> &mut Queue<Waiter> {
-        if waiter.returns { &mut self.returning } else { &mut self.waiting }
+    /// Calls `f` with the queue in which it stands while it waits.
+    fn change<R>(
+        &mut self,
+        waiter: &Waiter,
+        lane: u64,
+        f: impl FnOnce(&mut Queue<Waiter>) -> R,
+    ) -> R {
+        if waiter.returns { f(&mut self.returning) } else { self.waiting.change(lane, f) }
     }
 
     /// Tells the first in the line, and returns how to wake it.
     pub(super) fn tell_first(&mut self, verdict: Verdict) -> Option<Waker> {
         // SAFETY: who stands in the line is there (invariant 1).
         let first = unsafe { self.next()?.as_ref() };
-        if !first.returns {
+        if first.returns {
+            if self.waiting.oldest().is_some() {
+                self.overtake();
+            }
+            // SAFETY: it stands in this queue, whose lock is held by whoever has `self`.
+            unsafe { self.returning.remove(NonNull::from(first)) };
+        } else {
             self.overtaken = 0;
-        } else if self.waiting.oldest().is_some() {
-            self.overtake();
+            self.waiting.take_oldest();
         }
-        // SAFETY: it stands in this queue, whose lock is held by whoever has `self`.
-        unsafe { self.queue(first).remove(NonNull::from(first)) };
         self.len -= 1;
         // SAFETY: it stood in the line, whose lock is held by whoever has `self`.
         unsafe { first.tell(Some(verdict)) }
@@ -286,29 +325,10 @@ impl Line {
 
     /// Dooms all who ask for more than `capacity`: they wait no longer, and are to be told.
     pub(super) fn doom(&mut self, capacity: usize) {
-        for returns in [true, false] {
-            self.doom_in(returns, capacity);
-        }
-    }
-
-    fn doom_in(&mut self, returns: bool, capacity: usize) {
-        let mut next = if returns { self.returning.oldest() } else { self.waiting.oldest() };
-        while let Some(item) = next {
-            // SAFETY: it stands in the queue, and the lock is held.
-            next = unsafe { Queue::newer(item) };
-            // SAFETY: who stands in the line is there (invariant 1).
-            let waiter = unsafe { item.as_ref() };
-            if waiter.asked > capacity {
-                let verdict = Verdict::TooMany { capacity };
-                // SAFETY: it stands in the line, whose lock is held by whoever has `self`.
-                unsafe { waiter.with(|slot| slot.verdict = Some(verdict)) };
-                // SAFETY: it stands in this queue, and the lock is held.
-                unsafe { self.queue(waiter).remove(item) };
-                // SAFETY: it stands in no queue now.
-                unsafe { self.doomed.push(item) };
-                self.len -= 1;
-            }
-        }
+        let (doomed, len) = (&mut self.doomed, &mut self.len);
+        let mut sort_out = |queue: &mut Queue<Waiter>| *len -= doom(queue, doomed, capacity);
+        sort_out(&mut self.returning);
+        self.waiting.change_all(sort_out);
     }
 
     /// Tells the first of the doomed, and returns how to wake it, and its key.
@@ -328,4 +348,27 @@ impl Line {
     pub(super) fn has_doomed(&self) -> bool {
         self.doomed.oldest().is_some()
     }
+}
+
+/// Moves all who ask for more than `capacity` from one queue of a line to that of the doomed, and
+/// returns how many they are. The lock is held by whoever has the two exclusively.
+fn doom(queue: &mut Queue<Waiter>, doomed: &mut Queue<Waiter>, capacity: usize) -> usize {
+    let (mut next, mut count) = (queue.oldest(), 0);
+    while let Some(item) = next {
+        // SAFETY: it stands in the queue, and the lock is held.
+        next = unsafe { Queue::newer(item) };
+        // SAFETY: who stands in the line is there (invariant 1).
+        let waiter = unsafe { item.as_ref() };
+        if waiter.asked > capacity {
+            let verdict = Verdict::TooMany { capacity };
+            // SAFETY: it has joined the line, whose lock is held.
+            unsafe { waiter.with(|slot| slot.verdict = Some(verdict)) };
+            // SAFETY: it stands in this queue, and the lock is held.
+            unsafe { queue.remove(item) };
+            // SAFETY: it stands in no queue now.
+            unsafe { doomed.push(item) };
+            count += 1;
+        }
+    }
+    count
 }

@@ -3,6 +3,7 @@
 use super::gate::Share;
 use super::holders::Key;
 use super::semaphore::Semaphore;
+use super::supply::Supply;
 use crate::sync::Arc;
 use std::fmt;
 use std::mem;

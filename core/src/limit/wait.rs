@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! 1. It is the same gate each time, and it is there until [`leave`](Wait::leave) was called, which
+//! 1. It is the same supply each time, and it is there until [`leave`](Wait::leave) was called, which
 //!    the owner does in its destructor. The owner is pinned once it has polled.
 //! 2. The state is `Waiting` from the moment on that the waiter has joined the line until the owner
 //!    has seen its verdict, or has taken it out.
@@ -12,9 +12,10 @@
 #![allow(unsafe_code)]
 
 use super::error::AcquireError;
-use super::gate::{Gate, Share};
-use super::line::{Verdict, Waiter};
+use super::gate::Share;
+use super::line::{NO_KEY, Verdict, Waiter};
 use super::stop::Stop;
+use super::supply::{Holding, Supply};
 use crate::intrusive::Identity;
 use crate::panic;
 use pin_project_lite::pin_project;
@@ -37,7 +38,8 @@ pin_project! {
 
 #[derive(Clone, Copy)]
 enum State {
-    New,
+    /// With the lane that it will join, if it is a line by keys.
+    New(u64),
     Waiting(Identity),
     Done,
 }
@@ -53,9 +55,15 @@ type Granted = Result<Share, AcquireError>;
 impl Wait {
     #[inline(always)]
     pub(super) fn new(asked: usize, place: &'static Location<'static>) -> Wait {
+        Wait::in_lane(asked, NO_KEY, place)
+    }
+
+    /// For a line by keys.
+    #[inline(always)]
+    pub(super) fn in_lane(asked: usize, lane: u64, place: &'static Location<'static>) -> Wait {
         Wait {
             waiter: Waiter::new(asked),
-            state: State::New,
+            state: State::New(lane),
             place,
             stop: Stop::new(),
             _pinned: PhantomPinned,
@@ -71,6 +79,15 @@ impl Wait {
         self.waiter.set_returns(returns);
     }
 
+    /// Tells whether it stands in the line, or was told there and does not know it yet.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting(_))
+    }
+
+    pub(super) fn waiter(&self) -> &Waiter {
+        &self.waiter
+    }
+
     /// Takes the permits at once, or when it is its turn.
     ///
     /// # Panics
@@ -81,26 +98,34 @@ impl Wait {
     ///
     /// Invariant 1.
     #[inline(always)]
-    pub(super) unsafe fn poll(self: Pin<&mut Self>, gate: &Gate, waker: &Waker) -> Poll<Granted> {
+    pub(super) unsafe fn poll(
+        self: Pin<&mut Self>,
+        supply: &impl Supply,
+        waker: &Waker,
+    ) -> Poll<Granted> {
         let asked = self.waiter.asked();
-        if matches!(self.state, State::New) && gate.take_fast(asked) {
+        if matches!(self.state, State::New(_)) && supply.take_fast(asked) {
             *self.project().state = State::Done;
             return Poll::Ready(Ok(Share::unbooked(asked)));
         }
         // SAFETY: the caller's promise.
-        unsafe { self.poll_slow(gate, waker) }
+        unsafe { self.poll_slow(supply, waker) }
     }
 
     /// # Safety
     ///
     /// Invariant 1.
     #[cold]
-    unsafe fn poll_slow(self: Pin<&mut Self>, gate: &Gate, waker: &Waker) -> Poll<Granted> {
+    unsafe fn poll_slow(
+        self: Pin<&mut Self>,
+        supply: &impl Supply,
+        waker: &Waker,
+    ) -> Poll<Granted> {
         match self.state {
             // SAFETY: the caller's promise.
-            State::New => unsafe { self.enter(gate, waker) },
+            State::New(lane) => unsafe { self.enter(supply, waker, lane) },
             // SAFETY: as above, and the state.
-            State::Waiting(shown) => unsafe { self.again(gate, waker, shown) },
+            State::Waiting(shown) => unsafe { self.again(supply, waker, shown) },
             State::Done => polled_after_ready(),
         }
     }
@@ -108,12 +133,17 @@ impl Wait {
     /// # Safety
     ///
     /// Invariant 1, and the waiter is new.
-    unsafe fn enter(mut self: Pin<&mut Self>, gate: &Gate, waker: &Waker) -> Poll<Granted> {
+    unsafe fn enter(
+        mut self: Pin<&mut Self>,
+        supply: &impl Supply,
+        waker: &Waker,
+        lane: u64,
+    ) -> Poll<Granted> {
         let this = self.as_mut().project();
         let waiter = this.waiter.into_ref().get_ref();
         // Before the lock: cloning a waker runs code of the user's.
         let new = waker.clone();
-        let mut held = gate.hold();
+        let mut held = supply.hold();
         let admitted = held.admit(waiter.asked(), waiter.returns(), this.place);
         if let Some(granted) = admitted.transpose() {
             *this.state = State::Done;
@@ -124,10 +154,21 @@ impl Wait {
         *this.state = State::Waiting(Identity::of(&new));
         let key = held.book(waiter.asked(), this.place);
         // SAFETY: the lock is held, the waiter is new, and `leave` is called before it goes (1).
-        unsafe { held.inner.line.join(waiter, new, key) };
-        drop(held);
+        unsafe { held.line().join(waiter, lane, new, key) };
+        if held.line().len() > 1 && held.line().is_first(waiter) {
+            // By its key it is before others, and may ask for less than they do.
+            supply.tell(held);
+            // SAFETY: it has joined.
+            if let Some(verdict) = unsafe { waiter.verdict() } {
+                *this.state = State::Done;
+                // SAFETY: it was told.
+                return Poll::Ready(unsafe { settle(waiter, verdict) });
+            }
+        } else {
+            drop(held);
+        }
         // SAFETY: the caller's promise, and it has joined.
-        unsafe { self.stay(gate, waker) }
+        unsafe { self.stay(supply, waker) }
     }
 
     /// Stays in the line, unless the task that polls it was cancelled: then it leaves. What it was
@@ -136,19 +177,19 @@ impl Wait {
     /// # Safety
     ///
     /// Invariant 1, and the state is `Waiting`.
-    unsafe fn stay(mut self: Pin<&mut Self>, gate: &Gate, waker: &Waker) -> Poll<Granted> {
+    unsafe fn stay(mut self: Pin<&mut Self>, supply: &impl Supply, waker: &Waker) -> Poll<Granted> {
         let Some(reason) = self.as_mut().project().stop.poll(waker) else { return Poll::Pending };
         // SAFETY: the caller's promise.
-        let told = unsafe { self.part(gate) };
+        let told = unsafe { self.part(supply) };
         Poll::Ready(told.unwrap_or(Err(AcquireError::Cancelled(reason))))
     }
 
     /// # Safety
     ///
     /// Invariant 1, and the state is `Waiting`.
-    unsafe fn again(
+    unsafe fn again<S: Supply>(
         mut self: Pin<&mut Self>,
-        gate: &Gate,
+        supply: &S,
         waker: &Waker,
         shown: Identity,
     ) -> Poll<Granted> {
@@ -156,11 +197,11 @@ impl Wait {
         let waiter = this.waiter.into_ref().get_ref();
         // SAFETY: it has joined the line.
         let mut verdict = unsafe { waiter.verdict() };
-        if verdict.is_none() && shown != Identity::of(waker) {
+        if verdict.is_none() && (S::NUDGES || shown != Identity::of(waker)) {
             // Before the lock: as in `enter`.
             let new = waker.clone();
             let identity = Identity::of(&new);
-            let held = gate.hold();
+            let held = supply.hold();
             // SAFETY: as above.
             verdict = unsafe { waiter.verdict() };
             let old = match verdict {
@@ -175,7 +216,7 @@ impl Wait {
         }
         let Some(verdict) = verdict else {
             // SAFETY: the caller's promise, and the state is still `Waiting`.
-            return unsafe { self.stay(gate, waker) };
+            return unsafe { self.stay(supply, waker) };
         };
         *this.state = State::Done;
         this.stop.end();
@@ -189,10 +230,10 @@ impl Wait {
     ///
     /// Invariant 1.
     #[inline(always)]
-    pub(super) unsafe fn leave(self: Pin<&mut Self>, gate: &Gate) {
+    pub(super) unsafe fn leave(self: Pin<&mut Self>, supply: &impl Supply) {
         if matches!(self.state, State::Waiting(_)) {
             // SAFETY: the caller's promise, and the state.
-            unsafe { self.leave_slow(gate) };
+            unsafe { self.leave_slow(supply) };
         }
     }
 
@@ -200,10 +241,10 @@ impl Wait {
     ///
     /// Invariant 1, and the state is `Waiting`.
     #[cold]
-    unsafe fn leave_slow(self: Pin<&mut Self>, gate: &Gate) {
+    unsafe fn leave_slow(self: Pin<&mut Self>, supply: &impl Supply) {
         // SAFETY: the caller's promise.
-        if let Some(Ok(share)) = unsafe { self.part(gate) } {
-            gate.give(share);
+        if let Some(Ok(share)) = unsafe { self.part(supply) } {
+            supply.give(share);
         }
     }
 
@@ -212,7 +253,7 @@ impl Wait {
     /// # Safety
     ///
     /// Invariant 1, and the state is `Waiting`.
-    unsafe fn part(self: Pin<&mut Self>, gate: &Gate) -> Option<Granted> {
+    unsafe fn part(self: Pin<&mut Self>, supply: &impl Supply) -> Option<Granted> {
         let this = self.project();
         let waiter = this.waiter.into_ref().get_ref();
         *this.state = State::Done;
@@ -220,18 +261,18 @@ impl Wait {
         // SAFETY: it has joined the line.
         let mut verdict = unsafe { waiter.verdict() };
         if verdict.is_none() {
-            let mut held = gate.hold();
+            let mut held = supply.hold();
             // SAFETY: as above.
             verdict = unsafe { waiter.verdict() };
             if verdict.is_none() {
-                // SAFETY: it has joined the line, was not told, and the lock is held.
-                unsafe { held.inner.line.part(waiter) };
-                // SAFETY: as above.
-                held.inner.holders.remove(unsafe { waiter.key() });
+                // SAFETY: it has joined the line, and the lock is held.
+                held.unbook(waiter, unsafe { waiter.key() });
+                // SAFETY: as above, and it was not told.
+                unsafe { held.line().part(waiter) };
                 // SAFETY: the lock is held.
                 let waker = unsafe { waiter.change_waker(None) };
                 // Those behind it may ask for less.
-                gate.tell(held);
+                supply.tell(held);
                 panic::drop_waker(waker);
                 return None;
             }

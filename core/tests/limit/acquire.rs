@@ -148,7 +148,7 @@ fn s05_a_semaphore_of_none_refuses_all() {
     let semaphore = Semaphore::new(0);
     let refused = poll(pin!(semaphore.acquire()), Waker::noop());
     let Poll::Ready(Err(error)) = refused else { panic!("{refused:?}") };
-    assert_eq!(error.to_string(), "asked for 1 permits of a semaphore with a capacity of 0");
+    assert_eq!(error.to_string(), "asked for 1 permits, which is more than the capacity of 0");
     assert!(matches!(semaphore.try_acquire(), Err(TryAcquireError::TooMany { .. })));
 }
 
@@ -182,5 +182,5 @@ fn s19_debug_and_errors_tell_what_there_is() {
     assert_eq!(format!("{acquire:?}"), format!("Acquire {{ asked: 2, semaphore: {shown}, .. }}"));
     assert_eq!(format!("{:?}", Semaphore::new(0)).matches("name").count(), 0);
     assert_eq!(TryAcquireError::NoPermits.to_string(), "there are not enough permits just now");
-    assert_eq!(AcquireError::Closed.to_string(), "the semaphore is closed");
+    assert_eq!(AcquireError::Closed.to_string(), "the limit is closed");
 }

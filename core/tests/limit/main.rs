@@ -30,6 +30,8 @@
 
 mod acquire;
 mod capacity;
+mod keyed;
+mod keyed_model;
 mod leave;
 mod model;
 mod permits;
