@@ -4,6 +4,7 @@
 //! made for every limit there will be. docs/LIMITS.md tells how and why.
 
 mod acquire;
+mod bucket;
 mod error;
 mod gate;
 mod held;
@@ -12,6 +13,7 @@ mod keyed;
 mod lanes;
 mod line;
 mod permit;
+mod rate;
 mod semaphore;
 mod slots;
 mod stop;
@@ -20,8 +22,10 @@ mod wait;
 mod waiting;
 
 pub use acquire::{Acquire, AcquireOwned};
+pub use bucket::Rate;
 pub use error::{AcquireError, TryAcquireError};
 pub use holders::HolderInfo;
 pub use keyed::KeyedSemaphore;
 pub use permit::{OwnedPermit, Permit};
+pub use rate::{AcquireRate, RateLimiter};
 pub use semaphore::Semaphore;

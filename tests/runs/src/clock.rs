@@ -87,6 +87,20 @@ impl Clock {
         true
     }
 
+    /// Lets so much time pass, from moment to moment that somebody waits for.
+    pub fn advance(&self, by: Duration) {
+        let end = self.now() + by;
+        while self.next().is_some_and(|at| at <= end) {
+            self.step();
+        }
+        self.lock().now = end;
+    }
+
+    /// Returns the next moment that somebody waits for.
+    pub fn next(&self) -> Option<Instant> {
+        self.lock().sleeps.first_key_value().map(|(&(at, _), _)| at)
+    }
+
     /// Drives the future on the executor, and goes on to the next moment whenever nothing is left to
     /// do before it.
     ///

@@ -29,8 +29,9 @@ fn w05_memory_is_of_the_keys_that_wait() {
         assert!((1..=250).contains(&a_key), "{a_key} bytes a key");
         assert_eq!(semaphore.waiting_keys(), WAIT);
         line.clear();
-        // The room for the next key stays.
-        assert!(ALLOCATED.allocated() - before < 2_000, "nothing is kept of a key");
+        // The room for the next key stays; and the harness has memory of its own, in its thread.
+        let kept = ALLOCATED.allocated().saturating_sub(before);
+        assert!(kept < 20 * WAIT, "nothing is kept of a key: {kept}");
     }
     // Whoever asks for a byte more ends the process: who need not wait needs none.
     drop(permit);
