@@ -40,7 +40,7 @@
 //! - Cancel what is in no nursery: [`CancelToken`]; hang a nursery on one: [`Builder::token`].
 //! - Limit how many children run at the same time: [`Builder::limit`], [`Nursery::reserve`]; how many
 //!   do something else at the same time: [`Semaphore`], [`KeyedSemaphore`] to be fair among tenants;
-//!   how often it is begun: [`RateLimiter`].
+//!   how often it is begun: [`RateLimiter`]; and [`Both`].
 //!
 //! # Runtimes
 //!
@@ -108,8 +108,8 @@ pub use group::finale::DeferError;
 pub use group::stray::strays;
 pub use id::{NurseryId, TaskId};
 pub use limit::{
-    Acquire, AcquireError, AcquireOwned, AcquireRate, HolderInfo, KeyedSemaphore, OwnedPermit,
-    Permit, Rate, RateLimiter, Semaphore, TryAcquireError,
+    Acquire, AcquireBoth, AcquireError, AcquireOwned, AcquireRate, Both, HolderInfo,
+    KeyedSemaphore, Limit, OwnedPermit, Permit, Rate, RateLimiter, Semaphore, TryAcquireError,
 };
 pub use named::Named;
 pub use nursery::Nursery;

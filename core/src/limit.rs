@@ -4,6 +4,7 @@
 //! made for every limit there will be. docs/LIMITS.md tells how and why.
 
 mod acquire;
+mod both;
 mod bucket;
 mod error;
 mod gate;
@@ -22,6 +23,7 @@ mod wait;
 mod waiting;
 
 pub use acquire::{Acquire, AcquireOwned};
+pub use both::{AcquireBoth, Both, Limit};
 pub use bucket::Rate;
 pub use error::{AcquireError, TryAcquireError};
 pub use holders::HolderInfo;

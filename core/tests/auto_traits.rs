@@ -68,9 +68,11 @@ fn table() {
     // S: Send, Y: Sync, U: Unpin, W: UnwindSafe, R: RefUnwindSafe.
     let table = table! {
         Acquire<'static>: "SY---"
+        AcquireBoth<'static, Semaphore, RateLimiter>: "SY---"
         AcquireError: "SYUWR"
         AcquireOwned: "SY---"
         AcquireRate<'static>: "SY---"
+        Both<'static, Semaphore, RateLimiter>: "SYUWR"
         Builder<E>: "SYU--"
         BlockingCx: "--UW-"
         CancelToken: "SYUWR"

@@ -7,6 +7,8 @@ pub use acquire::AcquireRate;
 
 use super::bucket::Rate;
 use super::error::TryAcquireError;
+use super::gate::Share;
+use super::supply::Supply;
 use crate::sync::Arc;
 use crate::time::Unsupported;
 use allhome_rt::Runtime;
@@ -37,7 +39,7 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 /// beside another future that is awaited alone.
 ///
 /// *Which one?* A semaphore limits how many do something at the same time, this one how often it
-/// is begun.
+/// is begun. [`Both`](crate::Both) for both.
 ///
 /// *Coming from elsewhere?* Go's `rate.Limiter` reserves a time for each caller, and gives back only
 /// what nobody reserved after it; here an acquire that is dropped leaves no trace. `governor` is
@@ -251,6 +253,11 @@ impl RateLimiter {
     #[track_caller]
     pub fn acquire_many(&self, count: usize) -> AcquireRate<'_> {
         AcquireRate::new(self, count, Location::caller())
+    }
+
+    /// Puts back what was taken and not used.
+    pub(super) fn give_back(&self, count: usize) {
+        self.meter.give(Share::unbooked(count));
     }
 }
 

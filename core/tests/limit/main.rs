@@ -29,6 +29,7 @@
 #![cfg(not(loom))]
 
 mod acquire;
+mod both;
 mod capacity;
 mod keyed;
 mod keyed_model;

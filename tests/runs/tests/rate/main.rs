@@ -1,5 +1,6 @@
 //! Rate limits: the clauses Q of docs/SPEC.md, on a clock that the test moves.
 
+mod both;
 mod leave;
 mod model;
 mod odd;
