@@ -3,8 +3,8 @@
 //! with a limit. Or `count token|wait|cancel[_peer] N`: a token's child made and
 //! dropped, a waiter entered and dropped, a child with a waiter cancelled, N times. Or
 //! `count SEMAPHORE/1|5|try|handoff N`: so many permits acquired and given back, one tried for, one
-//! handed on; SEMAPHORE is semaphore (ours), tokio, async-lock, futures-intrusive or mea. For
-//! callgrind; see `rmw.sh`.
+//! handed on; SEMAPHORE is semaphore (ours), tokio, async-lock, futures-intrusive or mea, or nothing,
+//! for what the bench itself costs. For callgrind; see `rmw.sh`.
 
 use std::process::ExitCode;
 

@@ -13,7 +13,7 @@ use std::thread;
 use crate::case::{Case, Goal, Measure, Side};
 use crate::host::{FLAVORS, Flavor, Host};
 use crate::watch::{Sample, Watch};
-use peer::{AsyncLock, Intrusive, Mea, Ours, Peer, Tokio};
+use peer::{AsyncLock, Intrusive, Mea, Nothing, Ours, Peer, Tokio};
 
 /// Operations in one pass of what takes nanoseconds.
 const MANY: u64 = 1_000;
@@ -216,19 +216,24 @@ enum Holds {
 impl Holds {
     /// What a task does with its permit.
     async fn work(self) {
-        if let Holds::NoWait = self {
-            return;
+        match self {
+            Holds::NoWait => (),
+            Holds::Yield => give_way().await,
         }
-        let mut yielded = false;
-        poll_fn(|cx| {
-            if std::mem::replace(&mut yielded, true) {
-                return Poll::Ready(());
-            }
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
     }
+}
+
+/// Lets the other tasks have a turn.
+async fn give_way() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// 64 tasks take turns.
@@ -258,6 +263,25 @@ fn tasks(flavor: Flavor, permits: usize, holds: Holds) -> Case {
             })
         })
     }
+    /// What no fair semaphore can avoid: a task that waits is woken and polled again.
+    fn switches(host: &Rc<Host>) -> Side {
+        let host = Rc::clone(host);
+        Side::new("switches", move |times| {
+            host.run(async move {
+                let watch = Watch::start();
+                let task = || async move {
+                    for _ in 0..2 * times * TURNS {
+                        give_way().await;
+                    }
+                };
+                let tasks: Vec<_> = (0..TASKS).map(|_| tokio::spawn(task())).collect();
+                for task in tasks {
+                    task.await.expect("it ended");
+                }
+                watch.stop()
+            })
+        })
+    }
     let held = match holds {
         Holds::NoWait => "no_wait",
         Holds::Yield => "yield",
@@ -265,12 +289,16 @@ fn tasks(flavor: Flavor, permits: usize, holds: Holds) -> Case {
     let name = format!("{TASKS}_tasks/{permits}_permits/{flavor}/{held}");
     case(&name, TASKS * TURNS, move || {
         let host = Rc::new(Host::new(flavor));
-        vec![
+        let mut sides = vec![
             side::<Ours>(&host, permits, holds),
             side::<Tokio>(&host, permits, holds).goal(Goal::Ratio(0.75)),
             side::<Intrusive>(&host, permits, holds).goal(Goal::Ratio(0.75)),
             side::<AsyncLock>(&host, permits, holds),
-        ]
+        ];
+        if let Holds::Yield = holds {
+            sides.push(switches(&host));
+        }
+        sides
     })
 }
 
@@ -307,6 +335,7 @@ pub fn count(side: &str, n: usize) -> bool {
         "async-lock" => run::<AsyncLock>(what, n),
         "futures-intrusive" => run::<Intrusive>(what, n),
         "mea" => run::<Mea>(what, n),
+        "nothing" => run::<Nothing>(what, n),
         _ => false,
     }
 }

@@ -20,6 +20,28 @@ pub(super) type AsyncLock = async_lock::Semaphore;
 pub(super) type Intrusive = intrusive::Semaphore;
 pub(super) type Mea = mea::semaphore::Semaphore;
 
+/// No semaphore at all: what a bench costs that does nothing, to be subtracted.
+pub(super) struct Nothing(usize);
+
+impl Peer for Nothing {
+    type Grant<'a> = Result<&'a usize, allhome::AcquireError>;
+    const NAME: &'static str = "nothing";
+
+    fn new(permits: usize) -> Self {
+        Nothing(permits)
+    }
+
+    #[inline]
+    fn acquire(&self, _: usize) -> impl Future<Output = Self::Grant<'_>> + Send {
+        std::future::ready(Ok(&self.0))
+    }
+
+    #[inline]
+    fn try_acquire(&self, _: usize) -> bool {
+        black_box(Some(&self.0)).is_some()
+    }
+}
+
 impl Peer for Ours {
     type Grant<'a> = Result<allhome::Permit<'a>, allhome::AcquireError>;
     const NAME: &'static str = "ours";
