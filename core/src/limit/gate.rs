@@ -253,6 +253,7 @@ impl Supply for Gate {
     }
 
     /// Takes the lock, and the word with it.
+    #[inline]
     fn hold(&self) -> Held<'_> {
         let inner = self.inner.lock();
         // Relaxed: if `HELD` is set, the word was stored by a holder of the lock.

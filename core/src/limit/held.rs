@@ -79,10 +79,12 @@ impl<'a> Held<'a> {
 }
 
 impl Holding for Held<'_> {
+    #[inline]
     fn line(&mut self) -> &mut Line {
         &mut self.inner.line
     }
 
+    #[inline]
     fn admit(
         &mut self,
         asked: usize,
@@ -105,14 +107,17 @@ impl Holding for Held<'_> {
         Ok(Some(Share { count: asked, key }))
     }
 
+    #[inline]
     fn book(&mut self, asked: usize, place: &'static Location<'static>) -> Key {
         self.inner.holders.add(asked, true, place)
     }
 
+    #[inline]
     fn unbook(&mut self, _: &Waiter, key: Key) {
         self.inner.holders.remove(key);
     }
 
+    #[inline]
     fn tell_next(&mut self) -> Option<Waker> {
         if self.inner.line.has_doomed() {
             let (waker, key) = self.inner.line.tell_doomed()?;
@@ -134,6 +139,7 @@ impl Holding for Held<'_> {
 }
 
 impl Drop for Held<'_> {
+    #[inline]
     fn drop(&mut self) {
         let inner = &*self.inner;
         let held = self.gate.keeps_book || !inner.line.is_empty() || inner.debt > 0;

@@ -93,6 +93,7 @@ impl Holders {
         self.0 = keep.then(Slab::new);
     }
 
+    #[inline]
     pub(super) fn add(
         &mut self,
         count: usize,

@@ -227,6 +227,7 @@ impl Line {
     }
 
     /// Returns who is the next to be served.
+    #[inline]
     fn next(&self) -> Option<NonNull<Waiter>> {
         let head = self.waiting.oldest();
         match self.returning.oldest() {
@@ -237,6 +238,7 @@ impl Line {
     }
 
     /// Returns what the first in the line asks for, and its key.
+    #[inline]
     pub(super) fn first(&self) -> Option<(usize, Key)> {
         // SAFETY: who stands in the line is there (invariant 1).
         let first = unsafe { self.next()?.as_ref() };
@@ -264,6 +266,7 @@ impl Line {
     ///
     /// It is new, it stays where it is until it was told or has [parted](Line::part), and the
     /// caller holds the lock of the line.
+    #[inline]
     pub(super) unsafe fn join(&mut self, waiter: &Waiter, lane: u64, waker: Waker, key: Key) {
         let slot = MaybeUninit::new(Slot { waker: Some(waker), verdict: None, key, lane });
         // SAFETY: it stands in no line yet: it is the caller's.
@@ -295,6 +298,7 @@ impl Line {
     }
 
     /// Calls `f` with the queue in which it stands while it waits.
+    #[inline]
     fn change<R>(
         &mut self,
         waiter: &Waiter,
@@ -305,6 +309,7 @@ impl Line {
     }
 
     /// Tells the first in the line, and returns how to wake it.
+    #[inline]
     pub(super) fn tell_first(&mut self, verdict: Verdict) -> Option<Waker> {
         // SAFETY: who stands in the line is there (invariant 1).
         let first = unsafe { self.next()?.as_ref() };

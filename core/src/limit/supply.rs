@@ -31,6 +31,7 @@ pub(super) trait Supply {
     fn give(&self, share: Share);
 
     /// Tells all whose turn it is, and lets go. State first: whoever is woken finds it as it is.
+    #[inline]
     fn tell<'a>(&'a self, mut held: Self::Held<'a>) {
         let Some(first) = held.tell_next() else { return };
         match held.tell_next() {

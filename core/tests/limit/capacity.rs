@@ -84,6 +84,23 @@ fn s12_growing_serves_the_line_in_order() {
 }
 
 #[test]
+fn s12_growing_and_shrinking_open_and_closed() {
+    for size in 0..4 {
+        for to in 0..8 {
+            for closed in [false, true] {
+                let semaphore = Semaphore::new(size);
+                assert_eq!(closed && semaphore.close(), closed);
+                semaphore.resize(to);
+                assert_eq!((semaphore.available(), semaphore.capacity()), (to, to));
+                assert_eq!(semaphore.is_closed(), closed);
+                semaphore.resize(size);
+                assert_eq!((semaphore.available(), semaphore.capacity()), (size, size));
+            }
+        }
+    }
+}
+
+#[test]
 fn s12_a_semaphore_of_none_may_grow() {
     let semaphore = Semaphore::new(0);
     semaphore.resize(1);

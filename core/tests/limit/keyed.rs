@@ -1,6 +1,6 @@
 //! Turns among keys: the clauses W of docs/SPEC.md.
 
-use super::{Count, Waiting, poll, take};
+use super::{Count, Waiting, drop_out_of_order, poll, take};
 use allhome::{AcquireError, KeyedSemaphore, Permit, Semaphore, TryAcquireError};
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::SeqCst};
@@ -187,17 +187,7 @@ fn w06_in_any_order() {
     let semaphore = KeyedSemaphore::<usize>::new(1);
     let permit = take(semaphore.semaphore(), 1);
     let mut line: Vec<_> = (0..600).map(|at| Some(queue(&semaphore, &(at % 7), 1))).collect();
-    let (mut at, mut left) = (0, line.len());
-    while left > 1 {
-        // 7 has no factor in common with 599: it visits all but the last.
-        at = (at + 7) % 599;
-        if line[at].take().is_some() {
-            left -= 1;
-        } else {
-            at += 1;
-        }
-        assert_eq!(semaphore.semaphore().waiters(), left);
-    }
+    drop_out_of_order(&mut line, || semaphore.semaphore().waiters());
     assert_eq!(semaphore.waiting_keys(), 1);
     drop(permit);
     assert_eq!(line[599].take().expect("the last").granted().count(), 1);

@@ -1,6 +1,6 @@
 //! Acquires that are dropped, in every window.
 
-use super::{Count, calls, poll, queue, take};
+use super::{Count, calls, drop_out_of_order, poll, queue, take};
 use allhome::{Semaphore, TryAcquireError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -75,17 +75,7 @@ fn s07_in_any_order() {
     let semaphore = Semaphore::new(1);
     let permit = take(&semaphore, 1);
     let mut line: Vec<_> = (0..1_000).map(|_| Some(queue(&semaphore, 1))).collect();
-    let (mut at, mut left) = (0, line.len());
-    while left > 1 {
-        // 7 has no factor in common with 1,000 - 1, and visits all but the last.
-        at = (at + 7) % 999;
-        if line[at].take().is_some() {
-            left -= 1;
-        } else {
-            at += 1;
-        }
-        assert_eq!(semaphore.waiters(), left);
-    }
+    drop_out_of_order(&mut line, || semaphore.waiters());
     drop(permit);
     assert_eq!(line[999].take().expect("the last").granted().count(), 1);
     assert_eq!(semaphore.available(), 1);

@@ -30,6 +30,23 @@ fn s14_split_and_merge_keep_the_count() {
 }
 
 #[test]
+fn s14_split_to_nothing() {
+    let semaphore = Semaphore::new(5);
+    let mut three = take(&semaphore, 3);
+    let mut one = three.split(1).unwrap();
+    let none = three.split(0).unwrap();
+    drop(three);
+    assert_eq!(semaphore.available(), 4);
+    let all = one.split(1).unwrap();
+    assert_eq!((one.count(), all.count()), (0, 1));
+    assert!(one.split(1).is_none());
+    drop((one, none));
+    assert_eq!(semaphore.available(), 4, "nothing comes back of nothing");
+    drop(all);
+    assert_eq!(semaphore.available(), 5);
+}
+
+#[test]
 fn s14_merged_permits_come_back_at_once() {
     let semaphore = Semaphore::new(3);
     let mut one = take(&semaphore, 1);

@@ -1,12 +1,12 @@
 //! Wakers: which, how often, and what they may do.
 
 use super::{Count, calls, poll, queue, raw, take};
-use allhome::{Acquire, Semaphore};
+use allhome::{Acquire, AcquireError, OwnedPermit, Semaphore};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
+use std::task::{Poll, RawWaker, RawWakerVTable, Wake, Waker};
 
 #[test]
 fn s08_the_latest_waker_is_woken_once() {
@@ -95,6 +95,39 @@ fn s09_a_waker_may_use_the_semaphore() {
         assert!(matches!(poll(acquire.as_mut(), Waker::noop()), Poll::Ready(Ok(_))));
     }
     assert_eq!(semaphore.available(), 2);
+}
+
+/// A waker that gives a permit back when it is dropped: replaced, told, or left behind.
+#[test]
+fn s09_a_waker_that_owns_a_permit() {
+    struct Owns {
+        _permit: Option<OwnedPermit>,
+    }
+    impl Wake for Owns {
+        fn wake(self: Arc<Self>) {}
+    }
+    let semaphore = Arc::new(Semaphore::new(1));
+    let owning = || Waker::from(Arc::new(Owns { _permit: semaphore.try_acquire_owned().ok() }));
+    let waits =
+        |acquire: &mut Pin<Box<Acquire<'_>>>| poll(acquire.as_mut(), &owning()).is_pending();
+
+    let mut acquire = Box::pin(semaphore.acquire());
+    assert!(waits(&mut acquire));
+    // The old waker's permit is for the one whose waker it was.
+    assert!(waits(&mut acquire));
+    assert!(matches!(poll(acquire.as_mut(), Waker::noop()), Poll::Ready(Ok(_))));
+    assert_eq!(semaphore.available(), 1);
+
+    let mut left = Box::pin(semaphore.acquire());
+    assert!(waits(&mut left));
+    drop(left);
+    assert_eq!(semaphore.available(), 1);
+
+    let mut told = Box::pin(semaphore.acquire());
+    assert!(waits(&mut told));
+    semaphore.close();
+    assert_eq!(semaphore.available(), 1);
+    assert!(matches!(poll(told.as_mut(), Waker::noop()), Poll::Ready(Err(AcquireError::Closed))));
 }
 
 fn queue_none(semaphore: &Semaphore) -> Acquire<'_> {
