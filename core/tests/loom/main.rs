@@ -28,6 +28,7 @@ mod heap;
 mod home;
 mod kid;
 mod limit;
+mod limits;
 mod manual;
 mod nested;
 mod shield;
