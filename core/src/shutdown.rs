@@ -131,13 +131,15 @@ impl Shutdown {
     /// let run = server.run(async |n| {
     ///     n.named("listener").spawn(std::future::pending());
     ///     let ladder = Ladder { drain: std::time::Duration::ZERO, ..Ladder::default() };
-    ///     Ok(n.shutdown(ladder).when_raised().await.unwrap())
+    ///     let shutdown = n.shutdown(ladder).when_raised();
+    ///     let thread = std::thread::spawn(move || operator.step(Reason::new("maintenance")));
+    ///     let report = shutdown.await.unwrap();
+    ///     thread.join().unwrap();
+    ///     Ok(report)
     /// });
-    /// let thread = std::thread::spawn(move || operator.step(Reason::new("maintenance")));
     /// let report = block_on(run).unwrap();
     /// assert_eq!(report.level(), Level::Cancelled);
     /// assert_eq!(report.stragglers()[0].name(), Some("listener"));
-    /// # thread.join().unwrap();
     /// # }
     /// ```
     pub fn when_raised(mut self) -> Shutdown {

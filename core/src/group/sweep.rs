@@ -154,30 +154,32 @@ impl Group {
 
     fn raise_child<T, E>(&self, handle: &Handle<T, E>, level: Level, reason: &Reason) -> bool {
         let number = handle.header().number();
-        let (first, token) = {
+        let (first, token, nested) = {
             let mut registry = self.lock();
             let Some(first) = registry.keep_reason(handle, reason) else { return false };
-            (first, registry.tokens.task(number))
+            // One that is opened from now on has that reason from its start.
+            (first, registry.tokens.task(number), registry.nested_of(handle))
         };
         // First, so that the last poll finds it cancelled.
         if let Some(token) = token {
             token.raise(level, first);
         }
+        // Before the task is told: its last poll, which may be under way at once, is that of the bodies
+        // inside it, too.
+        for group in nested.into_iter().filter(|group| !group.shielded) {
+            group.raise_tree(level, reason);
+        }
         let ends = self.ends();
-        let (told, nested, waker) = {
+        let (told, waker) = {
             let mut registry = self.lock();
-            let nested = registry.nested_of(handle);
             let Some(told) = registry.tell_one(handle, level) else { return true };
             let mut waker = None;
             if level == Level::Cancelled && self.grace().is_some() {
                 self.begin_grace(&mut registry.clock, &ends, Some(number));
                 waker = registry.run_waker.take();
             }
-            (told, nested, waker)
+            (told, waker)
         };
-        for group in nested.into_iter().filter(|group| !group.shielded) {
-            group.raise_tree(level, reason);
-        }
         self.see_to(told, reason);
         if let Some(waker) = waker {
             panic::wake(waker);

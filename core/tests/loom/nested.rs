@@ -3,7 +3,7 @@
 use crate::home::{Fault, Home};
 use crate::kid::{Kid, Until};
 use crate::model;
-use allhome::nursery;
+use allhome::{Child, nursery};
 use loom::thread;
 use std::future::Future;
 use std::sync::Arc;
@@ -70,6 +70,44 @@ fn c07_cancel_versus_last_of_the_inner_nursery() {
         assert!(home.settle([outer, other.join().unwrap()]));
         assert!(went_on.load(Relaxed), "it was destroyed where it waited");
         book.check();
+        home.close();
+    });
+}
+
+/// A child that opens a nursery whose body ends when it sees a cancel.
+async fn asks_in_a_body(began: Arc<AtomicBool>, ended: Arc<AtomicBool>) -> Result<(), Fault> {
+    began.store(true, Relaxed);
+    let inner = nursery::<Fault>().run(|_| {
+        std::future::poll_fn(|_| {
+            if allhome::is_cancelled() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        })
+    });
+    drop(inner.await);
+    ended.store(true, Relaxed);
+    Ok(())
+}
+
+#[inline(never)]
+fn home_of_one_who_asks() -> (Home, Child<(), Fault>, [Arc<AtomicBool>; 2]) {
+    let [began, ended] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+    let child = Box::pin(asks_in_a_body(began.clone(), ended.clone()));
+    let (home, child) = Home::open(move |n| n.fork(child));
+    (home, child, [began, ended])
+}
+
+/// The child alone is cancelled while it is polled: its last poll shows that in the body, too.
+#[test]
+fn c04_cancel_of_the_child_versus_a_poll_of_the_body_inside() {
+    model(|| {
+        let (mut home, child, [began, ended]) = home_of_one_who_asks();
+        let outer = home.manual.job();
+        let other = thread::spawn(move || outer.run());
+        assert!(child.cancel());
+        let outer = other.join().unwrap();
+        drop(child);
+        assert!(home.settle([outer]));
+        let seen = ended.load(Relaxed) || !began.load(Relaxed);
+        assert!(seen, "it was destroyed, and had not seen the cancel");
         home.close();
     });
 }
