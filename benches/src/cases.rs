@@ -5,6 +5,7 @@ mod ambient;
 mod churn;
 mod memory;
 mod semaphore;
+mod simulator;
 mod spawn;
 mod token;
 
@@ -20,6 +21,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(token::cases());
     cases.extend(semaphore::cases());
     cases.extend(ambient::cases());
+    cases.extend(simulator::cases());
     cases.extend(churn::cases());
     cases
 }

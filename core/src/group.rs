@@ -19,6 +19,7 @@
 //! One lock at a time: a parent's lock is never held with a child's. Wakers, hooks, destructors of
 //! the user's and calls to the runtime run with no lock held.
 
+mod apart;
 mod blocking;
 mod carrier;
 pub(crate) mod clock;
@@ -191,6 +192,9 @@ impl Group {
     ///
     /// If the nursery takes no more, the future is dropped unpolled, and the reason comes back.
     pub(crate) fn admit(self: &Arc<Self>, fresh: Fresh) -> Result<TaskId, Reason> {
+        if self.runtime.keeps_tasks_apart() {
+            return self.admit_apart(fresh);
+        }
         let mut registry = self.gate()?;
         let number = registry.admit(self, fresh);
         self.occupy(registry);

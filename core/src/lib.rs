@@ -52,6 +52,7 @@
 //! | `smol` | `Smol` | smol: its own threads, or an executor of yours |
 //! | `async-std` | `AsyncStd` | async-std |
 //! | `executors` | `ThreadPool`, `block_on` | no other runtime at all |
+//! | `executors` | `Simulator`, `sim` | tests: virtual time, schedules, replay, injection |
 //!
 //! One more feature, `signals`, gives the token that SIGINT and SIGTERM raise, on Unix.
 //!
@@ -86,7 +87,11 @@ mod scope;
 mod shutdown;
 #[cfg(all(feature = "signals", unix))]
 mod signals;
+#[cfg(feature = "executors")]
+pub mod sim;
 mod slot;
+#[cfg_attr(not(feature = "executors"), allow(dead_code, reason = "only a simulator injects"))]
+mod strike;
 mod sync;
 mod time;
 mod tree;
@@ -144,7 +149,13 @@ pub use allhome_tokio::{Tokio, TokioHandle};
 
 #[cfg(feature = "executors")]
 pub use allhome_executors::{ThreadPool, block_on};
+#[cfg(feature = "executors")]
+pub use sim::Simulator;
 
 #[cfg(all(doctest, feature = "executors"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+#[cfg(all(doctest, feature = "executors"))]
+#[doc = include_str!("../../docs/SIMULATOR.md")]
+struct Simulators;

@@ -3,6 +3,7 @@
 //! - [`block_on`] runs one future on the calling thread.
 //! - [`ThreadPool`] runs tasks on a fixed number of threads and has a timer and threads for
 //!   blocking work, so everything that a nursery can ask of a runtime.
+//! - [`sim`] runs tasks for tests: one thread, a virtual clock, and a seed that decides who runs.
 //!
 //! Nothing here does input or output; whatever does and wakes its tasks through their wakers can
 //! be used in them.
@@ -41,6 +42,7 @@
 
 mod block_on;
 mod pool;
+pub mod sim;
 
 mod blocking;
 mod timer;

@@ -1,6 +1,7 @@
 //! The one place where a panic of foreign code is caught: a task's poll, a destructor, a waker, a
 //! job. A worker survives all of them.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Calls `f` and returns what it returned, or `None` if it panicked.
@@ -18,4 +19,12 @@ pub(crate) fn contain<T>(f: impl FnOnce() -> T) -> Option<T> {
             None
         }
     }
+}
+
+/// Returns the text that a panic was raised with, and drops its payload.
+pub(crate) fn message_of(payload: Box<dyn Any + Send>) -> String {
+    let text = payload.downcast_ref::<&'static str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    contain(|| drop(payload));
+    text.unwrap_or_else(|| "a payload that is not text".to_owned())
 }

@@ -31,6 +31,7 @@ pub struct Runtime {
 struct Parts {
     name: &'static str,
     threads: usize,
+    apart: bool,
     spawn: Box<dyn Spawn>,
     timer: Option<Arc<dyn Timer>>,
     blocking: Option<Box<dyn SpawnBlocking>>,
@@ -45,8 +46,9 @@ impl Runtime {
     /// Starts a runtime to which more capabilities can be added.
     pub fn builder(name: &'static str, spawn: impl Spawn + 'static) -> RuntimeBuilder {
         let threads = spawn.threads().max(1);
+        let apart = spawn.keeps_tasks_apart();
         let spawn = Box::new(spawn);
-        RuntimeBuilder { parts: Parts { name, threads, spawn, timer: None, blocking: None } }
+        RuntimeBuilder { parts: Parts { name, threads, apart, spawn, timer: None, blocking: None } }
     }
 
     /// Returns the name that error messages and dumps use.
@@ -57,6 +59,11 @@ impl Runtime {
     /// Returns how many tasks it can poll at once; at least 1.
     pub fn threads(&self) -> usize {
         self.parts.threads
+    }
+
+    /// Tells whether every child is to be a task of its own from its first poll.
+    pub fn keeps_tasks_apart(&self) -> bool {
+        self.parts.apart
     }
 
     /// Returns the timer, if the runtime has one.

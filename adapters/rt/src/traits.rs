@@ -40,6 +40,16 @@ pub trait Spawn: Send + Sync {
         static CORES: OnceLock<usize> = OnceLock::new();
         *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
     }
+
+    /// Tells whether every child of a nursery is to be a task of its own here, from its first poll;
+    /// asked once, when a [`Runtime`](crate::Runtime) is made. Default: no, and children that wait
+    /// share tasks.
+    ///
+    /// It is for runtimes that choose who is polled next, and so have to see whom there is to choose
+    /// from: simulators, above all. It costs a task for each child.
+    fn keeps_tasks_apart(&self) -> bool {
+        false
+    }
 }
 
 /// Runs [`LocalTask`]s, which stay on the thread they were spawned on.

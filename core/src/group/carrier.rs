@@ -53,7 +53,7 @@ const BIND_AFTER: u32 = 16;
 static MARKS: [u8; 2] = [0; 2];
 
 impl Role {
-    fn mark(self) -> *mut () {
+    pub(super) fn mark(self) -> *mut () {
         match self {
             Role::Free => std::ptr::null_mut(),
             Role::Spare => (&raw const MARKS[0]).cast_mut().cast(),
@@ -62,7 +62,7 @@ impl Role {
     }
 
     /// Takes what a carrier carries out of its slot, or its role if it carries nobody.
-    fn from_slot(slot: &mut Slot) -> Result<Carried, Role> {
+    pub(super) fn from_slot(slot: &mut Slot) -> Result<Carried, Role> {
         for role in [Role::Free, Role::Spare, Role::Parked] {
             if slot.get() == role.mark() {
                 slot.take();

@@ -1,0 +1,228 @@
+//! Who decides: every decision of a run goes through here, so that every run can be replayed.
+//!
+//! # Invariants
+//!
+//! 1. A decision between fewer than two options is none: it has no position and is not recorded.
+//! 2. Option 0 is what would be done without a chooser: the one who has waited longest, no fault.
+//! 3. A list of choices that is replayed in the same program with the same settings meets the same
+//!    options; where it does not (the program was changed, or the list shortened), an option that
+//!    is not there counts as 0.
+
+use super::choices::Choices;
+use super::rng::Rng;
+use std::collections::BTreeMap;
+
+/// One fault in so many decisions about one, where the seed decides.
+const FAULT_RARITY: usize = 16;
+
+pub(super) enum Strategy {
+    /// Option 0 everywhere.
+    Fifo,
+    Random(Rng),
+    Pct(Pct),
+    /// These, and 0 everywhere else.
+    Listed(Choices),
+}
+
+pub(super) struct Chooser {
+    strategy: Strategy,
+    /// How many decisions there were.
+    position: u64,
+    choices: Choices,
+    /// The next of a list to be taken.
+    next_listed: usize,
+    /// The options that each of the first decisions had, and what was taken; up to `keep`.
+    made: Vec<Made>,
+    keep: usize,
+}
+
+/// A decision.
+#[derive(Clone, Copy)]
+pub(super) struct Made {
+    pub(super) option: u32,
+    pub(super) options: u32,
+}
+
+impl Chooser {
+    pub(super) fn new(strategy: Strategy) -> Chooser {
+        Chooser {
+            strategy,
+            position: 0,
+            choices: Choices::default(),
+            next_listed: 0,
+            made: Vec::new(),
+            keep: 0,
+        }
+    }
+
+    /// Keeps what the first `keep` decisions were between.
+    pub(super) fn keeping(self, keep: usize) -> Chooser {
+        Chooser { keep, ..self }
+    }
+
+    /// Returns what was decided so far.
+    pub(super) fn choices(&self) -> &Choices {
+        &self.choices
+    }
+
+    /// Returns the decisions that were kept, and how many there were in all.
+    pub(super) fn made(&self) -> (&[Made], u64) {
+        (&self.made, self.position)
+    }
+
+    /// Decides who runs next: one of those that `ids` names, longest waiting first.
+    pub(super) fn next_task(&mut self, ids: impl ExactSizeIterator<Item = u64>) -> usize {
+        let options = ids.len();
+        if let Strategy::Pct(pct) = &mut self.strategy {
+            // It counts steps, those without a choice as well.
+            let option = pct.pick(ids);
+            return self.decide(options, |_| option);
+        }
+        self.decide(options, |rng| rng.below(options))
+    }
+
+    /// A task was woken in its own poll: it gives others a turn, or is one of those that ask again
+    /// and again whether something has happened.
+    pub(super) fn yields(&mut self, id: u64) {
+        if let Strategy::Pct(pct) = &mut self.strategy {
+            pct.priorities.remove(&id);
+        }
+    }
+
+    /// Decides whether a fault happens.
+    pub(super) fn fault(&mut self) -> bool {
+        self.decide(2, |rng| usize::from(rng.below(FAULT_RARITY) == 0)) == 1
+    }
+
+    /// Decides which of so many suffers from a fault.
+    pub(super) fn victim(&mut self, options: usize) -> usize {
+        self.decide(options, |rng| rng.below(options))
+    }
+
+    fn decide(&mut self, options: usize, draw: impl FnOnce(&mut Rng) -> usize) -> usize {
+        if options < 2 {
+            return 0;
+        }
+        let option = match &mut self.strategy {
+            Strategy::Fifo => 0,
+            Strategy::Random(rng) => draw(rng),
+            Strategy::Pct(pct) => draw(&mut pct.rng),
+            Strategy::Listed(listed) => match listed.taken.get(self.next_listed) {
+                Some(&(at, option)) if at == self.position => {
+                    self.next_listed += 1;
+                    if (option as usize) < options { option as usize } else { 0 }
+                }
+                _ => 0,
+            },
+        };
+        self.choices.push(self.position, option as u32);
+        if self.made.len() < self.keep {
+            self.made.push(Made { option: option as u32, options: options as u32 });
+        }
+        self.position += 1;
+        option
+    }
+}
+
+/// Priorities with a few random changes: S. Burckhardt, P. Kothari, M. Musuvathi, S. Nagarakatte,
+/// "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs", ASPLOS 2010.
+///
+/// Whoever has the highest priority runs. A bug that needs `d` orderings, in a program of `n` tasks
+/// and `k` steps, is found in a run with a chance of at least 1 in `n * k^(d-1)`, with `d-1` changes.
+///
+/// Beyond the paper, a task that wakes itself gets a new priority: one that spins until another has
+/// done something would spin for ever if it kept the highest.
+pub(super) struct Pct {
+    rng: Rng,
+    priorities: BTreeMap<u64, u64>,
+    /// The steps after which whoever has run falls to this priority, in no order of the two. Those
+    /// that tasks start with are above all these.
+    changes: BTreeMap<u64, u64>,
+    step: u64,
+}
+
+const FIRST_HIGH: u64 = 1 << 32;
+
+impl Pct {
+    /// Makes a schedule of so many changes for a program of about so many steps.
+    pub(super) fn new(seed: u64, changes: usize, steps: u64) -> Pct {
+        let mut rng = Rng::new(seed);
+        let steps = steps.max(1) as usize;
+        let changes = (0..changes as u64).map(|low| (rng.below(steps) as u64 + 1, low)).collect();
+        Pct { rng, priorities: BTreeMap::new(), changes, step: 0 }
+    }
+
+    fn pick(&mut self, ids: impl Iterator<Item = u64>) -> usize {
+        self.step += 1;
+        let mut best = (0, 0, 0);
+        for (index, id) in ids.enumerate() {
+            let rng = &mut self.rng;
+            let priority =
+                *self.priorities.entry(id).or_insert_with(|| FIRST_HIGH + (rng.next() >> 1));
+            if index == 0 || priority > best.0 {
+                best = (priority, index, id);
+            }
+        }
+        if let Some(low) = self.changes.get(&self.step) {
+            self.priorities.insert(best.2, *low);
+        }
+        best.1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn random_then_listed_decides_the_same() {
+        let mut first = Chooser::new(Strategy::Random(Rng::new(7))).keeping(100);
+        let decide = |chooser: &mut Chooser| {
+            (1..30)
+                .map(|options| chooser.next_task(vec![0; options].into_iter()))
+                .collect::<Vec<_>>()
+        };
+        let seen = decide(&mut first);
+        let mut second = Chooser::new(Strategy::Listed(first.choices().clone()));
+        assert_eq!(decide(&mut second), seen);
+        assert_eq!(second.choices(), first.choices());
+        assert_eq!(first.made().1, 28, "one option is no decision");
+    }
+
+    #[test]
+    fn listed_option_that_is_not_there_is_the_first() {
+        let mut chooser = Chooser::new(Strategy::Listed("sim1/0=5/1=1".parse().unwrap()));
+        assert_eq!(chooser.victim(3), 0);
+        assert_eq!(chooser.victim(3), 1);
+        assert_eq!(chooser.choices().to_string(), "sim1/1=1");
+    }
+
+    #[test]
+    fn pct_without_changes_stays_with_one_task() {
+        let mut chooser = Chooser::new(Strategy::Pct(Pct::new(3, 0, 10)));
+        let first = chooser.next_task([1, 2, 3].into_iter());
+        assert!((0..20).all(|_| chooser.next_task([1, 2, 3].into_iter()) == first));
+    }
+
+    #[test]
+    fn pct_task_that_spins_gets_out_of_the_way() {
+        let mut chooser = Chooser::new(Strategy::Pct(Pct::new(3, 0, 10)));
+        let picked: BTreeSet<_> = (0..50)
+            .map(|_| {
+                let picked = chooser.next_task([1, 2, 3].into_iter());
+                chooser.yields(picked as u64 + 1);
+                picked
+            })
+            .collect();
+        assert_eq!(picked.len(), 3);
+    }
+
+    #[test]
+    fn pct_with_a_change_goes_on_to_another() {
+        let mut chooser = Chooser::new(Strategy::Pct(Pct::new(3, 1, 10)));
+        let picked: BTreeSet<_> =
+            (0..20).map(|_| chooser.next_task([1, 2, 3].into_iter())).collect();
+        assert_eq!(picked.len(), 2);
+    }
+}

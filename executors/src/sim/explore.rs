@@ -1,0 +1,256 @@
+//! Many runs of one program: until one fails, or all were seen; and then the shortest that fails.
+//!
+//! Exhaustive is a depth-first search over the decisions, and keeps nothing but the path that it is
+//! on. It is bounded by how many decisions of a run may differ from the first option: C. Emmi,
+//! S. Qadeer, Z. Rakamarić, "Delay-Bounded Scheduling", POPL 2011, with a decision for a delay.
+//!
+//! A failing schedule is made shorter by taking away what it decided, first much at a time and then
+//! little, as long as what is left fails in the same way: A. Zeller, R. Hildebrandt, "Simplifying
+//! and Isolating Failure-Inducing Input", IEEE TSE 2002.
+
+use super::choices::Choices;
+use super::chooser::{Chooser, Made, Pct, Strategy};
+use super::failure::{Failure, FailureKind};
+use super::rng::Rng;
+use super::simulation::Simulation;
+use super::{Plan, Simulator};
+use std::fmt;
+
+/// The most runs that are spent on a shorter schedule.
+const MOST_SHORTENING: u64 = 500;
+
+/// What an exploration has found.
+#[derive(Clone, Debug)]
+#[must_use = "it says whether a schedule failed"]
+pub struct Explored {
+    schedules: u64,
+    complete: bool,
+    failure: Option<Box<Found>>,
+}
+
+#[derive(Clone, Debug)]
+struct Found {
+    at: u64,
+    original: Failure,
+    shortest: Failure,
+}
+
+impl Explored {
+    /// Returns how many schedules were run, up to the first that failed; those that served to make
+    /// it shorter are not counted.
+    pub fn schedules(&self) -> u64 {
+        self.schedules
+    }
+
+    /// Tells whether all schedules were run: exhaustively, and nothing was cut off by a bound.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Returns the failure with the shortest schedule that was found.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref().map(|found| &found.shortest)
+    }
+
+    /// Returns the failure as it was found first, with the seed of its run.
+    pub fn original(&self) -> Option<&Failure> {
+        self.failure.as_ref().map(|found| &found.original)
+    }
+
+    /// Returns this, if nothing failed.
+    ///
+    /// # Panics
+    ///
+    /// Panics with the failure and how to replay it.
+    #[track_caller]
+    pub fn unwrap(self) -> Explored {
+        assert!(self.failure.is_none(), "{self}");
+        self
+    }
+}
+
+impl fmt::Display for Explored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = if self.complete { ", all there are" } else { "" };
+        let Some(found) = &self.failure else {
+            return write!(f, "no failure in {} schedules{all}", self.schedules);
+        };
+        writeln!(f, "schedule {} failed", found.at)?;
+        if let Some(seed) = found.original.seed() {
+            writeln!(f, "seed: {seed}")?;
+        }
+        writeln!(f, "the shortest that fails:")?;
+        write!(f, "{}", found.shortest)
+    }
+}
+
+/// One run of the program: drives the simulation and tells how it failed.
+pub(super) type Trial<'a> = &'a mut dyn FnMut(&mut Simulation) -> Option<Failure>;
+
+impl Simulator {
+    /// As [`explore`](Simulator::explore), for a program that drives the simulation itself: `trial`
+    /// is called with a fresh one for each schedule, and returns the failure, if it was one. Every
+    /// call must do the same but for the schedule.
+    pub fn explore_with(
+        &self,
+        mut trial: impl FnMut(&mut Simulation) -> Option<Failure>,
+    ) -> Explored {
+        match self.plan {
+            Plan::Exhaustive => self.exhaust(&mut trial),
+            Plan::Fifo | Plan::Replay => self.sample(&mut trial, 1),
+            Plan::Random | Plan::Pct { .. } => self.sample(&mut trial, self.most_schedules),
+        }
+    }
+
+    /// Makes the simulation of the `index`-th run, of about so many steps.
+    pub(super) fn simulation(&self, index: u64, steps: u64) -> Simulation {
+        let seed = self.seed.wrapping_add(index);
+        let (strategy, seed) = match self.plan {
+            Plan::Fifo | Plan::Exhaustive => (Strategy::Fifo, None),
+            Plan::Replay => (Strategy::Listed(self.replay.clone()), None),
+            Plan::Random => (Strategy::Random(Rng::new(seed)), Some(seed)),
+            Plan::Pct { changes } => (Strategy::Pct(Pct::new(seed, changes, steps)), Some(seed)),
+        };
+        Simulation::new(self, Chooser::new(strategy), seed)
+    }
+
+    fn sample(&self, trial: Trial<'_>, most: u64) -> Explored {
+        let mut steps = self.expected_steps;
+        for index in 0..most {
+            let mut simulation = self.simulation(index, steps);
+            if let Some(failure) = trial(&mut simulation) {
+                return self.found(index, failure, trial);
+            }
+            // The later priorities change somewhere in the length of the runs so far.
+            steps = if index == 0 { simulation.steps() } else { steps.max(simulation.steps()) };
+        }
+        Explored { schedules: most, complete: false, failure: None }
+    }
+
+    fn exhaust(&self, trial: Trial<'_>) -> Explored {
+        let mut path: Vec<Made> = Vec::new();
+        let mut cut = false;
+        for index in 0..self.most_schedules {
+            let chooser = Chooser::new(Strategy::Listed(listed(&path))).keeping(self.depth);
+            let mut simulation = Simulation::new(self, chooser, None);
+            if let Some(failure) = trial(&mut simulation) {
+                return self.found(index, failure, trial);
+            }
+            let (made, decisions) = simulation.chooser().made();
+            cut |= decisions > made.len() as u64;
+            path = made.to_vec();
+            if !next_path(&mut path, self.deviations, &mut cut) {
+                return Explored { schedules: index + 1, complete: !cut, failure: None };
+            }
+        }
+        Explored { schedules: self.most_schedules, complete: false, failure: None }
+    }
+
+    fn found(&self, at: u64, original: Failure, trial: Trial<'_>) -> Explored {
+        let mut shortest = self.shorten(original.clone(), trial);
+        // No seed gives it.
+        shortest.0.seed = None;
+        let failure = Some(Box::new(Found { at: at + 1, original, shortest }));
+        Explored { schedules: at + 1, complete: false, failure }
+    }
+
+    fn shorten(&self, mut best: Failure, trial: Trial<'_>) -> Failure {
+        let mut left = MOST_SHORTENING;
+        let mut chunk = best.0.choices.len().div_ceil(2);
+        while chunk > 0 && left > 0 {
+            let mut at = 0;
+            while at < best.0.choices.len() && left > 0 {
+                left -= 1;
+                let mut fewer = best.0.choices.taken.clone();
+                fewer.drain(at..fewer.len().min(at + chunk));
+                match self.fails_alike(fewer, &best, trial) {
+                    Some(shorter) => best = shorter,
+                    None => at += chunk,
+                }
+            }
+            chunk = if chunk > 1 { chunk.div_ceil(2) } else { 0 };
+        }
+        // The same decisions, but for an earlier option.
+        for at in 0..best.0.choices.len() {
+            while left > 0 && best.0.choices.taken.get(at).is_some_and(|(_, option)| *option > 1) {
+                left -= 1;
+                let mut lower = best.0.choices.taken.clone();
+                lower[at].1 -= 1;
+                match self.fails_alike(lower, &best, trial) {
+                    Some(simpler) => best = simpler,
+                    None => break,
+                }
+            }
+        }
+        best
+    }
+
+    /// Replays, and gives the failure if it is of the same kind and no longer than the best.
+    fn fails_alike(
+        &self,
+        taken: Vec<(u64, u32)>,
+        best: &Failure,
+        trial: Trial<'_>,
+    ) -> Option<Failure> {
+        let chooser = Chooser::new(Strategy::Listed(Choices { taken }));
+        let failure = trial(&mut Simulation::new(self, chooser, None))?;
+        let alike = failure.0.kind == best.0.kind
+            && (failure.0.kind != FailureKind::Panic || failure.0.message == best.0.message);
+        (alike && failure.0.choices.len() <= best.0.choices.len()).then_some(failure)
+    }
+}
+
+fn listed(path: &[Made]) -> Choices {
+    let mut choices = Choices::default();
+    for (position, made) in path.iter().enumerate() {
+        choices.push(position as u64, made.option);
+    }
+    choices
+}
+
+/// Goes on to the next path in the order of a depth-first search. Returns false after the last.
+fn next_path(path: &mut Vec<Made>, deviations: usize, cut: &mut bool) -> bool {
+    let mut used = path.iter().filter(|made| made.option > 0).count();
+    while let Some(last) = path.last_mut() {
+        let fresh = usize::from(last.option == 0);
+        if last.option + 1 < last.options {
+            if used + fresh <= deviations {
+                last.option += 1;
+                return true;
+            }
+            *cut = true;
+        }
+        used -= 1 - fresh;
+        path.pop();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts the paths of a tree in which each of `depth` decisions has `options`.
+    fn count(depth: usize, options: u32, deviations: usize) -> (u64, bool) {
+        let mut path = vec![Made { option: 0, options }; depth];
+        let (mut count, mut cut) = (1, false);
+        while next_path(&mut path, deviations, &mut cut) {
+            count += 1;
+            path.resize(depth, Made { option: 0, options });
+        }
+        (count, cut)
+    }
+
+    #[test]
+    fn all_paths_are_taken_once() {
+        assert_eq!(count(4, 3, usize::MAX), (81, false));
+        assert_eq!(count(1, 1, 9), (1, false));
+    }
+
+    #[test]
+    fn deviations_are_bounded() {
+        assert_eq!(count(4, 3, 0), (1, true));
+        assert_eq!(count(4, 3, 1), (1 + 4 * 2, true));
+        assert_eq!(count(4, 3, 2), (1 + 4 * 2 + 6 * 4, true));
+    }
+}

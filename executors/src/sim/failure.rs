@@ -1,0 +1,167 @@
+//! Why a run could not go on, and how to see it again.
+
+use super::choices::Choices;
+use std::fmt;
+use std::time::Duration;
+
+/// A run that failed: why, who was there, and how to see it again.
+///
+/// # Examples
+///
+/// ```
+/// use allhome_executors::sim::{FailureKind, Simulator};
+///
+/// let failure = Simulator::new().run(|_| std::future::pending::<()>()).unwrap_err();
+/// assert_eq!(failure.kind(), FailureKind::Deadlock);
+/// assert!(failure.to_string().contains("root"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Failure(pub(super) Box<Facts>);
+
+/// Boxed, because most results that could be a failure are none.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    pub(super) kind: FailureKind,
+    pub(super) message: String,
+    pub(super) steps: u64,
+    pub(super) at: Duration,
+    pub(super) tasks: Vec<TaskReport>,
+    pub(super) notes: Vec<String>,
+    pub(super) choices: Choices,
+    pub(super) seed: Option<u64>,
+}
+
+/// What kind of failure it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// Nobody is runnable, no timer is set, and the root is not done.
+    Deadlock,
+    /// The bound on the steps was reached.
+    Livelock,
+    /// The root, or a task that is not a nursery's, panicked.
+    Panic,
+    /// The root returned an error.
+    Error,
+    /// Tasks, jobs or timers were there when everything should have been over.
+    Leftover,
+}
+
+/// A task that was there at the time of a [`Failure`]. The root is task 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TaskReport {
+    /// Its number, in the order of the spawns.
+    pub number: u64,
+    /// How often it was polled.
+    pub polls: u64,
+    /// Whether it waits for its turn; otherwise it waits for a wake.
+    pub ready: bool,
+    /// The task that spawned it; none if that was done from outside.
+    pub spawned_by: Option<u64>,
+    /// The step at which it was spawned.
+    pub spawned_at: u64,
+}
+
+impl Failure {
+    /// Returns what kind of failure it was.
+    pub fn kind(&self) -> FailureKind {
+        self.0.kind
+    }
+
+    /// Returns the panic's or error's message; a sentence, for the other kinds.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Returns who was there, the root first.
+    pub fn tasks(&self) -> &[TaskReport] {
+        &self.0.tasks
+    }
+
+    /// Returns the schedule; [`replay`](super::Simulator::replay) takes its text.
+    pub fn choices(&self) -> &Choices {
+        &self.0.choices
+    }
+
+    /// Returns the seed of the run, if one decided.
+    pub fn seed(&self) -> Option<u64> {
+        self.0.seed
+    }
+
+    /// Returns how many steps there were.
+    pub fn steps(&self) -> u64 {
+        self.0.steps
+    }
+
+    /// Returns the virtual time since the start.
+    pub fn at(&self) -> Duration {
+        self.0.at
+    }
+
+    /// Returns what was noted about it: the tree of its tasks, for one.
+    pub fn notes(&self) -> &[String] {
+        &self.0.notes
+    }
+
+    /// Adds a note, which the text ends with.
+    pub fn note(&mut self, note: impl Into<String>) {
+        self.0.notes.push(note.into());
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.0.kind {
+            FailureKind::Deadlock => "deadlock",
+            FailureKind::Livelock => "livelock",
+            FailureKind::Panic => "panic",
+            FailureKind::Error => "error",
+            FailureKind::Leftover => "leftovers",
+        };
+        writeln!(f, "{kind} after {} steps, at {:?}: {}", self.0.steps, self.0.at, self.0.message)?;
+        for task in &self.0.tasks {
+            writeln!(f, "  {task}")?;
+        }
+        for note in &self.0.notes {
+            writeln!(f, "{}", note.trim_end())?;
+        }
+        if let Some(seed) = self.0.seed {
+            writeln!(f, "seed: {seed}")?;
+        }
+        write!(f, "replay: {}", self.0.choices)
+    }
+}
+
+impl fmt::Display for TaskReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.ready { "ready" } else { "waits" };
+        let name = if self.number == 0 { " (the root)" } else { "" };
+        write!(f, "task {}{name} {state}, {} polls", self.number, self.polls)?;
+        match (self.number, self.spawned_by) {
+            (0, _) => Ok(()),
+            (_, Some(by)) => write!(f, ", spawned by {by} at step {}", self.spawned_at),
+            (_, None) => write!(f, ", spawned from outside at step {}", self.spawned_at),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// What a program that is run many times returns: nothing, or a result whose error is a failure.
+pub trait Verdict {
+    /// Returns the failure's message, if it is one.
+    fn failure(&self) -> Option<String>;
+}
+
+impl Verdict for () {
+    fn failure(&self) -> Option<String> {
+        None
+    }
+}
+
+impl<T, E: fmt::Display> Verdict for Result<T, E> {
+    fn failure(&self) -> Option<String> {
+        self.as_ref().err().map(E::to_string)
+    }
+}

@@ -1,0 +1,196 @@
+//! What programs reach a simulated runtime by.
+
+use super::world::World;
+use crate::panics::contain;
+use allhome_rt::{
+    BoxSleep, IntoRuntime, Job, NoRuntime, Runtime, Spawn, SpawnBlocking, Task, Timer,
+};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// A handle to a simulated runtime: spawns, sleeps, opens nurseries. Clones are the same runtime.
+///
+/// It may be kept beyond the end of the run; then what it is given is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use allhome_executors::sim::Simulator;
+/// use allhome_rt::Timer;
+/// use std::time::Duration;
+///
+/// let slept = Simulator::new().run(async |sim| {
+///     let start = sim.now();
+///     sim.sleep_until(start + Duration::from_secs(3_600)).await;
+///     sim.now() - start
+/// });
+/// assert_eq!(slept.unwrap(), Duration::from_secs(3_600));
+/// ```
+#[derive(Clone)]
+pub struct SimHandle {
+    pub(super) world: Arc<World>,
+}
+
+impl SimHandle {
+    /// Returns the virtual time since the start of the run.
+    pub fn elapsed(&self) -> Duration {
+        self.world.lock().elapsed(self.world.start)
+    }
+
+    /// Spawns any future; [`Spawn::spawn`] takes a task that was made of one.
+    pub fn spawn_future(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.spawn(Task::from_future(future));
+    }
+
+    /// Says that another thread is going to wake a task, for as long as the guard is there. The
+    /// run then waits for that, in real time, when nobody is runnable, instead of moving its clock
+    /// or reporting a deadlock. What such a run does depends on that thread, and not on the seed
+    /// alone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use allhome_executors::sim::Simulator;
+    /// use std::{future::poll_fn, task::Poll, thread};
+    ///
+    /// let run = Simulator::new().run(async |sim| {
+    ///     let mut guard = Some(sim.outside());
+    ///     let mut polls = 0;
+    ///     poll_fn(|cx| {
+    ///         polls += 1;
+    ///         let Some(guard) = guard.take() else { return Poll::Ready(polls) };
+    ///         let waker = cx.waker().clone();
+    ///         thread::spawn(move || {
+    ///             waker.wake();
+    ///             drop(guard);
+    ///         });
+    ///         Poll::Pending
+    ///     })
+    ///     .await
+    /// });
+    /// assert_eq!(run.unwrap(), 2);
+    /// ```
+    pub fn outside(&self) -> Outside {
+        self.world.count_outside(true);
+        Outside { world: Arc::clone(&self.world) }
+    }
+}
+
+/// Says that somebody outside is going to wake a task; made by [`SimHandle::outside`].
+#[must_use = "dropping it says that nobody outside wakes a task any more"]
+pub struct Outside {
+    world: Arc<World>,
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        self.world.count_outside(false);
+    }
+}
+
+impl Spawn for SimHandle {
+    fn spawn(&self, task: Task) {
+        let refused = self.world.spawn(task);
+        contain(|| drop(refused));
+    }
+
+    fn threads(&self) -> usize {
+        1
+    }
+
+    fn keeps_tasks_apart(&self) -> bool {
+        true
+    }
+}
+
+impl SpawnBlocking for SimHandle {
+    /// Takes the job and calls it at a step of its own, on the thread that drives the run. So it
+    /// must not wait for a task: nothing else runs meanwhile.
+    fn spawn_blocking(&self, job: Job) {
+        let refused = self.world.spawn_blocking(job);
+        contain(|| drop(refused));
+    }
+}
+
+impl Timer for SimHandle {
+    fn now(&self) -> Instant {
+        self.world.lock().now
+    }
+
+    fn sleep_until(&self, at: Instant) -> BoxSleep {
+        Box::pin(Sleep { world: Arc::clone(&self.world), at, key: None })
+    }
+}
+
+impl IntoRuntime for SimHandle {
+    fn into_runtime(self) -> Result<Runtime, NoRuntime> {
+        let builder = Runtime::builder("simulator", self.clone());
+        Ok(builder.timer(self.clone()).blocking(self).build())
+    }
+}
+
+impl IntoRuntime for &SimHandle {
+    fn into_runtime(self) -> Result<Runtime, NoRuntime> {
+        self.clone().into_runtime()
+    }
+}
+
+impl fmt::Debug for SimHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimHandle").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Outside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outside").finish_non_exhaustive()
+    }
+}
+
+/// Ready once its instant has come on the virtual clock.
+struct Sleep {
+    world: Arc<World>,
+    at: Instant,
+    /// The key of its entry, which may be gone already.
+    key: Option<(Instant, u64)>,
+}
+
+impl Sleep {
+    fn disarm(&mut self) {
+        if let Some(key) = self.key.take() {
+            // The lock is released when the waker is dropped.
+            let waker = self.world.disarm(key);
+            drop(waker);
+        }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let sleep = &mut *self;
+        let waker = cx.waker().clone();
+        match sleep.world.arm(sleep.at, &mut sleep.key, waker) {
+            Ok(replaced) => {
+                drop(replaced);
+                Poll::Pending
+            }
+            Err(unused) => {
+                drop(unused);
+                sleep.disarm();
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.disarm();
+    }
+}
