@@ -3,6 +3,7 @@
 mod abort;
 mod ambient;
 mod churn;
+mod local;
 mod memory;
 mod semaphore;
 mod simulator;
@@ -21,6 +22,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(token::cases());
     cases.extend(semaphore::cases());
     cases.extend(ambient::cases());
+    cases.extend(local::cases());
     cases.extend(simulator::cases());
     cases.extend(churn::cases());
     cases

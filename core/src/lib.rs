@@ -51,7 +51,7 @@
 //! | `tokio` | `Tokio` | tokio, multi-thread and current-thread |
 //! | `smol` | `Smol` | smol: its own threads, or an executor of yours |
 //! | `async-std` | `AsyncStd` | async-std |
-//! | `executors` | `ThreadPool`, `block_on` | no other runtime at all |
+//! | `executors` | `ThreadPool`, `LocalExecutor`, `block_on` | no other runtime at all |
 //! | `executors` | `Simulator`, `sim` | tests: virtual time, schedules, replay, injection |
 //!
 //! One more feature, `signals`, gives the token that SIGINT and SIGTERM raise, on Unix.
@@ -148,7 +148,7 @@ pub use allhome_smol::{Smol, SmolExecutor, SmolLocal};
 pub use allhome_tokio::{Tokio, TokioHandle};
 
 #[cfg(feature = "executors")]
-pub use allhome_executors::{ThreadPool, block_on};
+pub use allhome_executors::{LocalExecutor, ThreadPool, block_on};
 #[cfg(feature = "executors")]
 pub use sim::Simulator;
 

@@ -3,6 +3,7 @@
 //! - [`block_on`] runs one future on the calling thread.
 //! - [`ThreadPool`] runs tasks on a fixed number of threads and has a timer and threads for
 //!   blocking work, so everything that a nursery can ask of a runtime.
+//! - [`LocalExecutor`] runs tasks on the calling thread, those that are not `Send` too.
 //! - [`sim`] runs tasks for tests: one thread, a virtual clock, and a seed that decides who runs.
 //!
 //! Nothing here does input or output; whatever does and wakes its tasks through their wakers can
@@ -29,18 +30,19 @@
 //!
 //! # What it costs
 //!
-//! A spawn is one allocation beside the task's own and an entry in a registry that lets a
+//! In the pool, a spawn is one allocation beside the task's own and an entry in a registry that lets a
 //! shutdown find every task; a wake is one atomic operation, a push to a queue and, if a worker
-//! sleeps, one unpark. Sleeps stand in a tree under one lock per pool.
+//! sleeps, one unpark. Sleeps stand in a tree under one lock per pool. The local executor allocates
+//! nothing but the future, once it is warm, and a wake on its own thread is a push to a queue.
 //!
 //! # Use something else if ...
 //!
-//! - the tasks do network or file I/O through tokio: use tokio, and `allhome-tokio`;
-//! - the tasks are not `Send`: both executors here poll spawned tasks on any of their threads.
+//! - the tasks do network or file I/O through tokio: use tokio, and `allhome-tokio`.
 
 #![forbid(unsafe_code)]
 
 mod block_on;
+mod local;
 mod pool;
 pub mod sim;
 
@@ -52,4 +54,5 @@ mod panics;
 mod parker;
 
 pub use block_on::block_on;
+pub use local::{LocalExecutor, LocalHandle, LocalSpawner};
 pub use pool::{ThreadPool, ThreadPoolBuilder};

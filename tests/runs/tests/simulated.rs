@@ -37,7 +37,7 @@ async fn program(n: Nursery<allhome::Unsupported>) -> Result<(), allhome::Unsupp
         });
     }
     let work = n.blocking(|_| Ok(7))?;
-    let endless = n.fork(async { Ok(pending::<()>().await) });
+    let endless = n.fork(pending::<Result<(), _>>());
     let _ = work.join().await;
     let _ = move_on_after(SECOND, pending::<()>()).await;
     endless.abort();
@@ -190,7 +190,7 @@ async fn writers(sim: SimHandle, tasks: usize, turns: usize) -> Vec<usize> {
         sim.spawn_future(async move {
             for turn in 0..turns {
                 if turn > 0 {
-                    turn_over().await;
+                    yield_now().await;
                 }
                 log.lock().unwrap().push(number);
             }
@@ -208,18 +208,6 @@ async fn writers(sim: SimHandle, tasks: usize, turns: usize) -> Vec<usize> {
     })
     .await;
     taken(&log)
-}
-
-async fn turn_over() {
-    let mut first = true;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut first, false) {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(())
-    })
-    .await;
 }
 
 /// Runs it under all schedules, and returns how many those were and which orders they gave.
@@ -325,7 +313,10 @@ async fn woken_from_elsewhere(keep: impl Send + 'static) {
 fn y07_wake_from_outside_is_waited_for() {
     for _ in 0..20 {
         let run = Simulator::new().external_wakes(true).run(async |n: Nursery<Infallible>| {
-            n.spawn(async { Ok(woken_from_elsewhere(()).await) });
+            n.spawn(async {
+                woken_from_elsewhere(()).await;
+                Ok(())
+            });
             Ok(())
         });
         run.unwrap();
@@ -355,7 +346,10 @@ fn y09_first_polls_of_children_are_in_any_order() {
         let children: Vec<_> = (0..3)
             .map(|number| {
                 let log = log.clone();
-                n.fork(async move { Ok(log.lock().unwrap().push(number)) })
+                n.fork(async move {
+                    log.lock().unwrap().push(number);
+                    Ok(())
+                })
             })
             .collect();
         for child in children {

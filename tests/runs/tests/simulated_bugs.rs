@@ -113,7 +113,8 @@ async fn three_take_turns(n: Nursery<Infallible>, limit: Small) -> Result<(), In
             n.fork(async move {
                 limit.acquire().await;
                 let _guard = limit.guard();
-                Ok(yield_now().await)
+                yield_now().await;
+                Ok(())
             })
         })
         .collect();
@@ -311,7 +312,10 @@ fn y10_runtime_is_shut_down_at_a_step() {
                 }
                 Ok(())
             });
-            n.spawn(async { Ok(yield_now().await) });
+            n.spawn(async {
+                yield_now().await;
+                Ok(())
+            });
             Ok(())
         });
         // Whatever is lost, nobody hangs.
@@ -329,7 +333,10 @@ fn y11_every_await_point_is_struck_by_each() {
     let report = sim::inject(|| {
         let ends = ends.clone();
         let body = async move |n: Nursery<Infallible>| {
-            let child = n.fork(async { Ok(yield_now().await) });
+            let child = n.fork(async {
+                yield_now().await;
+                Ok(())
+            });
             let outcome = child.join().await;
             let what = match &outcome {
                 Ok(()) => "ok",
@@ -392,7 +399,10 @@ fn y11_hang_and_leftovers_are_found() {
                 .await;
             }));
             *tell.lock().unwrap() = true;
-            turns.spawn(async { Ok(yield_now().await) });
+            turns.spawn(async {
+                yield_now().await;
+                Ok(())
+            });
             Ok(())
         };
         (body, || {})

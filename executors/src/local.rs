@@ -1,0 +1,304 @@
+//! The local executor: one thread, which runs tasks while it waits for a future.
+//!
+//! # Invariants
+//!
+//! 1. Only the owner keeps the tasks: a [`LocalExecutor`]. Spawners, handles, wakers and sleeps do
+//!    not.
+//! 2. The owner cannot leave its thread, nor can what it gives its tasks to; so `home.rs` needs no
+//!    lock, and tasks are polled and dropped here.
+
+mod home;
+mod inbox;
+mod seat;
+
+use crate::blocking::Blocking;
+use crate::current::PoolId;
+use crate::panics::contain;
+use crate::timer::Driver;
+use allhome_rt::{
+    BoxSleep, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking, SpawnLocal,
+    Task, Timer,
+};
+use home::{Home, Kind, Ran};
+use inbox::Inbox;
+use std::cell::Cell;
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+const NAME: &str = "local";
+
+const BLOCKING_LIMIT: usize = 64;
+
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// Runs tasks on one thread, those that are not `Send` too, while it waits for a future there.
+///
+/// Tasks run inside [`run`](LocalExecutor::run), and nowhere else. It implements [`SpawnLocal`];
+/// what may go to other threads is its [`handle`](LocalExecutor::handle), which is what nurseries
+/// are opened on. Sleeps and blocking jobs have threads of their own, which start when they are
+/// needed.
+///
+/// # How it ends
+///
+/// With [`shutdown`](LocalExecutor::shutdown), or when it is dropped: every task is dropped, once,
+/// on this thread.
+///
+/// # `LocalExecutor` or `ThreadPool`?
+///
+/// The [`ThreadPool`](crate::ThreadPool) uses several cores, and goes on while the caller does
+/// something else. Here a wake on the own thread is no read-modify-write, a spawn allocates nothing
+/// but the future once the executor is warm, and tasks may hold an `Rc`.
+///
+/// # Fairness
+///
+/// First come, first served, the future of `run` among them: tasks that wake themselves for ever
+/// keep nobody waiting, nor what other threads wake.
+///
+/// # Examples
+///
+/// ```
+/// use allhome_executors::LocalExecutor;
+/// use std::cell::RefCell;
+/// use std::rc::Rc;
+///
+/// let executor = LocalExecutor::new();
+/// let log = Rc::new(RefCell::new(Vec::new()));
+/// for number in 0..3 {
+///     let log = log.clone();
+///     executor.spawn_future(async move { log.borrow_mut().push(number) });
+/// }
+/// let mut turns = 0;
+/// executor.run(std::future::poll_fn(|cx| {
+///     turns += 1;
+///     cx.waker().wake_by_ref();
+///     if turns == 2 { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+/// }));
+/// assert_eq!(*log.borrow(), [0, 1, 2]);
+/// ```
+pub struct LocalExecutor {
+    home: Rc<Home>,
+    handle: LocalHandle,
+    runtime: Runtime,
+    running: Cell<bool>,
+}
+
+/// Spawns tasks on a [`LocalExecutor`], from its own thread; made by
+/// [`LocalExecutor::spawner`]. It does not keep the executor.
+#[derive(Clone)]
+pub struct LocalSpawner {
+    home: Weak<Home>,
+}
+
+/// Spawns tasks that are `Send` on a [`LocalExecutor`], from any thread; made by
+/// [`LocalExecutor::handle`]. It does not keep the executor.
+#[derive(Clone)]
+pub struct LocalHandle {
+    inbox: Arc<Inbox>,
+    timer: Driver,
+    blocking: Blocking,
+}
+
+impl LocalSpawner {
+    /// Spawns a future that need not be `Send`, or drops it if the executor has ended.
+    pub fn spawn_future(&self, future: impl Future<Output = ()> + 'static) {
+        self.spawn(Kind::Future(Box::pin(future)));
+    }
+
+    fn spawn(&self, task: Kind) {
+        let refused = match self.home.upgrade() {
+            Some(home) => home.spawn(task),
+            None => Some(task),
+        };
+        contain(|| drop(refused));
+    }
+}
+
+impl LocalExecutor {
+    /// Makes an executor on the current thread.
+    pub fn new() -> LocalExecutor {
+        let id = PoolId::next();
+        let home = Home::new(id);
+        let handle = LocalHandle {
+            inbox: Arc::clone(&home.inbox),
+            timer: Driver::new(id, NAME),
+            blocking: Blocking::new(id, NAME, BLOCKING_LIMIT, KEEP_ALIVE),
+        };
+        let runtime = Runtime::builder(NAME, handle.clone())
+            .timer(handle.timer.clone())
+            .blocking(handle.blocking.clone())
+            .build();
+        LocalExecutor { home, handle, runtime, running: Cell::new(false) }
+    }
+
+    /// Returns what spawns tasks from inside of tasks.
+    pub fn spawner(&self) -> LocalSpawner {
+        LocalSpawner { home: Rc::downgrade(&self.home) }
+    }
+
+    /// Returns what spawns tasks from other threads.
+    pub fn handle(&self) -> LocalHandle {
+        self.handle.clone()
+    }
+
+    /// Spawns a future that need not be `Send`: one allocation, for the future.
+    pub fn spawn_future(&self, future: impl Future<Output = ()> + 'static) {
+        let refused = self.home.spawn(Kind::Future(Box::pin(future)));
+        contain(|| drop(refused));
+    }
+
+    /// Returns how many tasks there are, without those that are on their way from other threads.
+    pub fn tasks(&self) -> usize {
+        self.home.len()
+    }
+
+    /// Runs a future and the tasks until the future is ready. The thread sleeps while there is
+    /// nothing to poll.
+    ///
+    /// The future need neither be `Send` nor `'static`; it is dropped before `run` returns. Tasks
+    /// that are not done by then wait for the next `run`.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the future reaches the caller; the executor stays usable. Panics if it is called
+    /// inside one of the executor's own tasks, or in the future: it would poll tasks inside of
+    /// polls.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut total = 1;
+    /// assert_eq!(allhome_executors::LocalExecutor::new().run(async { total += 1; total }), 2);
+    /// ```
+    #[track_caller]
+    pub fn run<F: Future>(&self, future: F) -> F::Output {
+        assert!(
+            !self.running.replace(true),
+            "LocalExecutor::run was called inside itself: it would poll tasks inside of polls; \
+             spawn the future, or await it"
+        );
+        let _running = Running(&self.running);
+        let _entered = self.home.enter();
+        // Before the future, so that it goes after the future is dropped.
+        let root = self.home.seat_root();
+        let mut future = pin!(future);
+        let mut cx = Context::from_waker(&root.waker);
+        loop {
+            match self.home.run_next() {
+                Ran::Root => {
+                    root.dequeue();
+                    root.receive();
+                    if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                        return output;
+                    }
+                }
+                Ran::Task => {}
+                Ran::Nothing => self.home.inbox.sleep(),
+            }
+        }
+    }
+
+    /// Ends the executor: drops every task on this thread, ends the timer, whose pending sleeps then
+    /// never end, and the blocking jobs: those that have not begun are dropped, the others waited
+    /// for. Nothing is polled from then on but the future of `run`.
+    ///
+    /// Destructors may spawn, wake and call `shutdown` meanwhile; their panics are contained. Called
+    /// inside a task, that one is dropped after its poll. A second call does nothing.
+    pub fn shutdown(&self) {
+        self.home.close();
+        self.handle.timer.stop(true);
+        self.handle.blocking.stop(true);
+    }
+}
+
+struct Running<'a>(&'a Cell<bool>);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+impl Default for LocalExecutor {
+    fn default() -> LocalExecutor {
+        LocalExecutor::new()
+    }
+}
+
+impl Drop for LocalExecutor {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+impl SpawnLocal for LocalExecutor {
+    fn spawn_local(&self, task: LocalTask) {
+        let refused = self.home.spawn(Kind::Local(task));
+        contain(|| drop(refused));
+    }
+}
+
+impl SpawnLocal for LocalSpawner {
+    /// Takes the task, or drops it if the executor has ended.
+    fn spawn_local(&self, task: LocalTask) {
+        self.spawn(Kind::Local(task));
+    }
+}
+
+impl Spawn for LocalHandle {
+    fn spawn(&self, task: Task) {
+        let mut task = Some(task);
+        let here =
+            home::here(self.inbox.id(), |home| task.take().map(|task| home.spawn(Kind::Any(task))));
+        let refused = match here {
+            Some(refused) => refused.flatten(),
+            None => task.and_then(|task| self.inbox.spawn(task)).map(Kind::Any),
+        };
+        contain(|| drop(refused));
+    }
+
+    fn threads(&self) -> usize {
+        1
+    }
+}
+
+impl SpawnBlocking for LocalHandle {
+    fn spawn_blocking(&self, job: Job) {
+        self.blocking.spawn_blocking(job);
+    }
+}
+
+impl Timer for LocalHandle {
+    fn sleep_until(&self, at: Instant) -> BoxSleep {
+        self.timer.sleep_until(at)
+    }
+}
+
+impl IntoRuntime for &LocalExecutor {
+    /// Clones the executor's runtime, which does not keep it.
+    fn into_runtime(self) -> Result<Runtime, NoRuntime> {
+        Ok(self.runtime.clone())
+    }
+}
+
+impl fmt::Debug for LocalExecutor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalExecutor").field("tasks", &self.tasks()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for LocalSpawner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalSpawner").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for LocalHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalHandle").finish_non_exhaustive()
+    }
+}

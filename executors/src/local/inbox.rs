@@ -1,0 +1,161 @@
+//! What other threads have for a local executor: tasks and wakes.
+//!
+//! # Invariants
+//!
+//! 1. `full` is set after something was put in, and cleared before everything is taken out. So what
+//!    is in there is seen by the next look, or by one that is still to come.
+//! 2. The home thread sets `asleep` and looks once more before it parks; whoever puts something in
+//!    sets `full` before he looks at `asleep`. All are SeqCst: either he sees the sleeper and gives
+//!    it a token, or the sleeper sees what he put in.
+//! 3. A closed inbox is empty and stays so.
+//!
+//! # Lock order
+//!
+//! There is one lock. Tasks are dropped after it is released: they are foreign code.
+
+use super::seat::Ticket;
+use crate::current::PoolId;
+use crate::parker::Parker;
+use allhome_rt::Task;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub(super) struct Inbox {
+    id: PoolId,
+    items: Mutex<Items>,
+    full: AtomicBool,
+    asleep: AtomicBool,
+    parker: Parker,
+}
+
+#[derive(Default)]
+struct Items {
+    list: Vec<Item>,
+    closed: bool,
+}
+
+pub(super) enum Item {
+    Wake(Ticket),
+    Spawn(Task),
+}
+
+impl Inbox {
+    pub(super) fn new(id: PoolId) -> Inbox {
+        Inbox {
+            id,
+            items: Mutex::default(),
+            full: AtomicBool::new(false),
+            asleep: AtomicBool::new(false),
+            parker: Parker::default(),
+        }
+    }
+
+    /// Tells which executor it belongs to.
+    pub(super) fn id(&self) -> PoolId {
+        self.id
+    }
+
+    /// Takes a task, or gives it back if the executor has ended.
+    pub(super) fn spawn(&self, task: Task) -> Option<Task> {
+        match self.put(Item::Spawn(task)) {
+            Some(Item::Spawn(task)) => Some(task),
+            Some(Item::Wake(_)) | None => None,
+        }
+    }
+
+    pub(super) fn wake(&self, ticket: Ticket) {
+        self.put(Item::Wake(ticket));
+    }
+
+    fn put(&self, item: Item) -> Option<Item> {
+        let mut items = self.items.lock();
+        if items.closed {
+            return Some(item);
+        }
+        items.list.push(item);
+        drop(items);
+        self.full.store(true, Ordering::SeqCst);
+        if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
+            self.parker.unpark();
+        }
+        None
+    }
+
+    /// Tells whether there may be something in it.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
+
+    /// Takes everything out: swaps it with an empty list.
+    pub(super) fn take(&self, empty: &mut Vec<Item>) {
+        self.full.store(false, Ordering::SeqCst);
+        std::mem::swap(&mut self.items.lock().list, empty);
+    }
+
+    /// Takes nothing more, and gives everything back.
+    pub(super) fn close(&self) -> Vec<Item> {
+        let mut items = self.items.lock();
+        items.closed = true;
+        std::mem::take(&mut items.list)
+    }
+
+    /// Sleeps until there is something in it.
+    pub(super) fn sleep(&self) {
+        self.asleep.store(true, Ordering::SeqCst);
+        if self.full.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
+            // Nobody has seen the sleeper, so there is no token.
+            return;
+        }
+        self.parker.park();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    const TICKET: Ticket = Ticket { key: 1, number: 1 };
+
+    /// Sleeps on a thread of its own, after something has been done there.
+    #[track_caller]
+    fn sleeps_no_longer_than_a_moment(inbox: &Arc<Inbox>) {
+        let (tx, rx) = mpsc::channel();
+        let own = Arc::clone(inbox);
+        thread::spawn(move || {
+            own.sleep();
+            tx.send(()).unwrap();
+        });
+        rx.recv_timeout(Duration::from_secs(60)).expect("hang: it sleeps");
+    }
+
+    #[test]
+    fn wake_before_the_sleep_then_it_returns() {
+        let inbox = Arc::new(Inbox::new(PoolId::next()));
+        inbox.wake(TICKET);
+        sleeps_no_longer_than_a_moment(&inbox);
+    }
+
+    #[test]
+    fn take_then_wake_then_sleep_then_it_returns_and_leaves_no_token() {
+        let inbox = Arc::new(Inbox::new(PoolId::next()));
+        inbox.wake(TICKET);
+        let mut items = Vec::new();
+        inbox.take(&mut items);
+        assert_eq!((items.len(), inbox.is_full()), (1, false));
+        inbox.wake(TICKET);
+        sleeps_no_longer_than_a_moment(&inbox);
+        inbox.take(&mut Vec::new());
+        // Were there a token left, this would return before the wake.
+        let own = Arc::clone(&inbox);
+        let sleeper = thread::spawn(move || {
+            own.sleep();
+            own.is_full()
+        });
+        inbox.wake(TICKET);
+        assert!(sleeper.join().unwrap());
+    }
+}

@@ -1,0 +1,128 @@
+//! A task's waker, and what it needs to find the task again.
+//!
+//! The waker may go to any thread, the task may not. So the waker has the task's place in the
+//! executor's list, and never the task.
+//!
+//! | flag      | set by                         | cleared by                                      |
+//! |-----------|--------------------------------|-------------------------------------------------|
+//! | `queued`  | home: spawn, wake, an arrival  | home, just before a poll                        |
+//! | `sent`    | other threads: a wake          | home, when the wake arrives, before it is queued |
+//!
+//! # Invariants
+//!
+//! 1. `queued` is read and written on the home thread only: loads and stores, no read-modify-write.
+//!    The task's ticket is in the ready queue if and only if it is set, or the task is gone.
+//! 2. A ticket is of one task: numbers are never used again. Whoever finds another number, or
+//!    nobody, in its place leaves it alone.
+//! 3. A seat is taken over by another task only when nobody else has its waker; so no old waker
+//!    wakes a new task.
+//!
+//! # Memory ordering
+//!
+//! `sent` is swapped with AcqRel on both sides: what a waker's caller wrote before the wake is seen
+//! by the poll that follows its arrival, also if the wake found the flag set. The rest is Relaxed:
+//! one thread writes it, and others see it through whatever gave them the waker.
+
+use super::home;
+use super::inbox::Inbox;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::task::{Wake, Waker};
+
+/// Where a task is, as long as the number there is the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ticket {
+    pub(super) key: usize,
+    pub(super) number: u64,
+}
+
+/// A task's waker, as its executor has it.
+pub(super) struct Seat {
+    pub(super) waker: Waker,
+    cell: Arc<Cell>,
+}
+
+struct Cell {
+    queued: AtomicBool,
+    sent: AtomicBool,
+    key: AtomicUsize,
+    number: AtomicU64,
+    inbox: Arc<Inbox>,
+}
+
+impl Seat {
+    pub(super) fn new(inbox: &Arc<Inbox>) -> Seat {
+        let cell = Arc::new(Cell {
+            queued: AtomicBool::new(false),
+            sent: AtomicBool::new(false),
+            key: AtomicUsize::new(0),
+            number: AtomicU64::new(0),
+            inbox: Arc::clone(inbox),
+        });
+        Seat { waker: Waker::from(Arc::clone(&cell)), cell }
+    }
+
+    /// Tells whether nobody else has the waker.
+    pub(super) fn is_free(&self) -> bool {
+        // This one and the waker's: whoever has another can only have got it from one of the two.
+        let is_free = Arc::strong_count(&self.cell) == 2;
+        // Acquire: pairs with the drop of the last of the others, so that what was done with it
+        // comes before what is done with the seat from here on.
+        fence(Ordering::Acquire);
+        is_free
+    }
+
+    /// Gives the seat to a task, which the caller queues. Nobody else has its waker (invariant 3).
+    pub(super) fn assign(&self, ticket: Ticket) {
+        self.cell.key.store(ticket.key, Ordering::Relaxed);
+        self.cell.number.store(ticket.number, Ordering::Relaxed);
+        self.cell.sent.store(false, Ordering::Relaxed);
+    }
+
+    /// Home only. Returns false if the task is queued already; otherwise the caller queues it.
+    pub(super) fn enqueue(&self) -> bool {
+        self.cell.enqueue()
+    }
+
+    /// Home only: the task is out of the queue and is going to be polled.
+    pub(super) fn dequeue(&self) {
+        self.cell.queued.store(false, Ordering::Relaxed);
+    }
+
+    /// Home only: a wake from another thread has arrived.
+    pub(super) fn receive(&self) {
+        self.cell.sent.swap(false, Ordering::AcqRel);
+    }
+}
+
+impl Cell {
+    fn enqueue(&self) -> bool {
+        let is_news = !self.queued.load(Ordering::Relaxed);
+        if is_news {
+            self.queued.store(true, Ordering::Relaxed);
+        }
+        is_news
+    }
+
+    fn ticket(&self) -> Ticket {
+        let number = self.number.load(Ordering::Relaxed);
+        Ticket { key: self.key.load(Ordering::Relaxed), number }
+    }
+}
+
+impl Wake for Cell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let woken = home::here(self.inbox.id(), |home| {
+            if self.enqueue() {
+                home.push(self.ticket());
+            }
+        });
+        if woken.is_none() && !self.sent.swap(true, Ordering::AcqRel) {
+            self.inbox.wake(self.ticket());
+        }
+    }
+}
