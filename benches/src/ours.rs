@@ -1,7 +1,12 @@
 //! allhome's side of every scenario. All uses of allhome's API in the benches stand here.
 
 use std::convert::Infallible;
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Poll};
+
+use allhome_rt::{self as rt, Spawn};
 
 use allhome::{IntoRuntime, ThreadPool, Tokio, block_on, nursery_on};
 
@@ -214,4 +219,41 @@ impl Default for Pool {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// A task of a runtime that does nothing but count itself down.
+struct Countdown {
+    left: AtomicUsize,
+    done: Mutex<Option<Sender<()>>>,
+}
+
+impl rt::Work for Countdown {
+    fn poll(&self, _: &mut rt::Slot, _: &mut Context<'_>) -> Poll<()> {
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            let done = self.done.lock().ok().and_then(|mut done| done.take());
+            done.expect("it is told once").send(()).expect("somebody waits");
+        }
+        Poll::Ready(())
+    }
+
+    fn discard(&self, _: &mut rt::Slot) {}
+}
+
+/// `n` tasks of the pool that do nothing, spawned in a task of it, with no nursery: one worker. Of
+/// the read-modify-writes, three a task are the work's: its count of pointers and its countdown.
+///
+/// # Panics
+///
+/// Panics when the operating system refuses the thread.
+pub fn pool_tasks(n: usize) {
+    let pool = ThreadPool::new(1).expect("one thread");
+    let (done, wait) = channel();
+    let work = Arc::new(Countdown { left: AtomicUsize::new(n), done: Mutex::new(Some(done)) });
+    let runtime = (&pool).into_runtime().expect("a pool is there");
+    pool.spawn(rt::Task::from_future(async move {
+        for _ in 0..n {
+            runtime.spawn(rt::Task::new(work.clone(), rt::Slot::default()));
+        }
+    }));
+    wait.recv().expect("the last one tells");
 }

@@ -1,8 +1,14 @@
 //! The peers' side of every scenario, written as their own documentation would have it.
 
+use std::future::{Future, pending};
+use std::sync::Arc;
+use std::thread;
+
+use async_executor::{Executor, StaticExecutor, Task};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::task::TaskTracker;
 
+use crate::case::Side;
 use crate::host::{alive, until_alive};
 use crate::ours::Aborted;
 use crate::watch::{Sample, Watch};
@@ -205,4 +211,77 @@ pub async fn churn_task_tracker(n: usize, live: usize, mark_at: usize) -> Sample
     tracker.close();
     tracker.wait().await;
     sample
+}
+
+/// An executor of async-executor's, as far as the scenario needs one.
+pub trait Spawns: Clone + Send + Sync + 'static {
+    /// Its name.
+    const NAME: &'static str;
+
+    /// Starts two threads that run it. They stay.
+    fn start() -> Self;
+
+    /// Spawns a task.
+    fn task<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Task<T>;
+}
+
+impl Spawns for Arc<Executor<'static>> {
+    const NAME: &'static str = "Executor";
+
+    fn start() -> Self {
+        let executor = Arc::new(Executor::new());
+        for _ in 0..2 {
+            let executor = Arc::clone(&executor);
+            thread::spawn(move || allhome::block_on(executor.run(pending::<()>())));
+        }
+        executor
+    }
+
+    fn task<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Task<T> {
+        self.spawn(future)
+    }
+}
+
+impl Spawns for &'static StaticExecutor {
+    const NAME: &'static str = "StaticExecutor";
+
+    fn start() -> Self {
+        let executor: Self = Executor::new().leak();
+        for _ in 0..2 {
+            thread::spawn(move || allhome::block_on(executor.run(pending::<()>())));
+        }
+        executor
+    }
+
+    fn task<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Task<T> {
+        self.spawn(future)
+    }
+}
+
+/// Spawns `n` tasks from a task of the executor, and awaits each.
+pub fn executor<S: Spawns>(n: usize, work: impl Work) -> Side {
+    let executor = S::start();
+    Side::new(S::NAME, move |times| {
+        let own = executor.clone();
+        let scenario = executor.task(async move {
+            repeated(times, || async {
+                let tasks: Vec<_> = (0..n).map(|_| own.task(work.start(()))).collect();
+                for task in tasks {
+                    task.await;
+                }
+            })
+            .await
+        });
+        allhome::block_on(scenario)
+    })
+}
+
+async fn repeated<Fut: Future<Output = ()>>(times: u64, pass: impl Fn() -> Fut) -> Sample {
+    let mut total = Sample::default();
+    for _ in 0..times {
+        let watch = Watch::start();
+        pass().await;
+        total += watch.stop();
+    }
+    total
 }

@@ -4,7 +4,8 @@
 //! dropped, a waiter entered and dropped, a child with a waiter cancelled, N times. Or
 //! `count SEMAPHORE/1|5|try|handoff N`: so many permits acquired and given back, one tried for, one
 //! handed on; SEMAPHORE is semaphore (ours), tokio, async-lock, futures-intrusive or mea, or nothing,
-//! for what the bench itself costs. For callgrind; see `rmw.sh`.
+//! for what the bench itself costs. Or `count pool N`: so many tasks of `ThreadPool`, with no nursery.
+//! For callgrind; see `rmw.sh`.
 
 use std::process::ExitCode;
 
@@ -17,6 +18,10 @@ fn main() -> ExitCode {
     let args: Vec<_> = std::env::args().skip(1).collect();
     let [side, n] = &args[..] else { return usage() };
     let Ok(n) = n.parse() else { return usage() };
+    if side == "pool" {
+        ours::pool_tasks(n);
+        return ExitCode::SUCCESS;
+    }
     let host = Host::new(Flavor::CurrentThread);
     match side.as_str() {
         "ours" => drop(host.run(ours::spawn_join(n, Noop))),
@@ -34,7 +39,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: count ours|bounded|joinset|tracker|bare|token|wait|cancel[_peer] N");
+    eprintln!("usage: count ours|bounded|joinset|tracker|bare|pool|token|wait|cancel[_peer] N");
     eprintln!("       count SEMAPHORE/1|5|try|handoff N");
     ExitCode::from(2)
 }

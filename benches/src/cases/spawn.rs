@@ -1,6 +1,9 @@
 //! Spawn and join: children that do nothing, that suspend once, that return a value.
 
 use std::rc::Rc;
+use std::sync::Arc;
+
+use async_executor::{Executor, StaticExecutor};
 
 use super::SIZES;
 use crate::case::{Case, Goal, Measure, Side};
@@ -84,6 +87,8 @@ fn spawn_join_pool(label: &str, n: usize) -> Case {
         vec![
             Side::new("ours", move |times| pool.spawn_join(times, n, Noop)),
             Side::on(&host, "JoinSet (tokio)", move || peers::join_set(n, Noop)),
+            peers::executor::<&'static StaticExecutor>(n, Noop).goal(Goal::Ratio(0.90)),
+            peers::executor::<Arc<Executor<'static>>>(n, Noop).goal(Goal::Ratio(0.50)),
         ]
     })
 }
