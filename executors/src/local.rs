@@ -80,6 +80,13 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// }));
 /// assert_eq!(*log.borrow(), [0, 1, 2]);
 /// ```
+///
+/// It stays on its thread:
+///
+/// ```compile_fail,E0277
+/// let executor = allhome_executors::LocalExecutor::new();
+/// std::thread::spawn(move || executor.run(async {}));
+/// ```
 pub struct LocalExecutor {
     home: Rc<Home>,
     handle: LocalHandle,

@@ -21,7 +21,8 @@ const KEEP: usize = 16;
 /// and, for a child, a runtime that throws its task away.
 ///
 /// `make` is called for each run and gives the program, a nursery's body, and a check. After every
-/// run nothing may be left on the runtime, no task and no sleep, and the check, which is called then,
+/// run nothing may be left on the runtime, no task and no sleep, once finalizers and shielded work of
+/// a dropped program have had their time; and the check, which is called then,
 /// must not panic: it is the place for what has to hold however the program ended. An *await point* is
 /// a poll, of the body or of a child, that returned pending; they are counted first come, first
 /// served. How a program that was struck ends, by an error or a panic, is its own affair; that of the
@@ -271,10 +272,16 @@ where
     Attempt { seen, struck, failure }
 }
 
-/// Finds out who is there when everything should be over.
+/// Finds out who is there when everything should be over. Finalizers and shielded work of a program
+/// that was dropped get the time that they ask for.
 fn left(simulation: &mut Simulation) -> Option<Failure> {
     if let Err(failure) = simulation.run_until_stalled() {
         return Some(failure);
+    }
+    if simulation.tasks() > 0 {
+        if let Err(failure) = simulation.settle() {
+            return Some(failure);
+        }
     }
     match (simulation.tasks(), simulation.sleeps()) {
         (0, 0) => None,

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::pin::Pin;
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
@@ -173,6 +174,30 @@ fn y08_check_panics_with_the_replay() {
     let payload = std::panic::catch_unwind(|| drop(check())).unwrap_err();
     let message = payload.downcast_ref::<String>().unwrap();
     assert!(message.contains("deadlock") && message.contains("replay: sim1/"), "{message}");
+}
+
+#[test]
+fn y08_environment_replays() {
+    const WHO: &str = "Y08_IN_A_PROCESS_OF_ITS_OWN";
+    if std::env::var_os(WHO).is_some() {
+        // First come, first served, it goes well.
+        let _ = Simulator::new().check(async |n| three_take_turns(n, Small::default()).await);
+        return;
+    }
+    let run = |schedule: Option<&str>| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "y08_environment_replays", "--nocapture"]).env(WHO, "1");
+        if let Some(schedule) = schedule {
+            command.env("ALLHOME_REPLAY", schedule);
+        }
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert!(run(None).0);
+    let (well, said) = run(Some("sim1/3=1"));
+    assert!(!well && said.contains("deadlock") && said.contains("replay: sim1/3=1"), "{said}");
+    let (well, said) = run(Some("3=1"));
+    assert!(!well && said.contains("ALLHOME_REPLAY: not a schedule"), "{said}");
 }
 
 #[test]
