@@ -10,8 +10,8 @@ pub(crate) use std::thread::panicking;
 /// For threads that block: never part of a model.
 pub(crate) use std::thread::{Thread, current as current_thread, park as park_thread};
 
-/// As above. Used by what is a feature.
-#[allow(unused_imports)]
+/// As above.
+#[allow(unused_imports, reason = "what uses it is a feature")]
 pub(crate) use std::thread::Builder as ThreadBuilder;
 
 /// Process-wide counters: never part of a model.

@@ -278,16 +278,13 @@ fn with_one_who_asks() -> (Home, Arc<AtomicUsize>) {
     (home, heard)
 }
 
-/// Two cancels at the same time: neither gets ahead of the wakers that the other one still calls.
-#[test]
-fn c16_heard_before_the_last_poll_of_two_cancels() {
-    model(|| {
+/// Cancels the nursery, and something else, at the same time.
+fn heard_before_the_last_poll(other: fn(&Home) -> Box<dyn FnOnce() + Send>) {
+    model(move || {
         let (mut home, heard) = with_one_who_asks();
+        let other = other(&home);
         home.quiet([]);
-        let nursery = home.nursery.clone();
-        let other = thread::spawn(move || {
-            nursery.cancel();
-        });
+        let other = thread::spawn(other);
         home.nursery.cancel();
         home.quiet([]);
         other.join().unwrap();
@@ -297,21 +294,24 @@ fn c16_heard_before_the_last_poll_of_two_cancels() {
     });
 }
 
+/// Two cancels at the same time: neither gets ahead of the wakers that the other one still calls.
+#[test]
+fn c16_heard_before_the_last_poll_of_two_cancels() {
+    heard_before_the_last_poll(|home| {
+        let nursery = home.nursery.clone();
+        Box::new(move || {
+            nursery.cancel();
+        })
+    });
+}
+
 /// The same, if one of them is the token's.
 #[test]
 fn c16_heard_before_the_last_poll_of_the_tokens_cancel_and_the_nurserys() {
-    model(|| {
-        let (mut home, heard) = with_one_who_asks();
+    heard_before_the_last_poll(|home| {
         let token = home.nursery.token();
-        home.quiet([]);
-        let other = thread::spawn(move || {
+        Box::new(move || {
             token.cancel();
-        });
-        home.nursery.cancel();
-        home.quiet([]);
-        other.join().unwrap();
-        assert!(home.settle([]));
-        assert_eq!(heard.load(Relaxed), 2, "it was woken, and then polled");
-        home.close();
+        })
     });
 }
