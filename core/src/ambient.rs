@@ -219,13 +219,12 @@ impl fmt::Debug for TaskDraining {
 /// # }
 /// ```
 pub async fn checkpoint() -> Result<(), Reason> {
-    match cancel_reason() {
-        Some(reason) => Err(reason),
-        None => {
-            crate::time::yield_now().await;
-            cancel_reason().map_or(Ok(()), Err)
-        }
+    if cancel_reason().is_none() {
+        crate::time::yield_now().await;
     }
+    let Some(reason) = cancel_reason() else { return Ok(()) };
+    context::tell_cancelled();
+    Err(reason)
 }
 
 /// Ends the task, or the nursery's body, that awaits it, from any depth: the task's future is

@@ -153,7 +153,11 @@ impl<T, E, F: FnOnce(&BlockingCx) -> Result<T, E>> Future for Blocking<F> {
 /// Tells whether work that has returned an error has ended because it exited, or was told of its
 /// cancel. What it was told of may have been the cancel of a scope or a nursery inside it alone.
 fn leaves(task: &TaskFrame<'_>, cx: &BlockingCx) -> bool {
-    if task.leave.get().is_none() && cx.told.get() && task.is_cancelled() {
+    let told = match task.leave.get() {
+        None => cx.told.get() && task.is_cancelled(),
+        Some(leave) => matches!(leave, Leave::Told),
+    };
+    if told {
         task.leave.set(Some(Leave::Cancelled));
     }
     task.leave.get().is_some()
@@ -163,7 +167,7 @@ fn leaves(task: &TaskFrame<'_>, cx: &BlockingCx) -> bool {
 fn exit() -> Option<Reason> {
     context::task(|task| match task?.leave.get() {
         Some(Leave::Exit(place)) => Some(exited(task_id(), place)),
-        Some(Leave::Cancelled | Leave::NoSlot(_)) | None => None,
+        Some(Leave::Cancelled | Leave::NoSlot(_) | Leave::Told) | None => None,
     })
 }
 

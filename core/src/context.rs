@@ -64,6 +64,29 @@ pub(crate) enum Leave {
     Cancelled,
     /// There is no slot for it.
     NoSlot(NoSlot),
+    /// Nothing, unless it ends with an error in this poll: an await of ours has told it of its
+    /// cancel, and the error is an echo of that.
+    Told,
+}
+
+/// An await tells of a cancel by an error. If it is that of the task or body that polls it, and not
+/// just of a scope inside, an error that it ends with in this poll is no failure.
+pub(crate) fn tell_cancelled() {
+    task(|task| {
+        if let Some(task) = task.filter(|task| task.leave.get().is_none() && task.is_cancelled()) {
+            task.leave.set(Some(Leave::Told));
+        }
+    });
+}
+
+/// Tells whether an error that the task, or body, ends with now is such an echo.
+pub(crate) fn was_told() -> bool {
+    task(|task| task.is_some_and(|task| matches!(task.leave.get(), Some(Leave::Told))))
+}
+
+/// Has the task end as cancelled at the end of this poll.
+pub(crate) fn leave_cancelled() {
+    task(|task| task.map(|task| task.leave.set(Some(Leave::Cancelled))));
 }
 
 impl TaskFrame<'_> {

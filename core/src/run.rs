@@ -171,6 +171,12 @@ where
                 *value = Some(result);
                 return Poll::Ready(());
             }
+            Ok(Poll::Ready(Err(error))) if matches!(leave.get(), Some(Leave::Told)) => {
+                if let Err(payload) = panic::catch_drop(error) {
+                    group.fail_body(Ending::Panicked(group.body_panic(payload)));
+                }
+                return Poll::Ready(());
+            }
             Ok(Poll::Ready(Err(error))) => {
                 group.fail_body(Ending::Err(Arc::new(error)));
                 return Poll::Ready(());
@@ -229,6 +235,11 @@ where
     }
     match value {
         Some(value) if report.entries.is_empty() => Ok(value),
+        _ if report.entries.is_empty() => {
+            // Nothing went wrong but the cancel, which may be that of the task around, too.
+            context::tell_cancelled();
+            Err(assemble(group, report))
+        }
         _ => Err(assemble(group, report)),
     }
 }

@@ -46,7 +46,7 @@ impl Group {
                 break ended;
             }
             match leave.get() {
-                None => {}
+                None | Some(Leave::Told) => {}
                 Some(Leave::Cancelled) => break self.end_cancelled(&mut claimed),
                 Some(Leave::NoSlot(why)) => {
                     let reason = self.no_slot(why);

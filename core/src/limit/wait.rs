@@ -16,6 +16,7 @@ use super::gate::Share;
 use super::line::{NO_KEY, Verdict, Waiter};
 use super::stop::Stop;
 use super::supply::{Holding, Supply};
+use crate::context;
 use crate::intrusive::Identity;
 use crate::panic;
 use pin_project_lite::pin_project;
@@ -180,8 +181,14 @@ impl Wait {
     unsafe fn stay(mut self: Pin<&mut Self>, supply: &impl Supply, waker: &Waker) -> Poll<Granted> {
         let Some(reason) = self.as_mut().project().stop.poll(waker) else { return Poll::Pending };
         // SAFETY: the caller's promise.
-        let told = unsafe { self.part(supply) };
-        Poll::Ready(told.unwrap_or(Err(AcquireError::Cancelled(reason))))
+        let told = unsafe { self.as_mut().part(supply) };
+        Poll::Ready(told.unwrap_or_else(|| {
+            if !self.project().waiter.returns() {
+                // Who takes back what he had lent asks on his own, and tells nobody.
+                context::tell_cancelled();
+            }
+            Err(AcquireError::Cancelled(reason))
+        }))
     }
 
     /// # Safety

@@ -17,6 +17,7 @@
 #![allow(unsafe_code)]
 
 use super::{Ended, Full, Header};
+use crate::context;
 use crate::id::TaskId;
 use crate::outcome::{Ending, Outcome};
 use crate::panic::{self, Payload};
@@ -185,6 +186,13 @@ where
     let outcome = match polled {
         Ok(Poll::Pending) => return Poll::Pending,
         Ok(Poll::Ready(Ok(value))) => Outcome::Ok(value),
+        Ok(Poll::Ready(Err(error))) if context::was_told() => match panic::catch_drop(error) {
+            Ok(()) => {
+                context::leave_cancelled();
+                return Poll::Pending;
+            }
+            Err(payload) => Outcome::Panicked(header.panicked(id, payload)),
+        },
         Ok(Poll::Ready(Err(error))) => Outcome::Err(Arc::new(error)),
         Err(payload) => Outcome::Panicked(header.panicked(id, payload)),
     };

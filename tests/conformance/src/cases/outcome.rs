@@ -103,8 +103,10 @@ pub(super) async fn e07_value_ready_in_the_last_poll_wins(runtime: Runtime) {
             let counts = Counts::new();
             let count = counts.clone();
             let child = n.fork(poll_fn(move |_| {
+                // Before it counts: then the cancel comes, at the earliest.
+                let cancelled = is_cancelled();
                 count.polled();
-                if is_cancelled() { Poll::Ready(Ok(9)) } else { Poll::Pending }
+                if cancelled { Poll::Ready(Ok(9)) } else { Poll::Pending }
             }));
             eventually(|| counts.polls() == 1).await;
             child.cancel();

@@ -1,0 +1,140 @@
+//! Errors that are nothing but the echo of one's own cancel.
+
+use allhome::{
+    Cause, Nursery, Reason, Semaphore, checkpoint, move_on_after, nursery, nursery_on, shield,
+    sleep,
+};
+use allhome_runs::{SECOND, in_body, world};
+use std::error::Error;
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+type Boxed = Box<dyn Error + Send + Sync>;
+type Work = Pin<Box<dyn Future<Output = Result<(), Boxed>> + Send>>;
+
+/// What waits for something that never comes, and says `?` to the cancel.
+fn waiters(semaphore: &Arc<Semaphore>) -> Vec<(&'static str, Work)> {
+    let [acquire, inside, limiter] = [(); 3].map(|()| semaphore.clone());
+    vec![
+        (
+            "acquire",
+            Box::pin(async move { acquire.acquire().await.map(drop).map_err(Boxed::from) }),
+        ),
+        (
+            "checkpoint",
+            Box::pin(async {
+                while checkpoint().await.is_ok() {
+                    sleep(SECOND).await?;
+                }
+                Ok(checkpoint().await?)
+            }),
+        ),
+        (
+            "nursery",
+            Box::pin(async move {
+                let run = nursery::<Boxed>().run(async |n| {
+                    n.spawn(async move { inside.acquire().await.map(drop).map_err(Boxed::from) });
+                    pending::<Result<(), _>>().await
+                });
+                Ok(run.await.map_err(|error| error.to_string())?)
+            }),
+        ),
+        (
+            "slot",
+            Box::pin(async move {
+                let run = nursery::<Boxed>().limiter(&limiter).run(async |n| {
+                    n.reserve().await?.spawn(pending());
+                    Ok(())
+                });
+                Ok(run.await.map_err(|error| error.to_string())?)
+            }),
+        ),
+    ]
+}
+
+#[test]
+fn f22_an_echo_of_the_own_cancel_is_no_failure() {
+    for index in 0..4 {
+        for alone in [false, true] {
+            let (stepped, clock, runtime) = world();
+            let semaphore = Arc::new(Semaphore::new(1));
+            let (name, work) = waiters(&semaphore).remove(index);
+            let held = semaphore.try_acquire().unwrap();
+            let run = nursery_on::<Boxed>(runtime).run(async |n: Nursery<Boxed>| {
+                let child = n.fork(work);
+                sleep(5 * SECOND).await?;
+                if !alone {
+                    n.cancel();
+                    return Ok(());
+                }
+                child.cancel_with(Reason::new("enough"));
+                let error = child.join().await.expect_err(name);
+                assert_eq!(error.reason().expect(name).message(), "enough", "{name}");
+                Ok(())
+            });
+            clock.drive(&stepped, run).unwrap_or_else(|error| panic!("{name}: {error}"));
+            drop(held);
+            assert_eq!((semaphore.available(), semaphore.waiters()), (1, 0));
+        }
+    }
+}
+
+#[test]
+fn f22_an_echo_of_the_body() {
+    for index in 0..4 {
+        let (stepped, clock, runtime) = world();
+        let semaphore = Arc::new(Semaphore::new(1));
+        let (name, work) = waiters(&semaphore).remove(index);
+        let _held = semaphore.try_acquire().unwrap();
+        let run = nursery_on::<Boxed>(runtime).deadline(5 * SECOND).run(|_| work);
+        let error = clock.drive(&stepped, run).unwrap_err();
+        assert!(error.is_timeout() && error.failures().len() == 1, "{name}: {error}");
+        assert!(matches!(error.first().cause(), Cause::Cancelled(_)), "{name}: {error}");
+    }
+}
+
+/// Of a scope, of a cancel that does not reach it, and later.
+#[test]
+fn f22_other_errors_are_failures() {
+    in_body(|_| async {
+        let semaphore = Semaphore::new(1);
+        let _held = semaphore.try_acquire().unwrap();
+        let run = nursery::<Boxed>().run(async |_| {
+            // The scope's time is over, and nobody was cancelled.
+            let inside = move_on_after(SECOND, semaphore.acquire()).await?;
+            Err::<(), _>(format!("{inside:?}").into())
+        });
+        let error = run.await.unwrap_err();
+        assert!(matches!(error.first().cause(), Cause::Error(_)), "{error}");
+
+        let run = nursery::<Boxed>().grace(9 * SECOND).run(async |n: Nursery<Boxed>| {
+            let late = n.fork(async {
+                let told = semaphore_like().await.is_err();
+                sleep(SECOND).await?;
+                assert!(told);
+                Err::<(), _>("while it tidied up".into())
+            });
+            let other = n.fork(async {
+                shield(Duration::MAX, sleep(SECOND)).await??;
+                Err::<(), _>("in its own time".into())
+            });
+            sleep(Duration::from_millis(1)).await?;
+            n.cancel();
+            let errors = [late.join().await, other.join().await].map(|end| end.is_err());
+            assert_eq!(errors, [true, true]);
+            Ok(())
+        });
+        let error = run.await.unwrap_err();
+        assert_eq!(error.failures().len(), 2, "{error}");
+    });
+}
+
+/// Waits until it is told of a cancel by an error.
+async fn semaphore_like() -> Result<(), Reason> {
+    loop {
+        allhome::cancelled().await;
+        checkpoint().await?;
+    }
+}
