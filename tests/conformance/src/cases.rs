@@ -6,7 +6,6 @@ mod cancel;
 mod failure;
 mod outcome;
 mod ownership;
-mod rules;
 mod shutdown;
 mod time;
 mod token;
@@ -18,6 +17,7 @@ macro_rules! cases {
     ($($module:ident, $threads:literal: $($name:ident)*;)*) => {
         pub(crate) const CASES: &[Case] = &[$($(Case {
             name: stringify!($name),
+            group: stringify!($module),
             run: |runtime| Box::pin($module::$name(runtime)),
             threads: $threads,
         },)*)*];
@@ -25,15 +25,6 @@ macro_rules! cases {
 }
 
 cases! {
-    rules, 1:
-        r11_spawned_is_polled_or_dropped
-        r12_spawn_does_not_poll_inline
-        r14_spawn_in_poll_and_in_drop
-        r22_no_poll_after_ready
-        r31_wake_during_own_poll
-        r32_wake_from_another_thread_during_poll
-        r33_wake_from_a_foreign_thread
-        r34_wake_does_not_poll_inline;
     ownership, 1:
         o01_home_means_destroyed
         o02_value_nobody_joins_is_dropped_first

@@ -39,10 +39,20 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
+mod candidate;
 mod cases;
+mod judge;
 mod probe;
+mod report;
+mod rule;
+mod rules;
 mod suite;
 
 pub use allhome_rt::Runtime;
+pub use bench::Progress;
+pub use candidate::{Candidate, Capabilities, Host, Root};
 pub use probe::{Counts, DropPanics, Gate, Guard, Parked, eventually};
-pub use suite::{Host, Root, main};
+pub use report::{Outcome, Report, Verdict};
+pub use rule::{Level, Need, Rule};
+pub use suite::{main, run};

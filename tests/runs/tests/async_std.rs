@@ -2,6 +2,8 @@
 
 use allhome::{AsyncStd, IntoRuntime, Runtime};
 use allhome_conformance::{Host, Root, main as suite};
+use allhome_rt::SpawnLocal;
+use std::rc::Rc;
 
 struct Process;
 
@@ -16,6 +18,10 @@ impl Host for Process {
 
     fn threads(&self) -> usize {
         self.runtime().threads()
+    }
+
+    fn local(&self) -> Option<Rc<dyn SpawnLocal>> {
+        Some(Rc::new(AsyncStd))
     }
 }
 

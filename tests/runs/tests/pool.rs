@@ -1,7 +1,7 @@
 //! The suite on our own thread pool.
 
 use allhome::{IntoRuntime, Runtime, ThreadPool, block_on};
-use allhome_conformance::{Host, Root, main as suite};
+use allhome_conformance::{Candidate, Capabilities, Host, Root};
 
 struct Pool(ThreadPool);
 
@@ -26,5 +26,7 @@ impl Drop for Pool {
 }
 
 fn main() -> std::process::ExitCode {
-    suite("pool", || Box::new(Pool(ThreadPool::new(2).expect("threads"))))
+    Candidate::new("pool", || Box::new(Pool(ThreadPool::new(2).expect("threads"))))
+        .declares(Capabilities::new().threads(2).timer().blocking().shutdown().joins_threads())
+        .main()
 }

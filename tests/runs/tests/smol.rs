@@ -1,9 +1,11 @@
 //! The suite on smol: an executor of the test's own, run by two threads.
 
-use allhome::{IntoRuntime, Runtime, Smol};
+use allhome::{IntoRuntime, Runtime, Smol, SmolLocal};
 use allhome_conformance::{Host, Root, main as suite};
+use allhome_rt::SpawnLocal;
 use smol::Executor;
 use smol::channel::{Sender, unbounded};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -12,6 +14,7 @@ struct Threads {
     /// Closed, it ends the threads.
     stop: Sender<()>,
     threads: Vec<JoinHandle<()>>,
+    local: SmolLocal,
 }
 
 impl Threads {
@@ -22,7 +25,7 @@ impl Threads {
             thread::spawn(move || smol::block_on(executor.run(stopped.recv())).unwrap_or(()))
         };
         let threads = (0..count).map(|_| run()).collect();
-        Threads { executor, stop, threads }
+        Threads { executor, stop, threads, local: SmolLocal::new() }
     }
 }
 
@@ -32,11 +35,15 @@ impl Host for Threads {
     }
 
     fn block_on(&mut self, root: Root<'_>) {
-        smol::block_on(root);
+        smol::block_on(self.local.executor().run(root));
     }
 
     fn threads(&self) -> usize {
         self.threads.len()
+    }
+
+    fn local(&self) -> Option<Rc<dyn SpawnLocal>> {
+        Some(Rc::new(self.local.clone()))
     }
 }
 

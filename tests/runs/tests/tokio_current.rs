@@ -1,7 +1,7 @@
 //! The suite on tokio's current-thread runtime.
 
 use allhome::{IntoRuntime, Runtime, Tokio};
-use allhome_conformance::{Host, Root, main as suite};
+use allhome_conformance::{Candidate, Capabilities, Host, Root};
 
 struct Current(tokio::runtime::Runtime);
 
@@ -16,8 +16,15 @@ impl Host for Current {
 }
 
 fn main() -> std::process::ExitCode {
-    suite("tokio_current", || {
+    let start = || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
-        Box::new(Current(builder.enable_time().build().expect("no threads are needed")))
-    })
+        builder.enable_time().build().expect("no threads are needed")
+    };
+    Candidate::new("tokio_current", move || Box::new(Current(start())))
+        .declares(Capabilities::new().timer().blocking().shutdown().joins_threads())
+        .deviates(
+            "Q65",
+            "tokio's driver calls wakers uncaught, and passes the panic on to whoever drives it",
+        )
+        .main()
 }

@@ -1,7 +1,7 @@
 //! The suite on tokio, with two worker threads.
 
 use allhome::{IntoRuntime, Runtime, Tokio};
-use allhome_conformance::{Host, Root, main as suite};
+use allhome_conformance::{Candidate, Capabilities, Host, Root};
 
 struct Multi(tokio::runtime::Runtime);
 
@@ -20,8 +20,12 @@ impl Host for Multi {
 }
 
 fn main() -> std::process::ExitCode {
-    suite("tokio_multi", || {
+    let start = || {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
-        Box::new(Multi(builder.worker_threads(2).enable_time().build().expect("threads")))
-    })
+        builder.worker_threads(2).enable_time().build().expect("threads")
+    };
+    Candidate::new("tokio_multi", move || Box::new(Multi(start())))
+        .declares(Capabilities::new().threads(2).timer().blocking().shutdown().joins_threads())
+        .deviates("Q65", "tokio's driver calls wakers uncaught, and aborts the process")
+        .main()
 }

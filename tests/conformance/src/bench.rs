@@ -1,0 +1,251 @@
+//! Where a rule meets its candidate, and how it says how far it got.
+//!
+//! # Invariants
+//!
+//! 1. A thread that a rule starts ([`outside`]) never waits for the runtime. So a driver that finds
+//!    nothing to run and no such thread knows that nothing will ever happen.
+//! 2. A wait of a rule has no end of its own: whoever runs the rule ends it. Only a quick run, in
+//!    which nothing happens beside the rule, gives up by itself.
+
+use crate::candidate::{Candidate, Capabilities, Host};
+use allhome_rt::{Runtime, SpawnBlocking, SpawnLocal, Task, Timer};
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::ops::Deref;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// A candidate on the bench: one rule's own.
+pub(crate) struct Bench<'a> {
+    candidate: &'a Candidate,
+    pub(crate) declared: Capabilities,
+    host: Option<Box<dyn Host>>,
+}
+
+impl<'a> Bench<'a> {
+    pub(crate) fn new(candidate: &'a Candidate, declared: Capabilities) -> Bench<'a> {
+        Bench { candidate, declared, host: None }
+    }
+
+    /// Another of the same kind, not started.
+    pub(crate) fn another(&self) -> Bench<'a> {
+        Bench { candidate: self.candidate, declared: self.declared, host: None }
+    }
+
+    pub(crate) fn host(&mut self) -> &mut dyn Host {
+        let candidate = self.candidate;
+        let host = self.host.get_or_insert_with(|| {
+            step("the candidate is started");
+            let host = (candidate.start)();
+            step("the candidate was started");
+            host
+        });
+        &mut **host
+    }
+
+    pub(crate) fn runtime(&mut self) -> OnRuntime {
+        OnRuntime(self.host().runtime())
+    }
+
+    pub(crate) fn timer(&mut self) -> Arc<dyn Timer> {
+        self.host().runtime().timer().expect("a timer was declared").clone()
+    }
+
+    pub(crate) fn local(&mut self) -> Rc<dyn SpawnLocal> {
+        self.host().local().expect("local tasks were declared")
+    }
+
+    pub(crate) fn drive(&mut self, root: impl Future<Output = ()>) {
+        self.host().block_on(Box::pin(root));
+    }
+
+    pub(crate) fn shut_down(&mut self) {
+        step("the candidate is shut down");
+        drop(self.host.take());
+        step("the candidate was shut down");
+    }
+}
+
+/// A runtime that takes futures.
+#[derive(Clone)]
+pub(crate) struct OnRuntime(Runtime);
+
+impl OnRuntime {
+    pub(crate) fn run(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(Task::from_future(future));
+    }
+
+    pub(crate) fn job(&self, job: impl FnOnce() + Send + 'static) {
+        let pool: &dyn SpawnBlocking = self.0.blocking().expect("a blocking pool was declared");
+        pool.spawn_blocking(Box::new(job));
+    }
+}
+
+impl Deref for OnRuntime {
+    type Target = Runtime;
+
+    fn deref(&self) -> &Runtime {
+        &self.0
+    }
+}
+
+/// How far a rule has got, and what it has running beside the runtime. Clones are the same one.
+///
+/// A host that wants to tell a deadlock from a long wait asks for it.
+#[derive(Clone, Default, Debug)]
+pub struct Progress {
+    inner: Arc<Inner>,
+}
+
+#[derive(Default, Debug)]
+struct Inner {
+    step: Mutex<String>,
+    outside: AtomicUsize,
+    quick: AtomicBool,
+    echo: AtomicBool,
+}
+
+thread_local! {
+    static PROGRESS: RefCell<Progress> = RefCell::default();
+    /// Whether this thread is inside a call that must not poll, nor destroy.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Progress {
+    /// Returns that of the rule that runs on this thread.
+    pub fn current() -> Progress {
+        PROGRESS.with_borrow(Progress::clone)
+    }
+
+    /// Returns how many threads the rule has running. They wait for nothing, so each will end.
+    pub fn outside(&self) -> usize {
+        self.inner.outside.load(Ordering::SeqCst)
+    }
+
+    /// Returns the last step that the rule took.
+    pub fn step(&self) -> String {
+        self.inner.step.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes this thread the rule's. In a quick run the numbers are small, and waits give up.
+    pub(crate) fn enter(self, quick: bool, echo: bool) {
+        self.inner.quick.store(quick, Ordering::SeqCst);
+        self.inner.echo.store(echo, Ordering::SeqCst);
+        PROGRESS.set(self);
+    }
+
+    fn quick(&self) -> bool {
+        self.inner.quick.load(Ordering::SeqCst)
+    }
+}
+
+/// What a line begins with that tells the parent process how far a rule has got.
+pub(crate) const STEP: &str = "step: ";
+
+/// Notes how far the rule has got, so that a hang has a name.
+pub(crate) fn step(text: &str) {
+    let progress = Progress::current();
+    *progress.inner.step.lock().unwrap_or_else(PoisonError::into_inner) = text.to_string();
+    if progress.inner.echo.load(Ordering::SeqCst) {
+        println!("{STEP}{text}");
+    }
+}
+
+/// A number of tasks, or fewer in a quick run.
+pub(crate) fn many(number: usize) -> usize {
+    if Progress::current().quick() { number.min(500) } else { number }
+}
+
+/// Runs this on a thread that the runtime does not know. It must not wait for the runtime.
+pub(crate) fn outside<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    struct Leaves(Progress);
+    impl Drop for Leaves {
+        fn drop(&mut self) {
+            self.0.inner.outside.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    let progress = Progress::current();
+    progress.inner.outside.fetch_add(1, Ordering::SeqCst);
+    let leaves = Leaves(progress.clone());
+    thread::spawn(move || {
+        PROGRESS.set(progress);
+        crate::judge::quietly();
+        let _leaves = leaves;
+        f()
+    })
+}
+
+/// The same a moment later, when a runtime that has nothing to do is likely to be asleep. Nothing
+/// depends on whether it is.
+pub(crate) fn outside_later<T: Send + 'static>(
+    f: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
+    outside(|| {
+        thread::sleep(Duration::from_millis(2));
+        f()
+    })
+}
+
+/// Marks a call that must neither poll nor destroy.
+pub(crate) fn inside<T>(f: impl FnOnce() -> T) -> T {
+    INSIDE.set(true);
+    let result = f();
+    INSIDE.set(false);
+    result
+}
+
+pub(crate) fn is_inside() -> bool {
+    INSIDE.try_with(Cell::get).unwrap_or(false)
+}
+
+/// Gives the others a turn.
+pub(crate) async fn turn() {
+    let mut woken = false;
+    poll_fn(|cx| {
+        if woken {
+            return Poll::Ready(());
+        }
+        woken = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Gives the others turns until the condition holds.
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
+    step(what);
+    while !condition() {
+        turn().await;
+    }
+}
+
+/// Waits until the condition holds, outside of any driver: after a shutdown.
+pub(crate) fn settles(what: &str, condition: impl Fn() -> bool) {
+    step(what);
+    let start = Instant::now();
+    while !condition() {
+        let patient = !Progress::current().quick() || start.elapsed() < Duration::from_millis(100);
+        assert!(patient, "this never comes: {what}");
+        thread::yield_now();
+    }
+}
+
+/// Runs some trivial tasks to their end: what was going to happen has happened then.
+pub(crate) async fn pump(runtime: &OnRuntime) {
+    for _ in 0..20 {
+        let done = Arc::new(AtomicUsize::new(0));
+        for _ in 0..8 {
+            let done = done.clone();
+            runtime.run(async move {
+                done.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        until("trivial tasks run to their end", || done.load(Ordering::SeqCst) == 8).await;
+    }
+}

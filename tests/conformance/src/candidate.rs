@@ -1,0 +1,242 @@
+//! What is put to the test: how to start it, and what it says of itself.
+
+use crate::rule::{Need, Rule};
+use allhome_rt::{Runtime, SpawnLocal};
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The future that a case drives its runtime with.
+pub type Root<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+/// A fresh runtime under test. Dropping it is to shut the runtime down.
+pub trait Host {
+    /// Returns the handle that nurseries are opened on.
+    fn runtime(&self) -> Runtime;
+
+    /// Drives the runtime, and the root on the present thread, until the root is ready. It is
+    /// called more than once.
+    fn block_on(&mut self, root: Root<'_>);
+
+    /// Returns how many tasks can be polled at once. Default: 1.
+    fn threads(&self) -> usize {
+        1
+    }
+
+    /// Returns what spawns tasks that stay on this thread, if the runtime can. They are to run
+    /// while this thread is in [`block_on`](Host::block_on). Default: none.
+    fn local(&self) -> Option<Rc<dyn SpawnLocal>> {
+        None
+    }
+}
+
+/// What a runtime says that it can do. A rule about anything else is skipped, and shown as skipped.
+///
+/// # Examples
+///
+/// ```
+/// use allhome_conformance::Capabilities;
+///
+/// let declared = Capabilities::new().timer().shutdown().threads(2);
+/// assert_ne!(declared, Capabilities::new());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Capabilities {
+    pub(crate) threads: usize,
+    timer: bool,
+    blocking: bool,
+    local: bool,
+    shutdown: bool,
+    joins_threads: bool,
+}
+
+impl Default for Capabilities {
+    fn default() -> Capabilities {
+        Capabilities::new()
+    }
+}
+
+impl Capabilities {
+    /// Declares nothing: one thread that runs tasks.
+    pub const fn new() -> Capabilities {
+        Capabilities {
+            threads: 1,
+            timer: false,
+            blocking: false,
+            local: false,
+            shutdown: false,
+            joins_threads: false,
+        }
+    }
+
+    /// Declares that this many tasks can be polled at once.
+    pub const fn threads(self, threads: usize) -> Capabilities {
+        Capabilities { threads, ..self }
+    }
+
+    /// Declares that the runtime has a timer.
+    pub const fn timer(self) -> Capabilities {
+        Capabilities { timer: true, ..self }
+    }
+
+    /// Declares that the runtime has a blocking pool.
+    pub const fn blocking(self) -> Capabilities {
+        Capabilities { blocking: true, ..self }
+    }
+
+    /// Declares that the host has [`local`](Host::local) tasks.
+    pub const fn local(self) -> Capabilities {
+        Capabilities { local: true, ..self }
+    }
+
+    /// Declares that the runtime ends when the host is dropped: by then every task is dropped, and
+    /// none is polled any more. Not so for a runtime that the whole process shares.
+    pub const fn shutdown(self) -> Capabilities {
+        Capabilities { shutdown: true, ..self }
+    }
+
+    /// Declares that no thread of the runtime is left when the host was dropped.
+    pub const fn joins_threads(self) -> Capabilities {
+        Capabilities { joins_threads: true, ..self }
+    }
+
+    /// What the host visibly has: timer, blocking pool, local tasks, threads.
+    pub(crate) fn seen(host: &dyn Host) -> Capabilities {
+        let runtime = host.runtime();
+        Capabilities {
+            threads: host.threads(),
+            timer: runtime.timer().is_some(),
+            blocking: runtime.blocking().is_some(),
+            local: host.local().is_some(),
+            ..Capabilities::new()
+        }
+    }
+
+    pub(crate) fn has(&self, need: Need) -> bool {
+        match need {
+            Need::Timer => self.timer,
+            Need::Blocking => self.blocking,
+            Need::Local => self.local,
+            Need::Shutdown => self.shutdown,
+            Need::JoinsThreads => self.joins_threads,
+        }
+    }
+
+    /// The first capability of those that a rule needs that is not declared.
+    pub(crate) fn lacks(&self, rule: &Rule) -> Option<Need> {
+        rule.needs.iter().copied().find(|need| !self.has(*need))
+    }
+}
+
+/// A runtime to examine: its name, how to start one, and what it says of itself.
+///
+/// # Examples
+///
+/// ```no_run
+/// use allhome_conformance::{Candidate, Capabilities, Host};
+/// # fn start() -> Box<dyn Host> { panic!("an example") }
+///
+/// # #[allow(clippy::needless_doctest_main, reason = "it shows the whole file, which has a main")]
+/// fn main() -> std::process::ExitCode {
+///     Candidate::new("mine", start)
+///         .declares(Capabilities::new().timer().shutdown())
+///         .deviates("R52", "a task that panics in its destructor aborts: see issue 7")
+///         .main()
+/// }
+/// ```
+#[derive(Clone)]
+#[must_use = "nothing is examined until `main` or `examine` is called"]
+pub struct Candidate {
+    pub(crate) name: String,
+    pub(crate) start: Start,
+    declared: Option<Capabilities>,
+    pub(crate) deviations: Vec<Deviation>,
+    pub(crate) limit: Duration,
+}
+
+/// Starts a fresh runtime.
+pub(crate) type Start = std::sync::Arc<dyn Fn() -> Box<dyn Host> + Send + Sync>;
+
+/// A rule that a candidate is known to break.
+#[derive(Clone, Debug)]
+pub(crate) struct Deviation {
+    pub(crate) id: String,
+    pub(crate) reason: String,
+    /// Not every time: a race. Then a pass is no surprise.
+    pub(crate) sometimes: bool,
+}
+
+/// How long a rule may take before it counts as hanging: far more than any needs.
+const LIMIT: Duration = Duration::from_secs(30);
+
+impl Candidate {
+    /// Names a runtime and says how to start a fresh one.
+    pub fn new(
+        name: impl Into<String>,
+        start: impl Fn() -> Box<dyn Host> + Send + Sync + 'static,
+    ) -> Candidate {
+        Candidate {
+            name: name.into(),
+            start: std::sync::Arc::new(start),
+            declared: None,
+            deviations: Vec::new(),
+            limit: LIMIT,
+        }
+    }
+
+    /// Declares what the runtime can do. Without, that is what its host visibly has.
+    pub fn declares(mut self, capabilities: Capabilities) -> Candidate {
+        self.declared = Some(capabilities);
+        self
+    }
+
+    /// Lists a rule that is known to be broken, by its id, with the runtime's own words on it or a
+    /// reference. If it holds after all, that fails the run, so that the list stays true.
+    pub fn deviates(self, id: &str, reason: &str) -> Candidate {
+        self.deviation(id, reason, false)
+    }
+
+    /// Lists a rule that is broken now and then only, by a race.
+    pub fn sometimes_deviates(self, id: &str, reason: &str) -> Candidate {
+        self.deviation(id, reason, true)
+    }
+
+    fn deviation(mut self, id: &str, reason: &str, sometimes: bool) -> Candidate {
+        self.deviations.push(Deviation { id: id.into(), reason: reason.into(), sometimes });
+        self
+    }
+
+    /// Changes how long a rule may take before it counts as hanging. Default: 30 s, far more than
+    /// any needs.
+    pub fn limit(self, limit: Duration) -> Candidate {
+        Candidate { limit, ..self }
+    }
+
+    /// Examines the runtime, as the command line says: what a test's `main` does.
+    #[must_use]
+    pub fn main(self) -> ExitCode {
+        crate::suite::run([self])
+    }
+
+    /// What it declares; if nothing, what a host of it visibly has. One that cannot even be started
+    /// has nothing, and fails by rule Q41.
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        let seen = || catch_unwind(AssertUnwindSafe(|| Capabilities::seen(&*(self.start)())));
+        self.declared.unwrap_or_else(|| seen().unwrap_or_default())
+    }
+
+    pub(crate) fn known(&self, id: &str) -> Option<&Deviation> {
+        self.deviations.iter().find(|deviation| deviation.id == id)
+    }
+}
+
+impl fmt::Debug for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Candidate").field("name", &self.name).finish_non_exhaustive()
+    }
+}

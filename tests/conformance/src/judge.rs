@@ -1,0 +1,170 @@
+//! Runs one rule: on a thread of its own, or in a process of its own.
+//!
+//! A thread that hangs cannot be ended, a stack that overflows takes the process along, and what
+//! one rule leaves behind is not to disturb the next. So the suite runs its own binary again for
+//! each rule, with the rule's name in [`RULE`]. The child says on its standard output how far it
+//! has got, and on its standard error what was wrong.
+
+use crate::bench::{Bench, Progress, STEP};
+use crate::candidate::{Candidate, Capabilities};
+use crate::report::Outcome;
+use crate::rule::Rule;
+use std::cell::RefCell;
+use std::io::Read;
+use std::panic::{self, AssertUnwindSafe};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// The variable that tells a child process which rule to run.
+pub(crate) const RULE: &str = "ALLHOME_CONFORMANCE_RULE";
+
+/// A child's exit codes, apart from 0: the rule is broken; the rule hangs.
+const BROKEN: u8 = 101;
+const HANGS: i32 = 102;
+
+/// What came of a rule, and the last step that it took.
+pub(crate) struct Judgement {
+    pub(crate) outcome: Outcome,
+    pub(crate) step: String,
+}
+
+/// Runs a rule on a thread of its own. Its candidate must not hang.
+pub(crate) fn in_process(
+    rule: &Rule,
+    candidate: &Candidate,
+    declared: Capabilities,
+    quick: bool,
+) -> Judgement {
+    let progress = Progress::default();
+    let run = || {
+        progress.clone().enter(quick, false);
+        caught(|| (rule.run)(&mut Bench::new(candidate, declared)))
+    };
+    // Rules may nest polls on purpose.
+    let thread = thread::Builder::new().stack_size(8 << 20);
+    let result = thread::scope(|scope| thread.spawn_scoped(scope, run).expect("a thread").join());
+    let outcome = match result {
+        Ok(Ok(())) => Outcome::Pass,
+        Ok(Err(message)) => Outcome::Fail(message),
+        Err(_) => Outcome::Fail("the rule's thread panicked".into()),
+    };
+    Judgement { outcome, step: progress.step() }
+}
+
+/// Runs a rule in a process of its own, which is this binary once more.
+pub(crate) fn in_child(full_name: &str, limit: Duration) -> Judgement {
+    let program = std::env::current_exe().expect("a running program has a path");
+    let mut child = Command::new(program)
+        .env(RULE, full_name)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the suite's own binary runs");
+    let stdout = read(child.stdout.take());
+    let stderr = read(child.stderr.take());
+    let code = wait(&mut child, limit + Duration::from_secs(5));
+    let output = stdout.join().unwrap_or_default();
+    let message = stderr.join().unwrap_or_default().trim().to_string();
+    let step = output.lines().rev().find_map(|line| line.strip_prefix(STEP));
+    let step = step.unwrap_or("none").to_string();
+    let outcome = match code {
+        Some(0) => Outcome::Pass,
+        Some(code) if code == i32::from(BROKEN) => Outcome::Fail(message),
+        None | Some(HANGS) => Outcome::Hang(format!("not done after {limit:?}")),
+        Some(code) => Outcome::Crash(format!("the process ended with {code}: {message}")),
+    };
+    Judgement { outcome, step }
+}
+
+fn read(from: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut from) = from {
+            let _ = from.read_to_end(&mut bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+/// Waits for the child, and kills it if it does not end itself. A signal counts as code -1.
+fn wait(child: &mut Child, limit: Duration) -> Option<i32> {
+    let start = std::time::Instant::now();
+    let mut pause = Duration::from_micros(500);
+    while start.elapsed() < limit {
+        if let Ok(Some(status)) = child.try_wait() {
+            return Some(status.code().unwrap_or(-1));
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(8));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    None
+}
+
+/// What a child process does: its rule, under a watchdog.
+pub(crate) fn child(full_name: &str, candidates: &[Candidate]) -> ExitCode {
+    let found = candidates.iter().find_map(|candidate| {
+        let name = full_name.strip_prefix(&candidate.name)?.strip_prefix("::")?;
+        Some((candidate, Rule::all().find(|rule| rule.name == name)?))
+    });
+    let Some((candidate, rule)) = found else {
+        eprintln!("no rule {full_name}");
+        return ExitCode::from(BROKEN);
+    };
+    let limit = candidate.limit;
+    thread::spawn(move || {
+        thread::sleep(limit);
+        // If this hangs as well, the parent has a limit of its own.
+        std::process::exit(HANGS);
+    });
+    Progress::default().enter(false, true);
+    let declared = candidate.capabilities();
+    match caught(|| (rule.run)(&mut Bench::new(candidate, declared))) {
+        Ok(()) => std::process::exit(0),
+        Err(message) => {
+            eprintln!("{message}");
+            std::process::exit(i32::from(BROKEN))
+        }
+    }
+}
+
+thread_local! {
+    /// What panicked on this thread, if it belongs to a rule: many panic on purpose, so it is shown
+    /// on failure only.
+    static PANICS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// Whether nobody but rules and clauses has anything to say in this process: what panics on a
+/// runtime's own threads was thrown by one of them.
+pub(crate) static SILENT: AtomicBool = AtomicBool::new(false);
+
+/// Keeps panics on this thread, instead of printing them.
+pub(crate) fn quietly() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let kept = PANICS.try_with(|panics| {
+                panics.try_borrow_mut().ok()?.as_mut()?.push(info.to_string());
+                Some(())
+            });
+            if !matches!(kept, Ok(Some(()))) && !SILENT.load(Ordering::SeqCst) {
+                before(info);
+            }
+        }));
+    });
+    PANICS.set(Some(Vec::new()));
+}
+
+/// Runs this; gives what panicked on the way, if it panicked.
+pub(crate) fn caught(f: impl FnOnce()) -> Result<(), String> {
+    quietly();
+    let result = panic::catch_unwind(AssertUnwindSafe(f));
+    let panics = PANICS.take().unwrap_or_default();
+    result.map_err(|_| panics.join("\n"))
+}

@@ -1,0 +1,351 @@
+//! What came of a run: a table for people, JSON and JUnit for machines.
+
+use crate::candidate::{Candidate, Capabilities};
+use crate::rule::{Level, Need};
+use std::fmt::{self, Write};
+use std::time::Duration;
+
+/// What came of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It holds.
+    Pass,
+    /// It does not: what was seen.
+    Fail(String),
+    /// It was not done in time.
+    Hang(String),
+    /// The process ended in the middle of it.
+    Crash(String),
+    /// It was not run: the capability is not declared.
+    Skipped(Need),
+    /// It does not hold, as is known: the reason that the candidate gives.
+    Known(String),
+    /// It holds although it is listed as a deviation.
+    Surprise(String),
+}
+
+impl Outcome {
+    /// Returns the outcome in one word, as reports have it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Outcome::Pass => "pass",
+            Outcome::Fail(_) => "fail",
+            Outcome::Hang(_) => "hang",
+            Outcome::Crash(_) => "crash",
+            Outcome::Skipped(_) => "skipped",
+            Outcome::Known(_) => "known",
+            Outcome::Surprise(_) => "surprise",
+        }
+    }
+
+    /// Returns what there is to say beside the word.
+    pub fn message(&self) -> String {
+        match self {
+            Outcome::Pass => String::new(),
+            Outcome::Skipped(need) => format!("not declared: {need}"),
+            Outcome::Surprise(reason) => {
+                format!("holds, although it is listed as a deviation ({reason}): take it off")
+            }
+            Outcome::Fail(text)
+            | Outcome::Hang(text)
+            | Outcome::Crash(text)
+            | Outcome::Known(text) => text.clone(),
+        }
+    }
+
+    /// Tells whether the rule was seen broken.
+    pub fn is_broken(&self) -> bool {
+        matches!(self, Outcome::Fail(_) | Outcome::Hang(_) | Outcome::Crash(_))
+    }
+}
+
+/// A rule's outcome.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Verdict {
+    /// The candidate's name.
+    pub candidate: String,
+    /// The rule's number, such as `R31`.
+    pub id: String,
+    /// The rule's name, such as `r31_wake_during_own_poll`.
+    pub name: &'static str,
+    /// The rule's topic.
+    pub group: &'static str,
+    /// How much the rule weighs.
+    pub level: Level,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The last step that the rule took.
+    pub step: String,
+    /// The most likely cause of a failure.
+    pub cause: &'static str,
+    /// How long it took.
+    pub time: Duration,
+}
+
+impl Verdict {
+    /// Tells whether this fails a run.
+    pub fn fails(&self, strict: bool) -> bool {
+        match self.outcome {
+            Outcome::Surprise(_) => true,
+            _ => self.outcome.is_broken() && (strict || self.level == Level::Must),
+        }
+    }
+
+    fn explained(&self) -> String {
+        let Verdict { candidate, name, level, outcome, step, cause, .. } = self;
+        let mut text = format!(
+            "{candidate}::{name} ({level}): {}: {}\n  last step: {step}",
+            outcome.word().to_uppercase(),
+            outcome.message().replace('\n', "\n  "),
+        );
+        if outcome.is_broken() && !cause.is_empty() {
+            let _ = write!(text, "\n  most likely: {cause}");
+        }
+        text
+    }
+
+    /// What libtest is to show for it.
+    pub(crate) fn said(&self) -> String {
+        match self.outcome.is_broken() {
+            true => self.explained(),
+            false => self.outcome.message(),
+        }
+    }
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    pub(crate) candidates: Vec<(String, Capabilities)>,
+    pub(crate) verdicts: Vec<Verdict>,
+    pub(crate) strict: bool,
+}
+
+impl Report {
+    pub(crate) fn new(candidates: &[Candidate], strict: bool) -> Report {
+        let candidates = candidates.iter();
+        let candidates = candidates.map(|one| (one.name.clone(), one.capabilities())).collect();
+        Report { candidates, verdicts: Vec::new(), strict }
+    }
+
+    /// Returns the verdicts, in the order in which they were reached.
+    pub fn verdicts(&self) -> &[Verdict] {
+        &self.verdicts
+    }
+
+    /// Tells whether every MUST rule that was run holds or is a known deviation; with `--strict`,
+    /// every SHOULD rule as well.
+    pub fn passed(&self) -> bool {
+        !self.verdicts.iter().any(|verdict| verdict.fails(self.strict))
+    }
+
+    /// Returns the numbers of the rules that were seen broken, known or not.
+    pub fn broken(&self) -> Vec<&str> {
+        let broken = |verdict: &&Verdict| {
+            verdict.outcome.is_broken() || matches!(verdict.outcome, Outcome::Known(_))
+        };
+        self.verdicts.iter().filter(broken).map(|verdict| &*verdict.id).collect()
+    }
+
+    /// Returns the report as JSON, in the shape that the crate's documentation tells.
+    pub fn json(&self) -> String {
+        let candidates = self.candidates.iter().map(|(name, capabilities)| {
+            let verdicts: Vec<_> = self.of(name).map(json_of).collect();
+            let needs =
+                [Need::Timer, Need::Blocking, Need::Local, Need::Shutdown, Need::JoinsThreads];
+            let declared = needs.into_iter().filter(|need| capabilities.has(*need));
+            let declared: Vec<_> = declared.map(|need| quoted(&need.to_string())).collect();
+            format!(
+                "{{\"name\":{},\"threads\":{},\"declares\":[{}],\"summary\":{},\"rules\":[\n{}\n]}}",
+                quoted(name),
+                capabilities.threads,
+                declared.join(","),
+                Tally::of(self.of(name)).json(),
+                verdicts.join(",\n")
+            )
+        });
+        let candidates: Vec<_> = candidates.collect();
+        format!(
+            "{{\"suite\":{},\"strict\":{},\"passed\":{},\"candidates\":[{}]}}\n",
+            quoted(env!("CARGO_PKG_VERSION")),
+            self.strict,
+            self.passed(),
+            candidates.join(",")
+        )
+    }
+
+    /// Returns the report as JUnit XML: one `testsuite` a candidate.
+    pub fn junit(&self) -> String {
+        let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+        for (name, _) in &self.candidates {
+            let tally = Tally::of(self.of(name));
+            let failures = self.of(name).filter(|verdict| verdict.fails(self.strict)).count();
+            let _ = writeln!(
+                xml,
+                "<testsuite name=\"{}\" tests=\"{}\" failures=\"{failures}\" skipped=\"{}\">",
+                escaped(name),
+                self.of(name).count(),
+                tally.skipped
+            );
+            for verdict in self.of(name) {
+                xml.push_str(&junit_of(verdict, self.strict));
+            }
+            xml.push_str("</testsuite>\n");
+        }
+        xml + "</testsuites>\n"
+    }
+
+    fn of<'a>(&'a self, candidate: &'a str) -> impl Iterator<Item = &'a Verdict> + Clone {
+        self.verdicts.iter().filter(move |verdict| verdict.candidate == candidate)
+    }
+}
+
+/// The report as text: a table a candidate, by topic, and what does not hold.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, _) in &self.candidates {
+            let all = Tally::of(self.of(name));
+            let run = all.run();
+            writeln!(
+                f,
+                "{name}: {} of {run} hold; {} MUST and {} SHOULD do not, {} known deviations, {} \
+                 skipped",
+                all.pass, all.must, all.should, all.known, all.skipped
+            )?;
+            writeln!(f, "  {:<12} pass  MUST  SHOULD  known  skipped", "topic")?;
+            let mut groups: Vec<&str> = Vec::new();
+            for verdict in self.of(name) {
+                if !groups.contains(&verdict.group) {
+                    groups.push(verdict.group);
+                }
+            }
+            for group in groups {
+                let Tally { pass, must, should, known, skipped } =
+                    Tally::of(self.of(name).filter(|verdict| verdict.group == group));
+                writeln!(
+                    f,
+                    "  {group:<12} {pass:>4}  {must:>4}  {should:>6}  {known:>5}  {skipped:>7}"
+                )?;
+            }
+        }
+        for verdict in &self.verdicts {
+            match verdict.outcome {
+                Outcome::Pass | Outcome::Skipped(_) => {}
+                Outcome::Known(ref reason) => {
+                    let Verdict { candidate, name, level, .. } = verdict;
+                    writeln!(f, "{candidate}::{name} ({level}): known: {reason}")?;
+                }
+                _ => writeln!(f, "{}", verdict.explained())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    pass: usize,
+    must: usize,
+    should: usize,
+    known: usize,
+    skipped: usize,
+}
+
+impl Tally {
+    fn of<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> Tally {
+        let mut tally = Tally::default();
+        for verdict in verdicts {
+            *match (&verdict.outcome, verdict.level) {
+                (Outcome::Pass, _) => &mut tally.pass,
+                (Outcome::Known(_), _) => &mut tally.known,
+                (Outcome::Skipped(_), _) => &mut tally.skipped,
+                // A list that is not true is the candidate's own failure, whatever the rule.
+                (Outcome::Surprise(_), _) | (_, Level::Must) => &mut tally.must,
+                (_, Level::Should) => &mut tally.should,
+            } += 1;
+        }
+        tally
+    }
+
+    fn run(&self) -> usize {
+        self.pass + self.must + self.should + self.known
+    }
+
+    fn json(&self) -> String {
+        let Tally { pass, must, should, known, skipped } = self;
+        format!(
+            "{{\"pass\":{pass},\"must\":{must},\"should\":{should},\"known\":{known},\
+             \"skipped\":{skipped}}}"
+        )
+    }
+}
+
+fn json_of(verdict: &Verdict) -> String {
+    format!(
+        "{{\"id\":{},\"name\":{},\"group\":{},\"level\":{},\"outcome\":{},\"message\":{},\
+         \"step\":{},\"cause\":{},\"millis\":{}}}",
+        quoted(&verdict.id),
+        quoted(verdict.name),
+        quoted(verdict.group),
+        quoted(&verdict.level.to_string()),
+        quoted(verdict.outcome.word()),
+        quoted(&verdict.outcome.message()),
+        quoted(&verdict.step),
+        quoted(verdict.cause),
+        verdict.time.as_millis()
+    )
+}
+
+fn junit_of(verdict: &Verdict, strict: bool) -> String {
+    let open = format!(
+        "<testcase classname=\"{}\" name=\"{}\" time=\"{:.3}\">",
+        escaped(&verdict.candidate),
+        escaped(verdict.name),
+        verdict.time.as_secs_f64()
+    );
+    let inside = match &verdict.outcome {
+        Outcome::Pass => String::new(),
+        _ if verdict.fails(strict) => format!(
+            "<failure type=\"{}\" message=\"{}\">{}</failure>",
+            verdict.outcome.word(),
+            escaped(&verdict.outcome.message()),
+            escaped(&verdict.explained())
+        ),
+        outcome => format!("<skipped message=\"{}\"/>", escaped(&outcome.message())),
+    };
+    format!("{open}{inside}</testcase>\n")
+}
+
+/// A JSON string.
+fn quoted(text: &str) -> String {
+    let mut json = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => json.extend(['\\', c]),
+            c if c.is_control() => {
+                let _ = write!(json, "\\u{:04x}", u32::from(c));
+            }
+            c => json.push(c),
+        }
+    }
+    json + "\""
+}
+
+/// XML text, or an attribute's value. What XML has no name for is left out.
+fn escaped(text: &str) -> String {
+    let mut xml = String::new();
+    for c in text.chars() {
+        match c {
+            '&' => xml.push_str("&amp;"),
+            '<' => xml.push_str("&lt;"),
+            '>' => xml.push_str("&gt;"),
+            '"' => xml.push_str("&quot;"),
+            '\n' => xml.push_str("&#10;"),
+            c if c.is_control() => {}
+            c => xml.push(c),
+        }
+    }
+    xml
+}

@@ -1,0 +1,129 @@
+//! What a rule is: its name, how much it weighs, what it needs, and what to say when it is broken.
+
+use crate::bench::Bench;
+use std::fmt;
+
+/// How much a rule weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// A nursery is not sound, or not usable, without it.
+    Must,
+    /// Quality: what fails is reported, and fails the run with `--strict` only.
+    Should,
+}
+
+/// A capability that a rule is about. A candidate that does not declare it is not asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// [`Capabilities::timer`](crate::Capabilities::timer).
+    Timer,
+    /// [`Capabilities::blocking`](crate::Capabilities::blocking).
+    Blocking,
+    /// [`Capabilities::local`](crate::Capabilities::local).
+    Local,
+    /// [`Capabilities::shutdown`](crate::Capabilities::shutdown).
+    Shutdown,
+    /// [`Capabilities::joins_threads`](crate::Capabilities::joins_threads).
+    JoinsThreads,
+}
+
+/// A rule of a runtime, or a clause of the core. docs/SPEC.md has it under its [`id`](Rule::id).
+pub struct Rule {
+    pub(crate) name: &'static str,
+    pub(crate) group: &'static str,
+    pub(crate) level: Level,
+    pub(crate) needs: &'static [Need],
+    pub(crate) intent: &'static str,
+    pub(crate) cause: &'static str,
+    pub(crate) run: fn(&mut Bench),
+}
+
+impl Rule {
+    /// Returns all rules of a runtime, in order.
+    pub fn all() -> impl Iterator<Item = &'static Rule> {
+        crate::rules::GROUPS.iter().copied().flatten()
+    }
+
+    /// Returns its number in docs/SPEC.md, such as `R31`.
+    pub fn id(&self) -> String {
+        id(self.name)
+    }
+
+    /// Returns its name, such as `r31_wake_during_own_poll`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Returns its topic, such as `wake`.
+    pub fn group(&self) -> &'static str {
+        self.group
+    }
+
+    /// Returns how much it weighs.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Returns the capabilities without which it is skipped.
+    pub fn needs(&self) -> &'static [Need] {
+        self.needs
+    }
+
+    /// Returns what it is for.
+    pub fn intent(&self) -> &'static str {
+        self.intent
+    }
+
+    /// Returns the most likely cause of a failure.
+    pub fn cause(&self) -> &'static str {
+        self.cause
+    }
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rule").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The number that a test's name begins with.
+pub(crate) fn id(name: &str) -> String {
+    name.split('_').next().unwrap_or(name).to_uppercase()
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Level::Must => "MUST",
+            Level::Should => "SHOULD",
+        })
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Need::Timer => "timer",
+            Need::Blocking => "blocking",
+            Need::Local => "local",
+            Need::Shutdown => "shutdown",
+            Need::JoinsThreads => "joins_threads",
+        })
+    }
+}
+
+/// Lists a topic's rules: `level name [needs] "intent" "most likely cause"`.
+macro_rules! rules {
+    ($group:literal: $($level:ident $name:ident [$($need:ident),*] $intent:literal $cause:literal;)*) => {
+        pub(super) const RULES: &[$crate::rule::Rule] = &[$($crate::rule::Rule {
+            name: stringify!($name),
+            group: $group,
+            level: $crate::rule::Level::$level,
+            needs: &[$($crate::rule::Need::$need),*],
+            intent: $intent,
+            cause: $cause,
+            run: $name,
+        },)*];
+    };
+}
+pub(crate) use rules;

@@ -1,0 +1,35 @@
+//! What a runtime owes a nursery, on the bare boundary: no nursery is opened here, so that a broken
+//! runtime is told by its own fault.
+
+mod blocking;
+mod claims;
+mod fairness;
+mod local;
+mod panic;
+mod poll;
+mod probe;
+mod root;
+mod shutdown;
+mod spawn;
+mod timer;
+mod timer_many;
+mod wake;
+mod waker;
+
+use crate::rule::Rule;
+
+pub(crate) const GROUPS: &[&[Rule]] = &[
+    claims::RULES,
+    root::RULES,
+    spawn::RULES,
+    poll::RULES,
+    wake::RULES,
+    waker::RULES,
+    panic::RULES,
+    timer::RULES,
+    timer_many::RULES,
+    blocking::RULES,
+    shutdown::RULES,
+    fairness::RULES,
+    local::RULES,
+];

@@ -1,0 +1,193 @@
+//! R7: blocking work.
+
+use crate::bench::{Bench, OnRuntime, inside, is_inside, many, pump, settles, step, turn, until};
+use crate::probe::{Counts, Guard};
+use crate::rule::rules;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+rules! { "blocking":
+    Must r71_tasks_go_on_while_jobs_block [Blocking]
+        "That is what blocking work is spawned for."
+        "jobs run on the threads that poll tasks";
+    Should r72_job_that_panics_harms_no_other [Blocking]
+        "One job's fault is not the end of the pool."
+        "the panic ends the pool's thread, which is not replaced";
+    Should r73_three_at_once [Blocking]
+        "Jobs that wait for each other, or for the same disk, run side by side."
+        "one thread for all jobs";
+    Must r74_each_job_is_called_once [Blocking]
+        "A job that is forgotten is a child that never comes home."
+        "a queue of fixed size, or a thread that goes to sleep over a job that just came";
+    Must r75_not_on_the_callers_stack [Blocking]
+        "Whoever hands in a job is a task that must not block."
+        "with no thread free, the caller runs the job itself";
+    Must r76_jobs_spawn_and_wake [Blocking]
+        "A job hands its result to a task, and work to other jobs."
+        "the pool's lock is held while a job runs";
+    Must r77_jobs_at_the_end_are_called_or_dropped [Blocking, Shutdown]
+        "Somebody waits for each job's end."
+        "the queue is leaked with the pool";
+    Must r78_job_after_the_end_is_dropped_or_called [Blocking, Shutdown]
+        "A nursery's handle outlives its runtime."
+        "jobs are put in a queue at which nobody looks any more";
+}
+
+/// Holds up jobs until it is opened. A gate for threads.
+#[derive(Clone, Default)]
+struct Barrier(Arc<(Mutex<bool>, Condvar)>);
+
+impl Barrier {
+    fn wait(&self) {
+        let open = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.0.1.wait_while(open, |open| !*open).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn open(&self) {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.1.notify_all();
+    }
+}
+
+/// Opens the barrier also if the rule fails: a runtime may wait for its jobs at its end.
+struct Opens(Barrier);
+
+impl Drop for Opens {
+    fn drop(&mut self) {
+        self.0.open();
+    }
+}
+
+/// Holds this many jobs, each counting a poll when it begins and a drop when it is over.
+fn held(runtime: &OnRuntime, number: usize, counts: &Counts) -> Opens {
+    let barrier = Barrier::default();
+    for _ in 0..number {
+        let (barrier, counts, guard) = (barrier.clone(), counts.clone(), counts.guard());
+        runtime.job(move || {
+            let _guard: Guard = guard;
+            counts.polled();
+            barrier.wait();
+        });
+    }
+    Opens(barrier)
+}
+
+fn r71_tasks_go_on_while_jobs_block(bench: &mut Bench) {
+    let (runtime, counts) = (bench.runtime(), Counts::new());
+    // Here, so that it is opened when the driver unwinds.
+    let opens = held(&runtime, 6, &counts);
+    bench.drive(async {
+        until("a job begins", || counts.polls() > 0).await;
+        pump(&runtime).await;
+        drop(opens);
+        until("the jobs are over", || counts.drops() == 6).await;
+    });
+}
+
+fn r72_job_that_panics_harms_no_other(bench: &mut Bench) {
+    let (runtime, counts) = (bench.runtime(), Counts::new());
+    bench.drive(async {
+        for _ in 0..8 {
+            let guard = counts.guard();
+            runtime.job(move || {
+                let _guard = guard;
+                panic!("on purpose");
+            });
+        }
+        until("8 jobs have panicked", || counts.drops() == 8).await;
+        let guard = counts.guard();
+        runtime.job(move || drop(guard));
+        until("the job after them is over", || counts.drops() == 9).await;
+    });
+}
+
+fn r73_three_at_once(bench: &mut Bench) {
+    let (runtime, counts) = (bench.runtime(), Counts::new());
+    let opens = held(&runtime, 3, &counts);
+    bench.drive(async {
+        until("3 jobs have begun", || counts.polls() == 3).await;
+        drop(opens);
+        until("they are over", || counts.drops() == 3).await;
+    });
+}
+
+fn r74_each_job_is_called_once(bench: &mut Bench) {
+    let (runtime, counts, number) = (bench.runtime(), Counts::new(), many(2_000));
+    bench.drive(async {
+        for _ in 0..number {
+            let (guard, count) = (counts.guard(), counts.clone());
+            runtime.job(move || {
+                let _guard = guard;
+                count.polled();
+            });
+        }
+        until("all jobs are over", || counts.drops() == number).await;
+        assert_eq!(counts.polls(), number, "some jobs were dropped uncalled");
+        // One at a time, so that each finds the pool at rest.
+        for more in 1..20 {
+            let guard = counts.guard();
+            runtime.job(move || drop(guard));
+            until("a single job is over", || counts.drops() == number + more).await;
+        }
+    });
+}
+
+fn r75_not_on_the_callers_stack(bench: &mut Bench) {
+    let (runtime, counts) = (bench.runtime(), Counts::new());
+    let inline = Arc::new(AtomicBool::new(false));
+    bench.drive(async {
+        for _ in 0..20 {
+            let (guard, inline) = (counts.guard(), inline.clone());
+            inside(|| {
+                runtime.job(move || {
+                    inline.fetch_or(is_inside(), Ordering::SeqCst);
+                    drop(guard);
+                });
+            });
+        }
+        until("the jobs are over", || counts.drops() == 20).await;
+    });
+    assert!(!inline.load(Ordering::SeqCst), "a job was called on the caller's stack");
+}
+
+fn r76_jobs_spawn_and_wake(bench: &mut Bench) {
+    let (runtime, counts) = (bench.runtime(), Counts::new());
+    let gate = crate::probe::Gate::new();
+    bench.drive(async {
+        let (spawner, count, opens) = (runtime.clone(), counts.clone(), gate.clone());
+        runtime.job(move || {
+            let (guard, other) = (count.guard(), count.guard());
+            spawner.job(move || drop(guard));
+            spawner.run(async move {
+                drop(other);
+                opens.open();
+            });
+        });
+        step("the root waits for a task that a job spawns");
+        gate.wait().await;
+        until("the job of a job is over", || counts.drops() == 2).await;
+        turn().await;
+    });
+}
+
+fn r77_jobs_at_the_end_are_called_or_dropped(bench: &mut Bench) {
+    let (runtime, counts, number) = (bench.runtime(), Counts::new(), many(200));
+    bench.drive(async {
+        for _ in 0..number {
+            let guard = counts.guard();
+            runtime.job(move || drop(guard));
+        }
+    });
+    bench.shut_down();
+    settles("every job was called or dropped", || counts.drops() == number);
+}
+
+fn r78_job_after_the_end_is_dropped_or_called(bench: &mut Bench) {
+    let (runtime, counts) = (bench.runtime(), Counts::new());
+    bench.drive(async {});
+    bench.shut_down();
+    let guard = counts.guard();
+    runtime.job(move || drop(guard));
+    drop(runtime);
+    settles("a job that was handed in too late is gone", || counts.drops() == 1);
+}

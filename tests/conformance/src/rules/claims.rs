@@ -1,0 +1,108 @@
+//! Q4: that the candidate is what it says. These come first: if one fails, the others mean little.
+
+use super::probe::Probe;
+use crate::bench::{Bench, outside, pump, step, turn, until};
+use crate::candidate::Capabilities;
+use crate::probe::Counts;
+use crate::rule::{Need, rules};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+rules! { "claims":
+    Must q41_is_started []
+        "Each rule begins with a fresh runtime."
+        "what starts the candidate panics, or waits for something that does not come";
+    Must q42_drives_its_root []
+        "A root that is ready ends the drive; one that has woken itself is polled again."
+        "`block_on` never polls, or does not return when the root is ready";
+    Must q43_has_what_it_declares []
+        "What is declared and missing would fail later, with a worse message; what is there and not declared is not tested."
+        "the capabilities that the candidate declares are not those of its runtime";
+    Must q44_polls_as_many_at_once_as_it_says []
+        "A nursery keeps as many tasks ready as `threads` says."
+        "`threads` counts threads that do not poll, or a lock is held while polling";
+    Must q45_two_do_not_disturb_each_other []
+        "A process may have several runtimes."
+        "a queue, a flag or a waker in a static";
+}
+
+fn q41_is_started(bench: &mut Bench) {
+    bench.host();
+}
+
+fn q42_drives_its_root(bench: &mut Bench) {
+    bench.host();
+    let polls = Arc::new(AtomicUsize::new(0));
+    for _ in 0..3 {
+        let count = polls.clone();
+        step("a root is driven that is ready at once");
+        bench.drive(async move {
+            count.fetch_add(1, Ordering::SeqCst);
+        });
+        let count = polls.clone();
+        step("a root is driven that wakes itself");
+        bench.drive(async move {
+            turn().await;
+            count.fetch_add(1, Ordering::SeqCst);
+        });
+        step("the drive has returned");
+    }
+    assert_eq!(polls.load(Ordering::SeqCst), 6, "a drive has returned before its root was ready");
+}
+
+fn q43_has_what_it_declares(bench: &mut Bench) {
+    let seen = Capabilities::seen(bench.host());
+    for need in [Need::Timer, Need::Blocking, Need::Local] {
+        match (bench.declared.has(need), seen.has(need)) {
+            (true, false) => panic!("declares {need}, and its host has none"),
+            (false, true) => panic!("does not declare {need}, and its host has it"),
+            _ => {}
+        }
+    }
+    let declared = bench.declared.threads;
+    assert_eq!(declared, seen.threads, "declares {declared} threads, its host {}", seen.threads);
+}
+
+fn q44_polls_as_many_at_once_as_it_says(bench: &mut Bench) {
+    let (runtime, number) = (bench.runtime(), bench.host().threads());
+    let (arrived, counts) = (Arc::new(AtomicUsize::new(0)), Counts::new());
+    // One thread keeps this promise by polling at all.
+    bench.drive(async {
+        for _ in 0..number {
+            let (arrived, guard) = (arrived.clone(), counts.guard());
+            runtime.run(async move {
+                arrived.fetch_add(1, Ordering::SeqCst);
+                // Inside the poll, so that nobody else is polled on this thread.
+                while arrived.load(Ordering::SeqCst) < number {
+                    thread::yield_now();
+                }
+                drop(guard);
+            });
+        }
+        until(&format!("{number} tasks are polled at once"), || counts.drops() == number).await;
+    });
+}
+
+fn q45_two_do_not_disturb_each_other(bench: &mut Bench) {
+    let mut other = bench.another();
+    let (runtime, probe, theirs) = (bench.runtime(), Probe::new(), Probe::new());
+    let their_runtime = other.runtime();
+    bench.drive(async {
+        runtime.run(probe.future());
+        until("a task of the first waits", || probe.polls() > 0).await;
+    });
+    other.drive(async {
+        their_runtime.run(theirs.future());
+        until("a task of the second waits", || theirs.polls() > 0).await;
+    });
+    other.shut_down();
+    let waker = theirs.waker();
+    outside(move || waker.wake()).join().expect("wake does not panic");
+    assert_eq!(probe.drops(), 0, "the end of the second has dropped a task of the first");
+    bench.drive(async {
+        probe.finish();
+        until("the task of the first is dropped", || probe.drops() == 1).await;
+        pump(&runtime).await;
+    });
+}

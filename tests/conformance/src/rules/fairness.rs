@@ -1,0 +1,192 @@
+//! R9: that everybody gets a turn, and how many can be there.
+
+use super::probe::{Flag, Probe};
+use crate::bench::{Bench, OnRuntime, many, outside_later, step, turn, until};
+use crate::probe::{Counts, Gate};
+use crate::rule::rules;
+use std::time::Duration;
+
+rules! { "fairness":
+    Must r91_self_wakers_do_not_stop_others []
+        "A child that polls for something must not stop its siblings."
+        "a task that woke itself is polled again at once, or put at the front";
+    Must r92_pairs_that_wake_each_other_do_not []
+        "Two children that play ping-pong must not stop their siblings."
+        "a slot for the task that was woken last, which is served first without limit";
+    Must r93_a_hundred_thousand_waiting_tasks []
+        "A server has a child for each connection."
+        "an index of 16 bits, or a list that is searched at every wake";
+    Must r95_busy_tasks_do_not_stop_the_root []
+        "The body of a nursery is the one that can stop it."
+        "the queue is run dry before the root is looked at";
+    Must r96_busy_tasks_do_not_stop_the_timer [Timer]
+        "A deadline is for tasks that are busy."
+        "the timer is looked at only when there is nothing to run";
+    Must r97_busy_tasks_do_not_stop_foreign_spawns []
+        "New work comes from outside: connections, signals."
+        "the queue of foreign threads is looked at only when the own one is empty";
+    Must r98_busy_root_does_not_stop_tasks []
+        "A body that polls for something waits for its children."
+        "a root that woke itself is polled again at once";
+}
+
+/// Keeps every thread busy with tasks that wake themselves, until the flag is up.
+fn busy(runtime: &OnRuntime, stop: &Flag, counts: &Counts) {
+    for _ in 0..=runtime.threads().min(8) {
+        let (stop, guard) = (stop.clone(), counts.guard());
+        runtime.run(async move {
+            while !stop.is_up() {
+                turn().await;
+            }
+            drop(guard);
+        });
+    }
+}
+
+/// Raises the flag also if the rule fails, so that the runtime can end.
+struct Stops(Flag);
+
+impl Drop for Stops {
+    fn drop(&mut self) {
+        self.0.raise();
+    }
+}
+
+async fn all_stop(runtime: &OnRuntime, stop: &Flag, counts: &Counts) {
+    stop.raise();
+    let number = runtime.threads().min(8) + 1;
+    until("the busy tasks stop", || counts.drops() == number).await;
+}
+
+fn r91_self_wakers_do_not_stop_others(bench: &mut Bench) {
+    let (runtime, stop, counts, gate) =
+        (bench.runtime(), Flag::default(), Counts::new(), Gate::new());
+    let _stops = Stops(stop.clone());
+    bench.drive(async {
+        busy(&runtime, &stop, &counts);
+        let opens = gate.clone();
+        runtime.run(async move {
+            for _ in 0..10 {
+                turn().await;
+            }
+            opens.open();
+        });
+        step("a task beside some that wake themselves for ever");
+        gate.wait().await;
+        all_stop(&runtime, &stop, &counts).await;
+    });
+}
+
+fn r92_pairs_that_wake_each_other_do_not(bench: &mut Bench) {
+    let (runtime, stop, counts) = (bench.runtime(), Flag::default(), Counts::new());
+    let _stops = Stops(stop.clone());
+    let pairs = runtime.threads().min(8) + 1;
+    bench.drive(async {
+        for _ in 0..pairs {
+            let (one, other) = (Probe::new(), Probe::new());
+            for (own, peer) in [(&one, &other), (&other, &one)] {
+                let (future, peer) = (own.future(), peer.clone());
+                let (stop, guard) = (stop.clone(), counts.guard());
+                let mut future = Box::pin(future);
+                runtime.run(std::future::poll_fn(move |cx| {
+                    let _ = &guard;
+                    let poll = std::future::Future::poll(future.as_mut(), cx);
+                    if peer.polls() > 0 {
+                        if stop.is_up() {
+                            peer.ends();
+                        }
+                        peer.waker().wake();
+                    }
+                    match stop.is_up() {
+                        true => std::task::Poll::Ready(()),
+                        false => poll,
+                    }
+                }));
+            }
+        }
+        for _ in 0..4 {
+            let gate = Gate::new();
+            let opens = gate.clone();
+            runtime.run(async move {
+                turn().await;
+                opens.open();
+            });
+            step("a task beside pairs that wake each other for ever");
+            gate.wait().await;
+        }
+        stop.raise();
+        until("the pairs stop", || counts.drops() == 2 * pairs).await;
+    });
+}
+
+fn r93_a_hundred_thousand_waiting_tasks(bench: &mut Bench) {
+    let (runtime, number) = (bench.runtime(), many(100_000));
+    let (gate, waiting, over) = (Gate::new(), Counts::new(), Counts::new());
+    bench.drive(async {
+        for _ in 0..number {
+            let (gate, waiting, guard) = (gate.clone(), waiting.clone(), over.guard());
+            runtime.run(async move {
+                waiting.polled();
+                gate.wait().await;
+                drop(guard);
+            });
+        }
+        until("all wait", || waiting.polls() == number).await;
+        gate.open();
+        until("all are dropped", || over.drops() == number).await;
+    });
+}
+
+fn r95_busy_tasks_do_not_stop_the_root(bench: &mut Bench) {
+    let (runtime, stop, counts) = (bench.runtime(), Flag::default(), Counts::new());
+    let _stops = Stops(stop.clone());
+    bench.drive(async {
+        busy(&runtime, &stop, &counts);
+        step("the root beside tasks that wake themselves for ever");
+        for _ in 0..10 {
+            turn().await;
+        }
+        all_stop(&runtime, &stop, &counts).await;
+    });
+}
+
+fn r96_busy_tasks_do_not_stop_the_timer(bench: &mut Bench) {
+    let (runtime, timer) = (bench.runtime(), bench.timer());
+    let (stop, counts) = (Flag::default(), Counts::new());
+    let _stops = Stops(stop.clone());
+    bench.drive(async {
+        busy(&runtime, &stop, &counts);
+        step("a sleep beside tasks that wake themselves for ever");
+        timer.sleep_until(timer.now() + Duration::from_millis(2)).await;
+        all_stop(&runtime, &stop, &counts).await;
+    });
+}
+
+fn r97_busy_tasks_do_not_stop_foreign_spawns(bench: &mut Bench) {
+    let (runtime, stop, counts, gate) =
+        (bench.runtime(), Flag::default(), Counts::new(), Gate::new());
+    let _stops = Stops(stop.clone());
+    bench.drive(async {
+        busy(&runtime, &stop, &counts);
+        let (spawner, opens) = (runtime.clone(), gate.clone());
+        let thread = outside_later(move || spawner.run(async move { opens.open() }));
+        step("a task of a foreign thread beside some that wake themselves for ever");
+        gate.wait().await;
+        thread.join().expect("spawn does not panic");
+        all_stop(&runtime, &stop, &counts).await;
+    });
+}
+
+fn r98_busy_root_does_not_stop_tasks(bench: &mut Bench) {
+    let (runtime, probe) = (bench.runtime(), Probe::new());
+    bench.drive(async {
+        runtime.run(probe.future());
+        for polls in 1..20 {
+            until("a task beside a root that wakes itself", || probe.polls() >= polls).await;
+            probe.waker().wake();
+        }
+        until("the last of its polls", || probe.polls() >= 20).await;
+        probe.finish();
+        until("the task is dropped", || probe.drops() == 1).await;
+    });
+}

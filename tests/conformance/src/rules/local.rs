@@ -1,0 +1,218 @@
+//! Q2: tasks that stay on their thread.
+
+use super::probe::{Flag, Kept, Probe};
+use crate::bench::{Bench, inside, is_inside, many, outside, outside_later, step, turn, until};
+use crate::probe::Counts;
+use crate::rule::rules;
+use allhome_rt::{LocalTask, SpawnLocal};
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::thread::{self, ThreadId};
+
+rules! { "local":
+    Must q21_polled_at_home_only [Local]
+        "What is not `Send` is undefined behaviour elsewhere."
+        "a wake from another thread polls there, or a worker takes the task";
+    Must q22_dropped_at_home_only [Local]
+        "A destructor is as little `Send` as a poll."
+        "the last waker, dropped elsewhere, drops the task";
+    Must q23_wakes_lead_to_polls [Local]
+        "A local task waits like any other."
+        "local wakes go to a queue that is looked at once";
+    Must q24_spawn_in_poll_and_in_drop [Local]
+        "Children spawn siblings; destructors do too."
+        "the queue is borrowed while a task is polled or dropped";
+    Must q25_dropped_at_the_end [Local, Shutdown]
+        "A local child is waited for like any other."
+        "local tasks and their queue point to each other";
+    Must q26_wake_from_a_foreign_thread [Local]
+        "Timers wake from threads of their own."
+        "the local queue is not guarded, or its driver is not woken";
+    Should q27_spawn_does_not_poll_inline [Local]
+        "Whoever spawns may have borrowed what the task borrows."
+        "`spawn_local` polls the task once";
+    Must q28_none_is_lost [Local]
+        "A child that its runtime forgets is never home."
+        "a queue of fixed size";
+}
+
+/// Where a value is dropped.
+struct DropsAt(Kept<ThreadId>);
+
+impl Drop for DropsAt {
+    fn drop(&mut self) {
+        self.0.put(thread::current().id());
+    }
+}
+
+fn run(local: &Rc<dyn SpawnLocal>, future: impl Future<Output = ()> + 'static) {
+    local.spawn_local(LocalTask::from_future(future));
+}
+
+fn q21_polled_at_home_only(bench: &mut Bench) {
+    let local = bench.local();
+    let (home, left) = (thread::current().id(), Rc::new(Cell::new(20)));
+    bench.drive(async {
+        let (own, strayed) = (left.clone(), Flag::default());
+        let away = strayed.clone();
+        run(
+            &local,
+            poll_fn(move |cx| {
+                if thread::current().id() != home {
+                    away.raise();
+                }
+                let waker = cx.waker().clone();
+                drop(outside(move || waker.wake()));
+                own.set(own.get() - 1);
+                if own.get() == 0 { Poll::Ready(()) } else { Poll::Pending }
+            }),
+        );
+        until("a local task that others wake ends", || left.get() == 0).await;
+        assert!(!strayed.is_up(), "it was polled away from home");
+    });
+}
+
+fn q22_dropped_at_home_only(bench: &mut Bench) {
+    let local = bench.local();
+    let (home, place) = (thread::current().id(), Kept::default());
+    bench.drive(async {
+        for _ in 0..10 {
+            let (drops, probe) = (DropsAt(place.clone()), Probe::new());
+            let future = probe.future();
+            run(&local, async move {
+                let _drops = drops;
+                future.await;
+            });
+            until("a local task waits", || probe.polls() > 0).await;
+            let waker = probe.waker();
+            probe.forget_waker();
+            probe.ends();
+            // The last waker there is, used and dropped elsewhere.
+            outside(move || waker.wake()).join().expect("wake does not panic");
+            until("the local task is dropped", || probe.drops() == 1).await;
+            assert_eq!(place.take(), Some(home), "it was dropped away from home");
+        }
+    });
+}
+
+fn q23_wakes_lead_to_polls(bench: &mut Bench) {
+    let (local, probe, counts) = (bench.local(), Probe::new(), Counts::new());
+    bench.drive(async {
+        let guard = counts.guard();
+        run(&local, async move {
+            for _ in 0..100 {
+                turn().await;
+            }
+            drop(guard);
+        });
+        until("a local task that wakes itself ends", || counts.drops() == 1).await;
+        run(&local, probe.future());
+        for polls in 1..20 {
+            until("a local task is polled", || probe.polls() >= polls).await;
+            probe.waker().wake();
+        }
+        until("the last of its polls", || probe.polls() >= 20).await;
+        probe.finish();
+        until("the local task is dropped", || probe.drops() == 1).await;
+    });
+}
+
+struct SpawnsInDrop(Rc<dyn SpawnLocal>, Rc<Cell<usize>>);
+
+impl Drop for SpawnsInDrop {
+    fn drop(&mut self) {
+        let done = self.1.clone();
+        run(&self.0, async move { done.set(done.get() + 1) });
+    }
+}
+
+fn q24_spawn_in_poll_and_in_drop(bench: &mut Bench) {
+    let (local, done) = (bench.local(), Rc::new(Cell::new(0)));
+    bench.drive(async {
+        let (spawner, own) = (local.clone(), done.clone());
+        run(&local, async move {
+            for _ in 0..10 {
+                let last = SpawnsInDrop(spawner.clone(), own.clone());
+                run(&spawner, async move { drop(last) });
+            }
+        });
+        until("10 tasks, each spawned in a destructor, end", || done.get() == 10).await;
+    });
+}
+
+fn q25_dropped_at_the_end(bench: &mut Bench) {
+    let probes: Vec<_> = (0..10).map(|_| Probe::new()).collect();
+    let (home, place) = (thread::current().id(), Kept::default());
+    let local = bench.local();
+    bench.drive(async {
+        for probe in &probes {
+            let (drops, future) = (DropsAt(place.clone()), probe.future());
+            run(&local, async move {
+                let _drops = drops;
+                future.await;
+            });
+        }
+        until("local tasks wait", || probes.iter().all(|probe| probe.polls() > 0)).await;
+    });
+    let wakers: Vec<_> = probes.iter().map(Probe::waker).collect();
+    drop(local);
+    bench.shut_down();
+    assert!(probes.iter().all(|probe| probe.drops() == 1), "not all local tasks were dropped");
+    assert_eq!(place.take(), Some(home), "it was dropped away from home");
+    outside(move || wakers.into_iter().for_each(Waker::wake)).join().expect("no panic");
+}
+
+fn q26_wake_from_a_foreign_thread(bench: &mut Bench) {
+    let local = bench.local();
+    bench.drive(async {
+        let gate = crate::probe::Gate::new();
+        let (opens, mut thread) = (gate.clone(), None);
+        run(
+            &local,
+            poll_fn(move |cx| {
+                if thread.is_some() {
+                    opens.open();
+                    return Poll::Ready(());
+                }
+                let waker = cx.waker().clone();
+                thread = Some(outside_later(move || waker.wake()));
+                Poll::Pending
+            }),
+        );
+        step("everybody waits for a wake from a foreign thread");
+        gate.wait().await;
+    });
+}
+
+fn q27_spawn_does_not_poll_inline(bench: &mut Bench) {
+    let (local, inline) = (bench.local(), Flag::default());
+    bench.drive(async {
+        for _ in 0..10 {
+            let (counts, seen) = (Counts::new(), inline.clone());
+            let guard = counts.guard();
+            inside(|| {
+                run(&local, async move {
+                    if is_inside() {
+                        seen.raise();
+                    }
+                    drop(guard);
+                });
+            });
+            until("the local task ends", || counts.drops() == 1).await;
+        }
+    });
+    assert!(!inline.is_up(), "spawn_local polled on the caller's stack");
+}
+
+fn q28_none_is_lost(bench: &mut Bench) {
+    let (local, counts, number) = (bench.local(), Counts::new(), many(5_000));
+    bench.drive(async {
+        for _ in 0..number {
+            let guard = counts.guard();
+            run(&local, async move { drop(guard) });
+        }
+        until("all local tasks are dropped", || counts.drops() == number).await;
+    });
+}

@@ -1,0 +1,189 @@
+//! Q3: the root: the future that drives the runtime. A nursery's body runs in it.
+
+use super::probe::{Flag, Probe};
+use crate::bench::{Bench, outside, outside_later, pump, step, turn, until};
+use crate::probe::{Counts, Gate};
+use crate::rule::rules;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+rules! { "root":
+    Must q31_polled_on_the_callers_thread []
+        "The root need not be `Send`, nor `'static`."
+        "the root is spawned on a worker, and the caller waits for it";
+    Must q32_woken_from_a_foreign_thread []
+        "What the body waits for may come from anywhere."
+        "a wake of the root does not end the driver's sleep";
+    Must q33_panic_reaches_the_caller []
+        "The body's panic goes on in whoever opened the nursery."
+        "the driver catches all panics alike, or is left in a state in which it cannot be used";
+    Must q34_survives_a_thread_token_that_is_eaten []
+        "User code parks its thread as well."
+        "the driver parks on the thread's own token, and takes a park that returned for a wake";
+    Should q35_not_polled_without_a_wake []
+        "A root that is polled at every turn costs every child a look at the body."
+        "the driver polls the root whenever it has run a task";
+    Must q36_tasks_outlive_a_drive []
+        "A runtime is driven again and again."
+        "what is left in the queue is thrown away, or a wake between two drives is lost";
+    Must q37_dropped_before_the_drive_returns []
+        "What the root has borrowed is used again after it."
+        "the root is put where it lives on: a task, a list";
+    Must q38_wakes_itself []
+        "This is how a body gives its children a turn."
+        "a wake that arrives while the root is polled is cleared before the driver sleeps";
+    Must q39_returns_although_tasks_are_left []
+        "A drive ends with its root; a nursery waits for its own children itself."
+        "the driver runs the queue dry before it returns";
+}
+
+fn q31_polled_on_the_callers_thread(bench: &mut Bench) {
+    let (runtime, home) = (bench.runtime(), thread::current().id());
+    bench.drive(async {
+        for _ in 0..10 {
+            assert_eq!(thread::current().id(), home, "the root was polled elsewhere");
+            turn().await;
+        }
+        pump(&runtime).await;
+        assert_eq!(thread::current().id(), home, "the root was polled elsewhere");
+    });
+}
+
+fn q32_woken_from_a_foreign_thread(bench: &mut Bench) {
+    bench.drive(async {
+        for _ in 0..3 {
+            let gate = Gate::new();
+            let opens = gate.clone();
+            let thread = outside_later(move || opens.open());
+            step("the root waits for a wake from a foreign thread");
+            gate.wait().await;
+            thread.join().expect("wake does not panic");
+        }
+    });
+}
+
+fn q33_panic_reaches_the_caller(bench: &mut Bench) {
+    let runtime = bench.runtime();
+    let panics = catch_unwind(AssertUnwindSafe(|| {
+        bench.drive(async {
+            turn().await;
+            panic!("on purpose");
+        });
+    }));
+    assert!(panics.is_err(), "the root panicked, and the drive returned");
+    step("the runtime is driven again after a panic of its root");
+    bench.drive(async { pump(&runtime).await });
+}
+
+fn q34_survives_a_thread_token_that_is_eaten(bench: &mut Bench) {
+    bench.drive(async {
+        for _ in 0..3 {
+            let mut woken = false;
+            step("the root is woken, and then its thread parks and returns");
+            poll_fn(|cx| {
+                if woken {
+                    return Poll::Ready(());
+                }
+                woken = true;
+                let waker = cx.waker().clone();
+                outside(move || waker.wake()).join().expect("wake does not panic");
+                thread::park_timeout(Duration::from_millis(1));
+                Poll::Pending
+            })
+            .await;
+        }
+    });
+}
+
+fn q35_not_polled_without_a_wake(bench: &mut Bench) {
+    let (runtime, gate) = (bench.runtime(), Gate::new());
+    let mut polls = 0;
+    bench.drive(async {
+        let opens = gate.clone();
+        runtime.run(async move {
+            for _ in 0..500 {
+                turn().await;
+            }
+            opens.open();
+        });
+        let mut waits = Box::pin(gate.wait());
+        poll_fn(|cx| {
+            polls += 1;
+            std::future::Future::poll(waits.as_mut(), cx)
+        })
+        .await;
+    });
+    assert!(polls <= 10, "the root was polled {polls} times for one wake");
+}
+
+fn q36_tasks_outlive_a_drive(bench: &mut Bench) {
+    let (runtime, probe, counts) = (bench.runtime(), Probe::new(), Counts::new());
+    bench.drive(async {
+        runtime.run(probe.future());
+        until("a task waits", || probe.polls() > 0).await;
+        for _ in 0..10 {
+            let guard = counts.guard();
+            runtime.run(async move {
+                turn().await;
+                drop(guard);
+            });
+        }
+    });
+    probe.finish();
+    bench.drive(async {
+        until("what was woken between two drives ends", || probe.drops() == 1).await;
+        until("what was in the queue ends", || counts.drops() == 10).await;
+    });
+}
+
+fn q37_dropped_before_the_drive_returns(bench: &mut Bench) {
+    let counts = Counts::new();
+    for drives in 1..4 {
+        let guard = counts.guard();
+        // A future that does not drop what it owns when it is ready, only when it is dropped.
+        bench.drive(poll_fn(move |_| {
+            let _ = &guard;
+            Poll::Ready(())
+        }));
+        assert_eq!(counts.drops(), drives, "the root is still there");
+    }
+}
+
+fn q38_wakes_itself(bench: &mut Bench) {
+    bench.drive(async {
+        step("the root wakes itself, by reference and by value");
+        for _ in 0..100 {
+            turn().await;
+            let mut woken = false;
+            poll_fn(|cx| {
+                if woken {
+                    return Poll::Ready(());
+                }
+                woken = true;
+                cx.waker().clone().wake();
+                Poll::Pending
+            })
+            .await;
+        }
+    });
+}
+
+fn q39_returns_although_tasks_are_left(bench: &mut Bench) {
+    let (runtime, probe, stop) = (bench.runtime(), Probe::new(), Flag::default());
+    bench.drive(async {
+        runtime.run(probe.future());
+        let stop = stop.clone();
+        runtime.run(async move {
+            while !stop.is_up() {
+                turn().await;
+            }
+        });
+        until("a task waits", || probe.polls() > 0).await;
+        step("the root is ready, and tasks are left");
+    });
+    stop.raise();
+    assert_eq!(probe.drops(), 0, "the drive has dropped what was left");
+}

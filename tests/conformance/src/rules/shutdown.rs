@@ -1,0 +1,259 @@
+//! R8: the runtime's end.
+
+use super::probe::Probe;
+use crate::bench::{Bench, OnRuntime, inside, is_inside, many, outside, settles, step, until};
+use crate::probe::{Counts, DropPanics};
+use crate::rule::rules;
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Poll, Waker};
+
+rules! { "shutdown":
+    Must r81_tasks_that_wait_are_dropped [Shutdown]
+        "What a runtime drops its nursery hears of; what it forgets keeps the nursery waiting."
+        "tasks hold the queue and the queue the tasks: a cycle that nobody breaks";
+    Must r82_destructors_may_wake_and_spawn [Shutdown]
+        "Destructors of children wake their siblings, and may try to spawn."
+        "tasks are dropped with the runtime's lock held";
+    Must r84_spawn_after_the_end_drops_the_task [Shutdown]
+        "A nursery's handle outlives its runtime."
+        "the task is put in a queue at which nobody looks any more";
+    Should r85_threads_are_gone [Shutdown, JoinsThreads]
+        "A program that starts runtimes again and again must not fill up with threads."
+        "worker threads are told to end and not joined";
+    Must r86_nothing_is_polled_after_the_end [Shutdown]
+        "What a task uses may be gone with the runtime."
+        "a wake polls, or a worker thread goes on with its queue";
+    Must r87_wakes_race_with_the_end [Shutdown]
+        "Whoever wakes does not know that the runtime ends at this moment."
+        "a task that is being woken is neither in the queue nor in the list of those who wait";
+    Must r88_tasks_in_the_queue_are_dropped [Shutdown]
+        "A task that was never polled owns what it was given all the same."
+        "only the list of those who wait is emptied, and the queue leaked, or the reverse";
+    Must r89_kept_wakers_keep_no_task [Shutdown]
+        "Somebody else's list has the waker; what the task owns is not theirs."
+        "the waker is the task: dropping the runtime drops one count of several";
+    Must q81_wakers_work_after_the_end [Shutdown]
+        "Timers and channels have wakers of tasks whose runtime is gone."
+        "a wake takes it for granted that there is a queue";
+    Must q82_wake_destroys_nothing [Shutdown]
+        "Whoever wakes may hold a lock that a destructor takes."
+        "the task is left to whoever has its last waker";
+    Should q83_panics_in_destructors_spare_the_others [Shutdown]
+        "One destructor's fault is not a leak of all others."
+        "tasks are dropped in a loop outside of `catch_unwind`";
+    Must q84_tasks_of_destructors_are_dropped [Shutdown]
+        "What is spawned while the runtime ends is dropped as well."
+        "the queue is emptied once, before the last destructor has run";
+}
+
+/// Spawns probes, and drives until all of them wait.
+fn parked(bench: &mut Bench, number: usize) -> Vec<Probe> {
+    let (runtime, probes): (_, Vec<_>) =
+        (bench.runtime(), (0..number).map(|_| Probe::new()).collect());
+    bench.drive(async {
+        probes.iter().for_each(|probe| runtime.run(probe.future()));
+        until("the tasks wait", || probes.iter().all(|probe| probe.polls() > 0)).await;
+    });
+    probes
+}
+
+fn all_dropped_once(probes: &[Probe]) {
+    let dropped = probes.iter().filter(|probe| probe.drops() == 1).count();
+    assert_eq!(dropped, probes.len(), "not all tasks were dropped");
+}
+
+fn r81_tasks_that_wait_are_dropped(bench: &mut Bench) {
+    let probes = parked(bench, 50);
+    probes.iter().for_each(Probe::forget_waker);
+    bench.shut_down();
+    all_dropped_once(&probes);
+}
+
+fn r89_kept_wakers_keep_no_task(bench: &mut Bench) {
+    let probes = parked(bench, 50);
+    let wakers: Vec<_> = probes.iter().map(Probe::waker).collect();
+    bench.shut_down();
+    all_dropped_once(&probes);
+    drop(wakers);
+}
+
+struct WakesAndSpawns(Probe, OnRuntime, Counts);
+
+impl Drop for WakesAndSpawns {
+    fn drop(&mut self) {
+        self.0.waker().wake();
+        let guard = self.2.guard();
+        self.1.run(async move { drop(guard) });
+    }
+}
+
+fn r82_destructors_may_wake_and_spawn(bench: &mut Bench) {
+    let (runtime, counts) = (bench.runtime(), Counts::new());
+    let probes: Vec<_> = (0..8).map(|_| Probe::new()).collect();
+    bench.drive(async {
+        for (at, probe) in probes.iter().enumerate() {
+            let next = probes[(at + 1) % probes.len()].clone();
+            let (future, last) =
+                (probe.future(), WakesAndSpawns(next, runtime.clone(), counts.clone()));
+            runtime.run(async move {
+                let _last = last;
+                future.await;
+            });
+        }
+        until("the tasks wait", || probes.iter().all(|probe| probe.polls() > 0)).await;
+    });
+    bench.shut_down();
+    all_dropped_once(&probes);
+}
+
+fn q84_tasks_of_destructors_are_dropped(bench: &mut Bench) {
+    let (runtime, counts, probe) = (bench.runtime(), Counts::new(), Probe::new());
+    bench.drive(async {
+        // It wakes itself, which is as good as nobody.
+        let (future, other) = (probe.future(), probe.clone());
+        let last = WakesAndSpawns(other, runtime.clone(), counts.clone());
+        runtime.run(async move {
+            let _last = last;
+            future.await;
+        });
+        until("the task waits", || probe.polls() > 0).await;
+    });
+    bench.shut_down();
+    drop(runtime);
+    settles("what a destructor spawned is dropped", || counts.drops() == 1);
+}
+
+fn r84_spawn_after_the_end_drops_the_task(bench: &mut Bench) {
+    let (runtime, probe) = (bench.runtime(), Probe::new());
+    bench.drive(async {});
+    bench.shut_down();
+    step("a task is spawned after the end");
+    runtime.run(probe.future());
+    drop(runtime);
+    settles("a task that was spawned too late is gone", || probe.drops() == 1);
+    assert_eq!(probe.polls(), 0, "it was polled");
+}
+
+/// How many threads this process has, where that can be asked.
+fn threads() -> Option<usize> {
+    Some(std::fs::read_dir("/proc/self/task").ok()?.count())
+}
+
+fn r85_threads_are_gone(bench: &mut Bench) {
+    // The first may start threads that belong to the process.
+    bench.drive(async {});
+    bench.shut_down();
+    let before = threads();
+    for _ in 0..3 {
+        parked(bench, 4);
+        bench.shut_down();
+    }
+    // A thread that was joined may be listed for a moment still.
+    settles("no more threads than before", || threads() <= before);
+}
+
+fn r86_nothing_is_polled_after_the_end(bench: &mut Bench) {
+    let (runtime, over) = (bench.runtime(), Arc::new(AtomicBool::new(false)));
+    let (late, inline) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let (counts, probe) = (Counts::new(), Probe::new());
+    bench.drive(async {
+        for _ in 0..100 {
+            let (over, late, inline) = (over.clone(), late.clone(), inline.clone());
+            let (guard, count) = (counts.guard(), counts.clone());
+            runtime.run(poll_fn(move |cx| {
+                let _ = &guard;
+                late.fetch_add(usize::from(over.load(Ordering::SeqCst)), Ordering::SeqCst);
+                inline.fetch_or(is_inside(), Ordering::SeqCst);
+                count.polled();
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }));
+        }
+        runtime.run(probe.future());
+        until("tasks wake themselves", || counts.polls() > 200 && probe.polls() == 1).await;
+    });
+    inside(|| bench.shut_down());
+    over.store(true, Ordering::SeqCst);
+    assert_eq!(counts.drops(), 100, "not all tasks were dropped");
+    probe.waker().wake();
+    outside(|| ()).join().expect("it does nothing");
+    assert_eq!(late.load(Ordering::SeqCst), 0, "a task was polled after the end");
+    assert!(!inline.load(Ordering::SeqCst), "the shutdown polled tasks");
+    assert_eq!(probe.polls(), 1, "a wake after the end has polled");
+}
+
+fn r87_wakes_race_with_the_end(bench: &mut Bench) {
+    for _ in 0..many(20) {
+        let mut bench = bench.another();
+        let probes = parked(&mut bench, 4);
+        let wakers: Vec<_> = probes.iter().map(Probe::waker).collect();
+        let start = Arc::new(AtomicBool::new(false));
+        let started = start.clone();
+        let thread = outside(move || {
+            started.store(true, Ordering::SeqCst);
+            for _ in 0..20 {
+                wakers.iter().for_each(Waker::wake_by_ref);
+            }
+        });
+        settles("another thread wakes", || start.load(Ordering::SeqCst));
+        bench.shut_down();
+        thread.join().expect("wake does not panic");
+        probes.iter().for_each(Probe::forget_waker);
+        all_dropped_once(&probes);
+    }
+}
+
+fn r88_tasks_in_the_queue_are_dropped(bench: &mut Bench) {
+    let (runtime, number) = (bench.runtime(), many(1_000));
+    let probes: Vec<_> = (0..number).map(|_| Probe::new()).collect();
+    bench.drive(async {
+        probes.iter().for_each(|probe| runtime.run(probe.future()));
+    });
+    bench.shut_down();
+    all_dropped_once(&probes);
+}
+
+fn q81_wakers_work_after_the_end(bench: &mut Bench) {
+    let probes = parked(bench, 4);
+    let wakers: Vec<_> = probes.iter().map(Probe::waker).collect();
+    bench.shut_down();
+    step("wakers are used after the end");
+    wakers[0].wake_by_ref();
+    wakers[1].clone().wake();
+    outside(move || wakers.into_iter().for_each(Waker::wake)).join().expect("wake does not panic");
+    assert!(probes.iter().all(|probe| probe.polls() == 1), "a wake after the end has polled");
+}
+
+fn q82_wake_destroys_nothing(bench: &mut Bench) {
+    let probes = parked(bench, 4);
+    let wakers: Vec<_> = probes.iter().map(Probe::waker).collect();
+    probes.iter().for_each(Probe::forget_waker);
+    bench.shut_down();
+    inside(|| wakers.into_iter().for_each(Waker::wake));
+    assert!(!probes.iter().any(Probe::dropped_inside), "a wake ran a destructor");
+}
+
+fn q83_panics_in_destructors_spare_the_others(bench: &mut Bench) {
+    let (runtime, counts) = (bench.runtime(), Counts::new());
+    bench.drive(async {
+        for _ in 0..8 {
+            let (mut probe, count, guard) =
+                (Box::pin(Probe::new().future()), counts.clone(), counts.guard());
+            let bomb = DropPanics("on purpose");
+            runtime.run(poll_fn(move |cx| {
+                let _ = (&bomb, &guard);
+                let poll = probe.as_mut().poll(cx);
+                count.polled();
+                poll
+            }));
+        }
+        until("the tasks wait", || counts.polls() == 8).await;
+    });
+    // Whether the shutdown itself panics then is not asked.
+    let mut inner = bench.another();
+    std::mem::swap(&mut inner, bench);
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || inner.shut_down()));
+    assert_eq!(counts.drops(), 8, "one destructor's panic spared others theirs");
+}

@@ -1,0 +1,213 @@
+//! R3: that a wake leads to a poll, from wherever and whenever it comes.
+
+use super::probe::{Kept, Probe};
+use crate::bench::{Bench, inside, many, outside, outside_later, pump, step, until};
+use crate::probe::{Counts, Gate};
+use crate::rule::rules;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+
+rules! { "wake":
+    Must r31_wake_during_own_poll []
+        "This is how a task gives the others a turn."
+        "a wake that arrives while the task is polled is forgotten: keep a `woken` state for it";
+    Must r32_wake_from_another_thread_during_poll []
+        "What a task waits for may come at any moment, also before its poll has returned."
+        "the task is marked as waiting after its poll, over a wake that came during the poll";
+    Must r33_wake_from_a_foreign_thread []
+        "Timers, sockets and signals wake from threads of their own."
+        "a wake queues the task and does not wake the threads that sleep";
+    Should r34_wake_does_not_poll_inline []
+        "Whoever wakes may hold a lock that the task takes."
+        "`wake` polls the task, to save the way through the queue";
+    Must r35_several_tasks_woken_at_once []
+        "One event wakes many children."
+        "the list of those who are woken has one place, or wakes during a sweep are lost";
+    Must r36_every_wake_works_like_the_first []
+        "A child may live for days."
+        "a counter, a flag or a slot that is used once and not put back";
+    Must r37_wake_after_the_end_does_nothing []
+        "Whoever has a waker does not know that the task is over."
+        "a wake takes it for granted that there is a task";
+    Should r38_one_poll_for_a_burst []
+        "Ten events at once are one look at what happened."
+        "each wake is queued, whether the task is in the queue or not";
+    Must r30_wake_of_a_task_in_the_queue []
+        "A task that is woken, and woken again before its poll, has seen neither event."
+        "the second wake takes the task out, or the first is cleared after the poll";
+}
+
+fn r31_wake_during_own_poll(bench: &mut Bench) {
+    let (runtime, counts) = (bench.runtime(), Counts::new());
+    bench.drive(async {
+        let guard = counts.guard();
+        let mut left = 300;
+        runtime.run(poll_fn(move |cx| {
+            let _ = &guard;
+            left -= 1;
+            match left % 3 {
+                0 => cx.waker().wake_by_ref(),
+                // By value, which is another function than by reference.
+                1 => cx.waker().clone().wake(),
+                _ => {
+                    let clone = cx.waker().clone();
+                    cx.waker().wake_by_ref();
+                    drop(clone);
+                }
+            }
+            if left == 0 { Poll::Ready(()) } else { Poll::Pending }
+        }));
+        until("a task that wakes itself 300 times is dropped", || counts.drops() == 1).await;
+    });
+}
+
+fn r32_wake_from_another_thread_during_poll(bench: &mut Bench) {
+    let (runtime, counts) = (bench.runtime(), Counts::new());
+    bench.drive(async {
+        let guard = counts.guard();
+        let mut left = 20;
+        runtime.run(poll_fn(move |cx| {
+            let _ = &guard;
+            if left == 0 {
+                return Poll::Ready(());
+            }
+            left -= 1;
+            let waker = cx.waker().clone();
+            outside(move || waker.wake()).join().expect("wake does not panic");
+            Poll::Pending
+        }));
+        until("a task that others wake during its polls is dropped", || counts.drops() == 1).await;
+    });
+}
+
+fn r33_wake_from_a_foreign_thread(bench: &mut Bench) {
+    let (runtime, gate) = (bench.runtime(), Gate::new());
+    bench.drive(async {
+        let (opens, mut thread) = (gate.clone(), None);
+        runtime.run(poll_fn(move |cx| {
+            if thread.is_some() {
+                opens.open();
+                return Poll::Ready(());
+            }
+            let waker = cx.waker().clone();
+            thread = Some(outside_later(move || waker.wake()));
+            Poll::Pending
+        }));
+        step("everybody waits for a wake from a foreign thread");
+        gate.wait().await;
+    });
+}
+
+fn r34_wake_does_not_poll_inline(bench: &mut Bench) {
+    let (runtime, probe) = (bench.runtime(), Probe::new());
+    bench.drive(async {
+        runtime.run(probe.future());
+        for polls in 1..20 {
+            until("the task is polled", || probe.polls() >= polls).await;
+            inside(|| probe.waker().wake());
+        }
+        until("the last of its polls", || probe.polls() >= 20 || probe.polled_inside()).await;
+        assert!(!probe.polled_inside(), "wake polled on the caller's stack");
+        probe.finish();
+        until("the task is dropped", || probe.drops() == 1).await;
+    });
+}
+
+fn r35_several_tasks_woken_at_once(bench: &mut Bench) {
+    let (runtime, number) = (bench.runtime(), many(1_000));
+    bench.drive(async {
+        let probes: Vec<_> = (0..number).map(|_| Probe::new()).collect();
+        probes.iter().for_each(|probe| runtime.run(probe.future()));
+        until("all are polled", || probes.iter().all(|probe| probe.polls() > 0)).await;
+        probes.iter().for_each(Probe::finish);
+        until("all that were woken are dropped", || probes.iter().all(|p| p.drops() == 1)).await;
+    });
+}
+
+fn r36_every_wake_works_like_the_first(bench: &mut Bench) {
+    let (runtime, probe) = (bench.runtime(), Probe::new());
+    bench.drive(async {
+        runtime.run(probe.future());
+        until("the first poll", || probe.polls() > 0).await;
+        for _ in 0..400 {
+            let polls = probe.polls();
+            probe.waker().wake_by_ref();
+            until("a wake leads to a poll", || probe.polls() > polls).await;
+        }
+        probe.finish();
+        until("the task is dropped", || probe.drops() == 1).await;
+    });
+}
+
+fn r37_wake_after_the_end_does_nothing(bench: &mut Bench) {
+    let (runtime, probe) = (bench.runtime(), Probe::new());
+    bench.drive(async {
+        runtime.run(probe.future());
+        until("the first poll", || probe.polls() > 0).await;
+        let kept = probe.waker();
+        probe.finish();
+        until("the task is dropped", || probe.drops() == 1).await;
+        step("wakers of a task that is over are used");
+        kept.wake_by_ref();
+        let clone = kept.clone();
+        outside(move || clone.wake()).join().expect("wake does not panic");
+        kept.wake();
+        pump(&runtime).await;
+        assert_eq!(probe.polls(), 2, "it was polled again");
+    });
+}
+
+fn r38_one_poll_for_a_burst(bench: &mut Bench) {
+    let (runtime, probe) = (bench.runtime(), Probe::new());
+    bench.drive(async {
+        runtime.run(probe.future());
+        until("the first poll", || probe.polls() > 0).await;
+        // From inside a poll of another, and then from one that keeps the only thread busy, a
+        // runtime of one thread can do no more than note them. One of several may poll in between.
+        let (waker, done) = (probe.waker(), Kept::default());
+        let (noted, polled) = (done.clone(), probe.clone());
+        runtime.run(async move {
+            let before = polled.polls();
+            (0..5_000).for_each(|_| waker.wake_by_ref());
+            noted.put(polled.polls() - before);
+        });
+        let during = Kept::default();
+        until("5,000 wakes were sent", || done.take().map(|polls| during.put(polls)).is_some())
+            .await;
+        let during: usize = during.take().unwrap_or(0);
+        pump(&runtime).await;
+        let polls = probe.polls() - 1;
+        assert!(polls >= 1, "5,000 wakes led to no poll");
+        assert!(polls <= during + 2, "5,000 wakes led to {polls} polls, {during} meanwhile");
+        probe.finish();
+        until("the task is dropped", || probe.drops() == 1).await;
+    });
+}
+
+fn r30_wake_of_a_task_in_the_queue(bench: &mut Bench) {
+    let (runtime, probe) = (bench.runtime(), Probe::new());
+    let events = Arc::new(AtomicUsize::new(0));
+    bench.drive(async {
+        runtime.run(probe.future());
+        until("the first poll", || probe.polls() > 0).await;
+        for _ in 0..50 {
+            let polls = probe.polls();
+            let waker = probe.waker();
+            let events = events.clone();
+            // On the runtime's own thread, so that the task is in the queue at the second.
+            runtime.run(async move {
+                waker.wake_by_ref();
+                waker.wake_by_ref();
+                events.fetch_add(1, Ordering::SeqCst);
+                waker.wake();
+            });
+            until("a task that was woken thrice is polled", || probe.polls() > polls).await;
+        }
+        pump(&runtime).await;
+        assert_eq!(events.load(Ordering::SeqCst), 50);
+        probe.finish();
+        until("the task is dropped", || probe.drops() == 1).await;
+    });
+}

@@ -1,0 +1,211 @@
+//! Q1: the waker itself: its clones, whom it wakes, from where it may be used.
+
+use super::probe::Probe;
+use crate::bench::{Bench, many, outside, pump, step, until};
+use crate::probe::Counts;
+use crate::rule::rules;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Poll, Waker};
+
+rules! { "waker":
+    Must q11_all_ways_to_wake_are_one []
+        "Some code wakes by value, some by reference, most a clone."
+        "`wake` and `wake_by_ref` are two functions, and one of them was forgotten";
+    Should q12_clones_will_wake_each_other []
+        "Combinators keep the waker that they have if it wakes the same task."
+        "each poll makes a new waker, or the vtable is not one static";
+    Must q13_a_waker_wakes_its_own_task []
+        "Two tasks that wait for two things have two wakers."
+        "the waker knows the place of the task and not the task; another has moved in";
+    Must q14_wake_from_a_destructor_and_in_a_panic []
+        "Guards wake in their destructors, also while a thread unwinds or ends."
+        "`wake` reads a thread-local value that may be gone, or gives up on a panicking thread";
+    Must q15_clones_are_independent []
+        "A waker may be dropped long before its clone is used."
+        "the first waker that is dropped takes the task along";
+    Must q16_wakes_of_several_threads_at_once []
+        "Children end on all threads at once."
+        "two wakes race for one place in the queue, and both leave it to the other";
+    Must q17_an_older_waker_wakes_as_well []
+        "A task that was polled twice has given away two wakers."
+        "only the waker of the latest poll counts";
+}
+
+fn q11_all_ways_to_wake_are_one(bench: &mut Bench) {
+    let ways: [(&str, fn(Waker)); 5] = [
+        ("by value", Waker::wake),
+        ("by reference", |waker| waker.wake_by_ref()),
+        ("a clone by value", |waker| waker.clone().wake()),
+        ("a clone of a clone, by reference", |waker| {
+            let (first, second) = (waker.clone(), waker.clone().clone());
+            drop((waker, first));
+            second.wake_by_ref();
+        }),
+        ("on another thread", |waker| {
+            outside(move || waker.wake()).join().expect("wake does not panic");
+        }),
+    ];
+    let (runtime, probe) = (bench.runtime(), Probe::new());
+    bench.drive(async {
+        runtime.run(probe.future());
+        until("the first poll", || probe.polls() > 0).await;
+        for (way, wake) in ways {
+            let polls = probe.polls();
+            wake(probe.waker());
+            until(&format!("the poll after a wake {way}"), || probe.polls() > polls).await;
+        }
+        probe.finish();
+        until("the task is dropped", || probe.drops() == 1).await;
+    });
+}
+
+fn q12_clones_will_wake_each_other(bench: &mut Bench) {
+    let (runtime, one, other) = (bench.runtime(), Probe::new(), Probe::new());
+    bench.drive(async {
+        runtime.run(one.future());
+        runtime.run(other.future());
+        until("both are polled", || one.polls() > 0 && other.polls() > 0).await;
+        let first = one.waker();
+        assert!(first.will_wake(&first.clone()), "a clone is said not to wake the same task");
+        assert!(!first.will_wake(&other.waker()), "two tasks have the same waker");
+        for _ in 0..4 {
+            let polls = one.polls();
+            one.waker().wake();
+            until("it is polled again", || one.polls() > polls).await;
+            assert!(first.will_wake(&one.waker()), "each poll has a waker of its own");
+        }
+        one.finish();
+        other.finish();
+        until("both are dropped", || one.drops() + other.drops() == 2).await;
+    });
+}
+
+fn q13_a_waker_wakes_its_own_task(bench: &mut Bench) {
+    let (runtime, number) = (bench.runtime(), many(50));
+    bench.drive(async {
+        let probes: Vec<_> = (0..number).map(|_| Probe::new()).collect();
+        probes.iter().for_each(|probe| runtime.run(probe.future()));
+        until("all are polled", || probes.iter().all(|probe| probe.polls() > 0)).await;
+        // One ends; another may move into its place.
+        let kept = probes[0].waker();
+        probes[0].finish();
+        until("the first is dropped", || probes[0].drops() == 1).await;
+        let newcomer = Probe::new();
+        runtime.run(newcomer.future());
+        until("the newcomer is polled", || newcomer.polls() > 0).await;
+        kept.wake();
+        for probe in probes[1..].iter().rev() {
+            let polls = probe.polls();
+            probe.waker().wake();
+            until("the one that was woken is polled", || probe.polls() > polls).await;
+        }
+        for probe in &probes[1..] {
+            probe.finish();
+        }
+        newcomer.finish();
+        until("all are dropped", || probes.iter().all(|probe| probe.drops() == 1)).await;
+    });
+}
+
+struct WakesInDrop(Option<Waker>);
+
+impl Drop for WakesInDrop {
+    fn drop(&mut self) {
+        if let Some(waker) = self.0.take() {
+            waker.wake();
+        }
+    }
+}
+
+thread_local! {
+    static LAST: RefCell<WakesInDrop> = const { RefCell::new(WakesInDrop(None)) };
+}
+
+fn q14_wake_from_a_destructor_and_in_a_panic(bench: &mut Bench) {
+    let (runtime, probe) = (bench.runtime(), Probe::new());
+    bench.drive(async {
+        runtime.run(probe.future());
+        until("the first poll", || probe.polls() > 0).await;
+        let (polls, wakes) = (probe.polls(), WakesInDrop(Some(probe.waker())));
+        let unwound = catch_unwind(AssertUnwindSafe(move || {
+            let _wakes = wakes;
+            panic!("on purpose");
+        }));
+        assert!(unwound.is_err());
+        until("the poll after a wake while a thread unwinds", || probe.polls() > polls).await;
+        let (polls, waker) = (probe.polls(), probe.waker());
+        let thread = outside(move || LAST.with_borrow_mut(|last| last.0 = Some(waker)));
+        thread.join().expect("wake does not panic");
+        until("the poll after a wake at a thread's end", || probe.polls() > polls).await;
+        probe.finish();
+        until("the task is dropped", || probe.drops() == 1).await;
+    });
+}
+
+fn q15_clones_are_independent(bench: &mut Bench) {
+    let (runtime, probe) = (bench.runtime(), Probe::new());
+    bench.drive(async {
+        runtime.run(probe.future());
+        until("the first poll", || probe.polls() > 0).await;
+        let clones: Vec<_> = (0..10).map(|_| probe.waker()).collect();
+        let last = probe.waker();
+        probe.forget_waker();
+        drop(clones);
+        pump(&runtime).await;
+        assert_eq!(probe.drops(), 0, "the task was dropped with a clone of its waker");
+        step("the last clone wakes");
+        probe.ends();
+        last.wake();
+        until("the task is dropped", || probe.drops() == 1).await;
+    });
+}
+
+fn q16_wakes_of_several_threads_at_once(bench: &mut Bench) {
+    let (runtime, counts, each) = (bench.runtime(), Counts::new(), many(300));
+    bench.drive(async {
+        for _ in 0..10 {
+            let (guard, before) = (counts.guard(), counts.drops());
+            let (arrived, mut threads) = (Arc::new(AtomicUsize::new(0)), Vec::new());
+            runtime.run(poll_fn(move |cx| {
+                let _ = &guard;
+                while threads.len() < 3 {
+                    let (waker, arrived) = (cx.waker().clone(), arrived.clone());
+                    threads.push(outside(move || {
+                        for _ in 0..each {
+                            arrived.fetch_add(1, Ordering::SeqCst);
+                            waker.wake_by_ref();
+                        }
+                    }));
+                }
+                match arrived.load(Ordering::SeqCst) == 3 * each {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                }
+            }));
+            until("the last of many wakes leads to a poll", || counts.drops() > before).await;
+        }
+    });
+}
+
+fn q17_an_older_waker_wakes_as_well(bench: &mut Bench) {
+    let (runtime, probe) = (bench.runtime(), Probe::new());
+    bench.drive(async {
+        runtime.run(probe.future());
+        until("the first poll", || probe.polls() > 0).await;
+        let first = probe.waker();
+        for _ in 0..5 {
+            let polls = probe.polls();
+            probe.waker().wake();
+            until("the next poll", || probe.polls() > polls).await;
+        }
+        let polls = probe.polls();
+        first.wake();
+        until("the poll after a wake by the first waker", || probe.polls() > polls).await;
+        probe.finish();
+        until("the task is dropped", || probe.drops() == 1).await;
+    });
+}
