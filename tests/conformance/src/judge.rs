@@ -14,7 +14,7 @@ use std::io::Read;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -139,9 +139,9 @@ thread_local! {
     static PANICS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
-/// Whether nobody but rules and clauses has anything to say in this process: what panics on a
-/// runtime's own threads was thrown by one of them.
-pub(crate) static SILENT: AtomicBool = AtomicBool::new(false);
+/// How many runs are under way. Meanwhile nobody else has anything to say in this process: what
+/// panics on a runtime's own threads was thrown by a rule.
+pub(crate) static SILENT: AtomicUsize = AtomicUsize::new(0);
 
 /// Keeps panics on this thread, instead of printing them.
 pub(crate) fn quietly() {
@@ -153,7 +153,7 @@ pub(crate) fn quietly() {
                 panics.try_borrow_mut().ok()?.as_mut()?.push(info.to_string());
                 Some(())
             });
-            if !matches!(kept, Ok(Some(()))) && !SILENT.load(Ordering::SeqCst) {
+            if !matches!(kept, Ok(Some(()))) && SILENT.load(Ordering::SeqCst) == 0 {
                 before(info);
             }
         }));

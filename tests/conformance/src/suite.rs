@@ -35,7 +35,7 @@ pub fn main(runtime: &str, start: fn() -> Box<dyn Host>) -> ExitCode {
 /// and with its own `--report` and `--strict`.
 pub fn run(candidates: impl IntoIterator<Item = Candidate>) -> ExitCode {
     let candidates: Vec<_> = candidates.into_iter().collect();
-    judge::SILENT.store(true, Ordering::SeqCst);
+    judge::SILENT.fetch_add(1, Ordering::SeqCst);
     judge::quietly();
     if let Ok(rule) = std::env::var(judge::RULE) {
         return judge::child(&rule, &candidates);
@@ -83,11 +83,13 @@ impl Candidate {
     #[must_use]
     pub fn examine(&self) -> Report {
         let mut report = Report::new(std::slice::from_ref(self), false);
+        judge::SILENT.fetch_add(1, Ordering::SeqCst);
         let declared = self.capabilities();
         for rule in Rule::all() {
             let judge = || judge::in_process(rule, self, declared, true);
             report.verdicts.push(verdict(self, rule, declared, judge));
         }
+        judge::SILENT.fetch_sub(1, Ordering::SeqCst);
         report
     }
 }

@@ -1,13 +1,12 @@
 //! Q4: that the candidate is what it says. These come first: if one fails, the others mean little.
 
 use super::probe::Probe;
-use crate::bench::{Bench, outside, pump, step, turn, until};
+use crate::bench::{Bench, outside, pump, settles, step, turn, until};
 use crate::candidate::Capabilities;
 use crate::probe::Counts;
 use crate::rule::{Need, rules};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 rules! { "claims":
     Must q41_is_started []
@@ -70,18 +69,20 @@ fn q44_polls_as_many_at_once_as_it_says(bench: &mut Bench) {
     // One thread keeps this promise by polling at all.
     bench.drive(async {
         for _ in 0..number {
-            let (arrived, guard) = (arrived.clone(), counts.guard());
+            let (arrived, done, guard) = (arrived.clone(), counts.clone(), counts.guard());
             runtime.run(async move {
                 arrived.fetch_add(1, Ordering::SeqCst);
                 // Inside the poll, so that nobody else is polled on this thread.
-                while arrived.load(Ordering::SeqCst) < number {
-                    thread::yield_now();
-                }
+                settles("the other tasks are polled meanwhile", || {
+                    arrived.load(Ordering::SeqCst) == number
+                });
+                done.polled();
                 drop(guard);
             });
         }
         until(&format!("{number} tasks are polled at once"), || counts.drops() == number).await;
     });
+    assert_eq!(counts.polls(), number, "not as many tasks were polled at once as it says");
 }
 
 fn q45_two_do_not_disturb_each_other(bench: &mut Bench) {

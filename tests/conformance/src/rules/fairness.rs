@@ -59,11 +59,10 @@ async fn all_stop(runtime: &OnRuntime, stop: &Flag, counts: &Counts) {
 }
 
 fn r91_self_wakers_do_not_stop_others(bench: &mut Bench) {
-    let (runtime, stop, counts, gate) =
-        (bench.runtime(), Flag::default(), Counts::new(), Gate::new());
+    let (runtime, stop, counts) = (bench.runtime(), Flag::default(), Counts::new());
     let _stops = Stops(stop.clone());
-    bench.drive(async {
-        busy(&runtime, &stop, &counts);
+    let gates = [Gate::new(), Gate::new()];
+    let other = |gate: &Gate| {
         let opens = gate.clone();
         runtime.run(async move {
             for _ in 0..10 {
@@ -71,8 +70,15 @@ fn r91_self_wakers_do_not_stop_others(bench: &mut Bench) {
             }
             opens.open();
         });
-        step("a task beside some that wake themselves for ever");
-        gate.wait().await;
+    };
+    bench.drive(async {
+        other(&gates[0]);
+        busy(&runtime, &stop, &counts);
+        other(&gates[1]);
+        for (gate, which) in gates.iter().zip(["before", "after"]) {
+            step(&format!("a task that was spawned {which} some that wake themselves for ever"));
+            gate.wait().await;
+        }
         all_stop(&runtime, &stop, &counts).await;
     });
 }

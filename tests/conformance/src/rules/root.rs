@@ -125,18 +125,20 @@ fn q36_tasks_outlive_a_drive(bench: &mut Bench) {
         runtime.run(probe.future());
         until("a task waits", || probe.polls() > 0).await;
         for _ in 0..10 {
-            let guard = counts.guard();
+            let counts = counts.clone();
             runtime.run(async move {
                 turn().await;
-                drop(guard);
+                counts.polled();
             });
         }
     });
+    assert_eq!(probe.drops(), 0, "the end of a drive has dropped a task");
     probe.finish();
     bench.drive(async {
         until("what was woken between two drives ends", || probe.drops() == 1).await;
-        until("what was in the queue ends", || counts.drops() == 10).await;
+        until("what was in the queue ends", || counts.polls() == 10).await;
     });
+    assert_eq!(probe.polls(), 2, "it was dropped and not polled");
 }
 
 fn q37_dropped_before_the_drive_returns(bench: &mut Bench) {

@@ -5,8 +5,6 @@ use crate::bench::{Bench, inside, many, outside, outside_later, pump, step, unti
 use crate::probe::{Counts, Gate};
 use crate::rule::rules;
 use std::future::poll_fn;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 rules! { "wake":
@@ -188,25 +186,21 @@ fn r38_one_poll_for_a_burst(bench: &mut Bench) {
 
 fn r30_wake_of_a_task_in_the_queue(bench: &mut Bench) {
     let (runtime, probe) = (bench.runtime(), Probe::new());
-    let events = Arc::new(AtomicUsize::new(0));
     bench.drive(async {
         runtime.run(probe.future());
         until("the first poll", || probe.polls() > 0).await;
-        for _ in 0..50 {
-            let polls = probe.polls();
-            let waker = probe.waker();
-            let events = events.clone();
+        for round in 0..50 {
+            let (polls, waker) = (probe.polls(), probe.waker());
             // On the runtime's own thread, so that the task is in the queue at the second.
             runtime.run(async move {
                 waker.wake_by_ref();
-                waker.wake_by_ref();
-                events.fetch_add(1, Ordering::SeqCst);
+                if round % 2 == 0 {
+                    waker.wake_by_ref();
+                }
                 waker.wake();
             });
-            until("a task that was woken thrice is polled", || probe.polls() > polls).await;
+            until("a task that was woken several times is polled", || probe.polls() > polls).await;
         }
-        pump(&runtime).await;
-        assert_eq!(events.load(Ordering::SeqCst), 50);
         probe.finish();
         until("the task is dropped", || probe.drops() == 1).await;
     });

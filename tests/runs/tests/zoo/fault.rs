@@ -1,0 +1,131 @@
+//! The ways in which the executor can be broken, each with the rule that is to find it.
+
+macro_rules! faults {
+    ($($name:ident $rule:literal $what:literal;)*) => {
+        /// One way to be broken.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Fault {
+            /// Honest.
+            Honest,
+            $(#[doc = $what] $name,)*
+        }
+
+        /// Each fault, the rule that is to find it, and what it is.
+        pub(crate) const FAULTS: &[(Fault, &str, &str)] = &[$((Fault::$name, $rule, $what),)*];
+    };
+}
+
+faults! {
+    StartPanics "Q41" "it cannot be started";
+    RootIsNeverPolled "Q42" "the root is not polled";
+    DriveReturnsEarly "Q42" "the drive returns after the first poll of its root";
+    TimerIsMissing "Q43" "a timer is declared and missing";
+    BlockingIsNotDeclared "Q43" "a blocking pool is there and not declared";
+    ClaimsTwoThreads "Q44" "one thread, and two are claimed";
+    EndIsGlobal "Q45" "the end of one is the end of all";
+
+    RootNotWokenFromElsewhere "Q32" "wakes of the root from other threads are lost";
+    RootPanicIsKept "Q33" "a panic of the root ends the drive, and nobody hears of it";
+    RootPanicBreaksIt "Q33" "after a panic of the root it cannot be driven again";
+    RootWakeIsThreadToken "Q34" "a wake of the root is the thread's token, which a poll may use up";
+    RootIsPolledAlways "Q35" "the root is polled at every turn";
+    EndOfDriveDropsTasks "Q36" "tasks do not outlive a drive";
+    WakesBetweenDrivesLost "Q36" "wakes between two drives are lost";
+    RootIsKept "Q37" "the root is not dropped";
+    RootWakeInPollLost "Q38" "wakes of the root during its own poll are lost";
+    DriveRunsQueueDry "Q39" "the drive returns when the queue is empty";
+
+    LosesEveryHundredth "R11" "every hundredth task is lost";
+    QueueOf256 "R11" "what does not fit into the queue is lost";
+    SpawnPollsInline "R12" "spawn polls";
+    ForeignSpawnNotTold "R13" "a spawn from another thread does not wake the driver";
+    SpawnInPollDeadlocks "R14" "the queue's lock is held while a task is polled";
+    SpawnInDropDeadlocks "Q84" "the queue's lock is held while a task is dropped at the end";
+    ForeignSpawnsRace "R16" "of tasks that two threads spawn at once one is lost";
+    ForeignSpawnWaitsForPoll "R17" "a spawn from another thread waits for the end of a poll";
+    QueueIsBounded "R17" "spawn waits for room in the queue";
+    SpawnInPollNotTold "R18" "what a task spawns waits for something else to happen";
+    BornAsleep "R19" "a task is not polled before it is woken";
+
+    PollsAnybody "R24" "a task is polled that nobody woke";
+    OneWakerForAll "R24" "a wake wakes all";
+    WakeInAPollPollsInline "R26" "a wake inside a poll polls the other task on the same stack";
+
+    SecondWakeTakesOut "R30" "a second wake takes the task out of the queue";
+    WakeInOwnPollLost "R31" "wakes during the task's own poll are lost";
+    WakeInPollFromElsewhereLost "R32" "wakes from another thread during the poll are lost";
+    ForeignWakeNotTold "R33" "a wake from another thread does not wake the driver";
+    WakePollsInline "R34" "a wake polls";
+    WokenHasOnePlace "R35" "of those who are woken only the last is polled";
+    WakesRunOut "R36" "the hundredth wake of a task is its last";
+    WakeAfterTaskPanics "R37" "a wake after the task's end panics";
+    EachWakeIsQueued "R38" "each wake queues the task once more";
+    WakeByValueIgnored "Q11" "wakes by value are ignored";
+    WakeByRefIgnored "Q11" "wakes by reference are ignored";
+    WakerOfEachPoll "Q12" "each poll has a waker of its own";
+    WakesNewest "Q13" "a waker wakes the task that was spawned last";
+    WakeInPanicIgnored "Q14" "wakes while a thread unwinds are ignored";
+    LastCloneIgnored "Q15" "the last clone of a waker does nothing";
+    ManyWakersLost "Q16" "of wakes that two threads send at once both are lost";
+    OnlyLatestWaker "Q17" "only the waker of the latest poll wakes";
+
+    PanicEndsDriver "R51" "a panic of a task ends the drive";
+    PanicTakesOthersAlong "R53" "a panic of a task drops all others";
+
+    OneAnInstant "R60" "two sleeps until one instant are one";
+    RoundsDown "R61" "a sleep is rounded down to milliseconds";
+    PastNeverEnds "R62" "a sleep until an instant of the past never ends";
+    FarPanics "R63" "a sleep of a hundred years overflows";
+    FarEnds "R63" "a sleep of a hundred years ends at once";
+    InBatches "R64" "sleeps are looked at every 40 ms, and the latest woken first";
+    OneEndsAll "R65" "the end of one sleep ends all";
+    LongestFirst "R66" "only the sleep that was made first is looked at";
+    FirstWakerStays "R67" "the waker of a sleep's first poll stays";
+    DropKeepsSleep "R68" "a sleep that is dropped stays where it is";
+    HomeThreadOnly "R69" "sleeps are for the driver's thread only";
+    ClockGoesBack "Q61" "now goes back at times";
+    CountsFromFirstPoll "Q62" "a sleep counts from its first poll";
+    TimersWithTheRoot "Q63" "the timer is looked at with the root only";
+    ForeignSleepNotTold "Q64" "a sleep from another thread does not wake the driver";
+    WakerPanicEndsDriver "Q65" "a panic of a sleep's waker ends the drive";
+    DropTakesTheInstant "Q66" "a sleep that is dropped takes all others until its instant along";
+    TimersWhenIdle "R96" "the timer is looked at when there is nothing to run";
+
+    TasksWaitForJobs "R71" "no task is polled while a job runs";
+    JobPanicEndsPool "R72" "a panic of a job ends the pool";
+    OneJobAtATime "R73" "jobs run one after the other";
+    JobQueueOf100 "R74" "jobs that do not fit into the queue are lost";
+    EveryTenthJobDropped "R74" "every tenth job is dropped uncalled";
+    JobsRunInline "R75" "with six jobs handed in, the caller runs the next itself";
+    JobsHoldTheLock "R76" "the lock is held while a job runs";
+    JobsAreLeaked "R77" "jobs that wait at the end are leaked";
+    JobAfterEndLeaks "R78" "a job after the end is leaked";
+
+    ForgetsWhoWaits "R81" "tasks that wait at the end are leaked";
+    DropsUnderLock "R82" "tasks are dropped with the lock held, at the end";
+    SpawnAfterEndLeaks "R84" "a task that is spawned after the end is leaked";
+    SpawnAfterEndPolls "R84" "a task that is spawned after the end is polled";
+    EndRunsQueue "R86" "the end polls what is in the queue";
+    WakePollsAfterEnd "R86" "a wake after the end polls";
+    ForgetsWhoIsWoken "R87" "a task that another thread has woken is leaked at the end";
+    ForgetsTheQueue "R88" "tasks in the queue at the end are leaked";
+    WakersKeepTasks "R89" "a waker keeps its task beyond the end";
+    WakeAfterEndPanics "Q81" "a wake after the end panics";
+    LastWakerDestroys "Q82" "a wake after the end drops the task";
+    PanicEndsTheEnd "Q83" "a panic of a destructor ends the end";
+    SpawnInEndLeaks "Q84" "what destructors spawn at the end is leaked";
+
+    NewestFirst "R91" "the newest in the queue is polled first";
+    PartnerFirst "R92" "a task that another has woken is polled next";
+    TasksAreFewerThan400 "R93" "there is room for 400 tasks";
+    QueueBeforeRoot "R95" "the root is polled when the queue is empty";
+    ForeignLast "R97" "what other threads spawn is polled when the queue is empty";
+    RootAlone "R98" "a root that has woken itself is polled again at once";
+
+    LocalWakesOnce "Q23" "a local task can be woken once";
+    LocalsAreBorrowed "Q24" "the local tasks are borrowed during a poll";
+    LocalsAreLeaked "Q25" "local tasks are leaked at the end";
+    LocalForeignWakeLost "Q26" "wakes of local tasks from other threads are lost";
+    LocalSpawnPollsInline "Q27" "a local spawn polls";
+    LocalQueueOf300 "Q28" "local tasks that do not fit are lost";
+}

@@ -1,0 +1,120 @@
+//! The honest executor's blocking pool, and its faults.
+
+use super::base::Shared;
+use super::fault::Fault::*;
+use allhome_rt::{Job, SpawnBlocking};
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::mem::forget;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+/// The jobs that wait, and the threads that run them: these end when there is nothing to do.
+#[derive(Default)]
+pub(crate) struct Jobs(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Job>,
+    threads: Vec<JoinHandle<()>>,
+    running: usize,
+    taken: usize,
+    stuck: bool,
+    ended: bool,
+}
+
+thread_local! {
+    static ON_WORKER: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Jobs {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a job runs, and so may end.
+    pub(crate) fn busy(&self) -> bool {
+        self.lock().running > 0
+    }
+
+    pub(crate) fn on_worker(&self) -> bool {
+        ON_WORKER.get()
+    }
+
+    /// Drops those that wait, and waits for those that run.
+    pub(crate) fn end(&self, shared: &Shared) {
+        let mut state = self.lock();
+        state.ended = true;
+        let (queue, threads) =
+            (std::mem::take(&mut state.queue), std::mem::take(&mut state.threads));
+        drop(state);
+        if shared.is(JobsAreLeaked) {
+            forget(queue);
+        } else {
+            drop(queue);
+        }
+        for thread in threads.into_iter().filter(|own| own.thread().id() != thread::current().id())
+        {
+            let _ = thread.join();
+        }
+    }
+
+    fn work(&self, shared: &Shared) {
+        ON_WORKER.set(true);
+        loop {
+            let mut state = self.lock();
+            let next = if state.stuck { None } else { state.queue.pop_front() };
+            let Some(job) = next else {
+                state.running -= 1;
+                drop(state);
+                return shared.tell();
+            };
+            drop(state);
+            let panicked = catch_unwind(AssertUnwindSafe(job)).is_err();
+            if panicked && shared.is(JobPanicEndsPool) {
+                self.lock().stuck = true;
+            }
+        }
+    }
+}
+
+pub(crate) struct Pool(pub(crate) Arc<Shared>);
+
+impl SpawnBlocking for Pool {
+    fn spawn_blocking(&self, job: Job) {
+        let shared = &self.0;
+        let mut state = shared.jobs.lock();
+        if state.ended || shared.closed() {
+            drop(state);
+            return if shared.is(JobAfterEndLeaks) { forget(job) } else { drop(job) };
+        }
+        state.taken += 1;
+        match shared.fault {
+            JobQueueOf100 if state.queue.len() >= 100 => return forget(job),
+            EveryTenthJobDropped if state.taken % 10 == 0 => {
+                drop(state);
+                return drop(job);
+            }
+            JobsRunInline if state.taken > 6 => {
+                drop(state);
+                return job();
+            }
+            _ => state.queue.push_back(job),
+        }
+        let most = if shared.is(OneJobAtATime) { 1 } else { 8 };
+        // At the end, jobs are to be in the queue, where this can go wrong.
+        if state.running < most {
+            state.running += 1;
+            let shared = shared.clone();
+            let number = state.running;
+            let thread = thread::spawn(move || {
+                if shared.is(JobsAreLeaked) && number == 1 {
+                    thread::sleep(std::time::Duration::from_millis(5));
+                }
+                shared.jobs.work(&shared);
+            });
+            state.threads.push(thread);
+        }
+    }
+}
