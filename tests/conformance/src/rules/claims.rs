@@ -37,6 +37,7 @@ fn q42_drives_its_root(bench: &mut Bench) {
         let count = polls.clone();
         step("a root is driven that is ready at once");
         bench.drive(async move {
+            step("the root is polled, and is ready");
             count.fetch_add(1, Ordering::SeqCst);
         });
         let count = polls.clone();

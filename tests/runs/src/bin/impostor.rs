@@ -1,0 +1,72 @@
+//! A candidate that is not what it says, in the way that `IMPOSTOR` names: what `tests/reports.rs`
+//! examines. It is a program of its own because the suite runs its program again for each rule.
+
+#![forbid(unsafe_code)]
+
+use allhome::{IntoRuntime, Runtime, ThreadPool, block_on};
+use allhome_conformance::{Candidate, Capabilities, Host, Root};
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+struct Impostor {
+    pool: ThreadPool,
+    way: String,
+}
+
+impl Host for Impostor {
+    fn runtime(&self) -> Runtime {
+        (&self.pool).into_runtime().expect("a pool is there")
+    }
+
+    fn block_on(&mut self, root: Root<'_>) {
+        match &*self.way {
+            "never drives" => {}
+            "crashes" => std::process::abort(),
+            _ => block_on(root),
+        }
+        while matches!(&*self.way, "never drives" | "drives for ever") {
+            thread::park();
+        }
+    }
+}
+
+impl Drop for Impostor {
+    fn drop(&mut self) {
+        self.pool.shutdown();
+    }
+}
+
+fn start(way: &str) -> Box<dyn Host> {
+    assert!(way != "panics", "no threads today");
+    if way == "leaks threads" {
+        thread::spawn(|| {
+            loop {
+                thread::park();
+            }
+        });
+    }
+    Box::new(Impostor { pool: ThreadPool::new(1).expect("threads"), way: way.into() })
+}
+
+fn main() -> ExitCode {
+    let way = std::env::var("IMPOSTOR").unwrap_or_default();
+    let declared = Capabilities::new().timer().shutdown().joins_threads();
+    let declared = if way.starts_with("lies") { declared.local() } else { declared };
+    let candidate = match &*way {
+        "lies and says so" => {
+            Candidate::new("impostor", || start("lies")).deviates("Q43", "as ever")
+        }
+        "is better than it says" => {
+            Candidate::new("impostor", || start("")).deviates("Q42", "it was so")
+        }
+        "is worse at times" => {
+            Candidate::new("impostor", || start("")).sometimes_deviates("Q42", "a race")
+        }
+        _ => {
+            let way = way.clone();
+            Candidate::new("impostor", move || start(&way))
+        }
+    };
+    candidate.declares(declared.blocking()).limit(Duration::from_millis(1_500)).main()
+}

@@ -1,0 +1,137 @@
+//! The suite's reports, on candidates that are not what they say (`src/bin/impostor.rs`).
+
+use serde_json::Value;
+use std::process::{Command, Output};
+
+/// Runs the suite on an impostor.
+fn run(way: &str, arguments: &[&str]) -> Output {
+    let mut impostor = Command::new(env!("CARGO_BIN_EXE_impostor"));
+    impostor.env("IMPOSTOR", way).args(arguments).output().expect("it runs")
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+/// Runs one rule; gives what the report says of it, and whether the run passed.
+fn rule(way: &str, name: &str, more: &[&str]) -> (Value, bool) {
+    let name = format!("impostor::{name}");
+    let mut arguments = vec!["--report", "json", "--exact", &*name];
+    arguments.extend(more);
+    let output = run(way, &arguments);
+    let report: Value = serde_json::from_str(&text(&output)).expect("the report is JSON");
+    let rules = report["candidates"][0]["rules"].as_array().expect("rules").clone();
+    assert_eq!(rules.len(), 1, "{report}");
+    assert_eq!(report["passed"], output.status.success(), "{report}");
+    (rules[0].clone(), output.status.success())
+}
+
+#[track_caller]
+fn assert_says(rule: &Value, outcome: &str, field: &str, words: &str) {
+    assert_eq!(rule["outcome"], outcome, "{rule}");
+    assert!(rule[field].as_str().is_some_and(|text| text.contains(words)), "{rule}");
+}
+
+#[test]
+fn candidate_that_cannot_be_started() {
+    let (rule, passed) = rule("panics", "q41_is_started", &[]);
+    assert_says(&rule, "fail", "message", "no threads today");
+    assert_says(&rule, "fail", "step", "the candidate is started");
+    assert!(!passed);
+}
+
+#[test]
+fn candidate_that_never_drives() {
+    let (rule, passed) = rule("never drives", "q42_drives_its_root", &[]);
+    assert_says(&rule, "hang", "step", "a root is driven that is ready at once");
+    assert!(!passed);
+}
+
+#[test]
+fn candidate_that_drives_for_ever() {
+    let (rule, passed) = rule("drives for ever", "q42_drives_its_root", &[]);
+    assert_says(&rule, "hang", "step", "the root is polled, and is ready");
+    assert!(!passed);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn candidate_that_leaks_threads() {
+    let (rule, passed) = rule_without_threads(&[]);
+    assert_says(&rule, "hang", "step", "no more threads than before");
+    assert!(passed, "it is a SHOULD");
+    assert!(!rule_without_threads(&["--strict"]).1);
+}
+
+#[cfg(target_os = "linux")]
+fn rule_without_threads(more: &[&str]) -> (Value, bool) {
+    rule("leaks threads", "r85_threads_are_gone", more)
+}
+
+#[test]
+fn candidate_that_lies_about_its_capabilities() {
+    let (rule, passed) = rule("lies", "q43_has_what_it_declares", &[]);
+    assert_says(&rule, "fail", "message", "declares local, and its host has none");
+    assert!(!passed);
+}
+
+#[test]
+fn candidate_that_takes_the_process_along() {
+    let (rule, passed) = rule("crashes", "q42_drives_its_root", &[]);
+    assert_says(&rule, "crash", "step", "a root is driven that is ready at once");
+    assert!(!passed);
+}
+
+#[test]
+fn known_deviation_is_told_and_passes() {
+    let (rule, passed) = rule("lies and says so", "q43_has_what_it_declares", &[]);
+    assert_says(&rule, "known", "message", "as ever");
+    assert!(passed);
+}
+
+#[test]
+fn deviation_that_is_none_fails() {
+    let (surprise, passed) = rule("is better than it says", "q42_drives_its_root", &[]);
+    assert_says(&surprise, "surprise", "message", "take it off");
+    assert!(!passed);
+    let (race, passed) = rule("is worse at times", "q42_drives_its_root", &[]);
+    assert_eq!(race["outcome"], "pass");
+    assert!(passed);
+}
+
+#[test]
+fn what_is_not_declared_is_shown_as_skipped() {
+    let (rule, passed) = rule("", "q28_none_is_lost", &[]);
+    assert_says(&rule, "skipped", "message", "not declared: local");
+    assert!(passed);
+}
+
+#[test]
+fn reports_for_people_and_for_ci() {
+    let table = text(&run("lies", &["--report=text", "impostor::q4"]));
+    assert!(table.contains("impostor: 4 of 5 hold; 1 MUST and 0 SHOULD do not"), "{table}");
+    assert!(table.contains("most likely: the capabilities"), "{table}");
+    let xml = text(&run("lies", &["--report", "junit", "impostor::q4"]));
+    assert!(xml.starts_with("<?xml"), "{xml}");
+    assert_eq!(xml.matches("<testcase ").count(), 5, "{xml}");
+    assert_eq!(xml.matches("<failure ").count(), 1, "{xml}");
+    assert!(xml.contains("tests=\"5\" failures=\"1\" skipped=\"0\""), "{xml}");
+    assert!(xml.trim_end().ends_with("</testsuites>"), "{xml}");
+}
+
+#[test]
+fn unknown_report_is_refused() {
+    let output = run("", &["--report", "yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not \"yaml\""));
+}
+
+#[test]
+fn lists_as_nextest_asks() {
+    let list = text(&run("", &["--list", "--format", "terse"]));
+    assert!(list.lines().all(|line| line.ends_with(": test")), "{list}");
+    assert!(list.lines().any(|line| line == "impostor::r11_spawned_is_polled_or_dropped: test"));
+    let ignored = text(&run("", &["--list", "--format", "terse", "--ignored"]));
+    assert!(ignored.lines().any(|line| line == "impostor::q28_none_is_lost: test"), "{ignored}");
+    assert!(!ignored.contains("r11_"), "{ignored}");
+}
