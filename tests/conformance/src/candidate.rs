@@ -230,6 +230,12 @@ impl Candidate {
         self.declared.unwrap_or_else(|| seen().unwrap_or_default())
     }
 
+    /// How long a rule may take. One that is known to hang is not waited for as long.
+    pub(crate) fn limit_of(&self, rule: &Rule) -> Duration {
+        let hangs = self.known(&rule.id()).is_some_and(|deviation| !deviation.sometimes);
+        if hangs { self.limit / 15 } else { self.limit }
+    }
+
     pub(crate) fn known(&self, id: &str) -> Option<&Deviation> {
         self.deviations.iter().find(|deviation| deviation.id == id)
     }

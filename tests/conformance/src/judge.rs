@@ -116,7 +116,7 @@ pub(crate) fn child(full_name: &str, candidates: &[Candidate]) -> ExitCode {
         eprintln!("no rule {full_name}");
         return ExitCode::from(BROKEN);
     };
-    let limit = candidate.limit;
+    let limit = candidate.limit_of(rule);
     thread::spawn(move || {
         thread::sleep(limit);
         // If this hangs as well, the parent has a limit of its own.

@@ -1,10 +1,11 @@
 //! A suite that verifies an executor for [allhome](https://docs.rs/allhome).
 //!
-//! It runs the rules of a runtime (`r..`: what a runtime owes a nursery) and those clauses of the
-//! core that can be tested on any runtime (`o..` ownership, `e..` outcome, `f..` failure, `c..`
-//! cancellation, `t..` time, `h..` shields, `n..` finalizers, `v..` values, `b..` blocking work, `x..`
-//! capabilities), each on a fresh runtime. The rules and clauses themselves stand in docs/SPEC.md
-//! under the same names.
+//! It runs the rules of a runtime (`r..` and `q..`: what a runtime owes a nursery, told on the bare
+//! boundary of `allhome-rt`) and those clauses of the core that can be tested on any runtime (`o..`
+//! ownership, `e..` outcome, `f..` failure, `c..` cancellation, `t..` time, `h..` shields, `n..`
+//! finalizers, `v..` values, `b..` blocking work, `d..` shutdown, `x..` capabilities), each on a fresh
+//! runtime. The rules and clauses themselves stand in docs/SPEC.md under the same names;
+//! docs/BRING-YOUR-OWN-RUNTIME.md goes from an empty file to a green report.
 //!
 //! # Wiring it up
 //!
@@ -12,7 +13,7 @@
 //! `tests/conformance.rs`:
 //!
 //! ```no_run
-//! use allhome_conformance::{Host, Root, Runtime};
+//! use allhome_conformance::{Candidate, Capabilities, Host, Root, Runtime};
 //! # use allhome_rt::{Spawn, Task};
 //! # struct MyExecutor;
 //! # impl MyExecutor { fn new() -> Self { MyExecutor } fn block_on(&mut self, _: Root<'_>) {}
@@ -33,9 +34,36 @@
 //!
 //! # #[allow(clippy::needless_doctest_main, reason = "it shows the whole file, which has a main")]
 //! fn main() -> std::process::ExitCode {
-//!     allhome_conformance::main("mine", || Box::new(Mine(MyExecutor::new())))
+//!     Candidate::new("mine", || Box::new(Mine(MyExecutor::new())))
+//!         .declares(Capabilities::new().shutdown())
+//!         .main()
 //! }
 //! ```
+//!
+//! # What is run, and how
+//!
+//! Each rule runs in a process of its own, which is the test's own binary once more: a rule that
+//! hangs, or takes the process along, is a failed rule, and its last step is told. A rule about a
+//! capability that is not declared is skipped, visibly. MUST rules fail the run, SHOULD rules do with
+//! `--strict` only. A [deviation](Candidate::deviates) is told with its reason; one that is none
+//! fails.
+//!
+//! The arguments are libtest's, so filters, `--list` and nextest work, and two more: `--strict`, and
+//! `--report text`, `json` or `junit`, with which the report is all that is printed.
+//!
+//! # The JSON report
+//!
+//! | field | what it is |
+//! |---|---|
+//! | `suite` | the version of this crate |
+//! | `strict`, `passed` | booleans |
+//! | `candidates[].name`, `.threads`, `.declares` | a string, a number, a list of capabilities |
+//! | `candidates[].summary` | how many `pass`, `must` and `should` (that fail), `known`, `skipped` |
+//! | `candidates[].rules[].id`, `.name`, `.group` | `R31`, `r31_wake_during_own_poll`, `wake` |
+//! | `.level` | `MUST` or `SHOULD` |
+//! | `.outcome` | `pass`, `fail`, `hang`, `crash`, `skipped`, `known` (a deviation), `surprise` (a deviation that holds) |
+//! | `.message`, `.step`, `.cause` | what was seen, the last step, the most likely cause |
+//! | `.millis` | how long it took, in milliseconds |
 
 #![forbid(unsafe_code)]
 

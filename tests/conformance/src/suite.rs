@@ -157,7 +157,7 @@ fn trials(candidate: &Candidate, report: &Arc<Mutex<Report>>, arguments: &Argume
         }
         let (candidate, report) = (candidate.clone(), report.clone());
         let trial = Trial::ignorable_test(full_name.clone(), move || {
-            let judge = || judge::in_child(&full_name, candidate.limit);
+            let judge = || judge::in_child(&full_name, candidate.limit_of(rule));
             let verdict = verdict(&candidate, rule, declared, judge);
             let (fails, passes) = (verdict.fails(strict), verdict.outcome == Outcome::Pass);
             let said = verdict.said();
