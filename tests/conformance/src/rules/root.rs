@@ -165,7 +165,8 @@ fn q38_wakes_itself(bench: &mut Bench) {
                     return Poll::Ready(());
                 }
                 woken = true;
-                cx.waker().clone().wake();
+                let own = cx.waker().clone();
+                own.wake();
                 Poll::Pending
             })
             .await;

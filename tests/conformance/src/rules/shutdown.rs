@@ -221,7 +221,8 @@ fn q81_wakers_work_after_the_end(bench: &mut Bench) {
     bench.shut_down();
     step("wakers are used after the end");
     wakers[0].wake_by_ref();
-    wakers[1].clone().wake();
+    let clone = wakers[1].clone();
+    clone.wake();
     outside(move || wakers.into_iter().for_each(Waker::wake)).join().expect("wake does not panic");
     assert!(probes.iter().all(|probe| probe.polls() == 1), "a wake after the end has polled");
 }

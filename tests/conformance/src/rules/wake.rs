@@ -48,7 +48,10 @@ fn r31_wake_during_own_poll(bench: &mut Bench) {
             match left % 3 {
                 0 => cx.waker().wake_by_ref(),
                 // By value, which is another function than by reference.
-                1 => cx.waker().clone().wake(),
+                1 => {
+                    let own = cx.waker().clone();
+                    own.wake();
+                }
                 _ => {
                     let clone = cx.waker().clone();
                     cx.waker().wake_by_ref();

@@ -36,10 +36,14 @@ rules! { "waker":
 }
 
 fn q11_all_ways_to_wake_are_one(bench: &mut Bench) {
-    let ways: [(&str, fn(Waker)); 5] = [
+    type Way = (&'static str, fn(Waker));
+    let ways: [Way; 5] = [
         ("by value", Waker::wake),
         ("by reference", |waker| waker.wake_by_ref()),
-        ("a clone by value", |waker| waker.clone().wake()),
+        ("a clone by value", |waker| {
+            let clone = waker.clone();
+            clone.wake();
+        }),
         ("a clone of a clone, by reference", |waker| {
             let (first, second) = (waker.clone(), waker.clone().clone());
             drop((waker, first));
