@@ -238,7 +238,7 @@ impl Cell_ {
         if self.queued.swap(true, SeqCst) && !shared.is(EachWakeIsQueued) {
             return;
         }
-        let told = !(shared.is(ForeignWakeNotTold) && !shared.at_home());
+        let told = !shared.is(ForeignWakeNotTold) || shared.at_home();
         shared.push(Entry::Task(self), told);
     }
 }

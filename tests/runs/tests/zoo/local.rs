@@ -16,11 +16,14 @@ use std::task::{Context, Wake, Waker};
 /// The local tasks, at home with the driver.
 pub(crate) struct Locals {
     shared: Arc<Shared>,
-    tasks: RefCell<BTreeMap<usize, (Option<LocalTask>, Arc<LocalWaker>)>>,
+    tasks: RefCell<BTreeMap<usize, Place>>,
     next: Cell<usize>,
     polling: Cell<bool>,
     ended: Cell<bool>,
 }
+
+/// A task, unless it is polled at the moment, and its waker.
+type Place = (Option<LocalTask>, Arc<LocalWaker>);
 
 struct LocalWaker {
     shared: Arc<Shared>,
