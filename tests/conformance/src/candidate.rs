@@ -157,6 +157,7 @@ pub struct Candidate {
     declared: Option<Capabilities>,
     pub(crate) deviations: Vec<Deviation>,
     pub(crate) limit: Duration,
+    pub(crate) rules: bool,
 }
 
 /// Starts a fresh runtime.
@@ -186,6 +187,7 @@ impl Candidate {
             declared: None,
             deviations: Vec::new(),
             limit: LIMIT,
+            rules: true,
         }
     }
 
@@ -217,6 +219,12 @@ impl Candidate {
         Candidate { limit, ..self }
     }
 
+    /// Leaves the rules out, and runs the clauses of the core only: for a runtime in a world of its
+    /// own, such as a simulator, that no foreign thread and no real clock reaches.
+    pub fn clauses_only(self) -> Candidate {
+        Candidate { rules: false, ..self }
+    }
+
     /// Examines the runtime, as the command line says: what a test's `main` does.
     #[must_use]
     pub fn main(self) -> ExitCode {
@@ -224,7 +232,7 @@ impl Candidate {
     }
 
     /// What it declares; if nothing, what a host of it visibly has. One that cannot even be started
-    /// has nothing, and fails by rule Q41.
+    /// has nothing, and fails by rule W41.
     pub(crate) fn capabilities(&self) -> Capabilities {
         let seen = || catch_unwind(AssertUnwindSafe(|| Capabilities::seen(&*(self.start)())));
         self.declared.unwrap_or_else(|| seen().unwrap_or_default())

@@ -1,6 +1,6 @@
 //! A suite that verifies an executor for [allhome](https://docs.rs/allhome).
 //!
-//! It runs the rules of a runtime (`r..` and `q..`: what a runtime owes a nursery, told on the bare
+//! It runs the rules of a runtime (`r..` and `w..`: what a runtime owes a nursery, told on the bare
 //! boundary of `allhome-rt`) and those clauses of the core that can be tested on any runtime (`o..`
 //! ownership, `e..` outcome, `f..` failure, `c..` cancellation, `t..` time, `h..` shields, `n..`
 //! finalizers, `v..` values, `b..` blocking work, `d..` shutdown, `x..` capabilities), each on a fresh

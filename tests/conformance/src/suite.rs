@@ -148,7 +148,7 @@ fn asked_for(arguments: &Arguments, name: &str) -> bool {
 fn trials(candidate: &Candidate, report: &Arc<Mutex<Report>>, arguments: &Arguments) -> Vec<Trial> {
     let declared = candidate.capabilities();
     let strict = report.lock().unwrap_or_else(PoisonError::into_inner).strict;
-    let rules = Rule::all().map(|rule| {
+    let rules = Rule::all().filter(|_| candidate.rules).map(|rule| {
         let full_name = format!("{}::{}", candidate.name, rule.name);
         let lacks = declared.lacks(rule).is_some();
         if lacks && asked_for(arguments, &full_name) && !arguments.list {

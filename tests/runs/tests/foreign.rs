@@ -137,14 +137,14 @@ fn main() -> ExitCode {
     let passes_on = "a task's panic is passed on to whoever drives the pool";
     let futures_local = Candidate::new("futures_local", || Box::new(FuturesLocal::new()))
         .declares(Capabilities::new().local().shutdown().joins_threads())
-        .deviates("Q35", "`run_until` polls its future at every turn of the pool")
+        .deviates("W35", "`run_until` polls its future at every turn of the pool")
         .deviates("R51", passes_on)
         .deviates("R52", "a future that panics in its destructor as well aborts the process")
         .deviates("R53", passes_on)
-        .deviates("Q83", "the pool drops its tasks in a loop, with nothing caught");
+        .deviates("W83", "the pool drops its tasks in a loop, with nothing caught");
     let bare = Candidate::new("async_executor", || Box::new(Bare(Arc::default())))
         .declares(Capabilities::new().shutdown().joins_threads())
-        .deviates("Q83", "async-task aborts the process when a destructor panics");
+        .deviates("W83", "async-task aborts the process when a destructor panics");
     let global = Candidate::new("async_global_executor", || Box::new(Global));
     run([futures_pool, futures_local, bare, global])
 }

@@ -34,7 +34,7 @@ fn assert_says(rule: &Value, outcome: &str, field: &str, words: &str) {
 
 #[test]
 fn candidate_that_cannot_be_started() {
-    let (rule, passed) = rule("panics", "q41_is_started", &[]);
+    let (rule, passed) = rule("panics", "w41_is_started", &[]);
     assert_says(&rule, "fail", "message", "no threads today");
     assert_says(&rule, "fail", "step", "the candidate is started");
     assert!(!passed);
@@ -42,14 +42,14 @@ fn candidate_that_cannot_be_started() {
 
 #[test]
 fn candidate_that_never_drives() {
-    let (rule, passed) = rule("never drives", "q42_drives_its_root", &[]);
+    let (rule, passed) = rule("never drives", "w42_drives_its_root", &[]);
     assert_says(&rule, "hang", "step", "a root is driven that is ready at once");
     assert!(!passed);
 }
 
 #[test]
 fn candidate_that_drives_for_ever() {
-    let (rule, passed) = rule("drives for ever", "q42_drives_its_root", &[]);
+    let (rule, passed) = rule("drives for ever", "w42_drives_its_root", &[]);
     assert_says(&rule, "hang", "step", "the root is polled, and is ready");
     assert!(!passed);
 }
@@ -70,48 +70,48 @@ fn rule_without_threads(more: &[&str]) -> (Value, bool) {
 
 #[test]
 fn candidate_that_lies_about_its_capabilities() {
-    let (rule, passed) = rule("lies", "q43_has_what_it_declares", &[]);
+    let (rule, passed) = rule("lies", "w43_has_what_it_declares", &[]);
     assert_says(&rule, "fail", "message", "declares local, and its host has none");
     assert!(!passed);
 }
 
 #[test]
 fn candidate_that_takes_the_process_along() {
-    let (rule, passed) = rule("crashes", "q42_drives_its_root", &[]);
+    let (rule, passed) = rule("crashes", "w42_drives_its_root", &[]);
     assert_says(&rule, "crash", "step", "a root is driven that is ready at once");
     assert!(!passed);
 }
 
 #[test]
 fn known_deviation_is_told_and_passes() {
-    let (rule, passed) = rule("lies and says so", "q43_has_what_it_declares", &[]);
+    let (rule, passed) = rule("lies and says so", "w43_has_what_it_declares", &[]);
     assert_says(&rule, "known", "message", "as ever");
     assert!(passed);
 }
 
 #[test]
 fn deviation_that_is_none_fails() {
-    let (surprise, passed) = rule("is better than it says", "q42_drives_its_root", &[]);
+    let (surprise, passed) = rule("is better than it says", "w42_drives_its_root", &[]);
     assert_says(&surprise, "surprise", "message", "take it off");
     assert!(!passed);
-    let (race, passed) = rule("is worse at times", "q42_drives_its_root", &[]);
+    let (race, passed) = rule("is worse at times", "w42_drives_its_root", &[]);
     assert_eq!(race["outcome"], "pass");
     assert!(passed);
 }
 
 #[test]
 fn what_is_not_declared_is_shown_as_skipped() {
-    let (rule, passed) = rule("", "q28_none_is_lost", &[]);
+    let (rule, passed) = rule("", "w28_none_is_lost", &[]);
     assert_says(&rule, "skipped", "message", "not declared: local");
     assert!(passed);
 }
 
 #[test]
 fn reports_for_people_and_for_ci() {
-    let table = text(&run("lies", &["--report=text", "impostor::q4"]));
+    let table = text(&run("lies", &["--report=text", "impostor::w4"]));
     assert!(table.contains("impostor: 4 of 5 hold; 1 MUST and 0 SHOULD do not"), "{table}");
     assert!(table.contains("most likely: the capabilities"), "{table}");
-    let xml = text(&run("lies", &["--report", "junit", "impostor::q4"]));
+    let xml = text(&run("lies", &["--report", "junit", "impostor::w4"]));
     assert!(xml.starts_with("<?xml"), "{xml}");
     assert_eq!(xml.matches("<testcase ").count(), 5, "{xml}");
     assert_eq!(xml.matches("<failure ").count(), 1, "{xml}");
@@ -132,6 +132,6 @@ fn lists_as_nextest_asks() {
     assert!(list.lines().all(|line| line.ends_with(": test")), "{list}");
     assert!(list.lines().any(|line| line == "impostor::r11_spawned_is_polled_or_dropped: test"));
     let ignored = text(&run("", &["--list", "--format", "terse", "--ignored"]));
-    assert!(ignored.lines().any(|line| line == "impostor::q28_none_is_lost: test"), "{ignored}");
+    assert!(ignored.lines().any(|line| line == "impostor::w28_none_is_lost: test"), "{ignored}");
     assert!(!ignored.contains("r11_"), "{ignored}");
 }

@@ -23,7 +23,7 @@ fn main() -> std::process::ExitCode {
     Candidate::new("tokio_current", move || Box::new(Current(start())))
         .declares(Capabilities::new().timer().blocking().shutdown().joins_threads())
         .deviates(
-            "Q65",
+            "W65",
             "tokio's driver calls wakers uncaught, and passes the panic on to whoever drives it",
         )
         .main()

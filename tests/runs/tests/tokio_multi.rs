@@ -26,6 +26,6 @@ fn main() -> std::process::ExitCode {
     };
     Candidate::new("tokio_multi", move || Box::new(Multi(start())))
         .declares(Capabilities::new().threads(2).timer().blocking().shutdown().joins_threads())
-        .deviates("Q65", "tokio's driver calls wakers uncaught, and aborts the process")
+        .deviates("W65", "tokio's driver calls wakers uncaught, and aborts the process")
         .main()
 }

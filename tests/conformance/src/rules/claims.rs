@@ -1,4 +1,4 @@
-//! Q4: that the candidate is what it says. These come first: if one fails, the others mean little.
+//! W4: that the candidate is what it says. These come first: if one fails, the others mean little.
 
 use super::probe::Probe;
 use crate::bench::{Bench, outside, pump, settles, step, turn, until};
@@ -9,28 +9,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 rules! { "claims":
-    Must q41_is_started []
+    Must w41_is_started []
         "Each rule begins with a fresh runtime."
         "what starts the candidate panics, or waits for something that does not come";
-    Must q42_drives_its_root []
+    Must w42_drives_its_root []
         "A root that is ready ends the drive; one that has woken itself is polled again."
         "`block_on` never polls, or does not return when the root is ready";
-    Must q43_has_what_it_declares []
+    Must w43_has_what_it_declares []
         "What is declared and missing would fail later, with a worse message; what is there and not declared is not tested."
         "the capabilities that the candidate declares are not those of its runtime";
-    Must q44_polls_as_many_at_once_as_it_says []
+    Must w44_polls_as_many_at_once_as_it_says []
         "A nursery keeps as many tasks ready as `threads` says."
         "`threads` counts threads that do not poll, or a lock is held while polling";
-    Must q45_two_do_not_disturb_each_other []
+    Must w45_two_do_not_disturb_each_other []
         "A process may have several runtimes."
         "a queue, a flag or a waker in a static";
 }
 
-fn q41_is_started(bench: &mut Bench) {
+fn w41_is_started(bench: &mut Bench) {
     bench.host();
 }
 
-fn q42_drives_its_root(bench: &mut Bench) {
+fn w42_drives_its_root(bench: &mut Bench) {
     bench.host();
     let polls = Arc::new(AtomicUsize::new(0));
     for _ in 0..3 {
@@ -51,7 +51,7 @@ fn q42_drives_its_root(bench: &mut Bench) {
     assert_eq!(polls.load(Ordering::SeqCst), 6, "a drive has returned before its root was ready");
 }
 
-fn q43_has_what_it_declares(bench: &mut Bench) {
+fn w43_has_what_it_declares(bench: &mut Bench) {
     let seen = Capabilities::seen(bench.host());
     for need in [Need::Timer, Need::Blocking, Need::Local] {
         match (bench.declared.has(need), seen.has(need)) {
@@ -64,7 +64,7 @@ fn q43_has_what_it_declares(bench: &mut Bench) {
     assert_eq!(declared, seen.threads, "declares {declared} threads, its host {}", seen.threads);
 }
 
-fn q44_polls_as_many_at_once_as_it_says(bench: &mut Bench) {
+fn w44_polls_as_many_at_once_as_it_says(bench: &mut Bench) {
     let (runtime, number) = (bench.runtime(), bench.host().threads());
     let (arrived, counts) = (Arc::new(AtomicUsize::new(0)), Counts::new());
     // One thread keeps this promise by polling at all.
@@ -86,7 +86,7 @@ fn q44_polls_as_many_at_once_as_it_says(bench: &mut Bench) {
     assert_eq!(counts.polls(), number, "not as many tasks were polled at once as it says");
 }
 
-fn q45_two_do_not_disturb_each_other(bench: &mut Bench) {
+fn w45_two_do_not_disturb_each_other(bench: &mut Bench) {
     let mut other = bench.another();
     let (runtime, probe, theirs) = (bench.runtime(), Probe::new(), Probe::new());
     let their_runtime = other.runtime();

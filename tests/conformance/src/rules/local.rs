@@ -1,4 +1,4 @@
-//! Q2: tasks that stay on their thread.
+//! W2: tasks that stay on their thread.
 
 use super::probe::{Flag, Kept, Probe};
 use crate::bench::{Bench, inside, is_inside, many, outside, outside_later, step, turn, until};
@@ -12,28 +12,28 @@ use std::task::{Poll, Waker};
 use std::thread::{self, ThreadId};
 
 rules! { "local":
-    Must q21_polled_at_home_only [Local]
+    Must w21_polled_at_home_only [Local]
         "What is not `Send` is undefined behaviour elsewhere."
         "a wake from another thread polls there, or a worker takes the task";
-    Must q22_dropped_at_home_only [Local]
+    Must w22_dropped_at_home_only [Local]
         "A destructor is as little `Send` as a poll."
         "the last waker, dropped elsewhere, drops the task";
-    Must q23_wakes_lead_to_polls [Local]
+    Must w23_wakes_lead_to_polls [Local]
         "A local task waits like any other."
         "local wakes go to a queue that is looked at once";
-    Must q24_spawn_in_poll_and_in_drop [Local]
+    Must w24_spawn_in_poll_and_in_drop [Local]
         "Children spawn siblings; destructors do too."
         "the queue is borrowed while a task is polled or dropped";
-    Must q25_dropped_at_the_end [Local, Shutdown]
+    Must w25_dropped_at_the_end [Local, Shutdown]
         "A local child is waited for like any other."
         "local tasks and their queue point to each other";
-    Must q26_wake_from_a_foreign_thread [Local]
+    Must w26_wake_from_a_foreign_thread [Local]
         "Timers wake from threads of their own."
         "the local queue is not guarded, or its driver is not woken";
-    Should q27_spawn_does_not_poll_inline [Local]
+    Should w27_spawn_does_not_poll_inline [Local]
         "Whoever spawns may have borrowed what the task borrows."
         "`spawn_local` polls the task once";
-    Must q28_none_is_lost [Local]
+    Must w28_none_is_lost [Local]
         "A child that its runtime forgets is never home."
         "a queue of fixed size";
 }
@@ -51,7 +51,7 @@ fn run(local: &Rc<dyn SpawnLocal>, future: impl Future<Output = ()> + 'static) {
     local.spawn_local(LocalTask::from_future(future));
 }
 
-fn q21_polled_at_home_only(bench: &mut Bench) {
+fn w21_polled_at_home_only(bench: &mut Bench) {
     let local = bench.local();
     let (home, left) = (thread::current().id(), Rc::new(Cell::new(20)));
     bench.drive(async {
@@ -74,7 +74,7 @@ fn q21_polled_at_home_only(bench: &mut Bench) {
     });
 }
 
-fn q22_dropped_at_home_only(bench: &mut Bench) {
+fn w22_dropped_at_home_only(bench: &mut Bench) {
     let local = bench.local();
     let (home, place) = (thread::current().id(), Kept::default());
     bench.drive(async {
@@ -97,7 +97,7 @@ fn q22_dropped_at_home_only(bench: &mut Bench) {
     });
 }
 
-fn q23_wakes_lead_to_polls(bench: &mut Bench) {
+fn w23_wakes_lead_to_polls(bench: &mut Bench) {
     let (local, probe, counts) = (bench.local(), Probe::new(), Counts::new());
     bench.drive(async {
         let guard = counts.guard();
@@ -128,7 +128,7 @@ impl Drop for SpawnsInDrop {
     }
 }
 
-fn q24_spawn_in_poll_and_in_drop(bench: &mut Bench) {
+fn w24_spawn_in_poll_and_in_drop(bench: &mut Bench) {
     let (local, done) = (bench.local(), Rc::new(Cell::new(0)));
     bench.drive(async {
         let (spawner, own) = (local.clone(), done.clone());
@@ -142,7 +142,7 @@ fn q24_spawn_in_poll_and_in_drop(bench: &mut Bench) {
     });
 }
 
-fn q25_dropped_at_the_end(bench: &mut Bench) {
+fn w25_dropped_at_the_end(bench: &mut Bench) {
     let probes: Vec<_> = (0..10).map(|_| Probe::new()).collect();
     let (home, place) = (thread::current().id(), Kept::default());
     let local = bench.local();
@@ -164,7 +164,7 @@ fn q25_dropped_at_the_end(bench: &mut Bench) {
     outside(move || wakers.into_iter().for_each(Waker::wake)).join().expect("no panic");
 }
 
-fn q26_wake_from_a_foreign_thread(bench: &mut Bench) {
+fn w26_wake_from_a_foreign_thread(bench: &mut Bench) {
     let local = bench.local();
     bench.drive(async {
         let gate = crate::probe::Gate::new();
@@ -186,7 +186,7 @@ fn q26_wake_from_a_foreign_thread(bench: &mut Bench) {
     });
 }
 
-fn q27_spawn_does_not_poll_inline(bench: &mut Bench) {
+fn w27_spawn_does_not_poll_inline(bench: &mut Bench) {
     let (local, inline) = (bench.local(), Flag::default());
     bench.drive(async {
         for _ in 0..10 {
@@ -206,7 +206,7 @@ fn q27_spawn_does_not_poll_inline(bench: &mut Bench) {
     assert!(!inline.is_up(), "spawn_local polled on the caller's stack");
 }
 
-fn q28_none_is_lost(bench: &mut Bench) {
+fn w28_none_is_lost(bench: &mut Bench) {
     let (local, counts, number) = (bench.local(), Counts::new(), many(5_000));
     bench.drive(async {
         for _ in 0..number {

@@ -1,4 +1,4 @@
-//! Q3: the root: the future that drives the runtime. A nursery's body runs in it.
+//! W3: the root: the future that drives the runtime. A nursery's body runs in it.
 
 use super::probe::{Flag, Probe};
 use crate::bench::{Bench, outside, outside_later, pump, step, turn, until};
@@ -11,36 +11,36 @@ use std::thread;
 use std::time::Duration;
 
 rules! { "root":
-    Must q31_polled_on_the_callers_thread []
+    Must w31_polled_on_the_callers_thread []
         "The root need not be `Send`, nor `'static`."
         "the root is spawned on a worker, and the caller waits for it";
-    Must q32_woken_from_a_foreign_thread []
+    Must w32_woken_from_a_foreign_thread []
         "What the body waits for may come from anywhere."
         "a wake of the root does not end the driver's sleep";
-    Must q33_panic_reaches_the_caller []
+    Must w33_panic_reaches_the_caller []
         "The body's panic goes on in whoever opened the nursery."
         "the driver catches all panics alike, or is left in a state in which it cannot be used";
-    Must q34_survives_a_thread_token_that_is_eaten []
+    Must w34_survives_a_thread_token_that_is_eaten []
         "User code parks its thread as well."
         "the driver parks on the thread's own token, and takes a park that returned for a wake";
-    Should q35_not_polled_without_a_wake []
+    Should w35_not_polled_without_a_wake []
         "A root that is polled at every turn costs every child a look at the body."
         "the driver polls the root whenever it has run a task";
-    Must q36_tasks_outlive_a_drive []
+    Must w36_tasks_outlive_a_drive []
         "A runtime is driven again and again."
         "what is left in the queue is thrown away, or a wake between two drives is lost";
-    Must q37_dropped_before_the_drive_returns []
+    Must w37_dropped_before_the_drive_returns []
         "What the root has borrowed is used again after it."
         "the root is put where it lives on: a task, a list";
-    Must q38_wakes_itself []
+    Must w38_wakes_itself []
         "This is how a body gives its children a turn."
         "a wake that arrives while the root is polled is cleared before the driver sleeps";
-    Must q39_returns_although_tasks_are_left []
+    Must w39_returns_although_tasks_are_left []
         "A drive ends with its root; a nursery waits for its own children itself."
         "the driver runs the queue dry before it returns";
 }
 
-fn q31_polled_on_the_callers_thread(bench: &mut Bench) {
+fn w31_polled_on_the_callers_thread(bench: &mut Bench) {
     let (runtime, home) = (bench.runtime(), thread::current().id());
     bench.drive(async {
         for _ in 0..10 {
@@ -52,7 +52,7 @@ fn q31_polled_on_the_callers_thread(bench: &mut Bench) {
     });
 }
 
-fn q32_woken_from_a_foreign_thread(bench: &mut Bench) {
+fn w32_woken_from_a_foreign_thread(bench: &mut Bench) {
     bench.drive(async {
         for _ in 0..3 {
             let gate = Gate::new();
@@ -65,7 +65,7 @@ fn q32_woken_from_a_foreign_thread(bench: &mut Bench) {
     });
 }
 
-fn q33_panic_reaches_the_caller(bench: &mut Bench) {
+fn w33_panic_reaches_the_caller(bench: &mut Bench) {
     let runtime = bench.runtime();
     let panics = catch_unwind(AssertUnwindSafe(|| {
         bench.drive(async {
@@ -78,7 +78,7 @@ fn q33_panic_reaches_the_caller(bench: &mut Bench) {
     bench.drive(async { pump(&runtime).await });
 }
 
-fn q34_survives_a_thread_token_that_is_eaten(bench: &mut Bench) {
+fn w34_survives_a_thread_token_that_is_eaten(bench: &mut Bench) {
     bench.drive(async {
         for _ in 0..3 {
             let mut woken = false;
@@ -98,7 +98,7 @@ fn q34_survives_a_thread_token_that_is_eaten(bench: &mut Bench) {
     });
 }
 
-fn q35_not_polled_without_a_wake(bench: &mut Bench) {
+fn w35_not_polled_without_a_wake(bench: &mut Bench) {
     let (runtime, gate) = (bench.runtime(), Gate::new());
     let mut polls = 0;
     bench.drive(async {
@@ -119,7 +119,7 @@ fn q35_not_polled_without_a_wake(bench: &mut Bench) {
     assert!(polls <= 10, "the root was polled {polls} times for one wake");
 }
 
-fn q36_tasks_outlive_a_drive(bench: &mut Bench) {
+fn w36_tasks_outlive_a_drive(bench: &mut Bench) {
     let (runtime, probe, counts) = (bench.runtime(), Probe::new(), Counts::new());
     bench.drive(async {
         runtime.run(probe.future());
@@ -141,7 +141,7 @@ fn q36_tasks_outlive_a_drive(bench: &mut Bench) {
     assert_eq!(probe.polls(), 2, "it was dropped and not polled");
 }
 
-fn q37_dropped_before_the_drive_returns(bench: &mut Bench) {
+fn w37_dropped_before_the_drive_returns(bench: &mut Bench) {
     let counts = Counts::new();
     for drives in 1..4 {
         let guard = counts.guard();
@@ -154,7 +154,7 @@ fn q37_dropped_before_the_drive_returns(bench: &mut Bench) {
     }
 }
 
-fn q38_wakes_itself(bench: &mut Bench) {
+fn w38_wakes_itself(bench: &mut Bench) {
     bench.drive(async {
         step("the root wakes itself, by reference and by value");
         for _ in 0..100 {
@@ -174,7 +174,7 @@ fn q38_wakes_itself(bench: &mut Bench) {
     });
 }
 
-fn q39_returns_although_tasks_are_left(bench: &mut Bench) {
+fn w39_returns_although_tasks_are_left(bench: &mut Bench) {
     let (runtime, probe, stop) = (bench.runtime(), Probe::new(), Flag::default());
     bench.drive(async {
         runtime.run(probe.future());

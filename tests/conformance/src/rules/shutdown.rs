@@ -34,16 +34,16 @@ rules! { "shutdown":
     Must r89_kept_wakers_keep_no_task [Shutdown]
         "Somebody else's list has the waker; what the task owns is not theirs."
         "the waker is the task: dropping the runtime drops one count of several";
-    Must q81_wakers_work_after_the_end [Shutdown]
+    Must w81_wakers_work_after_the_end [Shutdown]
         "Timers and channels have wakers of tasks whose runtime is gone."
         "a wake takes it for granted that there is a queue";
-    Must q82_wake_destroys_nothing [Shutdown]
+    Must w82_wake_destroys_nothing [Shutdown]
         "Whoever wakes may hold a lock that a destructor takes."
         "the task is left to whoever has its last waker";
-    Should q83_panics_in_destructors_spare_the_others [Shutdown]
+    Should w83_panics_in_destructors_spare_the_others [Shutdown]
         "One destructor's fault is not a leak of all others."
         "tasks are dropped in a loop outside of `catch_unwind`";
-    Must q84_tasks_of_destructors_are_dropped [Shutdown]
+    Must w84_tasks_of_destructors_are_dropped [Shutdown]
         "What is spawned while the runtime ends is dropped as well."
         "the queue is emptied once, before the last destructor has run";
 }
@@ -108,7 +108,7 @@ fn r82_destructors_may_wake_and_spawn(bench: &mut Bench) {
     all_dropped_once(&probes);
 }
 
-fn q84_tasks_of_destructors_are_dropped(bench: &mut Bench) {
+fn w84_tasks_of_destructors_are_dropped(bench: &mut Bench) {
     let (runtime, counts, probe) = (bench.runtime(), Counts::new(), Probe::new());
     bench.drive(async {
         // It wakes itself, which is as good as nobody.
@@ -215,7 +215,7 @@ fn r88_tasks_in_the_queue_are_dropped(bench: &mut Bench) {
     all_dropped_once(&probes);
 }
 
-fn q81_wakers_work_after_the_end(bench: &mut Bench) {
+fn w81_wakers_work_after_the_end(bench: &mut Bench) {
     let probes = parked(bench, 4);
     let wakers: Vec<_> = probes.iter().map(Probe::waker).collect();
     bench.shut_down();
@@ -227,7 +227,7 @@ fn q81_wakers_work_after_the_end(bench: &mut Bench) {
     assert!(probes.iter().all(|probe| probe.polls() == 1), "a wake after the end has polled");
 }
 
-fn q82_wake_destroys_nothing(bench: &mut Bench) {
+fn w82_wake_destroys_nothing(bench: &mut Bench) {
     let probes = parked(bench, 4);
     let wakers: Vec<_> = probes.iter().map(Probe::waker).collect();
     probes.iter().for_each(Probe::forget_waker);
@@ -236,7 +236,7 @@ fn q82_wake_destroys_nothing(bench: &mut Bench) {
     assert!(!probes.iter().any(Probe::dropped_inside), "a wake ran a destructor");
 }
 
-fn q83_panics_in_destructors_spare_the_others(bench: &mut Bench) {
+fn w83_panics_in_destructors_spare_the_others(bench: &mut Bench) {
     let (runtime, counts) = (bench.runtime(), Counts::new());
     bench.drive(async {
         for _ in 0..8 {

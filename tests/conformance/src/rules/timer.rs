@@ -27,10 +27,10 @@ rules! { "timer":
     Must r69_any_executor_any_thread [Timer]
         "The body of a nursery runs where the user likes."
         "the sleep registers with a reactor that it looks up on the thread that polls";
-    Must q61_time_does_not_go_back [Timer]
+    Must w61_time_does_not_go_back [Timer]
         "Deadlines are compared."
         "`now` is taken from a clock that can be set";
-    Must q62_sleeps_begin_before_the_first_poll [Timer]
+    Must w62_sleeps_begin_before_the_first_poll [Timer]
         "A deadline counts from when it was set."
         "the duration is worked out when the sleep is made, and counted from its first poll";
 }
@@ -156,7 +156,7 @@ fn r69_any_executor_any_thread(bench: &mut Bench) {
     });
 }
 
-fn q61_time_does_not_go_back(bench: &mut Bench) {
+fn w61_time_does_not_go_back(bench: &mut Bench) {
     let timer = bench.timer();
     bench.drive(async {
         let mut last = timer.now();
@@ -168,7 +168,7 @@ fn q61_time_does_not_go_back(bench: &mut Bench) {
     });
 }
 
-fn q62_sleeps_begin_before_the_first_poll(bench: &mut Bench) {
+fn w62_sleeps_begin_before_the_first_poll(bench: &mut Bench) {
     let timer = bench.timer();
     bench.drive(async {
         let (first, second) = (timer.now(), Duration::from_millis(6));

@@ -22,16 +22,16 @@ rules! { "timer":
     Must r60_many_at_the_same_instant [Timer]
         "A thousand requests may have one deadline."
         "sleeps stand in a map under their instant: the second takes the first's place";
-    Must q63_in_tasks_and_in_the_root [Timer]
+    Must w63_in_tasks_and_in_the_root [Timer]
         "Children and body sleep alike."
         "the timer is looked at only while the root, or only while a task, is polled";
-    Must q64_from_a_foreign_thread [Timer]
+    Must w64_from_a_foreign_thread [Timer]
         "Sleeps are polled on other threads, while the driver sleeps."
         "a sleep that is registered elsewhere does not wake the one that waits for the first";
-    Should q65_waker_that_panics_harms_no_other [Timer]
+    Should w65_waker_that_panics_harms_no_other [Timer]
         "One waker's fault is not the end of all deadlines."
         "the timer's thread calls wakers outside of `catch_unwind`, or under its lock";
-    Must q66_dropping_one_keeps_the_others [Timer]
+    Must w66_dropping_one_keeps_the_others [Timer]
         "Most deadlines are dropped before they come."
         "the entry is removed by its instant, or by an index that has moved";
 }
@@ -120,7 +120,7 @@ fn r60_many_at_the_same_instant(bench: &mut Bench) {
     });
 }
 
-fn q63_in_tasks_and_in_the_root(bench: &mut Bench) {
+fn w63_in_tasks_and_in_the_root(bench: &mut Bench) {
     let runtime = bench.runtime();
     let (first, second, third) = (after(bench, 1_000), after(bench, 2_000), after(bench, 4_000));
     bench.drive(async move {
@@ -139,7 +139,7 @@ fn q63_in_tasks_and_in_the_root(bench: &mut Bench) {
     });
 }
 
-fn q64_from_a_foreign_thread(bench: &mut Bench) {
+fn w64_from_a_foreign_thread(bench: &mut Bench) {
     let (timer, kept) = (bench.timer(), Kept::default());
     bench.drive(async {
         let mut thread = None;
@@ -175,7 +175,7 @@ impl Wake for Panics {
     }
 }
 
-fn q65_waker_that_panics_harms_no_other(bench: &mut Bench) {
+fn w65_waker_that_panics_harms_no_other(bench: &mut Bench) {
     let (runtime, timer): (OnRuntime, _) = (bench.runtime(), bench.timer());
     bench.drive(async {
         let waker = Waker::from(Arc::new(Panics));
@@ -194,7 +194,7 @@ fn q65_waker_that_panics_harms_no_other(bench: &mut Bench) {
     });
 }
 
-fn q66_dropping_one_keeps_the_others(bench: &mut Bench) {
+fn w66_dropping_one_keeps_the_others(bench: &mut Bench) {
     let (runtime, timer, counts) = (bench.runtime(), bench.timer(), Counts::new());
     bench.drive(async {
         let at = timer.now() + Duration::from_millis(4);

@@ -1,4 +1,4 @@
-//! Q1: the waker itself: its clones, whom it wakes, from where it may be used.
+//! W1: the waker itself: its clones, whom it wakes, from where it may be used.
 
 use super::probe::Probe;
 use crate::bench::{Bench, many, outside, pump, step, until};
@@ -12,30 +12,30 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
 
 rules! { "waker":
-    Must q11_all_ways_to_wake_are_one []
+    Must w11_all_ways_to_wake_are_one []
         "Some code wakes by value, some by reference, most a clone."
         "`wake` and `wake_by_ref` are two functions, and one of them was forgotten";
-    Should q12_clones_will_wake_each_other []
+    Should w12_clones_will_wake_each_other []
         "Combinators keep the waker that they have if it wakes the same task."
         "each poll makes a new waker, or the vtable is not one static";
-    Must q13_a_waker_wakes_its_own_task []
+    Must w13_a_waker_wakes_its_own_task []
         "Two tasks that wait for two things have two wakers."
         "the waker knows the place of the task and not the task; another has moved in";
-    Must q14_wake_from_a_destructor_and_in_a_panic []
+    Must w14_wake_from_a_destructor_and_in_a_panic []
         "Guards wake in their destructors, also while a thread unwinds or ends."
         "`wake` reads a thread-local value that may be gone, or gives up on a panicking thread";
-    Must q15_clones_are_independent []
+    Must w15_clones_are_independent []
         "A waker may be dropped long before its clone is used."
         "the first waker that is dropped takes the task along";
-    Must q16_wakes_of_several_threads_at_once []
+    Must w16_wakes_of_several_threads_at_once []
         "Children end on all threads at once."
         "two wakes race for one place in the queue, and both leave it to the other";
-    Must q17_an_older_waker_wakes_as_well []
+    Must w17_an_older_waker_wakes_as_well []
         "A task that was polled twice has given away two wakers."
         "only the waker of the latest poll counts";
 }
 
-fn q11_all_ways_to_wake_are_one(bench: &mut Bench) {
+fn w11_all_ways_to_wake_are_one(bench: &mut Bench) {
     type Way = (&'static str, fn(Waker));
     let ways: [Way; 5] = [
         ("by value", Waker::wake),
@@ -67,7 +67,7 @@ fn q11_all_ways_to_wake_are_one(bench: &mut Bench) {
     });
 }
 
-fn q12_clones_will_wake_each_other(bench: &mut Bench) {
+fn w12_clones_will_wake_each_other(bench: &mut Bench) {
     let (runtime, one, other) = (bench.runtime(), Probe::new(), Probe::new());
     bench.drive(async {
         runtime.run(one.future());
@@ -88,7 +88,7 @@ fn q12_clones_will_wake_each_other(bench: &mut Bench) {
     });
 }
 
-fn q13_a_waker_wakes_its_own_task(bench: &mut Bench) {
+fn w13_a_waker_wakes_its_own_task(bench: &mut Bench) {
     let (runtime, number) = (bench.runtime(), many(50));
     bench.drive(async {
         let probes: Vec<_> = (0..number).map(|_| Probe::new()).collect();
@@ -129,7 +129,7 @@ thread_local! {
     static LAST: RefCell<WakesInDrop> = const { RefCell::new(WakesInDrop(None)) };
 }
 
-fn q14_wake_from_a_destructor_and_in_a_panic(bench: &mut Bench) {
+fn w14_wake_from_a_destructor_and_in_a_panic(bench: &mut Bench) {
     let (runtime, probe) = (bench.runtime(), Probe::new());
     bench.drive(async {
         runtime.run(probe.future());
@@ -150,7 +150,7 @@ fn q14_wake_from_a_destructor_and_in_a_panic(bench: &mut Bench) {
     });
 }
 
-fn q15_clones_are_independent(bench: &mut Bench) {
+fn w15_clones_are_independent(bench: &mut Bench) {
     let (runtime, probe) = (bench.runtime(), Probe::new());
     bench.drive(async {
         runtime.run(probe.future());
@@ -168,7 +168,7 @@ fn q15_clones_are_independent(bench: &mut Bench) {
     });
 }
 
-fn q16_wakes_of_several_threads_at_once(bench: &mut Bench) {
+fn w16_wakes_of_several_threads_at_once(bench: &mut Bench) {
     let (runtime, counts, each) = (bench.runtime(), Counts::new(), many(300));
     bench.drive(async {
         for round in 0..10 {
@@ -202,7 +202,7 @@ fn q16_wakes_of_several_threads_at_once(bench: &mut Bench) {
     });
 }
 
-fn q17_an_older_waker_wakes_as_well(bench: &mut Bench) {
+fn w17_an_older_waker_wakes_as_well(bench: &mut Bench) {
     let (runtime, probe) = (bench.runtime(), Probe::new());
     bench.drive(async {
         runtime.run(probe.future());

@@ -55,13 +55,13 @@ fn main() -> ExitCode {
     let declared = if way.starts_with("lies") { declared.local() } else { declared };
     let candidate = match &*way {
         "lies and says so" => {
-            Candidate::new("impostor", || start("lies")).deviates("Q43", "as ever")
+            Candidate::new("impostor", || start("lies")).deviates("W43", "as ever")
         }
         "is better than it says" => {
-            Candidate::new("impostor", || start("")).deviates("Q42", "it was so")
+            Candidate::new("impostor", || start("")).deviates("W42", "it was so")
         }
         "is worse at times" => {
-            Candidate::new("impostor", || start("")).sometimes_deviates("Q42", "a race")
+            Candidate::new("impostor", || start("")).sometimes_deviates("W42", "a race")
         }
         _ => {
             let way = way.clone();

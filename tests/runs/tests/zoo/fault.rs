@@ -16,31 +16,31 @@ macro_rules! faults {
 }
 
 faults! {
-    StartPanics "Q41" "it cannot be started";
-    RootIsNeverPolled "Q42" "the root is not polled";
-    DriveReturnsEarly "Q42" "the drive returns after the first poll of its root";
-    TimerIsMissing "Q43" "a timer is declared and missing";
-    BlockingIsNotDeclared "Q43" "a blocking pool is there and not declared";
-    ClaimsTwoThreads "Q44" "one thread, and two are claimed";
-    EndIsGlobal "Q45" "the end of one is the end of all";
+    StartPanics "W41" "it cannot be started";
+    RootIsNeverPolled "W42" "the root is not polled";
+    DriveReturnsEarly "W42" "the drive returns after the first poll of its root";
+    TimerIsMissing "W43" "a timer is declared and missing";
+    BlockingIsNotDeclared "W43" "a blocking pool is there and not declared";
+    ClaimsTwoThreads "W44" "one thread, and two are claimed";
+    EndIsGlobal "W45" "the end of one is the end of all";
 
-    RootNotWokenFromElsewhere "Q32" "wakes of the root from other threads are lost";
-    RootPanicIsKept "Q33" "a panic of the root ends the drive, and nobody hears of it";
-    RootPanicBreaksIt "Q33" "after a panic of the root it cannot be driven again";
-    RootWakeIsThreadToken "Q34" "a wake of the root is the thread's token, which a poll may use up";
-    RootIsPolledAlways "Q35" "the root is polled at every turn";
-    EndOfDriveDropsTasks "Q36" "tasks do not outlive a drive";
-    WakesBetweenDrivesLost "Q36" "wakes between two drives are lost";
-    RootIsKept "Q37" "the root is not dropped";
-    RootWakeInPollLost "Q38" "wakes of the root during its own poll are lost";
-    DriveRunsQueueDry "Q39" "the drive returns when the queue is empty";
+    RootNotWokenFromElsewhere "W32" "wakes of the root from other threads are lost";
+    RootPanicIsKept "W33" "a panic of the root ends the drive, and nobody hears of it";
+    RootPanicBreaksIt "W33" "after a panic of the root it cannot be driven again";
+    RootWakeIsThreadToken "W34" "a wake of the root is the thread's token, which a poll may use up";
+    RootIsPolledAlways "W35" "the root is polled at every turn";
+    EndOfDriveDropsTasks "W36" "tasks do not outlive a drive";
+    WakesBetweenDrivesLost "W36" "wakes between two drives are lost";
+    RootIsKept "W37" "the root is not dropped";
+    RootWakeInPollLost "W38" "wakes of the root during its own poll are lost";
+    DriveRunsQueueDry "W39" "the drive returns when the queue is empty";
 
     LosesEveryHundredth "R11" "every hundredth task is lost";
     QueueOf256 "R11" "what does not fit into the queue is lost";
     SpawnPollsInline "R12" "spawn polls";
     ForeignSpawnNotTold "R13" "a spawn from another thread does not wake the driver";
     SpawnInPollDeadlocks "R14" "the queue's lock is held while a task is polled";
-    SpawnInDropDeadlocks "Q84" "the queue's lock is held while a task is dropped at the end";
+    SpawnInDropDeadlocks "W84" "the queue's lock is held while a task is dropped at the end";
     ForeignSpawnsRace "R16" "of tasks that two threads spawn at once one is lost";
     ForeignSpawnWaitsForPoll "R17" "a spawn from another thread waits for the end of a poll";
     QueueIsBounded "R17" "spawn waits for room in the queue";
@@ -60,14 +60,14 @@ faults! {
     WakesRunOut "R36" "the hundredth wake of a task is its last";
     WakeAfterTaskPanics "R37" "a wake after the task's end panics";
     EachWakeIsQueued "R38" "each wake queues the task once more";
-    WakeByValueIgnored "Q11" "wakes by value are ignored";
-    WakeByRefIgnored "Q11" "wakes by reference are ignored";
-    WakerOfEachPoll "Q12" "each poll has a waker of its own";
-    WakesNewest "Q13" "a waker wakes the task that was spawned last";
-    WakeInPanicIgnored "Q14" "wakes while a thread unwinds are ignored";
-    LastCloneIgnored "Q15" "the last clone of a waker does nothing";
-    ManyWakersLost "Q16" "of wakes that two threads send at once both are lost";
-    OnlyLatestWaker "Q17" "only the waker of the latest poll wakes";
+    WakeByValueIgnored "W11" "wakes by value are ignored";
+    WakeByRefIgnored "W11" "wakes by reference are ignored";
+    WakerOfEachPoll "W12" "each poll has a waker of its own";
+    WakesNewest "W13" "a waker wakes the task that was spawned last";
+    WakeInPanicIgnored "W14" "wakes while a thread unwinds are ignored";
+    LastCloneIgnored "W15" "the last clone of a waker does nothing";
+    ManyWakersLost "W16" "of wakes that two threads send at once both are lost";
+    OnlyLatestWaker "W17" "only the waker of the latest poll wakes";
 
     PanicEndsDriver "R51" "a panic of a task ends the drive";
     PanicTakesOthersAlong "R53" "a panic of a task drops all others";
@@ -83,12 +83,12 @@ faults! {
     FirstWakerStays "R67" "the waker of a sleep's first poll stays";
     DropKeepsSleep "R68" "a sleep that is dropped stays where it is";
     HomeThreadOnly "R69" "sleeps are for the driver's thread only";
-    ClockGoesBack "Q61" "now goes back at times";
-    CountsFromFirstPoll "Q62" "a sleep counts from its first poll";
-    TimersWithTheRoot "Q63" "the timer is looked at with the root only";
-    ForeignSleepNotTold "Q64" "a sleep from another thread does not wake the driver";
-    WakerPanicEndsDriver "Q65" "a panic of a sleep's waker ends the drive";
-    DropTakesTheInstant "Q66" "a sleep that is dropped takes all others until its instant along";
+    ClockGoesBack "W61" "now goes back at times";
+    CountsFromFirstPoll "W62" "a sleep counts from its first poll";
+    TimersWithTheRoot "W63" "the timer is looked at with the root only";
+    ForeignSleepNotTold "W64" "a sleep from another thread does not wake the driver";
+    WakerPanicEndsDriver "W65" "a panic of a sleep's waker ends the drive";
+    DropTakesTheInstant "W66" "a sleep that is dropped takes all others until its instant along";
     TimersWhenIdle "R96" "the timer is looked at when there is nothing to run";
 
     TasksWaitForJobs "R71" "no task is polled while a job runs";
@@ -110,10 +110,10 @@ faults! {
     ForgetsWhoIsWoken "R87" "a task that another thread has woken is leaked at the end";
     ForgetsTheQueue "R88" "tasks in the queue at the end are leaked";
     WakersKeepTasks "R89" "a waker keeps its task beyond the end";
-    WakeAfterEndPanics "Q81" "a wake after the end panics";
-    LastWakerDestroys "Q82" "a wake after the end drops the task";
-    PanicEndsTheEnd "Q83" "a panic of a destructor ends the end";
-    SpawnInEndLeaks "Q84" "what destructors spawn at the end is leaked";
+    WakeAfterEndPanics "W81" "a wake after the end panics";
+    LastWakerDestroys "W82" "a wake after the end drops the task";
+    PanicEndsTheEnd "W83" "a panic of a destructor ends the end";
+    SpawnInEndLeaks "W84" "what destructors spawn at the end is leaked";
 
     NewestFirst "R91" "the newest in the queue is polled first";
     PartnerFirst "R92" "a task that another has woken is polled next";
@@ -122,10 +122,10 @@ faults! {
     ForeignLast "R97" "what other threads spawn is polled when the queue is empty";
     RootAlone "R98" "a root that has woken itself is polled again at once";
 
-    LocalWakesOnce "Q23" "a local task can be woken once";
-    LocalsAreBorrowed "Q24" "the local tasks are borrowed during a poll";
-    LocalsAreLeaked "Q25" "local tasks are leaked at the end";
-    LocalForeignWakeLost "Q26" "wakes of local tasks from other threads are lost";
-    LocalSpawnPollsInline "Q27" "a local spawn polls";
-    LocalQueueOf300 "Q28" "local tasks that do not fit are lost";
+    LocalWakesOnce "W23" "a local task can be woken once";
+    LocalsAreBorrowed "W24" "the local tasks are borrowed during a poll";
+    LocalsAreLeaked "W25" "local tasks are leaked at the end";
+    LocalForeignWakeLost "W26" "wakes of local tasks from other threads are lost";
+    LocalSpawnPollsInline "W27" "a local spawn polls";
+    LocalQueueOf300 "W28" "local tasks that do not fit are lost";
 }
