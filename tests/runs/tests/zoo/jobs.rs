@@ -64,7 +64,9 @@ impl Jobs {
         ON_WORKER.set(true);
         loop {
             let mut state = self.lock();
-            let next = if state.stuck { None } else { state.queue.pop_front() };
+            // At the end, jobs are to be in the queue, where this can go wrong.
+            let stuck = state.stuck || (shared.is(JobsAreLeaked) && state.taken > 2);
+            let next = if stuck { None } else { state.queue.pop_front() };
             let Some(job) = next else {
                 state.running -= 1;
                 drop(state);
@@ -103,17 +105,10 @@ impl SpawnBlocking for Pool {
             _ => state.queue.push_back(job),
         }
         let most = if shared.is(OneJobAtATime) { 1 } else { 8 };
-        // At the end, jobs are to be in the queue, where this can go wrong.
         if state.running < most {
             state.running += 1;
             let shared = shared.clone();
-            let number = state.running;
-            let thread = thread::spawn(move || {
-                if shared.is(JobsAreLeaked) && number == 1 {
-                    thread::sleep(std::time::Duration::from_millis(5));
-                }
-                shared.jobs.work(&shared);
-            });
+            let thread = thread::spawn(move || shared.jobs.work(&shared));
             state.threads.push(thread);
         }
     }
