@@ -5,9 +5,12 @@ mod ambient;
 mod churn;
 mod local;
 mod memory;
+mod parked;
+mod ping_pong;
 mod semaphore;
 mod simulator;
 mod spawn;
+mod timer;
 mod token;
 
 use crate::case::Case;
@@ -23,6 +26,9 @@ pub fn all() -> Vec<Case> {
     cases.extend(semaphore::cases());
     cases.extend(ambient::cases());
     cases.extend(local::cases());
+    cases.extend(parked::cases());
+    cases.extend(ping_pong::cases());
+    cases.extend(timer::cases());
     cases.extend(simulator::cases());
     cases.extend(churn::cases());
     cases

@@ -66,6 +66,12 @@ impl Host {
             }
         }
     }
+
+    /// Calls a function in the runtime's context, which its timers need.
+    pub fn inside<R>(&self, call: impl FnOnce() -> R) -> R {
+        let _entered = self.runtime.enter();
+        call()
+    }
 }
 
 /// Returns how many tasks the current runtime holds.

@@ -30,9 +30,10 @@
 //!
 //! # What it costs
 //!
-//! In the pool, a spawn is one allocation beside the task's own and an entry in a registry that lets a
-//! shutdown find every task; a wake is one atomic operation, a push to a queue and, if a worker
-//! sleeps, one unpark. Sleeps stand in a tree under one lock per pool. The local executor allocates
+//! In the pool, a spawn takes the lock of the worker's line once, and so do a turn and a wake; if a
+//! worker sleeps, it is unparked. A task that waits takes about 100 bytes beside its own; nothing is
+//! allocated for one that ends while its wakers are gone, once the pool is warm. An idle pool does
+//! not wake up. Sleeps stand in a tree under one lock per pool. The local executor allocates
 //! nothing but the future, once it is warm, and a wake on its own thread is a push to a queue.
 //!
 //! # Use something else if ...

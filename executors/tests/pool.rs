@@ -316,3 +316,46 @@ fn a_panic_whose_payload_panics_when_dropped() {
     counts.wait_for_drop();
     pump(&pool);
 }
+
+/// How often each of the threads with such a name has gone to sleep, and whether all sleep now.
+#[cfg(target_os = "linux")]
+fn sleeps(prefix: &str) -> (Vec<String>, bool) {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let all = tasks
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("status")).ok())
+        .filter(|status| status.starts_with(&format!("Name:\t{prefix}")));
+    let mut asleep = true;
+    let counts = all.map(|status| {
+        asleep &= status.contains("State:\tS");
+        let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches"));
+        line.unwrap().to_owned()
+    });
+    let mut counts: Vec<_> = counts.collect();
+    counts.sort();
+    (counts, asleep)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_idle_pool_is_not_woken_by_anything() {
+    let idle = ThreadPool::builder().threads(2).name("idle").build().unwrap();
+    pump(&idle);
+    // Twice the same, with all asleep: nobody is on the way to his sleep any more.
+    let mut before = sleeps("idle-");
+    eventually_mut("the sleep of all", || {
+        let now = sleeps("idle-");
+        std::mem::replace(&mut before, now.clone()) == now && now.1
+    });
+    // Time goes by, told by what another pool does.
+    let busy = pool(2);
+    (0..300).for_each(|_| pump(&busy));
+    assert_eq!(before.0.len(), 2);
+    assert_eq!(sleeps("idle-").0, before.0);
+}
+
+#[cfg(target_os = "linux")]
+#[track_caller]
+fn eventually_mut(what: &str, condition: impl FnMut() -> bool) {
+    let condition = std::cell::RefCell::new(condition);
+    eventually(what, || (condition.borrow_mut())());
+}
