@@ -129,13 +129,10 @@ impl Wake for Fired {
 
 /// From the moment when they are due to the last one's wake; they wake no task.
 fn fire() -> Case {
-    fn side<S: Future<Output = ()>>(
+    fn side<S: Future<Output = ()> + ?Sized>(
         name: &'static str,
         sleep: impl Fn(Instant) -> Pin<Box<S>> + 'static,
-    ) -> Side
-    where
-        S: ?Sized,
-    {
+    ) -> Side {
         Side::new(name, move |times| {
             let mut total = Sample::default();
             for _ in 0..times {
