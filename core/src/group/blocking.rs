@@ -10,7 +10,7 @@ use super::Group;
 use super::carrier::Load;
 use super::drive::Driven;
 use crate::id::TaskId;
-use crate::reason::Reason;
+use crate::reason::{Level, Reason};
 use crate::record::{Carried, Fresh};
 use crate::sync::Arc;
 use std::collections::{BTreeSet, VecDeque};
@@ -75,8 +75,11 @@ impl Group {
         }
         loop {
             let mut registry = self.lock();
+            // Work that heard of a cancel which is still on its way makes room: those who wait are not to
+            // begin, but to be ended by that.
+            let taken = self.risen() < Level::Cancelled;
             let jobs = &mut registry.jobs;
-            let next = if jobs.running < self.config.blocking_limit {
+            let next = if taken && jobs.running < self.config.blocking_limit {
                 jobs.waiting.pop_front()
             } else {
                 None

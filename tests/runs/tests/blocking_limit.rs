@@ -42,6 +42,27 @@ fn b05_limit_is_kept_first_come_first_served() {
     }
 }
 
+/// Work hears of the cancel by the token, before the nursery has followed, and ends at once.
+#[test]
+fn b06_who_hears_of_a_cancel_first_makes_no_room() {
+    let (stepped, jobs, counts) = (Stepped::new(1), Jobs::new(), Counts::new());
+    let mut opened = Opened::new(at(&stepped, &jobs, 1));
+    let first = opened.n.blocking(|_| Ok(())).unwrap();
+    let inside = counts.clone();
+    let second = opened.n.blocking(move |_| {
+        inside.polled();
+        Ok(())
+    });
+    let runs = jobs.clone();
+    opened.n.token().on_cancel(move |_| assert!(runs.run())).keep();
+    assert!(opened.n.cancel());
+    assert_eq!((jobs.len(), opened.n.len()), (0, 0));
+    assert!(block_on(second.unwrap().join()).unwrap_err().reason().is_some());
+    assert!(block_on(first.join()).is_ok());
+    assert_eq!(counts.polls(), 0);
+    while opened.finish().is_pending() {}
+}
+
 #[test]
 fn b05_limit_of_zero_is_an_error() {
     let (stepped, jobs, counts) = (Stepped::new(1), Jobs::new(), Counts::new());
