@@ -26,7 +26,7 @@ use allhome_rt::{
 };
 use smol::{Executor, LocalExecutor};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 /// The executor behind [`smol::spawn`]; or a given one, by [`Smol::on`].
@@ -38,9 +38,10 @@ pub struct Smol;
 impl Smol {
     /// Stands for an executor that the application runs on its own threads.
     ///
-    /// How many those are is not asked of it: [`SmolExecutor::threads`] says.
+    /// It does not keep the executor: when that is dropped, its tasks are, and so is what is spawned
+    /// from then on. How many threads run it is not asked of it: [`SmolExecutor::threads`] says.
     pub fn on(executor: &Arc<Executor<'static>>) -> SmolExecutor {
-        SmolExecutor { executor: executor.clone(), threads: None }
+        SmolExecutor { executor: Arc::downgrade(executor), threads: None }
     }
 }
 
@@ -53,7 +54,7 @@ impl IntoRuntime for Smol {
 /// A given executor; made by [`Smol::on`].
 #[derive(Debug, Clone)]
 pub struct SmolExecutor {
-    executor: Arc<Executor<'static>>,
+    executor: Weak<Executor<'static>>,
     threads: Option<usize>,
 }
 
@@ -90,7 +91,10 @@ impl Spawn for Global {
 
 impl Spawn for SmolExecutor {
     fn spawn(&self, task: Task) {
-        self.executor.spawn(task).detach();
+        match self.executor.upgrade() {
+            Some(executor) => executor.spawn(task).detach(),
+            None => drop(task),
+        }
     }
 
     fn threads(&self) -> usize {
