@@ -59,5 +59,6 @@ with_example='cargo build -p allhome-examples --examples --target "$0" &&
 address_sanitizer() {
     step "address and leak sanitizer" \
         env RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR="$target/asan" \
+        LSAN_OPTIONS="suppressions=$PWD/.ci/leaks:print_suppressions=0" \
         bash -c "$with_example" "$native" "$@"
 }
