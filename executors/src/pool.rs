@@ -15,9 +15,9 @@
 mod builder;
 mod cell;
 mod idle;
-mod registry;
+mod shard;
 mod shared;
-mod state;
+mod slot;
 mod worker;
 
 pub use builder::ThreadPoolBuilder;

@@ -1,114 +1,81 @@
-//! One spawned task: what the queues, the registry and the wakers share.
+//! What a task's waker is: how to find the task, and never the task.
 //!
 //! It is tempting to use a ready-made task allocation instead. But there the future can be
 //! reached through the queue entry only: a wake that another thread has begun and not finished
 //! keeps it out of a shutdown's reach, and a future that panics in its destructor aborts the
-//! process. Here the registry reaches every future, and every drop is contained. The price is the
-//! lock round the future, which nobody ever waits for.
+//! process. Here the shards have every task, and every drop is contained. The price is the lock of
+//! a shard round each wake, which is held for a few moves.
 //!
 //! # Invariants
 //!
-//! 1. The task is in its place, or in the hands of the one worker that polls it, or gone. The
-//!    place is empty before the task is dropped, so it is dropped once.
-//! 2. While the task is not gone, the registry holds the cell. So dropping a queue entry or a
-//!    waker, even the last one, never drops a user's future.
-//! 3. A worker puts the task back only after it has looked, under the place's lock, that the pool
-//!    is not ending. A shutdown marks the end first and looks into every place later: whichever
-//!    of the two comes second drops the task.
+//! 1. A cell stays in its shard. It is given to another task only when nobody else has its waker,
+//!    so no old waker wakes a new task. Whoever has the waker finds the slot with the cell's key
+//!    and looks whether it is this cell's: after the task's end it is another's, or nobody's.
+//! 2. So dropping a waker, even the last one, drops no future.
 //!
-//! # Lock order
+//! # Memory ordering
 //!
-//! The place's lock is the innermost and is held for a move only: polls and drops happen outside.
+//! `key` is written while nobody else has the waker, and read through a waker. Relaxed is enough:
+//! whatever gave away the waker orders the two.
 
 use super::shared::Shared;
-use super::state::{Queue, Start, State};
-use crate::panics::contain;
-use allhome_rt::Task;
-use parking_lot::Mutex;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::task::{Wake, Waker};
 
 pub(super) struct Cell {
-    state: State,
-    place: Mutex<Option<Task>>,
     pool: Arc<Shared>,
-    key: Key,
+    shard: usize,
+    key: AtomicUsize,
 }
 
-/// Where the registry keeps a cell.
-#[derive(Clone, Copy)]
-pub(super) struct Key {
+/// Where a task is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ticket {
     pub(super) shard: usize,
-    pub(super) index: usize,
+    pub(super) key: usize,
+}
+
+/// A cell and its waker, which is made once.
+pub(super) struct Seat {
+    pub(super) waker: Waker,
+    pub(super) cell: Arc<Cell>,
+}
+
+impl Seat {
+    pub(super) fn new(pool: &Arc<Shared>, shard: usize) -> Seat {
+        let cell = Arc::new(Cell { pool: Arc::clone(pool), shard, key: AtomicUsize::new(0) });
+        Seat { waker: Waker::from(Arc::clone(&cell)), cell }
+    }
+
+    /// Tells whether nobody else has the waker.
+    pub(super) fn is_free(&self) -> bool {
+        // This one and the waker's: whoever has another can only have got it from one of the two.
+        let is_free = Arc::strong_count(&self.cell) == 2;
+        // Acquire: pairs with the drop of the last of the others, so that what was done with it
+        // comes before what is done with the seat from here on.
+        fence(Ordering::Acquire);
+        is_free
+    }
+
+    /// Gives the seat to the task with that key. Nobody else has its waker (invariant 1).
+    pub(super) fn assign(&self, key: usize) {
+        self.cell.key.store(key, Ordering::Relaxed);
+    }
 }
 
 impl Cell {
-    /// Makes the cell of a task that its spawner puts in a queue next.
-    pub(super) fn new(task: Task, pool: Arc<Shared>, key: Key) -> Cell {
-        Cell { state: State::queued(), place: Mutex::new(Some(task)), pool, key }
-    }
-
-    /// Polls the task once, on a worker of the pool that has just taken it out of a queue.
-    pub(super) fn run(self: Arc<Self>, pool: &Shared) {
-        if self.state.transition_to_running() == Start::Skip {
-            return;
-        }
-        let Some(mut task) = self.place.lock().take() else { return };
-        let waker = Waker::from(Arc::clone(&self));
-        let mut cx = Context::from_waker(&waker);
-        match contain(|| Pin::new(&mut task).poll(&mut cx)) {
-            Some(Poll::Pending) => self.pause(pool, task),
-            Some(Poll::Ready(())) | None => self.finish(pool, task),
-        }
-    }
-
-    /// Drops the task, if it is in its place, without polling it.
-    pub(super) fn abandon(&self) {
-        let task = self.place.lock().take();
-        self.state.transition_to_done();
-        contain(|| drop(task));
-    }
-
-    fn pause(self: Arc<Self>, pool: &Shared, task: Task) {
-        let mut place = self.place.lock();
-        if pool.is_ending() {
-            drop(place);
-            return self.finish(pool, task);
-        }
-        *place = Some(task);
-        drop(place);
-        match self.state.transition_to_idle() {
-            Queue::Push => pool.requeue(self),
-            Queue::Leave => {}
-        }
-    }
-
-    fn finish(&self, pool: &Shared, task: Task) {
-        self.state.transition_to_done();
-        contain(|| drop(task));
-        drop(pool.registry().remove(self.key));
+    pub(super) fn ticket(&self) -> Ticket {
+        Ticket { shard: self.shard, key: self.key.load(Ordering::Relaxed) }
     }
 }
 
 impl Wake for Cell {
     fn wake(self: Arc<Self>) {
-        match self.state.transition_to_notified() {
-            Queue::Push => {
-                // Once pushed, the cell may be run and freed by another thread at any moment, and
-                // the pool with it.
-                let pool = Arc::clone(&self.pool);
-                pool.enqueue(self);
-            }
-            Queue::Leave => {}
-        }
+        self.pool.wake(&self);
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        match self.state.transition_to_notified() {
-            Queue::Push => self.pool.enqueue(Arc::clone(self)),
-            Queue::Leave => {}
-        }
+        self.pool.wake(self);
     }
 }

@@ -12,10 +12,16 @@
 //!    pool every worker gets one).
 //! 2. At most one worker searches, the last one taken off the list. `searching` is set under the
 //!    list's lock and cleared by that worker alone.
-//! 3. No work is missed. Adding work reads `sleeping` and `searching` after the push; a worker
-//!    writes them before its last look at the queues. All are SeqCst with a fence between, so
-//!    either the adder sees the sleeper or the sleeper sees the work. An adder that leaves it to
-//!    the searching worker is seen by that worker's look after it has cleared `searching`.
+//! 3. No work is missed. Whoever adds work reads `sleeping` and `searching` after he has held the
+//!    lock of the line that he added to; a worker writes them before its last look into each line,
+//!    under the line's lock. So either the look comes second and sees the work, or the adder does
+//!    and sees the sleeper. An adder that leaves it to the searching worker is seen by that
+//!    worker's look after it has cleared `searching`.
+//!
+//! # Memory ordering
+//!
+//! `sleeping` and `searching` are Relaxed: the locks of the lines order them (invariant 3), or the
+//! list's own.
 //!
 //! # Lock order
 //!
@@ -23,7 +29,7 @@
 
 use crate::parker::Parker;
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 pub(super) struct Idle {
     list: Mutex<Vec<usize>>,
@@ -45,17 +51,16 @@ impl Idle {
 
     /// Wakes a worker if one sleeps and none searches. To be called after work was added.
     pub(super) fn notify(&self) {
-        fence(Ordering::SeqCst);
-        if self.sleeping.load(Ordering::SeqCst) == 0 || self.searching.load(Ordering::SeqCst) {
+        if self.sleeping.load(Ordering::Relaxed) == 0 || self.searching.load(Ordering::Relaxed) {
             return;
         }
         let mut list = self.list.lock();
-        if self.searching.load(Ordering::SeqCst) {
+        if self.searching.load(Ordering::Relaxed) {
             return;
         }
         let Some(index) = list.pop() else { return };
-        self.sleeping.store(list.len(), Ordering::SeqCst);
-        self.searching.store(true, Ordering::SeqCst);
+        self.sleeping.store(list.len(), Ordering::Relaxed);
+        self.searching.store(true, Ordering::Relaxed);
         drop(list);
         self.parkers[index].unpark();
     }
@@ -69,20 +74,17 @@ impl Idle {
 
     /// Ends the search of a worker that has found work. It must then look whether there is more.
     pub(super) fn end_search(&self) {
-        self.searching.store(false, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
+        self.searching.store(false, Ordering::Relaxed);
     }
 
     /// Puts a worker on the list and ends its search. It must then look for work once more.
     pub(super) fn enlist(&self, index: usize, searching: bool) {
         let mut list = self.list.lock();
         list.push(index);
-        self.sleeping.store(list.len(), Ordering::SeqCst);
+        self.sleeping.store(list.len(), Ordering::Relaxed);
         if searching {
-            self.searching.store(false, Ordering::SeqCst);
+            self.searching.store(false, Ordering::Relaxed);
         }
-        drop(list);
-        fence(Ordering::SeqCst);
     }
 
     /// Takes a worker that has changed its mind off the list. Returns `false` if somebody else
@@ -91,7 +93,7 @@ impl Idle {
         let mut list = self.list.lock();
         let Some(at) = list.iter().position(|&listed| listed == index) else { return false };
         list.remove(at);
-        self.sleeping.store(list.len(), Ordering::SeqCst);
+        self.sleeping.store(list.len(), Ordering::Relaxed);
         true
     }
 

@@ -1,39 +1,33 @@
-//! What the workers, the tasks and the handles of a pool share: queues, registry, sleepers.
-//!
-//! A worker has a bounded queue of its own, for what its tasks spawn and wake; everything else,
-//! and what does not fit, goes into the injector. All are first in, first out.
+//! What the workers, the wakers and the handles of a pool share: shards and sleepers.
 //!
 //! # Invariants
 //!
-//! 1. `ending` is set before any queue or shard is closed, and never cleared.
-//! 2. A queue holds entries, not futures: one that is dropped, or refused by a closed queue,
-//!    loses nothing, because the registry has the task (cell, invariant 2).
-//! 3. A closed queue takes no entry. So nothing is left in a queue for ever, which would keep
-//!    this memory alive through its own tasks.
+//! 1. `ending` is set before any shard is closed, and never cleared.
+//! 2. Every task is in a shard, or in the hands of the worker that polls it (shard, invariant 1).
+//!    So a shutdown reaches each.
+//! 3. Closed shards have no seats, whose wakers refer to this memory. So the tasks of a pool that
+//!    has ended do not keep it.
 //! 4. Nothing here refers to a handle. A task or a `Runtime` that is kept does not keep a pool
 //!    running.
 
-use super::cell::Cell;
+use super::cell::{Cell, Ticket};
 use super::idle::Idle;
-use super::registry::Registry;
+use super::shard::{INJECTOR, Item, Next, Polled, PutBack, Shard, Turn};
+use super::slot::Queue;
 use crate::current::{self, PoolId};
 use crate::panics::contain;
 use allhome_rt::{Spawn, Task};
-use concurrent_queue::ConcurrentQueue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The most entries in a worker's own queue.
-const LOCAL_CAPACITY: usize = 256;
-
-pub(super) type Entry = Arc<Cell>;
+/// The most that are taken over at once: more would leave the next thief nothing.
+const MOST_AT_ONCE: usize = 32;
 
 pub(super) struct Shared {
     id: PoolId,
-    injector: ConcurrentQueue<Entry>,
-    locals: Box<[ConcurrentQueue<Entry>]>,
+    /// The injector, then that of each worker.
+    shards: Box<[Shard]>,
     idle: Idle,
-    registry: Registry,
     ending: AtomicBool,
 }
 
@@ -41,10 +35,8 @@ impl Shared {
     pub(super) fn new(id: PoolId, workers: usize) -> Shared {
         Shared {
             id,
-            injector: ConcurrentQueue::unbounded(),
-            locals: (0..workers).map(|_| ConcurrentQueue::bounded(LOCAL_CAPACITY)).collect(),
+            shards: (0..=workers).map(Shard::new).collect(),
             idle: Idle::new(workers),
-            registry: Registry::new(workers),
             ending: AtomicBool::new(false),
         }
     }
@@ -54,99 +46,144 @@ impl Shared {
     }
 
     pub(super) fn workers(&self) -> usize {
-        self.locals.len()
-    }
-
-    pub(super) fn injector(&self) -> &ConcurrentQueue<Entry> {
-        &self.injector
-    }
-
-    pub(super) fn local(&self, index: usize) -> &ConcurrentQueue<Entry> {
-        &self.locals[index]
+        self.shards.len() - 1
     }
 
     pub(super) fn idle(&self) -> &Idle {
         &self.idle
     }
 
-    pub(super) fn registry(&self) -> &Registry {
-        &self.registry
+    #[cfg(test)]
+    pub(super) fn shards(&self) -> &[Shard] {
+        &self.shards
     }
 
     pub(super) fn is_ending(&self) -> bool {
         self.ending.load(Ordering::SeqCst)
     }
 
+    /// Looks into every line, under its lock (idle, invariant 3).
     pub(super) fn has_work(&self) -> bool {
-        !self.injector.is_empty() || self.locals.iter().any(|queue| !queue.is_empty())
+        self.shards.iter().any(Shard::has_work)
+    }
+
+    /// The shard whose line takes what this thread spawns and wakes.
+    fn here(&self) -> &Shard {
+        &self.shards[self.number_here()]
+    }
+
+    fn number_here(&self) -> usize {
+        current::worker_of(self.id).map_or(INJECTOR, |index| index + 1)
     }
 
     /// Takes a new task, or drops it if the pool is ending.
-    pub(super) fn spawn(self: &Arc<Self>, task: Task) {
-        match self.register(task) {
-            Ok(cell) => self.enqueue(cell),
-            Err(task) => {
+    pub(super) fn spawn(&self, task: Task) {
+        // The shards close later, when the workers have ended. A task that slips in between is
+        // dropped then.
+        let refused = if self.is_ending() {
+            Some(Item::New(task))
+        } else {
+            self.here().push(Item::New(task)).err()
+        };
+        match refused {
+            None => self.idle.notify(),
+            Some(item) => {
+                contain(|| drop(item));
+            }
+        }
+    }
+
+    /// Queues the task of a cell unless it is queued, or gone, and wakes a worker for it.
+    pub(super) fn wake(&self, cell: &Arc<Cell>) {
+        let (ticket, here) = (cell.ticket(), self.number_here());
+        let queue = self.shards[ticket.shard].wake(cell, ticket.shard == here);
+        if queue == Queue::Leave {
+            return;
+        }
+        if ticket.shard != here {
+            self.push_again(ticket);
+        }
+        self.idle.notify();
+    }
+
+    fn push_again(&self, ticket: Ticket) {
+        // Refused only at the end of the pool, where the shard of its slot drops the task.
+        drop(self.here().push(Item::Again(ticket)));
+    }
+
+    /// A worker's turn in its own shard: puts back who was polled, and takes who is next.
+    pub(super) fn turn(self: &Arc<Self>, own: usize, polled: Option<Polled>) -> Option<Turn> {
+        // Nobody is woken for one that was woken during its poll: this worker goes on at once.
+        let polled = polled.and_then(|polled| match polled.ticket.shard == own {
+            true => Some(polled),
+            false => {
+                self.put_back(polled);
+                None
+            }
+        });
+        let (next, refused) = self.shards[own].turn(polled, self);
+        if let Some(task) = refused {
+            contain(|| drop(task));
+        }
+        self.resolve(next?)
+    }
+
+    /// Puts back who was polled.
+    pub(super) fn put_back(&self, polled: Polled) {
+        match self.shards[polled.ticket.shard].put_back(polled) {
+            PutBack::Done => {}
+            PutBack::Again(ticket) => self.push_again(ticket),
+            PutBack::Refused(task) => {
                 contain(|| drop(task));
             }
         }
     }
 
-    fn register(self: &Arc<Self>, task: Task) -> Result<Entry, Task> {
-        // The registry closes later, when the workers have ended. A task that slips in between is
-        // dropped then.
-        if self.is_ending() {
-            return Err(task);
+    /// Takes over a share of the injector.
+    pub(super) fn take_injected(self: &Arc<Self>, own: usize, most: usize) -> Option<Turn> {
+        let share = self.shards[INJECTOR].length() / self.workers() + 1;
+        self.take_over(own, INJECTOR, share.min(most))
+    }
+
+    /// Takes over half of another worker's line.
+    pub(super) fn steal(self: &Arc<Self>, own: usize) -> Option<Turn> {
+        let workers = self.workers();
+        (1..workers).find_map(|offset| {
+            let victim = (own - 1 + offset) % workers + 1;
+            self.take_over(own, victim, self.shards[victim].length().div_ceil(2))
+        })
+    }
+
+    fn take_over(self: &Arc<Self>, own: usize, from: usize, most: usize) -> Option<Turn> {
+        // Who comes in after this look is seen by the one before the worker rests.
+        if self.shards[from].length() == 0 {
+            return None;
         }
-        let worker = current::worker_of(self.id);
-        self.registry.add(worker, task, |task, key| Cell::new(task, Arc::clone(self), key))
+        let most = most.clamp(1, MOST_AT_ONCE);
+        let next = self.shards[own].take_over(&self.shards[from], most, self)?;
+        self.resolve(next)
     }
 
-    /// Queues a task that was spawned or woken, and wakes a worker for it.
-    pub(super) fn enqueue(&self, entry: Entry) {
-        self.push(entry);
-        self.idle.notify();
-    }
-
-    /// Queues a task that was woken during its poll, on the worker that has just polled it.
-    pub(super) fn requeue(&self, entry: Entry) {
-        // Nobody is woken: this worker goes on to its queue at once.
-        self.push(entry);
-    }
-
-    /// Puts an entry into the current worker's queue, or into the injector.
-    pub(super) fn push(&self, entry: Entry) {
-        let entry = match current::worker_of(self.id) {
-            None => entry,
-            Some(index) => match self.locals[index].push(entry) {
-                Ok(()) => return,
-                Err(refused) => refused.into_inner(),
-            },
-        };
-        // Refused only at the end of the pool: by invariant 2 the entry can go.
-        drop(self.injector.push(entry));
+    fn resolve(&self, next: Next) -> Option<Turn> {
+        match next {
+            Next::Turn(turn) => Some(turn),
+            Next::Elsewhere(ticket) => self.shards[ticket.shard].start(ticket),
+        }
     }
 
     /// Stops taking and polling tasks, and tells every worker.
     pub(super) fn close(&self) {
         self.ending.store(true, Ordering::SeqCst);
-        self.injector.close();
-        for queue in &self.locals {
-            queue.close();
-        }
         self.idle.wake_all();
     }
 
-    /// Drops every task that is not being polled at this moment, and every queue entry.
+    /// Drops every task that is not being polled at this moment.
     ///
-    /// A task that is being polled is dropped by its worker after the poll (cell, invariant 3).
+    /// One that is being polled is dropped by its worker after the poll (shard, invariant 2).
     pub(super) fn sweep(&self) {
         debug_assert!(self.is_ending());
-        // No lock is held from here on: destructors may wake and spawn.
-        for cell in self.registry.close() {
-            cell.abandon();
-        }
-        for queue in self.locals.iter().chain([&self.injector]) {
-            while queue.pop().is_ok() {}
+        for shard in &self.shards {
+            shard.close();
         }
     }
 }

@@ -2,21 +2,18 @@
 //!
 //! # Fairness
 //!
-//! All queues are first in, first out, and a task that wakes itself goes to the back of one. A
-//! worker whose own queue never runs dry still looks into the injector first every
+//! All lines are first in, first out, and a task that wakes itself goes to the back of one. A
+//! worker whose own line never runs dry still looks into the injector first every
 //! [`INJECTOR_INTERVAL`] ticks, so what other threads spawn and wake is never passed over.
 
-use super::shared::{Entry, Shared};
+use super::shard::{Polled, Turn};
+use super::shared::Shared;
 use crate::current::{self, Role};
-use concurrent_queue::ConcurrentQueue;
 use std::sync::Arc;
 
 /// Prime, so that it does not fall in step with a pattern among the tasks; 61 is the figure that
 /// Go's scheduler uses for the same purpose.
 const INJECTOR_INTERVAL: u32 = 61;
-
-/// The most entries that are taken over at once: more would leave the next thief nothing.
-const MOST_AT_ONCE: usize = 32;
 
 pub(super) struct Worker {
     pool: Arc<Shared>,
@@ -24,11 +21,13 @@ pub(super) struct Worker {
     tick: u32,
     /// This worker was woken to search and has found nothing yet (idle, invariant 2).
     searching: bool,
+    /// The task that was polled last; it is put back before anything else is done.
+    polled: Option<Polled>,
 }
 
 impl Worker {
     pub(super) fn new(pool: Arc<Shared>, index: usize) -> Worker {
-        Worker { pool, index, tick: 0, searching: false }
+        Worker { pool, index, tick: 0, searching: false, polled: None }
     }
 
     /// Works until the pool ends.
@@ -36,48 +35,41 @@ impl Worker {
         current::enter(self.pool.id(), Role::Worker(self.index));
         while !self.pool.is_ending() {
             match self.next() {
-                Some(entry) => {
+                Some(turn) => {
                     self.end_search();
-                    entry.run(&self.pool);
+                    self.polled = Some(turn.run());
                 }
                 None => self.rest(),
             }
         }
+        self.put_back();
     }
 
-    fn next(&mut self) -> Option<Entry> {
+    /// The number of the own shard.
+    fn own(&self) -> usize {
+        self.index + 1
+    }
+
+    fn put_back(&mut self) {
+        if let Some(polled) = self.polled.take() {
+            self.pool.put_back(polled);
+        }
+    }
+
+    fn next(&mut self) -> Option<Turn> {
         self.tick = self.tick.wrapping_add(1);
         if self.tick % INJECTOR_INTERVAL == 0 {
-            if let Ok(entry) = self.pool.injector().pop() {
-                return Some(entry);
+            self.put_back();
+            if let Some(turn) = self.pool.take_injected(self.own(), 1) {
+                return Some(turn);
             }
         }
-        if let Ok(entry) = self.pool.local(self.index).pop() {
-            return Some(entry);
+        let polled = self.polled.take();
+        if let Some(turn) = self.pool.turn(self.own(), polled) {
+            return Some(turn);
         }
-        let share = self.pool.injector().len() / self.pool.workers() + 1;
-        self.take_over(self.pool.injector(), share).or_else(|| self.steal())
-    }
-
-    /// Takes half of another worker's queue.
-    fn steal(&self) -> Option<Entry> {
-        let workers = self.pool.workers();
-        (1..workers).find_map(|offset| {
-            let victim = self.pool.local((self.index + offset) % workers);
-            self.take_over(victim, victim.len().div_ceil(2))
-        })
-    }
-
-    /// Takes up to `count` entries: returns the first and puts the others in the own queue.
-    fn take_over(&self, from: &ConcurrentQueue<Entry>, count: usize) -> Option<Entry> {
-        let first = from.pop().ok()?;
-        for _ in 1..count.min(MOST_AT_ONCE) {
-            match from.pop() {
-                Ok(entry) => self.pool.push(entry),
-                Err(_) => break,
-            }
-        }
-        Some(first)
+        let injected = self.pool.take_injected(self.own(), usize::MAX);
+        injected.or_else(|| self.pool.steal(self.own()))
     }
 
     /// Passes the search on if there is more to find.
@@ -107,10 +99,14 @@ impl Worker {
 
 #[cfg(test)]
 mod tests {
+    use super::super::shard::Shard;
     use super::*;
     use crate::current::PoolId;
     use allhome_rt::Task;
+    use std::future::{pending, poll_fn};
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
+    use std::task::Poll;
     use std::thread;
     use std::time::Duration;
 
@@ -143,5 +139,109 @@ mod tests {
         worker.searching = true;
         worker.pool.spawn(Task::from_future(async {}));
         rests_no_longer_than_a_moment(worker);
+    }
+
+    /// Does a turn as the worker would, without its thread.
+    fn step(worker: &mut Worker) -> bool {
+        let Some(turn) = worker.next() else { return false };
+        worker.polled = Some(turn.run());
+        true
+    }
+
+    #[test]
+    fn spawn_then_run_to_the_end_then_only_the_one_that_waits_is_left() {
+        let mut worker = worker();
+        worker.pool.spawn(Task::from_future(async {}));
+        worker.pool.spawn(Task::from_future(async { panic!("a task's panic") }));
+        worker.pool.spawn(Task::from_future(pending()));
+        while step(&mut worker) {}
+        assert_eq!(worker.pool.shards()[1].tasks(), 1);
+        worker.pool.close();
+        worker.pool.sweep();
+        assert_eq!(worker.pool.shards()[1].tasks(), 0);
+    }
+
+    #[test]
+    fn a_seat_whose_waker_is_kept_is_given_to_nobody() {
+        let mut worker = worker();
+        let (tx, rx) = mpsc::channel();
+        worker.pool.spawn(Task::from_future(async {}));
+        worker.pool.spawn(Task::from_future(poll_fn(move |cx| {
+            tx.send(cx.waker().clone()).unwrap();
+            Poll::Ready(())
+        })));
+        while step(&mut worker) {}
+        assert_eq!(worker.pool.shards()[1].seats(), 0, "the second had the first one's");
+        let old = rx.recv().unwrap();
+        let polls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&polls);
+        worker.pool.spawn(Task::from_future(poll_fn(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Poll::Pending
+        })));
+        while step(&mut worker) {}
+        // Its slot has the same key.
+        old.wake();
+        assert!(!step(&mut worker));
+        assert_eq!(polls.load(Ordering::Relaxed), 1);
+        worker.pool.close();
+        worker.pool.sweep();
+    }
+
+    #[test]
+    fn sweep_during_a_poll_then_the_task_is_dropped_when_it_is_put_back() {
+        let mut worker = worker();
+        let held = Arc::new(());
+        let by_task = Arc::clone(&held);
+        worker.pool.spawn(Task::from_future(async move {
+            pending::<()>().await;
+            drop(by_task);
+        }));
+        assert!(step(&mut worker));
+        worker.pool.close();
+        worker.pool.sweep();
+        assert_eq!(Arc::strong_count(&held), 2, "it is in the worker's hands");
+        worker.put_back();
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+
+    #[test]
+    fn sweep_then_late_wake_then_the_pools_memory_is_freed() {
+        let mut worker = worker();
+        let (tx, rx) = mpsc::channel();
+        worker.pool.spawn(Task::from_future(poll_fn(move |cx| {
+            tx.send(cx.waker().clone()).unwrap();
+            Poll::Pending
+        })));
+        while step(&mut worker) {}
+        let late = rx.recv().unwrap();
+        late.wake_by_ref();
+        worker.pool.close();
+        worker.pool.sweep();
+        late.wake();
+        let memory = Arc::downgrade(&worker.pool);
+        drop(worker);
+        assert!(memory.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_task_that_was_taken_over_is_found_by_its_waker() {
+        let pool = Arc::new(Shared::new(PoolId::next(), 2));
+        let mut workers = [Worker::new(Arc::clone(&pool), 0), Worker::new(Arc::clone(&pool), 1)];
+        let (tx, rx) = mpsc::channel();
+        pool.spawn(Task::from_future(poll_fn(move |cx| {
+            tx.send(cx.waker().clone()).unwrap();
+            Poll::Pending
+        })));
+        // First polled by one, so it lives there; then by the other and the first in turn.
+        for polls in 0..6 {
+            let worker = &mut workers[polls % 2];
+            assert!(step(worker));
+            worker.put_back();
+            rx.recv().unwrap().wake();
+        }
+        assert_eq!(pool.shards().iter().map(Shard::tasks).collect::<Vec<_>>(), [0, 1, 0]);
+        pool.close();
+        pool.sweep();
     }
 }

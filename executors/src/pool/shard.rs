@@ -1,0 +1,322 @@
+//! One worker's share of the pool: its line, and the tasks that were first polled there.
+//!
+//! The first shard is nobody's: its line is the injector, for what threads that are no workers
+//! spawn and wake. A task that has never been polled is in a line itself. Its first poll gives it a
+//! slot in the shard of the worker that polls it, and there it stays; from then on lines have its
+//! ticket.
+//!
+//! So one lock is enough for a spawn, and one for a turn: it puts back who was polled and takes who
+//! is next. It is tempting to have a lock-free queue beside a registry. That was here before, and
+//! cost 26 read-modify-writes a task; this costs 4.
+//!
+//! # Invariants
+//!
+//! 1. A task is in one line, or in its slot, or in the hands of the worker that polls it, or gone.
+//! 2. Once closed, a shard has no tasks and takes none. What is polled when its shard is closed
+//!    finds no slot to go back to, and is dropped by its worker.
+//! 3. A line is first in, first out; all that is woken or spawned goes to its back.
+//!
+//! # Lock order
+//!
+//! One shard at a time, or two, the one with the lower number first. Innermost: tasks, which are
+//! foreign code, are moved under it and never polled or dropped.
+
+use super::cell::{Cell, Seat, Ticket};
+use super::shared::Shared;
+use super::slot::{Occupant, Queue, Slot};
+use crate::panics::contain;
+use allhome_rt::Task;
+use parking_lot::{Mutex, MutexGuard};
+use slab::Slab;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+
+/// The most seats that a shard keeps for new tasks: 64 bytes each.
+const SEATS: usize = 1024;
+
+/// The most room, in items, that an empty line keeps: 100 KB.
+const ROOM: usize = 4096;
+
+/// The number of the shard that is nobody's.
+pub(super) const INJECTOR: usize = 0;
+
+// Two cache lines, since processors fetch them in pairs: workers must not slow each other down.
+#[repr(align(128))]
+pub(super) struct Shard {
+    number: usize,
+    /// The length of the line, for a look without the lock. It may be out of date.
+    length: AtomicUsize,
+    contents: Mutex<Contents>,
+}
+
+#[derive(Default)]
+struct Contents {
+    line: VecDeque<Item>,
+    slots: Slab<Slot>,
+    seats: Vec<Seat>,
+    closed: bool,
+}
+
+/// What stands in a line.
+pub(super) enum Item {
+    /// A task that has never been polled.
+    New(Task),
+    /// One that waits in its slot for its next poll.
+    Again(Ticket),
+}
+
+/// A task in the hands of a worker.
+pub(super) struct Turn {
+    ticket: Ticket,
+    occupant: Occupant,
+}
+
+/// A task that has been polled, and has to be put back.
+pub(super) struct Polled {
+    pub(super) ticket: Ticket,
+    waker: Waker,
+    /// `None` if it has ended.
+    task: Option<Task>,
+}
+
+/// Who is next in a line.
+pub(super) enum Next {
+    Turn(Turn),
+    /// One whose slot is in a shard that is not locked.
+    Elsewhere(Ticket),
+}
+
+/// What has become of a task that was put back.
+#[must_use]
+pub(super) enum PutBack {
+    Done,
+    /// It was woken meanwhile: its ticket must go into a line.
+    Again(Ticket),
+    /// The pool has ended: drop it when no lock is held.
+    Refused(Task),
+}
+
+impl Turn {
+    /// Polls the task, and drops it if it has ended.
+    pub(super) fn run(self) -> Polled {
+        let Turn { ticket, occupant: Occupant { mut task, waker } } = self;
+        let polled = contain(|| Pin::new(&mut task).poll(&mut Context::from_waker(&waker)));
+        if polled == Some(Poll::Pending) {
+            return Polled { ticket, waker, task: Some(task) };
+        }
+        // Before its slot and its waker can be another's.
+        contain(|| drop(task));
+        Polled { ticket, waker, task: None }
+    }
+}
+
+impl Shard {
+    pub(super) fn new(number: usize) -> Shard {
+        Shard { number, length: AtomicUsize::new(0), contents: Mutex::default() }
+    }
+
+    /// Returns about how many stand in the line.
+    pub(super) fn length(&self) -> usize {
+        self.length.load(Ordering::Relaxed)
+    }
+
+    /// Looks under the lock: whoever adds later sees what the caller wrote before.
+    pub(super) fn has_work(&self) -> bool {
+        !self.contents.lock().line.is_empty()
+    }
+
+    fn with<R>(&self, change: impl FnOnce(&mut Contents) -> R) -> R {
+        let mut contents = self.contents.lock();
+        let result = change(&mut contents);
+        self.note(&contents);
+        result
+    }
+
+    fn note(&self, contents: &Contents) {
+        // Relaxed: a look without the lock decides nothing that must be right.
+        self.length.store(contents.line.len(), Ordering::Relaxed);
+    }
+
+    /// Puts something in the line, or gives it back if the shard is closed.
+    pub(super) fn push(&self, item: Item) -> Result<(), Item> {
+        self.with(|contents| {
+            if contents.closed {
+                return Err(item);
+            }
+            contents.line.push_back(item);
+            Ok(())
+        })
+    }
+
+    /// Wakes the task of a cell of this shard. Its ticket goes into this line if `here`.
+    pub(super) fn wake(&self, cell: &Arc<Cell>, here: bool) -> Queue {
+        let ticket = cell.ticket();
+        self.with(|contents| {
+            let slot = contents.slots.get_mut(ticket.key).filter(|slot| slot.is_of(cell));
+            let queue = slot.map_or(Queue::Leave, Slot::wake);
+            if here && queue == Queue::Push {
+                contents.line.push_back(Item::Again(ticket));
+            }
+            queue
+        })
+    }
+
+    /// Puts back a task of this shard.
+    pub(super) fn put_back(&self, polled: Polled) -> PutBack {
+        self.with(|contents| contents.put_back(polled))
+    }
+
+    /// The turn of a worker in its own shard: puts back who was polled, and takes who is next.
+    pub(super) fn turn(
+        &self,
+        polled: Option<Polled>,
+        pool: &Arc<Shared>,
+    ) -> (Option<Next>, Option<Task>) {
+        self.with(|contents| {
+            let refused = match polled.map(|polled| contents.put_back(polled)) {
+                None | Some(PutBack::Done) => None,
+                Some(PutBack::Refused(task)) => Some(task),
+                Some(PutBack::Again(ticket)) => {
+                    contents.line.push_back(Item::Again(ticket));
+                    None
+                }
+            };
+            let next = contents.pop().map(|item| match item {
+                Item::New(task) => Next::Turn(contents.admit(task, self.number, pool)),
+                Item::Again(ticket) => match contents.start(ticket, self.number) {
+                    Some(turn) => Next::Turn(turn),
+                    None => Next::Elsewhere(ticket),
+                },
+            });
+            (next, refused)
+        })
+    }
+
+    /// Takes up to `most` out of another line: returns the first and puts the others in this one.
+    pub(super) fn take_over(&self, from: &Shard, most: usize, pool: &Arc<Shared>) -> Option<Next> {
+        let (mut own, mut other) = self.lock_with(from);
+        if own.closed {
+            return None;
+        }
+        let first = other.pop()?;
+        let more = (most - 1).min(other.line.len());
+        own.line.extend(other.line.drain(..more));
+        self.note(&own);
+        from.note(&other);
+        Some(match first {
+            Item::New(task) => Next::Turn(own.admit(task, self.number, pool)),
+            Item::Again(ticket) => {
+                let turn = own.start(ticket, self.number);
+                match turn.or_else(|| other.start(ticket, from.number)) {
+                    Some(turn) => Next::Turn(turn),
+                    None => Next::Elsewhere(ticket),
+                }
+            }
+        })
+    }
+
+    fn lock_with<'a>(
+        &'a self,
+        other: &'a Shard,
+    ) -> (MutexGuard<'a, Contents>, MutexGuard<'a, Contents>) {
+        if self.number < other.number {
+            let own = self.contents.lock();
+            (own, other.contents.lock())
+        } else {
+            let theirs = other.contents.lock();
+            (self.contents.lock(), theirs)
+        }
+    }
+
+    /// Takes a task of this shard whose ticket was in another line.
+    pub(super) fn start(&self, ticket: Ticket) -> Option<Turn> {
+        self.contents.lock().start(ticket, self.number)
+    }
+
+    /// Takes no more, and drops every task that is not being polled at this moment.
+    pub(super) fn close(&self) {
+        let contents = self.with(|contents| {
+            std::mem::replace(contents, Contents { closed: true, ..Contents::default() })
+        });
+        // No lock is held from here on: destructors may wake and spawn.
+        for item in contents.line {
+            contain(|| drop(item));
+        }
+        for (_, slot) in contents.slots {
+            let (cell, task) = slot.into_parts();
+            contain(|| drop(task));
+            drop(cell);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn tasks(&self) -> usize {
+        self.contents.lock().slots.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn seats(&self) -> usize {
+        self.contents.lock().seats.len()
+    }
+}
+
+impl Contents {
+    fn pop(&mut self) -> Option<Item> {
+        let item = self.line.pop_front()?;
+        if self.line.is_empty() && self.line.capacity() > ROOM {
+            self.line = VecDeque::new();
+        }
+        Some(item)
+    }
+
+    /// Gives a task that was never polled its slot.
+    fn admit(&mut self, task: Task, shard: usize, pool: &Arc<Shared>) -> Turn {
+        let seat = self.seats.pop().unwrap_or_else(|| Seat::new(pool, shard));
+        let entry = self.slots.vacant_entry();
+        let key = entry.key();
+        seat.assign(key);
+        entry.insert(Slot::of_polled(seat.cell));
+        let occupant = Occupant { task, waker: seat.waker };
+        Turn { ticket: Ticket { shard, key }, occupant }
+    }
+
+    /// Takes a task if its slot is in this shard, which has that number.
+    fn start(&mut self, ticket: Ticket, shard: usize) -> Option<Turn> {
+        if ticket.shard != shard {
+            return None;
+        }
+        let occupant = self.slots.get_mut(ticket.key)?.start()?;
+        Some(Turn { ticket, occupant })
+    }
+
+    fn put_back(&mut self, polled: Polled) -> PutBack {
+        let Polled { ticket, waker, task } = polled;
+        match task {
+            None => {
+                // It finds nothing if the shard was closed meanwhile.
+                if let Some(slot) = self.slots.try_remove(ticket.key) {
+                    let (cell, _) = slot.into_parts();
+                    self.keep(Seat { waker, cell });
+                }
+                PutBack::Done
+            }
+            Some(task) => match self.slots.get_mut(ticket.key) {
+                None => PutBack::Refused(task),
+                Some(slot) => match slot.pause(Occupant { task, waker }) {
+                    Queue::Push => PutBack::Again(ticket),
+                    Queue::Leave => PutBack::Done,
+                },
+            },
+        }
+    }
+
+    /// Keeps a seat for another task if nobody else has its waker (cell, invariant 1).
+    fn keep(&mut self, seat: Seat) {
+        if self.seats.len() < SEATS && seat.is_free() {
+            self.seats.push(seat);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A task's place in its shard.
+//!
+//! | phase    | the task is                              |
+//! |----------|------------------------------------------|
+//! | `Waits`  | here; nobody but a waker brings it back  |
+//! | `Queued` | here, and its ticket in one line         |
+//! | `Polled` | in the hands of the worker that polls it |
+//! | `Woken`  | the same, and must be polled once more   |
+//!
+//! | from     | event   | to       | the caller must                  |
+//! |----------|---------|----------|----------------------------------|
+//! | `Waits`  | `wake`  | `Queued` | put the ticket in a line         |
+//! | `Queued` | `wake`  | same     | nothing: it is in one            |
+//! | `Polled` | `wake`  | `Woken`  | nothing: `pause` sees it         |
+//! | `Woken`  | `wake`  | same     | nothing                          |
+//! | `Queued` | `start` | `Polled` | poll                             |
+//! | `Polled` | `pause` | `Waits`  | nothing                          |
+//! | `Woken`  | `pause` | `Queued` | put the ticket in a line         |
+//!
+//! A task that has ended leaves with its slot. Every transition is made under the shard's lock, so
+//! what a waker's caller wrote before the wake is seen by the poll that follows, also when the task
+//! was queued already.
+//!
+//! # Invariants
+//!
+//! 1. A ticket is in one line, or on its way there or to its shard, if and only if the phase is
+//!    `Queued`.
+//! 2. So at most one thread is between `start` and `pause`: polls never overlap.
+
+use super::cell::Cell;
+use allhome_rt::Task;
+use std::sync::Arc;
+use std::task::Waker;
+
+pub(super) struct Slot {
+    phase: Phase,
+    /// `None` while it is polled.
+    occupant: Option<Occupant>,
+    cell: Arc<Cell>,
+}
+
+/// A task, and the waker that it is polled with.
+pub(super) struct Occupant {
+    pub(super) task: Task,
+    pub(super) waker: Waker,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Waits,
+    Queued,
+    Polled,
+    Woken,
+}
+
+/// What the caller of a transition must do.
+#[must_use = "a task that should be queued and is not would never be polled again"]
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Queue {
+    /// Put the ticket in a line.
+    Push,
+    /// Nothing: it is in one, or will be, or has no reason to be.
+    Leave,
+}
+
+impl Slot {
+    /// The slot of a task that the caller polls at once.
+    pub(super) fn of_polled(cell: Arc<Cell>) -> Slot {
+        Slot { phase: Phase::Polled, occupant: None, cell }
+    }
+
+    /// Tells whether that cell is of the task in this slot, and not of one that was here before.
+    pub(super) fn is_of(&self, cell: &Arc<Cell>) -> bool {
+        Arc::ptr_eq(&self.cell, cell)
+    }
+
+    pub(super) fn wake(&mut self) -> Queue {
+        let (phase, queue) = match self.phase {
+            Phase::Waits => (Phase::Queued, Queue::Push),
+            Phase::Queued => (Phase::Queued, Queue::Leave),
+            Phase::Polled | Phase::Woken => (Phase::Woken, Queue::Leave),
+        };
+        self.phase = phase;
+        queue
+    }
+
+    /// Gives the task to the caller, who has its ticket.
+    pub(super) fn start(&mut self) -> Option<Occupant> {
+        debug_assert_eq!(self.phase, Phase::Queued, "invariant 1");
+        self.phase = Phase::Polled;
+        self.occupant.take()
+    }
+
+    /// Takes the task back after a poll.
+    pub(super) fn pause(&mut self, occupant: Occupant) -> Queue {
+        self.occupant = Some(occupant);
+        let (phase, queue) = match self.phase {
+            Phase::Woken => (Phase::Queued, Queue::Push),
+            _ => (Phase::Waits, Queue::Leave),
+        };
+        self.phase = phase;
+        queue
+    }
+
+    /// Takes the slot apart: its cell, and the task if it is here.
+    pub(super) fn into_parts(self) -> (Arc<Cell>, Option<Task>) {
+        (self.cell, self.occupant.map(|occupant| occupant.task))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cell::Seat;
+    use super::super::shared::Shared;
+    use super::*;
+    use crate::current::PoolId;
+
+    fn occupied() -> (Slot, Occupant) {
+        let pool = Arc::new(Shared::new(PoolId::next(), 1));
+        let Seat { waker, cell } = Seat::new(&pool, 1);
+        let task = Task::from_future(async {});
+        (Slot::of_polled(cell), Occupant { task, waker })
+    }
+
+    #[test]
+    fn wake_twice_during_the_poll_then_while_queued_then_while_it_waits() {
+        let (mut slot, occupant) = occupied();
+        assert_eq!(slot.wake(), Queue::Leave);
+        assert_eq!(slot.wake(), Queue::Leave);
+        assert_eq!(slot.pause(occupant), Queue::Push);
+        assert_eq!(slot.wake(), Queue::Leave);
+        let occupant = slot.start().expect("it is there");
+        assert_eq!(slot.pause(occupant), Queue::Leave);
+        assert_eq!(slot.wake(), Queue::Push);
+        assert!(slot.start().is_some());
+    }
+
+    #[test]
+    fn a_slot_knows_its_own_cell() {
+        let (slot, _) = occupied();
+        let (other, _) = occupied();
+        assert!(slot.is_of(&slot.cell));
+        assert!(!slot.is_of(&other.cell));
+    }
+}
