@@ -53,6 +53,7 @@ mod timer;
 mod current;
 mod panics;
 mod parker;
+mod sole;
 
 pub use block_on::block_on;
 pub use local::{LocalExecutor, LocalHandle, LocalSpawner};

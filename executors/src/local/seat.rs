@@ -25,8 +25,9 @@
 
 use super::home;
 use super::inbox::Inbox;
+use crate::sole::has_all;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
 /// Where a task is, as long as the number there is the same.
@@ -64,12 +65,8 @@ impl Seat {
 
     /// Tells whether nobody else has the waker.
     pub(super) fn is_free(&self) -> bool {
-        // This one and the waker's: whoever has another can only have got it from one of the two.
-        let is_free = Arc::strong_count(&self.cell) == 2;
-        // Acquire: pairs with the drop of the last of the others, so that what was done with it
-        // comes before what is done with the seat from here on.
-        fence(Ordering::Acquire);
-        is_free
+        // This one and the waker's.
+        has_all(&self.cell, 2)
     }
 
     /// Gives the seat to a task, which the caller queues. Nobody else has its waker (invariant 3).

@@ -19,8 +19,9 @@
 //! whatever gave away the waker orders the two.
 
 use super::shared::Shared;
+use crate::sole::has_all;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
 pub(super) struct Cell {
@@ -50,12 +51,8 @@ impl Seat {
 
     /// Tells whether nobody else has the waker.
     pub(super) fn is_free(&self) -> bool {
-        // This one and the waker's: whoever has another can only have got it from one of the two.
-        let is_free = Arc::strong_count(&self.cell) == 2;
-        // Acquire: pairs with the drop of the last of the others, so that what was done with it
-        // comes before what is done with the seat from here on.
-        fence(Ordering::Acquire);
-        is_free
+        // This one and the waker's.
+        has_all(&self.cell, 2)
     }
 
     /// Gives the seat to the task with that key. Nobody else has its waker (invariant 1).
