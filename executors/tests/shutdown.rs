@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 use support::{
     Counts, Gate, OnDrop, Probe, WATCHDOG, eventually, parked, pump, ready, restless, watched,
+    watched_rounds,
 };
 
 fn pool(threads: usize) -> ThreadPool {
@@ -212,51 +213,47 @@ fn waits_for_the_poll_that_is_going_on_and_drops_its_task_after_it() {
 /// A waker that another thread uses just when the pool ends.
 #[test]
 fn r8_7_foreign_wake_races_with_shutdown_one_drop() {
-    watched(|| {
-        for round in 0..3000 {
-            let pool = pool(1 + round % 2);
-            let counts = Counts::new();
-            pool.spawn(parked(&counts));
-            counts.wait_for_polls(1);
-            let (waker, go) = (counts.waker(), Arc::new(AtomicUsize::new(0)));
-            let in_thread = Arc::clone(&go);
-            let waking = thread::spawn(move || {
-                in_thread.fetch_add(1, SeqCst);
-                while in_thread.load(SeqCst) < 2 {
-                    thread::yield_now();
-                }
-                (0..round % 7).for_each(|_| waker.wake_by_ref());
-                waker.wake();
-            });
-            eventually("the other thread", || go.load(SeqCst) == 1);
-            go.store(2, SeqCst);
-            (0..round % 50 * 4).for_each(|_| std::hint::spin_loop());
-            pool.shutdown();
-            assert_eq!(counts.drops(), 1, "round {round}: dropped when shutdown returns");
-            waking.join().unwrap();
-            assert_eq!(counts.drops(), 1);
-        }
+    watched_rounds(3000, |round| {
+        let pool = pool(1 + round % 2);
+        let counts = Counts::new();
+        pool.spawn(parked(&counts));
+        counts.wait_for_polls(1);
+        let (waker, go) = (counts.waker(), Arc::new(AtomicUsize::new(0)));
+        let in_thread = Arc::clone(&go);
+        let waking = thread::spawn(move || {
+            in_thread.fetch_add(1, SeqCst);
+            while in_thread.load(SeqCst) < 2 {
+                thread::yield_now();
+            }
+            (0..round % 7).for_each(|_| waker.wake_by_ref());
+            waker.wake();
+        });
+        eventually("the other thread", || go.load(SeqCst) == 1);
+        go.store(2, SeqCst);
+        (0..round % 50 * 4).for_each(|_| std::hint::spin_loop());
+        pool.shutdown();
+        assert_eq!(counts.drops(), 1, "round {round}: dropped when shutdown returns");
+        waking.join().unwrap();
+        assert_eq!(counts.drops(), 1);
     });
 }
 
 #[test]
 fn foreign_spawn_races_with_shutdown_none_lost() {
-    watched(|| {
-        for round in 0..1000 {
-            let pool = pool(1);
-            let (counts, borrowed) = (Counts::new(), (&pool).into_runtime().unwrap());
-            let (in_thread, begun) = (Arc::clone(&counts), Gate::new());
-            let gate = Arc::clone(&begun);
-            let spawning = thread::spawn(move || {
-                gate.open();
-                (0..20).for_each(|_| borrowed.spawn(parked(&in_thread)));
-            });
-            begun.wait();
-            (0..round % 50 * 4).for_each(|_| std::hint::spin_loop());
-            pool.shutdown();
-            spawning.join().unwrap();
-            assert_eq!(counts.drops(), 20, "round {round}");
-        }
+    watched_rounds(1000, |round| {
+        let pool = pool(1);
+        let (counts, borrowed) = (Counts::new(), (&pool).into_runtime().unwrap());
+        let (in_thread, begun) = (Arc::clone(&counts), Gate::new());
+        let gate = Arc::clone(&begun);
+        let spawning = thread::spawn(move || {
+            gate.open();
+            (0..20).for_each(|_| borrowed.spawn(parked(&in_thread)));
+        });
+        begun.wait();
+        (0..round % 50 * 4).for_each(|_| std::hint::spin_loop());
+        pool.shutdown();
+        spawning.join().unwrap();
+        assert_eq!(counts.drops(), 20, "round {round}");
     });
 }
 

@@ -89,6 +89,15 @@ pub(super) enum Next {
     Elsewhere(Ticket),
 }
 
+/// What a worker's turn in its own shard leaves it to do.
+pub(super) struct AfterTurn {
+    pub(super) next: Option<Next>,
+    /// The pool has ended: drop it when no lock is held.
+    pub(super) refused: Option<Task>,
+    /// Who was put back waits behind somebody else's poll: another worker may take it.
+    pub(super) keeps_waiting: bool,
+}
+
 /// What has become of a task that was put back.
 #[must_use]
 pub(super) enum PutBack {
@@ -170,20 +179,18 @@ impl Shard {
     }
 
     /// The turn of a worker in its own shard: puts back who was polled, and takes who is next.
-    pub(super) fn turn(
-        &self,
-        polled: Option<Polled>,
-        pool: &Arc<Shared>,
-    ) -> (Option<Next>, Option<Task>) {
+    pub(super) fn turn(&self, polled: Option<Polled>, pool: &Arc<Shared>) -> AfterTurn {
         self.with(|contents| {
-            let refused = match polled.map(|polled| contents.put_back(polled)) {
-                None | Some(PutBack::Done) => None,
-                Some(PutBack::Refused(task)) => Some(task),
+            let mut refused = None;
+            let mut again = false;
+            match polled.map(|polled| contents.put_back(polled)) {
+                None | Some(PutBack::Done) => {}
+                Some(PutBack::Refused(task)) => refused = Some(task),
                 Some(PutBack::Again(ticket)) => {
                     contents.line.push_back(Item::Again(ticket));
-                    None
+                    again = true;
                 }
-            };
+            }
             let next = contents.pop().map(|item| match item {
                 Item::New(task) => Next::Turn(contents.admit(task, self.number, pool)),
                 Item::Again(ticket) => match contents.start(ticket, self.number) {
@@ -191,7 +198,7 @@ impl Shard {
                     None => Next::Elsewhere(ticket),
                 },
             });
-            (next, refused)
+            AfterTurn { next, refused, keeps_waiting: again && !contents.line.is_empty() }
         })
     }
 

@@ -12,7 +12,7 @@
 
 use super::cell::{Cell, Ticket};
 use super::idle::Idle;
-use super::shard::{INJECTOR, Item, Next, Polled, PutBack, Shard, Turn};
+use super::shard::{AfterTurn, INJECTOR, Item, Next, Polled, PutBack, Shard, Turn};
 use super::slot::Queue;
 use crate::current::{self, PoolId};
 use crate::panics::contain;
@@ -101,42 +101,50 @@ impl Shared {
             return;
         }
         if ticket.shard != here {
-            self.push_again(ticket);
+            self.push_again(here, ticket);
         }
         self.idle.notify();
     }
 
-    fn push_again(&self, ticket: Ticket) {
-        // Refused only at the end of the pool, where the shard of its slot drops the task.
-        drop(self.here().push(Item::Again(ticket)));
-    }
-
     /// A worker's turn in its own shard: puts back who was polled, and takes who is next.
+    ///
+    /// For one that was woken during its poll nobody else is woken if it is next: this worker goes
+    /// on with it at once.
     pub(super) fn turn(self: &Arc<Self>, own: usize, polled: Option<Polled>) -> Option<Turn> {
-        // Nobody is woken for one that was woken during its poll: this worker goes on at once.
-        let polled = polled.and_then(|polled| match polled.ticket.shard == own {
-            true => Some(polled),
-            false => {
-                self.put_back(polled);
-                None
-            }
-        });
-        let (next, refused) = self.shards[own].turn(polled, self);
+        let (polled, stays) = match polled {
+            Some(polled) if polled.ticket.shard == own => (Some(polled), false),
+            Some(polled) => (None, self.put_back(own, polled)),
+            None => (None, false),
+        };
+        let AfterTurn { next, refused, keeps_waiting } = self.shards[own].turn(polled, self);
         if let Some(task) = refused {
             contain(|| drop(task));
+        }
+        if keeps_waiting || stays && self.shards[own].length() > 0 {
+            self.idle.notify();
         }
         self.resolve(next?)
     }
 
-    /// Puts back who was polled.
-    pub(super) fn put_back(&self, polled: Polled) {
+    /// Puts back who was polled by the worker with that shard. Returns `true` if it stands in its
+    /// line now; nobody was woken for it.
+    pub(super) fn put_back(&self, own: usize, polled: Polled) -> bool {
         match self.shards[polled.ticket.shard].put_back(polled) {
-            PutBack::Done => {}
-            PutBack::Again(ticket) => self.push_again(ticket),
+            PutBack::Done => false,
+            PutBack::Again(ticket) => {
+                self.push_again(own, ticket);
+                true
+            }
             PutBack::Refused(task) => {
                 contain(|| drop(task));
+                false
             }
         }
+    }
+
+    fn push_again(&self, line: usize, ticket: Ticket) {
+        // Refused only at the end of the pool, where the shard of its slot drops the task.
+        drop(self.shards[line].push(Item::Again(ticket)));
     }
 
     /// Takes over a share of the injector.
@@ -161,6 +169,10 @@ impl Shared {
         }
         let most = most.clamp(1, MOST_AT_ONCE);
         let next = self.shards[own].take_over(&self.shards[from], most, self)?;
+        if most > 1 && self.shards[own].length() > 0 {
+            // A worker that looked here before the move and there after it has missed these.
+            self.idle.notify();
+        }
         self.resolve(next)
     }
 

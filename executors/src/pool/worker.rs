@@ -51,8 +51,9 @@ impl Worker {
     }
 
     fn put_back(&mut self) {
-        if let Some(polled) = self.polled.take() {
-            self.pool.put_back(polled);
+        let Some(polled) = self.polled.take() else { return };
+        if self.pool.put_back(self.own(), polled) {
+            self.pool.idle().notify();
         }
     }
 
@@ -99,7 +100,7 @@ impl Worker {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shard::Shard;
+    use super::super::shard::{Item, Shard};
     use super::*;
     use crate::current::PoolId;
     use allhome_rt::Task;
@@ -243,5 +244,85 @@ mod tests {
         assert_eq!(pool.shards().iter().map(Shard::tasks).collect::<Vec<_>>(), [0, 1, 0]);
         pool.close();
         pool.sweep();
+    }
+
+    /// A task that wakes itself in each poll.
+    fn restless() -> Task {
+        Task::from_future(poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }))
+    }
+
+    fn parked() -> Task {
+        Task::from_future(pending())
+    }
+
+    /// Two workers without threads.
+    fn two_workers() -> [Worker; 2] {
+        let pool = Arc::new(Shared::new(PoolId::next(), 2));
+        [0, 1].map(|index| Worker::new(Arc::clone(&pool), index))
+    }
+
+    /// Does a turn while the other worker sleeps. Tells whether that one was woken.
+    #[track_caller]
+    fn step_wakes_the_sleeper(worker: &mut Worker) -> bool {
+        let sleeper = 1 - worker.index;
+        worker.pool.idle().enlist(sleeper, false);
+        assert!(step(worker), "it has something to do");
+        let woken = !worker.pool.idle().withdraw(sleeper);
+        if woken {
+            worker.pool.idle().end_search();
+        }
+        woken
+    }
+
+    fn put_in_line(worker: &Worker, task: Task) {
+        assert!(worker.pool.shards()[worker.own()].push(Item::New(task)).is_ok());
+    }
+
+    #[test]
+    fn yield_alone_then_nobody_is_woken() {
+        let [mut worker, _] = two_workers();
+        put_in_line(&worker, restless());
+        assert!((0..5).all(|_| !step_wakes_the_sleeper(&mut worker)));
+    }
+
+    #[test]
+    fn yield_behind_another_then_the_sleeper_is_woken_for_it() {
+        let [mut worker, _] = two_workers();
+        put_in_line(&worker, restless());
+        put_in_line(&worker, parked());
+        assert!(!step_wakes_the_sleeper(&mut worker), "nothing was added");
+        assert!(step_wakes_the_sleeper(&mut worker));
+    }
+
+    #[test]
+    fn yield_of_a_task_that_was_taken_over_behind_another_then_the_sleeper_is_woken_for_it() {
+        let [mut worker, mut home] = two_workers();
+        put_in_line(&home, restless());
+        assert!(step(&mut home));
+        home.put_back();
+        assert!(step(&mut worker), "it takes it over");
+        put_in_line(&worker, parked());
+        assert!(step_wakes_the_sleeper(&mut worker));
+    }
+
+    #[test]
+    fn more_than_one_is_taken_over_then_the_sleeper_is_woken_for_the_others() {
+        let [mut worker, _] = two_workers();
+        worker.pool.spawn(parked());
+        assert!(!step_wakes_the_sleeper(&mut worker));
+        (0..2).for_each(|_| worker.pool.spawn(parked()));
+        assert!(step_wakes_the_sleeper(&mut worker));
+    }
+
+    #[test]
+    fn yield_before_the_look_into_the_injector_then_the_sleeper_is_woken_for_it() {
+        let [mut worker, _] = two_workers();
+        put_in_line(&worker, restless());
+        (1..INJECTOR_INTERVAL).for_each(|_| assert!(step(&mut worker)));
+        worker.pool.spawn(parked());
+        assert!(step_wakes_the_sleeper(&mut worker));
     }
 }

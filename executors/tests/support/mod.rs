@@ -29,18 +29,35 @@ pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
 /// Runs a test that may hang on a thread of its own and fails if it does.
 #[track_caller]
 pub(crate) fn watched(test: impl FnOnce() + Send + 'static) {
-    let (done, ended) = mpsc::channel();
-    let thread = thread::spawn(move || {
-        let _done: mpsc::Sender<()> = done;
-        test();
-    });
-    match ended.recv_timeout(WATCHDOG) {
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("hang: the test did not end"),
-        _ => {
-            if let Err(payload) = thread.join() {
-                std::panic::resume_unwind(payload);
-            }
+    watched_until_end(move |_| test());
+}
+
+/// Runs a test many times, on one thread, and fails if one of the rounds hangs. The watchdog is of
+/// the round: on a busy machine a thousand of them take as long as they take.
+#[track_caller]
+pub(crate) fn watched_rounds(rounds: usize, test: impl Fn(usize) + Send + 'static) {
+    watched_until_end(move |ended| {
+        for round in 0..rounds {
+            test(round);
+            ended.send(()).expect("the watchdog waits until the end");
         }
+    });
+}
+
+/// Fails if the test neither ends nor gives a sign of life for as long as the watchdog waits.
+#[track_caller]
+fn watched_until_end(test: impl FnOnce(&mpsc::Sender<()>) + Send + 'static) {
+    let (alive, signs) = mpsc::channel();
+    let thread = thread::spawn(move || test(&alive));
+    loop {
+        match signs.recv_timeout(WATCHDOG) {
+            Ok(()) => {}
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("hang: the test did not end"),
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    if let Err(payload) = thread.join() {
+        std::panic::resume_unwind(payload);
     }
 }
 
