@@ -48,6 +48,7 @@ mod pool;
 pub mod sim;
 
 mod blocking;
+mod chunks;
 mod timer;
 
 mod current;

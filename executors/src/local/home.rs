@@ -9,10 +9,10 @@
 
 use super::inbox::{Inbox, Item};
 use super::seat::{Seat, Ticket};
+use crate::chunks::Chunks;
 use crate::current::PoolId;
 use crate::panics::contain;
 use allhome_rt::{LocalTask, Task};
-use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -29,13 +29,16 @@ thread_local! {
 /// The most seats that are kept for new tasks: 72 bytes each.
 const SEATS: usize = 1024;
 
+/// The most room, in tickets of 16 bytes, that an empty ready queue keeps.
+const ROOM: usize = 512;
+
 /// The key of a root's ticket; it is in no entry.
 const ROOT: usize = usize::MAX;
 
 pub(super) struct Home {
     pub(super) inbox: Arc<Inbox>,
     ready: RefCell<VecDeque<Ticket>>,
-    tasks: RefCell<Slab<Entry>>,
+    tasks: RefCell<Chunks<Entry>>,
     seats: RefCell<Vec<Seat>>,
     arrivals: RefCell<Vec<Item>>,
     last_number: Cell<u64>,
@@ -110,6 +113,16 @@ impl Home {
         self.ready.borrow_mut().push_back(ticket);
     }
 
+    fn pop(&self) -> Option<Ticket> {
+        let mut ready = self.ready.borrow_mut();
+        let ticket = ready.pop_front()?;
+        // What a burst needed is given back when it is over.
+        if ready.is_empty() && ready.capacity() > ROOM {
+            *ready = VecDeque::new();
+        }
+        Some(ticket)
+    }
+
     /// Takes a task, or gives it back if the executor has ended.
     pub(super) fn spawn(&self, task: Kind) -> Option<Kind> {
         if self.closed.get() {
@@ -118,14 +131,12 @@ impl Home {
         let number = self.number();
         let seat = self.seats.borrow_mut().pop();
         let seat = seat.unwrap_or_else(|| Seat::new(&self.inbox));
-        let mut tasks = self.tasks.borrow_mut();
-        let vacant = tasks.vacant_entry();
-        let ticket = Ticket { key: vacant.key(), number };
-        seat.assign(ticket);
         seat.enqueue();
-        vacant.insert(Entry { number, occupant: Some(Occupant { task, seat }) });
-        drop(tasks);
-        self.push(ticket);
+        let key = self.tasks.borrow_mut().insert_with(|key| {
+            seat.assign(Ticket { key, number });
+            Entry { number, occupant: Some(Occupant { task, seat }) }
+        });
+        self.push(Ticket { key, number });
         None
     }
 
@@ -151,7 +162,7 @@ impl Home {
         if self.inbox.is_full() {
             self.receive();
         }
-        let Some(ticket) = self.ready.borrow_mut().pop_front() else { return Ran::Nothing };
+        let Some(ticket) = self.pop() else { return Ran::Nothing };
         if ticket.key == ROOT {
             return if ticket.number == self.root.get() { Ran::Root } else { Ran::Task };
         }
@@ -159,7 +170,7 @@ impl Home {
         occupant.seat.dequeue();
         let polled = contain(|| occupant.task.poll(&occupant.seat));
         if polled == Some(Poll::Pending) && !self.closed.get() {
-            self.tasks.borrow_mut()[ticket.key].occupant = Some(occupant);
+            self.put_back(ticket, occupant);
             return Ran::Task;
         }
         // It is not there if the executor has been closed.
@@ -172,6 +183,12 @@ impl Home {
         let mut tasks = self.tasks.borrow_mut();
         let entry = tasks.get_mut(ticket.key).filter(|entry| entry.number == ticket.number)?;
         entry.occupant.take()
+    }
+
+    fn put_back(&self, ticket: Ticket, occupant: Occupant) {
+        let mut tasks = self.tasks.borrow_mut();
+        let entry = tasks.get_mut(ticket.key).expect("invariant 1: its entry stays");
+        entry.occupant = Some(occupant);
     }
 
     /// Drops a task, and keeps its seat for another if nobody else has the waker.
@@ -220,7 +237,7 @@ impl Home {
         let sent = self.inbox.close();
         self.ready.borrow_mut().retain(|ticket| ticket.key == ROOT);
         // Nothing is borrowed from here on: destructors may spawn and wake.
-        for (_, entry) in tasks {
+        for entry in tasks.into_values() {
             contain(|| drop(entry.occupant));
         }
         for item in sent {

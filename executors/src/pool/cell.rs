@@ -54,14 +54,14 @@ impl Seat {
         // This one and the waker's.
         has_all(&self.cell, 2)
     }
-
-    /// Gives the seat to the task with that key. Nobody else has its waker (invariant 1).
-    pub(super) fn assign(&self, key: usize) {
-        self.cell.key.store(key, Ordering::Relaxed);
-    }
 }
 
 impl Cell {
+    /// Gives it to the task with that key. Nobody else has its waker (invariant 1).
+    pub(super) fn assign(&self, key: usize) {
+        self.key.store(key, Ordering::Relaxed);
+    }
+
     pub(super) fn ticket(&self) -> Ticket {
         Ticket { shard: self.shard, key: self.key.load(Ordering::Relaxed) }
     }

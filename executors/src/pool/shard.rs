@@ -24,10 +24,10 @@
 use super::cell::{Cell, Seat, Ticket};
 use super::shared::Shared;
 use super::slot::{Occupant, Queue, Slot};
+use crate::chunks::Chunks;
 use crate::panics::contain;
 use allhome_rt::Task;
 use parking_lot::{Mutex, MutexGuard};
-use slab::Slab;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -37,8 +37,8 @@ use std::task::{Context, Poll, Waker};
 /// The most seats that a shard keeps for new tasks: 64 bytes each.
 const SEATS: usize = 1024;
 
-/// The most room, in items, that an empty line keeps: 100 KB.
-const ROOM: usize = 4096;
+/// The most room, in items of 32 bytes, that an empty line keeps.
+const ROOM: usize = 256;
 
 /// The number of the shard that is nobody's.
 pub(super) const INJECTOR: usize = 0;
@@ -55,7 +55,7 @@ pub(super) struct Shard {
 #[derive(Default)]
 struct Contents {
     line: VecDeque<Item>,
-    slots: Slab<Slot>,
+    slots: Chunks<Slot>,
     seats: Vec<Seat>,
     closed: bool,
 }
@@ -211,6 +211,7 @@ impl Shard {
         let first = other.pop()?;
         let more = (most - 1).min(other.line.len());
         own.line.extend(other.line.drain(..more));
+        other.give_back_room();
         self.note(&own);
         from.note(&other);
         Some(match first {
@@ -252,7 +253,7 @@ impl Shard {
         for item in contents.line {
             contain(|| drop(item));
         }
-        for (_, slot) in contents.slots {
+        for slot in contents.slots.into_values() {
             let (cell, task) = slot.into_parts();
             contain(|| drop(task));
             drop(cell);
@@ -273,20 +274,26 @@ impl Shard {
 impl Contents {
     fn pop(&mut self) -> Option<Item> {
         let item = self.line.pop_front()?;
+        self.give_back_room();
+        Some(item)
+    }
+
+    /// Gives back what a burst needed, when it is over.
+    fn give_back_room(&mut self) {
         if self.line.is_empty() && self.line.capacity() > ROOM {
             self.line = VecDeque::new();
         }
-        Some(item)
     }
 
     /// Gives a task that was never polled its slot.
     fn admit(&mut self, task: Task, shard: usize, pool: &Arc<Shared>) -> Turn {
         let seat = self.seats.pop().unwrap_or_else(|| Seat::new(pool, shard));
-        let entry = self.slots.vacant_entry();
-        let key = entry.key();
-        seat.assign(key);
-        entry.insert(Slot::of_polled(seat.cell));
-        let occupant = Occupant { task, waker: seat.waker };
+        let Seat { waker, cell } = seat;
+        let key = self.slots.insert_with(|key| {
+            cell.assign(key);
+            Slot::of_polled(cell)
+        });
+        let occupant = Occupant { task, waker };
         Turn { ticket: Ticket { shard, key }, occupant }
     }
 
