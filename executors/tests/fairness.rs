@@ -6,7 +6,7 @@ use allhome_executors::ThreadPool;
 use allhome_rt::{Spawn, Task};
 use std::sync::{Arc, Barrier};
 use std::task::Poll;
-use support::{Counts, Gate, Probe, eventually, pump, ready, restless, watched};
+use support::{Counts, Gate, Probe, eventually, pump, ready, restless, watched, watched_rounds};
 
 fn pool(threads: usize) -> ThreadPool {
     ThreadPool::new(threads).unwrap()
@@ -86,5 +86,38 @@ fn all_workers_come_up_for_a_burst_of_blocking_polls() {
             }
             eventually("all ends", || counts.drops() == 4);
         }
+    });
+}
+
+/// A task that was woken must not wait behind a poll that keeps its thread, though its waker's
+/// worker would be the next to poll it.
+#[test]
+fn woken_by_a_poll_that_then_waits_for_it_goes_on_elsewhere() {
+    watched_rounds(100, |round| {
+        let pool = ThreadPool::new(2 + round % 2).unwrap();
+        pump(&pool);
+        let (gate, opener, blocked) = (Gate::new(), Counts::new(), Counts::new());
+        let opens = Arc::clone(&gate);
+        pool.spawn(Probe::task(&opener, move |polls, _| match polls {
+            0 => Poll::Pending,
+            _ => {
+                opens.open();
+                Poll::Ready(())
+            }
+        }));
+        opener.wait_for_polls(1);
+        let to_wake = opener.waker();
+        pool.spawn(Probe::task(&blocked, move |polls, cx| {
+            // Long enough for the other workers to sleep.
+            if polls < 2000 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            to_wake.wake_by_ref();
+            gate.wait();
+            Poll::Ready(())
+        }));
+        blocked.wait_for_drop();
+        opener.wait_for_drop();
     });
 }

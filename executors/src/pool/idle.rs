@@ -6,6 +6,16 @@
 //! next if there is more. So a burst of wakes costs one unpark, and workers come up one by one as
 //! long as there is work for them.
 //!
+//! # The watchman
+//!
+//! Two tasks that wake each other by turns would cost an unpark each time, and the other worker
+//! would find nothing, or take the task to another processor. A worker that wakes one task, with
+//! nobody else in its line, will poll it next; so nobody is told of it, **if** somebody sees to it
+//! that it does not wait for ever behind a poll that keeps its thread. That is one of the sleepers,
+//! the watchman. While another worker is awake it looks now and then whether something stands in a
+//! line, at first after [`FIRST_LOOK`], then less and less often. When all sleep it goes off duty:
+//! an idle pool takes no time. (Go has a thread for this, the system monitor.)
+//!
 //! # Invariants
 //!
 //! 1. A worker that is taken off the list gets a token, and only such a worker (at the end of the
@@ -16,11 +26,15 @@
 //!    lock of the line that he added to; a worker writes them before its last look into each line,
 //!    under the line's lock. So either the look comes second and sees the work, or the adder does
 //!    and sees the sleeper. An adder that leaves it to the searching worker is seen by that
-//!    worker's look after it has cleared `searching`.
+//!    worker's look after it has cleared `searching`; one that leaves it to the watchman, by that
+//!    one's next look, or, when that one is taken off the list, as by any that searches: `watched`
+//!    is cleared before that.
+//! 4. The watchman is on the list. It goes off duty by itself only when all workers are: then
+//!    whoever has added something is not in a poll.
 //!
 //! # Memory ordering
 //!
-//! `sleeping` and `searching` are Relaxed: the locks of the lines order them (invariant 3), or the
+//! `sleeping`, `searching` and `watched` are Relaxed: the locks of the lines order them (invariant 3), or the
 //! list's own.
 //!
 //! # Lock order
@@ -30,21 +44,45 @@
 use crate::parker::Parker;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long the watchman waits before its first look: the longest that a task waits because nobody
+/// was told of it.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+
+/// The longest between two looks. What keeps its thread for long is rarely news.
+const LAST_LOOK: Duration = Duration::from_millis(16);
 
 pub(super) struct Idle {
-    list: Mutex<Vec<usize>>,
+    list: Mutex<List>,
     /// The length of the list, for a look without the lock.
     sleeping: AtomicUsize,
     searching: AtomicBool,
+    /// A watchman is on duty.
+    watched: AtomicBool,
     parkers: Box<[Parker]>,
+}
+
+struct List {
+    sleepers: Vec<usize>,
+    watchman: Option<usize>,
+}
+
+/// Why a worker does not sleep any more.
+pub(super) enum Woken {
+    /// It was taken off the list: somebody has work.
+    ByToken,
+    /// It is the watchman, and still on the list.
+    ToLook,
 }
 
 impl Idle {
     pub(super) fn new(workers: usize) -> Idle {
         Idle {
-            list: Mutex::new(Vec::with_capacity(workers)),
+            list: Mutex::new(List { sleepers: Vec::with_capacity(workers), watchman: None }),
             sleeping: AtomicUsize::new(0),
             searching: AtomicBool::new(false),
+            watched: AtomicBool::new(false),
             parkers: (0..workers).map(|_| Parker::default()).collect(),
         }
     }
@@ -58,11 +96,38 @@ impl Idle {
         if self.searching.load(Ordering::Relaxed) {
             return;
         }
-        let Some(index) = list.pop() else { return };
-        self.sleeping.store(list.len(), Ordering::Relaxed);
+        // The watchman stays on duty if there is another.
+        let rest = list.sleepers.iter().rev().find(|&&index| list.watchman != Some(index));
+        let Some(&index) = rest.or(list.sleepers.last()) else { return };
+        self.strike_off(&mut list, index);
         self.searching.store(true, Ordering::Relaxed);
         drop(list);
         self.parkers[index].unpark();
+    }
+
+    /// As [`notify`](Idle::notify), for what the calling worker polls next if it gets to it.
+    pub(super) fn notify_unless_watched(&self) {
+        if !self.watched.load(Ordering::Relaxed) {
+            self.notify();
+        }
+    }
+
+    /// Returns `false` if it was not on the list.
+    fn strike_off(&self, list: &mut List, index: usize) -> bool {
+        let Some(at) = list.sleepers.iter().position(|&listed| listed == index) else {
+            return false;
+        };
+        list.sleepers.remove(at);
+        self.sleeping.store(list.sleepers.len(), Ordering::Relaxed);
+        if list.watchman == Some(index) {
+            self.appoint(list, None);
+        }
+        true
+    }
+
+    fn appoint(&self, list: &mut List, watchman: Option<usize>) {
+        list.watchman = watchman;
+        self.watched.store(watchman.is_some(), Ordering::Relaxed);
     }
 
     /// Gives every worker a token: the pool ends.
@@ -80,25 +145,103 @@ impl Idle {
     /// Puts a worker on the list and ends its search. It must then look for work once more.
     pub(super) fn enlist(&self, index: usize, searching: bool) {
         let mut list = self.list.lock();
-        list.push(index);
-        self.sleeping.store(list.len(), Ordering::Relaxed);
+        list.sleepers.push(index);
+        self.sleeping.store(list.sleepers.len(), Ordering::Relaxed);
         if searching {
             self.searching.store(false, Ordering::Relaxed);
+        }
+        if list.watchman.is_none() && list.sleepers.len() < self.parkers.len() {
+            self.appoint(&mut list, Some(index));
         }
     }
 
     /// Takes a worker that has changed its mind off the list. Returns `false` if somebody else
     /// did so before: then its token is on the way and it must park to take it.
     pub(super) fn withdraw(&self, index: usize) -> bool {
-        let mut list = self.list.lock();
-        let Some(at) = list.iter().position(|&listed| listed == index) else { return false };
-        list.remove(at);
-        self.sleeping.store(list.len(), Ordering::Relaxed);
-        true
+        self.strike_off(&mut self.list.lock(), index)
     }
 
-    /// Waits for the token of a worker that is, or was, on the list.
-    pub(super) fn park(&self, index: usize) {
-        self.parkers[index].park();
+    /// Sleeps until the token of a worker that is, or was, on the list comes; the watchman only
+    /// until its next look, of which it has had so many since it went to sleep.
+    pub(super) fn sleep(&self, index: usize, looks: u32) -> Woken {
+        if self.is_on_duty(index) {
+            if !self.parkers[index].park_until(Instant::now() + wait_before_look(looks)) {
+                return Woken::ToLook;
+            }
+        } else {
+            self.parkers[index].park();
+        }
+        Woken::ByToken
+    }
+
+    /// Tells whether that worker is the watchman and is needed; if all sleep it goes off duty.
+    fn is_on_duty(&self, index: usize) -> bool {
+        let mut list = self.list.lock();
+        if list.watchman == Some(index) && list.sleepers.len() == self.parkers.len() {
+            self.appoint(&mut list, None);
+        }
+        list.watchman == Some(index)
+    }
+}
+
+fn wait_before_look(looks: u32) -> Duration {
+    FIRST_LOOK.saturating_mul(1 << looks.min(8)).min(LAST_LOOK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tells whether that worker was taken off the list, and puts all back as it was.
+    fn was_told(idle: &Idle, index: usize) -> bool {
+        let told = !idle.withdraw(index);
+        idle.end_search();
+        told
+    }
+
+    #[test]
+    fn first_sleeper_while_another_works_then_it_is_the_watchman_and_looks() {
+        let idle = Idle::new(2);
+        idle.enlist(0, false);
+        idle.notify_unless_watched();
+        assert!(matches!(idle.sleep(0, 0), Woken::ToLook));
+        assert!(!was_told(&idle, 0));
+    }
+
+    #[test]
+    fn watchman_is_taken_off_the_list_then_nobody_watches() {
+        let idle = Idle::new(3);
+        idle.enlist(0, false);
+        idle.notify();
+        assert!(matches!(idle.sleep(0, 0), Woken::ByToken));
+        idle.end_search();
+        assert!(!idle.watched.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn all_sleep_then_nobody_watches() {
+        let idle = Idle::new(2);
+        idle.enlist(0, false);
+        idle.enlist(1, false);
+        assert!(!idle.is_on_duty(0) && !idle.is_on_duty(1));
+        idle.notify_unless_watched();
+        assert!(was_told(&idle, 1));
+    }
+
+    #[test]
+    fn another_sleeps_beside_the_watchman_then_that_one_is_told() {
+        let idle = Idle::new(3);
+        idle.enlist(0, false);
+        idle.enlist(1, false);
+        idle.notify();
+        assert!(!was_told(&idle, 0));
+        assert!(was_told(&idle, 1));
+    }
+
+    #[test]
+    fn waits_between_looks_are_longer_each_time_and_bounded() {
+        let waits: Vec<_> = (0..40).map(wait_before_look).collect();
+        assert_eq!(waits[..3], [1, 2, 4].map(Duration::from_millis));
+        assert!(waits.iter().all(|wait| (FIRST_LOOK..=LAST_LOOK).contains(wait)));
     }
 }

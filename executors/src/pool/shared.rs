@@ -93,7 +93,8 @@ impl Shared {
         }
     }
 
-    /// Queues the task of a cell unless it is queued, or gone, and wakes a worker for it.
+    /// Queues the task of a cell unless it is queued, or gone, and wakes a worker for it, unless
+    /// this one polls it next.
     pub(super) fn wake(&self, cell: &Arc<Cell>) {
         let (ticket, here) = (cell.ticket(), self.number_here());
         let queue = self.shards[ticket.shard].wake(cell, ticket.shard == here);
@@ -103,7 +104,11 @@ impl Shared {
         if ticket.shard != here {
             self.push_again(here, ticket);
         }
-        self.idle.notify();
+        if here != INJECTOR && self.shards[here].length() <= 1 {
+            self.idle.notify_unless_watched();
+        } else {
+            self.idle.notify();
+        }
     }
 
     /// A worker's turn in its own shard: puts back who was polled, and takes who is next.

@@ -6,6 +6,7 @@
 //! worker whose own line never runs dry still looks into the injector first every
 //! [`INJECTOR_INTERVAL`] ticks, so what other threads spawn and wake is never passed over.
 
+use super::idle::Woken;
 use super::shard::{Polled, Turn};
 use super::shared::Shared;
 use crate::current::{self, Role};
@@ -89,11 +90,16 @@ impl Worker {
         let idle = self.pool.idle();
         idle.enlist(self.index, self.searching);
         self.searching = false;
-        let look_again = self.pool.has_work() || self.pool.is_ending();
-        if look_again && idle.withdraw(self.index) {
-            return;
+        for looks in 0.. {
+            let look_again = self.pool.has_work() || self.pool.is_ending();
+            if look_again && idle.withdraw(self.index) {
+                return;
+            }
+            match idle.sleep(self.index, looks) {
+                Woken::ByToken => break,
+                Woken::ToLook => {}
+            }
         }
-        idle.park(self.index);
         self.searching = true;
     }
 }
@@ -324,5 +330,42 @@ mod tests {
         (1..INJECTOR_INTERVAL).for_each(|_| assert!(step(&mut worker)));
         worker.pool.spawn(parked());
         assert!(step_wakes_the_sleeper(&mut worker));
+    }
+
+    /// Wakes a task in a poll of that worker, on a thread of its own, as the worker has one. Tells
+    /// whether the sleeper was woken for it.
+    #[track_caller]
+    fn wake_wakes_the_sleeper(worker: &mut Worker, others_in_line: usize) -> bool {
+        let (tx, rx) = mpsc::channel();
+        put_in_line(
+            worker,
+            Task::from_future(poll_fn(move |cx| {
+                let _ = tx.send(cx.waker().clone());
+                Poll::Pending
+            })),
+        );
+        assert!(step(worker));
+        let woken = rx.recv().expect("it was polled");
+        put_in_line(worker, Task::from_future(async move { woken.wake() }));
+        (0..others_in_line).for_each(|_| put_in_line(worker, parked()));
+        thread::scope(|scope| {
+            let polled = scope.spawn(|| {
+                current::enter(worker.pool.id(), Role::Worker(worker.index));
+                step_wakes_the_sleeper(worker)
+            });
+            polled.join().expect("no panic")
+        })
+    }
+
+    #[test]
+    fn wake_of_who_is_next_while_a_watchman_is_there_then_nobody_is_told() {
+        let [mut worker, _] = two_workers();
+        assert!(!wake_wakes_the_sleeper(&mut worker, 0));
+    }
+
+    #[test]
+    fn wake_of_who_is_not_next_then_the_sleeper_is_told() {
+        let [mut worker, _] = two_workers();
+        assert!(wake_wakes_the_sleeper(&mut worker, 1));
     }
 }
