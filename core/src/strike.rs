@@ -21,6 +21,17 @@ pub(crate) enum Blow {
     Lose,
 }
 
+impl Blow {
+    pub(crate) const ALL: [Blow; 4] = [Blow::Cancel, Blow::Drop, Blow::Panic, Blow::Lose];
+
+    /// A body is no task that a runtime could lose.
+    pub(crate) const OF_BODY: [Blow; 3] = [Blow::Cancel, Blow::Drop, Blow::Panic];
+
+    /// Finalizers go on whatever happens to their nursery. Ended in the middle they would not have
+    /// done what they are there for, and no program could be right.
+    pub(crate) const OF_FINALIZERS: [Blow; 2] = [Blow::Cancel, Blow::Drop];
+}
+
 #[derive(Clone, Copy)]
 struct Plan {
     seen: u64,
@@ -43,12 +54,12 @@ pub(crate) fn is_planned() -> bool {
     PLAN.get().is_some()
 }
 
-/// A task, or with `lost` false a body, which no runtime can lose, has come to an await point.
-/// Returns what is to happen to it.
-pub(crate) fn point(lost: bool) -> Option<Blow> {
+/// Somebody who can be struck in these ways has come to an await point. Returns what is to happen to
+/// him.
+pub(crate) fn point(ways: &[Blow]) -> Option<Blow> {
     let mut plan = PLAN.get()?;
     let blow = plan.target.filter(|(at, _)| *at == plan.seen).map(|(_, blow)| blow);
-    let blow = blow.filter(|blow| lost || *blow != Blow::Lose);
+    let blow = blow.filter(|blow| ways.contains(blow));
     plan.seen += 1;
     plan.struck |= blow.is_some();
     PLAN.set(Some(plan));

@@ -18,6 +18,7 @@ use std::task::{Context, Poll};
 
 struct Apart {
     group: Arc<Group>,
+    ways: &'static [Blow],
 }
 
 impl Group {
@@ -26,10 +27,15 @@ impl Group {
         let mut registry = self.gate()?;
         let (number, carried) = registry.admit_carried(self, fresh);
         self.occupy(registry);
+        self.spawn_apart(carried, &Blow::ALL);
+        Ok(TaskId { nursery: self.id, number })
+    }
+
+    /// Hands the runtime the task of a child that has its carrier.
+    pub(super) fn spawn_apart(self: &Arc<Self>, carried: Carried, ways: &'static [Blow]) {
         let mut slot = Slot::default();
         carried.put(&mut slot);
-        self.runtime.spawn(Task::new(Arc::new(Apart { group: self.clone() }), slot));
-        Ok(TaskId { nursery: self.id, number })
+        self.runtime.spawn(Task::new(Arc::new(Apart { group: self.clone(), ways }), slot));
     }
 
     /// Ends a child that waits, or cancels its nursery, as the simulator asks.
@@ -67,7 +73,7 @@ impl Work for Apart {
             return poll;
         }
         match Role::from_slot(slot) {
-            Ok(carried) => match strike::point(true) {
+            Ok(carried) => match strike::point(self.ways) {
                 Some(blow) => self.group.suffer(blow, carried, slot),
                 None => {
                     carried.put(slot);

@@ -19,6 +19,7 @@ use crate::reason::{Reason, ReasonKind};
 use crate::record::{Ended, Fresh};
 use crate::scope::timeout::{MoveOnAfter, move_on_after};
 use crate::scope::{Cut, Scope};
+use crate::strike::Blow;
 use crate::sync::{Arc, Weak};
 use crate::time::Unsupported;
 use std::any::Any;
@@ -127,8 +128,15 @@ impl Group {
         let place = registry.finale.deferred[0].place;
         let runner = Runner { group: Arc::downgrade(&group), now: None };
         let fresh = Fresh::new(runner, Some("finalizers".into()), place);
-        registry.admit_shielded(&group, fresh);
-        self.occupy(registry);
+        if self.runtime.keeps_tasks_apart() {
+            let (_, carried) = registry.admit_carried(&group, fresh);
+            registry.shield(carried.header());
+            self.occupy(registry);
+            group.spawn_apart(carried, &Blow::OF_FINALIZERS);
+        } else {
+            registry.admit_shielded(&group, fresh);
+            self.occupy(registry);
+        }
     }
 
     fn next_finalizer(&self) -> Option<Deferred> {

@@ -170,12 +170,17 @@ impl Registry {
     /// Admits the record of the finalizers: a cancel and an abort leave it alone.
     pub(crate) fn admit_shielded(&mut self, group: &Arc<Group>, fresh: Fresh) -> u64 {
         let (number, claimed) = self.enter(group, fresh, WOKEN);
-        claimed.header().state().raise_shield();
-        // Its own, which stays when those that it puts up itself are down again.
-        self.shields.insert(number, 1);
+        self.shield(claimed.header());
         // SAFETY: the lock is held (`&mut self`), and the record stands in the queue.
         unsafe { claimed.queue() };
         number
+    }
+
+    /// Gives a record a shield of its own, which stays when those that it puts up itself are down
+    /// again.
+    pub(super) fn shield(&mut self, header: &Header) {
+        header.state().raise_shield();
+        self.shields.insert(header.number(), 1);
     }
 
     /// Admits a record with a carrier of its own.

@@ -18,13 +18,14 @@ const KEEP: usize = 16;
 
 /// Runs a program once as it is, and once more for each of its await points and each of these: a
 /// cancel of the nursery there, a drop of the whole program, a panic of the task that waits there,
-/// and, for a child, a runtime that throws its task away.
+/// and, for a child, a runtime that throws its task away. Finalizers are struck by a cancel and a
+/// drop only: ended in the middle they could not have done what they are there for.
 ///
 /// `make` is called for each run and gives the program, a nursery's body, and a check. After every
 /// run nothing may be left on the runtime, no task and no sleep, once finalizers and shielded work of
 /// a dropped program have had their time; and the check, which is called then,
 /// must not panic: it is the place for what has to hold however the program ended. An *await point* is
-/// a poll, of the body or of a child, that returned pending; they are counted first come, first
+/// a poll, of the body, a child or a finalizer, that returned pending; they are counted first come, first
 /// served. How a program that was struck ends, by an error or a panic, is its own affair; that of the
 /// run as it is has to be `Ok`.
 ///
@@ -96,7 +97,7 @@ impl Simulator {
             return report;
         }
         for point in 0..report.points {
-            for blow in [Blow::Cancel, Blow::Drop, Blow::Panic, Blow::Lose] {
+            for blow in Blow::ALL {
                 let attempt = attempt(self, place, Some((point, blow)), &make);
                 report.note(Some((point, blow)), attempt);
             }
@@ -177,8 +178,8 @@ impl Injected {
                 self.runs += 1;
                 "as it is".to_owned()
             }
-            // A body is no task that a runtime could lose.
-            Some((_, Blow::Lose)) if !attempt.struck => return,
+            // It is one that cannot be struck so.
+            Some(_) if !attempt.struck => return,
             Some((point, blow)) => {
                 self.runs += 1;
                 let (count, what) = match blow {
@@ -310,7 +311,7 @@ impl<E: Send + Sync + 'static, Fut: Future> Future for Body<E, Fut> {
         if poll.is_ready() {
             return poll;
         }
-        match strike::point(false) {
+        match strike::point(&Blow::OF_BODY) {
             Some(Blow::Cancel) => drop(this.n.cancel_with(Reason::new(strike::MESSAGE))),
             Some(Blow::Panic) => panic::resume(Box::new(strike::MESSAGE)),
             Some(Blow::Drop | Blow::Lose) | None => {}

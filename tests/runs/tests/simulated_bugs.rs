@@ -384,6 +384,30 @@ fn y11_every_await_point_is_struck_by_each() {
     }
 }
 
+/// A finalizer is in the middle of its work when the nursery is cancelled, and when the program is
+/// dropped; it is done either way.
+#[test]
+fn y11_finalizers_are_struck_by_what_they_must_outlast() {
+    let report = sim::inject(|| {
+        let tidied = Arc::new(AtomicUsize::new(0));
+        let own = tidied.clone();
+        let body = async move |n: Nursery<Infallible>| {
+            let tidy = async move {
+                yield_now().await;
+                yield_now().await;
+                own.fetch_add(1, Ordering::SeqCst);
+                Ok::<_, Infallible>(())
+            };
+            n.defer(Duration::MAX, tidy).expect("it is open");
+            Ok(())
+        };
+        (body, move || assert_eq!(tidied.load(Ordering::SeqCst), 1, "it is done once"))
+    });
+    let report = report.unwrap();
+    assert_eq!((report.points(), report.runs()), (2, 1 + 2 * 2));
+    assert_eq!((report.cancels(), report.drops(), report.panics(), report.losses()), (2, 2, 0, 0));
+}
+
 #[test]
 fn y11_permit_that_is_kept_is_found() {
     let report = sim::inject(|| {
