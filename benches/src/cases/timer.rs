@@ -48,6 +48,12 @@ impl Numbers {
 }
 
 /// One of the live sleeps is cancelled and another is added in its place.
+///
+/// Ours is what a user gets: a boxed sleep that any thread may poll and drop, so it is allocated,
+/// looks at the clock when it is polled, and takes a lock when it is polled and when it is dropped.
+/// `DelayQueue` is one task's own. Nothing is allocated, looked at or locked for an entry, and there
+/// is no waker in it; its deadlines are whole milliseconds. tokio's sleep does the same job as ours,
+/// and is boxed here as a user has to who keeps many.
 fn change(label: &str, live: usize) -> Case {
     case(format!("timer/add_cancel/{label}"), CHANGES, live > 10_000, move || {
         let ours = Side::new("ours", {
@@ -82,7 +88,20 @@ fn change(label: &str, live: usize) -> Case {
                 })
             }
         });
-        vec![ours, peer.goal(Goal::Ratio(0.60))]
+        let sleep = Side::new("Sleep (tokio)", {
+            let host = Host::new(Flavor::CurrentThread);
+            let add = |at: Instant| {
+                let mut sleep = Box::pin(tokio::time::sleep_until(at.into()));
+                let polled = sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                assert!(polled.is_pending());
+                sleep
+            };
+            let mut changes = host.inside(|| Changes::new(live, add));
+            move |times| {
+                host.inside(|| changes.run(times, |sleeps, index, at| sleeps[index] = add(at)))
+            }
+        });
+        vec![ours, peer.goal(Goal::Ratio(0.60)), sleep]
     })
 }
 
