@@ -1,36 +1,49 @@
-//! The timer: sleeps in the order of their deadlines, and one thread that wakes them.
+//! The timer: a wheel of sleeps, and one thread that wakes them.
 //!
 //! A sleep looks at the clock itself; the thread only sees to it that it is polled when its time
 //! has come. The thread starts with the first sleep that has to wait.
 //!
 //! # Invariants
 //!
-//! 1. A sleep has at most one entry, with the waker of its latest poll; it goes when the sleep is
-//!    dropped, is ready, or is woken.
-//! 2. The thread waits at most until the earliest entry. So only an entry that becomes the
-//!    earliest needs to tell it.
+//! 1. A sleep has at most one entry in the wheel, with the waker of its latest poll; it goes when
+//!    the sleep is dropped, is ready, or is woken.
+//! 2. The thread waits at most until `wait_ends`, and no entry is earlier. So only an entry that is
+//!    earlier tells it. While it does not wait, that is 0: nobody tells it, and it looks again
+//!    before it waits.
 //! 3. A timer that has stopped has no entries and takes none.
 //!
 //! # Lock order
 //!
 //! There is one lock. Wakers are cloned before it is taken, and woken and dropped after it is
-//! released: they are foreign code.
+//! released: they are foreign code. Of those that are due together the thread takes some at a time,
+//! so that nobody waits for the lock for long.
+
+mod table;
+#[cfg(test)]
+mod tests;
+mod wheel;
 
 use crate::current::{self, PoolId, Role};
 use crate::panics::contain;
 use allhome_rt::{BoxSleep, Timer};
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use std::collections::BTreeMap;
 use std::future::Future;
+use std::iter;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use table::Key;
+use wheel::Wheel;
 
 /// The longest that the thread waits in one go: a wait until an instant that the system's clock
 /// cannot express would be an error or none at all.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// As many wakers as the thread takes under one lock.
+const BATCH: usize = 128;
 
 /// A pool's timer; a cheap handle.
 #[derive(Clone)]
@@ -41,17 +54,15 @@ pub(crate) struct Driver {
 struct Shared {
     pool: PoolId,
     thread_name: String,
+    /// Where the wheel's time begins.
+    base: Instant,
     state: Mutex<State>,
-    earliest_changed: Condvar,
+    wait_is_shorter: Condvar,
 }
 
-/// A deadline, and a number that keeps sleeps with the same one apart and in order.
-type Key = (Instant, u64);
-
-#[derive(Default)]
 struct State {
-    entries: BTreeMap<Key, Waker>,
-    next_number: u64,
+    wheel: Wheel<Waker>,
+    wait_ends: u64,
     started: bool,
     stopped: bool,
     thread: Option<JoinHandle<()>>,
@@ -59,12 +70,20 @@ struct State {
 
 impl Driver {
     pub(crate) fn new(pool: PoolId, pool_name: &str) -> Driver {
+        let state = State {
+            wheel: Wheel::new(),
+            wait_ends: 0,
+            started: false,
+            stopped: false,
+            thread: None,
+        };
         Driver {
             shared: Arc::new(Shared {
                 pool,
                 thread_name: format!("{pool_name}-timer"),
-                state: Mutex::default(),
-                earliest_changed: Condvar::new(),
+                base: Instant::now(),
+                state: Mutex::new(state),
+                wait_is_shorter: Condvar::new(),
             }),
         }
     }
@@ -73,11 +92,11 @@ impl Driver {
     pub(crate) fn stop(&self, join: bool) {
         let mut state = self.shared.state.lock();
         state.stopped = true;
-        let entries = std::mem::take(&mut state.entries);
+        let wheel = mem::replace(&mut state.wheel, Wheel::new());
         let thread = if join { state.thread.take() } else { None };
         drop(state);
-        self.shared.earliest_changed.notify_one();
-        for waker in entries.into_values() {
+        self.shared.wait_is_shorter.notify_one();
+        for waker in wheel.into_values() {
             contain(|| drop(waker));
         }
         if let Some(thread) = thread {
@@ -104,7 +123,7 @@ struct Sleep {
 impl Sleep {
     fn disarm(&mut self) {
         if let Some(key) = self.key.take() {
-            let waker = self.timer.state.lock().entries.remove(&key);
+            let waker = self.timer.state.lock().wheel.remove(key);
             // The lock is released by now.
             drop(waker);
         }
@@ -140,29 +159,37 @@ impl Shared {
     ///
     /// Panics if the thread cannot be started.
     fn arm(self: &Arc<Self>, at: Instant, key: &mut Option<Key>, waker: Waker) -> Option<Waker> {
+        let at = self.nanos(at);
         let mut state = self.state.lock();
         if state.stopped {
             return Some(waker);
         }
-        self.start(&mut state);
-        let key = *key.get_or_insert_with(|| {
-            state.next_number += 1;
-            (at, state.next_number)
-        });
-        let replaced = state.entries.insert(key, waker);
-        let is_news = replaced.is_none()
-            && state.entries.first_key_value().is_some_and(|(first, _)| *first == key);
+        if !state.started {
+            self.start(&mut state);
+        }
+        let waker = match *key {
+            None => waker,
+            Some(key) => match state.wheel.replace(key, waker) {
+                Ok(replaced) => return Some(replaced),
+                // Its time came after this poll looked at the clock: the wake went to the waker of
+                // an earlier poll, and this one is owed another.
+                Err(waker) => waker,
+            },
+        };
+        *key = Some(state.wheel.insert(at, waker));
+        let is_news = at < state.wait_ends;
+        if is_news {
+            // So that of many that come before the thread wakes only one tells it.
+            state.wait_ends = at;
+        }
         drop(state);
         if is_news {
-            self.earliest_changed.notify_one();
+            self.wait_is_shorter.notify_one();
         }
-        replaced
+        None
     }
 
     fn start(self: &Arc<Self>, state: &mut State) {
-        if state.started {
-            return;
-        }
         let shared = Arc::clone(self);
         let thread = thread::Builder::new()
             .name(self.thread_name.clone())
@@ -174,38 +201,40 @@ impl Shared {
 
     fn drive(&self) {
         current::enter(self.pool, Role::Helper);
-        let mut due = Vec::new();
+        let mut due = Vec::with_capacity(BATCH);
         let mut state = self.state.lock();
         while !state.stopped {
             let now = Instant::now();
-            state.take_due(now, &mut due);
-            if !due.is_empty() {
-                MutexGuard::unlocked(&mut state, || {
-                    for waker in due.drain(..) {
-                        contain(|| Waker::wake(waker));
-                    }
-                });
+            let nanos = self.nanos(now);
+            due.extend(iter::from_fn(|| state.wheel.pop_due(nanos)).take(BATCH));
+            if due.is_empty() {
+                self.wait(&mut state, now);
                 continue;
             }
-            match state.entries.first_key_value() {
-                None => self.earliest_changed.wait(&mut state),
-                Some((&(at, _), _)) => {
-                    let until = at.min(now + LONGEST_WAIT);
-                    self.earliest_changed.wait_until(&mut state, until);
+            MutexGuard::unlocked(&mut state, || {
+                for waker in due.drain(..) {
+                    contain(|| Waker::wake(waker));
                 }
-            }
+            });
         }
     }
-}
 
-impl State {
-    /// Moves the wakers whose time has come to `due`, earliest first.
-    fn take_due(&mut self, now: Instant, due: &mut Vec<Waker>) {
-        while let Some(entry) = self.entries.first_entry() {
-            if entry.key().0 > now {
-                return;
-            }
-            due.push(entry.remove());
-        }
+    /// Waits for the first entry's time, or for an earlier entry.
+    fn wait(&self, state: &mut MutexGuard<'_, State>, now: Instant) {
+        let Some(next) = state.wheel.next() else {
+            state.wait_ends = u64::MAX;
+            self.wait_is_shorter.wait(state);
+            state.wait_ends = 0;
+            return;
+        };
+        state.wait_ends = next;
+        let wait = Duration::from_nanos(next.saturating_sub(self.nanos(now))).min(LONGEST_WAIT);
+        self.wait_is_shorter.wait_until(state, now + wait);
+        state.wait_ends = 0;
+    }
+
+    /// Returns an instant on the wheel's clock; the last there is if it cannot express it.
+    fn nanos(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.base).as_nanos()).unwrap_or(u64::MAX)
     }
 }

@@ -287,6 +287,41 @@ fn many_sleeping_tasks_all_end() {
     eventually("the end of all", || counts.drops() == 2000);
 }
 
+/// Makes a sleep in its wake, on the timer's own thread.
+struct Again {
+    pool: ThreadPool,
+    made: Mutex<Option<BoxSleep>>,
+    then: Arc<CountingWaker>,
+}
+
+impl Wake for Again {
+    fn wake(self: Arc<Self>) {
+        let mut sleep = after(&self.pool, Duration::from_millis(1));
+        if poll(&mut sleep, &self.then).is_ready() {
+            self.then.wake_by_ref();
+        }
+        *self.made.lock() = Some(sleep);
+    }
+}
+
+#[test]
+fn a_sleep_that_a_waker_makes_ends_before_a_longer_one() {
+    watched(|| {
+        let pool = pool();
+        let mut long = after(&pool, HOUR);
+        assert!(poll_with(&mut long, Waker::noop()).is_pending());
+        let then = CountingWaker::new();
+        let made = Mutex::new(None);
+        let again = Arc::new(Again { pool: pool.clone(), made, then: Arc::clone(&then) });
+        let mut sleep = after(&pool, Duration::from_millis(10));
+        if poll_with(&mut sleep, &Waker::from(Arc::clone(&again))).is_pending() {
+            eventually("the second wake", || then.wakes() == 1);
+        }
+        // It holds the pool, and the pool's timer holds what it made.
+        drop(again.made.lock().take());
+    });
+}
+
 #[test]
 fn shutdown_then_pending_sleeps_release_their_wakers_and_never_end() {
     watched(|| {
