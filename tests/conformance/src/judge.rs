@@ -165,6 +165,16 @@ pub(crate) fn quietly() {
 pub(crate) fn caught(f: impl FnOnce()) -> Result<(), String> {
     quietly();
     let result = panic::catch_unwind(AssertUnwindSafe(f));
-    let panics = PANICS.take().unwrap_or_default();
-    result.map_err(|_| panics.join("\n"))
+    let mut panics = PANICS.take().unwrap_or_default();
+    result.map_err(|payload| {
+        // A rule may let many tasks panic on purpose, all alike.
+        panics.dedup();
+        if panics.is_empty() {
+            // It panicked on another thread, which has passed it on.
+            let text = payload.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+            panics.push(text.unwrap_or("a panic that is no text").to_string());
+        }
+        panics.join("\n")
+    })
 }

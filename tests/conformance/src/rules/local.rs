@@ -1,7 +1,9 @@
 //! W2: tasks that stay on their thread.
 
 use super::probe::{Flag, Kept, Probe};
-use crate::bench::{Bench, inside, is_inside, many, outside, outside_later, step, turn, until};
+use crate::bench::{
+    Bench, inside, is_inside, many, outside, outside_later, pump, step, turn, until,
+};
 use crate::probe::Counts;
 use crate::rule::rules;
 use allhome_rt::{LocalTask, SpawnLocal};
@@ -69,16 +71,16 @@ fn w21_polled_at_home_only(bench: &mut Bench) {
                 if own.get() == 0 { Poll::Ready(()) } else { Poll::Pending }
             }),
         );
-        until("a local task that others wake ends", || left.get() == 0).await;
+        until("a local task that others wake ends", || left.get() == 0 || strayed.is_up()).await;
         assert!(!strayed.is_up(), "it was polled away from home");
     });
 }
 
 fn w22_dropped_at_home_only(bench: &mut Bench) {
-    let local = bench.local();
+    let (runtime, local) = (bench.runtime(), bench.local());
     let (home, place) = (thread::current().id(), Kept::default());
     bench.drive(async {
-        for _ in 0..10 {
+        for round in 0..10 {
             let (drops, probe) = (DropsAt(place.clone()), Probe::new());
             let future = probe.future();
             run(&local, async move {
@@ -89,7 +91,14 @@ fn w22_dropped_at_home_only(bench: &mut Bench) {
             let waker = probe.waker();
             probe.forget_waker();
             probe.ends();
-            // The last waker there is, used and dropped elsewhere.
+            if round % 2 == 0 {
+                // The last waker there is, dropped elsewhere: whether the task lives on is not asked.
+                outside(move || drop(waker)).join().expect("dropping a waker does not panic");
+                pump(&runtime).await;
+                let dropped = place.take();
+                assert!(dropped.is_none_or(|at| at == home), "it was dropped away from home");
+                continue;
+            }
             outside(move || waker.wake()).join().expect("wake does not panic");
             until("the local task is dropped", || probe.drops() == 1).await;
             assert_eq!(place.take(), Some(home), "it was dropped away from home");

@@ -8,6 +8,7 @@ use super::fault::Fault::{self, *};
 use super::jobs::Jobs;
 use super::local::Locals;
 use super::time::{Clock, Timers};
+use super::unsound::{Twin, elsewhere};
 use allhome_conformance::{Host, Progress, Root, Runtime};
 use allhome_rt::{Spawn, SpawnLocal, Task};
 use std::cell::Cell;
@@ -32,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) jobs: Jobs,
     /// A user's call came while a lock was held that it needs.
     deadlocked: AtomicBool,
+    /// How many tasks have panicked.
+    panics: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -143,6 +146,7 @@ pub(crate) struct Cell_ {
     over: AtomicBool,
     woken_elsewhere: AtomicBool,
     woken_by: Mutex<HashSet<ThreadId>>,
+    twin: Mutex<Option<Twin>>,
 }
 
 impl Wake for Cell_ {
@@ -201,6 +205,7 @@ impl Cell_ {
             self.woken_elsewhere.store(true, SeqCst);
         }
         match shared.fault {
+            TwoPollAtOnce if polling && !home => self.poll_twin(),
             WakesNewest => {
                 let newest = shared.lock().tasks.values().next_back().cloned();
                 return newest.into_iter().for_each(Cell_::queue);
@@ -220,6 +225,16 @@ impl Cell_ {
             _ => {}
         }
         self.clone().queue();
+    }
+
+    /// Polls it although it is being polled, unless two others do so.
+    fn poll_twin(self: &Arc<Self>) {
+        let waker = Waker::from(self.clone());
+        if let Ok(mut twin) = self.twin.try_lock() {
+            if let Some(twin) = &mut *twin {
+                twin.poll(&mut Context::from_waker(&waker));
+            }
+        }
     }
 
     /// Whether two threads have woken it since its last poll.
@@ -276,14 +291,28 @@ fn poll(cell: &Arc<Cell_>, driver: Option<&Driver>) {
         _ => Waker::from(cell.clone()),
     };
     cell.woken_by.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    if shared.is(TwoPollAtOnce) {
+        // SAFETY: they part below; and rule R21 alone examines this, whose work is ready once.
+        let twin = unsafe { Twin::of(&task) };
+        *cell.twin.lock().unwrap_or_else(PoisonError::into_inner) = Some(twin);
+    }
     cell.polling.store(true, SeqCst);
     cell.polls.fetch_add(1, SeqCst);
     let poll = with(&IN_POLL, || {
-        let poll = || std::pin::Pin::new(&mut task).poll(&mut Context::from_waker(&waker));
-        catch_unwind(AssertUnwindSafe(poll))
+        let mut poll = || std::pin::Pin::new(&mut task).poll(&mut Context::from_waker(&waker));
+        catch_unwind(AssertUnwindSafe(|| match shared.is(ThinStacks) {
+            true => on_thin_stack(poll),
+            false => poll(),
+        }))
     });
     drop(waker);
     cell.polling.store(false, SeqCst);
+    let twin = cell.twin.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let task = match twin {
+        Some(twin) => twin.part(task),
+        None => Some(task),
+    };
+    let Some(task) = task else { return };
     if matches!(poll, Ok(Poll::Pending)) {
         let before = cell.task.lock().unwrap_or_else(PoisonError::into_inner).replace(task);
         return drop(before);
@@ -298,10 +327,18 @@ fn poll(cell: &Arc<Cell_>, driver: Option<&Driver>) {
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(other.take())));
             }
         }
-        if shared.is(PanicEndsDriver) && driver.is_some() {
+        let panics = shared.panics.fetch_add(1, SeqCst) + 1;
+        let ends = shared.is(PanicEndsDriver) || (shared.is(PanicsRunOut) && panics == 10);
+        if ends && driver.is_some() {
             resume_unwind(panic);
         }
     }
+}
+
+fn on_thin_stack(poll: impl FnOnce() -> Poll<()> + Send) -> Poll<()> {
+    let thread = thread::Builder::new().stack_size(64 << 10);
+    let polled = thread::scope(|scope| thread.spawn_scoped(scope, poll).expect("a thread").join());
+    polled.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// The handle that tasks are spawned on.
@@ -367,6 +404,7 @@ impl Spawn for Spawner {
             over: AtomicBool::new(false),
             woken_elsewhere: AtomicBool::new(false),
             woken_by: Mutex::default(),
+            twin: Mutex::default(),
         });
         state.tasks.insert(id, cell.clone());
         drop(state);
@@ -429,7 +467,15 @@ impl Driver {
             timers: Mutex::default(),
             jobs: Jobs::default(),
             deadlocked: AtomicBool::new(false),
+            panics: AtomicUsize::new(0),
         });
+        if fault == ThreadIsLeft {
+            thread::spawn(|| {
+                loop {
+                    thread::park();
+                }
+            });
+        }
         let locals = Rc::new(Locals::new(&shared));
         Driver { shared, locals, polls: 0, idle: 0, waits: 0, broken: false }
     }
@@ -499,7 +545,9 @@ impl Driver {
             let woken = !busy && std::mem::take(&mut shared.lock().root_woken);
             if (woken || shared.is(RootIsPolledAlways)) && !shared.is(RootIsNeverPolled) {
                 shared.lock().in_root = true;
-                let poll = with(&IN_ROOT, || root.as_mut().poll(&mut Context::from_waker(&waker)));
+                let mut poll = || root.as_mut().poll(&mut Context::from_waker(&waker));
+                let poll = || if shared.is(RootPolledElsewhere) { elsewhere(poll) } else { poll() };
+                let poll = with(&IN_ROOT, poll);
                 shared.lock().in_root = false;
                 if poll.is_ready() || shared.is(DriveReturnsEarly) {
                     while shared.is(DriveRunsQueueDry) && self.run_one() {}

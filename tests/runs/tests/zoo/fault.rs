@@ -24,6 +24,7 @@ faults! {
     ClaimsTwoThreads "W44" "one thread, and two are claimed";
     EndIsGlobal "W45" "the end of one is the end of all";
 
+    RootPolledElsewhere "W31" "the root is polled on a thread of its own";
     RootNotWokenFromElsewhere "W32" "wakes of the root from other threads are lost";
     RootPanicIsKept "W33" "a panic of the root ends the drive, and nobody hears of it";
     RootPanicBreaksIt "W33" "after a panic of the root it cannot be driven again";
@@ -41,12 +42,14 @@ faults! {
     ForeignSpawnNotTold "R13" "a spawn from another thread does not wake the driver";
     SpawnInPollDeadlocks "R14" "the queue's lock is held while a task is polled";
     SpawnInDropDeadlocks "W84" "the queue's lock is held while a task is dropped at the end";
+    ThinStacks "R15" "tasks are polled with 64 KiB of stack";
     ForeignSpawnsRace "R16" "of tasks that two threads spawn at once one is lost";
     ForeignSpawnWaitsForPoll "R17" "a spawn from another thread waits for the end of a poll";
     QueueIsBounded "R17" "spawn waits for room in the queue";
     SpawnInPollNotTold "R18" "what a task spawns waits for something else to happen";
     BornAsleep "R19" "a task is not polled before it is woken";
 
+    TwoPollAtOnce "R21" "a wake from another thread during the poll polls the task there";
     PollsAnybody "R24" "a task is polled that nobody woke";
     OneWakerForAll "R24" "a wake wakes all";
     WakeInAPollPollsInline "R26" "a wake inside a poll polls the other task on the same stack";
@@ -69,7 +72,8 @@ faults! {
     ManyWakersLost "W16" "of wakes that two threads send at once both are lost";
     OnlyLatestWaker "W17" "only the waker of the latest poll wakes";
 
-    PanicEndsDriver "R51" "a panic of a task ends the drive";
+    PanicsRunOut "R51" "the tenth panic of a task ends the drive";
+    PanicEndsDriver "R52" "a panic of a task, in its destructor as well, ends the drive";
     PanicTakesOthersAlong "R53" "a panic of a task drops all others";
 
     OneAnInstant "R60" "two sleeps until one instant are one";
@@ -105,6 +109,7 @@ faults! {
     DropsUnderLock "R82" "tasks are dropped with the lock held, at the end";
     SpawnAfterEndLeaks "R84" "a task that is spawned after the end is leaked";
     SpawnAfterEndPolls "R84" "a task that is spawned after the end is polled";
+    ThreadIsLeft "R85" "a thread is left at the end";
     EndRunsQueue "R86" "the end polls what is in the queue";
     WakePollsAfterEnd "R86" "a wake after the end polls";
     ForgetsWhoIsWoken "R87" "a task that another thread has woken is leaked at the end";
@@ -122,6 +127,8 @@ faults! {
     ForeignLast "R97" "what other threads spawn is polled when the queue is empty";
     RootAlone "R98" "a root that has woken itself is polled again at once";
 
+    LocalPolledElsewhere "W21" "a local task that another thread has woken is polled elsewhere";
+    LocalLivesInItsWaker "W22" "the last waker, dropped elsewhere, drops the local task there";
     LocalWakesOnce "W23" "a local task can be woken once";
     LocalsAreBorrowed "W24" "the local tasks are borrowed during a poll";
     LocalsAreLeaked "W25" "local tasks are leaked at the end";

@@ -2,6 +2,7 @@
 
 use super::base::{Entry, Shared};
 use super::fault::Fault::*;
+use super::unsound::elsewhere;
 use allhome_rt::{LocalTask, SpawnLocal};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -30,6 +31,22 @@ struct LocalWaker {
     id: usize,
     queued: AtomicBool,
     wakes: AtomicUsize,
+    woken_elsewhere: AtomicBool,
+    /// Its last waker was dropped on another thread.
+    orphaned: AtomicBool,
+}
+
+impl LocalWaker {
+    fn new(shared: &Arc<Shared>, id: usize) -> Arc<LocalWaker> {
+        Arc::new(LocalWaker {
+            shared: shared.clone(),
+            id,
+            queued: AtomicBool::new(true),
+            wakes: AtomicUsize::new(0),
+            woken_elsewhere: AtomicBool::new(false),
+            orphaned: AtomicBool::new(false),
+        })
+    }
 }
 
 impl Wake for LocalWaker {
@@ -40,8 +57,30 @@ impl Wake for LocalWaker {
             LocalWakesOnce => self.wakes.fetch_add(1, SeqCst) > 0,
             _ => false,
         };
+        if !shared.at_home() {
+            self.woken_elsewhere.store(true, SeqCst);
+        }
         if !ignored && !self.queued.swap(true, SeqCst) && !shared.closed() {
             shared.push(Entry::Local(self.id), true);
+        }
+    }
+}
+
+/// The wakers of one poll: the last of them takes the task along, unless it wakes.
+struct Owner(Arc<LocalWaker>);
+
+impl Wake for Owner {
+    fn wake(self: Arc<Self>) {
+        self.0.clone().wake();
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let waker = &self.0;
+        if !waker.shared.at_home() && !waker.queued.swap(true, SeqCst) && !waker.shared.closed() {
+            waker.orphaned.store(true, SeqCst);
+            waker.shared.push(Entry::Local(waker.id), true);
         }
     }
 }
@@ -65,9 +104,17 @@ impl Locals {
         };
         let Some(mut task) = task else { return };
         waker.queued.store(false, SeqCst);
-        let own = Waker::from(waker);
+        if waker.orphaned.load(SeqCst) {
+            return elsewhere(|| drop(task));
+        }
+        let strays = self.shared.is(LocalPolledElsewhere) && waker.woken_elsewhere.load(SeqCst);
+        let own = match self.shared.fault {
+            LocalLivesInItsWaker => Waker::from(Arc::new(Owner(waker))),
+            _ => Waker::from(waker),
+        };
         self.polling.set(true);
-        let poll = || Pin::new(&mut task).poll(&mut Context::from_waker(&own));
+        let mut poll = || Pin::new(&mut task).poll(&mut Context::from_waker(&own));
+        let poll = || if strays { elsewhere(poll) } else { poll() };
         let poll = catch_unwind(AssertUnwindSafe(poll));
         self.polling.set(false);
         let pending = poll.is_ok_and(|poll| poll.is_pending());
@@ -107,8 +154,7 @@ impl SpawnLocal for Locals {
             return forget(task);
         }
         let id = self.next.replace(self.next.get() + 1);
-        let (queued, wakes) = (AtomicBool::new(true), AtomicUsize::new(0));
-        let waker = Arc::new(LocalWaker { shared: shared.clone(), id, queued, wakes });
+        let waker = LocalWaker::new(shared, id);
         self.tasks.borrow_mut().insert(id, (Some(task), waker));
         match shared.is(LocalSpawnPollsInline) {
             true => self.poll(id),
