@@ -3,111 +3,77 @@
 
 use allhome_conformance::{Candidate, Capabilities, Host, Root, Runtime};
 use allhome_rt::{Spawn, Task};
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::{Context, Wake, Waker};
 
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
+/// What the driver is sent: who is to be polled, with the task if it is new.
+type Turn = (Arc<Handle>, Option<Task>);
 
-#[derive(Default)]
-struct State {
-    ready: VecDeque<Arc<Handle>>,
-    /// All tasks that are not over; `None` while one is polled.
-    tasks: HashMap<usize, Option<Task>>,
-    last: usize,
-    closed: bool,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nobody panics with the lock held")
-    }
-}
-
-/// The waker of a task; that of the root has number 0. It knows the task and does not own it.
+/// The waker of a task. It knows the task's number and does not own it; the root's number is 0.
 struct Handle {
     id: usize,
     queued: AtomicBool,
-    shared: Arc<Shared>,
+    driver: Sender<Turn>,
 }
 
-impl Handle {
-    fn new(id: usize, shared: &Arc<Shared>) -> Arc<Handle> {
-        Arc::new(Handle { id, queued: AtomicBool::new(false), shared: shared.clone() })
-    }
+/// Makes one that is about to be queued.
+fn handle(id: usize, driver: &Sender<Turn>) -> Arc<Handle> {
+    Arc::new(Handle { id, queued: AtomicBool::new(true), driver: driver.clone() })
 }
 
 impl Wake for Handle {
     fn wake(self: Arc<Handle>) {
-        let shared = self.shared.clone();
-        let mut state = shared.lock();
-        if !state.closed && !self.queued.swap(true, SeqCst) {
-            state.ready.push_back(self);
-            shared.changed.notify_all();
+        if !self.queued.swap(true, SeqCst) {
+            // After the end nobody receives it, which is right: a wake does nothing then.
+            let _ = self.driver.send((self.clone(), None));
         }
     }
 }
 
-struct Spawner(Arc<Shared>);
+struct Spawner(Sender<Turn>);
 
 impl Spawn for Spawner {
     fn spawn(&self, task: Task) {
-        let mut state = self.0.lock();
-        if state.closed {
-            // With no lock held: what is destroyed with the task may spawn and wake.
-            drop(state);
-            return drop(task);
-        }
-        state.last += 1;
-        let id = state.last;
-        state.tasks.insert(id, Some(task));
-        drop(state);
-        Handle::new(id, &self.0).wake();
-    }
-
-    fn threads(&self) -> usize {
-        1
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        let first = (handle(NEXT.fetch_add(1, SeqCst), &self.0), Some(task));
+        // After the end it comes back, and the task is dropped here.
+        let _ = self.0.send(first);
     }
 }
 
-struct Mine(Arc<Shared>);
+/// The driver. The tasks are its own, so there is no lock that could be held while one is polled.
+struct Mine {
+    tasks: HashMap<usize, Task>,
+    sender: Sender<Turn>,
+    queue: Receiver<Turn>,
+}
 
 impl Host for Mine {
     fn runtime(&self) -> Runtime {
-        Runtime::new("mine", Spawner(self.0.clone()))
+        Runtime::new("mine", Spawner(self.sender.clone()))
     }
 
     fn block_on(&mut self, mut root: Root<'_>) {
-        Handle::new(0, &self.0).wake();
-        loop {
-            let idle = |state: &mut State| state.ready.is_empty();
-            let mut state = self.0.changed.wait_while(self.0.lock(), idle).expect("as in lock");
-            let Some(next) = state.ready.pop_front() else { continue };
-            drop(state);
+        let _ = self.sender.send((handle(0, &self.sender), None));
+        // For ever: the driver has a sender itself.
+        while let Ok((next, new)) = self.queue.recv() {
+            self.tasks.extend(new.map(|task| (next.id, task)));
             // Before the poll, so that a wake during it queues the task once more.
             next.queued.store(false, SeqCst);
             let waker = Waker::from(next.clone());
             let mut cx = Context::from_waker(&waker);
-            if next.id == 0 {
-                if root.as_mut().poll(&mut cx).is_ready() {
-                    return;
-                }
-                continue;
+            if next.id == 0 && root.as_mut().poll(&mut cx).is_ready() {
+                return;
             }
-            let task = self.0.lock().tasks.get_mut(&next.id).and_then(Option::take);
-            let Some(mut task) = task else { continue };
-            let poll = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut task).poll(&mut cx)));
-            if matches!(poll, Ok(Poll::Pending)) {
-                self.0.lock().tasks.insert(next.id, Some(task));
-            } else {
-                self.0.lock().tasks.remove(&next.id);
+            let Some(task) = self.tasks.get_mut(&next.id) else { continue };
+            let poll = || Pin::new(task).poll(&mut cx).is_pending();
+            if !catch_unwind(AssertUnwindSafe(poll)).unwrap_or(false) {
+                self.tasks.remove(&next.id);
             }
         }
     }
@@ -115,19 +81,22 @@ impl Host for Mine {
 
 impl Drop for Mine {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.closed = true;
-        state.ready.clear();
-        let tasks = std::mem::take(&mut state.tasks);
-        drop(state);
-        for task in tasks.into_values() {
+        let waiting = self.tasks.drain().map(|(_, task)| task);
+        // Asked for last: meanwhile destructors may spawn more of them.
+        let queued = self.queue.try_iter().filter_map(|(_, new)| new);
+        for task in waiting.chain(queued) {
+            // One destructor's panic spares no other task its own.
             let _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
         }
     }
 }
 
 fn main() -> std::process::ExitCode {
-    Candidate::new("mine", || Box::new(Mine(Arc::default())))
+    let start = || {
+        let (sender, queue) = channel();
+        Mine { tasks: HashMap::new(), sender, queue }
+    };
+    Candidate::new("mine", move || Box::new(start()))
         .declares(Capabilities::new().shutdown().joins_threads())
         .main()
 }
