@@ -52,11 +52,15 @@ impl<'a> Bench<'a> {
     }
 
     pub(crate) fn timer(&mut self) -> Arc<dyn Timer> {
-        self.host().runtime().timer().expect("a timer was declared").clone()
+        self.host()
+            .runtime()
+            .timer()
+            .expect("a timer is declared, and the runtime has none")
+            .clone()
     }
 
     pub(crate) fn local(&mut self) -> Rc<dyn SpawnLocal> {
-        self.host().local().expect("local tasks were declared")
+        self.host().local().expect("local tasks are declared, and the host has none")
     }
 
     pub(crate) fn drive(&mut self, root: impl Future<Output = ()>) {
@@ -80,7 +84,8 @@ impl OnRuntime {
     }
 
     pub(crate) fn job(&self, job: impl FnOnce() + Send + 'static) {
-        let pool: &dyn SpawnBlocking = self.0.blocking().expect("a blocking pool was declared");
+        let pool: &dyn SpawnBlocking =
+            self.0.blocking().expect("a blocking pool is declared, and the runtime has none");
         pool.spawn_blocking(Box::new(job));
     }
 }

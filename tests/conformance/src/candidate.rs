@@ -4,10 +4,11 @@ use crate::rule::{Need, Rule};
 use allhome_rt::{Runtime, SpawnLocal};
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
 
 /// The future that a case drives its runtime with.
@@ -124,6 +125,7 @@ impl Capabilities {
             Need::Local => self.local,
             Need::Shutdown => self.shutdown,
             Need::JoinsThreads => self.joins_threads,
+            Need::Threads => self.threads > 1,
         }
     }
 
@@ -231,11 +233,19 @@ impl Candidate {
         crate::suite::run([self])
     }
 
-    /// What it declares; if nothing, what a host of it visibly has. One that cannot even be started
-    /// has nothing, and fails by rule W41.
+    /// What it declares; if nothing, what a host of it visibly has. One that cannot even be started,
+    /// or never is, has nothing, and fails by rule W41.
     pub(crate) fn capabilities(&self) -> Capabilities {
-        let seen = || catch_unwind(AssertUnwindSafe(|| Capabilities::seen(&*(self.start)())));
-        self.declared.unwrap_or_else(|| seen().unwrap_or_default())
+        self.declared.unwrap_or_else(|| {
+            crate::bench::step("the candidate is started, to see what it has");
+            let (start, (sees, seen)) = (self.start.clone(), channel());
+            thread::spawn(move || {
+                crate::judge::quietly();
+                let seen = Capabilities::seen(&*start());
+                let _ = sees.send(seen);
+            });
+            seen.recv_timeout(self.limit).unwrap_or_default()
+        })
     }
 
     /// How long a rule may take. One that is known to hang is not waited for as long.

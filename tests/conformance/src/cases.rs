@@ -11,7 +11,7 @@ mod time;
 mod token;
 mod value;
 
-use crate::suite::Case;
+use crate::subject::Case;
 
 macro_rules! cases {
     ($($module:ident, $threads:literal: $($name:ident)*;)*) => {

@@ -1,18 +1,19 @@
-//! Runs one rule: on a thread of its own, or in a process of its own.
+//! Runs one rule or clause: on a thread of its own, or in a process of its own.
 //!
 //! A thread that hangs cannot be ended, a stack that overflows takes the process along, and what
 //! one rule leaves behind is not to disturb the next. So the suite runs its own binary again for
-//! each rule, with the rule's name in [`RULE`]. The child says on its standard output how far it
+//! each, with its name in [`RULE`]. The child says on its standard output how far it
 //! has got, and on its standard error what was wrong.
 
 use crate::bench::{Bench, Progress, STEP};
 use crate::candidate::{Candidate, Capabilities};
 use crate::report::Outcome;
 use crate::rule::Rule;
+use crate::subject::Subject;
 use std::cell::RefCell;
 use std::io::Read;
 use std::panic::{self, AssertUnwindSafe};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -22,7 +23,7 @@ use std::time::Duration;
 pub(crate) const RULE: &str = "ALLHOME_CONFORMANCE_RULE";
 
 /// A child's exit codes, apart from 0: the rule is broken; the rule hangs.
-const BROKEN: u8 = 101;
+const BROKEN: i32 = 101;
 const HANGS: i32 = 102;
 
 /// What came of a rule, and the last step that it took.
@@ -66,16 +67,19 @@ pub(crate) fn in_child(full_name: &str, limit: Duration) -> Judgement {
         .expect("the suite's own binary runs");
     let stdout = read(child.stdout.take());
     let stderr = read(child.stderr.take());
-    let code = wait(&mut child, limit + Duration::from_secs(5));
+    let status = wait(&mut child, limit + Duration::from_secs(5));
     let output = stdout.join().unwrap_or_default();
     let message = stderr.join().unwrap_or_default().trim().to_string();
     let step = output.lines().rev().find_map(|line| line.strip_prefix(STEP));
     let step = step.unwrap_or("none").to_string();
-    let outcome = match code {
-        Some(0) => Outcome::Pass,
-        Some(code) if code == i32::from(BROKEN) => Outcome::Fail(message),
-        None | Some(HANGS) => Outcome::Hang(format!("not done after {limit:?}")),
-        Some(code) => Outcome::Crash(format!("the process ended with {code}: {message}")),
+    let outcome = match status.map(|status| (status, status.code())) {
+        Some((_, Some(0))) => Outcome::Pass,
+        Some((_, Some(BROKEN))) => Outcome::Fail(message),
+        None | Some((_, Some(HANGS))) => Outcome::Hang(format!("not done after {limit:?}")),
+        Some((status, _)) => {
+            let text = format!("the process ended with {status}\n{message}");
+            Outcome::Crash(text.trim_end().to_string())
+        }
     };
     Judgement { outcome, step }
 }
@@ -90,13 +94,13 @@ fn read(from: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> 
     })
 }
 
-/// Waits for the child, and kills it if it does not end itself. A signal counts as code -1.
-fn wait(child: &mut Child, limit: Duration) -> Option<i32> {
+/// Waits for the child, and kills it if it does not end itself.
+fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
     let start = std::time::Instant::now();
     let mut pause = Duration::from_micros(500);
     while start.elapsed() < limit {
         if let Ok(Some(status)) = child.try_wait() {
-            return Some(status.code().unwrap_or(-1));
+            return Some(status);
         }
         thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(8));
@@ -106,17 +110,13 @@ fn wait(child: &mut Child, limit: Duration) -> Option<i32> {
     None
 }
 
-/// What a child process does: its rule, under a watchdog.
+/// What a child process does: its rule or clause, under a watchdog.
 pub(crate) fn child(full_name: &str, candidates: &[Candidate]) -> ExitCode {
-    let found = candidates.iter().find_map(|candidate| {
-        let name = full_name.strip_prefix(&candidate.name)?.strip_prefix("::")?;
-        Some((candidate, Rule::all().find(|rule| rule.name == name)?))
-    });
-    let Some((candidate, rule)) = found else {
+    let Some((candidate, subject)) = Subject::of(full_name, candidates) else {
         eprintln!("no rule {full_name}");
-        return ExitCode::from(BROKEN);
+        return ExitCode::FAILURE;
     };
-    let limit = candidate.limit_of(rule);
+    let limit = subject.limit(candidate);
     thread::spawn(move || {
         thread::sleep(limit);
         // If this hangs as well, the parent has a limit of its own.
@@ -124,11 +124,11 @@ pub(crate) fn child(full_name: &str, candidates: &[Candidate]) -> ExitCode {
     });
     Progress::default().enter(false, true);
     let declared = candidate.capabilities();
-    match caught(|| (rule.run)(&mut Bench::new(candidate, declared))) {
+    match caught(|| subject.run(candidate, declared)) {
         Ok(()) => std::process::exit(0),
         Err(message) => {
             eprintln!("{message}");
-            std::process::exit(i32::from(BROKEN))
+            std::process::exit(BROKEN)
         }
     }
 }

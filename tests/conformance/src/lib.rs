@@ -42,14 +42,16 @@
 //!
 //! # What is run, and how
 //!
-//! Each rule runs in a process of its own, which is the test's own binary once more: a rule that
-//! hangs, or takes the process along, is a failed rule, and its last step is told. A rule about a
-//! capability that is not declared is skipped, visibly. MUST rules fail the run, SHOULD rules do with
+//! Each rule and each clause runs in a process of its own, which is the test's own binary once more:
+//! one that hangs, or takes the process along, has failed, and its last step is told. A rule about a
+//! capability that is not declared is skipped, visibly. When the candidate cannot be started (`w41`)
+//! or does not drive its root (`w42`), nothing else is asked. MUST rules fail the run, SHOULD rules do with
 //! `--strict` only. A [deviation](Candidate::deviates) is told with its reason; one that is none
 //! fails.
 //!
 //! The arguments are libtest's, so filters, `--list` and nextest work, and two more: `--strict`, and
-//! `--report text`, `json` or `junit`, with which the report is all that is printed.
+//! `--report text`, `json` or `junit`, with which the report is all that is printed. Nextest passes on
+//! neither: there, `ALLHOME_CONFORMANCE_STRICT=1` does what `--strict` does.
 //!
 //! # The JSON report
 //!
@@ -58,10 +60,10 @@
 //! | `suite` | the version of this crate |
 //! | `strict`, `passed` | booleans |
 //! | `candidates[].name`, `.threads`, `.declares` | a string, a number, a list of capabilities |
-//! | `candidates[].summary` | how many `pass`, `must` and `should` (that fail), `known`, `skipped` |
+//! | `candidates[].summary` | how many `pass`, `must` and `should` (that fail), `known`, `skipped` (with those that are `unasked`) |
 //! | `candidates[].rules[].id`, `.name`, `.group` | `R31`, `r31_wake_during_own_poll`, `wake` |
 //! | `.level` | `MUST` or `SHOULD` |
-//! | `.outcome` | `pass`, `fail`, `hang`, `crash`, `skipped`, `known` (a deviation), `surprise` (a deviation that holds) |
+//! | `.outcome` | `pass`, `fail`, `hang`, `crash`, `skipped`, `unasked`, `known` (a deviation), `surprise` (a deviation that holds) |
 //! | `.message`, `.step`, `.cause` | what was seen, the last step, the most likely cause |
 //! | `.millis` | how long it took, in milliseconds |
 
@@ -75,6 +77,7 @@ mod probe;
 mod report;
 mod rule;
 mod rules;
+mod subject;
 mod suite;
 
 pub use allhome_rt::Runtime;

@@ -19,6 +19,8 @@ pub enum Outcome {
     Crash(String),
     /// It was not run: the capability is not declared.
     Skipped(Need),
+    /// It was not run: the rule of this name, on which all others rest, does not hold.
+    Unasked(&'static str),
     /// It does not hold, as is known: the reason that the candidate gives.
     Known(String),
     /// It holds although it is listed as a deviation.
@@ -34,6 +36,7 @@ impl Outcome {
             Outcome::Hang(_) => "hang",
             Outcome::Crash(_) => "crash",
             Outcome::Skipped(_) => "skipped",
+            Outcome::Unasked(_) => "unasked",
             Outcome::Known(_) => "known",
             Outcome::Surprise(_) => "surprise",
         }
@@ -44,6 +47,7 @@ impl Outcome {
         match self {
             Outcome::Pass => String::new(),
             Outcome::Skipped(need) => format!("not declared: {need}"),
+            Outcome::Unasked(rule) => format!("not asked, because {rule} does not hold"),
             Outcome::Surprise(reason) => {
                 format!("holds, although it is listed as a deviation ({reason}): take it off")
             }
@@ -96,10 +100,17 @@ impl Verdict {
     fn explained(&self) -> String {
         let Verdict { candidate, name, level, outcome, step, cause, .. } = self;
         let mut text = format!(
-            "{candidate}::{name} ({level}): {}: {}\n  last step: {step}",
+            "{candidate}::{name} ({level}): {}: {}",
             outcome.word().to_uppercase(),
             outcome.message().replace('\n', "\n  "),
         );
+        let label = match outcome {
+            Outcome::Hang(_) => "waits for",
+            _ => "last step",
+        };
+        if !step.is_empty() {
+            let _ = write!(text, "\n  {label}: {step}");
+        }
         if outcome.is_broken() && !cause.is_empty() {
             let _ = write!(text, "\n  most likely: {cause}");
         }
@@ -232,12 +243,19 @@ impl fmt::Display for Report {
         }
         for verdict in &self.verdicts {
             match verdict.outcome {
-                Outcome::Pass | Outcome::Skipped(_) => {}
+                Outcome::Pass | Outcome::Skipped(_) | Outcome::Unasked(_) => {}
                 Outcome::Known(ref reason) => {
                     let Verdict { candidate, name, level, .. } = verdict;
                     writeln!(f, "{candidate}::{name} ({level}): known: {reason}")?;
                 }
                 _ => writeln!(f, "{}", verdict.explained())?,
+            }
+        }
+        for (name, _) in &self.candidates {
+            let unasked =
+                self.of(name).filter(|verdict| matches!(verdict.outcome, Outcome::Unasked(_)));
+            if let Some(first) = unasked.clone().next() {
+                writeln!(f, "{name}: {} {}", unasked.count(), first.outcome.message())?;
             }
         }
         Ok(())
@@ -260,7 +278,7 @@ impl Tally {
             *match (&verdict.outcome, verdict.level) {
                 (Outcome::Pass, _) => &mut tally.pass,
                 (Outcome::Known(_), _) => &mut tally.known,
-                (Outcome::Skipped(_), _) => &mut tally.skipped,
+                (Outcome::Skipped(_) | Outcome::Unasked(_), _) => &mut tally.skipped,
                 // A list that is not true is the candidate's own failure, whatever the rule.
                 (Outcome::Surprise(_), _) | (_, Level::Must) => &mut tally.must,
                 (_, Level::Should) => &mut tally.should,

@@ -25,6 +25,9 @@ pub enum Need {
     Shutdown,
     /// [`Capabilities::joins_threads`](crate::Capabilities::joins_threads).
     JoinsThreads,
+    /// More [`Capabilities::threads`](crate::Capabilities::threads) than one. No rule needs them;
+    /// some clauses of the core do.
+    Threads,
 }
 
 /// A rule of a runtime, or a clause of the core. docs/SPEC.md has it under its [`id`](Rule::id).
@@ -108,6 +111,7 @@ impl fmt::Display for Need {
             Need::Local => "local",
             Need::Shutdown => "shutdown",
             Need::JoinsThreads => "joins_threads",
+            Need::Threads => "threads",
         })
     }
 }

@@ -1,29 +1,15 @@
-//! The harness: one trial a rule or clause, each on a fresh runtime, under a watchdog.
+//! The harness: one trial a rule or clause, each on a fresh runtime, in a process of its own.
 
-use crate::candidate::{Candidate, Capabilities, Deviation, Host, Root, Start};
-use crate::cases::CASES;
+use crate::candidate::{Candidate, Capabilities, Deviation, Host};
 use crate::judge::{self, Judgement};
 use crate::report::{Outcome, Report, Verdict};
-use crate::rule::{Level, Rule, id};
-use allhome_rt::Runtime;
+use crate::rule::{Rule, id};
+use crate::subject::{GROUND, Subject};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-/// A clause of the core that can be tested on any runtime.
-pub(crate) struct Case {
-    pub(crate) name: &'static str,
-    pub(crate) group: &'static str,
-    pub(crate) run: fn(Runtime) -> Root<'static>,
-    /// How many tasks the runtime must be able to poll at once.
-    pub(crate) threads: usize,
-}
-
-/// How long a case may take before it counts as hanging: far more than any needs.
-const LIMIT: Duration = Duration::from_secs(120);
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
 /// Runs the suite on one runtime that declares what its host visibly has: the short form of
 /// [`Candidate::main`].
@@ -51,6 +37,12 @@ pub fn run(candidates: impl IntoIterator<Item = Candidate>) -> ExitCode {
         // The report is all that is printed.
         arguments.logfile = Some(if cfg!(windows) { "NUL" } else { "/dev/null" }.into());
     }
+    // Looked at once: a candidate may not start.
+    let declared = |candidate: Candidate| {
+        let declared = candidate.capabilities();
+        candidate.declares(declared)
+    };
+    let candidates: Vec<_> = candidates.into_iter().map(declared).collect();
     let report = Arc::new(Mutex::new(Report::new(&candidates, own.strict)));
     let trials = candidates.iter().flat_map(|candidate| trials(candidate, &report, &arguments));
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
@@ -71,9 +63,9 @@ pub fn run(candidates: impl IntoIterator<Item = Candidate>) -> ExitCode {
 
 /// Where a verdict stands in a report: trials run side by side.
 fn place(candidate: &str, name: &str, candidates: &[Candidate]) -> (usize, usize) {
-    let names = Rule::all().map(|rule| rule.name).chain(CASES.iter().map(|case| case.name));
-    let of_candidate = candidates.iter().position(|other| other.name == candidate);
-    (of_candidate.unwrap_or(0), { names }.position(|other| other == name).unwrap_or(0))
+    let place = candidates.iter().position(|other| other.name == candidate).unwrap_or(0);
+    let mut subjects = Subject::all(&candidates[place]);
+    (place, subjects.position(|subject| subject.name() == name).unwrap_or(0))
 }
 
 impl Candidate {
@@ -93,7 +85,7 @@ impl Candidate {
         let declared = self.capabilities();
         for rule in Rule::all().filter(|rule| rules(rule)) {
             let judge = || judge::in_process(rule, self, declared, true);
-            report.verdicts.push(verdict(self, rule, declared, judge));
+            report.verdicts.push(verdict(self, Subject::Rule(rule), declared, judge));
         }
         judge::SILENT.fetch_sub(1, Ordering::SeqCst);
         report
@@ -107,8 +99,10 @@ enum Format {
     Junit,
 }
 
+/// The variable that does what `--strict` does, for runners that pass on no arguments.
+const STRICT: &str = "ALLHOME_CONFORMANCE_STRICT";
+
 /// The arguments that libtest does not know.
-#[derive(Default)]
 struct Own {
     format: Option<Format>,
     strict: bool,
@@ -116,7 +110,9 @@ struct Own {
 
 impl Own {
     fn parse(all: impl Iterator<Item = String>) -> Result<(Own, Arguments), String> {
-        let (mut own, mut rest, mut all) = (Own::default(), Vec::new(), all);
+        let strict =
+            std::env::var_os(STRICT).is_some_and(|value| !value.is_empty() && value != "0");
+        let (mut own, mut rest, mut all) = (Own { format: None, strict }, Vec::new(), all);
         while let Some(argument) = all.next() {
             let format = match argument.strip_prefix("--report") {
                 Some("") => all.next().unwrap_or_default(),
@@ -154,17 +150,28 @@ fn asked_for(arguments: &Arguments, name: &str) -> bool {
 fn trials(candidate: &Candidate, report: &Arc<Mutex<Report>>, arguments: &Arguments) -> Vec<Trial> {
     let declared = candidate.capabilities();
     let strict = report.lock().unwrap_or_else(PoisonError::into_inner).strict;
-    let rules = Rule::all().filter(|_| candidate.rules).map(|rule| {
-        let full_name = format!("{}::{}", candidate.name, rule.name);
-        let lacks = declared.lacks(rule).is_some();
+    // With one trial alone, as nextest asks, there is nothing that could be left out.
+    let ground = (candidate.rules && !arguments.exact).then(|| Arc::new(OnceLock::new()));
+    let trials = Subject::all(candidate).map(|subject| {
+        let full_name = format!("{}::{}", candidate.name, subject.name());
+        let lacks = subject.lacks(declared).is_some();
         if lacks && asked_for(arguments, &full_name) && !arguments.list {
-            let verdict = verdict(candidate, rule, declared, || unreachable!("it is skipped"));
+            let verdict = verdict(candidate, subject, declared, || unreachable!("it is skipped"));
             report.lock().unwrap_or_else(PoisonError::into_inner).verdicts.push(verdict);
         }
-        let (candidate, report) = (candidate.clone(), report.clone());
+        let (candidate, report, ground) = (candidate.clone(), report.clone(), ground.clone());
         let trial = Trial::ignorable_test(full_name.clone(), move || {
-            let judge = || judge::in_child(&full_name, candidate.limit_of(rule));
-            let verdict = verdict(&candidate, rule, declared, judge);
+            let broken = match &ground {
+                Some(ground) if !GROUND.contains(&subject.name()) => {
+                    *ground.get_or_init(|| broken_ground(&candidate))
+                }
+                _ => None,
+            };
+            let judge = || match broken {
+                Some(rule) => Judgement { outcome: Outcome::Unasked(rule), step: String::new() },
+                None => judge::in_child(&full_name, subject.limit(&candidate)),
+            };
+            let verdict = verdict(&candidate, subject, declared, judge);
             let (fails, passes) = (verdict.fails(strict), verdict.outcome == Outcome::Pass);
             let said = verdict.said();
             if !lacks {
@@ -178,45 +185,35 @@ fn trials(candidate: &Candidate, report: &Arc<Mutex<Report>>, arguments: &Argume
         });
         trial.with_ignored_flag(lacks)
     });
-    let cases = CASES.iter().map(|case| {
-        let name = format!("{}::{}", candidate.name, case.name);
-        let (candidate, report) = (candidate.clone(), report.clone());
-        let trial = Trial::test(name, move || {
-            let start = Instant::now();
-            let result = judge::caught(|| watched(case, &candidate.start));
-            let outcome = result.clone().map_or_else(Outcome::Fail, |()| Outcome::Pass);
-            let verdict = Verdict {
-                candidate: candidate.name,
-                id: id(case.name),
-                name: case.name,
-                group: case.group,
-                level: Level::Must,
-                outcome,
-                step: String::new(),
-                cause: "",
-                time: start.elapsed(),
-            };
-            report.lock().unwrap_or_else(PoisonError::into_inner).verdicts.push(verdict);
-            result.map_err(Failed::from)
-        });
-        trial.with_ignored_flag(case.threads > declared.threads)
-    });
-    rules.chain(cases).collect()
+    trials.collect()
 }
 
-/// Runs a rule, if it is declared, and looks whether the candidate has said that it breaks it.
+/// The first of the rules that all others rest on that does not hold, and not for a known reason.
+fn broken_ground(candidate: &Candidate) -> Option<&'static str> {
+    let rules = Rule::all().filter(|rule| GROUND.contains(&rule.name));
+    let mut unknown = rules.filter(|rule| candidate.known(&rule.id()).is_none());
+    let broken = unknown.find(|rule| {
+        let full_name = format!("{}::{}", candidate.name, rule.name);
+        judge::in_child(&full_name, candidate.limit_of(rule)).outcome.is_broken()
+    });
+    broken.map(|rule| rule.name)
+}
+
+/// Judges, if all that is needed is declared, and looks whether the candidate has said that it
+/// breaks this.
 fn verdict(
     candidate: &Candidate,
-    rule: &Rule,
+    subject: Subject,
     declared: Capabilities,
     judge: impl FnOnce() -> Judgement,
 ) -> Verdict {
     let start = Instant::now();
-    let Judgement { outcome, step } = match declared.lacks(rule) {
+    let Judgement { outcome, step } = match subject.lacks(declared) {
         Some(need) => Judgement { outcome: Outcome::Skipped(need), step: String::new() },
         None => judge(),
     };
-    let outcome = match (candidate.known(&rule.id()), outcome) {
+    let id = id(subject.name());
+    let outcome = match (candidate.known(&id), outcome) {
         (Some(Deviation { reason, sometimes: false, .. }), Outcome::Pass) => {
             Outcome::Surprise(reason.clone())
         }
@@ -227,31 +224,13 @@ fn verdict(
     };
     Verdict {
         candidate: candidate.name.clone(),
-        id: rule.id(),
-        name: rule.name,
-        group: rule.group,
-        level: rule.level,
+        id,
+        name: subject.name(),
+        group: subject.group(),
+        level: subject.level(),
         outcome,
         step,
-        cause: rule.cause,
+        cause: subject.cause(),
         time: start.elapsed(),
     }
-}
-
-/// Runs a case; a case that hangs ends the process with its name, because nothing less would end
-/// the case.
-fn watched(case: &'static Case, start: &Start) {
-    let (done, watch) = channel::<()>();
-    let dog = std::thread::spawn(move || {
-        if watch.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
-            eprintln!("{} hangs: not done after {LIMIT:?}", case.name);
-            std::process::exit(101);
-        }
-    });
-    let mut host = start();
-    let root = (case.run)(host.runtime());
-    host.block_on(root);
-    drop(host);
-    drop(done);
-    let _ = dog.join();
 }

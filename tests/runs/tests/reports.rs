@@ -3,10 +3,17 @@
 use serde_json::Value;
 use std::process::{Command, Output};
 
+fn impostor(way: &str, arguments: &[&str]) -> Command {
+    let mut impostor = Command::new(env!("CARGO_BIN_EXE_impostor"));
+    impostor.env("IMPOSTOR", way).env_remove(STRICT).args(arguments);
+    impostor
+}
+
+const STRICT: &str = "ALLHOME_CONFORMANCE_STRICT";
+
 /// Runs the suite on an impostor.
 fn run(way: &str, arguments: &[&str]) -> Output {
-    let mut impostor = Command::new(env!("CARGO_BIN_EXE_impostor"));
-    impostor.env("IMPOSTOR", way).args(arguments).output().expect("it runs")
+    impostor(way, arguments).output().expect("it runs")
 }
 
 fn text(output: &Output) -> String {
@@ -41,6 +48,14 @@ fn candidate_that_cannot_be_started() {
 }
 
 #[test]
+fn candidate_that_never_starts() {
+    // It declares nothing, so that it is looked at first: that hangs as well.
+    let (rule, passed) = rule("never starts", "w41_is_started", &[]);
+    assert_says(&rule, "hang", "step", "the candidate is started");
+    assert!(!passed);
+}
+
+#[test]
 fn candidate_that_never_drives() {
     let (rule, passed) = rule("never drives", "w42_drives_its_root", &[]);
     assert_says(&rule, "hang", "step", "a root is driven that is ready at once");
@@ -69,6 +84,16 @@ fn rule_without_threads(more: &[&str]) -> (Value, bool) {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn nextest_is_strict_by_a_variable() {
+    let one = ["--exact", "impostor::r85_threads_are_gone", "--nocapture"];
+    for (value, passes) in [("", true), ("0", true), ("1", false)] {
+        let output = impostor("leaks threads", &one).env(STRICT, value).output().expect("it runs");
+        assert_eq!(output.status.success(), passes, "{value:?}");
+    }
+}
+
+#[test]
 fn candidate_that_lies_about_its_capabilities() {
     let (rule, passed) = rule("lies", "w43_has_what_it_declares", &[]);
     assert_says(&rule, "fail", "message", "declares local, and its host has none");
@@ -79,7 +104,20 @@ fn candidate_that_lies_about_its_capabilities() {
 fn candidate_that_takes_the_process_along() {
     let (rule, passed) = rule("crashes", "w42_drives_its_root", &[]);
     assert_says(&rule, "crash", "step", "a root is driven that is ready at once");
+    assert_says(&rule, "crash", "message", "the process ended with");
     assert!(!passed);
+}
+
+#[test]
+fn nothing_else_is_asked_of_a_candidate_that_does_not_drive() {
+    // A second of waiting for the one rule, and not for each of all.
+    let table = text(&run("drives for ever", &["--report=text"]));
+    let failed: Vec<_> = table.lines().filter(|line| line.starts_with("impostor::")).collect();
+    assert_eq!(failed.len(), 1, "{table}");
+    assert!(failed[0].starts_with("impostor::w42_drives_its_root (MUST): HANG"), "{table}");
+    assert!(table.contains("  waits for: the root is polled, and is ready"), "{table}");
+    assert!(table.contains("not asked, because w42_drives_its_root does not hold"), "{table}");
+    assert!(!run("drives for ever", &[]).status.success());
 }
 
 #[test]
@@ -117,6 +155,43 @@ fn reports_for_people_and_for_ci() {
     assert_eq!(xml.matches("<failure ").count(), 1, "{xml}");
     assert!(xml.contains("tests=\"5\" failures=\"1\" skipped=\"0\""), "{xml}");
     assert!(xml.trim_end().ends_with("</testsuites>"), "{xml}");
+}
+
+/// Each outcome once, in a report that is as documented: whoever reads it by program relies on that.
+#[test]
+fn json_has_the_shape_that_is_documented() {
+    let shapes = [
+        ("lies", "w43_has_what_it_declares"),
+        ("never drives", "w42_drives_its_root"),
+        ("never drives", "r31_wake_during_own_poll"),
+        ("crashes", "w42_drives_its_root"),
+        ("lies and says so", "w43_has_what_it_declares"),
+        ("is better than it says", "w42_drives_its_root"),
+        ("", "w28_none_is_lost"),
+        ("", "r12_spawn_does_not_poll_inline"),
+        ("", "o01_home_means_destroyed"),
+    ];
+    let shapes = shapes.map(|(way, name)| {
+        let output = run(way, &["--report", "json", &format!("impostor::{name}")]);
+        let mut report: Value = serde_json::from_str(&text(&output)).expect("the report is JSON");
+        for rule in report["candidates"][0]["rules"].as_array_mut().expect("rules") {
+            assert!(rule["millis"].is_u64(), "{rule}");
+            rule["millis"] = 0.into();
+            let message = rule["message"].as_str().expect("a message");
+            // Without the place, which changes with every edit, and the system's name of a signal.
+            let message = message.split_once(":\n").map_or(message, |(_, message)| message);
+            let message = message.split(" signal:").next().expect("text").to_string();
+            rule["message"] = message.into();
+        }
+        report
+    });
+    let shapes = serde_json::to_string_pretty(&shapes).expect("JSON") + "\n";
+    if std::env::var_os("RENEW").is_some() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reports/shape.json");
+        std::fs::write(file, &shapes).expect("the file is written");
+    }
+    let known = include_str!("reports/shape.json");
+    assert!(shapes == known, "if this is meant, renew it with RENEW=1, and tell of it: {shapes}");
 }
 
 #[test]

@@ -26,9 +26,7 @@ impl Host for Impostor {
             _ => block_on(root),
         }
         if matches!(&*self.way, "never drives" | "drives for ever") {
-            loop {
-                thread::park();
-            }
+            for_ever();
         }
     }
 }
@@ -39,14 +37,18 @@ impl Drop for Impostor {
     }
 }
 
+fn for_ever() -> ! {
+    loop {
+        thread::park();
+    }
+}
+
 fn start(way: &str) -> Box<dyn Host> {
     assert!(way != "panics", "no threads today");
-    if way == "leaks threads" {
-        thread::spawn(|| {
-            loop {
-                thread::park();
-            }
-        });
+    match way {
+        "leaks threads" => drop(thread::spawn(|| for_ever())),
+        "never starts" => for_ever(),
+        _ => {}
     }
     Box::new(Impostor { pool: ThreadPool::new(1).expect("threads"), way: way.into() })
 }
@@ -70,5 +72,9 @@ fn main() -> ExitCode {
             Candidate::new("impostor", move || start(&way))
         }
     };
-    candidate.declares(declared.blocking()).limit(Duration::from_millis(1_500)).main()
+    let candidate = candidate.limit(Duration::from_millis(1_500));
+    if way == "never starts" {
+        return candidate.main();
+    }
+    candidate.declares(declared.blocking()).main()
 }

@@ -1,0 +1,105 @@
+//! What a candidate is asked: a rule of a runtime, or a clause of the core.
+
+use crate::bench::{Bench, step};
+use crate::candidate::{Candidate, Capabilities, Root};
+use crate::cases::CASES;
+use crate::rule::{Level, Need, Rule};
+use allhome_rt::Runtime;
+use std::time::Duration;
+
+/// A clause of the core that can be tested on any runtime.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) group: &'static str,
+    pub(crate) run: fn(Runtime) -> Root<'static>,
+    /// How many tasks the runtime must be able to poll at once.
+    pub(crate) threads: usize,
+}
+
+/// A rule or a clause.
+#[derive(Clone, Copy)]
+pub(crate) enum Subject {
+    Rule(&'static Rule),
+    Clause(&'static Case),
+}
+
+/// Rules that everything else rests on: when one is broken, the rest says nothing more.
+pub(crate) const GROUND: &[&str] = &["w41_is_started", "w42_drives_its_root"];
+
+impl Subject {
+    /// Everything that this candidate is asked, in order.
+    pub(crate) fn all(candidate: &Candidate) -> impl Iterator<Item = Subject> + use<> {
+        let asked = candidate.rules;
+        let rules = Rule::all().filter(move |_| asked).map(Subject::Rule);
+        rules.chain(CASES.iter().map(Subject::Clause))
+    }
+
+    /// The candidate and the subject of a trial's name.
+    pub(crate) fn of<'a>(
+        full_name: &str,
+        candidates: &'a [Candidate],
+    ) -> Option<(&'a Candidate, Subject)> {
+        candidates.iter().find_map(|candidate| {
+            let name = full_name.strip_prefix(&candidate.name)?.strip_prefix("::")?;
+            Some((candidate, Subject::all(candidate).find(|subject| subject.name() == name)?))
+        })
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Subject::Rule(rule) => rule.name,
+            Subject::Clause(case) => case.name,
+        }
+    }
+
+    pub(crate) fn group(self) -> &'static str {
+        match self {
+            Subject::Rule(rule) => rule.group,
+            Subject::Clause(case) => case.group,
+        }
+    }
+
+    pub(crate) fn level(self) -> Level {
+        match self {
+            Subject::Rule(rule) => rule.level,
+            Subject::Clause(_) => Level::Must,
+        }
+    }
+
+    /// The most likely cause of a failure, where it is known what that is.
+    pub(crate) fn cause(self) -> &'static str {
+        match self {
+            Subject::Rule(rule) => rule.cause,
+            Subject::Clause(_) => "",
+        }
+    }
+
+    /// The first capability that it needs and that is not declared.
+    pub(crate) fn lacks(self, declared: Capabilities) -> Option<Need> {
+        match self {
+            Subject::Rule(rule) => declared.lacks(rule),
+            Subject::Clause(case) => (case.threads > declared.threads).then_some(Need::Threads),
+        }
+    }
+
+    /// How long it may take. A clause may have many children, and so four times as long as a rule.
+    pub(crate) fn limit(self, candidate: &Candidate) -> Duration {
+        match self {
+            Subject::Rule(rule) => candidate.limit_of(rule),
+            Subject::Clause(_) => candidate.limit * 4,
+        }
+    }
+
+    pub(crate) fn run(self, candidate: &Candidate, declared: Capabilities) {
+        match self {
+            Subject::Rule(rule) => (rule.run)(&mut Bench::new(candidate, declared)),
+            Subject::Clause(case) => {
+                let mut bench = Bench::new(candidate, declared);
+                let root = (case.run)(bench.host().runtime());
+                step("the clause is driven");
+                bench.host().block_on(root);
+                bench.shut_down();
+            }
+        }
+    }
+}
