@@ -12,6 +12,7 @@ mod manner;
 mod program;
 mod root;
 mod stepped;
+pub mod table;
 
 pub use clock::{Clock, SECOND, in_body, world};
 pub use hold::{Hold, within};
