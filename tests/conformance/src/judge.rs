@@ -22,11 +22,15 @@ use std::time::Duration;
 /// The variable that tells a child process which rule to run.
 pub(crate) const RULE: &str = "ALLHOME_CONFORMANCE_RULE";
 
+/// The variable that tells it how long the rule may take, in milliseconds.
+const WITHIN: &str = "ALLHOME_CONFORMANCE_WITHIN";
+
 /// A child's exit codes, apart from 0: the rule is broken; the rule hangs.
 const BROKEN: i32 = 101;
 const HANGS: i32 = 102;
 
 /// What came of a rule, and the last step that it took.
+#[derive(Clone)]
 pub(crate) struct Judgement {
     pub(crate) outcome: Outcome,
     pub(crate) step: String,
@@ -60,6 +64,7 @@ pub(crate) fn in_child(full_name: &str, limit: Duration) -> Judgement {
     let program = std::env::current_exe().expect("a running program has a path");
     let mut child = Command::new(program)
         .env(RULE, full_name)
+        .env(WITHIN, limit.as_millis().to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -116,7 +121,8 @@ pub(crate) fn child(full_name: &str, candidates: &[Candidate]) -> ExitCode {
         eprintln!("no rule {full_name}");
         return ExitCode::FAILURE;
     };
-    let limit = subject.limit(candidate);
+    let within = std::env::var(WITHIN).ok().and_then(|millis| millis.parse().ok());
+    let limit = within.map_or(subject.limit(candidate), Duration::from_millis);
     thread::spawn(move || {
         thread::sleep(limit);
         // If this hangs as well, the parent has a limit of its own.

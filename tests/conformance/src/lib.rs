@@ -44,10 +44,12 @@
 //!
 //! Each rule and each clause runs in a process of its own, which is the test's own binary once more:
 //! one that hangs, or takes the process along, has failed, and its last step is told. A rule about a
-//! capability that is not declared is skipped, visibly. When the candidate cannot be started (`w41`)
-//! or does not drive its root (`w42`), nothing else is asked. MUST rules fail the run, SHOULD rules do with
-//! `--strict` only. A [deviation](Candidate::deviates) is told with its reason; one that is none
-//! fails.
+//! capability that is not declared is skipped, visibly. When the candidate cannot be started (`w41`),
+//! does not drive its root (`w42`) or polls no task (`r19`), what rests on that is not asked, and one
+//! that has hung is waited for less long: an executor in the making has its report soon.
+//!
+//! MUST rules fail the run, SHOULD rules do with `--strict` only. A [deviation](Candidate::deviates)
+//! is told with its reason; one that is none fails.
 //!
 //! The arguments are libtest's, so filters, `--list` and nextest work, and two more: `--strict`, and
 //! `--report text`, `json` or `junit`, with which the report is all that is printed. Nextest passes on
@@ -72,6 +74,7 @@
 mod bench;
 mod candidate;
 mod cases;
+mod course;
 mod judge;
 mod probe;
 mod report;

@@ -19,7 +19,7 @@ pub enum Outcome {
     Crash(String),
     /// It was not run: the capability is not declared.
     Skipped(Need),
-    /// It was not run: the rule of this name, on which all others rest, does not hold.
+    /// It was not run: the rule of this name, on which it rests, does not hold.
     Unasked(&'static str),
     /// It does not hold, as is known: the reason that the candidate gives.
     Known(String),

@@ -23,8 +23,8 @@ pub(crate) enum Subject {
     Clause(&'static Case),
 }
 
-/// Rules that everything else rests on: when one is broken, the rest says nothing more.
-pub(crate) const GROUND: &[&str] = &["w41_is_started", "w42_drives_its_root"];
+/// Rules that others rest on: that it is started, drives its root, and polls a task.
+const GROUND: &[&str] = &["w41_is_started", "w42_drives_its_root", "r19_first_poll_needs_no_wake"];
 
 impl Subject {
     /// Everything that this candidate is asked, in order.
@@ -52,6 +52,10 @@ impl Subject {
         }
     }
 
+    pub(crate) fn id(self) -> String {
+        crate::rule::id(self.name())
+    }
+
     pub(crate) fn group(self) -> &'static str {
         match self {
             Subject::Rule(rule) => rule.group,
@@ -72,6 +76,20 @@ impl Subject {
             Subject::Rule(rule) => rule.cause,
             Subject::Clause(_) => "",
         }
+    }
+
+    /// The rules without which it says nothing more. Some are about the root alone, or hold of tasks
+    /// that are dropped.
+    pub(crate) fn rests_on(self) -> &'static [&'static str] {
+        match &*self.id() {
+            "W41" | "W42" | "W43" => &[],
+            "W32" | "W34" | "W37" | "W38" | "R11" | "R16" | "R19" => &GROUND[..2],
+            _ => GROUND,
+        }
+    }
+
+    pub(crate) fn is_ground(self) -> bool {
+        GROUND.contains(&self.name())
     }
 
     /// The first capability that it needs and that is not declared.

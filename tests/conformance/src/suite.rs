@@ -1,14 +1,15 @@
 //! The harness: one trial a rule or clause, each on a fresh runtime, in a process of its own.
 
 use crate::candidate::{Candidate, Capabilities, Deviation, Host};
+use crate::course::Course;
 use crate::judge::{self, Judgement};
 use crate::report::{Outcome, Report, Verdict};
-use crate::rule::{Rule, id};
-use crate::subject::{GROUND, Subject};
+use crate::rule::Rule;
+use crate::subject::Subject;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// Runs the suite on one runtime that declares what its host visibly has: the short form of
@@ -150,8 +151,7 @@ fn asked_for(arguments: &Arguments, name: &str) -> bool {
 fn trials(candidate: &Candidate, report: &Arc<Mutex<Report>>, arguments: &Arguments) -> Vec<Trial> {
     let declared = candidate.capabilities();
     let strict = report.lock().unwrap_or_else(PoisonError::into_inner).strict;
-    // With one trial alone, as nextest asks, there is nothing that could be left out.
-    let ground = (candidate.rules && !arguments.exact).then(|| Arc::new(OnceLock::new()));
+    let course = Arc::new(Course::new(candidate.clone(), arguments.exact));
     let trials = Subject::all(candidate).map(|subject| {
         let full_name = format!("{}::{}", candidate.name, subject.name());
         let lacks = subject.lacks(declared).is_some();
@@ -159,19 +159,9 @@ fn trials(candidate: &Candidate, report: &Arc<Mutex<Report>>, arguments: &Argume
             let verdict = verdict(candidate, subject, declared, || unreachable!("it is skipped"));
             report.lock().unwrap_or_else(PoisonError::into_inner).verdicts.push(verdict);
         }
-        let (candidate, report, ground) = (candidate.clone(), report.clone(), ground.clone());
-        let trial = Trial::ignorable_test(full_name.clone(), move || {
-            let broken = match &ground {
-                Some(ground) if !GROUND.contains(&subject.name()) => {
-                    *ground.get_or_init(|| broken_ground(&candidate))
-                }
-                _ => None,
-            };
-            let judge = || match broken {
-                Some(rule) => Judgement { outcome: Outcome::Unasked(rule), step: String::new() },
-                None => judge::in_child(&full_name, subject.limit(&candidate)),
-            };
-            let verdict = verdict(&candidate, subject, declared, judge);
+        let (candidate, report, course) = (candidate.clone(), report.clone(), course.clone());
+        let trial = Trial::ignorable_test(full_name, move || {
+            let verdict = verdict(&candidate, subject, declared, || course.judge(subject));
             let (fails, passes) = (verdict.fails(strict), verdict.outcome == Outcome::Pass);
             let said = verdict.said();
             if !lacks {
@@ -188,17 +178,6 @@ fn trials(candidate: &Candidate, report: &Arc<Mutex<Report>>, arguments: &Argume
     trials.collect()
 }
 
-/// The first of the rules that all others rest on that does not hold, and not for a known reason.
-fn broken_ground(candidate: &Candidate) -> Option<&'static str> {
-    let rules = Rule::all().filter(|rule| GROUND.contains(&rule.name));
-    let mut unknown = rules.filter(|rule| candidate.known(&rule.id()).is_none());
-    let broken = unknown.find(|rule| {
-        let full_name = format!("{}::{}", candidate.name, rule.name);
-        judge::in_child(&full_name, candidate.limit_of(rule)).outcome.is_broken()
-    });
-    broken.map(|rule| rule.name)
-}
-
 /// Judges, if all that is needed is declared, and looks whether the candidate has said that it
 /// breaks this.
 fn verdict(
@@ -212,7 +191,7 @@ fn verdict(
         Some(need) => Judgement { outcome: Outcome::Skipped(need), step: String::new() },
         None => judge(),
     };
-    let id = id(subject.name());
+    let id = subject.id();
     let outcome = match (candidate.known(&id), outcome) {
         (Some(Deviation { reason, sometimes: false, .. }), Outcome::Pass) => {
             Outcome::Surprise(reason.clone())

@@ -70,6 +70,18 @@ fn candidate_that_drives_for_ever() {
 }
 
 #[test]
+fn executor_in_the_making_is_told_the_one_thing_that_is_next() {
+    let table = text(&run("drops every task", &["--report=text"]));
+    let failed: Vec<_> = table.lines().filter(|line| line.starts_with("impostor::")).collect();
+    assert_eq!(failed.len(), 1, "{table}");
+    assert!(
+        failed[0].starts_with("impostor::r19_first_poll_needs_no_wake (MUST): HANG"),
+        "{table}"
+    );
+    assert!(table.contains("not asked, because r19_first_poll_needs_no_wake does not"), "{table}");
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn candidate_that_leaks_threads() {
     let (rule, passed) = rule_without_threads(&[]);

@@ -33,7 +33,7 @@ rules! { "spawn":
         "a spawn on the driver's own thread does not count as something to do";
     Must r19_first_poll_needs_no_wake []
         "Nobody has a waker of a task that was not polled yet."
-        "tasks begin as not runnable";
+        "`spawn` queues nothing, or a task begins as not runnable";
 }
 
 fn guarded(runtime: &OnRuntime, counts: &Counts) {

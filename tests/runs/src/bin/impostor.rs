@@ -5,9 +5,18 @@
 
 use allhome::{IntoRuntime, Runtime, ThreadPool, block_on};
 use allhome_conformance::{Candidate, Capabilities, Host, Root};
+use allhome_rt::{Spawn, Task};
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
+
+struct Drops;
+
+impl Spawn for Drops {
+    fn spawn(&self, task: Task) {
+        drop(task);
+    }
+}
 
 struct Impostor {
     pool: ThreadPool,
@@ -16,6 +25,9 @@ struct Impostor {
 
 impl Host for Impostor {
     fn runtime(&self) -> Runtime {
+        if self.way == "drops every task" {
+            return Runtime::new("impostor", Drops);
+        }
         (&self.pool).into_runtime().expect("a pool is there")
     }
 
@@ -73,7 +85,7 @@ fn main() -> ExitCode {
         }
     };
     let candidate = candidate.limit(Duration::from_millis(1_500));
-    if way == "never starts" {
+    if matches!(&*way, "never starts" | "drops every task") {
         return candidate.main();
     }
     candidate.declares(declared.blocking()).main()
