@@ -135,19 +135,17 @@ impl Simulation {
     /// Nobody is ready, and the root waits: moves the clock, waits for other threads, or fails.
     pub(super) fn wait_or_fail(&mut self) -> Result<(), Failure> {
         let mut state = self.world.lock();
-        while state.outside > 0 && state.ready.is_empty() {
+        // With a guard the clock stands still. Without one, a sleep ends the wait as a wake does, and
+        // somebody outside may begin one.
+        while state.ready.is_empty()
+            && (state.outside > 0 || (self.external_wakes && state.sleeps.is_empty()))
+        {
             self.world.park(&mut state);
         }
         if !state.ready.is_empty() {
             return Ok(());
         }
         if state.sleeps.is_empty() {
-            if self.external_wakes {
-                while state.ready.is_empty() {
-                    self.world.park(&mut state);
-                }
-                return Ok(());
-            }
             drop(state);
             let message = "nobody is runnable, no timer is set, and the root is not done";
             return Err(self.failure(FailureKind::Deadlock, message));

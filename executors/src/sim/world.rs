@@ -229,7 +229,10 @@ impl World {
             state.next_sleep += 1;
             (at, state.next_sleep)
         });
-        Ok(state.sleeps.insert(key, waker))
+        let replaced = state.sleeps.insert(key, waker);
+        drop(state);
+        self.changed.notify_one();
+        Ok(replaced)
     }
 
     pub(super) fn disarm(&self, key: (Instant, u64)) -> Option<Waker> {

@@ -5,12 +5,13 @@ use allhome::sim::{FailureKind, SimError, Trace};
 use allhome::{GroupError, Nursery, Semaphore, Simulator, move_on_after, sleep, yield_now};
 use allhome_conformance::Counts;
 use allhome_rt::{Spawn, SpawnBlocking, Task, Timer};
+use allhome_runs::within;
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -335,6 +336,37 @@ fn y07_clock_stands_still_while_somebody_outside_is_waited_for() {
             sim.elapsed()
         });
         assert_eq!(elapsed.unwrap(), Duration::ZERO);
+    }
+}
+
+/// The root waits for a sleep that another thread makes for it. Nobody else is there.
+#[test]
+fn y07_sleep_of_somebody_outside_is_waited_for() {
+    for _ in 0..20 {
+        within(|| {
+            let simulator = Bare::new().external_wakes(true);
+            let elapsed = simulator.run(async |sim: SimHandle| {
+                let mut elsewhere = None;
+                poll_fn(|cx| {
+                    if elsewhere.is_some() {
+                        return Poll::Ready(());
+                    }
+                    let (timer, waker) = (sim.clone(), cx.waker().clone());
+                    elsewhere = Some(thread::spawn(move || {
+                        let mut sleep = timer.sleep_until(timer.now() + SECOND);
+                        let poll = sleep.as_mut().poll(&mut Context::from_waker(&waker));
+                        assert!(poll.is_pending());
+                        // Kept, or nobody would be woken.
+                        sleep
+                    }));
+                    Poll::Pending
+                })
+                .await;
+                drop(elsewhere.unwrap().join().expect("no panic"));
+                sim.elapsed()
+            });
+            assert_eq!(elapsed.unwrap(), SECOND);
+        });
     }
 }
 
