@@ -85,7 +85,7 @@ impl Chooser {
     /// and again whether something has happened.
     pub(super) fn yields(&mut self, id: u64) {
         if let Strategy::Pct(pct) = &mut self.strategy {
-            pct.priorities.remove(&id);
+            pct.yields(id);
         }
     }
 
@@ -131,25 +131,55 @@ impl Chooser {
 /// and `k` steps, is found in a run with a chance of at least 1 in `n * k^(d-1)`, with `d-1` changes.
 ///
 /// Beyond the paper, a task that wakes itself gets a new priority: one that spins until another has
-/// done something would spin for ever if it kept the highest.
+/// done something would spin for ever if it kept the highest. Most of the time it is a random one;
+/// but that is above those that have fallen at a change, and if nobody but they can end the
+/// spinning, it would go on for ever as well. So now and then it is the lowest of all.
 pub(super) struct Pct {
     rng: Rng,
-    priorities: BTreeMap<u64, u64>,
+    standings: BTreeMap<u64, Standing>,
     /// The steps after which whoever has run falls to this priority, in no order of the two. Those
     /// that tasks start with are above all these.
     changes: BTreeMap<u64, u64>,
+    /// Below all priorities that were given.
+    lowest: u64,
     step: u64,
 }
 
+#[derive(Default)]
+struct Standing {
+    /// None if it is to be drawn.
+    priority: Option<u64>,
+    yields: u64,
+}
+
+/// The priorities that are drawn begin here.
 const FIRST_HIGH: u64 = 1 << 32;
+
+/// Those of the changes begin here, and those of tasks that spin are below.
+const FIRST_LOW: u64 = 1 << 31;
+
+/// After so many yields a task is the last of all, until it is its turn.
+const YIELDS: u64 = 16;
 
 impl Pct {
     /// Makes a schedule of so many changes for a program of about so many steps.
     pub(super) fn new(seed: u64, changes: usize, steps: u64) -> Pct {
         let mut rng = Rng::new(seed);
         let steps = steps.max(1) as usize;
-        let changes = (0..changes as u64).map(|low| (rng.below(steps) as u64 + 1, low)).collect();
-        Pct { rng, priorities: BTreeMap::new(), changes, step: 0 }
+        let changes = 0..changes as u64;
+        let changes = changes.map(|low| (rng.below(steps) as u64 + 1, FIRST_LOW + low));
+        let changes = changes.collect();
+        Pct { rng, standings: BTreeMap::new(), changes, lowest: FIRST_LOW, step: 0 }
+    }
+
+    fn yields(&mut self, id: u64) {
+        let standing = self.standings.entry(id).or_default();
+        standing.yields += 1;
+        standing.priority = None;
+        if standing.yields % YIELDS == 0 {
+            self.lowest = self.lowest.saturating_sub(1);
+            standing.priority = Some(self.lowest);
+        }
     }
 
     fn pick(&mut self, ids: impl Iterator<Item = u64>) -> usize {
@@ -157,14 +187,14 @@ impl Pct {
         let mut best = (0, 0, 0);
         for (index, id) in ids.enumerate() {
             let rng = &mut self.rng;
-            let priority =
-                *self.priorities.entry(id).or_insert_with(|| FIRST_HIGH + (rng.next() >> 1));
+            let standing = self.standings.entry(id).or_default();
+            let priority = *standing.priority.get_or_insert_with(|| FIRST_HIGH + (rng.next() >> 1));
             if index == 0 || priority > best.0 {
                 best = (priority, index, id);
             }
         }
         if let Some(low) = self.changes.get(&self.step) {
-            self.priorities.insert(best.2, *low);
+            self.standings.entry(best.2).or_default().priority = Some(*low);
         }
         best.1
     }
@@ -216,6 +246,21 @@ mod tests {
             })
             .collect();
         assert_eq!(picked.len(), 3);
+    }
+
+    #[test]
+    fn pct_tasks_that_spin_do_not_stop_one_that_has_fallen() {
+        for seed in 0..50 {
+            // The one that is picked first falls with that, and the others spin.
+            let mut chooser = Chooser::new(Strategy::Pct(Pct::new(seed, 1, 1)));
+            let fallen = chooser.next_task([1, 2, 3].into_iter());
+            let picked = (0..200).find(|_| {
+                let picked = chooser.next_task([1, 2, 3].into_iter());
+                chooser.yields(picked as u64 + 1);
+                picked == fallen
+            });
+            assert!(picked.is_some(), "with seed {seed}, it is never picked again");
+        }
     }
 
     #[test]
