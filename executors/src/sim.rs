@@ -10,8 +10,8 @@
 //!
 //! # Files
 //!
-//! `world.rs` is the state, `simulation.rs` and `step.rs` drive it, `chooser.rs` decides, `explore.rs`
-//! repeats.
+//! `world.rs` is the state, `line.rs` the queue in it, `simulation.rs` and `step.rs` drive it,
+//! `chooser.rs` decides, `explore.rs` repeats.
 
 mod choices;
 mod chooser;
@@ -19,6 +19,7 @@ mod explore;
 mod failure;
 mod fault;
 mod handle;
+mod line;
 mod rng;
 mod simulation;
 mod step;

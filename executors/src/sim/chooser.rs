@@ -70,9 +70,8 @@ impl Chooser {
         (&self.made, self.position)
     }
 
-    /// Decides who runs next: one of those that `ids` names, longest waiting first.
-    pub(super) fn next_task(&mut self, ids: impl ExactSizeIterator<Item = u64>) -> usize {
-        let options = ids.len();
+    /// Decides who runs next: one of so many, whom `ids` names, longest waiting first.
+    pub(super) fn next_task(&mut self, options: usize, ids: impl Iterator<Item = u64>) -> usize {
         if let Strategy::Pct(pct) = &mut self.strategy {
             // It counts steps, those without a choice as well.
             let option = pct.pick(ids);
@@ -210,7 +209,7 @@ mod tests {
         let mut first = Chooser::new(Strategy::Random(Rng::new(7))).keeping(100);
         let decide = |chooser: &mut Chooser| {
             (1..30)
-                .map(|options| chooser.next_task(vec![0; options].into_iter()))
+                .map(|options| chooser.next_task(options, vec![0; options].into_iter()))
                 .collect::<Vec<_>>()
         };
         let seen = decide(&mut first);
@@ -231,8 +230,8 @@ mod tests {
     #[test]
     fn pct_without_changes_stays_with_one_task() {
         let mut chooser = Chooser::new(Strategy::Pct(Pct::new(3, 0, 10)));
-        let first = chooser.next_task([1, 2, 3].into_iter());
-        assert!((0..20).all(|_| chooser.next_task([1, 2, 3].into_iter()) == first));
+        let first = chooser.next_task(3, [1, 2, 3].into_iter());
+        assert!((0..20).all(|_| chooser.next_task(3, [1, 2, 3].into_iter()) == first));
     }
 
     #[test]
@@ -240,7 +239,7 @@ mod tests {
         let mut chooser = Chooser::new(Strategy::Pct(Pct::new(3, 0, 10)));
         let picked: BTreeSet<_> = (0..50)
             .map(|_| {
-                let picked = chooser.next_task([1, 2, 3].into_iter());
+                let picked = chooser.next_task(3, [1, 2, 3].into_iter());
                 chooser.yields(picked as u64 + 1);
                 picked
             })
@@ -253,9 +252,9 @@ mod tests {
         for seed in 0..50 {
             // The one that is picked first falls with that, and the others spin.
             let mut chooser = Chooser::new(Strategy::Pct(Pct::new(seed, 1, 1)));
-            let fallen = chooser.next_task([1, 2, 3].into_iter());
+            let fallen = chooser.next_task(3, [1, 2, 3].into_iter());
             let picked = (0..200).find(|_| {
-                let picked = chooser.next_task([1, 2, 3].into_iter());
+                let picked = chooser.next_task(3, [1, 2, 3].into_iter());
                 chooser.yields(picked as u64 + 1);
                 picked == fallen
             });
@@ -267,7 +266,7 @@ mod tests {
     fn pct_with_a_change_goes_on_to_another() {
         let mut chooser = Chooser::new(Strategy::Pct(Pct::new(3, 1, 10)));
         let picked: BTreeSet<_> =
-            (0..20).map(|_| chooser.next_task([1, 2, 3].into_iter())).collect();
+            (0..20).map(|_| chooser.next_task(3, [1, 2, 3].into_iter())).collect();
         assert_eq!(picked.len(), 2);
     }
 }

@@ -210,8 +210,9 @@ impl Simulation {
         state.closed = true;
         let tasks = std::mem::take(&mut state.tasks);
         let sleeps = std::mem::take(&mut state.sleeps);
-        let mut ready = std::mem::take(&mut state.ready);
-        if ready.iter().any(|item| matches!(item, Item::Root)) {
+        let has_root = state.ready.iter().any(|item| matches!(item, Item::Root));
+        let ready = state.ready.take();
+        if has_root {
             state.ready.push_back(Item::Root);
         }
         for (_, entry) in &tasks {
@@ -222,7 +223,7 @@ impl Simulation {
         for (_, entry) in tasks {
             self.contain(|| drop(entry.task));
         }
-        for item in ready.drain(..) {
+        for item in ready {
             self.contain(|| drop(item));
         }
         for (_, waker) in sleeps {

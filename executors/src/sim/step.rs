@@ -36,8 +36,8 @@ impl Simulation {
             let message = "the bound on the steps is reached, and the root is not done";
             return Err(self.failure(FailureKind::Livelock, message));
         }
-        let at = self.chooser.next_task(state.ready.iter().map(Item::id));
-        let item = if at == 0 { state.ready.pop_front() } else { state.ready.remove(at) };
+        let at = self.chooser.next_task(state.ready.len(), state.ready.iter().map(Item::id));
+        let item = state.ready.remove(at);
         state.steps += 1;
         match item {
             Some(Item::Root) => return Ok(Step::Root),

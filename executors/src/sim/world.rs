@@ -27,12 +27,13 @@
 //! There is one lock. Tasks, jobs and wakers are polled, called, woken and dropped after it is
 //! released: they are foreign code.
 
+use super::line::Line;
 use super::trace::{Event, Trace};
 use allhome_rt::{Job, Task};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use slab::Slab;
 use std::cell::Cell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Wake, Waker};
@@ -55,7 +56,7 @@ pub(super) struct World {
 
 pub(super) struct State {
     pub(super) tasks: Slab<Entry>,
-    pub(super) ready: VecDeque<Item>,
+    pub(super) ready: Line<Item>,
     pub(super) root_ready: bool,
     pub(super) root_polls: u64,
     pub(super) sleeps: BTreeMap<(Instant, u64), Waker>,
@@ -106,7 +107,7 @@ impl World {
             changed: Condvar::new(),
             state: Mutex::new(State {
                 tasks: Slab::new(),
-                ready: VecDeque::new(),
+                ready: Line::new(),
                 root_ready: false,
                 root_polls: 0,
                 sleeps: BTreeMap::new(),

@@ -1,0 +1,106 @@
+//! A queue from which any place can be taken, not only the first.
+//!
+//! Of a hundred thousand who are ready, a seed takes somebody out of the middle at each step. In one
+//! ring, that moves a quarter of them each time. So the line is cut into pieces, and only those in
+//! the same piece move up.
+//!
+//! # Invariants
+//!
+//! 1. The pieces, one after the other, are the line. None has more than [`MOST`].
+//! 2. No piece but the last is empty. There is always a last.
+
+use std::collections::VecDeque;
+
+/// How many there are in a piece: about as long to move half of them as to count the pieces of a
+/// line of a hundred thousand.
+const MOST: usize = 512;
+
+pub(super) struct Line<T> {
+    pieces: VecDeque<VecDeque<T>>,
+    len: usize,
+}
+
+impl<T> Line<T> {
+    pub(super) fn new() -> Line<T> {
+        Line { pieces: VecDeque::from([VecDeque::new()]), len: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.pieces.iter().flatten()
+    }
+
+    pub(super) fn push_back(&mut self, item: T) {
+        let last = self.pieces.len() - 1;
+        if self.pieces[last].len() < MOST {
+            self.pieces[last].push_back(item);
+        } else {
+            let mut piece = VecDeque::with_capacity(MOST);
+            piece.push_back(item);
+            self.pieces.push_back(piece);
+        }
+        self.len += 1;
+    }
+
+    /// Takes out the one at that place, if there is one; those behind it move up.
+    pub(super) fn remove(&mut self, mut at: usize) -> Option<T> {
+        if at >= self.len {
+            return None;
+        }
+        let mut piece = 0;
+        while at >= self.pieces[piece].len() {
+            at -= self.pieces[piece].len();
+            piece += 1;
+        }
+        let item = self.pieces[piece].remove(at);
+        if self.pieces[piece].is_empty() && piece + 1 < self.pieces.len() {
+            self.pieces.remove(piece);
+        }
+        self.len -= 1;
+        item
+    }
+
+    /// Takes out all, the first first.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = T> + use<T> {
+        std::mem::replace(self, Line::new()).pieces.into_iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::rng::Rng;
+
+    #[test]
+    fn random_places_as_in_a_plain_queue() {
+        let (mut rng, mut line, mut plain) = (Rng::new(7), Line::new(), VecDeque::new());
+        for round in 0..20_000 {
+            // It grows to some pieces, and then to nothing again.
+            if round < 8_000 && rng.below(4) > 0 {
+                line.push_back(round);
+                plain.push_back(round);
+            }
+            let at = rng.below(plain.len() + 1);
+            if rng.below(3) > 0 {
+                assert_eq!(line.remove(at), plain.remove(at));
+            }
+            assert_eq!((line.len(), line.is_empty()), (plain.len(), plain.is_empty()));
+            let pieces = line.pieces.len();
+            let whole = |(at, piece): (usize, &VecDeque<_>)| {
+                piece.len() <= MOST && (!piece.is_empty() || at + 1 == pieces)
+            };
+            assert!(line.pieces.iter().enumerate().all(whole));
+        }
+        assert!(plain.is_empty(), "{} are left", plain.len());
+        (0..3_000).for_each(|item| line.push_back(item));
+        assert!(line.iter().copied().eq(0..3_000));
+        assert!(line.take().eq(0..3_000) && line.is_empty() && line.remove(0).is_none());
+    }
+}
