@@ -59,6 +59,11 @@ impl<'a> Bench<'a> {
             .clone()
     }
 
+    /// What waits for things that take time.
+    pub(crate) fn clock(&mut self) -> Clock {
+        Clock { timer: self.timer(), is_virtual: self.declared.virtual_clock }
+    }
+
     pub(crate) fn local(&mut self) -> Rc<dyn SpawnLocal> {
         self.host().local().expect("local tasks are declared, and the host has none")
     }
@@ -71,6 +76,27 @@ impl<'a> Bench<'a> {
         step("the candidate is shut down");
         drop(self.host.take());
         step("the candidate was shut down");
+    }
+}
+
+/// The candidate's clock, for rules that wait for it.
+pub(crate) struct Clock {
+    timer: Arc<dyn Timer>,
+    is_virtual: bool,
+}
+
+impl Clock {
+    /// As [`until`], for what happens when some time has passed. A real clock is waited for in
+    /// turns, so that the driver is busy meanwhile. A virtual one would stand still for that, and is
+    /// waited for asleep.
+    pub(crate) async fn until(&self, what: &str, condition: impl Fn() -> bool) {
+        if !self.is_virtual {
+            return until(what, condition).await;
+        }
+        step(what);
+        while !condition() {
+            self.timer.sleep_until(self.timer.now() + Duration::from_millis(1)).await;
+        }
     }
 }
 

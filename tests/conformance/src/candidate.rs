@@ -54,6 +54,8 @@ pub struct Capabilities {
     local: bool,
     shutdown: bool,
     joins_threads: bool,
+    pub(crate) virtual_clock: bool,
+    pub(crate) jobs_in_turn: bool,
 }
 
 impl Default for Capabilities {
@@ -72,6 +74,8 @@ impl Capabilities {
             local: false,
             shutdown: false,
             joins_threads: false,
+            virtual_clock: false,
+            jobs_in_turn: false,
         }
     }
 
@@ -106,6 +110,19 @@ impl Capabilities {
         Capabilities { joins_threads: true, ..self }
     }
 
+    /// Declares that the timer's clock is a virtual one: it stands still while anybody is busy, and
+    /// goes on when everybody waits. A rule that waits for a sleep waits accordingly, and one about
+    /// sleeps beside busy tasks is skipped.
+    pub const fn virtual_clock(self) -> Capabilities {
+        Capabilities { virtual_clock: true, ..self }
+    }
+
+    /// Declares that blocking jobs are called one at a time by whoever drives, in turn with the
+    /// tasks. So a job must not wait for a task, and rules with jobs that do are skipped.
+    pub const fn jobs_in_turn(self) -> Capabilities {
+        Capabilities { jobs_in_turn: true, ..self }
+    }
+
     /// What the host visibly has: timer, blocking pool, local tasks, threads.
     pub(crate) fn seen(host: &dyn Host) -> Capabilities {
         let runtime = host.runtime();
@@ -125,13 +142,29 @@ impl Capabilities {
             Need::Local => self.local,
             Need::Shutdown => self.shutdown,
             Need::JoinsThreads => self.joins_threads,
-            Need::Threads => self.threads > 1,
+            Need::RealClock => !self.virtual_clock,
+            Need::ParallelJobs => !self.jobs_in_turn,
+            Need::TwoThreads => self.threads >= 2,
         }
     }
 
-    /// The first capability of those that a rule needs that is not declared.
-    pub(crate) fn lacks(&self, rule: &Rule) -> Option<Need> {
-        rule.needs.iter().copied().find(|need| !self.has(*need))
+    /// The first of these needs that is not met.
+    pub(crate) fn lacks(&self, needs: &[Need]) -> Option<Need> {
+        needs.iter().copied().find(|need| !self.has(*need))
+    }
+
+    /// What is declared, by the names of the methods.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        let all = [
+            ("timer", self.timer),
+            ("blocking", self.blocking),
+            ("local", self.local),
+            ("shutdown", self.shutdown),
+            ("joins_threads", self.joins_threads),
+            ("virtual_clock", self.virtual_clock),
+            ("jobs_in_turn", self.jobs_in_turn),
+        ];
+        all.into_iter().filter_map(|(name, declared)| declared.then_some(name)).collect()
     }
 }
 
@@ -159,7 +192,6 @@ pub struct Candidate {
     declared: Option<Capabilities>,
     pub(crate) deviations: Vec<Deviation>,
     pub(crate) limit: Duration,
-    pub(crate) rules: bool,
 }
 
 /// Starts a fresh runtime.
@@ -189,7 +221,6 @@ impl Candidate {
             declared: None,
             deviations: Vec::new(),
             limit: LIMIT,
-            rules: true,
         }
     }
 
@@ -219,12 +250,6 @@ impl Candidate {
     /// any needs.
     pub fn limit(self, limit: Duration) -> Candidate {
         Candidate { limit, ..self }
-    }
-
-    /// Leaves the rules out, and runs the clauses of the core only: for a runtime in a world of its
-    /// own, such as a simulator, that no foreign thread and no real clock reaches.
-    pub fn clauses_only(self) -> Candidate {
-        Candidate { rules: false, ..self }
     }
 
     /// Examines the runtime, as the command line says: what a test's `main` does.

@@ -11,21 +11,22 @@ mod time;
 mod token;
 mod value;
 
+use crate::rule::Need;
 use crate::subject::Case;
 
 macro_rules! cases {
-    ($($module:ident, $threads:literal: $($name:ident)*;)*) => {
+    ($($module:ident: $($name:ident $([$($need:ident),*])?)*;)*) => {
         pub(crate) const CASES: &[Case] = &[$($(Case {
             name: stringify!($name),
             group: stringify!($module),
+            needs: &[$($(Need::$need),*)?],
             run: |runtime| Box::pin($module::$name(runtime)),
-            threads: $threads,
         },)*)*];
     };
 }
 
 cases! {
-    ownership, 1:
+    ownership:
         o01_home_means_destroyed
         o02_value_nobody_joins_is_dropped_first
         o03_run_waits_for_children_after_the_body
@@ -40,7 +41,7 @@ cases! {
         o14_child_joined_after_the_end_and_elsewhere
         o15_ten_thousand_nurseries_deep
         o17_child_spawns_siblings;
-    outcome, 1:
+    outcome:
         e01_ok_gives_the_value
         e02_err_is_shared_with_the_group
         e03_cancelled_gives_the_reason
@@ -51,7 +52,7 @@ cases! {
         e09_join_before_and_after_the_end
         e10_join_of_cancelled_child_is_a_value
         e13_refused_child_says_why;
-    failure, 1:
+    failure:
         f01_first_error_cancels_siblings_and_body
         f02_failures_in_order_of_ending
         f03_failures_are_bounded_and_counted
@@ -72,7 +73,7 @@ cases! {
         f19_payload_that_panics_in_drop
         f20_value_that_panics_in_drop
         f21_body_of_cancelled_nursery_that_returns_ok_wins;
-    cancel, 1:
+    cancel:
         c01_level_only_rises
         c02_one_last_poll_then_dropped
         c03_first_reason_wins_for_every_descendant
@@ -81,8 +82,10 @@ cases! {
         c07_joining_is_not_cut_short
         c08_a_task_can_ask
         c09_nursery_opened_in_a_cancelled_task
-        x08_blocking_work_is_a_child;
-    time, 1:
+        x05_blocked_child_holds_up_nobody_in_the_queue [TwoThreads]
+        x08_blocking_work_is_a_child
+        x08_blocking_work_is_told [Blocking, ParallelJobs];
+    time:
         t01_deadline_ends_the_nursery
         t04_deadline_is_moved_from_elsewhere
         t06_move_on_and_fail
@@ -92,7 +95,7 @@ cases! {
         h01_shield_keeps_cancel_and_abort_away
         h02_budget_is_spent
         n01_finalizers_run_at_the_end;
-    token, 1:
+    token:
         c13_token_and_nursery_rise_together
         c13_token_is_born_with_the_level
         c14_task_token_is_cancelled_with_the_task
@@ -104,30 +107,29 @@ cases! {
         c18_exit_ends_the_task_from_any_depth
         c18_exit_of_a_body_waits_for_the_children
         c19_guard_on_the_own_token;
-    shutdown, 1:
+    shutdown:
         d02_drains_until_everybody_is_home
         d03_late_ones_are_named_with_their_level
         d05_a_token_takes_it_on_from_another_thread
         d07_a_task_inside_is_refused;
-    value, 1:
+    value:
         v01_value_is_inherited_by_all_inside
+        v01_value_is_inherited_by_blocking_work [Blocking, ParallelJobs]
         v02_child_has_the_values_of_its_nursery
         v03_scope_inside_sets_another
         v05_values_are_there_while_it_is_destroyed
         v06_value_is_dropped_when_all_inside_is_over;
-    bounded, 1:
+    bounded:
         l01_never_more_than_the_limit
         l04_given_back_when_home
         l06_a_wait_ends_with_the_nursery
         l15_nested_on_one_limiter;
-    blocking, 1:
-        b01_told_work_ends_as_cancelled
-        b03_block_on_opens_a_nursery
-        b04_cancel_reaches_the_nursery_inside
-        b05_never_more_than_the_limit_at_once
-        b06_cancel_ends_those_that_wait
-        b08_panic_of_blocking_work
-        b09_nursery_waits_for_blocking_work;
-    cancel, 2:
-        x05_blocked_child_holds_up_nobody_in_the_queue;
+    blocking:
+        b01_told_work_ends_as_cancelled [Blocking, ParallelJobs]
+        b03_block_on_opens_a_nursery [Blocking, ParallelJobs]
+        b04_cancel_reaches_the_nursery_inside [Blocking, ParallelJobs]
+        b05_never_more_than_the_limit_at_once [Blocking]
+        b06_cancel_ends_those_that_wait [Blocking]
+        b08_panic_of_blocking_work [Blocking]
+        b09_nursery_waits_for_blocking_work [Blocking];
 }

@@ -30,8 +30,7 @@ impl Course {
     /// Judges this, unless something is broken that it rests on.
     pub(crate) fn judge(&self, subject: Subject) -> Judgement {
         let rests_on = subject.rests_on();
-        // Without the rules, as for a simulator, there is nothing to rest on.
-        if self.candidate.rules && !self.alone && (subject.is_ground() || !rests_on.is_empty()) {
+        if !self.alone && (subject.is_ground() || !rests_on.is_empty()) {
             match self.broken.get_or_init(|| self.broken_ground()) {
                 Some((broken, judgement)) if *broken == subject.name() => return judgement.clone(),
                 Some((broken, _)) if rests_on.contains(broken) => {

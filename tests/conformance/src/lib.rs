@@ -43,8 +43,9 @@
 //! # What is run, and how
 //!
 //! Each rule and each clause runs in a process of its own, which is the test's own binary once more:
-//! one that hangs, or takes the process along, has failed, and its last step is told. A rule about a
-//! capability that is not declared is skipped, visibly. When the candidate cannot be started (`w41`),
+//! one that hangs, or takes the process along, has failed, and its last step is told. A rule or clause
+//! about a capability that is not declared is skipped, and so is one that cannot be tested on a
+//! candidate of this kind, such as one with a virtual clock; the report says which and why. When the candidate cannot be started (`w41`),
 //! does not drive its root (`w42`) or polls no task (`r19`), what rests on that is not asked, and one
 //! that has hung is waited for less long: an executor in the making has its report soon.
 //!

@@ -17,7 +17,7 @@ pub enum Outcome {
     Hang(String),
     /// The process ended in the middle of it.
     Crash(String),
-    /// It was not run: the capability is not declared.
+    /// It was not run: the candidate has not got what it needs.
     Skipped(Need),
     /// It was not run: the rule of this name, on which it rests, does not hold.
     Unasked(&'static str),
@@ -46,7 +46,7 @@ impl Outcome {
     pub fn message(&self) -> String {
         match self {
             Outcome::Pass => String::new(),
-            Outcome::Skipped(need) => format!("not declared: {need}"),
+            Outcome::Skipped(need) => need.missing(),
             Outcome::Unasked(rule) => format!("not asked, because {rule} does not hold"),
             Outcome::Surprise(reason) => {
                 format!("holds, although it is listed as a deviation ({reason}): take it off")
@@ -164,10 +164,7 @@ impl Report {
     pub fn json(&self) -> String {
         let candidates = self.candidates.iter().map(|(name, capabilities)| {
             let verdicts: Vec<_> = self.of(name).map(json_of).collect();
-            let needs =
-                [Need::Timer, Need::Blocking, Need::Local, Need::Shutdown, Need::JoinsThreads];
-            let declared = needs.into_iter().filter(|need| capabilities.has(*need));
-            let declared: Vec<_> = declared.map(|need| quoted(&need.to_string())).collect();
+            let declared: Vec<_> = capabilities.names().into_iter().map(quoted).collect();
             format!(
                 "{{\"name\":{},\"threads\":{},\"declares\":[{}],\"summary\":{},\"rules\":[\n{}\n]}}",
                 quoted(name),

@@ -12,7 +12,7 @@ pub enum Level {
     Should,
 }
 
-/// A capability that a rule is about. A candidate that does not declare it is not asked.
+/// What a rule is about, or takes for granted. A candidate that has not got it is not asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// [`Capabilities::timer`](crate::Capabilities::timer).
@@ -25,9 +25,27 @@ pub enum Need {
     Shutdown,
     /// [`Capabilities::joins_threads`](crate::Capabilities::joins_threads).
     JoinsThreads,
-    /// More [`Capabilities::threads`](crate::Capabilities::threads) than one. No rule needs them;
-    /// some clauses of the core do.
-    Threads,
+    /// A clock that goes on beside busy tasks: not a
+    /// [virtual](crate::Capabilities::virtual_clock) one.
+    RealClock,
+    /// Jobs that may wait for tasks: not those that are called
+    /// [in turn](crate::Capabilities::jobs_in_turn) with them.
+    ParallelJobs,
+    /// At least two [`Capabilities::threads`](crate::Capabilities::threads).
+    TwoThreads,
+}
+
+impl Need {
+    /// Returns why a rule was skipped that needs it.
+    pub(crate) fn missing(self) -> String {
+        let not_testable = match self {
+            Need::RealClock => "the clock is virtual, and stands still while tasks are busy",
+            Need::ParallelJobs => "jobs are called in turn with tasks, and must not wait for them",
+            Need::TwoThreads => "it takes two threads that poll",
+            _ => return format!("not declared: {self}"),
+        };
+        format!("not testable: {not_testable}")
+    }
 }
 
 /// A rule of a runtime, or a clause of the core. docs/SPEC.md has it under its [`id`](Rule::id).
@@ -111,7 +129,9 @@ impl fmt::Display for Need {
             Need::Local => "local",
             Need::Shutdown => "shutdown",
             Need::JoinsThreads => "joins_threads",
-            Need::Threads => "threads",
+            Need::RealClock => "real_clock",
+            Need::ParallelJobs => "parallel_jobs",
+            Need::TwoThreads => "two_threads",
         })
     }
 }

@@ -11,9 +11,8 @@ use std::time::Duration;
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) group: &'static str,
+    pub(crate) needs: &'static [Need],
     pub(crate) run: fn(Runtime) -> Root<'static>,
-    /// How many tasks the runtime must be able to poll at once.
-    pub(crate) threads: usize,
 }
 
 /// A rule or a clause.
@@ -27,11 +26,9 @@ pub(crate) enum Subject {
 const GROUND: &[&str] = &["w41_is_started", "w42_drives_its_root", "r19_first_poll_needs_no_wake"];
 
 impl Subject {
-    /// Everything that this candidate is asked, in order.
-    pub(crate) fn all(candidate: &Candidate) -> impl Iterator<Item = Subject> + use<> {
-        let asked = candidate.rules;
-        let rules = Rule::all().filter(move |_| asked).map(Subject::Rule);
-        rules.chain(CASES.iter().map(Subject::Clause))
+    /// Everything that a candidate is asked, in order.
+    pub(crate) fn all() -> impl Iterator<Item = Subject> {
+        Rule::all().map(Subject::Rule).chain(CASES.iter().map(Subject::Clause))
     }
 
     /// The candidate and the subject of a trial's name.
@@ -41,7 +38,7 @@ impl Subject {
     ) -> Option<(&'a Candidate, Subject)> {
         candidates.iter().find_map(|candidate| {
             let name = full_name.strip_prefix(&candidate.name)?.strip_prefix("::")?;
-            Some((candidate, Subject::all(candidate).find(|subject| subject.name() == name)?))
+            Some((candidate, Subject::all().find(|subject| subject.name() == name)?))
         })
     }
 
@@ -95,8 +92,8 @@ impl Subject {
     /// The first capability that it needs and that is not declared.
     pub(crate) fn lacks(self, declared: Capabilities) -> Option<Need> {
         match self {
-            Subject::Rule(rule) => declared.lacks(rule),
-            Subject::Clause(case) => (case.threads > declared.threads).then_some(Need::Threads),
+            Subject::Rule(rule) => declared.lacks(rule.needs),
+            Subject::Clause(case) => declared.lacks(case.needs),
         }
     }
 

@@ -65,7 +65,7 @@ pub fn run(candidates: impl IntoIterator<Item = Candidate>) -> ExitCode {
 /// Where a verdict stands in a report: trials run side by side.
 fn place(candidate: &str, name: &str, candidates: &[Candidate]) -> (usize, usize) {
     let place = candidates.iter().position(|other| other.name == candidate).unwrap_or(0);
-    let mut subjects = Subject::all(&candidates[place]);
+    let mut subjects = Subject::all();
     (place, subjects.position(|subject| subject.name() == name).unwrap_or(0))
 }
 
@@ -148,16 +148,23 @@ fn asked_for(arguments: &Arguments, name: &str) -> bool {
         && !arguments.skip.iter().any(|filter| matches(filter))
 }
 
-fn trials(candidate: &Candidate, report: &Arc<Mutex<Report>>, arguments: &Arguments) -> Vec<Trial> {
+/// A report that the trials write into, as they are done.
+type Shared = Arc<Mutex<Report>>;
+
+fn note(report: &Shared, verdict: Verdict) {
+    report.lock().unwrap_or_else(PoisonError::into_inner).verdicts.push(verdict);
+}
+
+fn trials(candidate: &Candidate, report: &Shared, arguments: &Arguments) -> Vec<Trial> {
     let declared = candidate.capabilities();
     let strict = report.lock().unwrap_or_else(PoisonError::into_inner).strict;
     let course = Arc::new(Course::new(candidate.clone(), arguments.exact));
-    let trials = Subject::all(candidate).map(|subject| {
+    let trials = Subject::all().map(|subject| {
         let full_name = format!("{}::{}", candidate.name, subject.name());
         let lacks = subject.lacks(declared).is_some();
         if lacks && asked_for(arguments, &full_name) && !arguments.list {
-            let verdict = verdict(candidate, subject, declared, || unreachable!("it is skipped"));
-            report.lock().unwrap_or_else(PoisonError::into_inner).verdicts.push(verdict);
+            let judge = || unreachable!("it is skipped");
+            note(report, verdict(candidate, subject, declared, judge));
         }
         let (candidate, report, course) = (candidate.clone(), report.clone(), course.clone());
         let trial = Trial::ignorable_test(full_name, move || {
@@ -165,7 +172,7 @@ fn trials(candidate: &Candidate, report: &Arc<Mutex<Report>>, arguments: &Argume
             let (fails, passes) = (verdict.fails(strict), verdict.outcome == Outcome::Pass);
             let said = verdict.said();
             if !lacks {
-                report.lock().unwrap_or_else(PoisonError::into_inner).verdicts.push(verdict);
+                note(&report, verdict);
             }
             match (fails, passes) {
                 (true, _) => Err(Failed::from(said)),

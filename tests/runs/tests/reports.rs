@@ -113,6 +113,20 @@ fn candidate_that_lies_about_its_capabilities() {
 }
 
 #[test]
+fn candidate_whose_clock_or_jobs_are_not_what_it_says() {
+    for (way, words) in [
+        ("says that its clock is virtual", "its clock does not stand still"),
+        ("stopped clock", "its clock stands still"),
+        ("says that its driver calls jobs", "its jobs have another thread"),
+        ("driver calls jobs", "its driver calls jobs"),
+    ] {
+        let (rule, passed) = rule(way, "w43_has_what_it_declares", &[]);
+        assert_says(&rule, "fail", "message", words);
+        assert!(!passed);
+    }
+}
+
+#[test]
 fn candidate_that_takes_the_process_along() {
     let (rule, passed) = rule("crashes", "w42_drives_its_root", &[]);
     assert_says(&rule, "crash", "step", "a root is driven that is ready at once");
@@ -154,6 +168,24 @@ fn what_is_not_declared_is_shown_as_skipped() {
     let (rule, passed) = rule("", "w28_none_is_lost", &[]);
     assert_says(&rule, "skipped", "message", "not declared: local");
     assert!(passed);
+}
+
+#[test]
+fn what_cannot_be_tested_is_shown_as_skipped() {
+    let clause = "x05_blocked_child_holds_up_nobody_in_the_queue";
+    let virtual_clock = "says that its clock is virtual";
+    for (way, name, why) in [
+        ("", clause, "not testable: it takes two threads"),
+        (virtual_clock, "r96_busy_tasks_do_not_stop_the_timer", "not testable: the clock is"),
+        ("says that its driver calls jobs", "r73_three_at_once", "not testable: jobs are called"),
+    ] {
+        // Asked for all the same, it is neither run nor told of twice.
+        for more in [&[][..], &["--include-ignored"]] {
+            let (skipped, passed) = rule(way, name, more);
+            assert_says(&skipped, "skipped", "message", why);
+            assert!(passed);
+        }
+    }
 }
 
 #[test]

@@ -14,9 +14,6 @@ fn failure(text: &str) -> Failure {
 }
 
 pub(super) async fn b01_told_work_ends_as_cancelled(runtime: Runtime) {
-    if runtime.blocking().is_none() {
-        return;
-    }
     let counts = Counts::new();
     let run = nursery_on::<Failure>(runtime).run(async |n| {
         let count = counts.clone();
@@ -41,9 +38,6 @@ pub(super) async fn b01_told_work_ends_as_cancelled(runtime: Runtime) {
 }
 
 pub(super) async fn b03_block_on_opens_a_nursery(runtime: Runtime) {
-    if runtime.blocking().is_none() {
-        return;
-    }
     let run = nursery_on::<Failure>(runtime).run(async |n| {
         let work = n.blocking(|cx| {
             let run = nursery::<Failure>().run(async |inner| {
@@ -62,9 +56,6 @@ pub(super) async fn b03_block_on_opens_a_nursery(runtime: Runtime) {
 }
 
 pub(super) async fn b04_cancel_reaches_the_nursery_inside(runtime: Runtime) {
-    if runtime.blocking().is_none() {
-        return;
-    }
     let counts = Counts::new();
     let run = nursery_on::<Failure>(runtime).run(async |n| {
         let count = counts.clone();
@@ -90,9 +81,6 @@ pub(super) async fn b04_cancel_reaches_the_nursery_inside(runtime: Runtime) {
 }
 
 pub(super) async fn b05_never_more_than_the_limit_at_once(runtime: Runtime) {
-    if runtime.blocking().is_none() {
-        return;
-    }
     for limit in [1, 2, 3] {
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let builder = nursery_on::<Failure>(&runtime).blocking_limit(limit);
@@ -117,9 +105,6 @@ pub(super) async fn b05_never_more_than_the_limit_at_once(runtime: Runtime) {
 }
 
 pub(super) async fn b06_cancel_ends_those_that_wait(runtime: Runtime) {
-    if runtime.blocking().is_none() {
-        return;
-    }
     let counts = Counts::new();
     let run = nursery_on::<Failure>(runtime).blocking_limit(1).run(async |n| {
         let first = n.blocking(|cx| {
@@ -153,9 +138,6 @@ pub(super) async fn b06_cancel_ends_those_that_wait(runtime: Runtime) {
 }
 
 pub(super) async fn b08_panic_of_blocking_work(runtime: Runtime) {
-    if runtime.blocking().is_none() {
-        return;
-    }
     let builder = nursery_on::<Failure>(runtime).panics(PanicPolicy::Report);
     let run = builder.policy(Policy::Isolate).blocking_limit(1).run(async |n| {
         let bad = n.blocking(|cx| {
@@ -171,9 +153,6 @@ pub(super) async fn b08_panic_of_blocking_work(runtime: Runtime) {
 }
 
 pub(super) async fn b09_nursery_waits_for_blocking_work(runtime: Runtime) {
-    if runtime.blocking().is_none() {
-        return;
-    }
     let counts = Counts::new();
     let run = nursery_on::<Failure>(runtime).run(async |n| {
         for _ in 0..4 {

@@ -241,6 +241,15 @@ pub(super) async fn x08_blocking_work_is_a_child(runtime: Runtime) {
             let id = child.id();
             assert_eq!(child.join().await.unwrap(), (6, id));
             assert_eq!(counts.drops(), 1);
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+pub(super) async fn x08_blocking_work_is_told(runtime: Runtime) {
+    nursery_on::<String>(runtime)
+        .run(async |n| {
             let seen = n.blocking(|_| {
                 while !is_cancelled() {
                     std::thread::yield_now();

@@ -14,7 +14,6 @@ fn user() -> Option<&'static str> {
 }
 
 pub(super) async fn v01_value_is_inherited_by_all_inside(runtime: Runtime) {
-    let has_pool = runtime.blocking().is_some();
     let run = nursery_on::<Infallible>(&runtime).run(async |n| {
         assert_eq!(user(), Some("ann"));
         let child = n.fork_with(async move |n| {
@@ -28,14 +27,6 @@ pub(super) async fn v01_value_is_inherited_by_all_inside(runtime: Runtime) {
         });
         let ann = Some("ann");
         assert_eq!(child.join().await.unwrap(), (ann, ann, (ann, ann)));
-        if has_pool {
-            let work = n.blocking(|cx| {
-                let inside = nursery::<Infallible>()
-                    .run(async |inner| Ok(inner.fork(async { Ok(user()) }).join().await.unwrap()));
-                Ok((user(), cx.block_on(inside).unwrap().unwrap()))
-            });
-            assert_eq!(work.unwrap().join().await.unwrap(), (ann, ann));
-        }
         Ok(())
     });
     USER.scope("ann", run).await.unwrap();
@@ -43,6 +34,18 @@ pub(super) async fn v01_value_is_inherited_by_all_inside(runtime: Runtime) {
     let run = nursery_on::<Infallible>(runtime);
     let none = run.run(async |n| Ok(n.fork(async { Ok(user()) }).join().await.unwrap()));
     assert_eq!(none.await.unwrap(), None);
+}
+
+pub(super) async fn v01_value_is_inherited_by_blocking_work(runtime: Runtime) {
+    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+        let work = n.blocking(|cx| {
+            let inside = nursery::<Infallible>()
+                .run(async |inner| Ok(inner.fork(async { Ok(user()) }).join().await.unwrap()));
+            Ok((user(), cx.block_on(inside).unwrap().unwrap()))
+        });
+        Ok(work.unwrap().join().await.unwrap())
+    });
+    assert_eq!(USER.scope("ann", run).await.unwrap(), (Some("ann"), Some("ann")));
 }
 
 pub(super) async fn v02_child_has_the_values_of_its_nursery(runtime: Runtime) {

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 rules! { "blocking":
-    Must r71_tasks_go_on_while_jobs_block [Blocking]
+    Must r71_tasks_go_on_while_jobs_block [Blocking, ParallelJobs]
         "That is what blocking work is spawned for."
         "jobs run on the threads that poll tasks";
     Should r72_job_that_panics_harms_no_other [Blocking]
         "One job's fault is not the end of the pool."
         "the panic ends the pool's thread, which is not replaced";
-    Should r73_three_at_once [Blocking]
+    Should r73_three_at_once [Blocking, ParallelJobs]
         "Jobs that wait for each other, or for the same disk, run side by side."
         "one thread for all jobs";
     Must r74_each_job_is_called_once [Blocking]

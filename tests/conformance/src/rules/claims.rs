@@ -1,12 +1,14 @@
 //! W4: that the candidate is what it says. These come first: if one fails, the others mean little.
 
-use super::probe::Probe;
+use super::probe::{Kept, Probe};
 use crate::bench::{Bench, outside, pump, settles, step, turn, until};
 use crate::candidate::Capabilities;
 use crate::probe::Counts;
 use crate::rule::{Need, rules};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 rules! { "claims":
     Must w41_is_started []
@@ -62,6 +64,48 @@ fn w43_has_what_it_declares(bench: &mut Bench) {
     }
     let declared = bench.declared.threads;
     assert_eq!(declared, seen.threads, "declares {declared} threads, its host {}", seen.threads);
+    if seen.has(Need::Timer) {
+        clock_is_what_it_says(bench);
+    }
+    if seen.has(Need::Blocking) {
+        jobs_are_where_it_says(bench);
+    }
+}
+
+fn clock_is_what_it_says(bench: &mut Bench) {
+    let (timer, declared) = (bench.timer(), bench.declared.virtual_clock);
+    bench.drive(async {
+        step("the clock is looked at beside a root that is busy");
+        let (begun, first) = (Instant::now(), timer.now());
+        // Far more than any real clock needs to go on, and enough to see that it does.
+        let patience = Duration::from_millis(if declared { 2 } else { 1_000 });
+        while timer.now() == first && begun.elapsed() < patience {
+            turn().await;
+        }
+        match (declared, timer.now() == first) {
+            (true, false) => panic!("declares virtual_clock, and its clock does not stand still"),
+            (false, true) => panic!("does not declare virtual_clock, and its clock stands still"),
+            _ => {}
+        }
+    });
+}
+
+fn jobs_are_where_it_says(bench: &mut Bench) {
+    let (runtime, declared) = (bench.runtime(), bench.declared.jobs_in_turn);
+    let (place, counts, driver) = (Kept::default(), Counts::new(), thread::current().id());
+    bench.drive(async {
+        let (guard, kept) = (counts.guard(), place.clone());
+        runtime.job(move || {
+            kept.put(thread::current().id());
+            drop(guard);
+        });
+        until("a job is called", || counts.drops() == 1).await;
+    });
+    match (declared, place.take().map(|place| place == driver)) {
+        (true, Some(false)) => panic!("declares jobs_in_turn, and its jobs have another thread"),
+        (false, Some(true)) => panic!("does not declare jobs_in_turn, and its driver calls jobs"),
+        _ => {}
+    }
 }
 
 fn w44_polls_as_many_at_once_as_it_says(bench: &mut Bench) {

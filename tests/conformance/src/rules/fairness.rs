@@ -19,7 +19,7 @@ rules! { "fairness":
     Must r95_busy_tasks_do_not_stop_the_root []
         "The body of a nursery is the one that can stop it."
         "the queue is run dry before the root is looked at";
-    Must r96_busy_tasks_do_not_stop_the_timer [Timer]
+    Must r96_busy_tasks_do_not_stop_the_timer [Timer, RealClock]
         "A deadline is for tasks that are busy."
         "the timer is looked at only when there is nothing to run";
     Must r97_busy_tasks_do_not_stop_foreign_spawns []

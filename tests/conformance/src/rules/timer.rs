@@ -1,6 +1,6 @@
 //! R6: one sleep. Nothing here asks how late a sleep is.
 
-use crate::bench::{Bench, many, outside, step, until};
+use crate::bench::{Bench, many, outside, step};
 use crate::probe::Counts;
 use crate::rule::rules;
 use std::future::poll_fn;
@@ -136,7 +136,7 @@ fn r68_drop_releases_the_waker(bench: &mut Bench) {
 }
 
 fn r69_any_executor_any_thread(bench: &mut Bench) {
-    let (timer, counts) = (bench.timer(), Counts::new());
+    let (timer, clock, counts) = (bench.timer(), bench.clock(), Counts::new());
     let wakes = Arc::new(Wakes(counts.clone()));
     bench.drive(async {
         let (timer, waker) = (timer.clone(), Waker::from(wakes.clone()));
@@ -148,7 +148,7 @@ fn r69_any_executor_any_thread(bench: &mut Bench) {
         });
         let (mut sleep, poll) = thread.join().expect("a sleep does not panic");
         if poll.is_pending() {
-            until("the wake of a sleep on a foreign thread", || counts.polls() > 0).await;
+            clock.until("the wake of a sleep on a foreign thread", || counts.polls() > 0).await;
             let thread =
                 outside(move || sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())));
             assert!(thread.join().expect("no panic").is_ready(), "woken, it is not ready");

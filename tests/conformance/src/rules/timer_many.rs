@@ -1,7 +1,7 @@
 //! R6: several sleeps.
 
 use super::probe::Kept;
-use crate::bench::{Bench, OnRuntime, many, outside_later, step, turn, until};
+use crate::bench::{Bench, many, outside_later, step, turn};
 use crate::probe::Counts;
 use crate::rule::rules;
 use std::future::{Future, poll_fn};
@@ -51,7 +51,8 @@ impl Wake for Noted {
 }
 
 fn r64_in_order_of_their_instants(bench: &mut Bench) {
-    let (timer, order) = (bench.timer(), Arc::new(Mutex::new(Vec::new())));
+    let (timer, clock) = (bench.timer(), bench.clock());
+    let order = Arc::new(Mutex::new(Vec::new()));
     bench.drive(async {
         let now = timer.now();
         let mut sleeps: Vec<_> = [24, 8, 16, 12, 20]
@@ -65,7 +66,7 @@ fn r64_in_order_of_their_instants(bench: &mut Bench) {
             }
         }
         let woken = || order.lock().unwrap_or_else(PoisonError::into_inner).len();
-        until("5 sleeps wake", || woken() + over.len() == 5).await;
+        clock.until("5 sleeps wake", || woken() + over.len() == 5).await;
         let order = order.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(order.is_sorted(), "they woke in the order {order:?} (ms)");
     });
@@ -105,8 +106,8 @@ fn r66_shorter_one_later(bench: &mut Bench) {
 }
 
 fn r60_many_at_the_same_instant(bench: &mut Bench) {
-    let (runtime, timer, counts) = (bench.runtime(), bench.timer(), Counts::new());
-    let number = many(1_000);
+    let (runtime, timer, clock) = (bench.runtime(), bench.timer(), bench.clock());
+    let (counts, number) = (Counts::new(), many(1_000));
     bench.drive(async {
         // Later than all of them are waited for, on a slow machine, too.
         let at = timer.now() + Duration::from_millis(60);
@@ -117,7 +118,7 @@ fn r60_many_at_the_same_instant(bench: &mut Bench) {
                 drop(guard);
             });
         }
-        until("sleeps until one instant end", || counts.drops() == number).await;
+        clock.until("sleeps until one instant end", || counts.drops() == number).await;
     });
 }
 
@@ -177,7 +178,7 @@ impl Wake for Panics {
 }
 
 fn w65_waker_that_panics_harms_no_other(bench: &mut Bench) {
-    let (runtime, timer): (OnRuntime, _) = (bench.runtime(), bench.timer());
+    let (runtime, timer, clock) = (bench.runtime(), bench.timer(), bench.clock());
     bench.drive(async {
         let waker = Waker::from(Arc::new(Panics));
         let mut sleep = timer.sleep_until(timer.now() + Duration::from_millis(1));
@@ -191,12 +192,13 @@ fn w65_waker_that_panics_harms_no_other(bench: &mut Bench) {
                 drop(guard);
             });
         }
-        until("sleeps beside one whose waker panics", || counts.drops() == 3).await;
+        clock.until("sleeps beside one whose waker panics", || counts.drops() == 3).await;
     });
 }
 
 fn w66_dropping_one_keeps_the_others(bench: &mut Bench) {
-    let (runtime, timer, counts) = (bench.runtime(), bench.timer(), Counts::new());
+    let (runtime, timer, clock) = (bench.runtime(), bench.timer(), bench.clock());
+    let counts = Counts::new();
     bench.drive(async {
         let at = timer.now() + Duration::from_millis(4);
         let mut dropped: Vec<_> = (0..10).map(|_| timer.sleep_until(at)).collect();
@@ -212,6 +214,6 @@ fn w66_dropping_one_keeps_the_others(bench: &mut Bench) {
         }
         turn().await;
         drop(dropped);
-        until("the sleeps that were kept end", || counts.drops() == 10).await;
+        clock.until("the sleeps that were kept end", || counts.drops() == 10).await;
     });
 }

@@ -5,10 +5,10 @@
 
 use allhome::{IntoRuntime, Runtime, ThreadPool, block_on};
 use allhome_conformance::{Candidate, Capabilities, Host, Root};
-use allhome_rt::{Spawn, Task};
+use allhome_rt::{BoxSleep, Job, Spawn, SpawnBlocking, Task, Timer};
 use std::process::ExitCode;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 struct Drops;
 
@@ -21,14 +21,44 @@ impl Spawn for Drops {
 struct Impostor {
     pool: ThreadPool,
     way: String,
+    started: Instant,
+}
+
+/// A clock that never goes on.
+struct Stopped(Instant);
+
+impl Timer for Stopped {
+    fn now(&self) -> Instant {
+        self.0
+    }
+
+    fn sleep_until(&self, _: Instant) -> BoxSleep {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// Calls jobs on the spot.
+struct InTurn;
+
+impl SpawnBlocking for InTurn {
+    fn spawn_blocking(&self, job: Job) {
+        job();
+    }
 }
 
 impl Host for Impostor {
     fn runtime(&self) -> Runtime {
-        if self.way == "drops every task" {
-            return Runtime::new("impostor", Drops);
+        let pool = self.pool.clone();
+        match &*self.way {
+            "drops every task" => Runtime::new("impostor", Drops),
+            "stopped clock" => {
+                Runtime::builder("stopped", pool).timer(Stopped(self.started)).build()
+            }
+            "driver calls jobs" => {
+                Runtime::builder("in turn", pool.clone()).timer(pool).blocking(InTurn).build()
+            }
+            _ => pool.into_runtime().expect("a pool is there"),
         }
-        (&self.pool).into_runtime().expect("a pool is there")
     }
 
     fn block_on(&mut self, root: Root<'_>) {
@@ -62,13 +92,20 @@ fn start(way: &str) -> Box<dyn Host> {
         "never starts" => for_ever(),
         _ => {}
     }
-    Box::new(Impostor { pool: ThreadPool::new(1).expect("threads"), way: way.into() })
+    let pool = ThreadPool::new(1).expect("threads");
+    Box::new(Impostor { pool, way: way.into(), started: Instant::now() })
 }
 
 fn main() -> ExitCode {
     let way = std::env::var("IMPOSTOR").unwrap_or_default();
     let declared = Capabilities::new().timer().shutdown().joins_threads();
-    let declared = if way.starts_with("lies") { declared.local() } else { declared };
+    let declared = match &*way {
+        "says that its clock is virtual" => declared.virtual_clock(),
+        "says that its driver calls jobs" => declared.jobs_in_turn(),
+        _ if way.starts_with("lies") => declared.local(),
+        _ => declared,
+    };
+    let declared = if way == "stopped clock" { declared } else { declared.blocking() };
     let candidate = match &*way {
         "lies and says so" => {
             Candidate::new("impostor", || start("lies")).deviates("W43", "as ever")
@@ -88,5 +125,5 @@ fn main() -> ExitCode {
     if matches!(&*way, "never starts" | "drops every task") {
         return candidate.main();
     }
-    candidate.declares(declared.blocking()).main()
+    candidate.declares(declared).main()
 }
