@@ -1,7 +1,9 @@
 //! The suite on our own local executor.
 
 use allhome::{IntoRuntime, LocalExecutor, Runtime};
-use allhome_conformance::{Host, Root, main as suite};
+use allhome_conformance::{Candidate, Capabilities, Host, Root};
+use allhome_rt::SpawnLocal;
+use std::rc::Rc;
 
 struct Local(LocalExecutor);
 
@@ -13,8 +15,13 @@ impl Host for Local {
     fn block_on(&mut self, root: Root<'_>) {
         self.0.run(root);
     }
+
+    fn local(&self) -> Option<Rc<dyn SpawnLocal>> {
+        Some(Rc::new(self.0.spawner()))
+    }
 }
 
 fn main() -> std::process::ExitCode {
-    suite("local", || Box::new(Local(LocalExecutor::new())))
+    let declared = Capabilities::new().timer().blocking().local().shutdown().joins_threads();
+    Candidate::new("local", || Box::new(Local(LocalExecutor::new()))).declares(declared).main()
 }
