@@ -1,7 +1,8 @@
 //! Runs [allhome](https://docs.rs/allhome)'s nurseries on tokio.
 //!
 //! [`Tokio`] stands for the runtime that the caller is in, [`Tokio::on`] for a given one. Children
-//! are tasks of that runtime: multi-thread and current-thread alike.
+//! are tasks of that runtime: multi-thread and current-thread alike. [`Tokio::local`] is a
+//! [`LocalSet`], for tasks that stay on their thread.
 //!
 //! # Examples
 //!
@@ -21,11 +22,14 @@
 #![forbid(unsafe_code)]
 
 use allhome_rt::{
-    BoxSleep, IntoRuntime, Job, NoRuntime, Runtime, Spawn, SpawnBlocking, Task, Timer,
+    BoxSleep, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking, SpawnLocal,
+    Task, Timer,
 };
 use std::panic::catch_unwind;
+use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::LocalSet;
 
 /// The tokio runtime that the caller is in, as [`Handle::current`] finds it; or a given one, by
 /// [`Tokio::on`].
@@ -38,6 +42,14 @@ impl Tokio {
     /// Stands for a given runtime, from inside or outside of it.
     pub fn on(handle: &Handle) -> TokioHandle {
         TokioHandle(handle.clone())
+    }
+
+    /// Stands for a local set that the application runs, for tasks that stay on its thread.
+    ///
+    /// It does not keep the set: when that is dropped, its tasks are, and so is what is spawned from
+    /// then on. So a task of the set may have it.
+    pub fn local(set: &Rc<LocalSet>) -> TokioLocal {
+        TokioLocal(Rc::downgrade(set))
     }
 }
 
@@ -64,6 +76,46 @@ impl IntoRuntime for TokioHandle {
         let runtime = runtime.blocking(OnTokio(handle.clone()));
         let runtime = if has_timer { runtime.timer(OnTokio(handle)) } else { runtime };
         Ok(runtime.build())
+    }
+}
+
+/// A local set, for tasks that stay on the thread that runs it; made by [`Tokio::local`].
+///
+/// Its tasks run while the set does: inside [`LocalSet::block_on`], or while
+/// [`LocalSet::run_until`] or the set itself is awaited. What is spawned into it waits until then.
+///
+/// # Examples
+///
+/// ```
+/// use allhome_rt::{LocalTask, SpawnLocal};
+/// use allhome_tokio::Tokio;
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+/// use tokio::task::LocalSet;
+///
+/// let (set, done) = (Rc::new(LocalSet::new()), Rc::new(Cell::new(false)));
+/// let (local, seen) = (Tokio::local(&set), done.clone());
+/// local.spawn_local(LocalTask::from_future(async move { seen.set(true) }));
+///
+/// let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// set.block_on(&tokio, tokio::task::yield_now());
+/// assert!(done.get());
+///
+/// drop(set);
+/// let seen = done.clone();
+/// local.spawn_local(LocalTask::from_future(async move { seen.set(false) }));
+/// assert_eq!((done.get(), Rc::strong_count(&done)), (true, 1), "dropped with all that it owned");
+/// ```
+#[derive(Debug, Clone)]
+pub struct TokioLocal(Weak<LocalSet>);
+
+impl SpawnLocal for TokioLocal {
+    /// Takes the task, or drops it if the set is gone.
+    fn spawn_local(&self, task: LocalTask) {
+        match self.0.upgrade() {
+            Some(set) => drop(set.spawn_local(task)),
+            None => drop(task),
+        }
     }
 }
 
