@@ -49,7 +49,7 @@
 //! | feature | gives | for |
 //! |---|---|---|
 //! | `tokio` | `Tokio` | tokio, multi-thread and current-thread; `Tokio::local` for a `LocalSet` |
-//! | `smol` | `Smol` | smol: its own threads, or an executor of yours |
+//! | `smol` | `Smol` | smol: its own threads, or an executor of yours; `Smol::local` for a local one |
 //! | `async-std` | `AsyncStd` | async-std |
 //! | `executors` | `ThreadPool`, `LocalExecutor`, `block_on` | no other runtime at all |
 //! | `executors` | `Simulator`, `sim` | tests: virtual time, schedules, replay, injection |

@@ -1,8 +1,8 @@
 //! Runs [allhome](https://docs.rs/allhome)'s nurseries on smol.
 //!
 //! [`Smol`] stands for the executor behind [`smol::spawn`], which starts its own threads;
-//! [`Smol::on`] for one that the application runs. [`SmolLocal`] is a [`smol::LocalExecutor`], for
-//! tasks that stay on their thread.
+//! [`Smol::on`] for one that the application runs. [`Smol::local`] is a [`LocalExecutor`], for tasks
+//! that stay on their thread.
 //!
 //! # Examples
 //!
@@ -25,7 +25,7 @@ use allhome_rt::{
     Task, Timer,
 };
 use smol::{Executor, LocalExecutor};
-use std::rc::Rc;
+use std::rc::{self, Rc};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -42,6 +42,14 @@ impl Smol {
     /// from then on. How many threads run it is not asked of it: [`SmolExecutor::threads`] says.
     pub fn on(executor: &Arc<Executor<'static>>) -> SmolExecutor {
         SmolExecutor { executor: Arc::downgrade(executor), threads: None }
+    }
+
+    /// Stands for a local executor that the application runs, for tasks that stay on its thread.
+    ///
+    /// It does not keep the executor: when that is dropped, its tasks are, and so is what is spawned
+    /// from then on. So a task of the executor may have it.
+    pub fn local(executor: &Rc<LocalExecutor<'static>>) -> SmolLocal {
+        SmolLocal(Rc::downgrade(executor))
     }
 }
 
@@ -103,40 +111,38 @@ impl Spawn for SmolExecutor {
     }
 }
 
-/// A local executor, for tasks that stay on the thread that runs it. Clones are the same one.
+/// A local executor, for tasks that stay on the thread that runs it; made by [`Smol::local`].
 ///
 /// # Examples
 ///
 /// ```
 /// use allhome_rt::{LocalTask, SpawnLocal};
-/// use allhome_smol::SmolLocal;
+/// use allhome_smol::Smol;
+/// use smol::LocalExecutor;
 /// use std::cell::Cell;
 /// use std::rc::Rc;
 ///
-/// let (local, done) = (SmolLocal::new(), Rc::new(Cell::new(false)));
-/// let seen = done.clone();
+/// let (executor, done) = (Rc::new(LocalExecutor::new()), Rc::new(Cell::new(false)));
+/// let (local, seen) = (Smol::local(&executor), done.clone());
 /// local.spawn_local(LocalTask::from_future(async move { seen.set(true) }));
-/// smol::block_on(local.executor().run(smol::future::yield_now()));
+/// smol::block_on(executor.run(smol::future::yield_now()));
 /// assert!(done.get());
+///
+/// drop(executor);
+/// let seen = done.clone();
+/// local.spawn_local(LocalTask::from_future(async move { seen.set(false) }));
+/// assert_eq!((done.get(), Rc::strong_count(&done)), (true, 1), "dropped with all that it owned");
 /// ```
-#[derive(Debug, Clone, Default)]
-pub struct SmolLocal(Rc<LocalExecutor<'static>>);
-
-impl SmolLocal {
-    /// Makes an executor.
-    pub fn new() -> SmolLocal {
-        SmolLocal::default()
-    }
-
-    /// Returns the executor, to be run.
-    pub fn executor(&self) -> &LocalExecutor<'static> {
-        &self.0
-    }
-}
+#[derive(Debug, Clone)]
+pub struct SmolLocal(rc::Weak<LocalExecutor<'static>>);
 
 impl SpawnLocal for SmolLocal {
+    /// Takes the task, or drops it if the executor is gone.
     fn spawn_local(&self, task: LocalTask) {
-        self.0.spawn(task).detach();
+        match self.0.upgrade() {
+            Some(executor) => executor.spawn(task).detach(),
+            None => drop(task),
+        }
     }
 }
 

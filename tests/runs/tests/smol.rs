@@ -1,10 +1,10 @@
 //! The suite on smol: an executor of the test's own, run by two threads.
 
-use allhome::{IntoRuntime, Runtime, Smol, SmolLocal};
-use allhome_conformance::{Host, Root, main as suite};
+use allhome::{IntoRuntime, Runtime, Smol};
+use allhome_conformance::{Candidate, Capabilities, Host, Root};
 use allhome_rt::SpawnLocal;
-use smol::Executor;
 use smol::channel::{Sender, unbounded};
+use smol::{Executor, LocalExecutor};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -14,7 +14,7 @@ struct Threads {
     /// Closed, it ends the threads.
     stop: Sender<()>,
     threads: Vec<JoinHandle<()>>,
-    local: SmolLocal,
+    local: Rc<LocalExecutor<'static>>,
 }
 
 impl Threads {
@@ -25,7 +25,7 @@ impl Threads {
             thread::spawn(move || smol::block_on(executor.run(stopped.recv())).unwrap_or(()))
         };
         let threads = (0..count).map(|_| run()).collect();
-        Threads { executor, stop, threads, local: SmolLocal::new() }
+        Threads { executor, stop, threads, local: Rc::default() }
     }
 }
 
@@ -35,7 +35,7 @@ impl Host for Threads {
     }
 
     fn block_on(&mut self, root: Root<'_>) {
-        smol::block_on(self.local.executor().run(root));
+        smol::block_on(self.local.run(root));
     }
 
     fn threads(&self) -> usize {
@@ -43,7 +43,7 @@ impl Host for Threads {
     }
 
     fn local(&self) -> Option<Rc<dyn SpawnLocal>> {
-        Some(Rc::new(self.local.clone()))
+        Some(Rc::new(Smol::local(&self.local)))
     }
 }
 
@@ -55,5 +55,13 @@ impl Drop for Threads {
 }
 
 fn main() -> std::process::ExitCode {
-    suite("smol", || Box::new(Threads::start(2)))
+    let declared = Capabilities::new().threads(2).timer().blocking().local();
+    Candidate::new("smol", || Box::new(Threads::start(2)))
+        .declares(declared.shutdown().joins_threads())
+        .deviates("W83", "async-task aborts the process when a destructor panics")
+        .sometimes_deviates(
+            "R87",
+            "a wake that is caught between its change of state and its push keeps its task",
+        )
+        .main()
 }
