@@ -79,8 +79,8 @@ impl Subject {
     /// that are dropped.
     pub(crate) fn rests_on(self) -> &'static [&'static str] {
         match &*self.id() {
-            "W41" | "W42" | "W43" => &[],
-            "W32" | "W34" | "W37" | "W38" | "R11" | "R16" | "R19" => &GROUND[..2],
+            "W41" | "W42" => &[],
+            "W32" | "W34" | "W37" | "W38" | "W43" | "R11" | "R16" | "R19" => &GROUND[..2],
             _ => GROUND,
         }
     }
