@@ -98,13 +98,13 @@ impl Task {
 
 impl Work for Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>> {
     fn poll(&self, _: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
+        // Locked once for all of it: a task is polled by one at a time, so nobody waits.
+        let mut place = self.lock().unwrap_or_else(PoisonError::into_inner);
         // Taken out while it is polled: a panic then drops it here and finds an empty place later.
-        let Some(mut future) = self.lock().unwrap_or_else(PoisonError::into_inner).take() else {
-            return Poll::Ready(());
-        };
+        let Some(mut future) = place.take() else { return Poll::Ready(()) };
         let poll = future.as_mut().poll(cx);
         if poll.is_pending() {
-            *self.lock().unwrap_or_else(PoisonError::into_inner) = Some(future);
+            *place = Some(future);
         }
         poll
     }

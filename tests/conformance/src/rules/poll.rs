@@ -23,8 +23,8 @@ rules! { "poll":
         "`wake` polls the task on the caller's stack, and that poll wakes the next";
 }
 
-/// Work that sees a poll begin before another has ended. A task of a future would not do: it takes
-/// the future out while it is polled, so the second poll would find nothing, and call it ready.
+/// Work that sees a poll begin before another has ended. A task of a future would not do: it has a
+/// lock, so the second poll would wait for the first.
 struct OnePoll {
     own: Mutex<Own>,
     overlaps: AtomicUsize,
