@@ -98,7 +98,7 @@ faults! {
     TasksWaitForJobs "R71" "no task is polled while a job runs";
     JobPanicEndsPool "R72" "a panic of a job ends the pool";
     OneJobAtATime "R73" "jobs run one after the other";
-    JobQueueOf100 "R74" "jobs that do not fit into the queue are lost";
+    JobQueueOf100 "R74" "the queue has room for a hundred jobs in all, and the others are lost";
     EveryTenthJobDropped "R74" "every tenth job is dropped uncalled";
     JobsRunInline "R75" "with six jobs handed in, the caller runs the next itself";
     JobsHoldTheLock "R76" "the lock is held while a job runs";

@@ -93,7 +93,8 @@ impl SpawnBlocking for Pool {
         }
         state.taken += 1;
         match shared.fault {
-            JobQueueOf100 if state.queue.len() >= 100 => return forget(job),
+            // Of those in the queue at once it would depend on how fast the threads are.
+            JobQueueOf100 if state.taken > 100 => return forget(job),
             EveryTenthJobDropped if state.taken % 10 == 0 => {
                 drop(state);
                 return drop(job);
