@@ -112,10 +112,7 @@ impl Door {
             }
             Door::InLine(waits) => waits,
             Door::Outside(limiter) => match limiter.try_acquire_at(place_here(), false) {
-                Ok(permit) => {
-                    seat.take_back(permit);
-                    return true;
-                }
+                Ok(permit) => return let_in(seat, permit),
                 // It is refused, or has to wait.
                 Err(_) => Box::pin(limiter.acquire_at(place_here(), false)),
             },
@@ -125,10 +122,7 @@ impl Door {
                 *self = Door::InLine(waits);
                 false
             }
-            Poll::Ready(Ok(permit)) => {
-                seat.take_back(permit);
-                true
-            }
+            Poll::Ready(Ok(permit)) => let_in(seat, permit),
             Poll::Ready(Err(error)) => leave(match error {
                 AcquireError::Closed => Leave::NoSlot(NoSlot::Closed),
                 AcquireError::TooMany { .. } => Leave::NoSlot(NoSlot::Zero),
@@ -168,6 +162,17 @@ impl Door {
         }
         Poll::Ready(())
     }
+}
+
+/// Lets it in, unless it was cancelled meanwhile: a sibling that was told of the same cancel may have
+/// given its slot back while this poll was under way.
+fn let_in(seat: &Seat, permit: OwnedPermit) -> bool {
+    if is_cancelled() {
+        drop(permit);
+        return leave(Leave::Cancelled);
+    }
+    seat.take_back(permit);
+    true
 }
 
 /// Has the task end at the end of this poll.

@@ -34,7 +34,7 @@ pub(super) async fn l01_never_more_than_the_limit(runtime: Runtime) {
 
 pub(super) async fn l04_given_back_when_home(runtime: Runtime) {
     let limiter = Arc::new(Semaphore::new(2));
-    let counts = Counts::new();
+    let (counts, held, plain) = (Counts::new(), Counts::new(), Counts::new());
     let run = nursery_on::<Infallible>(runtime).limiter(&limiter).run(async |n| {
         let ends = n.reserve().await.unwrap().fork(async { Ok(1) });
         assert_eq!(ends.join().await.unwrap(), 1);
@@ -44,17 +44,18 @@ pub(super) async fn l04_given_back_when_home(runtime: Runtime) {
         waits.abort();
         assert!(waits.join().await.is_err());
         assert_eq!((limiter.available(), counts.drops()), (2, 1));
-        n.reserve().await.unwrap().spawn(counts.parked().child());
-        n.spawn(counts.parked().child());
-        n.spawn(counts.parked().child());
-        eventually(|| counts.polls() == 3 && limiter.waiters() == 1).await;
+        n.reserve().await.unwrap().spawn(held.parked().child());
+        n.spawn(plain.parked().child());
+        n.spawn(plain.parked().child());
+        eventually(|| held.polls() + plain.polls() == 2 && limiter.waiters() == 1).await;
         n.cancel();
         Ok(())
     });
     run.await.unwrap();
-    assert_eq!((limiter.available(), limiter.waiters(), counts.drops()), (2, 0, 4));
+    let drops = [&counts, &held, &plain].map(Counts::drops);
+    assert_eq!((limiter.available(), limiter.waiters(), drops), (2, 0, [1, 1, 2]));
     // The one that was never let in was never polled; the others, once more with the cancel.
-    assert_eq!(counts.polls(), 5);
+    assert_eq!([&counts, &held, &plain].map(Counts::polls), [1, 2, 2]);
 }
 
 pub(super) async fn l06_a_wait_ends_with_the_nursery(runtime: Runtime) {
@@ -82,7 +83,10 @@ pub(super) async fn l06_a_wait_ends_with_the_nursery(runtime: Runtime) {
             let limiter = limiter.clone();
             outer.fork(async move {
                 let run = nursery::<Infallible>().limiter(&limiter).run(async |n| {
-                    Ok(matches!(n.reserve().await, Err(ReserveError::Cancelled(_))))
+                    // It is the nursery's own body that waits, so both are true, and which comes first
+                    // is a race.
+                    let ends = n.reserve().await;
+                    Ok(matches!(ends, Err(ReserveError::Cancelled(_) | ReserveError::Refused(_))))
                 });
                 Ok(run.await.unwrap())
             })
