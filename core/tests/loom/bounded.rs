@@ -121,6 +121,28 @@ fn s23_cancel_versus_release() {
     });
 }
 
+/// The slot comes after the cancel, as a sibling's does that was told of it: a child whose first poll
+/// is under way meanwhile is not let in by it.
+#[test]
+fn l03_first_poll_versus_cancel_and_then_release() {
+    model(|| {
+        let (kid, book) = Kid::new(Until::Yields(0));
+        let limiter = Arc::new(Semaphore::new(1));
+        let permit = limiter.clone().try_acquire_owned().unwrap();
+        let (mut home, _) = Home::limited(&limiter, move |n| n.spawn(kid.plain()).id());
+        let job = home.manual.job();
+        let thread = thread::spawn(move || job.run());
+        assert!(home.nursery.cancel());
+        drop(permit);
+        let job = thread.join().unwrap();
+        assert!(home.settle([job]));
+        assert_eq!(book.polls(), 0);
+        book.check();
+        assert_eq!((limiter.available(), limiter.waiters()), (1, 0));
+        home.close();
+    });
+}
+
 /// A child that has the only slot, and waits in a nursery on the same limiter for a child of that.
 // A function of its own, because the models' stacks are small.
 #[inline(never)]
