@@ -12,6 +12,7 @@ use allhome_rt::{Runtime, SpawnBlocking, SpawnLocal, Task, Timer};
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::ops::Deref;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -254,6 +255,28 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     while !condition() {
         turn().await;
     }
+}
+
+/// Tries with sleeps that are ever longer, until an attempt says that they were not over before all
+/// was in place: how fast the machine is must not decide whether a rule can be broken.
+pub(crate) async fn long_enough(mut attempt: impl AsyncFnMut(Duration) -> bool) {
+    for doubled in 0..12 {
+        if attempt(Duration::from_millis(1 << doubled)).await {
+            return;
+        }
+    }
+    panic!("a sleep of two seconds is over before it is waited for");
+}
+
+/// Waits for a sleep, and says whether that took more than one poll.
+pub(crate) async fn had_to_wait(sleep: impl Future<Output = ()>) -> bool {
+    let (mut sleep, mut polls) = (pin!(sleep), 0);
+    poll_fn(|cx| {
+        polls += 1;
+        sleep.as_mut().poll(cx)
+    })
+    .await;
+    polls > 1
 }
 
 /// Waits until the condition holds, outside of any driver: after a shutdown.

@@ -107,6 +107,7 @@ fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
         if let Ok(Some(status)) = child.try_wait() {
             return Some(status);
         }
+        // For another process, which can be told of in no other way; no rule's time depends on it.
         thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(8));
     }
@@ -124,6 +125,7 @@ pub(crate) fn child(full_name: &str, candidates: &[Candidate]) -> ExitCode {
     let within = std::env::var(WITHIN).ok().and_then(|millis| millis.parse().ok());
     let limit = within.map_or(subject.limit(candidate), Duration::from_millis);
     thread::spawn(move || {
+        // The watchdog: a rule that holds has ended the process long before.
         thread::sleep(limit);
         // If this hangs as well, the parent has a limit of its own.
         std::process::exit(HANGS);

@@ -63,6 +63,11 @@ fn died(status: ExitStatus) -> bool {
     status.code() != Some(0)
 }
 
+/// How often a rule may miss its animal, and one time less. Faults of a clock or of several threads
+/// show when two things happen in one order, and the machine may choose the other.
+const ATTEMPTS: usize = 3;
+const MISSED: &str = " - its own rule has MISSED it";
+
 const ALONE_WITH: &str = "ZOO_ALONE";
 
 #[test]
@@ -95,16 +100,21 @@ fn each_broken_executor_is_found_by_its_rule_and_each_rule_finds_one() {
         for _ in 0..6 {
             scope.spawn(|| {
                 while let Some((fault, rule, what)) = FAULTS.get(next.fetch_add(1, SeqCst)) {
-                    let broken = match ALONE.contains(fault) {
-                        true if is_broken_alone(*fault, rule) => rule.to_string(),
-                        true => String::new(),
-                        false => examine(*fault).broken().join(" "),
-                    };
-                    println!("{fault:?} ({what}): {broken}");
-                    if broken.split(' ').any(|id| id == *rule) {
+                    let found = (1..=ATTEMPTS).any(|attempt| {
+                        let broken = match ALONE.contains(fault) {
+                            true if is_broken_alone(*fault, rule) => rule.to_string(),
+                            true => String::new(),
+                            false => examine(*fault).broken().join(" "),
+                        };
+                        let found = broken.split(' ').any(|id| id == *rule);
+                        let missed = if found { "" } else { MISSED };
+                        println!("{fault:?} ({what}), attempt {attempt}: {broken}{missed}");
+                        found
+                    });
+                    if found {
                         proved.lock().unwrap().insert(rule.to_string());
                     } else {
-                        let complaint = format!("{fault:?}: {rule} holds; broken are {broken}");
+                        let complaint = format!("{fault:?}: {rule} holds {ATTEMPTS} times");
                         complaints.lock().unwrap().push(complaint);
                     }
                 }

@@ -1,10 +1,11 @@
 //! R9: that everybody gets a turn, and how many can be there.
 
 use super::probe::{Flag, Probe};
-use crate::bench::{Bench, OnRuntime, many, outside_later, step, turn, until};
+use crate::bench::{
+    Bench, OnRuntime, had_to_wait, long_enough, many, outside_later, step, turn, until,
+};
 use crate::probe::{Counts, Gate};
 use crate::rule::rules;
-use std::time::Duration;
 
 rules! { "fairness":
     Must r91_self_wakers_do_not_stop_others []
@@ -160,7 +161,7 @@ fn r96_busy_tasks_do_not_stop_the_timer(bench: &mut Bench) {
     bench.drive(async {
         busy(&runtime, &stop, &counts);
         step("a sleep beside tasks that wake themselves for ever");
-        timer.sleep_until(timer.now() + Duration::from_millis(2)).await;
+        long_enough(async |ahead| had_to_wait(timer.sleep_until(timer.now() + ahead)).await).await;
         all_stop(&runtime, &stop, &counts).await;
     });
 }

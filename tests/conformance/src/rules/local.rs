@@ -1,10 +1,9 @@
 //! W2: tasks that stay on their thread.
 
 use super::probe::{Flag, Kept, Probe};
-use crate::bench::{
-    Bench, inside, is_inside, many, outside, outside_later, pump, step, turn, until,
-};
-use crate::probe::Counts;
+use super::wake::woken_from_outside;
+use crate::bench::{Bench, inside, is_inside, many, outside, pump, step, turn, until};
+use crate::probe::{Counts, Gate};
 use crate::rule::rules;
 use allhome_rt::{LocalTask, SpawnLocal};
 use std::cell::Cell;
@@ -174,22 +173,9 @@ fn w25_dropped_at_the_end(bench: &mut Bench) {
 }
 
 fn w26_wake_from_a_foreign_thread(bench: &mut Bench) {
-    let local = bench.local();
+    let (local, gate) = (bench.local(), Gate::new());
     bench.drive(async {
-        let gate = crate::probe::Gate::new();
-        let (opens, mut thread) = (gate.clone(), None);
-        run(
-            &local,
-            poll_fn(move |cx| {
-                if thread.is_some() {
-                    opens.open();
-                    return Poll::Ready(());
-                }
-                let waker = cx.waker().clone();
-                thread = Some(outside_later(move || waker.wake()));
-                Poll::Pending
-            }),
-        );
+        run(&local, woken_from_outside(gate.clone()));
         step("everybody waits for a wake from a foreign thread");
         gate.wait().await;
     });

@@ -1,10 +1,11 @@
 //! R6: several sleeps.
 
-use super::probe::Kept;
-use crate::bench::{Bench, many, outside_later, step, turn};
-use crate::probe::Counts;
+use super::probe::{Flag, Kept};
+use crate::bench::{Bench, had_to_wait, long_enough, many, outside_later, step, until};
+use crate::probe::{Counts, Gate};
 use crate::rule::rules;
-use std::future::{Future, poll_fn};
+use allhome_rt::{BoxSleep, Timer};
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -36,13 +37,8 @@ rules! { "timer":
         "the entry is removed by its instant, or by an index that has moved";
 }
 
-fn after(bench: &mut Bench, micros: u64) -> impl Future<Output = ()> + Send + use<> {
-    let timer = bench.timer();
-    timer.sleep_until(timer.now() + Duration::from_micros(micros))
-}
-
 /// Notes which sleep woke.
-struct Noted(u64, Arc<Mutex<Vec<u64>>>);
+struct Noted(u32, Arc<Mutex<Vec<u32>>>);
 
 impl Wake for Noted {
     fn wake(self: Arc<Self>) {
@@ -52,109 +48,122 @@ impl Wake for Noted {
 
 fn r64_in_order_of_their_instants(bench: &mut Bench) {
     let (timer, clock) = (bench.timer(), bench.clock());
-    let order = Arc::new(Mutex::new(Vec::new()));
-    bench.drive(async {
-        let now = timer.now();
-        let mut sleeps: Vec<_> = [24, 8, 16, 12, 20]
-            .map(|millis| (millis, timer.sleep_until(now + Duration::from_millis(millis))))
-            .into();
-        let mut over = Vec::new();
-        for (millis, sleep) in &mut sleeps {
-            let waker = Waker::from(Arc::new(Noted(*millis, order.clone())));
+    bench.drive(long_enough(async |ahead| {
+        let (order, now) = (Arc::new(Mutex::new(Vec::new())), timer.now());
+        let mut sleeps =
+            [6, 2, 4, 3, 5].map(|times| (times, timer.sleep_until(now + ahead * times)));
+        for (times, sleep) in &mut sleeps {
+            let waker = Waker::from(Arc::new(Noted(*times, order.clone())));
             if sleep.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
-                over.push(*millis);
+                return false;
             }
         }
-        let woken = || order.lock().unwrap_or_else(PoisonError::into_inner).len();
-        clock.until("5 sleeps wake", || woken() + over.len() == 5).await;
-        let order = order.lock().unwrap_or_else(PoisonError::into_inner);
-        assert!(order.is_sorted(), "they woke in the order {order:?} (ms)");
-    });
+        let woken = || order.lock().unwrap_or_else(PoisonError::into_inner);
+        clock.until("5 sleeps wake", || woken().len() == 5).await;
+        assert!(woken().is_sorted(), "they woke in the order {:?} (times {ahead:?})", woken());
+        true
+    }));
+}
+
+/// A sleep of an hour.
+fn an_hour(timer: &dyn Timer) -> BoxSleep {
+    timer.sleep_until(timer.now() + Duration::from_secs(3_600))
 }
 
 fn r65_one_expiry_fires_no_other(bench: &mut Bench) {
     let timer = bench.timer();
-    bench.drive(async {
-        let mut long = timer.sleep_until(timer.now() + Duration::from_secs(3_600));
-        let mut short = timer.sleep_until(timer.now() + Duration::from_millis(3));
+    bench.drive(long_enough(async |ahead| {
+        let mut long = an_hour(&*timer);
+        let mut short = timer.sleep_until(timer.now() + ahead);
         step("a short sleep and one of an hour, in one task");
-        poll_fn(|cx| {
+        let waited = had_to_wait(poll_fn(|cx| {
             assert!(long.as_mut().poll(cx).is_pending(), "an hour is over");
             short.as_mut().poll(cx)
-        })
+        }))
         .await;
         let poll = poll_fn(|cx| Poll::Ready(long.as_mut().poll(cx))).await;
         assert!(poll.is_pending(), "an hour is over");
-    });
+        waited
+    }));
 }
 
 fn r66_shorter_one_later(bench: &mut Bench) {
-    let runtime = bench.runtime();
-    let (long, counts) = (after(bench, 3_600_000_000), Counts::new());
-    let timer = bench.timer();
+    let (runtime, timer, counts) = (bench.runtime(), bench.timer(), Counts::new());
     bench.drive(async {
-        let guard = counts.guard();
+        let (mut long, count, guard) = (an_hour(&*timer), counts.clone(), counts.guard());
         runtime.run(async move {
-            long.await;
+            poll_fn(|cx| {
+                let poll = long.as_mut().poll(cx);
+                count.polled();
+                poll
+            })
+            .await;
             drop(guard);
         });
-        turn().await;
+        until("a sleep of an hour is waited for", || counts.polls() > 0).await;
         step("a short sleep beside one of an hour");
-        timer.sleep_until(timer.now() + Duration::from_millis(3)).await;
+        long_enough(async |ahead| had_to_wait(timer.sleep_until(timer.now() + ahead)).await).await;
         assert_eq!(counts.drops(), 0, "an hour is over");
     });
 }
 
 fn r60_many_at_the_same_instant(bench: &mut Bench) {
     let (runtime, timer, clock) = (bench.runtime(), bench.timer(), bench.clock());
-    let (counts, number) = (Counts::new(), many(1_000));
-    bench.drive(async {
-        // Later than all of them are waited for, on a slow machine, too.
-        let at = timer.now() + Duration::from_millis(60);
+    let number = many(1_000);
+    bench.drive(long_enough(async |ahead| {
+        let (counts, at) = (Counts::new(), timer.now() + ahead);
         for _ in 0..number {
-            let (sleep, guard) = (timer.sleep_until(at), counts.guard());
+            let (sleep, count, guard) = (timer.sleep_until(at), counts.clone(), counts.guard());
             runtime.run(async move {
-                sleep.await;
+                if had_to_wait(sleep).await {
+                    count.polled();
+                }
                 drop(guard);
             });
         }
         clock.until("sleeps until one instant end", || counts.drops() == number).await;
-    });
+        counts.polls() > number / 2
+    }));
 }
 
 fn w63_in_tasks_and_in_the_root(bench: &mut Bench) {
-    let runtime = bench.runtime();
-    let (first, second, third) = (after(bench, 1_000), after(bench, 2_000), after(bench, 4_000));
-    bench.drive(async move {
-        let gate = crate::probe::Gate::new();
-        let opens = gate.clone();
+    let (runtime, timer) = (bench.runtime(), bench.timer());
+    bench.drive(long_enough(async |ahead| {
+        let after = || timer.sleep_until(timer.now() + ahead);
         step("a sleep in the root");
-        first.await;
+        let first = had_to_wait(after()).await;
+        let (second, gate, waited) = (after(), Gate::new(), Flag::default());
+        let (opens, waits) = (gate.clone(), waited.clone());
         runtime.run(async move {
-            second.await;
+            if had_to_wait(second).await {
+                waits.raise();
+            }
             opens.open();
         });
         step("a sleep in a task, for which the root waits");
         gate.wait().await;
         step("another in the root");
-        third.await;
-    });
+        let third = had_to_wait(after()).await;
+        first && waited.is_up() && third
+    }));
 }
 
 fn w64_from_a_foreign_thread(bench: &mut Bench) {
     let (timer, kept) = (bench.timer(), Kept::default());
-    bench.drive(async {
-        let mut thread = None;
+    bench.drive(long_enough(async |ahead| {
+        let (mut thread, waits) = (None, Flag::default());
         step("the root waits for a sleep that a foreign thread has registered");
         poll_fn(|cx| {
             if thread.is_some() {
                 return Poll::Ready(());
             }
-            let (timer, kept, waker) = (timer.clone(), kept.clone(), cx.waker().clone());
+            let (timer, kept, waits) = (timer.clone(), kept.clone(), waits.clone());
+            let waker = cx.waker().clone();
             thread = Some(outside_later(move || {
-                let mut sleep = timer.sleep_until(timer.now() + Duration::from_millis(1));
-                if sleep.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
-                    waker.wake();
+                let mut sleep = timer.sleep_until(timer.now() + ahead);
+                match sleep.as_mut().poll(&mut Context::from_waker(&waker)) {
+                    Poll::Ready(()) => waker.wake(),
+                    Poll::Pending => waits.raise(),
                 }
                 // Kept, so that it is not dropped before it wakes.
                 kept.put(sleep);
@@ -165,7 +174,8 @@ fn w64_from_a_foreign_thread(bench: &mut Bench) {
         if let Some(thread) = thread {
             thread.join().expect("a sleep does not panic");
         }
-    });
+        waits.is_up()
+    }));
     drop(kept.take());
 }
 
@@ -179,41 +189,51 @@ impl Wake for Panics {
 
 fn w65_waker_that_panics_harms_no_other(bench: &mut Bench) {
     let (runtime, timer, clock) = (bench.runtime(), bench.timer(), bench.clock());
-    bench.drive(async {
-        let waker = Waker::from(Arc::new(Panics));
-        let mut sleep = timer.sleep_until(timer.now() + Duration::from_millis(1));
-        let _ = sleep.as_mut().poll(&mut Context::from_waker(&waker));
-        let counts = Counts::new();
-        for millis in [0, 2, 4] {
-            let (guard, at) = (counts.guard(), timer.now() + Duration::from_millis(millis));
-            let other = timer.sleep_until(at);
+    bench.drive(long_enough(async |ahead| {
+        let (counts, waker) = (Counts::new(), Waker::from(Arc::new(Panics)));
+        let mut sleep = timer.sleep_until(timer.now() + ahead);
+        let panics = sleep.as_mut().poll(&mut Context::from_waker(&waker)).is_pending();
+        for times in [0, 2, 4] {
+            let (guard, count) = (counts.guard(), counts.clone());
+            let other = timer.sleep_until(timer.now() + ahead * times);
             runtime.run(async move {
-                other.await;
+                if had_to_wait(other).await {
+                    count.polled();
+                }
                 drop(guard);
             });
         }
         clock.until("sleeps beside one whose waker panics", || counts.drops() == 3).await;
-    });
+        // The last was woken, so the timer has come past the one before it.
+        panics && counts.polls() > 1
+    }));
 }
 
 fn w66_dropping_one_keeps_the_others(bench: &mut Bench) {
     let (runtime, timer, clock) = (bench.runtime(), bench.timer(), bench.clock());
-    let counts = Counts::new();
-    bench.drive(async {
-        let at = timer.now() + Duration::from_millis(4);
+    bench.drive(long_enough(async |ahead| {
+        let (counts, at) = (Counts::new(), timer.now() + ahead);
         let mut dropped: Vec<_> = (0..10).map(|_| timer.sleep_until(at)).collect();
         for sleep in &mut dropped {
             let _ = poll_fn(|cx| Poll::Ready(sleep.as_mut().poll(cx))).await;
         }
         for _ in 0..10 {
-            let (sleep, guard) = (timer.sleep_until(at), counts.guard());
+            let (mut sleep, guard) = (timer.sleep_until(at), counts.guard());
+            let count = counts.clone();
             runtime.run(async move {
-                sleep.await;
-                drop(guard);
+                let _guard = guard;
+                poll_fn(|cx| {
+                    let poll = sleep.as_mut().poll(cx);
+                    count.polled();
+                    poll
+                })
+                .await;
             });
         }
-        turn().await;
+        until("ten sleeps beside the dropped ones are waited for", || counts.polls() >= 10).await;
         drop(dropped);
+        let in_time = timer.now() < at;
         clock.until("the sleeps that were kept end", || counts.drops() == 10).await;
-    });
+        in_time
+    }));
 }

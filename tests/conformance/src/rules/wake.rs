@@ -4,7 +4,7 @@ use super::probe::{Kept, Probe};
 use crate::bench::{Bench, inside, many, outside, outside_later, pump, step, until};
 use crate::probe::{Counts, Gate};
 use crate::rule::rules;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::task::Poll;
 
 rules! { "wake":
@@ -86,19 +86,24 @@ fn r32_wake_from_another_thread_during_poll(bench: &mut Bench) {
 fn r33_wake_from_a_foreign_thread(bench: &mut Bench) {
     let (runtime, gate) = (bench.runtime(), Gate::new());
     bench.drive(async {
-        let (opens, mut thread) = (gate.clone(), None);
-        runtime.run(poll_fn(move |cx| {
-            if thread.is_some() {
-                opens.open();
-                return Poll::Ready(());
-            }
-            let waker = cx.waker().clone();
-            thread = Some(outside_later(move || waker.wake()));
-            Poll::Pending
-        }));
+        runtime.run(woken_from_outside(gate.clone()));
         step("everybody waits for a wake from a foreign thread");
         gate.wait().await;
     });
+}
+
+/// Waits for a wake from a thread that the runtime does not know, and opens the gate then.
+pub(super) fn woken_from_outside(opens: Gate) -> impl Future<Output = ()> + Send {
+    let mut thread = None;
+    poll_fn(move |cx| {
+        if thread.is_some() {
+            opens.open();
+            return Poll::Ready(());
+        }
+        let waker = cx.waker().clone();
+        thread = Some(outside_later(move || waker.wake()));
+        Poll::Pending
+    })
 }
 
 fn r34_wake_does_not_poll_inline(bench: &mut Bench) {
