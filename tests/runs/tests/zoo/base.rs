@@ -449,6 +449,8 @@ pub(crate) struct Driver {
     polls: usize,
     idle: usize,
     waits: usize,
+    /// How many jobs had begun at the last look.
+    begun: usize,
     broken: bool,
 }
 
@@ -477,24 +479,19 @@ impl Driver {
             });
         }
         let locals = Rc::new(Locals::new(&shared));
-        Driver { shared, locals, polls: 0, idle: 0, waits: 0, broken: false }
+        Driver { shared, locals, polls: 0, idle: 0, waits: 0, begun: 0, broken: false }
     }
 
-    /// Panics when nothing will ever happen: nothing to run, no sleep that ends soon, no job, no
-    /// thread of the rule's. A root that only asks again and again counts as nothing.
-    fn stalled(&mut self, ran: bool) {
-        let shared = &self.shared;
-        assert!(!shared.deadlocked.swap(false, SeqCst), "deadlock: a call that waits for itself");
-        let coming =
-            shared.progress.outside() > 0 || shared.jobs.busy() || Timers::soon(shared).is_some();
+    /// A turn was taken. Panics when a call waits for itself, and when this goes on for ever.
+    fn turn(&mut self, ran: bool) {
+        assert!(
+            !self.shared.deadlocked.swap(false, SeqCst),
+            "deadlock: a call that waits for itself"
+        );
         self.polls += 1;
-        self.idle = if ran || coming { 0 } else { self.idle + 1 };
-        self.waits = if ran { 0 } else { self.waits };
-        assert!(self.idle < 3_000, "stalled: nothing will ever happen");
-        let most = if coming { 400_000 } else { 60_000 };
-        assert!(self.polls < most, "stalled: {} turns", self.polls);
-        if coming && !ran {
-            thread::yield_now();
+        assert!(self.polls < 400_000, "stalled: {} turns", self.polls);
+        if ran {
+            (self.idle, self.waits) = (0, 0);
         }
     }
 
@@ -512,7 +509,7 @@ impl Driver {
 
     fn run_one(&mut self) -> bool {
         let shared = self.shared.clone();
-        if shared.is(TasksWaitForJobs) && shared.jobs.busy() {
+        if shared.is(TasksWaitForJobs) && shared.jobs.busy().0 {
             return false;
         }
         match self.next() {
@@ -524,7 +521,7 @@ impl Driver {
             let anybody = shared.lock().tasks.values().next().cloned();
             anybody.iter().for_each(|cell| poll(cell, Some(self)));
         }
-        self.stalled(true);
+        self.turn(true);
         true
     }
 
@@ -559,7 +556,7 @@ impl Driver {
                 }
             }
             if shared.is(RootAlone) && shared.lock().root_woken {
-                self.stalled(false);
+                self.rest();
                 continue;
             }
             let starved = match shared.fault {
@@ -570,6 +567,9 @@ impl Driver {
             let fired = !starved && Timers::fire(&shared);
             let turns = shared.lock().queue.len().clamp(1, 64);
             let mut ran = fired;
+            if fired {
+                self.turn(true);
+            }
             for _ in 0..turns {
                 ran |= self.run_one();
                 if shared.is(NewestFirst) || shared.is(PartnerFirst) {
@@ -582,24 +582,41 @@ impl Driver {
         }
     }
 
-    /// Nothing was run: waits for what may come. A thread of the rule's waits for nobody, and a sleep
-    /// to come will come: for these there are 10,000 waits of a millisecond. But a sleep whose
-    /// instant is over, and that nobody looks at, does not come, nor may a job: it may wait for a
-    /// root that is not polled. These have 400.
+    /// Nothing was run: waits for what may come, and panics when nothing will: no sleep that ends
+    /// soon, no job, no thread of the rule's. A root that only asks again and again counts as
+    /// nothing, and is asked without a pause a hundred times.
+    ///
+    /// A thread of the rule's waits for nobody, and a sleep to come will come: for these there are
+    /// 10,000 waits of a millisecond. But a job may wait for a root that is not polled: 400. And a
+    /// sleep whose instant is over may be one that nobody looks at: 100.
     fn rest(&mut self) {
-        self.stalled(false);
-        let soon = Timers::soon(&self.shared);
-        let coming =
-            soon.is_some() || self.shared.progress.outside() > 0 || self.shared.jobs.busy();
-        let state = self.shared.lock();
-        if !state.root_woken && state.queue.is_empty() && coming {
-            let soon = soon.filter(|left| !left.is_zero());
-            let most = soon.unwrap_or(Duration::MAX).min(Duration::from_millis(1));
-            drop(self.shared.changed.wait_timeout(state, most));
-            let sure = soon.is_some() || self.shared.progress.outside() > 0;
-            self.waits += if sure { 1 } else { 25 };
-            assert!(self.waits < 10_000, "stalled: what was to come does not");
+        self.turn(false);
+        let shared = &self.shared;
+        let (soon, outside) = (Timers::soon(shared), shared.progress.outside() > 0);
+        let (busy, begun) = shared.jobs.busy();
+        self.idle += 1;
+        if soon.is_none() && !outside && !busy {
+            assert!(self.idle < 3_000, "stalled: nothing will ever happen");
+            return;
         }
+        if std::mem::replace(&mut self.begun, begun) != begun {
+            self.waits = 0;
+        }
+        let state = shared.lock();
+        if (state.root_woken || !state.queue.is_empty()) && self.idle < 100 {
+            drop(state);
+            return thread::yield_now();
+        }
+        let left = soon.filter(|left| !left.is_zero());
+        let most = left.unwrap_or(Duration::MAX).min(Duration::from_millis(1));
+        drop(shared.changed.wait_timeout(state, most));
+        self.waits += match (left, busy) {
+            _ if outside => 1,
+            (Some(_), _) => 1,
+            (None, true) => 25,
+            (None, false) => 100,
+        };
+        assert!(self.waits < 10_000, "stalled: what was to come does not");
     }
 }
 

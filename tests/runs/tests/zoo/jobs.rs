@@ -20,6 +20,7 @@ struct State {
     threads: Vec<JoinHandle<()>>,
     running: usize,
     taken: usize,
+    begun: usize,
     stuck: bool,
     ended: bool,
 }
@@ -33,9 +34,10 @@ impl Jobs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a job runs, and so may end.
-    pub(crate) fn busy(&self) -> bool {
-        self.lock().running > 0
+    /// Whether a job runs, and so may end; and how many have begun.
+    pub(crate) fn busy(&self) -> (bool, usize) {
+        let state = self.lock();
+        (state.running > 0, state.begun)
     }
 
     pub(crate) fn on_worker(&self) -> bool {
@@ -72,6 +74,7 @@ impl Jobs {
                 drop(state);
                 return shared.tell();
             };
+            state.begun += 1;
             drop(state);
             let panicked = catch_unwind(AssertUnwindSafe(job)).is_err();
             if panicked && shared.is(JobPanicEndsPool) {
