@@ -1,0 +1,184 @@
+//! What a limit may be, what it counts, and whose it is.
+
+use super::{Log, Waiting, child, free, open};
+use allhome::{
+    Outcome, Policy, ReserveError, Semaphore, TryReserveError, block_on, nursery, nursery_on,
+    task_id,
+};
+use allhome_conformance::{Counts, Gate};
+use allhome_runs::{Jobs, Opened, Stepped};
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+#[test]
+fn l08_limits_that_let_nobody_in() {
+    let stepped = Stepped::new(1);
+    let mut opened = open(&stepped, 0);
+    assert_eq!(opened.n.limit(), Some(0));
+    assert!(matches!(block_on(opened.n.reserve()), Err(ReserveError::NoSlots)));
+    assert!(matches!(opened.n.try_reserve(), Err(TryReserveError::NoSlots)));
+    let counts = Counts::new();
+    let spawned = opened.n.spawn(counts.parked().child());
+    assert_eq!(spawned.refused().unwrap().message(), "the nursery's limit is 0");
+    let joined = opened.n.named("x").fork(counts.parked().child());
+    assert!(block_on(joined.join()).unwrap_err().reason().is_some());
+    assert_eq!((counts.polls(), counts.drops()), (0, 2));
+    assert!(opened.finish().is_ready());
+    // More than there can be.
+    let mut opened = open(&stepped, usize::MAX);
+    assert_eq!(opened.n.limit(), Some(Semaphore::MAX_PERMITS));
+    assert!(opened.finish().is_ready());
+    // A limiter that is closed, before or while somebody waits.
+    let limiter = Arc::new(Semaphore::new(1));
+    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()).limiter(&limiter));
+    let slot = opened.n.try_reserve().unwrap();
+    let mut waiting = Waiting::new(&opened.n);
+    let child = opened.n.fork(counts.parked().child());
+    stepped.run_until_stalled();
+    assert!(limiter.close());
+    assert!(matches!(waiting.poll(), Some(Err(ReserveError::LimiterClosed))));
+    stepped.run_until_stalled();
+    let error = block_on(child.join()).unwrap_err();
+    assert_eq!(error.reason().unwrap().message(), "the nursery's limiter is closed");
+    assert!(matches!(opened.n.try_reserve(), Err(TryReserveError::LimiterClosed)));
+    assert!(opened.n.spawn(counts.parked().child()).refused().is_some());
+    assert!(slot.spawn(async { Ok(()) }).is_admitted(), "who has a slot has it");
+    stepped.run_until_stalled();
+    assert_eq!((counts.polls(), counts.drops()), (0, 4));
+    assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
+}
+
+#[test]
+fn l09_the_limit_may_be_moved() {
+    let stepped = Stepped::new(1);
+    let mut opened = open(&stepped, 2);
+    let (log, gates) = (Log::default(), [(); 5].map(|()| Gate::new()));
+    for (name, gate) in ["a", "b", "c", "d", "e"].into_iter().zip(&gates) {
+        opened.n.spawn(child(&log, name, gate));
+    }
+    stepped.run_until_stalled();
+    assert!(opened.n.set_limit(3));
+    stepped.run_until_stalled();
+    assert_eq!(*log.lock().unwrap(), ["a", "b", "c"]);
+    assert!(opened.n.set_limit(1));
+    for gate in &gates[..2] {
+        gate.open();
+        stepped.run_until_stalled();
+        assert_eq!(log.lock().unwrap().len(), 3, "nobody is let in until below the limit");
+    }
+    gates[2].open();
+    stepped.run_until_stalled();
+    assert_eq!(*log.lock().unwrap(), ["a", "b", "c", "d"]);
+    // Down to nothing: who waits is turned away, who is in goes on.
+    let mut waiting = Waiting::new(&opened.n);
+    assert!(opened.n.set_limit(0));
+    assert!(matches!(waiting.poll(), Some(Err(ReserveError::NoSlots))));
+    stepped.run_until_stalled();
+    assert_eq!((opened.n.len(), log.lock().unwrap().len()), (1, 4));
+    gates[3].open();
+    stepped.run_until_stalled();
+    assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
+}
+
+#[test]
+fn l11_shared_and_not_inherited() {
+    let stepped = Stepped::new(1);
+    let limiter = Arc::new(Semaphore::new(1));
+    let build = || nursery_on::<Infallible>(stepped.runtime()).limiter(&limiter);
+    let (mut one, mut other) = (Opened::new(build()), Opened::new(build()));
+    assert!(Arc::ptr_eq(one.n.limiter().unwrap(), &limiter));
+    let slot = one.n.try_reserve().unwrap();
+    assert!(matches!(other.n.try_reserve(), Err(TryReserveError::Full)));
+    drop(slot);
+    assert!(other.n.set_limit(2));
+    assert_eq!(one.n.limit(), Some(2));
+    // A nursery inside has the limit that it is given, or none.
+    let child = one.n.fork(async {
+        let plain = nursery::<Infallible>().run(async |n| Ok((n.limit(), n.set_limit(7))));
+        let own = nursery::<Infallible>().limit(5).run(async |n| Ok((n.limit(), true)));
+        Ok((plain.await.unwrap(), own.await.unwrap()))
+    });
+    stepped.run_until_stalled();
+    assert_eq!(block_on(child.join()).unwrap(), ((None, false), (Some(5), true)));
+    assert!(one.finish().is_ready() && other.finish().is_ready());
+}
+
+/// Where there is no limit there is a slot at once.
+#[test]
+fn l12_without_a_limit() {
+    let stepped = Stepped::new(1);
+    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    assert!(opened.n.limit().is_none() && opened.n.limiter().is_none());
+    let slots: Vec<_> = (0..100).map(|_| opened.n.try_reserve().unwrap()).collect();
+    assert!(block_on(opened.n.reserve()).unwrap().spawn(async { Ok(()) }).is_admitted());
+    for slot in slots {
+        assert!(slot.spawn(async { Ok(()) }).is_admitted());
+    }
+    stepped.run_until_stalled();
+    assert!(opened.n.is_empty());
+    assert!(opened.finish().is_ready());
+}
+
+#[test]
+fn l13_what_is_not_counted() {
+    let (stepped, jobs) = (Stepped::new(1), Jobs::new());
+    let builder = nursery_on::<Infallible>(stepped.runtime_with(&jobs));
+    let builder = builder.policy(Policy::WaitAll).limit(1);
+    let mut opened = Opened::new(builder);
+    let slot = opened.n.try_reserve().unwrap();
+    // Blocking work, unless it is given a slot.
+    let plain = opened.n.blocking(|_| Ok(1)).unwrap();
+    assert!(jobs.run());
+    assert_eq!(block_on(plain.join()).unwrap(), 1);
+    let limiter = opened.n.limiter().unwrap().clone();
+    let counted = slot.named("counted").blocking(move |_| Ok(limiter.available())).unwrap();
+    assert_eq!(free(&opened.n), 0);
+    assert!(jobs.run());
+    assert_eq!((block_on(counted.join()).unwrap(), free(&opened.n)), (0, 1));
+    // Work that is never begun gives it back, too.
+    let lost = opened.n.try_reserve().unwrap().blocking(|_| Ok(())).unwrap();
+    drop(jobs.take());
+    let lost = block_on(lost.join()).unwrap_err().into_outcome::<()>();
+    assert!(matches!(lost, Some(Outcome::Lost)));
+    assert_eq!(free(&opened.n), 1);
+    // Finalizers.
+    let slot = opened.n.try_reserve().unwrap();
+    let ran = Counts::new();
+    let guard = ran.guard();
+    let defer = async move {
+        drop(guard);
+        Ok(())
+    };
+    opened.n.defer(Duration::MAX, defer).unwrap();
+    assert!(opened.finish().is_pending());
+    stepped.run_until_stalled();
+    assert_eq!(ran.drops(), 1);
+    assert!(opened.poll().is_ready());
+    drop(slot);
+}
+
+#[test]
+fn l14_holders_are_the_children() {
+    let stepped = Stepped::new(1);
+    let limiter = Arc::new(Semaphore::new(2).track_holders(true));
+    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()).limiter(&limiter));
+    let slot = opened.n.try_reserve().unwrap();
+    assert_eq!(limiter.holders()[0].task(), None, "a slot is nobody's yet");
+    let seen = limiter.clone();
+    let reserved = slot.fork(async move {
+        let mine = seen.holders().iter().any(|info| info.task() == task_id());
+        Ok(mine)
+    });
+    let waits = opened.n.spawn(pending()).id();
+    stepped.run_until_stalled();
+    assert!(block_on(reserved.join()).unwrap());
+    let holders = limiter.holders();
+    assert_eq!((holders.len(), holders[0].task()), (1, waits));
+    assert!(holders[0].place().file().ends_with("limits.rs"));
+    opened.n.abort();
+    assert!(limiter.holders().is_empty());
+    assert!(opened.finish().is_ready());
+}
