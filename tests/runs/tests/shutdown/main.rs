@@ -1,19 +1,20 @@
 //! Shutting down step by step, on a clock that the test moves.
 
+mod late;
+mod raised;
+
 use allhome::{
-    Builder, CancelToken, Ladder, Level, Nursery, Reason, ReasonKind, ShutdownError,
-    ShutdownReport, cancelled, draining, nursery, nursery_on, shield, sleep, yield_now,
+    Builder, Ladder, Level, Nursery, ReasonKind, ShutdownError, ShutdownReport, cancelled,
+    draining, nursery, nursery_on, shield, sleep, yield_now,
 };
-use allhome_conformance::Counts;
 use allhome_rt::Runtime;
-use allhome_runs::{Clock, Hold, Log, Opened, SECOND, Stepped, Wakes, poll_once, world};
+use allhome_runs::{Clock, Log, Opened, SECOND, Stepped, Wakes, poll_once, world};
 use futures_util::FutureExt;
 use futures_util::future::{Either, join, select};
 use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use std::time::Duration;
 
 const LADDER: Ladder = Ladder {
@@ -53,6 +54,11 @@ fn lines(report: &ShutdownReport) -> Vec<(&str, Option<Level>, u64)> {
         .collect();
     lines.sort_unstable();
     lines
+}
+
+async fn shielded(inside: impl Future<Output = ()>) -> Result<(), Infallible> {
+    shield(Duration::MAX, inside).await.unwrap();
+    Ok(())
 }
 
 #[test]
@@ -100,11 +106,6 @@ fn d01_each_step_when_the_time_of_the_last_is_over() {
     );
 }
 
-async fn shielded(inside: impl Future<Output = ()>) -> Result<(), Infallible> {
-    shield(Duration::MAX, inside).await.unwrap();
-    Ok(())
-}
-
 #[test]
 fn d02_ready_as_soon_as_everybody_is_home() {
     for (lasts, leaves, level, took) in
@@ -137,98 +138,6 @@ fn d02_ready_as_soon_as_everybody_is_home() {
 }
 
 #[test]
-fn d03_the_report_names_every_straggler() {
-    let spawned = Arc::new(Mutex::new(0));
-    let line = spawned.clone();
-    let mut ids = None;
-    let ids_out = &mut ids;
-    let report = report(
-        |runtime| nursery_on::<Infallible>(runtime).name("server"),
-        |n, _| async move {
-            *line.lock().unwrap() = line!() + 1;
-            let outer = n.named("request").fork(async move {
-                let inner = nursery::<Infallible>().name("fan-out").run(async |n| {
-                    n.named("lookup").spawn(works(100, 1));
-                    Ok(())
-                });
-                drop(inner.await);
-                works(0, 0).await
-            });
-            // Nobody tells it of the cancel, and it leaves late all the same.
-            n.named("shielded").spawn(shielded(async {
-                let inner = nursery::<Infallible>().run(async |n| {
-                    n.named("kept away").spawn(works(12, 0));
-                    Ok(())
-                });
-                inner.await.unwrap();
-            }));
-            n.named("done").spawn(works(1, 0));
-            n.named("asleep").spawn(works(100, 30));
-            *ids_out = outer.id();
-            n.shutdown(LADDER).await.unwrap()
-        },
-    );
-    let (cancelled, out) = (Some(Level::Cancelled), None);
-    assert_eq!(
-        lines(&report),
-        [
-            ("asleep", out, 17),
-            ("kept away", cancelled, 12),
-            ("lookup", cancelled, 11),
-            ("request", cancelled, 11),
-            ("shielded", cancelled, 12)
-        ]
-    );
-    let request = report.stragglers().iter().find(|late| late.name() == Some("request")).unwrap();
-    assert_eq!((request.task(), Some(request.nursery())), (ids, ids.map(|id| id.nursery())));
-    assert_eq!(request.place().file(), file!());
-    assert_eq!(request.place().line(), *spawned.lock().unwrap());
-    assert!(!report.all_home());
-    assert_eq!(report.still_out().count(), 1);
-
-    let text = report.to_string();
-    let mut rows = text.lines();
-    let first = rows.next().unwrap();
-    assert!(first.contains("`server`: aborted, 17.000s, 4 came late, 1 still out"), "{text}");
-    let rows: Vec<_> = rows.collect();
-    assert_eq!(rows.len(), 5);
-    assert!(rows.iter().any(|row| row.contains("`asleep` is still out after 17.000s")), "{text}");
-    assert!(rows.iter().all(|row| row.contains(file!())), "{text}");
-}
-
-#[test]
-fn d03_somebody_in_a_poll_is_named() {
-    let (stepped, clock, runtime) = world();
-    let (hold, mut opened) = (Hold::new(), Opened::new(nursery_on::<Infallible>(runtime)));
-    let stays = hold.clone();
-    opened.n.named("blocks").spawn(async move {
-        stays.stay();
-        Ok(())
-    });
-    let thread = stepped.step_on_a_thread();
-    hold.wait_entered();
-    // From outside: the body is one of them, too. Nobody polls it.
-    let report = drive_alone(&clock, opened.n.shutdown(LADDER)).unwrap();
-    assert_eq!(lines(&report), [("-", None, 17), ("blocks", None, 17)]);
-    let body = report.stragglers().iter().find(|late| late.task().is_none()).unwrap();
-    assert!(body.to_string().starts_with("body of nursery"), "{body}");
-    hold.release();
-    thread.join().unwrap();
-    assert!(opened.poll().is_ready());
-}
-
-/// Polls the future, and moves the clock, until it is ready.
-fn drive_alone<F: Future>(clock: &Clock, future: F) -> F::Output {
-    let (mut future, wakes) = (Box::pin(future), Wakes::new());
-    loop {
-        if let Poll::Ready(output) = poll_once(&mut future, &wakes) {
-            return output;
-        }
-        assert!(clock.step(), "it waits for ever");
-    }
-}
-
-#[test]
 fn d04_zero_goes_on_at_once_and_max_never() {
     let zero = Ladder { drain: Duration::ZERO, cancel: Duration::ZERO, abort: Duration::ZERO };
     let aborted = report(nursery_on::<Infallible>, |n, _| async move {
@@ -257,119 +166,6 @@ fn d04_zero_goes_on_at_once_and_max_never() {
     });
     let report = stepped.drive(run).unwrap();
     assert_eq!(lines(&report), [("-", Some(Level::Cancelled), 0)]);
-}
-
-#[test]
-fn d05_whoever_raises_the_nursery_takes_it_on() {
-    let token = CancelToken::new();
-    let operator = token.clone();
-    let report = report(
-        |runtime| nursery_on::<Infallible>(runtime).token(&token),
-        |n, clock| async move {
-            n.named("slow").spawn(works(100, 100));
-            let impatient = async {
-                sleep(2 * SECOND).await.unwrap();
-                assert_eq!(operator.step(Reason::new("asked")), Level::Draining);
-                assert_eq!(operator.step(Reason::new("asked again")), Level::Cancelled);
-                sleep(SECOND).await.unwrap();
-                assert_eq!(n.level(), Level::Cancelled);
-                assert_eq!(operator.step(Reason::new("once more")), Level::Aborted);
-                assert_eq!(operator.step(Reason::new("and again")), Level::Aborted);
-            };
-            let (report, ()) = join(n.shutdown(LADDER), shielded_body(impatient)).await;
-            assert_eq!(clock.elapsed(), 5 * SECOND, "two for the last step");
-            report.unwrap()
-        },
-    );
-    assert_eq!(report.level(), Level::Aborted);
-    assert_eq!(report.reason().unwrap().message(), "asked again", "the first reason");
-    assert_eq!(lines(&report), [("slow", None, 5)]);
-}
-
-async fn shielded_body(inside: impl Future<Output = ()>) {
-    shield(Duration::MAX, inside).await.unwrap();
-}
-
-#[test]
-fn d06_it_may_wait_for_somebody_to_begin() {
-    type Raise = fn(&Nursery<Infallible>);
-    let raises: [(Raise, Level, u64); 3] = [
-        (|n| assert!(n.close()), Level::Draining, 10),
-        (|n| assert!(n.cancel()), Level::Cancelled, 0),
-        (|n| assert!(n.abort()), Level::Aborted, 0),
-    ];
-    for (raise, first, drained) in raises {
-        let report = report(nursery_on::<Infallible>, |n, clock| async move {
-            n.named("long").spawn(works(100, 1));
-            n.spawn(works(3, 0));
-            let raiser = async {
-                sleep(20 * SECOND).await.unwrap();
-                assert_eq!(n.level(), Level::Running);
-                raise(&n);
-                assert_eq!(n.level(), first);
-            };
-            let ladder = n.shutdown(LADDER).when_raised();
-            let (report, ()) = join(ladder, shielded_body(raiser)).await;
-            assert_eq!(clock.elapsed().as_secs(), 20 + report.as_ref().unwrap().took().as_secs());
-            report.unwrap()
-        });
-        let step = first.max(Level::Cancelled);
-        let took = drained + u64::from(first < Level::Aborted);
-        if first < Level::Aborted {
-            assert_eq!(lines(&report), [("long", Some(step), took)]);
-        }
-        assert_eq!((report.level(), report.took().as_secs()), (step, took));
-    }
-    // A failure is one way to begin, and nobody left is the other end.
-    let ended = report(nursery_on::<Infallible>, |n, _| async move {
-        n.spawn(works(3, 0));
-        n.shutdown(LADDER).when_raised().await.unwrap()
-    });
-    assert_eq!((ended.level(), ended.took()), (Level::Running, Duration::ZERO));
-    assert!(ended.to_string().contains("nobody was out"), "{ended}");
-}
-
-#[test]
-fn d06_from_outside_it_is_woken_by_every_rise() {
-    let (stepped, _clock, runtime) = world();
-    let (wakes, mut opened) = (Wakes::new(), Opened::new(nursery_on::<Infallible>(runtime)));
-    opened.n.spawn(shielded(pending()));
-    stepped.run_until_stalled();
-    let mut shutdown = Box::pin(opened.n.shutdown(NEVER).when_raised());
-    let raises: [fn(&Nursery<Infallible>) -> bool; 3] =
-        [Nursery::close, |n| n.cancel(), |n| n.abort()];
-    for raise in raises {
-        assert!(poll_once(&mut shutdown, &wakes).is_pending());
-        let before = wakes.count();
-        assert!(raise(&opened.n));
-        assert_eq!(wakes.count(), before + 1);
-    }
-    // The body was told, and goes.
-    assert!(poll_once(&mut shutdown, &wakes).is_pending());
-    assert!(opened.poll().is_pending());
-    assert!(poll_once(&mut shutdown, &wakes).is_pending());
-    // A shield does not keep what is dropped; the clock stands still.
-    stepped.shutdown();
-    assert!(opened.poll().is_ready());
-    let Poll::Ready(Ok(report)) = poll_once(&mut shutdown, &wakes) else { unreachable!() };
-    assert_eq!(lines(&report), [("-", Some(Level::Aborted), 0), ("-", Some(Level::Aborted), 0)]);
-}
-
-#[test]
-fn d06_the_nursery_is_dropped_meanwhile() {
-    let (stepped, _clock, runtime) = world();
-    let (wakes, opened) = (Wakes::new(), Opened::new(nursery_on::<Infallible>(runtime)));
-    opened.n.named("child").spawn(pending());
-    stepped.run_until_stalled();
-    let mut shutdown = Box::pin(opened.n.shutdown(NEVER));
-    assert!(poll_once(&mut shutdown, &wakes).is_pending());
-    drop(opened.run);
-    assert!(wakes.count() > 0);
-    let Poll::Ready(Ok(report)) = poll_once(&mut shutdown, &wakes) else { unreachable!() };
-    assert_eq!(
-        lines(&report),
-        [("-", Some(Level::Aborted), 0), ("child", Some(Level::Aborted), 0)]
-    );
 }
 
 #[test]
@@ -485,23 +281,6 @@ fn d09_two_at_once_see_the_same() {
     });
     let other = both.lock().unwrap().take().unwrap();
     assert_eq!(lines(&other), [("late", Some(Level::Cancelled), 3)]);
-}
-
-#[test]
-fn d10_ten_thousand_are_listed_once() {
-    let counts = Counts::new();
-    let parked = counts.clone();
-    let report = report(nursery_on::<Infallible>, |n, _| async move {
-        for _ in 0..10_000 {
-            n.spawn(parked.parked().child());
-        }
-        n.shutdown(LADDER).await.unwrap()
-    });
-    assert_eq!((report.stragglers().len(), counts.drops()), (10_000, 10_000));
-    assert!(report.all_home());
-    let mut ids: Vec<_> = report.stragglers().iter().map(|late| late.task()).collect();
-    ids.dedup();
-    assert_eq!(ids.len(), 10_000);
 }
 
 #[test]
