@@ -1,0 +1,193 @@
+//! Those who wait for a cancel: everybody is told, also who is polled meanwhile.
+
+use super::first;
+use allhome::{Reason, TaskState, block_on, cancel_token, cancelled, nursery_on};
+use allhome_conformance::{Counts, Gate};
+use allhome_runs::{Hold, Opened, Stepped, Wakes, poll_once, within};
+use futures_util::FutureExt;
+use futures_util::future::join;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::thread;
+
+/// Waits for the cancel in a part that is polled only when its own waker is woken.
+async fn hears() -> Reason {
+    let mut parts: FuturesUnordered<_> = [cancelled()].into_iter().collect();
+    parts.next().await.expect("there is a part")
+}
+
+#[test]
+fn c16_poll_before_the_waiters_are_told_is_not_the_last() {
+    within(|| {
+        let (stepped, hold) = (Stepped::new(1), Hold::new());
+        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let (stay, kept) = (hold.clone(), Arc::new(Mutex::new(None)));
+        let keep = kept.clone();
+        let child = opened.n.fork(async move {
+            let mut hears = Box::pin(hears());
+            assert!(hears.as_mut().now_or_never().is_none());
+            *keep.lock().unwrap() = Some(cancel_token());
+            stay.stay();
+            Ok(hears.await.message().to_string())
+        });
+        let poll = stepped.step_on_a_thread();
+        hold.wait_entered();
+        let token = kept.lock().unwrap().take().unwrap();
+        let child = Arc::new(Mutex::new(Some(child)));
+        let (looks, cancels) = (child.clone(), child.lock().unwrap().take().unwrap());
+        let cancels = Arc::new(cancels);
+        let watched = cancels.clone();
+        let waits = first(&token, move || {
+            hold.release();
+            while watched.state() == TaskState::Running {
+                thread::yield_now();
+            }
+        });
+        assert!(cancels.cancel_with(Reason::new("own")));
+        poll.join().unwrap();
+        stepped.run_until_stalled();
+        drop((looks, waits));
+        let child = Arc::into_inner(cancels).unwrap();
+        assert_eq!(block_on(child.join()).unwrap(), "own");
+        assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
+    });
+}
+
+#[test]
+fn c16_queued_child_that_is_polled_before_the_waiters_are_told() {
+    let (stepped, gate) = (Stepped::new(1), Gate::new());
+    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let (wakes, kept) = (gate.clone(), Arc::new(Mutex::new(None)));
+    let keep = kept.clone();
+    let mut child = opened.n.fork(async move {
+        *keep.lock().unwrap() = Some(cancel_token());
+        let (reason, ()) = join(hears(), wakes.wait()).await;
+        Ok(reason.message().to_string())
+    });
+    stepped.run_until_stalled();
+    let token = kept.lock().unwrap().take().unwrap();
+    let early = stepped.clone();
+    let waits = first(&token, move || assert!(early.run_until_stalled() > 0, "it was woken"));
+    gate.open();
+    assert!(opened.n.cancel_with(Reason::new("all")));
+    stepped.run_until_stalled();
+    drop(waits);
+    assert_eq!(child.try_join().unwrap().unwrap(), "all");
+    assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
+    stepped.shutdown();
+}
+
+#[test]
+fn c16_body_that_is_polled_before_the_waiters_are_told() {
+    within(|| {
+        let (stepped, hold) = (Stepped::new(1), Hold::new());
+        let kept = Arc::new(Mutex::new(None));
+        let (stay, keep) = (hold.clone(), kept.clone());
+        let mut run =
+            Box::pin(nursery_on::<Infallible>(stepped.runtime()).run(move |n| async move {
+                let mut hears = Box::pin(hears());
+                assert!(hears.as_mut().now_or_never().is_none());
+                *keep.lock().unwrap() = Some(n);
+                stay.stay();
+                Ok(hears.await.message().to_string())
+            }));
+        let wakes = Wakes::new();
+        let watch = wakes.clone();
+        let poll = thread::spawn(move || {
+            assert!(poll_once(&mut run, &watch).is_pending());
+            run
+        });
+        hold.wait_entered();
+        let n = kept.lock().unwrap().take().unwrap();
+        let poll = Arc::new(Mutex::new(Some(poll)));
+        let ended = poll.clone();
+        let waits = first(&n.token(), move || {
+            hold.release();
+            while !ended.lock().unwrap().as_ref().unwrap().is_finished() {
+                thread::yield_now();
+            }
+        });
+        assert!(n.cancel_with(Reason::new("all")));
+        drop(waits);
+        let mut run = poll.lock().unwrap().take().unwrap().join().unwrap();
+        assert!(wakes.count() > 0);
+        let Poll::Ready(result) = poll_once(&mut run, &wakes) else { panic!("it was told") };
+        assert_eq!(result.unwrap(), "all");
+    });
+}
+
+#[test]
+fn c16_outside_of_any_nursery_it_waits_for_ever() {
+    let (mut waits, wakes) = (Box::pin(cancelled()), Wakes::new());
+    assert!(poll_once(&mut waits, &wakes).is_pending());
+    assert!(poll_once(&mut waits, &wakes).is_pending());
+    drop(waits);
+    assert_eq!(wakes.count(), 0);
+}
+
+#[test]
+fn c16_waiter_that_is_dropped_is_not_woken() {
+    let stepped = Stepped::new(1);
+    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let wakes = Wakes::new();
+    let own = wakes.clone();
+    opened.n.spawn(async move {
+        let mut waits = Box::pin(cancelled());
+        assert!(poll_once(&mut waits, &own).is_pending());
+        drop(waits);
+        pending().await
+    });
+    stepped.run_until_stalled();
+    assert!(opened.n.cancel());
+    stepped.run_until_stalled();
+    assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
+    assert_eq!(wakes.count(), 0);
+}
+
+/// A child and a body that do not leave by themselves, and whose poll is over while those who wait
+/// for the cancel are being told, are cut off all the same.
+#[test]
+fn c16_who_was_polled_in_the_meantime_is_cut_off() {
+    within(|| {
+        let (stepped, hold, counts) = (Stepped::new(1), Hold::new(), Counts::new());
+        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let (stay, kept, guard) = (hold.clone(), Arc::new(Mutex::new(None)), counts.guard());
+        let keep = kept.clone();
+        let child = Arc::new(opened.n.fork(async move {
+            let _guard = guard;
+            *keep.lock().unwrap() = Some(cancel_token());
+            stay.stay();
+            pending::<Result<(), _>>().await
+        }));
+        let poll = stepped.step_on_a_thread();
+        hold.wait_entered();
+        let (token, watched) = (kept.lock().unwrap().take().unwrap(), child.clone());
+        let waits = first(&token, move || {
+            hold.release();
+            while watched.state() == TaskState::Running {
+                thread::yield_now();
+            }
+        });
+        assert!(child.cancel());
+        poll.join().unwrap();
+        stepped.run_until_stalled();
+        assert_eq!((counts.drops(), child.state()), (1, TaskState::Ended));
+        drop(waits);
+        assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
+
+        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let run = Arc::new(Mutex::new(std::mem::replace(&mut opened.run, Box::pin(pending()))));
+        let (wakes, polled, n) = (opened.wakes.clone(), run.clone(), opened.n.clone());
+        let waits = first(&opened.n.token(), move || {
+            assert!(poll_once(&mut polled.lock().unwrap(), &wakes).is_pending());
+        });
+        let before = opened.wakes.count();
+        assert!(n.cancel());
+        assert!(opened.wakes.count() > before, "after that poll");
+        assert!(poll_once(&mut run.lock().unwrap(), &opened.wakes).is_ready());
+        drop(waits);
+    });
+}
