@@ -1,13 +1,15 @@
 //! Shields and islands, on a clock that the test moves.
 
+mod nurseries;
+
 use allhome::{
-    Child, Level, Nursery, block_on, cancel_reason, cancel_token, cancelled, fail_after,
-    is_cancelled, island, move_on_after, nursery, nursery_on, shield, sleep, yield_now,
+    Child, Nursery, block_on, cancel_reason, cancel_token, cancelled, fail_after, is_cancelled,
+    island, move_on_after, nursery, nursery_on, shield, sleep, yield_now,
 };
 use allhome_conformance::Counts;
-use allhome_runs::{Log, Opened, SECOND, Stepped, Wakes, poll_once, world};
+use allhome_runs::{Log, Opened, SECOND, Stepped, world};
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Either, join, select};
+use futures_util::future::{BoxFuture, join, select};
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
 use std::sync::{Arc, Mutex};
@@ -161,32 +163,6 @@ fn h05_inside_and_outside_differ() {
 }
 
 #[test]
-fn h06_nursery_in_a_shield_is_cancelled_when_it_is_lifted() {
-    let ways = ENDS.into_iter().flat_map(|end| [(2, 3, end), (9, 5, end)]);
-    for (budget, ends, end) in ways {
-        let (after, log) = ended_by(end, |log| async move {
-            let protected = shield(budget * SECOND, async move {
-                let inner = nursery::<Infallible>().run(async |n| {
-                    n.spawn(async move {
-                        sleep(5 * SECOND).await.unwrap();
-                        log.note(format!("done, {}", is_cancelled()));
-                        Ok(())
-                    });
-                    sleep(2 * SECOND).await.unwrap();
-                    assert!(!n.is_cancelled());
-                    Ok(())
-                });
-                inner.await
-            });
-            let result = protected.await.unwrap();
-            assert!(result.is_ok(), "the body had its value: {result:?}");
-        });
-        assert_eq!(after, ends * SECOND, "budget {budget}");
-        assert_eq!(log.len(), usize::from(budget > 5));
-    }
-}
-
-#[test]
 fn h07_island_can_be_cancelled_again() {
     let (after, log) = ended_by(ENDS[0], |log| async move {
         let protected = shield(9 * SECOND, async {
@@ -304,63 +280,6 @@ fn h10_shield_that_is_dropped_protects_no_more() {
 }
 
 #[test]
-fn h11_body_has_shields_too() {
-    for end in [Nursery::<Infallible>::cancel, Nursery::<Infallible>::abort] {
-        let (stepped, clock, runtime) = world();
-        let log = Log::default();
-        let inside = log.clone();
-        let run = nursery_on::<Infallible>(runtime).run(async |n| {
-            end(&n);
-            shield(2 * SECOND, sleep(SECOND)).await.unwrap().unwrap();
-            let _guard = inside.on_drop("body");
-            shield(2 * SECOND, pending::<()>()).await.unwrap();
-            Ok(())
-        });
-        assert!(clock.drive(&stepped, run).is_err());
-        assert_eq!(clock.elapsed(), 3 * SECOND);
-        assert_eq!(log.take(), ["body dropped, cancelled"]);
-    }
-}
-
-/// The body of a nursery inside a task goes with the task.
-#[test]
-fn h11_shield_in_the_body_of_a_nursery_inside() {
-    for end in ENDS {
-        let (after, log) = ended_by(end, |log| async move {
-            let inner = nursery::<Infallible>().run(async |_| {
-                let innermost = nursery::<Infallible>().run(async |_| {
-                    shield(5 * SECOND, sleep(3 * SECOND)).await.unwrap().unwrap();
-                    log.note("done");
-                    Ok(())
-                });
-                innermost.await.unwrap();
-                Ok(())
-            });
-            inner.await.unwrap();
-            yield_now().await;
-            unreachable!("it was cancelled");
-        });
-        assert_eq!((after, log), (3 * SECOND, vec!["done".to_string()]));
-    }
-    // And with a scope.
-    let (after, log) = ended_by(
-        |_, _| {},
-        |log| async move {
-            let cut = move_on_after(2 * SECOND, async {
-                let inner = nursery::<Infallible>().run(async |_| {
-                    shield(9 * SECOND, sleep(5 * SECOND)).await.unwrap().unwrap();
-                    log.note("done");
-                    Ok(())
-                });
-                inner.await.is_ok()
-            });
-            assert_eq!(cut.await, Ok(Some(true)));
-        },
-    );
-    assert_eq!((after, log), (5 * SECOND, vec!["done".to_string()]));
-}
-
-#[test]
 fn h12_shield_that_cannot_count_its_budget_says_so() {
     let stepped = Stepped::new(1);
     let run = nursery_on::<Infallible>(stepped.runtime()).run(async |_| {
@@ -405,37 +324,4 @@ fn h13_abort_comes_while_the_task_waits_for_its_next_poll() {
         assert!(opened.finish().is_ready());
         assert_eq!(clock.sleeps(), 0);
     }
-}
-
-#[test]
-fn h14_drop_of_the_nursery_waits_for_its_shields_elsewhere() {
-    let (stepped, clock, runtime) = world();
-    let log = Log::default();
-    let inside = log.clone();
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
-        let inner = nursery::<Infallible>().run(async |n| {
-            n.named("kept").spawn(async move {
-                let _guard = inside.on_drop("child");
-                shield(9 * SECOND, sleep(5 * SECOND)).await.unwrap().unwrap();
-                inside.note("done");
-                Ok(())
-            });
-            pending::<Result<(), _>>().await
-        });
-        let cut = select(Box::pin(inner), Box::pin(sleep(SECOND)));
-        let cut = cut.await;
-        assert!(matches!(cut, Either::Right(_)));
-        drop(cut);
-        let tree = n.tree();
-        let adopted = &tree.nurseries()[1];
-        assert!(adopted.adopted && adopted.level == Level::Aborted);
-        assert_eq!(adopted.tasks[0].name.as_deref(), Some("kept"));
-        Ok(())
-    });
-    let mut run = Box::pin(run);
-    let wakes = Wakes::new();
-    assert!(poll_once(&mut run, &wakes).is_pending());
-    clock.drive(&stepped, run).unwrap();
-    assert_eq!(clock.elapsed(), 5 * SECOND, "the nursery around waited");
-    assert_eq!(log.take().len(), 2);
 }
