@@ -2,19 +2,23 @@
 
 #[path = "zoo/base.rs"]
 mod base;
+#[path = "zoo/driver.rs"]
+mod driver;
 #[path = "zoo/fault.rs"]
 mod fault;
 #[path = "zoo/jobs.rs"]
 mod jobs;
 #[path = "zoo/local.rs"]
 mod local;
+#[path = "zoo/task.rs"]
+mod task;
 #[path = "zoo/time.rs"]
 mod time;
 #[path = "zoo/unsound.rs"]
 mod unsound;
 
 use allhome_conformance::{Candidate, Capabilities, Report, Rule};
-use base::Driver;
+use driver::Driver;
 use fault::{FAULTS, Fault};
 use std::collections::BTreeSet;
 use std::env;
