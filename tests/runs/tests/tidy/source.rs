@@ -36,13 +36,6 @@ impl Source {
             .iter()
             .any(|folder| self.path.starts_with(folder))
     }
-
-    /// Whether this is a test: in a folder `tests` of its package, or a module `tests.rs`.
-    pub(crate) fn is_test(&self) -> bool {
-        // The packages below `tests/` are a library and its users: only their own tests count.
-        let path = self.path.strip_prefix("tests/").unwrap_or(&self.path);
-        path.contains("/tests/") || path.ends_with("/tests.rs")
-    }
 }
 
 /// Whether `word` stands in the line, and not as part of a longer word.
@@ -170,13 +163,5 @@ mod tests {
         assert!(has_word("x(unsafe{", "unsafe"));
         assert!(!has_word("deny(unsafe_code)", "unsafe"));
         assert!(has_word("unsafe_code unsafe", "unsafe"));
-    }
-
-    #[test]
-    fn tests_are_told_from_libraries() {
-        let is_test = |path| Source::new(path, "").is_test();
-        assert!(is_test("core/tests/a.rs") && is_test("tests/runs/tests/a.rs"));
-        assert!(is_test("core/src/a/tests.rs"));
-        assert!(!is_test("tests/conformance/src/a.rs") && !is_test("core/src/a.rs"));
     }
 }
