@@ -42,6 +42,17 @@ component() {
     fi
 }
 
+# each_feature TITLE COMMAND...: on the core with no feature, with each alone, and with all.
+each_feature() {
+    local title=$1 features
+    shift
+    for features in "" tokio smol async-std executors signals \
+        tokio,smol,async-std,executors,signals; do
+        step "$title with features: ${features:-none}" \
+            "$@" -p allhome --no-default-features --features "$features"
+    done
+}
+
 # loom PREEMPTIONS
 loom() {
     step "loom, at most $1 preemptions" \
