@@ -74,6 +74,8 @@ pub struct Side {
     pub name: &'static str,
     /// What allhome means to reach against it.
     pub goal: Option<Goal>,
+    /// Whether it runs in a process of its own, where its allocations are not counted.
+    pub elsewhere: bool,
     /// Runs the scenario so many times and adds up what was measured.
     pub run: Box<dyn FnMut(u64) -> Sample>,
 }
@@ -81,7 +83,7 @@ pub struct Side {
 impl Side {
     /// Makes a side of a function that runs the scenario so many times.
     pub fn new(name: &'static str, run: impl FnMut(u64) -> Sample + 'static) -> Self {
-        Self { name, goal: None, run: Box::new(run) }
+        Self { name, goal: None, elsewhere: false, run: Box::new(run) }
     }
 
     /// Makes a side of one pass over the scenario, to be repeated on the host.

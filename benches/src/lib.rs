@@ -21,6 +21,7 @@
 pub mod alloc;
 pub mod case;
 pub mod cases;
+mod go;
 pub mod host;
 pub mod measure;
 pub mod ours;

@@ -45,7 +45,7 @@ pub struct Figures {
     pub min_ns: f64,
     /// The slowest round.
     pub max_ns: f64,
-    /// Allocations an operation.
+    /// Allocations an operation; not a number if they could not be counted.
     pub allocations: f64,
     /// Bytes alive an operation, at the end of a pass.
     pub bytes: f64,
@@ -115,7 +115,9 @@ pub fn compare(case: &Case, plan: Plan) -> Vec<Comparison> {
         let counting = alloc::count();
         let sample = (side.run)(1);
         drop(counting);
-        summarize(rounds, sample, case.ops)
+        let figures = summarize(rounds, sample, case.ops);
+        let allocations = if side.elsewhere { f64::NAN } else { figures.allocations };
+        Figures { allocations, ..figures }
     });
     let ours = figures.next().expect("a case has a side of ours");
     let theirs: Vec<_> = figures.collect();

@@ -21,7 +21,11 @@ pub fn print_row(row: &Comparison) {
         goal => goal.to_string(),
     });
     let met = row.met().map_or("", |met| if met { "met" } else { "NOT MET" });
-    let allocations = format!("{:.2} / {:.2}", row.ours.allocations, row.theirs.allocations);
+    let theirs = match row.theirs.allocations {
+        count if count.is_nan() => "-".to_string(),
+        count => format!("{count:.2}"),
+    };
+    let allocations = format!("{:.2} / {theirs}", row.ours.allocations);
     let bytes = match row.measure {
         Measure::Bytes => format!("{:.0} / {:.0}", row.ours.bytes, row.theirs.bytes),
         _ => "-".into(),

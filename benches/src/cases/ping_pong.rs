@@ -15,6 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 use crate::case::{Case, Goal, Measure, Side};
+use crate::go;
 use crate::watch::{Sample, Watch};
 
 const ROUNDS: usize = 1_000;
@@ -27,11 +28,13 @@ pub(super) fn cases() -> Vec<Case> {
         case("ping_pong/pool", || {
             let (ours, tokio) = (ThreadPool::new(2).expect("two threads"), runtime(2));
             let peer = executor(2);
-            vec![
+            let mut sides = vec![
                 elsewhere("ours", move |_, player| ours.spawn(Task::from_future(player))),
                 goal(elsewhere("StaticExecutor", move |_, player| peer.spawn(player).detach())),
                 goal(elsewhere("tokio", move |_, player| drop(tokio.spawn(player)))),
-            ]
+            ];
+            sides.extend(go::side("Go, channels", "ping_pong", ROUNDS).map(goal));
+            sides
         }),
         case("ping_pong/two_executors", || {
             let ours = [0; 2].map(|_| ThreadPool::new(1).expect("one thread"));

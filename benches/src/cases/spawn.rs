@@ -9,7 +9,7 @@ use super::SIZES;
 use crate::case::{Case, Goal, Measure, Side};
 use crate::host::{FLAVORS, Flavor, Host};
 use crate::work::{Noop, Work, YieldOnce};
-use crate::{ours, peers};
+use crate::{go, ours, peers};
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -84,12 +84,15 @@ fn spawn_join_pool(label: &str, n: usize) -> Case {
     case(format!("spawn_join/pool/{label}"), n, move || {
         let pool = ours::Pool::new();
         let host = Rc::new(Host::new(Flavor::MultiThread));
-        vec![
+        let mut sides = vec![
             Side::new("ours", move |times| pool.spawn_join(times, n, Noop)),
             Side::on(&host, "JoinSet (tokio)", move || peers::join_set(n, Noop)),
             peers::executor::<&'static StaticExecutor>(n, Noop).goal(Goal::Ratio(0.90)),
             peers::executor::<Arc<Executor<'static>>>(n, Noop).goal(Goal::Ratio(0.50)),
-        ]
+        ];
+        let goroutines = go::side("Go, WaitGroup", "wait_group", n);
+        sides.extend(goroutines.map(|side| side.goal(Goal::Ratio(1.00))));
+        sides
     })
 }
 
