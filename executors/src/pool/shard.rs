@@ -68,57 +68,59 @@ pub(super) enum Item {
     Again(Ticket),
 }
 
-/// A task in the hands of a worker.
-pub(super) struct Turn {
-    ticket: Ticket,
-    occupant: Occupant,
-}
-
-/// A task that has been polled, and has to be put back.
-pub(super) struct Polled {
+/// A task in the hands of a worker: to be polled, or just polled and to be put back.
+///
+/// It stays in one place of the worker's, and goes from there to its slot and back by one move:
+/// handed through functions and returned by them, it cost a third of a turn's instructions.
+pub(super) struct Held {
     pub(super) ticket: Ticket,
     waker: Waker,
     /// `None` if it has ended.
     task: Option<Task>,
 }
 
+/// What a worker has in its hands.
+pub(super) type Hands = Option<Held>;
+
 /// Who is next in a line.
+#[must_use = "one that is elsewhere is in nobody's line any more"]
 pub(super) enum Next {
-    Turn(Turn),
+    Nobody,
+    /// It is in the worker's hands.
+    Held,
     /// One whose slot is in a shard that is not locked.
     Elsewhere(Ticket),
 }
 
 /// What a worker's turn in its own shard leaves it to do.
 pub(super) struct AfterTurn {
-    pub(super) next: Option<Next>,
-    /// The pool has ended: drop it when no lock is held.
-    pub(super) refused: Option<Task>,
+    pub(super) next: Next,
     /// Who was put back waits behind somebody else's poll: another worker may take it.
     pub(super) keeps_waiting: bool,
 }
 
 /// What has become of a task that was put back.
 #[must_use]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum PutBack {
     Done,
     /// It was woken meanwhile: its ticket must go into a line.
     Again(Ticket),
-    /// The pool has ended: drop it when no lock is held.
-    Refused(Task),
+    /// The pool has ended, and it is still in the worker's hands: to be dropped when no lock is
+    /// held.
+    Refused,
 }
 
-impl Turn {
+impl Held {
     /// Polls the task, and drops it if it has ended.
-    pub(super) fn run(self) -> Polled {
-        let Turn { ticket, occupant: Occupant { mut task, waker } } = self;
-        let polled = contain(|| Pin::new(&mut task).poll(&mut Context::from_waker(&waker)));
-        if polled == Some(Poll::Pending) {
-            return Polled { ticket, waker, task: Some(task) };
+    pub(super) fn run(&mut self) {
+        let Held { waker, task, .. } = self;
+        let Some(polled) = task.as_mut() else { return };
+        let poll = contain(|| Pin::new(polled).poll(&mut Context::from_waker(waker)));
+        if poll != Some(Poll::Pending) {
+            // Before its slot and its waker can be another's.
+            contain(|| drop(task.take()));
         }
-        // Before its slot and its waker can be another's.
-        contain(|| drop(task));
-        Polled { ticket, waker, task: None }
     }
 }
 
@@ -174,56 +176,60 @@ impl Shard {
     }
 
     /// Puts back a task of this shard.
-    pub(super) fn put_back(&self, polled: Polled) -> PutBack {
-        self.with(|contents| contents.put_back(polled))
+    pub(super) fn put_back(&self, hands: &mut Hands) -> PutBack {
+        self.with(|contents| contents.put_back(hands))
     }
 
     /// The turn of a worker in its own shard: puts back who was polled, and takes who is next.
-    pub(super) fn turn(&self, polled: Option<Polled>, pool: &Arc<Shared>) -> AfterTurn {
+    pub(super) fn turn(&self, hands: &mut Hands, pool: &Arc<Shared>) -> AfterTurn {
         self.with(|contents| {
-            let mut refused = None;
             let mut again = false;
-            match polled.map(|polled| contents.put_back(polled)) {
-                None | Some(PutBack::Done) => {}
-                Some(PutBack::Refused(task)) => refused = Some(task),
-                Some(PutBack::Again(ticket)) => {
+            match contents.put_back(hands) {
+                PutBack::Done => {}
+                // Then the line is closed as well.
+                PutBack::Refused => {
+                    return AfterTurn { next: Next::Nobody, keeps_waiting: false };
+                }
+                PutBack::Again(ticket) => {
                     contents.line.push_back(Item::Again(ticket));
                     again = true;
                 }
             }
-            let next = contents.pop().map(|item| match item {
-                Item::New(task) => Next::Turn(contents.admit(task, self.number, pool)),
-                Item::Again(ticket) => match contents.start(ticket, self.number) {
-                    Some(turn) => Next::Turn(turn),
-                    None => Next::Elsewhere(ticket),
-                },
-            });
-            AfterTurn { next, refused, keeps_waiting: again && !contents.line.is_empty() }
+            let next = match contents.pop() {
+                None => Next::Nobody,
+                Some(Item::New(task)) => contents.admit(task, self.number, pool, hands),
+                Some(Item::Again(ticket)) => contents.start(ticket, self.number, hands),
+            };
+            AfterTurn { next, keeps_waiting: again && !contents.line.is_empty() }
         })
     }
 
-    /// Takes up to `most` out of another line: returns the first and puts the others in this one.
-    pub(super) fn take_over(&self, from: &Shard, most: usize, pool: &Arc<Shared>) -> Option<Next> {
+    /// Takes up to `most` out of another line: the first into the empty hands, the others into this
+    /// one.
+    pub(super) fn take_over(
+        &self,
+        from: &Shard,
+        most: usize,
+        pool: &Arc<Shared>,
+        hands: &mut Hands,
+    ) -> Next {
         let (mut own, mut other) = self.lock_with(from);
         if own.closed {
-            return None;
+            return Next::Nobody;
         }
-        let first = other.pop()?;
+        let Some(first) = other.pop() else { return Next::Nobody };
         let more = (most - 1).min(other.line.len());
         own.line.extend(other.line.drain(..more));
         other.give_back_room();
         self.note(&own);
         from.note(&other);
-        Some(match first {
-            Item::New(task) => Next::Turn(own.admit(task, self.number, pool)),
-            Item::Again(ticket) => {
-                let turn = own.start(ticket, self.number);
-                match turn.or_else(|| other.start(ticket, from.number)) {
-                    Some(turn) => Next::Turn(turn),
-                    None => Next::Elsewhere(ticket),
-                }
-            }
-        })
+        match first {
+            Item::New(task) => own.admit(task, self.number, pool, hands),
+            Item::Again(ticket) => match own.start(ticket, self.number, hands) {
+                Next::Elsewhere(ticket) => other.start(ticket, from.number, hands),
+                next => next,
+            },
+        }
     }
 
     fn lock_with<'a>(
@@ -240,8 +246,8 @@ impl Shard {
     }
 
     /// Takes a task of this shard whose ticket was in another line.
-    pub(super) fn start(&self, ticket: Ticket) -> Option<Turn> {
-        self.contents.lock().start(ticket, self.number)
+    pub(super) fn start(&self, ticket: Ticket, hands: &mut Hands) -> Next {
+        self.contents.lock().start(ticket, self.number, hands)
     }
 
     /// Takes no more, and drops every task that is not being polled at this moment.
@@ -272,6 +278,7 @@ impl Shard {
 }
 
 impl Contents {
+    #[inline]
     fn pop(&mut self) -> Option<Item> {
         let item = self.line.pop_front()?;
         self.give_back_room();
@@ -286,44 +293,51 @@ impl Contents {
     }
 
     /// Gives a task that was never polled its slot.
-    fn admit(&mut self, task: Task, shard: usize, pool: &Arc<Shared>) -> Turn {
+    fn admit(&mut self, task: Task, shard: usize, pool: &Arc<Shared>, hands: &mut Hands) -> Next {
         let seat = self.seats.pop().unwrap_or_else(|| Seat::new(pool, shard));
         let Seat { waker, cell } = seat;
         let key = self.slots.insert_with(|key| {
             cell.assign(key);
             Slot::of_polled(cell)
         });
-        let occupant = Occupant { task, waker };
-        Turn { ticket: Ticket { shard, key }, occupant }
+        *hands = Some(Held { ticket: Ticket { shard, key }, waker, task: Some(task) });
+        Next::Held
     }
 
     /// Takes a task if its slot is in this shard, which has that number.
-    fn start(&mut self, ticket: Ticket, shard: usize) -> Option<Turn> {
+    fn start(&mut self, ticket: Ticket, shard: usize, hands: &mut Hands) -> Next {
         if ticket.shard != shard {
-            return None;
+            return Next::Elsewhere(ticket);
         }
-        let occupant = self.slots.get_mut(ticket.key)?.start()?;
-        Some(Turn { ticket, occupant })
+        match self.slots.get_mut(ticket.key).and_then(Slot::start) {
+            None => Next::Nobody,
+            Some(Occupant { task, waker }) => {
+                *hands = Some(Held { ticket, waker, task: Some(task) });
+                Next::Held
+            }
+        }
     }
 
-    fn put_back(&mut self, polled: Polled) -> PutBack {
-        let Polled { ticket, waker, task } = polled;
-        match task {
-            None => {
-                // It finds nothing if the shard was closed meanwhile.
-                if let Some(slot) = self.slots.try_remove(ticket.key) {
-                    let (cell, _) = slot.into_parts();
+    #[inline]
+    fn put_back(&mut self, hands: &mut Hands) -> PutBack {
+        let Some(held) = hands else { return PutBack::Done };
+        let ticket = held.ticket;
+        if held.task.is_none() {
+            // It finds nothing if the shard was closed meanwhile.
+            if let Some(slot) = self.slots.try_remove(ticket.key) {
+                let (cell, _) = slot.into_parts();
+                if let Some(Held { waker, .. }) = hands.take() {
                     self.keep(Seat { waker, cell });
                 }
-                PutBack::Done
             }
-            Some(task) => match self.slots.get_mut(ticket.key) {
-                None => PutBack::Refused(task),
-                Some(slot) => match slot.pause(Occupant { task, waker }) {
-                    Queue::Push => PutBack::Again(ticket),
-                    Queue::Leave => PutBack::Done,
-                },
-            },
+            *hands = None;
+            return PutBack::Done;
+        }
+        let Some(slot) = self.slots.get_mut(ticket.key) else { return PutBack::Refused };
+        let Some(Held { waker, task: Some(task), .. }) = hands.take() else { return PutBack::Done };
+        match slot.pause(Occupant { task, waker }) {
+            Queue::Push => PutBack::Again(ticket),
+            Queue::Leave => PutBack::Done,
         }
     }
 

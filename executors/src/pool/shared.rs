@@ -12,7 +12,7 @@
 
 use super::cell::{Cell, Ticket};
 use super::idle::Idle;
-use super::shard::{AfterTurn, INJECTOR, Item, Next, Polled, PutBack, Shard, Turn};
+use super::shard::{AfterTurn, Hands, Held, INJECTOR, Item, Next, PutBack, Shard};
 use super::slot::Queue;
 use crate::current::{self, PoolId};
 use crate::panics::contain;
@@ -111,37 +111,37 @@ impl Shared {
         }
     }
 
-    /// A worker's turn in its own shard: puts back who was polled, and takes who is next.
+    /// A worker's turn in its own shard: puts back who was polled, and takes who is next. Tells
+    /// whether there is one in its hands.
     ///
     /// For one that was woken during its poll nobody else is woken if it is next: this worker goes
     /// on with it at once.
-    pub(super) fn turn(self: &Arc<Self>, own: usize, polled: Option<Polled>) -> Option<Turn> {
-        let (polled, stays) = match polled {
-            Some(polled) if polled.ticket.shard == own => (Some(polled), false),
-            Some(polled) => (None, self.put_back(own, polled)),
-            None => (None, false),
-        };
-        let AfterTurn { next, refused, keeps_waiting } = self.shards[own].turn(polled, self);
-        if let Some(task) = refused {
-            contain(|| drop(task));
-        }
+    pub(super) fn turn(self: &Arc<Self>, own: usize, hands: &mut Hands) -> bool {
+        let elsewhere = hands.as_ref().is_some_and(|held| held.ticket.shard != own);
+        let stays = elsewhere && self.put_back(own, hands);
+        let AfterTurn { next, keeps_waiting } = self.shards[own].turn(hands, self);
         if keeps_waiting || stays && self.shards[own].length() > 0 {
             self.idle.notify();
         }
-        self.resolve(next?)
+        if matches!(next, Next::Nobody) {
+            // Empty, unless it was refused.
+            contain(|| drop(hands.take()));
+        }
+        self.resolve(next, hands)
     }
 
     /// Puts back who was polled by the worker with that shard. Returns `true` if it stands in its
     /// line now; nobody was woken for it.
-    pub(super) fn put_back(&self, own: usize, polled: Polled) -> bool {
-        match self.shards[polled.ticket.shard].put_back(polled) {
+    pub(super) fn put_back(&self, own: usize, hands: &mut Hands) -> bool {
+        let Some(Held { ticket, .. }) = hands else { return false };
+        match self.shards[ticket.shard].put_back(hands) {
             PutBack::Done => false,
             PutBack::Again(ticket) => {
                 self.push_again(own, ticket);
                 true
             }
-            PutBack::Refused(task) => {
-                contain(|| drop(task));
+            PutBack::Refused => {
+                contain(|| drop(hands.take()));
                 false
             }
         }
@@ -153,38 +153,54 @@ impl Shared {
     }
 
     /// Takes over a share of the injector.
-    pub(super) fn take_injected(self: &Arc<Self>, own: usize, most: usize) -> Option<Turn> {
+    pub(super) fn take_injected(
+        self: &Arc<Self>,
+        own: usize,
+        most: usize,
+        hands: &mut Hands,
+    ) -> bool {
         let share = self.shards[INJECTOR].length() / self.workers() + 1;
-        self.take_over(own, INJECTOR, share.min(most))
+        self.take_over(own, INJECTOR, share.min(most), hands)
     }
 
     /// Takes over half of another worker's line.
-    pub(super) fn steal(self: &Arc<Self>, own: usize) -> Option<Turn> {
+    pub(super) fn steal(self: &Arc<Self>, own: usize, hands: &mut Hands) -> bool {
         let workers = self.workers();
-        (1..workers).find_map(|offset| {
+        (1..workers).any(|offset| {
             let victim = (own - 1 + offset) % workers + 1;
-            self.take_over(own, victim, self.shards[victim].length().div_ceil(2))
+            self.take_over(own, victim, self.shards[victim].length().div_ceil(2), hands)
         })
     }
 
-    fn take_over(self: &Arc<Self>, own: usize, from: usize, most: usize) -> Option<Turn> {
+    fn take_over(
+        self: &Arc<Self>,
+        own: usize,
+        from: usize,
+        most: usize,
+        hands: &mut Hands,
+    ) -> bool {
         // Who comes in after this look is seen by the one before the worker rests.
         if self.shards[from].length() == 0 {
-            return None;
+            return false;
         }
         let most = most.clamp(1, MOST_AT_ONCE);
-        let next = self.shards[own].take_over(&self.shards[from], most, self)?;
+        let next = self.shards[own].take_over(&self.shards[from], most, self, hands);
         if most > 1 && self.shards[own].length() > 0 {
             // A worker that looked here before the move and there after it has missed these.
             self.idle.notify();
         }
-        self.resolve(next)
+        self.resolve(next, hands)
     }
 
-    fn resolve(&self, next: Next) -> Option<Turn> {
+    /// Tells whether there is somebody in the hands, fetched from elsewhere if need be.
+    #[inline]
+    fn resolve(&self, next: Next, hands: &mut Hands) -> bool {
         match next {
-            Next::Turn(turn) => Some(turn),
-            Next::Elsewhere(ticket) => self.shards[ticket.shard].start(ticket),
+            Next::Nobody => false,
+            Next::Held => true,
+            Next::Elsewhere(ticket) => {
+                matches!(self.shards[ticket.shard].start(ticket, hands), Next::Held)
+            }
         }
     }
 

@@ -85,6 +85,7 @@ impl Slot {
     }
 
     /// Gives the task to the caller, who has its ticket.
+    #[inline]
     pub(super) fn start(&mut self) -> Option<Occupant> {
         debug_assert_eq!(self.phase, Phase::Queued, "invariant 1");
         self.phase = Phase::Polled;
@@ -92,6 +93,7 @@ impl Slot {
     }
 
     /// Takes the task back after a poll.
+    #[inline]
     pub(super) fn pause(&mut self, occupant: Occupant) -> Queue {
         self.occupant = Some(occupant);
         let (phase, queue) = match self.phase {

@@ -7,7 +7,7 @@
 //! [`INJECTOR_INTERVAL`] ticks, so what other threads spawn and wake is never passed over.
 
 use super::idle::Woken;
-use super::shard::{Polled, Turn};
+use super::shard::Hands;
 use super::shared::Shared;
 use crate::current::{self, Role};
 use std::sync::Arc;
@@ -22,28 +22,33 @@ pub(super) struct Worker {
     tick: u32,
     /// This worker was woken to search and has found nothing yet (idle, invariant 2).
     searching: bool,
-    /// The task that was polled last; it is put back before anything else is done.
-    polled: Option<Polled>,
+    /// The task that is polled; it is put back before anything else is done.
+    hands: Hands,
 }
 
 impl Worker {
     pub(super) fn new(pool: Arc<Shared>, index: usize) -> Worker {
-        Worker { pool, index, tick: 0, searching: false, polled: None }
+        Worker { pool, index, tick: 0, searching: false, hands: None }
     }
 
     /// Works until the pool ends.
     pub(super) fn run(mut self) {
         current::enter(self.pool.id(), Role::Worker(self.index));
         while !self.pool.is_ending() {
-            match self.next() {
-                Some(turn) => {
-                    self.end_search();
-                    self.polled = Some(turn.run());
-                }
-                None => self.rest(),
+            if self.next() {
+                self.end_search();
+                self.poll();
+            } else {
+                self.rest();
             }
         }
         self.put_back();
+    }
+
+    fn poll(&mut self) {
+        if let Some(held) = &mut self.hands {
+            held.run();
+        }
     }
 
     /// The number of the own shard.
@@ -52,26 +57,24 @@ impl Worker {
     }
 
     fn put_back(&mut self) {
-        let Some(polled) = self.polled.take() else { return };
-        if self.pool.put_back(self.own(), polled) {
+        if self.pool.put_back(self.own(), &mut self.hands) {
             self.pool.idle().notify();
         }
     }
 
-    fn next(&mut self) -> Option<Turn> {
+    /// Puts back who was polled, and takes who is next. Tells whether there is one.
+    fn next(&mut self) -> bool {
+        let own = self.own();
         self.tick = self.tick.wrapping_add(1);
         if self.tick % INJECTOR_INTERVAL == 0 {
             self.put_back();
-            if let Some(turn) = self.pool.take_injected(self.own(), 1) {
-                return Some(turn);
+            if self.pool.take_injected(own, 1, &mut self.hands) {
+                return true;
             }
         }
-        let polled = self.polled.take();
-        if let Some(turn) = self.pool.turn(self.own(), polled) {
-            return Some(turn);
-        }
-        let injected = self.pool.take_injected(self.own(), usize::MAX);
-        injected.or_else(|| self.pool.steal(self.own()))
+        self.pool.turn(own, &mut self.hands)
+            || self.pool.take_injected(own, usize::MAX, &mut self.hands)
+            || self.pool.steal(own, &mut self.hands)
     }
 
     /// Passes the search on if there is more to find.
@@ -150,9 +153,9 @@ mod tests {
 
     /// Does a turn as the worker would, without its thread.
     fn step(worker: &mut Worker) -> bool {
-        let Some(turn) = worker.next() else { return false };
-        worker.polled = Some(turn.run());
-        true
+        let found = worker.next();
+        worker.poll();
+        found
     }
 
     #[test]
