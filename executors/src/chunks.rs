@@ -107,6 +107,11 @@ impl<T> Chunks<T> {
     }
 
     #[cfg(test)]
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flatten().map(|(_, value)| value)
+    }
+
+    #[cfg(test)]
     fn capacity(&self) -> usize {
         self.chunks.iter().map(Slab::capacity).sum()
     }

@@ -14,6 +14,7 @@
 
 mod builder;
 mod cell;
+mod contents;
 mod idle;
 mod shard;
 mod shared;

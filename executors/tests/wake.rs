@@ -98,6 +98,52 @@ fn wakes_of_many_tasks_from_many_threads_none_lost() {
     });
 }
 
+/// Three wake one task at once, two of them on the pool, so that it moves between workers; and all
+/// wait until its poll has seen what each of them did.
+#[test]
+fn wakes_of_a_task_that_moves_meanwhile_none_lost() {
+    const ROUNDS: usize = 5_000;
+    watched(|| {
+        let pool = pool(3);
+        let counts = Counts::new();
+        let round = Arc::new(AtomicUsize::new(0));
+        let done = Arc::new([const { AtomicUsize::new(0) }; 3]);
+        let (ends, all) = (Arc::clone(&round), Arc::clone(&done));
+        pool.spawn(Probe::task(&counts, move |_, _| {
+            let next = ends.load(SeqCst) + 1;
+            if all.iter().all(|done| done.load(SeqCst) == next) {
+                ends.store(next, SeqCst);
+            }
+            if ends.load(SeqCst) < ROUNDS { Poll::Pending } else { Poll::Ready(()) }
+        }));
+        counts.wait_for_polls(1);
+        // Wakes once a round; tells whether there are more.
+        let wake = |own: usize| {
+            let (waker, round, done) = (counts.waker(), Arc::clone(&round), Arc::clone(&done));
+            move || {
+                let now = round.load(SeqCst);
+                if now < ROUNDS && done[own].load(SeqCst) == now {
+                    done[own].store(now + 1, SeqCst);
+                    waker.wake_by_ref();
+                } else {
+                    thread::yield_now();
+                }
+                now < ROUNDS
+            }
+        };
+        for own in [0, 1] {
+            let wake = wake(own);
+            pool.spawn(Task::from_future(std::future::poll_fn(move |cx| {
+                cx.waker().wake_by_ref();
+                if wake() { Poll::Pending } else { Poll::Ready(()) }
+            })));
+        }
+        let wake = wake(2);
+        while wake() {}
+        counts.wait_for_drop();
+    });
+}
+
 #[test]
 fn r3_4_wake_polls_nothing_on_its_stack() {
     let pool = pool(1);

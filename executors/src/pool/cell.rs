@@ -8,15 +8,18 @@
 //!
 //! # Invariants
 //!
-//! 1. A cell stays in its shard. It is given to another task only when nobody else has its waker,
-//!    so no old waker wakes a new task. Whoever has the waker finds the slot with the cell's key
-//!    and looks whether it is this cell's: after the task's end it is another's, or nobody's.
+//! 1. A cell is given to another task only when nobody else has its waker, so no old waker wakes a
+//!    new task. Whoever has the waker finds the slot with the cell's key and looks whether it is
+//!    this cell's: after the task's end it is another's, or nobody's.
 //! 2. So dropping a waker, even the last one, drops no future.
+//! 3. `shard` and `key` tell where the task's slot is. They are written while nobody else has the
+//!    waker, or with the shard locked that the slot leaves and the one that it goes to. So with the
+//!    lock of a shard held, a cell that says it is there is there.
 //!
 //! # Memory ordering
 //!
-//! `key` is written while nobody else has the waker, and read through a waker. Relaxed is enough:
-//! whatever gave away the waker orders the two.
+//! Relaxed. Without a lock `shard` is a guess, at which shard to lock; with it, whatever was written
+//! under the same lock, or before the waker was given away, is seen.
 
 use super::shared::Shared;
 use crate::sole::has_all;
@@ -26,7 +29,7 @@ use std::task::{Wake, Waker};
 
 pub(super) struct Cell {
     pool: Arc<Shared>,
-    shard: usize,
+    shard: AtomicUsize,
     key: AtomicUsize,
 }
 
@@ -44,8 +47,9 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    pub(super) fn new(pool: &Arc<Shared>, shard: usize) -> Seat {
-        let cell = Arc::new(Cell { pool: Arc::clone(pool), shard, key: AtomicUsize::new(0) });
+    pub(super) fn new(pool: &Arc<Shared>) -> Seat {
+        let (shard, key) = Default::default();
+        let cell = Arc::new(Cell { pool: Arc::clone(pool), shard, key });
         Seat { waker: Waker::from(Arc::clone(&cell)), cell }
     }
 
@@ -57,13 +61,20 @@ impl Seat {
 }
 
 impl Cell {
-    /// Gives it to the task with that key. Nobody else has its waker (invariant 1).
-    pub(super) fn assign(&self, key: usize) {
-        self.key.store(key, Ordering::Relaxed);
+    /// Notes where its task's slot is (invariant 3).
+    pub(super) fn assign(&self, ticket: Ticket) {
+        self.shard.store(ticket.shard, Ordering::Relaxed);
+        self.key.store(ticket.key, Ordering::Relaxed);
     }
 
-    pub(super) fn ticket(&self) -> Ticket {
-        Ticket { shard: self.shard, key: self.key.load(Ordering::Relaxed) }
+    /// The shard where its task's slot probably is.
+    pub(super) fn shard(&self) -> usize {
+        self.shard.load(Ordering::Relaxed)
+    }
+
+    /// The key of its task in a shard that is locked, unless it is elsewhere.
+    pub(super) fn key_in(&self, shard: usize) -> Option<usize> {
+        (self.shard() == shard).then(|| self.key.load(Ordering::Relaxed))
     }
 }
 

@@ -10,10 +10,10 @@
 //! 4. Nothing here refers to a handle. A task or a `Runtime` that is kept does not keep a pool
 //!    running.
 
-use super::cell::{Cell, Ticket};
+use super::cell::Cell;
+use super::contents::{Hands, Item, Next, PutBack, Woken};
 use super::idle::Idle;
-use super::shard::{AfterTurn, Hands, Held, INJECTOR, Item, Next, PutBack, Shard};
-use super::slot::Queue;
+use super::shard::{AfterTurn, INJECTOR, Shard};
 use crate::current::{self, PoolId};
 use crate::panics::contain;
 use allhome_rt::{Spawn, Task};
@@ -96,19 +96,34 @@ impl Shared {
     /// Queues the task of a cell unless it is queued, or gone, and wakes a worker for it, unless
     /// this one polls it next.
     pub(super) fn wake(&self, cell: &Arc<Cell>) {
-        let (ticket, here) = (cell.ticket(), self.number_here());
-        let queue = self.shards[ticket.shard].wake(cell, ticket.shard == here);
-        if queue == Queue::Leave {
-            return;
-        }
-        if ticket.shard != here {
-            self.push_again(here, ticket);
-        }
-        if here != INJECTOR && self.shards[here].length() <= 1 {
-            self.idle.notify_unless_watched();
+        while !self.wake_in(cell.shard(), cell) {}
+    }
+
+    /// As [`wake`](Shared::wake), if the cell's slot is in that shard. Returns `false` if it is not:
+    /// it has moved meanwhile, and the cell says where to.
+    pub(super) fn wake_in(&self, home: usize, cell: &Arc<Cell>) -> bool {
+        let here = self.number_here();
+        let woken = if here == home {
+            self.shards[here].wake(cell, true)
+        } else if here == INJECTOR {
+            self.shards[home].wake(cell, false)
         } else {
-            self.idle.notify();
+            self.shards[here].wake_from(&self.shards[home], cell)
+        };
+        match woken {
+            Woken::Elsewhere => return false,
+            Woken::Left => {}
+            Woken::Queued(ticket) if here == INJECTOR => {
+                // Refused only at the end of the pool, where the shard of its slot drops it.
+                drop(self.shards[INJECTOR].push(Item::Again(ticket)));
+                self.idle.notify();
+            }
+            Woken::Queued(_) if self.shards[here].length() <= 1 => {
+                self.idle.notify_unless_watched();
+            }
+            Woken::Queued(_) => self.idle.notify(),
         }
+        true
     }
 
     /// A worker's turn in its own shard: puts back who was polled, and takes who is next. Tells
@@ -117,39 +132,28 @@ impl Shared {
     /// For one that was woken during its poll nobody else is woken if it is next: this worker goes
     /// on with it at once.
     pub(super) fn turn(self: &Arc<Self>, own: usize, hands: &mut Hands) -> bool {
-        let elsewhere = hands.as_ref().is_some_and(|held| held.ticket.shard != own);
-        let stays = elsewhere && self.put_back(own, hands);
         let AfterTurn { next, keeps_waiting } = self.shards[own].turn(hands, self);
-        if keeps_waiting || stays && self.shards[own].length() > 0 {
+        if keeps_waiting {
             self.idle.notify();
         }
         if matches!(next, Next::Nobody) {
             // Empty, unless it was refused.
             contain(|| drop(hands.take()));
         }
-        self.resolve(next, hands)
+        self.resolve(own, next, hands)
     }
 
     /// Puts back who was polled by the worker with that shard. Returns `true` if it stands in its
     /// line now; nobody was woken for it.
     pub(super) fn put_back(&self, own: usize, hands: &mut Hands) -> bool {
-        let Some(Held { ticket, .. }) = hands else { return false };
-        match self.shards[ticket.shard].put_back(hands) {
+        match self.shards[own].put_back(hands) {
             PutBack::Done => false,
-            PutBack::Again(ticket) => {
-                self.push_again(own, ticket);
-                true
-            }
+            PutBack::Again => true,
             PutBack::Refused => {
                 contain(|| drop(hands.take()));
                 false
             }
         }
-    }
-
-    fn push_again(&self, line: usize, ticket: Ticket) {
-        // Refused only at the end of the pool, where the shard of its slot drops the task.
-        drop(self.shards[line].push(Item::Again(ticket)));
     }
 
     /// Takes over a share of the injector.
@@ -189,19 +193,19 @@ impl Shared {
             // A worker that looked here before the move and there after it has missed these.
             self.idle.notify();
         }
-        self.resolve(next, hands)
+        self.resolve(own, next, hands)
     }
 
     /// Tells whether there is somebody in the hands, fetched from elsewhere if need be.
     #[inline]
-    fn resolve(&self, next: Next, hands: &mut Hands) -> bool {
-        match next {
-            Next::Nobody => false,
-            Next::Held => true,
+    fn resolve(&self, own: usize, next: Next, hands: &mut Hands) -> bool {
+        let next = match next {
             Next::Elsewhere(ticket) => {
-                matches!(self.shards[ticket.shard].start(ticket, hands), Next::Held)
+                self.shards[own].start_from(&self.shards[ticket.shard], ticket, hands)
             }
-        }
+            next => next,
+        };
+        matches!(next, Next::Held)
     }
 
     /// Stops taking and polling tasks, and tells every worker.

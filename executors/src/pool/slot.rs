@@ -27,7 +27,7 @@
 //!    `Queued`.
 //! 2. So at most one thread is between `start` and `pause`: polls never overlap.
 
-use super::cell::Cell;
+use super::cell::{Cell, Ticket};
 use allhome_rt::Task;
 use std::sync::Arc;
 use std::task::Waker;
@@ -72,6 +72,16 @@ impl Slot {
     /// Tells whether that cell is of the task in this slot, and not of one that was here before.
     pub(super) fn is_of(&self, cell: &Arc<Cell>) -> bool {
         Arc::ptr_eq(&self.cell, cell)
+    }
+
+    #[cfg(test)]
+    pub(super) fn cell(&self) -> Arc<Cell> {
+        Arc::clone(&self.cell)
+    }
+
+    /// Notes in its cell that the slot is there now.
+    pub(super) fn assign(&self, ticket: Ticket) {
+        self.cell.assign(ticket);
     }
 
     pub(super) fn wake(&mut self) -> Queue {
@@ -119,7 +129,7 @@ mod tests {
 
     fn occupied() -> (Slot, Occupant) {
         let pool = Arc::new(Shared::new(PoolId::next(), 1));
-        let Seat { waker, cell } = Seat::new(&pool, 1);
+        let Seat { waker, cell } = Seat::new(&pool);
         let task = Task::from_future(async {});
         (Slot::of_polled(cell), Occupant { task, waker })
     }

@@ -1,0 +1,243 @@
+//! Workers without threads, a turn at a time: what is run, dropped and told to sleepers.
+
+use super::super::contents::Item;
+use super::*;
+use crate::current::PoolId;
+use allhome_rt::Task;
+use std::future::{pending, poll_fn};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+/// The worker of a pool that has no threads.
+fn worker() -> Worker {
+    Worker::new(Arc::new(Shared::new(PoolId::next(), 1)), 0)
+}
+
+#[track_caller]
+fn rests_no_longer_than_a_moment(mut worker: Worker) {
+    let (tx, rx) = mpsc::channel();
+    thread::spawn(move || {
+        worker.rest();
+        tx.send(worker.searching).unwrap();
+    });
+    let searching = rx.recv_timeout(Duration::from_secs(60)).expect("hang: it sleeps");
+    assert!(!searching, "nobody has woken it");
+}
+
+#[test]
+fn push_before_enlisting_then_rest_returns() {
+    let worker = worker();
+    worker.pool.spawn(Task::from_future(async {}));
+    rests_no_longer_than_a_moment(worker);
+}
+
+#[test]
+fn push_that_was_left_to_the_searching_worker_then_its_rest_returns() {
+    let mut worker = worker();
+    worker.searching = true;
+    worker.pool.spawn(Task::from_future(async {}));
+    rests_no_longer_than_a_moment(worker);
+}
+
+/// Does a turn as the worker would, without its thread.
+pub(super) fn step(worker: &mut Worker) -> bool {
+    let found = worker.next();
+    worker.poll();
+    found
+}
+
+#[test]
+fn spawn_then_run_to_the_end_then_only_the_one_that_waits_is_left() {
+    let mut worker = worker();
+    worker.pool.spawn(Task::from_future(async {}));
+    worker.pool.spawn(Task::from_future(async { panic!("a task's panic") }));
+    worker.pool.spawn(Task::from_future(pending()));
+    while step(&mut worker) {}
+    assert_eq!(worker.pool.shards()[1].tasks(), 1);
+    worker.pool.close();
+    worker.pool.sweep();
+    assert_eq!(worker.pool.shards()[1].tasks(), 0);
+}
+
+#[test]
+fn a_seat_whose_waker_is_kept_is_given_to_nobody() {
+    let mut worker = worker();
+    let (tx, rx) = mpsc::channel();
+    worker.pool.spawn(Task::from_future(async {}));
+    worker.pool.spawn(Task::from_future(poll_fn(move |cx| {
+        tx.send(cx.waker().clone()).unwrap();
+        Poll::Ready(())
+    })));
+    while step(&mut worker) {}
+    assert_eq!(worker.pool.shards()[1].seats(), 0, "the second had the first one's");
+    let old = rx.recv().unwrap();
+    let polls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&polls);
+    worker.pool.spawn(Task::from_future(poll_fn(move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        Poll::Pending
+    })));
+    while step(&mut worker) {}
+    // Its slot has the same key.
+    old.wake();
+    assert!(!step(&mut worker));
+    assert_eq!(polls.load(Ordering::Relaxed), 1);
+    worker.pool.close();
+    worker.pool.sweep();
+}
+
+#[test]
+fn sweep_during_a_poll_then_the_task_is_dropped_when_it_is_put_back() {
+    let mut worker = worker();
+    let held = Arc::new(());
+    let by_task = Arc::clone(&held);
+    worker.pool.spawn(Task::from_future(async move {
+        pending::<()>().await;
+        drop(by_task);
+    }));
+    assert!(step(&mut worker));
+    worker.pool.close();
+    worker.pool.sweep();
+    assert_eq!(Arc::strong_count(&held), 2, "it is in the worker's hands");
+    worker.put_back();
+    assert_eq!(Arc::strong_count(&held), 1);
+}
+
+#[test]
+fn sweep_then_late_wake_then_the_pools_memory_is_freed() {
+    let mut worker = worker();
+    let (tx, rx) = mpsc::channel();
+    worker.pool.spawn(Task::from_future(poll_fn(move |cx| {
+        tx.send(cx.waker().clone()).unwrap();
+        Poll::Pending
+    })));
+    while step(&mut worker) {}
+    let late = rx.recv().unwrap();
+    late.wake_by_ref();
+    worker.pool.close();
+    worker.pool.sweep();
+    late.wake();
+    let memory = Arc::downgrade(&worker.pool);
+    drop(worker);
+    assert!(memory.upgrade().is_none());
+}
+
+/// A task that wakes itself in each poll.
+fn restless() -> Task {
+    Task::from_future(poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }))
+}
+
+pub(super) fn parked() -> Task {
+    Task::from_future(pending())
+}
+
+/// Two workers without threads.
+pub(super) fn two_workers() -> [Worker; 2] {
+    let pool = Arc::new(Shared::new(PoolId::next(), 2));
+    [0, 1].map(|index| Worker::new(Arc::clone(&pool), index))
+}
+
+/// Does a turn while the other worker sleeps. Tells whether that one was woken.
+#[track_caller]
+fn step_wakes_the_sleeper(worker: &mut Worker) -> bool {
+    let sleeper = 1 - worker.index;
+    worker.pool.idle().enlist(sleeper, false);
+    assert!(step(worker), "it has something to do");
+    let woken = !worker.pool.idle().withdraw(sleeper);
+    if woken {
+        worker.pool.idle().end_search();
+    }
+    woken
+}
+
+pub(super) fn put_in_line(worker: &Worker, task: Task) {
+    assert!(worker.pool.shards()[worker.own()].push(Item::New(task)).is_ok());
+}
+
+#[test]
+fn yield_alone_then_nobody_is_woken() {
+    let [mut worker, _] = two_workers();
+    put_in_line(&worker, restless());
+    assert!((0..5).all(|_| !step_wakes_the_sleeper(&mut worker)));
+}
+
+#[test]
+fn yield_behind_another_then_the_sleeper_is_woken_for_it() {
+    let [mut worker, _] = two_workers();
+    put_in_line(&worker, restless());
+    put_in_line(&worker, parked());
+    assert!(!step_wakes_the_sleeper(&mut worker), "nothing was added");
+    assert!(step_wakes_the_sleeper(&mut worker));
+}
+
+#[test]
+fn yield_of_a_task_that_was_taken_over_behind_another_then_the_sleeper_is_woken_for_it() {
+    let [mut worker, mut home] = two_workers();
+    put_in_line(&home, restless());
+    assert!(step(&mut home));
+    home.put_back();
+    assert!(step(&mut worker), "it takes it over");
+    put_in_line(&worker, parked());
+    assert!(step_wakes_the_sleeper(&mut worker));
+}
+
+#[test]
+fn more_than_one_is_taken_over_then_the_sleeper_is_woken_for_the_others() {
+    let [mut worker, _] = two_workers();
+    worker.pool.spawn(parked());
+    assert!(!step_wakes_the_sleeper(&mut worker));
+    (0..2).for_each(|_| worker.pool.spawn(parked()));
+    assert!(step_wakes_the_sleeper(&mut worker));
+}
+
+#[test]
+fn yield_before_the_look_into_the_injector_then_the_sleeper_is_woken_for_it() {
+    let [mut worker, _] = two_workers();
+    put_in_line(&worker, restless());
+    (1..INJECTOR_INTERVAL).for_each(|_| assert!(step(&mut worker)));
+    worker.pool.spawn(parked());
+    assert!(step_wakes_the_sleeper(&mut worker));
+}
+
+/// Wakes a task in a poll of that worker, on a thread of its own, as the worker has one. Tells
+/// whether the sleeper was woken for it.
+#[track_caller]
+fn wake_wakes_the_sleeper(worker: &mut Worker, others_in_line: usize) -> bool {
+    let (tx, rx) = mpsc::channel();
+    put_in_line(
+        worker,
+        Task::from_future(poll_fn(move |cx| {
+            let _ = tx.send(cx.waker().clone());
+            Poll::Pending
+        })),
+    );
+    assert!(step(worker));
+    let woken = rx.recv().expect("it was polled");
+    put_in_line(worker, Task::from_future(async move { woken.wake() }));
+    (0..others_in_line).for_each(|_| put_in_line(worker, parked()));
+    thread::scope(|scope| {
+        let polled = scope.spawn(|| {
+            current::enter(worker.pool.id(), Role::Worker(worker.index));
+            step_wakes_the_sleeper(worker)
+        });
+        polled.join().expect("no panic")
+    })
+}
+
+#[test]
+fn wake_of_who_is_next_while_a_watchman_is_there_then_nobody_is_told() {
+    let [mut worker, _] = two_workers();
+    assert!(!wake_wakes_the_sleeper(&mut worker, 0));
+}
+
+#[test]
+fn wake_of_who_is_not_next_then_the_sleeper_is_told() {
+    let [mut worker, _] = two_workers();
+    assert!(wake_wakes_the_sleeper(&mut worker, 1));
+}
