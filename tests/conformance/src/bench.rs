@@ -11,6 +11,7 @@ use crate::candidate::{Candidate, Capabilities, Host};
 use allhome_rt::{Runtime, SpawnBlocking, SpawnLocal, Task, Timer};
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
+use std::io::Write;
 use std::ops::Deref;
 use std::pin::pin;
 use std::rc::Rc;
@@ -183,7 +184,9 @@ pub(crate) fn step(text: &str) {
     let progress = Progress::current();
     *progress.inner.step.lock().unwrap_or_else(PoisonError::into_inner) = text.to_string();
     if progress.inner.echo.load(Ordering::SeqCst) {
-        println!("{STEP}{text}");
+        // In one piece: the watchdog may end the process meanwhile, and standard output has no buffer
+        // then, so that half a line could be the last.
+        let _ = std::io::stdout().write_all(format!("{STEP}{text}\n").as_bytes());
     }
 }
 
