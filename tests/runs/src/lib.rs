@@ -1,6 +1,6 @@
 //! What the tests share: an executor that is driven step by step and can be told to misbehave,
 //! a blocking pool that is driven likewise, polls that count wakes, children that stay inside a poll
-//! for as long as a test likes, and a program that uses a bit of everything.
+//! for as long as a test likes, the moments at which a cancel may come, and a program that uses a bit of everything.
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ mod program;
 mod root;
 mod stepped;
 pub mod table;
+mod window;
 
 pub use clock::{Clock, SECOND, in_body, world};
 pub use hold::{Hold, within};
@@ -22,3 +23,4 @@ pub use manner::{AtSpawn, AtWake, Manner};
 pub use program::program;
 pub use root::{Opened, Wakes, poll_once};
 pub use stepped::{Scheduled, Stepped};
+pub use window::{WINDOWS, Window};

@@ -4,7 +4,7 @@ use allhome::{
     Acquire, AcquireError, OwnedPermit, Reason, ReasonKind, Semaphore, block_on, move_on_after,
     nursery_on, shield, sleep,
 };
-use allhome_runs::{Opened, SECOND, Stepped, Wakes, in_body, poll_once, world};
+use allhome_runs::{Opened, SECOND, Stepped, WINDOWS, Wakes, Window, in_body, poll_once, world};
 use futures_util::future::{join, join_all, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::convert::Infallible;
@@ -13,18 +13,6 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
-
-/// When the cancel comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Window {
-    BeforeItJoinsTheLine,
-    InLine,
-    GrantedAndNotPolled,
-    Polled,
-}
-
-const WINDOWS: [Window; 4] =
-    [Window::BeforeItJoinsTheLine, Window::InLine, Window::GrantedAndNotPolled, Window::Polled];
 
 type Ended = Arc<Mutex<Option<Result<OwnedPermit, AcquireError>>>>;
 

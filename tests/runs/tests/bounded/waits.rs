@@ -2,7 +2,7 @@
 
 use super::{Waiting, free, open};
 use allhome::{Reason, ReasonKind, ReserveError, block_on, nursery_on};
-use allhome_runs::{Opened, Stepped};
+use allhome_runs::{Opened, Stepped, WINDOWS, Window};
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::pending;
@@ -52,19 +52,10 @@ fn l06_a_wait_ends_with_the_nursery() {
     }
 }
 
-/// When the cancel of the caller comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Window {
-    BeforeItJoinsTheLine,
-    InLine,
-    GrantedAndNotPolled,
-    Polled,
-}
-
 #[test]
 fn l07_cancelled_in_each_window() {
     use Window::*;
-    for window in [BeforeItJoinsTheLine, InLine, GrantedAndNotPolled, Polled] {
+    for window in WINDOWS {
         let stepped = Stepped::new(1);
         let mut opened = open(&stepped, 1);
         let mut slot = Some(opened.n.try_reserve().unwrap());
