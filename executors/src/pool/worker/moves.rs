@@ -39,6 +39,14 @@ fn turn(worker: &mut Worker) {
     worker.put_back();
 }
 
+/// A task that this worker has polled once: its waker, and those of its polls to come.
+fn polled_by(worker: &mut Worker) -> (Waker, Receiver<Waker>) {
+    let (task, wakers) = sends_its_waker();
+    put_in_line(worker, task);
+    turn(worker);
+    (wakers.recv().expect("it was polled"), wakers)
+}
+
 #[test]
 fn woken_by_no_worker_then_it_goes_to_who_takes_it() {
     let mut workers = two_workers();
@@ -55,10 +63,7 @@ fn woken_by_no_worker_then_it_goes_to_who_takes_it() {
 #[test]
 fn woken_by_another_worker_then_it_is_there_at_once() {
     let [mut first, mut second] = two_workers();
-    let (task, wakers) = sends_its_waker();
-    put_in_line(&first, task);
-    turn(&mut first);
-    let waker = wakers.recv().expect("it was polled");
+    let (waker, wakers) = polled_by(&mut first);
     on_thread_of(&second, || waker.wake_by_ref());
     assert_eq!(slots(&first), [0, 0, 1]);
     // A second wake, from where it was, finds it where it is.
@@ -72,12 +77,9 @@ fn woken_by_another_worker_then_it_is_there_at_once() {
 #[test]
 fn looked_for_where_it_was_then_nothing_is_done_there() {
     let [mut first, mut second] = two_workers();
-    let (task, wakers) = sends_its_waker();
-    put_in_line(&first, task);
-    turn(&mut first);
+    let (waker, wakers) = polled_by(&mut first);
     let cell = first.pool.shards()[1].first_cell();
     assert_eq!(cell.shard(), 1);
-    let waker = wakers.recv().expect("it was polled");
     on_thread_of(&second, || waker.wake_by_ref());
     turn(&mut second);
     assert!(wakers.try_recv().is_ok());
@@ -117,15 +119,7 @@ fn woken_elsewhere_during_its_poll_then_it_stays() {
 #[test]
 fn several_are_taken_over_then_all_are_there() {
     let [mut first, mut second] = two_workers();
-    let wakers: Vec<_> = (0..6)
-        .map(|_| {
-            let (task, wakers) = sends_its_waker();
-            put_in_line(&first, task);
-            turn(&mut first);
-            wakers
-        })
-        .collect();
-    let woken: Vec<_> = wakers.iter().map(|wakers| wakers.recv().expect("it was polled")).collect();
+    let (woken, wakers): (Vec<_>, Vec<_>) = (0..6).map(|_| polled_by(&mut first)).unzip();
     on_thread_of(&first, || woken.into_iter().for_each(Waker::wake));
     put_in_line(&first, parked());
     assert_eq!(slots(&first), [0, 6, 0]);
@@ -138,12 +132,9 @@ fn several_are_taken_over_then_all_are_there() {
 #[test]
 fn woken_when_the_wakers_worker_has_ended_then_it_is_dropped_where_it_is() {
     let [mut first, second] = two_workers();
-    let (task, wakers) = sends_its_waker();
-    put_in_line(&first, task);
-    turn(&mut first);
+    let (waker, wakers) = polled_by(&mut first);
     second.pool.close();
     second.pool.shards()[2].close();
-    let waker = wakers.recv().expect("it was polled");
     on_thread_of(&second, || waker.wake());
     assert_eq!(slots(&first), [0, 1, 0]);
     second.pool.sweep();
