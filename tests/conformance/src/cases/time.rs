@@ -8,6 +8,7 @@ use allhome::{
 };
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
@@ -164,16 +165,16 @@ fn note(log: &Log, line: &'static str) {
 pub(super) async fn h01_shield_keeps_cancel_and_abort_away(runtime: Runtime) {
     for abort in [false, true] {
         let log = Log::default();
+        let is_told = Arc::new(AtomicBool::new(false));
         nursery_on::<Infallible>(&runtime)
             .run(async |n| {
-                let (child_log, child) = (log.clone(), n.clone());
+                let (child_log, child, hears) = (log.clone(), n.clone(), is_told.clone());
                 n.spawn(async move {
                     let protected = shield(Duration::MAX, async {
                         note(&child_log, "up");
-                        while !child.is_cancelled() {
-                            yield_now().await;
-                        }
-                        assert!(!is_cancelled());
+                        // The nursery says so before each of its tasks has been told.
+                        eventually(|| hears.load(SeqCst)).await;
+                        assert!(child.is_cancelled() && !is_cancelled());
                         assert!(island(pending::<()>()).await.is_err());
                         for _ in 0..20 {
                             yield_now().await;
@@ -189,6 +190,7 @@ pub(super) async fn h01_shield_keeps_cancel_and_abort_away(runtime: Runtime) {
                 eventually(|| !log.lock().unwrap().is_empty()).await;
                 let began = if abort { n.abort() } else { n.cancel() };
                 assert!(began);
+                is_told.store(true, SeqCst);
                 Ok(())
             })
             .await
