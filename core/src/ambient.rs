@@ -1,7 +1,7 @@
 //! What a task can ask about itself.
 
 use crate::cancel::{CancelToken, CancelledOwned, Draining};
-use crate::context::{self, Leave};
+use crate::context::{self, Leave, TaskFrame};
 use crate::id::TaskId;
 use crate::reason::{Level, Reason};
 use crate::scope;
@@ -73,6 +73,16 @@ pub(crate) fn own_token() -> Option<CancelToken> {
     context::current(|frame| scope::token(frame, false))
 }
 
+/// Waits for the token of what polls it, and has that find itself cancelled when the token is.
+pub(crate) fn poll_own(token: Pin<&mut CancelledOwned>, cx: &mut Context<'_>) -> Poll<Reason> {
+    let told = token.poll(cx);
+    if told.is_ready() {
+        // A token is cancelled before those below it, and the nursery comes last.
+        context::task(|task| task.map(TaskFrame::follow_token));
+    }
+    told
+}
+
 /// Waits until the task, or the scope in it, that polls it is cancelled; gives the reason. Outside
 /// of any nursery it waits for ever.
 ///
@@ -124,8 +134,7 @@ impl Future for TaskCancelled {
             let Some(token) = own_token() else { return Poll::Pending };
             this.waits.set(Some(token.cancelled_owned()));
         }
-        let waits = this.waits.as_pin_mut().expect("it was made just now");
-        waits.poll(cx)
+        poll_own(this.waits.as_pin_mut().expect("it was made just now"), cx)
     }
 }
 

@@ -131,6 +131,22 @@ impl Group {
         self.risen().max(self.lock().tokens.level())
     }
 
+    /// Says that it is raised if its token is, whose cancel is still on its way here: whoever heard
+    /// of it by the token finds the nursery cancelled, too.
+    fn follow_token(&self) {
+        if self.risen() >= Level::Cancelled {
+            return;
+        }
+        let mut registry = self.lock();
+        let level = registry.tokens.level();
+        if level < Level::Cancelled || registry.phase == Phase::Closed {
+            return;
+        }
+        if let Some(reason) = registry.tokens.own.as_ref().and_then(CancelToken::reason) {
+            self.rise(&mut registry, level, &reason);
+        }
+    }
+
     /// Returns why.
     pub(crate) fn risen_reason(&self, registry: &Registry) -> Option<Reason> {
         let rising = registry.tokens.rising.as_ref().map(|(_, reason)| reason);
@@ -259,6 +275,11 @@ impl TaskFrame<'_> {
             Some(header) => header.state().is_risen() || self.group.risen() >= Level::Cancelled,
             None => self.group.is_body_risen(),
         }
+    }
+
+    /// What calls this has heard of a cancel by its token: it finds itself cancelled from now on.
+    pub(crate) fn follow_token(&self) {
+        self.group.follow_token();
     }
 
     pub(crate) fn reason(&self) -> Option<Reason> {

@@ -5,11 +5,10 @@
 //! `FuturesUnordered`, say) might that poll pass the wait over. There, and only there, it waits for
 //! the task's token too, whose waiters are woken before the last poll; that allocates.
 
-use crate::ambient::{cancel_reason, own_token};
+use crate::ambient::{cancel_reason, own_token, poll_own};
 use crate::cancel::CancelledOwned;
 use crate::context;
 use crate::reason::Reason;
-use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -39,14 +38,14 @@ impl Stop {
         let waits = match &mut *self.0 {
             None => is_reached(waker),
             // If it is over, the cancel has come just now; or the wait went to another task.
-            Some(token) => token.as_mut().poll(&mut cx).is_pending(),
+            Some(token) => poll_own(token.as_mut(), &mut cx).is_pending(),
         };
         if waits {
             return None;
         }
         self.end();
         let mut token = Box::pin(own_token()?.cancelled_owned());
-        match token.as_mut().poll(&mut cx) {
+        match poll_own(token.as_mut(), &mut cx) {
             Poll::Ready(reason) => Some(reason),
             Poll::Pending => {
                 *self.0 = Some(token);

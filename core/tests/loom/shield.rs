@@ -315,3 +315,29 @@ fn c16_heard_before_the_last_poll_of_the_tokens_cancel_and_the_nurserys() {
         })
     });
 }
+
+/// The nursery's token is cancelled while a child asks: once `cancelled` has told it, the child is
+/// cancelled, whoever it asks.
+#[test]
+fn c16_told_is_cancelled() {
+    model(|| {
+        let (mut home, _) = Home::open(|n| {
+            let mut cancelled = Box::pin(allhome::cancelled());
+            n.spawn(Box::pin(poll_fn(move |cx| {
+                let told = cancelled.as_mut().poll(cx);
+                told.map(|reason| {
+                    assert!(allhome::is_cancelled());
+                    assert!(allhome::cancel_reason().unwrap().same(&reason));
+                    Ok::<_, Fault>(())
+                })
+            })))
+            .id()
+        });
+        let token = home.nursery.token();
+        let other = thread::spawn(move || token.cancel());
+        home.quiet([]);
+        assert!(other.join().unwrap());
+        assert!(home.settle([]));
+        home.close();
+    });
+}

@@ -2,8 +2,8 @@
 
 use crate::probe::{Counts, Gate, eventually};
 use allhome::{
-    CancelExt, CancelToken, Cause, Level, Nursery, Reason, ReasonKind, Runtime, cancel_token,
-    cancelled, checkpoint, exit, is_cancelled, nursery, nursery_on,
+    CancelExt, CancelToken, Cause, Level, Nursery, Reason, ReasonKind, Runtime, TaskState, Tree,
+    cancel_token, cancelled, checkpoint, exit, is_cancelled, nursery, nursery_on,
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::convert::Infallible;
@@ -95,7 +95,7 @@ async fn token_in_last_poll(runtime: &Runtime, cancel: Way) -> (Reason, bool) {
             }),
             _ => n.fork(task),
         };
-        eventually(|| ready.polls() == 1).await;
+        eventually(|| ready.polls() == 1 && all_wait(&n.tree())).await;
         let reason = Reason::new("on its way");
         match cancel {
             Way::Child => child.cancel_with(reason),
@@ -107,6 +107,12 @@ async fn token_in_last_poll(runtime: &Runtime, cancel: Way) -> (Reason, bool) {
     run.await.unwrap();
     let seen = seen.lock().unwrap().take();
     seen.expect("it came to that")
+}
+
+/// A poll that is under way may hear of a cancel before the tokens below the task's own do.
+fn all_wait(tree: &Tree) -> bool {
+    let mut tasks = tree.nurseries().iter().flat_map(|nursery| &nursery.tasks);
+    tasks.all(|task| task.state == TaskState::Waiting)
 }
 
 #[derive(Clone, Copy)]
