@@ -28,7 +28,9 @@
 //!    and sees the sleeper. An adder that leaves it to the searching worker is seen by that
 //!    worker's look after it has cleared `searching`; one that leaves it to the watchman, by that
 //!    one's next look, or, when that one is taken off the list, as by any that searches: `watched`
-//!    is cleared before that.
+//!    is cleared before that. A worker that takes itself off the list, because its look has found
+//!    something, has had two kinds of things left to it: by those who saw its search, which it has
+//!    ended by then, and by those who saw it watch. It takes one, and looks whether there is more.
 //! 4. The watchman is on the list. It goes off duty by itself only when all workers are: then
 //!    whoever has added something is not in a poll.
 //!

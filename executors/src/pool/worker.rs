@@ -10,6 +10,7 @@ use super::contents::Hands;
 use super::idle::Woken;
 use super::shared::Shared;
 use crate::current::{self, Role};
+use std::mem;
 use std::sync::Arc;
 
 /// Prime, so that it does not fall in step with a pattern among the tasks; 61 is the figure that
@@ -22,13 +23,16 @@ pub(super) struct Worker {
     tick: u32,
     /// This worker was woken to search and has found nothing yet (idle, invariant 2).
     searching: bool,
+    /// It was on the list of sleepers, and others may have left to it what they added (idle,
+    /// invariant 3).
+    relied_on: bool,
     /// The task that is polled; it is put back before anything else is done.
     hands: Hands,
 }
 
 impl Worker {
     pub(super) fn new(pool: Arc<Shared>, index: usize) -> Worker {
-        Worker { pool, index, tick: 0, searching: false, hands: None }
+        Worker { pool, index, tick: 0, searching: false, relied_on: false, hands: None }
     }
 
     /// Works until the pool ends.
@@ -36,7 +40,7 @@ impl Worker {
         current::enter(self.pool.id(), Role::Worker(self.index));
         while !self.pool.is_ending() {
             if self.next() {
-                self.end_search();
+                self.pass_on();
                 self.poll();
             } else {
                 self.rest();
@@ -77,22 +81,24 @@ impl Worker {
             || self.pool.steal(own, &mut self.hands)
     }
 
-    /// Passes the search on if there is more to find.
-    fn end_search(&mut self) {
-        if self.searching {
-            self.searching = false;
+    /// This worker has found work: if there is more that was left to it, it wakes the next.
+    fn pass_on(&mut self) {
+        if !mem::take(&mut self.relied_on) {
+            return;
+        }
+        if mem::take(&mut self.searching) {
             self.pool.idle().end_search();
-            if self.pool.has_work() {
-                self.pool.idle().notify();
-            }
+        }
+        if self.pool.has_work() {
+            self.pool.idle().notify();
         }
     }
 
     /// Sleeps until there is work, or the pool ends.
     fn rest(&mut self) {
         let idle = self.pool.idle();
-        idle.enlist(self.index, self.searching);
-        self.searching = false;
+        idle.enlist(self.index, mem::take(&mut self.searching));
+        self.relied_on = true;
         for looks in 0.. {
             let look_again = self.pool.has_work() || self.pool.is_ending();
             if look_again && idle.withdraw(self.index) {

@@ -42,6 +42,31 @@ fn push_that_was_left_to_the_searching_worker_then_its_rest_returns() {
     rests_no_longer_than_a_moment(worker);
 }
 
+/// It takes one of the two, and is the only one who can know of the other: it has ended its search
+/// by then, and whoever added them saw it search.
+#[test]
+fn pushes_that_were_left_to_a_search_that_ends_in_a_rest_then_another_is_told_of_the_second() {
+    let pool = Arc::new(Shared::new(PoolId::next(), 4));
+    let mut worker = Worker::new(Arc::clone(&pool), 0);
+    pool.idle().enlist(1, false);
+    pool.idle().enlist(2, false);
+    pool.idle().enlist(0, false);
+    pool.idle().notify();
+    worker.searching = true;
+    // It has looked, and found nothing yet.
+    pool.spawn(parked());
+    pool.spawn(parked());
+    worker.rest();
+    assert!(worker.next());
+    worker.pass_on();
+    assert_eq!(pool.shards()[0].length(), 1, "it took one");
+    assert!(!pool.idle().withdraw(2), "another was told");
+    assert!(pool.idle().withdraw(1), "nobody else was");
+    worker.put_back();
+    pool.close();
+    pool.sweep();
+}
+
 /// Does a turn as the worker would, without its thread.
 pub(super) fn step(worker: &mut Worker) -> bool {
     let found = worker.next();
