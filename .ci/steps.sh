@@ -53,6 +53,10 @@ each_feature() {
     done
 }
 
+# A call at each atomic operation, for the thread sanitizer, or for delays. rustc refuses this with
+# a precompiled std, which is not instrumented.
+instrumented="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer -Zshare-generics=n"
+
 # loom PREEMPTIONS
 loom() {
     step "loom, at most $1 preemptions" \
@@ -72,4 +76,20 @@ address_sanitizer() {
         env RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR="$target/asan" \
         LSAN_OPTIONS="suppressions=$PWD/.ci/leaks:print_suppressions=0" \
         bash -c "$with_example" "$native" "$@"
+}
+
+# delays FROM TO PACKAGES...: all tests with a few places of the code slow, other ones for each seed.
+delays() {
+    local seed from=$1 to=$2 runtime
+    shift 2
+    mkdir -p "$target/delays"
+    runtime=$(cd "$target/delays" && pwd)/runtime.o
+    step "delays: what is called at each atomic operation" \
+        cc -O2 -Wall -Wextra -fPIC -fno-builtin -c -o "$runtime" .ci/delays/runtime.c
+    for ((seed = from; seed <= to; seed++)); do
+        step "delays, seed $seed" \
+            env DELAY_SEED="$seed" RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$target/delays" \
+            RUSTFLAGS="$instrumented -Zexternal-clangrt -Clink-arg=$runtime" \
+            bash -c "$with_example" "$native" "$@"
+    done
 }
