@@ -1,5 +1,6 @@
 //! What the cases look with: futures that count, gates that the case opens.
 
+use allhome::{TaskState, Tree, yield_now};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -145,6 +146,12 @@ impl Gate {
 /// Gives the others turns until the condition holds. If it never does, the watchdog tells.
 pub async fn eventually(condition: impl Fn() -> bool) {
     while !condition() {
-        allhome::yield_now().await;
+        yield_now().await;
     }
+}
+
+/// Tells whether every task in the tree waits: none is being polled, or has not been yet.
+pub(crate) fn all_wait(tree: &Tree) -> bool {
+    let mut tasks = tree.nurseries().iter().flat_map(|nursery| &nursery.tasks);
+    tasks.all(|task| task.state == TaskState::Waiting)
 }

@@ -1,6 +1,6 @@
 //! Clauses c..: cancel and abort; x..: what may be missing or slow.
 
-use crate::probe::{Counts, Gate, eventually};
+use crate::probe::{Counts, Gate, all_wait, eventually};
 use allhome::{
     Level, Nursery, Reason, ReasonKind, Runtime, cancel_reason, is_cancelled, nursery, nursery_on,
     task_id,
@@ -121,13 +121,14 @@ pub(super) async fn c05_abort_destroys_unpolled(runtime: Runtime) {
             for _ in 0..20 {
                 n.spawn(counts.parked().child());
             }
-            eventually(|| counts.polls() == 21).await;
-            // A poll may have ended and its task not be put away yet: its drop comes a bit later.
+            // A poll may have counted and not be over.
+            eventually(|| counts.polls() == 21 && all_wait(&n.tree())).await;
             assert!(one.abort());
+            assert_eq!(counts.drops(), 1);
             let error = one.join().await.unwrap_err();
             assert_eq!(error.reason().unwrap().kind(), ReasonKind::Aborted);
             n.abort();
-            eventually(|| n.is_empty()).await;
+            assert!(n.is_empty());
             assert_eq!((counts.polls(), counts.drops()), (21, 21));
             Ok(())
         })

@@ -1,9 +1,9 @@
 //! Clauses c13..: the tokens of nurseries and tasks, and what waits for a cancel or asks for an end.
 
-use crate::probe::{Counts, Gate, eventually};
+use crate::probe::{Counts, Gate, all_wait, eventually};
 use allhome::{
-    CancelExt, CancelToken, Cause, Level, Nursery, Reason, ReasonKind, Runtime, TaskState, Tree,
-    cancel_token, cancelled, checkpoint, exit, is_cancelled, nursery, nursery_on,
+    CancelExt, CancelToken, Cause, Level, Nursery, Reason, ReasonKind, Runtime, cancel_token,
+    cancelled, checkpoint, exit, is_cancelled, nursery, nursery_on,
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::convert::Infallible;
@@ -95,6 +95,7 @@ async fn token_in_last_poll(runtime: &Runtime, cancel: Way) -> (Reason, bool) {
             }),
             _ => n.fork(task),
         };
+        // A poll that is under way may hear of it before the tokens below the task's own do.
         eventually(|| ready.polls() == 1 && all_wait(&n.tree())).await;
         let reason = Reason::new("on its way");
         match cancel {
@@ -107,12 +108,6 @@ async fn token_in_last_poll(runtime: &Runtime, cancel: Way) -> (Reason, bool) {
     run.await.unwrap();
     let seen = seen.lock().unwrap().take();
     seen.expect("it came to that")
-}
-
-/// A poll that is under way may hear of a cancel before the tokens below the task's own do.
-fn all_wait(tree: &Tree) -> bool {
-    let mut tasks = tree.nurseries().iter().flat_map(|nursery| &nursery.tasks);
-    tasks.all(|task| task.state == TaskState::Waiting)
 }
 
 #[derive(Clone, Copy)]
