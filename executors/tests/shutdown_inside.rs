@@ -28,7 +28,10 @@ fn r8_8_shutdown_in_a_task_returns_and_drops_the_others() {
                 tx.send(in_task.drops()).unwrap();
                 Poll::Pending
             }));
-            assert_eq!(rx.recv_timeout(WATCHDOG), Ok(10));
+            // Another worker may have one in its hands still, whose poll has counted.
+            let dropped = rx.recv_timeout(WATCHDOG).expect("hang: the shutdown did not return");
+            assert!((10 - (threads - 1)..=10).contains(&dropped), "{dropped} of 10");
+            eventually("the drops", || others.drops() == 10);
             own.wait_for_drop();
             pool.shutdown();
             assert_eq!((own.polls(), own.drops(), others.polls()), (1, 1, 10));
