@@ -45,9 +45,11 @@ pub(super) async fn f02_failures_in_order_of_ending(runtime: Runtime) {
                     })
                 })
                 .collect();
-            for (gate, child) in gates.iter().zip(children).rev() {
+            for (left, (gate, child)) in gates.iter().zip(children).enumerate().rev() {
                 gate.open();
                 let _ = child.join().await;
+                // A join may be told a moment before its child has left and its failure is noted.
+                eventually(|| n.len() == left).await;
             }
             Ok(())
         })
