@@ -1,7 +1,7 @@
 //! What a task can ask about itself.
 
 use crate::cancel::{CancelToken, CancelledOwned, Draining};
-use crate::context::{self, Leave, TaskFrame};
+use crate::context::{self, Leave};
 use crate::id::TaskId;
 use crate::reason::{Level, Reason};
 use crate::scope;
@@ -78,7 +78,7 @@ pub(crate) fn poll_own(token: Pin<&mut CancelledOwned>, cx: &mut Context<'_>) ->
     let told = token.poll(cx);
     if told.is_ready() {
         // A token is cancelled before those below it, and the nursery comes last.
-        context::task(|task| task.map(TaskFrame::follow_token));
+        context::task(|task| task.map(|task| task.group.follow_token()));
     }
     told
 }

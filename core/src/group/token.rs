@@ -133,7 +133,7 @@ impl Group {
 
     /// Says that it is raised if its token is, whose cancel is still on its way here: whoever heard
     /// of it by the token finds the nursery cancelled, too.
-    fn follow_token(&self) {
+    pub(crate) fn follow_token(&self) {
         if self.risen() >= Level::Cancelled {
             return;
         }
@@ -275,11 +275,6 @@ impl TaskFrame<'_> {
             Some(header) => header.state().is_risen() || self.group.risen() >= Level::Cancelled,
             None => self.group.is_body_risen(),
         }
-    }
-
-    /// What calls this has heard of a cancel by its token: it finds itself cancelled from now on.
-    pub(crate) fn follow_token(&self) {
-        self.group.follow_token();
     }
 
     pub(crate) fn reason(&self) -> Option<Reason> {
