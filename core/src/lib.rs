@@ -72,6 +72,8 @@ mod child;
 mod context;
 mod error;
 mod group;
+#[allow(dead_code, reason = "locks move to it one by one")]
+mod guarded;
 mod id;
 mod intrusive;
 mod limit;

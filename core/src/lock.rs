@@ -26,6 +26,7 @@ pub(crate) use word::{Lock, LockGuard};
 
 #[cfg(not(loom))]
 mod word {
+    use crate::guarded::Held;
     use crate::sync::{AtomicBool, Ordering, UnsafeCell, rest};
     use std::marker::PhantomData;
     use std::ops::{Deref, DerefMut};
@@ -49,7 +50,7 @@ mod word {
             if self.held.swap(true, Ordering::Acquire) {
                 self.wait();
             }
-            LockGuard { lock: self, _not_send: PhantomData }
+            LockGuard { lock: self, _held: Held::one(), _not_send: PhantomData }
         }
 
         #[cold]
@@ -70,6 +71,7 @@ mod word {
     #[must_use]
     pub(crate) struct LockGuard<'a, T> {
         lock: &'a Lock<T>,
+        _held: Held,
         _not_send: PhantomData<*mut T>,
     }
 
