@@ -1,13 +1,14 @@
 //! The handle of one child, and the future that joins it.
 
 use crate::builder::Policy;
+use crate::counted::Weak;
 use crate::group::Group;
+use crate::guarded::Foreign;
 use crate::id::TaskId;
 use crate::outcome::{JoinError, Outcome};
 use crate::panic;
 use crate::reason::{Reason, ReasonKind};
 use crate::record::Handle;
-use crate::sync::Arc;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -75,19 +76,19 @@ pub struct Child<T, E: Send + Sync + 'static> {
 }
 
 enum Inner<T, E> {
-    Admitted { group: Arc<Group>, handle: Handle<T, E>, id: TaskId },
+    Admitted { group: Weak<Group>, handle: Handle<T, E>, id: TaskId },
     Refused(Reason),
     Taken,
 }
 
 impl<T, E: Send + Sync + 'static> Child<T, E> {
     pub(crate) fn new(
-        group: &Arc<Group>,
+        group: &Group,
         admitted: Result<TaskId, Reason>,
         handle: Handle<T, E>,
     ) -> Child<T, E> {
         let inner = match admitted {
-            Ok(id) => Inner::Admitted { group: group.clone(), handle, id },
+            Ok(id) => Inner::Admitted { group: group.weak(), handle, id },
             Err(reason) => Inner::Refused(reason),
         };
         Child { inner }
@@ -124,7 +125,9 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     /// Returns what the child is doing right now.
     pub fn state(&self) -> TaskState {
         match &self.inner {
-            Inner::Admitted { group, handle, .. } => group.lock().state_of(handle),
+            Inner::Admitted { group, handle, .. } => {
+                group.locked(|registry| registry.state_of(handle))
+            }
             Inner::Refused(_) | Inner::Taken => TaskState::Ended,
         }
     }
@@ -212,16 +215,16 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
         if let Some(result) = self.try_join() {
             return Poll::Ready(result);
         }
-        let waker = cx.waker().clone();
+        let waker = Foreign::new(cx.waker().clone());
         if let Inner::Admitted { group, handle, .. } = &mut self.inner {
-            let kept = group.lock().set_joiner(handle, waker);
+            let kept = group.locked(|registry| registry.set_joiner(handle, waker));
             match kept {
                 Ok(old) => {
-                    panic::drop_waker(old);
+                    drop(old);
                     return Poll::Pending;
                 }
                 // It ended between the look and the lock.
-                Err(waker) => panic::drop_waker(Some(waker)),
+                Err(waker) => drop(waker),
             }
         }
         Poll::Ready(self.try_join().unwrap_or_else(|| Err(JoinError::taken())))

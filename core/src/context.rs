@@ -19,6 +19,7 @@
 #![allow(unsafe_code)]
 
 use crate::group::Group;
+use crate::group::env::Env;
 use crate::record::{Header, Ptr};
 use crate::scope::Scope;
 use crate::slot::NoSlot;
@@ -47,6 +48,7 @@ pub(crate) enum Kind<'a> {
 /// A task, or a nursery's body.
 pub(crate) struct TaskFrame<'a> {
     pub(crate) group: &'a Group,
+    pub(crate) env: &'a Env,
     /// The task, or none while a nursery's body is polled.
     pub(crate) task: Option<Ptr>,
     /// What wakes it, if this is a poll; but for a task that is polled with its own waker.
@@ -177,20 +179,21 @@ fn with<R>(kind: Kind<'_>, f: impl FnOnce() -> R) -> R {
 /// Calls `f` with the task, or else the nursery's body, as the present thread's context. The caller
 /// holds the task's claim.
 #[inline]
-pub(crate) fn enter<R>(group: &Group, task: Option<Ptr>, f: impl FnOnce() -> R) -> R {
-    with(Kind::Task(TaskFrame { group, task, waker: None, leave: &Cell::new(None) }), f)
+pub(crate) fn enter<R>(group: &Group, env: &Env, task: Option<Ptr>, f: impl FnOnce() -> R) -> R {
+    with(Kind::Task(TaskFrame { group, env, task, waker: None, leave: &Cell::new(None) }), f)
 }
 
 /// As [`enter`], for a poll with this waker, which may tell that it is to be ended.
 #[inline]
 pub(crate) fn poll<R>(
     group: &Group,
+    env: &Env,
     task: Option<Ptr>,
     waker: &Waker,
     leave: &Cell<Option<Leave>>,
     f: impl FnOnce() -> R,
 ) -> R {
-    with(Kind::Task(TaskFrame { group, task, waker: Some(waker), leave }), f)
+    with(Kind::Task(TaskFrame { group, env, task, waker: Some(waker), leave }), f)
 }
 
 /// Calls `f` inside a scope.

@@ -161,7 +161,7 @@ impl<E> GroupError<E> {
 /// Makes the error of a nursery that has closed without a result.
 pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) -> GroupError<E> {
     let mut failures: Vec<_> = report.entries.into_iter().map(typed).collect();
-    let reason = group.lock().reason.clone();
+    let reason = group.locked(|registry| registry.reason.clone());
     if failures.is_empty() {
         let cause = reason.clone().map_or(Cause::Lost, Cause::Cancelled);
         failures.push(Failure { cause, who: group.body() });
@@ -172,7 +172,7 @@ pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) 
 }
 
 fn typed<E: Send + Sync + 'static>(entry: Entry) -> Failure<E> {
-    let cause = match entry.ending {
+    let cause = match entry.ending.into_inner() {
         Ending::Err(error) => Cause::Error(
             error.downcast().expect("a nursery's children have the error type of its handle"),
         ),

@@ -2,30 +2,47 @@
 //!
 //! A group is what a nursery's future, its handles and its carriers point to. Nurseries form a
 //! tree: a nursery that is opened inside a task or body is nested in that task's nursery and stays
-//! in its list until nobody is left in it, even if its own future was dropped half-way. That is
-//! all there is to adoption: nothing moves, the ancestor just cannot close before.
+//! in its list until it is vacant, even if its own future was dropped half-way. That is all there
+//! is to adoption: nothing moves, the ancestor just cannot close before.
+//!
+//! | reference | who has one                                                              |
+//! |-----------|--------------------------------------------------------------------------|
+//! | strong    | the nursery's future, its handles, and the group itself while it is occupied |
+//! | weak      | carriers, tokens, scopes, shields, joiners; a parent its nested groups, and they their parent |
+//!
+//! A weak reference keeps the group's state and its lock; a strong one keeps the [`Env`] too, which
+//! is what the user handed in. So a carrier that a runtime still has in a queue keeps nothing of
+//! the user's.
 //!
 //! # Invariants
 //!
 //! 1. `level` changes under the lock and only rises. `reason` is set with the first rise to
 //!    Cancelled and never changes.
-//! 2. `occupied` is true from the first member or nested nursery until nobody is left; it changes
-//!    under the lock.
-//! 3. A group is closed once: by its future when it finds nobody left, or, if that was dropped, by
-//!    the last to leave. It is unlisted from its parent right after.
+//! 2. The group is *occupied* from its first member or nested nursery until it is vacant. Exactly
+//!    then `Registry::own` holds a strong reference to the group itself. It changes under the lock,
+//!    and `occupied` with it. So a group outlives its members: whoever holds the claim of a member
+//!    knows that the group, and its `Env`, are there.
+//! 3. A group is closed once: by its future when it finds the group vacant, or, if that was dropped,
+//!    by the last to leave. It is unlisted from its parent right after. In the phases Body and
+//!    Joining its future holds a strong reference, and takes it out of those phases with the
+//!    reference in hand.
 //!
 //! # Lock order
 //!
 //! One lock at a time: a parent's lock is never held with a child's. Wakers, hooks, destructors of
-//! the user's and calls to the runtime run with no lock held.
+//! the user's and calls to the runtime run with no lock held: what is the user's leaves the registry
+//! as a [`Foreign`].
 
+mod admit;
 mod apart;
 mod blocking;
 mod carrier;
 pub(crate) mod clock;
 mod close;
 pub(crate) mod drive;
+pub(crate) mod env;
 pub(crate) mod finale;
+mod graces;
 mod leave;
 mod lose;
 pub(crate) mod registry;
@@ -40,19 +57,21 @@ mod vacate;
 
 use crate::builder::{PanicPolicy, Policy};
 use crate::cancel::CancelToken;
+use crate::counted::{Counted, Me, Strong, Weak};
+use crate::guarded::{Foreign, Guarded};
 use crate::id::{NurseryId, TaskId};
 use crate::limit::Semaphore;
 use crate::outcome::Ending;
 use crate::panic::{self, Panic};
-use crate::reason::{Level, Reason, ReasonKind};
-use crate::record::{Claimed, Ended, Fresh, Header, Stack};
+use crate::reason::Level;
+use crate::record::{Claimed, Ended, Header, Stack};
 use crate::scope;
 use crate::slot::lending;
-use crate::sync::{Arc, AtomicBool, AtomicU8, Mutex, MutexGuard, Ordering, Weak};
-use crate::value::Values;
+use crate::sync::{Arc, AtomicBool, AtomicU8, Ordering};
 use allhome_rt::Runtime;
 use clock::When;
-use registry::{Owner, Phase, Registry};
+use env::Env;
+use registry::{Owner, Registry};
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
@@ -77,10 +96,13 @@ pub(crate) struct Config {
 }
 
 pub(crate) struct Group {
-    me: Weak<Group>,
+    me: Me<Group>,
     pub(crate) id: NurseryId,
     pub(crate) config: Config,
-    pub(crate) runtime: Runtime,
+    /// How many tasks the runtime polls at once.
+    width: usize,
+    /// The runtime wants each child to be a task of its own.
+    apart: bool,
     pub(crate) occupied: AtomicBool,
     /// Set when there is something to wait for in the registry's clock.
     pub(crate) timed: AtomicBool,
@@ -88,16 +110,21 @@ pub(crate) struct Group {
     body_stays: AtomicBool,
     /// The cancel of what it was opened in is kept away.
     pub(crate) shielded: bool,
+    /// It has a limiter.
+    bounded: bool,
     /// It was opened in a task that has a slot of the same limiter, to lend it.
     lends: bool,
     /// The earliest deadline of the scopes that it was opened in.
     around_deadline: Option<Instant>,
-    pub(crate) values: Option<Arc<Values>>,
     level: AtomicU8,
-    /// The level that somebody is raising it to: see `risen`.
+    /// The level that it is being raised to: see `risen`.
     rising: AtomicU8,
     woken: Stack,
-    registry: Mutex<Registry>,
+    registry: Guarded<Registry>,
+}
+
+impl Counted for Group {
+    type Owned = Env;
 }
 
 impl Group {
@@ -105,47 +132,41 @@ impl Group {
     pub(crate) fn open(
         mut config: Config,
         runtime: Runtime,
-        parent: Option<(Arc<Group>, Owner)>,
-    ) -> Arc<Group> {
+        parent: Option<(Weak<Group>, Owner)>,
+    ) -> Strong<Group> {
         let around = scope::around();
         if let (None, Some((parent, _))) = (config.grace, &parent) {
             config.grace = parent.config.grace;
         }
         let token = config.token.take();
-        let group = Arc::new_cyclic(|me| Group {
-            me: me.clone(),
-            id: NurseryId::next(),
-            runtime,
-            occupied: AtomicBool::new(false),
-            timed: AtomicBool::new(false),
-            body_stays: AtomicBool::new(false),
-            shielded: around.shielded,
-            lends: config.limiter.as_ref().is_some_and(|limiter| {
-                lending::seat(|seat| seat.is_some_and(|seat| seat.is_of(limiter)))
-            }),
-            around_deadline: around.deadline,
-            values: crate::value::here(),
-            level: AtomicU8::new(Level::Running as u8),
-            rising: AtomicU8::new(Level::Running as u8),
-            woken: Stack::new(),
-            registry: Mutex::new(Registry::new(config.keep, None)),
-            config,
+        let limiter = config.limiter.take();
+        let on_panic = config.on_panic.take();
+        let lends = limiter.as_ref().is_some_and(|limiter| {
+            lending::seat(|seat| seat.is_some_and(|seat| seat.is_of(limiter)))
         });
+        let group = Strong::new_cyclic(
+            |me| Env::new(runtime, limiter, on_panic, me.weak()),
+            |me, env| Group {
+                me,
+                id: NurseryId::next(),
+                width: env.runtime.threads(),
+                apart: env.runtime.keeps_tasks_apart(),
+                occupied: AtomicBool::new(false),
+                timed: AtomicBool::new(false),
+                body_stays: AtomicBool::new(false),
+                shielded: around.shielded,
+                bounded: env.limiter.is_some(),
+                lends,
+                around_deadline: around.deadline,
+                level: AtomicU8::new(Level::Running as u8),
+                rising: AtomicU8::new(Level::Running as u8),
+                woken: Stack::new(),
+                registry: Guarded::new(Registry::new(config.keep)),
+                config,
+            },
+        );
         if let Some((parent, owner)) = parent {
-            let (key, level, reason, rolls) = {
-                let mut registry = parent.lock();
-                parent.occupied.store(true, Ordering::Relaxed);
-                let key = registry.nest(group.clone(), owner);
-                (key, parent.level(), registry.reason_for(owner), registry.rolls.clone())
-            };
-            {
-                let mut registry = group.lock();
-                registry.parent = Some((parent, key));
-                registry.rolls = rolls;
-            }
-            if let Some(reason) = reason.filter(|_| !group.shielded) {
-                group.raise_tree(level.max(Level::Cancelled), &reason);
-            }
+            group.nest_in(parent, owner);
         }
         if let Some(token) = token {
             group.hang_on(&token);
@@ -160,17 +181,56 @@ impl Group {
         group
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Registry> {
-        self.registry.lock()
+    fn nest_in(&self, parent: Weak<Group>, owner: Owner) {
+        let (key, level, reason, rolls) = parent.locked(|registry| {
+            parent.occupy(registry);
+            let key = registry.nest(self.weak(), owner);
+            (key, parent.level(), registry.reason_for(owner), registry.rolls.clone())
+        });
+        self.locked(|registry| {
+            registry.parent = Some((parent, key));
+            registry.rolls = rolls;
+        });
+        if let Some(reason) = reason.filter(|_| !self.shielded) {
+            self.raise_tree(level.max(Level::Cancelled), &reason);
+        }
     }
 
-    /// Returns where those wait who were woken and are not queued yet.
+    /// Calls `f` with the registry while its lock is held.
+    #[inline(always)]
+    pub(crate) fn locked<R>(&self, f: impl FnOnce(&mut Registry) -> R) -> R {
+        self.registry.locked(f)
+    }
+
+    /// As [`locked`](Group::locked), and then sees that the carriers come that are wanted (invariants
+    /// 1 and 2 of [`carrier`]).
+    pub(crate) fn locked_then_launch<R>(&self, f: impl FnOnce(&mut Registry) -> R) -> R {
+        let (result, launch) = self.locked(|registry| {
+            let result = f(registry);
+            (result, registry.want(self.width))
+        });
+        self.launch(launch);
+        result
+    }
+
+    /// Returns where those records wait that were woken and are not queued yet.
     pub(crate) fn woken(&self) -> &Stack {
         &self.woken
     }
 
-    pub(crate) fn arc(&self) -> Option<Arc<Group>> {
-        self.me.upgrade()
+    pub(crate) fn weak(&self) -> Weak<Group> {
+        self.me.weak()
+    }
+
+    /// None if the nursery has ended and no handle of it is left.
+    pub(crate) fn strong(&self) -> Option<Strong<Group>> {
+        self.me.strong()
+    }
+
+    /// The caller uses a pointer to the group that it has by the claim of a member.
+    #[inline(always)]
+    pub(crate) fn is_kept(&self) {
+        self.me.is_kept();
     }
 
     pub(crate) fn level(&self) -> Level {
@@ -186,78 +246,22 @@ impl Group {
         TaskId { nursery: self.id, number: header.number() }
     }
 
-    // ---- admission
-
-    /// Admits a child, to be taken by the next carrier.
-    ///
-    /// If the nursery takes no more, the future is dropped unpolled, and the reason comes back.
-    pub(crate) fn admit(self: &Arc<Self>, fresh: Fresh) -> Result<TaskId, Reason> {
-        if self.runtime.keeps_tasks_apart() {
-            return self.admit_apart(fresh);
-        }
-        let mut registry = self.gate()?;
-        let number = registry.admit(self, fresh);
-        self.occupy(registry);
-        Ok(TaskId { nursery: self.id, number })
-    }
-
-    /// Gives the lock to somebody who is going to admit a child, or says why not.
-    fn gate(&self) -> Result<MutexGuard<'_, Registry>, Reason> {
-        let registry = self.lock();
-        match self.refusal(&registry) {
-            None => Ok(registry),
-            Some(reason) => Err(reason),
-        }
-    }
-
-    /// Sees to what follows from an admission.
-    fn occupy(&self, mut registry: MutexGuard<'_, Registry>) {
-        if registry.count() == 1 {
-            self.occupied.store(true, Ordering::Relaxed);
-            if self.lends {
-                // It looks whether there is somebody to lend a slot to when it waits.
-                let lender = registry.run_waker.take();
-                self.launch_wanted(registry);
-                lender.into_iter().for_each(panic::wake);
-                return;
-            }
-        }
-        self.launch_wanted(registry);
-    }
-
-    fn refusal(&self, registry: &Registry) -> Option<Reason> {
-        if self.risen() == Level::Running && registry.phase != Phase::Closed {
-            return None;
-        }
-        Some(self.closed(registry))
-    }
-
-    /// Says why nothing is taken any more.
-    fn closed(&self, registry: &Registry) -> Reason {
-        self.risen_reason(registry).unwrap_or_else(|| {
-            let message = match &self.config.name {
-                Some(name) => format!("nursery `{name}`"),
-                None => format!("nursery {}", self.id),
-            };
-            Reason::of(ReasonKind::Closed, message, None, self.config.place)
-        })
-    }
-
     /// Takes no more children from now on. Returns false if that was so already.
     pub(crate) fn close(&self) -> bool {
-        let mut registry = self.lock();
-        if self.level() != Level::Running {
-            return false;
-        }
-        self.level.store(Level::Draining as u8, Ordering::Relaxed);
-        let token = registry.tokens.own();
-        let reason = token.as_ref().map(|_| self.closed(&registry));
-        let home = std::mem::take(&mut registry.home_wakers);
-        drop(registry);
-        if let (Some(token), Some(reason)) = (token, reason) {
+        let closed = self.locked(|registry| {
+            if self.level() != Level::Running {
+                return None;
+            }
+            self.level.store(Level::Draining as u8, Ordering::Relaxed);
+            let token = registry.tokens.own();
+            let reason = token.as_ref().map(|_| self.closed(registry));
+            Some((token.zip(reason), std::mem::take(&mut registry.home_wakers)))
+        });
+        let Some((token, home)) = closed else { return false };
+        if let Some((token, reason)) = token {
             token.raise(Level::Draining, reason);
         }
-        home.into_iter().for_each(panic::wake);
+        home.into_iter().for_each(Foreign::wake);
         self.wake_reserves();
         true
     }
@@ -268,20 +272,25 @@ impl Group {
     pub(crate) fn end(&self, claimed: &mut Claimed, ending: Ending) -> Ended {
         let ptr = claimed.ptr();
         let id = self.task_id(claimed.header());
-        crate::context::enter(self, Some(ptr), || claimed.end(id, ending))
+        self.with_env(claimed, |claimed, env| {
+            crate::context::enter(self, env, Some(ptr), || claimed.end(id, ending))
+        })
     }
 
-    pub(crate) fn hook(&self, ended: &Ended) {
+    /// Calls the hook for the panics of an end.
+    #[inline]
+    pub(crate) fn hook(&self, env: &Env, ended: &Ended) {
         if let Ending::Panicked(panic) = &ended.ending {
-            self.call_hook(panic);
+            self.call_hook(env, panic);
         }
         if let Some(panic) = &ended.second {
-            self.call_hook(panic);
+            self.call_hook(env, panic);
         }
     }
 
-    fn call_hook(&self, panic: &Panic) {
-        if let Some(hook) = &self.config.on_panic {
+    #[cold]
+    fn call_hook(&self, env: &Env, panic: &Panic) {
+        if let Some(hook) = &env.on_panic {
             if let Err(payload) = panic::catch(|| hook(panic)) {
                 panic::discard(payload);
             }
@@ -289,6 +298,16 @@ impl Group {
         if self.config.panics == PanicPolicy::Abort {
             eprintln!("allhome: {panic} ({}); aborting, as the nursery asks", panic.place());
             std::process::abort();
+        }
+    }
+}
+
+impl Drop for Group {
+    /// Nothing points to it any more: invariant 2 says that nobody is left in it.
+    fn drop(&mut self) {
+        if cfg!(any(debug_assertions, loom)) && !crate::sync::panicking() {
+            self.locked(|registry| registry.assert_left());
+            assert!(self.woken.is_empty(), "a group goes with a record on its stack");
         }
     }
 }

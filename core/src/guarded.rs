@@ -19,6 +19,7 @@
 use crate::panic;
 use crate::sync::{Mutex, panicking};
 use std::ops::{Deref, DerefMut};
+use std::task::Waker;
 
 pub(crate) use held::{Held, assert_none};
 
@@ -106,6 +107,15 @@ impl<T> Foreign<T> {
     #[inline(always)]
     pub(crate) fn into_inner(mut self) -> T {
         self.0.take().expect("a foreign value is there until it is taken, once")
+    }
+}
+
+impl Foreign<Waker> {
+    /// Wakes. A waker that panics harms no other.
+    #[inline]
+    pub(crate) fn wake(self) {
+        assert_none("a waker is called");
+        panic::wake(self.into_inner());
     }
 }
 

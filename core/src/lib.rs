@@ -70,6 +70,7 @@ mod builder;
 mod cancel;
 mod child;
 mod context;
+mod counted;
 mod error;
 mod group;
 #[allow(dead_code, reason = "locks move to it one by one")]

@@ -7,12 +7,12 @@ mod end;
 use crate::blocking::BlockingCx;
 use crate::cancel::CancelToken;
 use crate::child::{Child, Spawned};
+use crate::counted::Strong;
 use crate::group::Group;
 use crate::group::finale::{DeferError, Deferred};
 use crate::id::NurseryId;
 use crate::named::Named;
 use crate::reason::{Level, Reason};
-use crate::sync::Arc;
 use crate::time::Unsupported;
 use crate::tree::Tree;
 use allhome_rt::Runtime;
@@ -37,12 +37,12 @@ use std::time::{Duration, Instant};
 /// - Go's `errgroup`, Trio's nursery: this is the latter.
 /// - `join!`: use that for a fixed handful of futures that need not run in parallel.
 pub struct Nursery<E> {
-    pub(crate) group: Arc<Group>,
+    pub(crate) group: Strong<Group>,
     error: PhantomData<fn(E)>,
 }
 
 impl<E: Send + Sync + 'static> Nursery<E> {
-    pub(crate) fn new(group: Arc<Group>) -> Nursery<E> {
+    pub(crate) fn new(group: Strong<Group>) -> Nursery<E> {
         Nursery { group, error: PhantomData }
     }
 
@@ -58,12 +58,12 @@ impl<E: Send + Sync + 'static> Nursery<E> {
 
     /// Returns the runtime that the children run on.
     pub fn runtime(&self) -> &Runtime {
-        &self.group.runtime
+        &self.group.owned().runtime
     }
 
     /// Returns how many children are not home yet.
     pub fn len(&self) -> usize {
-        self.group.lock().count()
+        self.group.locked(|registry| registry.count())
     }
 
     /// Tells whether every child is home.
@@ -83,12 +83,12 @@ impl<E: Send + Sync + 'static> Nursery<E> {
 
     /// Returns why the nursery was cancelled.
     pub fn reason(&self) -> Option<Reason> {
-        self.group.risen_reason(&self.group.lock())
+        self.group.locked(|registry| self.group.risen_reason(registry))
     }
 
     /// Returns a snapshot of the nursery's tasks and of the nurseries inside it.
     pub fn tree(&self) -> Tree {
-        Tree::of(&self.group)
+        Tree::of(&self.group.downgrade())
     }
 
     /// Returns the nursery's token: it is cancelled with the nursery, and cancelling it cancels the

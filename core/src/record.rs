@@ -23,8 +23,8 @@
 //! 4. The future is dropped exactly once, in place, before the record leaves its nursery.
 //! 5. `vtable` was made for the very `F`, `T`, `E` of the record it stands in.
 //! 6. `reach` holds a waker if CARRIED is set, and otherwise, from admission on, the nursery's
-//!    group. That pointer is good while LINKED is set: a group with a member is kept by its future,
-//!    by its parent or by the list of strays.
+//!    group. That pointer is good while LINKED is set, and so while a claim of an admitted record is
+//!    held: a group with a member holds a reference to itself (invariant 2 of `group.rs`).
 
 #![allow(unsafe_code)]
 

@@ -11,11 +11,13 @@
 
 use crate::builder::{Builder, PanicPolicy};
 use crate::context::{self, Leave};
+use crate::counted::Strong;
 use crate::error::{Cause, GroupError, assemble};
 use crate::group::Group;
 use crate::group::clock::Bell;
 use crate::group::registry::Owner;
 use crate::group::report::Report;
+use crate::guarded::Foreign;
 use crate::nursery::Nursery;
 use crate::outcome::Ending;
 use crate::panic;
@@ -28,14 +30,14 @@ use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 pin_project! {
     /// The future that [`Builder::run`](crate::Builder::run) returns.
     #[must_use = "a nursery does nothing unless it is awaited"]
     pub struct Run<E, R, F, Fut> {
         setup: Option<(Builder<E>, F)>,
-        group: Option<Arc<Group>>,
+        group: Option<Strong<Group>>,
         #[pin]
         body: Option<Fut>,
         value: Option<R>,
@@ -47,7 +49,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let Some(group) = this.group.take() {
-                group.abandon(|| this.body.set(None));
+                group.abandon(group.owned(), || this.body.set(None));
             }
         }
     }
@@ -82,17 +84,11 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let Some((builder, body)) = this.setup.take() {
-            let group = match open(builder) {
-                Ok(group) => group,
+        if this.setup.is_some() {
+            match begin(this.setup, this.body.as_mut()) {
+                Ok(group) => *this.group = Some(group),
                 Err(error) => return Poll::Ready(Err(error)),
-            };
-            let handle = Nursery::new(group.clone());
-            match panic::catch(|| context::enter(&group, None, || body(handle))) {
-                Ok(body) => this.body.set(Some(body)),
-                Err(payload) => group.fail_body(Ending::Panicked(group.body_panic(payload))),
             }
-            *this.group = Some(group);
         }
         match this.lending.poll_end(cx) {
             Poll::Pending => return Poll::Pending,
@@ -108,9 +104,11 @@ where
                 this.lending.wait(group);
                 return Poll::Pending;
             }
-            let dropped = panic::catch(|| context::enter(group, None, || this.body.set(None)));
+            let dropped = panic::catch(|| {
+                context::enter(group, group.owned(), None, || this.body.set(None));
+            });
             if let Err(payload) = dropped {
-                group.fail_body(Ending::Panicked(group.body_panic(payload)));
+                group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
             }
         }
         let Some(report) = group.try_close(cx.waker(), this.bell) else {
@@ -127,15 +125,40 @@ where
     }
 }
 
-fn open<E>(builder: Builder<E>) -> Result<Arc<Group>, GroupError<E>> {
+/// Opens the group and calls the body.
+// Kept out of the nursery's poll: what it needs on the stack is gone when the body is polled, in
+// which other nurseries may be polled.
+#[inline(never)]
+fn begin<E, F, Fut>(
+    setup: &mut Option<(Builder<E>, F)>,
+    mut place: Pin<&mut Option<Fut>>,
+) -> Result<Strong<Group>, GroupError<E>>
+where
+    F: FnOnce(Nursery<E>) -> Fut,
+    E: Send + Sync + 'static,
+{
+    let (builder, body) = setup.take().expect("a nursery is opened once");
+    let group = open(builder)?;
+    let handle = Nursery::new(group.clone());
+    let called = panic::catch(|| {
+        context::enter(&group, group.owned(), None, || place.set(Some(body(handle))));
+    });
+    if let Err(payload) = called {
+        group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
+    }
+    Ok(group)
+}
+
+#[inline(never)]
+fn open<E>(builder: Builder<E>) -> Result<Strong<Group>, GroupError<E>> {
     let Builder { config, runtime, .. } = builder;
     let parent = context::task(|task| {
         let task = task?;
         let owner = task.task.map_or(Owner::Body, Owner::Task);
-        Some((task.group.arc()?, owner))
+        Some((task.group.weak(), owner))
     });
     let inherited = || {
-        let runtime = parent.as_ref().map(|(parent, _)| parent.runtime.clone());
+        let runtime = context::task(|task| Some(task?.env.runtime.clone()));
         runtime.ok_or(NoRuntime::new(
             "no runtime is known here: open the outermost nursery with nursery_on",
         ))
@@ -151,7 +174,7 @@ fn open<E>(builder: Builder<E>) -> Result<Arc<Group>, GroupError<E>> {
 
 /// Polls the body. Ready means that it is to be dropped: it has returned, panicked, or was cut off.
 fn poll_body<R, E, Fut>(
-    group: &Arc<Group>,
+    group: &Strong<Group>,
     mut body: Pin<&mut Option<Fut>>,
     value: &mut Option<R>,
     bell: &Bell,
@@ -163,26 +186,28 @@ where
 {
     loop {
         let seen = group.is_body_cancelled();
-        let held = seen && group.lock().holds(Owner::Body);
+        let held = seen && group.locked(|registry| registry.holds(Owner::Body));
         let Some(future) = body.as_mut().as_pin_mut() else { return Poll::Ready(()) };
         let leave = Cell::new(None);
-        match panic::catch(|| context::poll(group, None, cx.waker(), &leave, || future.poll(cx))) {
+        match panic::catch(|| {
+            context::poll(group, group.owned(), None, cx.waker(), &leave, || future.poll(cx))
+        }) {
             Ok(Poll::Ready(Ok(result))) => {
                 *value = Some(result);
                 return Poll::Ready(());
             }
             Ok(Poll::Ready(Err(error))) if matches!(leave.get(), Some(Leave::Told)) => {
                 if let Err(payload) = panic::catch_drop(error) {
-                    group.fail_body(Ending::Panicked(group.body_panic(payload)));
+                    group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
                 }
                 return Poll::Ready(());
             }
             Ok(Poll::Ready(Err(error))) => {
-                group.fail_body(Ending::Err(Arc::new(error)));
+                group.fail_body(group.owned(), Ending::Err(Arc::new(error)));
                 return Poll::Ready(());
             }
             Err(payload) => {
-                group.fail_body(Ending::Panicked(group.body_panic(payload)));
+                group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
                 return Poll::Ready(());
             }
             Ok(Poll::Pending) => {
@@ -192,35 +217,53 @@ where
                 }
             }
         }
-        let waker = cx.waker().clone();
-        let (old, late) = {
-            let mut registry = group.lock();
-            let cancelled = group.is_body_cancelled();
-            if cancelled && !seen {
-                // The body gets one poll that shows the cancel.
-                continue;
-            }
-            let stays = registry.body_is_shielded();
-            if group.level() == Level::Aborted && !stays {
-                return Poll::Ready(());
-            }
-            let stays = stays || group.is_in_grace();
-            if cancelled && !stays && !registry.holds(Owner::Body) {
-                if held && registry.has_nested(Owner::Body) {
-                    // They came home during the poll, which was too early to see that.
-                    continue;
+        match wait_on(group, bell, seen, held, Foreign::new(cx.waker().clone())) {
+            Waits::Again => {}
+            Waits::Gone => return Poll::Ready(()),
+            Waits::Kept { old, late } => {
+                drop(old);
+                if late {
+                    panic::wake_by_ref(cx.waker());
                 }
-                return Poll::Ready(());
+                return Poll::Pending;
             }
-            let late = group.timed.load(Ordering::Relaxed) && bell.is_late(&registry.clock);
-            (registry.run_waker.replace(waker), late)
-        };
-        panic::drop_waker(old);
-        if late {
-            panic::wake_by_ref(cx.waker());
         }
-        return Poll::Pending;
     }
+}
+
+/// What comes of a body whose poll was pending.
+enum Waits {
+    /// It is polled again: it did not see the cancel, or what it waited for in spite of it.
+    Again,
+    /// It is dropped.
+    Gone,
+    /// It waits. `late`: there is a moment that the nursery's timer does not know of.
+    Kept { old: Option<Foreign<Waker>>, late: bool },
+}
+
+fn wait_on(group: &Group, bell: &Bell, seen: bool, held: bool, waker: Foreign<Waker>) -> Waits {
+    let mut waker = Some(waker);
+    let waits = group.locked(|registry| {
+        let cancelled = group.is_body_cancelled();
+        if cancelled && !seen {
+            // The body gets one poll that shows the cancel.
+            return Waits::Again;
+        }
+        let stays = registry.body_is_shielded();
+        if group.level() == Level::Aborted && !stays {
+            return Waits::Gone;
+        }
+        let stays = stays || group.is_in_grace();
+        if cancelled && !stays && !registry.holds(Owner::Body) {
+            // They came home during the poll, which was too early to see that.
+            let again = held && registry.has_nested(Owner::Body);
+            return if again { Waits::Again } else { Waits::Gone };
+        }
+        let late = group.timed.load(Ordering::Relaxed) && bell.is_late(&registry.clock);
+        Waits::Kept { old: std::mem::replace(&mut registry.run_waker, waker.take()), late }
+    });
+    drop(waker);
+    waits
 }
 
 /// Makes the nursery's result, when everybody is home.
@@ -229,7 +272,8 @@ where
     E: Send + Sync + 'static,
 {
     if group.config.panics == PanicPolicy::Resume {
-        if let Some(payload) = report.first_panic.as_ref().and_then(panic::Panic::take_payload) {
+        let payload = report.first_panic.as_ref().and_then(|panic| panic.take_payload());
+        if let Some(payload) = payload {
             panic::resume(payload);
         }
     }

@@ -22,9 +22,9 @@ pub(crate) mod timeout;
 
 use crate::cancel::CancelToken;
 use crate::context::{self, Frame, Kind};
+use crate::counted::Weak;
 use crate::group::Group;
 use crate::reason::Reason;
-use crate::sync::{Arc, Weak};
 use shield::Shields;
 use std::cell::{Cell, RefCell};
 use std::task::Waker;
@@ -94,26 +94,25 @@ impl Scope {
     }
 
     /// Notes a nursery that is opened inside.
-    fn add(&self, group: &Arc<Group>) {
+    fn add(&self, group: &Group) {
         let mut groups = self.groups.borrow_mut();
         if groups.len() == groups.capacity() {
-            groups.retain(|group| group.upgrade().is_some_and(|group| !group.is_closed()));
+            groups.retain(|group| !group.is_closed());
         }
-        groups.push(Arc::downgrade(group));
+        groups.push(group.weak());
     }
 
     /// Tells whether what is inside may not be dropped yet: a nursery is not home, or a shield is
     /// up. Whoever changes that wakes the waker, if there is one.
     pub(crate) fn holds(&self, waker: Option<&Waker>) -> bool {
         let groups = self.groups.borrow();
-        let mut groups = groups.iter().filter_map(Weak::upgrade);
-        self.shields.are_up() || groups.any(|group| group.is_out(waker))
+        self.shields.are_up() || groups.iter().any(|group| group.is_out(waker))
     }
 
     /// Tells whether a nursery inside is home and not closed.
     pub(crate) fn has_open(&self) -> bool {
         let groups = self.groups.borrow();
-        groups.iter().filter_map(Weak::upgrade).any(|group| !group.is_closed())
+        groups.iter().any(|group| !group.is_closed())
     }
 
     /// Returns the scope's token; makes one if there is none.
@@ -180,7 +179,7 @@ pub(crate) fn reason(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<Re
 pub(crate) fn token(at: Option<&Frame<'_>>, mut through: bool) -> Option<CancelToken> {
     let frame = at?;
     match &frame.kind {
-        Kind::Task(task) => task.token(),
+        Kind::Task(task) => Some(task.token()),
         Kind::Values(_) | Kind::Seat(_) => token(frame.outer(), through),
         Kind::Scope(scope) => match scope.cut {
             Cut::Deadline => Some(scope.token(|| token(frame.outer(), through))),
@@ -207,7 +206,7 @@ pub(crate) struct Around {
 }
 
 /// Enters a nursery into the scopes that it is opened in.
-pub(crate) fn enroll(group: &Arc<Group>) {
+pub(crate) fn enroll(group: &Group) {
     context::current(|mut at| {
         while let Some(frame) = at {
             match &frame.kind {

@@ -18,6 +18,7 @@ pub use report::{ShutdownError, ShutdownReport, Straggler};
 
 use crate::ambient::task_id;
 use crate::context::{self, TaskFrame};
+use crate::counted::Strong;
 use crate::group::Group;
 use crate::group::roll::Roll;
 use crate::reason::{Level, Reason, ReasonKind};
@@ -76,11 +77,12 @@ impl Ladder {
     }
 
     /// Says whether the runtime can measure it.
-    fn check(&self, group: &Group) -> Result<(), Unsupported> {
+    fn check(&self, group: &Strong<Group>) -> Result<(), Unsupported> {
         let counts = |time: &Duration| !time.is_zero() && *time < Duration::MAX;
         let timed = [self.drain, self.cancel, self.abort].iter().any(counts);
-        if timed && group.runtime.timer().is_none() {
-            return Err(Unsupported::new("a timer", group.runtime.name()));
+        let runtime = &group.owned().runtime;
+        if timed && runtime.timer().is_none() {
+            return Err(Unsupported::new("a timer", runtime.name()));
         }
         Ok(())
     }
@@ -89,7 +91,7 @@ impl Ladder {
 /// The future of [`Nursery::shutdown`](crate::Nursery::shutdown).
 #[must_use = "a shutdown takes no step unless it is awaited"]
 pub struct Shutdown {
-    group: Arc<Group>,
+    group: Strong<Group>,
     roll: Arc<Roll>,
     ladder: Ladder,
     place: &'static Location<'static>,
@@ -105,7 +107,7 @@ enum State {
 
 impl Shutdown {
     pub(crate) fn new(
-        group: Arc<Group>,
+        group: Strong<Group>,
         ladder: Ladder,
         place: &'static Location<'static>,
     ) -> Shutdown {
@@ -160,12 +162,12 @@ impl Shutdown {
         if std::ptr::eq(task.group, &*self.group) && task.task.is_none() {
             return Ok(true);
         }
-        let mut at = task.group.arc();
+        let mut at = Some(task.group.weak());
         while let Some(group) = at {
-            if Arc::ptr_eq(&group, &self.group) {
+            if group.is(&self.group) {
                 return Err(ShutdownError::Inside(group.id));
             }
-            at = group.lock().parent.as_ref().map(|(parent, _)| parent.clone());
+            at = group.locked(|registry| registry.parent());
         }
         Ok(false)
     }

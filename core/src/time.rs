@@ -108,7 +108,7 @@ fn timer() -> Result<Arc<dyn Timer>, Unsupported> {
         let Some(task) = task else {
             return Err(Unsupported::nowhere("a timer"));
         };
-        let runtime = &task.group.runtime;
+        let runtime = &task.env.runtime;
         runtime.timer().cloned().ok_or(Unsupported::new("a timer", runtime.name()))
     })
 }

@@ -1,11 +1,11 @@
 //! A snapshot of who is out: the tasks of a nursery and of the nurseries inside it.
 
 use crate::child::TaskState;
+use crate::counted::Weak;
 use crate::group::Group;
 use crate::group::registry::{Registry, doing};
 use crate::id::{NurseryId, TaskId};
 use crate::reason::{Level, Reason};
-use crate::sync::Arc;
 use std::fmt;
 use std::panic::Location;
 
@@ -78,49 +78,58 @@ pub struct TaskInfo {
     pub cancelled: bool,
 }
 
+impl TaskInfo {
+    /// Returns the members of a nursery, in the order of their spawns.
+    fn all(group: &Group, registry: &Registry) -> Vec<TaskInfo> {
+        let mut tasks = Vec::with_capacity(registry.count());
+        registry.each(|header| {
+            tasks.push(TaskInfo {
+                id: group.task_id(header),
+                name: header.name().map(Box::from),
+                place: header.place(),
+                state: doing(header),
+                polls: header.polls(),
+                cancelled: header.state().is_cancelled(),
+            });
+        });
+        tasks.sort_unstable_by_key(|task| task.id);
+        tasks
+    }
+}
+
 impl Tree {
     /// Takes the snapshot. A loop, not a recursion: the tree may be thousands deep.
-    pub(crate) fn of(group: &Arc<Group>) -> Tree {
+    pub(crate) fn of(group: &Weak<Group>) -> Tree {
         Tree::visit(group, |_, _| {})
     }
 
     /// As [`of`](Tree::of), and calls `visit` for each nursery, with its lock held.
     pub(crate) fn visit(
-        group: &Arc<Group>,
-        mut visit: impl FnMut(&Arc<Group>, &mut Registry),
+        group: &Weak<Group>,
+        mut visit: impl FnMut(&Weak<Group>, &mut Registry),
     ) -> Tree {
         let mut nurseries = Vec::new();
         let mut found = vec![(group.clone(), 0, None)];
         while let Some((group, depth, opened_by)) = found.pop() {
-            let mut registry = group.lock();
-            visit(&group, &mut registry);
-            let mut tasks = Vec::with_capacity(registry.count());
-            registry.each(|header| {
-                tasks.push(TaskInfo {
-                    id: group.task_id(header),
-                    name: header.name().map(Box::from),
-                    place: header.place(),
-                    state: doing(header),
-                    polls: header.polls(),
-                    cancelled: header.state().is_cancelled(),
+            let info = group.locked(|registry| {
+                visit(&group, registry);
+                registry.each_nested(|nested, opener| {
+                    let opener = opener.map(|number| TaskId { nursery: group.id, number });
+                    found.push((nested.clone(), depth + 1, opener));
                 });
+                NurseryInfo {
+                    depth,
+                    id: group.id,
+                    name: group.config.name.clone(),
+                    place: group.config.place,
+                    opened_by,
+                    level: group.risen(),
+                    reason: group.risen_reason(registry),
+                    adopted: registry.is_adopted(),
+                    tasks: TaskInfo::all(&group, registry),
+                }
             });
-            tasks.sort_unstable_by_key(|task| task.id);
-            registry.each_nested(|nested, opener| {
-                let opener = opener.map(|number| TaskId { nursery: group.id, number });
-                found.push((nested.clone(), depth + 1, opener));
-            });
-            nurseries.push(NurseryInfo {
-                depth,
-                id: group.id,
-                name: group.config.name.clone(),
-                place: group.config.place,
-                opened_by,
-                level: group.risen(),
-                reason: group.risen_reason(&registry),
-                adopted: registry.is_adopted(),
-                tasks,
-            });
+            nurseries.push(info);
         }
         Tree { nurseries }
     }

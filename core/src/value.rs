@@ -50,7 +50,7 @@ fn of(frame: &Frame<'_>) -> Option<Arc<Values>> {
     while let Some(frame) = at {
         match &frame.kind {
             Kind::Values(values) => return Some(Arc::clone(values)),
-            Kind::Task(task) => return task.group.values.clone(),
+            Kind::Task(task) => return task.env.values.clone(),
             Kind::Scope(_) | Kind::Seat(_) => at = frame.outer(),
         }
     }
@@ -127,7 +127,7 @@ impl<T: Send + Sync + 'static> ScopedKey<T> {
             while let Some(frame) = at {
                 match &frame.kind {
                     Kind::Values(values) => return values.get(key),
-                    Kind::Task(task) => return task.group.values.as_ref()?.get(key),
+                    Kind::Task(task) => return task.env.values.as_ref()?.get(key),
                     Kind::Scope(_) | Kind::Seat(_) => at = frame.outer(),
                 }
             }

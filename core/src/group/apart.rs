@@ -7,6 +7,7 @@
 use super::Group;
 use super::carrier::bound;
 use super::registry::Role;
+use crate::counted::Weak;
 use crate::id::TaskId;
 use crate::outcome::Ending;
 use crate::reason::{Level, Reason};
@@ -17,25 +18,29 @@ use allhome_rt::{Slot, Task, Work};
 use std::task::{Context, Poll};
 
 struct Apart {
-    group: Arc<Group>,
+    group: Weak<Group>,
     ways: &'static [Blow],
 }
 
 impl Group {
     /// Admits a child, and hands the runtime its task.
-    pub(super) fn admit_apart(self: &Arc<Self>, fresh: Fresh) -> Result<TaskId, Reason> {
-        let mut registry = self.gate()?;
-        let (number, carried) = registry.admit_carried(self, fresh);
-        self.occupy(registry);
+    pub(super) fn admit_apart(&self, fresh: Fresh) -> Result<TaskId, Reason> {
+        let (number, carried) =
+            self.admit_as(fresh, |registry, fresh| registry.admit_carried(self, fresh))?;
         self.spawn_apart(carried, &Blow::ALL);
         Ok(TaskId { nursery: self.id, number })
     }
 
     /// Hands the runtime the task of a child that has its carrier.
-    pub(super) fn spawn_apart(self: &Arc<Self>, carried: Carried, ways: &'static [Blow]) {
+    pub(super) fn spawn_apart(&self, carried: Carried, ways: &'static [Blow]) {
+        let Some(group) = self.strong() else {
+            // The nursery was dropped meanwhile, and has ended the child.
+            return drop(carried);
+        };
         let mut slot = Slot::default();
         carried.put(&mut slot);
-        self.runtime.spawn(Task::new(Arc::new(Apart { group: self.clone(), ways }), slot));
+        let work = Apart { group: group.downgrade(), ways };
+        group.owned().runtime.spawn(Task::new(Arc::new(work), slot));
     }
 
     /// Ends a child that waits, or cancels its nursery, as the simulator asks.
@@ -59,7 +64,7 @@ impl Group {
                     self.finish_alone(bound(claimed, carried), ended);
                 }
                 // It has ended itself meanwhile, or is being ended.
-                Err(_) => self.lock().drop_bound(carried),
+                Err(_) => drop(self.locked(|registry| registry.drop_bound(carried))),
             },
         }
         Poll::Ready(())
@@ -68,7 +73,7 @@ impl Group {
 
 impl Work for Apart {
     fn poll(&self, slot: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
-        let poll = self.group.poll(slot, cx);
+        let poll = self.group.poll_carrier(slot, cx);
         if poll.is_ready() || !strike::is_planned() {
             return poll;
         }
@@ -89,6 +94,6 @@ impl Work for Apart {
     }
 
     fn discard(&self, slot: &mut Slot) {
-        self.group.discard(slot);
+        self.group.discard_carrier(slot);
     }
 }

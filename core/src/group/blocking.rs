@@ -9,10 +9,11 @@
 use super::Group;
 use super::carrier::Load;
 use super::drive::Driven;
+use super::registry::Registry;
+use crate::counted::Weak;
 use crate::id::TaskId;
 use crate::reason::{Level, Reason};
 use crate::record::{Carried, Fresh};
-use crate::sync::Arc;
 use std::collections::{BTreeSet, VecDeque};
 use std::task::{Context, Waker};
 
@@ -50,16 +51,12 @@ impl Jobs {
 
 impl Group {
     /// Admits a child, and hands it to the runtime's blocking pool when it is its turn.
-    pub(crate) fn admit_blocking(self: &Arc<Self>, fresh: Fresh) -> Result<TaskId, Reason> {
-        let number = match self.gate() {
-            Ok(mut registry) => {
-                let (number, carried) = registry.admit_carried(self, fresh);
-                registry.jobs.waiting.push_back(carried);
-                self.occupy(registry);
-                number
-            }
-            Err(reason) => return Err(reason),
-        };
+    pub(crate) fn admit_blocking(&self, fresh: Fresh) -> Result<TaskId, Reason> {
+        let number = self.admit_as(fresh, |registry, fresh| {
+            let (number, carried) = registry.admit_carried(self, fresh);
+            registry.jobs.waiting.push_back(carried);
+            number
+        })?;
         self.start_jobs();
         Ok(TaskId { nursery: self.id, number })
     }
@@ -69,39 +66,42 @@ impl Group {
     /// A loop, and not a recursion: a runtime that refuses a job ends it on the spot, which makes
     /// room for the next.
     fn start_jobs(&self) {
-        let Some(group) = self.arc() else { return };
-        if std::mem::replace(&mut self.lock().jobs.starting, true) {
+        // None: the nursery has ended, and no work is left in it.
+        let Some(group) = self.strong() else { return };
+        if self.locked(|registry| std::mem::replace(&mut registry.jobs.starting, true)) {
             return;
         }
-        loop {
-            let mut registry = self.lock();
-            // Work that heard of a cancel which is still on its way makes room: those who wait are not to
-            // begin, but to be ended by that.
-            let taken = self.risen() < Level::Cancelled;
-            let jobs = &mut registry.jobs;
-            let next = if taken && jobs.running < self.config.blocking_limit {
-                jobs.waiting.pop_front()
-            } else {
-                None
-            };
-            let Some(carried) = next else {
-                jobs.starting = false;
-                return;
-            };
-            jobs.running += 1;
-            if carried.header().state().is_linked() {
-                jobs.members.insert(carried.header().number());
-            }
-            drop(registry);
-            let job = BlockingJob { group: group.clone(), carried: Some(carried) };
+        while let Some(carried) = self.locked(|registry| self.next_job(registry)) {
+            let job = BlockingJob { group: self.weak(), carried: Some(carried) };
             // A runtime without a pool gives the job back: dropped, it tells that the work is lost.
-            drop(self.runtime.spawn_blocking(Box::new(move || job.run())));
+            drop(group.owned().runtime.spawn_blocking(Box::new(move || job.run())));
         }
+    }
+
+    fn next_job(&self, registry: &mut Registry) -> Option<Carried> {
+        // Work that heard of a cancel which is still on its way makes room: what waits is not to
+        // begin, but to be ended by that.
+        let taken = self.risen() < Level::Cancelled;
+        let jobs = &mut registry.jobs;
+        let next = if taken && jobs.running < self.config.blocking_limit {
+            jobs.waiting.pop_front()
+        } else {
+            None
+        };
+        let Some(carried) = next else {
+            jobs.starting = false;
+            return None;
+        };
+        jobs.running += 1;
+        if carried.header().state().is_linked() {
+            jobs.members.insert(carried.header().number());
+        }
+        Some(carried)
     }
 }
 
 struct BlockingJob {
-    group: Arc<Group>,
+    group: Weak<Group>,
     carried: Option<Carried>,
 }
 
@@ -110,7 +110,7 @@ impl BlockingJob {
         let Some(carried) = self.carried.take() else { return };
         let Ok(claimed) = carried.claim() else {
             // Whoever has the claim, or had it, destroys the work before it began.
-            return self.group.lock().drop_bound(carried);
+            return drop(self.group.locked(|registry| registry.drop_bound(carried)));
         };
         let load = Load { claimed, carried: Some(carried), active: false };
         let mut cx = Context::from_waker(Waker::noop());
@@ -127,7 +127,7 @@ impl Drop for BlockingJob {
         if let Some(carried) = self.carried.take() {
             self.group.lose(carried);
         }
-        self.group.lock().jobs.running -= 1;
+        self.group.locked(|registry| registry.jobs.running -= 1);
         self.group.start_jobs();
     }
 }

@@ -30,18 +30,22 @@
 //!    does so at once if a child woke itself: it had asked for that.
 //! 4. While there are members without a carrier of their own, there is a carrier: the last one that
 //!    finds nobody to carry parks. So whoever waits is known to the runtime, through it.
-//! 5. A carrier that the runtime drops ends the child that it is bound to as Lost. If it was the
+//! 5. A carrier has a weak reference to its group: it keeps the lock and the counts, and nothing of
+//!    the user's. It uses the group's [`Env`](super::env::Env) only while it holds the claim of a
+//!    member.
+//! 6. A carrier that the runtime drops ends the child that it is bound to as Lost. If it was the
 //!    last, everybody who has no carrier of his own is lost.
 
 use super::Group;
 use super::drive::Driven;
 use super::registry::{Launch, Registry, Role};
+use crate::counted::Weak;
+use crate::guarded::Foreign;
 use crate::panic;
 use crate::record::state::Claim;
 use crate::record::{Carried, Claimed};
-use crate::sync::MutexGuard;
 use allhome_rt::{Slot, Task, Work};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 /// How many children one poll of a carrier may poll.
 const CHILDREN_A_POLL: u32 = 16;
@@ -90,8 +94,43 @@ pub(super) enum Turn {
     End,
 }
 
-impl Work for Group {
+/// The same, as it is found out under the lock: some of it is done without.
+#[must_use]
+pub(super) enum Step {
+    /// It has taken a child; and this brings the next carrier on its way.
+    Carry(Load, Launch),
+    Yield,
+    /// It is to park, and comes back with a waker.
+    Park,
+    /// It has parked.
+    Parked,
+    End,
+}
+
+/// What a runtime's task does for a group: all carriers of a group share one.
+pub(super) struct Entry {
+    group: Weak<Group>,
+}
+
+impl Entry {
+    pub(super) fn new(group: Weak<Group>) -> Entry {
+        Entry { group }
+    }
+}
+
+impl Work for Entry {
     fn poll(&self, slot: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
+        self.group.poll_carrier(slot, cx)
+    }
+
+    fn discard(&self, slot: &mut Slot) {
+        self.group.discard_carrier(slot);
+    }
+}
+
+impl Group {
+    /// A carrier is polled.
+    pub(super) fn poll_carrier(&self, slot: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
         let mut turn = match Role::from_slot(slot) {
             Err(role) => self.arrive(role, cx),
             Ok(carried) => match self.go_on(carried, cx) {
@@ -122,53 +161,54 @@ impl Work for Group {
                     carried.put(slot);
                     return Poll::Pending;
                 }
-                Driven::Parked => self.next(self.lock(), left > 0, cx),
+                Driven::Parked => self.next(left > 0, cx),
                 Driven::Notified(claimed) => {
-                    let mut registry = self.lock();
-                    registry.requeue(claimed);
-                    self.next(registry, false, cx)
+                    let step = self.locked(|registry| {
+                        registry.requeue(claimed);
+                        self.step(registry, false)
+                    });
+                    self.go(step, false, cx)
                 }
                 Driven::Ended(load, ended) => self.finish(load, ended, left > 0, cx),
             };
         }
     }
 
-    fn discard(&self, slot: &mut Slot) {
+    /// A carrier is dropped by its runtime.
+    pub(super) fn discard_carrier(&self, slot: &mut Slot) {
         match Role::from_slot(slot) {
             Ok(carried) => self.lose(carried),
             Err(role) => self.lose_carrier(role),
         }
     }
-}
 
-impl Group {
     // ---- launching
 
-    /// Brings carriers on their way if invariants 1 and 2 ask for one. The caller gives its lock in.
-    pub(super) fn launch_wanted(&self, mut registry: MutexGuard<'_, Registry>) {
-        let launch = registry.want(self.runtime.threads());
-        drop(registry);
-        self.launch(launch);
-    }
-
-    fn launch(&self, launch: Launch) {
+    /// Brings a carrier on its way. No lock is held.
+    #[inline]
+    pub(super) fn launch(&self, launch: Launch) {
         match launch {
             Launch::Nobody => {}
-            Launch::Call(waker) => panic::wake(waker),
-            Launch::Spawn(role) => {
-                if let Some(group) = self.arc() {
-                    self.runtime.spawn(Task::new(group, Slot::new(role.mark())));
-                }
-            }
+            Launch::Call(waker) => waker.wake(),
+            Launch::Spawn(role) => self.launch_new(role),
         }
+    }
+
+    #[cold]
+    fn launch_new(&self, role: Role) {
+        // It is there: a carrier is wanted for a member (invariant 2 of the group). The runtime's
+        // `spawn` may end that member, and with it the nursery.
+        let Some(group) = self.strong() else { return };
+        let env = group.owned();
+        env.runtime.spawn(Task::new(env.entry.clone(), Slot::new(role.mark())));
     }
 
     /// Children that waited were woken: queues them, and sees that a carrier comes for them.
     pub(crate) fn rouse(&self) {
-        let mut registry = self.lock();
-        registry.queue_woken(&self.woken);
-        // Whoever wakes is not to suffer from a runtime that panics.
-        if let Err(payload) = panic::catch(|| self.launch_wanted(registry)) {
+        // What wakes is not to suffer from a runtime that panics.
+        let roused =
+            panic::catch(|| self.locked_then_launch(|registry| registry.queue_woken(&self.woken)));
+        if let Err(payload) = roused {
             panic::discard(payload);
         }
     }
@@ -177,80 +217,87 @@ impl Group {
 
     /// A carrier that carries nobody is polled.
     fn arrive(&self, role: Role, cx: &Context<'_>) -> Turn {
-        let mut registry = self.lock();
-        registry.arrive(role);
-        self.next(registry, true, cx)
+        let (unasked, step) = self.locked(|registry| {
+            let unasked = registry.arrive(role);
+            (unasked, self.step(registry, true))
+        });
+        drop(unasked);
+        self.go(step, true, cx)
     }
 
     /// Says what an active carrier does next. With `more`, it may poll another child before it
     /// gives the runtime a turn.
-    pub(super) fn next(
-        &self,
-        registry: MutexGuard<'_, Registry>,
-        more: bool,
-        cx: &Context<'_>,
-    ) -> Turn {
+    pub(super) fn next(&self, more: bool, cx: &Context<'_>) -> Turn {
+        let step = self.locked(|registry| self.step(registry, more));
+        self.go(step, more, cx)
+    }
+
+    /// Finds out what an active carrier does next. The caller holds the lock, and hands the result to
+    /// [`go`](Group::go) without it.
+    #[inline]
+    pub(super) fn step(&self, registry: &mut Registry, more: bool) -> Step {
         match self.take(registry, more) {
-            Ok(turn) => turn,
-            Err(mut registry) if registry.wants_parked() => {
-                // Cloned with no lock held. One that cannot be cloned leaves a carrier that is not
-                // called, but still tells when the runtime drops it.
-                drop(registry);
-                let waker = panic::catch(|| cx.waker().clone()).map_err(panic::discard).ok();
-                registry = self.lock();
-                self.wait(registry, more, waker)
-            }
-            Err(mut registry) => {
+            Some(step) => step,
+            None if registry.wants_parked() => Step::Park,
+            None => {
                 registry.retire();
-                Turn::End
+                Step::End
             }
         }
     }
 
-    /// An active carrier takes the next child, or says that it has had its turn. Gives the lock back
-    /// if there is no child.
-    fn take<'a>(
-        &self,
-        mut registry: MutexGuard<'a, Registry>,
-        more: bool,
-    ) -> Result<Turn, MutexGuard<'a, Registry>> {
+    /// Does what [`step`](Group::step) found out. No lock is held.
+    #[inline]
+    pub(super) fn go(&self, step: Step, more: bool, cx: &Context<'_>) -> Turn {
+        match step {
+            Step::Carry(load, launch) => {
+                self.launch(launch);
+                Turn::Carry(load)
+            }
+            Step::Yield => Turn::Yield,
+            Step::Park => self.park(more, cx),
+            Step::Parked => Turn::Wait(Role::Parked),
+            Step::End => Turn::End,
+        }
+    }
+
+    /// An active carrier takes the next child, or says that it has had its turn. None if no child
+    /// waits.
+    #[inline]
+    fn take(&self, registry: &mut Registry, more: bool) -> Option<Step> {
         if !more {
-            // Looked at once: whoever is woken from here on finds the lock held, and then a carrier
+            // Looked at once: what is woken from here on finds the lock held, and then a carrier
             // that has parked or ended.
             registry.queue_woken(&self.woken);
             if !registry.has_queue() {
-                return Err(registry);
+                return None;
             }
             registry.yields();
-            return Ok(Turn::Yield);
+            return Some(Step::Yield);
         }
-        let taken = registry.take(self.level(), &self.woken);
-        let Some(mut claimed) = taken else { return Err(registry) };
+        let mut claimed = registry.take(self.level(), &self.woken)?;
         let often = claimed.header().polls() >= BIND_AFTER;
         let carried = often.then(|| registry.bind(&mut claimed));
         // One calls the next, as long as there is something to do.
-        self.launch_wanted(registry);
-        Ok(Turn::Carry(Load { claimed, carried, active: true }))
+        let launch = registry.want(self.width);
+        Some(Step::Carry(Load { claimed, carried, active: true }, launch))
     }
 
-    /// An active carrier parks, unless somebody has come in the meantime.
-    fn wait(&self, registry: MutexGuard<'_, Registry>, more: bool, waker: Option<Waker>) -> Turn {
-        match self.take(registry, more) {
-            Ok(turn) => {
-                panic::drop_waker(waker);
-                turn
+    /// An active carrier parks, unless a child has come in the meantime.
+    fn park(&self, more: bool, cx: &Context<'_>) -> Turn {
+        // Cloned with no lock held. One that cannot be cloned leaves a carrier that is not called,
+        // but still tells when the runtime drops it.
+        let waker = panic::catch(|| cx.waker().clone()).map_err(panic::discard).ok();
+        let mut waker = waker.map(Foreign::new);
+        let step = self.locked(|registry| match self.step(registry, more) {
+            Step::Park => {
+                registry.park(waker.take());
+                Step::Parked
             }
-            Err(mut registry) if registry.wants_parked() => {
-                registry.park(waker);
-                Turn::Wait(Role::Parked)
-            }
-            Err(mut registry) => {
-                registry.retire();
-                drop(registry);
-                panic::drop_waker(waker);
-                Turn::End
-            }
-        }
+            step => step,
+        });
+        drop(waker);
+        self.go(step, more, cx)
     }
 
     /// A bound carrier is polled. Gives it back if somebody else has the claim: it is woken then.
@@ -269,45 +316,29 @@ impl Group {
             // Those who wait for a last poll have carriers of their own, or the one that is parked.
             return Turn::End;
         }
-        let mut registry = self.lock();
-        registry.unbind();
-        self.next(registry, true, cx)
+        let step = self.locked(|registry| {
+            registry.unbind();
+            self.step(registry, true)
+        });
+        self.go(step, true, cx)
     }
 
     fn wait_for_claim(&self, carried: Carried, cx: &Context<'_>) -> Result<Turn, Carried> {
-        let waker = match panic::catch(|| cx.waker().clone()) {
-            Ok(waker) => waker,
-            Err(payload) => {
-                // A waker that cannot be cloned cannot be waited with. Under the lock nobody has the
-                // claim for a moment only: whoever has it then sees to the child.
-                panic::discard(payload);
-                let registry = self.lock();
-                let claimed = carried.claim();
-                drop(registry);
-                return Ok(match claimed {
-                    Ok(claimed) => Turn::Carry(bound(claimed, carried)),
-                    Err(_) => self.let_go(carried, cx),
-                });
-            }
-        };
-        let mut registry = self.lock();
-        match carried.claim() {
-            Ok(claimed) => {
-                drop(registry);
-                panic::drop_waker(Some(waker));
-                Ok(Turn::Carry(bound(claimed, carried)))
-            }
-            Err(Claim::Busy) => {
-                let old = registry.leave_waker(&carried, waker);
-                drop(registry);
-                panic::drop_waker(old);
-                Err(carried)
-            }
-            Err(_) => {
-                drop(registry);
-                panic::drop_waker(Some(waker));
-                Ok(self.let_go(carried, cx))
-            }
+        // Cloned with no lock held. One that cannot be cloned cannot be waited with; but under the
+        // lock the claim is held for a moment only, or by a thread that then sees to the child.
+        let waker = panic::catch(|| cx.waker().clone()).map_err(panic::discard).ok();
+        let mut waker = waker.map(Foreign::new);
+        let (claimed, old) = self.locked(|registry| {
+            let claimed = carried.claim();
+            let waits = matches!(claimed, Err(Claim::Busy));
+            let old = waker.take_if(|_| waits).map(|waker| registry.leave_waker(&carried, waker));
+            (claimed, old)
+        });
+        drop(waker);
+        match (claimed, old) {
+            (Ok(claimed), _) => Ok(Turn::Carry(bound(claimed, carried))),
+            (Err(Claim::Busy), Some(_)) => Err(carried),
+            (Err(_), _) => Ok(self.let_go(carried, cx)),
         }
     }
 }

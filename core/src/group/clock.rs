@@ -4,14 +4,17 @@
 //! wakes it. So the timer is released with the future, and a nursery without any of them pays one
 //! load a poll.
 
+use super::graces::Graces;
+use super::registry::GraceEnd;
 use super::{Config, Group};
 use crate::context;
+use crate::counted::Strong;
+use crate::guarded::Foreign;
 use crate::reason::{Level, Reason, ReasonKind};
 use crate::scope::earlier;
 use crate::sync::Ordering;
 use crate::time::{Alarm, Unsupported};
 use allhome_rt::Runtime;
-use std::collections::VecDeque;
 use std::task::Context;
 use std::time::{Duration, Instant};
 
@@ -28,15 +31,14 @@ pub(crate) struct Clock {
     grace: Option<Instant>,
     /// When blocking work that has not ended is given up.
     stuck: Option<Instant>,
-    /// When tasks that were cancelled on their own are, by their numbers, in order.
-    graces: VecDeque<(Instant, u64)>,
+    /// When tasks that were cancelled on their own are.
+    pub(super) graces: Graces,
 }
 
 impl Clock {
     /// Returns the next moment.
     fn next(&self) -> Option<Instant> {
-        let front = self.graces.front().map(|&(at, _)| at);
-        earlier(earlier(self.deadline, self.grace), earlier(self.stuck, front))
+        earlier(earlier(self.deadline, self.grace), earlier(self.stuck, self.graces.next()))
     }
 
     pub(super) fn keep_body_from(&mut self, expiry: &Reason) {
@@ -50,6 +52,12 @@ impl Clock {
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
+
+    /// A task leaves.
+    #[inline]
+    pub(super) fn forget(&mut self, number: u64) {
+        self.graces.forget(number);
+    }
 }
 
 /// A moment that is due.
@@ -57,12 +65,12 @@ enum Due {
     Deadline { partial: bool },
     Grace,
     Stuck,
-    Task(u64),
+    Task(GraceEnd),
 }
 
 /// When what begins with a cancel is over.
 pub(super) struct Ends {
-    grace: Option<Instant>,
+    pub(super) grace: Option<Instant>,
     patience: Option<Instant>,
 }
 
@@ -75,16 +83,16 @@ pub(crate) struct Bell {
 
 impl Bell {
     /// Does what is due, and waits for what comes next.
-    pub(crate) fn poll(&mut self, group: &Group, cx: &mut Context<'_>) {
+    pub(crate) fn poll(&mut self, group: &Strong<Group>, cx: &mut Context<'_>) {
         // Relaxed: whoever sets it wakes us after that.
         while group.timed.load(Ordering::Relaxed) {
-            let next = group.lock().clock.next();
+            let next = group.locked(|registry| registry.clock.next());
             if self.at != next {
                 self.at = next;
                 self.alarm = next.map(Alarm::at_instant);
             }
             let Some(alarm) = &mut self.alarm else { return };
-            if context::enter(group, None, || alarm.poll(cx)).is_pending() {
+            if context::enter(group, group.owned(), None, || alarm.poll(cx)).is_pending() {
                 return;
             }
             (self.at, self.alarm) = (None, None);
@@ -113,7 +121,7 @@ impl Config {
 
 impl Group {
     fn now(&self) -> Option<Instant> {
-        self.runtime.timer().map(|timer| timer.now())
+        self.strong()?.owned().runtime.timer().map(|timer| timer.now())
     }
 
     /// Begins to keep the times that the nursery was opened with.
@@ -124,9 +132,10 @@ impl Group {
             None => None,
         };
         if deadline.is_some() {
-            let mut registry = self.lock();
-            registry.clock.deadline = deadline;
-            registry.clock.partial = self.config.partial;
+            self.locked(|registry| {
+                registry.clock.deadline = deadline;
+                registry.clock.partial = self.config.partial;
+            });
             self.timed.store(true, Ordering::Relaxed);
         }
     }
@@ -134,32 +143,31 @@ impl Group {
     /// Moves the nursery's own deadline, or takes it away. Returns false if it is cancelled or
     /// closed.
     pub(crate) fn move_deadline(&self, at: Option<Instant>) -> Result<bool, Unsupported> {
-        if at.is_some() && self.runtime.timer().is_none() {
-            return Err(Unsupported::new("a timer", self.runtime.name()));
+        if let Some(group) = self.strong().filter(|_| at.is_some()) {
+            let runtime = &group.owned().runtime;
+            if runtime.timer().is_none() {
+                return Err(Unsupported::new("a timer", runtime.name()));
+            }
         }
-        let waker = {
-            let mut registry = self.lock();
+        let (moved, waker) = self.locked(|registry| {
             if self.is_cancelled() || registry.phase == super::registry::Phase::Closed {
-                return Ok(false);
+                return (false, None);
             }
             registry.clock.deadline = at;
             self.timed.store(true, Ordering::Relaxed);
-            registry.run_waker.take()
-        };
-        if let Some(waker) = waker {
-            crate::panic::wake(waker);
-        }
-        Ok(true)
+            (true, registry.run_waker.take())
+        });
+        waker.into_iter().for_each(Foreign::wake);
+        Ok(moved)
     }
 
     /// Returns the earliest of the deadlines of the nursery and of what it is in.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let (mut least, mut at) = (None, self.arc());
+        let (mut least, mut at) = (None, Some(self.weak()));
         while let Some(group) = at {
-            let registry = group.lock();
-            least = earlier(least, earlier(registry.clock.deadline(), group.around_deadline));
-            let parent = registry.parent.as_ref().map(|(parent, _)| parent.clone());
-            drop(registry);
+            let (own, parent) =
+                group.locked(|registry| (registry.clock.deadline(), registry.parent()));
+            least = earlier(least, earlier(own, group.around_deadline));
             at = if group.shielded { None } else { parent };
         }
         least
@@ -175,15 +183,12 @@ impl Group {
         Ends { grace: ends(self.grace()), patience: ends(self.config.stuck_after) }
     }
 
-    /// Begins the grace of everybody, or of one task. The caller holds the lock, and wakes the
-    /// nursery's future after it.
-    pub(super) fn begin_grace(&self, clock: &mut Clock, ends: &Ends, task: Option<u64>) {
-        let Some(at) = ends.grace else { return };
-        match task {
-            Some(number) => clock.graces.push_back((at, number)),
-            None => clock.grace = Some(at),
+    /// Begins the grace of all. The caller holds the lock, and wakes the nursery's future after it.
+    pub(super) fn begin_grace(&self, clock: &mut Clock, ends: &Ends) {
+        if ends.grace.is_some() {
+            clock.grace = ends.grace;
+            self.timed.store(true, Ordering::Relaxed);
         }
-        self.timed.store(true, Ordering::Relaxed);
     }
 
     /// Begins to count how long blocking work is waited for. As [`begin_grace`](Group::begin_grace).
@@ -218,34 +223,32 @@ impl Group {
                     self.raise_tree(Level::Cancelled, &reason);
                 }
                 Due::Grace => {
-                    let reason = self.lock().reason.clone();
+                    let reason = self.locked(|registry| registry.reason.clone());
                     let place = self.config.place;
                     let over = || Reason::of(ReasonKind::Aborted, String::new(), None, place);
                     self.raise_tree(Level::Aborted, &reason.unwrap_or_else(over));
                 }
-                Due::Stuck => self.lock().jobs.given_up = true,
-                Due::Task(number) => self.abort_number(number),
+                Due::Stuck => self.locked(|registry| registry.jobs.given_up = true),
+                Due::Task(end) => self.end_grace(end),
             }
         }
     }
 
     fn due(&self, now: Instant) -> Option<Due> {
-        let mut registry = self.lock();
-        let clock = &mut registry.clock;
-        let is_due = |at: &mut Instant| *at <= now;
-        if clock.deadline.take_if(is_due).is_some() {
-            return Some(Due::Deadline { partial: clock.partial });
-        }
-        if clock.grace.take_if(is_due).is_some() {
-            return Some(Due::Grace);
-        }
-        if clock.stuck.take_if(is_due).is_some() {
-            return Some(Due::Stuck);
-        }
-        if clock.graces.front().is_some_and(|&(at, _)| at <= now) {
-            return clock.graces.pop_front().map(|(_, number)| Due::Task(number));
-        }
-        None
+        self.locked(|registry| {
+            let clock = &mut registry.clock;
+            let is_due = |at: &mut Instant| *at <= now;
+            if clock.deadline.take_if(is_due).is_some() {
+                return Some(Due::Deadline { partial: clock.partial });
+            }
+            if clock.grace.take_if(is_due).is_some() {
+                return Some(Due::Grace);
+            }
+            if clock.stuck.take_if(is_due).is_some() {
+                return Some(Due::Stuck);
+            }
+            registry.end_grace(now).map(Due::Task)
+        })
     }
 }
 

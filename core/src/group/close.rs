@@ -1,26 +1,43 @@
 //! The end of a nursery: its body goes, it closes or is abandoned, and its parent hears of it.
 
 use super::clock::Bell;
+use super::env::Env;
 use super::registry::{Owner, Phase, Registry};
-use super::report::{Report, Who};
+use super::report::{Entry, Report, Who};
+use super::roll::Roll;
+use super::token::Tokens;
 use super::{Config, Group, describe, drive, stray};
 use crate::builder::Policy;
+use crate::guarded::Foreign;
 use crate::outcome::Ending;
 use crate::panic::{self, Panic};
 use crate::reason::{Level, Reason, ReasonKind};
 use crate::record::Ended;
-use crate::sync::{MutexGuard, Ordering};
+use crate::sync::{Arc, Ordering};
+use std::mem;
 use std::panic::Location;
 use std::task::Waker;
 
+/// What the nursery's future found when it asked whether it may end.
+#[must_use]
+enum Asked {
+    /// It has ended: with what is to be reported.
+    Closed { report: Report, waker: Option<Foreign<Waker>>, parked: Option<Foreign<Waker>> },
+    /// Nothing is left but blocking work that was given up.
+    Stuck { report: Report, waker: Foreign<Waker> },
+    /// It waits. `late`: for a moment that its timer does not know of.
+    Waits { old: Option<Foreign<Waker>>, finale: bool, late: bool },
+}
+
 impl Group {
     /// The body is gone, and this is how it ended if it failed.
-    pub(crate) fn fail_body(&self, ending: Ending) {
+    pub(crate) fn fail_body(&self, env: &Env, ending: Ending) {
         let who = self.body();
         let message = describe(&ending);
         let ended = Ended { ending, second: None };
-        self.hook(&ended);
-        self.lock().report.note(ended, || who);
+        self.hook(env, &ended);
+        let ended = Foreign::new(ended);
+        drop(self.locked(|registry| registry.report.note(ended, || who)));
         if self.config.policy != Policy::WaitAll {
             let place = self.config.place;
             let reason = Reason::of(ReasonKind::BodyFailed, message, None, place);
@@ -30,8 +47,8 @@ impl Group {
 
     /// The body has ended itself.
     pub(crate) fn exit_body(&self, place: &'static Location<'static>) {
-        let reason = drive::exited(None, place);
-        self.lock().report.add(Ending::Cancelled(reason), self.body());
+        let entry = Entry::new(Ending::Cancelled(drive::exited(None, place)), self.body());
+        drop(self.locked(|registry| registry.report.add(entry)));
     }
 
     pub(crate) fn body(&self) -> Who {
@@ -47,92 +64,116 @@ impl Group {
         }
     }
 
-    /// Closes the group if nobody is left; otherwise keeps the waker for when that is so.
+    /// Closes the group if it is vacant; otherwise keeps the waker for when that is so. The caller is
+    /// the nursery's future.
     pub(crate) fn try_close(&self, again: &Waker, bell: &Bell) -> Option<Report> {
-        let waker = again.clone();
-        let mut late = false;
-        let finale;
-        let mut told = Vec::new();
-        let (report, old, parked) = {
-            let mut registry = self.lock();
+        let waker = Foreign::new(again.clone());
+        let (told, asked) = self.locked(|registry| {
+            let mut told = Vec::new();
             if registry.phase == Phase::Body {
-                self.strike(&mut registry, None);
-                told.extend(registry.roll_wakers());
+                self.strike(registry, None);
+                told = registry.roll_wakers();
             }
             registry.phase = Phase::Joining;
-            if registry.is_stuck() {
-                return Some(self.leave_stuck(registry, waker));
-            }
-            finale = registry.is_vacant() && registry.finale.is_waiting();
-            if registry.is_vacant() && !finale {
-                registry.phase = Phase::Closed;
+            let asked = self.ask(registry, waker, bell);
+            if let Asked::Closed { .. } = asked {
                 told.append(&mut registry.home_wakers);
-                let report = std::mem::replace(&mut registry.report, Report::new(1));
-                (Some(report), registry.run_waker.take(), registry.unpark())
-            } else {
-                late = self.timed.load(Ordering::Relaxed) && bell.is_late(&registry.clock);
-                (None, registry.run_waker.replace(waker), None)
+            }
+            (told, asked)
+        });
+        let report = match asked {
+            Asked::Closed { report, waker, parked } => {
+                drop(waker);
+                told.into_iter().chain(parked).for_each(Foreign::wake);
+                self.wake_reserves();
+                self.detach();
+                return Some(report);
+            }
+            Asked::Stuck { report, waker } => {
+                drop(waker);
+                Some(report)
+            }
+            Asked::Waits { old, finale, late } => {
+                drop(old);
+                if finale {
+                    self.start_finale();
+                }
+                if late {
+                    panic::wake_by_ref(again);
+                }
+                None
             }
         };
-        panic::drop_waker(old);
-        if finale {
-            self.start_finale();
-        }
-        if late {
-            panic::wake_by_ref(again);
-        }
-        told.into_iter().chain(parked).for_each(panic::wake);
+        told.into_iter().for_each(Foreign::wake);
         if report.is_some() {
-            self.wake_reserves();
-            self.detach();
+            self.leave_stuck();
         }
         report
+    }
+
+    /// Finds out whether the group may close, and closes it.
+    fn ask(&self, registry: &mut Registry, waker: Foreign<Waker>, bell: &Bell) -> Asked {
+        if registry.is_stuck() {
+            let mut report = mem::replace(&mut registry.report, Report::new(1));
+            // Nothing of the user's is in these, should one not fit.
+            registry.each(|header| {
+                report.add_plain(Ending::Stuck, self.who(header));
+            });
+            return Asked::Stuck { report, waker };
+        }
+        let finale = registry.finale.is_waiting();
+        if registry.is_vacant() && !finale {
+            registry.phase = Phase::Closed;
+            let report = mem::replace(&mut registry.report, Report::new(1));
+            let old = registry.run_waker.replace(waker);
+            return Asked::Closed { report, waker: old, parked: registry.unpark() };
+        }
+        Asked::Waits {
+            old: registry.run_waker.replace(waker),
+            finale: registry.is_vacant() && finale,
+            late: self.timed.load(Ordering::Relaxed) && bell.is_late(&registry.clock),
+        }
     }
 
     /// The nursery ends, but not the work that is left: it is the ancestors' from now on.
-    fn leave_stuck(&self, mut registry: MutexGuard<'_, Registry>, waker: Waker) -> Report {
-        let mut report = std::mem::replace(&mut registry.report, Report::new(1));
-        registry.each(|header| report.add(Ending::Stuck, self.who(header)));
-        let root = registry.parent.is_none();
-        drop(registry);
-        if root {
-            // As in `abandon`.
-            stray::add(self);
-        }
-        let (vacated, old) = {
-            let mut registry = self.lock();
+    fn leave_stuck(&self) {
+        self.become_stray();
+        let (vacated, old) = self.locked(|registry| {
             registry.phase = Phase::Dropped;
-            (self.vacated(&mut registry), registry.run_waker.take())
-        };
-        panic::drop_waker(old);
-        panic::drop_waker(Some(waker));
+            (self.vacated(registry), registry.run_waker.take())
+        });
+        drop(old);
         self.follow(vacated);
-        report
     }
 
-    /// The nursery's future was dropped. Whoever is left is the ancestors' from now on.
-    pub(crate) fn abandon(&self, drop_body: impl FnOnce()) {
+    /// The nursery's future was dropped. What is left is the ancestors' from now on.
+    pub(crate) fn abandon(&self, env: &Env, drop_body: impl FnOnce()) {
         let place = self.config.place;
         let reason = Reason::of(ReasonKind::ScopeDropped, String::new(), None, place);
         self.raise_tree(Level::Aborted, &reason);
-        if let Err(payload) = panic::catch(|| crate::context::enter(self, None, drop_body)) {
-            self.fail_body(Ending::Panicked(self.body_panic(payload)));
+        if let Err(payload) = panic::catch(|| crate::context::enter(self, env, None, drop_body)) {
+            self.fail_body(env, Ending::Panicked(self.body_panic(payload)));
         }
-        if self.lock().parent.is_none() {
-            // Listed first: the last task may leave, and take it off the list, at any moment.
-            stray::add(self);
-        }
-        let (vacated, waker) = {
-            let mut registry = self.lock();
+        self.become_stray();
+        let (vacated, waker) = self.locked(|registry| {
             if registry.phase == Phase::Body {
-                self.strike(&mut registry, None);
+                self.strike(registry, None);
             }
             registry.phase = Phase::Dropped;
             let waker = registry.run_waker.take();
-            (self.vacated(&mut registry), waker)
-        };
-        panic::drop_waker(waker);
+            (self.vacated(registry), waker)
+        });
+        drop(waker);
         self.follow(vacated);
+    }
+
+    /// Lists a root whose future goes. Before it goes: the last task may leave, and take it off the
+    /// list, at any moment after that.
+    fn become_stray(&self) {
+        if self.locked(|registry| registry.parent.is_none()) {
+            let place = stray::add(self.weak());
+            self.locked(|registry| registry.stray = Some(place));
+        }
     }
 
     pub(crate) fn body_panic(&self, payload: panic::Payload) -> Panic {
@@ -143,42 +184,34 @@ impl Group {
     ///
     /// A loop, not a recursion: the chain may be thousands long.
     pub(super) fn detach(&self) {
-        let mut orphan = match self.arc() {
-            Some(group) => group,
-            None => return,
-        };
+        let mut orphan = self.weak();
         loop {
-            let (parent, report, link) = {
-                let mut registry = orphan.lock();
-                let report = std::mem::replace(&mut registry.report, Report::new(1));
-                (registry.parent.take(), report, registry.tokens.take_link())
-            };
-            drop(link);
+            let (parent, gone) =
+                orphan.locked(|registry| (registry.parent.take(), registry.gone()));
+            let (told, stray, rest) = gone;
+            // Before the ancestors hear of the end: nothing of the user's is left then.
+            drop(rest);
             let Some((parent, key)) = parent else {
-                stray::remove(&orphan);
+                stray.into_iter().for_each(stray::remove);
+                drop(told);
                 return;
             };
-            let (nested, poke, vacated) = {
-                let mut registry = parent.lock();
+            let (nested, poke, vacated, rest) = parent.locked_then_launch(|registry| {
                 let (nested, owner) = registry.unnest(key);
-                registry.report.adopt(report);
+                let rest = registry.report.adopt(told);
                 let poke = match owner {
                     Owner::Task(ptr) => registry.poke(ptr),
                     // A body that was cancelled may have waited for nothing but this.
                     Owner::Body if parent.is_cancelled() => registry.run_waker.take(),
                     Owner::Body | Owner::Nobody => None,
                 };
-                let vacated = parent.vacated(&mut registry);
-                parent.launch_wanted(registry);
-                (nested, poke, vacated)
-            };
-            drop(nested);
-            if let Some(waker) = poke {
-                panic::wake(waker);
-            }
+                (nested, poke, parent.vacated(registry), rest)
+            });
+            drop((nested, rest));
+            poke.into_iter().for_each(Foreign::wake);
             let mut close = false;
             let vacated = vacated.map(|mut vacated| {
-                close = std::mem::take(&mut vacated.close);
+                close = mem::take(&mut vacated.close);
                 vacated
             });
             parent.follow(vacated);
@@ -187,5 +220,17 @@ impl Group {
             }
             orphan = parent;
         }
+    }
+}
+
+/// What is left in the registry of a group that has closed: what concerns the ancestors, its place
+/// among the strays, and what leads to others or is the user's.
+type Gone = (Vec<Entry>, Option<usize>, (Report, Tokens, Vec<Arc<Roll>>));
+
+impl Registry {
+    fn gone(&mut self) -> Gone {
+        let mut report = mem::replace(&mut self.report, Report::new(1));
+        let told = report.take_told();
+        (told, self.stray.take(), (report, self.tokens.take(), mem::take(&mut self.rolls)))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Group;
 use super::carrier::Load;
-use super::registry::Owner;
+use super::registry::{Owner, Registry};
 use crate::context::{self, Leave};
 use crate::id::TaskId;
 use crate::outcome::Ending;
@@ -36,11 +36,13 @@ impl Group {
             if !poll || (seen && claimed.header().is_unstarted()) {
                 break self.end_cancelled(&mut claimed);
             }
-            let held = seen && self.lock().holds(Owner::Task(ptr));
+            let held = seen && self.locked(|registry| registry.holds(Owner::Task(ptr)));
             let leave = Cell::new(None);
-            let polled = context::poll(self, Some(ptr), cx.waker(), &leave, || match carried {
-                Some(_) => claimed.poll(id, cx),
-                None => claimed.poll_lent(id),
+            let polled = self.with_env(&mut claimed, |claimed, env| {
+                context::poll(self, env, Some(ptr), cx.waker(), &leave, || match carried {
+                    Some(_) => claimed.poll(id, cx),
+                    None => claimed.poll_lent(id),
+                })
             });
             if let Poll::Ready(ended) = polled {
                 break ended;
@@ -86,9 +88,8 @@ impl Group {
 
     fn end_cancelled(&self, claimed: &mut Claimed) -> Ended {
         // Blocking work may have heard of a cancel that is still on its way.
-        let registry = self.lock();
-        let reason = registry.reason_of(claimed).or_else(|| self.risen_reason(&registry));
-        drop(registry);
+        let reason = self
+            .locked(|registry| registry.reason_of(claimed).or_else(|| self.risen_reason(registry)));
         self.end(claimed, reason.map_or(Ending::Lost, Ending::Cancelled))
     }
 
@@ -97,23 +98,22 @@ impl Group {
     /// not home yet.
     fn park_seen(&self, claimed: Claimed, held: bool) -> Result<(), (Claimed, Park)> {
         // Held over the park, because whoever leaves that nursery takes it before waking.
-        let registry = self.lock();
-        let stays = claimed.header().state().is_shielded() || self.is_in_grace();
-        if stays || registry.holds(Owner::Task(claimed.ptr())) {
-            claimed.park(true)
-        } else if held && registry.has_nested(Owner::Task(claimed.ptr())) {
-            // They came home during the poll, which was too early to see that.
-            Err((claimed, Park::Cancelled))
-        } else {
-            Err((claimed, Park::Aborted))
-        }
+        self.locked(|registry| {
+            let stays = claimed.header().state().is_shielded() || self.is_in_grace();
+            if stays || registry.holds(Owner::Task(claimed.ptr())) {
+                claimed.park(true)
+            } else if held && registry.has_nested(Owner::Task(claimed.ptr())) {
+                // They came home during the poll, which was too early to see that.
+                Err((claimed, Park::Cancelled))
+            } else {
+                Err((claimed, Park::Aborted))
+            }
+        })
     }
 
     /// An active carrier stays with its child, which waits.
     fn stay(&self) {
-        let mut registry = self.lock();
-        registry.retire();
-        self.launch_wanted(registry);
+        self.locked_then_launch(Registry::retire);
     }
 }
 

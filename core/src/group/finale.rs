@@ -11,8 +11,10 @@
 
 use super::Group;
 use super::registry::{Phase, Registry};
-use super::report::Who;
+use super::report::{Entry, Who};
 use crate::context;
+use crate::counted::Weak;
+use crate::guarded::Foreign;
 use crate::outcome::Ending;
 use crate::panic::{self, Panic, Payload};
 use crate::reason::{Reason, ReasonKind};
@@ -20,7 +22,7 @@ use crate::record::{Ended, Fresh};
 use crate::scope::timeout::{MoveOnAfter, move_on_after};
 use crate::scope::{Cut, Scope};
 use crate::strike::Blow;
-use crate::sync::{Arc, Weak};
+use crate::sync::Arc;
 use crate::time::Unsupported;
 use std::any::Any;
 use std::convert::Infallible;
@@ -43,7 +45,7 @@ pub(crate) struct Deferred {
 
 #[derive(Default)]
 pub(crate) struct Finale {
-    deferred: Vec<Deferred>,
+    deferred: Vec<Foreign<Deferred>>,
     running: bool,
 }
 
@@ -105,51 +107,71 @@ impl Deferred {
 impl Group {
     /// Registers a finalizer.
     pub(crate) fn defer(&self, deferred: Deferred) -> Result<(), DeferError> {
-        if deferred.budget != Duration::MAX && self.runtime.timer().is_none() {
-            let missing = Unsupported::new("a timer", self.runtime.name());
-            return Err(DeferError::Unsupported(missing));
+        if let Some(group) = self.strong().filter(|_| deferred.budget != Duration::MAX) {
+            let runtime = &group.owned().runtime;
+            if runtime.timer().is_none() {
+                let missing = Unsupported::new("a timer", runtime.name());
+                return Err(DeferError::Unsupported(missing));
+            }
         }
-        let mut registry = self.lock();
-        if registry.phase == Phase::Closed {
-            return Err(DeferError::Closed(self.closed(&registry)));
+        let deferred = Foreign::new(deferred);
+        let refused = self.locked(|registry| {
+            if registry.phase == Phase::Closed {
+                return Some((self.closed(registry), deferred));
+            }
+            registry.finale.deferred.push(deferred);
+            None
+        });
+        match refused {
+            Some((reason, _deferred)) => Err(DeferError::Closed(reason)),
+            None => Ok(()),
         }
-        registry.finale.deferred.push(deferred);
-        Ok(())
     }
 
-    /// Has a member run the finalizers, if everybody else has left.
+    /// Has a member run the finalizers, if all others have left.
     pub(super) fn start_finale(&self) {
-        let Some(group) = self.arc() else { return };
-        let mut registry = self.lock();
-        if !registry.is_vacant() || !registry.finale.is_waiting() {
-            return;
-        }
-        registry.finale.running = true;
-        let place = registry.finale.deferred[0].place;
-        let runner = Runner { group: Arc::downgrade(&group), now: None };
-        let fresh = Fresh::new(runner, Some("finalizers".into()), place);
-        if self.runtime.keeps_tasks_apart() {
-            let (_, carried) = registry.admit_carried(&group, fresh);
-            registry.shield(carried.header());
-            self.occupy(registry);
-            group.spawn_apart(carried, &Blow::OF_FINALIZERS);
-        } else {
-            registry.admit_shielded(&group, fresh);
-            self.occupy(registry);
+        let begun = self.locked(|registry| {
+            if !registry.is_vacant() || !registry.finale.is_waiting() {
+                return None;
+            }
+            registry.finale.running = true;
+            let place = registry.finale.deferred[0].place;
+            let runner = Runner { group: self.weak(), now: None };
+            let fresh = Fresh::new(runner, Some("finalizers".into()), place);
+            let carried = if self.apart {
+                let (_, carried) = registry.admit_carried(self, fresh);
+                registry.shield(carried.ptr(), carried.header());
+                Some(carried)
+            } else {
+                registry.admit_shielded(self, fresh);
+                None
+            };
+            Some((carried, self.after_admission(registry)))
+        });
+        let Some((carried, after)) = begun else { return };
+        self.see_in(after);
+        if let Some(carried) = carried {
+            self.spawn_apart(carried, &Blow::OF_FINALIZERS);
         }
     }
 
     fn next_finalizer(&self) -> Option<Deferred> {
-        let mut registry = self.lock();
-        let next = registry.finale.deferred.pop();
-        registry.finale.running = next.is_some();
-        next
+        let next = self.locked(|registry| {
+            let next = registry.finale.deferred.pop();
+            registry.finale.running = next.is_some();
+            next
+        });
+        next.map(Foreign::into_inner)
     }
 
+    /// A finalizer has failed. The runner notes it, which is a member.
     fn note_finalizer(&self, ending: Ending, who: Who) {
         let ended = Ended { ending, second: None };
-        self.hook(&ended);
-        self.lock().report.add(ended.ending, who);
+        if let Some(group) = self.strong() {
+            self.hook(group.owned(), &ended);
+        }
+        let entry = Entry::new(ended.ending, who);
+        drop(self.locked(|registry| registry.report.add(entry)));
     }
 
     fn finalizer_panicked(&self, payload: Payload, who: Who) {
@@ -160,7 +182,7 @@ impl Group {
 
 impl Registry {
     /// Takes what will not be run any more.
-    fn take_deferred(&mut self) -> Vec<Deferred> {
+    fn take_deferred(&mut self) -> Vec<Foreign<Deferred>> {
         self.finale.running = false;
         std::mem::take(&mut self.finale.deferred)
     }
@@ -227,7 +249,7 @@ impl Future for Runner {
     type Output = Result<(), Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(group) = self.group.upgrade() else { return Poll::Ready(Ok(())) };
+        let group = self.group.clone();
         loop {
             if self.now.is_none() {
                 self.now = group.next_finalizer().map(Running::new);
@@ -248,7 +270,7 @@ impl Future for Runner {
 /// The runtime has thrown the runner away: what is left is lost, and said to be.
 impl Drop for Runner {
     fn drop(&mut self) {
-        let Some(group) = self.group.upgrade() else { return };
+        let group = self.group.clone();
         if let Some(now) = &mut self.now {
             let who = now.who.clone();
             if let Err(payload) = now.drop_future() {
@@ -256,10 +278,10 @@ impl Drop for Runner {
             }
             group.note_finalizer(Ending::Lost, who);
         }
-        let left = group.lock().take_deferred();
+        let left = group.locked(Registry::take_deferred);
         for deferred in left.into_iter().rev() {
             let who = deferred.who();
-            if let Err(payload) = panic::catch_drop(deferred) {
+            if let Err(payload) = panic::catch_drop(deferred.into_inner()) {
                 group.finalizer_panicked(payload, who.clone());
             }
             group.note_finalizer(Ending::Lost, who);

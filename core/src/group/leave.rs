@@ -2,68 +2,75 @@
 
 use super::carrier::{Load, Turn};
 use super::registry::Registry;
-use super::report::Who;
+use super::report::{Entry, Who};
 use super::vacate::Vacated;
 use super::{Group, describe};
 use crate::builder::Policy;
 use crate::cancel::CancelToken;
+use crate::guarded::Foreign;
 use crate::outcome::Ending;
-use crate::panic;
 use crate::record::{Carried, Claimed, Dead, Ended, Header};
-use crate::sync::MutexGuard;
 use std::task::{Context, Waker};
 
-/// What is left to do for a child that has left its nursery.
+/// What is left to do, with no lock held, for a child that has left its nursery.
+#[must_use]
 struct Left {
-    joiner: Option<Waker>,
-    carrier: Option<Waker>,
+    joiner: Option<Foreign<Waker>>,
+    carrier: Option<Foreign<Waker>>,
     dead: Option<Dead>,
-    token: Option<CancelToken>,
+    token: Option<Foreign<CancelToken>>,
     failed: Option<(Who, String)>,
+    /// What the report did not keep.
+    rest: Rest,
 }
+
+/// What falls out of a note: it is dropped with no lock held.
+pub(super) type Rest = (Option<Foreign<Ended>>, Vec<Entry>);
 
 impl Group {
     /// Leaves for a child that has ended, and says what its carrier does next: see
     /// [`next`](Group::next).
     pub(super) fn finish(&self, load: Load, ended: Ended, more: bool, cx: &Context<'_>) -> Turn {
         let active = load.active;
-        let (mut registry, left, vacated) = self.depart(load, ended);
-        if !active {
-            registry.unbind();
-        }
-        // A failure comes first: nobody is to be polled for the first time because it was not told
-        // of yet.
-        let turn = if left.failed.is_none() {
-            Some(self.next(registry, more, cx))
-        } else {
-            drop(registry);
-            None
-        };
+        let (left, vacated, step) = self.depart(load, ended, |registry, left| {
+            if !active {
+                registry.unbind();
+            }
+            // A failure comes first: no child is to be polled for the first time because it was not
+            // told of that yet.
+            left.failed.is_none().then(|| self.step(registry, more))
+        });
+        let turn = step.map(|step| self.go(step, more, cx));
         self.see_off(left, false);
         self.follow(vacated);
-        turn.unwrap_or_else(|| self.next(self.lock(), more, cx))
+        turn.unwrap_or_else(|| self.next(more, cx))
     }
 
     /// Leaves for a child that has ended, whose carrier does nothing more.
     pub(super) fn finish_alone(&self, load: Load, ended: Ended) {
-        let (registry, left, vacated) = self.depart(load, ended);
-        drop(registry);
+        let (left, vacated, ()) = self.depart(load, ended, |_, _| ());
         self.see_off(left, false);
         self.follow(vacated);
     }
 
-    fn depart(
+    /// Leaves for a child, and calls `then` in the same hold of the lock.
+    #[inline]
+    fn depart<R>(
         &self,
         load: Load,
         ended: Ended,
-    ) -> (MutexGuard<'_, Registry>, Left, Option<Vacated>) {
+        then: impl FnOnce(&mut Registry, &Left) -> R,
+    ) -> (Left, Option<Vacated>, R) {
         let Load { mut claimed, carried, .. } = load;
-        self.hook(&ended);
+        self.with_env(&mut claimed, |_, env| self.hook(env, &ended));
         let handled = claimed.publish();
-        let mut registry = self.lock();
-        let left = self.leave(&mut registry, claimed, carried, ended, handled);
-        let vacated = self.vacated(&mut registry);
-        (registry, left, vacated)
+        let ended = Foreign::new(ended);
+        self.locked(|registry| {
+            let left = self.leave(registry, claimed, carried, ended, handled);
+            let vacated = self.vacated(registry);
+            let result = then(registry, &left);
+            (left, vacated, result)
+        })
     }
 
     /// Destroys children where they wait, and leaves for them.
@@ -71,20 +78,17 @@ impl Group {
         let ended: Vec<_> = doomed
             .map(|(mut claimed, ending)| {
                 let ended = self.end(&mut claimed, ending);
-                self.hook(&ended);
+                self.with_env(&mut claimed, |_, env| self.hook(env, &ended));
                 let handled = claimed.publish();
-                (claimed, ended, handled)
+                (claimed, Foreign::new(ended), handled)
             })
             .collect();
-        let mut registry = self.lock();
-        let left: Vec<_> = ended
-            .into_iter()
-            .map(|(claimed, ended, handled)| {
-                self.leave(&mut registry, claimed, None, ended, handled)
-            })
-            .collect();
-        let vacated = self.vacated(&mut registry);
-        drop(registry);
+        let (left, vacated) = self.locked(|registry| {
+            let leave =
+                |(claimed, ended, handled)| self.leave(registry, claimed, None, ended, handled);
+            let left: Vec<_> = ended.into_iter().map(leave).collect();
+            (left, self.vacated(registry))
+        });
         for left in left {
             self.see_off(left, true);
         }
@@ -92,12 +96,13 @@ impl Group {
     }
 
     /// Takes a child that has ended out of the registry.
+    #[inline]
     fn leave(
         &self,
         registry: &mut Registry,
         mut claimed: Claimed,
         carried: Option<Carried>,
-        ended: Ended,
+        ended: Foreign<Ended>,
         handled: bool,
     ) -> Left {
         let joiner = if handled { registry.take_joiner(&mut claimed) } else { None };
@@ -105,28 +110,26 @@ impl Group {
         registry.unlink(&claimed);
         self.strike(registry, Some(claimed.header()));
         let token = registry.tokens.take_task(claimed.header().number());
-        let failed = match ended.ending {
-            Ending::Ok => None,
+        let (failed, rest) = match ended.ending {
+            Ending::Ok => (None, (Some(ended), Vec::new())),
             _ => self.note(registry, &claimed, ended, handled),
         };
         let dead = registry.release(claimed, carried);
-        Left { joiner, carrier, dead, token, failed }
+        Left { joiner, carrier, dead, token, failed, rest }
     }
 
     /// Does what is left to do for a child that has left. No lock is held.
     fn see_off(&self, left: Left, wake_carrier: bool) {
-        let Left { joiner, carrier, dead, token, failed } = left;
-        drop((dead, token));
+        let Left { joiner, carrier, dead, token, failed, rest } = left;
+        drop((dead, token, rest));
         if let Some((who, message)) = failed {
             self.child_failed(&who, message);
         }
-        if let Some(joiner) = joiner {
-            panic::wake(joiner);
-        }
+        joiner.into_iter().for_each(Foreign::wake);
         match carrier {
             // So that the runtime can free it.
-            Some(waker) if wake_carrier => panic::wake(waker),
-            carrier => panic::drop_waker(carrier),
+            Some(waker) if wake_carrier => waker.wake(),
+            carrier => drop(carrier),
         }
     }
 
@@ -139,24 +142,26 @@ impl Group {
         }
     }
 
-    /// Notes how a child ended. Returns what its siblings are cancelled for, if it failed.
+    /// Notes how a child ended. Returns what its siblings are cancelled for, if it failed, and what
+    /// is not kept.
     fn note(
         &self,
         registry: &mut Registry,
         claimed: &Claimed,
-        ended: Ended,
+        ended: Foreign<Ended>,
         handled: bool,
-    ) -> Option<(Who, String)> {
+    ) -> (Option<(Who, String)>, Rest) {
         if handled && self.config.policy == Policy::Isolate {
             // The handle has it, and hands it in if it is dropped without a look.
-            return None;
+            return (None, (Some(ended), Vec::new()));
         }
         if let Ending::Cancelled(_) = ended.ending {
             registry.report.cancelled += 1;
-            return None;
+            return (None, (Some(ended), Vec::new()));
         }
         let who = self.who(claimed.header());
         let message = describe(&ended.ending);
-        registry.report.note(ended, || who.clone()).then_some((who, message))
+        let rest = registry.report.note(ended, || who.clone());
+        (Some((who, message)), rest)
     }
 }

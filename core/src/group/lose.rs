@@ -1,4 +1,4 @@
-//! Carriers that the runtime drops before they are through (invariant 5 of [`carrier`](super::carrier)).
+//! Carriers that the runtime drops before they are through (invariant 6 of [`carrier`](super::carrier)).
 
 use super::Group;
 use super::carrier::bound;
@@ -8,15 +8,12 @@ use crate::record::Carried;
 use crate::record::state::Claim;
 
 impl Group {
-    /// Its child is lost, unless somebody else is ending it.
+    /// Its child is lost, unless another thread is ending it.
     pub(super) fn lose(&self, carried: Carried) {
         let claimed = match carried.claim() {
             // A cancel claims for a moment, under the lock, to take the waker: asked under the
-            // lock, whoever has the claim is destroying the child.
-            Err(Claim::Busy) => {
-                let _registry = self.lock();
-                carried.claim()
-            }
+            // lock, a holder of the claim is destroying the child.
+            Err(Claim::Busy) => self.locked(|_| carried.claim()),
             other => other,
         };
         match claimed {
@@ -24,26 +21,30 @@ impl Group {
                 let ended = self.end(&mut claimed, Ending::Lost);
                 self.finish_alone(bound(claimed, carried), ended);
             }
-            Err(_) => self.lock().drop_bound(carried),
+            Err(_) => drop(self.locked(|registry| registry.drop_bound(carried))),
         }
     }
 
     /// It carried nobody.
     pub(super) fn lose_carrier(&self, role: Role) {
-        let mut registry = self.lock();
-        registry.arrive(role);
-        registry.retire();
-        registry.queue_woken(&self.woken);
-        while registry.is_stranded() {
-            let claimed = registry.claim_unbound();
+        let mut first = Some(role);
+        loop {
+            let (unasked, claimed) = self.locked_then_launch(|registry| {
+                let unasked = first.take().and_then(|role| {
+                    let unasked = registry.arrive(role);
+                    registry.retire();
+                    registry.queue_woken(&self.woken);
+                    unasked
+                });
+                let stranded = registry.is_stranded();
+                (unasked, if stranded { registry.claim_unbound() } else { Vec::new() })
+            });
+            drop(unasked);
             if claimed.is_empty() {
-                // Who is left is being woken, or ended, by somebody who sees to him.
-                break;
+                // What is left is being woken, or ended, by a thread that sees to it.
+                return;
             }
-            drop(registry);
             self.destroy(claimed.into_iter().map(|claimed| (claimed, Ending::Lost)));
-            registry = self.lock();
         }
-        self.launch_wanted(registry);
     }
 }

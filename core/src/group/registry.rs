@@ -22,10 +22,13 @@
 //!    scheduled and carry nobody; `spare` is one more that is scheduled, beyond `active`; `parked`
 //!    is one that waits to be called. `count > bound` implies that one of them is there. What the
 //!    numbers are for is told in `carrier.rs`.
-//! 4. Tokens that are passed in belong to records of this registry.
+//! 4. Tokens that are passed in belong to records of this registry, and so do the pointers in
+//!    `shields` and in the clock's graces: `unlink` takes a record out of these.
 //! 5. `nested` holds each nursery that was opened inside this one and is not closed; its chain
 //!    starts at `task_nested`, by the number of the task that opened it, or at `body_nested`. A task
 //!    that leaves lets go of its chain.
+//! 6. `own` is invariant 2 of the group.
+//! 7. What is the user's stands in it as a [`Foreign`], and leaves it before it is dropped.
 
 #![allow(unsafe_code)]
 
@@ -33,6 +36,7 @@ mod carriers;
 mod lists;
 mod nested;
 mod tell;
+mod wakers;
 
 use super::Group;
 use super::blocking::Jobs;
@@ -41,8 +45,11 @@ use super::finale::Finale;
 use super::report::Report;
 use super::reserves::Reserves;
 use super::roll::Roll;
+use super::shelter::Shields;
 use super::token::Tokens;
 use crate::child::TaskState;
+use crate::counted::{Strong, Weak};
+use crate::guarded::Foreign;
 use crate::reason::{Level, Reason};
 use crate::record::{Carried, Claimed, Dead, Fresh, Handle, Header, Ptr, Stack};
 use crate::sync::Arc;
@@ -55,7 +62,7 @@ use std::task::Waker;
 
 pub(crate) use carriers::{Launch, Role};
 pub(crate) use nested::Owner;
-pub(crate) use tell::Told;
+pub(crate) use tell::{GraceEnd, Pass, Told};
 
 /// Where a nursery's future stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,6 +82,8 @@ pub(crate) struct Registry {
     count: usize,
     queued: usize,
     bound: usize,
+    /// How often a record was put in WOKEN; wraps.
+    requeued: usize,
     woken_next: bool,
     last_number: u64,
     active: usize,
@@ -85,15 +94,19 @@ pub(crate) struct Registry {
     pub(crate) reason: Option<Reason>,
     /// Reasons of tasks that were cancelled on their own.
     pub(crate) own_reasons: BTreeMap<u64, Reason>,
-    pub(crate) run_waker: Option<Waker>,
+    pub(crate) run_waker: Option<Foreign<Waker>>,
     pub(crate) report: Report,
-    pub(crate) parent: Option<(Arc<Group>, u32)>,
+    pub(crate) parent: Option<(Weak<Group>, u32)>,
+    /// The group itself, while it is occupied.
+    pub(super) own: Option<Strong<Group>>,
+    /// Its place among the strays, if it is one.
+    pub(super) stray: Option<usize>,
     pub(crate) tokens: Tokens,
     pub(crate) clock: Clock,
     /// How many shields are up, by the tasks' numbers.
-    pub(super) shields: BTreeMap<u64, u32>,
+    pub(super) shields: BTreeMap<u64, Shields>,
     /// Of those who wait for the group to be home.
-    pub(super) home_wakers: Vec<Waker>,
+    pub(super) home_wakers: Vec<Foreign<Waker>>,
     /// Who is told when somebody leaves late, and whether somebody has.
     pub(super) rolls: Vec<Arc<Roll>>,
     pub(super) struck: bool,
@@ -106,12 +119,13 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn new(keep: usize, parent: Option<Arc<Group>>) -> Registry {
+    pub(crate) fn new(keep: usize) -> Registry {
         Registry {
             lists: [List::default(); 4],
             count: 0,
             queued: 0,
             bound: 0,
+            requeued: 0,
             woken_next: false,
             last_number: 0,
             active: 0,
@@ -123,7 +137,9 @@ impl Registry {
             own_reasons: BTreeMap::new(),
             run_waker: None,
             report: Report::new(keep),
-            parent: parent.map(|parent| (parent, 0)),
+            parent: None,
+            own: None,
+            stray: None,
             tokens: Tokens::default(),
             clock: Clock::default(),
             shields: BTreeMap::new(),
@@ -137,6 +153,11 @@ impl Registry {
             task_nested: BTreeMap::new(),
             body_nested: None,
         }
+    }
+
+    /// Returns the group that this one is nested in.
+    pub(crate) fn parent(&self) -> Option<Weak<Group>> {
+        self.parent.as_ref().map(|(parent, _)| parent.clone())
     }
 
     /// Returns the number of members.
@@ -160,7 +181,7 @@ impl Registry {
     }
 
     /// Admits a record to the end of the queue and returns its number.
-    pub(crate) fn admit(&mut self, group: &Arc<Group>, fresh: Fresh) -> u64 {
+    pub(crate) fn admit(&mut self, group: &Group, fresh: Fresh) -> u64 {
         let (number, claimed) = self.enter(group, fresh, QUEUE);
         // SAFETY: the lock is held (`&mut self`), and the record stands in the queue.
         unsafe { claimed.queue() };
@@ -168,9 +189,9 @@ impl Registry {
     }
 
     /// Admits the record of the finalizers: a cancel and an abort leave it alone.
-    pub(crate) fn admit_shielded(&mut self, group: &Arc<Group>, fresh: Fresh) -> u64 {
+    pub(crate) fn admit_shielded(&mut self, group: &Group, fresh: Fresh) -> u64 {
         let (number, claimed) = self.enter(group, fresh, WOKEN);
-        self.shield(claimed.header());
+        self.shield(claimed.ptr(), claimed.header());
         // SAFETY: the lock is held (`&mut self`), and the record stands in the queue.
         unsafe { claimed.queue() };
         number
@@ -178,20 +199,20 @@ impl Registry {
 
     /// Gives a record a shield of its own, which stays when those that it puts up itself are down
     /// again.
-    pub(super) fn shield(&mut self, header: &Header) {
+    pub(super) fn shield(&mut self, ptr: Ptr, header: &Header) {
         header.state().raise_shield();
-        self.shields.insert(header.number(), 1);
+        self.shields.insert(header.number(), Shields::one(Some(ptr)));
     }
 
     /// Admits a record with a carrier of its own.
-    pub(crate) fn admit_carried(&mut self, group: &Arc<Group>, fresh: Fresh) -> (u64, Carried) {
+    pub(crate) fn admit_carried(&mut self, group: &Group, fresh: Fresh) -> (u64, Carried) {
         let (number, mut claimed) = self.enter(group, fresh, LIVE);
         let carried = self.bind(&mut claimed);
         claimed.unclaim();
         (number, carried)
     }
 
-    fn enter(&mut self, group: &Arc<Group>, fresh: Fresh, list: u8) -> (u64, Claimed) {
+    fn enter(&mut self, group: &Group, fresh: Fresh, list: u8) -> (u64, Claimed) {
         self.last_number += 1;
         self.count += 1;
         let number = self.last_number;
@@ -240,6 +261,7 @@ impl Registry {
         let ptr = claimed.ptr();
         self.remove(ptr);
         self.push(ptr, WOKEN);
+        self.requeued = self.requeued.wrapping_add(1);
         // SAFETY: the lock is held, and the record stands in the queue.
         unsafe { claimed.queue() };
     }
@@ -251,11 +273,12 @@ impl Registry {
         unsafe { claimed.bind() }
     }
 
-    /// A carrier lets go of a record that somebody else is ending.
-    pub(crate) fn drop_bound(&mut self, carried: Carried) {
-        // Whoever ends it counts it out, if it is still bound then.
+    /// A carrier lets go of a record that another thread is ending. The memory is freed, if it is
+    /// time, by dropping the result.
+    pub(crate) fn drop_bound(&mut self, carried: Carried) -> Option<Dead> {
+        // The thread that ends it counts it out, if it is still bound then.
         self.bound -= usize::from(carried.header().state().is_linked());
-        drop(carried);
+        carried.release()
     }
 
     /// Takes a record off its list: it leaves.
@@ -271,6 +294,7 @@ impl Registry {
         if !self.own_reasons.is_empty() {
             self.own_reasons.remove(&claimed.header().number());
         }
+        self.clock.forget(claimed.header().number());
         if !self.task_nested.is_empty() {
             self.orphan(claimed.header().number());
         }
@@ -301,62 +325,6 @@ impl Registry {
         self.own_reasons.get(&number).or(self.reason.as_ref()).cloned()
     }
 
-    /// Wakes a task that waits although it was cancelled, because of a nursery inside it. Gives the
-    /// waker, or puts the task in the queue: the caller sees that a carrier comes for it.
-    pub(crate) fn poke(&mut self, ptr: Ptr) -> Option<Waker> {
-        // SAFETY: the caller found it as the owner of a nested nursery, so it has not left.
-        let header = unsafe { ptr.header() };
-        if !header.state().is_cancelled() {
-            return None;
-        }
-        // SAFETY: as above.
-        let claimed = unsafe { ptr.claim() }?;
-        self.wake(claimed)
-    }
-
-    /// Gives a task that waits another poll: takes its carrier's waker, or, if it has none, puts it
-    /// in the queue.
-    fn wake(&mut self, mut claimed: Claimed) -> Option<Waker> {
-        if !claimed.header().state().is_carried() {
-            self.requeue(claimed);
-            return None;
-        }
-        let waker = self.take_waker(&mut claimed);
-        claimed.unclaim();
-        waker
-    }
-
-    /// Takes the carrier's waker.
-    pub(crate) fn take_waker(&mut self, claimed: &mut Claimed) -> Option<Waker> {
-        // SAFETY: the lock is held.
-        unsafe { claimed.take_waker() }
-    }
-
-    /// Takes the joiner's waker.
-    pub(crate) fn take_joiner(&mut self, claimed: &mut Claimed) -> Option<Waker> {
-        // SAFETY: the lock is held.
-        unsafe { claimed.take_joiner() }
-    }
-
-    /// Keeps the joiner's waker, unless the outcome is there; returns one to drop.
-    pub(crate) fn set_joiner<T, E>(
-        &mut self,
-        handle: &mut Handle<T, E>,
-        waker: Waker,
-    ) -> Result<Option<Waker>, Waker> {
-        if handle.header().state().is_done() {
-            return Err(waker);
-        }
-        // SAFETY: the lock is held.
-        Ok(unsafe { handle.set_joiner(waker) })
-    }
-
-    /// Leaves a carrier's waker for whoever has the claim, and returns one to drop.
-    pub(crate) fn leave_waker(&mut self, carried: &Carried, waker: Waker) -> Option<Waker> {
-        // SAFETY: the lock is held, and the caller found the claim taken.
-        unsafe { carried.leave_waker(waker) }
-    }
-
     fn number(&self, ptr: Ptr) -> u64 {
         // SAFETY: the caller found it in a list or a chain, and the lock is held.
         unsafe { ptr.header() }.number()
@@ -372,6 +340,12 @@ impl Registry {
             Some(_) => doing(handle.header()),
             None => TaskState::Ended,
         }
+    }
+
+    /// The group goes: says that nobody is left in it.
+    pub(super) fn assert_left(&self) {
+        assert!(self.count == 0 && self.nested.is_empty(), "a group goes with members in it");
+        assert!(self.own.is_none(), "a group goes that keeps itself");
     }
 
     /// Tells whether the nursery's own future was dropped.

@@ -3,7 +3,7 @@
 
 use super::Group;
 use super::registry::Registry;
-use crate::panic;
+use crate::guarded::Foreign;
 use crate::reason::{Reason, ReasonKind};
 use crate::slot::NoSlot;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use std::task::Waker;
 #[derive(Default)]
 pub(crate) struct Reserves {
     last: u64,
-    wakers: BTreeMap<u64, Waker>,
+    wakers: BTreeMap<u64, Foreign<Waker>>,
 }
 
 impl Registry {
@@ -26,7 +26,7 @@ impl Registry {
 impl Group {
     /// Says why nobody is taken any more.
     pub(crate) fn refuses(&self) -> Option<Reason> {
-        self.refusal(&self.lock())
+        self.locked(|registry| self.refusal(registry))
     }
 
     /// Says that nobody gets a slot.
@@ -36,42 +36,43 @@ impl Group {
 
     /// Has the waker woken when nobody is taken any more. Says why, if that is so already.
     pub(crate) fn await_end(&self, entry: Option<u64>, waker: &Waker) -> Result<u64, Reason> {
-        let new = waker.clone();
-        let mut registry = self.lock();
-        if let Some(reason) = self.refusal(&registry) {
-            drop(registry);
-            panic::drop_waker(Some(new));
-            return Err(reason);
-        }
-        let reserves = &mut registry.reserves;
-        let entry = entry.unwrap_or_else(|| {
-            reserves.last += 1;
-            reserves.last
+        let new = Foreign::new(waker.clone());
+        let kept = self.locked(|registry| {
+            if let Some(reason) = self.refusal(registry) {
+                return Err((reason, new));
+            }
+            let reserves = &mut registry.reserves;
+            let entry = entry.unwrap_or_else(|| {
+                reserves.last += 1;
+                reserves.last
+            });
+            let old = reserves.wakers.insert(entry, new);
+            // The task that the nursery is nested in is to lend its slot.
+            let first = self.lends && old.is_none() && reserves.wakers.len() == 1;
+            let run = if first { registry.run_waker.take() } else { None };
+            Ok((entry, old, run))
         });
-        let old = reserves.wakers.insert(entry, new);
-        // The task that the nursery is nested in is to lend its slot.
-        let first = self.lends && old.is_none() && registry.reserves.wakers.len() == 1;
-        let run = if first { registry.run_waker.take() } else { None };
-        drop(registry);
-        panic::drop_waker(old);
-        if let Some(run) = run {
-            panic::wake(run);
+        match kept {
+            Ok((entry, old, run)) => {
+                drop(old);
+                run.into_iter().for_each(Foreign::wake);
+                Ok(entry)
+            }
+            Err((reason, _new)) => Err(reason),
         }
-        Ok(entry)
     }
 
     /// It waits no longer.
     pub(crate) fn forget_reserve(&self, entry: u64) {
-        let old = self.lock().reserves.wakers.remove(&entry);
-        panic::drop_waker(old);
+        drop(self.locked(|registry| registry.reserves.wakers.remove(&entry)));
     }
 
     /// Nobody is taken any more: wakes those who wait to be.
     pub(super) fn wake_reserves(&self) {
-        if self.config.limiter.is_none() {
+        if !self.bounded {
             return;
         }
-        let wakers = std::mem::take(&mut self.lock().reserves.wakers);
-        wakers.into_values().for_each(panic::wake);
+        let wakers = self.locked(|registry| std::mem::take(&mut registry.reserves.wakers));
+        wakers.into_values().for_each(Foreign::wake);
     }
 }

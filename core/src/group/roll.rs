@@ -13,11 +13,11 @@ use super::Group;
 use super::registry::{Phase, Registry};
 use super::report::Who;
 use super::shelter::BODY;
+use crate::guarded::{Foreign, Guarded};
 use crate::id::{NurseryId, TaskId};
-use crate::panic;
 use crate::reason::Level;
 use crate::record::Header;
-use crate::sync::{Arc, AtomicU8, Mutex, Ordering};
+use crate::sync::{Arc, AtomicU8, Ordering};
 use crate::tree::Tree;
 use std::mem;
 use std::task::Waker;
@@ -29,12 +29,12 @@ pub(crate) struct Roll {
     /// The step that is being taken. Who is in a nursery with a shield around it is not told of it,
     /// and leaves at it all the same.
     step: AtomicU8,
-    state: Mutex<State>,
+    state: Guarded<State>,
 }
 
 struct State {
     left: Vec<Left>,
-    waker: Option<Waker>,
+    waker: Option<Foreign<Waker>>,
 }
 
 /// Somebody who has left late.
@@ -47,7 +47,7 @@ pub(crate) struct Left {
 impl Roll {
     pub(crate) fn new(root: NurseryId) -> Arc<Roll> {
         let state = State { left: Vec::new(), waker: None };
-        Arc::new(Roll { root, step: AtomicU8::new(0), state: Mutex::new(state) })
+        Arc::new(Roll { root, step: AtomicU8::new(0), state: Guarded::new(state) })
     }
 
     pub(crate) fn step(&self, step: Level) {
@@ -57,26 +57,25 @@ impl Roll {
 
     /// Has this waker woken when somebody leaves.
     pub(crate) fn wake_by(&self, waker: &Waker) {
-        let waker = waker.clone();
-        let old = self.state.lock().waker.replace(waker);
-        panic::drop_waker(old);
+        let waker = Foreign::new(waker.clone());
+        drop(self.state.locked(|state| state.waker.replace(waker)));
     }
 
     /// Returns who has left since.
     pub(crate) fn take_left(&self) -> Vec<Left> {
-        mem::take(&mut self.state.lock().left)
+        self.state.locked(|state| mem::take(&mut state.left))
     }
 }
 
 impl Registry {
     /// Returns how to tell whoever called the roll.
-    pub(super) fn roll_wakers(&mut self) -> Vec<Waker> {
+    pub(super) fn roll_wakers(&mut self) -> Vec<Foreign<Waker>> {
         self.struck = false;
-        self.rolls.iter().filter_map(|roll| roll.state.lock().waker.take()).collect()
+        self.rolls.iter().filter_map(|roll| roll.state.locked(|state| state.waker.take())).collect()
     }
 
     /// Keeps the waker of somebody who waits for the group to be home; returns one to drop.
-    pub(super) fn keep_home_waker(&mut self, waker: Waker) -> Option<Waker> {
+    pub(super) fn keep_home_waker(&mut self, waker: Foreign<Waker>) -> Option<Foreign<Waker>> {
         if self.home_wakers.iter().any(|old| old.will_wake(&waker)) {
             return Some(waker);
         }
@@ -87,8 +86,8 @@ impl Registry {
 
 impl Group {
     /// Hangs a roll in the whole tree.
-    pub(crate) fn call_roll(self: &Arc<Self>, roll: &Arc<Roll>) {
-        Tree::visit(self, |_, registry| {
+    pub(crate) fn call_roll(&self, roll: &Arc<Roll>) {
+        Tree::visit(&self.weak(), |_, registry| {
             // One that was opened meanwhile has it.
             if !registry.rolls.iter().any(|other| Arc::ptr_eq(other, roll)) {
                 registry.rolls.push(roll.clone());
@@ -97,8 +96,8 @@ impl Group {
     }
 
     /// Takes it down.
-    pub(crate) fn end_roll(self: &Arc<Self>, roll: &Arc<Roll>) {
-        Tree::visit(self, |_, registry| {
+    pub(crate) fn end_roll(&self, roll: &Arc<Roll>) {
+        Tree::visit(&self.weak(), |_, registry| {
             registry.rolls.retain(|other| !Arc::ptr_eq(other, roll));
         });
     }
@@ -124,7 +123,7 @@ impl Group {
             if counts && level >= Level::Cancelled {
                 let id = header.map_or(self.body_id(), |header| self.task_id(header));
                 let who = header.map_or_else(|| self.body(), |header| self.who(header));
-                roll.state.lock().left.push(Left { id, who, level });
+                roll.state.locked(|state| state.left.push(Left { id, who, level }));
                 registry.struck = true;
             }
         }
@@ -137,23 +136,23 @@ impl Group {
 
     /// Tells whether the body is there.
     pub(crate) fn has_body(&self) -> bool {
-        self.lock().phase == Phase::Body
+        self.locked(|registry| registry.phase == Phase::Body)
     }
 
     /// Tells whether anybody is left: in it, or, unless it is the body that asks, its body. The
     /// waker is woken when that has changed, and when the nursery is raised.
     pub(crate) fn is_left(&self, body_asks: bool, waker: &Waker) -> bool {
         // Cloned with no lock held.
-        let waker = waker.clone();
-        let mut registry = self.lock();
-        let left = match registry.phase {
-            Phase::Closed => false,
-            _ if body_asks => !registry.is_vacant(),
-            _ => true,
-        };
-        let old = if left { registry.keep_home_waker(waker) } else { Some(waker) };
-        drop(registry);
-        panic::drop_waker(old);
+        let waker = Foreign::new(waker.clone());
+        let (left, old) = self.locked(|registry| {
+            let left = match registry.phase {
+                Phase::Closed => false,
+                _ if body_asks => !registry.is_vacant(),
+                _ => true,
+            };
+            (left, if left { registry.keep_home_waker(waker) } else { Some(waker) })
+        });
+        drop(old);
         left
     }
 }

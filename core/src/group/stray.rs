@@ -1,21 +1,25 @@
-//! The tasks that nobody is left to own: what a dropped root nursery had running.
+//! The groups that no ancestor is left to own: what a dropped root nursery had running.
 //!
-//! They end with the poll that they are in. Until then they are counted, and can be listed.
+//! Its tasks end with the poll that they are in. Until then they are counted, and can be listed. The
+//! list keeps nothing: a group keeps itself while it is occupied.
 
 use super::Group;
-use crate::sync::{Arc, GlobalMutex, Weak};
+use crate::counted::Weak;
+use crate::sync::GlobalMutex;
 use crate::tree::Tree;
+use slab::Slab;
 
-static STRAYS: GlobalMutex<Vec<Weak<Group>>> = GlobalMutex::new(Vec::new());
+static STRAYS: GlobalMutex<Slab<Weak<Group>>> = GlobalMutex::new(Slab::new());
 
-pub(super) fn add(group: &Group) {
-    if let Some(group) = group.arc() {
-        STRAYS.lock().push(Arc::downgrade(&group));
-    }
+/// Lists a group. Returns its place in the list.
+pub(super) fn add(group: Weak<Group>) -> usize {
+    STRAYS.lock().insert(group)
 }
 
-pub(super) fn remove(group: &Arc<Group>) {
-    STRAYS.lock().retain(|stray| stray.strong_count() > 0 && stray.as_ptr() != Arc::as_ptr(group));
+/// Takes a group off the list, by its place.
+pub(super) fn remove(place: usize) {
+    let group = STRAYS.lock().try_remove(place);
+    drop(group);
 }
 
 /// Returns the nurseries whose root future was dropped while tasks of theirs were being polled, and
@@ -31,7 +35,7 @@ pub(super) fn remove(group: &Arc<Group>) {
 /// assert!(allhome::strays().is_empty());
 /// ```
 pub fn strays() -> Vec<Tree> {
-    let groups: Vec<_> = STRAYS.lock().iter().filter_map(Weak::upgrade).collect();
+    let groups: Vec<_> = STRAYS.lock().iter().map(|(_, group)| group.clone()).collect();
     let trees = groups.iter().map(Tree::of).filter(|tree| tree.tasks() > 0);
     trees.collect()
 }

@@ -8,12 +8,13 @@
 //! Members are handled in batches: what to do is found out under the lock, and done without it.
 
 use super::Group;
-use super::registry::{Phase, Registry, Told};
+use super::registry::{GraceEnd, Pass, Phase, Registry, Told};
+use crate::counted::Weak;
+use crate::guarded::Foreign;
 use crate::outcome::{Ending, Outcome};
-use crate::panic;
-use crate::reason::{Level, Reason};
-use crate::record::{Claimed, Handle};
-use crate::sync::{Arc, Ordering};
+use crate::reason::{Level, Reason, ReasonKind};
+use crate::record::{Claimed, Dead, Ended, Handle};
+use crate::sync::Ordering;
 use std::mem;
 use std::task::Waker;
 
@@ -22,9 +23,19 @@ const BATCH: usize = 64;
 
 /// A group that was raised.
 struct Raised {
-    group: Arc<Group>,
+    group: Weak<Group>,
     /// Of its future, and of those who wait for it to be home.
-    wakers: Vec<Waker>,
+    wakers: Vec<Foreign<Waker>>,
+}
+
+/// What one hold of the lock leaves to do.
+#[must_use]
+#[derive(Default)]
+struct Batch {
+    doomed: Vec<(Claimed, Ending)>,
+    wakers: Vec<Foreign<Waker>>,
+    dead: Vec<Option<Dead>>,
+    more: bool,
 }
 
 impl Group {
@@ -40,9 +51,8 @@ impl Group {
     }
 
     fn raise_from(&self, level: Level, reason: &Reason, mut raised: bool) {
-        let Some(root) = self.arc() else { return };
         let mut tree = Vec::new();
-        let mut found = vec![root];
+        let mut found = vec![self.weak()];
         while let Some(group) = found.pop() {
             // First, so that every last poll finds it cancelled.
             let first = group.raise_token(level, reason, mem::take(&mut raised));
@@ -53,7 +63,7 @@ impl Group {
         }
         for Raised { group, wakers } in tree.into_iter().rev() {
             group.sweep(level, reason);
-            wakers.into_iter().for_each(panic::wake);
+            wakers.into_iter().for_each(Foreign::wake);
             group.wake_reserves();
         }
     }
@@ -65,80 +75,90 @@ impl Group {
         level: Level,
         first: &Reason,
         reason: &Reason,
-        found: &mut Vec<Arc<Group>>,
-    ) -> Option<Vec<Waker>> {
+        found: &mut Vec<Weak<Group>>,
+    ) -> Option<Vec<Foreign<Waker>>> {
         let ends = self.ends();
-        let mut registry = self.lock();
-        if registry.phase == Phase::Closed {
-            return None;
-        }
-        if self.level() >= level {
-            // A body that was left out of the first cancel is not left out of the second.
-            let cut = level >= Level::Cancelled && self.cut_body(&registry, reason);
-            return cut.then(|| registry.run_waker.take().into_iter().collect());
-        }
-        self.cut_body(&registry, reason);
-        registry.reason.get_or_insert_with(|| first.clone());
-        // Release: pairs with `level`.
-        self.level.store(level as u8, Ordering::Release);
-        if level == Level::Aborted {
-            registry.untell();
-        }
-        if level == Level::Cancelled {
-            self.begin_grace(&mut registry.clock, &ends, None);
-        }
-        self.begin_patience(&mut registry.clock, &ends);
-        registry.each_nested(|group, _| {
-            if !group.shielded {
-                found.push(group.clone());
+        self.locked(|registry| {
+            if registry.phase == Phase::Closed {
+                return None;
             }
-        });
-        let mut wakers = mem::take(&mut registry.home_wakers);
-        wakers.extend(registry.run_waker.take());
-        Some(wakers)
+            if self.level() >= level {
+                // A body that was left out of the first cancel is not left out of the second.
+                let cut = level >= Level::Cancelled && self.cut_body(registry, reason);
+                return cut.then(|| registry.run_waker.take().into_iter().collect());
+            }
+            self.cut_body(registry, reason);
+            registry.reason.get_or_insert_with(|| first.clone());
+            // Release: pairs with `level`.
+            self.level.store(level as u8, Ordering::Release);
+            if level == Level::Aborted {
+                registry.untell();
+            }
+            if level == Level::Cancelled {
+                self.begin_grace(&mut registry.clock, &ends);
+            }
+            self.begin_patience(&mut registry.clock, &ends);
+            registry.each_nested(|group, _| {
+                if !group.shielded {
+                    found.push(group.clone());
+                }
+            });
+            let mut wakers = mem::take(&mut registry.home_wakers);
+            wakers.extend(registry.run_waker.take());
+            Some(wakers)
+        })
     }
 
     /// Tells, or destroys, the members of a group that was raised.
     fn sweep(&self, level: Level, reason: &Reason) {
-        let mut doomed: Vec<(Claimed, Ending)> = Vec::new();
-        let mut wakers: Vec<Waker> = Vec::new();
-        let mut more = true;
-        while more {
-            let mut registry = self.lock();
-            if self.level() > level {
-                // Somebody has raised it further, and sweeps what is left here: to move members
-                // on would hide them from him.
+        let mut pass = Pass::default();
+        loop {
+            let batch = self.locked_then_launch(|registry| {
+                // Another sweep, which has raised it further, does what is left here: to move members
+                // on would hide them from it.
+                (self.level() == level)
+                    .then(|| self.sweep_batch(registry, level, reason, &mut pass))
+            });
+            let Some(batch) = batch else { return };
+            if !batch.doomed.is_empty() {
+                self.destroy(batch.doomed.into_iter());
+            }
+            batch.wakers.into_iter().for_each(Foreign::wake);
+            drop(batch.dead);
+            if !batch.more {
                 return;
             }
-            registry.queue_woken(&self.woken);
-            for _ in 0..BATCH {
-                match registry.sweep_next(level == Level::Aborted) {
-                    Some(Told::Doomed(claimed)) => {
-                        let first = registry.reason_of(&claimed);
-                        let reason = first.unwrap_or_else(|| reason.clone());
-                        doomed.push((claimed, Ending::Cancelled(reason)));
-                    }
-                    Some(Told::Wake(waker)) => wakers.push(waker),
-                    Some(Told::Busy) => {}
-                    None => {
-                        more = false;
-                        break;
-                    }
+        }
+    }
+
+    /// The part of [`sweep`](Group::sweep) that is done in one hold of the lock.
+    fn sweep_batch(
+        &self,
+        registry: &mut Registry,
+        level: Level,
+        reason: &Reason,
+        pass: &mut Pass,
+    ) -> Batch {
+        let mut batch = Batch { more: true, ..Batch::default() };
+        registry.queue_woken(&self.woken);
+        for _ in 0..BATCH {
+            match registry.sweep_next(level == Level::Aborted, pass) {
+                Some(Told::Doomed(claimed)) => {
+                    let first = registry.reason_of(&claimed);
+                    let reason = first.unwrap_or_else(|| reason.clone());
+                    batch.doomed.push((claimed, Ending::Cancelled(reason)));
                 }
-            }
-            if !more {
-                for waiting in registry.jobs.take_waiting() {
-                    registry.drop_bound(waiting);
+                Some(Told::Wake(waker)) => batch.wakers.push(waker),
+                Some(Told::Busy) => {}
+                None => {
+                    batch.more = false;
+                    let waiting = registry.jobs.take_waiting();
+                    batch.dead.extend(waiting.into_iter().map(|job| registry.drop_bound(job)));
+                    break;
                 }
-            }
-            self.launch_wanted(registry);
-            if !doomed.is_empty() {
-                self.destroy(doomed.drain(..));
-            }
-            for waker in wakers.drain(..) {
-                panic::wake(waker);
             }
         }
+        batch
     }
 
     /// Cancels one child, and the nurseries inside it. Returns false if it had ended.
@@ -154,12 +174,12 @@ impl Group {
 
     fn raise_child<T, E>(&self, handle: &Handle<T, E>, level: Level, reason: &Reason) -> bool {
         let number = handle.header().number();
-        let (first, token, nested) = {
-            let mut registry = self.lock();
-            let Some(first) = registry.keep_reason(handle, reason) else { return false };
+        let found = self.locked(|registry| {
+            let first = registry.keep_reason(handle, reason)?;
             // One that is opened from now on has that reason from its start.
-            (first, registry.tokens.task(number), registry.nested_of(handle))
-        };
+            Some((first, registry.tokens.task(number), registry.nested_of(handle)))
+        });
+        let Some((first, token, nested)) = found else { return false };
         // First, so that the last poll finds it cancelled.
         if let Some(token) = token {
             token.raise(level, first);
@@ -170,30 +190,28 @@ impl Group {
             group.raise_tree(level, reason);
         }
         let ends = self.ends();
-        let (told, waker) = {
-            let mut registry = self.lock();
-            let Some(told) = registry.tell_one(handle, level) else { return true };
-            let mut waker = None;
-            if level == Level::Cancelled && self.grace().is_some() {
-                self.begin_grace(&mut registry.clock, &ends, Some(number));
-                waker = registry.run_waker.take();
-            }
-            (told, waker)
-        };
+        let told = self.locked(|registry| {
+            let told = registry.tell_one(handle, level)?;
+            let grace = ends.grace.filter(|_| level == Level::Cancelled);
+            let waker = grace.and_then(|end| {
+                registry.begin_grace_of(handle, end);
+                self.timed.store(true, Ordering::Relaxed);
+                registry.run_waker.take()
+            });
+            Some((told, waker))
+        });
+        let Some((told, waker)) = told else { return true };
         self.see_to(told, reason);
-        if let Some(waker) = waker {
-            panic::wake(waker);
-        }
+        waker.into_iter().for_each(Foreign::wake);
         true
     }
 
-    /// Aborts a task, by its number, for the reason that it was cancelled for.
-    pub(super) fn abort_number(&self, number: u64) {
-        let mut registry = self.lock();
-        let Some(told) = registry.abort_number(number) else { return };
-        let (reason, token) = (registry.reason_of_number(number), registry.tokens.task(number));
-        drop(registry);
-        let Some(reason) = reason else { return };
+    /// The grace of one task is over: it is aborted, for the reason that it was cancelled for.
+    pub(super) fn end_grace(&self, end: GraceEnd) {
+        let GraceEnd { told, reason, token } = end;
+        let reason = reason.unwrap_or_else(|| {
+            Reason::of(ReasonKind::Aborted, String::new(), None, self.config.place)
+        });
         if let Some(token) = token {
             token.raise(Level::Aborted, reason.clone());
         }
@@ -203,18 +221,19 @@ impl Group {
     fn see_to(&self, told: Told, reason: &Reason) {
         match told {
             Told::Doomed(claimed) => self.destroy_for(claimed, reason),
-            Told::Wake(waker) => panic::wake(waker),
-            Told::Busy => self.launch_wanted(self.lock()),
+            Told::Wake(waker) => waker.wake(),
+            Told::Busy => self.locked_then_launch(|_| ()),
         }
     }
 
     /// A nursery's time is over, and its body is to go on.
     pub(super) fn stay_open(&self, reason: &Reason) {
-        let mut registry = self.lock();
-        if !self.is_cancelled() {
-            registry.clock.keep_body_from(reason);
-            self.body_stays.store(true, Ordering::Relaxed);
-        }
+        self.locked(|registry| {
+            if !self.is_cancelled() {
+                registry.clock.keep_body_from(reason);
+                self.body_stays.store(true, Ordering::Relaxed);
+            }
+        });
     }
 
     /// Ends that, unless this is the cancel that it is for. The caller holds the lock.
@@ -239,7 +258,8 @@ impl Group {
 
     /// Destroys a child for the reason that it was given first.
     fn destroy_for(&self, claimed: Claimed, reason: &Reason) {
-        let first = self.lock().reason_of(&claimed).unwrap_or_else(|| reason.clone());
+        let first = self.locked(|registry| registry.reason_of(&claimed));
+        let first = first.unwrap_or_else(|| reason.clone());
         self.destroy(std::iter::once((claimed, Ending::Cancelled(first))));
     }
 
@@ -250,7 +270,7 @@ impl Group {
         E: Send + Sync + 'static,
     {
         let who = self.who(handle.header());
-        let ended = crate::record::Ended { ending: outcome.ending(), second: None };
-        self.lock().report.note(ended, || who);
+        let ended = Foreign::new(Ended { ending: outcome.ending(), second: None });
+        drop(self.locked(|registry| registry.report.note(ended, || who)));
     }
 }

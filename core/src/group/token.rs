@@ -9,23 +9,30 @@ use super::registry::{Phase, Registry};
 use super::shelter::BODY;
 use crate::cancel::{CancelToken, Listener, Registration, Rest};
 use crate::context::TaskFrame;
+use crate::counted::Weak;
+use crate::guarded::Foreign;
 use crate::reason::{Level, Reason};
 use crate::record::Header;
-use crate::sync::{Arc, Ordering, Weak, thread_local};
+use crate::sync::{self, Arc, Ordering, thread_local};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ptr;
 
 #[derive(Default)]
 pub(crate) struct Tokens {
-    own: Option<CancelToken>,
+    own: Option<Foreign<CancelToken>>,
     /// By the tasks' numbers; the body's, if it has one of its own, by 0.
-    tasks: BTreeMap<u64, CancelToken>,
+    tasks: BTreeMap<u64, Foreign<CancelToken>>,
     /// What cancels the nursery with a scope that it was opened in.
-    link: Option<Registration>,
+    link: Option<Foreign<Registration>>,
+    /// How the nursery hears of its own token, which has a weak reference to this.
+    ear: Option<Arc<Ear>>,
     /// Somebody raises the token to this, and the nursery right after.
     rising: Option<(Level, Reason)>,
 }
+
+/// Hears of the nursery's token for it.
+struct Ear(Weak<Group>);
 
 impl Tokens {
     /// Notes that somebody is going to raise the nursery; returns the reason, which is the first.
@@ -41,25 +48,28 @@ impl Tokens {
 
     /// Returns the level of the nursery's, which rises first if it is raised from outside.
     pub(super) fn level(&self) -> Level {
-        self.own.as_ref().map_or(Level::Running, CancelToken::level)
+        self.own.as_ref().map_or(Level::Running, |own| own.level())
     }
 
     pub(super) fn own(&self) -> Option<CancelToken> {
-        self.own.clone()
+        self.own.as_ref().map(|own| CancelToken::clone(own))
     }
 
     pub(super) fn task(&self, number: u64) -> Option<CancelToken> {
-        self.tasks.get(&number).cloned()
+        self.tasks.get(&number).map(|token| CancelToken::clone(token))
     }
 
-    /// Takes a task's token: it leaves. Dropped with no lock held.
-    pub(super) fn take_task(&mut self, number: u64) -> Option<CancelToken> {
+    /// Takes a task's token: it leaves.
+    #[inline]
+    pub(super) fn take_task(&mut self, number: u64) -> Option<Foreign<CancelToken>> {
         if self.tasks.is_empty() { None } else { self.tasks.remove(&number) }
     }
 
-    /// Takes what leads to others: the nursery is closed. Dropped with no lock held.
-    pub(super) fn take_link(&mut self) -> Option<Registration> {
-        self.link.take()
+    /// Takes what leads to others: the nursery has closed, and a callback on a token of its own may
+    /// have a handle of it. How far it was raised stays.
+    pub(super) fn take(&mut self) -> Tokens {
+        let rising = self.rising.clone();
+        std::mem::replace(self, Tokens { rising, ..Tokens::default() })
     }
 }
 
@@ -70,8 +80,15 @@ thread_local! {
         const { Cell::new((ptr::null(), Level::Running)) };
 }
 
-impl Listener for Group {
+impl Listener for Ear {
     fn raised(&self, level: Level, reason: &Reason) -> Option<Rest> {
+        self.0.token_raised(level, reason)
+    }
+}
+
+impl Group {
+    /// Its own token was raised.
+    fn token_raised(&self, level: Level, reason: &Reason) -> Option<Rest> {
         match level {
             Level::Running => None,
             Level::Draining => {
@@ -79,37 +96,47 @@ impl Listener for Group {
                 None
             }
             Level::Cancelled | Level::Aborted => {
-                let mut registry = self.lock();
-                if registry.phase == Phase::Closed {
+                let closed = self.locked(|registry| {
+                    let closed = registry.phase == Phase::Closed;
+                    if !closed {
+                        self.rise(registry, level, reason);
+                    }
+                    closed
+                });
+                if closed || RAISING.with(Cell::get) == (ptr::from_ref(self), level) {
+                    // What raises the nursery has raised the token, and goes on to raise that.
                     return None;
                 }
-                self.rise(&mut registry, level, reason);
-                drop(registry);
-                if RAISING.with(Cell::get) == (ptr::from_ref(self), level) {
-                    // Whoever raises the nursery has raised the token, and goes on to raise that.
-                    return None;
-                }
-                let (group, reason) = (self.arc()?, reason.clone());
+                let (group, reason) = (self.weak(), reason.clone());
                 Some(Box::new(move || group.raise_after_token(level, &reason)))
             }
         }
     }
-}
 
-impl Group {
-    fn listener(&self) -> Weak<dyn Listener> {
-        self.weak()
+    fn listener(&self, registry: &mut Registry) -> sync::Weak<dyn Listener> {
+        let ear = registry.tokens.ear.get_or_insert_with(|| Arc::new(Ear(self.weak())));
+        let ear: Arc<dyn Listener> = ear.clone();
+        Arc::downgrade(&ear)
     }
 
     /// Returns the nursery's token.
     pub(crate) fn token(&self) -> CancelToken {
-        self.own_token(&mut self.lock())
+        self.locked(|registry| self.own_token(registry))
     }
 
     fn own_token(&self, registry: &mut Registry) -> CancelToken {
+        if let Some(own) = registry.tokens.own() {
+            return own;
+        }
         let reason = self.risen_reason(registry);
-        let make = || CancelToken::born(self.risen(), reason, self.listener());
-        registry.tokens.own.get_or_insert_with(make).clone()
+        if registry.phase == Phase::Closed {
+            // Not kept: see `Tokens::take`.
+            let none: sync::Weak<Ear> = sync::Weak::new();
+            return CancelToken::born(self.risen(), reason, none);
+        }
+        let own = CancelToken::born(self.risen(), reason, self.listener(registry));
+        registry.tokens.own = Some(Foreign::new(own.clone()));
+        own
     }
 
     /// From now on the nursery says that it is raised, and admits nobody.
@@ -128,7 +155,7 @@ impl Group {
 
     /// As [`risen`](Group::risen), with what its token came to and it did not follow yet.
     pub(crate) fn heard(&self) -> Level {
-        self.risen().max(self.lock().tokens.level())
+        self.risen().max(self.locked(|registry| registry.tokens.level()))
     }
 
     /// Says that it is raised if its token is, whose cancel is still on its way here: whoever heard
@@ -137,14 +164,15 @@ impl Group {
         if self.risen() >= Level::Cancelled {
             return;
         }
-        let mut registry = self.lock();
-        let level = registry.tokens.level();
-        if level < Level::Cancelled || registry.phase == Phase::Closed {
-            return;
-        }
-        if let Some(reason) = registry.tokens.own.as_ref().and_then(CancelToken::reason) {
-            self.rise(&mut registry, level, &reason);
-        }
+        self.locked(|registry| {
+            let level = registry.tokens.level();
+            if level < Level::Cancelled || registry.phase == Phase::Closed {
+                return;
+            }
+            if let Some(reason) = registry.tokens.own.as_ref().and_then(|own| own.reason()) {
+                self.rise(registry, level, &reason);
+            }
+        });
     }
 
     /// Returns why.
@@ -165,19 +193,15 @@ impl Group {
         reason: &Reason,
         raised: bool,
     ) -> Option<Reason> {
-        let body;
-        let (first, token) = {
-            let mut registry = self.lock();
+        let raised_now = self.locked(|registry| {
             if registry.phase == Phase::Closed {
-                return Some(reason.clone());
+                return None;
             }
-            body = if registry.clock.keeps_body_from(reason) {
-                None
-            } else {
-                registry.tokens.task(BODY)
-            };
-            (self.rise(&mut registry, level, reason), registry.tokens.own())
-        };
+            let stays = registry.clock.keeps_body_from(reason);
+            let body = if stays { None } else { registry.tokens.task(BODY) };
+            Some((body, self.rise(registry, level, reason), registry.tokens.own()))
+        });
+        let Some((body, first, token)) = raised_now else { return Some(reason.clone()) };
         if let Some(body) = body {
             body.raise(level, first.clone());
         }
@@ -198,17 +222,18 @@ impl Group {
     }
 
     fn task_token(&self, number: u64) -> CancelToken {
-        let mut registry = self.lock();
-        if let Some(token) = registry.tokens.task(number) {
-            return token;
-        }
-        let token = self.own_token(&mut registry).child();
-        if let Some(reason) = registry.own_reasons.get(&number) {
-            // Nobody waits for it yet: the lock may be held.
-            token.cancel_with(reason.clone());
-        }
-        registry.tokens.tasks.insert(number, token.clone());
-        token
+        self.locked(|registry| {
+            if let Some(token) = registry.tokens.task(number) {
+                return token;
+            }
+            let token = self.own_token(registry).child();
+            if let Some(reason) = registry.own_reasons.get(&number) {
+                // Nothing waits for it yet: the lock may be held.
+                token.cancel_with(reason.clone());
+            }
+            registry.tokens.tasks.insert(number, Foreign::new(token.clone()));
+            token
+        })
     }
 
     /// Returns the body's token: the nursery's, unless there is a cancel that leaves the body out.
@@ -216,27 +241,28 @@ impl Group {
         if !self.config.partial {
             return self.token();
         }
-        let mut registry = self.lock();
-        if let Some(token) = registry.tokens.task(BODY) {
-            return token;
-        }
-        let token = CancelToken::new();
-        if let Some(reason) = self.risen_reason(&registry).filter(|_| self.is_body_risen()) {
-            // As in `task_token`.
-            token.cancel_with(reason);
-        }
-        registry.tokens.tasks.insert(BODY, token.clone());
-        token
+        self.locked(|registry| {
+            if let Some(token) = registry.tokens.task(BODY) {
+                return token;
+            }
+            let token = CancelToken::new();
+            if let Some(reason) = self.risen_reason(registry).filter(|_| self.is_body_risen()) {
+                // As in `task_token`.
+                token.cancel_with(reason);
+            }
+            registry.tokens.tasks.insert(BODY, Foreign::new(token.clone()));
+            token
+        })
     }
 
     /// Hangs the nursery on another token: it is a child of that from now on.
     pub(crate) fn hang_on(&self, token: &CancelToken) {
-        let own = token.child_with(self.listener());
-        let first = {
-            let mut registry = self.lock();
-            registry.tokens.own = Some(own.clone());
+        let listener = self.locked(|registry| self.listener(registry));
+        let own = token.child_with(listener);
+        let first = self.locked(|registry| {
+            registry.tokens.own = Some(Foreign::new(own.clone()));
             registry.reason.clone()
-        };
+        });
         if let Some(reason) = first {
             // What it was opened in is cancelled.
             own.raise(self.level(), reason);
@@ -246,7 +272,7 @@ impl Group {
             Level::Running => {}
             level => {
                 let reason = own.reason().unwrap_or_else(|| Reason::new("drained"));
-                if let Some(rest) = self.raised(level, &reason) {
+                if let Some(rest) = self.token_raised(level, &reason) {
                     rest();
                 }
             }
@@ -256,16 +282,8 @@ impl Group {
     /// Has the nursery cancelled with the token of a scope.
     pub(crate) fn link_to(&self, token: &CancelToken) {
         let weak = self.weak();
-        let link = token.on_cancel(move |reason| {
-            if let Some(group) = weak.upgrade() {
-                group.raise_tree(Level::Cancelled, reason);
-            }
-        });
-        self.lock().tokens.link = Some(link);
-    }
-
-    fn weak(&self) -> Weak<Group> {
-        self.me.clone()
+        let link = token.on_cancel(move |reason| weak.raise_tree(Level::Cancelled, reason));
+        self.locked(|registry| registry.tokens.link = Some(Foreign::new(link)));
     }
 }
 
@@ -281,17 +299,17 @@ impl TaskFrame<'_> {
         if !self.is_cancelled() {
             return None;
         }
-        let registry = self.group.lock();
-        let own = self.header().and_then(|header| registry.reason_of_number(header.number()));
-        own.or_else(|| self.group.risen_reason(&registry))
+        self.group.locked(|registry| {
+            let own = self.header().and_then(|header| registry.reason_of_number(header.number()));
+            own.or_else(|| self.group.risen_reason(registry))
+        })
     }
 
     /// Returns the token of the task, or, in a body, of the nursery.
-    pub(crate) fn token(&self) -> Option<CancelToken> {
-        let group: Arc<Group> = self.group.arc()?;
-        Some(match self.header().map(Header::number) {
-            Some(number) => group.task_token(number),
-            None => group.body_token(),
-        })
+    pub(crate) fn token(&self) -> CancelToken {
+        match self.header().map(Header::number) {
+            Some(number) => self.group.task_token(number),
+            None => self.group.body_token(),
+        }
     }
 }

@@ -2,25 +2,28 @@
 
 use super::Group;
 use super::registry::{Owner, Phase, Registry};
-use crate::panic;
+use crate::counted::Strong;
+use crate::guarded::Foreign;
 use crate::sync::Ordering;
 use std::task::Waker;
 
-/// What is left to do, with no lock held, when a group has become vacant, or when somebody asked who
+/// What is left to do, with no lock held, when a group has become vacant, or when it is asked who
 /// leaves. It is made for that alone: most who leave are not the last.
 #[must_use]
 #[derive(Default)]
 pub(super) struct Vacated {
-    pub(super) wake: Option<Waker>,
-    pub(super) parked: Option<Waker>,
-    pub(super) home: Vec<Waker>,
+    /// What the group had of itself (invariant 2), if nothing else keeps it.
+    pub(super) own: Option<Strong<Group>>,
+    pub(super) wake: Option<Foreign<Waker>>,
+    pub(super) parked: Option<Foreign<Waker>>,
+    pub(super) home: Vec<Foreign<Waker>>,
     pub(super) finale: bool,
     pub(super) close: bool,
     pub(super) poke: bool,
 }
 
 impl Group {
-    /// Says what follows when somebody has left. The caller holds the lock.
+    /// Says what follows when a member or a nested nursery has left. The caller holds the lock.
     #[inline]
     pub(super) fn vacated(&self, registry: &mut Registry) -> Option<Vacated> {
         if registry.is_vacant() || registry.is_stuck() {
@@ -46,21 +49,27 @@ impl Group {
             return Some(vacated);
         }
         self.occupied.store(false, Ordering::Relaxed);
+        let own = registry.own.take();
         vacated.home.append(&mut registry.home_wakers);
         let cancelled = self.is_cancelled();
         match registry.phase {
-            // The body may spawn more: waking it once a child would be for nothing.
-            Phase::Body if !cancelled => {}
             Phase::Body | Phase::Joining => {
-                vacated.wake = registry.run_waker.take();
-                vacated.poke = cancelled;
+                // At once, and not after the lock, when the nursery's future may be ready, and nothing
+                // is to be left: that has a reference of its own (invariant 3).
+                own.into_iter().for_each(Strong::release_shared);
+                // A body may spawn more: waking it once a child would be for nothing.
+                if cancelled || registry.phase == Phase::Joining {
+                    vacated.wake = registry.run_waker.take();
+                    vacated.poke = cancelled;
+                }
             }
             Phase::Dropped => {
                 registry.phase = Phase::Closed;
+                vacated.own = own;
                 vacated.parked = registry.unpark();
                 vacated.close = true;
             }
-            Phase::Closed => {}
+            Phase::Closed => vacated.own = own,
         }
         Some(vacated)
     }
@@ -74,8 +83,10 @@ impl Group {
     }
 
     fn follow_up(&self, vacated: Vacated) {
+        // Before anything else hears of it: nothing of the user's is left then.
+        drop(vacated.own);
         for waker in vacated.wake.into_iter().chain(vacated.parked).chain(vacated.home) {
-            panic::wake(waker);
+            waker.wake();
         }
         if vacated.finale {
             self.start_finale();
@@ -88,42 +99,36 @@ impl Group {
         }
     }
 
-    /// Tells whether somebody is in it. Then the waker is woken when that has changed.
+    /// Tells whether it is occupied. Then the waker is woken when that has changed.
     pub(crate) fn is_out(&self, waker: Option<&Waker>) -> bool {
         // Cloned with no lock held.
-        let waker = waker.cloned();
-        let mut registry = self.lock();
-        let out = self.occupied.load(Ordering::Relaxed) && registry.phase != Phase::Closed;
-        let old = match waker {
-            Some(waker) if out => registry.keep_home_waker(waker),
-            waker => waker,
-        };
-        drop(registry);
-        panic::drop_waker(old);
+        let waker = waker.cloned().map(Foreign::new);
+        let (out, old) = self.locked(|registry| {
+            let out = self.occupied.load(Ordering::Relaxed) && registry.phase != Phase::Closed;
+            let old = match waker {
+                Some(waker) if out => registry.keep_home_waker(waker),
+                waker => waker,
+            };
+            (out, old)
+        });
+        drop(old);
         out
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.lock().phase == Phase::Closed
+        self.locked(|registry| registry.phase == Phase::Closed)
     }
 
     /// Wakes the task or body that this group was opened in: it may wait, though cancelled, for
     /// nothing but this group to become vacant.
     fn poke_owner(&self) {
-        let parent = self.lock().parent.clone();
+        let parent = self.locked(|registry| registry.parent.clone());
         let Some((parent, key)) = parent else { return };
-        let waker = {
-            let mut registry = parent.lock();
-            let waker = match registry.owner(key) {
-                Owner::Task(ptr) => registry.poke(ptr),
-                Owner::Body => registry.run_waker.take(),
-                Owner::Nobody => None,
-            };
-            parent.launch_wanted(registry);
-            waker
-        };
-        if let Some(waker) = waker {
-            panic::wake(waker);
-        }
+        let waker = parent.locked_then_launch(|registry| match registry.owner(key) {
+            Owner::Task(ptr) => registry.poke(ptr),
+            Owner::Body => registry.run_waker.take(),
+            Owner::Nobody => None,
+        });
+        waker.into_iter().for_each(Foreign::wake);
     }
 }

@@ -22,7 +22,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        match &self.group.config.limiter {
+        match &self.group.owned().limiter {
             None => self.admit_spawned(future, name, place),
             Some(limiter) => self.spawn_outside(limiter, future, name, place),
         }
@@ -34,7 +34,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        match &self.group.config.limiter {
+        match &self.group.owned().limiter {
             None => self.admit_forked(future, name, place),
             Some(limiter) => self.fork_outside(limiter, future, name, place),
         }
@@ -127,12 +127,12 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         W: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        if self.group.runtime.blocking().is_none() {
-            return Err(Unsupported::new("a blocking pool", self.group.runtime.name()));
+        if self.group.owned().runtime.blocking().is_none() {
+            return Err(Unsupported::new("a blocking pool", self.group.owned().runtime.name()));
         }
         if self.group.config.blocking_limit == 0 {
             let none = "room for blocking work: the nursery's limit is 0";
-            return Err(Unsupported::new(none, self.group.runtime.name()));
+            return Err(Unsupported::new(none, self.group.owned().runtime.name()));
         }
         let (fresh, handle) = Fresh::with_handle(wrap(Blocking::new(work)), name, place);
         Ok(Child::new(&self.group, self.group.admit_blocking(fresh), handle))

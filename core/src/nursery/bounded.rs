@@ -64,7 +64,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         if let Some(reason) = self.group.refuses() {
             return Err(TryReserveError::Refused(reason));
         }
-        let limiter = self.group.config.limiter.as_ref();
+        let limiter = self.group.owned().limiter.as_ref();
         let take = |limiter: &Arc<Semaphore>| limiter.try_acquire_at(Location::caller(), false);
         let permit = limiter.map(take).transpose()?;
         Ok(Slot::new(self.clone(), permit, None))
@@ -113,6 +113,6 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// [another nursery](crate::Builder::limiter), to ask how many wait. None in a nursery without a
     /// limit.
     pub fn limiter(&self) -> Option<&Arc<Semaphore>> {
-        self.group.config.limiter.as_ref()
+        self.group.owned().limiter.as_ref()
     }
 }

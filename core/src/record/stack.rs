@@ -13,8 +13,9 @@
 
 use super::tokens::Claimed;
 use super::{Header, Ptr};
+use crate::counted::Weak;
 use crate::group::Group;
-use crate::sync::{Arc, AtomicPtr, Ordering};
+use crate::sync::{AtomicPtr, Ordering};
 use std::ptr::{self, NonNull};
 
 pub(crate) struct Stack(AtomicPtr<Header>);
@@ -26,7 +27,7 @@ impl Stack {
 
     /// Pushes the record on the stack of its group. Gives the group if the stack was empty: the
     /// caller sees to invariant 2. Otherwise the record, and so the group, may be gone.
-    pub(super) fn push(claimed: Claimed) -> Option<Arc<Group>> {
+    pub(super) fn push(claimed: Claimed) -> Option<Weak<Group>> {
         let mut kept = None;
         let record = claimed.ptr().0.as_ptr();
         // SAFETY: the claim is held until the record is on the stack.
@@ -46,10 +47,14 @@ impl Stack {
         }
     }
 
-    /// Takes everybody, who was pushed first first.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Takes all, the one that was pushed first first.
     pub(crate) fn take_all(&self) -> Chain {
         let mut first = ptr::null_mut();
-        if !self.0.load(Ordering::Relaxed).is_null() {
+        if !self.is_empty() {
             // Acquire: pairs with `push`.
             let mut at = self.0.swap(ptr::null_mut(), Ordering::Acquire);
             while let Some(claimed) = claimed(at) {

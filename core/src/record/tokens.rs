@@ -4,11 +4,13 @@
 
 use super::state::{Claim, Last, Park};
 use super::{Ended, Full, Header, Ptr, Queued, Reach, Stack};
+use crate::counted::Weak;
 use crate::group::Group;
+use crate::guarded::assert_none;
 use crate::id::TaskId;
 use crate::outcome::{Ending, Outcome};
 use crate::panic::{self, Payload};
-use crate::sync::{Arc, Ordering};
+use crate::sync::Ordering;
 use allhome_rt::Slot;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
@@ -53,18 +55,28 @@ impl Claimed {
     /// # Safety
     ///
     /// The record is about to be admitted to that group.
-    pub(crate) unsafe fn set_group(&mut self, group: &Arc<Group>) {
-        self.queued(|queued| queued.group = Arc::as_ptr(group));
+    pub(crate) unsafe fn set_group(&mut self, group: &Group) {
+        self.queued(|queued| queued.group = group);
     }
 
-    /// Returns the group that the child belongs to. It has no task of the runtime of its own.
-    pub(super) fn group(&self) -> Arc<Group> {
-        debug_assert!(!self.header().state.is_carried());
+    /// Returns a reference to the group that the child belongs to. It has no task of the runtime of
+    /// its own.
+    pub(super) fn group(&self) -> Weak<Group> {
+        // SAFETY: the reference is used up here, and the claim is held.
+        unsafe { self.lent_group() }.weak()
+    }
+
+    /// Returns the group that the child belongs to.
+    ///
+    /// # Safety
+    ///
+    /// The reference is not used after the claim was given up.
+    unsafe fn lent_group<'a>(&self) -> &'a Group {
         let group = self.queued(|queued| queued.group);
-        // SAFETY: it came from an `Arc`, and LINKED is set while the claim is held (invariant 6).
-        unsafe { Arc::increment_strong_count(group) };
-        // SAFETY: the count that was just taken is this one's.
-        unsafe { Arc::from_raw(group) }
+        // SAFETY: a group is there while a claim of a member of it is held (invariant 6).
+        let group = unsafe { &*group };
+        group.is_kept();
+        group
     }
 
     /// Returns the stack of the group that the child belongs to.
@@ -73,9 +85,8 @@ impl Claimed {
     ///
     /// The reference is not used after the claim was given up.
     pub(super) unsafe fn stack<'a>(&self) -> &'a Stack {
-        let group = self.queued(|queued| queued.group);
-        // SAFETY: the group is there while the claim is held (invariant 6).
-        unsafe { &*group }.woken()
+        // SAFETY: the caller's promise.
+        unsafe { self.lent_group() }.woken()
     }
 
     /// Returns the record below this one on the stack.
@@ -252,6 +263,17 @@ impl Carried {
         unsafe { self.0.header() }
     }
 
+    pub(crate) fn ptr(&self) -> Ptr {
+        self.0
+    }
+
+    /// Lets go. The memory is to be freed, outside the lock, by dropping what this returns.
+    pub(crate) fn release(self) -> Option<Dead> {
+        let last = self.header().state.drop_carrier();
+        let ptr = std::mem::ManuallyDrop::new(self).0;
+        (last == Last::Free).then(|| Dead(ptr))
+    }
+
     /// Tries to claim the record.
     pub(crate) fn claim(&self) -> Result<Claimed, Claim> {
         match self.header().state.claim() {
@@ -289,6 +311,9 @@ pub(crate) struct Dead(pub(super) Ptr);
 
 impl Drop for Dead {
     fn drop(&mut self) {
+        if !crate::sync::panicking() {
+            assert_none("a record is freed");
+        }
         // SAFETY: made only where the state said `Last::Free`, once a record.
         unsafe { self.0.free() };
     }

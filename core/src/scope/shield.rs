@@ -7,6 +7,7 @@
 
 use super::{Cut, Scope, cut};
 use crate::context::{self, Frame, Kind, TaskFrame};
+use crate::counted::Weak;
 use crate::group::Group;
 use crate::reason::Reason;
 use crate::record::Header;
@@ -169,7 +170,7 @@ pub(crate) struct Raised {
 }
 
 struct Owner {
-    group: Arc<Group>,
+    group: Weak<Group>,
     /// The number of the task; none for the nursery's body.
     task: Option<u64>,
 }
@@ -181,9 +182,9 @@ impl Raised {
         while let Some(frame) = at {
             match &frame.kind {
                 Kind::Task(task) => {
-                    task.group.raise_shield(task.header());
+                    task.group.raise_shield(task.task.zip(task.header()));
                     let number = task.header().map(Header::number);
-                    raised.owners.push(Owner { group: task.group.arc()?, task: number });
+                    raised.owners.push(Owner { group: task.group.weak(), task: number });
                     if number.is_some() {
                         break;
                     }

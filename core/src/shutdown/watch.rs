@@ -2,6 +2,7 @@
 
 use super::{Shutdown, ShutdownReport, Straggler};
 use crate::context;
+use crate::counted::Strong;
 use crate::group::Group;
 use crate::group::roll::Roll;
 use crate::reason::Level;
@@ -17,7 +18,7 @@ pub(super) struct Watch {
     own_body: bool,
     /// A body that waits for the report is not cut off by the cancel that it asked for.
     _raised: Option<Raised>,
-    group: Arc<Group>,
+    group: Strong<Group>,
     roll: Arc<Roll>,
     level: Level,
     began: Option<Instant>,
@@ -89,7 +90,7 @@ impl Watch {
             _ if self.level == Level::Running => Poll::Pending,
             None => Poll::Ready(()),
             // There, so that it is the nursery's timer.
-            Some(alarm) => context::enter(&self.group, None, || alarm.poll(cx)),
+            Some(alarm) => context::enter(&self.group, self.group.owned(), None, || alarm.poll(cx)),
         }
     }
 
@@ -114,7 +115,7 @@ impl Watch {
     }
 
     pub(super) fn report(mut self) -> ShutdownReport {
-        let (tree, body) = (Tree::of(&self.group), self.group.has_body());
+        let (tree, body) = (Tree::of(&self.group.downgrade()), self.group.has_body());
         // After the look: whoever leaves in between has left.
         self.note_left();
         let (took, group) = (self.took(), &self.group);
@@ -139,13 +140,13 @@ impl Watch {
             name: group.config.name.clone(),
             // Whoever raised it last, or its token, may have sent the last one home.
             level: self.level.max(group.heard()),
-            reason: group.risen_reason(&group.lock()),
+            reason: group.locked(|registry| group.risen_reason(registry)),
             took,
             stragglers,
         }
     }
 }
 
-fn now(group: &Group) -> Option<Instant> {
-    group.runtime.timer().map(|timer| timer.now())
+fn now(group: &Strong<Group>) -> Option<Instant> {
+    group.owned().runtime.timer().map(|timer| timer.now())
 }

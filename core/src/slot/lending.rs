@@ -9,6 +9,7 @@
 use super::bounded::{place_here, try_back};
 use super::seat::{Lease, Seat};
 use crate::context;
+use crate::counted::Strong;
 use crate::group::Group;
 use crate::group::report::Report;
 use crate::limit::{AcquireOwned, Semaphore, TryAcquireError};
@@ -35,13 +36,13 @@ pin_project! {
 }
 
 /// A nursery that was closed, and what its members left.
-pub(crate) type Ended = (Arc<Group>, Report);
+pub(crate) type Ended = (Strong<Group>, Report);
 
 impl Lending {
     /// The nursery waits: lends the slot if somebody in it may need one, and not otherwise.
     #[inline]
-    pub(crate) fn wait(&mut self, group: &Group) {
-        if let Some(limiter) = &group.config.limiter {
+    pub(crate) fn wait(&mut self, group: &Strong<Group>) {
+        if let Some(limiter) = &group.owned().limiter {
             self.lend(group, limiter);
         }
     }
@@ -51,7 +52,7 @@ impl Lending {
         if !seat(|seat| seat.is_some_and(|seat| seat.is_of(limiter))) {
             return;
         }
-        if !group.lock().wants_slots() {
+        if !group.locked(|registry| registry.wants_slots()) {
             self.lease = None;
         } else if self.lease.is_none() {
             self.lease = seat(|seat| seat?.lend(limiter));
@@ -61,7 +62,7 @@ impl Lending {
     /// The nursery has ended: takes the slot back before the task goes on.
     #[inline]
     pub(crate) fn end(&mut self, ended: Ended, cx: &mut Context<'_>) -> Poll<Ended> {
-        match ended.0.config.limiter {
+        match ended.0.owned().limiter {
             None => Poll::Ready(ended),
             Some(_) => self.take_back(ended, cx),
         }
@@ -70,7 +71,7 @@ impl Lending {
     // Kept out of the nursery's poll, whose frame it would double.
     #[inline(never)]
     fn take_back(&mut self, ended: Ended, cx: &mut Context<'_>) -> Poll<Ended> {
-        let Some(limiter) = &ended.0.config.limiter else { return Poll::Ready(ended) };
+        let Some(limiter) = &ended.0.owned().limiter else { return Poll::Ready(ended) };
         // Lent by a reservation alone, if the nursery never waited.
         let lease = self.lease.take().or_else(|| seat(|seat| seat?.lease(limiter)));
         let Some(lease) = lease else { return Poll::Ready(ended) };

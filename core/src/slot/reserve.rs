@@ -7,10 +7,10 @@ use super::Slot;
 use super::error::ReserveError;
 use super::lending::seat;
 use super::seat::Lease;
+use crate::counted::Strong;
 use crate::group::Group;
 use crate::limit::{AcquireOwned, OwnedPermit};
 use crate::nursery::Nursery;
-use crate::sync::Arc;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -24,7 +24,7 @@ pin_project! {
     #[must_use = "it waits for a slot only when it is awaited"]
     pub struct Reserve<E> {
         // None when it was ready.
-        group: Option<Arc<Group>>,
+        group: Option<Strong<Group>>,
         // None where there is no limit.
         #[pin]
         acquire: Option<AcquireOwned>,
@@ -45,8 +45,9 @@ pin_project! {
 }
 
 impl<E> Reserve<E> {
-    pub(crate) fn new(group: &Arc<Group>, place: &'static Location<'static>) -> Reserve<E> {
-        let acquire = group.config.limiter.as_ref().map(|limiter| limiter.acquire_at(place, false));
+    pub(crate) fn new(group: &Strong<Group>, place: &'static Location<'static>) -> Reserve<E> {
+        let acquire =
+            group.owned().limiter.as_ref().map(|limiter| limiter.acquire_at(place, false));
         Reserve {
             group: Some(group.clone()),
             acquire,
@@ -95,7 +96,7 @@ impl<E: Send + Sync + 'static> Reserve<E> {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
                 Poll::Pending => {}
             }
-            let Some(limiter) = &group.config.limiter else { break };
+            let Some(limiter) = &group.owned().limiter else { break };
             if this.lease.is_some() {
                 break;
             }

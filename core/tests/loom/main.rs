@@ -32,18 +32,28 @@ mod limits;
 mod manual;
 mod nested;
 mod shield;
+mod strays;
 mod token;
 mod waiting;
 mod wakes;
+
+use loom::thread;
+use std::sync::Arc;
+
+/// The stack of a model's first thread, in words.
+const DEEP: usize = 1 << 14;
 
 /// Runs a model, and sees that no record is left when it is over.
 #[track_caller]
 fn model(run: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound.get_or_insert(3);
+    let run = Arc::new(run);
     builder.check(move || {
         heap::begin();
-        run();
+        // loom's own threads have 32 KiB, and its atomics are large.
+        let (run, deep) = (run.clone(), thread::Builder::new().stack_size(DEEP));
+        deep.spawn(move || run()).unwrap().join().unwrap();
         assert_eq!(heap::live(), 0, "records that nobody freed (or that somebody freed twice)");
     });
 }

@@ -1,6 +1,7 @@
 //! The count of a nursery's carriers (invariant 3 of the registry).
 
 use super::{Phase, Registry};
+use crate::guarded::Foreign;
 use std::task::Waker;
 
 /// What a scheduled carrier that carries nobody is counted as.
@@ -17,7 +18,7 @@ pub(crate) enum Role {
 /// The carrier that waits to be called.
 pub(super) enum Parked {
     /// It waits. Without a waker it cannot be called, and is there to be dropped by the runtime.
-    Waits(Option<Waker>),
+    Waits(Option<Foreign<Waker>>),
     /// It was called, and is counted as this.
     Called(Role),
 }
@@ -30,7 +31,7 @@ pub(crate) enum Launch {
     /// The runtime is given a new one.
     Spawn(Role),
     /// The one that is parked is woken.
-    Call(Waker),
+    Call(Foreign<Waker>),
 }
 
 impl Registry {
@@ -68,8 +69,8 @@ impl Registry {
     }
 
     /// A carrier that carries nobody is polled, or dropped by its runtime: it is active, and no
-    /// longer scheduled.
-    pub(crate) fn arrive(&mut self, role: Role) {
+    /// longer scheduled. Gives the waker that it was to be called by, if it comes unasked.
+    pub(crate) fn arrive(&mut self, role: Role) -> Option<Foreign<Waker>> {
         match role {
             Role::Free => self.free -= 1,
             Role::Spare => {
@@ -77,11 +78,16 @@ impl Registry {
                 self.active += 1;
             }
             Role::Parked => match self.parked.take() {
-                Some(Parked::Called(role)) => self.arrive(role),
-                // It is polled unasked, or because the nursery has closed.
-                Some(Parked::Waits(_)) | None => self.active += 1,
+                Some(Parked::Called(role)) => return self.arrive(role),
+                Some(Parked::Waits(waker)) => {
+                    self.active += 1;
+                    return waker;
+                }
+                // The nursery has closed.
+                None => self.active += 1,
             },
         }
+        None
     }
 
     /// A carrier that was bound has lost its child: it is active again.
@@ -102,13 +108,13 @@ impl Registry {
     }
 
     /// An active carrier waits to be called.
-    pub(crate) fn park(&mut self, waker: Option<Waker>) {
+    pub(crate) fn park(&mut self, waker: Option<Foreign<Waker>>) {
         self.active -= 1;
         self.parked = Some(Parked::Waits(waker));
     }
 
     /// The nursery has closed: the carrier that waits is to be woken, and will end.
-    pub(crate) fn unpark(&mut self) -> Option<Waker> {
+    pub(crate) fn unpark(&mut self) -> Option<Foreign<Waker>> {
         match &mut self.parked {
             Some(Parked::Waits(waker)) => waker.take(),
             Some(Parked::Called(_)) | None => None,

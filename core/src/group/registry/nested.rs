@@ -1,9 +1,10 @@
 //! The nurseries that are open inside a nursery, and who opened them (invariant 5 of the registry).
 
 use super::Registry;
+use crate::counted::Weak;
 use crate::group::Group;
 use crate::record::{Handle, Ptr};
-use crate::sync::{Arc, Ordering};
+use crate::sync::Ordering;
 
 /// Who opened a nested nursery.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -15,17 +16,22 @@ pub(crate) enum Owner {
 }
 
 pub(crate) struct Nested {
-    pub(crate) group: Arc<Group>,
-    pub(super) owner: Owner,
-    pub(super) next: Option<u32>,
+    pub(crate) group: Weak<Group>,
+    owner: Owner,
+    /// Its neighbours in the chain of its owner; the newest is the first.
+    newer: Option<u32>,
+    older: Option<u32>,
 }
 
 impl Registry {
     /// Notes a nursery that the owner opened.
-    pub(crate) fn nest(&mut self, group: Arc<Group>, owner: Owner) -> u32 {
-        let head = self.chain(owner);
-        let key = self.nested.insert(Nested { group, owner, next: head });
+    pub(crate) fn nest(&mut self, group: Weak<Group>, owner: Owner) -> u32 {
+        let older = self.chain(owner);
+        let key = self.nested.insert(Nested { group, owner, newer: None, older });
         let key = u32::try_from(key).expect("fewer than 2^32 nurseries are open in one nursery");
+        if let Some(older) = older {
+            self.nested[older as usize].newer = Some(key);
+        }
         self.set_chain(owner, Some(key));
         key
     }
@@ -34,19 +40,12 @@ impl Registry {
     pub(crate) fn unnest(&mut self, key: u32) -> (Nested, Owner) {
         let nested = self.nested.remove(key as usize);
         let owner = nested.owner;
-        let head = self.chain(owner);
-        if head == Some(key) {
-            self.set_chain(owner, nested.next);
-        } else {
-            let mut at = head;
-            while let Some(now) = at {
-                let next = self.nested[now as usize].next;
-                if next == Some(key) {
-                    self.nested[now as usize].next = nested.next;
-                    break;
-                }
-                at = next;
-            }
+        if let Some(older) = nested.older {
+            self.nested[older as usize].newer = nested.newer;
+        }
+        match nested.newer {
+            Some(newer) => self.nested[newer as usize].older = nested.older,
+            None => self.set_chain(owner, nested.older),
         }
         (nested, owner)
     }
@@ -57,7 +56,8 @@ impl Registry {
         while let Some(now) = key {
             let nested = &mut self.nested[now as usize];
             nested.owner = Owner::Nobody;
-            key = nested.next.take();
+            nested.newer = None;
+            key = nested.older.take();
         }
     }
 
@@ -67,7 +67,7 @@ impl Registry {
     }
 
     /// Returns the open nurseries inside this one, with the number of the task that opened each.
-    pub(crate) fn each_nested(&self, mut f: impl FnMut(&Arc<Group>, Option<u64>)) {
+    pub(crate) fn each_nested(&self, mut f: impl FnMut(&Weak<Group>, Option<u64>)) {
         for (_, nested) in &self.nested {
             let opener = match nested.owner {
                 Owner::Task(ptr) => Some(self.number(ptr)),
@@ -78,7 +78,7 @@ impl Registry {
     }
 
     /// Returns the nurseries that one member has open.
-    pub(crate) fn nested_of<T, E>(&self, handle: &Handle<T, E>) -> Vec<Arc<Group>> {
+    pub(crate) fn nested_of<T, E>(&self, handle: &Handle<T, E>) -> Vec<Weak<Group>> {
         let mut groups = Vec::new();
         if let Some(ptr) = self.member(handle) {
             self.walk(Owner::Task(ptr), |group| {
@@ -106,14 +106,14 @@ impl Registry {
         self.chain(owner).is_some()
     }
 
-    fn walk(&self, owner: Owner, mut f: impl FnMut(&Arc<Group>) -> bool) {
+    fn walk(&self, owner: Owner, mut f: impl FnMut(&Weak<Group>) -> bool) {
         let mut at = self.chain(owner);
         while let Some(key) = at {
             let nested = &self.nested[key as usize];
             if !f(&nested.group) {
                 return;
             }
-            at = nested.next;
+            at = nested.older;
         }
     }
 

@@ -4,19 +4,37 @@
 
 use super::Registry;
 use super::lists::{LIVE, QUEUE, TOLD, WOKEN};
+use crate::cancel::CancelToken;
+use crate::guarded::Foreign;
 use crate::reason::{Level, Reason};
 use crate::record::{Claimed, Handle, Ptr};
 use std::task::Waker;
+use std::time::Instant;
 
 /// What telling a task of a cancel or abort leaves to do.
 pub(crate) enum Told {
     /// It is to be destroyed: aborted, or never polled.
     Doomed(Claimed),
     /// It waits, and is to be woken for its last poll.
-    Wake(Waker),
+    Wake(Foreign<Waker>),
     /// It is in the queue for its last poll, or is being polled, or destroyed, and will see for
     /// itself. The caller sees that a carrier comes.
     Busy,
+}
+
+/// A task whose grace is over.
+pub(crate) struct GraceEnd {
+    pub(crate) told: Told,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) token: Option<CancelToken>,
+}
+
+/// How far an abort has come with those that wait for another poll: it looks at each once, and
+/// again only if others have come.
+#[derive(Default)]
+pub(crate) struct Pass {
+    left: usize,
+    requeued: Option<usize>,
 }
 
 impl Registry {
@@ -54,32 +72,38 @@ impl Registry {
         claimed
     }
 
-    /// Tells the next member of the nursery's cancel or abort, and moves it on. None if everybody
-    /// has been told.
-    pub(crate) fn sweep_next(&mut self, abort: bool) -> Option<Told> {
+    /// Tells the next member of the nursery's cancel or abort, and moves it on. None when all have
+    /// been told.
+    pub(crate) fn sweep_next(&mut self, abort: bool, pass: &mut Pass) -> Option<Told> {
         if let Some(claimed) = self.claim_queued(false) {
             return Some(Told::Doomed(claimed));
         }
         let Some(ptr) = self.pop(LIVE) else {
-            return if abort { self.claim_unshielded().map(Told::Doomed) } else { None };
+            return if abort { self.sweep_woken(pass) } else { None };
         };
         self.push(ptr, TOLD);
         Some(if abort { self.abort(ptr) } else { self.tell(ptr) })
     }
 
-    /// Claims the next of those that wait for another poll and have no shield up, and moves it to
-    /// TOLD.
-    fn claim_unshielded(&mut self) -> Option<Claimed> {
-        let mut at = self.head(WOKEN);
-        while let Some(ptr) = at {
-            at = self.next(ptr);
-            // SAFETY: it stands in a list and the lock is held.
-            let state = unsafe { ptr.header() }.state();
-            if !state.is_shielded() {
-                return self.unqueue(ptr);
+    /// Claims the next of those that wait for another poll, and moves it to TOLD; or puts it behind
+    /// the others, if it has a shield up. QUEUE is empty.
+    fn sweep_woken(&mut self, pass: &mut Pass) -> Option<Told> {
+        if pass.left == 0 {
+            if pass.requeued == Some(self.requeued) {
+                return None;
             }
+            *pass = Pass { left: self.queued, requeued: Some(self.requeued) };
         }
-        None
+        pass.left = pass.left.checked_sub(1)?;
+        let ptr = self.pop(WOKEN)?;
+        // SAFETY: it stood in a list and the lock is held.
+        let shielded = unsafe { ptr.header() }.state().is_shielded();
+        self.push(ptr, if shielded { WOKEN } else { TOLD });
+        if shielded {
+            return Some(Told::Busy);
+        }
+        // SAFETY: the lock is held, and the claim of a queued record is the registry's.
+        Some(Told::Doomed(unsafe { ptr.claimed() }))
     }
 
     /// Puts everybody who was told of the cancel back among the live, for an abort.
@@ -111,17 +135,24 @@ impl Registry {
         Some(if level == Level::Aborted { self.abort(ptr) } else { self.tell(ptr) })
     }
 
-    /// Orders the destruction of a task, by the member's number, for the reason that it has. None if it has left.
-    pub(crate) fn abort_number(&mut self, number: u64) -> Option<Told> {
-        let ptr = self.find(number)?;
-        Some(self.abort(ptr))
+    /// Begins the grace of one task, by its handle, if it has not begun.
+    pub(crate) fn begin_grace_of<T, E>(&mut self, handle: &Handle<T, E>, end: Instant) {
+        if let Some(ptr) = self.member(handle) {
+            self.clock.graces.begin(self.number(ptr), ptr, end);
+        }
+    }
+
+    /// Orders the destruction of a task whose grace is over, for the reason that it has.
+    pub(crate) fn end_grace(&mut self, now: Instant) -> Option<GraceEnd> {
+        let (number, ptr) = self.clock.graces.take_over(now)?;
+        let (reason, token) = (self.reason_of_number(number), self.tokens.task(number));
+        Some(GraceEnd { told: self.abort(ptr), reason, token })
     }
 
     /// Takes down a member's shield. Wakes it if it was cancelled: gives its carrier's waker, or puts
     /// it in the queue.
-    pub(crate) fn lower_shield(&mut self, number: u64) -> Option<Waker> {
-        let ptr = self.find(number)?;
-        // SAFETY: it stands in a list and the lock is held.
+    pub(crate) fn lower_shield(&mut self, ptr: Ptr) -> Option<Foreign<Waker>> {
+        // SAFETY: invariant 4: it stands in a list; and the lock is held.
         let state = unsafe { ptr.header() }.state();
         state.lower_shield();
         if !state.is_cancelled() {
@@ -130,20 +161,6 @@ impl Registry {
         // SAFETY: as above.
         let claimed = unsafe { ptr.claim() }?;
         self.wake(claimed)
-    }
-
-    /// Finds a member by its number: one by one, for what happens seldom.
-    fn find(&self, number: u64) -> Option<Ptr> {
-        [LIVE, TOLD, WOKEN, QUEUE].into_iter().find_map(|list| {
-            let mut at = self.head(list);
-            while let Some(ptr) = at {
-                if self.number(ptr) == number {
-                    return Some(ptr);
-                }
-                at = self.next(ptr);
-            }
-            None
-        })
     }
 
     fn tell(&mut self, ptr: Ptr) -> Told {
