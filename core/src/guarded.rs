@@ -13,59 +13,82 @@
 //!
 //! # Invariants
 //!
-//! 1. `HELD` is the number of locks of ours that the present thread holds: [`Held`] counts one up
-//!    and down, and each guard of a lock has one.
+//! 1. `HELD` has the locks of ours that the present thread holds: a [`Held`] notes one for as long as
+//!    it lives, and each guard of a lock has one. So a lock that is taken twice by one thread is
+//!    found, too, and need not be waited for.
 
 use crate::panic;
-use crate::sync::{Mutex, panicking};
+use crate::sync::{GlobalMutex, Mutex};
 use std::ops::{Deref, DerefMut};
+use std::ptr;
 use std::task::Waker;
 
 pub(crate) use held::{Held, assert_none};
 
 #[cfg(any(debug_assertions, loom))]
 mod held {
-    use crate::sync::thread_local;
+    use crate::sync::{panicking, thread_local};
     use std::cell::Cell;
     use std::marker::PhantomData;
 
+    /// More than any path of the core holds at once.
+    const MOST: usize = 4;
+
     thread_local! {
-        static HELD: Cell<usize> = const { Cell::new(0) };
+        static HELD: Cell<[usize; MOST]> = const { Cell::new([0; MOST]) };
     }
 
-    /// One lock of ours that the present thread holds.
-    pub(crate) struct Held(PhantomData<*mut ()>);
+    /// One lock of ours that the present thread holds, or is about to take.
+    pub(crate) struct Held(usize, PhantomData<*mut ()>);
 
     impl Held {
-        pub(crate) fn one() -> Held {
+        /// Panics if the thread holds that lock already: it would wait for itself.
+        #[track_caller]
+        pub(crate) fn of<T>(lock: *const T) -> Held {
+            let lock = lock.addr();
             // A thread-local that is gone belongs to a thread that ends: nothing is checked there.
-            let _ = HELD.try_with(|held| held.set(held.get() + 1));
-            Held(PhantomData)
+            let held = HELD.try_with(Cell::get).unwrap_or_default();
+            assert!(
+                !held.contains(&lock),
+                "a lock of the core is taken by the thread that holds it"
+            );
+            change(0, lock);
+            Held(lock, PhantomData)
         }
     }
 
     impl Drop for Held {
         fn drop(&mut self) {
-            let _ = HELD.try_with(|held| held.set(held.get().saturating_sub(1)));
+            change(self.0, 0);
         }
     }
 
-    /// Panics if the present thread holds a lock of ours.
+    fn change(from: usize, to: usize) {
+        let _ = HELD.try_with(|held| {
+            let mut locks = held.get();
+            let place = locks.iter_mut().find(|lock| **lock == from);
+            *place.expect("no path of the core holds so many locks") = to;
+            held.set(locks);
+        });
+    }
+
+    /// Panics if the present thread holds a lock of ours; not while a panic unwinds, since a second
+    /// one would end the process.
     #[track_caller]
     pub(crate) fn assert_none(what: &str) {
-        let held = HELD.try_with(Cell::get).unwrap_or(0);
-        assert!(held == 0, "{what} while a lock of the core is held");
+        let held = HELD.try_with(Cell::get).unwrap_or_default();
+        assert!(held == [0; MOST] || panicking(), "{what} while a lock of the core is held");
     }
 }
 
 #[cfg(not(any(debug_assertions, loom)))]
 mod held {
-    /// Counts nothing in release builds.
+    /// Notes nothing in release builds.
     pub(crate) struct Held;
 
     impl Held {
         #[inline(always)]
-        pub(crate) fn one() -> Held {
+        pub(crate) fn of<T>(_: *const T) -> Held {
             Held
         }
     }
@@ -86,9 +109,23 @@ impl<T> Guarded<T> {
     /// user's goes out in its result.
     #[inline(always)]
     pub(crate) fn locked<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        let mut guard = self.0.lock();
-        let _held = Held::one();
-        f(&mut guard)
+        let _held = Held::of(ptr::from_ref(self));
+        f(&mut self.0.lock())
+    }
+}
+
+/// As [`Guarded`], for what is part of no model.
+pub(crate) struct GlobalGuarded<T>(GlobalMutex<T>);
+
+impl<T> GlobalGuarded<T> {
+    pub(crate) const fn new(value: T) -> GlobalGuarded<T> {
+        GlobalGuarded(GlobalMutex::new(value))
+    }
+
+    /// As [`Guarded::locked`].
+    pub(crate) fn locked<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        let _held = Held::of(ptr::from_ref(self));
+        f(&mut self.0.lock())
     }
 }
 
@@ -111,10 +148,16 @@ impl<T> Foreign<T> {
 }
 
 impl Foreign<Waker> {
-    /// Wakes. A waker that panics harms no other.
-    #[inline]
+    /// Clones a waker, which runs code of the user's: with no lock held.
+    #[inline(always)]
+    pub(crate) fn cloned(waker: &Waker) -> Foreign<Waker> {
+        assert_none("a waker is cloned");
+        Foreign::new(waker.clone())
+    }
+
+    /// Wakes, with no lock held; a panic of the waker ends here.
+    #[inline(always)]
     pub(crate) fn wake(self) {
-        assert_none("a waker is called");
         panic::wake(self.into_inner());
     }
 }
@@ -139,10 +182,7 @@ impl<T> Drop for Foreign<T> {
     #[inline]
     fn drop(&mut self) {
         let Some(value) = self.0.take() else { return };
-        // Not while a panic unwinds through the closure: a second one would end the process.
-        if !panicking() {
-            assert_none("a value of the user's is dropped");
-        }
+        assert_none("a value of the user's is dropped");
         if let Err(payload) = panic::catch_drop(value) {
             panic::discard(payload);
         }
@@ -168,6 +208,15 @@ mod tests {
         let lock = Guarded::new(Some(Foreign::new(1)));
         let found = catch_unwind(AssertUnwindSafe(|| lock.locked(|value| *value = None)));
         assert!(found.is_err());
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    fn taken_twice_by_one_thread_it_is_found() {
+        let lock = Guarded::new(1);
+        let inner = || lock.locked(|value| *value);
+        assert!(catch_unwind(AssertUnwindSafe(|| lock.locked(|_| inner()))).is_err());
+        assert_eq!(inner(), 1, "it is released");
     }
 
     #[test]

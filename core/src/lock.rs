@@ -11,18 +11,28 @@
 //! alone.
 //!
 //! It is for locks under which no user's code runs, nothing is allocated for long and nobody blocks.
+//! [`Lock::locked`] is what to use; a guard is for those who go from one lock to the next, or whose
+//! lock may be freed as soon as it is given up.
 //!
 //! # Invariants
 //!
 //! 1. `value` is reached only through a guard, and there is at most one: it is made by whoever
 //!    turned `held` from false to true, and turns it back.
+//! 2. A guard points to a lock that is there until the guard has turned `held` back. It may be freed
+//!    in that very moment, so the guard has a pointer and not a reference, which would promise more.
 
 #![allow(unsafe_code)]
 
-#[cfg(loom)]
-pub(crate) use crate::sync::{Mutex as Lock, MutexGuard as LockGuard};
-#[cfg(not(loom))]
 pub(crate) use word::{Lock, LockGuard};
+
+impl<T> Lock<T> {
+    /// Calls `f` with the data while the lock is held. `f` runs no code of the user's: what is the
+    /// user's goes out in its result.
+    #[inline(always)]
+    pub(crate) fn locked<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        f(&mut self.lock())
+    }
+}
 
 #[cfg(not(loom))]
 mod word {
@@ -30,6 +40,7 @@ mod word {
     use crate::sync::{AtomicBool, Ordering, UnsafeCell, rest};
     use std::marker::PhantomData;
     use std::ops::{Deref, DerefMut};
+    use std::ptr::{self, NonNull};
 
     pub(crate) struct Lock<T> {
         held: AtomicBool,
@@ -46,11 +57,12 @@ mod word {
 
         #[inline(always)]
         pub(crate) fn lock(&self) -> LockGuard<'_, T> {
+            let noted = Held::of(ptr::from_ref(self));
             // Acquire: pairs with the store of the last guard.
             if self.held.swap(true, Ordering::Acquire) {
                 self.wait();
             }
-            LockGuard { lock: self, _held: Held::one(), _not_send: PhantomData }
+            LockGuard { lock: NonNull::from(self), _held: noted, _borrow: PhantomData }
         }
 
         #[cold]
@@ -70,9 +82,9 @@ mod word {
 
     #[must_use]
     pub(crate) struct LockGuard<'a, T> {
-        lock: &'a Lock<T>,
+        lock: NonNull<Lock<T>>,
         _held: Held,
-        _not_send: PhantomData<*mut T>,
+        _borrow: PhantomData<(&'a Lock<T>, *mut T)>,
     }
 
     impl<T> Deref for LockGuard<'_, T> {
@@ -80,25 +92,73 @@ mod word {
 
         #[inline(always)]
         fn deref(&self) -> &T {
+            // SAFETY: invariant 2.
+            let lock = unsafe { self.lock.as_ref() };
             // SAFETY: invariant 1.
-            self.lock.value.with(|value| unsafe { &*value })
+            lock.value.with(|value| unsafe { &*value })
         }
     }
 
     impl<T> DerefMut for LockGuard<'_, T> {
         #[inline(always)]
         fn deref_mut(&mut self) -> &mut T {
+            // SAFETY: invariant 2.
+            let lock = unsafe { self.lock.as_ref() };
             // SAFETY: invariant 1, and the guard is borrowed exclusively.
-            self.lock.value.with_mut(|value| unsafe { &mut *value })
+            lock.value.with_mut(|value| unsafe { &mut *value })
         }
     }
 
     impl<T> Drop for LockGuard<'_, T> {
         #[inline(always)]
         fn drop(&mut self) {
+            // SAFETY: invariant 2.
+            let held = unsafe { &self.lock.as_ref().held };
             // Release: pairs with the swap of the next. Who has the lock next may free at once what
             // it is part of: nothing of it is touched after this.
-            self.lock.held.store(false, Ordering::Release);
+            held.store(false, Ordering::Release);
+        }
+    }
+}
+
+/// Loom's mutex with the same interface.
+#[cfg(loom)]
+mod word {
+    use crate::guarded::Held;
+    use crate::sync::{Mutex, MutexGuard};
+    use std::ops::{Deref, DerefMut};
+    use std::ptr;
+
+    pub(crate) struct Lock<T>(Mutex<T>);
+
+    impl<T> Lock<T> {
+        pub(crate) fn new(value: T) -> Lock<T> {
+            Lock(Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> LockGuard<'_, T> {
+            let held = Held::of(ptr::from_ref(self));
+            LockGuard { guard: self.0.lock(), _held: held }
+        }
+    }
+
+    #[must_use]
+    pub(crate) struct LockGuard<'a, T> {
+        guard: MutexGuard<'a, T>,
+        _held: Held,
+    }
+
+    impl<T> Deref for LockGuard<'_, T> {
+        type Target = T;
+
+        fn deref(&self) -> &T {
+            &self.guard
+        }
+    }
+
+    impl<T> DerefMut for LockGuard<'_, T> {
+        fn deref_mut(&mut self) -> &mut T {
+            &mut self.guard
         }
     }
 }

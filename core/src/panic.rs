@@ -5,8 +5,9 @@
 //! on. A panic that belongs to no task (a waker, a hook, a payload's own destructor) is dropped
 //! after the standard panic hook has printed it.
 
+use crate::guarded::{Foreign, GlobalGuarded, assert_none};
 use crate::id::TaskId;
-use crate::sync::{Arc, GlobalMutex};
+use crate::sync::Arc;
 use std::any::Any;
 use std::fmt;
 use std::panic::{
@@ -16,8 +17,9 @@ use std::task::Waker;
 
 pub(crate) type Payload = Box<dyn Any + Send>;
 
-/// Calls `f` and catches its panic.
+/// Calls `f`, which is the user's, and catches its panic. No lock is held.
 pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Payload> {
+    assert_none("code of the user's is called");
     catch_unwind(AssertUnwindSafe(f))
 }
 
@@ -77,7 +79,7 @@ struct Inner {
     task: Option<TaskId>,
     name: Option<Box<str>>,
     place: &'static Location<'static>,
-    payload: GlobalMutex<Option<Payload>>,
+    payload: GlobalGuarded<Option<Foreign<Payload>>>,
 }
 
 impl Panic {
@@ -94,7 +96,7 @@ impl Panic {
                 None => Box::from("a payload that is not text"),
             },
         };
-        let payload = GlobalMutex::new(Some(payload));
+        let payload = GlobalGuarded::new(Some(Foreign::new(payload)));
         Panic {
             inner: Arc::new(Inner { message, task, name: name.map(Box::from), place, payload }),
         }
@@ -123,21 +125,13 @@ impl Panic {
 
     /// Takes the payload, for [`std::panic::resume_unwind`]. Only the first caller gets it.
     pub fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
-        self.inner.payload.lock().take()
+        self.inner.payload.locked(Option::take).map(Foreign::into_inner)
     }
 }
 
 // The payload is only ever taken out whole, so nobody can see it half changed.
 impl UnwindSafe for Panic {}
 impl RefUnwindSafe for Panic {}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        if let Some(payload) = self.payload.get_mut().take() {
-            discard(payload);
-        }
-    }
-}
 
 impl fmt::Display for Panic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

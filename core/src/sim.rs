@@ -17,8 +17,9 @@ pub use inject::{Injected, inject};
 
 use crate::builder::{Builder, nursery_on};
 use crate::error::GroupError;
+use crate::guarded::GlobalGuarded;
 use crate::nursery::Nursery;
-use crate::sync::{Arc, GlobalMutex};
+use crate::sync::Arc;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -233,15 +234,16 @@ where
     Fut: Future<Output = Result<R, E>>,
     E: Send + Sync + 'static,
 {
-    let opened = Arc::new(GlobalMutex::new(None));
+    let opened = Arc::new(GlobalGuarded::new(None));
     let keep = opened.clone();
     let run = opens(simulation, place).run(move |n: Nursery<E>| {
-        *keep.lock() = Some(n.clone());
+        let handle = n.clone();
+        drop(keep.locked(|keep| keep.replace(handle)));
         body(n)
     });
     let mut run = pin!(run);
     simulation.drive(run.as_mut()).map_err(|mut failure| {
-        if let Some(n) = opened.lock().take() {
+        if let Some(n) = opened.locked(Option::take) {
             failure.note(n.tree().to_string());
         }
         failure

@@ -19,9 +19,10 @@
 //! There is one lock. Jobs are called and dropped after it is released: they are foreign code.
 
 use crate::current::{self, PoolId, Role};
+use crate::guarded::{Foreign, Guarded};
 use crate::panics::contain;
 use allhome_rt::{Job, SpawnBlocking};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Condvar;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -38,13 +39,13 @@ struct Shared {
     pool_name: String,
     limit: usize,
     keep_alive: Duration,
-    state: Mutex<State>,
+    state: Guarded<State>,
     job_added: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    jobs: VecDeque<Job>,
+    jobs: VecDeque<Foreign<Job>>,
     waiting: usize,
     closed: bool,
     threads: HashMap<u64, JoinHandle<()>>,
@@ -60,7 +61,7 @@ impl Blocking {
                 pool_name: name.to_owned(),
                 limit,
                 keep_alive,
-                state: Mutex::default(),
+                state: Guarded::default(),
                 job_added: Condvar::new(),
             }),
         }
@@ -68,19 +69,17 @@ impl Blocking {
 
     /// Drops the queued jobs and ends the threads; waits for the running jobs if `join`.
     pub(crate) fn stop(&self, join: bool) {
-        let mut state = self.shared.state.lock();
-        state.closed = true;
-        let jobs = std::mem::take(&mut state.jobs);
-        let mut threads = Vec::new();
-        if join {
-            threads.extend(state.threads.drain().map(|(_, thread)| thread));
-            threads.extend(state.last_ended.take());
-        }
-        drop(state);
+        let (jobs, threads) = self.shared.state.locked(|state| {
+            state.closed = true;
+            let mut threads = Vec::new();
+            if join {
+                threads.extend(state.threads.drain().map(|(_, thread)| thread));
+                threads.extend(state.last_ended.take());
+            }
+            (std::mem::take(&mut state.jobs), threads)
+        });
         self.shared.job_added.notify_all();
-        for job in jobs {
-            contain(|| drop(job));
-        }
+        jobs.into_iter().for_each(Foreign::discard);
         for thread in threads {
             // It contains every panic, so there is none to report.
             let _ = thread.join();
@@ -90,14 +89,15 @@ impl Blocking {
 
 impl SpawnBlocking for Blocking {
     fn spawn_blocking(&self, job: Job) {
-        let refused = self.shared.add(job);
-        contain(|| drop(refused));
+        if let Some(refused) = self.shared.add(Foreign::new(job)) {
+            refused.discard();
+        }
     }
 }
 
 impl Shared {
     /// Queues a job. Gives one back that will never run, for the caller to drop.
-    fn add(self: &Arc<Self>, job: Job) -> Option<Job> {
+    fn add(self: &Arc<Self>, job: Foreign<Job>) -> Option<Foreign<Job>> {
         let mut state = self.state.lock();
         if state.closed {
             return Some(job);
@@ -137,7 +137,7 @@ impl Shared {
         loop {
             match self.next(number) {
                 Next::Run(job) => {
-                    contain(job);
+                    contain(job.into_inner());
                 }
                 Next::End { join } => {
                     if let Some(thread) = join {
@@ -160,9 +160,9 @@ impl Shared {
                 break;
             }
             state.waiting += 1;
-            let wait = self.job_added.wait_for(&mut state, self.keep_alive);
+            let timed_out = state.wait_for(&self.job_added, self.keep_alive);
             state.waiting -= 1;
-            if wait.timed_out() && state.jobs.is_empty() {
+            if timed_out && state.jobs.is_empty() {
                 break;
             }
         }
@@ -179,7 +179,7 @@ impl Shared {
 
 /// What a thread does next.
 enum Next {
-    Run(Job),
+    Run(Foreign<Job>),
     /// It ends, and joins the one that ended before it.
     End {
         join: Option<JoinHandle<()>>,

@@ -51,6 +51,7 @@ pub mod sim;
 
 mod blocking;
 mod chunks;
+mod guarded;
 mod timer;
 
 mod current;

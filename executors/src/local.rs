@@ -13,7 +13,7 @@ mod seat;
 
 use crate::blocking::Blocking;
 use crate::current::PoolId;
-use crate::panics::contain;
+use crate::guarded::Foreign;
 use crate::timer::Driver;
 use allhome_rt::{
     BoxSleep, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking, SpawnLocal,
@@ -117,11 +117,12 @@ impl LocalSpawner {
     }
 
     fn spawn(&self, task: Kind) {
+        let task = Foreign::new(task);
         let refused = match self.home.upgrade() {
             Some(home) => home.spawn(task),
             None => Some(task),
         };
-        contain(|| drop(refused));
+        refused.into_iter().for_each(Foreign::discard);
     }
 }
 
@@ -152,10 +153,13 @@ impl LocalExecutor {
         self.handle.clone()
     }
 
+    fn spawn_kind(&self, task: Kind) {
+        self.home.spawn(Foreign::new(task)).into_iter().for_each(Foreign::discard);
+    }
+
     /// Spawns a future that need not be `Send`: one allocation, for the future.
     pub fn spawn_future(&self, future: impl Future<Output = ()> + 'static) {
-        let refused = self.home.spawn(Kind::Future(Box::pin(future)));
-        contain(|| drop(refused));
+        self.spawn_kind(Kind::Future(Box::pin(future)));
     }
 
     /// Returns how many tasks there are, without those that are on their way from other threads.
@@ -244,8 +248,7 @@ impl Drop for LocalExecutor {
 
 impl SpawnLocal for LocalExecutor {
     fn spawn_local(&self, task: LocalTask) {
-        let refused = self.home.spawn(Kind::Local(task));
-        contain(|| drop(refused));
+        self.spawn_kind(Kind::Local(task));
     }
 }
 
@@ -259,13 +262,12 @@ impl SpawnLocal for LocalSpawner {
 impl Spawn for LocalHandle {
     fn spawn(&self, task: Task) {
         let mut task = Some(task);
-        let here =
-            home::here(self.inbox.id(), |home| task.take().map(|task| home.spawn(Kind::Any(task))));
-        let refused = match here {
-            Some(refused) => refused.flatten(),
-            None => task.and_then(|task| self.inbox.spawn(task)).map(Kind::Any),
-        };
-        contain(|| drop(refused));
+        let here = home::here(self.inbox.id(), |home| {
+            task.take().and_then(|task| home.spawn(Foreign::new(Kind::Any(task))))
+        });
+        here.flatten().into_iter().for_each(Foreign::discard);
+        let sent = task.and_then(|task| self.inbox.spawn(Foreign::new(task)));
+        sent.into_iter().for_each(Foreign::discard);
     }
 
     fn threads(&self) -> usize {

@@ -1,13 +1,16 @@
 //! The one place where a panic of foreign code is caught: a task's poll, a destructor, a waker, a
 //! job. A worker survives all of them.
 
+use crate::guarded::assert_none;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Calls `f` and returns what it returned, or `None` if it panicked.
 ///
 /// The panic hook has reported the panic by then; the payload is of no use to anybody here.
+/// Calls code of the user's, with no lock held.
 pub(crate) fn contain<T>(f: impl FnOnce() -> T) -> Option<T> {
+    assert_none("code of the user's is called");
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(value) => Some(value),
         Err(payload) => {

@@ -24,9 +24,9 @@ mod tests;
 mod wheel;
 
 use crate::current::{self, PoolId, Role};
-use crate::panics::contain;
+use crate::guarded::{Foreign, Guard, Guarded};
 use allhome_rt::{BoxSleep, Timer};
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::Condvar;
 use std::future::Future;
 use std::iter;
 use std::mem;
@@ -56,12 +56,12 @@ struct Shared {
     thread_name: String,
     /// Where the wheel's time begins.
     base: Instant,
-    state: Mutex<State>,
+    state: Guarded<State>,
     wait_is_shorter: Condvar,
 }
 
 struct State {
-    wheel: Wheel<Waker>,
+    wheel: Wheel<Foreign<Waker>>,
     wait_ends: u64,
     started: bool,
     stopped: bool,
@@ -82,7 +82,7 @@ impl Driver {
                 pool,
                 thread_name: format!("{pool_name}-timer"),
                 base: Instant::now(),
-                state: Mutex::new(state),
+                state: Guarded::new(state),
                 wait_is_shorter: Condvar::new(),
             }),
         }
@@ -90,15 +90,13 @@ impl Driver {
 
     /// Drops all entries and ends the thread; waits for its end if `join`.
     pub(crate) fn stop(&self, join: bool) {
-        let mut state = self.shared.state.lock();
-        state.stopped = true;
-        let wheel = mem::replace(&mut state.wheel, Wheel::new());
-        let thread = if join { state.thread.take() } else { None };
-        drop(state);
+        let (wheel, thread) = self.shared.state.locked(|state| {
+            state.stopped = true;
+            let thread = if join { state.thread.take() } else { None };
+            (mem::replace(&mut state.wheel, Wheel::new()), thread)
+        });
         self.shared.wait_is_shorter.notify_one();
-        for waker in wheel.into_values() {
-            contain(|| drop(waker));
-        }
+        wheel.into_values().for_each(Foreign::discard);
         if let Some(thread) = thread {
             // It contains every panic, so there is none to report.
             let _ = thread.join();
@@ -123,9 +121,9 @@ struct Sleep {
 impl Sleep {
     fn disarm(&mut self) {
         if let Some(key) = self.key.take() {
-            let waker = self.timer.state.lock().wheel.remove(key);
-            // The lock is released by now.
-            drop(waker);
+            if let Some(waker) = self.timer.state.locked(|state| state.wheel.remove(key)) {
+                waker.discard();
+            }
         }
     }
 }
@@ -139,9 +137,10 @@ impl Future for Sleep {
             sleep.disarm();
             return Poll::Ready(());
         }
-        let waker = cx.waker().clone();
-        let replaced = Shared::arm(&sleep.timer, sleep.at, &mut sleep.key, waker);
-        drop(replaced);
+        let waker = Foreign::cloned(cx.waker());
+        if let Some(replaced) = Shared::arm(&sleep.timer, sleep.at, &mut sleep.key, waker) {
+            replaced.discard();
+        }
         Poll::Pending
     }
 }
@@ -153,12 +152,17 @@ impl Drop for Sleep {
 }
 
 impl Shared {
-    /// Makes or changes a sleep's entry. Returns a waker that the caller drops.
+    /// Makes or changes a sleep's entry. Returns a waker that the caller discards.
     ///
     /// # Panics
     ///
     /// Panics if the thread cannot be started.
-    fn arm(self: &Arc<Self>, at: Instant, key: &mut Option<Key>, waker: Waker) -> Option<Waker> {
+    fn arm(
+        self: &Arc<Self>,
+        at: Instant,
+        key: &mut Option<Key>,
+        waker: Foreign<Waker>,
+    ) -> Option<Foreign<Waker>> {
         let at = self.nanos(at);
         let mut state = self.state.lock();
         if state.stopped {
@@ -202,34 +206,37 @@ impl Shared {
     fn drive(&self) {
         current::enter(self.pool, Role::Helper);
         let mut due = Vec::with_capacity(BATCH);
+        while self.take_due(&mut due) {
+            due.drain(..).for_each(Foreign::wake);
+        }
+    }
+
+    /// Waits until somebody is due, and takes some of those. Returns false if the timer has stopped.
+    fn take_due(&self, due: &mut Vec<Foreign<Waker>>) -> bool {
         let mut state = self.state.lock();
         while !state.stopped {
             let now = Instant::now();
             let nanos = self.nanos(now);
             due.extend(iter::from_fn(|| state.wheel.pop_due(nanos)).take(BATCH));
-            if due.is_empty() {
-                self.wait(&mut state, now);
-                continue;
+            if !due.is_empty() {
+                return true;
             }
-            MutexGuard::unlocked(&mut state, || {
-                for waker in due.drain(..) {
-                    contain(|| Waker::wake(waker));
-                }
-            });
+            self.wait(&mut state, now);
         }
+        false
     }
 
     /// Waits for the first entry's time, or for an earlier entry.
-    fn wait(&self, state: &mut MutexGuard<'_, State>, now: Instant) {
+    fn wait(&self, state: &mut Guard<'_, State>, now: Instant) {
         let Some(next) = state.wheel.next() else {
             state.wait_ends = u64::MAX;
-            self.wait_is_shorter.wait(state);
+            state.wait(&self.wait_is_shorter);
             state.wait_ends = 0;
             return;
         };
         state.wait_ends = next;
         let wait = Duration::from_nanos(next.saturating_sub(self.nanos(now))).min(LONGEST_WAIT);
-        self.wait_is_shorter.wait_until(state, now + wait);
+        state.wait_until(&self.wait_is_shorter, now + wait);
         state.wait_ends = 0;
     }
 

@@ -2,6 +2,7 @@
 
 use super::CancelToken;
 use super::listener::Listener;
+use crate::guarded::Foreign;
 use crate::panic;
 use crate::reason::{Level, Reason};
 use crate::sync::Weak;
@@ -10,7 +11,7 @@ use std::fmt;
 use std::mem;
 
 /// Gets the reason, if the token is cancelled and not just draining.
-pub(super) type Callback = Box<dyn FnOnce(Option<&Reason>) + Send>;
+pub(super) type Callback = Foreign<Box<dyn FnOnce(Option<&Reason>) + Send>>;
 
 /// What few nodes have: callbacks in the order of their registration, and a listener.
 #[derive(Default)]
@@ -44,13 +45,6 @@ impl Extra {
         self.next += 1;
         self.callbacks.insert(id, (at, callback));
         id
-    }
-}
-
-impl Drop for Extra {
-    /// The node is freed: nobody can cancel it any more.
-    fn drop(&mut self) {
-        self.take_due(Level::Aborted).for_each(drop_callback);
     }
 }
 
@@ -92,22 +86,21 @@ impl Registration {
         F: FnOnce(Option<&Reason>) + Send + 'static,
     {
         let token = token.clone();
-        if token.level() < at {
-            let callback = Box::new(callback);
-            let mut lists = token.node.lock();
-            // Again, under the lock: a rise takes the callbacks in the same hold in which it
-            // stores the level.
-            if token.level() < at {
-                let id = lists.extra.get_or_insert_default().add(at, callback);
-                drop(lists);
-                return Registration { token, at, id: Some(id) };
-            }
-            drop(lists);
+        if token.level() >= at {
             run(&token, callback);
-        } else {
-            run(&token, callback);
+            return Registration { token, at, id: None };
         }
-        Registration { token, at, id: None }
+        let mut callback: Option<Callback> = Some(Foreign::new(Box::new(callback)));
+        // Again, under the lock: a rise takes the callbacks in the same hold in which it stores the
+        // level.
+        let id = token.node.locked(|lists| {
+            let callback = callback.take_if(|_| token.level() < at)?;
+            Some(lists.extra.get_or_insert_default().add(at, callback))
+        });
+        if let Some(callback) = callback {
+            run(&token, callback.into_inner());
+        }
+        Registration { token, at, id }
     }
 
     /// Takes the callback away. Returns false if it was called, or is being called, or is about to
@@ -131,23 +124,14 @@ impl Registration {
             // A rise has taken it: that comes before the level.
             return false;
         }
-        let mut lists = self.token.node.lock();
-        let callback = lists.extra.as_mut().and_then(|extra| extra.callbacks.remove(&id));
-        drop(lists);
-        // No lock is held: its destructor is the user's.
-        callback.map(|(_, callback)| drop_callback(callback)).is_some()
+        let callback = self.token.node.locked(|lists| lists.extra.as_mut()?.callbacks.remove(&id));
+        callback.is_some()
     }
 }
 
 fn run(token: &CancelToken, callback: impl FnOnce(Option<&Reason>)) {
     let reason = token.reason();
     if let Err(payload) = panic::catch(|| callback(reason.as_ref())) {
-        panic::discard(payload);
-    }
-}
-
-fn drop_callback(callback: Callback) {
-    if let Err(payload) = panic::catch_drop(callback) {
         panic::discard(payload);
     }
 }

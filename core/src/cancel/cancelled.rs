@@ -22,8 +22,8 @@ pin_project! {
 
     impl PinnedDrop for Cancelled<'_> {
         fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            // SAFETY: it is the token of every `enter`.
+            let this = this.as_ref().project_ref();
+            // SAFETY: it is the owner, and that is the token of every `enter`.
             unsafe { this.wait.leave(&this.token.node) };
         }
     }
@@ -40,8 +40,8 @@ pin_project! {
 
     impl PinnedDrop for CancelledOwned {
         fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            // SAFETY: it is the token of every `enter`, and its field is dropped after this.
+            let this = this.as_ref().project_ref();
+            // SAFETY: as above; the token's field is dropped after this.
             unsafe { this.wait.leave(&this.token.node) };
         }
     }
@@ -65,8 +65,9 @@ impl CancelledOwned {
     /// Has the waker woken by a cancel. Returns false if it is there already.
     #[inline(always)]
     pub(super) fn enter(self: Pin<&mut Self>, waker: &Waker) -> bool {
-        let this = self.project();
-        // SAFETY: it is one and the same token, and the destructor leaves before the token goes.
+        let this = self.as_ref().project_ref();
+        // SAFETY: it is the owner, exclusively borrowed; it is one and the same token, and the
+        // destructor leaves before the token goes.
         unsafe { this.wait.enter(&this.token.node, waker) }
     }
 }
@@ -75,9 +76,10 @@ impl Future for Cancelled<'_> {
     type Output = Reason;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reason> {
-        let this = self.project();
+        let this = self.as_ref().project_ref();
         let waits = !this.token.is_cancelled() && {
-            // SAFETY: it is one and the same token, which is borrowed for longer than this lives.
+            // SAFETY: it is the owner, exclusively borrowed; it is one and the same token, which is
+            // borrowed for longer than this lives.
             unsafe { this.wait.enter(&this.token.node, cx.waker()) }
         };
         outcome(waits, this.token)

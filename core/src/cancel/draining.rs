@@ -1,9 +1,9 @@
 //! Waiting until nothing new is to be begun.
 
 use super::{CancelToken, Registration};
-use crate::panic;
+use crate::guarded::{Foreign, Guarded};
 use crate::reason::Level;
-use crate::sync::{Arc, Mutex};
+use crate::sync::Arc;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -41,7 +41,7 @@ impl CancelToken {
 #[must_use = "it waits only when it is awaited"]
 pub struct Draining {
     token: CancelToken,
-    waker: Option<Arc<Mutex<Option<Waker>>>>,
+    waker: Option<Arc<Guarded<Option<Foreign<Waker>>>>>,
     registration: Option<Registration>,
 }
 
@@ -51,15 +51,13 @@ impl Future for Draining {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Level> {
         let this = &mut *self;
         if this.token.level() == Level::Running {
-            let waker = cx.waker().clone();
-            let slot = this.waker.get_or_insert_with(|| Arc::new(Mutex::new(None)));
-            let old = slot.lock().replace(waker);
-            panic::drop_waker(old);
+            let waker = Foreign::cloned(cx.waker());
+            let slot = this.waker.get_or_insert_with(|| Arc::new(Guarded::new(None)));
+            drop(slot.locked(|slot| slot.replace(waker)));
             if this.registration.is_none() {
                 let slot = slot.clone();
                 let call = move |_: Option<&_>| {
-                    let waker = slot.lock().take();
-                    if let Some(waker) = waker {
+                    if let Some(waker) = slot.locked(Option::take) {
                         waker.wake();
                     }
                 };
@@ -77,8 +75,7 @@ impl Future for Draining {
 impl Drop for Draining {
     fn drop(&mut self) {
         // A rise that is under way may have the callback already.
-        let waker = self.waker.take().and_then(|slot| slot.lock().take());
-        panic::drop_waker(waker);
+        drop(self.waker.take().map(|slot| slot.locked(Option::take)));
     }
 }
 

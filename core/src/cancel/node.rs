@@ -129,7 +129,7 @@ impl NodeRef {
             parents => Up::Many(parents.iter().map(|parent| Link::new(parent)).collect()),
         };
         let lists = Lists { children: List::new(), waiters: List::new(), extra, orphan: false };
-        let node = NonNull::from(Box::leak(Box::new(Node {
+        let mut node = NonNull::from(Box::leak(Box::new(Node {
             level: AtomicU8::new(Level::Running as u8),
             had_children: AtomicBool::new(false),
             refs: AtomicUsize::new(1),
@@ -138,12 +138,12 @@ impl NodeRef {
             up,
             lists: Lock::new(lists),
         })));
+        let ptr = node;
         // SAFETY: it was made just now, and nobody else knows it.
-        let up = unsafe { &mut (*node.as_ptr()).up };
-        for link in up.links_mut() {
-            link.node = node;
+        for link in unsafe { node.as_mut() }.up.links_mut() {
+            link.node = ptr;
         }
-        NodeRef(node)
+        NodeRef(ptr)
     }
 
     /// Pins a node.
@@ -211,6 +211,14 @@ impl Node {
         self.level.load(Ordering::Acquire) >= Level::Cancelled as u8
     }
 
+    /// Calls `f` with the lists while the lock is held. The caller keeps the node.
+    #[inline(always)]
+    pub(super) fn locked<R>(&self, f: impl FnOnce(&mut Lists) -> R) -> R {
+        self.lists.locked(f)
+    }
+
+    /// Takes the lock, for one who goes on to the node's children, or keeps the node by this lock
+    /// alone.
     pub(super) fn lock(&self) -> LockGuard<'_, Lists> {
         self.lists.lock()
     }
@@ -231,26 +239,6 @@ impl Node {
             // As `Arc` does it: only handles that are forgotten in a loop come here.
             abort();
         }
-    }
-
-    /// Gives one of `refs` up, unless it is the last. Returns whether it is.
-    fn give_up(&self) -> bool {
-        // Acquire: whoever is the last comes after everything that the others did.
-        let mut refs = self.refs.load(Ordering::Acquire);
-        while refs != 1 {
-            // Release: pairs with the load above, in the thread that is the last.
-            match self.refs.compare_exchange_weak(
-                refs,
-                refs - 1,
-                Ordering::Release,
-                Ordering::Acquire,
-            ) {
-                Ok(_) => return false,
-                Err(now) => refs = now,
-            }
-        }
-        // The last needs no read-modify-write: nobody else has one to clone.
-        true
     }
 
     /// Tells whether the one of `refs` that the caller has is the only one.
@@ -296,6 +284,23 @@ impl Orphans {
     }
 }
 
+/// Gives one of a node's `refs` up, unless it is the last. Returns whether it is.
+// The count alone, and not the node: that may be freed as soon as the count has gone down, and that
+// is before this returns.
+fn give_up(count: &AtomicUsize) -> bool {
+    // Acquire: whoever is the last comes after everything that the others did.
+    let mut refs = count.load(Ordering::Acquire);
+    while refs != 1 {
+        // Release: pairs with the load above, in the thread that is the last.
+        match count.compare_exchange_weak(refs, refs - 1, Ordering::Release, Ordering::Acquire) {
+            Ok(_) => return false,
+            Err(now) => refs = now,
+        }
+    }
+    // The last needs no read-modify-write: nobody else has one to clone.
+    true
+}
+
 /// Gives up one of a node's `refs`; frees the node if it was the last. Returns the parents whose
 /// last child it was and that have no handle: one of the `refs` of each is the caller's now.
 ///
@@ -306,7 +311,7 @@ unsafe fn release(ptr: NonNull<Node>) -> Orphans {
     let mut orphans = Orphans::default();
     // SAFETY: the caller's promise.
     let node = unsafe { ptr.as_ref() };
-    while node.give_up() {
+    while give_up(&node.refs) {
         // Relaxed: whoever set it had a handle, and gave it up before we became the last.
         if node.had_children.load(Ordering::Relaxed) {
             let mut lists = node.lock();

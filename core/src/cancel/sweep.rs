@@ -20,12 +20,13 @@ use super::callbacks::Callback;
 use super::listener::Listener;
 use super::node::{Lists, Node, NodeRef, Own};
 use super::wait;
+use crate::guarded::Foreign;
 use crate::intrusive::List;
 use crate::lock::LockGuard;
 use crate::panic;
 use crate::reason::{Level, Reason};
 use crate::sync::{Ordering, Weak};
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::task::Waker;
 
 /// How many children are raised in one hold of their parent's lock: a parent of 100,000 would
@@ -103,22 +104,22 @@ impl Sweep {
     /// The node is kept until this returns, and the lists are the node's.
     unsafe fn below<'n>(
         &mut self,
-        mut node: &'n Node,
+        node: &'n Node,
         mut lists: LockGuard<'n, Lists>,
     ) -> Vec<NodeRef> {
         let (mut gone_through, mut pins) = (0, Vec::new());
+        let mut at = NonNull::from(node);
         loop {
             // SAFETY: the node is kept by the caller, by a pin in `later`, or since its lock is
             // held and its list has members (invariant 2 of the node).
-            (node, lists) = match unsafe { self.children(node, lists, &mut pins) } {
+            (at, lists) = match unsafe { self.children(at, lists, &mut pins) } {
                 Some(last) => last,
                 None => {
                     let Some(pin) = self.later.get(gone_through) else { return pins };
                     gone_through += 1;
-                    let node = ptr::from_ref::<Node>(pin);
+                    let node = NonNull::<Node>::from(&**pin);
                     // SAFETY: the pin stays in `later` until the end of the sweep.
-                    let node: &'n Node = unsafe { &*node };
-                    (node, node.lock())
+                    (node, unsafe { node.as_ref() }.lock())
                 }
             };
         }
@@ -130,12 +131,14 @@ impl Sweep {
     ///
     /// The node is kept until this returns, or for as long as its list has members; the lists are
     /// the node's.
+    // A pointer and not a reference: the node may be freed as soon as its lock is given up, and that
+    // is before this returns.
     unsafe fn children<'n>(
         &mut self,
-        parent: &'n Node,
+        parent: NonNull<Node>,
         mut lists: LockGuard<'n, Lists>,
         pins: &mut Vec<NodeRef>,
-    ) -> Option<(&'n Node, LockGuard<'n, Lists>)> {
+    ) -> Option<(NonNull<Node>, LockGuard<'n, Lists>)> {
         let (mut at, mut count) = (lists.children.first(), 0);
         while let Some(link) = at {
             // SAFETY: it stands in the list, whose lock is held.
@@ -149,7 +152,7 @@ impl Sweep {
                 self.node(child, &mut inner);
                 if !inner.children.is_empty() {
                     if at.is_none() {
-                        return Some((child, inner));
+                        return Some((ptr, inner));
                     }
                     // SAFETY: the parent's lock is held.
                     self.later.push(unsafe { NodeRef::pin(ptr) });
@@ -162,7 +165,8 @@ impl Sweep {
                 pins.push(unsafe { NodeRef::pin(ptr) });
                 // Who is pinned keeps its place in the list, and by that its parent.
                 drop(lists);
-                lists = parent.lock();
+                // SAFETY: the child's place keeps it.
+                lists = unsafe { parent.as_ref() }.lock();
                 // SAFETY: it still stands in the list, and the lock is held again.
                 at = unsafe { List::after(link) };
             }
@@ -175,7 +179,7 @@ impl Sweep {
 #[derive(Default)]
 struct Found {
     listeners: Vec<(Weak<dyn Listener>, Reason)>,
-    wakers: Vec<Waker>,
+    wakers: Vec<Foreign<Waker>>,
     calls: Vec<(Callback, Option<Reason>)>,
 }
 
@@ -189,10 +193,10 @@ impl Found {
             rest.extend(caught(|| listener.raised(level, &reason)).flatten());
         }
         while let Some(waker) = self.wakers.pop() {
-            panic::wake(waker);
+            waker.wake();
         }
         while let Some((callback, reason)) = self.calls.pop() {
-            caught(|| callback(reason.as_ref()));
+            caught(|| callback.into_inner()(reason.as_ref()));
         }
         for rest in rest {
             caught(rest);

@@ -25,14 +25,14 @@ impl NodeRef {
     /// Makes a child. It is born with its parent's level and reason.
     pub(super) fn child(&self, extra: Option<Box<Extra>>) -> NodeRef {
         let child = NodeRef::new(&[self], extra);
-        let mut lists = self.lock();
-        // Relaxed, both: nobody else knows the child yet; whoever gets to it through the list or a
-        // handle comes after the lock or after whatever handed the handle over.
-        child.level.store(self.level.load(Ordering::Relaxed), Ordering::Relaxed);
-        child.reason.store(self.reason.load(Ordering::Relaxed), Ordering::Relaxed);
-        // SAFETY: the lock is this parent's, and the child is in no list yet.
-        unsafe { self.adopt(&mut lists, &child.links()[0]) };
-        drop(lists);
+        self.locked(|lists| {
+            // Relaxed, both: nobody else knows the child yet; whoever gets to it through the list or
+            // a handle comes after the lock or after whatever handed the handle over.
+            child.level.store(self.level.load(Ordering::Relaxed), Ordering::Relaxed);
+            child.reason.store(self.reason.load(Ordering::Relaxed), Ordering::Relaxed);
+            // SAFETY: the lock is this parent's, and the child is in no list yet.
+            unsafe { self.adopt(lists, &child.links()[0]) };
+        });
         child
     }
 
@@ -40,27 +40,32 @@ impl NodeRef {
     pub(super) fn any(parents: &[&NodeRef]) -> NodeRef {
         let child = NodeRef::new(parents, None);
         for (parent, link) in parents.iter().zip(child.links()) {
-            let mut lists = parent.lock();
-            // SAFETY: the lock is this parent's, and this link is in no list yet.
-            unsafe { parent.adopt(&mut lists, link) };
-            // From the second on, a sweep may get to the child through an earlier parent. The
-            // parent's lock comes before the child's.
-            let _child = child.lock();
-            let level = parent.level.load(Ordering::Relaxed);
-            if level > child.level.load(Ordering::Relaxed) {
-                if child.reason.load(Ordering::Relaxed).is_null() {
-                    // Release: pairs with the load of whoever asks.
-                    child.reason.store(parent.reason.load(Ordering::Relaxed), Ordering::Release);
-                }
-                // Release: as a rise. Nobody waits yet.
-                child.level.store(level, Ordering::Release);
-            }
+            parent.locked(|lists| {
+                // SAFETY: the lock is this parent's, and this link is in no list yet.
+                unsafe { parent.adopt(lists, link) };
+                // From the second on, a sweep may get to the child through an earlier parent. The
+                // parent's lock comes before the child's.
+                child.locked(|_| child.inherit(parent));
+            });
         }
         child
     }
 }
 
 impl Node {
+    /// Rises to the level of a parent; nobody waits yet. Both locks are held.
+    fn inherit(&self, parent: &Node) {
+        let level = parent.level.load(Ordering::Relaxed);
+        if level > self.level.load(Ordering::Relaxed) {
+            if self.reason.load(Ordering::Relaxed).is_null() {
+                // Release: pairs with the load of whoever asks.
+                self.reason.store(parent.reason.load(Ordering::Relaxed), Ordering::Release);
+            }
+            // Release: as a rise.
+            self.level.store(level, Ordering::Release);
+        }
+    }
+
     /// Puts a child into the list.
     ///
     /// # Safety

@@ -3,6 +3,9 @@
 //! It is tempting to keep the wakers in a slab in the node, which needs no pinned links; but that
 //! allocates when it grows, under the lock, and is as large for ever as it was in the worst moment.
 //!
+//! Its owner and the node share it, so it is reached through shared references alone, the owner's
+//! [`Pin<&Wait>`](Pin) as well as the list's pointers, which are made from one.
+//!
 //! # Invariants
 //!
 //! 1. `links` and `waker` are touched only under the node's lock; or by the owner, once the waiter
@@ -18,9 +21,10 @@
 #![allow(unsafe_code)]
 
 use super::node::Node;
+use crate::guarded::Foreign;
 use crate::intrusive::{Identity, Linked, Links, List};
-use crate::panic;
 use crate::sync::UnsafeCell;
+use std::cell::Cell;
 use std::marker::PhantomPinned;
 use std::mem;
 use std::pin::Pin;
@@ -32,7 +36,9 @@ use std::task::Waker;
 #[cfg_attr(loom, repr(align(512)))]
 pub(super) struct Waiter {
     links: UnsafeCell<Links<Waiter>>,
-    waker: UnsafeCell<Option<Waker>>,
+    waker: UnsafeCell<Option<Foreign<Waker>>>,
+    /// Others point to it.
+    _pinned: PhantomPinned,
 }
 
 impl Linked for Waiter {
@@ -41,24 +47,37 @@ impl Linked for Waiter {
     }
 }
 
+impl Waiter {
+    /// Puts another waker in its place, and returns the old one.
+    ///
+    /// # Safety
+    ///
+    /// It is the caller's turn to touch it (invariant 1).
+    unsafe fn change_waker(&self, new: Option<Foreign<Waker>>) -> Option<Foreign<Waker>> {
+        // SAFETY: the caller's promise.
+        self.waker.with_mut(|waker| mem::replace(unsafe { &mut *waker }, new))
+    }
+}
+
 /// A waiter and what its owner knows of it. Whoever embeds it calls [`leave`](Wait::leave) in its
 /// destructor.
 pub(super) struct Wait {
     waiter: Waiter,
-    shown: Option<Identity>,
-    _pinned: PhantomPinned,
+    shown: Cell<Option<Identity>>,
 }
 
 // SAFETY: the identity is only compared; what else is not Send of itself is the links, which are
 // guarded by the node's lock, and the waker is Send.
 unsafe impl Send for Wait {}
-// SAFETY: nothing can be done with a shared reference to it.
+// SAFETY: with a shared reference its owner alone does anything, one thread at a time: that is what
+// `enter` and `leave` ask for.
 unsafe impl Sync for Wait {}
 
 impl Wait {
     pub(super) fn new() -> Wait {
-        let waiter = Waiter { links: Links::new(), waker: UnsafeCell::new(None) };
-        Wait { waiter, shown: None, _pinned: PhantomPinned }
+        let waker = UnsafeCell::new(None);
+        let waiter = Waiter { links: Links::new(), waker, _pinned: PhantomPinned };
+        Wait { waiter, shown: Cell::new(None) }
     }
 
     /// Has the waker woken when the node is cancelled. Returns false if it is cancelled already.
@@ -66,11 +85,12 @@ impl Wait {
     ///
     /// # Safety
     ///
-    /// It is the same node each time, and it is there until [`leave`](Wait::leave) was called.
+    /// The caller is the owner, and has it for itself but for the node. It is the same node each
+    /// time, and it is there until [`leave`](Wait::leave) was called.
     #[inline(always)]
-    pub(super) unsafe fn enter(self: Pin<&mut Self>, node: &Node, waker: &Waker) -> bool {
+    pub(super) unsafe fn enter(self: Pin<&Self>, node: &Node, waker: &Waker) -> bool {
         let identity = Identity::of(waker);
-        if self.shown == Some(identity) {
+        if self.shown.get() == Some(identity) {
             return true;
         }
         // SAFETY: the caller's promise.
@@ -80,42 +100,35 @@ impl Wait {
     /// # Safety
     ///
     /// As for [`enter`](Wait::enter).
-    unsafe fn register(
-        self: Pin<&mut Self>,
-        node: &Node,
-        waker: &Waker,
-        identity: Identity,
-    ) -> bool {
-        // SAFETY: nothing is moved out of it.
-        let wait = unsafe { self.get_unchecked_mut() };
+    unsafe fn register(self: Pin<&Self>, node: &Node, waker: &Waker, identity: Identity) -> bool {
         // Before the lock: cloning a waker runs code of the user's.
-        let new = waker.clone();
-        let mut lists = node.lock();
-        if node.is_cancelled() {
-            drop(lists);
-            panic::drop_waker(Some(new));
-            return false;
-        }
-        // SAFETY: the lock is held (invariant 1).
-        let old = wait.waiter.waker.with_mut(|waker| unsafe { &mut *waker }.replace(new));
-        if wait.shown.replace(identity).is_none() {
-            // SAFETY: the lock is held, it stands in no list yet, and stays where it is (3).
-            unsafe { lists.waiters.push_front(NonNull::from(&wait.waiter)) };
-        }
-        drop(lists);
+        let mut new = Some(Foreign::cloned(waker));
+        let (stays, unused) = node.locked(|lists| {
+            if node.is_cancelled() {
+                return (false, new.take());
+            }
+            // SAFETY: the lock is held (invariant 1).
+            let old = unsafe { self.waiter.change_waker(new.take()) };
+            if self.shown.replace(Some(identity)).is_none() {
+                // SAFETY: the lock is held, it stands in no list yet, and stays where it is (3).
+                unsafe { lists.waiters.push_front(NonNull::from(&self.waiter)) };
+            }
+            (true, old)
+        });
         // After the lock: so does dropping one.
-        panic::drop_waker(old);
-        true
+        drop(unused);
+        stays
     }
 
     /// Takes the waiter out of the list, if it stands there.
     ///
     /// # Safety
     ///
-    /// It is the node that was given to [`enter`](Wait::enter), and it is still there.
+    /// The caller is the owner, as for [`enter`](Wait::enter). It is the node that was given there,
+    /// and it is still there.
     #[inline(always)]
-    pub(super) unsafe fn leave(self: Pin<&mut Self>, node: &Node) {
-        if self.shown.is_some() {
+    pub(super) unsafe fn leave(self: Pin<&Self>, node: &Node) {
+        if self.shown.get().is_some() {
             // SAFETY: the caller's promise.
             unsafe { self.unregister(node) };
         }
@@ -124,23 +137,24 @@ impl Wait {
     /// # Safety
     ///
     /// As for [`leave`](Wait::leave), and the waiter was registered.
-    unsafe fn unregister(self: Pin<&mut Self>, node: &Node) {
-        // SAFETY: nothing is moved out of it.
-        let wait = unsafe { self.get_unchecked_mut() };
-        wait.shown = None;
+    unsafe fn unregister(self: Pin<&Self>, node: &Node) {
+        self.shown.set(None);
         if node.is_cancelled() {
             // It was taken out (invariant 2).
             return;
         }
-        let mut lists = node.lock();
-        if node.is_cancelled() {
-            return;
+        let left = node.locked(|lists| {
+            let stands = !node.is_cancelled();
+            if stands {
+                // SAFETY: the lock is held, and it stands in the list (invariant 2).
+                unsafe { lists.waiters.remove(NonNull::from(&self.waiter)) };
+            }
+            stands
+        });
+        if left {
+            // SAFETY: it is out of the list for good (invariant 1).
+            drop(unsafe { self.waiter.change_waker(None) });
         }
-        // SAFETY: the lock is held, and it stands in the list (invariant 2).
-        unsafe { lists.waiters.remove(NonNull::from(&wait.waiter)) };
-        drop(lists);
-        // SAFETY: it is out of the list for good (invariant 1).
-        panic::drop_waker(wait.waiter.waker.with_mut(|waker| unsafe { &mut *waker }.take()));
     }
 }
 
@@ -149,7 +163,7 @@ impl Wait {
 /// # Safety
 ///
 /// The caller holds the lock of the list's node, and stores that it is cancelled before letting go.
-pub(super) unsafe fn take_all(list: &mut List<Waiter>, wakers: &mut Vec<Waker>) {
+pub(super) unsafe fn take_all(list: &mut List<Waiter>, wakers: &mut Vec<Foreign<Waker>>) {
     let mut next = mem::replace(list, List::new()).first();
     while let Some(waiter) = next {
         // SAFETY: the lock is held, and the links are as they were.
@@ -157,6 +171,6 @@ pub(super) unsafe fn take_all(list: &mut List<Waiter>, wakers: &mut Vec<Waker>) 
         // SAFETY: it is there until its owner has had the lock, or has seen the level.
         let waiter = unsafe { waiter.as_ref() };
         // SAFETY: the lock is held (invariant 1).
-        wakers.extend(waiter.waker.with_mut(|waker| unsafe { &mut *waker }.take()));
+        wakers.extend(unsafe { waiter.change_waker(None) });
     }
 }

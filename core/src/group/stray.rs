@@ -5,21 +5,20 @@
 
 use super::Group;
 use crate::counted::Weak;
-use crate::sync::GlobalMutex;
+use crate::guarded::GlobalGuarded;
 use crate::tree::Tree;
 use slab::Slab;
 
-static STRAYS: GlobalMutex<Slab<Weak<Group>>> = GlobalMutex::new(Slab::new());
+static STRAYS: GlobalGuarded<Slab<Weak<Group>>> = GlobalGuarded::new(Slab::new());
 
 /// Lists a group. Returns its place in the list.
 pub(super) fn add(group: Weak<Group>) -> usize {
-    STRAYS.lock().insert(group)
+    STRAYS.locked(|strays| strays.insert(group))
 }
 
 /// Takes a group off the list, by its place.
 pub(super) fn remove(place: usize) {
-    let group = STRAYS.lock().try_remove(place);
-    drop(group);
+    drop(STRAYS.locked(|strays| strays.try_remove(place)));
 }
 
 /// Returns the nurseries whose root future was dropped while tasks of theirs were being polled, and
@@ -35,7 +34,8 @@ pub(super) fn remove(place: usize) {
 /// assert!(allhome::strays().is_empty());
 /// ```
 pub fn strays() -> Vec<Tree> {
-    let groups: Vec<_> = STRAYS.lock().iter().map(|(_, group)| group.clone()).collect();
+    let groups: Vec<_> =
+        STRAYS.locked(|strays| strays.iter().map(|(_, group)| group.clone()).collect());
     let trees = groups.iter().map(Tree::of).filter(|tree| tree.tasks() > 0);
     trees.collect()
 }

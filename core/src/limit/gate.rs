@@ -113,7 +113,7 @@ impl Gate {
     }
 
     pub(super) fn waiters(&self) -> usize {
-        self.inner.lock().line.len()
+        self.inner.locked(|inner| inner.line.len())
     }
 
     /// Has each key wait in a line of its own.
@@ -123,11 +123,11 @@ impl Gate {
 
     /// Returns how many keys wait.
     pub(super) fn keys(&self) -> usize {
-        self.inner.lock().line.keys()
+        self.inner.locked(|inner| inner.line.keys())
     }
 
     pub(super) fn holders(&self) -> Vec<HolderInfo> {
-        self.inner.lock().holders.list()
+        self.inner.locked(|inner| inner.holders.list())
     }
 
     #[inline(always)]
@@ -208,15 +208,15 @@ impl Gate {
     /// Makes two shares of one. There are enough permits in it.
     pub(super) fn split(&self, share: &mut Share, count: usize) -> Share {
         share.count -= count;
-        let book = self.keeps_book.then(|| self.inner.lock());
-        let key = book.map_or(Key::NONE, |mut inner| inner.holders.split(share.key, count));
+        let split = || self.inner.locked(|inner| inner.holders.split(share.key, count));
+        let key = if self.keeps_book { split() } else { Key::NONE };
         Share { count, key }
     }
 
     /// Writes into the book whose they are.
     pub(super) fn sign(&self, key: Key, task: Option<TaskId>) {
         if self.keeps_book {
-            self.inner.lock().holders.sign(key, task);
+            self.inner.locked(|inner| inner.holders.sign(key, task));
         }
     }
 
@@ -224,7 +224,7 @@ impl Gate {
     pub(super) fn merge(&self, share: &mut Share, other: Share) {
         share.count += other.count;
         if self.keeps_book {
-            self.inner.lock().holders.merge(share.key, other.key);
+            self.inner.locked(|inner| inner.holders.merge(share.key, other.key));
         }
     }
 }

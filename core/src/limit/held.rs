@@ -5,6 +5,7 @@ use super::gate::{CLOSED, Gate, HELD, SHIFT, Share};
 use super::holders::{Holders, Key};
 use super::line::{Line, Verdict, Waiter};
 use super::supply::Holding;
+use crate::guarded::Foreign;
 use crate::lock::LockGuard;
 use crate::sync::Ordering;
 use std::panic::Location;
@@ -118,7 +119,7 @@ impl Holding for Held<'_> {
     }
 
     #[inline]
-    fn tell_next(&mut self) -> Option<Waker> {
+    fn tell_next(&mut self) -> Option<Foreign<Waker>> {
         if self.inner.line.has_doomed() {
             let (waker, key) = self.inner.line.tell_doomed()?;
             self.inner.holders.remove(key);

@@ -24,18 +24,23 @@
 //!    waiter has parted, by its owner alone. Whoever tells touches nothing of the waiter after
 //!    `told` is set: the owner needs no lock to go.
 //! 3. `told` is set once, under the lock, when the waiter was taken out of the line and has its
-//!    verdict.
+//!    verdict. It may be freed in that very moment: whoever tells has a pointer to it and not a
+//!    reference, which would promise more.
 //! 4. `slot` is there from `join` on. Who parts, or is told, has its waker taken out of it: nothing
 //!    in it is left to be dropped.
-//! 5. `overtaken` is no less than how often the first in `waiting` was overtaken. At the most it can
+//! 5. The owner and the line share a waiter, so it is reached through shared references alone, the
+//!    owner's as well as the line's pointers, which are made from one; what changes is in cells.
+//! 6. `overtaken` is no less than how often the first in `waiting` was overtaken. At the most it can
 //!    be, he is the next, also if there is not enough for him and there is for those in `returning`.
 
 #![allow(unsafe_code)]
 
 use super::holders::Key;
 use super::waiting::Waiting;
+use crate::guarded::Foreign;
 use crate::intrusive::{Linked, Links, Queue};
 use crate::sync::{AtomicBool, Ordering, UnsafeCell};
+use std::marker::PhantomPinned;
 use std::mem::{self, MaybeUninit};
 use std::ptr::NonNull;
 use std::task::Waker;
@@ -65,10 +70,11 @@ pub(super) struct Waiter {
     // It had lent what it asks for.
     returns: bool,
     asked: usize,
+    _pinned: PhantomPinned,
 }
 
 struct Slot {
-    waker: Option<Waker>,
+    waker: Option<Foreign<Waker>>,
     verdict: Option<Verdict>,
     key: Key,
     lane: u64,
@@ -84,7 +90,8 @@ impl Waiter {
     #[inline(always)]
     pub(super) fn new(asked: usize) -> Waiter {
         let slot = UnsafeCell::new(MaybeUninit::uninit());
-        Waiter { links: Links::new(), slot, told: AtomicBool::new(false), returns: false, asked }
+        let (links, told) = (Links::new(), AtomicBool::new(false));
+        Waiter { links, slot, told, returns: false, asked, _pinned: PhantomPinned }
     }
 
     pub(super) fn asked(&self) -> usize {
@@ -129,7 +136,10 @@ impl Waiter {
     /// # Safety
     ///
     /// It has joined a line, and the caller holds its lock.
-    pub(super) unsafe fn change_waker(&self, waker: Option<Waker>) -> Option<Waker> {
+    pub(super) unsafe fn change_waker(
+        &self,
+        waker: Option<Foreign<Waker>>,
+    ) -> Option<Foreign<Waker>> {
         // SAFETY: the caller's promise.
         unsafe { self.with(|slot| mem::replace(&mut slot.waker, waker)) }
     }
@@ -151,16 +161,18 @@ impl Waiter {
     /// # Safety
     ///
     /// It has joined a line and was not told, and the caller holds its lock.
-    unsafe fn tell(&self, verdict: Option<Verdict>) -> Option<Waker> {
+    unsafe fn tell(this: NonNull<Waiter>, verdict: Option<Verdict>) -> Option<Foreign<Waker>> {
+        // SAFETY: it was not told: it is there (invariant 1).
+        let waiter = unsafe { this.as_ref() };
         // SAFETY: the caller's promise.
         let waker = unsafe {
-            self.with(|slot| {
+            waiter.with(|slot| {
                 slot.verdict = verdict.or(slot.verdict);
                 slot.waker.take()
             })
         };
         // Release: pairs with the load in `verdict`. The waiter may be gone after this.
-        self.told.store(true, Ordering::Release);
+        waiter.told.store(true, Ordering::Release);
         waker
     }
 }
@@ -185,13 +197,8 @@ unsafe impl Send for Line {}
 
 impl Line {
     pub(super) const fn new() -> Line {
-        Line {
-            waiting: Waiting::new(),
-            returning: Queue::new(),
-            doomed: Queue::new(),
-            len: 0,
-            overtaken: 0,
-        }
+        let (returning, doomed) = (Queue::new(), Queue::new());
+        Line { waiting: Waiting::new(), returning, doomed, len: 0, overtaken: 0 }
     }
 
     /// Gives each key a line of its own. Those who wait, if any do, came without.
@@ -253,7 +260,7 @@ impl Line {
     }
 
     /// Takes the waker of the first, who is to look again without having been told.
-    pub(super) fn nudge_first(&mut self) -> Option<Waker> {
+    pub(super) fn nudge_first(&mut self) -> Option<Foreign<Waker>> {
         // SAFETY: who stands in the line is there (invariant 1).
         let first = unsafe { self.next()?.as_ref() };
         // SAFETY: it has joined, and the lock is held by whoever has `self`.
@@ -267,7 +274,13 @@ impl Line {
     /// It is new, it stays where it is until it was told or has [parted](Line::part), and the
     /// caller holds the lock of the line.
     #[inline]
-    pub(super) unsafe fn join(&mut self, waiter: &Waiter, lane: u64, waker: Waker, key: Key) {
+    pub(super) unsafe fn join(
+        &mut self,
+        waiter: &Waiter,
+        lane: u64,
+        waker: Foreign<Waker>,
+        key: Key,
+    ) {
         let slot = MaybeUninit::new(Slot { waker: Some(waker), verdict: None, key, lane });
         // SAFETY: it stands in no line yet: it is the caller's.
         waiter.slot.with_mut(|place| unsafe { *place = slot });
@@ -276,12 +289,12 @@ impl Line {
         self.len += 1;
     }
 
-    /// Takes out a waiter that goes of itself.
+    /// Takes out a waiter that goes of itself, and returns its waker.
     ///
     /// # Safety
     ///
     /// It has joined this line, was not told, and the caller holds the lock of the line.
-    pub(super) unsafe fn part(&mut self, waiter: &Waiter) {
+    pub(super) unsafe fn part(&mut self, waiter: &Waiter) -> Option<Foreign<Waker>> {
         // SAFETY: the caller's promise.
         let (is_doomed, lane) = unsafe { waiter.with(|slot| (slot.verdict.is_some(), slot.lane)) };
         if is_doomed {
@@ -295,6 +308,8 @@ impl Line {
                 self.overtaken = 0;
             }
         }
+        // SAFETY: as above.
+        unsafe { waiter.change_waker(None) }
     }
 
     /// Calls `f` with the queue in which it stands while it waits.
@@ -310,22 +325,22 @@ impl Line {
 
     /// Tells the first in the line, and returns how to wake it.
     #[inline]
-    pub(super) fn tell_first(&mut self, verdict: Verdict) -> Option<Waker> {
+    pub(super) fn tell_first(&mut self, verdict: Verdict) -> Option<Foreign<Waker>> {
+        let first = self.next()?;
         // SAFETY: who stands in the line is there (invariant 1).
-        let first = unsafe { self.next()?.as_ref() };
-        if first.returns {
+        if unsafe { first.as_ref() }.returns {
             if self.waiting.oldest().is_some() {
                 self.overtake();
             }
             // SAFETY: it stands in this queue, whose lock is held by whoever has `self`.
-            unsafe { self.returning.remove(NonNull::from(first)) };
+            unsafe { self.returning.remove(first) };
         } else {
             self.overtaken = 0;
             self.waiting.take_oldest();
         }
         self.len -= 1;
         // SAFETY: it stood in the line, whose lock is held by whoever has `self`.
-        unsafe { first.tell(Some(verdict)) }
+        unsafe { Waiter::tell(first, Some(verdict)) }
     }
 
     /// Dooms all who ask for more than `capacity`: they wait no longer, and are to be told.
@@ -337,16 +352,16 @@ impl Line {
     }
 
     /// Tells the first of the doomed, and returns how to wake it, and its key.
-    pub(super) fn tell_doomed(&mut self) -> Option<(Option<Waker>, Key)> {
+    pub(super) fn tell_doomed(&mut self) -> Option<(Option<Foreign<Waker>>, Key)> {
         let first = self.doomed.oldest()?;
         // SAFETY: it stands in this queue, whose lock is held by whoever has `self`.
         unsafe { self.doomed.remove(first) };
-        // SAFETY: who stands in the line is there (invariant 1).
-        let first = unsafe { first.as_ref() };
+        // SAFETY: it was not told: it is there (invariant 1).
+        let waiter = unsafe { first.as_ref() };
         // SAFETY: it stood in the line, whose lock is held by whoever has `self`.
-        let key = unsafe { first.key() };
+        let key = unsafe { waiter.key() };
         // SAFETY: as above.
-        Some((unsafe { first.tell(None) }, key))
+        Some((unsafe { Waiter::tell(first, None) }, key))
     }
 
     /// Tells whether somebody is doomed and not told yet.

@@ -5,7 +5,7 @@ use super::error::Refused;
 use super::gate::Share;
 use super::holders::Key;
 use super::line::{Line, Waiter};
-use crate::panic;
+use crate::guarded::Foreign;
 use std::panic::Location;
 use std::task::Waker;
 
@@ -24,8 +24,16 @@ pub(super) trait Supply {
     /// Takes permits, if that can be done without the lock.
     fn take_fast(&self, asked: usize) -> bool;
 
-    /// Takes the lock.
+    /// Takes the lock. It runs no code of the user's: those who call it may have a waiter in the
+    /// line that is about to go, or others still to tell.
     fn hold(&self) -> Self::Held<'_>;
+
+    /// As [`hold`](Supply::hold), with all that is there by now; before the lock it may run code of
+    /// the user's, which may panic: then nothing has changed.
+    #[inline]
+    fn hold_now(&self) -> Self::Held<'_> {
+        self.hold()
+    }
 
     /// Takes permits back, and gives them to those who wait.
     fn give(&self, share: Share);
@@ -37,7 +45,7 @@ pub(super) trait Supply {
         match held.tell_next() {
             None => {
                 drop(held);
-                panic::wake(first);
+                first.wake();
             }
             Some(second) => tell_many(self, held, first, second),
         }
@@ -63,17 +71,17 @@ pub(super) trait Holding {
     fn unbook(&mut self, waiter: &Waiter, key: Key);
 
     /// Tells one whose turn it is, if there is one.
-    fn tell_next(&mut self) -> Option<Waker>;
+    fn tell_next(&mut self) -> Option<Foreign<Waker>>;
 }
 
 #[cold]
 fn tell_many<'a, S: Supply + ?Sized>(
     supply: &'a S,
     mut held: S::Held<'a>,
-    first: Waker,
-    second: Waker,
+    first: Foreign<Waker>,
+    second: Foreign<Waker>,
 ) {
-    let mut wakers = [const { None }; AT_ONCE];
+    let mut wakers: [Option<Foreign<Waker>>; AT_ONCE] = [const { None }; AT_ONCE];
     wakers[0] = Some(first);
     wakers[1] = Some(second);
     let mut free = 2;
@@ -83,7 +91,7 @@ fn tell_many<'a, S: Supply + ?Sized>(
         }
         drop(held);
         let is_full = wakers[AT_ONCE - 1].is_some();
-        wakers.iter_mut().filter_map(Option::take).for_each(panic::wake);
+        wakers.iter_mut().filter_map(Option::take).for_each(Foreign::wake);
         if !is_full {
             return;
         }

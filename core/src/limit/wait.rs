@@ -5,9 +5,12 @@
 //! 1. It is the same supply each time, and it is there until [`leave`](Wait::leave) was called, which
 //!    the owner does in its destructor. The owner is pinned once it has polled.
 //! 2. The state is `Waiting` from the moment on that the waiter has joined the line until the owner
-//!    has seen its verdict, or has taken it out.
+//!    has seen its verdict, or has taken it out. No code of the user's runs between the one and the
+//!    other: a panic leaves both as they were.
 //! 3. The identity in `Waiting` is that of the waker in the line, which only the owner changes. It is
 //!    compared and never used as a pointer.
+//! 4. The waiter is shared with the line: there is no exclusive reference to it alone, and a `Wait`,
+//!    which has it, is not `Unpin`.
 
 #![allow(unsafe_code)]
 
@@ -17,24 +20,22 @@ use super::line::{NO_KEY, Verdict, Waiter};
 use super::stop::Stop;
 use super::supply::{Holding, Supply};
 use crate::context;
+use crate::guarded::Foreign;
 use crate::intrusive::Identity;
-use crate::panic;
-use pin_project_lite::pin_project;
-use std::marker::PhantomPinned;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Poll, Waker};
 
-pin_project! {
-    pub(super) struct Wait {
-        #[pin]
-        waiter: Waiter,
-        state: State,
-        place: &'static Location<'static>,
-        stop: Stop,
-        #[pin]
-        _pinned: PhantomPinned,
-    }
+pub(super) struct Wait {
+    waiter: Waiter,
+    own: Own,
+}
+
+/// What its owner alone knows.
+struct Own {
+    state: State,
+    place: &'static Location<'static>,
+    stop: Stop,
 }
 
 #[derive(Clone, Copy)]
@@ -62,13 +63,8 @@ impl Wait {
     /// For a line by keys.
     #[inline(always)]
     pub(super) fn in_lane(asked: usize, lane: u64, place: &'static Location<'static>) -> Wait {
-        Wait {
-            waiter: Waiter::new(asked),
-            state: State::New(lane),
-            place,
-            stop: Stop::new(),
-            _pinned: PhantomPinned,
-        }
+        let own = Own { state: State::New(lane), place, stop: Stop::new() };
+        Wait { waiter: Waiter::new(asked), own }
     }
 
     pub(super) fn asked(&self) -> usize {
@@ -82,11 +78,19 @@ impl Wait {
 
     /// Tells whether it stands in the line, or was told there and does not know it yet.
     pub(super) fn is_waiting(&self) -> bool {
-        matches!(self.state, State::Waiting(_))
+        matches!(self.own.state, State::Waiting(_))
     }
 
     pub(super) fn waiter(&self) -> &Waiter {
         &self.waiter
+    }
+
+    /// What is shared with the line, and what is not.
+    #[inline(always)]
+    fn parts(self: Pin<&mut Self>) -> (&Waiter, &mut Own) {
+        // SAFETY: nothing is moved out of it.
+        let this = unsafe { self.get_unchecked_mut() };
+        (&this.waiter, &mut this.own)
     }
 
     /// Takes the permits at once, or when it is its turn.
@@ -105,8 +109,8 @@ impl Wait {
         waker: &Waker,
     ) -> Poll<Granted> {
         let asked = self.waiter.asked();
-        if matches!(self.state, State::New(_)) && supply.take_fast(asked) {
-            *self.project().state = State::Done;
+        if matches!(self.own.state, State::New(_)) && supply.take_fast(asked) {
+            self.parts().1.state = State::Done;
             return Poll::Ready(Ok(Share::unbooked(asked)));
         }
         // SAFETY: the caller's promise.
@@ -122,7 +126,7 @@ impl Wait {
         supply: &impl Supply,
         waker: &Waker,
     ) -> Poll<Granted> {
-        match self.state {
+        match self.own.state {
             // SAFETY: the caller's promise.
             State::New(lane) => unsafe { self.enter(supply, waker, lane) },
             // SAFETY: as above, and the state.
@@ -140,28 +144,28 @@ impl Wait {
         waker: &Waker,
         lane: u64,
     ) -> Poll<Granted> {
-        let this = self.as_mut().project();
-        let waiter = this.waiter.into_ref().get_ref();
+        let (waiter, own) = self.as_mut().parts();
         // Before the lock: cloning a waker runs code of the user's.
-        let new = waker.clone();
-        let mut held = supply.hold();
-        let admitted = held.admit(waiter.asked(), waiter.returns(), this.place);
+        let new = Foreign::cloned(waker);
+        let mut held = supply.hold_now();
+        let admitted = held.admit(waiter.asked(), waiter.returns(), own.place);
         if let Some(granted) = admitted.transpose() {
-            *this.state = State::Done;
+            own.state = State::Done;
+            // The lock before the waker.
             drop(held);
-            panic::drop_waker(Some(new));
+            drop(new);
             return Poll::Ready(granted.map_err(AcquireError::from));
         }
-        *this.state = State::Waiting(Identity::of(&new));
-        let key = held.book(waiter.asked(), this.place);
+        let (key, identity) = (held.book(waiter.asked(), own.place), Identity::of(&new));
         // SAFETY: the lock is held, the waiter is new, and `leave` is called before it goes (1).
         unsafe { held.line().join(waiter, lane, new, key) };
+        own.state = State::Waiting(identity);
         if held.line().len() > 1 && held.line().is_first(waiter) {
             // By its key it is before others, and may ask for less than they do.
             supply.tell(held);
             // SAFETY: it has joined.
             if let Some(verdict) = unsafe { waiter.verdict() } {
-                *this.state = State::Done;
+                own.state = State::Done;
                 // SAFETY: it was told.
                 return Poll::Ready(unsafe { settle(waiter, verdict) });
             }
@@ -179,11 +183,13 @@ impl Wait {
     ///
     /// Invariant 1, and the state is `Waiting`.
     unsafe fn stay(mut self: Pin<&mut Self>, supply: &impl Supply, waker: &Waker) -> Poll<Granted> {
-        let Some(reason) = self.as_mut().project().stop.poll(waker) else { return Poll::Pending };
+        let (waiter, own) = self.as_mut().parts();
+        let Some(reason) = own.stop.poll(waker) else { return Poll::Pending };
+        let returns = waiter.returns();
         // SAFETY: the caller's promise.
-        let told = unsafe { self.as_mut().part(supply) };
+        let told = unsafe { self.part(supply) };
         Poll::Ready(told.unwrap_or_else(|| {
-            if !self.project().waiter.returns() {
+            if !returns {
                 // Who takes back what he had lent asks on his own, and tells nobody.
                 context::tell_cancelled();
             }
@@ -200,13 +206,12 @@ impl Wait {
         waker: &Waker,
         shown: Identity,
     ) -> Poll<Granted> {
-        let this = self.as_mut().project();
-        let waiter = this.waiter.into_ref().get_ref();
+        let (waiter, own) = self.as_mut().parts();
         // SAFETY: it has joined the line.
         let mut verdict = unsafe { waiter.verdict() };
         if verdict.is_none() && (S::NUDGES || shown != Identity::of(waker)) {
             // Before the lock: as in `enter`.
-            let new = waker.clone();
+            let new = Foreign::cloned(waker);
             let identity = Identity::of(&new);
             let held = supply.hold();
             // SAFETY: as above.
@@ -217,16 +222,16 @@ impl Wait {
                 Some(_) => Some(new),
             };
             drop(held);
-            *this.state = State::Waiting(identity);
+            own.state = State::Waiting(identity);
             // After the lock: so does dropping one.
-            panic::drop_waker(old);
+            drop(old);
         }
         let Some(verdict) = verdict else {
             // SAFETY: the caller's promise, and the state is still `Waiting`.
             return unsafe { self.stay(supply, waker) };
         };
-        *this.state = State::Done;
-        this.stop.end();
+        own.state = State::Done;
+        own.stop.end();
         // SAFETY: it was told.
         Poll::Ready(unsafe { settle(waiter, verdict) })
     }
@@ -238,7 +243,7 @@ impl Wait {
     /// Invariant 1.
     #[inline(always)]
     pub(super) unsafe fn leave(self: Pin<&mut Self>, supply: &impl Supply) {
-        if matches!(self.state, State::Waiting(_)) {
+        if self.is_waiting() {
             // SAFETY: the caller's promise, and the state.
             unsafe { self.leave_slow(supply) };
         }
@@ -261,12 +266,10 @@ impl Wait {
     ///
     /// Invariant 1, and the state is `Waiting`.
     unsafe fn part(self: Pin<&mut Self>, supply: &impl Supply) -> Option<Granted> {
-        let this = self.project();
-        let waiter = this.waiter.into_ref().get_ref();
-        *this.state = State::Done;
-        this.stop.end();
+        let (waiter, own) = self.parts();
         // SAFETY: it has joined the line.
         let mut verdict = unsafe { waiter.verdict() };
+        let mut left = None;
         if verdict.is_none() {
             let mut held = supply.hold();
             // SAFETY: as above.
@@ -275,15 +278,15 @@ impl Wait {
                 // SAFETY: it has joined the line, and the lock is held.
                 held.unbook(waiter, unsafe { waiter.key() });
                 // SAFETY: as above, and it was not told.
-                unsafe { held.line().part(waiter) };
-                // SAFETY: the lock is held.
-                let waker = unsafe { waiter.change_waker(None) };
+                left = unsafe { held.line().part(waiter) };
+                own.state = State::Done;
                 // Those behind it may ask for less.
                 supply.tell(held);
-                panic::drop_waker(waker);
-                return None;
             }
         }
+        own.state = State::Done;
+        drop(left);
+        own.stop.end();
         // SAFETY: it was told.
         verdict.map(|verdict| unsafe { settle(waiter, verdict) })
     }

@@ -1,11 +1,12 @@
 //! A program that is ended at each of its await points, one after the other.
 
 use super::{Failure, FailureKind, Simulation, Simulator, opens};
+use crate::guarded::GlobalGuarded;
 use crate::nursery::Nursery;
 use crate::panic::{self, Panic};
 use crate::reason::Reason;
 use crate::strike::{self, Blow};
-use crate::sync::{Arc, GlobalMutex};
+use crate::sync::Arc;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -233,11 +234,12 @@ where
 {
     let (body, check) = make();
     let mut simulation = settings.start();
-    let opened = Arc::new(GlobalMutex::new(None));
+    let opened = Arc::new(GlobalGuarded::new(None));
     let keep = opened.clone();
     let planned = strike::plan(target);
     let mut run = Box::pin(opens(&simulation, place).run(move |n: Nursery<E>| {
-        *keep.lock() = Some(n.clone());
+        let handle = n.clone();
+        drop(keep.locked(|keep| keep.replace(handle)));
         Body { n: n.clone(), future: body(n) }
     }));
     let dropped = target.is_some_and(|(_, blow)| blow == Blow::Drop);
@@ -253,7 +255,7 @@ where
     };
     let (seen, struck) = (planned.seen(), planned.has_struck());
     drop(planned);
-    let tree = opened.lock().take();
+    let tree = opened.locked(Option::take);
     if failure.is_none() {
         if let Err(payload) = panic::catch_drop(run) {
             panic::discard(payload);

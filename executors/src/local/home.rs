@@ -4,18 +4,21 @@
 //!
 //! 1. A task is in its entry, or in the hands of `run_next`, or gone. The entry stays while the task
 //!    is polled, so that its key is not given away.
-//! 2. No borrow of a cell is held while foreign code runs: polls, destructors, wakers.
+//! 2. No borrow of a cell is held while foreign code runs: polls, destructors, wakers. A [`Kept`] sees
+//!    to that.
 //! 3. A closed home has no tasks; what is polled when it is closed is dropped after its poll.
 
 use super::inbox::{Inbox, Item};
 use super::seat::{Seat, Ticket};
 use crate::chunks::Chunks;
 use crate::current::PoolId;
+use crate::guarded::{Foreign, Kept};
 use crate::panics::contain;
 use allhome_rt::{LocalTask, Task};
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,7 +26,7 @@ use std::task::{Context, Poll};
 
 thread_local! {
     /// The executor that this thread runs at the moment.
-    static HERE: RefCell<Option<Rc<Home>>> = const { RefCell::new(None) };
+    static HERE: Kept<Option<Rc<Home>>> = const { Kept::new(None) };
 }
 
 /// The most seats that are kept for new tasks: 72 bytes each.
@@ -37,10 +40,10 @@ const ROOT: usize = usize::MAX;
 
 pub(super) struct Home {
     pub(super) inbox: Arc<Inbox>,
-    ready: RefCell<VecDeque<Ticket>>,
-    tasks: RefCell<Chunks<Entry>>,
-    seats: RefCell<Vec<Seat>>,
-    arrivals: RefCell<Vec<Item>>,
+    ready: Kept<VecDeque<Ticket>>,
+    tasks: Kept<Chunks<Entry>>,
+    seats: Kept<Vec<Seat>>,
+    arrivals: Kept<Vec<Item>>,
     last_number: Cell<u64>,
     /// The number of the present root, or of the last.
     root: Cell<u64>,
@@ -53,7 +56,7 @@ struct Entry {
 }
 
 struct Occupant {
-    task: Kind,
+    task: Foreign<Kind>,
     seat: Seat,
 }
 
@@ -78,21 +81,25 @@ pub(super) fn here<R>(id: PoolId, f: impl FnOnce(&Rc<Home>) -> R) -> Option<R> {
     let mut result = None;
     // It is gone when other thread-local values are destroyed after it.
     let _ = HERE.try_with(|here| {
-        if let Some(home) = here.borrow().as_ref().filter(|home| home.inbox.id() == id) {
-            result = Some(f(home));
-        }
+        here.locked(|here| {
+            result = here.as_ref().filter(|home| home.inbox.id() == id).map(f);
+        });
     });
     result
+}
+
+fn replace_here(home: Option<Rc<Home>>) -> Option<Rc<Home>> {
+    HERE.with(|here| here.locked(|here| mem::replace(here, home)))
 }
 
 impl Home {
     pub(super) fn new(id: PoolId) -> Rc<Home> {
         Rc::new(Home {
             inbox: Arc::new(Inbox::new(id)),
-            ready: RefCell::default(),
-            tasks: RefCell::default(),
-            seats: RefCell::default(),
-            arrivals: RefCell::default(),
+            ready: Kept::default(),
+            tasks: Kept::default(),
+            seats: Kept::default(),
+            arrivals: Kept::default(),
             last_number: Cell::new(0),
             root: Cell::new(0),
             closed: Cell::new(false),
@@ -101,41 +108,42 @@ impl Home {
 
     /// Makes this thread one that runs this executor, until the result is dropped.
     pub(super) fn enter(self: &Rc<Self>) -> Entered {
-        Entered(HERE.replace(Some(Rc::clone(self))))
+        Entered(replace_here(Some(Rc::clone(self))))
     }
 
     /// Returns how many tasks there are.
     pub(super) fn len(&self) -> usize {
-        self.tasks.borrow().len()
+        self.tasks.locked(|tasks| tasks.len())
     }
 
     pub(super) fn push(&self, ticket: Ticket) {
-        self.ready.borrow_mut().push_back(ticket);
+        self.ready.locked(|ready| ready.push_back(ticket));
     }
 
     fn pop(&self) -> Option<Ticket> {
-        let mut ready = self.ready.borrow_mut();
-        let ticket = ready.pop_front()?;
-        // What a burst needed is given back when it is over.
-        if ready.is_empty() && ready.capacity() > ROOM {
-            *ready = VecDeque::new();
-        }
-        Some(ticket)
+        self.ready.locked(|ready| {
+            let ticket = ready.pop_front()?;
+            // What a burst needed is given back when it is over.
+            if ready.is_empty() && ready.capacity() > ROOM {
+                *ready = VecDeque::new();
+            }
+            Some(ticket)
+        })
     }
 
     /// Takes a task, or gives it back if the executor has ended.
-    pub(super) fn spawn(&self, task: Kind) -> Option<Kind> {
+    pub(super) fn spawn(&self, task: Foreign<Kind>) -> Option<Foreign<Kind>> {
         if self.closed.get() {
             return Some(task);
         }
         let number = self.number();
-        let seat = self.seats.borrow_mut().pop();
-        let seat = seat.unwrap_or_else(|| Seat::new(&self.inbox));
+        let seat = self.seats.locked(Vec::pop).unwrap_or_else(|| Seat::new(&self.inbox));
         seat.enqueue();
-        let key = self.tasks.borrow_mut().insert_with(|key| {
+        let make = |key| {
             seat.assign(Ticket { key, number });
             Entry { number, occupant: Some(Occupant { task, seat }) }
-        });
+        };
+        let key = self.tasks.locked(|tasks| tasks.insert_with(make));
         self.push(Ticket { key, number });
         None
     }
@@ -174,76 +182,79 @@ impl Home {
             return Ran::Task;
         }
         // It is not there if the executor has been closed.
-        drop(self.tasks.borrow_mut().try_remove(ticket.key));
+        drop(self.tasks.locked(|tasks| tasks.try_remove(ticket.key)));
         self.end(occupant);
         Ran::Task
     }
 
     fn take(&self, ticket: Ticket) -> Option<Occupant> {
-        let mut tasks = self.tasks.borrow_mut();
-        let entry = tasks.get_mut(ticket.key).filter(|entry| entry.number == ticket.number)?;
-        entry.occupant.take()
+        self.tasks.locked(|tasks| {
+            let entry = tasks.get_mut(ticket.key).filter(|entry| entry.number == ticket.number);
+            entry?.occupant.take()
+        })
     }
 
     fn put_back(&self, ticket: Ticket, occupant: Occupant) {
-        let mut tasks = self.tasks.borrow_mut();
-        let entry = tasks.get_mut(ticket.key).expect("invariant 1: its entry stays");
-        entry.occupant = Some(occupant);
+        self.tasks.locked(|tasks| {
+            let entry = tasks.get_mut(ticket.key).expect("invariant 1: its entry stays");
+            entry.occupant = Some(occupant);
+        });
     }
 
     /// Drops a task, and keeps its seat for another if nobody else has the waker.
     fn end(&self, occupant: Occupant) {
         let Occupant { task, seat } = occupant;
-        contain(|| drop(task));
-        let mut seats = self.seats.borrow_mut();
-        if seats.len() < SEATS && seat.is_free() {
-            seats.push(seat);
-        }
+        task.discard();
+        let mut seat = seat.is_free().then_some(seat);
+        self.seats.locked(|seats| {
+            if seats.len() < SEATS {
+                seats.extend(seat.take());
+            }
+        });
     }
 
     /// Takes in what other threads have sent.
     fn receive(&self) {
-        let mut arrivals = self.arrivals.take();
+        let mut arrivals = self.arrivals.locked(mem::take);
         self.inbox.take(&mut arrivals);
         for item in arrivals.drain(..) {
             match item {
                 Item::Wake(ticket) if ticket.key == ROOT => self.push(ticket),
                 Item::Wake(ticket) => self.wake(ticket),
                 Item::Spawn(task) => {
-                    let refused = self.spawn(Kind::Any(task));
-                    contain(|| drop(refused));
+                    let task = Foreign::new(Kind::Any(task.into_inner()));
+                    self.spawn(task).into_iter().for_each(Foreign::discard);
                 }
             }
         }
         // The room is kept.
-        self.arrivals.replace(arrivals);
+        self.arrivals.locked(|kept| *kept = arrivals);
     }
 
     fn wake(&self, ticket: Ticket) {
-        let tasks = self.tasks.borrow();
-        let entry = tasks.get(ticket.key).filter(|entry| entry.number == ticket.number);
-        if let Some(Occupant { seat, .. }) = entry.and_then(|entry| entry.occupant.as_ref()) {
-            seat.receive();
-            if seat.enqueue() {
-                self.push(ticket);
+        self.tasks.locked(|tasks| {
+            let entry = tasks.get(ticket.key).filter(|entry| entry.number == ticket.number);
+            if let Some(Occupant { seat, .. }) = entry.and_then(|entry| entry.occupant.as_ref()) {
+                seat.receive();
+                if seat.enqueue() {
+                    self.push(ticket);
+                }
             }
-        }
+        });
     }
 
     /// Drops every task that is not being polled at this moment, and takes no more.
     pub(super) fn close(&self) {
         self.closed.set(true);
-        let tasks = self.tasks.take();
+        let tasks = self.tasks.locked(mem::take);
         let sent = self.inbox.close();
-        self.ready.borrow_mut().retain(|ticket| ticket.key == ROOT);
+        self.ready.locked(|ready| ready.retain(|ticket| ticket.key == ROOT));
         // Nothing is borrowed from here on: destructors may spawn and wake.
         for entry in tasks.into_values() {
-            contain(|| drop(entry.occupant));
+            entry.occupant.into_iter().for_each(|occupant| occupant.task.discard());
         }
-        for item in sent {
-            contain(|| drop(item));
-        }
-        drop(self.seats.take());
+        sent.into_iter().for_each(Item::discard);
+        drop(self.seats.locked(mem::take));
     }
 }
 
@@ -263,7 +274,7 @@ pub(super) struct Entered(Option<Rc<Home>>);
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let own = HERE.replace(self.0.take());
+        let own = replace_here(self.0.take());
         // Not under the borrow: it may be the last of its executor.
         drop(own);
     }

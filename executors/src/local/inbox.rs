@@ -15,14 +15,14 @@
 
 use super::seat::Ticket;
 use crate::current::PoolId;
+use crate::guarded::{Foreign, Guarded};
 use crate::parker::Parker;
 use allhome_rt::Task;
-use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) struct Inbox {
     id: PoolId,
-    items: Mutex<Items>,
+    items: Guarded<Items>,
     full: AtomicBool,
     asleep: AtomicBool,
     parker: Parker,
@@ -36,14 +36,22 @@ struct Items {
 
 pub(super) enum Item {
     Wake(Ticket),
-    Spawn(Task),
+    Spawn(Foreign<Task>),
+}
+
+impl Item {
+    pub(super) fn discard(self) {
+        if let Item::Spawn(task) = self {
+            task.discard();
+        }
+    }
 }
 
 impl Inbox {
     pub(super) fn new(id: PoolId) -> Inbox {
         Inbox {
             id,
-            items: Mutex::default(),
+            items: Guarded::default(),
             full: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
             parker: Parker::default(),
@@ -56,7 +64,7 @@ impl Inbox {
     }
 
     /// Takes a task, or gives it back if the executor has ended.
-    pub(super) fn spawn(&self, task: Task) -> Option<Task> {
+    pub(super) fn spawn(&self, task: Foreign<Task>) -> Option<Foreign<Task>> {
         match self.put(Item::Spawn(task)) {
             Some(Item::Spawn(task)) => Some(task),
             Some(Item::Wake(_)) | None => None,
@@ -68,12 +76,16 @@ impl Inbox {
     }
 
     fn put(&self, item: Item) -> Option<Item> {
-        let mut items = self.items.lock();
-        if items.closed {
-            return Some(item);
+        let refused = self.items.locked(|items| {
+            if items.closed {
+                return Some(item);
+            }
+            items.list.push(item);
+            None
+        });
+        if refused.is_some() {
+            return refused;
         }
-        items.list.push(item);
-        drop(items);
         self.full.store(true, Ordering::SeqCst);
         if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
             self.parker.unpark();
@@ -89,14 +101,15 @@ impl Inbox {
     /// Takes everything out: swaps it with an empty list.
     pub(super) fn take(&self, empty: &mut Vec<Item>) {
         self.full.store(false, Ordering::SeqCst);
-        std::mem::swap(&mut self.items.lock().list, empty);
+        self.items.locked(|items| std::mem::swap(&mut items.list, empty));
     }
 
     /// Takes nothing more, and gives everything back.
     pub(super) fn close(&self) -> Vec<Item> {
-        let mut items = self.items.lock();
-        items.closed = true;
-        std::mem::take(&mut items.list)
+        self.items.locked(|items| {
+            items.closed = true;
+            std::mem::take(&mut items.list)
+        })
     }
 
     /// Sleeps until there is something in it.

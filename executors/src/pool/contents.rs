@@ -4,6 +4,7 @@ use super::cell::{Cell, Seat, Ticket};
 use super::shared::Shared;
 use super::slot::{Occupant, Queue, Slot};
 use crate::chunks::Chunks;
+use crate::guarded::Foreign;
 use crate::panics::contain;
 use allhome_rt::Task;
 use std::collections::VecDeque;
@@ -28,7 +29,7 @@ pub(super) struct Contents {
 /// What stands in a line.
 pub(super) enum Item {
     /// A task that has never been polled.
-    New(Task),
+    New(Foreign<Task>),
     /// One that waits in its slot for its next poll.
     Again(Ticket),
 }
@@ -41,7 +42,7 @@ pub(super) struct Held {
     ticket: Ticket,
     waker: Waker,
     /// `None` if it has ended.
-    task: Option<Task>,
+    task: Option<Foreign<Task>>,
 }
 
 /// What a worker has in its hands.
@@ -81,15 +82,28 @@ pub(super) enum PutBack {
     Refused,
 }
 
+impl Item {
+    pub(super) fn discard(self) {
+        if let Item::New(task) = self {
+            task.discard();
+        }
+    }
+}
+
 impl Held {
+    /// Drops the task, when no lock is held.
+    pub(super) fn discard(self) {
+        self.task.into_iter().for_each(Foreign::discard);
+    }
+
     /// Polls the task, and drops it if it has ended.
     pub(super) fn run(&mut self) {
         let Held { waker, task, .. } = self;
         let Some(polled) = task.as_mut() else { return };
-        let poll = contain(|| Pin::new(polled).poll(&mut Context::from_waker(waker)));
+        let poll = contain(|| Pin::new(&mut **polled).poll(&mut Context::from_waker(waker)));
         if poll != Some(Poll::Pending) {
             // Before its slot and its waker can be another's.
-            contain(|| drop(task.take()));
+            task.take().into_iter().for_each(Foreign::discard);
         }
     }
 }
@@ -112,7 +126,7 @@ impl Contents {
     /// Gives a task that was never polled its slot.
     pub(super) fn admit(
         &mut self,
-        task: Task,
+        task: Foreign<Task>,
         shard: usize,
         pool: &Arc<Shared>,
         hands: &mut Hands,

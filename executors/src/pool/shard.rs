@@ -28,8 +28,7 @@
 use super::cell::{Cell, Ticket};
 use super::contents::{Contents, Hands, Item, Next, PutBack, Woken};
 use super::shared::Shared;
-use crate::panics::contain;
-use parking_lot::{Mutex, MutexGuard};
+use crate::guarded::{Foreign, Guard, Guarded};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -42,7 +41,7 @@ pub(super) struct Shard {
     number: usize,
     /// The length of the line, for a look without the lock. It may be out of date.
     length: AtomicUsize,
-    contents: Mutex<Contents>,
+    contents: Guarded<Contents>,
 }
 
 /// What a worker's turn in its own shard leaves it to do.
@@ -54,7 +53,7 @@ pub(super) struct AfterTurn {
 
 impl Shard {
     pub(super) fn new(number: usize) -> Shard {
-        Shard { number, length: AtomicUsize::new(0), contents: Mutex::default() }
+        Shard { number, length: AtomicUsize::new(0), contents: Guarded::default() }
     }
 
     /// Returns about how many stand in the line.
@@ -64,14 +63,15 @@ impl Shard {
 
     /// Looks under the lock: whoever adds later sees what the caller wrote before.
     pub(super) fn has_work(&self) -> bool {
-        !self.contents.lock().line.is_empty()
+        self.contents.locked(|contents| !contents.line.is_empty())
     }
 
     fn with<R>(&self, change: impl FnOnce(&mut Contents) -> R) -> R {
-        let mut contents = self.contents.lock();
-        let result = change(&mut contents);
-        self.note(&contents);
-        result
+        self.contents.locked(|contents| {
+            let result = change(contents);
+            self.note(contents);
+            result
+        })
     }
 
     fn note(&self, contents: &Contents) {
@@ -174,10 +174,7 @@ impl Shard {
         }
     }
 
-    fn lock_with<'a>(
-        &'a self,
-        other: &'a Shard,
-    ) -> (MutexGuard<'a, Contents>, MutexGuard<'a, Contents>) {
+    fn lock_with<'a>(&'a self, other: &'a Shard) -> (Guard<'a, Contents>, Guard<'a, Contents>) {
         if self.number < other.number {
             let own = self.contents.lock();
             (own, other.contents.lock())
@@ -199,29 +196,27 @@ impl Shard {
             std::mem::replace(contents, Contents { closed: true, ..Contents::default() })
         });
         // No lock is held from here on: destructors may wake and spawn.
-        for item in contents.line {
-            contain(|| drop(item));
-        }
+        contents.line.into_iter().for_each(Item::discard);
         for slot in contents.slots.into_values() {
             let (cell, task) = slot.into_parts();
-            contain(|| drop(task));
+            task.into_iter().for_each(Foreign::discard);
             drop(cell);
         }
     }
 
     #[cfg(test)]
     pub(super) fn tasks(&self) -> usize {
-        self.contents.lock().slots.len()
+        self.contents.locked(|contents| contents.slots.len())
     }
 
     /// The cell of one of its tasks.
     #[cfg(test)]
     pub(super) fn first_cell(&self) -> Arc<Cell> {
-        self.contents.lock().slots.values().next().expect("it has one").cell()
+        self.contents.locked(|all| all.slots.values().next().expect("it has one").cell())
     }
 
     #[cfg(test)]
     pub(super) fn seats(&self) -> usize {
-        self.contents.lock().seats.len()
+        self.contents.locked(|contents| contents.seats.len())
     }
 }

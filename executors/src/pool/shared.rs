@@ -11,11 +11,11 @@
 //!    running.
 
 use super::cell::Cell;
-use super::contents::{Hands, Item, Next, PutBack, Woken};
+use super::contents::{Hands, Held, Item, Next, PutBack, Woken};
 use super::idle::Idle;
 use super::shard::{AfterTurn, INJECTOR, Shard};
 use crate::current::{self, PoolId};
-use crate::panics::contain;
+use crate::guarded::Foreign;
 use allhome_rt::{Spawn, Task};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,16 +80,11 @@ impl Shared {
     pub(super) fn spawn(&self, task: Task) {
         // The shards close later, when the workers have ended. A task that slips in between is
         // dropped then.
-        let refused = if self.is_ending() {
-            Some(Item::New(task))
-        } else {
-            self.here().push(Item::New(task)).err()
-        };
-        match refused {
-            None => self.idle.notify(),
-            Some(item) => {
-                contain(|| drop(item));
-            }
+        let item = Item::New(Foreign::new(task));
+        let pushed = if self.is_ending() { Err(item) } else { self.here().push(item) };
+        match pushed {
+            Ok(()) => self.idle.notify(),
+            Err(refused) => refused.discard(),
         }
     }
 
@@ -138,7 +133,7 @@ impl Shared {
         }
         if matches!(next, Next::Nobody) {
             // Empty, unless it was refused.
-            contain(|| drop(hands.take()));
+            hands.take().into_iter().for_each(Held::discard);
         }
         self.resolve(own, next, hands)
     }
@@ -150,7 +145,7 @@ impl Shared {
             PutBack::Done => false,
             PutBack::Again => true,
             PutBack::Refused => {
-                contain(|| drop(hands.take()));
+                hands.take().into_iter().for_each(Held::discard);
                 false
             }
         }

@@ -28,6 +28,7 @@
 //! 2. So at most one thread is between `start` and `pause`: polls never overlap.
 
 use super::cell::{Cell, Ticket};
+use crate::guarded::Foreign;
 use allhome_rt::Task;
 use std::sync::Arc;
 use std::task::Waker;
@@ -41,7 +42,7 @@ pub(super) struct Slot {
 
 /// A task, and the waker that it is polled with.
 pub(super) struct Occupant {
-    pub(super) task: Task,
+    pub(super) task: Foreign<Task>,
     pub(super) waker: Waker,
 }
 
@@ -115,7 +116,7 @@ impl Slot {
     }
 
     /// Takes the slot apart: its cell, and the task if it is here.
-    pub(super) fn into_parts(self) -> (Arc<Cell>, Option<Task>) {
+    pub(super) fn into_parts(self) -> (Arc<Cell>, Option<Foreign<Task>>) {
         (self.cell, self.occupant.map(|occupant| occupant.task))
     }
 }
@@ -130,7 +131,7 @@ mod tests {
     fn occupied() -> (Slot, Occupant) {
         let pool = Arc::new(Shared::new(PoolId::next(), 1));
         let Seat { waker, cell } = Seat::new(&pool);
-        let task = Task::from_future(async {});
+        let task = Foreign::new(Task::from_future(async {}));
         (Slot::of_polled(cell), Occupant { task, waker })
     }
 

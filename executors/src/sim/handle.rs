@@ -1,7 +1,7 @@
 //! What programs reach a simulated runtime by.
 
 use super::world::World;
-use crate::panics::contain;
+use crate::guarded::Foreign;
 use allhome_rt::{
     BoxSleep, IntoRuntime, Job, NoRuntime, Runtime, Spawn, SpawnBlocking, Task, Timer,
 };
@@ -94,8 +94,7 @@ impl Drop for Outside {
 
 impl Spawn for SimHandle {
     fn spawn(&self, task: Task) {
-        let refused = self.world.spawn(task);
-        contain(|| drop(refused));
+        self.world.spawn(Foreign::new(task)).into_iter().for_each(Foreign::discard);
     }
 
     fn threads(&self) -> usize {
@@ -111,8 +110,7 @@ impl SpawnBlocking for SimHandle {
     /// Takes the job and calls it at a step of its own, on the thread that drives the run. So it
     /// must not wait for a task: nothing else runs meanwhile.
     fn spawn_blocking(&self, job: Job) {
-        let refused = self.world.spawn_blocking(job);
-        contain(|| drop(refused));
+        self.world.spawn_blocking(Foreign::new(job)).into_iter().for_each(Foreign::discard);
     }
 }
 
@@ -162,9 +160,7 @@ struct Sleep {
 impl Sleep {
     fn disarm(&mut self) {
         if let Some(key) = self.key.take() {
-            // The lock is released when the waker is dropped.
-            let waker = self.world.disarm(key);
-            drop(waker);
+            self.world.disarm(key).into_iter().for_each(Foreign::discard);
         }
     }
 }
@@ -174,14 +170,14 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let sleep = &mut *self;
-        let waker = cx.waker().clone();
+        let waker = Foreign::cloned(cx.waker());
         match sleep.world.arm(sleep.at, &mut sleep.key, waker) {
             Ok(replaced) => {
-                drop(replaced);
+                replaced.into_iter().for_each(Foreign::discard);
                 Poll::Pending
             }
             Err(unused) => {
-                drop(unused);
+                unused.discard();
                 sleep.disarm();
                 Poll::Ready(())
             }

@@ -5,6 +5,7 @@ use super::fault::wake_elsewhere;
 use super::simulation::Simulation;
 use super::trace::Event;
 use super::world::{Item, ROOT, State};
+use crate::guarded::{Foreign, assert_none};
 use crate::panics::message_of;
 use allhome_rt::Task;
 use std::future::Future;
@@ -57,7 +58,7 @@ impl Simulation {
                 state.trace.note(Event::Job(number));
                 drop(state);
                 let _inside = self.world.enter();
-                self.contain(job);
+                self.contain(job.into_inner());
                 self.world.lock().running = None;
             }
             None => {}
@@ -68,7 +69,7 @@ impl Simulation {
         }
     }
 
-    fn poll_task(&mut self, key: usize, number: u64, task: Task, waker: Waker) {
+    fn poll_task(&mut self, key: usize, number: u64, task: Foreign<Task>, waker: Waker) {
         let (task, waker, polled) = if self.threads.is_empty() {
             let _inside = self.world.enter();
             poll(task, waker)
@@ -177,9 +178,9 @@ impl Simulation {
         let _inside = self.world.enter();
         for waker in due {
             if self.faults.foreign_wakes {
-                wake_elsewhere(&self.world, waker);
+                wake_elsewhere(&self.world, waker.into_inner());
             } else {
-                self.contain(|| waker.wake());
+                self.contain(|| waker.into_inner().wake());
             }
         }
         true
@@ -229,6 +230,7 @@ impl Simulation {
     }
 
     pub(super) fn contain(&mut self, f: impl FnOnce()) {
+        assert_none("code of the user's is called");
         if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
             self.panicked.get_or_insert(message_of(payload));
         }
@@ -236,9 +238,9 @@ impl Simulation {
 }
 
 /// Polls a task; an error is the message of its panic.
-fn poll(mut task: Task, waker: Waker) -> (Task, Waker, Result<Poll<()>, String>) {
+fn poll(mut task: Foreign<Task>, waker: Waker) -> (Foreign<Task>, Waker, Result<Poll<()>, String>) {
     let mut cx = Context::from_waker(&waker);
-    let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut task).poll(&mut cx)));
+    let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut *task).poll(&mut cx)));
     (task, waker, polled.map_err(message_of))
 }
 

@@ -29,8 +29,9 @@
 
 use super::line::Line;
 use super::trace::{Event, Trace};
+use crate::guarded::{Foreign, Guard, Guarded};
 use allhome_rt::{Job, Task};
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::Condvar;
 use slab::Slab;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -50,7 +51,7 @@ pub(super) const ROOT: u64 = 0;
 pub(super) struct World {
     id: u64,
     pub(super) start: Instant,
-    state: Mutex<State>,
+    state: Guarded<State>,
     changed: Condvar,
 }
 
@@ -59,7 +60,7 @@ pub(super) struct State {
     pub(super) ready: Line<Item>,
     pub(super) root_ready: bool,
     pub(super) root_polls: u64,
-    pub(super) sleeps: BTreeMap<(Instant, u64), Waker>,
+    pub(super) sleeps: BTreeMap<(Instant, u64), Foreign<Waker>>,
     pub(super) now: Instant,
     pub(super) running: Option<u64>,
     pub(super) steps: u64,
@@ -73,7 +74,7 @@ pub(super) struct State {
 
 pub(super) struct Entry {
     pub(super) number: u64,
-    pub(super) task: Option<(Task, Waker)>,
+    pub(super) task: Option<(Foreign<Task>, Waker)>,
     pub(super) woken: bool,
     pub(super) polls: u64,
     pub(super) spawned_by: Option<u64>,
@@ -84,7 +85,7 @@ pub(super) struct Entry {
 pub(super) enum Item {
     Root,
     Task { key: usize, number: u64 },
-    Job(u64, Job),
+    Job(u64, Foreign<Job>),
 }
 
 impl Item {
@@ -105,7 +106,7 @@ impl World {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             start,
             changed: Condvar::new(),
-            state: Mutex::new(State {
+            state: Guarded::new(State {
                 tasks: Slab::new(),
                 ready: Line::new(),
                 root_ready: false,
@@ -123,7 +124,7 @@ impl World {
         })
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> Guard<'_, State> {
         self.state.lock()
     }
 
@@ -138,12 +139,12 @@ impl World {
     }
 
     /// Waits until somebody outside has changed something.
-    pub(super) fn park(&self, state: &mut MutexGuard<'_, State>) {
-        self.changed.wait(state);
+    pub(super) fn park(&self, state: &mut Guard<'_, State>) {
+        state.wait(&self.changed);
     }
 
     /// Takes a task, or gives it back if the world is closed.
-    pub(super) fn spawn(self: &Arc<Self>, task: Task) -> Option<Task> {
+    pub(super) fn spawn(self: &Arc<Self>, task: Foreign<Task>) -> Option<Foreign<Task>> {
         let mut state = self.lock();
         if state.closed {
             return Some(task);
@@ -169,7 +170,7 @@ impl World {
     }
 
     /// Takes a job, or gives it back if the world is closed.
-    pub(super) fn spawn_blocking(&self, job: Job) -> Option<Job> {
+    pub(super) fn spawn_blocking(&self, job: Foreign<Job>) -> Option<Foreign<Job>> {
         let mut state = self.lock();
         if state.closed {
             return Some(job);
@@ -217,8 +218,8 @@ impl World {
         &self,
         at: Instant,
         key: &mut Option<(Instant, u64)>,
-        waker: Waker,
-    ) -> Result<Option<Waker>, Waker> {
+        waker: Foreign<Waker>,
+    ) -> Result<Option<Foreign<Waker>>, Foreign<Waker>> {
         let mut state = self.lock();
         if state.now >= at {
             return Err(waker);
@@ -236,8 +237,8 @@ impl World {
         Ok(replaced)
     }
 
-    pub(super) fn disarm(&self, key: (Instant, u64)) -> Option<Waker> {
-        self.lock().sleeps.remove(&key)
+    pub(super) fn disarm(&self, key: (Instant, u64)) -> Option<Foreign<Waker>> {
+        self.state.locked(|state| state.sleeps.remove(&key))
     }
 }
 

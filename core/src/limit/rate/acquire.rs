@@ -12,6 +12,7 @@ use super::super::error::AcquireError;
 use super::super::wait::Wait;
 use super::RateLimiter;
 use super::meter::Attend;
+use crate::guarded::Foreign;
 use crate::sync::GlobalMutex;
 use allhome_rt::BoxSleep;
 use std::fmt;
@@ -32,7 +33,7 @@ pub struct AcquireRate<'a> {
 struct Alarm {
     at: Instant,
     /// The mutex is never locked: with it, the future can be `Sync`.
-    sleep: GlobalMutex<BoxSleep>,
+    sleep: Foreign<GlobalMutex<BoxSleep>>,
 }
 
 impl<'a> AcquireRate<'a> {
@@ -75,7 +76,7 @@ impl Future for AcquireRate<'_> {
                 Attend::Until(Some(at)) => {
                     if this.alarm.as_ref().is_none_or(|alarm| alarm.at != at) {
                         let sleep = GlobalMutex::new(meter.timer.sleep_until(at));
-                        this.alarm = Some(Alarm { at, sleep });
+                        this.alarm = Some(Alarm { at, sleep: Foreign::new(sleep) });
                     }
                 }
             }

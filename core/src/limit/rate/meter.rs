@@ -1,8 +1,9 @@
 //! The state of a rate limiter: a bucket and a line, under one lock.
 //!
 //! Nobody waits for the timer but the first in the line, in its own poll. Permits come by looking:
-//! whoever takes the lock has looked at the clock just before, adds what has come since, and tells
-//! all whose turn it is.
+//! whoever comes for some looks at the clock, takes the lock, adds what has come since, and tells
+//! all whose turn it is. Whoever leaves the line, or gives back, does not look: the clock is the
+//! user's, and may panic. It nudges who is the first then, which looks in its own poll.
 //!
 //! | the first in the line | `attended` | who sees to the timer                             | until                 |
 //! |-----------------------|------------|---------------------------------------------------|-----------------------|
@@ -21,7 +22,8 @@
 //! 2. When the lock is given up, the first asks for more than is in the bucket, and is `attended`,
 //!    or polls just now; or somebody is on his way to tell or nudge it ([`Supply::tell`]).
 //! 3. The clock is looked at before the lock is taken, a sleep is made, polled and dropped with no
-//!    lock held: the timer is foreign code.
+//!    lock held: the timer is foreign code. It is asked when nothing has changed yet: a panic of it
+//!    leaves bucket and line as they were.
 
 use super::super::bucket::{Bucket, Rate};
 use super::super::error::{Refused, TryAcquireError};
@@ -29,8 +31,8 @@ use super::super::gate::{MAX, Share};
 use super::super::holders::Key;
 use super::super::line::{Line, Verdict, Waiter};
 use super::super::supply::{Holding, Supply};
+use crate::guarded::Foreign;
 use crate::lock::{Lock, LockGuard};
-use crate::panic;
 use crate::sync::{Arc, AtomicBool, AtomicUsize, Ordering};
 use allhome_rt::Timer;
 use std::panic::Location;
@@ -53,7 +55,7 @@ pub(in super::super) struct Inner {
     closed: bool,
 }
 
-/// The lock of a meter, whose bucket was just refilled.
+/// The lock of a meter.
 #[must_use]
 pub(in super::super) struct Reading<'a> {
     inner: LockGuard<'a, Inner>,
@@ -79,7 +81,7 @@ impl Meter {
     }
 
     pub(super) fn rate(&self) -> Rate {
-        self.inner.lock().bucket.rate()
+        self.inner.locked(|inner| inner.bucket.rate())
     }
 
     pub(super) fn burst(&self) -> usize {
@@ -93,15 +95,15 @@ impl Meter {
     }
 
     pub(super) fn waiters(&self) -> usize {
-        self.inner.lock().line.len()
+        self.inner.locked(|inner| inner.line.len())
     }
 
     pub(super) fn available(&self) -> usize {
-        self.hold().inner.bucket.tokens()
+        self.hold_now().inner.bucket.tokens()
     }
 
     pub(super) fn try_take(&self, count: usize) -> Result<(), TryAcquireError> {
-        let mut held = self.hold();
+        let mut held = self.hold_now();
         let admitted = held.admit(count, false, Location::caller());
         // Perhaps what has come since is enough for the first in the line.
         self.tell(held);
@@ -109,7 +111,7 @@ impl Meter {
     }
 
     pub(super) fn set_rate(&self, rate: Rate) {
-        let mut held = self.hold();
+        let mut held = self.hold_now();
         held.inner.bucket.set_rate(rate);
         // The first has to look again when its permits will be there.
         held.inner.attended = false;
@@ -117,7 +119,7 @@ impl Meter {
     }
 
     pub(super) fn set_burst(&self, burst: usize) {
-        let mut held = self.hold();
+        let mut held = self.hold_now();
         held.inner.bucket.set_burst(burst);
         // Relaxed: as in `burst`.
         self.burst.store(burst.min(MAX), Ordering::Relaxed);
@@ -138,7 +140,7 @@ impl Meter {
 
     /// Finds out whether this waiter is the first in the line, and what it has to do then.
     pub(super) fn attend(&self, waiter: &Waiter) -> Attend {
-        let mut held = self.hold();
+        let mut held = self.hold_now();
         if !held.inner.line.is_first(waiter) {
             return Attend::Nothing;
         }
@@ -146,7 +148,7 @@ impl Meter {
             // It is its own poll: it need not be woken.
             let own = held.grant_first(waiter.asked());
             self.tell(held);
-            panic::drop_waker(own);
+            drop(own);
             return Attend::Granted;
         }
         held.inner.attended = true;
@@ -166,15 +168,21 @@ impl Supply for Meter {
     }
 
     fn hold(&self) -> Reading<'_> {
+        Reading { inner: self.inner.lock() }
+    }
+
+    fn hold_now(&self) -> Reading<'_> {
         let now = self.timer.now();
-        let mut inner = self.inner.lock();
-        inner.bucket.refill(now);
-        Reading { inner }
+        let mut held = self.hold();
+        held.inner.bucket.refill(now);
+        held
     }
 
     fn give(&self, share: Share) {
         let mut held = self.hold();
         held.inner.bucket.put_back(share.count);
+        // With what has come since, it may be enough for the first: it has to look.
+        held.inner.attended = false;
         self.tell(held);
     }
 }
@@ -185,7 +193,7 @@ impl Reading<'_> {
         !self.inner.closed && asked <= self.inner.bucket.tokens()
     }
 
-    fn grant_first(&mut self, asked: usize) -> Option<Waker> {
+    fn grant_first(&mut self, asked: usize) -> Option<Foreign<Waker>> {
         self.inner.bucket.take(asked);
         self.inner.attended = false;
         self.inner.line.tell_first(Verdict::Granted)
@@ -225,7 +233,7 @@ impl Holding for Reading<'_> {
         }
     }
 
-    fn tell_next(&mut self) -> Option<Waker> {
+    fn tell_next(&mut self) -> Option<Foreign<Waker>> {
         loop {
             let waker = if self.inner.line.has_doomed() {
                 self.inner.line.tell_doomed()?.0

@@ -3,6 +3,7 @@
 use super::super::contents::Item;
 use super::*;
 use crate::current::PoolId;
+use crate::guarded::Foreign;
 use allhome_rt::Task;
 use std::future::{pending, poll_fn};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -182,7 +183,7 @@ fn step_wakes_the_sleeper(worker: &mut Worker) -> bool {
 }
 
 pub(super) fn put_in_line(worker: &Worker, task: Task) {
-    assert!(worker.pool.shards()[worker.own()].push(Item::New(task)).is_ok());
+    assert!(worker.pool.shards()[worker.own()].push(Item::New(Foreign::new(task))).is_ok());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use allhome::{AcquireError, AcquireRate, Rate, RateLimiter};
 use allhome_rt::{BoxSleep, Runtime, Timer};
 use allhome_runs::{Clock, SECOND, Stepped};
 use std::future::{pending, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
@@ -230,4 +231,26 @@ fn q09_closed_is_closed_for_those_who_are_not_told_yet() {
     for at in 0..40 {
         assert_eq!(poll(&line, at, Waker::noop()), Poll::Ready(Err(AcquireError::Closed)));
     }
+}
+
+/// A clock that panics harms nobody else: who leaves the line, or gives back, does not look at it.
+#[test]
+fn q14_a_clock_that_panics_leaves_the_line_whole() {
+    let (start, panics) = (Instant::now(), Arc::new(AtomicBool::new(false)));
+    let (seen, sleep) = (panics.clone(), || -> BoxSleep { Box::pin(pending()) });
+    let now = move || {
+        assert!(!seen.load(SeqCst), "told to panic");
+        start
+    };
+    let limiter = on(Odd { now, sleep }, Rate::per_second(1), 2);
+    limiter.try_acquire_many(2).unwrap();
+    let (first, mut second) = (queue(&limiter, 2), queue(&limiter, 1));
+    panics.store(true, SeqCst);
+    assert!(catch_unwind(AssertUnwindSafe(|| limiter.try_acquire())).is_err());
+    assert!(catch_unwind(AssertUnwindSafe(|| second.poll())).is_err());
+    assert_eq!((limiter.waiters(), second.woken()), (2, 0), "both are where they were");
+    drop(first);
+    assert_eq!((limiter.waiters(), second.woken()), (1, 1), "the next is told to look");
+    drop(second);
+    assert_eq!(limiter.waiters(), 0);
 }

@@ -1,0 +1,18 @@
+//! No code of the user's runs while a lock is held, and a panic in it leaves everything whole: a value
+//! that looks and panics ([`nosy`]) goes through every path of tokens, limits and executors.
+
+#![cfg(debug_assertions)]
+
+mod executors;
+mod limits;
+mod nosy;
+mod raw;
+mod tokens;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// One program at a time: a panic that was not told of is the whole process's.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
