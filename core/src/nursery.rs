@@ -10,6 +10,7 @@ use crate::child::{Child, Spawned};
 use crate::group::Group;
 use crate::group::finale::{DeferError, Deferred};
 use crate::id::NurseryId;
+use crate::invariant::Invariant;
 use crate::named::Named;
 use crate::reason::{Level, Reason};
 use crate::sync::Arc;
@@ -38,7 +39,7 @@ use std::time::{Duration, Instant};
 /// - `join!`: use that for a fixed handful of futures that need not run in parallel.
 pub struct Nursery<E> {
     pub(crate) group: Arc<Group>,
-    error: PhantomData<fn(E)>,
+    error: Invariant<E>,
 }
 
 impl<E: Send + Sync + 'static> Nursery<E> {

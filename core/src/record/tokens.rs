@@ -6,6 +6,7 @@ use super::state::{Claim, Last, Park};
 use super::{Ended, Full, Header, Ptr, Queued, Reach, Stack};
 use crate::group::Group;
 use crate::id::TaskId;
+use crate::invariant::Invariant;
 use crate::outcome::{Ending, Outcome};
 use crate::panic::{self, Payload};
 use crate::sync::{Arc, Ordering};
@@ -299,13 +300,15 @@ pub(crate) struct Handle<T, E> {
     ptr: Ptr,
     /// Whether the handle let go before it was dropped.
     gone: bool,
-    types: PhantomData<fn() -> Outcome<T, E>>,
+    value: PhantomData<fn() -> T>,
+    /// The outcome may go to the nursery's report.
+    error: Invariant<E>,
 }
 
 impl<T, E> Handle<T, E> {
     /// The record was made with a handle and these types, and this is its only handle.
     pub(super) fn new(ptr: Ptr) -> Handle<T, E> {
-        Handle { ptr, gone: false, types: PhantomData }
+        Handle { ptr, gone: false, value: PhantomData, error: PhantomData }
     }
 
     pub(crate) fn ptr(&self) -> Ptr {

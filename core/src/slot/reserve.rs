@@ -8,6 +8,7 @@ use super::error::ReserveError;
 use super::lending::seat;
 use super::seat::Lease;
 use crate::group::Group;
+use crate::invariant::Invariant;
 use crate::limit::{AcquireOwned, OwnedPermit};
 use crate::nursery::Nursery;
 use crate::sync::Arc;
@@ -31,7 +32,7 @@ pin_project! {
         // Among those who wait for the nursery's end.
         entry: Option<u64>,
         lease: Option<Lease>,
-        error: PhantomData<fn(E)>,
+        error: Invariant<E>,
     }
 
     impl<E> PinnedDrop for Reserve<E> {
