@@ -22,7 +22,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 thread_local! {
-    /// The executor that this thread runs at the moment.
+    /// The executor that this thread runs at the moment. It is reached by `try_with` only: in the
+    /// destructor of another thread-local value it may be gone. Then wakes and spawns of this thread
+    /// go by the inbox, as those of other threads do.
     static HERE: RefCell<Option<Rc<Home>>> = const { RefCell::new(None) };
 }
 
@@ -76,13 +78,17 @@ pub(super) enum Ran {
 /// Calls `f` with that executor, if this thread runs it at the moment.
 pub(super) fn here<R>(id: PoolId, f: impl FnOnce(&Rc<Home>) -> R) -> Option<R> {
     let mut result = None;
-    // It is gone when other thread-local values are destroyed after it.
     let _ = HERE.try_with(|here| {
         if let Some(home) = here.borrow().as_ref().filter(|home| home.inbox.id() == id) {
             result = Some(f(home));
         }
     });
     result
+}
+
+/// Says what this thread runs from now on, and returns what it ran before.
+fn replace_here(home: Option<Rc<Home>>) -> Option<Rc<Home>> {
+    HERE.try_with(|here| here.replace(home)).ok().flatten()
 }
 
 impl Home {
@@ -101,7 +107,7 @@ impl Home {
 
     /// Makes this thread one that runs this executor, until the result is dropped.
     pub(super) fn enter(self: &Rc<Self>) -> Entered {
-        Entered(HERE.replace(Some(Rc::clone(self))))
+        Entered(replace_here(Some(Rc::clone(self))))
     }
 
     /// Returns how many tasks there are.
@@ -263,8 +269,7 @@ pub(super) struct Entered(Option<Rc<Home>>);
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let own = HERE.replace(self.0.take());
-        // Not under the borrow: it may be the last of its executor.
-        drop(own);
+        // Dropped here, and not under the borrow: it may be the last of its executor.
+        drop(replace_here(self.0.take()));
     }
 }
