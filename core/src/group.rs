@@ -26,6 +26,7 @@ pub(crate) mod clock;
 mod close;
 pub(crate) mod drive;
 pub(crate) mod finale;
+pub(crate) mod home;
 mod leave;
 mod lose;
 pub(crate) mod registry;
@@ -252,7 +253,7 @@ impl Group {
         self.level.store(Level::Draining as u8, Ordering::Relaxed);
         let token = registry.tokens.own();
         let reason = token.as_ref().map(|_| self.closed(&registry));
-        let home = std::mem::take(&mut registry.home_wakers);
+        let home = registry.home.take();
         drop(registry);
         if let (Some(token), Some(reason)) = (token, reason) {
             token.raise(Level::Draining, reason);

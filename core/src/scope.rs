@@ -23,6 +23,7 @@ pub(crate) mod timeout;
 use crate::cancel::CancelToken;
 use crate::context::{self, Frame, Kind};
 use crate::group::Group;
+use crate::group::home::Waiter;
 use crate::reason::Reason;
 use crate::sync::{Arc, Weak};
 use shield::Shields;
@@ -50,6 +51,8 @@ pub(crate) struct Scope {
     /// The nurseries that were opened inside.
     groups: RefCell<Vec<Weak<Group>>>,
     shields: Shields,
+    /// Once it has waited for those.
+    waiter: Cell<Option<Waiter>>,
 }
 
 /// What one frame tells of a cancel.
@@ -68,6 +71,7 @@ impl Scope {
             token: RefCell::new(None),
             groups: RefCell::new(Vec::new()),
             shields: Shields::default(),
+            waiter: Cell::new(None),
         }
     }
 
@@ -105,9 +109,16 @@ impl Scope {
     /// Tells whether what is inside may not be dropped yet: a nursery is not home, or a shield is
     /// up. Whoever changes that wakes the waker, if there is one.
     pub(crate) fn holds(&self, waker: Option<&Waker>) -> bool {
+        let waker = waker.map(|waker| (self.waiter(), waker));
         let groups = self.groups.borrow();
         let mut groups = groups.iter().filter_map(Weak::upgrade);
         self.shields.are_up() || groups.any(|group| group.is_out(waker))
+    }
+
+    fn waiter(&self) -> Waiter {
+        let waiter = self.waiter.get().unwrap_or_else(Waiter::new);
+        self.waiter.set(Some(waiter));
+        waiter
     }
 
     /// Tells whether a nursery inside is home and not closed.
@@ -138,6 +149,16 @@ impl Scope {
                 See::Outer
             }
             Cut::Deadline | Cut::Shield => See::Outer,
+        }
+    }
+}
+
+impl Drop for Scope {
+    /// The nurseries inside may go on, as the ancestors'.
+    fn drop(&mut self) {
+        let Some(waiter) = self.waiter.get() else { return };
+        for group in self.groups.get_mut().iter().filter_map(Weak::upgrade) {
+            group.forget_home_waker(waiter);
         }
     }
 }

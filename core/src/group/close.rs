@@ -66,7 +66,7 @@ impl Group {
             finale = registry.is_vacant() && registry.finale.is_waiting();
             if registry.is_vacant() && !finale {
                 registry.phase = Phase::Closed;
-                told.append(&mut registry.home_wakers);
+                told.append(&mut registry.home.take());
                 let report = std::mem::replace(&mut registry.report, Report::new(1));
                 (Some(report), registry.run_waker.take(), registry.unpark())
             } else {

@@ -38,6 +38,7 @@ use super::Group;
 use super::blocking::Jobs;
 use super::clock::Clock;
 use super::finale::Finale;
+use super::home::Home;
 use super::report::Report;
 use super::reserves::Reserves;
 use super::roll::Roll;
@@ -93,7 +94,7 @@ pub(crate) struct Registry {
     /// How many shields are up, by the tasks' numbers.
     pub(super) shields: BTreeMap<u64, u32>,
     /// Of those who wait for the group to be home.
-    pub(super) home_wakers: Vec<Waker>,
+    pub(super) home: Home,
     /// Who is told when somebody leaves late, and whether somebody has.
     pub(super) rolls: Vec<Arc<Roll>>,
     pub(super) struck: bool,
@@ -127,7 +128,7 @@ impl Registry {
             tokens: Tokens::default(),
             clock: Clock::default(),
             shields: BTreeMap::new(),
-            home_wakers: Vec::new(),
+            home: Home::default(),
             rolls: Vec::new(),
             struck: false,
             finale: Finale::default(),
@@ -349,6 +350,12 @@ impl Registry {
         }
         // SAFETY: the lock is held.
         Ok(unsafe { handle.set_joiner(waker) })
+    }
+
+    /// Takes the waker of a joiner that waits no longer, if it is there still; returns it to drop.
+    pub(crate) fn forget_joiner<T, E>(&mut self, handle: &mut Handle<T, E>) -> Option<Waker> {
+        // SAFETY: the lock is held.
+        unsafe { handle.take_joiner() }
     }
 
     /// Leaves a carrier's waker for whoever has the claim, and returns one to drop.

@@ -10,6 +10,7 @@
 //! 2. The roll's own lock is the innermost: nothing is taken, and nobody called, with it held.
 
 use super::Group;
+use super::home::Waiter;
 use super::registry::{Phase, Registry};
 use super::report::Who;
 use super::shelter::BODY;
@@ -62,6 +63,15 @@ impl Roll {
         panic::drop_waker(old);
     }
 
+    /// Wakes and notes nobody any more: the shutdown is given up, or over.
+    pub(crate) fn give_up(&self) {
+        let mut state = self.state.lock();
+        let (waker, left) = (state.waker.take(), mem::take(&mut state.left));
+        drop(state);
+        panic::drop_waker(waker);
+        drop(left);
+    }
+
     /// Returns who has left since.
     pub(crate) fn take_left(&self) -> Vec<Left> {
         mem::take(&mut self.state.lock().left)
@@ -73,15 +83,6 @@ impl Registry {
     pub(super) fn roll_wakers(&mut self) -> Vec<Waker> {
         self.struck = false;
         self.rolls.iter().filter_map(|roll| roll.state.lock().waker.take()).collect()
-    }
-
-    /// Keeps the waker of somebody who waits for the group to be home; returns one to drop.
-    pub(super) fn keep_home_waker(&mut self, waker: Waker) -> Option<Waker> {
-        if self.home_wakers.iter().any(|old| old.will_wake(&waker)) {
-            return Some(waker);
-        }
-        self.home_wakers.push(waker);
-        None
     }
 }
 
@@ -142,7 +143,7 @@ impl Group {
 
     /// Tells whether anybody is left: in it, or, unless it is the body that asks, its body. The
     /// waker is woken when that has changed, and when the nursery is raised.
-    pub(crate) fn is_left(&self, body_asks: bool, waker: &Waker) -> bool {
+    pub(crate) fn is_left(&self, body_asks: bool, waiter: Waiter, waker: &Waker) -> bool {
         // Cloned with no lock held.
         let waker = waker.clone();
         let mut registry = self.lock();
@@ -151,7 +152,7 @@ impl Group {
             _ if body_asks => !registry.is_vacant(),
             _ => true,
         };
-        let old = if left { registry.keep_home_waker(waker) } else { Some(waker) };
+        let old = if left { registry.keep_home_waker(waiter, waker) } else { Some(waker) };
         drop(registry);
         panic::drop_waker(old);
         left

@@ -1,6 +1,7 @@
 //! What follows when the last member has left a group.
 
 use super::Group;
+use super::home::Waiter;
 use super::registry::{Owner, Phase, Registry};
 use crate::panic;
 use crate::sync::Ordering;
@@ -46,7 +47,7 @@ impl Group {
             return Some(vacated);
         }
         self.occupied.store(false, Ordering::Relaxed);
-        vacated.home.append(&mut registry.home_wakers);
+        vacated.home.append(&mut registry.home.take());
         let cancelled = self.is_cancelled();
         match registry.phase {
             // The body may spawn more: waking it once a child would be for nothing.
@@ -89,14 +90,14 @@ impl Group {
     }
 
     /// Tells whether somebody is in it. Then the waker is woken when that has changed.
-    pub(crate) fn is_out(&self, waker: Option<&Waker>) -> bool {
+    pub(crate) fn is_out(&self, waker: Option<(Waiter, &Waker)>) -> bool {
         // Cloned with no lock held.
-        let waker = waker.cloned();
+        let waker = waker.map(|(waiter, waker)| (waiter, waker.clone()));
         let mut registry = self.lock();
         let out = self.occupied.load(Ordering::Relaxed) && registry.phase != Phase::Closed;
         let old = match waker {
-            Some(waker) if out => registry.keep_home_waker(waker),
-            waker => waker,
+            Some((waiter, waker)) if out => registry.keep_home_waker(waiter, waker),
+            waker => waker.map(|(_, waker)| waker),
         };
         drop(registry);
         panic::drop_waker(old);

@@ -356,6 +356,18 @@ impl<T, E> Handle<T, E> {
         // SAFETY: invariant 3.
         joiner.with_mut(|kept| unsafe { &mut *kept }.replace(waker))
     }
+
+    /// Takes the joiner's waker.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the registry's lock.
+    pub(crate) unsafe fn take_joiner(&mut self) -> Option<Waker> {
+        // SAFETY: the record has a handle: this one.
+        let joiner = unsafe { self.ptr.joiner() };
+        // SAFETY: invariant 3.
+        joiner.with_mut(|kept| unsafe { &mut *kept }.take())
+    }
 }
 
 impl<T, E> Drop for Handle<T, E> {
