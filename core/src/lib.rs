@@ -65,6 +65,7 @@
 #![deny(unsafe_code)]
 
 mod ambient;
+mod big;
 mod blocking;
 mod builder;
 mod cancel;

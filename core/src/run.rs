@@ -18,7 +18,7 @@ use crate::group::registry::Owner;
 use crate::group::report::Report;
 use crate::nursery::Nursery;
 use crate::outcome::Ending;
-use crate::panic;
+use crate::panic::{self, Payload};
 use crate::reason::Level;
 use crate::slot::lending::Lending;
 use crate::sync::{Arc, Ordering};
@@ -88,9 +88,8 @@ where
                 Err(error) => return Poll::Ready(Err(error)),
             };
             let handle = Nursery::new(group.clone());
-            match panic::catch(|| context::enter(&group, None, || body(handle))) {
-                Ok(body) => this.body.set(Some(body)),
-                Err(payload) => group.fail_body(Ending::Panicked(group.body_panic(payload))),
+            if let Err(payload) = call(&group, || begin(this.body.as_mut(), || body(handle))) {
+                group.fail_body(Ending::Panicked(group.body_panic(payload)));
             }
             *this.group = Some(group);
         }
@@ -108,8 +107,7 @@ where
                 this.lending.wait(group);
                 return Poll::Pending;
             }
-            let dropped = panic::catch(|| context::enter(group, None, || this.body.set(None)));
-            if let Err(payload) = dropped {
+            if let Err(payload) = call(group, || this.body.set(None)) {
                 group.fail_body(Ending::Panicked(group.body_panic(payload)));
             }
         }
@@ -125,6 +123,19 @@ where
             }
         }
     }
+}
+
+/// Calls what makes, or drops, the body. It has no result: a body that is handed on from function to
+/// function would be in the frame of each.
+#[inline(never)]
+fn call(group: &Group, f: impl FnOnce()) -> Result<(), Payload> {
+    panic::catch(|| context::enter(group, None, f))
+}
+
+/// Makes the body in its place. Out of line, so that the copy is in no frame that stays.
+#[inline(never)]
+fn begin<Fut>(mut body: Pin<&mut Option<Fut>>, make: impl FnOnce() -> Fut) {
+    body.set(Some(make()));
 }
 
 fn open<E>(builder: Builder<E>) -> Result<Arc<Group>, GroupError<E>> {

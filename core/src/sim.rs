@@ -22,7 +22,6 @@ use crate::sync::{Arc, GlobalMutex};
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
-use std::pin::pin;
 
 /// The settings of a simulated runtime, and what runs nurseries on it.
 ///
@@ -235,11 +234,11 @@ where
 {
     let opened = Arc::new(GlobalMutex::new(None));
     let keep = opened.clone();
-    let run = opens(simulation, place).run(move |n: Nursery<E>| {
+    // Boxed, as all that may be big: see `big`.
+    let mut run = Box::pin(opens(simulation, place).run(move |n: Nursery<E>| {
         *keep.lock() = Some(n.clone());
         body(n)
-    });
-    let mut run = pin!(run);
+    }));
     simulation.drive(run.as_mut()).map_err(|mut failure| {
         if let Some(n) = opened.lock().take() {
             failure.note(n.tree().to_string());
