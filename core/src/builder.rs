@@ -3,6 +3,7 @@
 mod limits;
 
 use crate::group::{Config, Hook};
+use crate::invariant::Invariant;
 use crate::nursery::Nursery;
 use crate::panic::Panic;
 use crate::run::Run;
@@ -95,7 +96,7 @@ pub fn nursery<E>() -> Builder<E> {
 pub struct Builder<E> {
     pub(crate) config: Config,
     pub(crate) runtime: Option<Result<Runtime, NoRuntime>>,
-    error: PhantomData<fn() -> E>,
+    error: Invariant<E>,
 }
 
 impl<E> Builder<E> {

@@ -76,7 +76,13 @@ pub struct Child<T, E: Send + Sync + 'static> {
 }
 
 enum Inner<T, E> {
-    Admitted { group: Weak<Group>, handle: Handle<T, E>, id: TaskId },
+    /// `waits`: the record has the waker of a join that was polled.
+    Admitted {
+        group: Weak<Group>,
+        handle: Handle<T, E>,
+        id: TaskId,
+        waits: bool,
+    },
     Refused(Reason),
     Taken,
 }
@@ -88,7 +94,7 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
         handle: Handle<T, E>,
     ) -> Child<T, E> {
         let inner = match admitted {
-            Ok(id) => Inner::Admitted { group: group.weak(), handle, id },
+            Ok(id) => Inner::Admitted { group: group.weak(), handle, id, waits: false },
             Err(reason) => Inner::Refused(reason),
         };
         Child { inner }
@@ -216,10 +222,11 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
             return Poll::Ready(result);
         }
         let waker = Foreign::new(cx.waker().clone());
-        if let Inner::Admitted { group, handle, .. } = &mut self.inner {
+        if let Inner::Admitted { group, handle, waits, .. } = &mut self.inner {
             let kept = group.locked(|registry| registry.set_joiner(handle, waker));
             match kept {
                 Ok(old) => {
+                    *waits = true;
                     drop(old);
                     return Poll::Pending;
                 }
@@ -229,10 +236,19 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
         }
         Poll::Ready(self.try_join().unwrap_or_else(|| Err(JoinError::taken())))
     }
+
+    /// A join is given up: takes its waker back.
+    fn stop_waiting(&mut self) {
+        if let Inner::Admitted { group, handle, waits: waits @ true, .. } = &mut self.inner {
+            *waits = false;
+            drop(group.locked(|registry| registry.forget_joiner(handle)));
+        }
+    }
 }
 
 impl<T, E: Send + Sync + 'static> Drop for Child<T, E> {
     fn drop(&mut self) {
+        self.stop_waiting();
         let Inner::Admitted { group, handle, .. } = &mut self.inner else { return };
         if group.config.policy != Policy::Isolate || handle.let_go() {
             return;
@@ -263,7 +279,8 @@ pub struct Join<T, E: Send + Sync + 'static> {
 
 impl<T, E: Send + Sync + 'static> Join<T, E> {
     /// Gives the handle back.
-    pub fn into_child(self) -> Child<T, E> {
+    pub fn into_child(mut self) -> Child<T, E> {
+        self.child.stop_waiting();
         self.child
     }
 }
@@ -286,6 +303,12 @@ impl<T, E: Send + Sync + 'static> fmt::Debug for Join<T, E> {
 #[must_use = "a join does nothing unless it is awaited"]
 pub struct JoinMut<'a, T, E: Send + Sync + 'static> {
     child: &'a mut Child<T, E>,
+}
+
+impl<T, E: Send + Sync + 'static> Drop for JoinMut<'_, T, E> {
+    fn drop(&mut self) {
+        self.child.stop_waiting();
+    }
 }
 
 impl<T, E: Send + Sync + 'static> Future for JoinMut<'_, T, E> {

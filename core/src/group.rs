@@ -43,6 +43,7 @@ pub(crate) mod drive;
 pub(crate) mod env;
 pub(crate) mod finale;
 mod graces;
+pub(crate) mod home;
 mod leave;
 mod lose;
 pub(crate) mod registry;
@@ -255,7 +256,7 @@ impl Group {
             self.level.store(Level::Draining as u8, Ordering::Relaxed);
             let token = registry.tokens.own();
             let reason = token.as_ref().map(|_| self.closed(registry));
-            Some((token.zip(reason), std::mem::take(&mut registry.home_wakers)))
+            Some((token.zip(reason), registry.home.take()))
         });
         let Some((token, home)) = closed else { return false };
         if let Some((token, reason)) = token {

@@ -65,6 +65,7 @@
 #![deny(unsafe_code)]
 
 mod ambient;
+mod big;
 mod blocking;
 mod builder;
 mod cancel;
@@ -77,6 +78,7 @@ mod group;
 mod guarded;
 mod id;
 mod intrusive;
+mod invariant;
 mod limit;
 mod lock;
 mod named;

@@ -1,5 +1,6 @@
 //! Spawning children that have a name.
 
+use crate::big::{BoxedFuture, BoxedWork, is_big};
 use crate::blocking::BlockingCx;
 use crate::child::{Child, Spawned};
 use crate::nursery::Nursery;
@@ -26,6 +27,10 @@ impl<'a, E: Send + Sync + 'static> Named<'a, E> {
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
+        if const { is_big::<F>() } {
+            let future: BoxedFuture<(), E> = Box::pin(future);
+            return self.nursery.spawn_named(future, Some(self.name), Location::caller());
+        }
         self.nursery.spawn_named(future, Some(self.name), Location::caller())
     }
 
@@ -36,6 +41,10 @@ impl<'a, E: Send + Sync + 'static> Named<'a, E> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
+        if const { is_big::<F>() } {
+            let future: BoxedFuture<T, E> = Box::pin(future);
+            return self.nursery.fork_named(future, Some(self.name), Location::caller());
+        }
         self.nursery.fork_named(future, Some(self.name), Location::caller())
     }
 
@@ -47,8 +56,12 @@ impl<'a, E: Send + Sync + 'static> Named<'a, E> {
         Fut: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        let future = f(self.nursery.clone());
-        self.fork(future)
+        let nursery = self.nursery.clone();
+        if const { is_big::<Fut>() } {
+            let future: BoxedFuture<T, E> = Box::pin(f(nursery));
+            return self.nursery.fork_named(future, Some(self.name), Location::caller());
+        }
+        self.nursery.fork_named(f(nursery), Some(self.name), Location::caller())
     }
 
     /// As [`Nursery::blocking`].
@@ -62,6 +75,10 @@ impl<'a, E: Send + Sync + 'static> Named<'a, E> {
         F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
     {
+        if const { is_big::<F>() } {
+            let work: BoxedWork<T, E> = Box::new(work);
+            return self.nursery.blocking_named(work, Some(self.name), Location::caller());
+        }
         self.nursery.blocking_named(work, Some(self.name), Location::caller())
     }
 }

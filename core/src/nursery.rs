@@ -4,6 +4,7 @@ mod admit;
 mod bounded;
 mod end;
 
+use crate::big::{BoxedFuture, BoxedWork, is_big};
 use crate::blocking::BlockingCx;
 use crate::cancel::CancelToken;
 use crate::child::{Child, Spawned};
@@ -11,6 +12,7 @@ use crate::counted::Strong;
 use crate::group::Group;
 use crate::group::finale::{DeferError, Deferred};
 use crate::id::NurseryId;
+use crate::invariant::Invariant;
 use crate::named::Named;
 use crate::reason::{Level, Reason};
 use crate::time::Unsupported;
@@ -38,7 +40,7 @@ use std::time::{Duration, Instant};
 /// - `join!`: use that for a fixed handful of futures that need not run in parallel.
 pub struct Nursery<E> {
     pub(crate) group: Strong<Group>,
-    error: PhantomData<fn(E)>,
+    error: Invariant<E>,
 }
 
 impl<E: Send + Sync + 'static> Nursery<E> {
@@ -181,7 +183,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        self.group.defer(Deferred::new(future, budget, Location::caller()))
+        self.group.defer(Deferred::new(Box::pin(future), budget, Location::caller()))
     }
 
     /// Spawns a child that nobody will join. Its error, if it has one, is the nursery's.
@@ -215,6 +217,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
+        if const { is_big::<F>() } {
+            let future: BoxedFuture<(), E> = Box::pin(future);
+            return self.spawn_named(future, None, Location::caller());
+        }
         self.spawn_named(future, None, Location::caller())
     }
 
@@ -227,6 +233,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
+        if const { is_big::<F>() } {
+            let future: BoxedFuture<T, E> = Box::pin(future);
+            return self.fork_named(future, None, Location::caller());
+        }
         self.fork_named(future, None, Location::caller())
     }
 
@@ -255,7 +265,11 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         Fut: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        self.fork(f(self.clone()))
+        if const { is_big::<Fut>() } {
+            let future: BoxedFuture<T, E> = Box::pin(f(self.clone()));
+            return self.fork_named(future, None, Location::caller());
+        }
+        self.fork_named(f(self.clone()), None, Location::caller())
     }
 
     /// Runs work that blocks its thread, as a child: on the runtime's blocking pool.
@@ -300,6 +314,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
     {
+        if const { is_big::<F>() } {
+            let work: BoxedWork<T, E> = Box::new(work);
+            return self.blocking_named(work, None, Location::caller());
+        }
         self.blocking_named(work, None, Location::caller())
     }
 

@@ -3,6 +3,7 @@
 use crate::id::TaskId;
 use crate::sync::Arc;
 use std::fmt;
+use std::iter::successors;
 use std::panic::Location;
 use std::time::Instant;
 
@@ -87,6 +88,16 @@ struct Inner {
     place: &'static Location<'static>,
     at: Instant,
     cause: Option<Reason>,
+}
+
+/// A long chain of causes is dropped one by one, and not by recursion.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let mut next = self.cause.take();
+        while let Some(mut inner) = next.and_then(|cause| Arc::into_inner(cause.inner)) {
+            next = inner.cause.take();
+        }
+    }
 }
 
 impl Reason {
@@ -197,8 +208,29 @@ impl fmt::Debug for Reason {
             .field("message", &self.message())
             .field("by", &self.by())
             .field("place", &format_args!("{}", self.place()))
-            .field("cause", &self.cause())
+            .field("causes", &Causes(Reason::cause(self)))
             .finish_non_exhaustive()
+    }
+}
+
+/// How many causes `Debug` shows; the others are counted.
+const SHOWN: usize = 16;
+
+/// A chain of causes as a list: printed in a loop, however long it is.
+struct Causes<'a>(Option<&'a Reason>);
+
+impl fmt::Debug for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut chain = successors(self.0, |cause| Reason::cause(cause));
+        let mut list = f.debug_list();
+        for cause in chain.by_ref().take(SHOWN) {
+            list.entry(&format_args!("{cause}"));
+        }
+        match chain.count() {
+            0 => {}
+            more => _ = list.entry(&format_args!("and {more} more")),
+        }
+        list.finish()
     }
 }
 

@@ -28,6 +28,7 @@
 
 #![allow(unsafe_code)]
 
+mod crowd;
 mod label;
 mod layout;
 mod stack;

@@ -24,6 +24,7 @@ use crate::cancel::CancelToken;
 use crate::context::{self, Frame, Kind};
 use crate::counted::Weak;
 use crate::group::Group;
+use crate::group::home::Waiter;
 use crate::reason::Reason;
 use shield::Shields;
 use std::cell::{Cell, RefCell};
@@ -50,6 +51,8 @@ pub(crate) struct Scope {
     /// The nurseries that were opened inside.
     groups: RefCell<Vec<Weak<Group>>>,
     shields: Shields,
+    /// Once it has waited for those.
+    waiter: Cell<Option<Waiter>>,
 }
 
 /// What one frame tells of a cancel.
@@ -68,6 +71,7 @@ impl Scope {
             token: RefCell::new(None),
             groups: RefCell::new(Vec::new()),
             shields: Shields::default(),
+            waiter: Cell::new(None),
         }
     }
 
@@ -105,8 +109,15 @@ impl Scope {
     /// Tells whether what is inside may not be dropped yet: a nursery is not home, or a shield is
     /// up. Whoever changes that wakes the waker, if there is one.
     pub(crate) fn holds(&self, waker: Option<&Waker>) -> bool {
+        let waker = waker.map(|waker| (self.waiter(), waker));
         let groups = self.groups.borrow();
         self.shields.are_up() || groups.iter().any(|group| group.is_out(waker))
+    }
+
+    fn waiter(&self) -> Waiter {
+        let waiter = self.waiter.get().unwrap_or_else(Waiter::new);
+        self.waiter.set(Some(waiter));
+        waiter
     }
 
     /// Tells whether a nursery inside is home and not closed.
@@ -137,6 +148,16 @@ impl Scope {
                 See::Outer
             }
             Cut::Deadline | Cut::Shield => See::Outer,
+        }
+    }
+}
+
+impl Drop for Scope {
+    /// The nurseries inside may go on, as the ancestors'.
+    fn drop(&mut self) {
+        let Some(waiter) = self.waiter.get() else { return };
+        for group in self.groups.get_mut().iter() {
+            group.forget_home_waker(waiter);
         }
     }
 }

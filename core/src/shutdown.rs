@@ -176,6 +176,8 @@ impl Shutdown {
 impl Drop for Shutdown {
     fn drop(&mut self) {
         self.group.end_roll(&self.roll);
+        // A nursery that has ended meanwhile, and whose handle is kept, has it still.
+        self.roll.give_up();
     }
 }
 

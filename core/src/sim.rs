@@ -23,7 +23,6 @@ use crate::sync::Arc;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
-use std::pin::pin;
 
 /// The settings of a simulated runtime, and what runs nurseries on it.
 ///
@@ -236,12 +235,12 @@ where
 {
     let opened = Arc::new(GlobalGuarded::new(None));
     let keep = opened.clone();
-    let run = opens(simulation, place).run(move |n: Nursery<E>| {
+    // Boxed, as all that may be big: see `big`.
+    let mut run = Box::pin(opens(simulation, place).run(move |n: Nursery<E>| {
         let handle = n.clone();
         drop(keep.locked(|keep| keep.replace(handle)));
         body(n)
-    });
-    let mut run = pin!(run);
+    }));
     simulation.drive(run.as_mut()).map_err(|mut failure| {
         if let Some(n) = opened.locked(Option::take) {
             failure.note(n.tree().to_string());

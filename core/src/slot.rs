@@ -10,6 +10,7 @@ pub(crate) mod lending;
 mod reserve;
 pub(crate) mod seat;
 
+use crate::big::{BoxedFuture, BoxedWork, is_big};
 use crate::blocking::BlockingCx;
 use crate::child::{Child, Spawned};
 use crate::limit::{OwnedPermit, Semaphore};
@@ -108,8 +109,12 @@ impl<E: Send + Sync + 'static> Slot<E> {
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        let future = Bounded::with(self.permit.take(), future);
-        self.nursery.admit_spawned(future, self.name.take(), Location::caller())
+        let (permit, name, place) = (self.permit.take(), self.name.take(), Location::caller());
+        if const { is_big::<F>() } {
+            let future: BoxedFuture<(), E> = Box::pin(future);
+            return self.nursery.admit_spawned(Bounded::with(permit, future), name, place);
+        }
+        self.nursery.admit_spawned(Bounded::with(permit, future), name, place)
     }
 
     /// Spawns a child whose value can be joined: see [`Nursery::fork`].
@@ -119,6 +124,9 @@ impl<E: Send + Sync + 'static> Slot<E> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
+        if const { is_big::<F>() } {
+            return self.fork_boxed(Box::pin(future), Location::caller());
+        }
         let future = Bounded::with(self.permit.take(), future);
         self.nursery.admit_forked(future, self.name.take(), Location::caller())
     }
@@ -132,8 +140,20 @@ impl<E: Send + Sync + 'static> Slot<E> {
         Fut: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        let future = f(self.nursery.clone());
-        self.fork(future)
+        let nursery = self.nursery.clone();
+        if const { is_big::<Fut>() } {
+            return self.fork_boxed(Box::pin(f(nursery)), Location::caller());
+        }
+        self.fork(f(nursery))
+    }
+
+    fn fork_boxed<T: Send + 'static>(
+        mut self,
+        future: BoxedFuture<T, E>,
+        place: &'static Location<'static>,
+    ) -> Child<T, E> {
+        let future = Bounded::with(self.permit.take(), future);
+        self.nursery.admit_forked(future, self.name.take(), place)
     }
 
     /// Runs work that blocks its thread, as a child that has this place: see [`Nursery::blocking`].
@@ -148,9 +168,14 @@ impl<E: Send + Sync + 'static> Slot<E> {
         F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
     {
-        let permit = self.permit.take();
+        let (permit, name, place) = (self.permit.take(), self.name.take(), Location::caller());
+        if const { is_big::<F>() } {
+            let work: BoxedWork<T, E> = Box::new(work);
+            let wrap = |work| Bounded::with(permit, work);
+            return self.nursery.admit_blocking(work, wrap, name, place);
+        }
         let wrap = |work| Bounded::with(permit, work);
-        self.nursery.admit_blocking(work, wrap, self.name.take(), Location::caller())
+        self.nursery.admit_blocking(work, wrap, name, place)
     }
 
     /// Returns the nursery that it is a place in.

@@ -145,13 +145,19 @@ impl Tree {
     }
 }
 
+/// How deep lines are indented; of what is deeper the depth is written.
+const INDENTED: usize = 32;
+
 impl fmt::Display for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for nursery in &self.nurseries {
-            let depth = nursery.depth * 4;
-            write!(f, "{:depth$}nursery {}", "", nursery.id)?;
+            let indent = nursery.depth.min(INDENTED) * 4;
+            write!(f, "{:indent$}nursery {}", "", nursery.id)?;
             if let Some(name) = &nursery.name {
                 write!(f, " `{name}`")?;
+            }
+            if nursery.depth > INDENTED {
+                write!(f, " [depth {}]", nursery.depth)?;
             }
             if nursery.level > Level::Running {
                 write!(f, " [{:?}]", nursery.level)?;
@@ -164,7 +170,7 @@ impl fmt::Display for Tree {
             }
             writeln!(f, ", at {}", nursery.place)?;
             for task in &nursery.tasks {
-                write!(f, "{:depth$}  task {}", "", task.id)?;
+                write!(f, "{:indent$}  task {}", "", task.id)?;
                 if let Some(name) = &task.name {
                     write!(f, " `{name}`")?;
                 }

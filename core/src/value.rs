@@ -1,6 +1,7 @@
 //! Typed values that are set for a scope and inherited by every task inside it.
 
 use crate::context::{self, Frame, Kind};
+use crate::invariant::Invariant;
 use crate::sync::{Arc, GlobalU64, Ordering};
 use pin_project_lite::pin_project;
 use std::any::Any;
@@ -88,7 +89,7 @@ fn of(frame: &Frame<'_>) -> Option<Arc<Values>> {
 /// ```
 pub struct ScopedKey<T> {
     id: GlobalU64,
-    value: PhantomData<fn() -> T>,
+    value: Invariant<T>,
 }
 
 static LAST: GlobalU64 = GlobalU64::new(0);

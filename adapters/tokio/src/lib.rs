@@ -57,11 +57,19 @@ impl IntoRuntime for Tokio {
     fn into_runtime(self) -> Result<Runtime, NoRuntime> {
         match Handle::try_current() {
             Ok(handle) => TokioHandle(handle).into_runtime(),
+            Err(error) if error.is_thread_local_destroyed() => Err(gone()),
             Err(_) => Err(NoRuntime::new(
                 "the caller is not inside a tokio runtime: name one with Tokio::on",
             )),
         }
     }
+}
+
+fn gone() -> NoRuntime {
+    NoRuntime::new(
+        "tokio cannot be used in the destructor of this thread-local value: the thread's tokio \
+         context has been destroyed before it; open the nursery earlier",
+    )
 }
 
 /// A given tokio runtime; made by [`Tokio::on`].
@@ -71,6 +79,9 @@ pub struct TokioHandle(Handle);
 impl IntoRuntime for TokioHandle {
     fn into_runtime(self) -> Result<Runtime, NoRuntime> {
         let TokioHandle(handle) = self;
+        if Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed()) {
+            return Err(gone());
+        }
         let has_timer = has_timer(&handle);
         let runtime = Runtime::builder("tokio", OnTokio(handle.clone()));
         let runtime = runtime.blocking(OnTokio(handle.clone()));

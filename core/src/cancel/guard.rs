@@ -85,7 +85,7 @@ pub trait CancelExt: Future + Sized {
     /// # }
     /// ```
     fn until_cancelled(self, token: &CancelToken) -> Guard<Self> {
-        token.guard(self)
+        Guard::new(self, token)
     }
 }
 

@@ -77,7 +77,7 @@ impl Group {
             registry.phase = Phase::Joining;
             let asked = self.ask(registry, waker, bell);
             if let Asked::Closed { .. } = asked {
-                told.append(&mut registry.home_wakers);
+                told.append(&mut registry.home.take());
             }
             (told, asked)
         });

@@ -42,6 +42,7 @@ use super::Group;
 use super::blocking::Jobs;
 use super::clock::Clock;
 use super::finale::Finale;
+use super::home::Home;
 use super::report::Report;
 use super::reserves::Reserves;
 use super::roll::Roll;
@@ -106,7 +107,7 @@ pub(crate) struct Registry {
     /// How many shields are up, by the tasks' numbers.
     pub(super) shields: BTreeMap<u64, Shields>,
     /// Of those who wait for the group to be home.
-    pub(super) home_wakers: Vec<Foreign<Waker>>,
+    pub(super) home: Home,
     /// Who is told when somebody leaves late, and whether somebody has.
     pub(super) rolls: Vec<Arc<Roll>>,
     pub(super) struck: bool,
@@ -143,7 +144,7 @@ impl Registry {
             tokens: Tokens::default(),
             clock: Clock::default(),
             shields: BTreeMap::new(),
-            home_wakers: Vec::new(),
+            home: Home::default(),
             rolls: Vec::new(),
             struck: false,
             finale: Finale::default(),

@@ -10,6 +10,7 @@
 //! 2. The roll's own lock is the innermost: nothing is taken, and nobody called, with it held.
 
 use super::Group;
+use super::home::Waiter;
 use super::registry::{Phase, Registry};
 use super::report::Who;
 use super::shelter::BODY;
@@ -61,6 +62,11 @@ impl Roll {
         drop(self.state.locked(|state| state.waker.replace(waker)));
     }
 
+    /// Wakes and notes nobody any more: the shutdown is given up, or over.
+    pub(crate) fn give_up(&self) {
+        drop(self.state.locked(|state| (state.waker.take(), mem::take(&mut state.left))));
+    }
+
     /// Returns who has left since.
     pub(crate) fn take_left(&self) -> Vec<Left> {
         self.state.locked(|state| mem::take(&mut state.left))
@@ -72,15 +78,6 @@ impl Registry {
     pub(super) fn roll_wakers(&mut self) -> Vec<Foreign<Waker>> {
         self.struck = false;
         self.rolls.iter().filter_map(|roll| roll.state.locked(|state| state.waker.take())).collect()
-    }
-
-    /// Keeps the waker of somebody who waits for the group to be home; returns one to drop.
-    pub(super) fn keep_home_waker(&mut self, waker: Foreign<Waker>) -> Option<Foreign<Waker>> {
-        if self.home_wakers.iter().any(|old| old.will_wake(&waker)) {
-            return Some(waker);
-        }
-        self.home_wakers.push(waker);
-        None
     }
 }
 
@@ -141,7 +138,7 @@ impl Group {
 
     /// Tells whether anybody is left: in it, or, unless it is the body that asks, its body. The
     /// waker is woken when that has changed, and when the nursery is raised.
-    pub(crate) fn is_left(&self, body_asks: bool, waker: &Waker) -> bool {
+    pub(crate) fn is_left(&self, body_asks: bool, waiter: Waiter, waker: &Waker) -> bool {
         // Cloned with no lock held.
         let waker = Foreign::new(waker.clone());
         let (left, old) = self.locked(|registry| {
@@ -150,7 +147,7 @@ impl Group {
                 _ if body_asks => !registry.is_vacant(),
                 _ => true,
             };
-            (left, if left { registry.keep_home_waker(waker) } else { Some(waker) })
+            (left, if left { registry.keep_home_waker(waiter, waker) } else { Some(waker) })
         });
         drop(old);
         left

@@ -103,7 +103,7 @@ impl Group {
                     found.push(group.clone());
                 }
             });
-            let mut wakers = mem::take(&mut registry.home_wakers);
+            let mut wakers = registry.home.take();
             wakers.extend(registry.run_waker.take());
             Some(wakers)
         })

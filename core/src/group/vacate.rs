@@ -1,6 +1,7 @@
 //! What follows when the last member has left a group.
 
 use super::Group;
+use super::home::Waiter;
 use super::registry::{Owner, Phase, Registry};
 use crate::counted::Strong;
 use crate::guarded::Foreign;
@@ -50,7 +51,7 @@ impl Group {
         }
         self.occupied.store(false, Ordering::Relaxed);
         let own = registry.own.take();
-        vacated.home.append(&mut registry.home_wakers);
+        vacated.home.append(&mut registry.home.take());
         let cancelled = self.is_cancelled();
         match registry.phase {
             Phase::Body | Phase::Joining => {
@@ -100,14 +101,14 @@ impl Group {
     }
 
     /// Tells whether it is occupied. Then the waker is woken when that has changed.
-    pub(crate) fn is_out(&self, waker: Option<&Waker>) -> bool {
+    pub(crate) fn is_out(&self, waker: Option<(Waiter, &Waker)>) -> bool {
         // Cloned with no lock held.
-        let waker = waker.cloned().map(Foreign::new);
+        let waker = waker.map(|(waiter, waker)| (waiter, Foreign::cloned(waker)));
         let (out, old) = self.locked(|registry| {
             let out = self.occupied.load(Ordering::Relaxed) && registry.phase != Phase::Closed;
             let old = match waker {
-                Some(waker) if out => registry.keep_home_waker(waker),
-                waker => waker,
+                Some((waiter, waker)) if out => registry.keep_home_waker(waiter, waker),
+                waker => waker.map(|(_, waker)| waker),
             };
             (out, old)
         });

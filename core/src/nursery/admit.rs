@@ -1,13 +1,14 @@
 //! Admission of children, in all their forms: with or without a handle, a slot, a thread.
 
 use super::Nursery;
+use crate::big::BoxedFuture;
 use crate::blocking::{Blocking, BlockingCx};
 use crate::child::{Child, Spawned};
 use crate::limit::Semaphore;
 use crate::reason::Reason;
 use crate::record::Fresh;
 use crate::slot::NoSlot;
-use crate::slot::bounded::{Bounded, Boxed};
+use crate::slot::bounded::Bounded;
 use crate::sync::Arc;
 use crate::time::Unsupported;
 use std::future::Future;
@@ -52,7 +53,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        let future: Boxed<(), E> = Box::pin(future);
+        let future: BoxedFuture<(), E> = Box::pin(future);
         match self.turned_away(limiter) {
             None => self.admit_spawned(Bounded::outside(limiter, future), name, place),
             Some(reason) => Spawned::new(Err(reason)),
@@ -72,7 +73,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        let future: Boxed<T, E> = Box::pin(future);
+        let future: BoxedFuture<T, E> = Box::pin(future);
         match self.turned_away(limiter) {
             None => self.admit_forked(Bounded::outside(limiter, future), name, place),
             Some(reason) => Child::refused(reason),

@@ -12,7 +12,7 @@
 //! | NOTIFIED | a wake that finds CLAIMED                | the claim's holder, before a poll | to be polled again |
 //! | SHIELD   | the task, in a poll, in the lock         | the task, or whoever drops the shield, in the lock | an abort is put off: nobody but its carrier destroys it |
 //! | RISING   | a cancel or abort of the task alone, in the lock | never               | CANCEL follows, when those who wait for the task's token have been told |
-//! | WAKERS   | a count, in the upper bits: a waker's clone | that waker's drop        | so many wakers point to it |
+//! | WAKERS   | a count, in the upper bits: a waker's clone | that waker's drop        | so many wakers point to it; beyond a million one stands for many |
 //!
 //! "In the lock" is the lock of the nursery's registry. The record's memory is freed by whoever
 //! clears the last of LINKED, CARRIED, HANDLE and WAKERS. LINKED and HANDLE are never set again;
@@ -60,6 +60,10 @@ const RISING: u32 = 1 << 9;
 /// One waker; the count is everything above the flags.
 const WAKER: u32 = 1 << 10;
 const WAKERS: u32 = !(WAKER - 1);
+/// From so many wakers on, new ones are not counted but share one that is: see [`crowd`](super::crowd).
+/// It is a quarter of what the word can count. The rest is for threads that have counted one and not
+/// given it up again.
+const MANY: u32 = 1 << 20;
 
 const HOLDERS: u32 = LINKED | CARRIED | HANDLE | WAKERS;
 
@@ -231,14 +235,12 @@ impl State {
         }
     }
 
-    /// A waker is cloned.
-    pub(crate) fn add_waker(&self) {
+    /// A waker is cloned, and counted. Returns false if there are so many that it must not be handed
+    /// out: one that shares it is.
+    #[must_use]
+    pub(crate) fn add_waker(&self) -> bool {
         // Relaxed: whoever clones has a waker, or the claim, which keeps the record.
-        let old = self.0.fetch_add(WAKER, Ordering::Relaxed);
-        // As `Arc` does: long before the count runs over.
-        if old > u32::MAX / 2 {
-            std::process::abort();
-        }
+        self.0.fetch_add(WAKER, Ordering::Relaxed) < MANY * WAKER
     }
 
     /// A waker is dropped.

@@ -8,6 +8,7 @@ use crate::counted::Weak;
 use crate::group::Group;
 use crate::guarded::assert_none;
 use crate::id::TaskId;
+use crate::invariant::Invariant;
 use crate::outcome::{Ending, Outcome};
 use crate::panic::{self, Payload};
 use crate::sync::Ordering;
@@ -324,13 +325,15 @@ pub(crate) struct Handle<T, E> {
     ptr: Ptr,
     /// Whether the handle let go before it was dropped.
     gone: bool,
-    types: PhantomData<fn() -> Outcome<T, E>>,
+    value: PhantomData<fn() -> T>,
+    /// The outcome may go to the nursery's report.
+    error: Invariant<E>,
 }
 
 impl<T, E> Handle<T, E> {
     /// The record was made with a handle and these types, and this is its only handle.
     pub(super) fn new(ptr: Ptr) -> Handle<T, E> {
-        Handle { ptr, gone: false, types: PhantomData }
+        Handle { ptr, gone: false, value: PhantomData, error: PhantomData }
     }
 
     pub(crate) fn ptr(&self) -> Ptr {
@@ -377,6 +380,18 @@ impl<T, E> Handle<T, E> {
         let joiner = unsafe { self.ptr.joiner() };
         // SAFETY: invariant 3.
         joiner.with_mut(|kept| unsafe { &mut *kept }.replace(waker))
+    }
+
+    /// Takes the joiner's waker.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the registry's lock.
+    pub(crate) unsafe fn take_joiner(&mut self) -> Option<Waker> {
+        // SAFETY: the record has a handle: this one.
+        let joiner = unsafe { self.ptr.joiner() };
+        // SAFETY: invariant 3.
+        joiner.with_mut(|kept| unsafe { &mut *kept }.take())
     }
 }
 

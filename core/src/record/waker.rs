@@ -11,10 +11,12 @@
 //! # Invariants
 //!
 //! 1. The data pointer of such a waker is a record's header. A waker that was cloned is counted in
-//!    the state word; one that is lent to a poll is not, and lives as long as the claim.
+//!    the state word; one that is lent to a poll is not, and lives as long as the claim. From a
+//!    million on, what is cloned is a waker of a [`crowd`](super::crowd), which has a counted one.
 
 #![allow(unsafe_code)]
 
+use super::crowd;
 use super::state::{Last, Notify};
 use super::tokens::{Claimed, Dead};
 use super::{Ended, Header, Ptr, Stack};
@@ -56,8 +58,13 @@ unsafe fn clone(data: *const ()) -> RawWaker {
     // SAFETY: the caller's waker.
     let ptr = unsafe { ptr(data) };
     // SAFETY: the waker that is cloned keeps the record.
-    unsafe { ptr.header() }.state().add_waker();
-    RawWaker::new(data, &VTABLE)
+    if unsafe { ptr.header() }.state().add_waker() {
+        return RawWaker::new(data, &VTABLE);
+    }
+    // SAFETY: it is counted (invariant 1).
+    let counted = unsafe { Waker::new(data, &VTABLE) };
+    let shared = ManuallyDrop::new(crowd::join(counted));
+    RawWaker::new(shared.data(), shared.vtable())
 }
 
 unsafe fn wake(data: *const ()) {

@@ -41,8 +41,15 @@ pub(super) fn poll<F: Future>(
 }
 
 /// Drops what is inside, there.
-pub(super) fn drop_inside<F>(scope: &Scope, mut inside: Pin<&mut Option<F>>) {
+pub(super) fn drop_inside<F>(scope: &Scope, inside: Pin<&mut Option<F>>) {
     if inside.is_some() {
-        context::inside(scope, || inside.set(None));
+        context::inside(scope, || clear(inside));
     }
+}
+
+/// Drops it. Out of line: what is put in its place is as large as it was, and in the frame of a poll
+/// would be on the stack of all that is polled inside.
+#[inline(never)]
+pub(super) fn clear<F>(mut future: Pin<&mut Option<F>>) {
+    future.set(None);
 }

@@ -128,7 +128,7 @@ impl<F: Future> Future for Shield<F> {
             // Outside of any nursery there is nothing to keep away.
             if context::task(|task| task.is_some()) {
                 if let Err(missing) = this.alarm.check() {
-                    this.future.set(None);
+                    cut::clear(this.future);
                     return Poll::Ready(Err(missing));
                 }
                 *this.raised = context::current(Raised::new);

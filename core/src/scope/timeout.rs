@@ -165,11 +165,11 @@ impl<F: Future> Limited<F> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<F::Output>, Unsupported>> {
-        let mut this = self.project();
+        let this = self.project();
         if !*this.polled {
             *this.polled = true;
             if let Err(missing) = this.alarm.check() {
-                this.future.set(None);
+                cut::clear(this.future);
                 return Poll::Ready(Err(missing));
             }
         }

@@ -4,6 +4,7 @@ use super::{Shutdown, ShutdownReport, Straggler};
 use crate::context;
 use crate::counted::Strong;
 use crate::group::Group;
+use crate::group::home::Waiter;
 use crate::group::roll::Roll;
 use crate::reason::Level;
 use crate::scope::shield::Raised;
@@ -19,6 +20,7 @@ pub(super) struct Watch {
     /// A body that waits for the report is not cut off by the cancel that it asked for.
     _raised: Option<Raised>,
     group: Strong<Group>,
+    waiter: Waiter,
     roll: Arc<Roll>,
     level: Level,
     began: Option<Instant>,
@@ -33,6 +35,7 @@ impl Watch {
             own_body,
             _raised: raised,
             group: shutdown.group.clone(),
+            waiter: Waiter::new(),
             roll: shutdown.roll.clone(),
             level: Level::Running,
             began: None,
@@ -44,7 +47,7 @@ impl Watch {
     pub(super) fn poll(&mut self, shutdown: &Shutdown, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             // First, so that nothing is missed that happens after the look.
-            let left = self.group.is_left(self.own_body, cx.waker());
+            let left = self.group.is_left(self.own_body, self.waiter, cx.waker());
             self.roll.wake_by(cx.waker());
             self.note_left();
             if !left {
@@ -144,6 +147,12 @@ impl Watch {
             took,
             stragglers,
         }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.group.forget_home_waker(self.waiter);
     }
 }
 

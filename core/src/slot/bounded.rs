@@ -20,6 +20,7 @@
 use super::NoSlot;
 use super::seat::Seat;
 use crate::ambient::is_cancelled;
+use crate::big::BoxedFuture;
 use crate::context::{self, Leave};
 use crate::limit::{AcquireError, AcquireOwned, OwnedPermit, Semaphore, TryAcquireError};
 use crate::record::Header;
@@ -29,9 +30,6 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-
-/// A future of any kind: so plain spawns into bounded nurseries are compiled once a result type.
-pub(crate) type Boxed<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
 type Waits = Pin<Box<AcquireOwned>>;
 
@@ -66,9 +64,12 @@ impl<F> Bounded<F> {
     }
 }
 
-impl<T, E> Bounded<Boxed<T, E>> {
+impl<T, E> Bounded<BoxedFuture<T, E>> {
     /// It waits for a slot of this limiter.
-    pub(crate) fn outside(limiter: &Arc<Semaphore>, future: Boxed<T, E>) -> Bounded<Boxed<T, E>> {
+    pub(crate) fn outside(
+        limiter: &Arc<Semaphore>,
+        future: BoxedFuture<T, E>,
+    ) -> Bounded<BoxedFuture<T, E>> {
         let door = Door::Outside(limiter.clone());
         Bounded { future: Some(future), seat: Seat::new(None), door }
     }

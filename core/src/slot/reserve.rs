@@ -9,6 +9,7 @@ use super::lending::seat;
 use super::seat::Lease;
 use crate::counted::Strong;
 use crate::group::Group;
+use crate::invariant::Invariant;
 use crate::limit::{AcquireOwned, OwnedPermit};
 use crate::nursery::Nursery;
 use pin_project_lite::pin_project;
@@ -31,7 +32,7 @@ pin_project! {
         // Among those who wait for the nursery's end.
         entry: Option<u64>,
         lease: Option<Lease>,
-        error: PhantomData<fn(E)>,
+        error: Invariant<E>,
     }
 
     impl<E> PinnedDrop for Reserve<E> {

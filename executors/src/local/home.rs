@@ -25,7 +25,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 thread_local! {
-    /// The executor that this thread runs at the moment.
+    /// The executor that this thread runs at the moment. It is reached by `try_with` only: in the
+    /// destructor of another thread-local value it may be gone. Then wakes and spawns of this thread
+    /// go by the inbox, as those of other threads do.
     static HERE: Kept<Option<Rc<Home>>> = const { Kept::new(None) };
 }
 
@@ -79,7 +81,6 @@ pub(super) enum Ran {
 /// Calls `f` with that executor, if this thread runs it at the moment.
 pub(super) fn here<R>(id: PoolId, f: impl FnOnce(&Rc<Home>) -> R) -> Option<R> {
     let mut result = None;
-    // It is gone when other thread-local values are destroyed after it.
     let _ = HERE.try_with(|here| {
         here.locked(|here| {
             result = here.as_ref().filter(|home| home.inbox.id() == id).map(f);
@@ -88,8 +89,9 @@ pub(super) fn here<R>(id: PoolId, f: impl FnOnce(&Rc<Home>) -> R) -> Option<R> {
     result
 }
 
+/// Says what this thread runs from now on, and returns what it ran before.
 fn replace_here(home: Option<Rc<Home>>) -> Option<Rc<Home>> {
-    HERE.with(|here| here.locked(|here| mem::replace(here, home)))
+    HERE.try_with(|here| here.locked(|here| mem::replace(here, home))).ok().flatten()
 }
 
 impl Home {

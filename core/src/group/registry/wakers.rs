@@ -59,6 +59,15 @@ impl Registry {
         Ok(unsafe { handle.set_joiner(waker.into_inner()) }.map(Foreign::new))
     }
 
+    /// Takes the waker of a joiner that waits no longer, if it is there still.
+    pub(crate) fn forget_joiner<T, E>(
+        &mut self,
+        handle: &mut Handle<T, E>,
+    ) -> Option<Foreign<Waker>> {
+        // SAFETY: the lock is held.
+        unsafe { handle.take_joiner() }.map(Foreign::new)
+    }
+
     /// Leaves a carrier's waker for whoever has the claim, and returns one to drop.
     pub(crate) fn leave_waker(
         &mut self,

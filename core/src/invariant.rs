@@ -1,0 +1,85 @@
+//! Types that stay with the type that they were made for.
+//!
+//! What goes through a nursery's report, and through a scoped value, is found again by its
+//! `TypeId`. `for<'a> fn(&'a u8)` is a subtype of `fn(&'static u8)` and has another `TypeId`. So a
+//! handle that could be coerced to one of a sub- or supertype would hand in values that the other
+//! side does not know.
+
+use std::marker::PhantomData;
+
+/// Makes a type invariant in `T`, and leaves its auto traits alone.
+///
+/// None of these compiles; each is the same line with another type of the crate.
+///
+/// ```compile_fail,E0308
+/// type Narrow = fn(&'static u8);
+/// type Wide = for<'a> fn(&'a u8);
+/// fn to_narrow(nursery: allhome::Nursery<Wide>) -> allhome::Nursery<Narrow> { nursery }
+/// ```
+///
+/// ```compile_fail,E0308
+/// type Narrow = fn(&'static u8);
+/// type Wide = for<'a> fn(&'a u8);
+/// fn to_wide(nursery: allhome::Nursery<Narrow>) -> allhome::Nursery<Wide> { nursery }
+/// ```
+///
+/// ```compile_fail,E0308
+/// type Narrow = fn(&'static u8);
+/// type Wide = for<'a> fn(&'a u8);
+/// fn to_narrow(child: allhome::Child<(), Wide>) -> allhome::Child<(), Narrow> { child }
+/// ```
+///
+/// ```compile_fail,E0308
+/// type Narrow = fn(&'static u8);
+/// type Wide = for<'a> fn(&'a u8);
+/// fn to_narrow(join: allhome::Join<(), Wide>) -> allhome::Join<(), Narrow> { join }
+/// ```
+///
+/// ```compile_fail,E0308
+/// type Narrow = fn(&'static u8);
+/// type Wide = for<'a> fn(&'a u8);
+/// fn to_narrow(builder: allhome::Builder<Wide>) -> allhome::Builder<Narrow> { builder }
+/// ```
+///
+/// ```compile_fail,E0308
+/// type Narrow = fn(&'static u8);
+/// type Wide = for<'a> fn(&'a u8);
+/// fn to_narrow(run: allhome::Run<Wide, (), (), ()>) -> allhome::Run<Narrow, (), (), ()> { run }
+/// ```
+///
+/// ```compile_fail,E0308
+/// type Narrow = fn(&'static u8);
+/// type Wide = for<'a> fn(&'a u8);
+/// fn to_wide(named: allhome::Named<'_, Narrow>) -> allhome::Named<'_, Wide> { named }
+/// ```
+///
+/// ```compile_fail,E0308
+/// type Narrow = fn(&'static u8);
+/// type Wide = for<'a> fn(&'a u8);
+/// fn to_wide(reserve: allhome::Reserve<Narrow>) -> allhome::Reserve<Wide> { reserve }
+/// ```
+///
+/// ```compile_fail,E0308
+/// type Narrow = fn(&'static u8);
+/// type Wide = for<'a> fn(&'a u8);
+/// fn to_wide(slot: allhome::Slot<Narrow>) -> allhome::Slot<Wide> { slot }
+/// ```
+///
+/// ```compile_fail,E0308
+/// type Narrow = fn(&'static u8);
+/// type Wide = for<'a> fn(&'a u8);
+/// type Key<T> = &'static allhome::ScopedKey<T>;
+/// fn to_narrow(key: Key<Wide>) -> Key<Narrow> { key }
+/// ```
+///
+/// What is only a value may go both ways as values do:
+///
+/// ```
+/// type Narrow = fn(&'static u8);
+/// type Wide = for<'a> fn(&'a u8);
+/// fn value(child: allhome::Child<Wide, ()>) -> allhome::Child<Narrow, ()> { child }
+/// fn error(error: allhome::GroupError<Wide>) -> allhome::GroupError<Narrow> { error }
+/// fn join(error: allhome::JoinError<Wide>) -> allhome::JoinError<Narrow> { error }
+/// fn outcome(outcome: allhome::Outcome<(), Wide>) -> allhome::Outcome<(), Narrow> { outcome }
+/// ```
+pub(crate) type Invariant<T> = PhantomData<fn(T) -> T>;

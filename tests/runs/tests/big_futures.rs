@@ -1,0 +1,187 @@
+//! Futures of 400 KiB, on threads with a stack of 2 MiB, without optimizations: what is moved through
+//! more than a few frames does not fit.
+
+use allhome::{
+    CancelExt, CancelToken, LocalExecutor, Nursery, ScopedKey, Simulator, ThreadPool, block_on,
+    fail_after, island, move_on_after, nursery_on, shield, yield_now,
+};
+use allhome_rt::{LocalTask, Spawn, SpawnLocal, Task};
+use std::convert::Infallible;
+use std::future::Future;
+use std::hint::black_box;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+const SIZE: usize = 400 << 10;
+/// Of a part of a task: a task that awaits such a future without a scope has it in its own frame three
+/// times.
+const PART: usize = 256 << 10;
+const STACK: usize = 2 << 20;
+const LONG: Duration = Duration::from_secs(3_600);
+
+static KEY: ScopedKey<u8> = ScopedKey::new();
+
+/// Keeps so much across an await.
+fn big() -> impl Future<Output = Result<(), Infallible>> + Send {
+    keeps::<SIZE>()
+}
+
+/// Keeps so many bytes across an await.
+async fn keeps<const N: usize>() -> Result<(), Infallible> {
+    let page = [1_u8; N];
+    yield_now().await;
+    assert_eq!(black_box(&page)[N / 2], 1);
+    Ok(())
+}
+
+/// Runs it on a thread with such a stack.
+fn fits(call: fn()) {
+    thread::Builder::new().stack_size(STACK).spawn(call).unwrap().join().unwrap();
+}
+
+/// Runs a body on the pool.
+macro_rules! in_body {
+    (|$n:ident| $do:expr) => {
+        in_body!(|$n| $do, limit usize::MAX)
+    };
+    (|$n:ident| $do:expr, limit $limit:expr) => {
+        fits(|| {
+            let builder = nursery_on::<Infallible>(ThreadPool::global()).limit($limit);
+            block_on(builder.run(async |$n: Nursery<Infallible>| Ok($do))).unwrap()
+        })
+    };
+    (|$n:ident| $do:expr, unlimited) => {
+        fits(|| {
+            let builder = nursery_on::<Infallible>(ThreadPool::global());
+            block_on(builder.run(async |$n: Nursery<Infallible>| Ok($do))).unwrap()
+        })
+    };
+}
+
+/// Awaits it in a child.
+macro_rules! in_child {
+    ($waits:expr) => {
+        in_body!(
+            |n| n
+                .fork(async {
+                    let _ended = $waits;
+                    Ok(())
+                })
+                .join()
+                .await
+                .unwrap(),
+            unlimited
+        )
+    };
+}
+
+macro_rules! cases {
+    ($($name:ident: $do:expr;)*) => {
+        $(#[test]
+        fn $name() {
+            $do;
+        })*
+    };
+}
+
+cases! {
+    x18_fork: in_body!(|n| n.fork(big()).join().await.unwrap(), unlimited);
+    x18_fork_with: in_body!(|n| n.fork_with(|_| big()).join().await.unwrap(), unlimited);
+    x18_named_spawn: in_body!(|n| drop(n.named("big").spawn(big())), unlimited);
+    x18_named_fork: in_body!(|n| n.named("big").fork(big()).join().await.unwrap(), unlimited);
+    x18_named_fork_with:
+        in_body!(|n| n.named("big").fork_with(|_| big()).join().await.unwrap(), unlimited);
+    x18_spawn_in_a_bounded_nursery: in_body!(|n| drop(n.spawn(big())), limit 1);
+    x18_fork_in_a_bounded_nursery: in_body!(|n| n.fork(big()).join().await.unwrap(), limit 1);
+    x18_slot_spawn: in_body!(|n| drop(n.reserve().await.unwrap().spawn(big())), limit 1);
+    x18_slot_fork:
+        in_body!(|n| n.reserve().await.unwrap().fork(big()).join().await.unwrap(), limit 1);
+    x18_slot_fork_with: in_body!(
+        |n| n.reserve().await.unwrap().fork_with(|_| big()).join().await.unwrap(), limit 1);
+    x18_slot_blocking: in_body!(|n| {
+        let slot = n.reserve().await.unwrap();
+        let page = [1_u8; SIZE];
+        let work = slot.blocking(move |_| Ok(black_box(&page)[SIZE / 2]));
+        drop(work.unwrap());
+    }, limit 1);
+    x18_blocking: in_body!(|n| {
+        let page = [1_u8; SIZE];
+        let work = n.blocking(move |_| Ok(black_box(&page)[SIZE / 2]));
+        drop(work.unwrap());
+    }, unlimited);
+    x18_named_blocking: in_body!(|n| {
+        let page = [1_u8; SIZE];
+        let work = n.named("big").blocking(move |_| Ok(black_box(&page)[SIZE / 2]));
+        drop(work.unwrap());
+    }, unlimited);
+    x18_block_on_in_blocking_work: in_body!(|n| {
+        drop(n.blocking(|cx| Ok(cx.block_on(big()).unwrap())).unwrap());
+    }, unlimited);
+    x18_defer: in_body!(|n| n.defer(LONG, big()).unwrap(), unlimited);
+    x18_body: fits(|| {
+        block_on(nursery_on::<Infallible>(ThreadPool::global()).run(|_| big())).unwrap();
+    });
+    x18_move_on_after: in_child!(move_on_after(LONG, keeps::<PART>()).await.unwrap());
+    x18_fail_after: in_child!(fail_after("big", LONG, keeps::<PART>()).await.unwrap().unwrap());
+    x18_shield: in_child!(shield(LONG, keeps::<PART>()).await.unwrap().unwrap());
+    x18_island: in_child!(island(keeps::<PART>()).await.unwrap().unwrap());
+    x18_scoped_value: in_child!(KEY.scope(1, keeps::<PART>()).await.unwrap());
+    x18_guard: in_child!(CancelToken::new().guard(keeps::<PART>()).await.unwrap().unwrap());
+    x18_until_cancelled: in_child!(keeps::<PART>().until_cancelled(&CancelToken::new()).await.unwrap().unwrap());
+    x18_block_on: fits(|| block_on(big()).unwrap());
+    x18_local_run: fits(|| LocalExecutor::new().run(big()).unwrap());
+    x18_local_spawn: fits(|| {
+        let executor = LocalExecutor::new();
+        executor.spawn_future(async { big().await.unwrap() });
+        while executor.tasks() > 0 {
+            executor.run(yield_now());
+        }
+    });
+    x18_local_spawner: fits(|| {
+        let executor = LocalExecutor::new();
+        executor.spawner().spawn_future(async { big().await.unwrap() });
+        while executor.tasks() > 0 {
+            executor.run(yield_now());
+        }
+    });
+    x18_local_task: fits(|| {
+        let executor = LocalExecutor::new();
+        executor.spawn_local(LocalTask::from_future(async { big().await.unwrap() }));
+        while executor.tasks() > 0 {
+            executor.run(yield_now());
+        }
+    });
+    x18_task: fits(|| {
+        let (tx, rx) = mpsc::channel();
+        ThreadPool::global().spawn(Task::from_future(async move { tx.send(big().await).unwrap() }));
+        rx.recv().unwrap().unwrap();
+    });
+    x18_simulator: fits(|| Simulator::new().seed(1).run(|_| big()).unwrap());
+}
+
+#[test]
+fn x18_spawn() {
+    in_body!(|n| drop(n.spawn(big())), unlimited);
+}
+
+/// The yardstick.
+#[test]
+fn tokio_takes_it() {
+    fits(|| {
+        let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        tokio.block_on(async { tokio::spawn(big()).await.unwrap().unwrap() });
+    });
+}
+
+#[test]
+fn tokio_takes_the_part() {
+    fits(|| {
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        tokio.block_on(async {
+            let waits =
+                async { tokio::time::timeout(LONG, keeps::<PART>()).await.unwrap().unwrap() };
+            tokio::spawn(waits).await.unwrap()
+        });
+    });
+}
