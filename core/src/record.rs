@@ -29,6 +29,7 @@
 #![allow(unsafe_code)]
 
 mod crowd;
+mod handle;
 mod label;
 mod layout;
 mod stack;
@@ -45,13 +46,14 @@ use label::Label;
 use layout::{Front, Joined, Plain, VTable};
 use state::{Claim, State};
 
+pub(crate) use handle::Handle;
 pub(crate) use stack::Stack;
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::task::Waker;
-pub(crate) use tokens::{Carried, Claimed, Dead, Handle};
+pub(crate) use tokens::{Carried, Claimed, Dead};
 
 /// The part of a record that does not depend on the child's types: 64 bytes.
 pub(crate) struct Header {

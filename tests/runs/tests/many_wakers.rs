@@ -7,12 +7,15 @@ use cap::Cap;
 use std::alloc::System;
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread;
 
 #[global_allocator]
 static ALLOCATED: Cap<System> = Cap::new(System, usize::MAX);
+
+/// One test at a time: the allocator counts what each thread allocates.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// More than 22 bits count.
 const MANY: usize = (1 << 22) + 100;
@@ -53,6 +56,7 @@ impl Scene {
 
 #[test]
 fn x16_four_million_wakers_of_one_child() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     // What is allocated once is there afterwards.
     drop(Scene::new());
     let before = ALLOCATED.allocated();
@@ -89,6 +93,7 @@ fn x16_four_million_wakers_of_one_child() {
 fn x16_wakers_are_made_and_dropped_by_several_threads() {
     const THREADS: usize = 4;
     const EACH: usize = 900_000;
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let scene = Scene::new();
     let start = Barrier::new(THREADS);
     thread::scope(|threads| {
