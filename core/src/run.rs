@@ -10,7 +10,7 @@
 //! Dropped in state body or joining, it abandons the group: see `Group::abandon`.
 
 use crate::builder::{Builder, PanicPolicy};
-use crate::context::{self, Leave};
+use crate::context::{self, Leave, Notes};
 use crate::error::{Cause, GroupError, assemble};
 use crate::group::Group;
 use crate::group::clock::Bell;
@@ -24,7 +24,6 @@ use crate::slot::lending::Lending;
 use crate::sync::{Arc, Ordering};
 use allhome_rt::NoRuntime;
 use pin_project_lite::pin_project;
-use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -165,13 +164,13 @@ where
         let seen = group.is_body_cancelled();
         let held = seen && group.lock().holds(Owner::Body);
         let Some(future) = body.as_mut().as_pin_mut() else { return Poll::Ready(()) };
-        let leave = Cell::new(None);
-        match panic::catch(|| context::poll(group, None, cx.waker(), &leave, || future.poll(cx))) {
+        let notes = Notes::default();
+        match panic::catch(|| context::poll(group, None, cx.waker(), &notes, || future.poll(cx))) {
             Ok(Poll::Ready(Ok(result))) => {
                 *value = Some(result);
                 return Poll::Ready(());
             }
-            Ok(Poll::Ready(Err(error))) if matches!(leave.get(), Some(Leave::Told)) => {
+            Ok(Poll::Ready(Err(error))) if matches!(notes.leave.get(), Some(Leave::Told)) => {
                 if let Err(payload) = panic::catch_drop(error) {
                     group.fail_body(Ending::Panicked(group.body_panic(payload)));
                 }
@@ -186,7 +185,7 @@ where
                 return Poll::Ready(());
             }
             Ok(Poll::Pending) => {
-                if let Some(Leave::Exit(place)) = leave.get() {
+                if let Some(Leave::Exit(place)) = notes.leave.get() {
                     group.exit_body(place);
                     return Poll::Ready(());
                 }

@@ -27,7 +27,9 @@
 //!    a runtime may keep what a worker schedules where only that worker finds it (tokio's LIFO
 //!    slot). A runtime of one thread has no use for it.
 //! 3. A carrier polls at most [`CHILDREN_A_POLL`] children before it gives the runtime a turn, and
-//!    does so at once if a child woke itself: it had asked for that.
+//!    does so at once if a child woke itself, for it had asked for that, or has used up the budget
+//!    that the runtime gives a poll. Each child begins with that budget, whatever the one before it
+//!    has used.
 //! 4. While there are members without a carrier of their own, there is a carrier: the last one that
 //!    finds nobody to carry parks. So whoever waits is known to the runtime, through it.
 //! 5. A carrier that the runtime drops ends the child that it is bound to as Lost. If it was the
@@ -82,6 +84,30 @@ pub(super) struct Load {
     pub(super) active: bool,
 }
 
+/// How many children this poll of a carrier may still poll before it gives the runtime a turn.
+pub(super) struct Turns(u32);
+
+impl Default for Turns {
+    fn default() -> Turns {
+        Turns(CHILDREN_A_POLL)
+    }
+}
+
+impl Turns {
+    fn take_one(&mut self) {
+        self.0 = self.0.saturating_sub(1);
+    }
+
+    /// The runtime's budget is used up.
+    pub(super) fn end(&mut self) {
+        self.0 = 0;
+    }
+
+    fn are_left(&self) -> bool {
+        self.0 > 0
+    }
+}
+
 /// What a carrier does next.
 pub(super) enum Turn {
     Carry(Load),
@@ -92,6 +118,11 @@ pub(super) enum Turn {
 
 impl Work for Group {
     fn poll(&self, slot: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.runtime.has_budget() {
+            // Used up around the carrier: a child would find none.
+            panic::wake_by_ref(cx.waker());
+            return Poll::Pending;
+        }
         let mut turn = match Role::from_slot(slot) {
             Err(role) => self.arrive(role, cx),
             Ok(carried) => match self.go_on(carried, cx) {
@@ -102,7 +133,7 @@ impl Work for Group {
                 }
             },
         };
-        let mut left = CHILDREN_A_POLL;
+        let mut turns = Turns::default();
         loop {
             let load = match turn {
                 Turn::Carry(load) => load,
@@ -116,19 +147,19 @@ impl Work for Group {
                     return Poll::Pending;
                 }
             };
-            left -= 1;
-            turn = match self.drive(load, cx) {
+            turns.take_one();
+            turn = match self.drive(load, &mut turns, cx) {
                 Driven::Waits(carried) => {
                     carried.put(slot);
                     return Poll::Pending;
                 }
-                Driven::Parked => self.next(self.lock(), left > 0, cx),
+                Driven::Parked => self.next(self.lock(), turns.are_left(), cx),
                 Driven::Notified(claimed) => {
                     let mut registry = self.lock();
                     registry.requeue(claimed);
                     self.next(registry, false, cx)
                 }
-                Driven::Ended(load, ended) => self.finish(load, ended, left > 0, cx),
+                Driven::Ended(load, ended) => self.finish(load, ended, turns.are_left(), cx),
             };
         }
     }
