@@ -99,6 +99,11 @@ pub(crate) fn leave_cancelled() {
     task(|task| task.map(|task| task.leave().set(Some(Leave::Cancelled))));
 }
 
+/// Has the task, or body, not end at the end of this poll because it was cancelled.
+pub(crate) fn put_off() {
+    task(|task| task.map(|task| task.notes.put_off.set(true)));
+}
+
 impl<'a> TaskFrame<'a> {
     pub(crate) fn leave(&self) -> &'a Cell<Option<Leave>> {
         &self.notes.leave

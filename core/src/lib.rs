@@ -76,6 +76,7 @@ mod group;
 mod guarded;
 mod id;
 mod intrusive;
+mod last_poll;
 mod limit;
 mod lock;
 mod named;

@@ -16,6 +16,7 @@ use crate::group::Group;
 use crate::group::clock::Bell;
 use crate::group::registry::Owner;
 use crate::group::report::Report;
+use crate::last_poll::LastPoll;
 use crate::nursery::Nursery;
 use crate::outcome::Ending;
 use crate::panic;
@@ -40,6 +41,7 @@ pin_project! {
         value: Option<R>,
         bell: Bell,
         lending: Lending,
+        last_poll: LastPoll,
     }
 
     impl<E, R, F, Fut> PinnedDrop for Run<E, R, F, Fut> {
@@ -67,6 +69,7 @@ where
             value: None,
             bell: Bell::default(),
             lending: Lending::default(),
+            last_poll: LastPoll::default(),
         }
     }
 }
@@ -103,7 +106,8 @@ where
         let group = this.group.as_ref().expect("a nursery is not polled after it was ready");
         this.bell.poll(group, cx);
         if this.body.is_some() {
-            if poll_body(group, this.body.as_mut(), this.value, this.bell, cx).is_pending() {
+            let waits = (&*this.bell, &mut *this.last_poll);
+            if poll_body(group, this.body.as_mut(), this.value, waits, cx).is_pending() {
                 this.lending.wait(group);
                 return Poll::Pending;
             }
@@ -153,7 +157,7 @@ fn poll_body<R, E, Fut>(
     group: &Arc<Group>,
     mut body: Pin<&mut Option<Fut>>,
     value: &mut Option<R>,
-    bell: &Bell,
+    (bell, last_poll): (&Bell, &mut LastPoll),
     cx: &mut Context<'_>,
 ) -> Poll<()>
 where
@@ -162,6 +166,9 @@ where
 {
     loop {
         let seen = group.is_body_cancelled();
+        if seen && last_poll.put_off(Some(&group.runtime), cx) {
+            return Poll::Pending;
+        }
         let held = seen && group.lock().holds(Owner::Body);
         let Some(future) = body.as_mut().as_pin_mut() else { return Poll::Ready(()) };
         let notes = Notes::default();
@@ -203,13 +210,15 @@ where
             if group.level() == Level::Aborted && !stays {
                 return Poll::Ready(());
             }
-            let stays = stays || group.is_in_grace();
+            let stays = stays || group.is_in_grace() || notes.put_off.get();
             if cancelled && !stays && !registry.holds(Owner::Body) {
                 if held && registry.has_nested(Owner::Body) {
                     // They came home during the poll, which was too early to see that.
                     continue;
                 }
-                return Poll::Ready(());
+                drop(registry);
+                let put_off = last_poll.put_off(Some(&group.runtime), cx);
+                return if put_off { Poll::Pending } else { Poll::Ready(()) };
             }
             let late = group.timed.load(Ordering::Relaxed) && bell.is_late(&registry.clock);
             (registry.run_waker.replace(waker), late)

@@ -23,6 +23,7 @@ pub(crate) mod timeout;
 use crate::cancel::CancelToken;
 use crate::context::{self, Frame, Kind};
 use crate::group::Group;
+use crate::last_poll::LastPoll;
 use crate::reason::Reason;
 use crate::sync::{Arc, Weak};
 use shield::Shields;
@@ -50,6 +51,7 @@ pub(crate) struct Scope {
     /// The nurseries that were opened inside.
     groups: RefCell<Vec<Weak<Group>>>,
     shields: Shields,
+    last_poll: Cell<LastPoll>,
 }
 
 /// What one frame tells of a cancel.
@@ -68,6 +70,7 @@ impl Scope {
             token: RefCell::new(None),
             groups: RefCell::new(Vec::new()),
             shields: Shields::default(),
+            last_poll: Cell::default(),
         }
     }
 
