@@ -287,7 +287,7 @@ impl Future for Exit {
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         context::task(|task| match task {
             Some(task) => {
-                task.leave.set(Some(Leave::Exit(self.place)));
+                task.leave().set(Some(Leave::Exit(self.place)));
                 Poll::Pending
             }
             None => Poll::Ready(Err(Unsupported::nowhere("a task to end"))),

@@ -153,19 +153,19 @@ impl<T, E, F: FnOnce(&BlockingCx) -> Result<T, E>> Future for Blocking<F> {
 /// Tells whether work that has returned an error has ended because it exited, or was told of its
 /// cancel. What it was told of may have been the cancel of a scope or a nursery inside it alone.
 fn leaves(task: &TaskFrame<'_>, cx: &BlockingCx) -> bool {
-    let told = match task.leave.get() {
+    let told = match task.leave().get() {
         None => cx.told.get() && task.is_cancelled(),
         Some(leave) => matches!(leave, Leave::Told),
     };
     if told {
-        task.leave.set(Some(Leave::Cancelled));
+        task.leave().set(Some(Leave::Cancelled));
     }
-    task.leave.get().is_some()
+    task.leave().get().is_some()
 }
 
 /// Returns the reason of the task's own exit, if there was one.
 fn exit() -> Option<Reason> {
-    context::task(|task| match task?.leave.get() {
+    context::task(|task| match task?.leave().get() {
         Some(Leave::Exit(place)) => Some(exited(task_id(), place)),
         Some(Leave::Cancelled | Leave::NoSlot(_) | Leave::Told) | None => None,
     })

@@ -53,8 +53,17 @@ pub(crate) struct TaskFrame<'a> {
     pub(crate) task: Option<Ptr>,
     /// What wakes it, if this is a poll; but for a task that is polled with its own waker.
     waker: Option<&'a Waker>,
+    notes: &'a Notes,
+}
+
+/// What is noted in a poll of a task or body, for who polls it.
+#[derive(Default)]
+pub(crate) struct Notes {
     /// It is to be ended at the end of this poll.
-    pub(crate) leave: &'a Cell<Option<Leave>>,
+    pub(crate) leave: Cell<Option<Leave>>,
+    /// Something inside has put its last poll off by a turn: the task's own last poll is a later one,
+    /// too.
+    pub(crate) put_off: Cell<bool>,
 }
 
 /// Why a task that is not ready does not want another poll.
@@ -75,23 +84,33 @@ pub(crate) enum Leave {
 /// just of a scope inside, an error that it ends with in this poll is no failure.
 pub(crate) fn tell_cancelled() {
     task(|task| {
-        if let Some(task) = task.filter(|task| task.leave.get().is_none() && task.is_cancelled()) {
-            task.leave.set(Some(Leave::Told));
+        if let Some(task) = task.filter(|task| task.leave().get().is_none() && task.is_cancelled())
+        {
+            task.leave().set(Some(Leave::Told));
         }
     });
 }
 
 /// Tells whether an error that the task, or body, ends with now is such an echo.
 pub(crate) fn was_told() -> bool {
-    task(|task| task.is_some_and(|task| matches!(task.leave.get(), Some(Leave::Told))))
+    task(|task| task.is_some_and(|task| matches!(task.leave().get(), Some(Leave::Told))))
 }
 
 /// Has the task end as cancelled at the end of this poll.
 pub(crate) fn leave_cancelled() {
-    task(|task| task.map(|task| task.leave.set(Some(Leave::Cancelled))));
+    task(|task| task.map(|task| task.leave().set(Some(Leave::Cancelled))));
 }
 
-impl TaskFrame<'_> {
+/// Has the task, or body, not end at the end of this poll because it was cancelled.
+pub(crate) fn put_off() {
+    task(|task| task.map(|task| task.notes.put_off.set(true)));
+}
+
+impl<'a> TaskFrame<'a> {
+    pub(crate) fn leave(&self) -> &'a Cell<Option<Leave>> {
+        &self.notes.leave
+    }
+
     pub(crate) fn header(&self) -> Option<&Header> {
         // SAFETY: `enter`'s caller holds the claim of the task while the frame exists.
         self.task.map(|task| unsafe { task.header() })
@@ -180,7 +199,7 @@ fn with<R>(kind: Kind<'_>, f: impl FnOnce() -> R) -> R {
 /// holds the task's claim.
 #[inline]
 pub(crate) fn enter<R>(group: &Group, env: &Env, task: Option<Ptr>, f: impl FnOnce() -> R) -> R {
-    with(Kind::Task(TaskFrame { group, env, task, waker: None, leave: &Cell::new(None) }), f)
+    with(Kind::Task(TaskFrame { group, env, task, waker: None, notes: &Notes::default() }), f)
 }
 
 /// As [`enter`], for a poll with this waker, which may tell that it is to be ended.
@@ -190,10 +209,10 @@ pub(crate) fn poll<R>(
     env: &Env,
     task: Option<Ptr>,
     waker: &Waker,
-    leave: &Cell<Option<Leave>>,
+    notes: &Notes,
     f: impl FnOnce() -> R,
 ) -> R {
-    with(Kind::Task(TaskFrame { group, env, task, waker: Some(waker), leave }), f)
+    with(Kind::Task(TaskFrame { group, env, task, waker: Some(waker), notes }), f)
 }
 
 /// Calls `f` inside a scope.

@@ -48,7 +48,7 @@
 //!
 //! | feature | gives | for |
 //! |---|---|---|
-//! | `tokio` | `Tokio` | tokio, multi-thread and current-thread; `Tokio::local` for a `LocalSet` |
+//! | `tokio` | `Tokio` | tokio, multi-thread and current-thread; `Tokio::local` for a `LocalSet`; `Tokio::task_per_child` for ids and the console |
 //! | `smol` | `Smol` | smol: its own threads, or an executor of yours; `Smol::local` for a local one |
 //! | `async-std` | `AsyncStd` | async-std |
 //! | `executors` | `ThreadPool`, `LocalExecutor`, `block_on` | no other runtime at all |
@@ -79,6 +79,7 @@ mod guarded;
 mod id;
 mod intrusive;
 mod invariant;
+mod last_poll;
 mod limit;
 mod lock;
 mod named;
@@ -150,7 +151,7 @@ pub use allhome_async_std::AsyncStd;
 pub use allhome_smol::{Smol, SmolExecutor, SmolLocal};
 
 #[cfg(feature = "tokio")]
-pub use allhome_tokio::{Tokio, TokioHandle, TokioLocal};
+pub use allhome_tokio::{Tokio, TokioHandle, TokioLocal, TokioTaskPerChild};
 
 #[cfg(feature = "executors")]
 pub use allhome_executors::{LocalExecutor, ThreadPool, block_on};

@@ -10,7 +10,7 @@
 //! Dropped in state body or joining, it abandons the group: see `Group::abandon`.
 
 use crate::builder::{Builder, PanicPolicy};
-use crate::context::{self, Leave};
+use crate::context::{self, Leave, Notes};
 use crate::counted::Strong;
 use crate::error::{Cause, GroupError, assemble};
 use crate::group::Group;
@@ -18,6 +18,7 @@ use crate::group::clock::Bell;
 use crate::group::registry::Owner;
 use crate::group::report::Report;
 use crate::guarded::Foreign;
+use crate::last_poll::LastPoll;
 use crate::nursery::Nursery;
 use crate::outcome::Ending;
 use crate::panic;
@@ -26,7 +27,6 @@ use crate::slot::lending::Lending;
 use crate::sync::{Arc, Ordering};
 use allhome_rt::NoRuntime;
 use pin_project_lite::pin_project;
-use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -43,6 +43,7 @@ pin_project! {
         value: Option<R>,
         bell: Bell,
         lending: Lending,
+        last_poll: LastPoll,
     }
 
     impl<E, R, F, Fut> PinnedDrop for Run<E, R, F, Fut> {
@@ -70,6 +71,7 @@ where
             value: None,
             bell: Bell::default(),
             lending: Lending::default(),
+            last_poll: LastPoll::default(),
         }
     }
 }
@@ -100,7 +102,8 @@ where
         let group = this.group.as_ref().expect("a nursery is not polled after it was ready");
         this.bell.poll(group, cx);
         if this.body.is_some() {
-            if poll_body(group, this.body.as_mut(), this.value, this.bell, cx).is_pending() {
+            let waits = (&*this.bell, &mut *this.last_poll);
+            if poll_body(group, this.body.as_mut(), this.value, waits, cx).is_pending() {
                 this.lending.wait(group);
                 return Poll::Pending;
             }
@@ -177,7 +180,7 @@ fn poll_body<R, E, Fut>(
     group: &Strong<Group>,
     mut body: Pin<&mut Option<Fut>>,
     value: &mut Option<R>,
-    bell: &Bell,
+    (bell, last_poll): (&Bell, &mut LastPoll),
     cx: &mut Context<'_>,
 ) -> Poll<()>
 where
@@ -186,17 +189,20 @@ where
 {
     loop {
         let seen = group.is_body_cancelled();
+        if seen && last_poll.put_off(Some(&group.owned().runtime), cx) {
+            return Poll::Pending;
+        }
         let held = seen && group.locked(|registry| registry.holds(Owner::Body));
         let Some(future) = body.as_mut().as_pin_mut() else { return Poll::Ready(()) };
-        let leave = Cell::new(None);
+        let notes = Notes::default();
         match panic::catch(|| {
-            context::poll(group, group.owned(), None, cx.waker(), &leave, || future.poll(cx))
+            context::poll(group, group.owned(), None, cx.waker(), &notes, || future.poll(cx))
         }) {
             Ok(Poll::Ready(Ok(result))) => {
                 *value = Some(result);
                 return Poll::Ready(());
             }
-            Ok(Poll::Ready(Err(error))) if matches!(leave.get(), Some(Leave::Told)) => {
+            Ok(Poll::Ready(Err(error))) if matches!(notes.leave.get(), Some(Leave::Told)) => {
                 if let Err(payload) = panic::catch_drop(error) {
                     group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
                 }
@@ -211,14 +217,19 @@ where
                 return Poll::Ready(());
             }
             Ok(Poll::Pending) => {
-                if let Some(Leave::Exit(place)) = leave.get() {
+                if let Some(Leave::Exit(place)) = notes.leave.get() {
                     group.exit_body(place);
                     return Poll::Ready(());
                 }
             }
         }
-        match wait_on(group, bell, seen, held, Foreign::new(cx.waker().clone())) {
+        let waker = Foreign::new(cx.waker().clone());
+        match wait_on(group, bell, (seen, held), notes.put_off.get(), waker) {
             Waits::Again => {}
+            Waits::Last => {
+                let put_off = last_poll.put_off(Some(&group.owned().runtime), cx);
+                return if put_off { Poll::Pending } else { Poll::Ready(()) };
+            }
             Waits::Gone => return Poll::Ready(()),
             Waits::Kept { old, late } => {
                 drop(old);
@@ -235,13 +246,21 @@ where
 enum Waits {
     /// It is polled again: it did not see the cancel, or what it waited for in spite of it.
     Again,
+    /// It is dropped, unless that poll is put off.
+    Last,
     /// It is dropped.
     Gone,
     /// It waits. `late`: there is a moment that the nursery's timer does not know of.
     Kept { old: Option<Foreign<Waker>>, late: bool },
 }
 
-fn wait_on(group: &Group, bell: &Bell, seen: bool, held: bool, waker: Foreign<Waker>) -> Waits {
+fn wait_on(
+    group: &Group,
+    bell: &Bell,
+    (seen, held): (bool, bool),
+    put_off: bool,
+    waker: Foreign<Waker>,
+) -> Waits {
     let mut waker = Some(waker);
     let waits = group.locked(|registry| {
         let cancelled = group.is_body_cancelled();
@@ -253,11 +272,11 @@ fn wait_on(group: &Group, bell: &Bell, seen: bool, held: bool, waker: Foreign<Wa
         if group.level() == Level::Aborted && !stays {
             return Waits::Gone;
         }
-        let stays = stays || group.is_in_grace();
+        let stays = stays || group.is_in_grace() || put_off;
         if cancelled && !stays && !registry.holds(Owner::Body) {
             // They came home during the poll, which was too early to see that.
             let again = held && registry.has_nested(Owner::Body);
-            return if again { Waits::Again } else { Waits::Gone };
+            return if again { Waits::Again } else { Waits::Last };
         }
         let late = group.timed.load(Ordering::Relaxed) && bell.is_late(&registry.clock);
         Waits::Kept { old: std::mem::replace(&mut registry.run_waker, waker.take()), late }

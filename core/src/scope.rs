@@ -25,6 +25,7 @@ use crate::context::{self, Frame, Kind};
 use crate::counted::Weak;
 use crate::group::Group;
 use crate::group::home::Waiter;
+use crate::last_poll::LastPoll;
 use crate::reason::Reason;
 use shield::Shields;
 use std::cell::{Cell, RefCell};
@@ -53,6 +54,7 @@ pub(crate) struct Scope {
     shields: Shields,
     /// Once it has waited for those.
     waiter: Cell<Option<Waiter>>,
+    last_poll: Cell<LastPoll>,
 }
 
 /// What one frame tells of a cancel.
@@ -72,6 +74,7 @@ impl Scope {
             groups: RefCell::new(Vec::new()),
             shields: Shields::default(),
             waiter: Cell::new(None),
+            last_poll: Cell::default(),
         }
     }
 

@@ -81,6 +81,34 @@ impl Runtime {
         self.parts.spawn.spawn(task);
     }
 
+    /// Returns `true` if the task that this thread is polling has budget left in this poll; see
+    /// [`Spawn::has_budget`].
+    pub fn has_budget(&self) -> bool {
+        self.parts.spawn.has_budget()
+    }
+
+    /// Calls `poll` with the budget that a poll of a task begins with. Returns `false` if `poll` has
+    /// used it up; see [`Spawn::with_budget`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use allhome_rt::{Runtime, Spawn, Task};
+    ///
+    /// /// It knows no budgets.
+    /// struct Discard;
+    /// impl Spawn for Discard {
+    ///     fn spawn(&self, task: Task) { drop(task) }
+    /// }
+    ///
+    /// let (runtime, mut polls) = (Runtime::new("discard", Discard), 0);
+    /// assert!(runtime.with_budget(&mut || polls += 1), "some is left");
+    /// assert_eq!(polls, 1);
+    /// ```
+    pub fn with_budget(&self, poll: &mut dyn FnMut()) -> bool {
+        self.parts.spawn.with_budget(poll)
+    }
+
     /// Hands a job to the runtime's blocking pool.
     ///
     /// # Errors

@@ -21,6 +21,10 @@ use std::time::Instant;
 /// 4. **Any thread may spawn**, also from inside a poll, a wake and a destructor.
 /// 5. **After the runtime's end** a task is dropped unpolled, by `spawn` itself or soon after.
 /// 6. `spawn` does not block and does not panic.
+/// 7. **Budget.** A runtime that limits what a task may do in one poll answers
+///    [`has_budget`](Spawn::has_budget), and gives each call of
+///    [`with_budget`](Spawn::with_budget) a whole budget. When it begins a poll of a task, there is
+///    budget. Neither call panics.
 ///
 /// A task never panics out of `poll` or `drop`: what user code throws is caught inside.
 ///
@@ -45,10 +49,34 @@ pub trait Spawn: Send + Sync {
     /// asked once, when a [`Runtime`](crate::Runtime) is made. Default: no, and children that wait
     /// share tasks.
     ///
-    /// It is for runtimes that choose who is polled next, and so have to see whom there is to choose
-    /// from: simulators, above all. It costs a task for each child.
+    /// It is for runtimes that choose which task is polled next, and so have to see all that there
+    /// are: simulators, above all; and for tools that show a runtime's tasks. It costs a task for
+    /// each child.
     fn keeps_tasks_apart(&self) -> bool {
         false
+    }
+
+    /// Returns `true` if the task that this thread is polling has budget left in this poll. Default:
+    /// yes, for a runtime that has no such limit; and so it is on a thread that polls no task of
+    /// this runtime.
+    ///
+    /// A task without budget waits for things that are there: it is told that they are not, and is
+    /// polled again in a later turn. What must see all that is there, as the last poll of a
+    /// cancelled body, waits for that turn.
+    fn has_budget(&self) -> bool {
+        true
+    }
+
+    /// Calls `poll` once, before it returns, with the budget that a poll of a task begins with.
+    /// Returns `false` if `poll` has used it up. Default: only calls it.
+    ///
+    /// A nursery polls several children in one poll of a task, each by one such call. So a child
+    /// finds what it would find in a task of its own, whatever its siblings have used. After
+    /// `false` the nursery gives the runtime a turn. Where the task had no budget when the call
+    /// began, there is none inside, and the answer is `false`.
+    fn with_budget(&self, poll: &mut dyn FnMut()) -> bool {
+        poll();
+        true
     }
 }
 

@@ -1,8 +1,19 @@
 //! Runs [allhome](https://docs.rs/allhome)'s nurseries on tokio.
 //!
 //! [`Tokio`] stands for the runtime that the caller is in, [`Tokio::on`] for a given one. Children
-//! are tasks of that runtime: multi-thread and current-thread alike. [`Tokio::local`] is a
+//! run in tasks of that runtime: multi-thread and current-thread alike. [`Tokio::local`] is a
 //! [`LocalSet`], for tasks that stay on their thread.
+//!
+//! # Tasks and children
+//!
+//! Children that wait share tasks of tokio's, so that one costs no more than its future and 64
+//! bytes. What a child sees of that is [`tokio::task::id`]: siblings have the same, and it may
+//! change from one poll to the next. What lists tasks, as tokio's console does, does not list
+//! children. [`Tokio::task_per_child`] gives each child a task of its own.
+//!
+//! What a child does not see is tokio's budget, of 128 units of work in a poll of a task
+//! ([`tokio::task::coop`]): each poll of a child begins with 127 of them, whatever its siblings have
+//! used. (One is taken to put the others back.)
 //!
 //! # Examples
 //!
@@ -27,9 +38,10 @@ use allhome_rt::{
 };
 use std::panic::catch_unwind;
 use std::rc::{Rc, Weak};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::task::LocalSet;
+use tokio::task::{LocalSet, coop};
 
 /// The tokio runtime that the caller is in, as [`Handle::current`] finds it; or a given one, by
 /// [`Tokio::on`].
@@ -44,6 +56,29 @@ impl Tokio {
         TokioHandle(handle.clone())
     }
 
+    /// Stands for the runtime that the caller is in, with a task of tokio's for each child.
+    ///
+    /// Then [`tokio::task::id`] is the child's own and stays the same, and what looks at tokio's
+    /// tasks sees children. It costs a task for each child: about what `tokio::spawn` costs, in time
+    /// and in memory, where a child that never waits shares a task and one that waits has none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use allhome_rt::IntoRuntime;
+    /// use allhome_tokio::Tokio;
+    ///
+    /// let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// let runtime = Tokio::on(tokio.handle()).task_per_child().into_runtime().unwrap();
+    /// assert!(runtime.keeps_tasks_apart());
+    ///
+    /// let inside = tokio.block_on(async { Tokio.task_per_child().into_runtime() });
+    /// assert!(inside.unwrap().keeps_tasks_apart());
+    /// ```
+    pub fn task_per_child(self) -> TokioTaskPerChild {
+        TokioTaskPerChild(None)
+    }
+
     /// Stands for a local set that the application runs, for tasks that stay on its thread.
     ///
     /// It does not keep the set: when that is dropped, its tasks are, and so is what is spawned from
@@ -55,14 +90,17 @@ impl Tokio {
 
 impl IntoRuntime for Tokio {
     fn into_runtime(self) -> Result<Runtime, NoRuntime> {
-        match Handle::try_current() {
-            Ok(handle) => TokioHandle(handle).into_runtime(),
-            Err(error) if error.is_thread_local_destroyed() => Err(gone()),
-            Err(_) => Err(NoRuntime::new(
-                "the caller is not inside a tokio runtime: name one with Tokio::on",
-            )),
-        }
+        runtime(current()?, false)
     }
+}
+
+fn current() -> Result<Handle, NoRuntime> {
+    Handle::try_current().map_err(|error| {
+        if error.is_thread_local_destroyed() {
+            return gone();
+        }
+        NoRuntime::new("the caller is not inside a tokio runtime: name one with Tokio::on")
+    })
 }
 
 fn gone() -> NoRuntime {
@@ -76,18 +114,40 @@ fn gone() -> NoRuntime {
 #[derive(Debug, Clone)]
 pub struct TokioHandle(Handle);
 
+impl TokioHandle {
+    /// Stands for the same runtime, with a task of tokio's for each child; see
+    /// [`Tokio::task_per_child`].
+    pub fn task_per_child(self) -> TokioTaskPerChild {
+        TokioTaskPerChild(Some(self.0))
+    }
+}
+
 impl IntoRuntime for TokioHandle {
     fn into_runtime(self) -> Result<Runtime, NoRuntime> {
-        let TokioHandle(handle) = self;
-        if Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed()) {
-            return Err(gone());
-        }
-        let has_timer = has_timer(&handle);
-        let runtime = Runtime::builder("tokio", OnTokio(handle.clone()));
-        let runtime = runtime.blocking(OnTokio(handle.clone()));
-        let runtime = if has_timer { runtime.timer(OnTokio(handle)) } else { runtime };
-        Ok(runtime.build())
+        runtime(self.0, false)
     }
+}
+
+/// A tokio runtime on which each child has a task of its own; made by [`Tokio::task_per_child`] and
+/// [`TokioHandle::task_per_child`].
+#[derive(Debug, Clone)]
+pub struct TokioTaskPerChild(Option<Handle>);
+
+impl IntoRuntime for TokioTaskPerChild {
+    fn into_runtime(self) -> Result<Runtime, NoRuntime> {
+        let handle = self.0.map_or_else(current, Ok)?;
+        runtime(handle, true)
+    }
+}
+
+fn runtime(handle: Handle, apart: bool) -> Result<Runtime, NoRuntime> {
+    if Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed()) {
+        return Err(gone());
+    }
+    let on = OnTokio { handle, apart };
+    let runtime = Runtime::builder("tokio", on.clone()).blocking(on.clone());
+    let runtime = if has_timer(&on.handle) { runtime.timer(on) } else { runtime };
+    Ok(runtime.build())
 }
 
 /// A local set, for tasks that stay on the thread that runs it; made by [`Tokio::local`].
@@ -102,7 +162,7 @@ impl IntoRuntime for TokioHandle {
 /// use allhome_tokio::Tokio;
 /// use std::cell::Cell;
 /// use std::rc::Rc;
-/// use tokio::task::LocalSet;
+/// use tokio::task::{LocalSet, coop};
 ///
 /// let (set, done) = (Rc::new(LocalSet::new()), Rc::new(Cell::new(false)));
 /// let (local, seen) = (Tokio::local(&set), done.clone());
@@ -139,39 +199,62 @@ fn has_timer(handle: &Handle) -> bool {
     catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_ok()
 }
 
-struct OnTokio(Handle);
+#[derive(Clone)]
+struct OnTokio {
+    handle: Handle,
+    /// Whether each child has a task of its own.
+    apart: bool,
+}
 
 impl Spawn for OnTokio {
     fn spawn(&self, task: Task) {
         // Tokio's handle is not kept: the task tells its nursery itself when it ends.
-        drop(self.0.spawn(task));
+        drop(self.handle.spawn(task));
     }
 
     fn threads(&self) -> usize {
-        let workers = self.0.metrics().num_workers();
-        match self.0.runtime_flavor() {
+        let workers = self.handle.metrics().num_workers();
+        match self.handle.runtime_flavor() {
             RuntimeFlavor::CurrentThread => workers,
             // `block_in_place` puts another thread in the place of the only worker.
             _ => workers.max(2),
         }
     }
+
+    fn keeps_tasks_apart(&self) -> bool {
+        self.apart
+    }
+
+    fn has_budget(&self) -> bool {
+        coop::has_budget_remaining()
+    }
+
+    fn with_budget(&self, poll: &mut dyn FnMut()) -> bool {
+        // Tokio tells of the budget only whether it is gone, and sets it to nothing but a former
+        // value: a unit that was taken and not used puts back what there was before it.
+        let before = coop::poll_proceed(&mut Context::from_waker(Waker::noop()));
+        poll();
+        let left = coop::has_budget_remaining();
+        drop(before);
+        left
+    }
 }
 
 impl SpawnBlocking for OnTokio {
     fn spawn_blocking(&self, job: Job) {
-        drop(self.0.spawn_blocking(job));
+        drop(self.handle.spawn_blocking(job));
     }
 }
 
 impl Timer for OnTokio {
     fn now(&self) -> Instant {
         // The paused clock of tokio's tests, where that is on.
-        let _context = self.0.enter();
+        let _context = self.handle.enter();
         tokio::time::Instant::now().into_std()
     }
 
     fn sleep_until(&self, at: Instant) -> BoxSleep {
-        let _context = self.0.enter();
+        let _context = self.handle.enter();
         Box::pin(tokio::time::sleep_until(at.into()))
     }
 }

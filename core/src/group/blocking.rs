@@ -7,7 +7,7 @@
 //! cancel ends them as it ends everybody who was not polled.
 
 use super::Group;
-use super::carrier::Load;
+use super::carrier::{Load, Turns};
 use super::drive::Driven;
 use super::registry::Registry;
 use crate::counted::Weak;
@@ -114,7 +114,7 @@ impl BlockingJob {
         };
         let load = Load { claimed, carried: Some(carried), active: false };
         let mut cx = Context::from_waker(Waker::noop());
-        match self.group.drive(load, &mut cx) {
+        match self.group.drive(load, &mut Turns::default(), &mut cx) {
             Driven::Waits(carried) => self.group.lose(carried),
             Driven::Ended(load, ended) => self.group.finish_alone(load, ended),
             Driven::Parked | Driven::Notified(_) => unreachable!("it is carried by this job"),

@@ -27,7 +27,9 @@
 //!    a runtime may keep what a worker schedules where only that worker finds it (tokio's LIFO
 //!    slot). A runtime of one thread has no use for it.
 //! 3. A carrier polls at most [`CHILDREN_A_POLL`] children before it gives the runtime a turn, and
-//!    does so at once if a child woke itself: it had asked for that.
+//!    does so at once if a child woke itself, for it had asked for that, or has used up the budget
+//!    that the runtime gives a poll. Each child begins with that budget, whatever the one before it
+//!    has used.
 //! 4. While there are members without a carrier of their own, there is a carrier: the last one that
 //!    finds nobody to carry parks. So whoever waits is known to the runtime, through it.
 //! 5. A carrier has a weak reference to its group: it keeps the lock and the counts, and nothing of
@@ -86,6 +88,34 @@ pub(super) struct Load {
     pub(super) active: bool,
 }
 
+/// How many children this poll of a carrier may still poll before it gives the runtime a turn.
+pub(super) struct Turns(u32);
+
+impl Default for Turns {
+    fn default() -> Turns {
+        Turns(CHILDREN_A_POLL)
+    }
+}
+
+impl Turns {
+    fn take_one(&mut self) {
+        self.0 = self.0.saturating_sub(1);
+    }
+
+    /// The runtime's budget is used up.
+    pub(super) fn end(&mut self) {
+        self.0 = 0;
+    }
+
+    fn are_whole(&self) -> bool {
+        self.0 == CHILDREN_A_POLL
+    }
+
+    fn are_left(&self) -> bool {
+        self.0 > 0
+    }
+}
+
 /// What a carrier does next.
 pub(super) enum Turn {
     Carry(Load),
@@ -141,10 +171,15 @@ impl Group {
                 }
             },
         };
-        let mut left = CHILDREN_A_POLL;
+        let mut turns = Turns::default();
         loop {
             let load = match turn {
-                Turn::Carry(load) => load,
+                Turn::Carry(mut load) => {
+                    if turns.are_whole() && !self.has_budget(&mut load) {
+                        return self.put_back(load, slot, cx);
+                    }
+                    load
+                }
                 Turn::End => return Poll::Ready(()),
                 Turn::Wait(role) => {
                     slot.set(role.mark());
@@ -155,13 +190,13 @@ impl Group {
                     return Poll::Pending;
                 }
             };
-            left -= 1;
-            turn = match self.drive(load, cx) {
+            turns.take_one();
+            turn = match self.drive(load, &mut turns, cx) {
                 Driven::Waits(carried) => {
                     carried.put(slot);
                     return Poll::Pending;
                 }
-                Driven::Parked => self.next(left > 0, cx),
+                Driven::Parked => self.next(turns.are_left(), cx),
                 Driven::Notified(claimed) => {
                     let step = self.locked(|registry| {
                         registry.requeue(claimed);
@@ -169,9 +204,36 @@ impl Group {
                     });
                     self.go(step, false, cx)
                 }
-                Driven::Ended(load, ended) => self.finish(load, ended, left > 0, cx),
+                Driven::Ended(load, ended) => self.finish(load, ended, turns.are_left(), cx),
             };
         }
+    }
+
+    /// Returns `true` unless the budget of this poll is used up already, around the carrier: its child
+    /// would find none.
+    fn has_budget(&self, load: &mut Load) -> bool {
+        self.with_env(&mut load.claimed, |_, env| env.runtime.has_budget())
+    }
+
+    /// Puts a child off to the carrier's next turn.
+    #[cold]
+    fn put_back(&self, load: Load, slot: &mut Slot, cx: &Context<'_>) -> Poll<()> {
+        let Load { claimed, carried, active } = load;
+        match carried {
+            None => self.locked(|registry| {
+                registry.requeue(claimed);
+                registry.yields();
+            }),
+            Some(carried) => {
+                claimed.unclaim();
+                carried.put(slot);
+                if active {
+                    self.stay();
+                }
+            }
+        }
+        panic::wake_by_ref(cx.waker());
+        Poll::Pending
     }
 
     /// A carrier is dropped by its runtime.

@@ -1,15 +1,14 @@
 //! Polling a child, until it waits or has ended.
 
 use super::Group;
-use super::carrier::Load;
+use super::carrier::{Load, Turns};
 use super::registry::{Owner, Registry};
-use crate::context::{self, Leave};
+use crate::context::{self, Leave, Notes};
 use crate::id::TaskId;
 use crate::outcome::Ending;
 use crate::reason::{Reason, ReasonKind};
 use crate::record::state::Park;
 use crate::record::{Carried, Claimed, Ended};
-use std::cell::Cell;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
@@ -25,8 +24,9 @@ pub(super) enum Driven {
 }
 
 impl Group {
-    /// Polls a child until it waits, has woken itself or has ended.
-    pub(super) fn drive(&self, load: Load, cx: &mut Context<'_>) -> Driven {
+    /// Polls a child until it waits, has woken itself or has ended. Each poll begins with a whole
+    /// budget; one that uses it up ends the turns of this poll of the carrier.
+    pub(super) fn drive(&self, load: Load, turns: &mut Turns, cx: &mut Context<'_>) -> Driven {
         let Load { mut claimed, mut carried, active } = load;
         let id = self.task_id(claimed.header());
         let ptr = claimed.ptr();
@@ -37,17 +37,15 @@ impl Group {
                 break self.end_cancelled(&mut claimed);
             }
             let held = seen && self.locked(|registry| registry.holds(Owner::Task(ptr)));
-            let leave = Cell::new(None);
-            let polled = self.with_env(&mut claimed, |claimed, env| {
-                context::poll(self, env, Some(ptr), cx.waker(), &leave, || match carried {
-                    Some(_) => claimed.poll(id, cx),
-                    None => claimed.poll_lent(id),
-                })
-            });
+            let notes = Notes::default();
+            let (polled, used_up) = self.poll_once(&mut claimed, carried.is_some(), &notes, cx);
+            if used_up {
+                turns.end();
+            }
             if let Poll::Ready(ended) = polled {
                 break ended;
             }
-            match leave.get() {
+            match notes.leave.get() {
                 None | Some(Leave::Told) => {}
                 Some(Leave::Cancelled) => break self.end_cancelled(&mut claimed),
                 Some(Leave::NoSlot(why)) => {
@@ -64,7 +62,8 @@ impl Group {
                     break self.end(&mut claimed, Ending::Panicked(panic));
                 }
             }
-            let parked = if seen { self.park_seen(claimed, held) } else { claimed.park(false) };
+            let parked =
+                if seen { self.park_seen(claimed, held, &notes) } else { claimed.park(false) };
             match (parked, carried) {
                 (Ok(()), None) => return Driven::Parked,
                 (Ok(()), Some(carried)) => {
@@ -86,6 +85,29 @@ impl Group {
         Driven::Ended(Load { claimed, carried, active }, ended)
     }
 
+    /// Polls a child once, with a whole budget. Returns `true` if the poll has used it up.
+    fn poll_once(
+        &self,
+        claimed: &mut Claimed,
+        bound: bool,
+        notes: &Notes,
+        cx: &mut Context<'_>,
+    ) -> (Poll<Ended>, bool) {
+        let (id, ptr) = (self.task_id(claimed.header()), claimed.ptr());
+        let mut polled = Poll::Pending;
+        let left = self.with_env(claimed, |claimed, env| {
+            env.runtime.with_budget(&mut || {
+                // Not after its end, however often the runtime calls this.
+                if polled.is_pending() {
+                    polled = context::poll(self, env, Some(ptr), cx.waker(), notes, || {
+                        if bound { claimed.poll(id, cx) } else { claimed.poll_lent(id) }
+                    });
+                }
+            })
+        });
+        (polled, !left)
+    }
+
     fn end_cancelled(&self, claimed: &mut Claimed) -> Ended {
         // Blocking work may have heard of a cancel that is still on its way.
         let reason = self
@@ -94,12 +116,18 @@ impl Group {
     }
 
     /// As [`Claimed::park`], after a poll that showed the cancel: the last one, unless the child has
-    /// grace or a shield, or a nursery inside it was not home before the poll, as `held` tells, or is
-    /// not home yet.
-    fn park_seen(&self, claimed: Claimed, held: bool) -> Result<(), (Claimed, Park)> {
+    /// grace or a shield, a last poll inside it was put off, or a nursery inside it was not home before
+    /// the poll, as `held` tells, or is not home yet.
+    fn park_seen(
+        &self,
+        claimed: Claimed,
+        held: bool,
+        notes: &Notes,
+    ) -> Result<(), (Claimed, Park)> {
         // Held over the park, because whoever leaves that nursery takes it before waking.
         self.locked(|registry| {
-            let stays = claimed.header().state().is_shielded() || self.is_in_grace();
+            let spared = claimed.header().state().is_shielded() || self.is_in_grace();
+            let stays = spared || notes.put_off.get();
             if stays || registry.holds(Owner::Task(claimed.ptr())) {
                 claimed.park(true)
             } else if held && registry.has_nested(Owner::Task(claimed.ptr())) {
@@ -112,7 +140,7 @@ impl Group {
     }
 
     /// An active carrier stays with its child, which waits.
-    fn stay(&self) {
+    pub(super) fn stay(&self) {
         self.locked_then_launch(Registry::retire);
     }
 }

@@ -242,7 +242,7 @@ impl Running {
 
 /// Tells whether the finalizer that was polled has asked for its end; the runner goes on.
 fn exits() -> bool {
-    context::task(|task| task.is_some_and(|task| task.leave.take().is_some()))
+    context::task(|task| task.is_some_and(|task| task.leave().take().is_some()))
 }
 
 impl Future for Runner {

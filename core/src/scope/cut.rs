@@ -1,5 +1,6 @@
 //! The end of what is inside a scope that was cancelled: one last poll, and then it is dropped where
-//! it waits, as a task is.
+//! it waits, as a task is. A poll for which the task has no budget, or in which that runs out, is
+//! followed by one more in the next turn.
 
 use super::Scope;
 use crate::context;
@@ -17,6 +18,9 @@ pub(super) fn poll<F: Future>(
 ) -> Poll<Result<F::Output, Reason>> {
     loop {
         let seen = cancelled(cx);
+        if seen.is_some() && put_off(scope, cx) {
+            return Poll::Pending;
+        }
         let held = seen.is_some() && scope.holds(None);
         let polled = context::inside(scope, || {
             let future = inside.as_mut().as_pin_mut();
@@ -35,9 +39,19 @@ pub(super) fn poll<F: Future>(
             // A nursery came home during the poll, which was too early to see that.
             continue;
         }
+        if put_off(scope, cx) {
+            return Poll::Pending;
+        }
         drop_inside(scope, inside);
         return Poll::Ready(Err(reason));
     }
+}
+
+fn put_off(scope: &Scope, cx: &Context<'_>) -> bool {
+    let mut last_poll = scope.last_poll.get();
+    let put_off = last_poll.put_off(None, cx);
+    scope.last_poll.set(last_poll);
+    put_off
 }
 
 /// Drops what is inside, there.

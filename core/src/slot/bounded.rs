@@ -178,7 +178,7 @@ fn let_in(seat: &Seat, permit: OwnedPermit) -> bool {
 
 /// Has the task end at the end of this poll.
 fn leave(why: Leave) -> bool {
-    context::task(|task| task.map(|task| task.leave.set(Some(why))));
+    context::task(|task| task.map(|task| task.leave().set(Some(why))));
     false
 }
 

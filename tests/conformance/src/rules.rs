@@ -2,6 +2,7 @@
 //! runtime is told by its own fault.
 
 mod blocking;
+mod budget;
 mod claims;
 mod fairness;
 mod local;
@@ -31,5 +32,6 @@ pub(crate) const GROUPS: &[&[Rule]] = &[
     blocking::RULES,
     shutdown::RULES,
     fairness::RULES,
+    budget::RULES,
     local::RULES,
 ];

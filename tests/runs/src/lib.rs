@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod budget;
 mod clock;
 mod hold;
 mod jobs;

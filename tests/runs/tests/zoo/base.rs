@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) deadlocked: AtomicBool,
     /// How many tasks have panicked.
     pub(crate) panics: AtomicUsize,
+    /// How much of the one budget is used that all polls have.
+    pub(crate) used: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -80,6 +82,7 @@ impl Shared {
             jobs: Jobs::default(),
             deadlocked: AtomicBool::new(false),
             panics: AtomicUsize::new(0),
+            used: AtomicUsize::new(0),
         }
     }
 

@@ -127,6 +127,10 @@ faults! {
     ForeignLast "R97" "what other threads spawn is polled when the queue is empty";
     RootAlone "R98" "a root that has woken itself is polled again at once";
 
+    BudgetIsForLife "W51" "a task has a budget for all its polls, and not for each";
+    CallsShareTheBudget "W52" "of calls with a budget of their own, each has what the last has left";
+    CallsTwice "W52" "what is called with a budget is called twice";
+
     LocalPolledElsewhere "W21" "a local task that another thread has woken is polled elsewhere";
     LocalLivesInItsWaker "W22" "the last waker, dropped elsewhere, drops the local task there";
     LocalWakesOnce "W23" "a local task can be woken once";

@@ -177,6 +177,9 @@ pub(crate) fn poll(cell: &Arc<Cell_>, driver: Option<&Driver>) {
     }
     cell.polling.store(true, SeqCst);
     cell.polls.fetch_add(1, SeqCst);
+    if shared.is(BudgetIsForLife) {
+        shared.used.fetch_add(1, SeqCst);
+    }
     let poll = with(&IN_POLL, || {
         let mut poll = || std::pin::Pin::new(&mut task).poll(&mut Context::from_waker(&waker));
         catch_unwind(AssertUnwindSafe(|| match shared.is(ThinStacks) {
@@ -298,5 +301,22 @@ impl Spawn for Spawner {
 
     fn threads(&self) -> usize {
         if self.0.is(ClaimsTwoThreads) { 2 } else { 1 }
+    }
+
+    fn has_budget(&self) -> bool {
+        match self.0.fault {
+            BudgetIsForLife | CallsShareTheBudget => self.0.used.load(SeqCst) < 20,
+            _ => true,
+        }
+    }
+
+    fn with_budget(&self, poll: &mut dyn FnMut()) -> bool {
+        poll();
+        match self.0.fault {
+            CallsShareTheBudget => drop(self.0.used.fetch_add(1, SeqCst)),
+            CallsTwice => poll(),
+            _ => {}
+        }
+        self.has_budget()
     }
 }
