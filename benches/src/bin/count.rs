@@ -58,7 +58,9 @@ fn wake(host: &Host, side: &str, n: usize) -> bool {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: count ours|bounded[/one|/plain]|joinset|tracker|bare|pool|token|wait|cancel[_peer] N");
+    eprintln!(
+        "usage: count ours|bounded[/one|/plain]|joinset|tracker|bare|pool|token|wait|cancel[_peer] N"
+    );
     eprintln!("       count wake/TIMES[/joinset|/tracker]|abort[/joinset] N");
     eprintln!("       count SEMAPHORE/1|5|try|handoff N");
     ExitCode::from(2)
