@@ -6,6 +6,8 @@
 
 #[path = "tidy/layers.rs"]
 mod layers;
+#[path = "tidy/published.rs"]
+mod published;
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/source.rs"]
@@ -77,6 +79,14 @@ fn files_are_short() {
     for (path, _) in LONG_FILES {
         assert!(tree.exists(path), "{path} is excused for its length and does not exist");
     }
+}
+
+#[test]
+fn published_packages_have_what_their_readers_need() {
+    let tree = Tree::new();
+    let metadata = layers::metadata();
+    let complaints = published::check(&metadata, |path| tree.exists(path).then(|| tree.read(path)));
+    report("published packages", complaints);
 }
 
 #[test]
