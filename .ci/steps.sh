@@ -115,8 +115,8 @@ loom() {
         cargo test -p allhome --release --test loom
 }
 
-# Lines of code suffice for a backtrace, and a build with each variable in it takes three times the
-# room on the disk.
+# Lines of code suffice for a backtrace. The rest of the debug information, of each of the tests'
+# programs, once filled the disk.
 lines_only="CARGO_PROFILE_DEV_DEBUG=line-tables-only"
 
 # Tests a target triple ($0) and packages; builds treehash first, which its own tests run.
