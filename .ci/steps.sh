@@ -1,4 +1,4 @@
-# Sourced by .ci/run and .ci/deep: steps that announce themselves and say how to repeat them.
+# Sourced by the scripts of this folder: steps that announce themselves and say how to repeat them.
 # shellcheck shell=bash
 
 export CARGO_INCREMENTAL=0
@@ -42,14 +42,65 @@ component() {
     fi
 }
 
+# tool CRATE VERSION: installs a program of crates.io when that version is not there, below the target
+# folder, and puts it on the path.
+tool() {
+    local crate=$1 version=$2 root
+    mkdir -p "$target/tools"
+    root=$(cd "$target/tools" && pwd)
+    export PATH=$root/bin:$PATH
+    if ! cargo install --list --root "$root" | grep -q "^$crate v$version:"; then
+        step "install $crate $version" cargo install --locked --root "$root" "$crate@$version"
+    fi
+}
+
+# features MANIFEST: the names in its table [features], but for `default`.
+features() {
+    sed -n '/^\[features\]$/,/^\[[a-z]/s/^\([a-z0-9_-]*\) *=.*/\1/p' "$1" | grep -vx default
+}
+
+# unpublished: the names of the packages that are the workspace's own.
+unpublished() {
+    local manifest
+    for manifest in $(sed -n '/^members = \[$/,/^\]$/s/^ *"\(.*\)",$/\1\/Cargo.toml/p' Cargo.toml); do
+        if grep -qx 'publish = false' "$manifest"; then
+            grep -m1 '^name = ' "$manifest" | cut -d'"' -f2
+        fi
+    done
+}
+
 # each_feature TITLE COMMAND...: on the core with no feature, with each alone, and with all.
 each_feature() {
-    local title=$1 features
+    local title=$1 all one
     shift
-    for features in "" tokio smol async-std executors signals \
-        tokio,smol,async-std,executors,signals; do
-        step "$title with features: ${features:-none}" \
-            "$@" -p allhome --no-default-features --features "$features"
+    all=$(features core/Cargo.toml)
+    if [[ ! $all ]]; then
+        printf 'core/Cargo.toml has no features\n' >&2
+        exit 1
+    fi
+    for one in "" $all "$(paste -sd, - <<<"$all")"; do
+        step "$title with features: ${one:-none}" \
+            "$@" -p allhome --no-default-features --features "$one"
+    done
+}
+
+# other_targets: compiles what users depend on for targets that are not this one, so that no branch of
+# cfg(..) is left out. Each needs std of its target, which `rustup target add` installs.
+other_targets() {
+    local other sysroot features
+    sysroot=$(rustc --print sysroot)
+    for other in wasm32-unknown-unknown x86_64-pc-windows-gnu; do
+        if [[ ! -d $sysroot/lib/rustlib/$other/lib ]]; then
+            printf '\n=== %s: skipped, its std is missing (rustup target add %s)\n' "$other" "$other"
+            continue
+        fi
+        step "$other: the core and the boundary" \
+            cargo check --target "$other" -p allhome-rt -p allhome
+        features=$(features core/Cargo.toml | paste -sd, -)
+        # No sockets there: our own executors compile, the runtimes do not.
+        [[ $other != wasm32-* ]] || features=executors,signals
+        step "$other: the core with features: $features" \
+            cargo check --target "$other" -p allhome --features "$features"
     done
 }
 
@@ -64,8 +115,12 @@ loom() {
         cargo test -p allhome --release --test loom
 }
 
+# Lines of code suffice for a backtrace. The rest of the debug information, of each of the tests'
+# programs, once filled the disk.
+lines_only="CARGO_PROFILE_DEV_DEBUG=line-tables-only"
+
 # Tests a target triple ($0) and packages; builds treehash first, which its own tests run.
-# shellcheck disable=SC2016,SC2034
+# shellcheck disable=SC2016
 with_example='cargo build -p allhome-examples --examples --target "$0" &&
     cargo test "$@" --tests --target "$0"'
 
@@ -73,22 +128,42 @@ with_example='cargo build -p allhome-examples --examples --target "$0" &&
 # the exit code only. RUSTC_BOOTSTRAP lets the stable compiler take -Z.
 address_sanitizer() {
     step "address and leak sanitizer" \
-        env RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR="$target/asan" \
+        env RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR="$target/asan" "$lines_only" \
         LSAN_OPTIONS="suppressions=$PWD/.ci/leaks:print_suppressions=0" \
         bash -c "$with_example" "$native" "$@"
 }
 
-# delays FROM TO PACKAGES...: all tests with a few places of the code slow, other ones for each seed.
+# thread_sanitizer TITLE COMMAND...
+#
+# std's locks are not instrumented, so whatever they order would be taken for a race. The shim adds,
+# at link time, the orderings of std that the sanitizer cannot see. It treats a decrement with
+# Release as AcqRel, since the sanitizer knows no fences: a missing Acquire in a reference count is
+# for loom to find. Exit code 66: a race.
+# RUST_TEST_NOCAPTURE: what tests print is else collected under a lock of precompiled std.
+thread_sanitizer() {
+    local title=$1 shim
+    shift
+    mkdir -p "$target/tsan-shim"
+    shim=$(cd "$target/tsan-shim" && pwd)
+    step "thread sanitizer: shim" .ci/tsan/gen.sh "$shim"
+    step "thread sanitizer: $title" \
+        env RUSTC_BOOTSTRAP=1 RUSTFLAGS="$instrumented $(<"$shim/flags")" CARGO_TARGET_DIR="$target/tsan" \
+        TSAN_OPTIONS="suppressions=$PWD/.ci/tsan/tsan.supp history_size=7" RUST_TEST_NOCAPTURE=1 \
+        CARGO_BUILD_TARGET="$native" "$lines_only" "$@"
+}
+
+# delays SEEDS PACKAGES...: all tests with a few places of the code slow, other ones for each seed.
+# Built once: the seed is read when a test runs.
 delays() {
-    local seed from=$1 to=$2 runtime
-    shift 2
+    local seed seeds=$1 runtime
+    shift
     mkdir -p "$target/delays"
     runtime=$(cd "$target/delays" && pwd)/runtime.o
     step "delays: what is called at each atomic operation" \
         cc -O2 -Wall -Wextra -fPIC -fno-builtin -c -o "$runtime" .ci/delays/runtime.c
-    for ((seed = from; seed <= to; seed++)); do
+    for seed in $seeds; do
         step "delays, seed $seed" \
-            env DELAY_SEED="$seed" RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$target/delays" \
+            env DELAY_SEED="$seed" RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$target/delays" "$lines_only" \
             RUSTFLAGS="$instrumented -Zexternal-clangrt -Clink-arg=$runtime" \
             bash -c "$with_example" "$native" "$@"
     done

@@ -14,7 +14,8 @@
 //!
 //! The binary `count` runs one side alone, for callgrind; `rmw.sh` turns that into instructions
 //! and atomic read-modify-writes per child. The binary `resident` tells resident memory per parked
-//! child, where the allocator's rounding shows that a count of requested bytes hides.
+//! child, where the allocator's rounding shows that a count of requested bytes hides. The binary
+//! `growth` does something to many children at once; `growth.sh` tells how the cost grows.
 
 #![deny(unsafe_code)]
 
@@ -27,5 +28,6 @@ pub mod measure;
 pub mod ours;
 pub mod peers;
 pub mod report;
+pub mod stepped;
 pub mod watch;
 pub mod work;

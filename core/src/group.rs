@@ -54,6 +54,7 @@ mod shelter;
 pub(crate) mod stray;
 pub(crate) mod sweep;
 pub(crate) mod token;
+mod turns;
 mod vacate;
 
 use crate::builder::{PanicPolicy, Policy};

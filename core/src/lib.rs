@@ -63,6 +63,7 @@
 //! docs/SPEC.md lists it, clause by clause, with a test for each.
 
 #![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod ambient;
 mod big;

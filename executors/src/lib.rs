@@ -62,3 +62,7 @@ mod sole;
 pub use block_on::block_on;
 pub use local::{LocalExecutor, LocalHandle, LocalSpawner};
 pub use pool::{ThreadPool, ThreadPoolBuilder};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

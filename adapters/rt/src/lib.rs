@@ -44,3 +44,7 @@ mod traits;
 pub use runtime::{IntoRuntime, NoRuntime, Runtime, RuntimeBuilder};
 pub use task::{LocalTask, LocalWork, Slot, Task, Work};
 pub use traits::{BoxSleep, Job, Spawn, SpawnBlocking, SpawnLocal, Timer};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -4,7 +4,9 @@
 //! dropped, a waiter entered and dropped, a child with a waiter cancelled, N times. Or
 //! `count SEMAPHORE/1|5|try|handoff N`: so many permits acquired and given back, one tried for, one
 //! handed on; SEMAPHORE is semaphore (ours), tokio, async-lock, futures-intrusive or mea, or nothing,
-//! for what the bench itself costs. Or `count pool N`: so many tasks of `ThreadPool`, with no nursery.
+//! for what the bench itself costs. Or `count wake/TIMES[/joinset|/tracker] N`: spawn and join of N
+//! children, each woken so many times. Or `count abort[/joinset] N`: N children are spawned, wait,
+//! and are aborted. Or `count pool N`: so many tasks of `ThreadPool`, with no nursery.
 //! For callgrind; see `rmw.sh`.
 
 use std::process::ExitCode;
@@ -31,6 +33,9 @@ fn main() -> ExitCode {
         "bounded" => host.run(ours::bounded(n, Slots::Free, Noop)),
         "bounded/one" => host.run(ours::bounded(n, Slots::One, Noop)),
         "bounded/plain" => host.run(ours::bounded(n, Slots::Plain, Noop)),
+        "abort" => drop(host.run(ours::abort(n))),
+        "abort/joinset" => drop(host.run(peers::shutdown_join_set(n))),
+        _ if wake(&host, side, n) => return ExitCode::SUCCESS,
         _ if cases::count_token(side, n) => return ExitCode::SUCCESS,
         _ if cases::count_semaphore(side, n) => return ExitCode::SUCCESS,
         _ => return usage(),
@@ -38,8 +43,25 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Spawns, wakes and joins. Returns `false` if `side` names no such side.
+fn wake(host: &Host, side: &str, n: usize) -> bool {
+    let Some(side) = side.strip_prefix("wake/") else { return false };
+    let (times, by) = side.split_once('/').unwrap_or((side, "ours"));
+    let Ok(times) = times.parse() else { return false };
+    match by {
+        "ours" => drop(host.run(ours::wake(n, times))),
+        "joinset" => drop(host.run(peers::wake_join_set(n, times))),
+        "tracker" => drop(host.run(peers::wake_task_tracker(n, times))),
+        _ => return false,
+    }
+    true
+}
+
 fn usage() -> ExitCode {
-    eprintln!("usage: count ours|bounded|joinset|tracker|bare|pool|token|wait|cancel[_peer] N");
+    eprintln!(
+        "usage: count ours|bounded[/one|/plain]|joinset|tracker|bare|pool|token|wait|cancel[_peer] N"
+    );
+    eprintln!("       count wake/TIMES[/joinset|/tracker]|abort[/joinset] N");
     eprintln!("       count SEMAPHORE/1|5|try|handoff N");
     ExitCode::from(2)
 }

@@ -26,7 +26,7 @@
 //!    one that says that it blocks (tokio's `block_in_place`). It is beyond the count of 1, because
 //!    a runtime may keep what a worker schedules where only that worker finds it (tokio's LIFO
 //!    slot). A runtime of one thread has no use for it.
-//! 3. A carrier polls at most [`CHILDREN_A_POLL`] children before it gives the runtime a turn, and
+//! 3. A carrier polls at most [`CHILDREN_A_POLL`](super::turns) children before it gives the runtime a turn, and
 //!    does so at once if a child woke itself, for it had asked for that, or has used up the budget
 //!    that the runtime gives a poll. Each child begins with that budget, whatever the one before it
 //!    has used.
@@ -41,6 +41,7 @@
 use super::Group;
 use super::drive::Driven;
 use super::registry::{Launch, Registry, Role};
+use super::turns::Turns;
 use crate::counted::Weak;
 use crate::guarded::Foreign;
 use crate::panic;
@@ -48,9 +49,6 @@ use crate::record::state::Claim;
 use crate::record::{Carried, Claimed};
 use allhome_rt::{Slot, Task, Work};
 use std::task::{Context, Poll};
-
-/// How many children one poll of a carrier may poll.
-const CHILDREN_A_POLL: u32 = 16;
 
 /// After how many polls a child gets a carrier of its own.
 const BIND_AFTER: u32 = 16;
@@ -86,34 +84,6 @@ pub(super) struct Load {
     pub(super) carried: Option<Carried>,
     /// Whether the carrier is counted as active.
     pub(super) active: bool,
-}
-
-/// How many children this poll of a carrier may still poll before it gives the runtime a turn.
-pub(super) struct Turns(u32);
-
-impl Default for Turns {
-    fn default() -> Turns {
-        Turns(CHILDREN_A_POLL)
-    }
-}
-
-impl Turns {
-    fn take_one(&mut self) {
-        self.0 = self.0.saturating_sub(1);
-    }
-
-    /// The runtime's budget is used up.
-    pub(super) fn end(&mut self) {
-        self.0 = 0;
-    }
-
-    fn are_whole(&self) -> bool {
-        self.0 == CHILDREN_A_POLL
-    }
-
-    fn are_left(&self) -> bool {
-        self.0 > 0
-    }
 }
 
 /// What a carrier does next.

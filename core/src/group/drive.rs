@@ -1,8 +1,9 @@
 //! Polling a child, until it waits or has ended.
 
 use super::Group;
-use super::carrier::{Load, Turns};
+use super::carrier::Load;
 use super::registry::{Owner, Registry};
+use super::turns::Turns;
 use crate::context::{self, Leave, Notes};
 use crate::id::TaskId;
 use crate::outcome::Ending;

@@ -33,7 +33,7 @@ const CASES: &[Case] = &[
     ("local executor", local_executor),
     ("thread pool", thread_pool),
     ("nursery without a runtime", nowhere),
-    ("nursery on the pool", || whole(&ThreadPool::new(2).unwrap())),
+    ("nursery on the pool", || whole(ThreadPool::new(2).unwrap())),
     ("nursery on the global pool", || whole(ThreadPool::global())),
     ("nursery on the local executor", on_local),
     ("nursery on smol", || whole(Smol)),
@@ -143,7 +143,10 @@ async fn body(n: Nursery<Infallible>) -> Result<(), Infallible> {
     n.defer(Duration::from_secs(9), async { Ok(()) }).unwrap();
     let two = n.fork(async { Ok(twice(1).await) });
     assert_eq!(two.join().await.unwrap(), 2);
-    n.spawn(async { Ok(sleep(MOMENT).await.unwrap()) });
+    n.spawn(async {
+        sleep(MOMENT).await.unwrap();
+        Ok(())
+    });
     let slot = n.reserve().await.unwrap();
     slot.named("in a slot").spawn(async { Ok(()) });
     let work = n.blocking(|cx| Ok(cx.block_on(twice(2)).unwrap())).unwrap();

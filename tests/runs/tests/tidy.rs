@@ -4,8 +4,12 @@
 //! Each check is a function from text to complaints, so that the tests below it can feed it what
 //! is wrong and see it complain.
 
+#[path = "tidy/boundary.rs"]
+mod boundary;
 #[path = "tidy/layers.rs"]
 mod layers;
+#[path = "tidy/published.rs"]
+mod published;
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/source.rs"]
@@ -77,6 +81,27 @@ fn files_are_short() {
     for (path, _) in LONG_FILES {
         assert!(tree.exists(path), "{path} is excused for its length and does not exist");
     }
+}
+
+#[test]
+fn published_packages_have_what_their_readers_need() {
+    let tree = Tree::new();
+    let metadata = layers::metadata();
+    let complaints = published::check(&metadata, |path| tree.exists(path).then(|| tree.read(path)));
+    report("published packages", complaints);
+}
+
+#[test]
+#[ignore = "`.ci/deep boundary` runs it, which writes rustdoc's JSON"]
+fn no_api_shows_types_of_other_crates() {
+    let folder = std::env::var("API_JSON").expect("API_JSON is the folder of rustdoc's JSON");
+    let mut complaints = Vec::new();
+    for (krate, allowed) in boundary::ALLOWED {
+        let text = std::fs::read_to_string(format!("{folder}/{krate}.json"));
+        let api = serde_json::from_str(&text.expect("a file for each crate")).expect("JSON");
+        complaints.extend(boundary::check(krate, &api, allowed));
+    }
+    report("types of other crates", complaints);
 }
 
 #[test]

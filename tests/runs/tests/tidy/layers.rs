@@ -120,6 +120,14 @@ fn wrong(
 
 /// Asks cargo.
 pub(crate) fn workspace() -> Vec<Package> {
+    let metadata = metadata();
+    let root = text(&metadata["workspace_root"]);
+    let packages = metadata["packages"].as_array().expect("packages");
+    packages.iter().map(|package| read(package, Path::new(&root))).collect()
+}
+
+/// What `cargo metadata` knows of the workspace's packages.
+pub(crate) fn metadata() -> Value {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let run = Command::new(cargo)
@@ -129,10 +137,7 @@ pub(crate) fn workspace() -> Vec<Package> {
         .expect("cargo runs");
     let said = String::from_utf8_lossy(&run.stderr);
     assert!(run.status.success(), "cargo metadata failed:\n{said}");
-    let metadata: Value = serde_json::from_slice(&run.stdout).expect("metadata is JSON");
-    let root = text(&metadata["workspace_root"]);
-    let packages = metadata["packages"].as_array().expect("packages");
-    packages.iter().map(|package| read(package, Path::new(&root))).collect()
+    serde_json::from_slice(&run.stdout).expect("metadata is JSON")
 }
 
 fn read(package: &Value, root: &Path) -> Package {
