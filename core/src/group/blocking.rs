@@ -7,9 +7,10 @@
 //! cancel ends them as it ends everybody who was not polled.
 
 use super::Group;
-use super::carrier::{Load, Turns};
+use super::carrier::Load;
 use super::drive::Driven;
 use super::registry::Registry;
+use super::turns::Turns;
 use crate::counted::Weak;
 use crate::id::TaskId;
 use crate::reason::{Level, Reason};
