@@ -225,7 +225,7 @@ impl<E: fmt::Display> fmt::Display for Cause<E> {
             Cause::Error(error) => write!(f, "failed: {error}"),
             Cause::Panic(panic) => write!(f, "{panic}"),
             Cause::Lost => f.write_str("was lost: the runtime threw it away"),
-            Cause::Stuck => f.write_str("is stuck: it was cancelled, and blocks its thread still"),
+            Cause::Stuck => f.write_str("is stuck: it was cancelled, and still holds its thread"),
             Cause::Cancelled(reason) => write!(f, "was cancelled: {reason}"),
             Cause::NoRuntime(error) => write!(f, "was not opened: {error}"),
             Cause::Unsupported(missing) => write!(f, "was not opened: {missing}"),

@@ -237,10 +237,12 @@ impl<E> Builder<E> {
         self
     }
 
-    /// Has the nursery end without [blocking work](crate::Nursery::blocking) that has not ended so
-    /// long after the nursery was cancelled. Default: it is waited for as long as it takes.
+    /// Has the nursery end without what still holds a thread so long after the nursery was
+    /// cancelled: [blocking work](crate::Nursery::blocking), and tasks that are being polled or
+    /// destroyed. Default: the nursery waits for them as long as it takes. A task that waits is not
+    /// given up: an abort ends it.
     ///
-    /// Each piece of it is a [failure](crate::Cause::Stuck) that names it. It is not forgotten: it is
+    /// Each of them is a [failure](crate::Cause::Stuck) that names it. It is not forgotten: it is
     /// the ancestors' then, as if the nursery's future had been dropped; they list it in their
     /// [tree](crate::Nursery::tree) and end after it. That of a root is listed by
     /// [`strays`](crate::strays). So are its finalizers, which run when it has ended.

@@ -25,7 +25,7 @@ pub(crate) struct Jobs {
     waiting: VecDeque<Carried>,
     /// The members whose work has begun, or is about to, by their numbers.
     members: BTreeSet<u64>,
-    /// The nursery has waited long enough for them.
+    /// The nursery has waited long enough for them, and for tasks that hold their threads.
     pub(super) given_up: bool,
     /// Somebody hands jobs to the runtime, and goes on as long as there is something to hand.
     starting: bool,
@@ -39,9 +39,9 @@ impl Jobs {
         }
     }
 
-    /// Tells whether so many members are all of them work that was given up.
-    pub(super) fn are_all(&self, members: usize) -> bool {
-        self.given_up && members > 0 && self.members.len() == members
+    /// Returns `true` if the member's work has begun, or is about to.
+    pub(super) fn has_begun(&self, number: u64) -> bool {
+        self.members.contains(&number)
     }
 
     /// Takes those that wait for their turn: they were cancelled. Dropped with no lock held.

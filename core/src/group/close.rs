@@ -23,7 +23,7 @@ use std::task::Waker;
 enum Asked {
     /// It has ended: with what is to be reported.
     Closed { report: Report, waker: Option<Foreign<Waker>>, parked: Option<Foreign<Waker>> },
-    /// Nothing is left but blocking work that was given up.
+    /// Nothing is left but blocking work, and tasks that hold their threads, which were given up.
     Stuck { report: Report, waker: Foreign<Waker> },
     /// It waits. `late`: for a moment that its timer does not know of.
     Waits { old: Option<Foreign<Waker>>, finale: bool, late: bool },
@@ -113,7 +113,7 @@ impl Group {
 
     /// Finds out whether the group may close, and closes it.
     fn ask(&self, registry: &mut Registry, waker: Foreign<Waker>, bell: &Bell) -> Asked {
-        if registry.is_stuck() {
+        if self.is_stuck(registry) {
             let mut report = mem::replace(&mut registry.report, Report::new(1));
             // Nothing of the user's is in these, should one not fit.
             registry.each(|header| {

@@ -171,9 +171,17 @@ impl Registry {
         self.count == 0 && self.nested.is_empty()
     }
 
-    /// Tells whether nobody is left but blocking work that was given up.
+    /// Returns `true` if nothing is left but blocking work, and tasks that hold their threads, which
+    /// were given up. The stack of the woken is empty: their claims look like those of a poll.
     pub(crate) fn is_stuck(&self) -> bool {
-        self.jobs.are_all(self.count) && self.nested.is_empty()
+        let given_up = self.jobs.given_up && self.count > 0 && self.nested.is_empty();
+        given_up && self.queued == 0 && self.all(|header| self.holds_its_thread(header))
+    }
+
+    /// Returns `true` if a member that is not queued is being polled or destroyed, or is blocking
+    /// work that has begun.
+    fn holds_its_thread(&self, header: &Header) -> bool {
+        header.state().is_claimed() || self.jobs.has_begun(header.number())
     }
 
     /// Tells whether somebody waits for a carrier.

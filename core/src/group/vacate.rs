@@ -27,12 +27,21 @@ impl Group {
     /// Says what follows when a member or a nested nursery has left. The caller holds the lock.
     #[inline]
     pub(super) fn vacated(&self, registry: &mut Registry) -> Option<Vacated> {
-        if registry.is_vacant() || registry.is_stuck() {
+        if registry.is_vacant() || self.is_stuck(registry) {
             self.left_by_all(registry)
         } else if registry.struck {
             Some(Vacated { home: registry.roll_wakers(), ..Vacated::default() })
         } else {
             None
+        }
+    }
+
+    /// Returns `true` if nothing is left but what was given up. The caller holds the lock.
+    #[inline]
+    pub(super) fn is_stuck(&self, registry: &mut Registry) -> bool {
+        registry.jobs.given_up && {
+            registry.queue_woken(&self.woken);
+            registry.is_stuck()
         }
     }
 

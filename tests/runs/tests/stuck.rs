@@ -1,9 +1,9 @@
 //! Blocking work that does not end when it is told to.
 
-use allhome::{Cause, Nursery, Runtime, block_on, nursery, nursery_on};
-use allhome_conformance::Counts;
+use allhome::{Cause, Nursery, Runtime, block_on, nursery, nursery_on, shield, sleep};
+use allhome_conformance::{Counts, Gate};
 use allhome_rt::{Job, SpawnBlocking};
-use allhome_runs::{Clock, Stepped, within};
+use allhome_runs::{Clock, Hold, Stepped, within};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -82,4 +82,87 @@ fn b11_stuck_work_is_left_to_the_ancestors_and_listed() {
         home.unwrap();
         assert_eq!(finalized.polls(), 1);
     });
+}
+
+/// What is left when the nursery inside has given up, and how it goes on.
+fn task_that_holds_its_thread(leaves: fn(&Hold) -> Task) {
+    within(move || {
+        let (stepped, clock, hold) = (Stepped::new(1), Clock::new(), Hold::new());
+        let runtime = clock.runtime(&stepped);
+        let left = Arc::new(AtomicBool::new(false));
+        let (leave, time, held, steps) =
+            (left.clone(), clock.clone(), hold.clone(), stepped.clone());
+        let mut run = Box::pin(nursery_on::<Infallible>(runtime).run(async move |n| {
+            let inner = nursery::<Infallible>().stuck_after(2 * SECOND).run(async |n| {
+                n.named("busy").spawn(leaves(&held));
+                drop(steps.step_on_a_thread());
+                held.wait_entered();
+                n.cancel();
+                Ok(())
+            });
+            let error = inner.await.unwrap_err();
+            assert_eq!(time.elapsed(), 2 * SECOND);
+            assert!(matches!(error.first().cause(), Cause::Stuck));
+            assert_eq!((error.first().name(), error.failures().len()), (Some("busy"), 1));
+            let tree = Nursery::tree(&n);
+            let adopted = &tree.nurseries()[1];
+            assert!(adopted.adopted && adopted.tasks[0].name.as_deref() == Some("busy"));
+            leave.store(true, Ordering::SeqCst);
+            Ok(())
+        }));
+        let until_left = poll_fn(|cx| {
+            assert!(run.as_mut().poll(cx).is_pending(), "the task is out");
+            if left.load(Ordering::SeqCst) { Poll::Ready(()) } else { Poll::Pending }
+        });
+        clock.drive(&stepped, until_left);
+        hold.release();
+        stepped.join_threads();
+        assert!(block_on(run).is_ok());
+    });
+}
+
+type Task = std::pin::Pin<Box<dyn Future<Output = Result<(), Infallible>> + Send>>;
+
+#[test]
+fn b12_task_that_holds_its_thread_in_a_poll_is_left_to_the_ancestors() {
+    task_that_holds_its_thread(|hold| Box::pin(hold.child(&Counts::new(), |_| Poll::Pending)));
+}
+
+#[test]
+fn b12_task_that_holds_its_thread_in_its_destructor_too() {
+    struct Stays(Hold);
+    impl Drop for Stays {
+        fn drop(&mut self) {
+            self.0.stay();
+        }
+    }
+    task_that_holds_its_thread(|hold| {
+        let stays = Stays(hold.clone());
+        Box::pin(async move {
+            let _stays = stays;
+            Ok(())
+        })
+    });
+}
+
+#[test]
+fn b12_task_that_waits_is_not_given_up() {
+    let (stepped, clock) = (Stepped::new(1), Clock::new());
+    let counts = Counts::new();
+    let (child, gate, time) = (counts.clone(), Gate::new(), clock.clone());
+    let begun = gate.clone();
+    let run =
+        nursery_on::<Infallible>(clock.runtime(&stepped)).stuck_after(SECOND).run(async move |n| {
+            n.spawn(async move {
+                let _guard = child.guard();
+                gate.open();
+                let _ = shield(Duration::MAX, sleep(3 * SECOND)).await;
+                Ok(())
+            });
+            begun.wait().await;
+            n.cancel();
+            Ok(())
+        });
+    clock.drive(&stepped, run).unwrap();
+    assert_eq!((counts.drops(), time.elapsed()), (1, 3 * SECOND));
 }

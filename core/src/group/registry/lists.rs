@@ -30,6 +30,21 @@ impl Registry {
         }
     }
 
+    /// Returns `true` if `f` does for each member; asks no further when it does not.
+    pub(super) fn all(&self, f: impl Fn(&Header) -> bool) -> bool {
+        [LIVE, TOLD, WOKEN, QUEUE].into_iter().all(|list| {
+            let mut at = self.head(list);
+            while let Some(ptr) = at {
+                // SAFETY: the record stands in a list and the lock is held.
+                if !f(unsafe { ptr.header() }) {
+                    return false;
+                }
+                at = self.next(ptr);
+            }
+            true
+        })
+    }
+
     pub(super) fn head(&self, list: u8) -> Option<Ptr> {
         self.lists[usize::from(list)].head
     }

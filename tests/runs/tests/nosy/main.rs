@@ -6,6 +6,7 @@
 mod executors;
 mod limits;
 mod nosy;
+mod nurseries;
 mod raw;
 mod tokens;
 
