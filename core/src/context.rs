@@ -26,6 +26,7 @@ use crate::slot::seat::Seat;
 use crate::sync::{Arc, thread_local};
 use crate::value::Values;
 use std::cell::Cell;
+use std::fmt;
 use std::panic::Location;
 use std::ptr;
 use std::task::Waker;
@@ -99,6 +100,22 @@ impl TaskFrame<'_> {
     pub(crate) fn is_woken_by(&self, waker: &Waker) -> bool {
         self.waker.is_some_and(|own| own.will_wake(waker))
             || self.task.is_some_and(|task| task.is_woken_by(waker))
+    }
+}
+
+impl fmt::Display for TaskFrame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.header() {
+            Some(header) => {
+                write!(f, "task {}", self.group.task_id(header))?;
+                header.name()
+            }
+            None => {
+                write!(f, "the body of nursery {}", self.group.id)?;
+                self.group.config.name.as_deref()
+            }
+        };
+        name.map_or(Ok(()), |name| write!(f, " `{name}`"))
     }
 }
 
@@ -224,6 +241,31 @@ pub(crate) fn current<R>(f: impl FnOnce(Option<&Frame<'_>>) -> R) -> R {
 #[inline]
 pub(crate) fn is_nowhere() -> bool {
     CURRENT.with(Cell::get).is_null()
+}
+
+/// Returns what is held up if the present thread is: the innermost task, or body, that it polls.
+/// None if that is blocking work, or a body that such work polls.
+pub(crate) fn held() -> Option<String> {
+    current(|mut at| {
+        let mut held = None;
+        while let Some(frame) = at {
+            match &frame.kind {
+                Kind::Task(task) if task.waker.is_some() => {
+                    let number = task.header().map(Header::number);
+                    if number.is_some_and(|number| task.group.is_work(number)) {
+                        return None;
+                    }
+                    held = held.or_else(|| Some(task.to_string()));
+                    if number.is_some() {
+                        return held;
+                    }
+                }
+                Kind::Task(_) | Kind::Scope(_) | Kind::Values(_) | Kind::Seat(_) => {}
+            }
+            at = frame.outer();
+        }
+        held
+    })
 }
 
 /// Calls `f` with the task, or nursery's body, that the present thread is working for.

@@ -88,7 +88,8 @@ where
                 Err(error) => return Poll::Ready(Err(error)),
             };
             let handle = Nursery::new(group.clone());
-            match panic::catch(|| context::enter(&group, None, || body(handle))) {
+            let (waker, leave) = (cx.waker(), Cell::new(None));
+            match panic::catch(|| context::poll(&group, None, waker, &leave, || body(handle))) {
                 Ok(body) => this.body.set(Some(body)),
                 Err(payload) => group.fail_body(Ending::Panicked(group.body_panic(payload))),
             }
@@ -129,6 +130,7 @@ where
 
 fn open<E>(builder: Builder<E>) -> Result<Arc<Group>, GroupError<E>> {
     let Builder { config, runtime, .. } = builder;
+    allhome_rt::refuse_holds_where(context::held);
     let parent = context::task(|task| {
         let task = task?;
         let owner = task.task.map_or(Owner::Body, Owner::Task);

@@ -64,6 +64,11 @@ impl Group {
         Ok(TaskId { nursery: self.id, number })
     }
 
+    /// Tells whether a member is blocking work that has begun.
+    pub(crate) fn is_work(&self, number: u64) -> bool {
+        self.lock().jobs.members.contains(&number)
+    }
+
     /// Hands jobs to the runtime, up to the limit.
     ///
     /// A loop, and not a recursion: a runtime that refuses a job ends it on the spot, which makes
