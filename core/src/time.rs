@@ -114,13 +114,52 @@ fn timer() -> Result<Arc<dyn Timer>, Unsupported> {
 }
 
 /// A moment that is waited for, from the first poll on. It rings once, and goes on ringing.
+///
+/// The timer's clock says when; its sleep is only asked for a poll at that time. So a sleep that is
+/// late delays nothing that is polled anyway, and one that is early ends nothing.
 pub(crate) struct Alarm {
     until: Until,
     /// None before the first poll, and if it never rings.
     at: Option<Instant>,
-    /// The mutex is never locked: with it, a future that has an alarm in it can be `Sync`.
-    sleep: Option<GlobalMutex<BoxSleep>>,
+    sleep: Option<Asleep>,
     rung: bool,
+}
+
+/// A sleep, and the timer whose clock it is measured by.
+struct Asleep {
+    timer: Arc<dyn Timer>,
+    at: Instant,
+    /// The mutex is never locked: with it, a future that has an alarm in it can be `Sync`.
+    sleep: GlobalMutex<BoxSleep>,
+}
+
+impl Asleep {
+    fn new(timer: Arc<dyn Timer>, at: Instant) -> Asleep {
+        let sleep = GlobalMutex::new(timer.sleep_until(at));
+        Asleep { timer, at, sleep }
+    }
+
+    fn is_over(&self) -> bool {
+        self.timer.now() >= self.at
+    }
+
+    /// Waits until the instant has come on the timer's clock.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_over() {
+            return Poll::Ready(());
+        }
+        if self.sleep.get_mut().as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        if self.is_over() {
+            return Poll::Ready(());
+        }
+        // It ended too early, and cannot be polled again. The next is polled in a turn of its own: a
+        // timer whose sleeps all end early takes none from others.
+        *self = Asleep::new(self.timer.clone(), self.at);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -179,7 +218,7 @@ impl Alarm {
                 return Poll::Pending;
             }
             if let Some(sleep) = &mut self.sleep {
-                if sleep.get_mut().as_mut().poll(cx).is_pending() {
+                if sleep.poll(cx).is_pending() {
                     return Poll::Pending;
                 }
             }
@@ -212,7 +251,7 @@ impl Alarm {
         }
         let Some(at) = self.at else { return false };
         if at > now {
-            self.sleep = Some(GlobalMutex::new(timer.sleep_until(at)));
+            self.sleep = Some(Asleep::new(timer, at));
         }
         true
     }
