@@ -19,6 +19,7 @@
 #![allow(unsafe_code)]
 
 use crate::group::Group;
+use crate::id::TaskId;
 use crate::record::{Header, Ptr};
 use crate::scope::Scope;
 use crate::slot::NoSlot;
@@ -30,6 +31,7 @@ use std::fmt;
 use std::panic::Location;
 use std::ptr;
 use std::task::Waker;
+use std::time::Instant;
 
 /// What the present thread is working for, and inside of what.
 pub(crate) struct Frame<'a> {
@@ -153,6 +155,17 @@ impl<'a> Frame<'a> {
             at = frame.outer();
         }
         None
+    }
+
+    /// Returns the id of the innermost task, if that is no body.
+    pub(crate) fn task_id(&self) -> Option<TaskId> {
+        let task = self.task()?;
+        Some(task.group.task_id(task.header()?))
+    }
+
+    /// Returns the present instant by the clock of the innermost task's runtime, if it has one.
+    pub(crate) fn now(&self) -> Option<Instant> {
+        self.task()?.group.now()
     }
 
     /// Returns the innermost task.

@@ -28,6 +28,7 @@ pub(crate) mod drive;
 pub(crate) mod finale;
 mod leave;
 mod lose;
+mod overdue;
 pub(crate) mod registry;
 pub(crate) mod report;
 mod reserves;
@@ -47,6 +48,7 @@ use crate::panic::{self, Panic};
 use crate::reason::{Level, Reason, ReasonKind};
 use crate::record::{Claimed, Ended, Fresh, Header, Stack};
 use crate::scope;
+use crate::scope::term::Term;
 use crate::slot::lending;
 use crate::sync::{Arc, AtomicBool, AtomicU8, Mutex, MutexGuard, Ordering, Weak};
 use crate::value::Values;
@@ -54,7 +56,7 @@ use allhome_rt::Runtime;
 use clock::When;
 use registry::{Owner, Phase, Registry};
 use std::panic::Location;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(crate) type Hook = Arc<dyn Fn(&Panic) + Send + Sync>;
 
@@ -90,8 +92,10 @@ pub(crate) struct Group {
     pub(crate) shielded: bool,
     /// It was opened in a task that has a slot of the same limiter, to lend it.
     lends: bool,
-    /// The earliest deadline of the scopes that it was opened in.
-    around_deadline: Option<Instant>,
+    /// The deadlines of the scopes that it was opened in.
+    terms: Box<[Arc<Term>]>,
+    /// A deadline may hold here: its own, or one of what it is in. Never unset.
+    limited: AtomicBool,
     pub(crate) values: Option<Arc<Values>>,
     level: AtomicU8,
     /// The level that somebody is raising it to: see `risen`.
@@ -123,7 +127,8 @@ impl Group {
             lends: config.limiter.as_ref().is_some_and(|limiter| {
                 lending::seat(|seat| seat.is_some_and(|seat| seat.is_of(limiter)))
             }),
-            around_deadline: around.deadline,
+            limited: AtomicBool::new(!around.terms.is_empty()),
+            terms: around.terms.into(),
             values: crate::value::here(),
             level: AtomicU8::new(Level::Running as u8),
             rising: AtomicU8::new(Level::Running as u8),
@@ -136,6 +141,7 @@ impl Group {
                 let mut registry = parent.lock();
                 parent.occupied.store(true, Ordering::Relaxed);
                 let key = registry.nest(group.clone(), owner);
+                group.inherit_limit(&parent);
                 (key, parent.level(), registry.reason_for(owner), registry.rolls.clone())
             };
             {

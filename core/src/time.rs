@@ -203,6 +203,14 @@ impl Alarm {
         self.at
     }
 
+    /// Returns how long before the deadline around it it rings, if that is how it was set.
+    pub(crate) fn back(&self) -> Option<Duration> {
+        match self.until {
+            Until::BeforeDeadline(back) => Some(back),
+            Until::After(_) | Until::At(_) | Until::Never => None,
+        }
+    }
+
     fn is_set(&self) -> bool {
         self.sleep.is_some() || self.rung
     }
@@ -275,8 +283,13 @@ impl Until {
 }
 
 fn before_deadline(back: Duration, now: Instant) -> Option<Instant> {
+    before(deadline(), back, now)
+}
+
+/// Returns the instant so long before a deadline.
+pub(crate) fn before(deadline: Option<Instant>, back: Duration, now: Instant) -> Option<Instant> {
     // One that is too long ago to be told is past.
-    deadline().map(|at| at.checked_sub(back).unwrap_or(now))
+    deadline.map(|at| at.checked_sub(back).unwrap_or(now))
 }
 
 /// Returns the deadline that holds for the caller: the earliest of those of the scopes and nurseries

@@ -4,6 +4,7 @@
 //! wakes it. So the timer is released with the future, and a nursery without any of them pays one
 //! load a poll.
 
+use super::registry::Phase;
 use super::{Config, Group};
 use crate::context;
 use crate::reason::{Level, Reason, ReasonKind};
@@ -20,10 +21,14 @@ use std::time::{Duration, Instant};
 pub(crate) struct Clock {
     /// When the nursery is to be cancelled.
     deadline: Option<Instant>,
+    /// It was cancelled for that.
+    rung: bool,
     /// The body stays when it is.
     partial: bool,
     /// The cancel that leaves the body out.
     expiry: Option<Reason>,
+    /// The reason of the deadline's cancel, which was asked for before the timer rang.
+    told: Option<Reason>,
     /// When everybody is to be aborted: the nursery's grace is over.
     grace: Option<Instant>,
     /// When blocking work that has not ended is given up.
@@ -36,7 +41,7 @@ impl Clock {
     /// Returns the next moment.
     fn next(&self) -> Option<Instant> {
         let front = self.graces.front().map(|&(at, _)| at);
-        earlier(earlier(self.deadline, self.grace), earlier(self.stuck, front))
+        earlier(earlier(self.coming(), self.grace), earlier(self.stuck, front))
     }
 
     pub(super) fn keep_body_from(&mut self, expiry: &Reason) {
@@ -50,11 +55,23 @@ impl Clock {
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
+
+    /// Returns the deadline if the nursery was not cancelled for it yet.
+    pub(super) fn coming(&self) -> Option<Instant> {
+        self.deadline.filter(|_| !self.rung)
+    }
+
+    /// Says, before the timer rings, for what reason the deadline cancels the nursery: for this one if
+    /// none was told yet. None if there is no deadline any more. With true if the body stays.
+    pub(super) fn tell(&mut self, reason: Reason) -> Option<(Reason, bool)> {
+        self.coming()?;
+        Some((self.told.get_or_insert(reason).clone(), self.partial))
+    }
 }
 
 /// A moment that is due.
 enum Due {
-    Deadline { partial: bool },
+    Deadline { partial: bool, told: Option<Reason> },
     Grace,
     Stuck,
     Task(u64),
@@ -112,7 +129,7 @@ impl Config {
 }
 
 impl Group {
-    fn now(&self) -> Option<Instant> {
+    pub(crate) fn now(&self) -> Option<Instant> {
         self.runtime.timer().map(|timer| timer.now())
     }
 
@@ -128,6 +145,7 @@ impl Group {
             registry.clock.deadline = deadline;
             registry.clock.partial = self.config.partial;
             self.timed.store(true, Ordering::Relaxed);
+            self.limited.store(true, Ordering::Relaxed);
         }
     }
 
@@ -139,13 +157,16 @@ impl Group {
         }
         let waker = {
             let mut registry = self.lock();
-            if self.is_cancelled() || registry.phase == super::registry::Phase::Closed {
+            if self.risen() >= Level::Cancelled || registry.phase == Phase::Closed {
                 return Ok(false);
             }
             registry.clock.deadline = at;
             self.timed.store(true, Ordering::Relaxed);
             registry.run_waker.take()
         };
+        if at.is_some() {
+            self.limit();
+        }
         if let Some(waker) = waker {
             crate::panic::wake(waker);
         }
@@ -157,9 +178,11 @@ impl Group {
         let (mut least, mut at) = (None, self.arc());
         while let Some(group) = at {
             let registry = group.lock();
-            least = earlier(least, earlier(registry.clock.deadline(), group.around_deadline));
+            least = earlier(least, registry.clock.deadline());
             let parent = registry.parent.as_ref().map(|(parent, _)| parent.clone());
             drop(registry);
+            let terms = group.terms.iter().filter_map(|term| term.deadline());
+            least = earlier(least, terms.min());
             at = if group.shielded { None } else { parent };
         }
         least
@@ -209,9 +232,8 @@ impl Group {
         let Some(now) = self.now() else { return };
         while let Some(due) = self.due(now) {
             match due {
-                Due::Deadline { partial } => {
-                    let place = self.config.place;
-                    let reason = Reason::of(ReasonKind::Deadline, String::new(), None, place);
+                Due::Deadline { partial, told } => {
+                    let reason = told.unwrap_or_else(|| self.deadline_reason());
                     if partial {
                         self.stay_open(&reason);
                     }
@@ -233,8 +255,11 @@ impl Group {
         let mut registry = self.lock();
         let clock = &mut registry.clock;
         let is_due = |at: &mut Instant| *at <= now;
-        if clock.deadline.take_if(is_due).is_some() {
-            return Some(Due::Deadline { partial: clock.partial });
+        if clock.coming().is_some_and(|at| at <= now) {
+            clock.rung = true;
+            // It still says what remains, which is nothing; but for a body that goes on.
+            clock.deadline = clock.deadline.filter(|_| !clock.partial);
+            return Some(Due::Deadline { partial: clock.partial, told: clock.told.clone() });
         }
         if clock.grace.take_if(is_due).is_some() {
             return Some(Due::Grace);

@@ -16,15 +16,23 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ptr;
 
-#[derive(Default)]
 pub(crate) struct Tokens {
     own: Option<CancelToken>,
     /// By the tasks' numbers; the body's, if it has one of its own, by 0.
     tasks: BTreeMap<u64, CancelToken>,
     /// What cancels the nursery with a scope that it was opened in.
     link: Option<Registration>,
+    /// The level that the nursery's was made with: nobody raises it to that.
+    born: Level,
     /// Somebody raises the token to this, and the nursery right after.
     rising: Option<(Level, Reason)>,
+}
+
+impl Default for Tokens {
+    fn default() -> Tokens {
+        let tasks = BTreeMap::new();
+        Tokens { own: None, tasks, link: None, born: Level::Running, rising: None }
+    }
 }
 
 impl Tokens {
@@ -107,13 +115,16 @@ impl Group {
     }
 
     fn own_token(&self, registry: &mut Registry) -> CancelToken {
-        let reason = self.risen_reason(registry);
-        let make = || CancelToken::born(self.risen(), reason, self.listener());
-        registry.tokens.own.get_or_insert_with(make).clone()
+        if let Some(token) = &registry.tokens.own {
+            return token.clone();
+        }
+        let (level, reason) = (self.risen(), self.risen_reason(registry));
+        registry.tokens.born = level;
+        registry.tokens.own.insert(CancelToken::born(level, reason, self.listener())).clone()
     }
 
     /// From now on the nursery says that it is raised, and admits nobody.
-    fn rise(&self, registry: &mut Registry, level: Level, reason: &Reason) -> Reason {
+    pub(super) fn rise(&self, registry: &mut Registry, level: Level, reason: &Reason) -> Reason {
         let first = registry.tokens.rise(level, reason);
         // Release: pairs with `risen`.
         self.rising.store(registry.tokens.rising() as u8, Ordering::Release);
@@ -166,7 +177,7 @@ impl Group {
         raised: bool,
     ) -> Option<Reason> {
         let body;
-        let (first, token) = {
+        let (first, token, born) = {
             let mut registry = self.lock();
             if registry.phase == Phase::Closed {
                 return Some(reason.clone());
@@ -176,7 +187,8 @@ impl Group {
             } else {
                 registry.tokens.task(BODY)
             };
-            (self.rise(&mut registry, level, reason), registry.tokens.own())
+            let first = self.rise(&mut registry, level, reason);
+            (first, registry.tokens.own(), registry.tokens.born)
         };
         if let Some(body) = body {
             body.raise(level, first.clone());
@@ -190,7 +202,7 @@ impl Group {
         RAISING.with(|raising| raising.set(outer));
         // An abort waits for nobody, and a cancel that leaves the body out does not replace one that
         // does not.
-        let waits = level == Level::Cancelled && !self.config.partial;
+        let waits = level == Level::Cancelled && born < level && !self.config.partial;
         if !ours && waits && self.level() < level {
             return None;
         }
@@ -270,7 +282,12 @@ impl Group {
 }
 
 impl TaskFrame<'_> {
+    /// Tells whether it was cancelled, or a deadline has passed that it is to be cancelled for.
     pub(crate) fn is_cancelled(&self) -> bool {
+        self.was_cancelled() || (self.group.follow_clock() && self.was_cancelled())
+    }
+
+    fn was_cancelled(&self) -> bool {
         match self.header() {
             Some(header) => header.state().is_risen() || self.group.risen() >= Level::Cancelled,
             None => self.group.is_body_risen(),
