@@ -20,6 +20,7 @@
 //! the user's and calls to the runtime run with no lock held.
 
 mod apart;
+mod bell;
 mod blocking;
 mod carrier;
 pub(crate) mod clock;

@@ -13,7 +13,6 @@ use crate::builder::{Builder, PanicPolicy};
 use crate::context::{self, Leave};
 use crate::error::{Cause, GroupError, assemble};
 use crate::group::Group;
-use crate::group::clock::Bell;
 use crate::group::registry::Owner;
 use crate::group::report::Report;
 use crate::nursery::Nursery;
@@ -21,7 +20,7 @@ use crate::outcome::Ending;
 use crate::panic;
 use crate::reason::Level;
 use crate::slot::lending::Lending;
-use crate::sync::{Arc, Ordering};
+use crate::sync::Arc;
 use allhome_rt::NoRuntime;
 use pin_project_lite::pin_project;
 use std::cell::Cell;
@@ -39,7 +38,6 @@ pin_project! {
         #[pin]
         body: Option<Fut>,
         value: Option<R>,
-        bell: Bell,
         lending: Lending,
     }
 
@@ -61,14 +59,7 @@ where
 {
     pub(crate) fn new(builder: Builder<E>, body: F) -> Run<E, R, F, Fut> {
         let setup = Some((builder, body));
-        Run {
-            setup,
-            group: None,
-            body: None,
-            value: None,
-            bell: Bell::default(),
-            lending: Lending::default(),
-        }
+        Run { setup, group: None, body: None, value: None, lending: Lending::default() }
     }
 }
 
@@ -103,9 +94,9 @@ where
             }
         }
         let group = this.group.as_ref().expect("a nursery is not polled after it was ready");
-        this.bell.poll(group, cx);
+        group.keep_time();
         if this.body.is_some() {
-            if poll_body(group, this.body.as_mut(), this.value, this.bell, cx).is_pending() {
+            if poll_body(group, this.body.as_mut(), this.value, cx).is_pending() {
                 this.lending.wait(group);
                 return Poll::Pending;
             }
@@ -114,7 +105,7 @@ where
                 group.fail_body(Ending::Panicked(group.body_panic(payload)));
             }
         }
-        let Some(report) = group.try_close(cx.waker(), this.bell) else {
+        let Some(report) = group.try_close(cx.waker()) else {
             this.lending.wait(group);
             return Poll::Pending;
         };
@@ -156,7 +147,6 @@ fn poll_body<R, E, Fut>(
     group: &Arc<Group>,
     mut body: Pin<&mut Option<Fut>>,
     value: &mut Option<R>,
-    bell: &Bell,
     cx: &mut Context<'_>,
 ) -> Poll<()>
 where
@@ -195,7 +185,7 @@ where
             }
         }
         let waker = cx.waker().clone();
-        let (old, late) = {
+        let old = {
             let mut registry = group.lock();
             let cancelled = group.is_body_cancelled();
             if cancelled && !seen {
@@ -214,13 +204,9 @@ where
                 }
                 return Poll::Ready(());
             }
-            let late = group.timed.load(Ordering::Relaxed) && bell.is_late(&registry.clock);
-            (registry.run_waker.replace(waker), late)
+            registry.run_waker.replace(waker)
         };
         panic::drop_waker(old);
-        if late {
-            panic::wake_by_ref(cx.waker());
-        }
         return Poll::Pending;
     }
 }

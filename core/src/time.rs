@@ -126,7 +126,7 @@ pub(crate) struct Alarm {
 }
 
 /// A sleep, and the timer whose clock it is measured by.
-struct Asleep {
+pub(crate) struct Asleep {
     timer: Arc<dyn Timer>,
     at: Instant,
     /// The mutex is never locked: with it, a future that has an alarm in it can be `Sync`.
@@ -134,9 +134,13 @@ struct Asleep {
 }
 
 impl Asleep {
-    fn new(timer: Arc<dyn Timer>, at: Instant) -> Asleep {
+    pub(crate) fn new(timer: Arc<dyn Timer>, at: Instant) -> Asleep {
         let sleep = GlobalMutex::new(timer.sleep_until(at));
         Asleep { timer, at, sleep }
+    }
+
+    pub(crate) fn at(&self) -> Instant {
+        self.at
     }
 
     fn is_over(&self) -> bool {
@@ -144,7 +148,7 @@ impl Asleep {
     }
 
     /// Waits until the instant has come on the timer's clock.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_over() {
             return Poll::Ready(());
         }

@@ -1,22 +1,20 @@
 //! A nursery's time: its deadline, and the grace that it gives to those who are cancelled.
 //!
-//! The nursery's future waits for the next of these moments, whenever it is polled; whoever sets one
-//! wakes it. So the timer is released with the future, and a nursery without any of them pays one
+//! [`bell`](super::bell) waits for the next of these moments. A nursery without any of them pays one
 //! load a poll.
 
+use super::bell::Bell;
 use super::registry::Phase;
 use super::{Config, Group};
-use crate::context;
 use crate::reason::{Level, Reason, ReasonKind};
 use crate::scope::earlier;
 use crate::sync::Ordering;
-use crate::time::{Alarm, Unsupported};
+use crate::time::Unsupported;
 use allhome_rt::Runtime;
 use std::collections::VecDeque;
-use std::task::Context;
 use std::time::{Duration, Instant};
 
-/// What a nursery's future is to see to, and when.
+/// What is to be seen to in a nursery, and when.
 #[derive(Default)]
 pub(crate) struct Clock {
     /// When the nursery is to be cancelled.
@@ -35,13 +33,27 @@ pub(crate) struct Clock {
     stuck: Option<Instant>,
     /// When tasks that were cancelled on their own are, by their numbers, in order.
     graces: VecDeque<(Instant, u64)>,
+    /// The nursery has ended: nothing is due any more.
+    stopped: bool,
+    bell: Bell,
 }
 
 impl Clock {
     /// Returns the next moment.
-    fn next(&self) -> Option<Instant> {
+    pub(super) fn next(&self) -> Option<Instant> {
+        if self.stopped {
+            return None;
+        }
         let front = self.graces.front().map(|&(at, _)| at);
         earlier(earlier(self.coming(), self.grace), earlier(self.stuck, front))
+    }
+
+    pub(super) fn bell(&mut self) -> &mut Bell {
+        &mut self.bell
+    }
+
+    pub(super) fn halt(&mut self) {
+        self.stopped = true;
     }
 
     pub(super) fn keep_body_from(&mut self, expiry: &Reason) {
@@ -81,38 +93,6 @@ enum Due {
 pub(super) struct Ends {
     grace: Option<Instant>,
     patience: Option<Instant>,
-}
-
-/// The timer of a nursery's future.
-#[derive(Default)]
-pub(crate) struct Bell {
-    alarm: Option<Alarm>,
-    at: Option<Instant>,
-}
-
-impl Bell {
-    /// Does what is due, and waits for what comes next.
-    pub(crate) fn poll(&mut self, group: &Group, cx: &mut Context<'_>) {
-        // Relaxed: whoever sets it wakes us after that.
-        while group.timed.load(Ordering::Relaxed) {
-            let next = group.lock().clock.next();
-            if self.at != next {
-                self.at = next;
-                self.alarm = next.map(Alarm::at_instant);
-            }
-            let Some(alarm) = &mut self.alarm else { return };
-            if context::enter(group, None, || alarm.poll(cx)).is_pending() {
-                return;
-            }
-            (self.at, self.alarm) = (None, None);
-            group.ring();
-        }
-    }
-
-    /// Tells whether a moment was set that it does not wait for. The lock is held.
-    pub(crate) fn is_late(&self, clock: &Clock) -> bool {
-        clock.next() != self.at
-    }
 }
 
 impl Config {
@@ -155,21 +135,18 @@ impl Group {
         if at.is_some() && self.runtime.timer().is_none() {
             return Err(Unsupported::new("a timer", self.runtime.name()));
         }
-        let waker = {
+        {
             let mut registry = self.lock();
             if self.risen() >= Level::Cancelled || registry.phase == Phase::Closed {
                 return Ok(false);
             }
             registry.clock.deadline = at;
             self.timed.store(true, Ordering::Relaxed);
-            registry.run_waker.take()
-        };
+        }
         if at.is_some() {
             self.limit();
         }
-        if let Some(waker) = waker {
-            crate::panic::wake(waker);
-        }
+        self.arm();
         Ok(true)
     }
 
@@ -198,8 +175,8 @@ impl Group {
         Ends { grace: ends(self.grace()), patience: ends(self.config.stuck_after) }
     }
 
-    /// Begins the grace of everybody, or of one task. The caller holds the lock, and wakes the
-    /// nursery's future after it.
+    /// Begins the grace of everybody, or of one task. The caller holds the lock, and calls
+    /// [`arm`](Group::arm) after it.
     pub(super) fn begin_grace(&self, clock: &mut Clock, ends: &Ends, task: Option<u64>) {
         let Some(at) = ends.grace else { return };
         match task {
@@ -228,7 +205,7 @@ impl Group {
     }
 
     /// Does what is due.
-    fn ring(&self) {
+    pub(super) fn ring(&self) {
         let Some(now) = self.now() else { return };
         while let Some(due) = self.due(now) {
             match due {
@@ -254,6 +231,9 @@ impl Group {
     fn due(&self, now: Instant) -> Option<Due> {
         let mut registry = self.lock();
         let clock = &mut registry.clock;
+        if clock.stopped {
+            return None;
+        }
         let is_due = |at: &mut Instant| *at <= now;
         if clock.coming().is_some_and(|at| at <= now) {
             clock.rung = true;

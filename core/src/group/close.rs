@@ -1,6 +1,5 @@
 //! The end of a nursery: its body goes, it closes or is abandoned, and its parent hears of it.
 
-use super::clock::Bell;
 use super::registry::{Owner, Phase, Registry};
 use super::report::{Report, Who};
 use super::{Config, Group, describe, drive, stray};
@@ -9,9 +8,17 @@ use crate::outcome::Ending;
 use crate::panic::{self, Panic};
 use crate::reason::{Level, Reason, ReasonKind};
 use crate::record::Ended;
-use crate::sync::{MutexGuard, Ordering};
+use crate::sync::MutexGuard;
+use crate::time::Asleep;
 use std::panic::Location;
 use std::task::Waker;
+
+/// Drops a nursery's timer, which is the runtime's. No lock is held.
+fn drop_timer(timer: Option<Asleep>) {
+    if let Err(payload) = panic::catch_drop(timer) {
+        panic::discard(payload);
+    }
+}
 
 impl Group {
     /// The body is gone, and this is how it ended if it failed.
@@ -48,38 +55,37 @@ impl Group {
     }
 
     /// Closes the group if nobody is left; otherwise keeps the waker for when that is so.
-    pub(crate) fn try_close(&self, again: &Waker, bell: &Bell) -> Option<Report> {
+    pub(crate) fn try_close(&self, again: &Waker) -> Option<Report> {
         let waker = again.clone();
-        let mut late = false;
         let finale;
         let mut told = Vec::new();
-        let (report, old, parked) = {
+        let (report, old, parked, timer) = {
             let mut registry = self.lock();
             if registry.phase == Phase::Body {
                 self.strike(&mut registry, None);
                 told.extend(registry.roll_wakers());
             }
             registry.phase = Phase::Joining;
-            if registry.is_stuck() {
+            // It is back in a moment, and wakes us.
+            let out = registry.clock.bell().is_out();
+            if registry.is_stuck() && !out {
                 return Some(self.leave_stuck(registry, waker));
             }
             finale = registry.is_vacant() && registry.finale.is_waiting();
-            if registry.is_vacant() && !finale {
+            if registry.is_vacant() && !finale && !out {
                 registry.phase = Phase::Closed;
                 told.append(&mut registry.home_wakers);
                 let report = std::mem::replace(&mut registry.report, Report::new(1));
-                (Some(report), registry.run_waker.take(), registry.unpark())
+                let timer = registry.clock.stop();
+                (Some(report), registry.run_waker.take(), registry.unpark(), timer)
             } else {
-                late = self.timed.load(Ordering::Relaxed) && bell.is_late(&registry.clock);
-                (None, registry.run_waker.replace(waker), None)
+                (None, registry.run_waker.replace(waker), None, None)
             }
         };
         panic::drop_waker(old);
+        drop_timer(timer);
         if finale {
             self.start_finale();
-        }
-        if late {
-            panic::wake_by_ref(again);
         }
         told.into_iter().chain(parked).for_each(panic::wake);
         if report.is_some() {
@@ -99,12 +105,14 @@ impl Group {
             // As in `abandon`.
             stray::add(self);
         }
-        let (vacated, old) = {
+        let (vacated, old, timer) = {
             let mut registry = self.lock();
             registry.phase = Phase::Dropped;
-            (self.vacated(&mut registry), registry.run_waker.take())
+            let timer = registry.clock.stop();
+            (self.vacated(&mut registry), registry.run_waker.take(), timer)
         };
         panic::drop_waker(old);
+        drop_timer(timer);
         panic::drop_waker(Some(waker));
         self.follow(vacated);
         report
@@ -122,16 +130,17 @@ impl Group {
             // Listed first: the last task may leave, and take it off the list, at any moment.
             stray::add(self);
         }
-        let (vacated, waker) = {
+        let (vacated, waker, timer) = {
             let mut registry = self.lock();
             if registry.phase == Phase::Body {
                 self.strike(&mut registry, None);
             }
             registry.phase = Phase::Dropped;
-            let waker = registry.run_waker.take();
-            (self.vacated(&mut registry), waker)
+            let (waker, timer) = (registry.run_waker.take(), registry.clock.stop());
+            (self.vacated(&mut registry), waker, timer)
         };
         panic::drop_waker(waker);
+        drop_timer(timer);
         self.follow(vacated);
     }
 

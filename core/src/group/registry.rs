@@ -81,6 +81,8 @@ pub(crate) struct Registry {
     free: usize,
     spare: bool,
     parked: Option<Parked>,
+    /// A moment of the clock has come.
+    pub(super) due: bool,
     pub(crate) phase: Phase,
     pub(crate) reason: Option<Reason>,
     /// Reasons of tasks that were cancelled on their own.
@@ -118,6 +120,7 @@ impl Registry {
             free: 0,
             spare: false,
             parked: None,
+            due: false,
             phase: Phase::Body,
             reason: None,
             own_reasons: BTreeMap::new(),

@@ -53,6 +53,7 @@ impl Group {
         }
         for Raised { group, wakers } in tree.into_iter().rev() {
             group.sweep(level, reason);
+            group.arm();
             wakers.into_iter().for_each(panic::wake);
             group.wake_reserves();
         }
@@ -170,20 +171,16 @@ impl Group {
             group.raise_tree(level, reason);
         }
         let ends = self.ends();
-        let (told, waker) = {
+        let told = {
             let mut registry = self.lock();
             let Some(told) = registry.tell_one(handle, level) else { return true };
-            let mut waker = None;
             if level == Level::Cancelled && self.grace().is_some() {
                 self.begin_grace(&mut registry.clock, &ends, Some(number));
-                waker = registry.run_waker.take();
             }
-            (told, waker)
+            told
         };
         self.see_to(told, reason);
-        if let Some(waker) = waker {
-            panic::wake(waker);
-        }
+        self.arm();
         true
     }
 

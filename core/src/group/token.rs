@@ -276,7 +276,7 @@ impl Group {
         self.lock().tokens.link = Some(link);
     }
 
-    fn weak(&self) -> Weak<Group> {
+    pub(super) fn weak(&self) -> Weak<Group> {
         self.me.clone()
     }
 }
