@@ -19,8 +19,9 @@
 //!
 //! 1. While children are queued for a poll, there are as many active carriers as the runtime has
 //!    threads, or as many free ones as there are such children: a spawn, a wake, and a carrier that
-//!    binds itself, launch one if that does not hold. A child that blocks its thread takes one
-//!    active carrier and one thread with it; the others have theirs.
+//!    binds itself, launch one if that does not hold. What is due by the nursery's clock counts as a
+//!    child that is queued. A child that blocks its thread takes one active carrier and one thread
+//!    with it; the others have theirs.
 //! 2. While children are queued and no carrier is scheduled, a spare one is launched, at the latest
 //!    before the next child is polled. It serves runtimes that put another thread in the place of
 //!    one that says that it blocks (tokio's `block_in_place`). It is beyond the count of 1, because
@@ -85,6 +86,8 @@ pub(super) struct Load {
 /// What a carrier does next.
 pub(super) enum Turn {
     Carry(Load),
+    /// It does what is due by the nursery's clock.
+    Ring,
     Yield,
     Wait(Role),
     End,
@@ -106,6 +109,11 @@ impl Work for Group {
         loop {
             let load = match turn {
                 Turn::Carry(load) => load,
+                Turn::Ring => {
+                    self.keep_time();
+                    turn = self.next(self.lock(), false, cx);
+                    continue;
+                }
                 Turn::End => return Poll::Ready(()),
                 Turn::Wait(role) => {
                     slot.set(role.mark());
@@ -223,6 +231,9 @@ impl Group {
             }
             registry.yields();
             return Ok(Turn::Yield);
+        }
+        if registry.is_due() {
+            return Ok(Turn::Ring);
         }
         let taken = registry.take(self.level(), &self.woken);
         let Some(mut claimed) = taken else { return Err(registry) };

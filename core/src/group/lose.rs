@@ -33,6 +33,8 @@ impl Group {
         let mut registry = self.lock();
         registry.arrive(role);
         registry.retire();
+        // Another that is launched for it would be dropped, too: it is left to the nursery's future.
+        registry.due = false;
         registry.queue_woken(&self.woken);
         while registry.is_stranded() {
             let claimed = registry.claim_unbound();

@@ -157,11 +157,6 @@ impl Registry {
         self.jobs.are_all(self.count) && self.nested.is_empty()
     }
 
-    /// Tells whether somebody waits for a carrier.
-    pub(crate) fn has_queue(&self) -> bool {
-        self.queued > 0
-    }
-
     /// Admits a record to the end of the queue and returns its number.
     pub(crate) fn admit(&mut self, group: &Arc<Group>, fresh: Fresh) -> u64 {
         let (number, claimed) = self.enter(group, fresh, QUEUE);

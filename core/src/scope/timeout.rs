@@ -175,7 +175,7 @@ impl<F: Future> Limited<F> {
             }
         }
         let (scope, alarm) = (&*this.scope, this.alarm);
-        let label = Label { name: *this.name, place: *this.place };
+        let label = Label { name: this.name, place: this.place };
         let polled = cut::poll(scope, this.future, cx, |cx| {
             if !scope.is_told() && (scope.is_cancelled() || is_over(scope, alarm, cx)) {
                 scope.cancel(|| label.reason(crate::ambient::task_id()));

@@ -291,9 +291,9 @@ fn t16_scope_that_is_gone() {
                 Ok(child.join().await.is_ok())
             }));
             assert!(poll_once(&mut run, &Wakes::new()).is_pending());
-            run
+            (run,)
         });
-        let run = left.await.unwrap().unwrap();
+        let (run,) = left.await.unwrap().unwrap();
         assert!(run.await.unwrap());
     });
 }
@@ -342,10 +342,20 @@ fn t16_no_deadline_no_look_at_the_clock() {
         let ask = async || {
             move_on_after(Duration::MAX, async { is_on() }).await.unwrap();
             shield(Duration::MAX, async { is_on() }).await.unwrap();
-            nursery::<Infallible>().run(async |_| Ok(is_on())).await.unwrap();
+            nursery::<Infallible>()
+                .run(async |_| {
+                    is_on();
+                    Ok(())
+                })
+                .await
+                .unwrap();
         };
         ask().await;
-        Ok(n.fork(async { Ok(is_on()) }).join().await.is_ok())
+        let child = n.fork(async {
+            is_on();
+            Ok(())
+        });
+        Ok(child.join().await.is_ok())
     });
     assert!(stepped.drive(run).unwrap());
     assert_eq!(looks.load(Ordering::Relaxed), 0);
