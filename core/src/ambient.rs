@@ -18,7 +18,11 @@ use std::task::{Context, Poll};
 /// nursery.
 ///
 /// A task that was cancelled is polled once more, and this is true in that poll: what it does not
-/// finish then is dropped where it waits.
+/// finish then is dropped where it waits. It is true as well as soon as a deadline has passed, of a
+/// scope or nursery around, although nothing was polled since: a loop that computes may ask it. A
+/// [token](cancel_token) that it was given before is not told before the next poll.
+///
+/// It is a few loads; only where a deadline holds does it look at the clock.
 ///
 /// # Examples
 ///
@@ -36,10 +40,7 @@ pub fn cancel_reason() -> Option<Reason> {
 
 /// Returns the id of the task that calls it. None outside of any nursery, and in a nursery's body.
 pub fn task_id() -> Option<TaskId> {
-    context::task(|task| {
-        let task = task?;
-        Some(task.group.task_id(task.header()?))
-    })
+    context::current(|frame| frame?.task_id())
 }
 
 /// Returns a token that is cancelled with the task, or the scope in it, that calls this. Outside of
@@ -65,7 +66,13 @@ pub fn task_id() -> Option<TaskId> {
 /// # }
 /// ```
 pub fn cancel_token() -> CancelToken {
-    own_token().map_or_else(CancelToken::new, |token| token.child())
+    let Some(token) = own_token() else { return CancelToken::new() };
+    let token = token.child();
+    if let Some(reason) = cancel_reason() {
+        // Of a deadline that is over and that the task's own was not told of yet.
+        token.cancel_with(reason);
+    }
+    token
 }
 
 /// Returns the token that is cancelled with what calls this. None outside of any nursery.

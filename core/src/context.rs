@@ -20,6 +20,7 @@
 
 use crate::group::Group;
 use crate::group::env::Env;
+use crate::id::TaskId;
 use crate::record::{Header, Ptr};
 use crate::scope::Scope;
 use crate::slot::NoSlot;
@@ -27,9 +28,11 @@ use crate::slot::seat::Seat;
 use crate::sync::{Arc, thread_local};
 use crate::value::Values;
 use std::cell::Cell;
+use std::fmt;
 use std::panic::Location;
 use std::ptr;
 use std::task::Waker;
+use std::time::Instant;
 
 /// What the present thread is working for, and inside of what.
 pub(crate) struct Frame<'a> {
@@ -123,6 +126,22 @@ impl<'a> TaskFrame<'a> {
     }
 }
 
+impl fmt::Display for TaskFrame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.header() {
+            Some(header) => {
+                write!(f, "task {}", self.group.task_id(header))?;
+                header.name()
+            }
+            None => {
+                write!(f, "the body of nursery {}", self.group.id)?;
+                self.group.config.name.as_deref()
+            }
+        };
+        name.map_or(Ok(()), |name| write!(f, " `{name}`"))
+    }
+}
+
 impl<'a> Frame<'a> {
     /// Returns the frame around it.
     pub(crate) fn outer(&self) -> Option<&Frame<'a>> {
@@ -157,6 +176,17 @@ impl<'a> Frame<'a> {
             at = frame.outer();
         }
         None
+    }
+
+    /// Returns the id of the innermost task, if that is no body.
+    pub(crate) fn task_id(&self) -> Option<TaskId> {
+        let task = self.task()?;
+        Some(task.group.task_id(task.header()?))
+    }
+
+    /// Returns the present instant by the clock of the innermost task's runtime, if it has one.
+    pub(crate) fn now(&self) -> Option<Instant> {
+        self.task()?.group.now()
     }
 
     /// Returns the innermost task.
@@ -246,6 +276,31 @@ pub(crate) fn current<R>(f: impl FnOnce(Option<&Frame<'_>>) -> R) -> R {
 #[inline]
 pub(crate) fn is_nowhere() -> bool {
     CURRENT.with(Cell::get).is_null()
+}
+
+/// Returns what is held up if the present thread is: the innermost task, or body, that it polls.
+/// None if that is blocking work, or a body that such work polls.
+pub(crate) fn held() -> Option<String> {
+    current(|mut at| {
+        let mut held = None;
+        while let Some(frame) = at {
+            match &frame.kind {
+                Kind::Task(task) if task.waker.is_some() => {
+                    let number = task.header().map(Header::number);
+                    if number.is_some_and(|number| task.group.is_work(number)) {
+                        return None;
+                    }
+                    held = held.or_else(|| Some(task.to_string()));
+                    if number.is_some() {
+                        return held;
+                    }
+                }
+                Kind::Task(_) | Kind::Scope(_) | Kind::Values(_) | Kind::Seat(_) => {}
+            }
+            at = frame.outer();
+        }
+        held
+    })
 }
 
 /// Calls `f` with the task, or nursery's body, that the present thread is working for.

@@ -35,6 +35,7 @@
 
 mod admit;
 mod apart;
+mod bell;
 mod blocking;
 mod carrier;
 pub(crate) mod clock;
@@ -46,6 +47,7 @@ mod graces;
 pub(crate) mod home;
 mod leave;
 mod lose;
+mod overdue;
 pub(crate) mod registry;
 pub(crate) mod report;
 mod reserves;
@@ -68,6 +70,7 @@ use crate::panic::{self, Panic};
 use crate::reason::Level;
 use crate::record::{Claimed, Ended, Header, Stack};
 use crate::scope;
+use crate::scope::term::Term;
 use crate::slot::lending;
 use crate::sync::{Arc, AtomicBool, AtomicU8, Ordering};
 use allhome_rt::Runtime;
@@ -75,7 +78,7 @@ use clock::When;
 use env::Env;
 use registry::{Owner, Registry};
 use std::panic::Location;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(crate) type Hook = Arc<dyn Fn(&Panic) + Send + Sync>;
 
@@ -116,8 +119,10 @@ pub(crate) struct Group {
     bounded: bool,
     /// It was opened in a task that has a slot of the same limiter, to lend it.
     lends: bool,
-    /// The earliest deadline of the scopes that it was opened in.
-    around_deadline: Option<Instant>,
+    /// The deadlines of the scopes that it was opened in.
+    terms: Box<[Arc<Term>]>,
+    /// A deadline may hold here: its own, or one of what it is in. Never unset.
+    limited: AtomicBool,
     level: AtomicU8,
     /// The level that it is being raised to: see `risen`.
     rising: AtomicU8,
@@ -159,7 +164,8 @@ impl Group {
                 shielded: around.shielded,
                 bounded: env.limiter.is_some(),
                 lends,
-                around_deadline: around.deadline,
+                limited: AtomicBool::new(!around.terms.is_empty()),
+                terms: around.terms.into(),
                 level: AtomicU8::new(Level::Running as u8),
                 rising: AtomicU8::new(Level::Running as u8),
                 woken: Stack::new(),
@@ -187,6 +193,7 @@ impl Group {
         let (key, level, reason, rolls) = parent.locked(|registry| {
             parent.occupy(registry);
             let key = registry.nest(self.weak(), owner);
+            self.inherit_limit(&parent);
             (key, parent.level(), registry.reason_for(owner), registry.rolls.clone())
         });
         self.locked(|registry| {

@@ -54,7 +54,7 @@
 //! | `executors` | `ThreadPool`, `LocalExecutor`, `block_on` | no other runtime at all |
 //! | `executors` | `Simulator`, `sim` | tests: virtual time, schedules, replay, injection |
 //!
-//! One more feature, `signals`, gives the token that SIGINT and SIGTERM raise, on Unix.
+//! One more feature, `signals`, gives a token that SIGINT and SIGTERM raise, on Unix.
 //!
 //! Any other runtime: implement `allhome_rt::Spawn` and make a [`Runtime`] of it.
 //!
@@ -137,7 +137,7 @@ pub use scope::timeout::{
 };
 pub use shutdown::{Ladder, Shutdown, ShutdownError, ShutdownReport, Straggler};
 #[cfg(all(feature = "signals", unix))]
-pub use signals::signals;
+pub use signals::{Signals, signals};
 pub use slot::{Reserve, ReserveError, Slot, TryReserveError};
 pub use time::{Sleep, Unsupported, YieldNow, deadline, remaining, sleep, sleep_until, yield_now};
 pub use tree::{NurseryInfo, TaskInfo, Tree};

@@ -14,7 +14,6 @@ use crate::context::{self, Leave, Notes};
 use crate::counted::Strong;
 use crate::error::{Cause, GroupError, assemble};
 use crate::group::Group;
-use crate::group::clock::Bell;
 use crate::group::registry::Owner;
 use crate::group::report::Report;
 use crate::guarded::Foreign;
@@ -24,7 +23,7 @@ use crate::outcome::Ending;
 use crate::panic;
 use crate::reason::Level;
 use crate::slot::lending::Lending;
-use crate::sync::{Arc, Ordering};
+use crate::sync::Arc;
 use allhome_rt::NoRuntime;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -41,7 +40,6 @@ pin_project! {
         #[pin]
         body: Option<Fut>,
         value: Option<R>,
-        bell: Bell,
         lending: Lending,
         last_poll: LastPoll,
     }
@@ -69,7 +67,6 @@ where
             group: None,
             body: None,
             value: None,
-            bell: Bell::default(),
             lending: Lending::default(),
             last_poll: LastPoll::default(),
         }
@@ -87,7 +84,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if this.setup.is_some() {
-            match begin(this.setup, this.body.as_mut()) {
+            match begin(this.setup, this.body.as_mut(), cx.waker()) {
                 Ok(group) => *this.group = Some(group),
                 Err(error) => return Poll::Ready(Err(error)),
             }
@@ -100,10 +97,10 @@ where
             }
         }
         let group = this.group.as_ref().expect("a nursery is not polled after it was ready");
-        this.bell.poll(group, cx);
+        group.keep_time();
         if this.body.is_some() {
-            let waits = (&*this.bell, &mut *this.last_poll);
-            if poll_body(group, this.body.as_mut(), this.value, waits, cx).is_pending() {
+            let last_poll = &mut *this.last_poll;
+            if poll_body(group, this.body.as_mut(), this.value, last_poll, cx).is_pending() {
                 this.lending.wait(group);
                 return Poll::Pending;
             }
@@ -114,7 +111,7 @@ where
                 group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
             }
         }
-        let Some(report) = group.try_close(cx.waker(), this.bell) else {
+        let Some(report) = group.try_close(cx.waker()) else {
             this.lending.wait(group);
             return Poll::Pending;
         };
@@ -135,6 +132,7 @@ where
 fn begin<E, F, Fut>(
     setup: &mut Option<(Builder<E>, F)>,
     mut place: Pin<&mut Option<Fut>>,
+    waker: &Waker,
 ) -> Result<Strong<Group>, GroupError<E>>
 where
     F: FnOnce(Nursery<E>) -> Fut,
@@ -143,8 +141,9 @@ where
     let (builder, body) = setup.take().expect("a nursery is opened once");
     let group = open(builder)?;
     let handle = Nursery::new(group.clone());
+    let (env, notes) = (group.owned(), Notes::default());
     let called = panic::catch(|| {
-        context::enter(&group, group.owned(), None, || place.set(Some(body(handle))));
+        context::poll(&group, env, None, waker, &notes, || place.set(Some(body(handle))));
     });
     if let Err(payload) = called {
         group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
@@ -155,6 +154,7 @@ where
 #[inline(never)]
 fn open<E>(builder: Builder<E>) -> Result<Strong<Group>, GroupError<E>> {
     let Builder { config, runtime, .. } = builder;
+    allhome_rt::refuse_holds_where(context::held);
     let parent = context::task(|task| {
         let task = task?;
         let owner = task.task.map_or(Owner::Body, Owner::Task);
@@ -180,7 +180,7 @@ fn poll_body<R, E, Fut>(
     group: &Strong<Group>,
     mut body: Pin<&mut Option<Fut>>,
     value: &mut Option<R>,
-    (bell, last_poll): (&Bell, &mut LastPoll),
+    last_poll: &mut LastPoll,
     cx: &mut Context<'_>,
 ) -> Poll<()>
 where
@@ -224,18 +224,15 @@ where
             }
         }
         let waker = Foreign::new(cx.waker().clone());
-        match wait_on(group, bell, (seen, held), notes.put_off.get(), waker) {
+        match wait_on(group, (seen, held), notes.put_off.get(), waker) {
             Waits::Again => {}
             Waits::Last => {
                 let put_off = last_poll.put_off(Some(&group.owned().runtime), cx);
                 return if put_off { Poll::Pending } else { Poll::Ready(()) };
             }
             Waits::Gone => return Poll::Ready(()),
-            Waits::Kept { old, late } => {
+            Waits::Kept(old) => {
                 drop(old);
-                if late {
-                    panic::wake_by_ref(cx.waker());
-                }
                 return Poll::Pending;
             }
         }
@@ -250,13 +247,12 @@ enum Waits {
     Last,
     /// It is dropped.
     Gone,
-    /// It waits. `late`: there is a moment that the nursery's timer does not know of.
-    Kept { old: Option<Foreign<Waker>>, late: bool },
+    /// It waits.
+    Kept(Option<Foreign<Waker>>),
 }
 
 fn wait_on(
     group: &Group,
-    bell: &Bell,
     (seen, held): (bool, bool),
     put_off: bool,
     waker: Foreign<Waker>,
@@ -278,8 +274,7 @@ fn wait_on(
             let again = held && registry.has_nested(Owner::Body);
             return if again { Waits::Again } else { Waits::Last };
         }
-        let late = group.timed.load(Ordering::Relaxed) && bell.is_late(&registry.clock);
-        Waits::Kept { old: std::mem::replace(&mut registry.run_waker, waker.take()), late }
+        Waits::Kept(std::mem::replace(&mut registry.run_waker, waker.take()))
     });
     drop(waker);
     waits

@@ -12,12 +12,16 @@
 //! | island               | as the frame around it, and shields further out are looked through |
 //! | task, body           | as the task or its nursery                                     |
 //!
+//! A time that is over has expired from the first question on: who asks need not wait for the scope's
+//! next poll, which finds the reason of that answer.
+//!
 //! A nursery that is opened in a scope is cancelled with it: it hangs on the token of the scope,
 //! which is made when somebody asks for it.
 
 mod cut;
 pub(crate) mod island;
 pub(crate) mod shield;
+pub(crate) mod term;
 pub(crate) mod timeout;
 
 use crate::cancel::CancelToken;
@@ -27,10 +31,13 @@ use crate::group::Group;
 use crate::group::home::Waiter;
 use crate::last_poll::LastPoll;
 use crate::reason::Reason;
+use crate::sync::Arc;
+use crate::time;
 use shield::Shields;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use term::{Label, Term};
 
 /// What a scope does with the cancel of what is around it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,9 +52,17 @@ pub(crate) enum Cut {
 
 pub(crate) struct Scope {
     cut: Cut,
+    /// Of a scope with a deadline of its own.
+    label: Option<Label>,
+    /// It ends so long before the deadline that holds around it.
+    back: Option<Duration>,
     /// Why what is inside is cancelled: a deadline that has passed, a shield that is lifted.
     reason: RefCell<Option<Reason>>,
+    /// The token was told, too.
+    told: Cell<bool>,
     deadline: Cell<Option<Instant>>,
+    /// The same for the nurseries that were opened inside.
+    term: OnceCell<Arc<Term>>,
     token: RefCell<Option<CancelToken>>,
     /// The nurseries that were opened inside.
     groups: RefCell<Vec<Weak<Group>>>,
@@ -68,14 +83,25 @@ impl Scope {
     pub(crate) fn new(cut: Cut) -> Scope {
         Scope {
             cut,
+            label: None,
+            back: None,
             reason: RefCell::new(None),
+            told: Cell::new(false),
             deadline: Cell::new(None),
+            term: OnceCell::new(),
             token: RefCell::new(None),
             groups: RefCell::new(Vec::new()),
             shields: Shields::default(),
             waiter: Cell::new(None),
             last_poll: Cell::default(),
         }
+    }
+
+    /// Makes one with a deadline; with `back`, so long before the one that holds around it.
+    fn with_deadline(label: Label, back: Option<Duration>) -> Scope {
+        let mut scope = Scope::new(Cut::Deadline);
+        (scope.label, scope.back) = (Some(label), back);
+        scope
     }
 
     pub(crate) fn reason(&self) -> Option<Reason> {
@@ -86,18 +112,76 @@ impl Scope {
         self.reason.borrow().is_some()
     }
 
-    pub(crate) fn set_deadline(&self, at: Option<Instant>) {
-        self.deadline.set(at);
+    /// Tells whether what is inside was cancelled, its token included.
+    pub(crate) fn is_told(&self) -> bool {
+        self.told.get()
     }
 
-    /// Cancels what is inside.
-    pub(crate) fn cancel(&self, reason: Reason) {
-        *self.reason.borrow_mut() = Some(reason.clone());
+    pub(crate) fn set_deadline(&self, at: Option<Instant>) {
+        self.deadline.set(at);
+        if let Some(term) = self.term.get() {
+            term.set_deadline(at);
+        }
+    }
+
+    /// Cancels what is inside, for this reason if none was given in an answer.
+    pub(crate) fn cancel(&self, reason: impl FnOnce() -> Reason) {
+        let reason = self.reason().unwrap_or_else(|| self.end_for(reason()));
+        self.told.set(true);
         // Cloned: whoever is woken by this may ask for it.
         let token = self.token.borrow().clone();
         if let Some(token) = token {
             token.cancel_with(reason);
         }
+    }
+
+    /// From now on what is inside is cancelled, for the first reason that there was.
+    fn end_for(&self, reason: Reason) -> Reason {
+        let reason = match self.term.get() {
+            Some(term) => term.end_for(reason),
+            None => reason,
+        };
+        *self.reason.borrow_mut() = Some(reason.clone());
+        reason
+    }
+
+    /// Tells whether what is inside is cancelled: also if its time is over, and it was not polled
+    /// since. Where there is no deadline, no clock is looked at.
+    fn is_over(&self, frame: &Frame<'_>) -> bool {
+        self.is_cancelled() || self.deadline.get().is_some_and(|at| self.expire(frame, at))
+    }
+
+    fn expire(&self, frame: &Frame<'_>, at: Instant) -> bool {
+        let Some(now) = frame.now().filter(|&now| at <= now) else { return false };
+        let reason = match self.cut {
+            Cut::Deadline => {
+                if let Some(back) = self.back {
+                    // It may have been moved.
+                    self.set_deadline(time::before(deadline(frame.outer(), false), back, now));
+                }
+                let over = self.deadline.get().is_some_and(|at| at <= now);
+                self.label.filter(|_| over).map(|label| label.reason(frame.task_id()))
+            }
+            Cut::Shield => reason(frame.outer(), false),
+            Cut::Island => None,
+        };
+        let Some(reason) = reason else { return false };
+        self.end_for(reason);
+        true
+    }
+
+    /// Returns its deadline and reason for a nursery that is opened inside.
+    fn term(&self, frame: &Frame<'_>) -> Arc<Term> {
+        let make = || {
+            let label = self.label.filter(|_| self.back.is_none());
+            let term = Term::new(label.map(|label| (label, frame.task_id())));
+            term.set_deadline(self.deadline.get());
+            if let Some(reason) = self.reason() {
+                term.end_for(reason);
+            }
+            Arc::new(term)
+        };
+        self.term.get_or_init(make).clone()
     }
 
     /// Notes a nursery that is opened inside.
@@ -142,10 +226,10 @@ impl Scope {
         token
     }
 
-    fn see(&self, through: &mut bool) -> See {
+    fn see(&self, frame: &Frame<'_>, through: &mut bool) -> See {
         match self.cut {
-            Cut::Deadline if self.is_cancelled() => See::Cancelled,
-            Cut::Shield if !*through && !self.is_cancelled() => See::Hidden,
+            Cut::Deadline if self.is_over(frame) => See::Cancelled,
+            Cut::Shield if !*through && !self.is_over(frame) => See::Hidden,
             Cut::Island => {
                 *through = true;
                 See::Outer
@@ -156,8 +240,9 @@ impl Scope {
 }
 
 impl Drop for Scope {
-    /// The nurseries inside may go on, as the ancestors'.
+    /// The nurseries inside may go on, as the ancestors'; its deadline does not concern them then.
     fn drop(&mut self) {
+        self.set_deadline(None);
         let Some(waiter) = self.waiter.get() else { return };
         for group in self.groups.get_mut().iter() {
             group.forget_home_waker(waiter);
@@ -170,7 +255,7 @@ pub(crate) fn is_cancelled(mut at: Option<&Frame<'_>>, mut through: bool) -> boo
     while let Some(frame) = at {
         match &frame.kind {
             Kind::Task(task) => return task.is_cancelled(),
-            Kind::Scope(scope) => match scope.see(&mut through) {
+            Kind::Scope(scope) => match scope.see(frame, &mut through) {
                 See::Cancelled => return true,
                 See::Hidden => return false,
                 See::Outer => {}
@@ -187,7 +272,7 @@ pub(crate) fn reason(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<Re
     while let Some(frame) = at {
         match &frame.kind {
             Kind::Task(task) => return task.reason(),
-            Kind::Scope(scope) => match scope.see(&mut through) {
+            Kind::Scope(scope) => match scope.see(frame, &mut through) {
                 See::Cancelled => return scope.reason(),
                 See::Hidden => return None,
                 See::Outer => {}
@@ -207,7 +292,7 @@ pub(crate) fn token(at: Option<&Frame<'_>>, mut through: bool) -> Option<CancelT
         Kind::Values(_) | Kind::Seat(_) => token(frame.outer(), through),
         Kind::Scope(scope) => match scope.cut {
             Cut::Deadline => Some(scope.token(|| token(frame.outer(), through))),
-            Cut::Shield if !through && !scope.is_cancelled() => Some(scope.token(|| None)),
+            Cut::Shield if !through && !scope.is_over(frame) => Some(scope.token(|| None)),
             cut => {
                 through |= cut == Cut::Island;
                 token(frame.outer(), through)
@@ -223,8 +308,8 @@ pub(crate) struct Around {
     pub(crate) shielded: bool,
     /// The nursery is cancelled with this.
     pub(crate) token: Option<CancelToken>,
-    /// The earliest deadline of a scope.
-    pub(crate) deadline: Option<Instant>,
+    /// The deadlines of the scopes.
+    pub(crate) terms: Vec<Arc<Term>>,
     /// There are scopes at all.
     pub(crate) scoped: bool,
 }
@@ -253,10 +338,10 @@ pub(crate) fn around() -> Around {
                 Kind::Task(_) => break,
                 Kind::Scope(scope) => {
                     around.scoped = true;
-                    let hides = matches!(scope.see(&mut through), See::Hidden);
+                    let hides = matches!(scope.see(frame, &mut through), See::Hidden);
                     hangs |= !around.shielded && (hides || scope.cut == Cut::Deadline);
-                    if !around.shielded {
-                        around.deadline = earlier(around.deadline, scope.deadline.get());
+                    if !around.shielded && scope.cut != Cut::Island {
+                        around.terms.push(scope.term(frame));
                     }
                     around.shielded |= hides;
                 }
@@ -279,7 +364,7 @@ pub(crate) fn deadline(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<
             Kind::Task(task) => return earlier(least, task.group.deadline()),
             Kind::Scope(scope) => {
                 least = earlier(least, scope.deadline.get());
-                if matches!(scope.see(&mut through), See::Hidden) {
+                if matches!(scope.see(frame, &mut through), See::Hidden) {
                     return least;
                 }
             }

@@ -17,6 +17,10 @@ pub(crate) use std::thread::Builder as ThreadBuilder;
 /// Process-wide counters: never part of a model.
 pub(crate) use std::sync::atomic::AtomicU64 as GlobalU64;
 
+/// As above.
+#[allow(unused_imports, reason = "what uses it is a feature")]
+pub(crate) use std::sync::atomic::AtomicBool as GlobalBool;
+
 /// Process-wide state: never part of a model.
 pub(crate) use parking_lot::Mutex as GlobalMutex;
 

@@ -114,13 +114,56 @@ fn timer() -> Result<Arc<dyn Timer>, Unsupported> {
 }
 
 /// A moment that is waited for, from the first poll on. It rings once, and goes on ringing.
+///
+/// The timer's clock says when; its sleep is only asked for a poll at that time. So a sleep that is
+/// late delays nothing that is polled anyway, and one that is early ends nothing.
 pub(crate) struct Alarm {
     until: Until,
     /// None before the first poll, and if it never rings.
     at: Option<Instant>,
-    /// The mutex is never locked: with it, a future that has an alarm in it can be `Sync`.
-    sleep: Option<GlobalMutex<BoxSleep>>,
+    sleep: Option<Asleep>,
     rung: bool,
+}
+
+/// A sleep, and the timer whose clock it is measured by.
+pub(crate) struct Asleep {
+    timer: Arc<dyn Timer>,
+    at: Instant,
+    /// The mutex is never locked: with it, a future that has an alarm in it can be `Sync`.
+    sleep: GlobalMutex<BoxSleep>,
+}
+
+impl Asleep {
+    pub(crate) fn new(timer: Arc<dyn Timer>, at: Instant) -> Asleep {
+        let sleep = GlobalMutex::new(timer.sleep_until(at));
+        Asleep { timer, at, sleep }
+    }
+
+    pub(crate) fn at(&self) -> Instant {
+        self.at
+    }
+
+    fn is_over(&self) -> bool {
+        self.timer.now() >= self.at
+    }
+
+    /// Waits until the instant has come on the timer's clock.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_over() {
+            return Poll::Ready(());
+        }
+        if self.sleep.get_mut().as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        if self.is_over() {
+            return Poll::Ready(());
+        }
+        // It ended too early, and cannot be polled again. The next is polled in a turn of its own: a
+        // timer whose sleeps all end early takes none from others.
+        *self = Asleep::new(self.timer.clone(), self.at);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -164,6 +207,14 @@ impl Alarm {
         self.at
     }
 
+    /// Returns how long before the deadline around it it rings, if that is how it was set.
+    pub(crate) fn back(&self) -> Option<Duration> {
+        match self.until {
+            Until::BeforeDeadline(back) => Some(back),
+            Until::After(_) | Until::At(_) | Until::Never => None,
+        }
+    }
+
     fn is_set(&self) -> bool {
         self.sleep.is_some() || self.rung
     }
@@ -179,7 +230,7 @@ impl Alarm {
                 return Poll::Pending;
             }
             if let Some(sleep) = &mut self.sleep {
-                if sleep.get_mut().as_mut().poll(cx).is_pending() {
+                if sleep.poll(cx).is_pending() {
                     return Poll::Pending;
                 }
             }
@@ -212,7 +263,7 @@ impl Alarm {
         }
         let Some(at) = self.at else { return false };
         if at > now {
-            self.sleep = Some(GlobalMutex::new(timer.sleep_until(at)));
+            self.sleep = Some(Asleep::new(timer, at));
         }
         true
     }
@@ -236,8 +287,13 @@ impl Until {
 }
 
 fn before_deadline(back: Duration, now: Instant) -> Option<Instant> {
+    before(deadline(), back, now)
+}
+
+/// Returns the instant so long before a deadline.
+pub(crate) fn before(deadline: Option<Instant>, back: Duration, now: Instant) -> Option<Instant> {
     // One that is too long ago to be told is past.
-    deadline().map(|at| at.checked_sub(back).unwrap_or(now))
+    deadline.map(|at| at.checked_sub(back).unwrap_or(now))
 }
 
 /// Returns the deadline that holds for the caller: the earliest of those of the scopes and nurseries

@@ -24,7 +24,9 @@ const REQUEST: Duration = Duration::from_millis(100);
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let extra = std::env::args().nth(1);
-    let server = nursery_on::<Infallible>(ThreadPool::global()).name("server").token(&signals()?);
+    let signals = signals()?;
+    let server = nursery_on::<Infallible>(ThreadPool::global()).name("server");
+    let server = server.token(signals.token());
     let report = block_on(server.run(async |n| {
         match extra.as_deref() {
             Some("hang") => drop(n.named("hang").spawn(pending())),

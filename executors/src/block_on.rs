@@ -33,10 +33,10 @@ thread_local! {
 ///
 /// # Panics
 ///
-/// Panics if called on a worker thread of a [`ThreadPool`](crate::ThreadPool), that is inside one
-/// of its tasks: it would hold up the worker, and with as many such calls as there are workers
-/// the pool would stand still for ever. Await the future instead, or move the call to the pool's
-/// blocking threads, where `block_on` may be used.
+/// Panics if called in a poll of a nursery's task or body, whichever runtime polls it, and on a
+/// worker thread of a [`ThreadPool`](crate::ThreadPool): it would hold up the thread, and what the
+/// future waits for may need just that thread. Await the future instead, or call `block_on` in
+/// blocking work, where it may be used.
 ///
 /// A panic of the future reaches the caller.
 ///
@@ -52,11 +52,7 @@ thread_local! {
 /// ```
 #[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    assert!(
-        !current::is_worker(),
-        "block_on was called on a worker thread of a ThreadPool: it would hold up the worker and \
-         can deadlock the pool; await the future instead, or call block_on in a blocking job"
-    );
+    current::assert_may_hold("block_on");
     // Before the future, so that it is put back after the future is dropped (invariant 2).
     let seat = TakenSeat::take();
     let mut future = pin!(future);

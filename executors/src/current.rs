@@ -55,7 +55,17 @@ pub(crate) fn belongs_to(pool: PoolId) -> bool {
     PLACE.get().is_some_and(|place| place.pool == pool)
 }
 
-/// Returns whether the current thread is a worker of any pool.
-pub(crate) fn is_worker() -> bool {
-    matches!(PLACE.get(), Some(Place { role: Role::Worker(_), .. }))
+/// Checks that the current thread may be held up until a future is ready; `call` is what does so.
+///
+/// # Panics
+///
+/// Panics if it polls tasks: of a nursery, or as a worker of any pool.
+#[track_caller]
+pub(crate) fn assert_may_hold(call: &str) {
+    allhome_rt::assert_may_hold(call);
+    assert!(
+        !matches!(PLACE.get(), Some(Place { role: Role::Worker(_), .. })),
+        "`{call}` was called on a worker thread of a ThreadPool: it would hold up the worker and can \
+         deadlock the pool; await the future instead, or call `{call}` in a blocking job"
+    );
 }

@@ -12,7 +12,7 @@ mod inbox;
 mod seat;
 
 use crate::blocking::Blocking;
-use crate::current::PoolId;
+use crate::current::{self, PoolId};
 use crate::guarded::Foreign;
 use crate::timer::Driver;
 use allhome_rt::{
@@ -177,7 +177,7 @@ impl LocalExecutor {
     ///
     /// A panic of the future reaches the caller; the executor stays usable. Panics if it is called
     /// inside one of the executor's own tasks, or in the future: it would poll tasks inside of
-    /// polls.
+    /// polls. Panics where [`block_on`](crate::block_on()) does.
     ///
     /// # Examples
     ///
@@ -193,6 +193,7 @@ impl LocalExecutor {
              spawn the future, or await it"
         );
         let _running = Running(&self.running);
+        current::assert_may_hold("LocalExecutor::run");
         let _entered = self.home.enter();
         // Before the future, so that it goes after the future is dropped.
         let root = self.home.seat_root();

@@ -37,10 +37,12 @@
 
 #![forbid(unsafe_code)]
 
+mod hold;
 mod runtime;
 mod task;
 mod traits;
 
+pub use hold::{assert_may_hold, refuse_holds_where};
 pub use runtime::{IntoRuntime, NoRuntime, Runtime, RuntimeBuilder};
 pub use task::{LocalTask, LocalWork, Slot, Task, Work};
 pub use traits::{BoxSleep, Job, Spawn, SpawnBlocking, SpawnLocal, Timer};

@@ -62,6 +62,11 @@ impl Group {
         Ok(TaskId { nursery: self.id, number })
     }
 
+    /// Tells whether a member is blocking work that has begun.
+    pub(crate) fn is_work(&self, number: u64) -> bool {
+        self.locked(|registry| registry.jobs.has_begun(number))
+    }
+
     /// Hands jobs to the runtime, up to the limit.
     ///
     /// A loop, and not a recursion: a runtime that refuses a job ends it on the spot, which makes

@@ -19,8 +19,9 @@
 //!
 //! 1. While children are queued for a poll, there are as many active carriers as the runtime has
 //!    threads, or as many free ones as there are such children: a spawn, a wake, and a carrier that
-//!    binds itself, launch one if that does not hold. A child that blocks its thread takes one
-//!    active carrier and one thread with it; the others have theirs.
+//!    binds itself, launch one if that does not hold. What is due by the nursery's clock counts as a
+//!    child that is queued. A child that blocks its thread takes one active carrier and one thread
+//!    with it; the others have theirs.
 //! 2. While children are queued and no carrier is scheduled, a spare one is launched, at the latest
 //!    before the next child is polled. It serves runtimes that put another thread in the place of
 //!    one that says that it blocks (tokio's `block_in_place`). It is beyond the count of 1, because
@@ -89,6 +90,8 @@ pub(super) struct Load {
 /// What a carrier does next.
 pub(super) enum Turn {
     Carry(Load),
+    /// It does what is due by the nursery's clock.
+    Ring,
     Yield,
     Wait(Role),
     End,
@@ -99,6 +102,7 @@ pub(super) enum Turn {
 pub(super) enum Step {
     /// It has taken a child; and this brings the next carrier on its way.
     Carry(Load, Launch),
+    Ring,
     Yield,
     /// It is to park, and comes back with a waker.
     Park,
@@ -149,6 +153,11 @@ impl Group {
                         return self.put_back(load, slot, cx);
                     }
                     load
+                }
+                Turn::Ring => {
+                    self.keep_time();
+                    turn = self.next(false, cx);
+                    continue;
                 }
                 Turn::End => return Poll::Ready(()),
                 Turn::Wait(role) => {
@@ -286,6 +295,7 @@ impl Group {
                 self.launch(launch);
                 Turn::Carry(load)
             }
+            Step::Ring => Turn::Ring,
             Step::Yield => Turn::Yield,
             Step::Park => self.park(more, cx),
             Step::Parked => Turn::Wait(Role::Parked),
@@ -306,6 +316,9 @@ impl Group {
             }
             registry.yields();
             return Some(Step::Yield);
+        }
+        if registry.is_due() {
+            return Some(Step::Ring);
         }
         let mut claimed = registry.take(self.level(), &self.woken)?;
         let often = claimed.header().polls() >= BIND_AFTER;

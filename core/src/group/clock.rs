@@ -1,44 +1,64 @@
 //! A nursery's time: its deadline, and the grace that it gives to those who are cancelled.
 //!
-//! The nursery's future waits for the next of these moments, whenever it is polled; whoever sets one
-//! wakes it. So the timer is released with the future, and a nursery without any of them pays one
+//! [`bell`](super::bell) waits for the next of these moments. A nursery without any of them pays one
 //! load a poll.
 
+use super::bell::Bell;
 use super::graces::Graces;
-use super::registry::GraceEnd;
+use super::registry::{GraceEnd, Phase};
 use super::{Config, Group};
-use crate::context;
-use crate::counted::Strong;
-use crate::guarded::Foreign;
 use crate::reason::{Level, Reason, ReasonKind};
 use crate::scope::earlier;
 use crate::sync::Ordering;
-use crate::time::{Alarm, Unsupported};
+use crate::time::Unsupported;
 use allhome_rt::Runtime;
-use std::task::Context;
 use std::time::{Duration, Instant};
 
-/// What a nursery's future is to see to, and when.
+/// What is to be seen to in a nursery, and when.
 #[derive(Default)]
 pub(crate) struct Clock {
     /// When the nursery is to be cancelled.
     deadline: Option<Instant>,
+    /// It was cancelled for that.
+    rung: bool,
     /// The body stays when it is.
     partial: bool,
     /// The cancel that leaves the body out.
     expiry: Option<Reason>,
+    /// The reason of the deadline's cancel, which was asked for before the timer rang.
+    told: Option<Reason>,
     /// When everybody is to be aborted: the nursery's grace is over.
     grace: Option<Instant>,
     /// When blocking work that has not ended is given up.
     stuck: Option<Instant>,
     /// When tasks that were cancelled on their own are.
     pub(super) graces: Graces,
+    /// The nursery has ended: nothing is due any more.
+    stopped: bool,
+    bell: Bell,
 }
 
 impl Clock {
     /// Returns the next moment.
-    fn next(&self) -> Option<Instant> {
-        earlier(earlier(self.deadline, self.grace), earlier(self.stuck, self.graces.next()))
+    pub(super) fn next(&self) -> Option<Instant> {
+        if self.stopped {
+            return None;
+        }
+        earlier(earlier(self.coming(), self.grace), earlier(self.stuck, self.graces.next()))
+    }
+
+    pub(super) fn bell(&mut self) -> &mut Bell {
+        &mut self.bell
+    }
+
+    pub(super) fn halt(&mut self) {
+        self.stopped = true;
+    }
+
+    /// A task leaves.
+    #[inline]
+    pub(super) fn forget(&mut self, number: u64) {
+        self.graces.forget(number);
     }
 
     pub(super) fn keep_body_from(&mut self, expiry: &Reason) {
@@ -53,16 +73,22 @@ impl Clock {
         self.deadline
     }
 
-    /// A task leaves.
-    #[inline]
-    pub(super) fn forget(&mut self, number: u64) {
-        self.graces.forget(number);
+    /// Returns the deadline if the nursery was not cancelled for it yet.
+    pub(super) fn coming(&self) -> Option<Instant> {
+        self.deadline.filter(|_| !self.rung)
+    }
+
+    /// Says, before the timer rings, for what reason the deadline cancels the nursery: for this one if
+    /// none was told yet. None if there is no deadline any more. With true if the body stays.
+    pub(super) fn tell(&mut self, reason: Reason) -> Option<(Reason, bool)> {
+        self.coming()?;
+        Some((self.told.get_or_insert(reason).clone(), self.partial))
     }
 }
 
 /// A moment that is due.
 enum Due {
-    Deadline { partial: bool },
+    Deadline { partial: bool, told: Option<Reason> },
     Grace,
     Stuck,
     Task(GraceEnd),
@@ -72,38 +98,6 @@ enum Due {
 pub(super) struct Ends {
     pub(super) grace: Option<Instant>,
     patience: Option<Instant>,
-}
-
-/// The timer of a nursery's future.
-#[derive(Default)]
-pub(crate) struct Bell {
-    alarm: Option<Alarm>,
-    at: Option<Instant>,
-}
-
-impl Bell {
-    /// Does what is due, and waits for what comes next.
-    pub(crate) fn poll(&mut self, group: &Strong<Group>, cx: &mut Context<'_>) {
-        // Relaxed: whoever sets it wakes us after that.
-        while group.timed.load(Ordering::Relaxed) {
-            let next = group.locked(|registry| registry.clock.next());
-            if self.at != next {
-                self.at = next;
-                self.alarm = next.map(Alarm::at_instant);
-            }
-            let Some(alarm) = &mut self.alarm else { return };
-            if context::enter(group, group.owned(), None, || alarm.poll(cx)).is_pending() {
-                return;
-            }
-            (self.at, self.alarm) = (None, None);
-            group.ring();
-        }
-    }
-
-    /// Tells whether a moment was set that it does not wait for. The lock is held.
-    pub(crate) fn is_late(&self, clock: &Clock) -> bool {
-        clock.next() != self.at
-    }
 }
 
 impl Config {
@@ -120,7 +114,7 @@ impl Config {
 }
 
 impl Group {
-    fn now(&self) -> Option<Instant> {
+    pub(crate) fn now(&self) -> Option<Instant> {
         self.strong()?.owned().runtime.timer().map(|timer| timer.now())
     }
 
@@ -137,6 +131,7 @@ impl Group {
                 registry.clock.partial = self.config.partial;
             });
             self.timed.store(true, Ordering::Relaxed);
+            self.limited.store(true, Ordering::Relaxed);
         }
     }
 
@@ -149,16 +144,22 @@ impl Group {
                 return Err(Unsupported::new("a timer", runtime.name()));
             }
         }
-        let (moved, waker) = self.locked(|registry| {
-            if self.is_cancelled() || registry.phase == super::registry::Phase::Closed {
-                return (false, None);
+        let moved = self.locked(|registry| {
+            let moved = self.risen() < Level::Cancelled && registry.phase != Phase::Closed;
+            if moved {
+                registry.clock.deadline = at;
+                self.timed.store(true, Ordering::Relaxed);
             }
-            registry.clock.deadline = at;
-            self.timed.store(true, Ordering::Relaxed);
-            (true, registry.run_waker.take())
+            moved
         });
-        waker.into_iter().for_each(Foreign::wake);
-        Ok(moved)
+        if !moved {
+            return Ok(false);
+        }
+        if at.is_some() {
+            self.limit();
+        }
+        self.arm();
+        Ok(true)
     }
 
     /// Returns the earliest of the deadlines of the nursery and of what it is in.
@@ -167,7 +168,9 @@ impl Group {
         while let Some(group) = at {
             let (own, parent) =
                 group.locked(|registry| (registry.clock.deadline(), registry.parent()));
-            least = earlier(least, earlier(own, group.around_deadline));
+            least = earlier(least, own);
+            let terms = group.terms.iter().filter_map(|term| term.deadline());
+            least = earlier(least, terms.min());
             at = if group.shielded { None } else { parent };
         }
         least
@@ -183,7 +186,7 @@ impl Group {
         Ends { grace: ends(self.grace()), patience: ends(self.config.stuck_after) }
     }
 
-    /// Begins the grace of all. The caller holds the lock, and wakes the nursery's future after it.
+    /// Begins the grace of all. The caller holds the lock, and calls [`arm`](Group::arm) after it.
     pub(super) fn begin_grace(&self, clock: &mut Clock, ends: &Ends) {
         if ends.grace.is_some() {
             clock.grace = ends.grace;
@@ -210,13 +213,12 @@ impl Group {
     }
 
     /// Does what is due.
-    fn ring(&self) {
+    pub(super) fn ring(&self) {
         let Some(now) = self.now() else { return };
         while let Some(due) = self.due(now) {
             match due {
-                Due::Deadline { partial } => {
-                    let place = self.config.place;
-                    let reason = Reason::of(ReasonKind::Deadline, String::new(), None, place);
+                Due::Deadline { partial, told } => {
+                    let reason = told.unwrap_or_else(|| self.deadline_reason());
                     if partial {
                         self.stay_open(&reason);
                     }
@@ -237,9 +239,15 @@ impl Group {
     fn due(&self, now: Instant) -> Option<Due> {
         self.locked(|registry| {
             let clock = &mut registry.clock;
+            if clock.stopped {
+                return None;
+            }
             let is_due = |at: &mut Instant| *at <= now;
-            if clock.deadline.take_if(is_due).is_some() {
-                return Some(Due::Deadline { partial: clock.partial });
+            if clock.coming().is_some_and(|at| at <= now) {
+                clock.rung = true;
+                // It still says what remains, which is nothing; but for a body that goes on.
+                clock.deadline = clock.deadline.filter(|_| !clock.partial);
+                return Some(Due::Deadline { partial: clock.partial, told: clock.told.clone() });
             }
             if clock.grace.take_if(is_due).is_some() {
                 return Some(Due::Grace);

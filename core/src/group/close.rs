@@ -1,6 +1,5 @@
 //! The end of a nursery: its body goes, it closes or is abandoned, and its parent hears of it.
 
-use super::clock::Bell;
 use super::env::Env;
 use super::registry::{Owner, Phase, Registry};
 use super::report::{Entry, Report, Who};
@@ -13,7 +12,8 @@ use crate::outcome::Ending;
 use crate::panic::{self, Panic};
 use crate::reason::{Level, Reason, ReasonKind};
 use crate::record::Ended;
-use crate::sync::{Arc, Ordering};
+use crate::sync::Arc;
+use crate::time::Asleep;
 use std::mem;
 use std::panic::Location;
 use std::task::Waker;
@@ -22,11 +22,16 @@ use std::task::Waker;
 #[must_use]
 enum Asked {
     /// It has ended: with what is to be reported.
-    Closed { report: Report, waker: Option<Foreign<Waker>>, parked: Option<Foreign<Waker>> },
+    Closed {
+        report: Report,
+        waker: Option<Foreign<Waker>>,
+        parked: Option<Foreign<Waker>>,
+        timer: Option<Foreign<Asleep>>,
+    },
     /// Nothing is left but blocking work, and tasks that hold their threads, which were given up.
     Stuck { report: Report, waker: Foreign<Waker> },
-    /// It waits. `late`: for a moment that its timer does not know of.
-    Waits { old: Option<Foreign<Waker>>, finale: bool, late: bool },
+    /// It waits.
+    Waits { old: Option<Foreign<Waker>>, finale: bool },
 }
 
 impl Group {
@@ -66,7 +71,7 @@ impl Group {
 
     /// Closes the group if it is vacant; otherwise keeps the waker for when that is so. The caller is
     /// the nursery's future.
-    pub(crate) fn try_close(&self, again: &Waker, bell: &Bell) -> Option<Report> {
+    pub(crate) fn try_close(&self, again: &Waker) -> Option<Report> {
         let waker = Foreign::new(again.clone());
         let (told, asked) = self.locked(|registry| {
             let mut told = Vec::new();
@@ -75,15 +80,15 @@ impl Group {
                 told = registry.roll_wakers();
             }
             registry.phase = Phase::Joining;
-            let asked = self.ask(registry, waker, bell);
+            let asked = self.ask(registry, waker);
             if let Asked::Closed { .. } = asked {
                 told.append(&mut registry.home.take());
             }
             (told, asked)
         });
         let report = match asked {
-            Asked::Closed { report, waker, parked } => {
-                drop(waker);
+            Asked::Closed { report, waker, parked, timer } => {
+                drop((waker, timer));
                 told.into_iter().chain(parked).for_each(Foreign::wake);
                 self.wake_reserves();
                 self.detach();
@@ -93,13 +98,10 @@ impl Group {
                 drop(waker);
                 Some(report)
             }
-            Asked::Waits { old, finale, late } => {
+            Asked::Waits { old, finale } => {
                 drop(old);
                 if finale {
                     self.start_finale();
-                }
-                if late {
-                    panic::wake_by_ref(again);
                 }
                 None
             }
@@ -112,8 +114,10 @@ impl Group {
     }
 
     /// Finds out whether the group may close, and closes it.
-    fn ask(&self, registry: &mut Registry, waker: Foreign<Waker>, bell: &Bell) -> Asked {
-        if self.is_stuck(registry) {
+    fn ask(&self, registry: &mut Registry, waker: Foreign<Waker>) -> Asked {
+        // It is back in a moment, and wakes us.
+        let out = registry.clock.bell().is_out();
+        if self.is_stuck(registry) && !out {
             let mut report = mem::replace(&mut registry.report, Report::new(1));
             // Nothing of the user's is in these, should one not fit.
             registry.each(|header| {
@@ -122,27 +126,28 @@ impl Group {
             return Asked::Stuck { report, waker };
         }
         let finale = registry.finale.is_waiting();
-        if registry.is_vacant() && !finale {
+        if registry.is_vacant() && !finale && !out {
             registry.phase = Phase::Closed;
             let report = mem::replace(&mut registry.report, Report::new(1));
             let old = registry.run_waker.replace(waker);
-            return Asked::Closed { report, waker: old, parked: registry.unpark() };
+            let timer = registry.clock.stop();
+            return Asked::Closed { report, waker: old, parked: registry.unpark(), timer };
         }
         Asked::Waits {
             old: registry.run_waker.replace(waker),
             finale: registry.is_vacant() && finale,
-            late: self.timed.load(Ordering::Relaxed) && bell.is_late(&registry.clock),
         }
     }
 
     /// The nursery ends, but not the work that is left: it is the ancestors' from now on.
     fn leave_stuck(&self) {
         self.become_stray();
-        let (vacated, old) = self.locked(|registry| {
+        let (vacated, old, timer) = self.locked(|registry| {
             registry.phase = Phase::Dropped;
-            (self.vacated(registry), registry.run_waker.take())
+            let timer = registry.clock.stop();
+            (self.vacated(registry), registry.run_waker.take(), timer)
         });
-        drop(old);
+        drop((old, timer));
         self.follow(vacated);
     }
 
@@ -155,15 +160,15 @@ impl Group {
             self.fail_body(env, Ending::Panicked(self.body_panic(payload)));
         }
         self.become_stray();
-        let (vacated, waker) = self.locked(|registry| {
+        let (vacated, waker, timer) = self.locked(|registry| {
             if registry.phase == Phase::Body {
                 self.strike(registry, None);
             }
             registry.phase = Phase::Dropped;
-            let waker = registry.run_waker.take();
-            (self.vacated(registry), waker)
+            let (waker, timer) = (registry.run_waker.take(), registry.clock.stop());
+            (self.vacated(registry), waker, timer)
         });
-        drop(waker);
+        drop((waker, timer));
         self.follow(vacated);
     }
 

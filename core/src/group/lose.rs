@@ -33,6 +33,9 @@ impl Group {
                 let unasked = first.take().and_then(|role| {
                     let unasked = registry.arrive(role);
                     registry.retire();
+                    // Another that is launched for it would be dropped, too: it is left to the
+                    // nursery's future.
+                    registry.due = false;
                     registry.queue_woken(&self.woken);
                     unasked
                 });

@@ -91,6 +91,8 @@ pub(crate) struct Registry {
     free: usize,
     spare: bool,
     parked: Option<Parked>,
+    /// A moment of the clock has come.
+    pub(super) due: bool,
     pub(crate) phase: Phase,
     pub(crate) reason: Option<Reason>,
     /// Reasons of tasks that were cancelled on their own.
@@ -133,6 +135,7 @@ impl Registry {
             free: 0,
             spare: false,
             parked: None,
+            due: false,
             phase: Phase::Body,
             reason: None,
             own_reasons: BTreeMap::new(),
@@ -182,11 +185,6 @@ impl Registry {
     /// work that has begun.
     fn holds_its_thread(&self, header: &Header) -> bool {
         header.state().is_claimed() || self.jobs.has_begun(header.number())
-    }
-
-    /// Tells whether somebody waits for a carrier.
-    pub(crate) fn has_queue(&self) -> bool {
-        self.queued > 0
     }
 
     /// Admits a record to the end of the queue and returns its number.

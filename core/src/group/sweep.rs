@@ -63,6 +63,7 @@ impl Group {
         }
         for Raised { group, wakers } in tree.into_iter().rev() {
             group.sweep(level, reason);
+            group.arm();
             wakers.into_iter().for_each(Foreign::wake);
             group.wake_reserves();
         }
@@ -192,17 +193,15 @@ impl Group {
         let ends = self.ends();
         let told = self.locked(|registry| {
             let told = registry.tell_one(handle, level)?;
-            let grace = ends.grace.filter(|_| level == Level::Cancelled);
-            let waker = grace.and_then(|end| {
+            if let Some(end) = ends.grace.filter(|_| level == Level::Cancelled) {
                 registry.begin_grace_of(handle, end);
                 self.timed.store(true, Ordering::Relaxed);
-                registry.run_waker.take()
-            });
-            Some((told, waker))
+            }
+            Some(told)
         });
-        let Some((told, waker)) = told else { return true };
+        let Some(told) = told else { return true };
         self.see_to(told, reason);
-        waker.into_iter().for_each(Foreign::wake);
+        self.arm();
         true
     }
 

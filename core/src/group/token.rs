@@ -18,7 +18,6 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ptr;
 
-#[derive(Default)]
 pub(crate) struct Tokens {
     own: Option<Foreign<CancelToken>>,
     /// By the tasks' numbers; the body's, if it has one of its own, by 0.
@@ -27,8 +26,17 @@ pub(crate) struct Tokens {
     link: Option<Foreign<Registration>>,
     /// How the nursery hears of its own token, which has a weak reference to this.
     ear: Option<Arc<Ear>>,
+    /// The level that the nursery's was made with: nothing raises it to that.
+    born: Level,
     /// Somebody raises the token to this, and the nursery right after.
     rising: Option<(Level, Reason)>,
+}
+
+impl Default for Tokens {
+    fn default() -> Tokens {
+        let (tasks, born) = (BTreeMap::new(), Level::Running);
+        Tokens { own: None, tasks, link: None, ear: None, born, rising: None }
+    }
 }
 
 /// Hears of the nursery's token for it.
@@ -128,19 +136,20 @@ impl Group {
         if let Some(own) = registry.tokens.own() {
             return own;
         }
-        let reason = self.risen_reason(registry);
+        let (level, reason) = (self.risen(), self.risen_reason(registry));
         if registry.phase == Phase::Closed {
             // Not kept: see `Tokens::take`.
             let none: sync::Weak<Ear> = sync::Weak::new();
-            return CancelToken::born(self.risen(), reason, none);
+            return CancelToken::born(level, reason, none);
         }
-        let own = CancelToken::born(self.risen(), reason, self.listener(registry));
+        registry.tokens.born = level;
+        let own = CancelToken::born(level, reason, self.listener(registry));
         registry.tokens.own = Some(Foreign::new(own.clone()));
         own
     }
 
     /// From now on the nursery says that it is raised, and admits nobody.
-    fn rise(&self, registry: &mut Registry, level: Level, reason: &Reason) -> Reason {
+    pub(super) fn rise(&self, registry: &mut Registry, level: Level, reason: &Reason) -> Reason {
         let first = registry.tokens.rise(level, reason);
         // Release: pairs with `risen`.
         self.rising.store(registry.tokens.rising() as u8, Ordering::Release);
@@ -199,9 +208,10 @@ impl Group {
             }
             let stays = registry.clock.keeps_body_from(reason);
             let body = if stays { None } else { registry.tokens.task(BODY) };
-            Some((body, self.rise(registry, level, reason), registry.tokens.own()))
+            let first = self.rise(registry, level, reason);
+            Some((body, first, registry.tokens.own(), registry.tokens.born))
         });
-        let Some((body, first, token)) = raised_now else { return Some(reason.clone()) };
+        let Some((body, first, token, born)) = raised_now else { return Some(reason.clone()) };
         if let Some(body) = body {
             body.raise(level, first.clone());
         }
@@ -214,7 +224,7 @@ impl Group {
         RAISING.with(|raising| raising.set(outer));
         // An abort waits for nobody, and a cancel that leaves the body out does not replace one that
         // does not.
-        let waits = level == Level::Cancelled && !self.config.partial;
+        let waits = level == Level::Cancelled && born < level && !self.config.partial;
         if !ours && waits && self.level() < level {
             return None;
         }
@@ -288,7 +298,12 @@ impl Group {
 }
 
 impl TaskFrame<'_> {
+    /// Tells whether it was cancelled, or a deadline has passed that it is to be cancelled for.
     pub(crate) fn is_cancelled(&self) -> bool {
+        self.was_cancelled() || (self.group.follow_clock() && self.was_cancelled())
+    }
+
+    fn was_cancelled(&self) -> bool {
         match self.header() {
             Some(header) => header.state().is_risen() || self.group.risen() >= Level::Cancelled,
             None => self.group.is_body_risen(),

@@ -30,8 +30,14 @@ pub(super) fn poll<F: Future>(
             drop_inside(scope, inside);
             return Poll::Ready(Ok(value));
         }
-        // A cancel that came during the poll wakes us: it gets one that shows it.
-        let Some(reason) = seen else { return Poll::Pending };
+        let Some(reason) = seen else {
+            if scope.is_cancelled() {
+                // Its time was over during the poll, and it has asked: it gets one that shows it.
+                continue;
+            }
+            // A cancel that came during the poll wakes us.
+            return Poll::Pending;
+        };
         if scope.holds(Some(cx.waker())) {
             return Poll::Pending;
         }

@@ -135,7 +135,9 @@ impl<F: Future> Future for Shield<F> {
             }
         }
         if this.raised.is_some() {
-            if let Some(reason) = context::current(|frame| super::reason(frame, false)) {
+            if let Some(reason) = this.scope.reason() {
+                lift(this.scope, this.raised, reason);
+            } else if let Some(reason) = context::current(|frame| super::reason(frame, false)) {
                 let spent = this.alarm.poll(cx);
                 this.scope.set_deadline(this.alarm.at());
                 if spent.is_ready() {
@@ -150,6 +152,9 @@ impl<F: Future> Future for Shield<F> {
         if polled.is_ready() {
             cut::drop_inside(this.scope, this.future);
             *this.raised = None;
+        } else if this.raised.is_some() && this.scope.is_cancelled() {
+            // Its budget was spent during the poll: it gets one that shows that.
+            cx.waker().wake_by_ref();
         }
         polled.map(Ok)
     }
@@ -158,7 +163,7 @@ impl<F: Future> Future for Shield<F> {
 /// Lets what is inside see the cancel.
 fn lift(scope: &Scope, raised: &mut Option<Raised>, reason: Reason) {
     *raised = None;
-    scope.cancel(reason);
+    scope.cancel(|| reason);
 }
 
 /// A shield that is up: in the task, in the bodies of nurseries between it and the task, which the

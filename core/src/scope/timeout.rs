@@ -1,8 +1,8 @@
 //! Scopes with a deadline: they end what is inside when it has passed, and tell so by value or by
 //! error.
 
-use super::{Cut, Scope, cut};
-use crate::reason::{Reason, ReasonKind};
+use super::term::Label;
+use super::{Scope, cut};
 use crate::time::{Alarm, Unsupported};
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -156,7 +156,8 @@ pin_project! {
 impl<F: Future> Limited<F> {
     #[track_caller]
     fn new(alarm: Alarm, name: &'static str, future: F) -> Limited<F> {
-        let (scope, place) = (Scope::new(Cut::Deadline), Location::caller());
+        let place = Location::caller();
+        let scope = Scope::with_deadline(Label { name, place }, alarm.back());
         Limited { scope, alarm, polled: false, name, place, future: Some(future) }
     }
 
@@ -174,23 +175,25 @@ impl<F: Future> Limited<F> {
             }
         }
         let (scope, alarm) = (&*this.scope, this.alarm);
-        let (name, place) = (*this.name, *this.place);
+        let label = Label { name: this.name, place: this.place };
         let polled = cut::poll(scope, this.future, cx, |cx| {
-            if !scope.is_cancelled() {
-                let over = alarm.poll(cx);
-                scope.set_deadline(alarm.at());
-                if over.is_ready() {
-                    let task = crate::ambient::task_id();
-                    scope.cancel(Reason::of(ReasonKind::Deadline, name.into(), task, place));
-                }
+            if !scope.is_told() && (scope.is_cancelled() || is_over(scope, alarm, cx)) {
+                scope.cancel(|| label.reason(crate::ambient::task_id()));
             }
             scope.reason()
         });
         polled.map(|result| {
             alarm.stop();
+            scope.set_deadline(None);
             Ok(result.ok())
         })
     }
+}
+
+fn is_over(scope: &Scope, alarm: &mut Alarm, cx: &mut Context<'_>) -> bool {
+    let over = alarm.poll(cx).is_ready();
+    scope.set_deadline(alarm.at());
+    over
 }
 
 pin_project! {

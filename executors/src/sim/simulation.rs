@@ -15,6 +15,7 @@ use super::handle::SimHandle;
 use super::step::Step;
 use super::trace::{Event, Trace};
 use super::world::{Item, ROOT, RootWaker, World};
+use crate::current;
 use crate::panics::contain;
 use std::fmt;
 use std::future::Future;
@@ -122,6 +123,11 @@ impl Simulation {
     ///
     /// A [`Failure`]: deadlock, livelock, or a panic of the root or of a task. The root is left as
     /// it was, for the caller to look at and to drop.
+    ///
+    /// # Panics
+    ///
+    /// Panics where [`block_on`](crate::block_on()) does.
+    #[track_caller]
     pub fn drive<F: Future>(&mut self, root: Pin<&mut F>) -> Result<F::Output, Failure> {
         let output = self.drive_while(root, || true)?;
         Ok(output.expect("it is driven until it is ready"))
@@ -133,11 +139,13 @@ impl Simulation {
     /// # Errors
     ///
     /// As [`drive`](Simulation::drive).
+    #[track_caller]
     pub fn drive_while<F: Future>(
         &mut self,
         mut root: Pin<&mut F>,
         mut go_on: impl FnMut() -> bool,
     ) -> Result<Option<F::Output>, Failure> {
+        current::assert_may_hold("Simulation::drive");
         let waker = Waker::from(Arc::new(RootWaker(Arc::clone(&self.world))));
         self.world.lock().wake_root();
         loop {
@@ -161,7 +169,9 @@ impl Simulation {
     /// # Errors
     ///
     /// A [`Failure`]: livelock, or a panic of a task.
+    #[track_caller]
     pub fn run_until_stalled(&mut self) -> Result<(), Failure> {
+        current::assert_may_hold("Simulation::run_until_stalled");
         loop {
             match self.step()? {
                 // It is driven by nobody at the moment.

@@ -203,15 +203,24 @@ fn c20_join_leaves_the_value_to_the_next() {
     });
 }
 
-/// A timer whose sleeps are over when the item is given, which stays.
-struct ItemTimer(Item, Counts);
+/// A timer whose sleeps take the item to be over, which sets its clock.
+struct ItemTimer {
+    item: Item,
+    sleeps: Counts,
+    now: Arc<Mutex<Instant>>,
+}
 
 impl Timer for ItemTimer {
-    fn sleep_until(&self, _: Instant) -> BoxSleep {
-        let (item, guard) = (self.0.clone(), self.1.guard());
+    fn now(&self) -> Instant {
+        *self.now.lock().unwrap()
+    }
+
+    fn sleep_until(&self, at: Instant) -> BoxSleep {
+        let (item, guard, now) = (self.item.clone(), self.sleeps.guard(), self.now.clone());
         Box::pin(async move {
             let _guard = guard;
             item.take().await;
+            *now.lock().unwrap() = at;
         })
     }
 }
@@ -221,7 +230,8 @@ fn c20_sleep_that_is_cut_releases_its_timer() {
     let counts = Counts::new();
     let runtime = |stepped: &Stepped, item: &Item| {
         let parts = stepped.runtime();
-        parts_with(&parts, ItemTimer(item.clone(), counts.clone()))
+        let now = Arc::new(Mutex::new(Instant::now()));
+        parts_with(&parts, ItemTimer { item: item.clone(), sleeps: counts.clone(), now })
     };
     let set_up = |_: &Stepped, _: &Item| {
         let waits: Waits = Box::pin(async { sleep(Duration::from_secs(1)).await.unwrap() });

@@ -35,10 +35,21 @@ pub(crate) enum Launch {
 }
 
 impl Registry {
+    /// Tells whether something waits for a carrier: a child, or what is due.
+    pub(crate) fn has_queue(&self) -> bool {
+        self.queued > 0 || self.is_due()
+    }
+
+    /// Tells whether something is due that a carrier sees to. Where no member is left the nursery's
+    /// future does.
+    pub(in crate::group) fn is_due(&self) -> bool {
+        self.due && !self.is_vacant()
+    }
+
     /// Counts one more carrier if more children wait for a poll than carriers are free: one of the
     /// runtime's width, or else a spare.
     pub(crate) fn want(&mut self, width: usize) -> Launch {
-        if self.queued <= self.free {
+        if self.queued + usize::from(self.is_due()) <= self.free {
             return Launch::Nobody;
         }
         if self.active < width {
@@ -51,7 +62,7 @@ impl Registry {
 
     /// Counts a spare carrier if children wait and no carrier is scheduled.
     fn want_spare(&mut self, width: usize) -> Launch {
-        if width == 1 || self.queued == 0 || self.free > 0 || self.spare {
+        if width == 1 || !self.has_queue() || self.free > 0 || self.spare {
             return Launch::Nobody;
         }
         self.spare = true;
