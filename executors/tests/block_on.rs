@@ -163,7 +163,7 @@ fn r11_4_nested_in_a_worker_panics_with_a_message() {
     let (tx, rx) = mpsc::channel();
     pool.spawn(Task::from_future(async move {
         let thrown = catch_unwind(AssertUnwindSafe(|| block_on(async {}))).unwrap_err();
-        tx.send(thrown.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap();
+        tx.send(thrown.downcast_ref::<String>().cloned()).unwrap();
     }));
     let message = rx.recv_timeout(WATCHDOG).unwrap().expect("a message");
     assert!(message.contains("worker thread of a ThreadPool"), "{message}");
