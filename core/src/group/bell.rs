@@ -14,6 +14,7 @@
 //! 1. The timer is asked, and the sleep is polled and dropped, with no lock held: one thread takes it
 //!    out, and who comes meanwhile leaves it to that one, which looks again when it puts it back.
 //! 2. The nursery does not close while it is out. Once the clock is stopped there is none.
+//! 3. `waker`, which has a reference to the group, is there only while `at` is.
 
 use super::Group;
 use super::clock::Clock;
@@ -86,7 +87,10 @@ impl Bell {
             return Some(out);
         }
         let Out { at, sleep, waker } = out;
-        *self = Bell { at, sleep, waker: Some(waker), out: false, again: false };
+        // Kept only while there is a moment to wait for: it has a reference to the group, which would
+        // keep itself by it.
+        let waker = at.map(|_| waker);
+        *self = Bell { at, sleep, waker, out: false, again: false };
         None
     }
 
@@ -95,14 +99,17 @@ impl Bell {
     }
 }
 
+/// What a clock that is stopped had: the timer's sleep, and the waker of it.
+pub(super) type Stopped = (Option<Foreign<Asleep>>, Option<Waker>);
+
 impl Clock {
     /// Nothing will be due any more. Returns the timer's, to be dropped with no lock held.
     #[must_use]
-    pub(super) fn stop(&mut self) -> Option<Foreign<Asleep>> {
+    pub(super) fn stop(&mut self) -> Stopped {
         self.halt();
         let bell = self.bell();
         bell.at = None;
-        bell.sleep.take()
+        (bell.sleep.take(), bell.waker.take())
     }
 }
 

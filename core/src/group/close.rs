@@ -1,5 +1,6 @@
 //! The end of a nursery: its body goes, it closes or is abandoned, and its parent hears of it.
 
+use super::bell::Stopped;
 use super::env::Env;
 use super::registry::{Owner, Phase, Registry};
 use super::report::{Entry, Report, Who};
@@ -13,7 +14,6 @@ use crate::panic::{self, Panic};
 use crate::reason::{Level, Reason, ReasonKind};
 use crate::record::Ended;
 use crate::sync::Arc;
-use crate::time::Asleep;
 use std::mem;
 use std::panic::Location;
 use std::task::Waker;
@@ -24,9 +24,10 @@ enum Asked {
     /// It has ended: with what is to be reported.
     Closed {
         report: Report,
-        waker: Option<Foreign<Waker>>,
+        /// Of the future, which needs none any more.
+        wakers: (Option<Foreign<Waker>>, Foreign<Waker>),
         parked: Option<Foreign<Waker>>,
-        timer: Option<Foreign<Asleep>>,
+        timer: Stopped,
     },
     /// Nothing is left but blocking work, and tasks that hold their threads, which were given up.
     Stuck { report: Report, waker: Foreign<Waker> },
@@ -87,8 +88,8 @@ impl Group {
             (told, asked)
         });
         let report = match asked {
-            Asked::Closed { report, waker, parked, timer } => {
-                drop((waker, timer));
+            Asked::Closed { report, wakers, parked, timer } => {
+                drop((wakers, timer));
                 told.into_iter().chain(parked).for_each(Foreign::wake);
                 self.wake_reserves();
                 self.detach();
@@ -129,9 +130,9 @@ impl Group {
         if registry.is_vacant() && !finale && !out {
             registry.phase = Phase::Closed;
             let report = mem::replace(&mut registry.report, Report::new(1));
-            let old = registry.run_waker.replace(waker);
+            let wakers = (registry.run_waker.take(), waker);
             let timer = registry.clock.stop();
-            return Asked::Closed { report, waker: old, parked: registry.unpark(), timer };
+            return Asked::Closed { report, wakers, parked: registry.unpark(), timer };
         }
         Asked::Waits {
             old: registry.run_waker.replace(waker),
