@@ -1,0 +1,60 @@
+//! A nursery that has ended is freed, whatever it had: a timer, tokens, scopes around it, nurseries
+//! inside, finalizers; also one whose future was dropped half-way.
+
+use allhome::{cancel_token, cancelled, move_on_after, nursery, nursery_on};
+use allhome_runs::{Clock, Stepped, Wakes, poll_once};
+use cap::Cap;
+use futures_util::FutureExt;
+use std::alloc::System;
+use std::convert::Infallible;
+use std::future::pending;
+use std::time::Duration;
+
+#[global_allocator]
+static ALLOCATED: Cap<System> = Cap::new(System, usize::MAX);
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn o10_a_nursery_that_has_ended_is_freed() {
+    let (stepped, clock, wakes) = (Stepped::new(1), Clock::new(), Wakes::new());
+    let runtime = clock.runtime(&stepped);
+    let mut early = 0;
+    for number in 0..20_000 {
+        if number == 100 {
+            early = ALLOCATED.allocated();
+        }
+        let outer = nursery_on::<Infallible>(&runtime).deadline(9 * SECOND).grace(SECOND);
+        let run = outer.run(async move |n| {
+            n.defer(SECOND, async { Ok::<(), Infallible>(()) }).unwrap();
+            n.token().on_cancel(|_| ()).keep();
+            n.spawn(async {
+                assert!(cancelled().now_or_never().is_none());
+                drop(cancel_token());
+                let inner = nursery::<Infallible>().timeout(SECOND).run(async |n| {
+                    n.fork(pending::<Result<(), _>>()).cancel();
+                    Ok(())
+                });
+                let _ = move_on_after(SECOND, inner).await;
+                Ok(())
+            });
+            let child = n.fork(pending::<Result<(), Infallible>>());
+            child.cancel();
+            let _ = child.join().await;
+            if number % 3 == 0 { Ok(()) } else { pending().await }
+        });
+        let mut run = Box::pin(run);
+        let _ = poll_once(&mut run, &wakes);
+        if number % 2 == 0 {
+            stepped.run_until_stalled();
+            clock.advance(10 * SECOND);
+            stepped.run_until_stalled();
+            let _ = poll_once(&mut run, &wakes);
+        }
+        drop(run);
+        stepped.run_until_stalled();
+        assert_eq!(clock.sleeps(), 0);
+    }
+    let grown = ALLOCATED.allocated().saturating_sub(early);
+    assert!(grown < 1024, "grown by {grown} bytes");
+}
