@@ -4,7 +4,7 @@ use super::bell::Stopped;
 use super::env::Env;
 use super::registry::{Owner, Phase, Registry};
 use super::report::{Entry, Report, Who};
-use super::roll::Roll;
+use super::roll::Rolls;
 use super::token::Tokens;
 use super::{Config, Group, describe, drive, stray};
 use crate::builder::Policy;
@@ -13,7 +13,6 @@ use crate::outcome::Ending;
 use crate::panic::{self, Panic};
 use crate::reason::{Level, Reason, ReasonKind};
 use crate::record::Ended;
-use crate::sync::Arc;
 use std::mem;
 use std::panic::Location;
 use std::task::Waker;
@@ -231,7 +230,7 @@ impl Group {
 
 /// What is left in the registry of a group that has closed: what concerns the ancestors, its place
 /// among the strays, and what leads to others or is the user's.
-type Gone = (Vec<Entry>, Option<usize>, (Report, Tokens, Vec<Arc<Roll>>));
+type Gone = (Vec<Entry>, Option<usize>, (Report, Tokens, Rolls));
 
 impl Registry {
     fn gone(&mut self) -> Gone {

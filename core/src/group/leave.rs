@@ -10,6 +10,7 @@ use crate::cancel::CancelToken;
 use crate::guarded::Foreign;
 use crate::outcome::Ending;
 use crate::record::{Carried, Claimed, Dead, Ended, Header};
+use std::mem;
 use std::task::{Context, Waker};
 
 /// What is left to do, with no lock held, for a child that has left its nursery.
@@ -18,10 +19,21 @@ struct Left {
     joiner: Option<Foreign<Waker>>,
     carrier: Option<Foreign<Waker>>,
     dead: Option<Dead>,
+    /// For few, and so apart: what leaves is moved about for each child.
+    more: Option<Box<More>>,
+}
+
+struct More {
     token: Option<Foreign<CancelToken>>,
     failed: Option<(Who, String)>,
     /// What the report did not keep.
     rest: Rest,
+}
+
+impl Left {
+    fn has_failed(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.failed.is_some())
+    }
 }
 
 /// What falls out of a note: it is dropped with no lock held.
@@ -38,7 +50,7 @@ impl Group {
             }
             // A failure comes first: no child is to be polled for the first time because it was not
             // told of that yet.
-            left.failed.is_none().then(|| self.step(registry, more))
+            (!left.has_failed()).then(|| self.step(registry, more))
         });
         let turn = step.map(|step| self.go(step, more, cx));
         self.see_off(left, false);
@@ -110,26 +122,45 @@ impl Group {
         registry.unlink(&claimed);
         self.strike(registry, Some(claimed.header()));
         let token = registry.tokens.take_task(claimed.header().number());
-        let (failed, rest) = match ended.ending {
-            Ending::Ok => (None, (Some(ended), Vec::new())),
-            _ => self.note(registry, &claimed, ended, handled),
+        let more = match ended.ending {
+            // Nothing of the user's is in it.
+            Ending::Ok if token.is_none() && ended.second.is_none() => {
+                mem::forget(ended);
+                None
+            }
+            _ => {
+                let (failed, rest) = self.note(registry, &claimed, ended, handled);
+                Some(Box::new(More { token, failed, rest }))
+            }
         };
         let dead = registry.release(claimed, carried);
-        Left { joiner, carrier, dead, token, failed, rest }
+        Left { joiner, carrier, dead, more }
     }
 
     /// Does what is left to do for a child that has left. No lock is held.
+    #[inline]
     fn see_off(&self, left: Left, wake_carrier: bool) {
-        let Left { joiner, carrier, dead, token, failed, rest } = left;
-        drop((dead, token, rest));
-        if let Some((who, message)) = failed {
-            self.child_failed(&who, message);
+        let Left { joiner, carrier, dead, more } = left;
+        drop(dead);
+        if let Some(more) = more {
+            self.see_to_more(*more);
         }
-        joiner.into_iter().for_each(Foreign::wake);
+        if let Some(joiner) = joiner {
+            joiner.wake();
+        }
         match carrier {
             // So that the runtime can free it.
             Some(waker) if wake_carrier => waker.wake(),
             carrier => drop(carrier),
+        }
+    }
+
+    #[cold]
+    fn see_to_more(&self, more: More) {
+        let More { token, failed, rest } = more;
+        drop((token, rest));
+        if let Some((who, message)) = failed {
+            self.child_failed(&who, message);
         }
     }
 
@@ -151,7 +182,7 @@ impl Group {
         ended: Foreign<Ended>,
         handled: bool,
     ) -> (Option<(Who, String)>, Rest) {
-        if handled && self.config.policy == Policy::Isolate {
+        if matches!(ended.ending, Ending::Ok) || handled && self.config.policy == Policy::Isolate {
             // The handle has it, and hands it in if it is dropped without a look.
             return (None, (Some(ended), Vec::new()));
         }

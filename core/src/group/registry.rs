@@ -45,7 +45,7 @@ use super::finale::Finale;
 use super::home::Home;
 use super::report::Report;
 use super::reserves::Reserves;
-use super::roll::Roll;
+use super::roll::Rolls;
 use super::shelter::Shields;
 use super::token::Tokens;
 use crate::child::TaskState;
@@ -53,7 +53,6 @@ use crate::counted::{Strong, Weak};
 use crate::guarded::Foreign;
 use crate::reason::{Level, Reason};
 use crate::record::{Carried, Claimed, Dead, Fresh, Handle, Header, Ptr, Stack};
-use crate::sync::Arc;
 use carriers::Parked;
 use lists::{LIVE, List, QUEUE, TOLD, WOKEN};
 use nested::Nested;
@@ -111,7 +110,7 @@ pub(crate) struct Registry {
     /// Of those who wait for the group to be home.
     pub(super) home: Home,
     /// Who is told when somebody leaves late, and whether somebody has.
-    pub(super) rolls: Vec<Arc<Roll>>,
+    pub(super) rolls: Rolls,
     pub(super) struck: bool,
     pub(super) finale: Finale,
     pub(super) jobs: Jobs,
@@ -148,7 +147,7 @@ impl Registry {
             clock: Clock::default(),
             shields: BTreeMap::new(),
             home: Home::default(),
-            rolls: Vec::new(),
+            rolls: Rolls::new(),
             struck: false,
             finale: Finale::default(),
             jobs: Jobs::default(),

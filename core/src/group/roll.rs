@@ -18,13 +18,21 @@ use crate::guarded::{Foreign, Guarded};
 use crate::id::{NurseryId, TaskId};
 use crate::reason::Level;
 use crate::record::Header;
-use crate::sync::{Arc, AtomicU8, Ordering};
+use crate::sync::{Arc, AtomicU8, GlobalU64, Ordering};
 use crate::tree::Tree;
+use std::collections::BTreeMap;
 use std::mem;
 use std::task::Waker;
 
+/// The rolls that hang in one nursery, by their numbers: to take one down costs little, however many
+/// shutdowns were given up before.
+pub(super) type Rolls = BTreeMap<u64, Arc<Roll>>;
+
+static LAST: GlobalU64 = GlobalU64::new(0);
+
 /// Those who have left since the shutdown looked last, and how to tell it.
 pub(crate) struct Roll {
+    number: u64,
     /// The nursery whose body counts; that of one inside is a part of a task.
     root: NurseryId,
     /// The step that is being taken. Who is in a nursery with a shield around it is not told of it,
@@ -48,7 +56,9 @@ pub(crate) struct Left {
 impl Roll {
     pub(crate) fn new(root: NurseryId) -> Arc<Roll> {
         let state = State { left: Vec::new(), waker: None };
-        Arc::new(Roll { root, step: AtomicU8::new(0), state: Guarded::new(state) })
+        // Relaxed: only uniqueness matters.
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Roll { number, root, step: AtomicU8::new(0), state: Guarded::new(state) })
     }
 
     pub(crate) fn step(&self, step: Level) {
@@ -77,7 +87,10 @@ impl Registry {
     /// Returns how to tell whoever called the roll.
     pub(super) fn roll_wakers(&mut self) -> Vec<Foreign<Waker>> {
         self.struck = false;
-        self.rolls.iter().filter_map(|roll| roll.state.locked(|state| state.waker.take())).collect()
+        self.rolls
+            .values()
+            .filter_map(|roll| roll.state.locked(|state| state.waker.take()))
+            .collect()
     }
 }
 
@@ -86,16 +99,14 @@ impl Group {
     pub(crate) fn call_roll(&self, roll: &Arc<Roll>) {
         Tree::visit(&self.weak(), |_, registry| {
             // One that was opened meanwhile has it.
-            if !registry.rolls.iter().any(|other| Arc::ptr_eq(other, roll)) {
-                registry.rolls.push(roll.clone());
-            }
+            registry.rolls.entry(roll.number).or_insert_with(|| roll.clone());
         });
     }
 
     /// Takes it down.
     pub(crate) fn end_roll(&self, roll: &Arc<Roll>) {
         Tree::visit(&self.weak(), |_, registry| {
-            registry.rolls.retain(|other| !Arc::ptr_eq(other, roll));
+            registry.rolls.remove(&roll.number);
         });
     }
 
@@ -112,7 +123,7 @@ impl Group {
     fn strike_off(&self, registry: &mut Registry, header: Option<&Header>) {
         // Who heard of it by a token may leave before the nursery has followed.
         let risen = self.risen().max(registry.tokens.level());
-        for roll in &registry.rolls {
+        for roll in registry.rolls.values() {
             // Relaxed: as in `step`.
             let step = Level::from_u8(roll.step.load(Ordering::Relaxed));
             let level = risen.max(step);

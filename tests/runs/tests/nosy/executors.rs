@@ -102,7 +102,13 @@ fn the_simulator_holds_no_lock_and_stays_whole() {
 fn the_pool_holds_no_lock_and_stays_whole() {
     let seen = go_through(2, |steps, watch| {
         let pool = ThreadPool::new(1).unwrap();
-        play(steps, watch, &pool, &mut std::thread::yield_now);
+        // Until its one worker comes to a task that was spawned last.
+        let run = || {
+            let (tx, rx) = std::sync::mpsc::channel();
+            pool.spawn(Task::from_future(async move { drop(tx.send(())) }));
+            let _ = rx.recv();
+        };
+        play(steps, watch, &pool, &mut { run });
         pool.shutdown();
         watch.looks(|| ());
     });

@@ -203,6 +203,8 @@ static UNTOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 pub(crate) fn at_each_call(name: &str, program: impl Fn(&Arc<Watch>)) -> Vec<&'static str> {
     note_panics();
     let run = |strike| {
+        // What a test that has failed had noted.
+        drop(std::mem::take(&mut *lock(&UNTOLD)));
         let watch = Watch::new(strike);
         let done = catch_unwind(AssertUnwindSafe(|| program(&watch)));
         let look = lock(&watch.look).take();
