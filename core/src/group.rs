@@ -48,6 +48,7 @@ pub(crate) mod home;
 mod leave;
 mod lose;
 mod overdue;
+mod patience;
 pub(crate) mod registry;
 pub(crate) mod report;
 mod reserves;
@@ -77,6 +78,7 @@ use allhome_rt::Runtime;
 use clock::When;
 use env::Env;
 use registry::{Owner, Registry};
+use std::mem;
 use std::panic::Location;
 use std::time::Duration;
 
@@ -173,6 +175,7 @@ impl Group {
                 config,
             },
         );
+        let opening = Opening(&group);
         if let Some((parent, owner)) = parent {
             group.nest_in(parent, owner);
         }
@@ -186,6 +189,7 @@ impl Group {
             group.link_to(&token);
         }
         group.start_clock();
+        mem::forget(opening);
         group
     }
 
@@ -198,7 +202,8 @@ impl Group {
         });
         self.locked(|registry| {
             registry.parent = Some((parent, key));
-            registry.rolls = rolls;
+            // One may have been called meanwhile, that is here and not in these.
+            registry.rolls.extend(rolls);
         });
         if let Some(reason) = reason.filter(|_| !self.shielded) {
             self.raise_tree(level.max(Level::Cancelled), &reason);
@@ -308,6 +313,17 @@ impl Group {
             eprintln!("allhome: {panic} ({}); aborting, as the nursery asks", panic.place());
             std::process::abort();
         }
+    }
+}
+
+/// A group that is being opened, in which the runtime's clock is asked and tokens are raised. If that
+/// panics, it leaves its parent.
+struct Opening<'a>(&'a Strong<Group>);
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        let abandoned = panic::catch(|| self.0.abandon(self.0.owned(), || ()));
+        abandoned.unwrap_or_else(panic::discard);
     }
 }
 

@@ -199,12 +199,12 @@ impl Header {
         self.polls.load(Ordering::Relaxed)
     }
 
-    /// Makes a panic of this child's out of a payload.
     /// Tells whether a cancel destroys it without a poll: it never had one, and is no finalizer.
     pub(crate) fn is_unstarted(&self) -> bool {
         self.polls() == 0 && !self.state.is_shielded()
     }
 
+    /// Makes a panic of this child's out of a payload.
     pub(crate) fn panicked(&self, id: TaskId, payload: Payload) -> Panic {
         Panic::new(payload, Some(id), self.name(), self.place())
     }

@@ -238,8 +238,8 @@ impl<E> Builder<E> {
     }
 
     /// Has the nursery end without what still holds a thread so long after the nursery was
-    /// cancelled: [blocking work](crate::Nursery::blocking), and tasks that are being polled or
-    /// destroyed. Default: the nursery waits for them as long as it takes. A task that waits is not
+    /// cancelled: [blocking work](crate::Nursery::blocking), and tasks that have been in one poll, or
+    /// in their destructors, for half of that time. Default: the nursery waits for them as long as it takes. A task that waits is not
     /// given up: an abort ends it.
     ///
     /// Each of them is a [failure](crate::Cause::Stuck) that names it. It is not forgotten: it is

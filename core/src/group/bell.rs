@@ -179,9 +179,8 @@ impl Group {
     /// The timer and the sleep are the runtime's: no lock is held, and nothing of them is when this
     /// returns.
     fn set_out(&self, out: &mut Out) -> bool {
-        let group = self.strong();
-        let timer = group.as_ref().and_then(|group| group.owned().runtime.timer());
-        panic::catch(|| out.set(timer)).unwrap_or_else(|payload| {
+        let timer = self.timer();
+        panic::catch(|| out.set(timer.as_ref())).unwrap_or_else(|payload| {
             panic::discard(payload);
             false
         })

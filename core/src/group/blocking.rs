@@ -13,6 +13,7 @@ use super::registry::Registry;
 use super::turns::Turns;
 use crate::counted::Weak;
 use crate::id::TaskId;
+use crate::panic;
 use crate::reason::{Level, Reason};
 use crate::record::{Carried, Fresh};
 use std::collections::{BTreeSet, VecDeque};
@@ -73,14 +74,16 @@ impl Group {
     /// room for the next.
     fn start_jobs(&self) {
         // None: the nursery has ended, and no work is left in it.
-        let Some(group) = self.strong() else { return };
+        let Some(runtime) = self.runtime() else { return };
         if self.locked(|registry| std::mem::replace(&mut registry.jobs.starting, true)) {
             return;
         }
         while let Some(carried) = self.locked(|registry| self.next_job(registry)) {
             let job = BlockingJob { group: self.weak(), carried: Some(carried) };
-            // A runtime without a pool gives the job back: dropped, it tells that the work is lost.
-            drop(group.owned().runtime.spawn_blocking(Box::new(move || job.run())));
+            // A runtime without a pool gives the job back: dropped, it tells that the work is lost. So
+            // does one that panics.
+            let handed = panic::catch(|| drop(runtime.spawn_blocking(Box::new(move || job.run()))));
+            handed.unwrap_or_else(panic::discard);
         }
     }
 

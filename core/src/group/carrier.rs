@@ -240,8 +240,9 @@ impl Group {
         // It is there: a carrier is wanted for a member (invariant 2 of the group). The runtime's
         // `spawn` may end that member, and with it the nursery.
         let Some(group) = self.strong() else { return };
-        let env = group.owned();
-        env.runtime.spawn(Task::new(env.entry.clone(), Slot::new(role.mark())));
+        let (runtime, entry) = (group.owned().runtime.clone(), group.owned().entry.clone());
+        drop(group);
+        runtime.spawn(Task::new(entry, Slot::new(role.mark())));
     }
 
     /// Children that waited were woken: queues them, and sees that a carrier comes for them.
@@ -383,6 +384,11 @@ impl Group {
         match (claimed, old) {
             (Ok(claimed), _) => Ok(Turn::Carry(bound(claimed, carried))),
             (Err(Claim::Busy), Some(_)) => Err(carried),
+            (Err(Claim::Busy), None) => {
+                // It is not called by this waker: the thread that has the claim sees to the child.
+                drop(self.locked(|registry| registry.drop_bound(carried)));
+                Ok(Turn::End)
+            }
             (Err(_), _) => Ok(self.let_go(carried, cx)),
         }
     }

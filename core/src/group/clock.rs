@@ -6,7 +6,7 @@
 use super::bell::Bell;
 use super::graces::Graces;
 use super::registry::{GraceEnd, Phase};
-use super::{Config, Group};
+use super::{Config, Group, patience};
 use crate::reason::{Level, Reason, ReasonKind};
 use crate::scope::earlier;
 use crate::sync::Ordering;
@@ -29,7 +29,9 @@ pub(crate) struct Clock {
     told: Option<Reason>,
     /// When everybody is to be aborted: the nursery's grace is over.
     grace: Option<Instant>,
-    /// When blocking work that has not ended is given up.
+    /// When what holds a thread still is given up.
+    patience: Option<Instant>,
+    /// When it is looked for: see [`patience`](super::patience).
     stuck: Option<Instant>,
     /// When tasks that were cancelled on their own are.
     pub(super) graces: Graces,
@@ -90,7 +92,7 @@ impl Clock {
 enum Due {
     Deadline { partial: bool, told: Option<Reason> },
     Grace,
-    Stuck,
+    Stuck { over: bool },
     Task(GraceEnd),
 }
 
@@ -98,6 +100,7 @@ enum Due {
 pub(super) struct Ends {
     pub(super) grace: Option<Instant>,
     patience: Option<Instant>,
+    look: Option<Instant>,
 }
 
 impl Config {
@@ -115,7 +118,7 @@ impl Config {
 
 impl Group {
     pub(crate) fn now(&self) -> Option<Instant> {
-        self.strong()?.owned().runtime.timer().map(|timer| timer.now())
+        self.timer().map(|timer| timer.now())
     }
 
     /// Begins to keep the times that the nursery was opened with.
@@ -183,7 +186,11 @@ impl Group {
             let after = after.filter(|&after| after < Duration::MAX)?;
             self.now()?.checked_add(after)
         };
-        Ends { grace: ends(self.grace()), patience: ends(self.config.stuck_after) }
+        Ends {
+            grace: ends(self.grace()),
+            look: ends(self.config.stuck_after.map(patience::between)),
+            patience: ends(self.config.stuck_after),
+        }
     }
 
     /// Begins the grace of all. The caller holds the lock, and calls [`arm`](Group::arm) after it.
@@ -197,7 +204,7 @@ impl Group {
     /// Begins to count how long blocking work is waited for. As [`begin_grace`](Group::begin_grace).
     pub(super) fn begin_patience(&self, clock: &mut Clock, ends: &Ends) {
         if ends.patience.is_some() && clock.stuck.is_none() {
-            clock.stuck = ends.patience;
+            (clock.stuck, clock.patience) = (ends.look, ends.patience);
             self.timed.store(true, Ordering::Relaxed);
         }
     }
@@ -230,7 +237,7 @@ impl Group {
                     let over = || Reason::of(ReasonKind::Aborted, String::new(), None, place);
                     self.raise_tree(Level::Aborted, &reason.unwrap_or_else(over));
                 }
-                Due::Stuck => self.locked(|registry| registry.jobs.given_up = true),
+                Due::Stuck { over } => self.look_at_threads(over),
                 Due::Task(end) => self.end_grace(end),
             }
         }
@@ -253,7 +260,10 @@ impl Group {
                 return Some(Due::Grace);
             }
             if clock.stuck.take_if(is_due).is_some() {
-                return Some(Due::Stuck);
+                let between = self.config.stuck_after.map(patience::between);
+                clock.stuck = between.and_then(|between| now.checked_add(between));
+                let over = clock.patience.is_some_and(|at| at <= now);
+                return Some(Due::Stuck { over });
             }
             registry.end_grace(now).map(Due::Task)
         })

@@ -14,7 +14,7 @@ use crate::limit::Semaphore;
 use crate::record::Claimed;
 use crate::sync::Arc;
 use crate::value::{self, Values};
-use allhome_rt::Runtime;
+use allhome_rt::{Runtime, Timer};
 
 pub(crate) struct Env {
     pub(crate) runtime: Runtime,
@@ -39,6 +39,16 @@ impl Env {
 }
 
 impl Group {
+    /// Returns the runtime, for a call of it in which the nursery may end. None if it has.
+    pub(super) fn runtime(&self) -> Option<Runtime> {
+        self.strong().map(|group| group.owned().runtime.clone())
+    }
+
+    /// As [`runtime`](Group::runtime), the timer. None, too, if there is none.
+    pub(super) fn timer(&self) -> Option<Arc<dyn Timer>> {
+        self.strong()?.owned().runtime.timer().cloned()
+    }
+
     /// Calls `f` with a member that the caller has the claim of, and with what the user handed in.
     #[inline(always)]
     pub(super) fn with_env<R>(

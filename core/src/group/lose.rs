@@ -29,7 +29,7 @@ impl Group {
     pub(super) fn lose_carrier(&self, role: Role) {
         let mut first = Some(role);
         loop {
-            let (unasked, claimed) = self.locked_then_launch(|registry| {
+            let (unasked, claimed, launch) = self.locked(|registry| {
                 let unasked = first.take().and_then(|role| {
                     let unasked = registry.arrive(role);
                     registry.retire();
@@ -40,9 +40,13 @@ impl Group {
                     unasked
                 });
                 let stranded = registry.is_stranded();
-                (unasked, if stranded { registry.claim_unbound() } else { Vec::new() })
+                let claimed = if stranded { registry.claim_unbound() } else { Vec::new() };
+                // Only one that is there is called: a new one would go the way of this, in a runtime
+                // that has ended, and come here again. Carriers that are active see to the queue.
+                (unasked, claimed, registry.want_called(self.width))
             });
             drop(unasked);
+            self.launch(launch);
             if claimed.is_empty() {
                 // What is left is being woken, or ended, by a thread that sees to it.
                 return;

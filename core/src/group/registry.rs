@@ -43,6 +43,7 @@ use super::blocking::Jobs;
 use super::clock::Clock;
 use super::finale::Finale;
 use super::home::Home;
+use super::patience::Patience;
 use super::report::Report;
 use super::reserves::Reserves;
 use super::roll::Rolls;
@@ -114,6 +115,7 @@ pub(crate) struct Registry {
     pub(super) struck: bool,
     pub(super) finale: Finale,
     pub(super) jobs: Jobs,
+    pub(super) patience: Patience,
     pub(super) reserves: Reserves,
     nested: Slab<Nested>,
     task_nested: BTreeMap<u64, u32>,
@@ -151,6 +153,7 @@ impl Registry {
             struck: false,
             finale: Finale::default(),
             jobs: Jobs::default(),
+            patience: Patience::default(),
             reserves: Reserves::default(),
             nested: Slab::new(),
             task_nested: BTreeMap::new(),
@@ -180,10 +183,11 @@ impl Registry {
         given_up && self.queued == 0 && self.all(|header| self.holds_its_thread(header))
     }
 
-    /// Returns `true` if a member that is not queued is being polled or destroyed, or is blocking
-    /// work that has begun.
+    /// Returns `true` if a member that is not queued is in a poll, or an end, that was given up, or is
+    /// blocking work that has begun.
     fn holds_its_thread(&self, header: &Header) -> bool {
-        header.state().is_claimed() || self.jobs.has_begun(header.number())
+        let polled = header.state().is_claimed() && self.patience.is_over(header);
+        polled || self.jobs.has_begun(header.number())
     }
 
     /// Admits a record to the end of the queue and returns its number.

@@ -42,6 +42,8 @@ pub(crate) struct Roll {
 }
 
 struct State {
+    /// The shutdown is given up, or over. A nursery that was opened meanwhile may have the roll still.
+    over: bool,
     left: Vec<Left>,
     waker: Option<Foreign<Waker>>,
 }
@@ -55,7 +57,7 @@ pub(crate) struct Left {
 
 impl Roll {
     pub(crate) fn new(root: NurseryId) -> Arc<Roll> {
-        let state = State { left: Vec::new(), waker: None };
+        let state = State { over: false, left: Vec::new(), waker: None };
         // Relaxed: only uniqueness matters.
         let number = LAST.fetch_add(1, Ordering::Relaxed);
         Arc::new(Roll { number, root, step: AtomicU8::new(0), state: Guarded::new(state) })
@@ -74,7 +76,10 @@ impl Roll {
 
     /// Wakes and notes nobody any more: the shutdown is given up, or over.
     pub(crate) fn give_up(&self) {
-        drop(self.state.locked(|state| (state.waker.take(), mem::take(&mut state.left))));
+        drop(self.state.locked(|state| {
+            state.over = true;
+            (state.waker.take(), mem::take(&mut state.left))
+        }));
     }
 
     /// Returns who has left since.
@@ -131,7 +136,11 @@ impl Group {
             if counts && level >= Level::Cancelled {
                 let id = header.map_or(self.body_id(), |header| self.task_id(header));
                 let who = header.map_or_else(|| self.body(), |header| self.who(header));
-                roll.state.locked(|state| state.left.push(Left { id, who, level }));
+                roll.state.locked(|state| {
+                    if !state.over {
+                        state.left.push(Left { id, who, level });
+                    }
+                });
                 registry.struck = true;
             }
         }

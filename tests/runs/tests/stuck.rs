@@ -1,6 +1,6 @@
 //! Blocking work that does not end when it is told to.
 
-use allhome::{Cause, Nursery, Runtime, block_on, nursery, nursery_on, shield, sleep};
+use allhome::{Cause, Nursery, Runtime, block_on, nursery, nursery_on, shield, sleep, yield_now};
 use allhome_conformance::{Counts, Gate};
 use allhome_rt::{Job, SpawnBlocking};
 use allhome_runs::{Clock, Hold, Stepped, within};
@@ -143,6 +143,33 @@ fn b12_task_that_holds_its_thread_in_its_destructor_too() {
             Ok(())
         })
     });
+}
+
+/// Each look finds it in a poll, and never in the one of the look before.
+#[test]
+fn b12_task_that_gives_its_thread_a_turn_is_not_given_up() {
+    let (stepped, clock) = (Stepped::new(1), Clock::new());
+    let (time, gate) = (clock.clone(), Gate::new());
+    let begun = gate.clone();
+    let run = nursery_on::<Infallible>(clock.runtime(&stepped))
+        .grace(10 * SECOND)
+        .stuck_after(SECOND)
+        .run(async move |n| {
+            n.spawn(async move {
+                gate.open();
+                for _ in 0..6 {
+                    // The look comes while this poll is under way.
+                    time.advance(SECOND / 2);
+                    let _ = shield(Duration::MAX, yield_now()).await;
+                }
+                Ok(())
+            });
+            begun.wait().await;
+            n.cancel();
+            Ok(())
+        });
+    clock.drive(&stepped, run).unwrap();
+    assert!(clock.elapsed() >= 3 * SECOND);
 }
 
 #[test]

@@ -60,6 +60,14 @@ impl Registry {
         self.want_spare(width)
     }
 
+    /// As [`want`](Registry::want), if there is a carrier to be called.
+    pub(crate) fn want_called(&mut self, width: usize) -> Launch {
+        match self.parked {
+            Some(Parked::Waits(Some(_))) => self.want(width),
+            _ => Launch::Nobody,
+        }
+    }
+
     /// Counts a spare carrier if children wait and no carrier is scheduled.
     fn want_spare(&mut self, width: usize) -> Launch {
         if width == 1 || !self.has_queue() || self.free > 0 || self.spare {

@@ -30,6 +30,16 @@ impl Registry {
         }
     }
 
+    /// Calls `f` for each member that is being polled or destroyed. The stack of the woken is empty.
+    pub(in crate::group) fn each_polled(&self, mut f: impl FnMut(&Header)) {
+        self.each(|header| {
+            let queued = matches!(header.list(), QUEUE | WOKEN);
+            if header.state().is_claimed() && !queued {
+                f(header);
+            }
+        });
+    }
+
     /// Returns `true` if `f` does for each member; asks no further when it does not.
     pub(super) fn all(&self, f: impl Fn(&Header) -> bool) -> bool {
         [LIVE, TOLD, WOKEN, QUEUE].into_iter().all(|list| {

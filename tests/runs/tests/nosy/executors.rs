@@ -105,7 +105,9 @@ fn the_pool_holds_no_lock_and_stays_whole() {
         // Until its one worker comes to a task that was spawned last.
         let run = || {
             let (tx, rx) = std::sync::mpsc::channel();
-            pool.spawn(Task::from_future(async move { drop(tx.send(())) }));
+            pool.spawn(Task::from_future(async move {
+                let _ = tx.send(());
+            }));
             let _ = rx.recv();
         };
         play(steps, watch, &pool, &mut { run });
