@@ -231,8 +231,11 @@ where
                 return if put_off { Poll::Pending } else { Poll::Ready(()) };
             }
             Waits::Gone => return Poll::Ready(()),
-            Waits::Kept(old) => {
+            Waits::Kept { old, due } => {
                 drop(old);
+                if due {
+                    panic::wake_by_ref(cx.waker());
+                }
                 return Poll::Pending;
             }
         }
@@ -247,8 +250,8 @@ enum Waits {
     Last,
     /// It is dropped.
     Gone,
-    /// It waits.
-    Kept(Option<Foreign<Waker>>),
+    /// It waits. `due`: a moment of the clock has come during the poll, when there was no waker.
+    Kept { old: Option<Foreign<Waker>>, due: bool },
 }
 
 fn wait_on(
@@ -274,7 +277,8 @@ fn wait_on(
             let again = held && registry.has_nested(Owner::Body);
             return if again { Waits::Again } else { Waits::Last };
         }
-        Waits::Kept(std::mem::replace(&mut registry.run_waker, waker.take()))
+        let old = std::mem::replace(&mut registry.run_waker, waker.take());
+        Waits::Kept { old, due: registry.due }
     });
     drop(waker);
     waits

@@ -30,8 +30,8 @@ enum Asked {
     },
     /// Nothing is left but blocking work, and tasks that hold their threads, which were given up.
     Stuck { report: Report, waker: Foreign<Waker> },
-    /// It waits.
-    Waits { old: Option<Foreign<Waker>>, finale: bool },
+    /// It waits. `due`: a moment of the clock has come during the poll, when there was no waker.
+    Waits { old: Option<Foreign<Waker>>, finale: bool, due: bool },
 }
 
 impl Group {
@@ -98,10 +98,13 @@ impl Group {
                 drop(waker);
                 Some(report)
             }
-            Asked::Waits { old, finale } => {
+            Asked::Waits { old, finale, due } => {
                 drop(old);
                 if finale {
                     self.start_finale();
+                }
+                if due {
+                    panic::wake_by_ref(again);
                 }
                 None
             }
@@ -136,6 +139,7 @@ impl Group {
         Asked::Waits {
             old: registry.run_waker.replace(waker),
             finale: registry.is_vacant() && finale,
+            due: registry.due,
         }
     }
 

@@ -92,7 +92,7 @@ pub(crate) struct Registry {
     spare: bool,
     parked: Option<Parked>,
     /// A moment of the clock has come.
-    pub(super) due: bool,
+    pub(crate) due: bool,
     pub(crate) phase: Phase,
     pub(crate) reason: Option<Reason>,
     /// Reasons of tasks that were cancelled on their own.

@@ -272,3 +272,16 @@ fn t17_dropped_or_on_a_runtime_that_drops_its_tasks() {
     assert!(poll_once(&mut run, &wakes).is_ready());
     assert_eq!(clock.sleeps(), 0);
 }
+
+/// Its moment comes in the very poll of the body that sets it, when the nursery's future has left no
+/// waker yet.
+#[test]
+fn t17_deadline_that_has_come_when_the_body_sets_it() {
+    let (stepped, clock) = (Stepped::new(1), Clock::new());
+    let now = clock.clone();
+    let run = nursery_on::<Infallible>(clock.runtime(&stepped)).run(async move |n| {
+        n.set_deadline(Some(allhome_rt::Timer::now(&now))).unwrap();
+        std::future::pending::<Result<(), _>>().await
+    });
+    assert!(clock.drive(&stepped, run).unwrap_err().is_timeout());
+}
