@@ -8,7 +8,7 @@ use allhome_runs::{Opened, Stepped};
 use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -19,24 +19,25 @@ const MANY: usize = 100;
 struct Calls {
     n: Nursery<Calls>,
     spawned: Arc<AtomicUsize>,
-    panics: bool,
+    panics: Arc<AtomicBool>,
 }
 
 impl Drop for Calls {
     fn drop(&mut self) {
         let admitted = self.n.spawn(async { Ok(()) }).is_admitted();
         self.spawned.fetch_add(usize::from(admitted), Ordering::SeqCst);
-        assert!(!self.panics, "an error's destructor");
+        assert!(!self.panics.load(Ordering::SeqCst), "an error's destructor");
     }
 }
 
-fn errors(panics: bool) {
+fn errors(panic: bool) {
     let (stepped, spawned) = (Stepped::new(1), Arc::new(AtomicUsize::new(0)));
+    let panics = Arc::new(AtomicBool::new(panic));
     let nursery = nursery_on::<Calls>(stepped.runtime()).policy(Policy::WaitAll);
-    let count = spawned.clone();
+    let (count, panic) = (spawned.clone(), panics.clone());
     let run = nursery.panics(PanicPolicy::Report).run(async move |n| {
         for _ in 0..MANY {
-            let error = Calls { n: n.clone(), spawned: count.clone(), panics };
+            let error = Calls { n: n.clone(), spawned: count.clone(), panics: panic.clone() };
             n.spawn(async move { Err(error) });
         }
         Ok(())
@@ -45,10 +46,9 @@ fn errors(panics: bool) {
     let kept = error.failures().len();
     assert_eq!(kept + error.more(), MANY, "each is told once");
     assert_eq!(spawned.load(Ordering::SeqCst), MANY - kept, "those that did not fit");
-    if panics {
-        // Those that are kept are their owner's, and so are their panics.
-        std::mem::forget(error);
-    }
+    // Those that are kept are their owner's, and so would be their panics.
+    panics.store(false, Ordering::SeqCst);
+    drop(error);
 }
 
 #[test]
