@@ -122,10 +122,17 @@ impl Group {
         registry.unlink(&claimed);
         self.strike(registry, Some(claimed.header()));
         let token = registry.tokens.take_task(claimed.header().number());
+        let plain = token.is_none() && ended.second.is_none();
+        let isolated = handled && self.config.policy == Policy::Isolate;
         let more = match ended.ending {
-            // Nothing of the user's is in it.
-            Ending::Ok if token.is_none() && ended.second.is_none() => {
+            // Nothing of the user's is in these two.
+            Ending::Ok if plain => {
                 mem::forget(ended);
+                None
+            }
+            Ending::Cancelled(_) if plain => {
+                registry.report.cancelled += usize::from(!isolated);
+                drop(ended.into_inner());
                 None
             }
             _ => {
