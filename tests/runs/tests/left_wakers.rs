@@ -40,6 +40,8 @@ struct World {
     keyed: KeyedSemaphore<str>,
     slow: RateLimiter,
     inner: RefCell<Option<Nursery<Infallible>>>,
+    /// Those that outlive their joins.
+    children: RefCell<Vec<Box<dyn Any>>>,
     _kept: Box<dyn Any>,
 }
 
@@ -63,6 +65,7 @@ impl World {
             keyed,
             slow,
             inner,
+            children: RefCell::default(),
             _kept: Box::new((slot, permits, stepped)),
         }
     }
@@ -84,14 +87,16 @@ const CASES: &[Case] = cases! {
     "Join": world => world.n.fork(pending::<Result<(), _>>()).join();
     "JoinMut": world => {
         // The handle outlives its join.
-        Box::leak(Box::new(world.n.fork(pending::<Result<(), _>>()))).join_mut()
+        let child = Rc::new(RefCell::new(world.n.fork(pending::<Result<(), _>>())));
+        world.children.borrow_mut().push(Box::new(child.clone()));
+        poll_fn(move |cx| Pin::new(&mut child.borrow_mut().join_mut()).poll(cx))
     };
     "Join that gives the child back": world => {
         let mut join = world.n.fork(pending::<Result<(), _>>()).join();
         poll_fn(move |cx| {
             assert!(Pin::new(&mut join).poll(cx).is_pending());
             let child = std::mem::replace(&mut join, world.n.fork(pending()).join()).into_child();
-            std::mem::forget(child);
+            world.children.borrow_mut().push(Box::new(child));
             Poll::<()>::Pending
         })
     };
