@@ -12,8 +12,8 @@
 //! # Invariants
 //!
 //! 1. A [`Strong`] is counted in `strong`, a [`Weak`] in `weak`; all strong ones together are one
-//!    more of `weak`. The block is freed by whoever takes `weak` to 0.
-//! 2. `owned` is there while `strong` is not 0, and dropped once, by whoever takes it there.
+//!    more of `weak`. The reference that takes `weak` to 0 frees the block.
+//! 2. `owned` is there while `strong` is not 0, and dropped once, by the reference that takes it there.
 //! 3. A [`Me`] stands in the value of the block that it points to, and never leaves it: so the
 //!    block is there while a `Me` is borrowed.
 
@@ -212,7 +212,7 @@ impl<T: Counted> Me<T> {
     ///
     /// # Safety
     ///
-    /// A strong reference exists, whoever has it, for as long as the result is used.
+    /// A strong reference exists, here or elsewhere, for as long as the result is used.
     pub(crate) unsafe fn owned(&self) -> &T::Owned {
         // SAFETY: the caller's promise.
         unsafe { owned(self.0) }

@@ -2,7 +2,7 @@
 //!
 //! A group is what a nursery's future, its handles and its carriers point to. Nurseries form a
 //! tree: a nursery that is opened inside a task or body is nested in that task's nursery and stays
-//! in its list until it is vacant, even if its own future was dropped half-way. That is all there
+//! in its list until it is vacant, even if its own future was dropped before its end. That is all there
 //! is to adoption: nothing moves, the ancestor just cannot close before.
 //!
 //! | reference | who has one                                                              |
@@ -20,8 +20,8 @@
 //!    Cancelled and never changes.
 //! 2. The group is *occupied* from its first member or nested nursery until it is vacant. Exactly
 //!    then `Registry::own` holds a strong reference to the group itself. It changes under the lock,
-//!    and `occupied` with it. So a group outlives its members: whoever holds the claim of a member
-//!    knows that the group, and its `Env`, are there.
+//!    and `occupied` with it. So a group outlives its members: a thread that holds the claim of a
+//!    member knows that the group, and its `Env`, are there.
 //! 3. A group is closed once: by its future when it finds the group vacant, or, if that was dropped,
 //!    by the last to leave. It is unlisted from its parent right after. In the phases Body and
 //!    Joining its future holds a strong reference, and takes it out of those phases with the

@@ -68,7 +68,7 @@ impl Registry {
         unsafe { handle.take_joiner() }.map(Foreign::new)
     }
 
-    /// Leaves a carrier's waker for whoever has the claim, and returns one to drop.
+    /// Leaves a carrier's waker for the thread that has the claim, and returns one to drop.
     pub(crate) fn leave_waker(
         &mut self,
         carried: &Carried,
