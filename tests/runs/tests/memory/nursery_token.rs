@@ -2,23 +2,15 @@
 
 use allhome::{CancelToken, cancel_token, cancelled, nursery_on};
 use allhome_runs::{Opened, Stepped};
-use cap::Cap;
+use allocation_counter::measure;
 use futures_util::FutureExt;
-use std::alloc::System;
 use std::convert::Infallible;
 use std::task::Poll;
-
-#[global_allocator]
-static ALLOCATED: Cap<System> = Cap::new(System, usize::MAX);
 
 #[test]
 fn c15_nothing_is_left_on_the_token() {
     let (stepped, token) = (Stepped::new(1), CancelToken::new());
-    let mut early = 0;
-    for number in 0..20_000 {
-        if number == 100 {
-            early = ALLOCATED.allocated();
-        }
+    let nursery = |number| {
         let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()).token(&token));
         let n = opened.n.clone();
         opened.n.spawn(async move {
@@ -33,22 +25,21 @@ fn c15_nothing_is_left_on_the_token() {
         }
         drop(opened);
         stepped.run_until_stalled();
-    }
-    let grown = ALLOCATED.allocated().saturating_sub(early);
+    };
+    (0..100).for_each(nursery);
+    let grown = measure(|| (0..20_000).for_each(nursery)).bytes_current;
     assert!(grown < 1024, "grown by {grown} bytes");
     // Nor of the tasks of a nursery that is still there.
     let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()).token(&token));
-    for number in 0..20_000 {
-        if number == 100 {
-            early = ALLOCATED.allocated();
-        }
+    let task = |_| {
         opened.n.spawn(async {
             drop(cancel_token());
             Ok(())
         });
         stepped.run_until_stalled();
-    }
-    let grown = ALLOCATED.allocated().saturating_sub(early);
+    };
+    (0..100).for_each(task);
+    let grown = measure(|| (0..20_000).for_each(task)).bytes_current;
     assert!(grown < 1024, "grown by {grown} bytes");
     assert!(opened.finish().is_ready());
     assert!(token.cancel());

@@ -3,15 +3,11 @@
 
 use allhome::{cancel_token, cancelled, move_on_after, nursery, nursery_on};
 use allhome_runs::{Clock, Stepped, Wakes, poll_once};
-use cap::Cap;
+use allocation_counter::measure;
 use futures_util::FutureExt;
-use std::alloc::System;
 use std::convert::Infallible;
 use std::future::pending;
 use std::time::Duration;
-
-#[global_allocator]
-static ALLOCATED: Cap<System> = Cap::new(System, usize::MAX);
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -19,11 +15,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn o10_a_nursery_that_has_ended_is_freed() {
     let (stepped, clock, wakes) = (Stepped::new(1), Clock::new(), Wakes::new());
     let runtime = clock.runtime(&stepped);
-    let mut early = 0;
-    for number in 0..20_000 {
-        if number == 100 {
-            early = ALLOCATED.allocated();
-        }
+    let round = |number| {
         let outer = nursery_on::<Infallible>(&runtime).deadline(9 * SECOND).grace(SECOND);
         let run = outer.run(async move |n| {
             n.defer(SECOND, async { Ok::<(), Infallible>(()) }).unwrap();
@@ -54,7 +46,8 @@ fn o10_a_nursery_that_has_ended_is_freed() {
         drop(run);
         stepped.run_until_stalled();
         assert_eq!(clock.sleeps(), 0);
-    }
-    let grown = ALLOCATED.allocated().saturating_sub(early);
+    };
+    (0..100).for_each(round);
+    let grown = measure(|| (0..20_000).for_each(round)).bytes_current;
     assert!(grown < 1024, "grown by {grown} bytes");
 }

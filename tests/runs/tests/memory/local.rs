@@ -1,34 +1,30 @@
-//! Clause Z08, in a process of its own: it counts what the whole process allocates.
+//! What a local executor allocates for a task: its future.
 
 use allhome::{LocalExecutor, yield_now};
 use allhome_conformance::Counts;
-use cap::Cap;
-use std::alloc::System;
-
-#[global_allocator]
-static HEAP: Cap<System> = Cap::new(System, usize::MAX);
+use allocation_counter::measure;
 
 const TASKS: usize = 500;
 
 /// Spawns tasks, and runs them to their end. Returns how many bytes they hold before that.
 fn round(executor: &LocalExecutor, counts: &Counts) -> usize {
-    let before = HEAP.allocated();
-    for _ in 0..TASKS {
-        let guard = counts.guard();
-        executor.spawn_future(async move {
-            for _ in 0..10 {
-                yield_now().await;
-            }
-            drop(guard);
-        });
-    }
-    let held = HEAP.allocated() - before;
+    let held = measure(|| {
+        for _ in 0..TASKS {
+            let guard = counts.guard();
+            executor.spawn_future(async move {
+                for _ in 0..10 {
+                    yield_now().await;
+                }
+                drop(guard);
+            });
+        }
+    });
     executor.run(async {
         while executor.tasks() > 0 {
             yield_now().await;
         }
     });
-    held
+    usize::try_from(held.bytes_current).expect("it holds its tasks")
 }
 
 #[test]
