@@ -49,13 +49,13 @@ use std::time::{Duration, Instant};
 /// ```
 #[track_caller]
 pub fn move_on_after<F: Future>(after: Duration, future: F) -> MoveOnAfter<F> {
-    MoveOnAfter { limited: Limited::new(Alarm::after(after), "", future) }
+    MoveOnAfter { head: Head::new(Alarm::after(after), ""), future: Some(future) }
 }
 
 /// As [`move_on_after`], with an instant of the runtime's timer.
 #[track_caller]
 pub fn move_on_at<F: Future>(at: Instant, future: F) -> MoveOnAfter<F> {
-    MoveOnAfter { limited: Limited::new(Alarm::at_instant(at), "", future) }
+    MoveOnAfter { head: Head::new(Alarm::at_instant(at), ""), future: Some(future) }
 }
 
 /// Makes a future that gives the other's value, or an [error](TimeoutError) that names the scope
@@ -89,13 +89,17 @@ pub fn move_on_at<F: Future>(at: Instant, future: F) -> MoveOnAfter<F> {
 /// ```
 #[track_caller]
 pub fn fail_after<F: Future>(name: &'static str, after: Duration, future: F) -> FailAfter<F> {
-    FailAfter { after: Some(after), limited: Limited::new(Alarm::after(after), name, future) }
+    FailAfter {
+        after: Some(after),
+        head: Head::new(Alarm::after(after), name),
+        future: Some(future),
+    }
 }
 
 /// As [`fail_after`], with an instant of the runtime's timer.
 #[track_caller]
 pub fn fail_at<F: Future>(name: &'static str, at: Instant, future: F) -> FailAfter<F> {
-    FailAfter { after: None, limited: Limited::new(Alarm::at_instant(at), name, future) }
+    FailAfter { after: None, head: Head::new(Alarm::at_instant(at), name), future: Some(future) }
 }
 
 /// Makes a future that ends `back` before the deadline that holds around it, so that this much is
@@ -131,52 +135,45 @@ pub fn fail_at<F: Future>(name: &'static str, at: Instant, future: F) -> FailAft
 /// ```
 #[track_caller]
 pub fn reserve<F: Future>(name: &'static str, back: Duration, future: F) -> FailAfter<F> {
-    FailAfter { after: None, limited: Limited::new(Alarm::before_deadline(back), name, future) }
-}
-
-pin_project! {
-    struct Limited<F> {
-        scope: Scope,
-        alarm: Alarm,
-        polled: bool,
-        name: &'static str,
-        place: &'static Location<'static>,
-        #[pin]
-        future: Option<F>,
-    }
-
-    impl<F> PinnedDrop for Limited<F> {
-        fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            cut::drop_inside(this.scope, this.future);
-        }
+    FailAfter {
+        after: None,
+        head: Head::new(Alarm::before_deadline(back), name),
+        future: Some(future),
     }
 }
 
-impl<F: Future> Limited<F> {
+/// A scope with a deadline, but for its future: that stands beside it, in the struct that the public
+/// function returns, since each frame that hands it on has a copy of it in a debug build (`big.rs`).
+struct Head {
+    scope: Scope,
+    alarm: Alarm,
+    polled: bool,
+    label: Label,
+}
+
+impl Head {
     #[track_caller]
-    fn new(alarm: Alarm, name: &'static str, future: F) -> Limited<F> {
-        let place = Location::caller();
-        let scope = Scope::with_deadline(Label { name, place }, alarm.back());
-        Limited { scope, alarm, polled: false, name, place, future: Some(future) }
+    fn new(alarm: Alarm, name: &'static str) -> Head {
+        let label = Label { name, place: Location::caller() };
+        Head { scope: Scope::with_deadline(label, alarm.back()), alarm, polled: false, label }
     }
 
-    /// Gives the value, or `None` when the time was over.
-    fn poll(
-        self: Pin<&mut Self>,
+    /// Polls its future. Gives the value, or `None` when the time was over.
+    fn poll<F: Future>(
+        &mut self,
+        future: Pin<&mut Option<F>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<F::Output>, Unsupported>> {
-        let this = self.project();
-        if !*this.polled {
-            *this.polled = true;
-            if let Err(missing) = this.alarm.check() {
-                cut::clear(this.future);
+        let Head { scope, alarm, polled, label } = self;
+        if !*polled {
+            *polled = true;
+            if let Err(missing) = alarm.check() {
+                cut::clear(future);
                 return Poll::Ready(Err(missing));
             }
         }
-        let (scope, alarm) = (&*this.scope, this.alarm);
-        let label = Label { name: this.name, place: this.place };
-        let polled = cut::poll(scope, this.future, cx, |cx| {
+        let scope = &*scope;
+        let polled = cut::poll(scope, future, cx, |cx| {
             if !scope.is_told() && (scope.is_cancelled() || is_over(scope, alarm, cx)) {
                 scope.cancel(|| label.reason(crate::ambient::task_id()));
             }
@@ -200,8 +197,16 @@ pin_project! {
     /// The future of [`move_on_after`].
     #[must_use = "it runs only when it is awaited"]
     pub struct MoveOnAfter<F> {
+        head: Head,
         #[pin]
-        limited: Limited<F>,
+        future: Option<F>,
+    }
+
+    impl<F> PinnedDrop for MoveOnAfter<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            cut::drop_inside(&this.head.scope, this.future);
+        }
     }
 }
 
@@ -209,7 +214,8 @@ impl<F: Future> Future for MoveOnAfter<F> {
     type Output = Result<Option<F::Output>, Unsupported>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().limited.poll(cx)
+        let this = self.project();
+        this.head.poll(this.future, cx)
     }
 }
 
@@ -218,8 +224,16 @@ pin_project! {
     #[must_use = "it runs only when it is awaited"]
     pub struct FailAfter<F> {
         after: Option<Duration>,
+        head: Head,
         #[pin]
-        limited: Limited<F>,
+        future: Option<F>,
+    }
+
+    impl<F> PinnedDrop for FailAfter<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            cut::drop_inside(&this.head.scope, this.future);
+        }
     }
 }
 
@@ -228,8 +242,8 @@ impl<F: Future> Future for FailAfter<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (after, name, place) = (*this.after, this.limited.name, this.limited.place);
-        this.limited.poll(cx).map(|result| match result {
+        let (after, Label { name, place }) = (*this.after, this.head.label);
+        this.head.poll(this.future, cx).map(|result| match result {
             Ok(Some(value)) => Ok(value),
             Ok(None) => Err(TimeoutError::Elapsed(Elapsed { name, after, place })),
             Err(missing) => Err(TimeoutError::Unsupported(missing)),
@@ -304,16 +318,15 @@ impl std::error::Error for TimeoutError {
 
 impl<F> fmt::Debug for MoveOnAfter<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MoveOnAfter").field("at", &self.limited.alarm.at()).finish_non_exhaustive()
+        f.debug_struct("MoveOnAfter").field("at", &self.head.alarm.at()).finish_non_exhaustive()
     }
 }
 
 impl<F> fmt::Debug for FailAfter<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let limited = &self.limited;
         f.debug_struct("FailAfter")
-            .field("name", &limited.name)
-            .field("at", &limited.alarm.at())
+            .field("name", &self.head.label.name)
+            .field("at", &self.head.alarm.at())
             .finish_non_exhaustive()
     }
 }

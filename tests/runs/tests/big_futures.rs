@@ -14,9 +14,6 @@ use std::thread;
 use std::time::Duration;
 
 const SIZE: usize = 400 << 10;
-/// Of a part of a task: a task that awaits such a future without a scope has it in its own frame three
-/// times.
-const PART: usize = 256 << 10;
 const STACK: usize = 2 << 20;
 const LONG: Duration = Duration::from_secs(3_600);
 
@@ -122,13 +119,13 @@ cases! {
     x18_body: fits(|| {
         block_on(nursery_on::<Infallible>(ThreadPool::global()).run(|_| big())).unwrap();
     });
-    x18_move_on_after: in_child!(move_on_after(LONG, keeps::<PART>()).await.unwrap());
-    x18_fail_after: in_child!(fail_after("big", LONG, keeps::<PART>()).await.unwrap().unwrap());
-    x18_shield: in_child!(shield(LONG, keeps::<PART>()).await.unwrap().unwrap());
-    x18_island: in_child!(island(keeps::<PART>()).await.unwrap().unwrap());
-    x18_scoped_value: in_child!(KEY.scope(1, keeps::<PART>()).await.unwrap());
-    x18_guard: in_child!(CancelToken::new().guard(keeps::<PART>()).await.unwrap().unwrap());
-    x18_until_cancelled: in_child!(keeps::<PART>().until_cancelled(&CancelToken::new()).await.unwrap().unwrap());
+    x18_move_on_after: in_child!(move_on_after(LONG, keeps::<SIZE>()).await.unwrap());
+    x18_fail_after: in_child!(fail_after("big", LONG, keeps::<SIZE>()).await.unwrap().unwrap());
+    x18_shield: in_child!(shield(LONG, keeps::<SIZE>()).await.unwrap().unwrap());
+    x18_island: in_child!(island(keeps::<SIZE>()).await.unwrap().unwrap());
+    x18_scoped_value: in_child!(KEY.scope(1, keeps::<SIZE>()).await.unwrap());
+    x18_guard: in_child!(CancelToken::new().guard(keeps::<SIZE>()).await.unwrap().unwrap());
+    x18_until_cancelled: in_child!(keeps::<SIZE>().until_cancelled(&CancelToken::new()).await.unwrap().unwrap());
     x18_block_on: fits(|| block_on(big()).unwrap());
     x18_local_run: fits(|| LocalExecutor::new().run(big()).unwrap());
     x18_local_spawn: fits(|| {
@@ -180,7 +177,7 @@ fn tokio_takes_the_part() {
         let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         tokio.block_on(async {
             let waits =
-                async { tokio::time::timeout(LONG, keeps::<PART>()).await.unwrap().unwrap() };
+                async { tokio::time::timeout(LONG, keeps::<SIZE>()).await.unwrap().unwrap() };
             tokio::spawn(waits).await.unwrap()
         });
     });
