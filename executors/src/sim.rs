@@ -165,7 +165,8 @@ impl Simulator {
     // ---- bounds
 
     /// Sets how many schedules an exploration runs at most. Without it: 1,000, exhaustively a
-    /// million.
+    /// million. An exhaustive exploration begins with the schedules of the fewest
+    /// [deviations](Simulator::deviations); one that it runs again on its way to others counts once.
     pub fn schedules(self, most: u64) -> Simulator {
         Simulator { most_schedules: most, ..self }
     }

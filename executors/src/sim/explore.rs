@@ -4,6 +4,12 @@
 //! on. It is bounded by how many decisions of a run may differ from the first option: C. Emmi,
 //! S. Qadeer, Z. Rakamarić, "Delay-Bounded Scheduling", POPL 2011, with a decision for a delay.
 //!
+//! Depth first alone varies the last decisions of a run first, and the first ones at the very end: a
+//! task that yields until others are done has the search try all ways to yield. So it begins with the
+//! schedules that differ in no decision, then in one, then in two, and then takes the rest: a bound
+//! that rises, as in M. Musuvathi, S. Qadeer, "Iterative Context Bounding", PLDI 2007. A schedule that
+//! a later round runs again on its way is counted once.
+//!
 //! A failing schedule is made shorter by taking away what it decided, first much at a time and then
 //! little, as long as what is left fails in the same way: A. Zeller, R. Hildebrandt, "Simplifying
 //! and Isolating Failure-Inducing Input", IEEE TSE 2002.
@@ -128,22 +134,32 @@ impl Simulator {
     }
 
     fn exhaust(&self, trial: Trial<'_>) -> Explored {
-        let mut path: Vec<Made> = Vec::new();
-        let mut cut = false;
-        for index in 0..self.most_schedules {
-            let chooser = Chooser::new(Strategy::Listed(listed(&path))).keeping(self.depth);
-            let mut simulation = Simulation::new(self, chooser, None);
-            if let Some(failure) = trial(&mut simulation) {
-                return self.found(index, failure, trial);
+        let mut schedules = 0;
+        for (least, most) in rounds(self.deviations) {
+            let (mut path, mut cut) = (Vec::new(), false);
+            loop {
+                if schedules == self.most_schedules {
+                    return Explored { schedules, complete: false, failure: None };
+                }
+                let is_new = deviations(&path) >= least;
+                let chooser = Chooser::new(Strategy::Listed(listed(&path))).keeping(self.depth);
+                let mut simulation = Simulation::new(self, chooser, None);
+                if let Some(failure) = trial(&mut simulation) {
+                    return self.found(schedules, failure, trial);
+                }
+                schedules += u64::from(is_new);
+                let (made, decisions) = simulation.chooser().made();
+                cut |= decisions > made.len() as u64;
+                path = made.to_vec();
+                if !next_path(&mut path, most, &mut cut) {
+                    break;
+                }
             }
-            let (made, decisions) = simulation.chooser().made();
-            cut |= decisions > made.len() as u64;
-            path = made.to_vec();
-            if !next_path(&mut path, self.deviations, &mut cut) {
-                return Explored { schedules: index + 1, complete: !cut, failure: None };
+            if !cut {
+                return Explored { schedules, complete: true, failure: None };
             }
         }
-        Explored { schedules: self.most_schedules, complete: false, failure: None }
+        Explored { schedules, complete: false, failure: None }
     }
 
     fn found(&self, at: u64, original: Failure, trial: Trial<'_>) -> Explored {
@@ -208,13 +224,25 @@ fn listed(path: &[Made]) -> Choices {
     choices
 }
 
+/// Returns the least and the most deviations of the schedules of each round, the most of all given.
+fn rounds(most: usize) -> impl Iterator<Item = (usize, usize)> {
+    [(0, 0), (1, 1), (2, 2), (3, usize::MAX)]
+        .into_iter()
+        .take_while(move |&(least, _)| least <= most)
+        .map(move |(least, bound)| (least, bound.min(most)))
+}
+
+fn deviations(path: &[Made]) -> usize {
+    path.iter().filter(|made| made.option > 0).count()
+}
+
 /// Goes on to the next path in the order of a depth-first search. Returns false after the last.
-fn next_path(path: &mut Vec<Made>, deviations: usize, cut: &mut bool) -> bool {
-    let mut used = path.iter().filter(|made| made.option > 0).count();
+fn next_path(path: &mut Vec<Made>, most: usize, cut: &mut bool) -> bool {
+    let mut used = deviations(path);
     while let Some(last) = path.last_mut() {
         let fresh = usize::from(last.option == 0);
         if last.option + 1 < last.options {
-            if used + fresh <= deviations {
+            if used + fresh <= most {
                 last.option += 1;
                 return true;
             }
@@ -245,6 +273,14 @@ mod tests {
     fn all_paths_are_taken_once() {
         assert_eq!(count(4, 3, usize::MAX), (81, false));
         assert_eq!(count(1, 1, 9), (1, false));
+    }
+
+    #[test]
+    fn rounds_rise_to_the_bound() {
+        let all = usize::MAX;
+        assert!(rounds(all).eq([(0, 0), (1, 1), (2, 2), (3, all)]));
+        assert!(rounds(7).eq([(0, 0), (1, 1), (2, 2), (3, 7)]));
+        assert!(rounds(1).eq([(0, 0), (1, 1)]));
     }
 
     #[test]

@@ -65,6 +65,24 @@ fn y04_exhaustive_takes_every_order_once() {
 }
 
 #[test]
+fn y04_few_deviations_come_first() {
+    // The root polls as long as it takes, so depth first alone comes to the first decision last.
+    let found = Bare::new().exhaustive().explore(async |sim: SimHandle| {
+        let log: Log<usize> = Log::default();
+        for number in 0..2 {
+            let log = log.clone();
+            sim.spawn_future(async move { log.lock().unwrap().push(number) });
+        }
+        while log.lock().unwrap().len() < 2 {
+            yield_now().await;
+        }
+        assert_eq!(taken(&log), [0, 1]);
+    });
+    assert!(found.schedules() < 10, "after {} schedules", found.schedules());
+    assert_eq!(found.failure().unwrap().choices().to_string(), "sim1/0=1");
+}
+
+#[test]
 fn y04_first_come_first_served_is_the_default() {
     let order = Bare::new().run(async |sim| writers(sim, 3, 2).await);
     assert_eq!(order.unwrap(), [0, 1, 2, 0, 1, 2]);
