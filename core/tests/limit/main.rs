@@ -3,7 +3,7 @@
 //! What the tests of others check, and where it is checked here. Go: `semaphore_test.go` of x/sync.
 //! tokio: `sync_semaphore.rs` and `sync_semaphore_owned.rs` (each name stands for its owned twin,
 //! which is s21 here), `semaphore_batch.rs` and `loom_semaphore_batch.rs`. Ours without a file are
-//! here; *loom* is `core/tests/loom/limit.rs`, *cancel* `tests/runs/tests/limit_cancel.rs`.
+//! here; *loom* is `core/tests/loom/limit.rs`, *cancel* `tests/runs/tests/limits/limit_cancel.rs`.
 //!
 //! | theirs | ours |
 //! |---|---|

@@ -1,8 +1,6 @@
 //! What the tests count and wait with. Nothing here sleeps on the way to success: the only
 //! timeout is the watchdog's.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
-
 use allhome_rt::Task;
 use parking_lot::{Condvar, Mutex};
 use std::future::Future;

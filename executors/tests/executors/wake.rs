@@ -1,7 +1,6 @@
 //! Wakes: rules 3 and clause 2 of `Spawn`.
 
-mod support;
-
+use crate::support::{Counts, OnDrop, Probe, eventually, parked, pump, watched};
 use allhome_executors::ThreadPool;
 use allhome_rt::{Spawn, Task};
 use parking_lot::Mutex;
@@ -10,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::task::{Poll, Waker};
 use std::thread;
-use support::{Counts, OnDrop, Probe, eventually, parked, pump, watched};
 
 fn pool(threads: usize) -> ThreadPool {
     ThreadPool::new(threads).unwrap()

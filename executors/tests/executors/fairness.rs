@@ -1,12 +1,12 @@
 //! Fairness and the use of all workers: rules 9.
 
-mod support;
-
+use crate::support::{
+    Counts, Gate, Probe, eventually, pump, ready, restless, watched, watched_rounds,
+};
 use allhome_executors::ThreadPool;
 use allhome_rt::{Spawn, Task};
 use std::sync::{Arc, Barrier};
 use std::task::Poll;
-use support::{Counts, Gate, Probe, eventually, pump, ready, restless, watched, watched_rounds};
 
 fn pool(threads: usize) -> ThreadPool {
     ThreadPool::new(threads).unwrap()

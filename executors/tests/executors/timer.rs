@@ -1,7 +1,6 @@
 //! The pool's timer: rules 6 and the clauses of `Timer`.
 
-mod support;
-
+use crate::support::{CountingWaker, Counts, Probe, eventually, pump, watched};
 use allhome_executors::{ThreadPool, block_on};
 use allhome_rt::{BoxSleep, Spawn, Task, Timer};
 use parking_lot::Mutex;
@@ -9,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{CountingWaker, Counts, Probe, eventually, pump, watched};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -1,7 +1,9 @@
 //! The end of a pool: rules 8.
 
-mod support;
-
+use crate::support::{
+    Counts, Gate, OnDrop, Probe, WATCHDOG, eventually, parked, pump, ready, restless, watched,
+    watched_rounds,
+};
 use allhome_executors::ThreadPool;
 use allhome_rt::{IntoRuntime, Spawn, SpawnBlocking, Task, Timer};
 use std::cell::Cell;
@@ -10,10 +12,6 @@ use std::sync::{Arc, mpsc};
 use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
-use support::{
-    Counts, Gate, OnDrop, Probe, WATCHDOG, eventually, parked, pump, ready, restless, watched,
-    watched_rounds,
-};
 
 fn pool(threads: usize) -> ThreadPool {
     ThreadPool::new(threads).unwrap()

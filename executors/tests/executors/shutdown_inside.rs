@@ -1,12 +1,10 @@
 //! The end of a pool that its own threads bring about: rule 8.8.
 
-mod support;
-
+use crate::support::{Counts, Gate, Probe, WATCHDOG, eventually, parked, watched};
 use allhome_executors::ThreadPool;
 use allhome_rt::{Spawn, SpawnBlocking, Task};
 use std::sync::{Arc, mpsc};
 use std::task::Poll;
-use support::{Counts, Gate, Probe, WATCHDOG, eventually, parked, watched};
 
 fn pool(threads: usize) -> ThreadPool {
     ThreadPool::new(threads).unwrap()

@@ -1,7 +1,6 @@
 //! Making a pool, spawns, polls and panics: rules 1, 2 and 5 and the clauses of `Spawn`.
 
-mod support;
-
+use crate::support::{Counts, OnDrop, Probe, WATCHDOG, eventually, parked, pump, ready, watched};
 use allhome_executors::ThreadPool;
 use allhome_rt::{IntoRuntime, Spawn, SpawnBlocking, Task};
 use std::cell::Cell;
@@ -11,7 +10,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::task::{Poll, Waker};
 use std::thread;
-use support::{Counts, OnDrop, Probe, WATCHDOG, eventually, parked, pump, ready, watched};
 
 fn pool(threads: usize) -> ThreadPool {
     ThreadPool::new(threads).unwrap()

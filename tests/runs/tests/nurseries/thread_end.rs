@@ -143,12 +143,12 @@ async fn body(n: Nursery<Infallible>) -> Result<(), Infallible> {
     n.defer(Duration::from_secs(9), async { Ok(()) }).unwrap();
     let two = n.fork(async { Ok(twice(1).await) });
     assert_eq!(two.join().await.unwrap(), 2);
-    n.spawn(async {
+    let sleeps = n.fork(async {
         sleep(MOMENT).await.unwrap();
         Ok(())
     });
     let slot = n.reserve().await.unwrap();
-    slot.named("in a slot").spawn(async { Ok(()) });
+    slot.named("in a slot").fork(async { Ok(()) }).join().await.unwrap();
     let work = n.blocking(|cx| Ok(cx.block_on(twice(2)).unwrap())).unwrap();
     assert_eq!(work.join().await.unwrap(), 4);
     sleep(MOMENT).await.unwrap();
@@ -158,6 +158,7 @@ async fn body(n: Nursery<Infallible>) -> Result<(), Infallible> {
     let inner = nursery::<Infallible>()
         .run(async |n| Ok(n.fork(NUMBER.scope(7, seven())).join().await.unwrap()));
     assert_eq!(inner.await.unwrap(), 7);
+    sleeps.join().await.unwrap();
     n.spawn(pending());
     assert!(n.tree().to_string().contains("last"));
     n.token().on_cancel(|_| {}).keep();

@@ -1,7 +1,6 @@
 //! The pool's blocking threads: rules 7 and the clauses of `SpawnBlocking`.
 
-mod support;
-
+use crate::support::{Gate, OnDrop, WATCHDOG, eventually, pump, watched};
 use allhome_executors::ThreadPool;
 use allhome_rt::SpawnBlocking;
 use std::cell::RefCell;
@@ -10,7 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::Duration;
-use support::{Gate, OnDrop, WATCHDOG, eventually, pump, watched};
 
 fn limited(limit: usize) -> ThreadPool {
     ThreadPool::builder().threads(1).blocking_limit(limit).build().unwrap()

@@ -1,7 +1,6 @@
 //! `block_on`: rules 11.
 
-mod support;
-
+use crate::support::{OnDrop, WATCHDOG, watched};
 use allhome_executors::{ThreadPool, block_on};
 use allhome_rt::{Spawn, SpawnBlocking, Task};
 use std::cell::Cell;
@@ -13,7 +12,6 @@ use std::sync::{Arc, mpsc};
 use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
-use support::{OnDrop, WATCHDOG, watched};
 
 /// A future that is pending once and hands its waker to `then`.
 async fn once(then: impl FnOnce(Waker)) {

@@ -187,7 +187,7 @@ fn y08_environment_replays() {
     }
     let run = |schedule: Option<&str>| {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "y08_environment_replays", "--nocapture"]).env(WHO, "1");
+        command.args(["--exact", "bugs::y08_environment_replays", "--nocapture"]).env(WHO, "1");
         if let Some(schedule) = schedule {
             command.env("ALLHOME_REPLAY", schedule);
         }

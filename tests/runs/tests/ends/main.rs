@@ -1,0 +1,7 @@
+//! How a nursery ends: finalizers, grace, shutdown, and tasks that do not let it.
+
+mod finale;
+mod grace;
+mod overdue;
+mod shutdown;
+mod stuck;
