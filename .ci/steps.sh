@@ -115,10 +115,6 @@ loom() {
         cargo test -p allhome --release --test loom
 }
 
-# Lines of code suffice for a backtrace. The rest of the debug information, of each of the tests'
-# programs, once filled the disk.
-lines_only="CARGO_PROFILE_DEV_DEBUG=line-tables-only"
-
 # Tests a target triple ($0) and packages; builds treehash first, which its own tests run.
 # shellcheck disable=SC2016
 with_example='cargo build -p allhome-examples --examples --target "$0" &&
@@ -128,7 +124,7 @@ with_example='cargo build -p allhome-examples --examples --target "$0" &&
 # the exit code only. RUSTC_BOOTSTRAP lets the stable compiler take -Z.
 address_sanitizer() {
     step "address and leak sanitizer" \
-        env RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR="$target/asan" "$lines_only" \
+        env RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR="$target/asan" \
         LSAN_OPTIONS="suppressions=$PWD/.ci/leaks:print_suppressions=0" \
         bash -c "$with_example" "$native" "$@"
 }
@@ -149,7 +145,7 @@ thread_sanitizer() {
     step "thread sanitizer: $title" \
         env RUSTC_BOOTSTRAP=1 RUSTFLAGS="$instrumented $(<"$shim/flags")" CARGO_TARGET_DIR="$target/tsan" \
         TSAN_OPTIONS="suppressions=$PWD/.ci/tsan/tsan.supp history_size=7" RUST_TEST_NOCAPTURE=1 \
-        CARGO_BUILD_TARGET="$native" "$lines_only" "$@"
+        CARGO_BUILD_TARGET="$native" "$@"
 }
 
 # delays SEEDS PACKAGES...: all tests with a few places of the code slow, other ones for each seed.
@@ -163,7 +159,7 @@ delays() {
         cc -O2 -Wall -Wextra -fPIC -fno-builtin -c -o "$runtime" .ci/delays/runtime.c
     for seed in $seeds; do
         step "delays, seed $seed" \
-            env DELAY_SEED="$seed" RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$target/delays" "$lines_only" \
+            env DELAY_SEED="$seed" RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$target/delays" \
             RUSTFLAGS="$instrumented -Zexternal-clangrt -Clink-arg=$runtime" \
             bash -c "$with_example" "$native" "$@"
     done
