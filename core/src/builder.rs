@@ -1,4 +1,4 @@
-//! Opening a nursery: what it is made of, and its policies.
+//! Opening a nursery: its settings and its policies.
 
 mod limits;
 
@@ -22,32 +22,33 @@ pub enum Policy {
     /// context; Trio's nursery; Kotlin's `coroutineScope`.)
     #[default]
     FailFast,
-    /// Nobody is cancelled, also if the body fails; all failures are reported at the end. (Go's
-    /// `WaitGroup`.) A body that gives up calls [`cancel`](crate::Nursery::cancel) itself.
+    /// A failure cancels nothing, even if it is the body's. All failures are reported at the end.
+    /// (Go's `WaitGroup`.) A body that gives up calls [`cancel`](crate::Nursery::cancel) itself.
     WaitAll,
-    /// Nobody is cancelled because a child fails, and the failure of a child that has a
-    /// [`Child`](crate::Child) is its joiner's alone; a failure that nobody looks at is reported at
-    /// the end. The body's own failure cancels all. (Kotlin's `supervisorScope`.)
+    /// The failure of a child cancels nothing. If the child has a [`Child`](crate::Child), its
+    /// failure goes to the joiner alone; a failure that is never joined is reported at the end. The
+    /// failure of the body cancels all children. (Kotlin's `supervisorScope`.)
     Isolate,
 }
 
-/// What happens to a panic of a child or of the body, beyond being a failure.
+/// What happens to a panic of a child or of the body, besides being a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum PanicPolicy {
-    /// When all children are home, the first panic goes on in the task that awaits the nursery.
+    /// When all children have ended, the first panic is resumed in the task that awaits the
+    /// nursery.
     #[default]
     Resume,
-    /// It is reported in the [`GroupError`](crate::GroupError), like an error.
+    /// The panic is reported in the [`GroupError`](crate::GroupError), like an error.
     Report,
-    /// The process is aborted at once, after the `on_panic` hook.
+    /// The process is aborted at once, after the `on_panic` hook was called.
     Abort,
 }
 
-/// Opens a nursery on a runtime. The nursery's error type stands in the turbofish.
+/// Opens a nursery on a runtime.
 ///
-/// This is how the first nursery of a program is opened; inside it, [`nursery`] takes the runtime
-/// over.
+/// `E` is the error type of the nursery's children. This is how the first nursery of a program is
+/// opened; inside it, [`nursery`] uses the same runtime.
 ///
 /// # Examples
 ///
@@ -55,24 +56,27 @@ pub enum PanicPolicy {
 /// # #[cfg(feature = "executors")] {
 /// use allhome::{ThreadPool, block_on, nursery_on};
 ///
-/// let sum = block_on(nursery_on::<std::io::Error>(ThreadPool::global()).run(async |n| {
+/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+///
+/// let sum = block_on(nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
 ///     let a = n.fork(async { Ok(1) });
 ///     let b = n.fork(async { Ok(2) });
-///     Ok(a.join().await.unwrap() + b.join().await.unwrap())
+///     Ok(a.join().await? + b.join().await?)
 /// }));
-/// assert_eq!(sum.unwrap(), 3);
+/// assert_eq!(sum?, 3);
 /// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[track_caller]
 pub fn nursery_on<E>(runtime: impl IntoRuntime) -> Builder<E> {
     Builder::new(Some(runtime.into_runtime()))
 }
 
-/// Opens a nursery on the runtime of the nursery that the caller's task belongs to.
+/// Opens a nursery on the runtime of the nursery around the caller.
 ///
 /// # Errors
 ///
-/// Outside of any nursery no runtime is known: then awaiting it gives a
+/// Outside a nursery no runtime is known: [`run`](Builder::run) returns a
 /// [`GroupError`](crate::GroupError) whose cause is [`Cause::NoRuntime`](crate::Cause::NoRuntime),
 /// and the body is not called.
 ///
@@ -91,8 +95,9 @@ pub fn nursery<E>() -> Builder<E> {
     Builder::new(None)
 }
 
-/// A nursery to be opened: made by [`nursery_on`] and [`nursery`], opened by [`run`](Builder::run).
-#[must_use = "nothing is opened until `run` is called and awaited"]
+/// The settings of a nursery: created by [`nursery_on`] or [`nursery`], and opened by
+/// [`run`](Builder::run).
+#[must_use = "no nursery is opened until `run` is called and awaited"]
 pub struct Builder<E> {
     pub(crate) config: Config,
     pub(crate) runtime: Option<Result<Runtime, NoRuntime>>,
@@ -120,26 +125,28 @@ impl<E> Builder<E> {
         Builder { config, runtime, error: PhantomData }
     }
 
-    /// Names the nursery, for errors and dumps.
+    /// Sets the nursery's name, which errors and dumps show.
     pub fn name(mut self, name: impl Into<String>) -> Builder<E> {
         self.config.name = Some(name.into().into_boxed_str());
         self
     }
 
-    /// Says what the failure of one child means for the others. Default: [`Policy::FailFast`].
+    /// Sets what the failure of one child means for the others. Default: [`Policy::FailFast`].
     pub fn policy(mut self, policy: Policy) -> Builder<E> {
         self.config.policy = policy;
         self
     }
 
-    /// Says what happens to panics. Default: [`PanicPolicy::Resume`].
+    /// Sets what happens to panics. Default: [`PanicPolicy::Resume`].
     pub fn panics(mut self, panics: PanicPolicy) -> Builder<E> {
         self.config.panics = panics;
         self
     }
 
-    /// Sets a hook that is called at the moment of a panic of a child or of the body, on the thread
-    /// that it happened on, before anything else follows from it. A panic of the hook is dropped.
+    /// Sets a hook for panics of a child or of the body.
+    ///
+    /// The hook is called on the thread that panicked, before anything else follows from the panic.
+    /// A panic of the hook itself is dropped.
     ///
     /// # Examples
     ///
@@ -169,38 +176,60 @@ impl<E> Builder<E> {
         self
     }
 
-    /// Says how many failures the error keeps; what comes after is counted. At least 1, which is
-    /// also what 0 means. Default: 64.
+    /// Sets how many failures the error keeps; failures beyond that number are only counted. The
+    /// least is 1, which is also what 0 means. Default: 64.
     pub fn keep_failures(mut self, count: usize) -> Builder<E> {
         self.config.keep = count;
         self
     }
 
-    /// Opens the nursery, runs the body in it, and waits until every child is home.
+    /// Opens the nursery, runs the body in it, and waits until every child has ended.
     ///
-    /// The body gets a handle by value, which can be cloned and moved into children. It runs in the
-    /// caller's own task, so it may borrow from the caller; children may not, because they run in
-    /// tasks of the runtime. The nursery is opened at the future's first poll.
-    ///
-    /// The result is ready only when every child future has been dropped and its destructors have
+    /// When the result is ready, every child's future has been dropped and its destructors have
     /// finished: nothing of the nursery is left.
+    ///
+    /// The body gets a [handle](Nursery) by value, which can be cloned and moved into children. The
+    /// body runs in the caller's own task, so it may borrow from the caller. Children may not,
+    /// because they run in tasks of the runtime. The nursery is opened when the future is polled
+    /// for the first time.
     ///
     /// # Errors
     ///
-    /// A [`GroupError`](crate::GroupError) if the body or a child failed, if the body was cut off
-    /// by a cancel, or if there is no runtime to open the nursery on.
+    /// Returns a [`GroupError`](crate::GroupError) if the body or a child failed, if a cancel ended
+    /// the body before it returned, or if there is no runtime to open the nursery on.
     ///
     /// # Panics
     ///
-    /// Goes on with the first panic of a child or of the body, after the join, unless
-    /// [`panics`](Builder::panics) says otherwise.
+    /// Resumes the first panic of a child or of the body, after all children have ended, unless
+    /// [`panics`](Builder::panics) was set to something else.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future half-way (a timeout, a `select!`) cancels all children with the reason
-    /// [`ScopeDropped`](crate::ReasonKind::ScopeDropped) and destroys at once those that are not
-    /// being polled at that moment. The others end with that poll; until then they belong to the
-    /// nearest nursery around, which cannot end before they do.
+    /// Dropping the future early (a timeout, a `select!`) cancels all children with the reason
+    /// [`ScopeDropped`](crate::ReasonKind::ScopeDropped). Children that are not being polled at
+    /// that moment are dropped immediately. The others are dropped when their poll returns; until
+    /// then they belong to the nearest nursery around, which cannot end before they do.
+    ///
+    /// # Examples
+    ///
+    /// The first child that fails cancels the others, and its error comes out:
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ThreadPool, block_on, nursery_on};
+    ///
+    /// let run = nursery_on::<std::num::ParseIntError>(ThreadPool::global()).run(async |n| {
+    ///     for text in ["1", "2", "three"] {
+    ///         n.named(text).spawn(async move { text.parse::<u32>().map(drop) });
+    ///     }
+    ///     n.spawn(std::future::pending());
+    ///     Ok(())
+    /// });
+    /// let error = block_on(run).expect_err("`three` is not a number");
+    /// assert_eq!(error.first().name(), Some("three"));
+    /// assert_eq!(error.cancelled(), 1);
+    /// # }
+    /// ```
     pub fn run<R, F, Fut>(self, body: F) -> Run<E, R, F, Fut>
     where
         F: FnOnce(Nursery<E>) -> Fut,

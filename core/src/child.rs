@@ -15,7 +15,8 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// What became of a [`spawn`](crate::Nursery::spawn). It may be ignored.
+/// What [`spawn`](crate::Nursery::spawn) returns: whether the child was admitted. It may be
+/// ignored.
 #[derive(Debug, Clone)]
 pub struct Spawned {
     result: Result<TaskId, Reason>,
@@ -26,26 +27,27 @@ impl Spawned {
         Spawned { result }
     }
 
-    /// Tells whether the child was admitted.
+    /// Returns `true` if the child was admitted.
     pub fn is_admitted(&self) -> bool {
         self.result.is_ok()
     }
 
-    /// Returns the child's id, if it was admitted.
+    /// Returns the child's id, or `None` if the child was refused.
     pub fn id(&self) -> Option<TaskId> {
         self.result.as_ref().ok().copied()
     }
 
-    /// Returns why the child was refused: its future was dropped unpolled.
+    /// Returns why the child was refused, or `None` if it was admitted. The future of a refused
+    /// child was dropped unpolled.
     pub fn refused(&self) -> Option<&Reason> {
         self.result.as_ref().err()
     }
 
-    /// Returns the id, or the reason, for `?`.
+    /// Converts into a `Result`, for `?`.
     ///
     /// # Errors
     ///
-    /// The reason for which the child was refused.
+    /// Returns the [`Reason`] for which the child was refused.
     pub fn into_result(self) -> Result<TaskId, Reason> {
         self.result
     }
@@ -55,28 +57,34 @@ impl Spawned {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TaskState {
-    /// It waits for its first poll.
+    /// It is waiting for its first poll.
     Queued,
-    /// It is being polled, or destroyed.
+    /// It is being polled or dropped.
     Running,
-    /// It waits to be woken.
+    /// It is waiting to be woken.
     Waiting,
-    /// It has ended: nothing is left of it but, perhaps, its outcome.
+    /// It has ended. Nothing is left of it but, perhaps, its outcome.
     Ended,
 }
 
-/// The handle of a child that was forked: joins it, cancels it.
+/// Joins or cancels one child: the handle that [`fork`](crate::Nursery::fork) returns.
 ///
-/// A handle owns nothing but the child's value: dropping it neither kills the child nor detaches
-/// it. A value that is there when the handle is dropped is dropped with it. The handle may outlive
-/// the nursery, and be joined anywhere.
-#[must_use = "to spawn a child that nobody joins, use `spawn`"]
+/// A handle owns nothing but the child's value. Dropping it neither ends the child nor detaches it:
+/// the nursery still waits for the child. If the child has ended already, its value is dropped with
+/// the handle. A handle may outlive the nursery and may be joined anywhere.
+///
+/// # Compared with
+///
+/// tokio's `JoinHandle` detaches its task when it is dropped, and its error is a panic or an abort.
+/// Here the child's own error is one of the cases of a [`JoinError`], and the nursery reports it as
+/// well.
+#[must_use = "to spawn a child that is never joined, use `spawn`"]
 pub struct Child<T, E: Send + Sync + 'static> {
     inner: Inner<T, E>,
 }
 
 enum Inner<T, E> {
-    /// `waits`: the record has the waker of a join that was polled.
+    /// `waits`: the record holds the waker of a join that was polled.
     Admitted {
         group: Weak<Group>,
         handle: Handle<T, E>,
@@ -104,7 +112,7 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
         Child { inner: Inner::Refused(reason) }
     }
 
-    /// Returns the child's id; none if it was refused.
+    /// Returns the child's id, or `None` if the child was refused or its outcome was taken.
     pub fn id(&self) -> Option<TaskId> {
         match &self.inner {
             Inner::Admitted { id, .. } => Some(*id),
@@ -112,7 +120,7 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
         }
     }
 
-    /// Returns the child's name.
+    /// Returns the child's name, if it has one and its outcome was not taken.
     pub fn name(&self) -> Option<&str> {
         match &self.inner {
             Inner::Admitted { handle, .. } => handle.header().name(),
@@ -120,7 +128,7 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
         }
     }
 
-    /// Returns where the child was spawned; none if it was refused.
+    /// Returns where the child was spawned, or `None` if it was refused or its outcome was taken.
     pub fn place(&self) -> Option<&'static Location<'static>> {
         match &self.inner {
             Inner::Admitted { handle, .. } => Some(handle.header().place()),
@@ -128,7 +136,7 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
         }
     }
 
-    /// Returns what the child is doing right now.
+    /// Returns what the child is doing right now. The answer may be old as soon as it is returned.
     pub fn state(&self) -> TaskState {
         match &self.inner {
             Inner::Admitted { group, handle, .. } => {
@@ -138,7 +146,7 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
         }
     }
 
-    /// Tells whether the child has ended, so that joining it will not wait.
+    /// Returns `true` if the child has ended: joining it does not wait then.
     pub fn is_ended(&self) -> bool {
         match &self.inner {
             Inner::Admitted { handle, .. } => handle.header().state().is_done(),
@@ -146,16 +154,20 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
         }
     }
 
-    /// Cancels the child, and the nurseries that it has open: it is polled once more with the
-    /// cancel visible, and dropped where it waits if it has not come to its end then.
+    /// Cancels the child and every nursery that it has open.
     ///
-    /// Returns false if it had ended. That a child is cancelled is no failure of its nursery.
+    /// The child is polled once more with the cancel visible. If it is still waiting after that
+    /// poll, it is dropped where it waits. A cancelled child is not a failure of its nursery.
+    ///
+    /// Returns `false` if the child had ended already. [`abort`](Child::abort) drops a waiting
+    /// child without that last poll.
     #[track_caller]
     pub fn cancel(&self) -> bool {
         self.cancel_with(Reason::new(String::new()))
     }
 
-    /// As [`cancel`](Child::cancel), with a reason. The first reason stays.
+    /// Like [`cancel`](Child::cancel), with a reason. If the child was cancelled before, its first
+    /// reason stays.
     pub fn cancel_with(&self, reason: Reason) -> bool {
         match &self.inner {
             Inner::Admitted { group, handle, .. } => group.cancel_child(handle, &reason),
@@ -163,10 +175,12 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
         }
     }
 
-    /// Destroys the child where it waits, and everything in the nurseries that it has open; if it
-    /// is being polled, as soon as that poll is over. On return a child that was waiting is gone.
+    /// Drops the child where it waits, and everything in the nurseries that it has open.
     ///
-    /// Returns false if it had ended.
+    /// A child that is being polled is dropped as soon as that poll returns. When `abort` returns,
+    /// a child that was waiting is gone.
+    ///
+    /// Returns `false` if the child had ended already.
     #[track_caller]
     pub fn abort(&self) -> bool {
         let reason = Reason::of(ReasonKind::Aborted, String::new(), None, Location::caller());
@@ -176,37 +190,89 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
         }
     }
 
-    /// Waits until the child has ended, and gives its value.
+    /// Waits until the child has ended, and returns its value.
+    ///
+    /// When the future is ready, the child's own future has been dropped and its destructors have
+    /// finished.
     ///
     /// # Errors
     ///
-    /// A [`JoinError`] if it gave none: it failed, panicked, was cancelled, refused or lost.
+    /// Returns a [`JoinError`] if the child has no value: it failed, panicked, was cancelled, was
+    /// refused, or was lost. The nursery reports a failure of the child as well, unless its policy
+    /// is [`Isolate`](crate::Policy::Isolate).
+    ///
+    /// # Panics
+    ///
+    /// Never panics because the child did: the panic is in the [`JoinError`]. The nursery resumes
+    /// it when all children have ended, unless [`panics`](crate::Builder::panics) says otherwise.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future drops the handle: the child goes on, and its value is lost. To wait in
-    /// a `select!` loop use [`join_mut`](Child::join_mut).
+    /// Dropping the future drops the handle: the child goes on, and its value is lost. To wait in a
+    /// `select!` loop, use [`join_mut`](Child::join_mut).
+    ///
+    /// # Examples
+    ///
+    /// A join error is an error like any other, so `?` works:
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ThreadPool, block_on, nursery_on};
+    ///
+    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    ///
+    /// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
+    ///     let length = n.fork(async { Ok("home".len()) });
+    ///     let number = n.fork(async { Ok("7".parse::<usize>()?) });
+    ///     Ok(length.join().await? * number.join().await?)
+    /// });
+    /// assert_eq!(block_on(run)?, 28);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// What went wrong is found with the methods of [`JoinError`]:
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ReasonKind, ThreadPool, block_on, nursery_on};
+    /// use std::convert::Infallible;
+    ///
+    /// let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+    ///     let child = n.fork(std::future::pending::<Result<(), _>>());
+    ///     child.cancel();
+    ///     let error = child.join().await.expect_err("it never returns a value");
+    ///     Ok(error.reason().map(|reason| reason.kind()))
+    /// });
+    /// assert_eq!(block_on(run)?, Some(ReasonKind::Requested));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join(self) -> Join<T, E> {
         Join { child: self }
     }
 
-    /// As [`join`](Child::join), and the handle stays: for `select!` loops.
+    /// Like [`join`](Child::join), but keeps the handle: for `select!` loops.
     ///
-    /// Once the outcome was taken, every further join gives an error for which
-    /// [`is_taken`](JoinError::is_taken) is true.
+    /// # Errors
+    ///
+    /// As [`join`](Child::join). Once the outcome was taken, every further join returns an error
+    /// for which [`is_taken`](JoinError::is_taken) is true.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost when the future is dropped before it is ready.
+    /// Nothing is lost when the future is dropped before it is ready: a later join returns the
+    /// outcome.
     pub fn join_mut(&mut self) -> JoinMut<'_, T, E> {
         JoinMut { child: self }
     }
 
-    /// Gives the child's value if it has ended.
+    /// Returns the child's value if the child has ended, and `None` if it has not. It does not
+    /// wait.
     ///
     /// # Errors
     ///
-    /// As [`join`](Child::join).
+    /// As [`join_mut`](Child::join_mut).
     pub fn try_join(&mut self) -> Option<Result<T, JoinError<E>>> {
         let outcome = match &mut self.inner {
             Inner::Taken => return Some(Err(JoinError::taken())),
@@ -230,14 +296,14 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
                     drop(old);
                     return Poll::Pending;
                 }
-                // It ended between the look and the lock.
+                // The child ended after the first look and before the lock was taken.
                 Err(waker) => drop(waker),
             }
         }
         Poll::Ready(self.try_join().unwrap_or_else(|| Err(JoinError::taken())))
     }
 
-    /// A join is given up: takes its waker back.
+    /// Gives up a join: takes its waker out of the record.
     fn stop_waiting(&mut self) {
         if let Inner::Admitted { group, handle, waits: waits @ true, .. } = &mut self.inner {
             *waits = false;
@@ -278,7 +344,7 @@ pub struct Join<T, E: Send + Sync + 'static> {
 }
 
 impl<T, E: Send + Sync + 'static> Join<T, E> {
-    /// Gives the handle back.
+    /// Returns the handle.
     pub fn into_child(mut self) -> Child<T, E> {
         self.child.stop_waiting();
         self.child

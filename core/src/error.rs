@@ -1,4 +1,4 @@
-//! The error of a nursery: who failed, and who was cut off because of it.
+//! The error of a nursery: which task failed, and how many were cancelled because of it.
 
 use crate::group::report::{Entry, Report, Who};
 use crate::group::{Config, Group};
@@ -12,14 +12,14 @@ use allhome_rt::NoRuntime;
 use std::fmt;
 use std::panic::Location;
 
-/// Why a nursery has no result. It is this type always, also when there is just one failure.
+/// Why a nursery has no result. The type is the same even when there is only one failure.
 ///
-/// It holds the failures in the order in which they happened, the first cause first; their number
-/// is [bounded](crate::Builder::keep_failures), and the rest is counted. Children that ended
-/// because of the nursery's own cancel are no failures, and are only counted.
+/// It holds the failures in the order in which they happened, the first cause first. Their number
+/// is [bounded](crate::Builder::keep_failures); failures beyond it are only counted. A child that
+/// ended because of the nursery's own cancel is not a failure, and is only counted.
 ///
-/// With `?` it goes into `anyhow::Error` and `Box<dyn Error>` if `E` is `Display`;
-/// [`into_error`](GroupError::into_error) gives the first error itself.
+/// With `?` it converts into `anyhow::Error` and `Box<dyn Error>` if `E` implements `Display` and
+/// `Debug`. [`into_error`](GroupError::into_error) returns the first error itself.
 ///
 /// # Examples
 ///
@@ -53,34 +53,34 @@ struct Inner<E> {
     place: &'static Location<'static>,
 }
 
-/// One failure of a nursery: what, and who.
+/// One failure of a nursery: what went wrong, and in which task.
 pub struct Failure<E> {
     cause: Cause<E>,
     who: Who,
 }
 
-/// What a [`Failure`] is.
+/// What went wrong in a [`Failure`].
 #[non_exhaustive]
 pub enum Cause<E> {
     /// A child or the body returned this error. A joiner may share it.
     Error(Arc<E>),
     /// A child or the body panicked.
     Panic(Panic),
-    /// The runtime threw a child away unasked: it was shut down, or is broken.
+    /// The runtime dropped the child before it ended: the runtime was shut down, or is broken.
     Lost,
-    /// The body was cut off by a cancel from outside.
+    /// A cancel from outside ended the body before it returned.
     Cancelled(Reason),
-    /// There is no runtime to open the nursery on.
+    /// There was no runtime to open the nursery on.
     NoRuntime(NoRuntime),
-    /// Blocking work that had not ended when the nursery's patience did: see
-    /// [`Builder::stuck_after`](crate::Builder::stuck_after).
+    /// The task was still blocking its thread when the time of
+    /// [`Builder::stuck_after`](crate::Builder::stuck_after) was over.
     Stuck,
     /// The runtime has not got what the nursery was to be opened with.
     Unsupported(Unsupported),
 }
 
 impl<E> GroupError<E> {
-    /// The nursery was not opened.
+    /// Creates the error of a nursery that was not opened.
     pub(crate) fn unopened(config: Config, cause: Cause<E>) -> GroupError<E> {
         let Config { name, place, .. } = config;
         let who = Who { task: None, name: name.clone(), place, finalizer: false };
@@ -89,7 +89,7 @@ impl<E> GroupError<E> {
         GroupError { inner: Box::new(inner) }
     }
 
-    /// Returns the first failure: the cause of the others, as far as one can know.
+    /// Returns the first failure: as far as can be known, the cause of the others.
     pub fn first(&self) -> &Failure<E> {
         &self.inner.failures[0]
     }
@@ -112,7 +112,7 @@ impl<E> GroupError<E> {
         })
     }
 
-    /// Returns how many failures came after the list was full.
+    /// Returns how many failures were left out because the list was full.
     pub fn more(&self) -> usize {
         self.inner.more
     }
@@ -122,19 +122,19 @@ impl<E> GroupError<E> {
         self.inner.cancelled
     }
 
-    /// Returns why the nursery was cancelled, if it was: because of the first failure, or from
+    /// Returns why the nursery was cancelled, if it was: because of its first failure, or from
     /// outside.
     pub fn reason(&self) -> Option<&Reason> {
         self.inner.reason.as_ref()
     }
 
-    /// Tells whether the nursery was cancelled because its own deadline, or one around it, has
-    /// passed.
+    /// Returns `true` if the nursery was cancelled because a deadline passed: its own, or one
+    /// around it.
     pub fn is_timeout(&self) -> bool {
         self.reason().is_some_and(|reason| reason.kind() == ReasonKind::Deadline)
     }
 
-    /// Returns the nursery's name.
+    /// Returns the nursery's name, if it has one.
     pub fn name(&self) -> Option<&str> {
         self.inner.name.as_deref()
     }
@@ -144,12 +144,12 @@ impl<E> GroupError<E> {
         self.inner.place
     }
 
-    /// Returns the first failure and lets the others go.
+    /// Returns the first failure and drops the others.
     pub fn into_first(mut self) -> Failure<E> {
         self.inner.failures.swap_remove(0)
     }
 
-    /// Returns the first failure's error, if it is one and no joiner shares it.
+    /// Returns the first failure's error, if it is an error and no joiner shares it.
     pub fn into_error(self) -> Option<E> {
         match self.into_first().cause {
             Cause::Error(error) => Arc::into_inner(error),
@@ -158,7 +158,7 @@ impl<E> GroupError<E> {
     }
 }
 
-/// Makes the error of a nursery that has closed without a result.
+/// Creates the error of a nursery that has closed without a result.
 pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) -> GroupError<E> {
     let mut failures: Vec<_> = report.entries.into_iter().map(typed).collect();
     let reason = group.locked(|registry| registry.reason.clone());
@@ -195,7 +195,7 @@ impl<E> Failure<E> {
         self.cause
     }
 
-    /// Returns the error, if the failure is one.
+    /// Returns the error, if the task failed with one.
     pub fn error(&self) -> Option<&E> {
         match &self.cause {
             Cause::Error(error) => Some(error),
@@ -203,17 +203,17 @@ impl<E> Failure<E> {
         }
     }
 
-    /// Returns the child that failed; none if it was the body.
+    /// Returns the id of the child that failed, or `None` if the body failed.
     pub fn task(&self) -> Option<TaskId> {
         self.who.task
     }
 
-    /// Returns the child's name; the nursery's if it was the body.
+    /// Returns the child's name, or the nursery's name if the body failed.
     pub fn name(&self) -> Option<&str> {
         self.who.name.as_deref()
     }
 
-    /// Returns where the child was spawned, or the nursery opened.
+    /// Returns where the child was spawned, or where the nursery was opened if the body failed.
     pub fn place(&self) -> &'static Location<'static> {
         self.who.place
     }
@@ -224,8 +224,8 @@ impl<E: fmt::Display> fmt::Display for Cause<E> {
         match self {
             Cause::Error(error) => write!(f, "failed: {error}"),
             Cause::Panic(panic) => write!(f, "{panic}"),
-            Cause::Lost => f.write_str("was lost: the runtime threw it away"),
-            Cause::Stuck => f.write_str("is stuck: it was cancelled, and still holds its thread"),
+            Cause::Lost => f.write_str("was lost: the runtime dropped it"),
+            Cause::Stuck => f.write_str("is stuck: it was cancelled, and still blocks its thread"),
             Cause::Cancelled(reason) => write!(f, "was cancelled: {reason}"),
             Cause::NoRuntime(error) => write!(f, "was not opened: {error}"),
             Cause::Unsupported(missing) => write!(f, "was not opened: {missing}"),

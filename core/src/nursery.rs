@@ -1,4 +1,4 @@
-//! The handle of a nursery: what its body and its children spawn with.
+//! The handle of a nursery, with which its body and its children spawn.
 
 mod admit;
 mod bounded;
@@ -24,20 +24,52 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-/// A nursery's handle: spawns children, cancels them, shows them.
+/// Spawns children, and cancels and shows them: the handle of a nursery.
 ///
-/// The body of [`Builder::run`](crate::Builder::run) gets one by value; clones may go wherever
-/// children are to be spawned from. A handle owns nothing: it neither keeps the nursery open nor
-/// its children alive, and dropping it does nothing.
+/// The body of [`Builder::run`](crate::Builder::run) gets one by value; clones may go to every
+/// place that spawns children. A handle owns nothing: it neither keeps the nursery open nor its
+/// children alive, and dropping it does nothing.
+///
+/// When `run` returns, every child has ended, its future has been dropped, and its destructors have
+/// finished. A child that fails cancels its siblings, unless the nursery has another
+/// [policy](crate::Policy).
 ///
 /// # Compared with
 ///
-/// - tokio's `JoinSet`: children may fail as a group, cannot outlive it, and hold no result that
-///   nobody asked for.
+/// - tokio's `JoinSet`: children cannot outlive the nursery, fail as a group, and leave no result
+///   behind that is never asked for.
 /// - tokio-util's `TaskTracker`: the same list of children, but owned: dropping the nursery's
 ///   future ends them.
-/// - Go's `errgroup`, Trio's nursery: this is the latter.
-/// - `join!`: use that for a fixed handful of futures that need not run in parallel.
+/// - Go's `errgroup`, Trio's nursery: this is Trio's.
+/// - `join!`: use it for a fixed handful of futures that need not run in parallel.
+///
+/// # Examples
+///
+/// Workers that share a total. When `run` has returned, all of them have ended:
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{ThreadPool, block_on, nursery_on};
+/// use std::convert::Infallible;
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+///
+/// let total = Arc::new(AtomicUsize::new(0));
+/// let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+///     for page in ["one", "three", "seven"] {
+///         let total = total.clone();
+///         n.spawn(async move {
+///             total.fetch_add(page.len(), Ordering::Relaxed);
+///             Ok(())
+///         });
+///     }
+///     Ok(())
+/// });
+/// block_on(run)?;
+/// assert_eq!(total.load(Ordering::Relaxed), 13);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Nursery<E> {
     pub(crate) group: Strong<Group>,
     error: Invariant<E>,
@@ -53,7 +85,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         self.group.id
     }
 
-    /// Returns the nursery's name.
+    /// Returns the nursery's name, if it has one.
     pub fn name(&self) -> Option<&str> {
         self.group.config.name.as_deref()
     }
@@ -63,27 +95,27 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         &self.group.owned().runtime
     }
 
-    /// Returns how many children are not home yet.
+    /// Returns how many children have not ended yet.
     pub fn len(&self) -> usize {
         self.group.locked(|registry| registry.count())
     }
 
-    /// Tells whether every child is home.
+    /// Returns `true` if every child has ended.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns how far the nursery is on its way out.
+    /// Returns the nursery's level: how far it is on its way to its end.
     pub fn level(&self) -> Level {
         self.group.risen()
     }
 
-    /// Tells whether the nursery was cancelled or aborted. One atomic load.
+    /// Returns `true` if the nursery was cancelled or aborted. One atomic load.
     pub fn is_cancelled(&self) -> bool {
         self.level() >= Level::Cancelled
     }
 
-    /// Returns why the nursery was cancelled.
+    /// Returns why the nursery was cancelled, if it was.
     pub fn reason(&self) -> Option<Reason> {
         self.group.locked(|registry| self.group.risen_reason(registry))
     }
@@ -93,25 +125,27 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         Tree::of(&self.group.downgrade())
     }
 
-    /// Returns the nursery's token: it is cancelled with the nursery, and cancelling it cancels the
-    /// nursery.
+    /// Returns the nursery's token. The token is cancelled with the nursery, and cancelling the
+    /// token cancels the nursery.
     ///
-    /// It is made when it is asked for; a nursery that nobody asks costs none.
+    /// The token is created by the first call; a nursery without one pays nothing for it.
     pub fn token(&self) -> CancelToken {
         self.group.token()
     }
 
-    /// Returns the deadline that holds for the nursery: its own, or an earlier one of what it is in.
+    /// Returns the deadline that holds for the nursery: its own, or an earlier one around it.
     pub fn deadline(&self) -> Option<Instant> {
         self.group.deadline()
     }
 
-    /// Moves the nursery's own deadline to another instant of the runtime's timer, earlier or later,
-    /// or takes it away. Returns false, and changes nothing, if the nursery is cancelled or closed.
+    /// Moves the nursery's own deadline to another instant of the runtime's timer, earlier or
+    /// later, or removes it.
+    ///
+    /// Returns `false`, and changes nothing, if the nursery is cancelled or closed.
     ///
     /// # Errors
     ///
-    /// The runtime has not got a timer.
+    /// Returns [`Unsupported`] if the runtime has no timer.
     ///
     /// # Examples
     ///
@@ -133,23 +167,24 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         self.group.move_deadline(at)
     }
 
-    /// Registers a finalizer: an async cleanup that is run when the body and all children are gone,
+    /// Registers a finalizer: an async cleanup that runs when the body and all children are gone,
     /// before [`run`](crate::Builder::run) is ready.
     ///
-    /// Finalizers are run one after the other, the last first, on every way out: also when the
-    /// nursery was cancelled or aborted, and also when its future was dropped, where the nursery
-    /// that it was opened in waits for them. The cancel does not show in them. One that is not done
-    /// within its `budget`, counted from its own start, is cut: it is polled once more with a cancel
-    /// visible, and then dropped. What goes wrong in them, an error, a panic, a cut, is a
+    /// Finalizers run one after the other, the last registered first, on every way out. They also
+    /// run when the nursery was cancelled or aborted, and when its future was dropped; in that case
+    /// the nursery around waits for them. The cancel does not show in them. A finalizer that is not
+    /// done within its `budget`, counted from its own start, is cut: it is polled once more with a
+    /// cancel visible, and then dropped. An error, a panic or a cut in a finalizer is a
     /// [failure](crate::Failure) of the nursery, beside the others.
     ///
-    /// A finalizer may register another. They have the runtime, the scoped values and the task
-    /// context of the nursery. If the runtime is shut down first they are lost, and reported so.
+    /// A finalizer may register another. Finalizers have the runtime, the scoped values and the
+    /// task context of the nursery. If the runtime is shut down first, they are lost, and reported
+    /// as lost.
     ///
     /// # Errors
     ///
-    /// The runtime has not got a timer, and the budget is less than [`Duration::MAX`]; or the nursery
-    /// has ended already. The future is dropped unpolled then.
+    /// Returns an error if the runtime has no timer and the budget is less than [`Duration::MAX`],
+    /// or if the nursery has ended already. The future is dropped unpolled then.
     ///
     /// # Examples
     ///
@@ -186,15 +221,15 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         self.group.defer(Deferred::new(Box::pin(future), budget, Location::caller()))
     }
 
-    /// Spawns a child that nobody will join. Its error, if it has one, is the nursery's.
+    /// Spawns a child that is not joined. If it fails, its error is reported by the nursery.
     ///
-    /// The child is polled for the first time by the runtime, later. If the nursery takes no more
-    /// children, the future is dropped unpolled, and the return value says why; it may be ignored,
-    /// because a nursery that refuses has its own way of telling its owner.
+    /// The runtime polls the child for the first time, later. If the nursery takes no more
+    /// children, the future is dropped unpolled, and the return value says why. It may be ignored,
+    /// because a nursery that refuses children has its own way of reporting that to its owner.
     ///
-    /// In a nursery with a [limit](crate::Builder::limit) the child waits for a slot first: nobody waits
-    /// here, and nobody is refused for that. [`reserve`](Nursery::reserve) is for a caller that is to
-    /// wait.
+    /// In a nursery with a [limit](crate::Builder::limit) the child waits for a slot first. The
+    /// caller does not wait, and no child is refused because no slot is free. To make the caller
+    /// wait, use [`reserve`](Nursery::reserve). To join the child, use [`fork`](Nursery::fork).
     ///
     /// # Examples
     ///
@@ -226,7 +261,13 @@ impl<E: Send + Sync + 'static> Nursery<E> {
 
     /// Spawns a child whose value can be joined.
     ///
-    /// A refused child's handle gives the reason when it is joined.
+    /// If the nursery takes no more children, the future is dropped unpolled, and joining the
+    /// handle returns the reason. To spawn a child that is not joined, use
+    /// [`spawn`](Nursery::spawn).
+    ///
+    /// # Examples
+    ///
+    /// See [`Child::join`].
     #[track_caller]
     pub fn fork<T, F>(&self, future: F) -> Child<T, E>
     where
@@ -240,7 +281,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         self.fork_named(future, None, Location::caller())
     }
 
-    /// Spawns a child that gets a handle of its own, to spawn siblings with.
+    /// Spawns a child that gets a handle of its own, with which it can spawn siblings.
     ///
     /// # Examples
     ///
@@ -248,15 +289,18 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{ThreadPool, block_on, nursery_on};
     ///
-    /// let three = block_on(nursery_on::<std::io::Error>(ThreadPool::global()).run(async |n| {
+    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    ///
+    /// let three = block_on(nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
     ///     let child = n.fork_with(async |n| {
     ///         n.spawn(async { Ok(()) });
     ///         Ok(3)
     ///     });
-    ///     Ok(child.join().await.unwrap())
+    ///     Ok(child.join().await?)
     /// }));
-    /// assert_eq!(three.unwrap(), 3);
+    /// assert_eq!(three?, 3);
     /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
     pub fn fork_with<T, F, Fut>(&self, f: F) -> Child<T, E>
@@ -274,27 +318,29 @@ impl<E: Send + Sync + 'static> Nursery<E> {
 
     /// Runs work that blocks its thread, as a child: on the runtime's blocking pool.
     ///
-    /// It is counted, listed and joined like any other child, and has the values and the context of
-    /// one. Nobody can end it from outside: the nursery waits for it. A cancel is shown by
-    /// [`BlockingCx::check`], which is to be asked now and then; if it has told of the cancel and the
-    /// work then returns an error, the outcome is [`Cancelled`](crate::Outcome::Cancelled). Work that
-    /// is cancelled before it begins is dropped.
+    /// The work is counted, listed and joined like any other child, and has the values and the
+    /// context of one. It cannot be ended from outside: the nursery waits for it. Call
+    /// [`BlockingCx::check`] regularly. If `check` reported a cancel and the work then returns an
+    /// error, the outcome is [`Cancelled`](crate::Outcome::Cancelled). Work that is cancelled
+    /// before it begins is dropped.
     ///
-    /// With a [limit](crate::Builder::blocking_limit) it waits for its turn, first come first served. The
-    /// nursery's [`limit`](crate::Builder::limit) does not count it: [`Slot::blocking`](crate::Slot::blocking)
-    /// is for work that is to be counted.
+    /// With a [blocking limit](crate::Builder::blocking_limit) the work waits for its turn, first
+    /// come first served. The nursery's [`limit`](crate::Builder::limit) does not count it;
+    /// [`Slot::blocking`](crate::Slot::blocking) runs work that is counted.
     ///
     /// # Errors
     ///
-    /// [`Unsupported`] if the runtime has no blocking pool.
+    /// Returns [`Unsupported`] if the runtime has no blocking pool.
     ///
     /// # Examples
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Reason, ThreadPool, block_on, nursery_on};
+    /// use allhome::{ThreadPool, block_on, nursery_on};
     ///
-    /// let run = nursery_on::<Reason>(ThreadPool::global()).run(async |n| {
+    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    ///
+    /// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
     ///     let sum = n.blocking(|cx| {
     ///         let mut sum = 0u64;
     ///         for number in 0..1_000 {
@@ -303,10 +349,11 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///         }
     ///         Ok(sum)
     ///     });
-    ///     Ok(sum.unwrap().join().await.unwrap())
+    ///     Ok(sum?.join().await?)
     /// });
-    /// assert_eq!(block_on(run).unwrap(), 499_500);
+    /// assert_eq!(block_on(run)?, 499_500);
     /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
     pub fn blocking<T, F>(&self, work: F) -> Result<Child<T, E>, Unsupported>

@@ -1,4 +1,4 @@
-//! What a nursery is limited by: time, tokens, the number of threads.
+//! What limits a nursery: time, tokens, the number of children and of threads.
 
 use super::Builder;
 use crate::cancel::CancelToken;
@@ -8,21 +8,23 @@ use crate::sync::Arc;
 use std::time::{Duration, Instant};
 
 impl<E> Builder<E> {
-    /// Sets how long the nursery may take, counted from the first poll of its future: then it is
-    /// [cancelled](crate::Nursery::cancel), with a reason of the kind
-    /// [`Deadline`](crate::ReasonKind::Deadline), and everything in it.
+    /// Sets how long the nursery may take.
     ///
-    /// The earliest deadline on the way down the tree holds: one that is later than that of a
-    /// nursery or scope around has no effect. Zero cancels it in the first poll, after which the body
-    /// and whoever was not polled yet are gone; [`Duration::MAX`] is no deadline. It can be moved
-    /// while the nursery runs: [`set_deadline`](crate::Nursery::set_deadline).
+    /// The time is counted from the first poll of the nursery's future. When it is over, the
+    /// nursery and everything in it is [cancelled](crate::Nursery::cancel), with a reason of the
+    /// kind [`Deadline`](crate::ReasonKind::Deadline).
     ///
-    /// A nursery whose body had its value ready in time is not a failure only because children were
-    /// cut off; otherwise the error is a [timeout](crate::GroupError::is_timeout).
+    /// The earliest deadline around holds: one that is later than the deadline of a nursery or
+    /// scope around has no effect. Zero cancels the nursery in its first poll, after which the
+    /// body, and every child that was not polled yet, is gone. [`Duration::MAX`] is no deadline.
+    /// [`set_deadline`](crate::Nursery::set_deadline) moves the deadline while the nursery runs.
+    ///
+    /// If the body returned its value in time, cancelled children alone do not make the nursery
+    /// fail. Otherwise the error is a [timeout](crate::GroupError::is_timeout).
     ///
     /// # Errors
     ///
-    /// A runtime without a timer: [`run`](Builder::run) gives
+    /// If the runtime has no timer, [`run`](Builder::run) returns
     /// [`Cause::Unsupported`](crate::Cause::Unsupported), and the body is not called.
     ///
     /// # Examples
@@ -44,18 +46,19 @@ impl<E> Builder<E> {
         self
     }
 
-    /// As [`deadline`](Builder::deadline), at an instant of the runtime's timer. One in the past
-    /// cancels it in the first poll.
+    /// Like [`deadline`](Builder::deadline), at an instant of the runtime's timer. An instant in
+    /// the past cancels the nursery in its first poll.
     pub fn deadline_at(mut self, at: Instant) -> Builder<E> {
         self.config.deadline = Some(When::At(at));
         self
     }
 
-    /// Sets how long the *children* may take. As [`deadline`](Builder::deadline), but the body is
-    /// left out of that cancel: its joins end as their children do, and it returns what there is.
+    /// Sets how long the *children* may take. Like [`deadline`](Builder::deadline), but this
+    /// deadline does not cancel the body: the body's joins end as its children do, and it returns
+    /// what it has.
     ///
-    /// So the results that are there in time are not lost. Any other cancel, and the end of the
-    /// [grace](Builder::grace), ends the body too.
+    /// So the results that are there in time are not lost. Any other cancel ends the body too, and
+    /// so does the end of the [grace](Builder::grace).
     ///
     /// # Examples
     ///
@@ -81,14 +84,16 @@ impl<E> Builder<E> {
         self
     }
 
-    /// Sets how long those who are cancelled may go on, from then on. Default: that of the nursery
-    /// that it is opened in, and zero for a root.
+    /// Sets how long cancelled tasks may go on after the cancel. Default: the grace of the nursery
+    /// that this one is opened in, and zero for a root.
     ///
-    /// With zero, a task that still waits after the poll that shows the cancel is dropped where it
-    /// waits. Otherwise it is woken and polled as before, with the cancel visible, until it ends or
-    /// the time is over: then everybody who is left is aborted. It holds for the body, too, unless the
-    /// task that awaits the nursery, which the body is a part of, is cancelled and has less; and for a
-    /// child that is cancelled on its own. [`Duration::MAX`] is as long as they like.
+    /// With zero, a task that is still waiting after the poll that shows it the cancel is dropped
+    /// where it waits. Otherwise it is woken and polled as before, with the cancel visible, until
+    /// it ends or the time is over; then every task that is left is aborted.
+    ///
+    /// The grace also holds for a child that is cancelled on its own, and for the body. The body is
+    /// a part of the task that awaits the nursery, so it has less if that task is cancelled and has
+    /// less. [`Duration::MAX`] sets no end.
     ///
     /// # Errors
     ///
@@ -118,37 +123,40 @@ impl<E> Builder<E> {
         self
     }
 
-    /// Limits how many children run at the same time: each needs one of so many *slots*, and has it
-    /// until it is home. More than [`Semaphore::MAX_PERMITS`] is that. Default: no limit.
+    /// Limits how many children run at the same time.
     ///
-    /// A child is let in in one of two ways, which stand in one line, first come first served:
+    /// Each child needs one of the nursery's *slots* and holds it until it has ended. A number
+    /// above [`Semaphore::MAX_PERMITS`] counts as that. Default: no limit.
+    ///
+    /// A child gets its slot in one of two ways. Both wait in one queue, first come first served:
     ///
     /// - [`n.reserve().await?.spawn(..)`](crate::Nursery::reserve) waits for the slot *before* the
-    ///   child is made: the producer goes no faster than the children, and nothing piles up. This is
-    ///   the way for anything that comes from outside.
-    /// - `n.spawn(..)`, [`fork`](crate::Nursery::fork) and their kin do not wait, and refuse nobody for
-    ///   want of a slot: the *child* waits, in the nursery, and its future is not polled before it has
-    ///   one. A cancel drops it there unpolled. It is for a number of children that is known; one that
-    ///   is endless piles up.
+    ///   child exists: the producer goes no faster than the children, and nothing piles up. Use it
+    ///   for everything that comes from outside.
+    /// - `n.spawn(..)`, [`fork`](crate::Nursery::fork) and their kin do not wait, and never refuse
+    ///   a child because no slot is free. The *child* waits, in the nursery, and its future is not
+    ///   polled before it has a slot. A cancel drops it there unpolled. Use it for a known number
+    ///   of children; an endless number piles up.
     ///
-    /// Not counted are the body, finalizers, and [blocking work](crate::Nursery::blocking), which has
-    /// a [limit of its own](Builder::blocking_limit); [`Slot::blocking`](crate::Slot::blocking) is
-    /// counted in both. The limit holds for this nursery alone, not for those opened inside it: hand
-    /// them its [limiter](crate::Nursery::limiter) for that. It can be changed while the nursery runs:
-    /// [`set_limit`](crate::Nursery::set_limit).
+    /// The limit does not count the body, finalizers, or [blocking work](crate::Nursery::blocking),
+    /// which has a [limit of its own](Builder::blocking_limit);
+    /// [`Slot::blocking`](crate::Slot::blocking) counts in both. It holds for this nursery alone,
+    /// and not for nurseries opened inside it: to share it with them, pass them its
+    /// [limiter](crate::Nursery::limiter). [`set_limit`](crate::Nursery::set_limit) changes it
+    /// while the nursery runs.
     ///
-    /// With 0 nobody is let in: a reservation fails at once, and a spawn is refused.
+    /// With 0, no child is admitted: a reservation fails at once, and a spawn is refused.
     ///
     /// # Lending
     ///
-    /// A child that waits for others which need a slot of the same limiter lends them its own, and takes
-    /// it back, before all who wait in line, when it goes on: while it waits in `reserve`, and while a
-    /// [nursery](Builder::limiter) that it has opened on the same limiter has somebody in it or waiting
-    /// to come in. So nurseries nest on one limiter to any depth, with a limit of 1. What the bodies
-    /// of such nurseries compute meanwhile is beyond the limit.
+    /// A child that waits for tasks which need a slot of the same limiter lends them its own. It
+    /// does so while it waits in `reserve`, and while a [nursery](Builder::limiter) that it has
+    /// opened on the same limiter has a task in it or waiting for a slot. When it goes on, it takes
+    /// its slot back, before all other waiters. So nurseries nest on one limiter to any depth, even
+    /// with a limit of 1. What the bodies of such nurseries compute meanwhile is beyond the limit.
     ///
-    /// A child that *joins a sibling* which has no slot yet lends nothing, and with a limit of 1 both
-    /// wait for ever: open a nursery inside for what is to be joined.
+    /// A child that *joins a sibling* which has no slot yet lends nothing. With a limit of 1 both
+    /// wait for ever: open a nursery inside for tasks that the child joins.
     ///
     /// # Examples
     ///
@@ -179,73 +187,78 @@ impl<E> Builder<E> {
         self.limiter(&Arc::new(Semaphore::new(slots)))
     }
 
-    /// As [`limit`](Builder::limit), with a limiter that is shared: with other nurseries, above all with
-    /// those that children open inside, and with code that acquires permits of it itself. A slot is one
-    /// permit.
+    /// Like [`limit`](Builder::limit), with a limiter that is shared: with other nurseries, above
+    /// all with those that children open inside, and with code that acquires its permits itself. A
+    /// slot is one permit.
     ///
-    /// It is not closed with the nursery. If it is closed, reservations and spawns fail, and the
-    /// children that wait for a slot are cancelled.
+    /// The limiter is not closed with the nursery. If it is closed, reservations and spawns fail,
+    /// and the children that wait for a slot are cancelled.
     ///
     /// # Examples
     ///
-    /// Walking a tree, a task a node, one at a time:
+    /// Walks a tree with a task for each node, one at a time:
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Semaphore, ThreadPool, block_on, nursery, nursery_on};
-    /// use std::convert::Infallible;
     /// use std::future::Future;
     /// use std::pin::Pin;
     /// use std::sync::Arc;
     ///
-    /// type Walk = Pin<Box<dyn Future<Output = Result<u32, Infallible>> + Send>>;
+    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    /// type Walk = Pin<Box<dyn Future<Output = Result<u32, BoxError>> + Send>>;
     ///
     /// fn walk(depth: u32, limiter: Arc<Semaphore>) -> Walk {
     ///     Box::pin(async move {
     ///         if depth == 0 {
     ///             return Ok(1);
     ///         }
-    ///         let run = nursery::<Infallible>().limiter(&limiter).run(async |n| {
+    ///         let run = nursery::<BoxError>().limiter(&limiter).run(async |n| {
     ///             let left = n.fork(walk(depth - 1, limiter.clone()));
     ///             let right = n.fork(walk(depth - 1, limiter.clone()));
-    ///             Ok(left.join().await.unwrap() + right.join().await.unwrap())
+    ///             Ok(left.join().await? + right.join().await?)
     ///         });
-    ///         Ok(run.await.unwrap())
+    ///         Ok(run.await?)
     ///     })
     /// }
     ///
     /// let one = Arc::new(Semaphore::new(1));
-    /// let run = nursery_on::<Infallible>(ThreadPool::global())
+    /// let run = nursery_on::<BoxError>(ThreadPool::global())
     ///     .limiter(&one)
-    ///     .run(async |n| Ok(n.fork(walk(5, one.clone())).join().await.unwrap()));
-    /// assert_eq!(block_on(run).unwrap(), 32);
+    ///     .run(async |n| Ok(n.fork(walk(5, one.clone())).join().await?));
+    /// assert_eq!(block_on(run)?, 32);
     /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     /// ```
     pub fn limiter(mut self, limiter: &Arc<Semaphore>) -> Builder<E> {
         self.config.limiter = Some(limiter.clone());
         self
     }
 
-    /// Sets how many pieces of [blocking work](crate::Nursery::blocking) of this nursery run at once;
-    /// the others wait for their turn, first come first served. Default: as many as the runtime's
-    /// blocking pool takes.
+    /// Sets how many pieces of [blocking work](crate::Nursery::blocking) of this nursery run at
+    /// once. The others wait for their turn, first come first served. Default: as many as the
+    /// runtime's blocking pool takes.
     ///
-    /// It is a limit of its own: a thread that waits in a system call is not one that computes. With
-    /// zero, blocking work is refused with an error.
+    /// It is a limit of its own, because a thread that waits in a system call does not compute.
+    /// With zero, blocking work is refused with an error.
     pub fn blocking_limit(mut self, limit: usize) -> Builder<E> {
         self.config.blocking_limit = limit;
         self
     }
 
-    /// Has the nursery end without what still holds a thread so long after the nursery was
-    /// cancelled: [blocking work](crate::Nursery::blocking), and tasks that have been in one poll, or
-    /// in their destructors, for half of that time. Default: the nursery waits for them as long as it takes. A task that waits is not
-    /// given up: an abort ends it.
+    /// Sets how long after its cancel the nursery waits for tasks that block a thread.
     ///
-    /// Each of them is a [failure](crate::Cause::Stuck) that names it. It is not forgotten: it is
-    /// the ancestors' then, as if the nursery's future had been dropped; they list it in their
-    /// [tree](crate::Nursery::tree) and end after it. That of a root is listed by
-    /// [`strays`](crate::strays). So are its finalizers, which run when it has ended.
+    /// When the time is over, the nursery ends without the [blocking
+    /// work](crate::Nursery::blocking) that is still running, and without the tasks that have been
+    /// in one poll, or in their destructors, for half of that time. Default: the nursery waits for
+    /// them as long as it takes. A task that is waiting is never given up: an abort ends it.
+    ///
+    /// Each task that was given up is a [failure](crate::Cause::Stuck) that names it. It now
+    /// belongs to the ancestors, as if the nursery's future had been dropped: they list it in their
+    /// [tree](crate::Nursery::tree) and end after it. If the nursery is a root,
+    /// [`strays`](crate::strays) lists it. The nursery's finalizers, which run when the task has
+    /// ended, belong to the ancestors as well.
     ///
     /// # Errors
     ///
@@ -284,11 +297,11 @@ impl<E> Builder<E> {
         self
     }
 
-    /// Has the nursery cancelled with a token: from code that knows nothing of nurseries, or from a
-    /// tree of another shape.
+    /// Cancels the nursery with a token: for code that knows nothing of nurseries, or for a tree of
+    /// another shape.
     ///
-    /// The nursery's [own token](crate::Nursery::token) is a child of it then. A token that is
-    /// cancelled already cancels the nursery from its start.
+    /// The nursery's [own token](crate::Nursery::token) becomes a child of this one. A token that
+    /// is cancelled already cancels the nursery from its start.
     ///
     /// # Examples
     ///

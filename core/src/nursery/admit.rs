@@ -1,4 +1,4 @@
-//! Admission of children, in all their forms: with or without a handle, a slot, a thread.
+//! Admission of children in all their forms: with or without a handle, a slot, a thread.
 
 use super::Nursery;
 use crate::big::BoxedFuture;
@@ -93,7 +93,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         self.admit_blocking(work, |work| work, name, place)
     }
 
-    /// Says why nobody will ever be let in, as things are.
+    /// Returns why the limiter will admit no child, as things are.
     #[cold]
     fn turned_away(&self, limiter: &Arc<Semaphore>) -> Option<Reason> {
         NoSlot::of(limiter).map(|why| self.group.no_slot(why))
@@ -115,7 +115,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         Child::new(&self.group, self.group.admit(fresh), handle)
     }
 
-    /// As a future of this kind.
+    /// Admits blocking work, wrapped into a future of the kind that `wrap` makes.
     pub(crate) fn admit_blocking<T, F, W>(
         &self,
         work: F,

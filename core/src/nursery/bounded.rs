@@ -7,22 +7,23 @@ use crate::sync::Arc;
 use std::panic::Location;
 
 impl<E: Send + Sync + 'static> Nursery<E> {
-    /// Waits for a slot of a nursery that was opened with a [limit](crate::Builder::limit): first come,
-    /// first served, together with the children that were spawned without one.
+    /// Waits for a slot of a nursery that was opened with a [limit](crate::Builder::limit).
     ///
-    /// It is the caller that waits, not the child: so a producer goes no faster than the children, and
-    /// nothing piles up. In a nursery without a limit there is a slot at once.
+    /// Slots are given first come, first served, together with the children that were spawned
+    /// without one. The caller waits, and not the child: so a producer goes no faster than the
+    /// children, and nothing piles up. In a nursery without a limit a slot is there at once.
     ///
-    /// A task that holds a slot of the same limiter, as a child that spawns siblings does, lends it
-    /// while it waits, and until the slot that it was given is used: see [`limit`](crate::Builder::limit).
+    /// A task that holds a slot of the same limiter, such as a child that spawns siblings, lends it
+    /// while it waits, and until the slot that it was given is used: see
+    /// [`limit`](crate::Builder::limit).
     ///
     /// # Errors
     ///
-    /// [`Refused`](crate::ReserveError::Refused) if the nursery is cancelled, closed or has ended, or is
-    /// meanwhile; [`Cancelled`](crate::ReserveError::Cancelled) if the caller is;
-    /// [`LimiterClosed`](crate::ReserveError::LimiterClosed), and
-    /// [`NoSlots`](crate::ReserveError::NoSlots) if the limit is 0 or is set to it. A slot that is
-    /// there is given to the cancelled, too.
+    /// Returns [`Refused`](crate::ReserveError::Refused) if the nursery is cancelled, closed or has
+    /// ended, also if that happens during the wait; [`Cancelled`](crate::ReserveError::Cancelled)
+    /// if the caller is cancelled; [`LimiterClosed`](crate::ReserveError::LimiterClosed) if the
+    /// limiter is closed; and [`NoSlots`](crate::ReserveError::NoSlots) if the limit is 0 or is set
+    /// to it. A slot that is free is given to a cancelled caller, too.
     ///
     /// # Panics
     ///
@@ -30,35 +31,36 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future, at any moment, leaves the limiter as if it had not been called; its place in
-    /// the line is lost.
+    /// Dropping the future, at any moment, leaves the limiter as if it had not been called; its
+    /// place in the queue is lost.
     ///
     /// # Examples
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ThreadPool, block_on, nursery_on};
-    /// use std::convert::Infallible;
+    /// use allhome::{ReserveError, ThreadPool, block_on, nursery_on};
     ///
-    /// let run = nursery_on::<Infallible>(ThreadPool::global()).limit(8).run(async |n| {
+    /// let run = nursery_on::<ReserveError>(ThreadPool::global()).limit(8).run(async |n| {
     ///     for _ in 0..1_000 {
-    ///         n.reserve().await.expect("nobody cancels it").spawn(async { Ok(()) });
+    ///         n.reserve().await?.spawn(async { Ok(()) });
     ///     }
     ///     Ok(n.limit())
     /// });
-    /// assert_eq!(block_on(run).unwrap(), Some(8));
+    /// assert_eq!(block_on(run)?, Some(8));
     /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
     pub fn reserve(&self) -> Reserve<E> {
         Reserve::new(&self.group, Location::caller())
     }
 
-    /// Takes a slot if one is free and nobody waits for it: see [`reserve`](Nursery::reserve).
+    /// Takes a slot if one is free and no waiter is in front: see [`reserve`](Nursery::reserve).
     ///
     /// # Errors
     ///
-    /// [`Full`](TryReserveError::Full) if there is none just now; otherwise as for `reserve`.
+    /// Returns [`Full`](TryReserveError::Full) if no slot is free just now; otherwise as
+    /// [`reserve`](Nursery::reserve).
     #[track_caller]
     pub fn try_reserve(&self) -> Result<Slot<E>, TryReserveError> {
         if let Some(reason) = self.group.refuses() {
@@ -70,18 +72,19 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         Ok(Slot::new(self.clone(), permit, None))
     }
 
-    /// Returns how many slots there are, taken or free. None in a nursery without a limit.
+    /// Returns how many slots there are, taken or free, or `None` in a nursery without a limit.
     pub fn limit(&self) -> Option<usize> {
         self.limiter().map(|limiter| limiter.capacity())
     }
 
-    /// Changes how many slots there are, while the nursery runs; more than
-    /// [`Semaphore::MAX_PERMITS`] is that. Returns false, and changes nothing, in a nursery without a
-    /// limit.
+    /// Changes how many slots there are, while the nursery runs. A number above
+    /// [`Semaphore::MAX_PERMITS`] counts as that.
     ///
-    /// Upwards, those who wait are let in. Downwards, whoever has a slot keeps it, and nobody is let in
-    /// until they are fewer than the new limit; with 0 all who wait are turned away. A limiter that is
-    /// shared is changed for all who share it.
+    /// If the number grows, waiters are admitted. If it shrinks, every slot that is taken is kept,
+    /// and no waiter is admitted until fewer slots are taken than the new limit; with 0, all
+    /// waiters are refused. A limiter that is shared changes for all nurseries that share it.
+    ///
+    /// Returns `false`, and changes nothing, in a nursery without a limit.
     ///
     /// # Examples
     ///
@@ -109,9 +112,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         limiter.is_some()
     }
 
-    /// Returns the limiter whose permits are the slots: to share it with
-    /// [another nursery](crate::Builder::limiter), to ask how many wait. None in a nursery without a
-    /// limit.
+    /// Returns the limiter whose permits are the slots, or `None` in a nursery without a limit.
+    ///
+    /// Use it to share the limiter with [another nursery](crate::Builder::limiter), or to ask how
+    /// many tasks wait.
     pub fn limiter(&self) -> Option<&Arc<Semaphore>> {
         self.group.owned().limiter.as_ref()
     }
