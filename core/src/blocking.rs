@@ -1,4 +1,4 @@
-//! Work that blocks its thread, and what it is given.
+//! Work that blocks its thread, and the context that it is given.
 
 use crate::ambient::{cancel_reason, cancel_token, cancelled, is_cancelled, task_id};
 use crate::cancel::CancelToken;
@@ -14,25 +14,26 @@ use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// What [blocking work](crate::Nursery::blocking) is given: how it hears of a cancel, and how it
+/// The context of [blocking work](crate::Nursery::blocking): with it, the work sees a cancel, and
 /// waits for a future.
 ///
 /// What a task can ask about itself ([`is_cancelled`], [`deadline`](crate::deadline), a
 /// [`ScopedKey`](crate::ScopedKey)) is answered on the thread of the work, too.
 pub struct BlockingCx {
-    /// It has told of the cancel.
+    /// It has reported the cancel to the work.
     told: Cell<bool>,
     /// It belongs to one thread.
     _thread: PhantomData<*const ()>,
 }
 
 impl BlockingCx {
-    /// Says whether to go on.
+    /// Returns an error if the work was cancelled. Call it regularly.
     ///
     /// # Errors
     ///
-    /// The reason, if the work was cancelled. If the work then returns an error, whichever, it has
-    /// ended because of the cancel, and its outcome is [`Cancelled`](crate::Outcome::Cancelled).
+    /// Returns the reason of the cancel. If the work then returns an error, whichever it is, the
+    /// work has ended because of the cancel, and its outcome is
+    /// [`Cancelled`](crate::Outcome::Cancelled).
     pub fn check(&self) -> Result<(), Reason> {
         match cancel_reason() {
             None => Ok(()),
@@ -43,7 +44,7 @@ impl BlockingCx {
         }
     }
 
-    /// Tells whether the work was cancelled.
+    /// Returns `true` if the work was cancelled.
     pub fn is_cancelled(&self) -> bool {
         is_cancelled()
     }
@@ -54,41 +55,44 @@ impl BlockingCx {
     }
 
     /// Waits for a future, which runs on this thread as a part of the work: a nursery that it opens
-    /// is inside the one that the work is a child of.
+    /// is inside the nursery that the work is a child of.
     ///
-    /// When the work is cancelled, the future is polled once more with the cancel visible and then
-    /// dropped where it waits, as a task is.
+    /// When the work is cancelled, the future is polled once more with the cancel visible. If it is
+    /// still waiting after that poll, it is dropped where it waits, as a task is.
     ///
     /// # Errors
     ///
-    /// The reason of the cancel; the same holds as for [`check`](BlockingCx::check). And if the future
-    /// awaits [`exit`](crate::exit()), the reason of that: if the work then returns an error, it has
-    /// ended itself.
+    /// Returns the reason if the work was cancelled; the same holds then as for
+    /// [`check`](BlockingCx::check). Returns the reason of an exit if the future awaited
+    /// [`exit`](crate::exit()): if the work then returns an error, it has ended itself.
     ///
     /// # Examples
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Reason, ThreadPool, block_on, nursery, nursery_on};
+    /// use allhome::{ThreadPool, block_on, nursery, nursery_on};
     ///
-    /// let run = nursery_on::<Reason>(ThreadPool::global()).run(async |n| {
+    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    ///
+    /// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
     ///     let work = n.blocking(|cx| {
-    ///         let inner = nursery::<Reason>().run(async |n| {
-    ///             Ok(n.fork(async { Ok(7) }).join().await.unwrap())
+    ///         let inner = nursery::<BoxError>().run(async |n| {
+    ///             Ok(n.fork(async { Ok(7) }).join().await?)
     ///         });
-    ///         Ok(cx.block_on(inner)?.unwrap())
+    ///         Ok(cx.block_on(inner)??)
     ///     });
-    ///     Ok(work.unwrap().join().await.unwrap())
+    ///     Ok(work?.join().await?)
     /// });
-    /// assert_eq!(block_on(run).unwrap(), 7);
+    /// assert_eq!(block_on(run)?, 7);
     /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn block_on<F: Future>(&self, future: F) -> Result<F::Output, Reason> {
         let waker = Waker::from(Arc::new(Unpark(current_thread())));
         let mut cx = Context::from_waker(&waker);
         let (mut future, mut stop) = (pin!(island(future)), pin!(cancelled()));
         loop {
-            // For its waker only: whether to stop is the island's to say.
+            // Polled for its waker only: the island decides whether the work stops.
             let _stop = stop.as_mut().poll(&mut cx);
             let polled = future.as_mut().poll(&mut cx);
             if let (Poll::Pending, Some(reason)) = (&polled, exit()) {
@@ -101,7 +105,7 @@ impl BlockingCx {
                     return Err(reason);
                 }
                 Poll::Pending if _stop.is_ready() => {
-                    // A nursery inside is not home.
+                    // A nursery inside has not ended yet.
                     stop.set(cancelled());
                     park_thread();
                 }
@@ -111,7 +115,7 @@ impl BlockingCx {
     }
 }
 
-/// A waker of a thread.
+/// A waker that unparks a thread.
 struct Unpark(Thread);
 
 impl Wake for Unpark {
@@ -124,7 +128,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Blocking work as a future: its first poll does it all.
+/// Blocking work as a future: its first poll runs all of it.
 pub(crate) struct Blocking<F>(Option<F>);
 
 impl<F> Blocking<F> {
@@ -150,8 +154,9 @@ impl<T, E, F: FnOnce(&BlockingCx) -> Result<T, E>> Future for Blocking<F> {
     }
 }
 
-/// Tells whether work that has returned an error has ended because it exited, or was told of its
-/// cancel. What it was told of may have been the cancel of a scope or a nursery inside it alone.
+/// Returns `true` if work that returned an error has ended because it exited, or because its cancel
+/// was reported to it. The cancel that was reported may have been that of a scope or a nursery
+/// inside the work alone.
 fn leaves(task: &TaskFrame<'_>, cx: &BlockingCx) -> bool {
     let told = match task.leave().get() {
         None => cx.told.get() && task.is_cancelled(),
@@ -163,7 +168,7 @@ fn leaves(task: &TaskFrame<'_>, cx: &BlockingCx) -> bool {
     task.leave().get().is_some()
 }
 
-/// Returns the reason of the task's own exit, if there was one.
+/// Returns the reason of the task's own exit, if it exited.
 fn exit() -> Option<Reason> {
     context::task(|task| match task?.leave().get() {
         Some(Leave::Exit(place)) => Some(exited(task_id(), place)),

@@ -6,35 +6,37 @@ use crate::sync::Arc;
 use std::any::Any;
 use std::fmt;
 
-/// How a child ended: one of five.
+/// How a child ended.
 #[derive(Debug)]
 pub enum Outcome<T, E> {
     /// It returned `Ok`.
     Ok(T),
     /// It returned `Err`. The error is shared with the nursery, which reports it too.
     Err(Arc<E>),
-    /// It was cancelled, for this reason, and did not come to its own end.
+    /// It was cancelled, for this reason, before it came to its own end.
     Cancelled(Reason),
     /// It panicked, or one of its destructors did.
     Panicked(Panic),
-    /// The runtime threw it away unasked: it was shut down, or is broken.
+    /// The runtime dropped it before it ended: the runtime was shut down, or is broken.
     Lost,
 }
 
-/// What the nursery keeps of an outcome: everything but the value, with the error's type erased
-/// (one nursery has one error type, which its public handle knows).
+/// The part of an outcome that the nursery keeps: everything but the value, with the error's type
+/// erased. (One nursery has one error type, which its public handle knows.)
 pub(crate) enum Ending {
     Ok,
     Err(Arc<dyn Any + Send + Sync>),
     Cancelled(Reason),
     Panicked(Panic),
     Lost,
-    /// Blocking work that the nursery did not wait for: of a failure, never of a child.
+    /// The nursery did not wait for the task any longer, because it blocks its thread. Part of a
+    /// failure, never the outcome of a child.
     Stuck,
 }
 
 impl<T, E: Send + Sync + 'static> Outcome<T, E> {
-    /// Drops the value, if there is one, and keeps the rest; tells if the destructor panicked.
+    /// Drops the value, if there is one, and keeps the rest. The `Result` is an error if the
+    /// destructor panicked.
     pub(crate) fn into_ending(self) -> (Ending, Result<(), Payload>) {
         let ending = match self {
             Outcome::Ok(value) => return (Ending::Ok, catch_drop(value)),
@@ -57,7 +59,29 @@ impl<T, E: Send + Sync + 'static> Outcome<T, E> {
     }
 }
 
-/// Why a child gave no value: the error of [`Child::join`](crate::Child::join).
+/// Why a child has no value: the error of [`Child::join`](crate::Child::join).
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{Outcome, ThreadPool, block_on, nursery_on};
+///
+/// let run = nursery_on::<String>(ThreadPool::global()).policy(allhome::Policy::Isolate);
+/// let text = block_on(run.run(async |n| {
+///     let child = n.fork(async { Err::<u32, _>("no such file".to_string()) });
+///     let error = child.join().await.expect_err("the child fails");
+///     Ok(match error.into_outcome::<u32>() {
+///         Some(Outcome::Err(error)) => format!("failed: {error}"),
+///         Some(Outcome::Cancelled(reason)) => format!("cancelled: {reason}"),
+///         Some(Outcome::Panicked(panic)) => format!("panicked: {}", panic.message()),
+///         Some(Outcome::Ok(_) | Outcome::Lost) | None => "lost".to_string(),
+///     })
+/// }));
+/// assert_eq!(text?, "failed: no such file");
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct JoinError<E> {
     kind: Kind<E>,
 }
@@ -86,8 +110,8 @@ impl<E> JoinError<E> {
         Err(JoinError { kind })
     }
 
-    /// Returns the child's own error. The nursery reports it as well, unless its policy is
-    /// [`Isolate`](crate::Policy::Isolate).
+    /// Returns the child's own error, if it failed with one. The nursery reports it as well, unless
+    /// its policy is [`Isolate`](crate::Policy::Isolate).
     pub fn error(&self) -> Option<&Arc<E>> {
         match &self.kind {
             Kind::Failed(error) => Some(error),
@@ -95,7 +119,7 @@ impl<E> JoinError<E> {
         }
     }
 
-    /// Returns why the child was cancelled, or refused.
+    /// Returns why the child was cancelled or refused, if it was.
     pub fn reason(&self) -> Option<&Reason> {
         match &self.kind {
             Kind::Cancelled(reason) => Some(reason),
@@ -103,7 +127,7 @@ impl<E> JoinError<E> {
         }
     }
 
-    /// Returns the child's panic.
+    /// Returns the child's panic, if it panicked.
     pub fn panic(&self) -> Option<&Panic> {
         match &self.kind {
             Kind::Panicked(panic) => Some(panic),
@@ -111,17 +135,17 @@ impl<E> JoinError<E> {
         }
     }
 
-    /// Tells whether the runtime threw the child away.
+    /// Returns `true` if the runtime dropped the child before it ended.
     pub fn is_lost(&self) -> bool {
         matches!(self.kind, Kind::Lost)
     }
 
-    /// Tells whether the outcome had been taken before: the handle was awaited twice.
+    /// Returns `true` if the outcome had been taken before: the handle was awaited twice.
     pub fn is_taken(&self) -> bool {
         matches!(self.kind, Kind::Taken)
     }
 
-    /// Returns the outcome; none if it had been taken before.
+    /// Converts into the outcome, or `None` if the outcome had been taken before.
     pub fn into_outcome<T>(self) -> Option<Outcome<T, E>> {
         match self.kind {
             Kind::Failed(error) => Some(Outcome::Err(error)),
@@ -139,7 +163,7 @@ impl<E: fmt::Display> fmt::Display for JoinError<E> {
             Kind::Failed(error) => write!(f, "child failed: {error}"),
             Kind::Cancelled(reason) => write!(f, "child was cancelled: {reason}"),
             Kind::Panicked(panic) => write!(f, "child {panic}"),
-            Kind::Lost => f.write_str("child was lost: the runtime threw it away"),
+            Kind::Lost => f.write_str("child was lost: the runtime dropped it"),
             Kind::Taken => f.write_str("the child's outcome was taken before"),
         }
     }

@@ -1,4 +1,4 @@
-//! Why something was cancelled, and how far a nursery is on its way out.
+//! Why a task or nursery was cancelled, and how far a nursery is on its way to its end.
 
 use crate::id::TaskId;
 use crate::sync::Arc;
@@ -7,15 +7,16 @@ use std::iter::successors;
 use std::panic::Location;
 use std::time::Instant;
 
-/// How far a nursery is on its way out. It only rises.
+/// How far a nursery or token is on its way to its end. It only rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Level {
-    /// Children run and new ones are taken.
+    /// Children run, and new ones are admitted.
     Running = 0,
     /// Children run; new ones are refused.
     Draining = 1,
-    /// Each child is polled once more with the cancel visible, and dropped if it still waits.
+    /// Each child is polled once more with the cancel visible, and dropped if it is still waiting
+    /// then.
     Cancelled = 2,
     /// Children are dropped where they wait, unpolled.
     Aborted = 3,
@@ -31,41 +32,43 @@ impl Level {
         }
     }
 
-    /// Returns the level above.
+    /// Returns the next level up, or `None` at the last.
     pub(crate) fn next(self) -> Option<Level> {
         (self < Level::Aborted).then(|| Level::from_u8(self as u8 + 1))
     }
 }
 
-/// What kind of event a [`Reason`] stands for.
+/// The kind of event that a [`Reason`] stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReasonKind {
-    /// Somebody called a `cancel` method.
+    /// A `cancel` method was called.
     Requested,
-    /// Somebody called an `abort` method.
+    /// An `abort` method was called.
     Aborted,
-    /// A child failed (an error, a panic, or lost) in a nursery that fails fast.
+    /// A child failed (with an error, by a panic, or lost) in a nursery that fails fast.
     ChildFailed,
     /// The nursery's body failed.
     BodyFailed,
     /// The nursery's future was dropped before it had finished.
     ScopeDropped,
-    /// The nursery takes no more children: it is draining, or has ended.
+    /// The nursery admits no more children: it is draining, or has ended.
     Closed,
-    /// A deadline has passed: of a nursery, or of a scope in a task.
+    /// A deadline passed: of a nursery, or of a scope in a task.
     Deadline,
-    /// The task, or the body, has ended itself with [`exit`](crate::exit).
+    /// The task, or the body, ended itself with [`exit`](crate::exit).
     Exited,
-    /// A [shutdown](crate::Nursery::shutdown) has taken the next step of its ladder.
+    /// A [shutdown](crate::Nursery::shutdown) took the next step of its ladder.
     Shutdown,
     /// A signal was sent to the process.
     Signal,
 }
 
-/// Why a task or nursery was cancelled: what, who, where, when, and what caused it in turn.
+/// Why a task or nursery was cancelled: what happened, in which task, where, when, and what caused
+/// it.
 ///
-/// The first reason wins, and every descendant sees that same one. Cloning shares it.
+/// The first reason wins, and every descendant sees that same reason. Cloning is cheap: clones
+/// share it.
 ///
 /// # Examples
 ///
@@ -90,7 +93,7 @@ struct Inner {
     cause: Option<Reason>,
 }
 
-/// A long chain of causes is dropped one by one, and not by recursion.
+/// Drops a long chain of causes one by one, and not by recursion.
 impl Drop for Inner {
     fn drop(&mut self) {
         let mut next = self.cause.take();
@@ -101,7 +104,7 @@ impl Drop for Inner {
 }
 
 impl Reason {
-    /// Makes a reason of kind [`Requested`](ReasonKind::Requested); the place is the caller's.
+    /// Creates a reason of kind [`Requested`](ReasonKind::Requested); its place is the caller's.
     #[track_caller]
     pub fn new(message: impl Into<String>) -> Reason {
         Reason::of(ReasonKind::Requested, message.into(), None, Location::caller())
@@ -138,33 +141,33 @@ impl Reason {
         self.inner.kind
     }
 
-    /// Returns the text that was given with it; may be empty.
+    /// Returns the text that the reason was created with; it may be empty.
     pub fn message(&self) -> &str {
         &self.inner.message
     }
 
-    /// Returns the task that it started from, if it was a task.
+    /// Returns the task that caused it, if it was a task.
     pub fn by(&self) -> Option<TaskId> {
         self.inner.by
     }
 
-    /// Returns the place in the source that it started from: of the call, of the failed child's
-    /// spawn, or of the dropped nursery's opening.
+    /// Returns where in the source it was caused: at the call, at the spawn of the failed child, or
+    /// where the dropped nursery was opened.
     pub fn place(&self) -> &'static Location<'static> {
         self.inner.place
     }
 
-    /// Returns when it happened.
+    /// Returns when it happened, by the system's clock.
     pub fn at(&self) -> Instant {
         self.inner.at
     }
 
-    /// Returns what caused it in turn.
+    /// Returns the reason that caused this one, if there is one.
     pub fn cause(&self) -> Option<&Reason> {
         self.inner.cause.as_ref()
     }
 
-    /// Tells whether both are one and the same event, not just alike.
+    /// Returns `true` if both are the same event, and not just alike.
     pub fn same(&self, other: &Reason) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }

@@ -3,11 +3,12 @@
 //! | state   | `setup` | `group` | `body` | what a poll does                                    |
 //! |---------|---------|---------|--------|-----------------------------------------------------|
 //! | made    | some    | none    | none   | opens the group, calls the body                     |
-//! | body    | none    | some    | some   | polls the body; at its end, or its cut, drops it    |
-//! | joining | none    | some    | none   | closes the group, if nobody is left, and is ready   |
+//! | body    | none    | some    | some   | polls the body; drops it when it ends or is cut off |
+//! | joining | none    | some    | none   | if no member is left: closes the group, and is ready |
 //! | ready   | none    | none    | none   | panics                                              |
 //!
-//! Dropped in state body or joining, it abandons the group: see `Group::abandon`.
+//! If the future is dropped in the state body or joining, it abandons the group: see
+//! `Group::abandon`.
 
 use crate::builder::{Builder, PanicPolicy};
 use crate::context::{self, Leave, Notes};
@@ -126,8 +127,8 @@ where
 }
 
 /// Opens the group and calls the body.
-// Kept out of the nursery's poll: what it needs on the stack is gone when the body is polled, in
-// which other nurseries may be polled.
+// Kept out of the nursery's poll: the stack space that this needs is free again when the body is
+// polled, and that poll may poll other nurseries.
 #[inline(never)]
 fn begin<E, F, Fut>(
     setup: &mut Option<(Builder<E>, F)>,
@@ -175,7 +176,8 @@ fn open<E>(builder: Builder<E>) -> Result<Strong<Group>, GroupError<E>> {
     }
 }
 
-/// Polls the body. Ready means that it is to be dropped: it has returned, panicked, or was cut off.
+/// Polls the body. `Ready` means that the body must be dropped: it returned, panicked, or was cut
+/// off.
 fn poll_body<R, E, Fut>(
     group: &Strong<Group>,
     mut body: Pin<&mut Option<Fut>>,
@@ -242,15 +244,17 @@ where
     }
 }
 
-/// What comes of a body whose poll was pending.
+/// What follows from a poll of the body that was pending.
 enum Waits {
-    /// It is polled again: it did not see the cancel, or what it waited for in spite of it.
+    /// The body is polled again: it did not see the cancel, or the end of what it waited for in
+    /// spite of the cancel.
     Again,
-    /// It is dropped, unless that poll is put off.
+    /// The body is dropped, unless its last poll is put off.
     Last,
-    /// It is dropped.
+    /// The body is dropped.
     Gone,
-    /// It waits. `due`: a moment of the clock has come during the poll, when there was no waker.
+    /// The body waits. `due`: a moment of the clock has come during the poll, when there was no
+    /// waker.
     Kept { old: Option<Foreign<Waker>>, due: bool },
 }
 
@@ -273,7 +277,8 @@ fn wait_on(
         }
         let stays = stays || group.is_in_grace() || put_off;
         if cancelled && !stays && !registry.holds(Owner::Body) {
-            // They came home during the poll, which was too early to see that.
+            // The nested nurseries ended during the poll, too late for the body to see it in that
+            // poll.
             let again = held && registry.has_nested(Owner::Body);
             return if again { Waits::Again } else { Waits::Last };
         }
@@ -284,7 +289,7 @@ fn wait_on(
     waits
 }
 
-/// Makes the nursery's result, when everybody is home.
+/// Makes the nursery's result, when every member has ended.
 fn conclude<R, E>(group: &Group, report: Report, value: Option<R>) -> Result<R, GroupError<E>>
 where
     E: Send + Sync + 'static,
