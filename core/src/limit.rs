@@ -1,7 +1,7 @@
 //! Limits: how many may do something at the same time.
 //!
-//! The semaphore's state is in [`gate`] and [`held`]; those who wait stand in the [`line`](mod@line), which is
-//! made for every limit there will be. docs/LIMITS.md tells how and why.
+//! The semaphore's state is in [`gate`] and [`held`]; waiters stand in the [`line`](mod@line),
+//! which is the wait queue of every limit. docs/LIMITS.md explains how and why.
 
 mod acquire;
 mod both;

@@ -1,12 +1,12 @@
 //! Waiting for permits.
 //!
-//! Pinned by hand and not by `pin_project!`, whose destructor is a call that is not inlined: a tenth
-//! of what an acquire costs that need not wait.
+//! The futures are pinned by hand and not by `pin_project!`, whose destructor is a call that is not
+//! inlined: a tenth of the cost of an acquire that need not wait.
 //!
 //! # Invariants
 //!
-//! 1. `wait` is pinned when the future is, which is not `Unpin` since `Wait` is not. Nothing is moved
-//!    out of it, and the destructor touches it where it is.
+//! `wait` is pinned when the future is, which is not `Unpin` since `Wait` is not. Nothing is moved
+//! out of it, and the destructor touches it where it is.
 
 #![allow(unsafe_code)]
 
@@ -23,7 +23,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// The future of [`Semaphore::acquire`] and [`acquire_many`](Semaphore::acquire_many).
-#[must_use = "it joins the line only when it is awaited"]
+#[must_use = "it joins the queue only when it is awaited"]
 pub struct Acquire<'a> {
     semaphore: &'a Semaphore,
     wait: Wait,
@@ -31,9 +31,9 @@ pub struct Acquire<'a> {
 
 /// The future of [`Semaphore::acquire_owned`] and
 /// [`acquire_many_owned`](Semaphore::acquire_many_owned).
-#[must_use = "it joins the line only when it is awaited"]
+#[must_use = "it joins the queue only when it is awaited"]
 pub struct AcquireOwned {
-    // None when it was ready: the permit has it.
+    // `None` once it was ready: then the permit has it.
     semaphore: Option<Arc<Semaphore>>,
     wait: Wait,
 }
@@ -76,7 +76,7 @@ impl AcquireOwned {
         AcquireOwned { semaphore: Some(semaphore), wait: Wait::in_lane(asked, lane, place) }
     }
 
-    /// It is to get back what it had lent, if `returns`.
+    /// Marks it as one that takes back what it had lent, if `returns`.
     pub(super) fn returning(mut self, returns: bool) -> AcquireOwned {
         self.wait.set_returns(returns);
         self
@@ -109,7 +109,7 @@ impl Future for AcquireOwned {
         // SAFETY: it is one and the same gate, which the destructor leaves before it goes.
         let granted = unsafe { wait.poll(&semaphore.gate, cx.waker()) };
         granted.map_ok(|share| {
-            // Not before: if a waker panics in there, the destructor still has to leave.
+            // Not earlier: if a waker panics in there, the destructor still has to leave.
             let semaphore = this.semaphore.take().unwrap_or_else(|| polled_after_ready());
             OwnedPermit::new(semaphore, share)
         })

@@ -1,18 +1,18 @@
-//! Permits of two limits, taken in an order that is the same for everybody.
+//! Permits of two limits, taken in one order by every acquire.
 //!
-//! Semaphores come before rate limiters, and among equals the one with the lower address is
-//! first. It is an order of all limits, whoever names them in whichever order; so of those who use
-//! nothing but `Both` for a pair nobody waits for the first while he holds the second, and they
-//! cannot wait for each other. A rate limiter is last because its permits are spent: they are taken
-//! when all else is there, and nobody holds any.
+//! Semaphores come before rate limiters, and of two equal kinds the one with the lower address
+//! comes first. This is an order of all limits, in whichever order a caller names them. So among
+//! tasks that use nothing but `Both` for a pair, none waits for the first limit while it holds the
+//! second, and they cannot wait for each other. A rate limiter comes last because its permits are
+//! spent: they are taken when everything else is there, and no task holds any.
 //!
 //! | state  | has                   | next                                                    |
 //! |--------|-----------------------|---------------------------------------------------------|
 //! | first  | nothing               | the first is granted: second; refused: ended            |
-//! | second | the first's permits   | the second is granted: ended, with both; refused: ended, what was taken is given back |
+//! | second | the first's permits   | the second is granted: ended, with both; refused: ended, and the first's permits are given back |
 //! | ended  | nothing               | a poll panics                                           |
 //!
-//! Dropped in the state `second`, it gives back what was taken.
+//! Dropped in the state `second`, it gives back the first's permits.
 
 use super::acquire::Acquire;
 use super::error::{AcquireError, TryAcquireError};
@@ -30,7 +30,8 @@ use std::task::{Context, Poll, ready};
 ///
 /// It cannot be implemented elsewhere.
 pub trait Limit: Sync + sealed::Sealed {
-    /// What is had: a permit of a semaphore; of a rate limiter, where it is spent, nothing.
+    /// What an acquire gives: a permit of a semaphore; nothing of a rate limiter, whose permits are
+    /// spent.
     type Permit<'a>: Send
     where
         Self: 'a;
@@ -40,7 +41,7 @@ pub trait Limit: Sync + sealed::Sealed {
     where
         Self: 'a;
 
-    /// The place in the order of all limits, before the address.
+    /// The rank in the order of all limits; the address decides between equal ranks.
     #[doc(hidden)]
     const RANK: u8;
 
@@ -101,13 +102,13 @@ impl Limit for RateLimiter {
     }
 }
 
-/// Two limits, of both of which permits are needed at the same time.
+/// Takes permits of two limits at the same time.
 ///
-/// They are taken one after the other, in an order that does not depend on which is named first:
-/// semaphores before rate limiters, and then by address. So two tasks that need the same two
-/// cannot wait for each other for ever, as they can with two acquires in opposite order; as long
-/// as all who need both take them this way. What was taken of the first is given back when the
-/// second is refused, or the future is dropped.
+/// They are taken one after the other, in an order that does not depend on which limit is named
+/// first: semaphores before rate limiters, and then by address. So two tasks that need the same two
+/// limits cannot wait for each other for ever, as they can with two acquires in opposite order.
+/// This holds as long as every task that needs both takes them this way. If the second is refused,
+/// or the future is dropped, the permits of the first are given back.
 ///
 /// # Examples
 ///
@@ -117,13 +118,13 @@ impl Limit for RateLimiter {
 ///
 /// let (cpu, disk) = (Semaphore::new(4), Semaphore::new(2));
 /// block_on(async {
-///     let both = Both::new(&cpu, &disk).expect("they are two");
+///     let both = Both::new(&cpu, &disk).expect("the limits differ");
 ///     let (on_cpu, on_disk) = both.acquire_many(3, 1).await?;
 ///     assert_eq!((on_cpu.count(), on_disk.count()), (3, 1));
 ///
-///     let other_way_round = Both::new(&disk, &cpu).expect("they are two");
+///     let other_way_round = Both::new(&disk, &cpu).expect("the limits differ");
 ///     assert!(other_way_round.try_acquire_many(1, 2).is_err());
-///     assert_eq!(disk.available(), 1, "what was taken of the one is given back");
+///     assert_eq!(disk.available(), 1, "the permits of the first are given back");
 ///     Ok::<(), allhome::AcquireError>(())
 /// })?;
 /// # }
@@ -136,8 +137,8 @@ pub struct Both<'a, A, B> {
 }
 
 impl<'a, A: Limit, B: Limit> Both<'a, A, B> {
-    /// Takes two limits for one. None if they are one and the same, which would wait for itself:
-    /// ask it for the sum, and [split](crate::Permit::split) that.
+    /// Combines two limits. Returns `None` if both are the same limit, which would wait for itself:
+    /// acquire the sum instead, and [split](crate::Permit::split) it.
     ///
     /// # Examples
     ///
@@ -154,22 +155,22 @@ impl<'a, A: Limit, B: Limit> Both<'a, A, B> {
         (place_a != place_b).then(|| Both { a, b, a_first: place_a < place_b })
     }
 
-    /// Takes a permit of each, if both have one and nobody waits.
+    /// Takes a permit of each, if both have one free and neither has a waiter.
     ///
     /// # Errors
     ///
-    /// That of the one that refuses, as for [`Semaphore::try_acquire`].
+    /// Returns the error of the limit that refuses, as [`Semaphore::try_acquire`].
     #[track_caller]
     pub fn try_acquire(&self) -> Result<(A::Permit<'a>, B::Permit<'a>), TryAcquireError> {
         self.try_acquire_many(1, 1)
     }
 
-    /// Takes so many permits of the one and so many of the other, if they are there and nobody
-    /// waits.
+    /// Takes `of_a` permits of the first and `of_b` of the second, if they are free and neither
+    /// limit has a waiter.
     ///
     /// # Errors
     ///
-    /// That of the one that refuses, as for [`Semaphore::try_acquire_many`].
+    /// Returns the error of the limit that refuses, as [`Semaphore::try_acquire_many`].
     #[track_caller]
     pub fn try_acquire_many(
         &self,
@@ -191,16 +192,16 @@ impl<'a, A: Limit, B: Limit> Both<'a, A, B> {
         }
     }
 
-    /// Waits for a permit of each. Of a rate limiter there is `()` to have.
+    /// Waits for a permit of each limit. A rate limiter gives `()`.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future, at any moment, leaves both as if it had not been called; its place in a
-    /// line is lost.
+    /// Dropping the future, at any moment, leaves both limits as if it had not been called; its
+    /// place in a queue is lost.
     ///
     /// # Errors
     ///
-    /// That of the one that refuses, as for [`Semaphore::acquire`]; also if that is the second.
+    /// Returns the error of the limit that refuses, first or second, as [`Semaphore::acquire`].
     ///
     /// # Panics
     ///
@@ -215,7 +216,7 @@ impl<'a, A: Limit, B: Limit> Both<'a, A, B> {
     /// let runtime = ThreadPool::global().into_runtime()?;
     /// let often = RateLimiter::new(&runtime, Rate::per_second(100), 10)?;
     /// let at_once = Semaphore::new(4);
-    /// block_on(async {
+    ///     let both = Both::new(&often, &at_once).expect("the limits differ");
     ///     let both = Both::new(&often, &at_once).expect("they are two");
     ///     let ((), permit) = both.acquire().await?;
     ///     assert_eq!((permit.count(), often.available()), (1, 9));
@@ -229,19 +230,19 @@ impl<'a, A: Limit, B: Limit> Both<'a, A, B> {
         self.acquire_many(1, 1)
     }
 
-    /// Waits for so many permits of the one and so many of the other.
+    /// Waits for `of_a` permits of the first limit and `of_b` of the second.
     ///
     /// # Cancel safety
     ///
-    /// As for [`acquire`](Both::acquire).
+    /// As [`acquire`](Both::acquire).
     ///
     /// # Errors
     ///
-    /// As for [`acquire`](Both::acquire), and [`Semaphore::acquire_many`].
+    /// As [`acquire`](Both::acquire) and [`Semaphore::acquire_many`].
     ///
     /// # Panics
     ///
-    /// As for [`acquire`](Both::acquire).
+    /// As [`acquire`](Both::acquire).
     #[track_caller]
     pub fn acquire_many(&self, of_a: usize, of_b: usize) -> AcquireBoth<'a, A, B> {
         AcquireBoth {
@@ -268,7 +269,7 @@ impl<A: fmt::Debug, B: fmt::Debug> fmt::Debug for Both<'_, A, B> {
 
 pin_project! {
     /// The future of [`Both::acquire`] and [`acquire_many`](Both::acquire_many).
-    #[must_use = "it joins a line only when it is awaited"]
+    #[must_use = "it joins a queue only when it is awaited"]
     pub struct AcquireBoth<'a, A, B>
     where
         A: Limit,
@@ -278,12 +279,12 @@ pin_project! {
         a: A::Acquire<'a>,
         #[pin]
         b: B::Acquire<'a>,
-        // The last to be dropped: the other's line is left before what was taken is given back.
+        // Dropped last: the queue of the other limit is left before permits are given back.
         first: First<'a, A, B>,
     }
 }
 
-/// What was taken of the one, while the other is waited for.
+/// The permits of one limit, while the other is waited for.
 struct First<'a, A: Limit, B: Limit> {
     both: Both<'a, A, B>,
     counts: (usize, usize),
@@ -327,8 +328,8 @@ impl<'a, A: Limit, B: Limit> Future for AcquireBoth<'a, A, B> {
     }
 }
 
-/// Polls the one until it is granted, then the other. If that is refused, what was taken stays in
-/// `taken`.
+/// Polls the first until it is granted, then the second. If the second is refused, the permits of
+/// the first stay in `taken`.
 fn in_turn<X, Y>(
     first: Pin<&mut impl Future<Output = Result<X, AcquireError>>>,
     second: Pin<&mut impl Future<Output = Result<Y, AcquireError>>>,

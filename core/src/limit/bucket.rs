@@ -2,24 +2,24 @@
 //!
 //! In the form of J. Turner ("New directions in communications", IEEE Communications Magazine,
 //! 1986), counted in integers. With n permits for D nanoseconds each nanosecond brings n *parts*,
-//! and a permit is D parts. What is there is `tokens` permits and `parts` parts: nothing is ever
-//! rounded, so a bucket that was looked at a million times holds what one holds that was looked at
-//! once. The resolution is that of the clock, a nanosecond.
+//! and a permit is D parts. The bucket holds `tokens` permits and `parts` parts. Nothing is ever
+//! rounded, so a bucket that was refilled a million times holds what it would hold after one
+//! refill. The resolution is that of the clock, a nanosecond.
 //!
 //! # Invariants
 //!
-//! 1. `tokens <= burst <= MAX` and `parts < D`. What a full bucket cannot hold is lost, but for less
-//!    than a nanosecond brings: it became full in this very nanosecond, and the clock cannot tell
-//!    that from what is taken in the same moment.
+//! 1. `tokens <= burst <= MAX` and `parts < D`. What a full bucket cannot hold is lost, except for
+//!    less than a nanosecond brings: the bucket became full within this nanosecond, and the clock
+//!    cannot tell that from a permit taken at the same moment.
 //! 2. `since` is the latest instant that was seen. A clock that stands still or goes back brings
 //!    nothing.
 //! 3. D is below 2^64 and n below 2^61. So elapsed nanoseconds times n overflow only where the
-//!    bucket is full long since, and MAX times D does not.
+//!    bucket has been full for long, and MAX times D does not.
 
 use super::gate::MAX;
 use std::time::{Duration, Instant};
 
-/// How many permits come in how long a time.
+/// How many permits come in how long a time, such as five a second.
 ///
 /// # Examples
 ///
@@ -36,16 +36,18 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// So many permits in each such time, evenly: 60 in a minute is one a second.
+    /// Creates a rate of `permits` in each period of length `per`, spread evenly: 60 in a minute is
+    /// one a second.
     ///
-    /// None, or in a time above 584 years (2^64 - 1 ns), as [`Duration::MAX`]: none ever come. In
-    /// [`Duration::ZERO`]: what is taken is there again at once. More than
-    /// [`Semaphore::MAX_PERMITS`](crate::Semaphore::MAX_PERMITS) is that.
+    /// With no permits, or with a period above 584 years (2^64 - 1 ns) such as [`Duration::MAX`],
+    /// no permit ever comes. With a period of [`Duration::ZERO`], a permit that is taken is there
+    /// again at once. A number above [`Semaphore::MAX_PERMITS`](crate::Semaphore::MAX_PERMITS)
+    /// counts as that.
     pub const fn new(permits: usize, per: Duration) -> Rate {
         Rate { permits, per }
     }
 
-    /// So many permits a second.
+    /// Creates a rate of `permits` a second.
     pub const fn per_second(permits: usize) -> Rate {
         Rate::new(permits, Duration::from_secs(1))
     }
@@ -55,18 +57,18 @@ impl Rate {
         self.permits
     }
 
-    /// Returns the time in which so many [`permits`](Rate::permits) come.
+    /// Returns the period in which [`permits`](Rate::permits) come.
     pub const fn per(&self) -> Duration {
         self.per
     }
 }
 
-/// A rate, ready to be counted with.
+/// A rate, prepared for counting.
 #[derive(Clone, Copy)]
 enum Flow {
     Never,
     AtOnce,
-    /// So many parts a nanosecond; so many parts a permit.
+    /// The number of parts that a nanosecond brings, and of parts that a permit is.
     Steady {
         parts: u128,
         permit: u128,
@@ -95,7 +97,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// A full one.
+    /// Creates a full bucket.
     pub(super) fn new(rate: Rate, burst: usize, now: Instant) -> Bucket {
         let burst = burst.min(MAX);
         Bucket { rate, flow: rate.into(), burst, tokens: burst, parts: 0, since: now }
@@ -113,7 +115,7 @@ impl Bucket {
         self.tokens
     }
 
-    /// Adds what has come until now.
+    /// Adds what has come until `now`.
     pub(super) fn refill(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.since).as_nanos();
         self.since = self.since.max(now);
@@ -128,20 +130,20 @@ impl Bucket {
         }
     }
 
-    /// Takes permits, if they are there.
+    /// Takes permits, if there are enough. Returns `false`, and takes none, if there are not.
     pub(super) fn take(&mut self, count: usize) -> bool {
         let left = self.tokens.checked_sub(count);
         self.tokens = left.unwrap_or(self.tokens);
         left.is_some()
     }
 
-    /// Puts permits in, or back: as many as it holds.
+    /// Puts permits in, or back, as many as the bucket can hold.
     pub(super) fn put_back(&mut self, count: usize) {
         self.tokens = self.tokens.saturating_add(count);
         self.spill();
     }
 
-    /// Loses what it cannot hold.
+    /// Removes what the bucket cannot hold.
     fn spill(&mut self) {
         let nanosecond = match self.flow {
             Flow::Steady { parts, .. } => parts,
@@ -152,8 +154,8 @@ impl Bucket {
         }
     }
 
-    /// Returns how long it takes until so many are there, rounded up to the nanosecond. None if it
-    /// never is, or is further away than can be told.
+    /// Returns how long it takes until `count` permits are there, rounded up to the nanosecond.
+    /// `None` if that never happens, or is too far away to be expressed.
     pub(super) fn time_to(&self, count: usize) -> Option<Duration> {
         let missing = count.saturating_sub(self.tokens) as u128;
         if missing == 0 {
@@ -176,8 +178,8 @@ impl Bucket {
         self.since
     }
 
-    /// Changes the rate from now on; the part of a permit that has come stays that part, rounded
-    /// down. It was just refilled.
+    /// Changes the rate from now on. The part of a permit that has come stays that part, rounded
+    /// down. The caller has just refilled the bucket.
     pub(super) fn set_rate(&mut self, rate: Rate) {
         let flow = Flow::from(rate);
         self.parts = match (self.flow, flow) {
@@ -189,7 +191,7 @@ impl Bucket {
         (self.rate, self.flow) = (rate, flow);
     }
 
-    /// Changes how much it holds. It was just refilled.
+    /// Changes how much the bucket holds. The caller has just refilled it.
     pub(super) fn set_burst(&mut self, burst: usize) {
         self.burst = burst.min(MAX);
         self.spill();

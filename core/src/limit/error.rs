@@ -1,48 +1,50 @@
-//! Why there are no permits.
+//! Why an acquire got no permits.
 
 use crate::reason::Reason;
 use std::error::Error;
 use std::fmt;
 
-/// Why [`acquire`](super::Semaphore::acquire) gave none.
+/// Why [`acquire`](super::Semaphore::acquire) returned no permit.
 ///
-/// Two are equal if they say the same; two cancels, if they are one and the same event.
+/// Two errors are equal if they say the same; two cancels are equal if they are the same event.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AcquireError {
     /// The limit was closed.
     Closed,
-    /// It was more than the capacity, or a rate limiter's burst: waiting for it would never end.
+    /// The caller asked for more than the capacity, or a rate limiter's burst: the wait would never
+    /// end.
     #[non_exhaustive]
     TooMany {
-        /// The permits that were asked for.
+        /// The permits that the caller asked for.
         asked: usize,
-        /// The capacity, or burst, when that was found.
+        /// The capacity, or burst, at that moment.
         capacity: usize,
     },
-    /// The task, or the scope in it, that waited was cancelled, for this reason.
+    /// The task that waited, or a scope in it, was cancelled for this reason.
     Cancelled(Reason),
 }
 
-/// Why [`try_acquire`](super::Semaphore::try_acquire) gave none.
+/// Why [`try_acquire`](super::Semaphore::try_acquire) returned no permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TryAcquireError {
-    /// There are too few just now, or others wait for them.
+    /// Too few permits are free just now, or other tasks wait for them.
     NoPermits,
     /// The limit was closed.
     Closed,
-    /// It was more than the capacity, or a rate limiter's burst: trying again would not help.
+    /// The caller asked for more than the capacity, or a rate limiter's burst: trying again would
+    /// not help.
     #[non_exhaustive]
     TooMany {
-        /// The permits that were asked for.
+        /// The permits that the caller asked for.
         asked: usize,
-        /// The capacity, or burst, when that was found.
+        /// The capacity, or burst, at that moment.
         capacity: usize,
     },
 }
 
-/// Why a limit does not admit somebody, whether he would wait or not.
+/// Why a limit refuses a request, whether its caller would wait or not.
 #[derive(Clone, Copy)]
 pub(super) enum Refused {
     Closed,
@@ -68,7 +70,7 @@ impl From<Refused> for TryAcquireError {
 }
 
 impl AcquireError {
-    /// Returns why the wait was cancelled, if it was.
+    /// Returns the reason of the cancel, if the wait was cancelled.
     pub fn reason(&self) -> Option<&Reason> {
         match self {
             AcquireError::Cancelled(reason) => Some(reason),
@@ -132,7 +134,7 @@ impl fmt::Display for TryAcquireError {
 }
 
 impl Error for AcquireError {
-    /// The reason, if the wait was cancelled.
+    /// Returns the reason of the cancel, if the wait was cancelled.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.reason().map(|reason| reason as &(dyn Error + 'static))
     }

@@ -1,29 +1,32 @@
-//! The state of a semaphore: one word for those who need not wait, and a lock for all others.
+//! The state of a semaphore: one word for acquires that need not wait, and a lock for everything
+//! else.
 //!
-//! The word holds the free permits and two flags. Without `HELD` an acquire or a release is one
-//! read-modify-write of it. `HELD` says: only under the lock. Whoever holds the lock and has set
-//! `HELD` has the word for himself, since all others either fail to change it or wait for the
-//! lock; so everything under the lock ([`Held`]) is plain sequential code, and the new word is stored
-//! at its end, with no read-modify-write.
+//! The word holds the free permits and two flags. Without `HELD`, an acquire or a release is one
+//! read-modify-write of it. `HELD` says: only under the lock. The thread that holds the lock and
+//! has set `HELD` has the word for itself, since all other threads either fail to change it or wait
+//! for the lock. So everything under the lock ([`Held`]) is plain sequential code, and the new word
+//! is stored at its end, with no read-modify-write.
 //!
-//! | `HELD` is set   | by                            | until                          |
-//! |-----------------|-------------------------------|--------------------------------|
-//! | for a moment    | whoever holds the lock        | he lets go                     |
-//! | for long        | a line that is not empty      | the last in it was told, or left |
-//! | for long        | a debt                        | it is paid                     |
-//! | always          | a semaphore that keeps a book | -                              |
+//! | `HELD` is set   | by                            | until                            |
+//! |-----------------|-------------------------------|----------------------------------|
+//! | for a moment    | the holder of the lock        | it releases the lock             |
+//! | for long        | a line that is not empty      | its last waiter is told, or leaves |
+//! | for long        | a debt                        | the debt is paid                 |
+//! | always          | a semaphore that keeps a book | -                                |
 //!
 //! `CLOSED` is set under the lock, once and for good.
 //!
 //! # Invariants
 //!
 //! 1. While `HELD` is set the word changes only under the lock.
-//! 2. free permits + permits held by anybody - debt = capacity. There is a debt only when no permit
-//!    is free: what comes back pays it first.
-//! 3. When the lock is given up, the first in the line asks for more than is free, and nobody
-//!    who is to be told stands in a line; or somebody is on his way to tell them ([`Supply::tell`]).
+//! 2. free permits + held permits - debt = capacity. There is a debt only when no permit is free:
+//!    permits that come back pay it first.
+//! 3. When the lock is released, the first in the line asks for more than is free, and no waiter
+//!    that must be told stands in a line; or a thread is on its way to tell them
+//!    ([`Supply::tell`]).
 //! 4. A waiter joins the line only of a gate that is not closed, and asks for no more than the
-//!    capacity; when the capacity falls below that it is doomed in the same hold of the lock.
+//!    capacity; when the capacity falls below its request, it is doomed in the same hold of the
+//!    lock.
 //!
 //! # Lock order
 //!
@@ -43,10 +46,10 @@ pub(super) const CLOSED: usize = 2;
 pub(super) const SHIFT: u32 = 2;
 const ONE: usize = 1 << SHIFT;
 
-/// The most permits: what fits into the word beside the flags, with one bit to spare.
+/// The most permits: as many as fit into the word beside the flags, with one bit to spare.
 pub(super) const MAX: usize = usize::MAX >> (SHIFT + 1);
 
-/// So many permits of somebody.
+/// A number of permits, and their entry in the book.
 #[derive(Clone, Copy)]
 pub(super) struct Share {
     pub(super) count: usize,
@@ -62,7 +65,7 @@ impl Share {
 
 pub(super) struct Gate {
     pub(super) word: AtomicUsize,
-    /// Changes under the lock; read without it by those who only want to know.
+    /// Changes under the lock; callers that only need a figure read it without.
     pub(super) capacity: AtomicUsize,
     pub(super) keeps_book: bool,
     inner: Lock<Inner>,
@@ -80,7 +83,7 @@ impl Gate {
         }
     }
 
-    /// As above; loom's primitives cannot be made in a constant.
+    /// As above; loom's primitives cannot be created in a constant.
     #[cfg(loom)]
     pub(super) fn new(permits: usize) -> Gate {
         Gate {
@@ -91,7 +94,7 @@ impl Gate {
         }
     }
 
-    /// Has a book kept of holders, or not. Nobody holds anything yet.
+    /// Sets whether a book of holders is kept. No permit has been handed out yet.
     pub(super) fn keep_book(&mut self, keep: bool) {
         self.keeps_book = keep;
         self.hold().inner.holders.keep(keep);
@@ -116,7 +119,7 @@ impl Gate {
         self.inner.locked(|inner| inner.line.len())
     }
 
-    /// Has each key wait in a line of its own.
+    /// Gives each key a queue of its own.
     pub(super) fn by_keys(&mut self) {
         self.hold().inner.line.by_keys();
     }
@@ -139,7 +142,7 @@ impl Gate {
         self.try_take_as(count, place, false)
     }
 
-    /// As [`try_take`](Gate::try_take), for one who takes back what he had lent, if `returns`.
+    /// Like [`try_take`](Gate::try_take); if `returns`, the caller takes back what it had lent.
     #[inline(always)]
     pub(super) fn try_take_as(
         &self,
@@ -172,7 +175,7 @@ impl Gate {
         if word >> SHIFT < count {
             return Err(TryAcquireError::NoPermits);
         }
-        // There are enough: perhaps somebody waits for more, perhaps the lock is held for a moment.
+        // There are enough: perhaps a waiter asks for more, perhaps the lock is held for a moment.
         self.hold().admit(count, returns, place)?.ok_or(TryAcquireError::NoPermits)
     }
 
@@ -184,7 +187,7 @@ impl Gate {
         self.tell(held);
     }
 
-    /// Closes it. Returns false if it was closed before.
+    /// Closes it. Returns `false` if it was closed before.
     pub(super) fn close(&self) -> bool {
         let mut held = self.hold();
         let first = held.close();
@@ -198,14 +201,14 @@ impl Gate {
         self.tell(held);
     }
 
-    /// The permits never come back: the capacity shrinks by them.
+    /// Keeps the permits for good: the capacity shrinks by them.
     pub(super) fn forget(&self, share: Share) {
         let mut held = self.hold();
         held.forget(share);
         self.tell(held);
     }
 
-    /// Makes two shares of one. There are enough permits in it.
+    /// Splits a share in two. It has enough permits.
     pub(super) fn split(&self, share: &mut Share, count: usize) -> Share {
         share.count -= count;
         let split = || self.inner.locked(|inner| inner.holders.split(share.key, count));
@@ -213,14 +216,14 @@ impl Gate {
         Share { count, key }
     }
 
-    /// Writes into the book whose they are.
+    /// Writes into the book which task holds the permits.
     pub(super) fn sign(&self, key: Key, task: Option<TaskId>) {
         if self.keeps_book {
             self.inner.locked(|inner| inner.holders.sign(key, task));
         }
     }
 
-    /// Makes one share of two.
+    /// Merges two shares into one.
     pub(super) fn merge(&self, share: &mut Share, other: Share) {
         share.count += other.count;
         if self.keeps_book {
@@ -232,10 +235,10 @@ impl Gate {
 impl Supply for Gate {
     type Held<'a> = Held<'a>;
 
-    /// Takes permits, if nobody waits and no book is kept.
+    /// Takes permits, if there is no waiter and no book is kept.
     #[inline(always)]
     fn take_fast(&self, count: usize) -> bool {
-        // Relaxed: what was seen is verified by the exchange.
+        // Relaxed: the exchange verifies what was seen.
         let mut word = self.word.load(Ordering::Relaxed);
         while word & (HELD | CLOSED) == 0 && word >> SHIFT >= count {
             // Acquire: pairs with the exchange in `give`, and with the store at the end of a hold.
@@ -265,10 +268,10 @@ impl Supply for Gate {
         Held::new(self, inner, word)
     }
 
-    /// Takes permits back, and gives them to those who wait.
+    /// Takes permits back, and gives them to the waiters.
     #[inline(always)]
     fn give(&self, share: Share) {
-        // Relaxed: what was seen is verified by the exchange, or looked at again under the lock.
+        // Relaxed: the exchange verifies what was seen, or it is looked at again under the lock.
         let mut word = self.word.load(Ordering::Relaxed);
         while word & HELD == 0 {
             // Release: pairs with the exchange in `take_fast`, and with `hold`.

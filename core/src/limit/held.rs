@@ -1,4 +1,4 @@
-//! What is done under the lock of a [`Gate`]: plain code on the word, the line and the book.
+//! The operations under the lock of a [`Gate`]: plain code on the word, the line and the book.
 
 use super::error::Refused;
 use super::gate::{CLOSED, Gate, HELD, SHIFT, Share};
@@ -11,7 +11,7 @@ use crate::sync::Ordering;
 use std::panic::Location;
 use std::task::Waker;
 
-/// What the lock guards beside the word.
+/// What the lock guards besides the word.
 pub(super) struct Inner {
     pub(super) line: Line,
     pub(super) holders: Holders,
@@ -24,7 +24,7 @@ impl Inner {
     }
 }
 
-/// The lock of a gate, and its word, which nobody else can change. Dropping it stores the word.
+/// The lock of a gate, and its word, which no other thread can change. Dropping it stores the word.
 #[must_use]
 pub(super) struct Held<'a> {
     gate: &'a Gate,
@@ -34,7 +34,7 @@ pub(super) struct Held<'a> {
 }
 
 impl<'a> Held<'a> {
-    /// The word has `HELD` set, by the caller or since he had the lock.
+    /// The word has `HELD` set, by the caller since it took the lock, or from before.
     pub(super) fn new(gate: &'a Gate, inner: LockGuard<'a, Inner>, word: usize) -> Held<'a> {
         Held { gate, inner, free: word >> SHIFT, closed: word & CLOSED != 0 }
     }
@@ -73,7 +73,7 @@ impl<'a> Held<'a> {
     }
 
     fn set_capacity(&mut self, capacity: usize) {
-        // Relaxed: it is written under the lock, and others only want to know.
+        // Relaxed: it is written under the lock, and readers only need a figure.
         self.gate.capacity.store(capacity, Ordering::Relaxed);
         self.inner.line.doom(capacity);
     }
@@ -99,7 +99,7 @@ impl Holding for Held<'_> {
         if asked > capacity {
             return Err(Refused::TooMany { asked, capacity });
         }
-        // Who asks for nothing takes nothing from those who wait.
+        // A request for nothing takes nothing from the waiters.
         if asked > 0 && (self.free < asked || !self.inner.line.lets_in(returns)) {
             return Ok(None);
         }
@@ -145,8 +145,8 @@ impl Drop for Held<'_> {
         let inner = &*self.inner;
         let held = self.gate.keeps_book || !inner.line.is_empty() || inner.debt > 0;
         let flags = if held { HELD } else { 0 } | if self.closed { CLOSED } else { 0 };
-        // A plain store: nobody else has changed it (invariant 1 of the gate). Release: pairs with
-        // the exchange in `take_fast`.
+        // A plain store: no other thread has changed it (invariant 1 of the gate). Release: pairs
+        // with the exchange in `take_fast`.
         self.gate.word.store(self.free << SHIFT | flags, Ordering::Release);
     }
 }

@@ -1,7 +1,8 @@
-//! Who holds permits, and who waits for them: kept only by a semaphore that was told to.
+//! The tasks that hold permits or wait for them: recorded only by a semaphore that was set to do
+//! so.
 //!
-//! A plain slab under the semaphore's lock. It costs an allocation when it grows, a look at the clock
-//! for each permit, and the lock for each acquire and release.
+//! A plain slab under the semaphore's lock. It costs an allocation when it grows, a look at the
+//! clock for each permit, and the lock for each acquire and release.
 
 use crate::ambient::task_id;
 use crate::id::TaskId;
@@ -10,7 +11,7 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Instant;
 
-/// An entry of the slab; or none, when no book is kept.
+/// An entry of the slab, or none when no book is kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key(usize);
 
@@ -18,7 +19,7 @@ impl Key {
     pub(super) const NONE: Key = Key(usize::MAX);
 }
 
-/// Somebody who has permits of a [`Semaphore`](super::Semaphore), or waits for them.
+/// A task that holds permits of a [`Semaphore`](super::Semaphore), or waits for them.
 #[derive(Clone)]
 pub struct HolderInfo {
     task: Option<TaskId>,
@@ -29,7 +30,8 @@ pub struct HolderInfo {
 }
 
 impl HolderInfo {
-    /// Returns the task that acquired them. None outside of any nursery, and in a nursery's body.
+    /// Returns the task that acquired the permits, or `None` outside a nursery and in a nursery's
+    /// body.
     pub fn task(&self) -> Option<TaskId> {
         self.task
     }
@@ -39,20 +41,20 @@ impl HolderInfo {
         self.place
     }
 
-    /// Returns since when the permits are held, or waited for.
+    /// Returns since when the permits have been held, or waited for.
     ///
-    /// Permits are held from the moment on that they are reserved for a waiter: also while nobody
-    /// polls it.
+    /// Permits are held from the moment at which they are reserved for a waiter, even before the
+    /// waiter is polled again.
     pub fn since(&self) -> Instant {
         self.since
     }
 
-    /// Returns how many permits it is about.
+    /// Returns how many permits are held, or waited for.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Tells whether it still waits for them.
+    /// Returns `true` if the task is still waiting for the permits.
     pub fn is_waiting(&self) -> bool {
         self.waits
     }
@@ -105,7 +107,7 @@ impl Holders {
         Key(book.insert(HolderInfo { task: task_id(), place, since, count, waits }))
     }
 
-    /// Who waited has its permits now.
+    /// The waiter has been granted its permits.
     pub(super) fn grant(&mut self, key: Key) {
         if let Some(info) = self.get(key) {
             info.waits = false;
@@ -113,7 +115,7 @@ impl Holders {
         }
     }
 
-    /// They are this task's.
+    /// Records the task that holds the permits.
     pub(super) fn sign(&mut self, key: Key, task: Option<TaskId>) {
         if let Some(info) = self.get(key) {
             info.task = task;
@@ -126,7 +128,7 @@ impl Holders {
         }
     }
 
-    /// So many of a holder's permits are another's from now on.
+    /// Moves `count` of a holder's permits to a new entry.
     pub(super) fn split(&mut self, key: Key, count: usize) -> Key {
         let Some(info) = self.get(key) else { return Key::NONE };
         info.count -= count;
@@ -134,7 +136,7 @@ impl Holders {
         self.0.as_mut().map_or(Key::NONE, |book| Key(book.insert(part)))
     }
 
-    /// All of `from`'s permits are `to`'s from now on.
+    /// Moves all of `from`'s permits to `to`.
     pub(super) fn merge(&mut self, to: Key, from: Key) {
         let Some(info) = self.get(from) else { return };
         let count = info.count;

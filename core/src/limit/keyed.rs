@@ -1,8 +1,9 @@
-//! A semaphore that is fair among keys: a [`Semaphore`] whose line is one line a key.
+//! A semaphore that is fair among keys: a [`Semaphore`] whose line is one queue for each key.
 //!
-//! A key is known by its hash, 64 bits of SipHash with a secret of its own for each semaphore: so no
-//! code of the user's runs under the lock, nothing of a key is kept, and nobody can choose keys that
-//! collide. Two that do (one chance in 2^64 for each pair) share their turns, and that is all.
+//! A key is known by its hash, 64 bits of SipHash with a secret of its own for each semaphore. So
+//! no code of the user's runs under the lock, nothing of a key is kept, and keys that collide
+//! cannot be constructed. Two keys that do collide (one chance in 2^64 for each pair) share their
+//! turns, and that is all.
 
 use super::acquire::{Acquire, AcquireOwned};
 use super::semaphore::Semaphore;
@@ -12,27 +13,27 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::marker::PhantomData;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
-/// A [`Semaphore`] whose permits go round among keys, tenants for example, so that one with a
-/// thousand requests does not starve one with a single request.
+/// A [`Semaphore`] that serves keys, tenants for example, in turn, so that a key with a thousand
+/// requests does not starve one with a single request.
 ///
-/// Within a key it is first come, first served. Among the keys that wait each has its turn: with
-/// requests for one permit it is round robin, and a request for many has to wait until the others
-/// had as many (*self-clocked fair queueing*, Golestani 1994). Two keys that wait all the time are
-/// granted the same number of permits, give or take their largest requests. What was granted while
-/// nobody waited is not counted, nor how long permits are held.
+/// Within a key the order is first come, first served. Among the keys that wait, each has its turn:
+/// with requests for one permit it is round robin, and a request for many waits until the other
+/// keys have been granted as many (*self-clocked fair queueing*, Golestani 1994). Two keys that
+/// wait all the time are granted the same number of permits, give or take their largest requests.
+/// Permits granted while no task waited are not counted, and neither is how long permits are held.
 ///
-/// Whose turn it is waits until there are enough permits for him, and nobody else is served
-/// meanwhile, unless he comes with a key that is behind in permits.
+/// The key at the front waits until its request fits. Only keys that have received fewer permits
+/// may pass it.
 ///
-/// A key is whatever can be hashed; it is not kept. One that nobody waits with costs nothing, one
-/// that waits about 220 bytes.
+/// Any value that can be hashed is a key; it is not kept. A key without a waiter costs nothing, a
+/// key that waits about 220 bytes.
 ///
-/// All else is as for the [semaphore](KeyedSemaphore::semaphore) that it is: cancelling, closing,
-/// resizing, holders. An acquire from that one directly, without a key, stands in a line as well:
-/// that of no key. Clones are the same semaphore.
+/// Everything else is as for the [semaphore](KeyedSemaphore::semaphore) inside: cancelling,
+/// closing, resizing, holders. An acquire from that semaphore directly, without a key, has a queue
+/// as well: that of no key. Clones are the same semaphore.
 ///
-/// *Which one?* A [`Semaphore`] if requests are equals, whoever makes them; this one if a key may
-/// ask for much more than its share.
+/// *Which one?* A [`Semaphore`] if all requests are equal; this one if a key may ask for much more
+/// than its share.
 ///
 /// # Examples
 ///
@@ -72,8 +73,9 @@ pub struct KeyedSemaphore<K: ?Sized> {
 }
 
 impl<K: Hash + ?Sized> KeyedSemaphore<K> {
-    /// Makes one with so many permits; more than [`Semaphore::MAX_PERMITS`] is that. For one with a
-    /// name or a book of holders: `KeyedSemaphore::from(semaphore)`.
+    /// Creates a semaphore with `permits` permits. A number above [`Semaphore::MAX_PERMITS`] counts
+    /// as that. For a semaphore with a name or a book of holders, use
+    /// `KeyedSemaphore::from(semaphore)`.
     ///
     /// # Examples
     ///
@@ -87,8 +89,9 @@ impl<K: Hash + ?Sized> KeyedSemaphore<K> {
         Semaphore::new(permits).into()
     }
 
-    /// Returns the semaphore that it is: to resize and close it, to ask for its figures, and to
-    /// [try](Semaphore::try_acquire), which needs no key, since it gets nothing while anybody waits.
+    /// Returns the semaphore inside: to resize and close it, to ask for its figures, and to
+    /// [try](Semaphore::try_acquire) to acquire, which needs no key because it gets nothing while a
+    /// task waits.
     ///
     /// # Examples
     ///
@@ -103,7 +106,7 @@ impl<K: Hash + ?Sized> KeyedSemaphore<K> {
         &self.semaphore
     }
 
-    /// Returns how many keys wait.
+    /// Returns how many keys have a waiter.
     ///
     /// # Examples
     ///
@@ -118,16 +121,17 @@ impl<K: Hash + ?Sized> KeyedSemaphore<K> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future, at any moment, leaves the semaphore as if it had not been called; its
-    /// place in the line of its key is lost, the key's turn is not, if others of it wait.
+    /// Dropping the future, at any moment, leaves the semaphore as if it had not been called. Its
+    /// place in the queue of its key is lost; the turn of the key is not, if other tasks wait with
+    /// it.
     ///
     /// # Errors
     ///
-    /// As for [`Semaphore::acquire`].
+    /// As [`Semaphore::acquire`].
     ///
     /// # Panics
     ///
-    /// If hashing the key does. The future panics if it is polled after it was ready.
+    /// Panics if hashing the key panics. The future panics if it is polled after it was ready.
     ///
     /// # Examples
     ///
@@ -135,66 +139,68 @@ impl<K: Hash + ?Sized> KeyedSemaphore<K> {
     /// # #[cfg(feature = "executors")] {
     /// let semaphore = allhome::KeyedSemaphore::<str>::new(8);
     /// allhome::block_on(async {
-    ///     let permit = semaphore.acquire("tenant 7").await.expect("nobody closes it");
+    ///     let permit = semaphore.acquire("tenant 7").await?;
     ///     assert_eq!(permit.count(), 1);
-    /// });
+    ///     Ok::<(), allhome::AcquireError>(())
+    /// })?;
     /// # }
+    /// # Ok::<(), allhome::AcquireError>(())
     /// ```
     #[track_caller]
     pub fn acquire(&self, key: &K) -> Acquire<'_> {
         self.acquire_many(key, 1)
     }
 
-    /// Waits for so many permits, all at once.
+    /// Waits for `count` permits, all at once.
     ///
     /// # Cancel safety
     ///
-    /// As for [`acquire`](KeyedSemaphore::acquire).
+    /// As [`acquire`](KeyedSemaphore::acquire).
     ///
     /// # Errors
     ///
-    /// As for [`Semaphore::acquire_many`].
+    /// As [`Semaphore::acquire_many`].
     ///
     /// # Panics
     ///
-    /// As for [`acquire`](KeyedSemaphore::acquire).
+    /// As [`acquire`](KeyedSemaphore::acquire).
     #[track_caller]
     pub fn acquire_many(&self, key: &K, count: usize) -> Acquire<'_> {
         Acquire::in_lane(&self.semaphore, count, self.lane(key), Location::caller())
     }
 
-    /// As [`acquire`](KeyedSemaphore::acquire), for a future and a permit that hold the semaphore.
+    /// Like [`acquire`](KeyedSemaphore::acquire), but the future and the permit hold the semaphore.
     ///
     /// # Cancel safety
     ///
-    /// As for [`acquire`](KeyedSemaphore::acquire).
+    /// As [`acquire`](KeyedSemaphore::acquire).
     ///
     /// # Errors
     ///
-    /// As for [`Semaphore::acquire`].
+    /// As [`Semaphore::acquire`].
     ///
     /// # Panics
     ///
-    /// As for [`acquire`](KeyedSemaphore::acquire).
+    /// As [`acquire`](KeyedSemaphore::acquire).
     #[track_caller]
     pub fn acquire_owned(&self, key: &K) -> AcquireOwned {
         self.acquire_many_owned(key, 1)
     }
 
-    /// As [`acquire_many`](KeyedSemaphore::acquire_many), for a future and a permit that hold the
+    /// Like [`acquire_many`](KeyedSemaphore::acquire_many), but the future and the permit hold the
     /// semaphore.
     ///
     /// # Cancel safety
     ///
-    /// As for [`acquire`](KeyedSemaphore::acquire).
+    /// As [`acquire`](KeyedSemaphore::acquire).
     ///
     /// # Errors
     ///
-    /// As for [`Semaphore::acquire_many`].
+    /// As [`Semaphore::acquire_many`].
     ///
     /// # Panics
     ///
-    /// As for [`acquire`](KeyedSemaphore::acquire).
+    /// As [`acquire`](KeyedSemaphore::acquire).
     #[track_caller]
     pub fn acquire_many_owned(&self, key: &K, count: usize) -> AcquireOwned {
         let lane = self.lane(key);
@@ -221,7 +227,7 @@ impl<K: ?Sized> Clone for KeyedSemaphore<K> {
     }
 }
 
-// As for the semaphore; of a key there is nothing in it.
+// As for the semaphore; it contains nothing of a key.
 impl<K: ?Sized> UnwindSafe for KeyedSemaphore<K> {}
 impl<K: ?Sized> RefUnwindSafe for KeyedSemaphore<K> {}
 

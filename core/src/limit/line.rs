@@ -1,14 +1,14 @@
-//! The line: those who wait for a limit, first come, first served. One for every limit there is.
+//! The line: the wait queue of a limit, first come, first served. There is one for every limit.
 //!
-//! A line stands under the lock of the limit that it belongs to. It knows who waits, how much each
-//! asks for and how to wake him; whether anything is there to be given is the limit's business.
+//! A line is guarded by the lock of the limit that it belongs to. It knows the waiters, how much
+//! each asks for and how to wake it; whether permits are there to be given is the limit's business.
 //! Waiting costs no allocation: a [`Waiter`] lives in the future that waits, and is pointed to.
 //!
-//! Who takes back what he had lent stands in front of all others, among his like in the order in which
-//! they came; but nobody is overtaken by them more than [`OVERTAKEN_MOST`] times.
+//! A waiter that takes back what it had lent stands in front of all others, in the order of arrival
+//! among its kind; but no waiter is overtaken by them more than [`OVERTAKEN_MOST`] times.
 //!
-//! A line by keys is one line a key, and the first in `waiting` is then the first of the key whose turn
-//! it is.
+//! A line by keys has one queue for each key, and the first in `waiting` is then the first of the
+//! key whose turn it is.
 //!
 //! | the waiter is | `verdict` | `told` | stands in                 | leaves by            |
 //! |---------------|-----------|--------|---------------------------|----------------------|
@@ -21,17 +21,18 @@
 //!
 //! 1. A waiter that stands in a line is there, and does not move, until it is told or has parted.
 //! 2. `links` and `slot` are touched only under the lock of the line; or, once `told` is set or the
-//!    waiter has parted, by its owner alone. Whoever tells touches nothing of the waiter after
-//!    `told` is set: the owner needs no lock to go.
+//!    waiter has parted, by its owner alone. The thread that tells touches nothing of the waiter
+//!    after `told` is set: the owner needs no lock to go.
 //! 3. `told` is set once, under the lock, when the waiter was taken out of the line and has its
-//!    verdict. It may be freed in that very moment: whoever tells has a pointer to it and not a
-//!    reference, which would promise more.
-//! 4. `slot` is there from `join` on. Who parts, or is told, has its waker taken out of it: nothing
-//!    in it is left to be dropped.
+//!    verdict. The waiter may be freed in that very moment: the thread that tells has a pointer to
+//!    it and not a reference, which would promise more.
+//! 4. `slot` is there from `join` on. A waiter that parts, or is told, has its waker taken out of
+//!    it: nothing in it is left to be dropped.
 //! 5. The owner and the line share a waiter, so it is reached through shared references alone, the
 //!    owner's as well as the line's pointers, which are made from one; what changes is in cells.
-//! 6. `overtaken` is no less than how often the first in `waiting` was overtaken. At the most it can
-//!    be, he is the next, also if there is not enough for him and there is for those in `returning`.
+//! 6. `overtaken` is no less than how often the first in `waiting` was overtaken. When it has
+//!    reached its maximum, that waiter is the next, even if there are enough permits for a waiter
+//!    in `returning` and not for it.
 
 #![allow(unsafe_code)]
 
@@ -45,26 +46,26 @@ use std::mem::{self, MaybeUninit};
 use std::ptr::NonNull;
 use std::task::Waker;
 
-/// The lane of those who came without a key.
+/// The lane of waiters without a key.
 pub(super) const NO_KEY: u64 = 0;
 
-/// What a waiter is told.
+/// The verdict that a waiter is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// What it asked for is its own.
+    /// It owns the permits that it asked for.
     Granted,
     /// The limit was closed.
     Closed,
-    /// It asked for more than there will ever be.
+    /// It asked for more permits than there will ever be.
     TooMany { capacity: usize },
 }
 
-/// What stands in the line.
+/// The part of an acquire that stands in the line.
 // Loom's models find waiters that are used after they were freed by their alignment.
 #[cfg_attr(loom, repr(align(512)))]
 pub(super) struct Waiter {
     links: UnsafeCell<Links<Waiter>>,
-    // Not there before it joins: most never do, and would pay for it.
+    // Not initialized before it joins: most waiters never join, and would pay for it.
     slot: UnsafeCell<MaybeUninit<Slot>>,
     told: AtomicBool,
     // It had lent what it asks for.
@@ -102,12 +103,12 @@ impl Waiter {
         self.returns
     }
 
-    /// It is new.
+    /// The waiter is new.
     pub(super) fn set_returns(&mut self, returns: bool) {
         self.returns = returns;
     }
 
-    /// Returns what it was told, if it was.
+    /// Returns its verdict, if it was told.
     ///
     /// # Safety
     ///
@@ -117,7 +118,7 @@ impl Waiter {
         if !self.told.load(Ordering::Acquire) {
             return None;
         }
-        // SAFETY: it was told, so only the owner, who calls this, touches it (invariant 2).
+        // It was told, so only the owner, the caller, touches it (invariant 2).
         unsafe { self.with(|slot| slot.verdict) }
     }
 
@@ -156,7 +157,7 @@ impl Waiter {
         })
     }
 
-    /// The end of telling: it is in no queue any more.
+    /// Finishes telling a waiter that is in no queue any more.
     ///
     /// # Safety
     ///
@@ -187,7 +188,7 @@ pub(super) struct Line {
     overtaken: usize,
 }
 
-/// How often somebody may be overtaken by those who take back what they had lent: so he is not
+/// How often a waiter may be overtaken by waiters that take back what they had lent: so it is not
 /// starved by tasks that lend and take back all the time.
 const OVERTAKEN_MOST: usize = 32;
 
@@ -201,17 +202,17 @@ impl Line {
         Line { waiting: Waiting::new(), returning, doomed, len: 0, overtaken: 0 }
     }
 
-    /// Gives each key a line of its own. Those who wait, if any do, came without.
+    /// Gives each key a queue of its own. The waiters, if there are any, came without a key.
     pub(super) fn by_keys(&mut self) {
         self.waiting.by_keys();
     }
 
-    /// Returns how many keys wait; one at the most, if it is not by keys.
+    /// Returns how many keys wait; at most one, if it is not a line by keys.
     pub(super) fn keys(&self) -> usize {
         self.waiting.keys()
     }
 
-    /// Returns how many wait.
+    /// Returns the number of waiters.
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -220,20 +221,20 @@ impl Line {
         self.len == 0
     }
 
-    /// Tells whether one who comes now is the next to be served; who `returns` then has overtaken
-    /// those in the line.
+    /// Returns `true` if a request that comes now is the next to be served. If it `returns`, it has
+    /// then overtaken the waiters in the line.
     pub(super) fn lets_in(&mut self, returns: bool) -> bool {
         self.len == 0 || returns && self.returning.oldest().is_none() && self.overtake()
     }
 
-    /// Notes that the first in `waiting` is overtaken, if he may be.
+    /// Notes that the first in `waiting` is overtaken, if that is allowed.
     fn overtake(&mut self) -> bool {
         let may = self.overtaken < OVERTAKEN_MOST;
         self.overtaken += usize::from(may);
         may
     }
 
-    /// Returns who is the next to be served.
+    /// Returns the waiter that is served next.
     #[inline]
     fn next(&self) -> Option<NonNull<Waiter>> {
         let head = self.waiting.oldest();
@@ -247,27 +248,27 @@ impl Line {
     /// Returns what the first in the line asks for, and its key.
     #[inline]
     pub(super) fn first(&self) -> Option<(usize, Key)> {
-        // SAFETY: who stands in the line is there (invariant 1).
+        // SAFETY: a waiter in the line is there (invariant 1).
         let first = unsafe { self.next()?.as_ref() };
-        // SAFETY: the lock is held by whoever has `self`.
+        // SAFETY: the caller has `self`, and so holds the lock.
         let key = unsafe { first.key() };
         Some((first.asked, key))
     }
 
-    /// Tells whether this one is the first in the line.
+    /// Returns `true` if this waiter is the first in the line.
     pub(super) fn is_first(&self, waiter: &Waiter) -> bool {
         self.next() == Some(NonNull::from(waiter))
     }
 
-    /// Takes the waker of the first, who is to look again without having been told.
+    /// Takes the waker of the first, so that it looks again without having been told.
     pub(super) fn nudge_first(&mut self) -> Option<Foreign<Waker>> {
-        // SAFETY: who stands in the line is there (invariant 1).
+        // SAFETY: a waiter in the line is there (invariant 1).
         let first = unsafe { self.next()?.as_ref() };
-        // SAFETY: it has joined, and the lock is held by whoever has `self`.
+        // SAFETY: it has joined, and the caller has `self`, and so holds the lock.
         unsafe { first.change_waker(None) }
     }
 
-    /// Puts a waiter at the end; or at the end of its lane, if it is a line by keys.
+    /// Puts a waiter at the end of the line, or at the end of its lane in a line by keys.
     ///
     /// # Safety
     ///
@@ -289,7 +290,7 @@ impl Line {
         self.len += 1;
     }
 
-    /// Takes out a waiter that goes of itself, and returns its waker.
+    /// Takes out a waiter that leaves of its own accord, and returns its waker.
     ///
     /// # Safety
     ///
@@ -312,7 +313,7 @@ impl Line {
         unsafe { waiter.change_waker(None) }
     }
 
-    /// Calls `f` with the queue in which it stands while it waits.
+    /// Calls `f` with the queue in which a waiter stands while it waits.
     #[inline]
     fn change<R>(
         &mut self,
@@ -323,27 +324,27 @@ impl Line {
         if waiter.returns { f(&mut self.returning) } else { self.waiting.change(lane, f) }
     }
 
-    /// Tells the first in the line, and returns how to wake it.
+    /// Tells the first in the line, and returns its waker.
     #[inline]
     pub(super) fn tell_first(&mut self, verdict: Verdict) -> Option<Foreign<Waker>> {
         let first = self.next()?;
-        // SAFETY: who stands in the line is there (invariant 1).
+        // SAFETY: a waiter in the line is there (invariant 1).
         if unsafe { first.as_ref() }.returns {
             if self.waiting.oldest().is_some() {
                 self.overtake();
             }
-            // SAFETY: it stands in this queue, whose lock is held by whoever has `self`.
+            // SAFETY: it stands in this queue, and the caller has `self`, and so holds the lock.
             unsafe { self.returning.remove(first) };
         } else {
             self.overtaken = 0;
             self.waiting.take_oldest();
         }
         self.len -= 1;
-        // SAFETY: it stood in the line, whose lock is held by whoever has `self`.
+        // SAFETY: it stood in the line, and the caller has `self`, and so holds the lock.
         unsafe { Waiter::tell(first, Some(verdict)) }
     }
 
-    /// Dooms all who ask for more than `capacity`: they wait no longer, and are to be told.
+    /// Dooms every waiter that asks for more than `capacity`: it waits no longer, and must be told.
     pub(super) fn doom(&mut self, capacity: usize) {
         let (doomed, len) = (&mut self.doomed, &mut self.len);
         let mut sort_out = |queue: &mut Queue<Waiter>| *len -= doom(queue, doomed, capacity);
@@ -351,33 +352,33 @@ impl Line {
         self.waiting.change_all(sort_out);
     }
 
-    /// Tells the first of the doomed, and returns how to wake it, and its key.
+    /// Tells the first doomed waiter, and returns its waker and its key.
     pub(super) fn tell_doomed(&mut self) -> Option<(Option<Foreign<Waker>>, Key)> {
         let first = self.doomed.oldest()?;
-        // SAFETY: it stands in this queue, whose lock is held by whoever has `self`.
+        // SAFETY: it stands in this queue, and the caller has `self`, and so holds the lock.
         unsafe { self.doomed.remove(first) };
         // SAFETY: it was not told: it is there (invariant 1).
         let waiter = unsafe { first.as_ref() };
-        // SAFETY: it stood in the line, whose lock is held by whoever has `self`.
+        // SAFETY: it stood in the line, and the caller has `self`, and so holds the lock.
         let key = unsafe { waiter.key() };
         // SAFETY: as above.
         Some((unsafe { Waiter::tell(first, None) }, key))
     }
 
-    /// Tells whether somebody is doomed and not told yet.
+    /// Returns `true` if a waiter is doomed and not told yet.
     pub(super) fn has_doomed(&self) -> bool {
         self.doomed.oldest().is_some()
     }
 }
 
-/// Moves all who ask for more than `capacity` from one queue of a line to that of the doomed, and
-/// returns how many they are. The lock is held by whoever has the two exclusively.
+/// Moves every waiter that asks for more than `capacity` from one queue of a line to that of the
+/// doomed, and returns their number. The caller has both exclusively, and so holds the lock.
 fn doom(queue: &mut Queue<Waiter>, doomed: &mut Queue<Waiter>, capacity: usize) -> usize {
     let (mut next, mut count) = (queue.oldest(), 0);
     while let Some(item) = next {
         // SAFETY: it stands in the queue, and the lock is held.
         next = unsafe { Queue::newer(item) };
-        // SAFETY: who stands in the line is there (invariant 1).
+        // SAFETY: a waiter in the line is there (invariant 1).
         let waiter = unsafe { item.as_ref() };
         if waiter.asked > capacity {
             let verdict = Verdict::TooMany { capacity };

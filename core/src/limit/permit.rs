@@ -1,4 +1,4 @@
-//! What an acquire gives: permits, given back when they are dropped.
+//! Permits, which an acquire returns and which are given back when they are dropped.
 
 use super::gate::Share;
 use super::holders::Key;
@@ -29,7 +29,7 @@ pub struct Permit<'a> {
     share: Share,
 }
 
-/// Permits of a [`Semaphore`] that is shared by an [`Arc`]: as [`Permit`], for what has to be
+/// Permits of a [`Semaphore`] that is shared by an [`Arc`]: like [`Permit`], for code that needs
 /// `'static`.
 #[must_use = "dropping it gives the permits back at once"]
 pub struct OwnedPermit {
@@ -43,17 +43,18 @@ impl<'a> Permit<'a> {
         Permit { semaphore, share }
     }
 
-    /// Returns how many permits these are.
+    /// Returns the number of permits.
     pub fn count(&self) -> usize {
         self.share.count
     }
 
-    /// Returns the semaphore whose permits these are.
+    /// Returns the semaphore that the permits belong to.
     pub fn semaphore(&self) -> &'a Semaphore {
         self.semaphore
     }
 
-    /// Takes so many of the permits out, as a permit of their own. None if there are fewer.
+    /// Takes `count` permits out, as a permit of their own. Returns `None`, and takes none, if
+    /// there are fewer.
     ///
     /// # Examples
     ///
@@ -72,11 +73,11 @@ impl<'a> Permit<'a> {
         })
     }
 
-    /// Adds the permits of another.
+    /// Adds the permits of another permit to this one.
     ///
     /// # Errors
     ///
-    /// Gives the other back if it is of another semaphore.
+    /// Returns the other permit if it belongs to another semaphore.
     ///
     /// # Examples
     ///
@@ -99,8 +100,8 @@ impl<'a> Permit<'a> {
         Ok(())
     }
 
-    /// Never gives the permits back: the semaphore's capacity shrinks by as many, for good, and
-    /// who waits for more than is left then fails. [`Semaphore::resize`] undoes it.
+    /// Keeps the permits for good: the semaphore's capacity shrinks by as many, and a waiter that
+    /// asks for more than the new capacity fails. [`Semaphore::resize`] undoes it.
     ///
     /// # Examples
     ///
@@ -122,7 +123,7 @@ impl OwnedPermit {
         OwnedPermit { semaphore, share }
     }
 
-    /// Returns how many permits these are.
+    /// Returns the number of permits.
     pub fn count(&self) -> usize {
         self.share.count
     }
@@ -131,12 +132,13 @@ impl OwnedPermit {
         self.share.key
     }
 
-    /// Returns the semaphore whose permits these are.
+    /// Returns the semaphore that the permits belong to.
     pub fn semaphore(&self) -> &Arc<Semaphore> {
         &self.semaphore
     }
 
-    /// Takes so many of the permits out, as a permit of their own. None if there are fewer.
+    /// Takes `count` permits out, as a permit of their own. Returns `None`, and takes none, if
+    /// there are fewer.
     pub fn split(&mut self, count: usize) -> Option<OwnedPermit> {
         (count <= self.share.count).then(|| {
             let share = self.semaphore.gate.split(&mut self.share, count);
@@ -144,11 +146,11 @@ impl OwnedPermit {
         })
     }
 
-    /// Adds the permits of another.
+    /// Adds the permits of another permit to this one.
     ///
     /// # Errors
     ///
-    /// Gives the other back if it is of another semaphore.
+    /// Returns the other permit if it belongs to another semaphore.
     pub fn merge(&mut self, mut other: OwnedPermit) -> Result<(), OwnedPermit> {
         if !Arc::ptr_eq(&self.semaphore, &other.semaphore) {
             return Err(other);
@@ -158,8 +160,8 @@ impl OwnedPermit {
         Ok(())
     }
 
-    /// Never gives the permits back: the semaphore's capacity shrinks by as many, for good, and
-    /// who waits for more than is left then fails. [`Semaphore::resize`] undoes it.
+    /// Keeps the permits for good: the semaphore's capacity shrinks by as many, and a waiter that
+    /// asks for more than the new capacity fails. [`Semaphore::resize`] undoes it.
     pub fn forget(mut self) {
         let share = mem::replace(&mut self.share, Share::unbooked(0));
         self.semaphore.gate.forget(share);

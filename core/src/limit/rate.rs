@@ -17,33 +17,33 @@ use std::borrow::Cow;
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
-/// Permits that come at a [`Rate`]: who needs some waits until enough have come.
+/// Permits that come at a [`Rate`]: `acquire` waits until enough have come.
 ///
-/// It is a *token bucket*: it starts with its *burst* of permits, what is taken comes back at the
-/// rate, and it never holds more than the burst. So in any time `t` it grants no more than
+/// It is a *token bucket*: it starts with its *burst* of permits, permits that are taken come back
+/// at the rate, and it never holds more than the burst. So in any time `t` it grants no more than
 /// `burst + rate * t`, never early, and rounds nothing however long it runs (integers, to the
-/// nanosecond; `core/src/limit/bucket.rs`). What comes while the bucket is full is lost: with a burst
-/// of 1 that is all that comes while the first in the line is late, by its timer or its task. A
-/// burst of what comes in some milliseconds makes up for that.
+/// nanosecond; `core/src/limit/bucket.rs`). Permits that come while the bucket is full are lost:
+/// with a burst of 1, those are all that come while the first waiter is late, because of its timer
+/// or its task. A burst as large as what comes in some milliseconds makes up for that.
 ///
-/// It is *weighted* and *fair* as a [`Semaphore`](crate::Semaphore) is: whoever asked first is
-/// served first, a large request is not overtaken by small ones, and
-/// [`try_acquire`](RateLimiter::try_acquire) gets nothing while anybody waits. What is taken is
-/// spent: there is no permit to keep.
+/// It is *weighted* and *fair*, as a [`Semaphore`](crate::Semaphore) is: requests are served in the
+/// order in which they were made, a large request is not overtaken by small ones, and
+/// [`try_acquire`](RateLimiter::try_acquire) gets nothing while a task waits. Permits that are
+/// taken are spent: there is no permit to keep.
 ///
-/// All time is that of the runtime's [`Timer`](allhome_rt::Timer), also virtual time. The first in
-/// the line waits for it, in its own poll; there is no task behind this.
+/// All time is that of the runtime's [`Timer`](allhome_rt::Timer), also virtual time. The first
+/// waiter waits for the timer in its own poll; there is no background task.
 ///
-/// The first in the line that nobody polls is one that the others wait for, until anybody asks for
-/// permits, or the rate is changed. Do not keep an acquire unpolled, as in a loop over `select!` or
-/// beside another future that is awaited alone.
+/// If the first waiter is not polled, the others wait for it, until a task asks for permits or the
+/// rate is changed. Do not keep an acquire unpolled, as in a loop over `select!` or beside another
+/// future that is awaited alone.
 ///
-/// *Which one?* A semaphore limits how many do something at the same time, this one how often it
-/// is begun. [`Both`](crate::Both) for both.
+/// *Which one?* A semaphore limits how many tasks do something at the same time; a rate limiter
+/// limits how often it is begun. [`Both`](crate::Both) combines the two.
 ///
-/// *Coming from elsewhere?* Go's `rate.Limiter` reserves a time for each caller, and gives back only
-/// what nobody reserved after it; here an acquire that is dropped leaves no trace. `governor` is
-/// fair to nobody; its `Quota` is a [`Rate`] and a burst.
+/// *Coming from elsewhere?* Go's `rate.Limiter` reserves a time for each caller, and gives back
+/// only what was not reserved after it; here an acquire that is dropped leaves no trace. `governor`
+/// is not fair; its `Quota` is a [`Rate`] and a burst.
 ///
 /// # Examples
 ///
@@ -57,9 +57,10 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 /// let start = Instant::now();
 /// block_on(async {
 ///     for _ in 0..10 {
-///         limiter.acquire().await.expect("nobody closes it");
+///         limiter.acquire().await?;
 ///     }
-/// });
+///     Ok::<(), allhome::AcquireError>(())
+/// })?;
 /// // Five at once, and five at a millisecond each.
 /// assert!(start.elapsed() >= Duration::from_millis(5));
 /// # }
@@ -71,11 +72,11 @@ pub struct RateLimiter {
 }
 
 impl RateLimiter {
-    /// Makes a limiter with a full bucket. More than
-    /// [`Semaphore::MAX_PERMITS`](crate::Semaphore::MAX_PERMITS) is that, for the burst as well.
+    /// Creates a limiter with a full bucket. A burst, or a rate, above
+    /// [`Semaphore::MAX_PERMITS`](crate::Semaphore::MAX_PERMITS) counts as that.
     ///
-    /// With a burst of 0 it grants nothing until it is [resized](RateLimiter::resize); with a rate
-    /// of none it grants its burst, and then nothing until the rate is
+    /// With a burst of 0 it grants nothing until it is [resized](RateLimiter::resize). With a rate
+    /// of no permits it grants its burst, and then nothing until the rate is
     /// [changed](RateLimiter::set_rate).
     ///
     /// # Errors
@@ -100,13 +101,13 @@ impl RateLimiter {
         Ok(RateLimiter { meter: Meter::new(Arc::clone(timer), rate, burst), name: None })
     }
 
-    /// Gives it a name, for `Debug`.
+    /// Sets its name, which `Debug` shows.
     pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> RateLimiter {
         self.name = Some(name.into());
         self
     }
 
-    /// Returns its name.
+    /// Returns its name, if it has one.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
@@ -116,14 +117,14 @@ impl RateLimiter {
         self.meter.rate()
     }
 
-    /// Returns the most permits that can be there, and be asked for at once.
+    /// Returns the most permits that can be there, and that a caller can ask for at once.
     pub fn burst(&self) -> usize {
         self.meter.burst()
     }
 
-    /// Returns how many permits are there just now: for the first in the line, if anybody waits.
+    /// Returns how many permits are there just now; if a task waits, they are for the first waiter.
     ///
-    /// The figure may be old as soon as it is there.
+    /// The figure may be old as soon as it is returned.
     pub fn available(&self) -> usize {
         self.meter.available()
     }
@@ -133,16 +134,16 @@ impl RateLimiter {
         self.meter.waiters()
     }
 
-    /// Tells whether it was closed.
+    /// Returns `true` if it was closed.
     pub fn is_closed(&self) -> bool {
         self.meter.is_closed()
     }
 
-    /// Takes a permit if one is there and nobody waits.
+    /// Takes a permit if one is there and no task waits.
     ///
     /// # Errors
     ///
-    /// As for [`Semaphore::try_acquire`](crate::Semaphore::try_acquire), with the burst for the
+    /// As [`Semaphore::try_acquire`](crate::Semaphore::try_acquire), with the burst for the
     /// capacity.
     ///
     /// # Examples
@@ -165,16 +166,16 @@ impl RateLimiter {
         self.try_acquire_many(1)
     }
 
-    /// Takes so many permits if they are there and nobody waits. 0 are there always.
+    /// Takes `count` permits if they are there and no task waits. 0 permits are always there.
     ///
     /// # Errors
     ///
-    /// As for [`try_acquire`](RateLimiter::try_acquire).
+    /// As [`try_acquire`](RateLimiter::try_acquire).
     pub fn try_acquire_many(&self, count: usize) -> Result<(), TryAcquireError> {
         self.meter.try_take(count)
     }
 
-    /// Changes the rate from now on, also for those who wait.
+    /// Changes the rate from now on, also for tasks that are waiting.
     ///
     /// What has come at the old rate stays, to the part of a permit.
     ///
@@ -198,16 +199,18 @@ impl RateLimiter {
         self.meter.set_rate(rate);
     }
 
-    /// Changes the burst. Upwards, the new room fills at the rate. Downwards, what the bucket cannot
-    /// hold is lost, and who waits for more than that fails at once.
+    /// Changes the burst. If it grows, the new room fills at the rate. If it shrinks, permits that
+    /// the bucket cannot hold are lost, and a waiter that asks for more than the new burst fails at
+    /// once.
     pub fn resize(&self, burst: usize) {
         self.meter.set_burst(burst);
     }
 
-    /// Closes it: those who wait or come get [`Closed`](crate::AcquireError::Closed). What was
-    /// granted is granted, also if the acquire was not polled since.
+    /// Closes it: every acquire that waits, or is made later, fails with
+    /// [`Closed`](crate::AcquireError::Closed). Permits that were granted before stay granted, also
+    /// if the acquire was not polled since.
     ///
-    /// Returns false if it was closed before.
+    /// Returns `false` if it was closed before.
     pub fn close(&self) -> bool {
         self.meter.close()
     }
@@ -216,12 +219,12 @@ impl RateLimiter {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future, at any moment, leaves the limiter as if it had not been called: what was
-    /// granted and not polled since is there again. Its place in the line is lost.
+    /// Dropping the future, at any moment, leaves the limiter as if it had not been called: permits
+    /// that were granted since its last poll are there again. Its place in the queue is lost.
     ///
     /// # Errors
     ///
-    /// As for [`Semaphore::acquire`](crate::Semaphore::acquire), with the burst for the capacity.
+    /// As [`Semaphore::acquire`](crate::Semaphore::acquire), with the burst for the capacity.
     ///
     /// # Panics
     ///
@@ -235,33 +238,33 @@ impl RateLimiter {
         self.acquire_many(1)
     }
 
-    /// Waits for so many permits, all at once. For 0 nobody waits, unless it is closed they are
-    /// granted.
+    /// Waits for `count` permits, all at once. A request for 0 does not wait: it is granted unless
+    /// the limiter is closed.
     ///
     /// # Cancel safety
     ///
-    /// As for [`acquire`](RateLimiter::acquire).
+    /// As [`acquire`](RateLimiter::acquire).
     ///
     /// # Errors
     ///
-    /// As for [`Semaphore::acquire_many`](crate::Semaphore::acquire_many), with the burst for the
+    /// As [`Semaphore::acquire_many`](crate::Semaphore::acquire_many), with the burst for the
     /// capacity.
     ///
     /// # Panics
     ///
-    /// As for [`acquire`](RateLimiter::acquire).
+    /// As [`acquire`](RateLimiter::acquire).
     #[track_caller]
     pub fn acquire_many(&self, count: usize) -> AcquireRate<'_> {
         AcquireRate::new(self, count, Location::caller())
     }
 
-    /// Puts back what was taken and not used.
+    /// Puts back permits that were taken and not used.
     pub(super) fn give_back(&self, count: usize) {
         self.meter.give(Share::unbooked(count));
     }
 }
 
-// Nothing of it can be seen half changed: what user code panics in is called with no lock held.
+// No other thread can see it half changed: user code that may panic is called with no lock held.
 impl UnwindSafe for RateLimiter {}
 impl RefUnwindSafe for RateLimiter {}
 

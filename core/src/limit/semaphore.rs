@@ -10,27 +10,34 @@ use std::borrow::Cow;
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
-/// A number of permits: who needs some waits until there are enough.
+/// A fair, weighted semaphore: `acquire` waits until enough permits are free.
 ///
-/// It is *weighted*: an acquire may ask for any number. It is *fair*: whoever asked first is served
-/// first, a large request is not overtaken by small ones, and [`try_acquire`](Semaphore::try_acquire)
-/// gets nothing while anybody waits. What is given back is reserved for the first in the line
-/// before he is woken, so nobody can snatch it.
+/// It is *weighted*: an acquire may ask for any number of permits. It is *fair*: requests are
+/// served in the order in which they were made, a large request is not overtaken by small ones, and
+/// [`try_acquire`](Semaphore::try_acquire) gets nothing while a task waits. Permits that are given
+/// back are reserved for the first waiter before it is woken, so no other task can snatch them.
 ///
 /// Dropping the future of an acquire, wherever it stands, leaves the semaphore as if it had never
-/// been called. So does cancelling the task, or the scope in it, that awaits it: an acquire that has
-/// to wait ends with [`Cancelled`](super::AcquireError::Cancelled) then. What is free, or granted
-/// already, is had all the same.
+/// been called. So does cancelling the task, or the scope in it, that awaits it: an acquire that
+/// has to wait then ends with [`Cancelled`](super::AcquireError::Cancelled). Permits already
+/// granted are kept; if permits are free, the acquire succeeds.
 ///
-/// A permit that nobody uses is one that others wait for: a future that was granted its permits
-/// and is not polled holds them. Do not keep one unpolled, as in a loop over `select!` or beside
-/// another future that is awaited alone.
+/// A future that was granted its permits and is not polled holds them, and other tasks wait for
+/// them. Do not keep an acquire unpolled, as in a loop over `select!` or beside another future that
+/// is awaited alone.
+///
+/// # Memory ordering
+///
+/// What a task did before it gave permits back happens before what another task does after it
+/// acquired them. So with a capacity of 1 the semaphore is a lock.
 ///
 /// *Coming from elsewhere?* tokio's `Semaphore` and Go's `semaphore.Weighted` wait for ever for
-/// more than there is; this one says so at once. `add_permits` is [`resize`](Semaphore::resize),
-/// `forget_permits` as well.
+/// more permits than there are; this one returns an error at once. `add_permits` and
+/// `forget_permits` are [`resize`](Semaphore::resize).
 ///
 /// # Examples
+///
+/// Limits how many connections are open at the same time:
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
@@ -55,14 +62,13 @@ pub struct Semaphore {
 }
 
 impl Semaphore {
-    /// The most permits that a semaphore can have. More, where a capacity is given, is taken for
-    /// this.
+    /// The most permits that a semaphore can have. A capacity above it counts as this number.
     pub const MAX_PERMITS: usize = MAX;
 
-    /// Makes a semaphore with so many permits; more than [`MAX_PERMITS`](Semaphore::MAX_PERMITS)
-    /// is that.
+    /// Creates a semaphore with `permits` permits. A number above
+    /// [`MAX_PERMITS`](Semaphore::MAX_PERMITS) counts as that.
     ///
-    /// One with none grants nothing until it is [resized](Semaphore::resize).
+    /// A semaphore without permits grants nothing until it is [resized](Semaphore::resize).
     ///
     /// # Examples
     ///
@@ -78,13 +84,13 @@ impl Semaphore {
         Semaphore { gate: Gate::new(permits), name: None }
     }
 
-    /// As above, for loom, whose primitives cannot be made in a constant.
+    /// As above, for loom, whose primitives cannot be created in a constant.
     #[cfg(loom)]
     pub fn new(permits: usize) -> Semaphore {
         Semaphore { gate: Gate::new(permits), name: None }
     }
 
-    /// Gives it a name, for `Debug` and dumps.
+    /// Sets its name, which `Debug` and dumps show.
     ///
     /// # Examples
     ///
@@ -96,18 +102,18 @@ impl Semaphore {
         self
     }
 
-    /// Has it remember who holds permits and who waits for them: see
+    /// Sets whether it records the tasks that hold permits and that wait for them: see
     /// [`holders`](Semaphore::holders).
     ///
-    /// It is off until it is asked for, since it costs: every acquire and every release takes a
-    /// lock and writes into a table, which allocates when it grows, and an acquire looks at the
-    /// clock. Together that is about three times what they cost without.
+    /// This is off by default, because it costs: every acquire and every release takes a lock and
+    /// writes into a table, which allocates when it grows, and an acquire looks at the clock.
+    /// Together that is about three times what they cost without.
     pub fn track_holders(mut self, track: bool) -> Semaphore {
         self.gate.keep_book(track);
         self
     }
 
-    /// Returns its name.
+    /// Returns its name, if it has one.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
@@ -117,7 +123,7 @@ impl Semaphore {
         self.gate.capacity()
     }
 
-    /// Returns how many permits are free just now. While somebody waits they are meant for him.
+    /// Returns how many permits are free just now. While a task waits, they are meant for it.
     pub fn available(&self) -> usize {
         self.gate.available()
     }
@@ -127,13 +133,13 @@ impl Semaphore {
         self.gate.waiters()
     }
 
-    /// Tells whether it was closed.
+    /// Returns `true` if it was closed.
     pub fn is_closed(&self) -> bool {
         self.gate.is_closed()
     }
 
-    /// Returns who holds permits and who waits for them, in no order. Empty unless it was made with
-    /// [`track_holders`](Semaphore::track_holders).
+    /// Returns the tasks that hold permits and that wait for them, in no order. The list is empty
+    /// unless the semaphore was created with [`track_holders`](Semaphore::track_holders).
     ///
     /// # Examples
     ///
@@ -151,12 +157,12 @@ impl Semaphore {
         self.gate.holders()
     }
 
-    /// Takes a permit if one is free and nobody waits.
+    /// Takes a permit if one is free and no task waits.
     ///
     /// # Errors
     ///
-    /// [`NoPermits`](TryAcquireError::NoPermits) if none is free or somebody waits,
-    /// [`Closed`](TryAcquireError::Closed) after [`close`](Semaphore::close),
+    /// Returns [`NoPermits`](TryAcquireError::NoPermits) if none is free or a task waits,
+    /// [`Closed`](TryAcquireError::Closed) after [`close`](Semaphore::close), and
     /// [`TooMany`](TryAcquireError::TooMany) if the capacity is 0.
     ///
     /// # Examples
@@ -175,11 +181,11 @@ impl Semaphore {
         self.try_acquire_many(1)
     }
 
-    /// Takes so many permits if they are free and nobody waits. 0 are free always.
+    /// Takes `count` permits if they are free and no task waits. 0 permits are always free.
     ///
     /// # Errors
     ///
-    /// As for [`try_acquire`](Semaphore::try_acquire); [`TooMany`](TryAcquireError::TooMany) if it
+    /// As [`try_acquire`](Semaphore::try_acquire); [`TooMany`](TryAcquireError::TooMany) if `count`
     /// is more than the capacity.
     #[inline]
     #[track_caller]
@@ -188,21 +194,21 @@ impl Semaphore {
         Ok(Permit::new(self, share))
     }
 
-    /// As [`try_acquire`](Semaphore::try_acquire), for a permit that holds the semaphore.
+    /// Like [`try_acquire`](Semaphore::try_acquire), but the permit holds the semaphore.
     ///
     /// # Errors
     ///
-    /// As for [`try_acquire`](Semaphore::try_acquire).
+    /// As [`try_acquire`](Semaphore::try_acquire).
     #[track_caller]
     pub fn try_acquire_owned(self: &Arc<Self>) -> Result<OwnedPermit, TryAcquireError> {
         self.try_acquire_many_owned(1)
     }
 
-    /// As [`try_acquire_many`](Semaphore::try_acquire_many), for a permit that holds the semaphore.
+    /// Like [`try_acquire_many`](Semaphore::try_acquire_many), but the permit holds the semaphore.
     ///
     /// # Errors
     ///
-    /// As for [`try_acquire_many`](Semaphore::try_acquire_many).
+    /// As [`try_acquire_many`](Semaphore::try_acquire_many).
     #[track_caller]
     pub fn try_acquire_many_owned(
         self: &Arc<Self>,
@@ -212,11 +218,11 @@ impl Semaphore {
         Ok(OwnedPermit::new(self.clone(), share))
     }
 
-    /// Changes the capacity; more than [`MAX_PERMITS`](Semaphore::MAX_PERMITS) is that.
+    /// Changes the capacity. A number above [`MAX_PERMITS`](Semaphore::MAX_PERMITS) counts as that.
     ///
-    /// Upwards, the new permits go to those who wait. Downwards, holders keep what they have, and
-    /// nobody is admitted until they have given enough back; who waits for more than the new
-    /// capacity fails at once. So `resize(0)` turns all away who wait or come.
+    /// If the capacity grows, the new permits go to the waiters. If it shrinks, holders keep what
+    /// they have, and no request is admitted until they have given enough back; a waiter that asks
+    /// for more than the new capacity fails at once. So after `resize(0)` every request fails.
     ///
     /// # Examples
     ///
@@ -232,10 +238,11 @@ impl Semaphore {
         self.gate.resize(capacity);
     }
 
-    /// Closes it: those who wait or come get [`Closed`](super::AcquireError::Closed), and holders
-    /// finish. Permits that were granted are, also if the acquire was not polled since.
+    /// Closes it: every acquire that waits, or is made later, fails with
+    /// [`Closed`](super::AcquireError::Closed). Holders keep their permits, and permits that were
+    /// granted before stay granted, also if the acquire was not polled since.
     ///
-    /// Returns false if it was closed before.
+    /// Returns `false` if it was closed before.
     ///
     /// # Examples
     ///
@@ -258,12 +265,12 @@ impl Semaphore {
     /// # Cancel safety
     ///
     /// Dropping the future, at any moment, leaves the semaphore as if it had not been called; its
-    /// place in the line is lost.
+    /// place in the queue is lost.
     ///
     /// # Errors
     ///
-    /// [`Closed`](super::AcquireError::Closed) if the semaphore is closed before it is granted,
-    /// [`TooMany`](super::AcquireError::TooMany) if the capacity is 0,
+    /// Returns [`Closed`](super::AcquireError::Closed) if the semaphore is closed before it grants
+    /// the permit, [`TooMany`](super::AcquireError::TooMany) if the capacity is 0, and
     /// [`Cancelled`](super::AcquireError::Cancelled) if the task that waits is cancelled.
     ///
     /// # Panics
@@ -276,10 +283,12 @@ impl Semaphore {
     /// # #[cfg(feature = "executors")] {
     /// let semaphore = allhome::Semaphore::new(1);
     /// allhome::block_on(async {
-    ///     let permit = semaphore.acquire().await.expect("nobody closes it");
+    ///     let permit = semaphore.acquire().await?;
     ///     assert_eq!((permit.count(), semaphore.available()), (1, 0));
-    /// });
+    ///     Ok::<(), allhome::AcquireError>(())
+    /// })?;
     /// # }
+    /// # Ok::<(), allhome::AcquireError>(())
     /// ```
     #[inline]
     #[track_caller]
@@ -287,66 +296,66 @@ impl Semaphore {
         self.acquire_many(1)
     }
 
-    /// Waits for so many permits, all at once. For 0 nobody waits, unless the semaphore is closed
-    /// they are granted.
+    /// Waits for `count` permits, all at once. A request for 0 does not wait: it is granted unless
+    /// the semaphore is closed.
     ///
     /// # Cancel safety
     ///
-    /// As for [`acquire`](Semaphore::acquire).
+    /// As [`acquire`](Semaphore::acquire).
     ///
     /// # Errors
     ///
-    /// As for [`acquire`](Semaphore::acquire); [`TooMany`](super::AcquireError::TooMany) if it is
-    /// more than the capacity, or the capacity shrinks below it meanwhile.
+    /// As [`acquire`](Semaphore::acquire); [`TooMany`](super::AcquireError::TooMany) if `count` is
+    /// more than the capacity, or the capacity shrinks below it during the wait.
     ///
     /// # Panics
     ///
-    /// As for [`acquire`](Semaphore::acquire).
+    /// As [`acquire`](Semaphore::acquire).
     #[inline]
     #[track_caller]
     pub fn acquire_many(&self, count: usize) -> Acquire<'_> {
         Acquire::new(self, count, Location::caller())
     }
 
-    /// As [`acquire`](Semaphore::acquire), for a future and a permit that hold the semaphore.
+    /// Like [`acquire`](Semaphore::acquire), but the future and the permit hold the semaphore.
     ///
     /// # Cancel safety
     ///
-    /// As for [`acquire`](Semaphore::acquire).
+    /// As [`acquire`](Semaphore::acquire).
     ///
     /// # Errors
     ///
-    /// As for [`acquire`](Semaphore::acquire).
+    /// As [`acquire`](Semaphore::acquire).
     ///
     /// # Panics
     ///
-    /// As for [`acquire`](Semaphore::acquire).
+    /// As [`acquire`](Semaphore::acquire).
     #[track_caller]
     pub fn acquire_owned(self: &Arc<Self>) -> AcquireOwned {
         self.acquire_many_owned(1)
     }
 
-    /// As [`acquire_many`](Semaphore::acquire_many), for a future and a permit that hold the
+    /// Like [`acquire_many`](Semaphore::acquire_many), but the future and the permit hold the
     /// semaphore.
     ///
     /// # Cancel safety
     ///
-    /// As for [`acquire`](Semaphore::acquire).
+    /// As [`acquire`](Semaphore::acquire).
     ///
     /// # Errors
     ///
-    /// As for [`acquire_many`](Semaphore::acquire_many).
+    /// As [`acquire_many`](Semaphore::acquire_many).
     ///
     /// # Panics
     ///
-    /// As for [`acquire`](Semaphore::acquire).
+    /// As [`acquire`](Semaphore::acquire).
     #[track_caller]
     pub fn acquire_many_owned(self: &Arc<Self>, count: usize) -> AcquireOwned {
         AcquireOwned::new(self.clone(), count, Location::caller())
     }
 }
 
-// Nothing of it can be seen half changed: what user code panics in is called with no lock held.
+// No other thread can see it half changed: user code that may panic is called with no lock held.
 impl UnwindSafe for Semaphore {}
 impl RefUnwindSafe for Semaphore {}
 

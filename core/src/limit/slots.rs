@@ -1,5 +1,6 @@
-//! What the slots of nurseries need of a semaphore beyond what everybody may: an own place for the
-//! book, a place in front of the line for what was lent, and the name of the task that has it.
+//! What the slots of nurseries need of a semaphore beyond its public interface: a place of their
+//! own for the book, a place in front of the line for what was lent, and the name of the task that
+//! has it.
 
 use super::acquire::AcquireOwned;
 use super::error::TryAcquireError;
@@ -10,8 +11,7 @@ use crate::sync::Arc;
 use std::panic::Location;
 
 impl Semaphore {
-    /// Waits for a permit, acquired here as far as the list of holders is concerned. Who `returns`
-    /// had lent it.
+    /// Waits for a permit; the list of holders shows `place`. If `returns`, the caller had lent it.
     pub(crate) fn acquire_at(
         self: &Arc<Self>,
         place: &'static Location<'static>,
@@ -20,7 +20,7 @@ impl Semaphore {
         AcquireOwned::new(self.clone(), 1, place).returning(returns)
     }
 
-    /// Takes one at once.
+    /// Takes a permit at once.
     pub(crate) fn try_acquire_at(
         self: &Arc<Self>,
         place: &'static Location<'static>,
@@ -32,7 +32,7 @@ impl Semaphore {
 }
 
 impl OwnedPermit {
-    /// From now on the task that calls this is the holder, in the list of them.
+    /// Records the task that calls this as the holder.
     pub(crate) fn sign(&self) {
         self.semaphore().gate.sign(self.key(), task_id());
     }

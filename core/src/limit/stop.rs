@@ -1,9 +1,10 @@
-//! What has a wait leave when the task, or the scope in it, that polls it is cancelled.
+//! Makes a wait leave when the task, or the scope in it, that polls it is cancelled.
 //!
-//! Whoever is cancelled is polled once more, and that poll finds what it awaits: nothing has to be
-//! registered for it. Only where a part of the task is polled by a waker of its own (in a
-//! `FuturesUnordered`, say) might that poll pass the wait over. There, and only there, it waits for
-//! the task's token too, whose waiters are woken before the last poll; that allocates.
+//! A task that is cancelled is polled once more, and that poll reaches what the task awaits:
+//! nothing has to be registered for it. Only where a part of the task is polled by a waker of its
+//! own (in a `FuturesUnordered`, for example) might that poll pass the wait over. There, and only
+//! there, the wait also waits for the task's token, whose waiters are woken before the last poll;
+//! that allocates.
 
 use crate::ambient::{cancel_reason, own_token, poll_own};
 use crate::cancel::CancelledOwned;
@@ -13,8 +14,8 @@ use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-/// It is [ended](Stop::end) by whoever leaves the line, and has no destructor: who never waited would
-/// pay for it.
+/// The owner [ends](Stop::end) it when it leaves the line. It has no destructor: an acquire that
+/// never waited would pay for it.
 pub(crate) struct Stop(ManuallyDrop<Option<Pin<Box<CancelledOwned>>>>);
 
 impl Stop {
@@ -23,7 +24,8 @@ impl Stop {
         Stop(ManuallyDrop::new(None))
     }
 
-    /// Says why the wait is to leave. If it is not, it is polled again when that has changed.
+    /// Returns why the wait must leave. If it need not leave, it is polled again when that has
+    /// changed.
     #[inline(always)]
     pub(crate) fn poll(&mut self, waker: &Waker) -> Option<Reason> {
         if context::is_nowhere() { None } else { self.poll_here(waker) }
@@ -37,7 +39,7 @@ impl Stop {
         let mut cx = Context::from_waker(waker);
         let waits = match &mut *self.0 {
             None => is_reached(waker),
-            // If it is over, the cancel has come just now; or the wait went to another task.
+            // If it is over, the cancel has come just now; or the wait moved to another task.
             Some(token) => poll_own(token.as_mut(), &mut cx).is_pending(),
         };
         if waits {
@@ -54,13 +56,14 @@ impl Stop {
         }
     }
 
-    /// The wait is over.
+    /// Ends it: the wait is over.
     pub(crate) fn end(&mut self) {
         *self.0 = None;
     }
 }
 
-/// Tells whether the last poll of the task that polls with this waker is sure to come here.
+/// Returns `true` if the last poll of the task that polls with this waker is sure to reach the
+/// wait.
 fn is_reached(waker: &Waker) -> bool {
     context::task(|task| task.is_none_or(|task| task.is_woken_by(waker)))
 }

@@ -1,5 +1,5 @@
-//! What can be waited for in a line: the permits of a [`Gate`](super::gate::Gate), or those that a
-//! rate brings.
+//! The source of what a waiter in a line waits for: the permits of a [`Gate`](super::gate::Gate),
+//! or those that a rate brings.
 
 use super::error::Refused;
 use super::gate::Share;
@@ -13,8 +13,8 @@ use std::task::Waker;
 const AT_ONCE: usize = 16;
 
 pub(super) trait Supply {
-    /// The first in the line may be woken without being told ([`Line::nudge_first`]), and loses
-    /// its waker by that.
+    /// The first in the line may be woken without being told ([`Line::nudge_first`]), and loses its
+    /// waker by that.
     const NUDGES: bool = false;
 
     type Held<'a>: Holding
@@ -24,21 +24,22 @@ pub(super) trait Supply {
     /// Takes permits, if that can be done without the lock.
     fn take_fast(&self, asked: usize) -> bool;
 
-    /// Takes the lock. It runs no code of the user's: those who call it may have a waiter in the
-    /// line that is about to go, or others still to tell.
+    /// Takes the lock. It runs no code of the user's: the caller may have a waiter in the line that
+    /// is about to go, or other waiters still to tell.
     fn hold(&self) -> Self::Held<'_>;
 
-    /// As [`hold`](Supply::hold), with all that is there by now; before the lock it may run code of
-    /// the user's, which may panic: then nothing has changed.
+    /// Like [`hold`](Supply::hold), with all permits that have come by now. Before the lock it may
+    /// run code of the user's, which may panic: then nothing has changed.
     #[inline]
     fn hold_now(&self) -> Self::Held<'_> {
         self.hold()
     }
 
-    /// Takes permits back, and gives them to those who wait.
+    /// Takes permits back, and gives them to the waiters.
     fn give(&self, share: Share);
 
-    /// Tells all whose turn it is, and lets go. State first: whoever is woken finds it as it is.
+    /// Tells every waiter whose turn it is, and releases the lock. State first: a waiter that is
+    /// woken finds its verdict.
     #[inline]
     fn tell<'a>(&'a self, mut held: Self::Held<'a>) {
         let Some(first) = held.tell_next() else { return };
@@ -56,7 +57,8 @@ pub(super) trait Supply {
 pub(super) trait Holding {
     fn line(&mut self) -> &mut Line;
 
-    /// Takes permits, if it is not somebody else's turn; back, if he `returns`. None: it has to wait.
+    /// Takes permits, if it is not the turn of another waiter; if `returns`, the caller takes back
+    /// what it had lent. `None`: the caller has to wait.
     fn admit(
         &mut self,
         asked: usize,
@@ -64,13 +66,13 @@ pub(super) trait Holding {
         place: &'static Location<'static>,
     ) -> Result<Option<Share>, Refused>;
 
-    /// Writes into the book, if one is kept, that somebody waits.
+    /// Writes into the book, if one is kept, that a task waits.
     fn book(&mut self, asked: usize, place: &'static Location<'static>) -> Key;
 
-    /// Takes somebody out of the book who is about to leave the line.
+    /// Takes a waiter that is about to leave the line out of the book.
     fn unbook(&mut self, waiter: &Waiter, key: Key);
 
-    /// Tells one whose turn it is, if there is one.
+    /// Tells one waiter whose turn it is, if there is one.
     fn tell_next(&mut self) -> Option<Foreign<Waker>>;
 }
 

@@ -2,15 +2,15 @@
 //!
 //! # Invariants
 //!
-//! 1. It is the same supply each time, and it is there until [`leave`](Wait::leave) was called, which
-//!    the owner does in its destructor. The owner is pinned once it has polled.
-//! 2. The state is `Waiting` from the moment on that the waiter has joined the line until the owner
-//!    has seen its verdict, or has taken it out. No code of the user's runs between the one and the
-//!    other: a panic leaves both as they were.
-//! 3. The identity in `Waiting` is that of the waker in the line, which only the owner changes. It is
-//!    compared and never used as a pointer.
-//! 4. The waiter is shared with the line: there is no exclusive reference to it alone, and a `Wait`,
-//!    which has it, is not `Unpin`.
+//! 1. The supply is the same each time, and it is there until [`leave`](Wait::leave) was called,
+//!    which the owner does in its destructor. The owner is pinned once it has polled.
+//! 2. The state is `Waiting` from the moment at which the waiter joins the line until the owner has
+//!    seen its verdict, or has taken it out. No code of the user's runs between the two: a panic
+//!    leaves both as they were.
+//! 3. The identity in `Waiting` is that of the waker in the line, which only the owner changes. It
+//!    is compared and never used as a pointer.
+//! 4. The waiter is shared with the line: there is no exclusive reference to it alone, and a
+//!    `Wait`, which has it, is not `Unpin`.
 
 #![allow(unsafe_code)]
 
@@ -31,7 +31,7 @@ pub(super) struct Wait {
     own: Own,
 }
 
-/// What its owner alone knows.
+/// What only the owner knows.
 struct Own {
     state: State,
     place: &'static Location<'static>,
@@ -40,14 +40,14 @@ struct Own {
 
 #[derive(Clone, Copy)]
 enum State {
-    /// With the lane that it will join, if it is a line by keys.
+    /// With the lane that it will join, in a line by keys.
     New(u64),
     Waiting(Identity),
     Done,
 }
 
-// SAFETY: the identity is only compared; what else is not Send of itself is the waiter, which is
-// guarded by the lock of the line (invariant 2 there), and its waker is Send.
+// SAFETY: the identity is only compared; the other field that is not Send by itself is the waiter,
+// which is guarded by the lock of the line (invariant 2 there), and its waker is Send.
 unsafe impl Send for Wait {}
 // SAFETY: nothing can be done with a shared reference to it.
 unsafe impl Sync for Wait {}
@@ -76,7 +76,7 @@ impl Wait {
         self.waiter.set_returns(returns);
     }
 
-    /// Tells whether it stands in the line, or was told there and does not know it yet.
+    /// Returns `true` if it stands in the line, or was told there and does not know it yet.
     pub(super) fn is_waiting(&self) -> bool {
         matches!(self.own.state, State::Waiting(_))
     }
@@ -85,7 +85,7 @@ impl Wait {
         &self.waiter
     }
 
-    /// What is shared with the line, and what is not.
+    /// Splits it into the part that is shared with the line, and the part that is not.
     #[inline(always)]
     fn parts(self: Pin<&mut Self>) -> (&Waiter, &mut Own) {
         // SAFETY: nothing is moved out of it.
@@ -97,7 +97,7 @@ impl Wait {
     ///
     /// # Panics
     ///
-    /// If it was ready before.
+    /// Panics if it was ready before.
     ///
     /// # Safety
     ///
@@ -161,7 +161,7 @@ impl Wait {
         unsafe { held.line().join(waiter, lane, new, key) };
         own.state = State::Waiting(identity);
         if held.line().len() > 1 && held.line().is_first(waiter) {
-            // By its key it is before others, and may ask for less than they do.
+            // By its key it is in front of other waiters, and may ask for less than they do.
             supply.tell(held);
             // SAFETY: it has joined.
             if let Some(verdict) = unsafe { waiter.verdict() } {
@@ -176,8 +176,8 @@ impl Wait {
         unsafe { self.stay(supply, waker) }
     }
 
-    /// Stays in the line, unless the task that polls it was cancelled: then it leaves. What it was
-    /// told meanwhile counts.
+    /// Stays in the line, unless the task that polls it was cancelled: then it leaves. A verdict
+    /// that it was told meanwhile counts.
     ///
     /// # Safety
     ///
@@ -190,7 +190,8 @@ impl Wait {
         let told = unsafe { self.part(supply) };
         Poll::Ready(told.unwrap_or_else(|| {
             if !returns {
-                // Who takes back what he had lent asks on his own, and tells nobody.
+                // A waiter that takes back what it had lent asks for itself, and reports the cancel
+                // to no task.
                 context::tell_cancelled();
             }
             Err(AcquireError::Cancelled(reason))
@@ -236,7 +237,7 @@ impl Wait {
         Poll::Ready(unsafe { settle(waiter, verdict) })
     }
 
-    /// Gives up what was asked for, in line or granted, as if it had never been asked for.
+    /// Gives up what it asked for, in the line or granted, as if it had never asked.
     ///
     /// # Safety
     ///
@@ -260,7 +261,7 @@ impl Wait {
         }
     }
 
-    /// Leaves the line. Returns what it was told, if it was.
+    /// Leaves the line. Returns its verdict, if it was told.
     ///
     /// # Safety
     ///
@@ -280,7 +281,7 @@ impl Wait {
                 // SAFETY: as above, and it was not told.
                 left = unsafe { held.line().part(waiter) };
                 own.state = State::Done;
-                // Those behind it may ask for less.
+                // The waiters behind it may ask for less.
                 supply.tell(held);
             }
         }

@@ -1,9 +1,9 @@
-//! Those who wait in a line: all in one queue, or each key in a lane of its own.
+//! The waiters of a line: all in one queue, or each key in a lane of its own.
 //!
 //! # Invariants
 //!
-//! 1. It is part of a line, whose lock is held by whoever has it; who stands in it is there, and stays
-//!    where it is (invariant 1 of the line).
+//! 1. It is part of a line, whose lock the caller holds; a waiter that stands in it is there, and
+//!    stays where it is (invariant 1 of the line).
 
 #![allow(unsafe_code)]
 
@@ -36,7 +36,7 @@ impl Waiting {
         Waiting::Plain(Queue::new())
     }
 
-    /// Gives each key a lane. Those who wait came without a key.
+    /// Gives each key a lane. The present waiters came without a key.
     pub(super) fn by_keys(&mut self) {
         if let Waiting::Plain(queue) = self {
             let mut lanes = Box::new(Lanes::new());
@@ -45,7 +45,7 @@ impl Waiting {
         }
     }
 
-    /// Returns how many keys wait; one at the most, if it is not by keys.
+    /// Returns how many keys wait; at most one, if it is not by keys.
     pub(super) fn keys(&self) -> usize {
         match self {
             Waiting::Plain(queue) => usize::from(queue.oldest().is_some()),
@@ -53,7 +53,7 @@ impl Waiting {
         }
     }
 
-    /// Returns whose turn it is.
+    /// Returns the waiter whose turn it is.
     #[inline]
     pub(super) fn oldest(&self) -> Option<NonNull<Waiter>> {
         match self {
@@ -62,7 +62,7 @@ impl Waiting {
         }
     }
 
-    /// Calls `f` with the queue of those who came with this key.
+    /// Calls `f` with the queue of the waiters with this key.
     #[inline]
     pub(super) fn change<R>(&mut self, lane: u64, f: impl FnOnce(&mut Queue<Waiter>) -> R) -> R {
         match self {
@@ -79,7 +79,7 @@ impl Waiting {
         }
     }
 
-    /// Takes out whose turn it is.
+    /// Takes out the waiter whose turn it is.
     #[inline]
     pub(super) fn take_oldest(&mut self) {
         match self {

@@ -2,9 +2,9 @@
 //!
 //! # Invariants
 //!
-//! 1. `wait` is pinned when the future is, which is not `Unpin` since `Wait` is not. Nothing is moved
-//!    out of it, and the destructor touches it where it is.
-//! 2. `alarm` is there only while this one is the first in the line, as far as it knows.
+//! 1. `wait` is pinned when the future is, which is not `Unpin` since `Wait` is not. Nothing is
+//!    moved out of it, and the destructor touches it where it is.
+//! 2. `alarm` is there only while this waiter is the first in the line, as far as it knows.
 
 #![allow(unsafe_code)]
 
@@ -23,7 +23,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 /// The future of [`RateLimiter::acquire`] and [`acquire_many`](RateLimiter::acquire_many).
-#[must_use = "it joins the line only when it is awaited"]
+#[must_use = "it joins the queue only when it is awaited"]
 pub struct AcquireRate<'a> {
     limiter: &'a RateLimiter,
     wait: Wait,
@@ -54,10 +54,10 @@ impl Future for AcquireRate<'_> {
         let this = unsafe { self.get_unchecked_mut() };
         let meter = &this.limiter.meter;
         if this.wait.is_waiting() {
-            // What is there by now is its own, also if it is cancelled: a value wins.
+            // Permits that are there by now are its own, even if it is cancelled: a value wins.
             let _ = meter.attend(this.wait.waiter());
         }
-        // Twice: in this poll the moment may come that it is to wait for.
+        // Twice: the moment that it waits for may come in this poll.
         for _ in 0..2 {
             // SAFETY: `wait` is pinned with the future (invariant 1).
             let wait = unsafe { Pin::new_unchecked(&mut this.wait) };
@@ -87,7 +87,8 @@ impl Future for AcquireRate<'_> {
             this.alarm = None;
             let _ = meter.attend(this.wait.waiter());
         }
-        // The timer says that the moment has come, its clock that it has not: it has another turn.
+        // The timer says that the moment has come, and its clock that it has not: take another
+        // turn.
         cx.waker().wake_by_ref();
         Poll::Pending
     }

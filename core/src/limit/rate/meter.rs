@@ -1,15 +1,16 @@
 //! The state of a rate limiter: a bucket and a line, under one lock.
 //!
-//! Nobody waits for the timer but the first in the line, in its own poll. Permits come by looking:
-//! whoever comes for some looks at the clock, takes the lock, adds what has come since, and tells
-//! all whose turn it is. Whoever leaves the line, or gives back, does not look: the clock is the
-//! user's, and may panic. It nudges who is the first then, which looks in its own poll.
+//! Only the first in the line waits for the timer, in its own poll. Permits come by looking: a
+//! caller that asks for permits looks at the clock, takes the lock, adds what has come since, and
+//! tells every waiter whose turn it is. A waiter that leaves the line, or a caller that gives
+//! permits back, does not look: the clock is the user's, and may panic. It nudges the waiter that
+//! is the first then, which looks in its own poll.
 //!
-//! | the first in the line | `attended` | who sees to the timer                             | until                 |
+//! | the first in the line | `attended` | what sees to the timer                            | until                 |
 //! |-----------------------|------------|---------------------------------------------------|-----------------------|
-//! | none                  | false      | nobody                                            | somebody joins        |
+//! | none                  | false      | nothing                                           | a waiter joins        |
 //! | has just joined       | false      | it, later in the same poll                        | [`Meter::attend`]     |
-//! | came to be the first  | false      | whoever made it so, before he lets go of the lock | the nudge             |
+//! | has become the first  | false      | the thread that made it so, before it releases the lock | the nudge       |
 //! | was nudged            | true       | its task, which is woken                          | `attend`, in its poll |
 //! | knows                 | true       | it: its sleep wakes it when its permits are there | it leaves the line, or the rate changes |
 //!
@@ -18,12 +19,13 @@
 //!
 //! # Invariants
 //!
-//! 1. What is in the bucket is for the first in the line: while anybody waits, nobody else takes any.
-//! 2. When the lock is given up, the first asks for more than is in the bucket, and is `attended`,
-//!    or polls just now; or somebody is on his way to tell or nudge it ([`Supply::tell`]).
-//! 3. The clock is looked at before the lock is taken, a sleep is made, polled and dropped with no
-//!    lock held: the timer is foreign code. It is asked when nothing has changed yet: a panic of it
-//!    leaves bucket and line as they were.
+//! 1. The permits in the bucket are for the first in the line: while a task waits, no other task
+//!    takes any.
+//! 2. When the lock is released, the first asks for more than is in the bucket, and is `attended`,
+//!    or is being polled; or a thread is on its way to tell or nudge it ([`Supply::tell`]).
+//! 3. The clock is looked at before the lock is taken; a sleep is created, polled and dropped with
+//!    no lock held: the timer is foreign code. It is asked when nothing has changed yet: a panic of
+//!    it leaves bucket and line as they were.
 
 use super::super::bucket::{Bucket, Rate};
 use super::super::error::{Refused, TryAcquireError};
@@ -41,7 +43,7 @@ use std::time::Instant;
 
 pub(in super::super) struct Meter {
     pub(super) timer: Arc<dyn Timer>,
-    /// As `closed`: changes under the lock, and is read without it by those who only want to know.
+    /// Like `closed`: changes under the lock; callers that only need a figure read it without.
     burst: AtomicUsize,
     closed: AtomicBool,
     inner: Lock<Inner>,
@@ -50,7 +52,7 @@ pub(in super::super) struct Meter {
 pub(in super::super) struct Inner {
     bucket: Bucket,
     line: Line,
-    /// The first in the line knows that it is, and sees to the timer.
+    /// The first in the line knows that it is the first, and sees to the timer.
     attended: bool,
     closed: bool,
 }
@@ -61,14 +63,14 @@ pub(in super::super) struct Reading<'a> {
     inner: LockGuard<'a, Inner>,
 }
 
-/// What the owner of a waiter has to do.
+/// What the owner of a waiter has to do next.
 #[must_use]
 pub(super) enum Attend {
-    /// Others are before it, or it was told.
+    /// Other waiters are in front of it, or it was told.
     Nothing,
-    /// It has just been granted what it asked for.
+    /// Nothing but its result: it has just been granted what it asked for.
     Granted,
-    /// It is the first: it waits for that moment, or for ever if there is none.
+    /// Wait: it is the first. It waits for that instant, or for ever if there is none.
     Until(Option<Instant>),
 }
 
@@ -128,7 +130,7 @@ impl Meter {
         self.tell(held);
     }
 
-    /// Closes it. Returns false if it was closed before.
+    /// Closes it. Returns `false` if it was closed before.
     pub(super) fn close(&self) -> bool {
         let mut held = self.hold();
         let first = !std::mem::replace(&mut held.inner.closed, true);
@@ -145,7 +147,7 @@ impl Meter {
             return Attend::Nothing;
         }
         if held.is_granted(waiter.asked()) {
-            // It is its own poll: it need not be woken.
+            // This is its own poll: it need not be woken.
             let own = held.grant_first(waiter.asked());
             self.tell(held);
             drop(own);
@@ -181,14 +183,15 @@ impl Supply for Meter {
     fn give(&self, share: Share) {
         let mut held = self.hold();
         held.inner.bucket.put_back(share.count);
-        // With what has come since, it may be enough for the first: it has to look.
+        // With what has come since, it may be enough for the first, which has to look.
         held.inner.attended = false;
         self.tell(held);
     }
 }
 
 impl Reading<'_> {
-    /// Whether the first in the line, who asks for so many, is to be granted them.
+    /// Returns `true` if the first in the line, which asks for `asked` permits, must be granted
+    /// them.
     fn is_granted(&self, asked: usize) -> bool {
         !self.inner.closed && asked <= self.inner.bucket.tokens()
     }
@@ -218,7 +221,7 @@ impl Holding for Reading<'_> {
         if asked > capacity {
             return Err(Refused::TooMany { asked, capacity });
         }
-        // Who asks for nothing takes nothing from those who wait.
+        // A request for nothing takes nothing from the waiters.
         let may = asked == 0 || self.inner.line.is_empty();
         Ok((may && self.inner.bucket.take(asked)).then(|| Share::unbooked(asked)))
     }
@@ -248,7 +251,7 @@ impl Holding for Reading<'_> {
                     return if attended { None } else { self.inner.line.nudge_first() };
                 }
             };
-            // One that was nudged before was woken then.
+            // A waiter that was nudged before was woken then.
             if waker.is_some() {
                 return waker;
             }
