@@ -1,4 +1,5 @@
-//! The cancel token: a level that only rises, handed down a tree, with no runtime and no nursery.
+//! The cancel token: a level that only rises and is passed down a tree, with no runtime and no
+//! nursery.
 //!
 //! The state is in [`node`], making children in [`tree`], raising in [`sweep`]; waiters stand in
 //! an intrusive [`list`](crate::intrusive).
@@ -37,16 +38,16 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 /// A token that can be cancelled, and whose children are cancelled with it.
 ///
-/// Cloning gives another handle of the same token. It needs no runtime and no nursery: it is what
-/// is handed to code that is to stop when it is told to, in a task or in a thread.
+/// Give a token to code that must stop when it is cancelled, in a task or in a thread; it needs no
+/// runtime and no nursery. Cloning a token returns another handle of the same token.
 ///
-/// A cancel goes over the whole tree below: first all tokens are raised, parents before children,
-/// then wakers, callbacks and whoever else waits are told, with no lock held. They may do
-/// anything. While another thread's cancel is under way a parent may be cancelled already and its
-/// child not yet; when that `cancel` has returned all are.
+/// A cancel reaches the whole tree below. First all tokens are raised, parents before children;
+/// then wakers, callbacks and nurseries are notified, with no lock held, so they may do anything.
+/// While another thread's cancel is under way, a parent may be cancelled already and its child not
+/// yet; when that `cancel` has returned, all are cancelled.
 ///
-/// *Token or nursery?* A nursery cancels its tasks and waits until they are home. A token only
-/// tells: nobody is waited for.
+/// *Token or nursery?* A nursery cancels its tasks and waits until they have ended. A token only
+/// reports the cancel and waits for nothing.
 ///
 /// *Coming from elsewhere?* It is Go's `context.Context` without its values and deadlines, and
 /// tokio-util's `CancellationToken` with a [`Reason`], callbacks, and several parents.
@@ -71,7 +72,7 @@ pub struct CancelToken {
 }
 
 impl CancelToken {
-    /// Makes a token with no parent.
+    /// Creates a token with no parent.
     ///
     /// # Examples
     ///
@@ -82,8 +83,8 @@ impl CancelToken {
         CancelToken { node: NodeRef::new(&[], None) }
     }
 
-    /// Makes a token that is cancelled when any of these is; none of them is when it is. It has
-    /// the reason of the first.
+    /// Creates a token that is cancelled when any of the given tokens is cancelled, with the reason
+    /// of the first. Cancelling it cancels none of them.
     ///
     /// # Examples
     ///
@@ -105,7 +106,7 @@ impl CancelToken {
         CancelToken { node: NodeRef::any(&parents) }
     }
 
-    /// Makes a child: it is cancelled with this token, and can be cancelled alone. The child of a
+    /// Creates a child: it is cancelled with this token, and can be cancelled alone. The child of a
     /// cancelled token is cancelled from its start, for the same reason.
     ///
     /// # Examples
@@ -122,7 +123,7 @@ impl CancelToken {
         CancelToken { node: self.node.child(None) }
     }
 
-    /// Makes a token that is not cancelled with this one: for work that has to go on afterwards.
+    /// Creates a token that is not cancelled with this one: for work that has to go on afterwards.
     /// Go's `WithoutCancel`.
     ///
     /// # Examples
@@ -139,8 +140,8 @@ impl CancelToken {
         CancelToken::new()
     }
 
-    /// Makes a child whose rises are heard by `listener`, from the level on that it is born with.
-    /// Makes a root that has the level and reason already, and tells the listener of further rises.
+    /// Creates a root that has a level and a reason from its start. `listener` is notified of
+    /// further rises.
     pub(crate) fn born(
         level: Level,
         reason: Option<Reason>,
@@ -150,18 +151,20 @@ impl CancelToken {
         CancelToken { node: NodeRef::born(level, reason, Some(extra)) }
     }
 
+    /// Creates a child. `listener` is notified of its rises above the level that it is created
+    /// with.
     pub(crate) fn child_with(&self, listener: Weak<dyn Listener>) -> CancelToken {
         let extra = Box::new(Extra::with_listener(listener));
         CancelToken { node: self.node.child(Some(extra)) }
     }
 
-    /// Returns how far it is on its way out. One atomic load.
+    /// Returns the token's level: how far it is on its way to its end. One atomic load.
     #[inline]
     pub fn level(&self) -> Level {
         self.node.level()
     }
 
-    /// Tells whether it was cancelled or aborted. One atomic load.
+    /// Returns `true` if it was cancelled or aborted. One atomic load.
     ///
     /// # Examples
     ///
@@ -178,13 +181,13 @@ impl CancelToken {
         self.node.is_cancelled()
     }
 
-    /// Returns why it was cancelled. The first reason stays, and all tokens that were cancelled by
-    /// one call have the same one.
+    /// Returns why it was cancelled, if it was. The first reason stays, and all tokens that were
+    /// cancelled by one call have the same one.
     pub fn reason(&self) -> Option<Reason> {
         self.node.reason()
     }
 
-    /// Tells whether both are handles of the same token.
+    /// Returns `true` if both are handles of the same token.
     pub fn same(&self, other: &CancelToken) -> bool {
         self.node.same(&other.node)
     }
@@ -214,15 +217,16 @@ impl CancelToken {
         self.cancel_with(Reason::of(ReasonKind::Requested, String::new(), task_id(), place))
     }
 
-    /// As [`cancel`](CancelToken::cancel), with a reason of one's own.
+    /// Like [`cancel`](CancelToken::cancel), with a reason. The first reason stays.
     pub fn cancel_with(&self, reason: Reason) -> bool {
         self.raise(Level::Cancelled, reason)
     }
 
-    /// Raises the level of the token and everything below it; a level that is higher stays.
+    /// Raises the level of the token and of everything below it; a higher level stays.
     ///
-    /// Returns false if the token was there already. Below [`Cancelled`](Level::Cancelled) nobody is
-    /// woken but who waits for [`draining`](CancelToken::draining), and the reason is not kept.
+    /// Returns `false` if the token had this level already. A rise below
+    /// [`Cancelled`](Level::Cancelled) wakes only tasks that wait for
+    /// [`draining`](CancelToken::draining), and its reason is not kept.
     ///
     /// # Examples
     ///
@@ -238,8 +242,8 @@ impl CancelToken {
         self.node.raise(level, reason)
     }
 
-    /// Raises the level of the token and everything below it to the next one, and returns that; at
-    /// the last it stays there.
+    /// Raises the level of the token, and of everything below it, to the next one, and returns
+    /// that. At the last level it stays there.
     ///
     /// # Examples
     ///
@@ -261,11 +265,11 @@ impl CancelToken {
     }
 
     /// Calls `callback` when the token is cancelled, on the thread that cancels it and with no lock
-    /// held; at once, on this thread, if it was cancelled before. Go's `AfterFunc`.
+    /// held. If the token was cancelled before, calls it at once, on this thread. Go's `AfterFunc`.
     ///
-    /// Callbacks of a token are called in the order of their registration, those of its
-    /// descendants before. One that panics harms nobody else. It is taken away by dropping the
-    /// [`Registration`], which does not wait for one that is running.
+    /// The callbacks of a token are called in the order of their registration, those of its
+    /// descendants before. If one panics, the others are still called. Dropping the
+    /// [`Registration`] removes the callback; it does not wait for a callback that is running.
     ///
     /// # Examples
     ///
@@ -307,7 +311,7 @@ impl CancelToken {
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost by dropping it: a token stays cancelled.
+    /// Nothing is lost when the future is dropped: a token stays cancelled.
     ///
     /// # Examples
     ///
@@ -326,11 +330,11 @@ impl CancelToken {
         Cancelled::new(self)
     }
 
-    /// As [`cancelled`](CancelToken::cancelled), for a future that holds its token.
+    /// Like [`cancelled`](CancelToken::cancelled), but the future holds its token.
     ///
     /// # Cancel safety
     ///
-    /// As for [`cancelled`](CancelToken::cancelled).
+    /// As [`cancelled`](CancelToken::cancelled).
     pub fn cancelled_owned(self) -> CancelledOwned {
         CancelledOwned::new(self)
     }
@@ -338,8 +342,8 @@ impl CancelToken {
     /// Runs a future until it ends or the token is cancelled.
     ///
     /// Each poll polls the future first: a value that is ready wins. After a cancel the future is
-    /// polled one last time, and can see the cancel in that poll; if it is still pending, the guard
-    /// gives the reason. The future is dropped with the guard.
+    /// polled one last time, and can see the cancel in that poll. If it is still pending, the guard
+    /// returns the reason. The future is dropped with the guard.
     ///
     /// # Errors
     ///
@@ -347,7 +351,7 @@ impl CancelToken {
     ///
     /// # Cancel safety
     ///
-    /// Dropping it drops the future, and nothing else.
+    /// Dropping the guard drops the future, and nothing else.
     ///
     /// # Examples
     ///
@@ -357,9 +361,10 @@ impl CancelToken {
     ///
     /// let token = CancelToken::new();
     /// token.cancel();
-    /// assert_eq!(block_on(token.guard(async { 7 })).unwrap(), 7, "a value wins");
+    /// assert_eq!(block_on(token.guard(async { 7 }))?, 7, "a value wins");
     /// assert!(block_on(token.guard(std::future::pending::<()>())).is_err());
     /// # }
+    /// # Ok::<(), allhome::Reason>(())
     /// ```
     pub fn guard<F: Future>(&self, future: F) -> Guard<F> {
         Guard::new(future, self)
@@ -372,7 +377,7 @@ impl Default for CancelToken {
     }
 }
 
-// Nothing of it can be seen half changed: what user code panics in is called with no lock held.
+// No other thread can see it half changed: user code that may panic is called with no lock held.
 impl UnwindSafe for CancelToken {}
 impl RefUnwindSafe for CancelToken {}
 

@@ -1,4 +1,4 @@
-//! Callbacks of a token, and what tells whether one was called.
+//! Callbacks of a token, and the registration that removes one.
 
 use super::CancelToken;
 use super::listener::Listener;
@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::mem;
 
-/// Gets the reason, if the token is cancelled and not just draining.
+/// Gets the reason if the token is cancelled, and `None` if it is only draining.
 pub(super) type Callback = Foreign<Box<dyn FnOnce(Option<&Reason>) + Send>>;
 
-/// What few nodes have: callbacks in the order of their registration, and a listener.
+/// The part that few nodes have: callbacks in the order of their registration, and a listener.
 #[derive(Default)]
 pub(super) struct Extra {
-    /// With the level from which on each is called.
+    /// Each with the level from which on it is called.
     callbacks: BTreeMap<u64, (Level, Callback)>,
     next: u64,
     listener: Option<Weak<dyn Listener>>,
@@ -31,7 +31,7 @@ impl Extra {
         self.listener.clone()
     }
 
-    /// Takes the callbacks that a rise to this level calls, in the order of their registration.
+    /// Takes the callbacks that a rise to `level` calls, in the order of their registration.
     pub(super) fn take_due(&mut self, level: Level) -> impl DoubleEndedIterator<Item = Callback> {
         let all = mem::take(&mut self.callbacks);
         let (due, later): (BTreeMap<_, _>, _) =
@@ -48,8 +48,8 @@ impl Extra {
     }
 }
 
-/// A callback of [`CancelToken::on_cancel`]. Dropping it takes the callback away, unless it was
-/// called or is about to be.
+/// A callback of [`CancelToken::on_cancel`]. Dropping the registration removes the callback, unless
+/// it was called or is about to be.
 ///
 /// # Examples
 ///
@@ -60,11 +60,11 @@ impl Extra {
 /// let registration = token.on_cancel(|_| println!("cleaning up"));
 /// assert!(registration.remove(), "it was not called, and will not be");
 /// ```
-#[must_use = "dropping it takes the callback away; `keep` leaves it for as long as the token lives"]
+#[must_use = "dropping it removes the callback; `keep` leaves it for as long as the token lives"]
 pub struct Registration {
     token: CancelToken,
     at: Level,
-    /// None if it was called at once, or is not ours to take away any more.
+    /// `None` if the callback was called at once, or is not ours to remove any more.
     id: Option<u64>,
 }
 
@@ -80,7 +80,7 @@ impl Registration {
         })
     }
 
-    /// As [`new`](Registration::new), for the level from which on it is called.
+    /// Like [`new`](Registration::new), with the level from which on the callback is called.
     pub(super) fn at<F>(token: &CancelToken, at: Level, callback: F) -> Registration
     where
         F: FnOnce(Option<&Reason>) + Send + 'static,
@@ -103,17 +103,17 @@ impl Registration {
         Registration { token, at, id }
     }
 
-    /// Takes the callback away. Returns false if it was called, or is being called, or is about to
-    /// be: this does not wait for it.
+    /// Removes the callback. Returns `false` if it was called, is being called, or is about to be
+    /// called: this does not wait for it.
     pub fn remove(mut self) -> bool {
         self.take_away()
     }
 
-    /// Leaves the callback where it is: it is called when the token is cancelled, or dropped with
-    /// the last handle of the token and of its children.
+    /// Leaves the callback in place: it is called when the token is cancelled, or dropped with the
+    /// last handle of the token and of its children.
     ///
-    /// A callback that holds a handle of its own token, and is kept, keeps the token for ever if
-    /// nobody cancels it.
+    /// A callback that is kept and holds a handle of its own token keeps the token for ever, unless
+    /// the token is cancelled.
     pub fn keep(mut self) {
         self.id = None;
     }
@@ -121,7 +121,7 @@ impl Registration {
     fn take_away(&mut self) -> bool {
         let Some(id) = self.id.take() else { return false };
         if self.token.level() >= self.at {
-            // A rise has taken it: that comes before the level.
+            // A rise has taken it: it takes callbacks before it stores the level.
             return false;
         }
         let callback = self.token.node.locked(|lists| lists.extra.as_mut()?.callbacks.remove(&id));

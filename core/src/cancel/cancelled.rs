@@ -23,7 +23,7 @@ pin_project! {
     impl PinnedDrop for Cancelled<'_> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.as_ref().project_ref();
-            // SAFETY: it is the owner, and that is the token of every `enter`.
+            // SAFETY: the caller is the owner, and that is the token of every `enter`.
             unsafe { this.wait.leave(&this.token.node) };
         }
     }
@@ -62,12 +62,13 @@ impl CancelledOwned {
         &self.token
     }
 
-    /// Has the waker woken by a cancel. Returns false if it is there already.
+    /// Registers the waker, which a cancel wakes. Returns `false` if the token is cancelled
+    /// already.
     #[inline(always)]
     pub(super) fn enter(self: Pin<&mut Self>, waker: &Waker) -> bool {
         let this = self.as_ref().project_ref();
-        // SAFETY: it is the owner, exclusively borrowed; it is one and the same token, and the
-        // destructor leaves before the token goes.
+        // SAFETY: the caller is the owner, exclusively borrowed; the token is the same each time,
+        // and the destructor leaves before the token goes.
         unsafe { this.wait.enter(&this.token.node, waker) }
     }
 }
@@ -78,8 +79,8 @@ impl Future for Cancelled<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reason> {
         let this = self.as_ref().project_ref();
         let waits = !this.token.is_cancelled() && {
-            // SAFETY: it is the owner, exclusively borrowed; it is one and the same token, which is
-            // borrowed for longer than this lives.
+            // SAFETY: the caller is the owner, exclusively borrowed; the token is the same each
+            // time, and is borrowed for longer than this lives.
             unsafe { this.wait.enter(&this.token.node, cx.waker()) }
         };
         outcome(waits, this.token)

@@ -1,4 +1,4 @@
-//! Waiting until nothing new is to be begun.
+//! Waiting until no new work may begin.
 
 use super::{CancelToken, Registration};
 use crate::guarded::{Foreign, Guarded};
@@ -10,12 +10,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 impl CancelToken {
-    /// Waits until the token is draining, or further: until nothing new is to be begun. Returns the
+    /// Waits until the token is draining, or further: until no new work may begin. Returns the
     /// level.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost by dropping it.
+    /// Nothing is lost when the future is dropped: a level stays.
     ///
     /// # Examples
     ///
@@ -37,7 +37,7 @@ impl CancelToken {
 
 /// The future of [`CancelToken::draining`].
 ///
-/// It allocates: a token has few who wait for this, and no list for them.
+/// It allocates: few tasks wait for this, and a token has no list for them.
 #[must_use = "it waits only when it is awaited"]
 pub struct Draining {
     token: CancelToken,
@@ -64,7 +64,7 @@ impl Future for Draining {
                 this.registration = Some(Registration::at(&this.token, Level::Draining, call));
             }
         }
-        // Again: whoever raised it before the waker was there has woken nobody.
+        // Again: a rise that came before the waker was registered has woken no task.
         match this.token.level() {
             Level::Running => Poll::Pending,
             level => Poll::Ready(level),
@@ -74,7 +74,7 @@ impl Future for Draining {
 
 impl Drop for Draining {
     fn drop(&mut self) {
-        // A rise that is under way may have the callback already.
+        // A rise that is under way may have taken the callback already.
         drop(self.waker.take().map(|slot| slot.locked(Option::take)));
     }
 }

@@ -1,4 +1,4 @@
-//! A future that gives way to a cancel.
+//! A future that ends at a cancel.
 
 use super::CancelToken;
 use super::cancelled::CancelledOwned;
@@ -37,7 +37,8 @@ impl<F: Future> Future for Guard<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        // Before the poll: if it is cancelled, the poll is the last, and saw that it is.
+        // Before the poll: if the token is cancelled, this poll is the last, and the future saw the
+        // cancel in it.
         let mut last = this.cancelled.token().is_cancelled();
         loop {
             if let Poll::Ready(value) = this.future.as_mut().poll(cx) {
@@ -63,14 +64,18 @@ impl<F> fmt::Debug for Guard<F> {
     }
 }
 
-/// Gives every future [`until_cancelled`](CancelExt::until_cancelled).
+/// Adds [`until_cancelled`](CancelExt::until_cancelled) to every future.
 pub trait CancelExt: Future + Sized {
-    /// Makes a future that ends when this one does or the token is cancelled; the same as
+    /// Runs this future until it ends or the token is cancelled. The same as
     /// [`CancelToken::guard`], for the end of a chain of calls.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason if the token was cancelled first.
     ///
     /// # Cancel safety
     ///
-    /// Dropping it drops the future, and nothing else.
+    /// Dropping the guard drops the future, and nothing else.
     ///
     /// # Examples
     ///
@@ -79,10 +84,11 @@ pub trait CancelExt: Future + Sized {
     /// use allhome::{CancelExt, CancelToken, block_on};
     ///
     /// let token = CancelToken::new();
-    /// assert_eq!(block_on(async { 7 }.until_cancelled(&token)).unwrap(), 7);
+    /// assert_eq!(block_on(async { 7 }.until_cancelled(&token))?, 7);
     /// token.cancel();
     /// assert!(block_on(std::future::pending::<()>().until_cancelled(&token)).is_err());
     /// # }
+    /// # Ok::<(), allhome::Reason>(())
     /// ```
     fn until_cancelled(self, token: &CancelToken) -> Guard<Self> {
         Guard::new(self, token)

@@ -1,15 +1,15 @@
 //! A node of the tree of tokens: its state, and how long it lives.
 //!
 //! A child holds no counted reference to its parent: it stands in the parent's list, and a node
-//! that has children is not freed. So making a child and dropping it are two holds of the parent's
-//! lock and nothing else; a counted reference would be two more read-modify-writes.
+//! that has children is not freed. So creating a child and dropping it are two holds of the
+//! parent's lock and nothing else; a counted reference would be two more read-modify-writes.
 //!
-//! | the node has             | who keeps it                                   |
-//! |--------------------------|------------------------------------------------|
-//! | handles                  | each handle holds one of `refs`                |
-//! | children, and no handle  | it is an `orphan`: its list holds one of `refs` |
-//! | a sweep that goes on to it | the sweep's pin holds one of `refs`          |
-//! | none of these            | nobody: it leaves its parents and is freed     |
+//! | the node has               | what keeps it                                   |
+//! |----------------------------|-------------------------------------------------|
+//! | handles                    | each handle holds one of `refs`                 |
+//! | children, and no handle    | it is an `orphan`: its list holds one of `refs` |
+//! | a sweep that goes on to it | the sweep's pin holds one of `refs`             |
+//! | none of these              | nothing: it leaves its parents and is freed     |
 //!
 //! | level     | rises to           | waiters and callbacks |
 //! |-----------|--------------------|-----------------------|
@@ -21,27 +21,27 @@
 //! # Invariants
 //!
 //! 1. `refs` is at least 1 until the node is freed. Only handles clone handles; a sweep pins a node
-//!    under the lock of a parent in whose list the node stands. So whoever finds `refs` at 1, and
-//!    has that 1, is alone; and alone for good when he found it so under the locks of all parents
-//!    that the node still had.
-//! 2. The node stands in the list of every parent of `links` whose `parent` is set, and is in
-//!    nobody else's. A node is not freed while its list has members; so every ancestor of a node
-//!    that somebody holds is there.
-//! 3. `had_children` is set before the first child is in the list, by somebody with a handle.
-//! 4. `level` changes under the node's lock and only rises. It is stored last: whoever sees
+//!    under the lock of a parent in whose list the node stands. So an owner of one of `refs` that
+//!    finds `refs` at 1 is alone; and it is alone for good if it found that under the locks of all
+//!    parents that the node still had.
+//! 2. The node stands in the list of every parent of `links` whose `parent` is set, and in no other
+//!    node's list. A node is not freed while its list has members; so every ancestor of a node that
+//!    is kept is there.
+//! 3. `had_children` is set before the first child is in the list, by the owner of a handle.
+//! 4. `level` changes under the node's lock and only rises. It is stored last: a thread that sees
 //!    it cancelled finds `reason` set, and waiters and callbacks taken out of their lists.
 //! 5. `reason` is set once. It points to the `own` of the node itself or of an ancestor, which is
-//!    there for as long as anybody can ask (2), and whose `own` is written once, before that.
-//!    A node with several parents, which leaves them one by one, has no listener: nobody asks
-//!    for its reason while it leaves.
-//! 6. `Link::parent` is touched only by whoever makes the node, and by whoever has the last of
-//!    `refs` and is about to free it.
+//!    there for as long as a reason can be asked for (2), and whose `own` is written once, before
+//!    that. A node with several parents, which leaves them one by one, has no listener: its reason
+//!    is not asked for while it leaves.
+//! 6. `Link::parent` is touched only by the thread that creates the node, and by the one that has
+//!    the last of `refs` and is about to free it.
 //!
 //! # Lock order
 //!
-//! A parent's lock before its child's; only a sweep, and `any`, hold two. Leaving a parent, making
-//! a child, waiting and registering hold one. A node is made after all its parents, so there is no
-//! cycle.
+//! A parent's lock before its child's; only a sweep, and `any`, hold two. Leaving a parent,
+//! creating a child, waiting and registering hold one. A node is created after all its parents, so
+//! there is no cycle.
 
 #![allow(unsafe_code)]
 
@@ -122,7 +122,7 @@ unsafe impl Send for NodeRef {}
 unsafe impl Sync for NodeRef {}
 
 impl NodeRef {
-    /// Makes a node that stands in no list yet, although it names its parents.
+    /// Creates a node that stands in no list yet, although it names its parents.
     pub(super) fn new(parents: &[&NodeRef], extra: Option<Box<Extra>>) -> NodeRef {
         let up = match parents {
             [parent] => Up::One(Link::new(parent)),
@@ -139,7 +139,7 @@ impl NodeRef {
             lists: Lock::new(lists),
         })));
         let ptr = node;
-        // SAFETY: it was made just now, and nobody else knows it.
+        // SAFETY: it was created just now, and no other thread knows it.
         for link in unsafe { node.as_mut() }.up.links_mut() {
             link.node = ptr;
         }
@@ -161,7 +161,7 @@ impl NodeRef {
         self.up.links()
     }
 
-    /// Tells whether both are handles of the same node.
+    /// Returns `true` if both are handles of the same node.
     pub(super) fn same(&self, other: &NodeRef) -> bool {
         self.0 == other.0
     }
@@ -189,7 +189,7 @@ impl Drop for NodeRef {
         let (mut next, mut more) = (Some(self.0), Vec::new());
         // A loop and not a recursion: the last child of an orphan frees it in turn, and so on up.
         while let Some(node) = next.take().or_else(|| more.pop()) {
-            // SAFETY: one of its `refs` is ours: this handle's, or what a list gave to us.
+            // SAFETY: one of its `refs` is ours: this handle's, or one that a list gave to us.
             let mut parents = unsafe { release(node) };
             next = parents.pop_first();
             more.append(&mut parents.rest);
@@ -201,7 +201,7 @@ impl Node {
     #[inline(always)]
     pub(super) fn level(&self) -> Level {
         // Acquire: pairs with the store of a rise, so that what came before it is seen: the reason,
-        // and that nobody touches the waiters any more (invariant 4).
+        // and that no other thread touches the waiters any more (invariant 4).
         Level::from_u8(self.level.load(Ordering::Acquire))
     }
 
@@ -217,8 +217,8 @@ impl Node {
         self.lists.locked(f)
     }
 
-    /// Takes the lock, for one who goes on to the node's children, or keeps the node by this lock
-    /// alone.
+    /// Takes the lock, for a caller that goes on to the node's children, or that keeps the node by
+    /// this lock alone.
     pub(super) fn lock(&self) -> LockGuard<'_, Lists> {
         self.lists.lock()
     }
@@ -233,7 +233,7 @@ impl Node {
     }
 
     fn retain(&self) {
-        // Relaxed: who clones has a handle, who pins has the lock; neither hands anything over.
+        // Relaxed: a clone has a handle, and a pin has the lock; neither hands anything over.
         let refs = self.refs.fetch_add(1, Ordering::Relaxed);
         if refs > usize::MAX / 2 {
             // As `Arc` does it: only handles that are forgotten in a loop come here.
@@ -241,7 +241,7 @@ impl Node {
         }
     }
 
-    /// Tells whether the one of `refs` that the caller has is the only one.
+    /// Returns `true` if the caller's one of `refs` is the only one.
     fn is_last(&self) -> bool {
         // Acquire: as in `give_up`.
         self.refs.load(Ordering::Acquire) == 1
@@ -264,7 +264,7 @@ impl Up {
     }
 }
 
-/// Parents whose list gave its one of `refs` to whoever left last. Mostly none, seldom one.
+/// Parents whose list gave its one of `refs` to the child that left last. Mostly none, seldom one.
 #[derive(Default)]
 struct Orphans {
     first: Option<NonNull<Node>>,
@@ -284,11 +284,11 @@ impl Orphans {
     }
 }
 
-/// Gives one of a node's `refs` up, unless it is the last. Returns whether it is.
+/// Gives up one of a node's `refs`, unless it is the last. Returns `true` if it is the last.
 // The count alone, and not the node: that may be freed as soon as the count has gone down, and that
 // is before this returns.
 fn give_up(count: &AtomicUsize) -> bool {
-    // Acquire: whoever is the last comes after everything that the others did.
+    // Acquire: the last comes after everything that the others did.
     let mut refs = count.load(Ordering::Acquire);
     while refs != 1 {
         // Release: pairs with the load above, in the thread that is the last.
@@ -297,12 +297,12 @@ fn give_up(count: &AtomicUsize) -> bool {
             Err(now) => refs = now,
         }
     }
-    // The last needs no read-modify-write: nobody else has one to clone.
+    // The last needs no read-modify-write: no other thread has one to clone.
     true
 }
 
-/// Gives up one of a node's `refs`; frees the node if it was the last. Returns the parents whose
-/// last child it was and that have no handle: one of the `refs` of each is the caller's now.
+/// Gives up one of a node's `refs`; frees the node if it was the last. Returns the parents that
+/// have no handle and whose last child it was: one of the `refs` of each is the caller's now.
 ///
 /// # Safety
 ///
@@ -312,7 +312,7 @@ unsafe fn release(ptr: NonNull<Node>) -> Orphans {
     // SAFETY: the caller's promise.
     let node = unsafe { ptr.as_ref() };
     while give_up(&node.refs) {
-        // Relaxed: whoever set it had a handle, and gave it up before we became the last.
+        // Relaxed: the thread that set it had a handle, and gave it up before we became the last.
         if node.had_children.load(Ordering::Relaxed) {
             let mut lists = node.lock();
             if !lists.children.is_empty() {
@@ -322,11 +322,11 @@ unsafe fn release(ptr: NonNull<Node>) -> Orphans {
         }
         // SAFETY: the last of `refs` is the caller's, and the node has no children.
         if node.up.links().iter().all(|link| unsafe { leave(node, link, &mut orphans) }) {
-            // Nothing to do; under loom it sees that whoever looked at the node came before.
+            // Has no effect; loom sees by it that every thread that looked at the node came before.
             node.own.with_mut(|_| ());
             // No lock is held: the callbacks that it still has are the user's.
-            // SAFETY: invariant 1: nobody else has it, and it stands in no list any more. It was
-            // made by `Box`.
+            // SAFETY: invariant 1: no other thread has it, and it stands in no list any more. It
+            // was created by `Box`.
             drop(unsafe { Box::from_raw(ptr.as_ptr()) });
             return orphans;
         }

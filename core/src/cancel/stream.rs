@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 pin_project! {
     /// The stream of [`CancelStreamExt::until_cancelled`].
-    #[must_use = "it gives items only when it is polled"]
+    #[must_use = "it yields items only when it is polled"]
     pub struct UntilCancelled<S> {
         #[pin]
         stream: S,
@@ -36,7 +36,7 @@ impl<S: Stream> Stream for UntilCancelled<S> {
         if *this.ended {
             return Poll::Ready(None);
         }
-        // Before the poll: if it is cancelled, the poll is the last.
+        // Before the poll: if the token is cancelled, this poll is the last.
         let mut last = this.cancelled.token().is_cancelled();
         loop {
             let next = this.stream.as_mut().poll_next(cx);
@@ -66,17 +66,17 @@ impl<S> fmt::Debug for UntilCancelled<S> {
     }
 }
 
-/// Gives every stream [`until_cancelled`](CancelStreamExt::until_cancelled).
+/// Adds [`until_cancelled`](CancelStreamExt::until_cancelled) to every stream.
 pub trait CancelStreamExt: Stream + Sized {
-    /// Makes a stream that ends when this one does or the token is cancelled.
+    /// Runs this stream until it ends or the token is cancelled.
     ///
-    /// An item that is ready wins over the cancel, once: after a cancel this stream is polled
-    /// one last time. If it has an item then, that item is given; afterwards the stream has ended,
-    /// however many more there would be.
+    /// An item that is ready wins over the cancel, once: after a cancel this stream is polled one
+    /// last time. If it has an item then, that item is returned; afterwards the stream has ended,
+    /// however many more items there would be.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost by dropping the future of one item: there is no item but in the stream.
+    /// Nothing is lost when the future of one item is dropped: items are only in the stream.
     fn until_cancelled(self, token: &CancelToken) -> UntilCancelled<Self> {
         let cancelled = CancelledOwned::new(token.clone());
         UntilCancelled { stream: self, cancelled, ended: false }

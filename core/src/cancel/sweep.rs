@@ -1,17 +1,18 @@
-//! Raising: a token and everything below it, first all of them and then everybody is told.
+//! Raising a token and everything below it: first all nodes rise, and then all listeners, waiters
+//! and callbacks are notified.
 //!
 //! 1. From the top down, without recursion, each node is raised under its own lock; the wakers and
-//!    callbacks of the node are taken out in the same hold. Whoever comes to a node
-//!    afterwards, to make a child or to wait, finds its level.
+//!    callbacks of the node are taken out in the same hold. A thread that comes to a node
+//!    afterwards, to create a child or to wait, finds its level.
 //! 2. With no lock held, deepest nodes first: the listeners are called, the wakers are woken, then
 //!    callbacks are called; and then what the listeners left for the end.
 //!
-//! A node's children are raised under the node's lock, so that they need not be pinned. One that
-//! has children of its own is pinned and comes later; but the last one is gone on with at
-//! once, its lock still held, and its parent's lock let go: a node with members in its list is not
-//! freed without that lock. So a chain costs one hold of a lock a node.
+//! A node's children are raised under the node's lock, so that they need not be pinned. A child
+//! that has children of its own is pinned and comes later; but the sweep goes on with the last one
+//! at once, its lock still held, and releases its parent's lock: a node with members in its list is
+//! not freed without that lock. So a chain costs one hold of a lock for each node.
 //!
-//! It is tempting to wake while the tree is gone through, and need no list of wakers; but a waker
+//! It is tempting to wake during the walk through the tree, and need no list of wakers; but a waker
 //! may poll on the spot, and see half a tree that was cancelled and half that was not.
 
 #![allow(unsafe_code)]
@@ -30,12 +31,11 @@ use std::ptr::{self, NonNull};
 use std::task::Waker;
 
 /// How many children are raised in one hold of their parent's lock: a parent of 100,000 would
-/// otherwise be locked for milliseconds.
-/// Loom's models have few children, and are to see it.
+/// otherwise be locked for milliseconds. Loom's models have few children, and must see it.
 const AT_ONCE: usize = if cfg!(loom) { 1 } else { 256 };
 
 impl NodeRef {
-    /// Raises the node and everything below it. Returns false if it was there already.
+    /// Raises the node and everything below it. Returns `false` if it had this level already.
     pub(super) fn raise(&self, level: Level, reason: Reason) -> bool {
         let mut lists = self.lock();
         if self.level() >= level {
@@ -45,7 +45,7 @@ impl NodeRef {
             // SAFETY: the lock is held, and nothing points to it while `reason` is not set
             // (invariant 5 of the node).
             self.own.with_mut(|own| unsafe { *own = Some(reason.clone()) });
-            // Release: pairs with the load of whoever asks.
+            // Release: pairs with the load of a thread that asks.
             self.reason.store(ptr::from_ref(&self.own).cast_mut(), Ordering::Release);
         }
         let own = self.reason.load(Ordering::Relaxed);
@@ -54,7 +54,7 @@ impl NodeRef {
         // SAFETY: the caller's handle keeps the node, and these are its lists.
         let pins = unsafe { sweep.below(self, lists) };
         sweep.found.tell(level);
-        // The last: who is freed by that may hold callbacks, whose destructors are the user's.
+        // Last: a node that is freed by this may hold callbacks, whose destructors are the user's.
         drop((sweep.later, pins));
         true
     }
@@ -63,12 +63,12 @@ impl NodeRef {
 /// A sweep in its first phase.
 struct Sweep {
     level: Level,
-    /// The reason that whoever has none is given.
+    /// The reason for every node that has none.
     own: *mut Own,
-    /// The reason of a rise below `Cancelled`, which is told and not kept.
+    /// The reason of a rise below `Cancelled`, which is passed on and not kept.
     reason: Reason,
     found: Found,
-    /// Who was raised, and has children that were not.
+    /// Nodes that were raised, and have children that were not.
     later: Vec<NodeRef>,
 }
 
@@ -78,7 +78,7 @@ impl Sweep {
         let cancelled = self.level >= Level::Cancelled;
         if cancelled {
             if node.reason.load(Ordering::Relaxed).is_null() {
-                // Release: pairs with the load of whoever asks.
+                // Release: pairs with the load of a thread that asks.
                 node.reason.store(self.own, Ordering::Release);
             }
             // SAFETY: the node's lock is held; its level is stored after this.
@@ -97,7 +97,8 @@ impl Sweep {
         node.level.store(self.level as u8, Ordering::Release);
     }
 
-    /// Raises everything below a node that was raised. Returns pins to be dropped at the end.
+    /// Raises everything below a node that was raised. Returns pins, which the caller drops at the
+    /// end.
     ///
     /// # Safety
     ///
@@ -131,8 +132,8 @@ impl Sweep {
     ///
     /// The node is kept until this returns, or for as long as its list has members; the lists are
     /// the node's.
-    // A pointer and not a reference: the node may be freed as soon as its lock is given up, and that
-    // is before this returns.
+    // A pointer and not a reference: the node may be freed as soon as its lock is released, and
+    // that is before this returns.
     unsafe fn children<'n>(
         &mut self,
         parent: NonNull<Node>,
@@ -163,7 +164,7 @@ impl Sweep {
             if count % AT_ONCE == 0 && at.is_some() {
                 // SAFETY: the parent's lock is held.
                 pins.push(unsafe { NodeRef::pin(ptr) });
-                // Who is pinned keeps its place in the list, and by that its parent.
+                // A pinned node keeps its place in the list, and so keeps its parent.
                 drop(lists);
                 // SAFETY: the child's place keeps it.
                 lists = unsafe { parent.as_ref() }.lock();
@@ -175,7 +176,7 @@ impl Sweep {
     }
 }
 
-/// Who is to be told in the second phase.
+/// The listeners, wakers and callbacks for the second phase.
 #[derive(Default)]
 struct Found {
     listeners: Vec<(Weak<dyn Listener>, Reason)>,
@@ -184,9 +185,9 @@ struct Found {
 }
 
 impl Found {
-    /// Tells everybody. No lock is held; what panics harms nobody else.
+    /// Notifies all of them. No lock is held; if one panics, the others are still called.
     fn tell(mut self, level: Level) {
-        // From the end: the deepest nodes first, and of one node who came first.
+        // From the end: the deepest nodes first, and within one node in the order of arrival.
         let mut rest = Vec::new();
         while let Some((listener, reason)) = self.listeners.pop() {
             let Some(listener) = listener.upgrade() else { continue };

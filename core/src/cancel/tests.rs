@@ -1,4 +1,4 @@
-//! The listener, which has no public way in.
+//! The listener, which cannot be reached through the public interface.
 
 use super::{CancelToken, Listener, Rest};
 use crate::reason::{Level, Reason};

@@ -1,7 +1,7 @@
-//! A place in a token's line of waiters, kept in the waiting future itself: no allocation.
+//! A place in a token's list of waiters, kept in the waiting future itself: no allocation.
 //!
 //! It is tempting to keep the wakers in a slab in the node, which needs no pinned links; but that
-//! allocates when it grows, under the lock, and is as large for ever as it was in the worst moment.
+//! allocates when it grows, under the lock, and stays as large as it was in the worst moment.
 //!
 //! Its owner and the node share it, so it is reached through shared references alone, the owner's
 //! [`Pin<&Wait>`](Pin) as well as the list's pointers, which are made from one.
@@ -11,8 +11,8 @@
 //! 1. `links` and `waker` are touched only under the node's lock; or by the owner, once the waiter
 //!    is out of the list for good.
 //! 2. The waiter stands in the node's list from its first registration (`shown` is set) until the
-//!    node is cancelled, or the owner takes it out. A cancel takes all waiters out before it
-//!    stores the level: an owner that sees the level need not take the lock.
+//!    node is cancelled, or the owner takes it out. A cancel takes all waiters out before it stores
+//!    the level: an owner that sees the level need not take the lock.
 //! 3. A waiter that stands in a list does not move: its owner is pinned, and takes it out in its
 //!    destructor. The owner keeps the node.
 //! 4. `shown` is touched by the owner alone. It is the identity of the waker in the list, which
@@ -59,18 +59,18 @@ impl Waiter {
     }
 }
 
-/// A waiter and what its owner knows of it. Whoever embeds it calls [`leave`](Wait::leave) in its
-/// destructor.
+/// A waiter and what its owner knows of it. A future that embeds it calls [`leave`](Wait::leave) in
+/// its destructor.
 pub(super) struct Wait {
     waiter: Waiter,
     shown: Cell<Option<Identity>>,
 }
 
-// SAFETY: the identity is only compared; what else is not Send of itself is the links, which are
-// guarded by the node's lock, and the waker is Send.
+// SAFETY: the identity is only compared; the other fields that are not Send by themselves are the
+// links, which are guarded by the node's lock, and the waker is Send.
 unsafe impl Send for Wait {}
-// SAFETY: with a shared reference its owner alone does anything, one thread at a time: that is what
-// `enter` and `leave` ask for.
+// SAFETY: only its owner acts through a shared reference, one thread at a time: `enter` and `leave`
+// ask for that.
 unsafe impl Sync for Wait {}
 
 impl Wait {
@@ -80,12 +80,12 @@ impl Wait {
         Wait { waiter, shown: Cell::new(None) }
     }
 
-    /// Has the waker woken when the node is cancelled. Returns false if it is cancelled already.
-    /// Costs nothing when it is the waker of the last time.
+    /// Registers the waker, which is woken when the node is cancelled. Returns `false` if the node
+    /// is cancelled already. Costs nothing if the waker is the one of the last call.
     ///
     /// # Safety
     ///
-    /// The caller is the owner, and has it for itself but for the node. It is the same node each
+    /// The caller is the owner, and shares it with nothing but the node. The node is the same each
     /// time, and it is there until [`leave`](Wait::leave) was called.
     #[inline(always)]
     pub(super) unsafe fn enter(self: Pin<&Self>, node: &Node, waker: &Waker) -> bool {
@@ -99,7 +99,7 @@ impl Wait {
 
     /// # Safety
     ///
-    /// As for [`enter`](Wait::enter).
+    /// As [`enter`](Wait::enter).
     unsafe fn register(self: Pin<&Self>, node: &Node, waker: &Waker, identity: Identity) -> bool {
         // Before the lock: cloning a waker runs code of the user's.
         let mut new = Some(Foreign::cloned(waker));
@@ -115,7 +115,7 @@ impl Wait {
             }
             (true, old)
         });
-        // After the lock: so does dropping one.
+        // After the lock: dropping a waker runs code of the user's, too.
         drop(unused);
         stays
     }
@@ -124,8 +124,8 @@ impl Wait {
     ///
     /// # Safety
     ///
-    /// The caller is the owner, as for [`enter`](Wait::enter). It is the node that was given there,
-    /// and it is still there.
+    /// The caller is the owner, as for [`enter`](Wait::enter). The node is the one that was given
+    /// there, and it is still there.
     #[inline(always)]
     pub(super) unsafe fn leave(self: Pin<&Self>, node: &Node) {
         if self.shown.get().is_some() {
@@ -136,7 +136,7 @@ impl Wait {
 
     /// # Safety
     ///
-    /// As for [`leave`](Wait::leave), and the waiter was registered.
+    /// As [`leave`](Wait::leave), and the waiter was registered.
     unsafe fn unregister(self: Pin<&Self>, node: &Node) {
         self.shown.set(None);
         if node.is_cancelled() {
@@ -158,11 +158,12 @@ impl Wait {
     }
 }
 
-/// Takes all waiters out of the list, and their wakers, the newest first.
+/// Takes all waiters out of the list, and takes their wakers, the newest first.
 ///
 /// # Safety
 ///
-/// The caller holds the lock of the list's node, and stores that it is cancelled before letting go.
+/// The caller holds the lock of the list's node, and stores that it is cancelled before it releases
+/// the lock.
 pub(super) unsafe fn take_all(list: &mut List<Waiter>, wakers: &mut Vec<Foreign<Waker>>) {
     let mut next = mem::replace(list, List::new()).first();
     while let Some(waiter) = next {

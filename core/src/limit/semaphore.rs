@@ -26,14 +26,14 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 /// them. Do not keep an acquire unpolled, as in a loop over `select!` or beside another future that
 /// is awaited alone.
 ///
+/// *Coming from elsewhere?* tokio's `Semaphore` and Go's `semaphore.Weighted` wait for ever for
+/// more permits than there are; this one returns an error at once. `add_permits` and
+/// `forget_permits` are [`resize`](Semaphore::resize).
+///
 /// # Memory ordering
 ///
 /// What a task did before it gave permits back happens before what another task does after it
 /// acquired them. So with a capacity of 1 the semaphore is a lock.
-///
-/// *Coming from elsewhere?* tokio's `Semaphore` and Go's `semaphore.Weighted` wait for ever for
-/// more permits than there are; this one returns an error at once. `add_permits` and
-/// `forget_permits` are [`resize`](Semaphore::resize).
 ///
 /// # Examples
 ///
@@ -55,6 +55,18 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 /// })?;
 /// # }
 /// # Ok::<(), allhome::AcquireError>(())
+/// ```
+///
+/// Keeps readers and a writer apart, by taking all permits for the writer:
+///
+/// ```
+/// let table = allhome::Semaphore::new(64);
+/// let reader = table.try_acquire()?;
+/// assert!(table.try_acquire_many(64).is_err(), "a reader is there");
+/// drop(reader);
+/// let _writer = table.try_acquire_many(64)?;
+/// assert!(table.try_acquire().is_err(), "the writer is there");
+/// # Ok::<(), allhome::TryAcquireError>(())
 /// ```
 pub struct Semaphore {
     pub(super) gate: Gate,
@@ -317,7 +329,8 @@ impl Semaphore {
         Acquire::new(self, count, Location::caller())
     }
 
-    /// Like [`acquire`](Semaphore::acquire), but the future and the permit hold the semaphore.
+    /// Like [`acquire`](Semaphore::acquire), but the future and the permit hold the semaphore: a
+    /// permit that is acquired here may be moved into a child.
     ///
     /// # Cancel safety
     ///
