@@ -1,15 +1,15 @@
-//! Shutting a nursery down step by step, and a report of who took how long.
+//! Shutting a nursery down step by step, with a report of the tasks that did not stop in time.
 //!
 //! | state    | `level`   | what a poll waits for                                          |
 //! |----------|-----------|----------------------------------------------------------------|
-//! | made     | -         | nothing: it finds out whose poll it is in                      |
-//! | waiting  | running   | somebody else raises the nursery, or nobody is left            |
-//! | on a step| the step's| nobody is left, the step's time, or somebody raises it further |
+//! | made     | -         | nothing: it finds out which task polls it                      |
+//! | waiting  | running   | the nursery is raised from elsewhere, or every task has ended  |
+//! | on a step| the step's| every task has ended, the step's time, or the nursery is raised further |
 //! | done     | -         | it panics                                                      |
 //!
-//! The level is the nursery's own: whoever raises that, be it this future by the clock or somebody
-//! else, takes it on to the next step. So signals, deadlines, failures and callers need no way of
-//! their own.
+//! The level is the nursery's own. Any caller that raises it, this future by the clock or another,
+//! takes the shutdown on to the next step. So signals, deadlines, failures and callers need no way
+//! of their own.
 
 mod report;
 mod watch;
@@ -33,10 +33,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use watch::Watch;
 
-/// How long a shutdown waits on each of its steps for everybody to be home.
+/// How long a shutdown waits on each of its steps until every task has ended.
 ///
-/// Zero goes on at once, [`Duration::MAX`] never does. The default is what a service manager that
-/// kills after 30 seconds leaves room for: 20 seconds, 5 and 1.
+/// Zero goes on at once, and [`Duration::MAX`] never does. The default suits a service manager that
+/// kills the process after 30 seconds: 20 seconds, 5 and 1.
 ///
 /// # Examples
 ///
@@ -49,13 +49,13 @@ use watch::Watch;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ladder {
-    /// After the nursery was closed to new children, until they are cancelled.
+    /// The time after the nursery was closed to new children, until the rest is cancelled.
     pub drain: Duration,
-    /// After they were cancelled, until they are aborted. A [grace](crate::Builder::grace) that is
-    /// over before ends in an abort, too.
+    /// The time after the cancel, until the rest is aborted. A [grace](crate::Builder::grace) that
+    /// is over earlier ends in an abort, too.
     pub cancel: Duration,
-    /// After they were aborted, until the report names those that are out still: they are being
-    /// polled, or block their thread, or have a shield.
+    /// The time after the abort, until the report names the tasks that have still not ended: they
+    /// are being polled, or block their thread, or have a shield.
     pub abort: Duration,
 }
 
@@ -76,7 +76,7 @@ impl Ladder {
         }
     }
 
-    /// Says whether the runtime can measure it.
+    /// Returns an error if the runtime cannot measure the ladder's times.
     fn check(&self, group: &Strong<Group>) -> Result<(), Unsupported> {
         let counts = |time: &Duration| !time.is_zero() && *time < Duration::MAX;
         let timed = [self.drain, self.cancel, self.abort].iter().any(counts);
@@ -112,37 +112,40 @@ impl Shutdown {
         place: &'static Location<'static>,
     ) -> Shutdown {
         let roll = Roll::new(group.id);
-        // Not at the first poll: who leaves before that is late, too.
+        // Not at the first poll: a task that leaves before that is late, too.
         group.call_roll(&roll);
         Shutdown { group, roll, ladder, place, asked: true, state: State::Made }
     }
 
-    /// Takes no first step of its own: it waits until somebody else closes, cancels or aborts the
-    /// nursery (a signal, a deadline, a child that failed), and goes on from there; or until nobody
-    /// is left.
+    /// Takes no first step of its own. The shutdown waits until the nursery is closed, cancelled or
+    /// aborted from elsewhere (by a signal, a deadline, a child that failed), and goes on from
+    /// there; or until every task has ended.
     ///
     /// # Examples
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{CancelToken, Ladder, Level, Reason, ThreadPool, block_on, nursery_on};
-    /// use std::convert::Infallible;
+    ///
+    ///
+    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
     ///
     /// let operator = CancelToken::new();
-    /// let server = nursery_on::<Infallible>(ThreadPool::global()).token(&operator);
+    /// let server = nursery_on::<BoxError>(ThreadPool::global()).token(&operator);
     /// let run = server.run(async |n| {
     ///     n.named("listener").spawn(std::future::pending());
     ///     let ladder = Ladder { drain: std::time::Duration::ZERO, ..Ladder::default() };
     ///     let shutdown = n.shutdown(ladder).when_raised();
     ///     let thread = std::thread::spawn(move || operator.step(Reason::new("maintenance")));
-    ///     let report = shutdown.await.unwrap();
-    ///     thread.join().unwrap();
+    ///     let report = shutdown.await?;
+    ///     thread.join().expect("it does not panic");
     ///     Ok(report)
     /// });
-    /// let report = block_on(run).unwrap();
+    /// let report = block_on(run)?;
     /// assert_eq!(report.level(), Level::Cancelled);
     /// assert_eq!(report.stragglers()[0].name(), Some("listener"));
     /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn when_raised(mut self) -> Shutdown {
         self.asked = false;
@@ -156,7 +159,8 @@ impl Shutdown {
         Ok(Box::new(Watch::new(self, own_body, raised)))
     }
 
-    /// Tells whether it is the nursery's body that asks. Whoever else is in it cannot.
+    /// Returns `true` if the caller is the nursery's body. Every other task inside the nursery is
+    /// an error.
     fn find_caller(&self, task: Option<&TaskFrame<'_>>) -> Result<bool, ShutdownError> {
         let Some(task) = task else { return Ok(false) };
         if std::ptr::eq(task.group, &*self.group) && task.task.is_none() {
@@ -176,7 +180,7 @@ impl Shutdown {
 impl Drop for Shutdown {
     fn drop(&mut self) {
         self.group.end_roll(&self.roll);
-        // A nursery that has ended meanwhile, and whose handle is kept, has it still.
+        // A nursery that has ended meanwhile, and whose handle is kept, still has the roll.
         self.roll.give_up();
     }
 }

@@ -1,9 +1,9 @@
 //! The signals that ask a process to end, as tokens.
 //!
 //! One thread waits for the signals while there is a [`Signals`], and raises the tokens of all of
-//! them. The thread and its handlers go with the last of them. One handler stays: what a process
-//! registers with the operating system is not taken back by `signal-hook`, and a signal without a
-//! handler would be swallowed. It does the default action while there is no `Signals`.
+//! them. The thread and its handlers go with the last of them. One handler stays: `signal-hook`
+//! does not take back what a process registers with the operating system, and a signal without a
+//! handler would be swallowed. That handler does the default action while there is no `Signals`.
 //!
 //! # Invariants
 //!
@@ -22,7 +22,7 @@ use std::fmt;
 use std::io;
 use std::panic::Location;
 
-/// The default action is done.
+/// The handler that stays does the default action.
 static FREE: GlobalBool = GlobalBool::new(true);
 
 static WATCHED: GlobalMutex<Watched> =
@@ -31,9 +31,9 @@ static WATCHED: GlobalMutex<Watched> =
 struct Watched {
     tokens: BTreeMap<u64, Taken>,
     last: u64,
-    /// Ends the thread, when it is closed.
+    /// Ends the thread when it is closed.
     watch: Option<Handle>,
-    /// The handler that stays is there.
+    /// Whether the handler that stays was registered.
     has_default: bool,
 }
 
@@ -43,23 +43,25 @@ struct Taken {
     place: &'static Location<'static>,
 }
 
-/// Takes SIGINT and SIGTERM: from now on they do not end the process, but raise a token, one step
-/// each. The first raises it to draining, the second to cancelled, the third to aborted. A signal
-/// that finds nothing left to raise ends the process.
+/// Takes SIGINT and SIGTERM: from now on they raise a token, one step each, and do not end the
+/// process.
+///
+/// The first signal raises the token to draining, the second to cancelled, the third to aborted. A
+/// signal that finds nothing left to raise ends the process.
 ///
 /// Hang a nursery on the token with [`Builder::token`](crate::Builder::token), and let a
 /// [`shutdown`](crate::Nursery::shutdown) with [`when_raised`](crate::Shutdown::when_raised) take
-/// the further steps by the clock. Each call gives a token of its own, and each signal raises all of
-/// them: two servers in one process both hear.
+/// the further steps by the clock. Each call returns a token of its own, and each signal raises all
+/// of them: two servers in one process both see it.
 ///
 /// When the [`Signals`] that it returns is dropped, the signals are given back: if it was the last,
-/// SIGINT and SIGTERM end the process again. Handlers that others have for them (signal-hook's,
-/// tokio's) are called as well, before and after; a program that relies on those alone later on
-/// keeps its `Signals` until it ends.
+/// SIGINT and SIGTERM end the process again. Handlers of other libraries (signal-hook's, tokio's)
+/// are called as well, before and after. A program that later relies on those alone must keep its
+/// `Signals` until it ends.
 ///
 /// # Errors
 ///
-/// The operating system refuses the handlers, or the thread.
+/// Returns an error if the operating system refuses the handlers or the thread.
 ///
 /// # Examples
 ///
@@ -95,8 +97,8 @@ pub fn signals() -> io::Result<Signals> {
     Ok(Signals { token: taken.token, number })
 }
 
-/// SIGINT and SIGTERM, as long as a token hears of them; made by [`signals`]. Dropping it gives them
-/// back.
+/// SIGINT and SIGTERM, for as long as they raise a token; created by [`signals`]. Dropping it gives
+/// the signals back.
 #[must_use = "dropping it gives the signals back; keep it for as long as the server runs"]
 pub struct Signals {
     token: CancelToken,
@@ -118,7 +120,7 @@ impl Drop for Signals {
             watched.stop();
         }
         drop(watched);
-        // With no lock held: callbacks of the user's go with a token.
+        // With no lock held: a token's callbacks are the user's, and go with it.
         drop(taken);
     }
 }
@@ -145,7 +147,7 @@ impl Watched {
         Ok(())
     }
 
-    /// Has the signals do their default action again, and ends the thread.
+    /// Makes the signals do their default action again, and ends the thread.
     fn stop(&mut self) {
         FREE.store(true, Ordering::SeqCst);
         if let Some(watch) = self.watch.take() {
@@ -164,11 +166,11 @@ fn register_default() -> io::Result<()> {
     Ok(())
 }
 
-/// Waits for signals until there is nobody to hear them.
+/// Waits for signals until no token is left.
 fn watch(mut deliveries: Deliveries) {
     deliveries.forever().for_each(deliver);
-    // They came while the last `Signals` was dropped. If there is another now, they were not meant
-    // for that, which has a thread of its own.
+    // These came while the last `Signals` was dropped. If there is another by now, they were not
+    // meant for that one, which has a thread of its own.
     for signal in deliveries.pending() {
         if FREE.load(Ordering::SeqCst) {
             end(signal);
@@ -192,6 +194,6 @@ fn deliver(signal: i32) {
 
 /// Does the default action, which is to end the process.
 fn end(signal: i32) {
-    // An error is of a signal that has none, and these two have one.
+    // An error means that the signal has no default action, and these two have one.
     let _ = emulate_default_handler(signal);
 }

@@ -1,8 +1,8 @@
 //! Tests of programs on a simulated runtime: one thread, a virtual clock, and a seed that decides
-//! who runs when. docs/SIMULATOR.md is the guide.
+//! which task runs when. docs/SIMULATOR.md is the guide.
 //!
-//! A [`Simulator`] opens a nursery and runs a program in it, once or under many schedules, and
-//! [`inject`] runs it once for each of its await points, with a cancel there, a drop, a panic.
+//! A [`Simulator`] opens a nursery and runs a program in it, once or under many schedules.
+//! [`inject`] runs it once for each of its await points, with a cancel there, a drop, or a panic.
 //!
 //! Every child is a task of its own here, so that the schedule decides about each of them.
 
@@ -24,10 +24,10 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 
-/// The settings of a simulated runtime, and what runs nurseries on it.
+/// Runs nurseries on a simulated runtime: its settings.
 ///
-/// Without any, a program is run first come, first served. The settings, and what they mean, are
-/// those of [`Bare`], which takes programs that are not in a nursery.
+/// Without any setting, a program runs first come, first served. The settings, and what they mean,
+/// are those of [`Bare`], which runs programs that are not in a nursery.
 ///
 /// # Examples
 ///
@@ -37,17 +37,20 @@ use std::panic::Location;
 /// use allhome::{Simulator, sleep};
 /// use std::time::Duration;
 ///
+/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+///
 /// let six = Simulator::new().seed(7).run(async |n| {
 ///     let child = n.fork(async {
 ///         sleep(Duration::from_secs(3_600)).await?;
-///         Ok(6)
+///         Ok::<_, BoxError>(6)
 ///     });
-///     Ok::<_, allhome::Unsupported>(child.join().await.unwrap())
+///     Ok(child.join().await?)
 /// });
-/// assert_eq!(six.unwrap(), 6);
+/// assert_eq!(six?, 6);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A test without a macro: every order of two children, one of which is wrong.
+/// A test without a macro: it runs every order of two children, one of which is wrong.
 ///
 /// ```should_panic
 /// use allhome::Simulator;
@@ -79,13 +82,13 @@ pub struct Simulator {
 /// Why a simulated program has no value.
 #[derive(Debug)]
 pub enum SimError<E> {
-    /// Its nursery gave an error.
+    /// Its nursery returned an error.
     Nursery(GroupError<E>),
     /// It neither ended nor could go on, or it panicked.
     Failure(Failure),
 }
 
-/// The name of the variable that [`Simulator::check`] looks for a schedule in.
+/// The environment variable in which [`Simulator::check`] looks for a schedule.
 const REPLAY: &str = "ALLHOME_REPLAY";
 
 macro_rules! settings {
@@ -98,39 +101,43 @@ macro_rules! settings {
 }
 
 impl Simulator {
-    /// Begins with no settings: first come, first served, no faults, at most a million steps.
+    /// Creates a simulator with no settings: first come, first served, no faults, at most a million
+    /// steps.
     pub fn new() -> Simulator {
         Simulator::default()
     }
 
     settings! {
-        /// Lets the seed decide who runs next. An exploration takes it and those that follow it.
+        /// Lets the seed decide which task runs next. An exploration tries it and the seeds that
+        /// follow.
         seed(seed: u64);
-        /// Gives tasks random priorities, of which so many change at random steps.
+        /// Gives tasks random priorities, and changes `changes` of them at random steps.
         pct(changes: usize);
-        /// Goes through all schedules, one after the other: for small programs.
+        /// Runs all schedules, one after the other: for small programs.
         exhaustive();
-        /// Does as a failure's schedule says.
+        /// Replays the schedule of a failure.
         replay(choices: Choices);
-        /// Sets how many schedules an exploration runs at most: 1,000, or exhaustively a million.
+        /// Sets how many schedules an exploration runs at most. Default: 1,000; a million if it is
+        /// exhaustive.
         schedules(most: u64);
-        /// Sets how many decisions of an exhaustive schedule may be for another than who waits
-        /// longest.
+        /// Sets how many decisions of an exhaustive schedule may choose another task than the one
+        /// that has waited longest.
         deviations(most: usize);
-        /// Sets how many of a run's first decisions an exhaustive exploration varies: 10,000.
+        /// Sets how many of a run's first decisions an exhaustive exploration varies. Default:
+        /// 10,000.
         depth(most: usize);
-        /// Sets after how many steps, polls and calls of jobs, a run counts as a livelock: a
-        /// million.
+        /// Sets after how many steps, polls and calls of jobs, a run counts as a livelock. Default:
+        /// a million.
         steps(most: u64);
-        /// Says whether threads that the program has started may wake its tasks.
+        /// Sets whether threads that the program has started may wake its tasks.
         external_wakes(external: bool);
-        /// Asks for faults.
+        /// Sets the faults that the runtime injects.
         faults(faults: Faults);
-        /// Says whether the events of a run are kept, for its [`Trace`].
+        /// Sets whether the events of a run are kept, for its [`Trace`].
         trace(keep: bool);
     }
 
-    /// Makes a runtime, to be driven by hand.
+    /// Creates a runtime that the caller drives by hand.
     pub fn start(&self) -> Simulation {
         self.bare.start()
     }
@@ -139,8 +146,8 @@ impl Simulator {
     ///
     /// # Errors
     ///
-    /// The nursery's error, or a [`Failure`]: deadlock, livelock or panic, with the tree of the
-    /// tasks.
+    /// Returns the nursery's error, or a [`Failure`]: deadlock, livelock or panic, with the tree of
+    /// the tasks.
     #[track_caller]
     pub fn run<R, E, F, Fut>(&self, body: F) -> Result<R, SimError<E>>
     where
@@ -151,7 +158,7 @@ impl Simulator {
         self.record(body).result.map_err(SimError::Failure)?.map_err(SimError::Nursery)
     }
 
-    /// As [`run`](Simulator::run), with all that can be told about it.
+    /// Like [`run`](Simulator::run), and returns everything that is known about the run.
     ///
     /// # Examples
     ///
@@ -179,8 +186,10 @@ impl Simulator {
     }
 
     /// Runs a nursery under many schedules, until one fails or the bound is reached; then looks for
-    /// the shortest schedule that fails. It is a failure if the nursery gives an error, or the
-    /// program panics, or neither ends nor can go on.
+    /// the shortest schedule that fails.
+    ///
+    /// A schedule fails if the nursery returns an error, if the program panics, or if it neither
+    /// ends nor can go on.
     #[track_caller]
     pub fn explore<R, E, F, Fut>(&self, body: F) -> Explored
     where
@@ -198,13 +207,13 @@ impl Simulator {
         })
     }
 
-    /// As [`explore`](Simulator::explore), for tests. With `ALLHOME_REPLAY` in the environment it
-    /// replays the schedule that stands there, and no other.
+    /// Like [`explore`](Simulator::explore), for tests. If the environment has `ALLHOME_REPLAY`,
+    /// only the schedule in it is replayed.
     ///
     /// # Panics
     ///
-    /// Panics if a schedule fails, with the failure and how to replay it; and if `ALLHOME_REPLAY` is
-    /// no schedule.
+    /// Panics if a schedule fails, with the failure and how to replay it, and if `ALLHOME_REPLAY`
+    /// is no schedule.
     #[track_caller]
     pub fn check<R, E, F, Fut>(&self, body: F) -> Explored
     where
@@ -222,7 +231,8 @@ impl Simulator {
     }
 }
 
-/// Opens a nursery in the simulation and drives it to its end. A failure gets the tree of the tasks.
+/// Opens a nursery in the simulation and drives it to its end. A failure gets the tree of the
+/// tasks.
 fn drive<R, E, F, Fut>(
     simulation: &mut Simulation,
     place: &'static Location<'static>,
@@ -235,7 +245,7 @@ where
 {
     let opened = Arc::new(GlobalGuarded::new(None));
     let keep = opened.clone();
-    // Boxed, as all that may be big: see `big`.
+    // Boxed, as everything that may be big: see `big`.
     let mut run = Box::pin(opens(simulation, place).run(move |n: Nursery<E>| {
         let handle = n.clone();
         drop(keep.locked(|keep| keep.replace(handle)));
@@ -249,7 +259,7 @@ where
     })
 }
 
-/// Makes a nursery that was opened at the place of the user's call.
+/// Creates a nursery that was opened at the place of the user's call.
 fn opens<E>(simulation: &Simulation, place: &'static Location<'static>) -> Builder<E>
 where
     E: Send + Sync + 'static,

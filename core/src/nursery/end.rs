@@ -96,8 +96,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// child one last poll.
     #[track_caller]
     pub fn abort(&self) -> bool {
-        let reason =
-            Reason::of(ReasonKind::Aborted, String::new(), None, std::panic::Location::caller());
+        let reason = Reason::of(ReasonKind::Aborted, String::new(), None, Location::caller());
         let fresh = self.level() < Level::Aborted;
         self.group.raise_tree(Level::Aborted, &reason);
         fresh

@@ -1,4 +1,4 @@
-//! What a shutdown tells in the end, or instead.
+//! What a shutdown reports at its end, and the error that it returns instead.
 
 use crate::id::{NurseryId, TaskId};
 use crate::reason::{Level, Reason};
@@ -7,7 +7,8 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
-/// How a shutdown went: which step it came to, and who was not home when the time to drain was over.
+/// How a shutdown went: the step that it reached, and the tasks that had not ended when the time to
+/// drain was over.
 ///
 /// It prints as a line for the whole and one for each straggler.
 #[derive(Debug, Clone)]
@@ -21,41 +22,41 @@ pub struct ShutdownReport {
 }
 
 impl ShutdownReport {
-    /// Returns the level that the nursery came to: [`Draining`](Level::Draining) if everybody came
-    /// home in time, [`Running`](Level::Running) if nobody was left to begin with.
+    /// Returns the level that the nursery reached: [`Draining`](Level::Draining) if every task
+    /// ended in time, [`Running`](Level::Running) if there was no task to begin with.
     pub fn level(&self) -> Level {
         self.level
     }
 
-    /// Returns why the nursery was cancelled, if it was: for the [shutdown](crate::ReasonKind::Shutdown), or
-    /// for a reason that came first.
+    /// Returns why the nursery was cancelled, if it was: because of the
+    /// [shutdown](crate::ReasonKind::Shutdown), or for a reason that came first.
     pub fn reason(&self) -> Option<&Reason> {
         self.reason.as_ref()
     }
 
-    /// Returns how long it took from the first step on.
+    /// Returns how long the shutdown took, from its first step on.
     pub fn took(&self) -> Duration {
         self.took
     }
 
-    /// Returns those who were out when the nursery was cancelled or aborted: in the order in which
-    /// they left, and then those who are out still.
+    /// Returns the tasks that had not ended when the nursery was cancelled or aborted: first those
+    /// that have ended since, in the order in which they left, then those that are still out.
     pub fn stragglers(&self) -> &[Straggler] {
         &self.stragglers
     }
 
-    /// Tells whether everybody is home.
+    /// Returns `true` if every task has ended.
     pub fn all_home(&self) -> bool {
         self.still_out().next().is_none()
     }
 
-    /// Returns those who are out still.
+    /// Returns the tasks that have still not ended.
     pub fn still_out(&self) -> impl Iterator<Item = &Straggler> {
         self.stragglers.iter().filter(|straggler| straggler.left.is_none())
     }
 }
 
-/// Somebody who was not home when the time to drain was over.
+/// A task that had not ended when the time to drain was over.
 #[derive(Debug, Clone)]
 pub struct Straggler {
     pub(super) id: TaskId,
@@ -66,34 +67,34 @@ pub struct Straggler {
 }
 
 impl Straggler {
-    /// Returns the task; none for the nursery's body.
+    /// Returns the task's id, or `None` for the nursery's body.
     pub fn task(&self) -> Option<TaskId> {
         (self.id.number() > 0).then_some(self.id)
     }
 
-    /// Returns its nursery.
+    /// Returns the id of its nursery.
     pub fn nursery(&self) -> NurseryId {
         self.id.nursery()
     }
 
-    /// Returns its name; the nursery's for a body.
+    /// Returns its name; for a body, the nursery's name.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// Returns where it was spawned; where the nursery was opened for a body.
+    /// Returns where it was spawned; for a body, where the nursery was opened.
     pub fn place(&self) -> &'static Location<'static> {
         self.place
     }
 
-    /// Returns the step on which it came home: [`Cancelled`](Level::Cancelled) or
-    /// [`Aborted`](Level::Aborted). None if it is out still.
+    /// Returns the step on which it ended: [`Cancelled`](Level::Cancelled) or
+    /// [`Aborted`](Level::Aborted). `None` if it is still out.
     pub fn left(&self) -> Option<Level> {
         self.left
     }
 
-    /// Returns how long after the first step it was seen to be home; or, if it is out still, how
-    /// long that is ago.
+    /// Returns how long after the first step the shutdown saw that it had ended; if it is still
+    /// out, how long ago the first step was.
     pub fn took(&self) -> Duration {
         self.took
     }
@@ -106,7 +107,7 @@ impl fmt::Display for ShutdownReport {
             write!(f, " `{name}`")?;
         }
         let step = match self.level {
-            Level::Running => "nobody was out",
+            Level::Running => "no task was running",
             Level::Draining => "drained",
             Level::Cancelled => "cancelled",
             Level::Aborted => "aborted",

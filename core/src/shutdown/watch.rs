@@ -1,4 +1,4 @@
-//! A shutdown under way: what step it is on, and who was late.
+//! A shutdown under way: which step it is on, and which tasks were late.
 
 use super::{Shutdown, ShutdownReport, Straggler};
 use crate::context;
@@ -17,14 +17,14 @@ use std::time::{Duration, Instant};
 
 pub(super) struct Watch {
     own_body: bool,
-    /// A body that waits for the report is not cut off by the cancel that it asked for.
+    /// Keeps a body that waits for the report from being cut off by the cancel that it asked for.
     _raised: Option<Raised>,
     group: Strong<Group>,
     waiter: Waiter,
     roll: Arc<Roll>,
     level: Level,
     began: Option<Instant>,
-    /// Of the step; none if it is over at once.
+    /// The time of the step; `None` if it is over at once.
     time: Option<Alarm>,
     stragglers: Vec<Straggler>,
 }
@@ -92,7 +92,7 @@ impl Watch {
         match &mut self.time {
             _ if self.level == Level::Running => Poll::Pending,
             None => Poll::Ready(()),
-            // There, so that it is the nursery's timer.
+            // In the nursery's context, so that the nursery's timer is used.
             Some(alarm) => context::enter(&self.group, self.group.owned(), None, || alarm.poll(cx)),
         }
     }
@@ -102,7 +102,7 @@ impl Watch {
         if left.is_empty() {
             return;
         }
-        // Somebody else may have raised it, and not let us see that yet.
+        // Another caller may have raised it, and this poll may not have seen that yet.
         self.began = self.began.or_else(|| now(&self.group));
         let took = self.took();
         let late = left.into_iter();
@@ -119,7 +119,7 @@ impl Watch {
 
     pub(super) fn report(mut self) -> ShutdownReport {
         let (tree, body) = (Tree::of(&self.group.downgrade()), self.group.has_body());
-        // After the look: whoever leaves in between has left.
+        // After the look: a task that leaves in between has left.
         self.note_left();
         let (took, group) = (self.took(), &self.group);
         let mut stragglers = std::mem::take(&mut self.stragglers);
@@ -141,7 +141,7 @@ impl Watch {
         ShutdownReport {
             id: group.id,
             name: group.config.name.clone(),
-            // Whoever raised it last, or its token, may have sent the last one home.
+            // The caller that raised it last, or its token, may have ended the last task.
             level: self.level.max(group.heard()),
             reason: group.locked(|registry| group.risen_reason(registry)),
             took,

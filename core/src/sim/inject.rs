@@ -14,27 +14,30 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// How many failures a report keeps; the rest is counted.
+/// How many failures a report keeps; the others are only counted.
 const KEEP: usize = 16;
 
-/// Runs a program once as it is, and once more for each of its await points and each of these: a
-/// cancel of the nursery there, a drop of the whole program, a panic of the task that waits there,
-/// and, for a child, a runtime that throws its task away. Finalizers are struck by a cancel and a
-/// drop only: ended in the middle they could not have done what they are there for.
+/// Ends a program at each of its await points, in every way in which a program can end there.
 ///
-/// `make` is called for each run and gives the program, a nursery's body, and a check. After every
-/// run nothing may be left on the runtime, no task and no sleep, once finalizers and shielded work of
-/// a dropped program have had their time; and the check, which is called then,
-/// must not panic: it is the place for what has to hold however the program ended. An *await point* is
-/// a poll, of the body, a child or a finalizer, that returned pending; they are counted first come, first
-/// served. How a program that was struck ends, by an error or a panic, is its own affair; that of the
-/// run as it is has to be `Ok`.
+/// The program runs once undisturbed, and once more for each of its await points and each of these:
+/// a cancel of the nursery there, a drop of the whole program, a panic of the task that waits
+/// there, and, for a child, a runtime that drops the child's task. Finalizers are struck by a
+/// cancel and a drop only: ended in the middle, they could not do what they are there for.
+///
+/// `make` is called for each run and returns the program, which is a nursery's body, and a check.
+/// After every run, once finalizers and shielded work of a dropped program have had their time, no
+/// task and no sleep may be left on the runtime. Then the check is called, which must not panic: it
+/// asserts what has to hold however the program ended.
+///
+/// An *await point* is a poll, of the body, a child or a finalizer, that returned pending; they are
+/// counted first come, first served. A program that was struck may end with an error or a panic.
+/// The undisturbed run must return `Ok`.
 ///
 /// With other settings: [`Simulator::inject`].
 ///
 /// # Examples
 ///
-/// However it ends, the permits are back and the finalizer ran once.
+/// However the program ends, the permits are back and the finalizer ran once:
 ///
 /// ```
 /// use allhome::{Nursery, Semaphore, sim, yield_now};
@@ -80,7 +83,7 @@ where
 }
 
 impl Simulator {
-    /// As [`inject`], with these settings. All runs have the same schedule: the first.
+    /// Like [`inject`], with these settings. All runs have the same schedule: the first.
     #[track_caller]
     pub fn inject<R, E, F, Fut, C>(&self, make: impl Fn() -> (F, C)) -> Injected
     where
@@ -107,7 +110,7 @@ impl Simulator {
     }
 }
 
-/// What an injection has found.
+/// The result of an injection: how many runs there were, and which failed.
 #[derive(Debug, Default)]
 #[must_use = "it says whether a run failed"]
 pub struct Injected {
@@ -127,7 +130,7 @@ impl Injected {
         self.points
     }
 
-    /// Returns how many runs there were, with the one that nothing was done to.
+    /// Returns how many runs there were, including the undisturbed one.
     pub fn runs(&self) -> u64 {
         self.runs
     }
@@ -147,7 +150,7 @@ impl Injected {
         self.panics
     }
 
-    /// Returns in how many runs the runtime threw a task away.
+    /// Returns in how many runs the runtime dropped a task.
     pub fn losses(&self) -> u64 {
         self.losses
     }
@@ -157,16 +160,16 @@ impl Injected {
         self.failed
     }
 
-    /// Returns what is known of the first runs that failed.
+    /// Returns descriptions of the first runs that failed, at most 16.
     pub fn failures(&self) -> &[String] {
         &self.failures
     }
 
-    /// Returns this, if no run failed.
+    /// Returns the report if no run failed.
     ///
     /// # Panics
     ///
-    /// Panics with the failures.
+    /// Panics if a run failed, with the failures.
     #[track_caller]
     pub fn unwrap(self) -> Injected {
         assert!(self.failed == 0, "{self}");
@@ -179,7 +182,7 @@ impl Injected {
                 self.runs += 1;
                 "as it is".to_owned()
             }
-            // It is one that cannot be struck so.
+            // The point cannot be struck in this way.
             Some(_) if !attempt.struck => return,
             Some((point, blow)) => {
                 self.runs += 1;
@@ -275,8 +278,8 @@ where
     Attempt { seen, struck, failure }
 }
 
-/// Finds out who is there when everything should be over. Finalizers and shielded work of a program
-/// that was dropped get the time that they ask for.
+/// Returns a failure if a task or a sleep is left when everything should be over. Finalizers and
+/// shielded work of a program that was dropped get the time that they ask for.
 fn left(simulation: &mut Simulation) -> Option<Failure> {
     if let Err(failure) = simulation.run_until_stalled() {
         return Some(failure);

@@ -76,7 +76,7 @@ fn d06_it_may_wait_for_somebody_to_begin() {
         n.shutdown(LADDER).when_raised().await.unwrap()
     });
     assert_eq!((ended.level(), ended.took()), (Level::Running, Duration::ZERO));
-    assert!(ended.to_string().contains("nobody was out"), "{ended}");
+    assert!(ended.to_string().contains("no task was running"), "{ended}");
 }
 
 #[test]
