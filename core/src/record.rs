@@ -1,30 +1,31 @@
 //! The record of a child: header, links, future and outcome in one allocation.
 //!
-//! A record is reached through five kinds of token, each of which stands for one flag of the
-//! [state word](state), or one of its count, and keeps the memory alive while it exists:
+//! A record is reached through five kinds of token. Each stands for one flag of the [state
+//! word](state), or for one of its count, and keeps the memory alive while it exists:
 //!
 //! - [`Fresh`]: not yet admitted to a nursery; the only pointer there is.
 //! - [`Claimed`]: the exclusive right to the future and to the `reach`.
 //! - [`Carried`]: held by a task of the runtime that is the child's own.
 //! - [`Handle`]: held by the user's `Child`; typed.
-//! - a [waker](waker): held by whoever the child waits for.
+//! - a [waker](waker): held by what the child waits for.
 //!
 //! The registry's lists hold plain [`Ptr`]s, which are good while LINKED is set and the lock is
 //! held.
 //!
 //! # Invariants
 //!
-//! 1. A record is freed once, by whoever clears the last of LINKED, CARRIED, HANDLE and WAKERS.
-//! 2. `stage` and `full`, and `reach`, are touched only by the claim's holder; or, `stage` after DONE,
-//!    only by the handle; or, after the last holder went, only by whoever frees. One exception: a
-//!    carrier that finds the claim taken may write `reach` under the registry's lock, where claim
-//!    holders other than a carrier read it under that lock too.
+//! 1. A record is freed once, by the holder that clears the last of LINKED, CARRIED, HANDLE and
+//!    WAKERS.
+//! 2. `stage` and `full`, and `reach`, are touched only by the claim's holder; or, `stage` after
+//!    DONE, only by the handle; or, after the last holder went, only by the thread that frees. One
+//!    exception: a carrier that finds the claim taken may write `reach` under the registry's lock,
+//!    where claim holders other than a carrier read it under that lock too.
 //! 3. `links`, `nested`, `list` and a handle's `joiner` are touched only under the registry's lock.
 //! 4. The future is dropped exactly once, in place, before the record leaves its nursery.
 //! 5. `vtable` was made for the very `F`, `T`, `E` of the record it stands in.
 //! 6. `reach` holds a waker if CARRIED is set, and otherwise, from admission on, the nursery's
-//!    group. That pointer is good while LINKED is set, and so while a claim of an admitted record is
-//!    held: a group with a member holds a reference to itself (invariant 2 of `group.rs`).
+//!    group. That pointer is good while LINKED is set, and so while a claim of an admitted record
+//!    is held: a group with a member holds a reference to itself (invariant 2 of `group.rs`).
 
 #![allow(unsafe_code)]
 
@@ -74,8 +75,8 @@ pub(crate) struct Header {
 #[cfg(all(not(loom), target_pointer_width = "64"))]
 const _: () = assert!(size_of::<Header>() == 64);
 
-/// What a wake goes to: the group's queue, or the task of the runtime that is the child's own.
-/// Which of the two, CARRIED tells (invariant 6).
+/// The target of a wake: the group's queue, or the task of the runtime that is the child's own.
+/// CARRIED says which of the two (invariant 6).
 union Reach {
     group: Queued,
     waker: ManuallyDrop<Option<Waker>>,
@@ -87,7 +88,7 @@ pub(crate) struct Links {
     pub(crate) next: Option<Ptr>,
 }
 
-/// What stands in a record's stage.
+/// The content of a record's stage.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Full {
@@ -159,7 +160,7 @@ impl Header {
 
     /// Returns the child's number in its nursery.
     pub(crate) fn number(&self) -> u64 {
-        // Relaxed: written once, before anybody else can see the record.
+        // Relaxed: written once, before any other thread can see the record.
         let above = u64::from(self.number_above.load(Ordering::Relaxed));
         (above << 32) | u64::from(self.number.load(Ordering::Relaxed))
     }
@@ -171,8 +172,8 @@ impl Header {
         self.number_above.store((number >> 32) as u16, Ordering::Relaxed);
     }
 
-    /// Returns which of the registry's lists the record stands in. It is read and written under
-    /// the registry's lock only: plain loads and stores.
+    /// Returns the registry's list in which the record stands. It is read and written under the
+    /// registry's lock only: plain loads and stores.
     pub(crate) fn list(&self) -> u8 {
         self.list.load(Ordering::Relaxed)
     }
@@ -181,7 +182,8 @@ impl Header {
         self.list.store(list, Ordering::Relaxed);
     }
 
-    /// Returns what stands in the stage, whose owner alone asks (invariant 2): a plain load.
+    /// Returns what stands in the stage. Only the stage's owner calls this (invariant 2): a plain
+    /// load.
     fn full(&self) -> Full {
         match self.full.load(Ordering::Relaxed) {
             0 => Full::Empty,
@@ -194,17 +196,18 @@ impl Header {
         self.full.store(full as u8, Ordering::Relaxed);
     }
 
-    /// Returns how often the child was polled so far; wraps.
+    /// Returns how often the child was polled so far. The count wraps.
     pub(crate) fn polls(&self) -> u32 {
         self.polls.load(Ordering::Relaxed)
     }
 
-    /// Tells whether a cancel destroys it without a poll: it never had one, and is no finalizer.
+    /// Returns `true` if a cancel destroys the child without a poll: it was never polled, and is no
+    /// finalizer.
     pub(crate) fn is_unstarted(&self) -> bool {
         self.polls() == 0 && !self.state.is_shielded()
     }
 
-    /// Makes a panic of this child's out of a payload.
+    /// Makes this child's panic out of a payload.
     pub(crate) fn panicked(&self, id: TaskId, payload: Payload) -> Panic {
         Panic::new(payload, Some(id), self.name(), self.place())
     }
@@ -219,7 +222,8 @@ impl Header {
 pub(crate) struct Ptr(NonNull<Header>);
 
 // SAFETY: a header holds a state word, wakers, locations and a pointer to a group, all Send and
-// Sync; the future and the outcome behind it are Send (the bounds of `Fresh::new`) and reached under invariant 2.
+// Sync; the future and the outcome behind it are Send (the bounds of `Fresh::new`) and reached
+// under invariant 2.
 unsafe impl Send for Ptr {}
 // SAFETY: as above.
 unsafe impl Sync for Ptr {}
@@ -238,7 +242,7 @@ impl Ptr {
     ///
     /// # Safety
     ///
-    /// As for [`header`](Ptr::header), and the caller holds the registry's lock and is not inside
+    /// As [`header`](Ptr::header), and the caller holds the registry's lock and is not inside
     /// another call for the same record.
     pub(crate) unsafe fn links<R>(self, f: impl FnOnce(&mut Links) -> R) -> R {
         // SAFETY: the caller's promise.
@@ -258,7 +262,7 @@ impl Ptr {
     ///
     /// # Safety
     ///
-    /// As for [`header`](Ptr::header).
+    /// As [`header`](Ptr::header).
     pub(crate) unsafe fn claim(self) -> Option<Claimed> {
         // SAFETY: the caller's promise.
         let header = unsafe { self.header() };
@@ -269,7 +273,7 @@ impl Ptr {
     ///
     /// # Safety
     ///
-    /// As for [`header`](Ptr::header), and the caller holds the registry's lock.
+    /// As [`header`](Ptr::header), and the caller holds the registry's lock.
     pub(crate) unsafe fn order(self, abort: bool) -> Option<Claimed> {
         // SAFETY: the caller's promise.
         let header = unsafe { self.header() };
@@ -280,7 +284,7 @@ impl Ptr {
     ///
     /// # Safety
     ///
-    /// As for [`header`](Ptr::header), and the record was made with a handle.
+    /// As [`header`](Ptr::header), and the record was created with a handle.
     unsafe fn joiner<'a>(self) -> &'a UnsafeCell<Option<Waker>> {
         // SAFETY: a record with a handle begins with a `Front`.
         let front = unsafe { self.0.cast::<Front>().as_ref() };
@@ -293,19 +297,19 @@ impl Ptr {
     ///
     /// The last holder went (invariant 1).
     unsafe fn free(self) {
-        // SAFETY: nobody else frees, so the record is still there.
+        // SAFETY: only the caller frees it, so the record is still there.
         let vtable = unsafe { self.header() }.vtable;
-        // SAFETY: the vtable is this record's (invariant 5), and nobody points to it any more.
+        // SAFETY: the vtable is this record's (invariant 5), and no pointer to it is left.
         unsafe { (vtable.free)(self.0) };
     }
 }
 
-/// A record that no nursery has admitted yet. It is born claimed.
+/// A record that no nursery has admitted yet. It is created claimed.
 #[must_use]
 pub(crate) struct Fresh(Ptr);
 
 impl Fresh {
-    /// Makes the record of a child that nobody will join, in one allocation.
+    /// Creates the record of a child that is not joined, in one allocation.
     pub(crate) fn new<F, T, E>(
         future: F,
         name: Option<Box<str>>,
@@ -319,7 +323,7 @@ impl Fresh {
         Fresh(Ptr(layout::allocate::<F, T, E, Plain>(Header::new(name, place, false), future)))
     }
 
-    /// Makes the record of a child and its handle, in one allocation.
+    /// Creates the record of a child and its handle, in one allocation.
     pub(crate) fn with_handle<F, T, E>(
         future: F,
         name: Option<Box<str>>,
@@ -345,9 +349,10 @@ impl Fresh {
 }
 
 impl Drop for Fresh {
-    /// Refused: the future is dropped unpolled. A handle that was made keeps the memory.
+    /// The child is refused: its future is dropped unpolled. A handle that was created keeps the
+    /// memory.
     fn drop(&mut self) {
-        // SAFETY: nobody but this token and its handle, which does not claim, points to it.
+        // SAFETY: only this token and its handle, which does not claim, point to it.
         let claimed = unsafe { self.0.claimed() };
         // SAFETY: the claim is ours, and `Fresh` is the record's first holder.
         if let Err(payload) = unsafe { claimed.refuse() } {

@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::task::Waker;
 
-/// The user's side: typed, and good beyond the child's and the nursery's life.
+/// The user's side of a record: typed, and good beyond the child's and the nursery's life.
 pub(crate) struct Handle<T, E> {
     ptr: Ptr,
     /// Whether the handle let go before it was dropped.
@@ -23,7 +23,7 @@ pub(crate) struct Handle<T, E> {
 }
 
 impl<T, E> Handle<T, E> {
-    /// The record was made with a handle and these types, and this is its only handle.
+    /// The record was created with a handle and these types, and this is its only handle.
     pub(super) fn new(ptr: Ptr) -> Handle<T, E> {
         Handle { ptr, gone: false, value: PhantomData, error: PhantomData }
     }
@@ -37,7 +37,7 @@ impl<T, E> Handle<T, E> {
         unsafe { self.ptr.header() }
     }
 
-    /// Takes the outcome out. None if it is not there yet, or was taken before.
+    /// Takes the outcome out. `None` if it is not there yet, or was taken before.
     pub(crate) fn take(&mut self) -> Option<Outcome<T, E>> {
         if !self.header().state.is_done() {
             return None;
@@ -52,7 +52,8 @@ impl<T, E> Handle<T, E> {
     }
 
     /// Lets go of a child that has not ended; nothing may be done with the handle after that.
-    /// Returns false, and changes nothing, if it has: its outcome is to be seen to first.
+    /// Returns `false`, and changes nothing, if the child has ended: the caller must see to its
+    /// outcome first.
     pub(crate) fn let_go(&mut self) -> bool {
         let Some(last) = self.header().state.drop_handle_early() else { return false };
         self.gone = true;
@@ -62,7 +63,7 @@ impl<T, E> Handle<T, E> {
         true
     }
 
-    /// Keeps the joiner's waker; returns the one that it replaces.
+    /// Keeps the joiner's waker, and returns the one that it replaces.
     ///
     /// # Safety
     ///
@@ -88,7 +89,7 @@ impl<T, E> Handle<T, E> {
 }
 
 impl<T, E> Drop for Handle<T, E> {
-    /// An outcome that is there is dropped with the handle, by the one who drops the handle.
+    /// An outcome that is there is dropped with the handle, by the thread that drops the handle.
     fn drop(&mut self) {
         if self.gone || self.let_go() {
             return;

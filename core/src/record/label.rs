@@ -5,9 +5,9 @@
 //!
 //! # Invariants
 //!
-//! 1. The pointer's lowest bit tells what it points to: clear, a `Location<'static>`; set, one
-//!    byte into a [`Named`] that came from a `Box` and belongs to this label. Both are aligned to
-//!    more than a byte.
+//! 1. The pointer's lowest bit says what it points to: clear, a `Location<'static>`; set, one byte
+//!    into a [`Named`] that came from a `Box` and belongs to this label. Both are aligned to more
+//!    than a byte.
 
 #![allow(unsafe_code)]
 

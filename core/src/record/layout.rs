@@ -3,12 +3,12 @@
 //!
 //! | part   | plain child        | child with a handle                    |
 //! |--------|--------------------|----------------------------------------|
-//! | header | 80 bytes           | 80 bytes                               |
-//! | joiner | –                  | the waker of whoever joins, 16 bytes   |
+//! | header | 64 bytes           | 64 bytes                               |
+//! | joiner | –                  | the joiner's waker, 16 bytes           |
 //! | stage  | the future         | the future, then the outcome           |
 //!
-//! The future and its outcome share one place, so a child costs the larger of the two. Which of
-//! them stands there is told by the header's `full`, not by a tag, which would cost another word.
+//! The future and its outcome share one place, so a child costs the larger of the two. The header's
+//! `full` says which of them stands there, and not a tag, which would cost another word.
 //!
 //! It is tempting to erase by transmuting `Box<dyn Future<Output = T>>` to another output; that is
 //! undefined behaviour. Here the erased functions have results without types, and the value passes
@@ -31,18 +31,18 @@ use std::task::{Context, Poll, Waker};
 
 /// What a record holds besides its future.
 pub(super) trait Kind<T, E> {
-    /// Where the joiner's waker is kept.
+    /// The place of the joiner's waker.
     type Joiner: 'static;
-    /// What is kept of the outcome.
+    /// The part of the outcome that is kept.
     type Kept;
 
     fn joiner() -> Self::Joiner;
-    /// Keeps the outcome, or gives it back if it is of no use to anybody.
+    /// Keeps the outcome, or returns it if it is never asked for.
     fn keep(outcome: Outcome<T, E>) -> Result<Self::Kept, Outcome<T, E>>;
     fn give(kept: Self::Kept) -> Option<Outcome<T, E>>;
 }
 
-/// A child that nobody will join.
+/// A child that is not joined.
 pub(super) struct Plain;
 
 /// A child with a handle.
@@ -80,7 +80,7 @@ impl<T, E> Kind<T, E> for Joined {
     }
 }
 
-/// A record whole. `repr(C)` puts the header first and the joiner second, so that a pointer to the
+/// A whole record. `repr(C)` puts the header first and the joiner second, so that a pointer to the
 /// block is a pointer to the header, and to a [`Front`] if there is a handle.
 #[repr(C)]
 struct Block<F, J, K> {
@@ -107,7 +107,7 @@ union Stage<F, K> {
 ///
 /// All but `free` need the right to the stage (invariant 2 of the parent module).
 pub(super) struct VTable {
-    /// Polls the future; on `Ready` it has been destroyed.
+    /// Polls the future; on `Ready` the future has been destroyed.
     pub(super) poll: unsafe fn(NonNull<Header>, TaskId, &mut Context<'_>) -> Poll<Ended>,
     /// Destroys the future, if it is still there, with this ending.
     pub(super) end: unsafe fn(NonNull<Header>, TaskId, Ending) -> Ended,
@@ -136,7 +136,7 @@ where
     };
 }
 
-/// Makes a record, in one allocation. `header` is called with the functions that know its types.
+/// Creates a record, in one allocation. `header` is called with the functions that know its types.
 pub(super) fn allocate<F, T, E, K>(
     header: impl FnOnce(&'static VTable) -> Header,
     future: F,
@@ -161,7 +161,7 @@ unsafe fn stage<'a, F, T, E, K: Kind<T, E>>(record: NonNull<Header>) -> &'a Stag
 }
 
 unsafe fn header<'a>(record: NonNull<Header>) -> &'a Header {
-    // SAFETY: as for `stage`.
+    // SAFETY: as in `stage`.
     unsafe { record.as_ref() }
 }
 
@@ -214,7 +214,7 @@ where
     unsafe { conclude::<F, T, E, K>(record, id, outcome) }
 }
 
-/// Destroys the future and puts the outcome in its place; a panic of the destructor is an outcome
+/// Destroys the future and puts the outcome in its place. A panic of the destructor is an outcome
 /// of its own, or the second of two panics.
 unsafe fn conclude<F, T, E, K>(
     record: NonNull<Header>,
@@ -228,7 +228,7 @@ where
     // SAFETY: the caller's token.
     let header = unsafe { header(record) };
     let mut second = None;
-    // SAFETY: the caller's.
+    // SAFETY: the caller's promise.
     if let Err(payload) = unsafe { clear::<F, T, E, K>(record) } {
         let panic = header.panicked(id, payload);
         if let Outcome::Panicked(_) = outcome {
@@ -254,7 +254,7 @@ where
         }
     }
     let (ending, dropped) = outcome.into_ending();
-    // A panic in the destructor of a value that nobody takes: the child had returned `Ok` then.
+    // A panic in the destructor of a value that is not taken: the child had returned `Ok` then.
     let ending = match dropped {
         Ok(()) => ending,
         Err(payload) => Ending::Panicked(header.panicked(id, payload)),
@@ -307,9 +307,9 @@ unsafe fn take<F, T, E, K: Kind<T, E>>(record: NonNull<Header>, place: *mut ()) 
 }
 
 unsafe fn free<F, T, E, K: Kind<T, E>>(record: NonNull<Header>) {
-    // What is left of the user's (an outcome that nobody took) may panic in its destructor: then
-    // the block is freed all the same.
-    // SAFETY: nobody points to the record any more.
+    // What is left of the user's (an outcome that was not taken) may panic in its destructor: the
+    // block is freed even then.
+    // SAFETY: no pointer to the record is left.
     if let Err(payload) = unsafe { clear::<F, T, E, K>(record) } {
         panic::discard(payload);
     }

@@ -1,13 +1,13 @@
-//! Where those who are woken wait until somebody who holds the registry's lock comes for them.
+//! The stack of woken records, which wait there until a holder of the registry's lock takes them.
 //!
-//! A stack that runs through the records: to push is one compare-and-swap, and everything is taken
-//! at once (R. K. Treiber, 1986). A wake so takes no lock, but for the one that finds the stack
-//! empty: that one sees that somebody comes.
+//! The stack runs through the records: to push is one compare-and-swap, and everything is taken at
+//! once (R. K. Treiber, 1986). So a wake takes no lock, except for the one that finds the stack
+//! empty: that wake makes sure that the stack is emptied.
 //!
 //! # Invariants
 //!
 //! 1. The claim of a record on the stack belongs to the stack, and its `reach` points to the next.
-//! 2. Whoever pushes on an empty stack takes the lock and empties it afterwards.
+//! 2. A thread that pushes on an empty stack takes the lock and empties the stack afterwards.
 
 #![allow(unsafe_code)]
 
@@ -25,7 +25,7 @@ impl Stack {
         Stack(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// Pushes the record on the stack of its group. Gives the group if the stack was empty: the
+    /// Pushes the record on the stack of its group. Returns the group if the stack was empty: the
     /// caller sees to invariant 2. Otherwise the record, and so the group, may be gone.
     pub(super) fn push(claimed: Claimed) -> Option<Weak<Group>> {
         let mut kept = None;
@@ -51,7 +51,7 @@ impl Stack {
         self.0.load(Ordering::Relaxed).is_null()
     }
 
-    /// Takes all, the one that was pushed first first.
+    /// Takes all records, in the order in which they were pushed.
     pub(crate) fn take_all(&self) -> Chain {
         let mut first = ptr::null_mut();
         if !self.is_empty() {
@@ -67,7 +67,7 @@ impl Stack {
     }
 }
 
-/// Those who were taken off a stack. They are to be taken to the end.
+/// The records that were taken off a stack. The iterator must be used to its end.
 pub(crate) struct Chain(*mut Header);
 
 impl Iterator for Chain {
@@ -82,7 +82,7 @@ impl Iterator for Chain {
 
 /// Makes the token of a record that was on the stack.
 fn claimed(record: *mut Header) -> Option<Claimed> {
-    // SAFETY: the record came off the stack, with its claim (invariant 1), and each is taken over
-    // by the last token that is made of it.
+    // SAFETY: the record came off the stack, with its claim (invariant 1), and each claim is taken
+    // over by the last token that is made of it.
     NonNull::new(record).map(|record| unsafe { Ptr(record).claimed() })
 }

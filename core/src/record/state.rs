@@ -1,33 +1,33 @@
-//! The state word of a record: who may touch what, in one atomic.
+//! The state word of a record: what each holder may touch, in one atomic.
 //!
 //! | flag     | set by                                   | cleared by                  | means |
 //! |----------|------------------------------------------|-----------------------------|-------|
 //! | LINKED   | birth                                    | the claim's holder, leaving | the nursery counts it; it stands in one of the registry's lists |
 //! | CARRIED  | a carrier that binds itself, in the lock | that carrier                | a runtime's task points to it, and is the child's own |
 //! | HANDLE   | birth, if there is a `Child`             | the `Child`'s drop          | a `Child` points to it |
-//! | CLAIMED  | birth; a wake; whoever destroys or takes wakers; the carrier that is bound | the claim's holder | exclusive right to the future and to the `reach` |
+//! | CLAIMED  | birth; a wake; a thread that destroys the child or takes its wakers; the carrier that is bound | the claim's holder | exclusive right to the future and to the `reach` |
 //! | CANCEL   | a cancel, in the lock                    | never                       | the next poll shows it and is the last |
-//! | ABORT    | an abort, in the lock                    | never                       | to be destroyed as soon as the claim is free |
+//! | ABORT    | an abort, in the lock                    | never                       | destroy it as soon as the claim is free |
 //! | DONE     | the claim's holder, if HANDLE            | never                       | the outcome stands ready for the `Child` |
-//! | NOTIFIED | a wake that finds CLAIMED                | the claim's holder, before a poll | to be polled again |
-//! | SHIELD   | the task, in a poll, in the lock         | the task, or whoever drops the shield, in the lock | an abort is put off: nobody but its carrier destroys it |
-//! | RISING   | a cancel or abort of the task alone, in the lock | never               | CANCEL follows, when those who wait for the task's token have been told |
+//! | NOTIFIED | a wake that finds CLAIMED                | the claim's holder, before a poll | poll it again |
+//! | SHIELD   | the task, in a poll, in the lock         | the task, or the thread that drops the shield, in the lock | an abort is put off: only its carrier destroys it |
+//! | RISING   | a cancel or abort of the task alone, in the lock | never               | CANCEL follows, when the waiters of the task's token have been told |
 //! | WAKERS   | a count, in the upper bits: a waker's clone | that waker's drop        | so many wakers point to it; beyond a million one stands for many |
 //!
-//! "In the lock" is the lock of the nursery's registry. The record's memory is freed by whoever
-//! clears the last of LINKED, CARRIED, HANDLE and WAKERS. LINKED and HANDLE are never set again;
-//! CARRIED is set at most once, and only while LINKED and CLAIMED are; a waker is cloned from one
-//! that is there, or from the one that the claim's holder lends to a poll.
+//! "In the lock" is the lock of the nursery's registry. The record's memory is freed by the holder
+//! that clears the last of LINKED, CARRIED, HANDLE and WAKERS. LINKED and HANDLE are never set
+//! again; CARRIED is set at most once, and only while LINKED and CLAIMED are; a waker is cloned
+//! from one that exists, or from the one that the claim's holder lends to a poll.
 //!
-//! The claim of a child that waits for a turn belongs to the registry, that is, to whoever holds
-//! its lock; so does that of a child that was never polled.
+//! The claim of a child that waits for a turn belongs to the registry, that is, to the holder of
+//! its lock; so does the claim of a child that was never polled.
 //!
 //! | from                   | by                     | to                        | method        |
 //! |------------------------|------------------------|---------------------------|---------------|
 //! | LINKED CLAIMED         | carrier polls it       | the same                  | `begin`       |
 //! | ... CLAIMED            | child is pending       | ... without CLAIMED       | `park`        |
-//! | ... CLAIMED NOTIFIED   | child is pending       | the same: to be queued    | `park`        |
-//! | LINKED                 | wake                   | LINKED CLAIMED: to be queued | `notify`   |
+//! | ... CLAIMED NOTIFIED   | child is pending       | the same: it must be queued | `park`        |
+//! | LINKED                 | wake                   | LINKED CLAIMED: it must be queued | `notify` |
 //! | ... CLAIMED            | wake                   | ... NOTIFIED              | `notify`      |
 //! | ... CARRIED, or left   | wake by such a waker   | the same                  | `notify`      |
 //! | LINKED CLAIMED         | carrier binds itself   | ... CARRIED               | `bind`        |
@@ -40,10 +40,10 @@
 //!
 //! # Memory ordering
 //!
-//! Every read-modify-write that gives something up is a release and every one that takes
-//! something is an acquire, so that each claim's writes are seen by the next. A wake always writes
-//! the word, also when it finds NOTIFIED, so that what its caller did before is seen by the poll
-//! that it leads to (async-task does the same).
+//! Every read-modify-write that gives something up is a release and every one that takes something
+//! is an acquire, so that each claim's writes are seen by the next. A wake always writes the word,
+//! also when it finds NOTIFIED, so that what its caller did before is seen by the poll that it
+//! leads to (async-task does the same).
 
 use crate::sync::{AtomicU32, Ordering};
 
@@ -60,9 +60,9 @@ const RISING: u32 = 1 << 9;
 /// One waker; the count is everything above the flags.
 const WAKER: u32 = 1 << 10;
 const WAKERS: u32 = !(WAKER - 1);
-/// From so many wakers on, new ones are not counted but share one that is: see [`crowd`](super::crowd).
-/// It is a quarter of what the word can count. The rest is for threads that have counted one and not
-/// given it up again.
+/// From this many wakers on, new ones are not counted but share one that is: see
+/// [`crowd`](super::crowd). It is a quarter of what the word can count. The rest is for threads
+/// that have counted one and not given it up again.
 const MANY: u32 = 1 << 20;
 
 const HOLDERS: u32 = LINKED | CARRIED | HANDLE | WAKERS;
@@ -75,7 +75,7 @@ pub(crate) struct State(AtomicU32);
 pub(crate) enum Claim {
     /// The caller has the claim now.
     Won,
-    /// Somebody else has it.
+    /// Another holder has the claim.
     Busy,
     /// The child has left: there is nothing to claim.
     Gone,
@@ -87,12 +87,12 @@ pub(crate) enum Claim {
 pub(crate) enum Park {
     /// The claim is given up; the child waits for its waker.
     Parked,
-    /// A cancel came that the poll did not show, or what the child waited for in spite of it: poll
-    /// again.
+    /// A cancel came that the poll did not show, or the child's wait in spite of the cancel has
+    /// ended: poll again.
     Cancelled,
     /// An abort came, or the last poll is over: destroy the child.
     Aborted,
-    /// The child was woken while it was polled: it is to be queued.
+    /// The child was woken while it was polled: queue it.
     Notified,
 }
 
@@ -100,23 +100,23 @@ pub(crate) enum Park {
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Notify {
-    /// The child waited. The caller has the claim now, to put it in the queue.
+    /// The child was waiting. The caller has the claim now, to put it in the queue.
     Claimed,
     /// There is nothing to do.
     Nothing,
 }
 
-/// What is left to do when a holder lets go.
+/// What a holder that lets go has to do next.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Last {
-    /// Nobody points to the record any more: free it.
+    /// No pointer to the record is left: free it.
     Free,
-    /// Somebody does.
+    /// Another holder is left.
     Held,
 }
 
-/// An abort was ordered, and no shield puts it off.
+/// Returns `true` if an abort was ordered and no shield puts it off.
 fn is_doomed(word: u32) -> bool {
     word & (ABORT | SHIELD) == ABORT
 }
@@ -127,52 +127,53 @@ impl State {
         State(AtomicU32::new(if handle { born | HANDLE } else { born }))
     }
 
-    /// Tells whether a `Child` points to the record. Once false it stays false.
+    /// Returns `true` if a `Child` points to the record. Once `false` it stays `false`.
     pub(crate) fn has_handle(&self) -> bool {
         // Acquire: pairs with `drop_handle`, whose reads of the record come before a free by us.
         self.0.load(Ordering::Acquire) & HANDLE != 0
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
-        // Acquire: pairs with `order`: whoever sees it finds the task's token cancelled, too.
+        // Acquire: pairs with `order`: a thread that sees it finds the task's token cancelled, too.
         self.0.load(Ordering::Acquire) & CANCEL != 0
     }
 
-    /// Tells whether it is cancelled, or on its way to that.
+    /// Returns `true` if it is cancelled, or on its way to that.
     pub(crate) fn is_risen(&self) -> bool {
         // Acquire: as `is_cancelled`.
         self.0.load(Ordering::Acquire) & (CANCEL | RISING) != 0
     }
 
-    /// The task says that it is cancelled; no poll is the last yet. The caller holds the lock.
+    /// Makes the task answer that it is cancelled; no poll is the last yet. The caller holds the
+    /// lock.
     pub(crate) fn rise(&self) {
         // Release: pairs with `is_risen`.
         self.0.fetch_or(RISING, Ordering::Release);
     }
 
-    /// Tells whether a shield is up. The caller has the claim, or the registry's lock.
+    /// Returns `true` if a shield is up. The caller has the claim, or the registry's lock.
     pub(crate) fn is_shielded(&self) -> bool {
         self.0.load(Ordering::Relaxed) & SHIELD != 0
     }
 
-    /// The caller has the registry's lock, and the claim.
+    /// Sets SHIELD. The caller has the registry's lock, and the claim.
     pub(crate) fn raise_shield(&self) {
-        // Relaxed, here and below: whoever destroys asks for it in the lock.
+        // Relaxed, here and below: a thread that destroys reads it in the lock.
         self.0.fetch_or(SHIELD, Ordering::Relaxed);
     }
 
-    /// The caller has the registry's lock.
+    /// Clears SHIELD. The caller has the registry's lock.
     pub(crate) fn lower_shield(&self) {
         self.0.fetch_and(!SHIELD, Ordering::Relaxed);
     }
 
-    /// Tells whether the outcome stands ready for the handle.
+    /// Returns `true` if the outcome stands ready for the handle.
     pub(crate) fn is_done(&self) -> bool {
         // Acquire: pairs with `publish`.
         self.0.load(Ordering::Acquire) & DONE != 0
     }
 
-    /// Tells whether the nursery counts it. The caller holds the registry's lock.
+    /// Returns `true` if the nursery counts it. The caller holds the registry's lock.
     pub(crate) fn is_linked(&self) -> bool {
         self.0.load(Ordering::Relaxed) & LINKED != 0
     }
@@ -181,14 +182,14 @@ impl State {
         self.0.load(Ordering::Relaxed) & CLAIMED != 0
     }
 
-    /// Tells whether a task of the runtime is the child's own. Once true it stays true until that
-    /// task lets go. The caller holds the registry's lock, or the claim.
+    /// Returns `true` if a task of the runtime is the child's own. Once `true` it stays `true`
+    /// until that task lets go. The caller holds the registry's lock, or the claim.
     pub(crate) fn is_carried(&self) -> bool {
         self.0.load(Ordering::Relaxed) & CARRIED != 0
     }
 
-    /// Gets ready for a poll, which sees what was done before every wake so far. Returns false if
-    /// the child is to be destroyed instead. The caller has the claim.
+    /// Gets ready for a poll, which sees what was done before every wake so far. Returns `false` if
+    /// the child must be destroyed instead. The caller has the claim.
     pub(crate) fn begin(&self) -> bool {
         let mut now = self.0.load(Ordering::Relaxed);
         if now & NOTIFIED != 0 {
@@ -198,10 +199,10 @@ impl State {
         !is_doomed(now)
     }
 
-    /// A carrier binds itself. The caller has the claim and the registry's lock.
+    /// Binds a carrier. The caller has the claim and the registry's lock.
     pub(crate) fn bind(&self) {
-        // AcqRel: what is written to the `reach` after this is seen by nobody who finds CARRIED
-        // clear.
+        // AcqRel: what is written to the `reach` after this is not seen by a thread that finds
+        // CARRIED clear.
         self.0.fetch_or(CARRIED, Ordering::AcqRel);
     }
 
@@ -214,13 +215,13 @@ impl State {
         if old & CLAIMED != 0 { Claim::Busy } else { Claim::Won }
     }
 
-    /// The child is woken, by a waker that the core has made.
+    /// Records a wake, by a waker that the core has made.
     pub(crate) fn notify(&self) -> Notify {
         let mut old = self.0.load(Ordering::Relaxed);
         loop {
             if old & LINKED == 0 || old & CARRIED != 0 {
-                // It has left, or is polled with its runtime's wakers now, and was polled with one
-                // of those since this waker was current.
+                // It has left; or it is polled with its runtime's wakers now, and was polled with
+                // one of those since this waker was current.
                 return Notify::Nothing;
             }
             let flag = if old & CLAIMED == 0 { CLAIMED } else { NOTIFIED };
@@ -235,15 +236,15 @@ impl State {
         }
     }
 
-    /// A waker is cloned, and counted. Returns false if there are so many that it must not be handed
-    /// out: one that shares it is.
+    /// Counts a waker that is cloned. Returns `false` if there are so many that it must not be
+    /// handed out: one that shares it is handed out instead.
     #[must_use]
     pub(crate) fn add_waker(&self) -> bool {
-        // Relaxed: whoever clones has a waker, or the claim, which keeps the record.
+        // Relaxed: the caller has a waker, or the claim, which keeps the record.
         self.0.fetch_add(WAKER, Ordering::Relaxed) < MANY * WAKER
     }
 
-    /// A waker is dropped.
+    /// Uncounts a waker that is dropped.
     pub(crate) fn drop_waker(&self) -> Last {
         // AcqRel: as `let_go`.
         let now = self.0.fetch_sub(WAKER, Ordering::AcqRel) - WAKER;
@@ -263,7 +264,7 @@ impl State {
         }
     }
 
-    /// Gives the claim up, unless something came that its holder has to see to.
+    /// Gives up the claim, unless something came that its holder has to see to.
     pub(crate) fn park(&self, cancel_seen: bool) -> Park {
         let mut old = self.0.load(Ordering::Relaxed);
         loop {
@@ -296,15 +297,15 @@ impl State {
         self.0.fetch_and(!CLAIMED, Ordering::Release);
     }
 
-    /// Says that the outcome stands ready. Returns false if the handle went in the meantime: the
-    /// outcome is the caller's to drop.
+    /// Publishes that the outcome stands ready. Returns `false` if the handle went in the meantime:
+    /// the caller drops the outcome.
     pub(crate) fn publish(&self) -> bool {
         // Release: the handle sees the outcome. Acquire: pairs with `drop_handle`.
         self.0.fetch_or(DONE, Ordering::AcqRel) & HANDLE != 0
     }
 
-    /// Leaves: gives up the claim and membership, and the carrier's hold too if `carrier`.
-    /// The caller holds the registry's lock and has taken the record off its list.
+    /// Leaves: gives up the claim and membership, and the carrier's hold too if `carrier`. The
+    /// caller holds the registry's lock and has taken the record off its list.
     pub(crate) fn release(&self, carrier: bool) -> Last {
         let gone = if carrier { LINKED | CLAIMED | CARRIED } else { LINKED | CLAIMED };
         // Acquire: pairs with `drop_handle`.
@@ -316,18 +317,18 @@ impl State {
         self.let_go(gone)
     }
 
-    /// The carrier lets go of a record that has left.
+    /// Gives up the carrier's hold of a record that has left.
     pub(crate) fn drop_carrier(&self) -> Last {
         self.let_go(CARRIED)
     }
 
-    /// The `Child` is dropped, and there is nothing of its outcome to see to.
+    /// Gives up the hold of a `Child` that is dropped, with nothing of its outcome to see to.
     pub(crate) fn drop_handle(&self) -> Last {
         self.let_go(HANDLE)
     }
 
-    /// The `Child` is dropped; unless the outcome stands ready, which is its to see to first: then
-    /// this changes nothing, and gives none.
+    /// Gives up the hold of a `Child` that is dropped, unless the outcome stands ready. In that
+    /// case the `Child` has to see to the outcome first: this changes nothing, and returns `None`.
     ///
     /// It is one step, because the child may end at any moment.
     pub(crate) fn drop_handle_early(&self) -> Option<Last> {
@@ -344,7 +345,7 @@ impl State {
     }
 
     fn let_go(&self, gone: u32) -> Last {
-        // AcqRel: whoever frees comes after everything that the other holders did.
+        // AcqRel: the thread that frees comes after everything that the other holders did.
         let old = self.0.fetch_and(!gone, Ordering::AcqRel);
         if old & HOLDERS & !gone == 0 { Last::Free } else { Last::Held }
     }

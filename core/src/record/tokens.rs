@@ -31,8 +31,8 @@ impl Claimed {
         unsafe { self.0.header() }
     }
 
-    /// Polls the future. On `Ready` it has been destroyed, and the outcome stands in its place if
-    /// there is a handle.
+    /// Polls the future. On `Ready` the future has been destroyed, and the outcome stands in its
+    /// place if there is a handle.
     pub(crate) fn poll(&mut self, id: TaskId, cx: &mut Context<'_>) -> Poll<Ended> {
         let header = self.header();
         // A plain load and store: only the claim's holder writes.
@@ -42,14 +42,14 @@ impl Claimed {
         unsafe { (vtable.poll)(self.0.0, id, cx) }
     }
 
-    /// Destroys the future unasked, with this as its ending.
+    /// Destroys the future before it ended by itself, with this as its ending.
     pub(crate) fn end(&mut self, id: TaskId, ending: Ending) -> Ended {
         let vtable = self.header().vtable;
         // SAFETY: the vtable is this record's, and the claim is held.
         unsafe { (vtable.end)(self.0.0, id, ending) }
     }
 
-    /// Tells the child to which group it belongs.
+    /// Sets the group that the child belongs to.
     ///
     /// # Safety
     ///
@@ -58,8 +58,8 @@ impl Claimed {
         self.queued(|queued| queued.group = group);
     }
 
-    /// Returns a reference to the group that the child belongs to. It has no task of the runtime of
-    /// its own.
+    /// Returns a reference to the group that the child belongs to. The child has no task of the
+    /// runtime of its own.
     pub(super) fn group(&self) -> Weak<Group> {
         // SAFETY: the reference is used up here, and the claim is held.
         unsafe { self.lent_group() }.weak()
@@ -102,7 +102,7 @@ impl Claimed {
         self.header().reach.with_mut(|reach| {
             // SAFETY: the claim is held (invariant 2).
             let reach = unsafe { &mut *reach };
-            // SAFETY: CARRIED is not set: `bind` is called once, and nothing of this after it.
+            // SAFETY: CARRIED is not set: `bind` is called once, and this is not called after it.
             f(unsafe { reach.queued() })
         })
     }
@@ -176,7 +176,7 @@ impl Claimed {
         joiner.with_mut(|kept| unsafe { &mut *kept }.take())
     }
 
-    /// Gives the claim up after a poll that was pending; gives it back if there is more to do.
+    /// Gives the claim up after a poll that was pending; returns it if there is more to do.
     pub(crate) fn park(self, cancel_seen: bool) -> Result<(), (Claimed, Park)> {
         match self.header().state.park(cancel_seen) {
             Park::Parked => Ok(()),
@@ -189,8 +189,8 @@ impl Claimed {
         self.header().state.unclaim();
     }
 
-    /// Makes the outcome known to the handle; without one, drops it. Returns whether the outcome
-    /// is the handle's now.
+    /// Makes the outcome known to the handle; without a handle, drops it. Returns `true` if the
+    /// outcome is the handle's now.
     pub(crate) fn publish(&mut self) -> bool {
         let header = self.header();
         if header.state.has_handle() && header.state.publish() {
@@ -199,7 +199,7 @@ impl Claimed {
         if header.full() == Full::Empty {
             return false;
         }
-        // The handle was dropped after the future had ended: its value must not outlive the
+        // The handle was dropped after the future had ended: the value must not outlive the
         // membership.
         let vtable = self.header().vtable;
         // SAFETY: the vtable is this record's, the claim is held and the handle is gone.
@@ -209,7 +209,8 @@ impl Claimed {
         false
     }
 
-    /// Leaves. The memory is to be freed, outside the lock, by dropping what this returns.
+    /// Leaves the nursery. The caller drops what this returns outside the lock, which frees the
+    /// memory.
     ///
     /// # Safety
     ///
@@ -239,7 +240,7 @@ impl Claimed {
     }
 }
 
-/// A runtime's task points to the record, and is the child's own.
+/// Held by a task of the runtime that points to the record and is the child's own.
 #[must_use]
 pub(crate) struct Carried(pub(super) Ptr);
 
@@ -251,8 +252,8 @@ impl Carried {
         std::mem::forget(self);
     }
 
-    /// Takes it out of the slot of a task of the core's own: the caller has seen that it is none
-    /// of its marks that stands there, and nothing but those and [`put`](Carried::put) writes there.
+    /// Takes it out of the slot of a task of the core's own. The caller has seen that none of the
+    /// core's marks stands there, and only those marks and [`put`](Carried::put) write there.
     pub(crate) fn from_slot(slot: &mut Slot) -> Option<Carried> {
         NonNull::new(slot.take().cast()).map(|ptr| Carried(Ptr(ptr)))
     }
@@ -266,7 +267,7 @@ impl Carried {
         self.0
     }
 
-    /// Lets go. The memory is to be freed, outside the lock, by dropping what this returns.
+    /// Lets go. The caller drops what this returns outside the lock, which frees the memory.
     pub(crate) fn release(self) -> Option<Dead> {
         let last = self.header().state.drop_carrier();
         let ptr = std::mem::ManuallyDrop::new(self).0;
@@ -281,7 +282,7 @@ impl Carried {
         }
     }
 
-    /// Leaves a waker for whoever has the claim, and returns the one that it replaces.
+    /// Leaves a waker for the holder of the claim, and returns the one that it replaces.
     ///
     /// # Safety
     ///
@@ -304,7 +305,7 @@ impl Drop for Carried {
     }
 }
 
-/// A record without holders; frees it.
+/// A record without holders. Dropping this frees it.
 #[must_use]
 pub(crate) struct Dead(pub(super) Ptr);
 

@@ -1,18 +1,18 @@
 //! The waker of a child that has no task of the runtime to itself.
 //!
-//! It is the record: a wake puts the child in its nursery's queue and sees that a carrier comes for
-//! it. It may be kept, cloned and woken long after the child and its nursery are gone; then it
-//! keeps the record's memory and does nothing. A wake never polls, and runs no code of the user's,
-//! unless the runtime does so when a task is spawned or woken.
+//! The waker is the record: a wake puts the child in its nursery's queue and makes sure that a
+//! carrier comes for it. It may be kept, cloned and woken long after the child and its nursery are
+//! gone; then it keeps the record's memory and does nothing. A wake never polls, and runs no code
+//! of the user's, unless the runtime does so when a task is spawned or woken.
 //!
-//! It is tempting to wrap a counted pointer and use `std::task::Wake`; but that pointer would have
-//! to be to an allocation of its own, and the record is to be the only one.
+//! It is tempting to wrap a counted pointer and use `std::task::Wake`; but that pointer would need
+//! an allocation of its own, and the record must be the only one.
 //!
 //! # Invariants
 //!
 //! 1. The data pointer of such a waker is a record's header. A waker that was cloned is counted in
 //!    the state word; one that is lent to a poll is not, and lives as long as the claim. From a
-//!    million on, what is cloned is a waker of a [`crowd`](super::crowd), which has a counted one.
+//!    million wakers on, a clone is a waker of a [`crowd`](super::crowd), which has a counted one.
 
 #![allow(unsafe_code)]
 
@@ -28,7 +28,7 @@ use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop);
 
 impl Ptr {
-    /// Tells whether the waker is the record.
+    /// Returns `true` if the waker is the record.
     pub(crate) fn is_woken_by(self, waker: &Waker) -> bool {
         ptr::eq(waker.data(), self.0.as_ptr().cast()) && ptr::eq(waker.vtable(), &VTABLE)
     }
@@ -48,7 +48,7 @@ impl Claimed {
 
 /// # Safety
 ///
-/// For this and the next: `data` comes from a waker of this file, which is there.
+/// For this function and the next: `data` comes from a waker of this file, which still exists.
 unsafe fn ptr(data: *const ()) -> Ptr {
     // SAFETY: invariant 1.
     Ptr(unsafe { NonNull::new_unchecked(data.cast::<Header>().cast_mut()) })
