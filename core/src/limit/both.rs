@@ -216,8 +216,8 @@ impl<'a, A: Limit, B: Limit> Both<'a, A, B> {
     /// let runtime = ThreadPool::global().into_runtime()?;
     /// let often = RateLimiter::new(&runtime, Rate::per_second(100), 10)?;
     /// let at_once = Semaphore::new(4);
+    /// block_on(async {
     ///     let both = Both::new(&often, &at_once).expect("the limits differ");
-    ///     let both = Both::new(&often, &at_once).expect("they are two");
     ///     let ((), permit) = both.acquire().await?;
     ///     assert_eq!((permit.count(), often.available()), (1, 9));
     ///     Ok::<(), allhome::AcquireError>(())
