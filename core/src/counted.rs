@@ -2,10 +2,11 @@
 //! them.
 //!
 //! A counted object has two parts: its *value*, which lives as long as any reference, and what it
-//! *owns*, which lives as long as a strong one. A weak reference so gives the value without asking,
-//! and what is owned only if a strong one can be had still. For a nursery's group the value is the engine's state with
-//! its lock, and what it owns is what the user handed in. (std's `Arc` has one part, which a weak
-//! reference cannot reach, and its counts are invisible to loom, whose own `Arc` has no `Weak`.)
+//! *owns*, which lives as long as a strong one. So a weak reference always gives access to the
+//! value, and to what is owned only if a strong reference still exists. For a nursery's group the
+//! value is the engine's state with its lock, and what it owns is what the user handed in. (std's
+//! `Arc` has one part, which a weak reference cannot reach, and its counts are invisible to loom,
+//! whose own `Arc` has no `Weak`.)
 //!
 //! The counting is that of std's `Arc`: the strong references together hold one weak one.
 //!
@@ -13,7 +14,8 @@
 //!
 //! 1. A [`Strong`] is counted in `strong`, a [`Weak`] in `weak`; all strong ones together are one
 //!    more of `weak`. The reference that takes `weak` to 0 frees the block.
-//! 2. `owned` is there while `strong` is not 0, and dropped once, by the reference that takes it there.
+//! 2. `owned` is there while `strong` is not 0, and is dropped once, by the reference that takes
+//!    `strong` to 0.
 //! 3. A [`Me`] stands in the value of the block that it points to, and never leaves it: so the
 //!    block is there while a `Me` is borrowed.
 
@@ -28,7 +30,7 @@ use std::ptr::{self, NonNull};
 
 /// The value of a counted object.
 pub(crate) trait Counted: Send + Sync + Sized {
-    /// What lives as long as a strong reference.
+    /// The part that lives as long as a strong reference.
     type Owned: Send + Sync;
 }
 
@@ -71,7 +73,8 @@ unsafe fn block<'a, T: Counted>(at: NonNull<Block<T>>) -> &'a Block<T> {
     unsafe { at.as_ref() }
 }
 
-/// One more reference. As std's `Arc`: more than the address space can hold are a leak of them.
+/// Counts one more reference. As in std's `Arc`: more than the address space can hold are a leak of
+/// them.
 fn count_up(count: &AtomicUsize) {
     // Relaxed: the caller has a reference already.
     if count.fetch_add(1, Ordering::Relaxed) > isize::MAX as usize {
@@ -80,15 +83,16 @@ fn count_up(count: &AtomicUsize) {
 }
 
 impl<T: Counted> Strong<T> {
-    /// Makes an object: what it owns, which may keep a weak reference that is not used yet, and then
-    /// the value.
+    /// Creates an object: first what it owns, which may keep a weak reference that is not used yet,
+    /// and then the value.
     pub(crate) fn new_cyclic(
         owned: impl FnOnce(&Me<T>) -> T::Owned,
         value: impl FnOnce(Me<T>, &T::Owned) -> T,
     ) -> Strong<T> {
         let at = NonNull::from(Box::leak(Box::<Block<T>>::new_uninit())).cast::<Block<T>>();
         let place = at.as_ptr();
-        // SAFETY: the box is there, leaked, and nobody else has it; so for the next three.
+        // SAFETY: the box is there, leaked, and no other code has it; the same holds for the next
+        // three.
         let strong = unsafe { &raw mut (*place).strong };
         // SAFETY: as above.
         let weak = unsafe { &raw mut (*place).weak };
@@ -101,9 +105,9 @@ impl<T: Counted> Strong<T> {
         // SAFETY: as above.
         unsafe { write(weak, || AtomicUsize::new(1)) };
         // A panic in here, or below, leaks the place.
-        // SAFETY: as above; weak references touch nothing but the counts until this is through.
+        // SAFETY: as above; weak references touch only the counts until this function has finished.
         unsafe { write(place_of_owned, || UnsafeCell::new(MaybeUninit::new(owned(&Me(at))))) };
-        // SAFETY: it was written, and nothing else has it yet.
+        // SAFETY: it was written, and no other code has it yet.
         let owned = unsafe { &*place_of_owned };
         // SAFETY: as above.
         unsafe { write(place_of_value, || owned.with(|owned| value(Me(at), made(owned)))) };
@@ -124,18 +128,19 @@ impl<T: Counted> Strong<T> {
         weak(self.0)
     }
 
-    /// Drops a reference that is not the last: the caller knows of another, which stays. Nothing
-    /// that is owned is dropped by this, so a lock may be held.
+    /// Drops a reference that is not the last: the caller knows of another, which stays. This drops
+    /// nothing that is owned, so a lock may be held.
     pub(crate) fn release_shared(self) {
         let at = ManuallyDrop::new(self).0;
         // SAFETY: the reference that is dropped keeps the block until here.
         // Release: as in `drop`.
         let old = unsafe { block(at) }.strong.fetch_sub(1, Ordering::Release);
-        assert!(old > 1, "another strong reference was said to be there");
+        assert!(old > 1, "the caller knows of another strong reference");
     }
 }
 
-/// Calls `f` in a frame of its own, which is gone after it: the parts of an object are large.
+/// Calls `f` in a stack frame of its own, which is gone afterwards: the parts of an object are
+/// large.
 ///
 /// # Safety
 ///
@@ -146,7 +151,7 @@ unsafe fn write<P>(place: *mut P, f: impl FnOnce() -> P) {
     unsafe { place.write(f()) };
 }
 
-/// What stands in a place that was written.
+/// Returns the content of a place that was written.
 fn made<'a, P>(place: *const MaybeUninit<P>) -> &'a P {
     // SAFETY: `new_cyclic`, the only caller, has written it just before.
     let place = unsafe { &*place };
@@ -160,7 +165,7 @@ fn made<'a, P>(place: *const MaybeUninit<P>) -> &'a P {
 unsafe fn owned<'a, T: Counted>(at: NonNull<Block<T>>) -> &'a T::Owned {
     // SAFETY: a strong reference keeps the block.
     let block = unsafe { block(at) };
-    // A point at which loom may switch, and where a defect shows.
+    // Loom may switch here, so a defect shows.
     #[cfg(loom)]
     assert!(block.strong.load(Ordering::Relaxed) > 0, "what is owned is gone");
     block.owned.with(|owned| {
@@ -192,7 +197,7 @@ fn upgrade<T: Counted>(at: NonNull<Block<T>>) -> Option<Strong<T>> {
 }
 
 impl<T: Counted> Weak<T> {
-    /// Tells whether both refer to one object.
+    /// Returns `true` if both refer to the same object.
     pub(crate) fn is(&self, value: &T) -> bool {
         ptr::eq(&**self, value)
     }
@@ -203,7 +208,7 @@ impl<T: Counted> Me<T> {
         weak(self.0)
     }
 
-    /// Returns a strong reference, if there is one still.
+    /// Returns a strong reference, if one still exists.
     pub(crate) fn strong(&self) -> Option<Strong<T>> {
         upgrade(self.0)
     }
@@ -218,15 +223,15 @@ impl<T: Counted> Me<T> {
         unsafe { owned(self.0) }
     }
 
-    /// Loom may switch here, and finds a defect if no strong reference is left. The caller uses a
-    /// pointer to the value that it keeps by other means than a reference.
+    /// Lets loom switch here, and fails under loom if no strong reference is left. The caller uses
+    /// a pointer to the value, which it keeps by other means than a reference.
     #[inline(always)]
     pub(crate) fn is_kept(&self) {
         #[cfg(loom)]
         assert!(
             // SAFETY: a `Me` is borrowed (invariant 3).
             unsafe { block(self.0) }.strong.load(Ordering::Relaxed) > 0,
-            "it is used by a pointer, and nothing keeps it"
+            "the value is used by a pointer, and nothing keeps it"
         );
     }
 }
@@ -277,7 +282,7 @@ impl<T: Counted> Drop for Strong<T> {
 
 #[cold]
 fn drop_owned<T: Counted>(at: NonNull<Block<T>>) {
-    // What the strong references had together.
+    // The weak reference that the strong ones had together.
     let _block = Weak(at);
     if !crate::sync::panicking() {
         assert_none("what a nursery owns is dropped");
@@ -285,7 +290,8 @@ fn drop_owned<T: Counted>(at: NonNull<Block<T>>) {
     // SAFETY: the weak reference above keeps the block.
     let owned = &unsafe { block(at) }.owned;
     let owned = owned.with_mut(|owned| {
-        // SAFETY: the count has just come to 0, and does not leave it: nobody else reaches it.
+        // SAFETY: the count has just come to 0, and does not leave it: no other reference reaches
+        // it.
         let owned = unsafe { &*owned };
         // SAFETY: it is there (invariant 2), and is read once.
         unsafe { owned.assume_init_read() }

@@ -1,21 +1,21 @@
-//! Locks that guard what belongs to users, and the values of theirs that come out of them.
+//! Locks that guard what belongs to users, and the users' values that come out of them.
 //!
-//! Code of the user's is what runs when a waker is cloned, woken or dropped, when an error, a
-//! value, a hook or a future is dropped, and when a key is hashed or compared. None of it may run
-//! while a lock of ours is held: it may call back into the very nursery, and it may panic half-way
-//! through a change.
+//! Code of the user's runs when a waker is cloned, woken or dropped, when an error, a value, a hook
+//! or a future is dropped, and when a key is hashed or compared. None of it may run while a lock of
+//! ours is held: it may call back into the very nursery, and it may panic in the middle of a
+//! change.
 //!
 //! So the data is reached only through a closure ([`Guarded::locked`]), and each value of the
-//! user's stands in it as a [`Foreign`], whose destructor runs the user's and contains its panic. In
-//! debug builds, and in loom's models, that destructor asserts that its thread holds no lock of
-//! ours, so a value that is dropped or replaced inside the closure is found by any test that comes
-//! by.
+//! user's stands in it as a [`Foreign`], whose destructor runs the user's and contains its panic.
+//! In debug builds, and in loom's models, that destructor asserts that its thread holds no lock of
+//! ours. So a value that is dropped or replaced inside the closure is found by any test that
+//! reaches it.
 //!
 //! # Invariants
 //!
-//! 1. `HELD` has the locks of ours that the present thread holds: a [`Held`] notes one for as long as
-//!    it lives, and each guard of a lock has one. So a lock that is taken twice by one thread is
-//!    found, too, and need not be waited for.
+//! 1. `HELD` has the locks of ours that the present thread holds: a [`Held`] notes one for as long
+//!    as it lives, and each guard of a lock has one. So a lock that one thread takes twice is
+//!    found, too, instead of a wait for ever.
 
 use crate::panic;
 use crate::sync::{GlobalMutex, Mutex};
@@ -42,11 +42,12 @@ mod held {
     pub(crate) struct Held(usize, PhantomData<*mut ()>);
 
     impl Held {
-        /// Panics if the thread holds that lock already: it would wait for itself.
+        /// Notes a lock. Panics if the thread holds that lock already: it would wait for itself.
         #[track_caller]
         pub(crate) fn of<T>(lock: *const T) -> Held {
             let lock = lock.addr();
-            // A thread-local that is gone belongs to a thread that ends: nothing is checked there.
+            // A thread-local that is gone belongs to a thread that is ending: nothing is checked
+            // there.
             let held = HELD.try_with(Cell::get).unwrap_or_default();
             assert!(
                 !held.contains(&lock),
@@ -72,8 +73,8 @@ mod held {
         });
     }
 
-    /// Panics if the present thread holds a lock of ours; not while a panic unwinds, since a second
-    /// one would end the process.
+    /// Panics if the present thread holds a lock of ours. Does nothing while a panic unwinds, since
+    /// a second one would end the process.
     #[track_caller]
     pub(crate) fn assert_none(what: &str) {
         let held = HELD.try_with(Cell::get).unwrap_or_default();
@@ -105,8 +106,8 @@ impl<T> Guarded<T> {
         Guarded(Mutex::new(value))
     }
 
-    /// Calls `f` with the data while the lock is held. `f` runs no code of the user's: what is the
-    /// user's goes out in its result.
+    /// Calls `f` with the data while the lock is held. `f` runs no code of the user's: a value of
+    /// the user's leaves in its result.
     #[inline(always)]
     pub(crate) fn locked<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         let _held = Held::of(ptr::from_ref(self));
@@ -114,7 +115,7 @@ impl<T> Guarded<T> {
     }
 }
 
-/// As [`Guarded`], for what is part of no model.
+/// Like [`Guarded`], for state that is part of no model.
 pub(crate) struct GlobalGuarded<T>(GlobalMutex<T>);
 
 impl<T> GlobalGuarded<T> {
@@ -122,7 +123,7 @@ impl<T> GlobalGuarded<T> {
         GlobalGuarded(GlobalMutex::new(value))
     }
 
-    /// As [`Guarded::locked`].
+    /// Like [`Guarded::locked`].
     pub(crate) fn locked<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         let _held = Held::of(ptr::from_ref(self));
         f(&mut self.0.lock())
@@ -140,7 +141,7 @@ impl<T> Foreign<T> {
         Foreign(Some(value))
     }
 
-    /// Gives the value to a caller that sees to its destructor.
+    /// Returns the value to a caller that sees to its destructor.
     #[inline(always)]
     pub(crate) fn into_inner(mut self) -> T {
         self.0.take().expect("a foreign value is there until it is taken, once")

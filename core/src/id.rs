@@ -1,9 +1,9 @@
-//! Names of nurseries and tasks that are unique in the process.
+//! Ids of nurseries and tasks, unique in the process.
 
 use crate::sync::{GlobalU64, Ordering};
 use std::fmt;
 
-/// Identifies a nursery in this process. Ids are not used again.
+/// Identifies a nursery in this process. An id is never used again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NurseryId(u64);
 

@@ -1,5 +1,5 @@
-//! Lists whose items hold their own links: nothing is allocated to stand in one, and whoever does
-//! leaves it in constant time. And how a waiter that stands in one knows its waker again.
+//! Lists whose items hold their own links: an item stands in one without an allocation, and leaves
+//! it in constant time. And how a waiter that stands in one recognizes its waker.
 
 mod identity;
 mod list;

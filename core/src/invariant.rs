@@ -1,6 +1,6 @@
-//! Types that stay with the type that they were made for.
+//! Types that stay with the type that they were created for.
 //!
-//! What goes through a nursery's report, and through a scoped value, is found again by its
+//! A value that goes through a nursery's report, or is a scoped value, is found again by its
 //! `TypeId`. `for<'a> fn(&'a u8)` is a subtype of `fn(&'static u8)` and has another `TypeId`. So a
 //! handle that could be coerced to one of a sub- or supertype would hand in values that the other
 //! side does not know.
@@ -72,7 +72,7 @@ use std::marker::PhantomData;
 /// fn to_narrow(key: Key<Wide>) -> Key<Narrow> { key }
 /// ```
 ///
-/// What is only a value may go both ways as values do:
+/// A type that only holds a value may be coerced both ways, as values are:
 ///
 /// ```
 /// type Narrow = fn(&'static u8);

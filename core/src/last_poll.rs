@@ -1,9 +1,9 @@
-//! The last poll of what is cancelled and not a task of its own: a body, the inside of a scope.
+//! The last poll of a cancelled part of a task: a body, or the inside of a scope.
 //!
-//! A runtime may limit what a task does in one poll (`Spawn::has_budget`). A part of a task that is
-//! polled when nothing is left of that sees nothing of what is there for it, so this is no last poll.
-//! It waits for the task's next turn; once, because another part of the task may use up the budget in
-//! each of them.
+//! A runtime may limit what a task does in one poll (`Spawn::has_budget`). If nothing is left of
+//! that budget, a part of the task that is polled sees nothing of what is ready for it, so that
+//! poll is not its last. It waits for the task's next turn. It does so once, because another part
+//! of the task may use up the budget in each turn.
 
 use crate::context::{self, Kind};
 use crate::panic;
@@ -16,9 +16,9 @@ pub(crate) struct LastPoll {
 }
 
 impl LastPoll {
-    /// Puts the last poll off by a turn, if no budget is left and that was not done before. Returns
-    /// `true` if the caller is to stay pending: then it is woken, and the task around it is not ended
-    /// in this turn either.
+    /// Puts the last poll off by a turn, if no budget is left and it was not put off before.
+    /// Returns `true` if the caller must stay pending: then it is woken, and the task around it is
+    /// not ended in this turn either.
     ///
     /// `own` is the runtime of a nursery whose body is polled.
     pub(crate) fn put_off(&mut self, own: Option<&Runtime>, cx: &Context<'_>) -> bool {
@@ -32,7 +32,7 @@ impl LastPoll {
     }
 }
 
-/// Asks the runtimes of all nurseries around: an outer one's task may be the one that is polled.
+/// Asks the runtimes of all nurseries around: the task that is polled may be an outer nursery's.
 fn has_budget(own: Option<&Runtime>) -> bool {
     let own = own.is_none_or(Runtime::has_budget);
     own && context::current(|mut at| {

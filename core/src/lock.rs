@@ -1,33 +1,34 @@
-//! The lock of a token's node and of a limit: held for some tens of nanoseconds, and given up with a
-//! plain store.
+//! The lock of a token's node and of a limit: held for some tens of nanoseconds, and released with
+//! a plain store.
 //!
-//! parking_lot's unlock is a read-modify-write, since it has to see in the same step whether
-//! somebody sleeps. Nobody sleeps on this lock: who waits for it looks again, then gives the
-//! processor away, then naps. A waiter costs two holds of the lock, and a
-//! child too: 19 and 29 ns, where parking_lot's lock makes it 33 and 45.
+//! parking_lot's unlock is a read-modify-write, since it has to see in the same step whether a
+//! thread sleeps on the lock. No thread sleeps on this lock: a thread that waits for it looks
+//! again, then gives the processor away, then naps. A waiter costs two holds of the lock, and so
+//! does a child: 19 and 29 ns, where parking_lot's lock makes it 33 and 45.
 //!
-//! Loom takes a loop that waits for a thread which it may never run for a defect: its models run on
-//! a mutex of its own, and this lock is tested by threads (`core/tests/token`, `core/tests/limit`)
-//! alone.
+//! To loom, a loop that waits for a thread which loom may never run is a defect. So its models run
+//! on a mutex of its own, and this lock is tested by threads alone (`core/tests/token`,
+//! `core/tests/limit`).
 //!
-//! It is for locks under which no user's code runs, nothing is allocated for long and nobody blocks.
-//! [`Lock::locked`] is what to use; a guard is for those who go from one lock to the next, or whose
-//! lock may be freed as soon as it is given up.
+//! It is for locks under which no user's code runs, nothing is allocated for long and no thread
+//! blocks. Use [`Lock::locked`]; a guard is for code that goes from one lock to the next, or whose
+//! lock may be freed as soon as it is released.
 //!
 //! # Invariants
 //!
-//! 1. `value` is reached only through a guard, and there is at most one: it is made by whoever
-//!    turned `held` from false to true, and turns it back.
-//! 2. A guard points to a lock that is there until the guard has turned `held` back. It may be freed
-//!    in that very moment, so the guard has a pointer and not a reference, which would promise more.
+//! 1. `value` is reached only through a guard, and there is at most one: it is made by the thread
+//!    that turned `held` from false to true, and turns it back.
+//! 2. A guard points to a lock that is there until the guard has turned `held` back. The lock may
+//!    be freed in that very moment, so the guard has a pointer and not a reference, which would
+//!    promise more.
 
 #![allow(unsafe_code)]
 
 pub(crate) use word::{Lock, LockGuard};
 
 impl<T> Lock<T> {
-    /// Calls `f` with the data while the lock is held. `f` runs no code of the user's: what is the
-    /// user's goes out in its result.
+    /// Calls `f` with the data while the lock is held. `f` runs no code of the user's: a value of
+    /// the user's leaves in its result.
     #[inline(always)]
     pub(crate) fn locked<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         f(&mut self.lock())
@@ -69,8 +70,8 @@ mod word {
         fn wait(&self) {
             let mut tries = 0;
             loop {
-                // A load first: those who wait leave the line alone that the holder works on.
-                // Acquire: as in `lock`.
+                // A load first: threads that wait leave the cache line alone that the holder works
+                // on. Acquire: as in `lock`.
                 if !self.held.load(Ordering::Relaxed) && !self.held.swap(true, Ordering::Acquire) {
                     return;
                 }
@@ -114,8 +115,8 @@ mod word {
         fn drop(&mut self) {
             // SAFETY: invariant 2.
             let held = unsafe { &self.lock.as_ref().held };
-            // Release: pairs with the swap of the next. Who has the lock next may free at once what
-            // it is part of: nothing of it is touched after this.
+            // Release: pairs with the swap of the next. The next holder may free at once what the
+            // lock is part of: nothing of it is touched after this.
             held.store(false, Ordering::Release);
         }
     }

@@ -191,9 +191,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{ThreadPool, block_on, nursery_on};
-    /// use std::convert::Infallible;
     /// use std::sync::{Arc, Mutex};
     /// use std::time::Duration;
+    ///
+    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
     ///
     /// let log = Arc::new(Mutex::new(Vec::new()));
     /// let write = |line| {
@@ -203,15 +204,16 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///         Ok(())
     ///     }
     /// };
-    /// let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
-    ///     n.defer(Duration::from_secs(5), write("database closed")).unwrap();
-    ///     n.defer(Duration::from_secs(5), write("server stopped")).unwrap();
+    /// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
+    ///     n.defer(Duration::from_secs(5), write("database closed"))?;
+    ///     n.defer(Duration::from_secs(5), write("server stopped"))?;
     ///     n.abort();
     ///     Ok(())
     /// });
-    /// block_on(run).unwrap();
+    /// block_on(run)?;
     /// assert_eq!(*log.lock().unwrap(), ["server stopped", "database closed"]);
     /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
     pub fn defer<F>(&self, budget: Duration, future: F) -> Result<(), DeferError>
@@ -243,9 +245,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///     let late = n.spawn(async { unreachable!("never polled") });
     ///     assert!(late.refused().is_some());
     ///     Ok(())
-    /// }))
-    /// .unwrap();
+    /// }))?;
     /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> Spawned

@@ -1,9 +1,9 @@
 //! Panics: caught, kept and resumed here and nowhere else.
 //!
 //! Rules: a panic of user code (a poll, a destructor, a hook, a waker) is caught where it leaves
-//! that code; it is recorded as the outcome of the task it belongs to, and what was going on goes
-//! on. A panic that belongs to no task (a waker, a hook, a payload's own destructor) is dropped
-//! after the standard panic hook has printed it.
+//! that code. It is recorded as the outcome of the task that it belongs to, and the interrupted
+//! operation goes on. A panic that belongs to no task (a waker, a hook, a payload's own destructor)
+//! is dropped after the standard panic hook has printed it.
 
 use crate::guarded::{Foreign, GlobalGuarded, assert_none};
 use crate::id::TaskId;
@@ -28,29 +28,29 @@ pub(crate) fn catch_drop<T>(value: T) -> Result<(), Payload> {
     catch(move || drop(value))
 }
 
-/// Wakes; a waker that panics harms nobody else.
+/// Wakes. A panic of the waker ends here.
 pub(crate) fn wake(waker: Waker) {
     if let Err(payload) = catch(move || waker.wake()) {
         discard(payload);
     }
 }
 
-/// Drops a waker that is not needed any more; one whose destructor panics harms nobody.
+/// Drops a waker that is not needed any more. A panic of its destructor ends here.
 pub(crate) fn drop_waker(waker: Option<Waker>) {
     if let Some(Err(payload)) = waker.map(catch_drop) {
         discard(payload);
     }
 }
 
-/// As [`wake`], for a waker that is only lent.
+/// Like [`wake`], for a waker that is only lent.
 pub(crate) fn wake_by_ref(waker: &Waker) {
     if let Err(payload) = catch(|| waker.wake_by_ref()) {
         discard(payload);
     }
 }
 
-/// Drops a payload, whose own destructor may panic in turn; so may the payload of that, but not
-/// for ever: what is left after a few times is leaked.
+/// Drops a payload, whose own destructor may panic in turn. The payload of that panic may do the
+/// same, but not for ever: after eight times the rest is leaked.
 pub(crate) fn discard(mut payload: Payload) {
     for _ in 0..8 {
         match catch_drop(payload) {
@@ -61,14 +61,14 @@ pub(crate) fn discard(mut payload: Payload) {
     std::mem::forget(payload);
 }
 
-/// Goes on with a panic that was caught.
+/// Resumes a panic that was caught.
 pub(crate) fn resume(payload: Payload) -> ! {
     resume_unwind(payload)
 }
 
-/// A panic of a child, of a nursery's body or of one of their destructors.
+/// A panic of a child, of a nursery's body, or of one of their destructors.
 ///
-/// Cloning shares it: the joiner of a child and the error of its nursery see the same panic.
+/// Clones share it: the joiner of a child and the error of its nursery see the same panic.
 #[derive(Clone)]
 pub struct Panic {
     inner: Arc<Inner>,
@@ -107,29 +107,30 @@ impl Panic {
         &self.inner.message
     }
 
-    /// Returns the child that panicked; none if it was the nursery's body.
+    /// Returns the child that panicked, or `None` if it was the nursery's body.
     pub fn task(&self) -> Option<TaskId> {
         self.inner.task
     }
 
-    /// Returns the name of the child or nursery that panicked.
+    /// Returns the name of the child or nursery that panicked, if it has one.
     pub fn name(&self) -> Option<&str> {
         self.inner.name.as_deref()
     }
 
-    /// Returns where the child was spawned or the nursery opened (not where it panicked: the
-    /// standard panic hook prints that).
+    /// Returns where the child was spawned, or where the nursery was opened. (The standard panic
+    /// hook prints where it panicked.)
     pub fn place(&self) -> &'static Location<'static> {
         self.inner.place
     }
 
-    /// Takes the payload, for [`std::panic::resume_unwind`]. Only the first caller gets it.
+    /// Takes the payload, for [`std::panic::resume_unwind`]. Only the first caller gets it; later
+    /// calls return `None`.
     pub fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
         self.inner.payload.locked(Option::take).map(Foreign::into_inner)
     }
 }
 
-// The payload is only ever taken out whole, so nobody can see it half changed.
+// The payload is only ever taken out whole, so no other thread can see it half changed.
 impl UnwindSafe for Panic {}
 impl RefUnwindSafe for Panic {}
 

@@ -1,7 +1,7 @@
 //! The one place that names the primitives: std and parking_lot, or loom under `--cfg loom`.
 //!
-//! Everything that a loom model checks goes through here. What it does not check (reference
-//! counts of `Arc`, process-wide counters) is std's in both builds.
+//! Everything that a loom model checks goes through here. What it does not check (reference counts
+//! of `Arc`, process-wide counters) is std's in both builds.
 
 pub(crate) use std::sync::{Arc, Weak};
 
@@ -35,14 +35,14 @@ mod imp {
     /// parking_lot's mutex, for a registry, whose lock is held for some tens of nanoseconds, over
     /// and over.
     ///
-    /// Whoever finds it held keeps away for as long as the holder needs for several children, and
-    /// then for longer. If two threads take turns at it, a dozen cache lines go to and fro for each
-    /// child; and parking_lot gives the processor away after 14 pauses, which costs a hundred
+    /// A thread that finds it held keeps away for as long as the holder needs for several children,
+    /// and then for longer. If two threads take turns at it, a dozen cache lines go to and fro for
+    /// each child; and parking_lot gives the processor away after 14 pauses, which costs a hundred
     /// times what it waits for.
     pub(crate) struct Mutex<T>(parking_lot::Mutex<T>);
 
-    /// How many pauses there are before each look at a lock that is held; then parking_lot takes
-    /// over. A pause is 10 to 40 ns.
+    /// How many pauses there are before each look at a lock that is held; afterwards parking_lot
+    /// takes over. A pause is 10 to 40 ns.
     const PAUSES: [u32; 5] = [128, 256, 512, 1024, 1024];
 
     impl<T> Mutex<T> {

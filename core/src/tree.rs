@@ -1,4 +1,4 @@
-//! A snapshot of who is out: the tasks of a nursery and of the nurseries inside it.
+//! A snapshot of what is running: the tasks of a nursery and of the nurseries inside it.
 
 use crate::child::TaskState;
 use crate::counted::Weak;
@@ -11,8 +11,8 @@ use std::panic::Location;
 
 /// A snapshot of a nursery and of all nurseries inside it, outermost first.
 ///
-/// Each nursery is read under its own lock, one after the other: the picture of one is exact, that
-/// of the whole is of no single moment. Nothing is polled for it.
+/// Each nursery is read under its own lock, one after the other: the picture of one nursery is
+/// exact, and that of the whole is of no single moment. Taking it polls nothing.
 ///
 /// # Examples
 ///
@@ -27,9 +27,9 @@ use std::panic::Location;
 ///     assert!(tree.to_string().contains("fetch"));
 ///     n.cancel();
 ///     Ok(())
-/// }))
-/// .unwrap();
+/// }))?;
 /// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Tree {
@@ -44,17 +44,17 @@ pub struct NurseryInfo {
     pub depth: usize,
     /// Its id.
     pub id: NurseryId,
-    /// Its name.
+    /// Its name, if it has one.
     pub name: Option<Box<str>>,
     /// Where it was opened.
     pub place: &'static Location<'static>,
-    /// The task that opened it; none if that was a nursery's body, or has ended.
+    /// The task that opened it; `None` if a nursery's body opened it, or if that task has ended.
     pub opened_by: Option<TaskId>,
-    /// How far it is on its way out.
+    /// How far it is on its way to its end.
     pub level: Level,
-    /// Why it was cancelled.
+    /// Why it was cancelled, if it was.
     pub reason: Option<Reason>,
-    /// Whether its future was dropped: its tasks are its ancestors' now.
+    /// Whether its future was dropped: its tasks belong to its ancestors now.
     pub adopted: bool,
     /// Its tasks.
     pub tasks: Vec<TaskInfo>,
@@ -66,7 +66,7 @@ pub struct NurseryInfo {
 pub struct TaskInfo {
     /// Its id.
     pub id: TaskId,
-    /// Its name.
+    /// Its name, if it has one.
     pub name: Option<Box<str>>,
     /// Where it was spawned.
     pub place: &'static Location<'static>,
@@ -74,7 +74,7 @@ pub struct TaskInfo {
     pub state: TaskState,
     /// How often it was polled.
     pub polls: u32,
-    /// Whether it was told of a cancel.
+    /// Whether a cancel is visible to it.
     pub cancelled: bool,
 }
 
@@ -103,7 +103,7 @@ impl Tree {
         Tree::visit(group, |_, _| {})
     }
 
-    /// As [`of`](Tree::of), and calls `visit` for each nursery, with its lock held.
+    /// Like [`of`](Tree::of), and calls `visit` for each nursery, with its lock held.
     pub(crate) fn visit(
         group: &Weak<Group>,
         mut visit: impl FnMut(&Weak<Group>, &mut Registry),
@@ -145,7 +145,7 @@ impl Tree {
     }
 }
 
-/// How deep lines are indented; of what is deeper the depth is written.
+/// How deep lines are indented; deeper nurseries show their depth instead.
 const INDENTED: usize = 32;
 
 impl fmt::Display for Tree {

@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// One value, and those that were set around it.
+/// One value, and the values that were set around it.
 pub(crate) struct Values {
     key: u64,
     value: Arc<dyn Any + Send + Sync>,
@@ -31,7 +31,7 @@ impl Values {
     }
 }
 
-/// Long chains are dropped one by one, and not by recursion.
+/// Drops a long chain one by one, and not by recursion.
 impl Drop for Values {
     fn drop(&mut self) {
         let mut next = self.outer.take();
@@ -58,34 +58,36 @@ fn of(frame: &Frame<'_>) -> Option<Arc<Values>> {
     None
 }
 
-/// The name of a scoped value: a `static`, by which the value is set for a future and found by
-/// everything that runs inside it.
+/// Names a scoped value: a `static`, with which a value is set for a future and found by everything
+/// that runs inside it.
 ///
-/// A value is set with [`scope`](ScopedKey::scope). It is there for that future, and for the
-/// children of every nursery that is opened inside it, their children, and their blocking work,
-/// on whichever thread they run. It never changes; a scope inside may set another one, which holds
-/// there. A child has the values of the place where its *nursery was opened*, not of the place
-/// where it was spawned.
+/// [`scope`](ScopedKey::scope) sets a value. The value is visible to that future, and to the
+/// children of every nursery that is opened inside it, their children, and their blocking work, on
+/// whichever thread they run. It never changes; a scope inside may set another value, which is
+/// visible there. A child has the values of the place where its *nursery was opened*, and not of
+/// the place where it was spawned.
 ///
-/// What Go does with `context.WithValue`, Java with `ScopedValue` and Swift with task-local values;
-/// with a type, and found by the key's identity.
+/// It is what Go does with `context.WithValue`, Java with `ScopedValue` and Swift with task-local
+/// values; with a type, and found by the key's identity.
 ///
 /// # Examples
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
 /// use allhome::{ScopedKey, ThreadPool, block_on, nursery_on};
-/// use std::convert::Infallible;
+///
+/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// static REQUEST: ScopedKey<u32> = ScopedKey::new();
 ///
-/// let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+/// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
 ///     let child = n.fork(async { Ok(REQUEST.get().as_deref().copied()) });
-///     Ok(child.join().await.unwrap())
+///     Ok(child.join().await?)
 /// });
-/// assert_eq!(block_on(REQUEST.scope(7, run)).unwrap(), Some(7));
-/// assert_eq!(REQUEST.get(), None, "it is over");
+/// assert_eq!(block_on(REQUEST.scope(7, run))?, Some(7));
+/// assert_eq!(REQUEST.get(), None, "the scope is over");
 /// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct ScopedKey<T> {
     id: GlobalU64,
@@ -95,14 +97,14 @@ pub struct ScopedKey<T> {
 static LAST: GlobalU64 = GlobalU64::new(0);
 
 impl<T: Send + Sync + 'static> ScopedKey<T> {
-    /// Makes a key. Two keys are never the same, also if they have the same type.
+    /// Creates a key. Two keys are never the same, even if they have the same type.
     pub const fn new() -> ScopedKey<T> {
         ScopedKey { id: GlobalU64::new(0), value: PhantomData }
     }
 
-    /// Makes a future that runs the given one with the value set.
+    /// Runs a future with the value set.
     ///
-    /// What was set around it is found when it is polled for the first time.
+    /// The values that are set around it are looked up when it is polled for the first time.
     ///
     /// # Cancel safety
     ///
@@ -120,7 +122,7 @@ impl<T: Send + Sync + 'static> ScopedKey<T> {
         context::with_values(setting.values(), f)
     }
 
-    /// Returns the value that is set here. None if there is none.
+    /// Returns the value that is set here, or `None` if there is none.
     pub fn get(&'static self) -> Option<Arc<T>> {
         let key = self.id();
         let found = context::current(|frame| {
@@ -138,7 +140,8 @@ impl<T: Send + Sync + 'static> ScopedKey<T> {
     }
 
     fn id(&self) -> u64 {
-        // Relaxed, all: it is a number and nothing else; whoever comes second takes the first's.
+        // Relaxed, all: it is a number and nothing else; a thread that comes second takes the
+        // first's.
         match self.id.load(Ordering::Relaxed) {
             0 => {
                 let new = LAST.fetch_add(1, Ordering::Relaxed) + 1;
@@ -164,7 +167,7 @@ impl<T> fmt::Debug for ScopedKey<T> {
     }
 }
 
-/// A value that is to be set, and then the chain that begins with it.
+/// A value that will be set, and then the chain that begins with it.
 struct Setting {
     value: Option<(u64, Arc<dyn Any + Send + Sync>)>,
     values: Option<Arc<Values>>,

@@ -75,8 +75,9 @@ impl<E> Builder<E> {
     ///         let slow = n.fork(std::future::pending::<Result<u32, _>>());
     ///         Ok([quick.join().await.ok(), slow.join().await.ok()])
     ///     });
-    /// assert_eq!(block_on(run).unwrap(), [Some(1), None]);
+    /// assert_eq!(block_on(run)?, [Some(1), None]);
     /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn timeout(mut self, after: Duration) -> Builder<E> {
         self.config.deadline = Some(When::After(after));
@@ -104,19 +105,21 @@ impl<E> Builder<E> {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{ThreadPool, block_on, cancelled, nursery_on, sleep};
-    /// use std::convert::Infallible;
     /// use std::time::Duration;
     ///
-    /// let run = nursery_on::<Infallible>(ThreadPool::global())
+    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    ///
+    /// let run = nursery_on::<BoxError>(ThreadPool::global())
     ///     .grace(Duration::from_secs(10))
     ///     .run(async |n| {
     ///         n.cancel();
     ///         cancelled().await;
-    ///         sleep(Duration::from_millis(1)).await.unwrap();
+    ///         sleep(Duration::from_millis(1)).await?;
     ///         Ok("put everything back")
     ///     });
-    /// assert_eq!(block_on(run).unwrap(), "put everything back");
+    /// assert_eq!(block_on(run)?, "put everything back");
     /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn grace(mut self, grace: Duration) -> Builder<E> {
         self.config.grace = Some(grace);
@@ -180,8 +183,9 @@ impl<E> Builder<E> {
     ///     }
     ///     Ok(())
     /// });
-    /// block_on(run).unwrap();
+    /// block_on(run)?;
     /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn limit(self, slots: usize) -> Builder<E> {
         self.limiter(&Arc::new(Semaphore::new(slots)))
@@ -229,7 +233,6 @@ impl<E> Builder<E> {
     /// assert_eq!(block_on(run)?, 32);
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
     /// ```
     pub fn limiter(mut self, limiter: &Arc<Semaphore>) -> Builder<E> {
         self.config.limiter = Some(limiter.clone());
@@ -317,8 +320,9 @@ impl<E> Builder<E> {
     ///     stop.cancel();
     ///     Ok(n.is_cancelled())
     /// });
-    /// assert!(block_on(run).unwrap());
+    /// assert!(block_on(run)?);
     /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn token(mut self, token: &CancelToken) -> Builder<E> {
         self.config.token = Some(token.clone());

@@ -3,7 +3,7 @@
 use std::ptr;
 use std::task::{RawWakerVTable, Waker};
 
-/// What two wakers that wake the same task have in common; as `Waker::will_wake`, without keeping
+/// What two wakers that wake the same task have in common: like `Waker::will_wake`, without keeping
 /// a waker. It is compared and never used as a pointer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity {

@@ -1,7 +1,7 @@
 //! An intrusive doubly linked list: children of a token's node, waiters of a node.
 //!
-//! Nothing is allocated, and whoever stands in the list takes himself out of it in constant time.
-//! The newest is at the front.
+//! Nothing is allocated, and an item of the list is taken out in constant time. The newest is at
+//! the front.
 //!
 //! # Invariants
 //!
@@ -26,7 +26,7 @@ impl<T> Links<T> {
     }
 }
 
-/// What can stand in a list.
+/// A type that can stand in a list.
 pub(crate) trait Linked: Sized {
     fn links(&self) -> &UnsafeCell<Links<Self>>;
 }
@@ -48,7 +48,7 @@ impl<T: Linked> List<T> {
         self.head
     }
 
-    /// Returns who comes after `item`.
+    /// Returns the item after `item`.
     ///
     /// # Safety
     ///
@@ -58,7 +58,7 @@ impl<T: Linked> List<T> {
         unsafe { with(item, |links| links.next) }
     }
 
-    /// Returns who comes before `item`, and so is newer.
+    /// Returns the item before `item`, which is newer.
     ///
     /// # Safety
     ///

@@ -19,12 +19,12 @@ impl<T: Linked> Queue<T> {
         Queue { list: List::new(), oldest: None }
     }
 
-    /// Returns whose turn it is.
+    /// Returns the oldest item, whose turn it is.
     pub(crate) fn oldest(&self) -> Option<NonNull<T>> {
         self.oldest
     }
 
-    /// Returns who came next after `item`.
+    /// Returns the item that came next after `item`.
     ///
     /// # Safety
     ///
@@ -34,7 +34,7 @@ impl<T: Linked> Queue<T> {
         unsafe { List::before(item) }
     }
 
-    /// Puts `item` at the end of the line.
+    /// Puts `item` at the end of the queue.
     ///
     /// # Safety
     ///

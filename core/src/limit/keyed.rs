@@ -62,9 +62,10 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 ///     drop(first);
 ///     Ok(())
 /// });
-/// block_on(run).unwrap();
+/// block_on(run)?;
 /// assert_eq!(*served.lock().unwrap(), ["loud", "quiet", "loud", "loud"]);
 /// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct KeyedSemaphore<K: ?Sized> {
     semaphore: Arc<Semaphore>,

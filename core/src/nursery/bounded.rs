@@ -90,19 +90,19 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ThreadPool, block_on, nursery_on};
-    /// use std::convert::Infallible;
+    /// use allhome::{ThreadPool, TryReserveError, block_on, nursery_on};
     ///
-    /// let run = nursery_on::<Infallible>(ThreadPool::global()).limit(1).run(async |n| {
-    ///     let first = n.try_reserve().unwrap();
+    /// let run = nursery_on::<TryReserveError>(ThreadPool::global()).limit(1).run(async |n| {
+    ///     let first = n.try_reserve()?;
     ///     assert!(n.try_reserve().is_err());
     ///     assert!(n.set_limit(2));
     ///     assert!(n.try_reserve().is_ok());
     ///     drop(first);
     ///     Ok(n.limit())
     /// });
-    /// assert_eq!(block_on(run).unwrap(), Some(2));
+    /// assert_eq!(block_on(run)?, Some(2));
     /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn set_limit(&self, limit: usize) -> bool {
         let limiter = self.limiter();

@@ -1,6 +1,6 @@
-//! The end of what is inside a scope that was cancelled: one last poll, and then it is dropped where
-//! it waits, as a task is. A poll for which the task has no budget, or in which that runs out, is
-//! followed by one more in the next turn.
+//! The end of what is inside a cancelled scope: one last poll, and then it is dropped where it
+//! waits, as a task is. If the task has no budget for that poll, or the budget runs out in it, one
+//! more poll follows in the next turn.
 
 use super::Scope;
 use crate::context;
@@ -9,7 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Polls what is inside. `cancelled` tells whether, and why, it is to leave.
+/// Polls what is inside. `cancelled` returns the reason if it must leave.
 pub(super) fn poll<F: Future>(
     scope: &Scope,
     mut inside: Pin<&mut Option<F>>,
@@ -32,7 +32,8 @@ pub(super) fn poll<F: Future>(
         }
         let Some(reason) = seen else {
             if scope.is_cancelled() {
-                // Its time was over during the poll, and it has asked: it gets one that shows it.
+                // Its time was over during the poll, and it has asked: it gets one more poll, which
+                // shows that.
                 continue;
             }
             // A cancel that came during the poll wakes us.
@@ -42,7 +43,7 @@ pub(super) fn poll<F: Future>(
             return Poll::Pending;
         }
         if held && scope.has_open() {
-            // A nursery came home during the poll, which was too early to see that.
+            // A nursery ended during the poll, too late for the poll to see it.
             continue;
         }
         if put_off(scope, cx) {
@@ -60,15 +61,15 @@ fn put_off(scope: &Scope, cx: &Context<'_>) -> bool {
     put_off
 }
 
-/// Drops what is inside, there.
+/// Drops what is inside, in the context of the scope.
 pub(super) fn drop_inside<F>(scope: &Scope, inside: Pin<&mut Option<F>>) {
     if inside.is_some() {
         context::inside(scope, || clear(inside));
     }
 }
 
-/// Drops it. Out of line: what is put in its place is as large as it was, and in the frame of a poll
-/// would be on the stack of all that is polled inside.
+/// Drops it. Out of line: the value that replaces it is as large, and in the frame of a poll it
+/// would be on the stack of everything that is polled inside.
 #[inline(never)]
 pub(super) fn clear<F>(mut future: Pin<&mut Option<F>>) {
     future.set(None);

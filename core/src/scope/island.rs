@@ -1,4 +1,4 @@
-//! A part of what a shield protects that gives way to a cancel all the same.
+//! A part of what a shield protects that a cancel does reach.
 
 use super::{Cut, Scope, cut};
 use crate::context;
@@ -9,14 +9,18 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Makes a future that can be cancelled although it is inside a [`shield`](crate::shield): the
-/// cancel of the task shows in it, and if it still waits after the poll that shows it, it is dropped
-/// and the island ends with the reason. The shield goes on.
+/// Runs a future that can be cancelled although it is inside a [`shield`](crate::shield).
 ///
-/// For the part of a cleanup that is only worth while if there is time: ask the peer for a farewell,
-/// but do not insist.
+/// Use it for the part of a cleanup that is only worth while if there is time: ask the peer for a
+/// farewell, but do not insist. The cancel of the task shows in it. If the future is still waiting
+/// after the poll that shows the cancel, it is dropped, and the island ends with the reason. The
+/// shield goes on.
 ///
-/// Outside of a shield it does the same, and then the task goes on with its last poll.
+/// Outside a shield it does the same, and then the task goes on with its last poll.
+///
+/// # Errors
+///
+/// Returns the reason if the task was cancelled and the future did not end in its last poll.
 ///
 /// # Cancel safety
 ///
@@ -27,20 +31,21 @@ use std::task::{Context, Poll};
 /// ```
 /// # #[cfg(feature = "executors")] {
 /// use allhome::{ThreadPool, block_on, island, nursery_on, shield};
-/// use std::convert::Infallible;
 /// use std::time::Duration;
 ///
-/// block_on(nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+///
+/// block_on(nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
 ///     n.cancel();
 ///     let left = shield(Duration::MAX, async {
 ///         assert!(!allhome::is_cancelled(), "the shield keeps it away");
 ///         island(std::future::pending::<()>()).await.is_err()
 ///     });
-///     assert!(left.await.unwrap());
+///     assert!(left.await?);
 ///     Ok(())
-/// }))
-/// .unwrap();
+/// }))?;
 /// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn island<F: Future>(future: F) -> Island<F> {
     Island { scope: Scope::new(Cut::Island), future: Some(future) }

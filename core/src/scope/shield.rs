@@ -1,9 +1,9 @@
 //! A part of a task that a cancel, and an abort, leave alone for a while.
 //!
 //! A shield that is up is noted in its task: the state word of the record says so, and while it
-//! does, neither a cancel nor an abort destroys the task; for a nursery's body the registry counts.
-//! It is noted in the scopes around it, too. Each note is taken back with the [`Raised`] that made
-//! it, on whichever thread that is dropped.
+//! does, neither a cancel nor an abort destroys the task. For a nursery's body the registry counts.
+//! The shield is noted in the scopes around it, too. Each note is taken back with the [`Raised`]
+//! that made it, on whichever thread that is dropped.
 
 use super::{Cut, Scope, cut};
 use crate::context::{self, Frame, Kind, TaskFrame};
@@ -21,7 +21,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// How many shields are up inside a scope.
+/// The number of shields that are up inside a scope.
 #[derive(Default)]
 pub(super) struct Shields(OnceCell<Arc<AtomicUsize>>);
 
@@ -38,27 +38,28 @@ impl Shields {
     }
 }
 
-/// Makes a future that a cancel of the task, or of a scope around it, does not reach, nor does an
-/// abort, until its `budget` is spent.
+/// Protects a future from a cancel of the task, or of a scope around it, and from an abort, until
+/// its `budget` is spent.
 ///
-/// The budget is counted from the moment at which there is something to keep away; a task that is
-/// not cancelled is not limited. Inside, [`is_cancelled`](crate::is_cancelled) is false,
-/// [`cancelled`](crate::cancelled) waits, and a nursery that is opened inside is not cancelled. When
-/// the budget is spent the shield is lifted: what is inside is polled once more, with the cancel
-/// visible, and then dropped where it waits, as everything else in a task is. From outside the task
-/// is cancelled all the while: [`Tree`](crate::Tree) and the nursery's handle say so.
+/// The budget is counted from the moment at which there is a cancel to keep away; a task that is
+/// not cancelled is not limited. Inside, [`is_cancelled`](crate::is_cancelled) is `false`,
+/// [`cancelled`](crate::cancelled) waits, and a nursery that is opened inside is not cancelled.
+/// When the budget is spent, the shield is lifted: what is inside is polled once more, with the
+/// cancel visible, and then dropped where it waits, as everything else in a task is. From outside,
+/// the task is cancelled all the while: [`Tree`](crate::Tree) and the nursery's handle say so.
 ///
 /// Shields nest: each counts its own budget, from the moment at which the one around it is lifted.
-/// A scope inside one (a [`move_on_after`](crate::move_on_after), a nursery's deadline) works as
-/// anywhere; an [`island`](crate::island) inside one can be cancelled again.
+/// A scope inside a shield (a [`move_on_after`](crate::move_on_after), a nursery's deadline) works
+/// as anywhere; an [`island`](crate::island) inside a shield can be cancelled again.
 ///
 /// A shield does not help against a runtime that is shut down, nor against the drop of the future
 /// that it is a part of.
 ///
 /// # Errors
 ///
-/// The runtime has not got a timer, and the budget is less than [`Duration::MAX`]; the future was
-/// not polled then. With [`Duration::MAX`] there is no limit, and no timer is asked for.
+/// Returns [`Unsupported`] if the runtime has no timer and the budget is less than
+/// [`Duration::MAX`]; the future was not polled then. With [`Duration::MAX`] there is no limit, and
+/// no timer is needed.
 ///
 /// # Cancel safety
 ///
@@ -69,10 +70,11 @@ impl Shields {
 /// ```
 /// # #[cfg(feature = "executors")] {
 /// use allhome::{ThreadPool, block_on, is_cancelled, nursery_on, shield, yield_now};
-/// use std::convert::Infallible;
 /// use std::time::Duration;
 ///
-/// let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+///
+/// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
 ///     n.cancel();
 ///     let farewell = async {
 ///         // Without the shield it would be dropped here.
@@ -80,12 +82,13 @@ impl Shields {
 ///         assert!(!is_cancelled());
 ///         "said goodbye"
 ///     };
-///     let said = shield(Duration::from_secs(2), farewell).await.unwrap();
+///     let said = shield(Duration::from_secs(2), farewell).await?;
 ///     assert!(is_cancelled());
 ///     Ok(said)
 /// });
-/// assert_eq!(block_on(run).unwrap(), "said goodbye");
+/// assert_eq!(block_on(run)?, "said goodbye");
 /// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn shield<F: Future>(budget: Duration, future: F) -> Shield<F> {
     let alarm = Alarm::after(budget);
@@ -125,7 +128,7 @@ impl<F: Future> Future for Shield<F> {
         let mut this = self.project();
         if !*this.polled {
             *this.polled = true;
-            // Outside of any nursery there is nothing to keep away.
+            // Outside a nursery there is nothing to keep away.
             if context::task(|task| task.is_some()) {
                 if let Err(missing) = this.alarm.check() {
                     cut::clear(this.future);
@@ -153,21 +156,21 @@ impl<F: Future> Future for Shield<F> {
             cut::drop_inside(this.scope, this.future);
             *this.raised = None;
         } else if this.raised.is_some() && this.scope.is_cancelled() {
-            // Its budget was spent during the poll: it gets one that shows that.
+            // Its budget was spent during the poll: it gets one more, which shows that.
             cx.waker().wake_by_ref();
         }
         polled.map(Ok)
     }
 }
 
-/// Lets what is inside see the cancel.
+/// Makes the cancel visible to what is inside.
 fn lift(scope: &Scope, raised: &mut Option<Raised>, reason: Reason) {
     *raised = None;
     scope.cancel(|| reason);
 }
 
-/// A shield that is up: in the task, in the bodies of nurseries between it and the task, which the
-/// task would be dropped with, and in the scopes around it.
+/// A shield that is up: in the task, in the bodies of nurseries between it and the task, with which
+/// the task would be dropped, and in the scopes around it.
 #[derive(Default)]
 pub(crate) struct Raised {
     owners: Vec<Owner>,
@@ -176,12 +179,12 @@ pub(crate) struct Raised {
 
 struct Owner {
     group: Weak<Group>,
-    /// The number of the task; none for the nursery's body.
+    /// The number of the task; `None` for the nursery's body.
     task: Option<u64>,
 }
 
 impl Raised {
-    /// None outside of any nursery.
+    /// Raises a shield in everything around. Returns `None` outside a nursery.
     pub(crate) fn new(here: Option<&Frame<'_>>) -> Option<Raised> {
         let (mut at, mut raised) = (here, Raised::default());
         while let Some(frame) = at {

@@ -1,8 +1,8 @@
 //! The end of a scope's time, for the nurseries that are opened in it.
 //!
-//! What runs in them is on other threads, and may ask whether it is cancelled while nobody polls the
-//! scope. So a scope in which a nursery is opened has its deadline and the reason of its end in a
-//! place of their own. The first who finds that the time is over makes the reason.
+//! Their tasks are on other threads, and may ask whether they are cancelled while the scope is not
+//! polled. So a scope in which a nursery is opened keeps its deadline and the reason of its end in
+//! a place of their own. The first task that finds that the time is over creates the reason.
 
 use crate::id::TaskId;
 use crate::reason::{Reason, ReasonKind};
@@ -24,14 +24,14 @@ impl Label {
 }
 
 pub(crate) struct Term {
-    /// Of a scope whose end is certain from the start: none of a shield's, nor of one that ends so
-    /// long before a deadline that may be moved.
+    /// The label of a scope whose end is certain from the start. `None` for a shield, and for a
+    /// scope that ends a certain time before a deadline that may be moved.
     label: Option<(Label, Option<TaskId>)>,
     state: GlobalMutex<State>,
 }
 
 struct State {
-    /// None if the scope has no deadline, or is gone.
+    /// `None` if the scope has no deadline, or is gone.
     at: Option<Instant>,
     reason: Option<Reason>,
 }
@@ -49,7 +49,7 @@ impl Term {
         self.state.lock().at = at;
     }
 
-    /// Returns the reason of the scope's end; it is this one if there was none.
+    /// Returns the reason of the scope's end, which is the given one if there was none.
     pub(super) fn end_for(&self, reason: Reason) -> Reason {
         self.state.lock().reason.get_or_insert(reason).clone()
     }

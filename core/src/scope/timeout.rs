@@ -1,5 +1,5 @@
-//! Scopes with a deadline: they end what is inside when it has passed, and tell so by value or by
-//! error.
+//! Scopes with a deadline: when it has passed they end what is inside, and report that by value or
+//! by error.
 
 use super::term::Label;
 use super::{Scope, cut};
@@ -12,18 +12,26 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// Makes a future that gives the other's value, or `None` when the time is over before it has one.
+/// Runs a future for at most the given time: the value is `None` if the time was over first.
 ///
-/// The time runs from the first poll. When it is over, what is inside is polled once more with the
-/// cancel visible, and a value that is ready in that poll wins; the nurseries that were opened
-/// inside are cancelled and waited for; then it is dropped where it waits. `None` means that this
-/// scope's own time was over, never that something around it was cancelled. A duration of zero, or
-/// one that is over before the first poll, gives what is inside one poll; [`Duration::MAX`] never
-/// ends, and asks for no timer.
+/// Use it where being late is expected, and [`fail_after`] where it is an error. A function that
+/// waits need not take a timeout as a parameter: its caller puts it into such a scope, which holds
+/// for everything inside, however deep.
+///
+/// The time runs from the first poll. When it is over:
+///
+/// 1. What is inside is polled once more, with the cancel visible; a value that is ready in that
+///    poll wins.
+/// 2. The nurseries that were opened inside are cancelled and waited for.
+/// 3. What is inside is dropped where it waits.
+///
+/// `None` means that this scope's own time was over, never that something around it was cancelled.
+/// With a duration of zero, or one that is over before the first poll, what is inside gets one
+/// poll; [`Duration::MAX`] never ends, and needs no timer.
 ///
 /// # Errors
 ///
-/// The runtime has not got a timer; the future was not polled then.
+/// Returns [`Unsupported`] if the runtime has no timer; the future was not polled then.
 ///
 /// # Cancel safety
 ///
@@ -34,38 +42,47 @@ use std::time::{Duration, Instant};
 /// ```
 /// # #[cfg(feature = "executors")] {
 /// use allhome::{ThreadPool, block_on, move_on_after, nursery_on};
-/// use std::convert::Infallible;
+/// use std::future::pending;
 /// use std::time::Duration;
 ///
-/// block_on(nursery_on::<Infallible>(ThreadPool::global()).run(async |_| {
-///     let soon = move_on_after(Duration::from_secs(60), async { 7 }).await;
-///     assert_eq!(soon, Ok(Some(7)));
-///     let never = move_on_after(Duration::ZERO, std::future::pending::<u32>()).await;
-///     assert_eq!(never, Ok(None));
+/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+///
+/// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |_| {
+///     let soon = move_on_after(Duration::from_secs(60), async { 7 }).await?;
+///     assert_eq!(soon, Some(7));
+///
+///     // Scopes nest. The inner one's time is over first, and the outer one goes on.
+///     let nested = move_on_after(Duration::from_secs(60), async {
+///         let inner = move_on_after(Duration::ZERO, pending::<u32>()).await;
+///         inner.map(|value| value.unwrap_or(0))
+///     });
+///     assert_eq!(nested.await?.transpose()?, Some(0));
 ///     Ok(())
-/// }))
-/// .unwrap();
+/// });
+/// block_on(run)?;
 /// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[track_caller]
 pub fn move_on_after<F: Future>(after: Duration, future: F) -> MoveOnAfter<F> {
     MoveOnAfter { head: Head::new(Alarm::after(after), ""), future: Some(future) }
 }
 
-/// As [`move_on_after`], with an instant of the runtime's timer.
+/// Like [`move_on_after`], with an instant of the runtime's timer.
 #[track_caller]
 pub fn move_on_at<F: Future>(at: Instant, future: F) -> MoveOnAfter<F> {
     MoveOnAfter { head: Head::new(Alarm::at_instant(at), ""), future: Some(future) }
 }
 
-/// Makes a future that gives the other's value, or an [error](TimeoutError) that names the scope
-/// when the time is over before it has one.
+/// Runs a future for at most the given time: the result is an [error](TimeoutError) that names the
+/// scope if the time was over first.
 ///
-/// What happens at the end of the time is told at [`move_on_after`].
+/// [`move_on_after`] describes what happens at the end of the time.
 ///
 /// # Errors
 ///
-/// [`TimeoutError::Elapsed`], and [`TimeoutError::Unsupported`] as for [`move_on_after`].
+/// Returns [`TimeoutError::Elapsed`] if the time was over, and [`TimeoutError::Unsupported`] as
+/// [`move_on_after`].
 ///
 /// # Cancel safety
 ///
@@ -83,9 +100,9 @@ pub fn move_on_at<F: Future>(at: Instant, future: F) -> MoveOnAfter<F> {
 ///     let error = fail_after("lookup", Duration::ZERO, std::future::pending::<()>()).await;
 ///     assert!(error.unwrap_err().to_string().starts_with("`lookup` took longer than 0ns"));
 ///     Ok(())
-/// }))
-/// .unwrap();
+/// }))?;
 /// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[track_caller]
 pub fn fail_after<F: Future>(name: &'static str, after: Duration, future: F) -> FailAfter<F> {
@@ -96,21 +113,21 @@ pub fn fail_after<F: Future>(name: &'static str, after: Duration, future: F) -> 
     }
 }
 
-/// As [`fail_after`], with an instant of the runtime's timer.
+/// Like [`fail_after`], with an instant of the runtime's timer.
 #[track_caller]
 pub fn fail_at<F: Future>(name: &'static str, at: Instant, future: F) -> FailAfter<F> {
     FailAfter { after: None, head: Head::new(Alarm::at_instant(at), name), future: Some(future) }
 }
 
-/// Makes a future that ends `back` before the deadline that holds around it, so that this much is
-/// left for a cleanup. Where no deadline holds it is not limited.
+/// Runs a future until `back` before the deadline that holds around it, so that this much time is
+/// left for a cleanup. Where no deadline holds, it is not limited.
 ///
-/// The deadline is looked at in the first poll, and again when the time seems to be over: one that
-/// was moved to a later moment counts.
+/// The deadline is looked up in the first poll, and again when the time seems to be over: a
+/// deadline that was moved to a later moment counts.
 ///
 /// # Errors
 ///
-/// As for [`fail_after`].
+/// As [`fail_after`].
 ///
 /// # Cancel safety
 ///
@@ -121,17 +138,19 @@ pub fn fail_at<F: Future>(name: &'static str, at: Instant, future: F) -> FailAft
 /// ```
 /// # #[cfg(feature = "executors")] {
 /// use allhome::{ThreadPool, block_on, nursery_on, reserve};
-/// use std::convert::Infallible;
 /// use std::time::Duration;
 ///
+/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+///
 /// let second = Duration::from_secs(1);
-/// let run = nursery_on::<Infallible>(ThreadPool::global()).deadline(60 * second).run(async |_| {
-///     let left = reserve("talk", 10 * second, async { allhome::remaining() }).await.unwrap();
+/// let run = nursery_on::<BoxError>(ThreadPool::global()).deadline(60 * second).run(async |_| {
+///     let left = reserve("talk", 10 * second, async { allhome::remaining() }).await?;
 ///     assert!(left <= Some(50 * second), "ten are kept for what comes after");
 ///     Ok(())
 /// });
-/// block_on(run).unwrap();
+/// block_on(run)?;
 /// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[track_caller]
 pub fn reserve<F: Future>(name: &'static str, back: Duration, future: F) -> FailAfter<F> {
@@ -142,8 +161,9 @@ pub fn reserve<F: Future>(name: &'static str, back: Duration, future: F) -> Fail
     }
 }
 
-/// A scope with a deadline, but for its future: that stands beside it, in the struct that the public
-/// function returns, since each frame that hands it on has a copy of it in a debug build (`big.rs`).
+/// A scope with a deadline, without its future. The future stands beside it, in the struct that the
+/// public function returns, since in a debug build each frame that passes it on has a copy of it
+/// (`big.rs`).
 struct Head {
     scope: Scope,
     alarm: Alarm,
@@ -158,7 +178,7 @@ impl Head {
         Head { scope: Scope::with_deadline(label, alarm.back()), alarm, polled: false, label }
     }
 
-    /// Polls its future. Gives the value, or `None` when the time was over.
+    /// Polls its future. Returns the value, or `None` when the time was over.
     fn poll<F: Future>(
         &mut self,
         future: Pin<&mut Option<F>>,
@@ -251,13 +271,13 @@ impl<F: Future> Future for FailAfter<F> {
     }
 }
 
-/// Why [`fail_after`] gave no value.
+/// Why [`fail_after`] returned no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimeoutError {
     /// The scope's own time was over.
     Elapsed(Elapsed),
-    /// The runtime has not got a timer.
+    /// The runtime has no timer.
     Unsupported(Unsupported),
 }
 
@@ -275,12 +295,12 @@ impl Elapsed {
         self.name
     }
 
-    /// Returns how much time it had. None if it had a point in time.
+    /// Returns how much time it had, or `None` if it had an instant.
     pub fn after(&self) -> Option<Duration> {
         self.after
     }
 
-    /// Returns where the scope was made.
+    /// Returns where the scope was created.
     pub fn place(&self) -> &'static Location<'static> {
         self.place
     }
