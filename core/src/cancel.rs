@@ -334,7 +334,7 @@ impl CancelToken {
     ///
     /// # Cancel safety
     ///
-    /// As [`cancelled`](CancelToken::cancelled).
+    /// Same as [`cancelled`](CancelToken::cancelled).
     pub fn cancelled_owned(self) -> CancelledOwned {
         CancelledOwned::new(self)
     }

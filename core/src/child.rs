@@ -256,8 +256,8 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     ///
     /// # Errors
     ///
-    /// As [`join`](Child::join). Once the outcome was taken, every further join returns an error
-    /// for which [`is_taken`](JoinError::is_taken) is true.
+    /// Same as [`join`](Child::join). Once the outcome was taken, every further join returns an
+    /// error for which [`is_taken`](JoinError::is_taken) is true.
     ///
     /// # Cancel safety
     ///
@@ -272,7 +272,7 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     ///
     /// # Errors
     ///
-    /// As [`join_mut`](Child::join_mut).
+    /// Same as [`join_mut`](Child::join_mut).
     pub fn try_join(&mut self) -> Option<Result<T, JoinError<E>>> {
         let outcome = match &mut self.inner {
             Inner::Taken => return Some(Err(JoinError::taken())),

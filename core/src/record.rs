@@ -242,7 +242,7 @@ impl Ptr {
     ///
     /// # Safety
     ///
-    /// As [`header`](Ptr::header), and the caller holds the registry's lock and is not inside
+    /// Same as [`header`](Ptr::header), and the caller holds the registry's lock and is not inside
     /// another call for the same record.
     pub(crate) unsafe fn links<R>(self, f: impl FnOnce(&mut Links) -> R) -> R {
         // SAFETY: the caller's promise.
@@ -262,7 +262,7 @@ impl Ptr {
     ///
     /// # Safety
     ///
-    /// As [`header`](Ptr::header).
+    /// Same as [`header`](Ptr::header).
     pub(crate) unsafe fn claim(self) -> Option<Claimed> {
         // SAFETY: the caller's promise.
         let header = unsafe { self.header() };
@@ -273,7 +273,7 @@ impl Ptr {
     ///
     /// # Safety
     ///
-    /// As [`header`](Ptr::header), and the caller holds the registry's lock.
+    /// Same as [`header`](Ptr::header), and the caller holds the registry's lock.
     pub(crate) unsafe fn order(self, abort: bool) -> Option<Claimed> {
         // SAFETY: the caller's promise.
         let header = unsafe { self.header() };
@@ -284,7 +284,7 @@ impl Ptr {
     ///
     /// # Safety
     ///
-    /// As [`header`](Ptr::header), and the record was created with a handle.
+    /// Same as [`header`](Ptr::header), and the record was created with a handle.
     unsafe fn joiner<'a>(self) -> &'a UnsafeCell<Option<Waker>> {
         // SAFETY: a record with a handle begins with a `Front`.
         let front = unsafe { self.0.cast::<Front>().as_ref() };

@@ -127,7 +127,6 @@ impl Shutdown {
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{CancelToken, Ladder, Level, Reason, ThreadPool, block_on, nursery_on};
     ///
-    ///
     /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
     ///
     /// let operator = CancelToken::new();

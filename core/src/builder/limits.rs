@@ -98,7 +98,7 @@ impl<E> Builder<E> {
     ///
     /// # Errors
     ///
-    /// As [`deadline`](Builder::deadline).
+    /// Same as [`deadline`](Builder::deadline).
     ///
     /// # Examples
     ///
@@ -265,7 +265,7 @@ impl<E> Builder<E> {
     ///
     /// # Errors
     ///
-    /// As [`deadline`](Builder::deadline).
+    /// Same as [`deadline`](Builder::deadline).
     ///
     /// # Examples
     ///

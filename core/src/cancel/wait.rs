@@ -99,7 +99,7 @@ impl Wait {
 
     /// # Safety
     ///
-    /// As [`enter`](Wait::enter).
+    /// Same as [`enter`](Wait::enter).
     unsafe fn register(self: Pin<&Self>, node: &Node, waker: &Waker, identity: Identity) -> bool {
         // Before the lock: cloning a waker runs code of the user's.
         let mut new = Some(Foreign::cloned(waker));
@@ -136,7 +136,7 @@ impl Wait {
 
     /// # Safety
     ///
-    /// As [`leave`](Wait::leave), and the waiter was registered.
+    /// Same as [`leave`](Wait::leave), and the waiter was registered.
     unsafe fn unregister(self: Pin<&Self>, node: &Node) {
         self.shown.set(None);
         if node.is_cancelled() {

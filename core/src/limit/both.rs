@@ -234,15 +234,15 @@ impl<'a, A: Limit, B: Limit> Both<'a, A, B> {
     ///
     /// # Cancel safety
     ///
-    /// As [`acquire`](Both::acquire).
+    /// Same as [`acquire`](Both::acquire).
     ///
     /// # Errors
     ///
-    /// As [`acquire`](Both::acquire) and [`Semaphore::acquire_many`].
+    /// Same as [`acquire`](Both::acquire) and [`Semaphore::acquire_many`].
     ///
     /// # Panics
     ///
-    /// As [`acquire`](Both::acquire).
+    /// Same as [`acquire`](Both::acquire).
     #[track_caller]
     pub fn acquire_many(&self, of_a: usize, of_b: usize) -> AcquireBoth<'a, A, B> {
         AcquireBoth {

@@ -128,7 +128,7 @@ impl<K: Hash + ?Sized> KeyedSemaphore<K> {
     ///
     /// # Errors
     ///
-    /// As [`Semaphore::acquire`].
+    /// Same as [`Semaphore::acquire`].
     ///
     /// # Panics
     ///
@@ -156,15 +156,15 @@ impl<K: Hash + ?Sized> KeyedSemaphore<K> {
     ///
     /// # Cancel safety
     ///
-    /// As [`acquire`](KeyedSemaphore::acquire).
+    /// Same as [`acquire`](KeyedSemaphore::acquire).
     ///
     /// # Errors
     ///
-    /// As [`Semaphore::acquire_many`].
+    /// Same as [`Semaphore::acquire_many`].
     ///
     /// # Panics
     ///
-    /// As [`acquire`](KeyedSemaphore::acquire).
+    /// Same as [`acquire`](KeyedSemaphore::acquire).
     #[track_caller]
     pub fn acquire_many(&self, key: &K, count: usize) -> Acquire<'_> {
         Acquire::in_lane(&self.semaphore, count, self.lane(key), Location::caller())
@@ -174,15 +174,15 @@ impl<K: Hash + ?Sized> KeyedSemaphore<K> {
     ///
     /// # Cancel safety
     ///
-    /// As [`acquire`](KeyedSemaphore::acquire).
+    /// Same as [`acquire`](KeyedSemaphore::acquire).
     ///
     /// # Errors
     ///
-    /// As [`Semaphore::acquire`].
+    /// Same as [`Semaphore::acquire`].
     ///
     /// # Panics
     ///
-    /// As [`acquire`](KeyedSemaphore::acquire).
+    /// Same as [`acquire`](KeyedSemaphore::acquire).
     #[track_caller]
     pub fn acquire_owned(&self, key: &K) -> AcquireOwned {
         self.acquire_many_owned(key, 1)
@@ -193,15 +193,15 @@ impl<K: Hash + ?Sized> KeyedSemaphore<K> {
     ///
     /// # Cancel safety
     ///
-    /// As [`acquire`](KeyedSemaphore::acquire).
+    /// Same as [`acquire`](KeyedSemaphore::acquire).
     ///
     /// # Errors
     ///
-    /// As [`Semaphore::acquire_many`].
+    /// Same as [`Semaphore::acquire_many`].
     ///
     /// # Panics
     ///
-    /// As [`acquire`](KeyedSemaphore::acquire).
+    /// Same as [`acquire`](KeyedSemaphore::acquire).
     #[track_caller]
     pub fn acquire_many_owned(&self, key: &K, count: usize) -> AcquireOwned {
         let lane = self.lane(key);

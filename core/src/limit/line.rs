@@ -118,7 +118,7 @@ impl Waiter {
         if !self.told.load(Ordering::Acquire) {
             return None;
         }
-        // It was told, so only the owner, the caller, touches it (invariant 2).
+        // SAFETY: it was told, so only the owner, the caller, touches it (invariant 2).
         unsafe { self.with(|slot| slot.verdict) }
     }
 

@@ -143,7 +143,7 @@ impl RateLimiter {
     ///
     /// # Errors
     ///
-    /// As [`Semaphore::try_acquire`](crate::Semaphore::try_acquire), with the burst for the
+    /// Same as [`Semaphore::try_acquire`](crate::Semaphore::try_acquire), with the burst for the
     /// capacity.
     ///
     /// # Examples
@@ -170,7 +170,7 @@ impl RateLimiter {
     ///
     /// # Errors
     ///
-    /// As [`try_acquire`](RateLimiter::try_acquire).
+    /// Same as [`try_acquire`](RateLimiter::try_acquire).
     pub fn try_acquire_many(&self, count: usize) -> Result<(), TryAcquireError> {
         self.meter.try_take(count)
     }
@@ -224,7 +224,7 @@ impl RateLimiter {
     ///
     /// # Errors
     ///
-    /// As [`Semaphore::acquire`](crate::Semaphore::acquire), with the burst for the capacity.
+    /// Same as [`Semaphore::acquire`](crate::Semaphore::acquire), with the burst for the capacity.
     ///
     /// # Panics
     ///
@@ -243,16 +243,16 @@ impl RateLimiter {
     ///
     /// # Cancel safety
     ///
-    /// As [`acquire`](RateLimiter::acquire).
+    /// Same as [`acquire`](RateLimiter::acquire).
     ///
     /// # Errors
     ///
-    /// As [`Semaphore::acquire_many`](crate::Semaphore::acquire_many), with the burst for the
+    /// Same as [`Semaphore::acquire_many`](crate::Semaphore::acquire_many), with the burst for the
     /// capacity.
     ///
     /// # Panics
     ///
-    /// As [`acquire`](RateLimiter::acquire).
+    /// Same as [`acquire`](RateLimiter::acquire).
     #[track_caller]
     pub fn acquire_many(&self, count: usize) -> AcquireRate<'_> {
         AcquireRate::new(self, count, Location::caller())

@@ -197,8 +197,8 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// As [`try_acquire`](Semaphore::try_acquire); [`TooMany`](TryAcquireError::TooMany) if `count`
-    /// is more than the capacity.
+    /// Same as [`try_acquire`](Semaphore::try_acquire); [`TooMany`](TryAcquireError::TooMany) if
+    /// `count` is more than the capacity.
     #[inline]
     #[track_caller]
     pub fn try_acquire_many(&self, count: usize) -> Result<Permit<'_>, TryAcquireError> {
@@ -210,7 +210,7 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// As [`try_acquire`](Semaphore::try_acquire).
+    /// Same as [`try_acquire`](Semaphore::try_acquire).
     #[track_caller]
     pub fn try_acquire_owned(self: &Arc<Self>) -> Result<OwnedPermit, TryAcquireError> {
         self.try_acquire_many_owned(1)
@@ -220,7 +220,7 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// As [`try_acquire_many`](Semaphore::try_acquire_many).
+    /// Same as [`try_acquire_many`](Semaphore::try_acquire_many).
     #[track_caller]
     pub fn try_acquire_many_owned(
         self: &Arc<Self>,
@@ -313,16 +313,16 @@ impl Semaphore {
     ///
     /// # Cancel safety
     ///
-    /// As [`acquire`](Semaphore::acquire).
+    /// Same as [`acquire`](Semaphore::acquire).
     ///
     /// # Errors
     ///
-    /// As [`acquire`](Semaphore::acquire); [`TooMany`](super::AcquireError::TooMany) if `count` is
-    /// more than the capacity, or the capacity shrinks below it during the wait.
+    /// Same as [`acquire`](Semaphore::acquire); [`TooMany`](super::AcquireError::TooMany) if
+    /// `count` is more than the capacity, or the capacity shrinks below it during the wait.
     ///
     /// # Panics
     ///
-    /// As [`acquire`](Semaphore::acquire).
+    /// Same as [`acquire`](Semaphore::acquire).
     #[inline]
     #[track_caller]
     pub fn acquire_many(&self, count: usize) -> Acquire<'_> {
@@ -334,15 +334,15 @@ impl Semaphore {
     ///
     /// # Cancel safety
     ///
-    /// As [`acquire`](Semaphore::acquire).
+    /// Same as [`acquire`](Semaphore::acquire).
     ///
     /// # Errors
     ///
-    /// As [`acquire`](Semaphore::acquire).
+    /// Same as [`acquire`](Semaphore::acquire).
     ///
     /// # Panics
     ///
-    /// As [`acquire`](Semaphore::acquire).
+    /// Same as [`acquire`](Semaphore::acquire).
     #[track_caller]
     pub fn acquire_owned(self: &Arc<Self>) -> AcquireOwned {
         self.acquire_many_owned(1)
@@ -353,15 +353,15 @@ impl Semaphore {
     ///
     /// # Cancel safety
     ///
-    /// As [`acquire`](Semaphore::acquire).
+    /// Same as [`acquire`](Semaphore::acquire).
     ///
     /// # Errors
     ///
-    /// As [`acquire_many`](Semaphore::acquire_many).
+    /// Same as [`acquire_many`](Semaphore::acquire_many).
     ///
     /// # Panics
     ///
-    /// As [`acquire`](Semaphore::acquire).
+    /// Same as [`acquire`](Semaphore::acquire).
     #[track_caller]
     pub fn acquire_many_owned(self: &Arc<Self>, count: usize) -> AcquireOwned {
         AcquireOwned::new(self.clone(), count, Location::caller())

@@ -127,7 +127,7 @@ pub fn fail_at<F: Future>(name: &'static str, at: Instant, future: F) -> FailAft
 ///
 /// # Errors
 ///
-/// As [`fail_after`].
+/// Same as [`fail_after`].
 ///
 /// # Cancel safety
 ///
