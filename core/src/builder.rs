@@ -186,7 +186,8 @@ impl<E> Builder<E> {
     /// Opens the nursery, runs the body in it, and waits until every child has ended.
     ///
     /// When the result is ready, every child's future has been dropped and its destructors have
-    /// finished: nothing of the nursery is left.
+    /// finished: nothing of the nursery is left. The exception are children that block their thread
+    /// and that [`stuck_after`](Builder::stuck_after) gave up.
     ///
     /// The body gets a [handle](Nursery) by value, which can be cloned and moved into children. The
     /// body runs in the caller's own task, so it may borrow from the caller. Children may not,

@@ -31,8 +31,8 @@ use std::time::{Duration, Instant};
 /// children alive, and dropping it does nothing.
 ///
 /// When `run` returns, every child has ended, its future has been dropped, and its destructors have
-/// finished. A child that fails cancels its siblings, unless the nursery has another
-/// [policy](crate::Policy).
+/// finished; children that block their thread can be [given up](crate::Builder::stuck_after). A
+/// child that fails cancels its siblings, unless the nursery has another [policy](crate::Policy).
 ///
 /// # Compared with
 ///

@@ -156,7 +156,7 @@ fn t17_stuck_work_is_given_up() {
         assert!(opened.wakes.count() > 0);
         clock.advance(SECOND);
         let Poll::Ready(result) = opened.poll() else { panic!("the work is given up") };
-        assert!(result.unwrap_err().to_string().contains("holds its thread"));
+        assert!(result.unwrap_err().to_string().contains("blocks its thread"));
         assert_eq!(clock.sleeps(), 0);
         hold.release();
         thread.join().unwrap();
