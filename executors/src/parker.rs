@@ -143,6 +143,9 @@ mod tests {
         assert!(!returns(move || parker.park_until(Instant::now() + Duration::from_millis(1))));
     }
 
+    /// Each may take a time slice of other programs.
+    const TURNS: usize = 2_000;
+
     #[test]
     fn turn_by_turn_then_no_wake_is_lost() {
         let parkers = [(); 2].map(|()| Arc::new(Parker::default()));
@@ -150,7 +153,7 @@ mod tests {
         let [first, second] = parkers.clone();
         let counted = Arc::clone(&turns);
         let other = thread::spawn(move || {
-            for turn in 0..10_000 {
+            for turn in 0..TURNS {
                 second.park();
                 assert_eq!(counted.fetch_add(1, Ordering::Relaxed), 2 * turn + 1);
                 first.unpark();
@@ -159,7 +162,7 @@ mod tests {
         let [first, second] = parkers;
         let counted = Arc::clone(&turns);
         returns(move || {
-            for turn in 0..10_000 {
+            for turn in 0..TURNS {
                 assert_eq!(counted.fetch_add(1, Ordering::Relaxed), 2 * turn);
                 second.unpark();
                 first.park();
