@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 thread_local! {
-    static CACHE: Cell<Option<Seat>> = const { Cell::new(None) };
+    static CACHE: Cell<Option<ThreadWaker>> = const { Cell::new(None) };
 }
 
 /// Runs a future on the calling thread until it is ready and returns its output.
@@ -54,50 +54,51 @@ thread_local! {
 pub fn block_on<F: Future>(future: F) -> F::Output {
     current::assert_may_hold("block_on");
     // Before the future, so that it is put back after the future is dropped (invariant 2).
-    let seat = TakenSeat::take();
+    let thread_waker = TakenWaker::take();
     let mut future = pin!(future);
-    let mut cx = Context::from_waker(&seat.seat().waker);
+    let mut cx = Context::from_waker(&thread_waker.thread_waker().waker);
     loop {
         match future.as_mut().poll(&mut cx) {
             Poll::Ready(output) => return output,
-            Poll::Pending => seat.seat().parker.park(),
+            Poll::Pending => thread_waker.thread_waker().parker.park(),
         }
     }
 }
 
 /// A parker and the waker that unparks it.
-struct Seat {
+struct ThreadWaker {
     parker: Arc<Parker>,
     waker: Waker,
 }
 
-impl Seat {
-    fn new() -> Seat {
+impl ThreadWaker {
+    fn new() -> ThreadWaker {
         let parker = Arc::new(Parker::default());
-        Seat { waker: Waker::from(Arc::clone(&parker)), parker }
+        ThreadWaker { waker: Waker::from(Arc::clone(&parker)), parker }
     }
 }
 
-/// A seat out of the cache; goes back when dropped, also on a panic.
-struct TakenSeat(Option<Seat>);
+/// A thread_waker out of the cache; goes back when dropped, also on a panic.
+struct TakenWaker(Option<ThreadWaker>);
 
-impl TakenSeat {
-    fn take() -> TakenSeat {
+impl TakenWaker {
+    fn take() -> TakenWaker {
         // The cache is gone if a destructor of another thread-local value calls block_on.
-        let seat = CACHE.try_with(Cell::take).ok().flatten().unwrap_or_else(Seat::new);
+        let thread_waker =
+            CACHE.try_with(Cell::take).ok().flatten().unwrap_or_else(ThreadWaker::new);
         // A waker that outlived an earlier call may have left a token: it is not for this one.
-        seat.parker.clear();
-        TakenSeat(Some(seat))
+        thread_waker.parker.clear();
+        TakenWaker(Some(thread_waker))
     }
 
-    fn seat(&self) -> &Seat {
-        self.0.as_ref().expect("a seat is taken back in drop only")
+    fn thread_waker(&self) -> &ThreadWaker {
+        self.0.as_ref().expect("a thread_waker is taken back in drop only")
     }
 }
 
-impl Drop for TakenSeat {
+impl Drop for TakenWaker {
     fn drop(&mut self) {
-        let seat = self.0.take();
-        let _ = CACHE.try_with(|cache| cache.set(seat));
+        let thread_waker = self.0.take();
+        let _ = CACHE.try_with(|cache| cache.set(thread_waker));
     }
 }

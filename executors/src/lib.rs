@@ -50,14 +50,14 @@ mod pool;
 pub mod sim;
 
 mod blocking;
-mod chunks;
+mod chunked_slab;
 mod guarded;
 mod timer;
 
 mod current;
 mod panics;
 mod parker;
-mod sole;
+mod unique;
 
 pub use block_on::block_on;
 pub use local::{LocalExecutor, LocalHandle, LocalSpawner};

@@ -4,12 +4,12 @@
 //!
 //! 1. Only the owner keeps the tasks: a [`LocalExecutor`]. Spawners, handles, wakers and sleeps do
 //!    not.
-//! 2. The owner cannot leave its thread, nor can what it gives its tasks to; so `home.rs` needs no
+//! 2. The owner cannot leave its thread, nor can what it gives its tasks to; so `scheduler.rs` needs no
 //!    lock, and tasks are polled and dropped here.
 
-mod home;
 mod inbox;
-mod seat;
+mod scheduler;
+mod waker_cell;
 
 use crate::blocking::Blocking;
 use crate::current::{self, PoolId};
@@ -19,8 +19,8 @@ use allhome_rt::{
     BoxSleep, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking, SpawnLocal,
     Task, Timer,
 };
-use home::{Home, Kind, Ran};
 use inbox::Inbox;
+use scheduler::{AnyTask, Ran, Scheduler};
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
@@ -88,7 +88,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// std::thread::spawn(move || executor.run(async {}));
 /// ```
 pub struct LocalExecutor {
-    home: Rc<Home>,
+    scheduler: Rc<Scheduler>,
     handle: LocalHandle,
     runtime: Runtime,
     running: Cell<bool>,
@@ -98,7 +98,7 @@ pub struct LocalExecutor {
 /// [`LocalExecutor::spawner`]. It does not keep the executor.
 #[derive(Clone)]
 pub struct LocalSpawner {
-    home: Weak<Home>,
+    scheduler: Weak<Scheduler>,
 }
 
 /// Spawns tasks that are `Send` on a [`LocalExecutor`], from any thread; made by
@@ -113,13 +113,13 @@ pub struct LocalHandle {
 impl LocalSpawner {
     /// Spawns a future that need not be `Send`, or drops it if the executor has ended.
     pub fn spawn_future(&self, future: impl Future<Output = ()> + 'static) {
-        self.spawn(Kind::Future(Box::pin(future)));
+        self.spawn(AnyTask::Future(Box::pin(future)));
     }
 
-    fn spawn(&self, task: Kind) {
+    fn spawn(&self, task: AnyTask) {
         let task = Foreign::new(task);
-        let refused = match self.home.upgrade() {
-            Some(home) => home.spawn(task),
+        let refused = match self.scheduler.upgrade() {
+            Some(scheduler) => scheduler.spawn(task),
             None => Some(task),
         };
         refused.into_iter().for_each(Foreign::discard);
@@ -130,9 +130,9 @@ impl LocalExecutor {
     /// Makes an executor on the current thread.
     pub fn new() -> LocalExecutor {
         let id = PoolId::next();
-        let home = Home::new(id);
+        let scheduler = Scheduler::new(id);
         let handle = LocalHandle {
-            inbox: Arc::clone(&home.inbox),
+            inbox: Arc::clone(&scheduler.inbox),
             timer: Driver::new(id, NAME),
             blocking: Blocking::new(id, NAME, BLOCKING_LIMIT, KEEP_ALIVE),
         };
@@ -140,12 +140,12 @@ impl LocalExecutor {
             .timer(handle.timer.clone())
             .blocking(handle.blocking.clone())
             .build();
-        LocalExecutor { home, handle, runtime, running: Cell::new(false) }
+        LocalExecutor { scheduler, handle, runtime, running: Cell::new(false) }
     }
 
     /// Returns what spawns tasks from inside of tasks.
     pub fn spawner(&self) -> LocalSpawner {
-        LocalSpawner { home: Rc::downgrade(&self.home) }
+        LocalSpawner { scheduler: Rc::downgrade(&self.scheduler) }
     }
 
     /// Returns what spawns tasks from other threads.
@@ -153,18 +153,18 @@ impl LocalExecutor {
         self.handle.clone()
     }
 
-    fn spawn_kind(&self, task: Kind) {
-        self.home.spawn(Foreign::new(task)).into_iter().for_each(Foreign::discard);
+    fn spawn_kind(&self, task: AnyTask) {
+        self.scheduler.spawn(Foreign::new(task)).into_iter().for_each(Foreign::discard);
     }
 
     /// Spawns a future that need not be `Send`: one allocation, for the future.
     pub fn spawn_future(&self, future: impl Future<Output = ()> + 'static) {
-        self.spawn_kind(Kind::Future(Box::pin(future)));
+        self.spawn_kind(AnyTask::Future(Box::pin(future)));
     }
 
     /// Returns how many tasks there are, without those that are on their way from other threads.
     pub fn tasks(&self) -> usize {
-        self.home.len()
+        self.scheduler.len()
     }
 
     /// Runs a future and the tasks until the future is ready. The thread sleeps while there is
@@ -194,13 +194,13 @@ impl LocalExecutor {
         );
         let _running = Running(&self.running);
         current::assert_may_hold("LocalExecutor::run");
-        let _entered = self.home.enter();
+        let _entered = self.scheduler.enter();
         // Before the future, so that it goes after the future is dropped.
-        let root = self.home.seat_root();
+        let root = self.scheduler.root_cell();
         let mut future = pin!(future);
         let mut cx = Context::from_waker(&root.waker);
         loop {
-            match self.home.run_next() {
+            match self.scheduler.run_next() {
                 Ran::Root => {
                     root.dequeue();
                     root.receive();
@@ -209,7 +209,7 @@ impl LocalExecutor {
                     }
                 }
                 Ran::Task => {}
-                Ran::Nothing => self.home.inbox.sleep(),
+                Ran::Nothing => self.scheduler.inbox.sleep(),
             }
         }
     }
@@ -221,7 +221,7 @@ impl LocalExecutor {
     /// Destructors may spawn, wake and call `shutdown` meanwhile; their panics are contained. Called
     /// inside a task, that one is dropped after its poll. A second call does nothing.
     pub fn shutdown(&self) {
-        self.home.close();
+        self.scheduler.close();
         self.handle.timer.stop(true);
         self.handle.blocking.stop(true);
     }
@@ -249,22 +249,22 @@ impl Drop for LocalExecutor {
 
 impl SpawnLocal for LocalExecutor {
     fn spawn_local(&self, task: LocalTask) {
-        self.spawn_kind(Kind::Local(task));
+        self.spawn_kind(AnyTask::Local(task));
     }
 }
 
 impl SpawnLocal for LocalSpawner {
     /// Takes the task, or drops it if the executor has ended.
     fn spawn_local(&self, task: LocalTask) {
-        self.spawn(Kind::Local(task));
+        self.spawn(AnyTask::Local(task));
     }
 }
 
 impl Spawn for LocalHandle {
     fn spawn(&self, task: Task) {
         let mut task = Some(task);
-        let here = home::here(self.inbox.id(), |home| {
-            task.take().and_then(|task| home.spawn(Foreign::new(Kind::Any(task))))
+        let here = scheduler::here(self.inbox.id(), |scheduler| {
+            task.take().and_then(|task| scheduler.spawn(Foreign::new(AnyTask::Any(task))))
         });
         here.flatten().into_iter().for_each(Foreign::discard);
         let sent = task.and_then(|task| self.inbox.spawn(Foreign::new(task)));

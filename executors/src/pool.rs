@@ -18,7 +18,7 @@ mod contents;
 mod idle;
 mod shard;
 mod shared;
-mod slot;
+mod task_slot;
 mod worker;
 
 pub use builder::ThreadPoolBuilder;

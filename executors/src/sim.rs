@@ -10,7 +10,7 @@
 //!
 //! # Files
 //!
-//! `world.rs` is the state, `line.rs` the queue in it, `simulation.rs` and `step.rs` drive it,
+//! `world.rs` is the state, `run_queue.rs` the queue in it, `simulation.rs` and `step.rs` drive it,
 //! `chooser.rs` decides, `explore.rs` repeats.
 
 mod choices;
@@ -19,8 +19,8 @@ mod explore;
 mod failure;
 mod fault;
 mod handle;
-mod line;
 mod rng;
+mod run_queue;
 mod simulation;
 mod step;
 mod trace;

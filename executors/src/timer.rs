@@ -18,7 +18,7 @@
 //! released: they are foreign code. Of those that are due together the thread takes some at a time,
 //! so that nobody waits for the lock for long.
 
-mod table;
+mod slab;
 #[cfg(test)]
 mod tests;
 mod wheel;
@@ -27,6 +27,7 @@ use crate::current::{self, PoolId, Role};
 use crate::guarded::{Foreign, Guard, Guarded};
 use allhome_rt::{BoxSleep, Timer};
 use parking_lot::Condvar;
+use slab::Key;
 use std::future::Future;
 use std::iter;
 use std::mem;
@@ -35,7 +36,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use table::Key;
 use wheel::Wheel;
 
 /// The longest that the thread waits in one go: a wait until an instant that the system's clock

@@ -13,7 +13,7 @@
 //!
 //! There is one lock. Tasks are dropped after it is released: they are foreign code.
 
-use super::seat::Ticket;
+use super::waker_cell::TaskKey;
 use crate::current::PoolId;
 use crate::guarded::{Foreign, Guarded};
 use crate::parker::Parker;
@@ -30,18 +30,18 @@ pub(super) struct Inbox {
 
 #[derive(Default)]
 struct Items {
-    list: Vec<Item>,
+    list: Vec<Arrival>,
     closed: bool,
 }
 
-pub(super) enum Item {
-    Wake(Ticket),
+pub(super) enum Arrival {
+    Wake(TaskKey),
     Spawn(Foreign<Task>),
 }
 
-impl Item {
+impl Arrival {
     pub(super) fn discard(self) {
-        if let Item::Spawn(task) = self {
+        if let Arrival::Spawn(task) = self {
             task.discard();
         }
     }
@@ -65,17 +65,17 @@ impl Inbox {
 
     /// Takes a task, or gives it back if the executor has ended.
     pub(super) fn spawn(&self, task: Foreign<Task>) -> Option<Foreign<Task>> {
-        match self.put(Item::Spawn(task)) {
-            Some(Item::Spawn(task)) => Some(task),
-            Some(Item::Wake(_)) | None => None,
+        match self.put(Arrival::Spawn(task)) {
+            Some(Arrival::Spawn(task)) => Some(task),
+            Some(Arrival::Wake(_)) | None => None,
         }
     }
 
-    pub(super) fn wake(&self, ticket: Ticket) {
-        self.put(Item::Wake(ticket));
+    pub(super) fn wake(&self, task_key: TaskKey) {
+        self.put(Arrival::Wake(task_key));
     }
 
-    fn put(&self, item: Item) -> Option<Item> {
+    fn put(&self, item: Arrival) -> Option<Arrival> {
         let refused = self.items.locked(|items| {
             if items.closed {
                 return Some(item);
@@ -99,13 +99,13 @@ impl Inbox {
     }
 
     /// Takes everything out: swaps it with an empty list.
-    pub(super) fn take(&self, empty: &mut Vec<Item>) {
+    pub(super) fn take(&self, empty: &mut Vec<Arrival>) {
         self.full.store(false, Ordering::SeqCst);
         self.items.locked(|items| std::mem::swap(&mut items.list, empty));
     }
 
     /// Takes nothing more, and gives everything back.
-    pub(super) fn close(&self) -> Vec<Item> {
+    pub(super) fn close(&self) -> Vec<Arrival> {
         self.items.locked(|items| {
             items.closed = true;
             std::mem::take(&mut items.list)
@@ -131,7 +131,7 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    const TICKET: Ticket = Ticket { key: 1, number: 1 };
+    const TICKET: TaskKey = TaskKey { key: 1, number: 1 };
 
     /// Sleeps on a thread of its own, after something has been done there.
     #[track_caller]

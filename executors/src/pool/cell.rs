@@ -22,7 +22,7 @@
 //! under the same lock, or before the waker was given away, is seen.
 
 use super::shared::Shared;
-use crate::sole::has_all;
+use crate::unique::is_unique;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
@@ -35,36 +35,36 @@ pub(super) struct Cell {
 
 /// Where a task is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ticket {
+pub(super) struct TaskKey {
     pub(super) shard: usize,
     pub(super) key: usize,
 }
 
 /// A cell and its waker, which is made once.
-pub(super) struct Seat {
+pub(super) struct WakerCell {
     pub(super) waker: Waker,
     pub(super) cell: Arc<Cell>,
 }
 
-impl Seat {
-    pub(super) fn new(pool: &Arc<Shared>) -> Seat {
+impl WakerCell {
+    pub(super) fn new(pool: &Arc<Shared>) -> WakerCell {
         let (shard, key) = Default::default();
         let cell = Arc::new(Cell { pool: Arc::clone(pool), shard, key });
-        Seat { waker: Waker::from(Arc::clone(&cell)), cell }
+        WakerCell { waker: Waker::from(Arc::clone(&cell)), cell }
     }
 
     /// Tells whether nobody else has the waker.
     pub(super) fn is_free(&self) -> bool {
         // This one and the waker's.
-        has_all(&self.cell, 2)
+        is_unique(&self.cell, 2)
     }
 }
 
 impl Cell {
     /// Notes where its task's slot is (invariant 3).
-    pub(super) fn assign(&self, ticket: Ticket) {
-        self.shard.store(ticket.shard, Ordering::Relaxed);
-        self.key.store(ticket.key, Ordering::Relaxed);
+    pub(super) fn assign(&self, task_key: TaskKey) {
+        self.shard.store(task_key.shard, Ordering::Relaxed);
+        self.key.store(task_key.key, Ordering::Relaxed);
     }
 
     /// The shard where its task's slot probably is.

@@ -10,10 +10,10 @@
 //!
 //! Two tasks that wake each other by turns would cost an unpark each time, and the other worker
 //! would find nothing, or take the task to another processor. A worker that wakes one task, with
-//! nobody else in its line, will poll it next; so nobody is told of it, **if** somebody sees to it
+//! nobody else in its queue, will poll it next; so nobody is told of it, **if** somebody sees to it
 //! that it does not wait for ever behind a poll that keeps its thread. That is one of the sleepers,
 //! the watchman. While another worker is awake it looks now and then whether something stands in a
-//! line, at first after [`FIRST_LOOK`], then less and less often. When all sleep it goes off duty:
+//! queue, at first after [`FIRST_LOOK`], then less and less often. When all sleep it goes off duty:
 //! an idle pool takes no time. (Go has a thread for this, the system monitor.)
 //!
 //! # Invariants
@@ -23,8 +23,8 @@
 //! 2. At most one worker searches, the last one taken off the list. `searching` is set under the
 //!    list's lock and cleared by that worker alone.
 //! 3. No work is missed. Whoever adds work reads `sleeping` and `searching` after he has held the
-//!    lock of the line that he added to; a worker writes them before its last look into each line,
-//!    under the line's lock. So either the look comes second and sees the work, or the adder does
+//!    lock of the queue that he added to; a worker writes them before its last look into each queue,
+//!    under the queue's lock. So either the look comes second and sees the work, or the adder does
 //!    and sees the sleeper. An adder that leaves it to the searching worker is seen by that
 //!    worker's look after it has cleared `searching`; one that leaves it to the watchman, by that
 //!    one's next look, or, when that one is taken off the list, as by any that searches: `watched`
@@ -36,7 +36,7 @@
 //!
 //! # Memory ordering
 //!
-//! `sleeping`, `searching` and `watched` are Relaxed: the locks of the lines order them (invariant 3), or the
+//! `sleeping`, `searching` and `watched` are Relaxed: the locks of the queues order them (invariant 3), or the
 //! list's own.
 //!
 //! # Lock order

@@ -2,8 +2,8 @@
 //!
 //! # Fairness
 //!
-//! All lines are first in, first out, and a task that wakes itself goes to the back of one. A
-//! worker whose own line never runs dry still looks into the injector first every
+//! All queues are first in, first out, and a task that wakes itself goes to the back of one. A
+//! worker whose own queue never runs dry still looks into the injector first every
 //! [`INJECTOR_INTERVAL`] ticks, so what other threads spawn and wake is never passed over.
 
 use super::contents::Hands;

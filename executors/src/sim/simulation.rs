@@ -14,7 +14,7 @@ use super::fault::{Faults, Threads};
 use super::handle::SimHandle;
 use super::step::Step;
 use super::trace::{Event, Trace};
-use super::world::{Item, ROOT, RootWaker, World};
+use super::world::{ROOT, RootWaker, Runnable, World};
 use crate::current;
 use crate::panics::contain;
 use std::fmt;
@@ -220,10 +220,10 @@ impl Simulation {
         state.closed = true;
         let tasks = std::mem::take(&mut state.tasks);
         let sleeps = std::mem::take(&mut state.sleeps);
-        let has_root = state.ready.iter().any(|item| matches!(item, Item::Root));
+        let has_root = state.ready.iter().any(|item| matches!(item, Runnable::Root));
         let ready = state.ready.take();
         if has_root {
-            state.ready.push_back(Item::Root);
+            state.ready.push_back(Runnable::Root);
         }
         for (_, entry) in &tasks {
             state.trace.note(Event::Drop(entry.number));

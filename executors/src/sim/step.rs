@@ -4,7 +4,7 @@ use super::failure::{Failure, FailureKind};
 use super::fault::wake_elsewhere;
 use super::simulation::Simulation;
 use super::trace::Event;
-use super::world::{Item, ROOT, State};
+use super::world::{ROOT, Runnable, State};
 use crate::guarded::{Foreign, assert_none};
 use crate::panics::message_of;
 use allhome_rt::Task;
@@ -37,12 +37,12 @@ impl Simulation {
             let message = "the bound on the steps is reached, and the root is not done";
             return Err(self.failure(FailureKind::Livelock, message));
         }
-        let at = self.chooser.next_task(state.ready.len(), state.ready.iter().map(Item::id));
+        let at = self.chooser.next_task(state.ready.len(), state.ready.iter().map(Runnable::id));
         let item = state.ready.remove(at);
         state.steps += 1;
         match item {
-            Some(Item::Root) => return Ok(Step::Root),
-            Some(Item::Task { key, number }) => {
+            Some(Runnable::Root) => return Ok(Step::Root),
+            Some(Runnable::Task { key, number }) => {
                 let entry = &mut state.tasks[key];
                 entry.woken = false;
                 entry.polls += 1;
@@ -53,7 +53,7 @@ impl Simulation {
                     self.poll_task(key, number, task, waker);
                 }
             }
-            Some(Item::Job(number, job)) => {
+            Some(Runnable::Job(number, job)) => {
                 state.running = Some(number);
                 state.trace.note(Event::Job(number));
                 drop(state);
@@ -84,7 +84,7 @@ impl Simulation {
             entry.task = Some((task, waker));
             if entry.woken {
                 self.chooser.yields(number);
-                state.ready.push_back(Item::Task { key, number });
+                state.ready.push_back(Runnable::Task { key, number });
             }
             return;
         }
@@ -127,7 +127,7 @@ impl Simulation {
             state.root_ready = false;
         } else if state.root_ready {
             self.chooser.yields(ROOT);
-            state.ready.push_back(Item::Root);
+            state.ready.push_back(Runnable::Root);
         }
         drop(state);
         polled.map_err(|payload| self.failure(FailureKind::Panic, message_of(payload)))

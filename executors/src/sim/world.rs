@@ -27,7 +27,7 @@
 //! There is one lock. Tasks, jobs and wakers are polled, called, woken and dropped after it is
 //! released: they are foreign code.
 
-use super::line::Line;
+use super::run_queue::RunQueue;
 use super::trace::{Event, Trace};
 use crate::guarded::{Foreign, Guard, Guarded};
 use allhome_rt::{Job, Task};
@@ -57,7 +57,7 @@ pub(super) struct World {
 
 pub(super) struct State {
     pub(super) tasks: Slab<Entry>,
-    pub(super) ready: Line<Item>,
+    pub(super) ready: RunQueue<Runnable>,
     pub(super) root_ready: bool,
     pub(super) root_polls: u64,
     pub(super) sleeps: BTreeMap<(Instant, u64), Foreign<Waker>>,
@@ -82,17 +82,17 @@ pub(super) struct Entry {
 }
 
 /// What may be done in a step.
-pub(super) enum Item {
+pub(super) enum Runnable {
     Root,
     Task { key: usize, number: u64 },
     Job(u64, Foreign<Job>),
 }
 
-impl Item {
+impl Runnable {
     pub(super) fn id(&self) -> u64 {
         match self {
-            Item::Root => ROOT,
-            Item::Task { number, .. } | Item::Job(number, _) => *number,
+            Runnable::Root => ROOT,
+            Runnable::Task { number, .. } | Runnable::Job(number, _) => *number,
         }
     }
 }
@@ -108,7 +108,7 @@ impl World {
             changed: Condvar::new(),
             state: Guarded::new(State {
                 tasks: Slab::new(),
-                ready: Line::new(),
+                ready: RunQueue::new(),
                 root_ready: false,
                 root_polls: 0,
                 sleeps: BTreeMap::new(),
@@ -162,7 +162,7 @@ impl World {
             spawned_by: by,
             spawned_at: at,
         });
-        state.ready.push_back(Item::Task { key, number });
+        state.ready.push_back(Runnable::Task { key, number });
         state.trace.note(Event::Spawn(number, by));
         drop(state);
         self.changed.notify_one();
@@ -177,7 +177,7 @@ impl World {
         }
         let number = state.number();
         let by = self.actor(&state);
-        state.ready.push_back(Item::Job(number, job));
+        state.ready.push_back(Runnable::Job(number, job));
         state.trace.note(Event::Spawn(number, by));
         drop(state);
         self.changed.notify_one();
@@ -256,7 +256,7 @@ impl State {
             return false;
         }
         if entry.task.is_some() {
-            self.ready.push_back(Item::Task { key, number });
+            self.ready.push_back(Runnable::Task { key, number });
         }
         true
     }
@@ -266,7 +266,7 @@ impl State {
             return false;
         }
         if self.running != Some(ROOT) {
-            self.ready.push_back(Item::Root);
+            self.ready.push_back(Runnable::Root);
         }
         true
     }

@@ -1,6 +1,6 @@
 //! Workers without threads, a turn at a time: what is run, dropped and told to sleepers.
 
-use super::super::contents::Item;
+use super::super::contents::QueueItem;
 use super::*;
 use crate::current::PoolId;
 use crate::guarded::Foreign;
@@ -98,7 +98,7 @@ fn a_seat_whose_waker_is_kept_is_given_to_nobody() {
         Poll::Ready(())
     })));
     while step(&mut worker) {}
-    assert_eq!(worker.pool.shards()[1].seats(), 0, "the second had the first one's");
+    assert_eq!(worker.pool.shards()[1].waker_cells(), 0, "the second had the first one's");
     let old = rx.recv().unwrap();
     let polls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&polls);
@@ -182,34 +182,34 @@ fn step_wakes_the_sleeper(worker: &mut Worker) -> bool {
     woken
 }
 
-pub(super) fn put_in_line(worker: &Worker, task: Task) {
-    assert!(worker.pool.shards()[worker.own()].push(Item::New(Foreign::new(task))).is_ok());
+pub(super) fn put_in_queue(worker: &Worker, task: Task) {
+    assert!(worker.pool.shards()[worker.own()].push(QueueItem::New(Foreign::new(task))).is_ok());
 }
 
 #[test]
 fn yield_alone_then_nobody_is_woken() {
     let [mut worker, _] = two_workers();
-    put_in_line(&worker, restless());
+    put_in_queue(&worker, restless());
     assert!((0..5).all(|_| !step_wakes_the_sleeper(&mut worker)));
 }
 
 #[test]
 fn yield_behind_another_then_the_sleeper_is_woken_for_it() {
     let [mut worker, _] = two_workers();
-    put_in_line(&worker, restless());
-    put_in_line(&worker, parked());
+    put_in_queue(&worker, restless());
+    put_in_queue(&worker, parked());
     assert!(!step_wakes_the_sleeper(&mut worker), "nothing was added");
     assert!(step_wakes_the_sleeper(&mut worker));
 }
 
 #[test]
 fn yield_of_a_task_that_was_taken_over_behind_another_then_the_sleeper_is_woken_for_it() {
-    let [mut worker, mut home] = two_workers();
-    put_in_line(&home, restless());
-    assert!(step(&mut home));
-    home.put_back();
+    let [mut worker, mut owner] = two_workers();
+    put_in_queue(&owner, restless());
+    assert!(step(&mut owner));
+    owner.put_back();
     assert!(step(&mut worker), "it takes it over");
-    put_in_line(&worker, parked());
+    put_in_queue(&worker, parked());
     assert!(step_wakes_the_sleeper(&mut worker));
 }
 
@@ -225,7 +225,7 @@ fn more_than_one_is_taken_over_then_the_sleeper_is_woken_for_the_others() {
 #[test]
 fn yield_before_the_look_into_the_injector_then_the_sleeper_is_woken_for_it() {
     let [mut worker, _] = two_workers();
-    put_in_line(&worker, restless());
+    put_in_queue(&worker, restless());
     (1..INJECTOR_INTERVAL).for_each(|_| assert!(step(&mut worker)));
     worker.pool.spawn(parked());
     assert!(step_wakes_the_sleeper(&mut worker));
@@ -236,7 +236,7 @@ fn yield_before_the_look_into_the_injector_then_the_sleeper_is_woken_for_it() {
 #[track_caller]
 fn wake_wakes_the_sleeper(worker: &mut Worker, others_in_line: usize) -> bool {
     let (tx, rx) = mpsc::channel();
-    put_in_line(
+    put_in_queue(
         worker,
         Task::from_future(poll_fn(move |cx| {
             let _ = tx.send(cx.waker().clone());
@@ -245,8 +245,8 @@ fn wake_wakes_the_sleeper(worker: &mut Worker, others_in_line: usize) -> bool {
     );
     assert!(step(worker));
     let woken = rx.recv().expect("it was polled");
-    put_in_line(worker, Task::from_future(async move { woken.wake() }));
-    (0..others_in_line).for_each(|_| put_in_line(worker, parked()));
+    put_in_queue(worker, Task::from_future(async move { woken.wake() }));
+    (0..others_in_line).for_each(|_| put_in_queue(worker, parked()));
     thread::scope(|scope| {
         let polled = scope.spawn(|| {
             current::enter(worker.pool.id(), Role::Worker(worker.index));

@@ -6,10 +6,10 @@ use std::sync::atomic::{Ordering, fence};
 /// Tells whether the caller has all counts of an `Arc`, which are that many.
 ///
 /// It stays true: whoever has another count can only have got it from one of these.
-pub(crate) fn has_all<T>(arc: &Arc<T>, counts: usize) -> bool {
-    let has_all = Arc::strong_count(arc) == counts;
+pub(crate) fn is_unique<T>(arc: &Arc<T>, counts: usize) -> bool {
+    let is_unique = Arc::strong_count(arc) == counts;
     // Acquire: pairs with the drop of the last of the others, so that what was done with it comes
     // before what the caller does from here on.
     fence(Ordering::Acquire);
-    has_all
+    is_unique
 }

@@ -8,9 +8,9 @@
 //!    to that.
 //! 3. A closed home has no tasks; what is polled when it is closed is dropped after its poll.
 
-use super::inbox::{Inbox, Item};
-use super::seat::{Seat, Ticket};
-use crate::chunks::Chunks;
+use super::inbox::{Arrival, Inbox};
+use super::waker_cell::{TaskKey, WakerCell};
+use crate::chunked_slab::ChunkedSlab;
 use crate::current::PoolId;
 use crate::guarded::{Foreign, Kept};
 use crate::panics::contain;
@@ -28,24 +28,24 @@ thread_local! {
     /// The executor that this thread runs at the moment. It is reached by `try_with` only: in the
     /// destructor of another thread-local value it may be gone. Then wakes and spawns of this thread
     /// go by the inbox, as those of other threads do.
-    static HERE: Kept<Option<Rc<Home>>> = const { Kept::new(None) };
+    static HERE: Kept<Option<Rc<Scheduler>>> = const { Kept::new(None) };
 }
 
-/// The most seats that are kept for new tasks: 72 bytes each.
-const SEATS: usize = 1024;
+/// The most waker cells that are kept for new tasks: 72 bytes each.
+const WAKER_CELLS: usize = 1024;
 
 /// The most room, in tickets of 16 bytes, that an empty ready queue keeps.
 const ROOM: usize = 512;
 
-/// The key of a root's ticket; it is in no entry.
+/// The key of a root's key; it is in no entry.
 const ROOT: usize = usize::MAX;
 
-pub(super) struct Home {
+pub(super) struct Scheduler {
     pub(super) inbox: Arc<Inbox>,
-    ready: Kept<VecDeque<Ticket>>,
-    tasks: Kept<Chunks<Entry>>,
-    seats: Kept<Vec<Seat>>,
-    arrivals: Kept<Vec<Item>>,
+    ready: Kept<VecDeque<TaskKey>>,
+    tasks: Kept<ChunkedSlab<Entry>>,
+    waker_cells: Kept<Vec<WakerCell>>,
+    arrivals: Kept<Vec<Arrival>>,
     last_number: Cell<u64>,
     /// The number of the present root, or of the last.
     root: Cell<u64>,
@@ -58,13 +58,13 @@ struct Entry {
 }
 
 struct Occupant {
-    task: Foreign<Kind>,
-    seat: Seat,
+    task: Foreign<AnyTask>,
+    waker_cell: WakerCell,
 }
 
 /// A task that came from anywhere, or one that was born here; or a future, which saves what a task
 /// of it would be wrapped in.
-pub(super) enum Kind {
+pub(super) enum AnyTask {
     Any(Task),
     Local(LocalTask),
     Future(Pin<Box<dyn Future<Output = ()>>>),
@@ -79,28 +79,28 @@ pub(super) enum Ran {
 }
 
 /// Calls `f` with that executor, if this thread runs it at the moment.
-pub(super) fn here<R>(id: PoolId, f: impl FnOnce(&Rc<Home>) -> R) -> Option<R> {
+pub(super) fn here<R>(id: PoolId, f: impl FnOnce(&Rc<Scheduler>) -> R) -> Option<R> {
     let mut result = None;
     let _ = HERE.try_with(|here| {
         here.locked(|here| {
-            result = here.as_ref().filter(|home| home.inbox.id() == id).map(f);
+            result = here.as_ref().filter(|scheduler| scheduler.inbox.id() == id).map(f);
         });
     });
     result
 }
 
 /// Says what this thread runs from now on, and returns what it ran before.
-fn replace_here(home: Option<Rc<Home>>) -> Option<Rc<Home>> {
-    HERE.try_with(|here| here.locked(|here| mem::replace(here, home))).ok().flatten()
+fn replace_here(scheduler: Option<Rc<Scheduler>>) -> Option<Rc<Scheduler>> {
+    HERE.try_with(|here| here.locked(|here| mem::replace(here, scheduler))).ok().flatten()
 }
 
-impl Home {
-    pub(super) fn new(id: PoolId) -> Rc<Home> {
-        Rc::new(Home {
+impl Scheduler {
+    pub(super) fn new(id: PoolId) -> Rc<Scheduler> {
+        Rc::new(Scheduler {
             inbox: Arc::new(Inbox::new(id)),
             ready: Kept::default(),
             tasks: Kept::default(),
-            seats: Kept::default(),
+            waker_cells: Kept::default(),
             arrivals: Kept::default(),
             last_number: Cell::new(0),
             root: Cell::new(0),
@@ -118,35 +118,36 @@ impl Home {
         self.tasks.locked(|tasks| tasks.len())
     }
 
-    pub(super) fn push(&self, ticket: Ticket) {
-        self.ready.locked(|ready| ready.push_back(ticket));
+    pub(super) fn push(&self, task_key: TaskKey) {
+        self.ready.locked(|ready| ready.push_back(task_key));
     }
 
-    fn pop(&self) -> Option<Ticket> {
+    fn pop(&self) -> Option<TaskKey> {
         self.ready.locked(|ready| {
-            let ticket = ready.pop_front()?;
+            let task_key = ready.pop_front()?;
             // What a burst needed is given back when it is over.
             if ready.is_empty() && ready.capacity() > ROOM {
                 *ready = VecDeque::new();
             }
-            Some(ticket)
+            Some(task_key)
         })
     }
 
     /// Takes a task, or gives it back if the executor has ended.
-    pub(super) fn spawn(&self, task: Foreign<Kind>) -> Option<Foreign<Kind>> {
+    pub(super) fn spawn(&self, task: Foreign<AnyTask>) -> Option<Foreign<AnyTask>> {
         if self.closed.get() {
             return Some(task);
         }
         let number = self.number();
-        let seat = self.seats.locked(Vec::pop).unwrap_or_else(|| Seat::new(&self.inbox));
-        seat.enqueue();
+        let waker_cell =
+            self.waker_cells.locked(Vec::pop).unwrap_or_else(|| WakerCell::new(&self.inbox));
+        waker_cell.enqueue();
         let make = |key| {
-            seat.assign(Ticket { key, number });
-            Entry { number, occupant: Some(Occupant { task, seat }) }
+            waker_cell.assign(TaskKey { key, number });
+            Entry { number, occupant: Some(Occupant { task, waker_cell }) }
         };
         let key = self.tasks.locked(|tasks| tasks.insert_with(make));
-        self.push(Ticket { key, number });
+        self.push(TaskKey { key, number });
         None
     }
 
@@ -156,15 +157,15 @@ impl Home {
         number
     }
 
-    /// Makes the seat of a root, and queues it. Tickets of roots before are good for nothing.
-    pub(super) fn seat_root(&self) -> Seat {
-        let ticket = Ticket { key: ROOT, number: self.number() };
-        self.root.set(ticket.number);
-        let seat = Seat::new(&self.inbox);
-        seat.assign(ticket);
-        seat.enqueue();
-        self.push(ticket);
-        seat
+    /// Makes the waker cell of a root, and queues it. Tickets of roots before are good for nothing.
+    pub(super) fn root_cell(&self) -> WakerCell {
+        let task_key = TaskKey { key: ROOT, number: self.number() };
+        self.root.set(task_key.number);
+        let waker_cell = WakerCell::new(&self.inbox);
+        waker_cell.assign(task_key);
+        waker_cell.enqueue();
+        self.push(task_key);
+        waker_cell
     }
 
     /// Polls who has waited longest.
@@ -172,45 +173,45 @@ impl Home {
         if self.inbox.is_full() {
             self.receive();
         }
-        let Some(ticket) = self.pop() else { return Ran::Nothing };
-        if ticket.key == ROOT {
-            return if ticket.number == self.root.get() { Ran::Root } else { Ran::Task };
+        let Some(task_key) = self.pop() else { return Ran::Nothing };
+        if task_key.key == ROOT {
+            return if task_key.number == self.root.get() { Ran::Root } else { Ran::Task };
         }
-        let Some(mut occupant) = self.take(ticket) else { return Ran::Task };
-        occupant.seat.dequeue();
-        let polled = contain(|| occupant.task.poll(&occupant.seat));
+        let Some(mut occupant) = self.take(task_key) else { return Ran::Task };
+        occupant.waker_cell.dequeue();
+        let polled = contain(|| occupant.task.poll(&occupant.waker_cell));
         if polled == Some(Poll::Pending) && !self.closed.get() {
-            self.put_back(ticket, occupant);
+            self.put_back(task_key, occupant);
             return Ran::Task;
         }
         // It is not there if the executor has been closed.
-        drop(self.tasks.locked(|tasks| tasks.try_remove(ticket.key)));
+        drop(self.tasks.locked(|tasks| tasks.try_remove(task_key.key)));
         self.end(occupant);
         Ran::Task
     }
 
-    fn take(&self, ticket: Ticket) -> Option<Occupant> {
+    fn take(&self, task_key: TaskKey) -> Option<Occupant> {
         self.tasks.locked(|tasks| {
-            let entry = tasks.get_mut(ticket.key).filter(|entry| entry.number == ticket.number);
+            let entry = tasks.get_mut(task_key.key).filter(|entry| entry.number == task_key.number);
             entry?.occupant.take()
         })
     }
 
-    fn put_back(&self, ticket: Ticket, occupant: Occupant) {
+    fn put_back(&self, task_key: TaskKey, occupant: Occupant) {
         self.tasks.locked(|tasks| {
-            let entry = tasks.get_mut(ticket.key).expect("invariant 1: its entry stays");
+            let entry = tasks.get_mut(task_key.key).expect("invariant 1: its entry stays");
             entry.occupant = Some(occupant);
         });
     }
 
-    /// Drops a task, and keeps its seat for another if nobody else has the waker.
+    /// Drops a task, and keeps its waker cell for another if nobody else has the waker.
     fn end(&self, occupant: Occupant) {
-        let Occupant { task, seat } = occupant;
+        let Occupant { task, waker_cell } = occupant;
         task.discard();
-        let mut seat = seat.is_free().then_some(seat);
-        self.seats.locked(|seats| {
-            if seats.len() < SEATS {
-                seats.extend(seat.take());
+        let mut waker_cell = waker_cell.is_free().then_some(waker_cell);
+        self.waker_cells.locked(|waker_cells| {
+            if waker_cells.len() < WAKER_CELLS {
+                waker_cells.extend(waker_cell.take());
             }
         });
     }
@@ -221,10 +222,10 @@ impl Home {
         self.inbox.take(&mut arrivals);
         for item in arrivals.drain(..) {
             match item {
-                Item::Wake(ticket) if ticket.key == ROOT => self.push(ticket),
-                Item::Wake(ticket) => self.wake(ticket),
-                Item::Spawn(task) => {
-                    let task = Foreign::new(Kind::Any(task.into_inner()));
+                Arrival::Wake(task_key) if task_key.key == ROOT => self.push(task_key),
+                Arrival::Wake(task_key) => self.wake(task_key),
+                Arrival::Spawn(task) => {
+                    let task = Foreign::new(AnyTask::Any(task.into_inner()));
                     self.spawn(task).into_iter().for_each(Foreign::discard);
                 }
             }
@@ -233,13 +234,15 @@ impl Home {
         self.arrivals.locked(|kept| *kept = arrivals);
     }
 
-    fn wake(&self, ticket: Ticket) {
+    fn wake(&self, task_key: TaskKey) {
         self.tasks.locked(|tasks| {
-            let entry = tasks.get(ticket.key).filter(|entry| entry.number == ticket.number);
-            if let Some(Occupant { seat, .. }) = entry.and_then(|entry| entry.occupant.as_ref()) {
-                seat.receive();
-                if seat.enqueue() {
-                    self.push(ticket);
+            let entry = tasks.get(task_key.key).filter(|entry| entry.number == task_key.number);
+            if let Some(Occupant { waker_cell, .. }) =
+                entry.and_then(|entry| entry.occupant.as_ref())
+            {
+                waker_cell.receive();
+                if waker_cell.enqueue() {
+                    self.push(task_key);
                 }
             }
         });
@@ -250,29 +253,29 @@ impl Home {
         self.closed.set(true);
         let tasks = self.tasks.locked(mem::take);
         let sent = self.inbox.close();
-        self.ready.locked(|ready| ready.retain(|ticket| ticket.key == ROOT));
+        self.ready.locked(|ready| ready.retain(|task_key| task_key.key == ROOT));
         // Nothing is borrowed from here on: destructors may spawn and wake.
         for entry in tasks.into_values() {
             entry.occupant.into_iter().for_each(|occupant| occupant.task.discard());
         }
-        sent.into_iter().for_each(Item::discard);
-        drop(self.seats.locked(mem::take));
+        sent.into_iter().for_each(Arrival::discard);
+        drop(self.waker_cells.locked(mem::take));
     }
 }
 
-impl Kind {
-    fn poll(&mut self, seat: &Seat) -> Poll<()> {
-        let mut cx = Context::from_waker(&seat.waker);
+impl AnyTask {
+    fn poll(&mut self, waker_cell: &WakerCell) -> Poll<()> {
+        let mut cx = Context::from_waker(&waker_cell.waker);
         match self {
-            Kind::Any(task) => Pin::new(task).poll(&mut cx),
-            Kind::Local(task) => Pin::new(task).poll(&mut cx),
-            Kind::Future(future) => future.as_mut().poll(&mut cx),
+            AnyTask::Any(task) => Pin::new(task).poll(&mut cx),
+            AnyTask::Local(task) => Pin::new(task).poll(&mut cx),
+            AnyTask::Future(future) => future.as_mut().poll(&mut cx),
         }
     }
 }
 
 /// Puts back what the thread ran before.
-pub(super) struct Entered(Option<Rc<Home>>);
+pub(super) struct Entered(Option<Rc<Scheduler>>);
 
 impl Drop for Entered {
     fn drop(&mut self) {
