@@ -262,10 +262,10 @@ impl Candidate {
     /// or never is, has nothing, and fails by rule W41.
     pub(crate) fn capabilities(&self) -> Capabilities {
         self.declared.unwrap_or_else(|| {
-            crate::bench::step("the candidate is started, to see what it has");
+            crate::fixture::step("the candidate is started, to see what it has");
             let (start, (sees, seen)) = (self.start.clone(), channel());
             thread::spawn(move || {
-                crate::judge::quietly();
+                crate::runner::quietly();
                 let seen = Capabilities::seen(&*start());
                 let _ = sees.send(seen);
             });

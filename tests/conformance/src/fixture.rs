@@ -21,21 +21,21 @@ use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// A candidate on the bench: one rule's own.
-pub(crate) struct Bench<'a> {
+/// A candidate on the fixture: one rule's own.
+pub(crate) struct Fixture<'a> {
     candidate: &'a Candidate,
     pub(crate) declared: Capabilities,
     host: Option<Box<dyn Host>>,
 }
 
-impl<'a> Bench<'a> {
-    pub(crate) fn new(candidate: &'a Candidate, declared: Capabilities) -> Bench<'a> {
-        Bench { candidate, declared, host: None }
+impl<'a> Fixture<'a> {
+    pub(crate) fn new(candidate: &'a Candidate, declared: Capabilities) -> Fixture<'a> {
+        Fixture { candidate, declared, host: None }
     }
 
     /// Another of the same kind, not started.
-    pub(crate) fn another(&self) -> Bench<'a> {
-        Bench { candidate: self.candidate, declared: self.declared, host: None }
+    pub(crate) fn another(&self) -> Fixture<'a> {
+        Fixture { candidate: self.candidate, declared: self.declared, host: None }
     }
 
     pub(crate) fn host(&mut self) -> &mut dyn Host {
@@ -209,7 +209,7 @@ pub(crate) fn outside<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static)
     let leaves = Leaves(progress.clone());
     thread::spawn(move || {
         PROGRESS.set(progress);
-        crate::judge::quietly();
+        crate::runner::quietly();
         let _leaves = leaves;
         f()
     })

@@ -65,29 +65,29 @@
 //! | `candidates[].name`, `.threads`, `.declares` | a string, a number, a list of capabilities |
 //! | `candidates[].summary` | how many `pass`, `must` and `should` (that fail), `known`, `skipped` (with those that are `unasked`) |
 //! | `candidates[].rules[].id`, `.name`, `.group` | `R31`, `r31_wake_during_own_poll`, `wake` |
-//! | `.level` | `MUST` or `SHOULD` |
+//! | `.requirement` | `MUST` or `SHOULD` |
 //! | `.outcome` | `pass`, `fail`, `hang`, `crash`, `skipped`, `unasked`, `known` (a deviation), `surprise` (a deviation that holds) |
 //! | `.message`, `.step`, `.cause` | what was seen, the last step, the most likely cause |
 //! | `.millis` | how long it took, in milliseconds |
 
 #![forbid(unsafe_code)]
 
-mod bench;
 mod candidate;
 mod cases;
-mod course;
-mod judge;
+mod fixture;
 mod probe;
 mod report;
 mod rule;
 mod rules;
+mod run;
+mod runner;
 mod subject;
 mod suite;
 
 pub use allhome_rt::Runtime;
-pub use bench::Progress;
 pub use candidate::{Candidate, Capabilities, Host, Root};
+pub use fixture::Progress;
 pub use probe::{Counts, DropPanics, Gate, Guard, Parked, eventually};
 pub use report::{Outcome, Report, Verdict};
-pub use rule::{Level, Need, Rule};
+pub use rule::{Need, Requirement, Rule};
 pub use suite::{main, run};

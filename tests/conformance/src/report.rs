@@ -1,7 +1,7 @@
 //! What came of a run: a table for people, JSON and JUnit for machines.
 
 use crate::candidate::{Candidate, Capabilities};
-use crate::rule::{Level, Need};
+use crate::rule::{Need, Requirement};
 use std::fmt::{self, Write};
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ pub struct Verdict {
     /// The rule's topic.
     pub group: &'static str,
     /// How much the rule weighs.
-    pub level: Level,
+    pub requirement: Requirement,
     /// What came of it.
     pub outcome: Outcome,
     /// The last step that the rule took.
@@ -93,14 +93,14 @@ impl Verdict {
     pub fn fails(&self, strict: bool) -> bool {
         match self.outcome {
             Outcome::Surprise(_) => true,
-            _ => self.outcome.is_broken() && (strict || self.level == Level::Must),
+            _ => self.outcome.is_broken() && (strict || self.requirement == Requirement::Must),
         }
     }
 
     fn explained(&self) -> String {
-        let Verdict { candidate, name, level, outcome, step, cause, .. } = self;
+        let Verdict { candidate, name, requirement, outcome, step, cause, .. } = self;
         let mut text = format!(
-            "{candidate}::{name} ({level}): {}: {}",
+            "{candidate}::{name} ({requirement}): {}: {}",
             outcome.word().to_uppercase(),
             outcome.message().replace('\n', "\n  "),
         );
@@ -242,8 +242,8 @@ impl fmt::Display for Report {
             match verdict.outcome {
                 Outcome::Pass | Outcome::Skipped(_) | Outcome::Unasked(_) => {}
                 Outcome::Known(ref reason) => {
-                    let Verdict { candidate, name, level, .. } = verdict;
-                    writeln!(f, "{candidate}::{name} ({level}): known: {reason}")?;
+                    let Verdict { candidate, name, requirement, .. } = verdict;
+                    writeln!(f, "{candidate}::{name} ({requirement}): known: {reason}")?;
                 }
                 _ => writeln!(f, "{}", verdict.explained())?,
             }
@@ -272,13 +272,13 @@ impl Tally {
     fn of<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> Tally {
         let mut tally = Tally::default();
         for verdict in verdicts {
-            *match (&verdict.outcome, verdict.level) {
+            *match (&verdict.outcome, verdict.requirement) {
                 (Outcome::Pass, _) => &mut tally.pass,
                 (Outcome::Known(_), _) => &mut tally.known,
                 (Outcome::Skipped(_) | Outcome::Unasked(_), _) => &mut tally.skipped,
                 // A list that is not true is the candidate's own failure, whatever the rule.
-                (Outcome::Surprise(_), _) | (_, Level::Must) => &mut tally.must,
-                (_, Level::Should) => &mut tally.should,
+                (Outcome::Surprise(_), _) | (_, Requirement::Must) => &mut tally.must,
+                (_, Requirement::Should) => &mut tally.should,
             } += 1;
         }
         tally
@@ -299,12 +299,12 @@ impl Tally {
 
 fn json_of(verdict: &Verdict) -> String {
     format!(
-        "{{\"id\":{},\"name\":{},\"group\":{},\"level\":{},\"outcome\":{},\"message\":{},\
+        "{{\"id\":{},\"name\":{},\"group\":{},\"requirement\":{},\"outcome\":{},\"message\":{},\
          \"step\":{},\"cause\":{},\"millis\":{}}}",
         quoted(&verdict.id),
         quoted(verdict.name),
         quoted(verdict.group),
-        quoted(&verdict.level.to_string()),
+        quoted(&verdict.requirement.to_string()),
         quoted(verdict.outcome.word()),
         quoted(&verdict.outcome.message()),
         quoted(&verdict.step),

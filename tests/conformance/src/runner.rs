@@ -5,8 +5,8 @@
 //! each, with its name in [`RULE`]. The child says on its standard output how far it
 //! has got, and on its standard error what was wrong.
 
-use crate::bench::{Bench, Progress, STEP};
 use crate::candidate::{Candidate, Capabilities};
+use crate::fixture::{Fixture, Progress, STEP};
 use crate::report::Outcome;
 use crate::rule::Rule;
 use crate::subject::Subject;
@@ -31,7 +31,7 @@ const HANGS: i32 = 102;
 
 /// What came of a rule, and the last step that it took.
 #[derive(Clone)]
-pub(crate) struct Judgement {
+pub(crate) struct RuleResult {
     pub(crate) outcome: Outcome,
     pub(crate) step: String,
 }
@@ -42,11 +42,11 @@ pub(crate) fn in_process(
     candidate: &Candidate,
     declared: Capabilities,
     quick: bool,
-) -> Judgement {
+) -> RuleResult {
     let progress = Progress::default();
     let run = || {
         progress.clone().enter(quick, false);
-        caught(|| (rule.run)(&mut Bench::new(candidate, declared)))
+        caught(|| (rule.run)(&mut Fixture::new(candidate, declared)))
     };
     // Rules may nest polls on purpose.
     let thread = thread::Builder::new().stack_size(8 << 20);
@@ -56,11 +56,11 @@ pub(crate) fn in_process(
         Ok(Err(message)) => Outcome::Fail(message),
         Err(_) => Outcome::Fail("the rule's thread panicked".into()),
     };
-    Judgement { outcome, step: progress.step() }
+    RuleResult { outcome, step: progress.step() }
 }
 
 /// Runs a rule in a process of its own, which is this binary once more.
-pub(crate) fn in_child(full_name: &str, limit: Duration) -> Judgement {
+pub(crate) fn in_child(full_name: &str, limit: Duration) -> RuleResult {
     let program = std::env::current_exe().expect("a running program has a path");
     let mut child = Command::new(program)
         .env(RULE, full_name)
@@ -86,7 +86,7 @@ pub(crate) fn in_child(full_name: &str, limit: Duration) -> Judgement {
             Outcome::Crash(text.trim_end().to_string())
         }
     };
-    Judgement { outcome, step }
+    RuleResult { outcome, step }
 }
 
 fn read(from: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {

@@ -1,9 +1,9 @@
 //! What a candidate is asked: a rule of a runtime, or a clause of the core.
 
-use crate::bench::{Bench, step};
 use crate::candidate::{Candidate, Capabilities, Root};
 use crate::cases::CASES;
-use crate::rule::{Level, Need, Rule};
+use crate::fixture::{Fixture, step};
+use crate::rule::{Need, Requirement, Rule};
 use allhome_rt::Runtime;
 use std::time::Duration;
 
@@ -60,10 +60,10 @@ impl Subject {
         }
     }
 
-    pub(crate) fn level(self) -> Level {
+    pub(crate) fn requirement(self) -> Requirement {
         match self {
-            Subject::Rule(rule) => rule.level,
-            Subject::Clause(_) => Level::Must,
+            Subject::Rule(rule) => rule.requirement,
+            Subject::Clause(_) => Requirement::Must,
         }
     }
 
@@ -107,13 +107,13 @@ impl Subject {
 
     pub(crate) fn run(self, candidate: &Candidate, declared: Capabilities) {
         match self {
-            Subject::Rule(rule) => (rule.run)(&mut Bench::new(candidate, declared)),
+            Subject::Rule(rule) => (rule.run)(&mut Fixture::new(candidate, declared)),
             Subject::Clause(case) => {
-                let mut bench = Bench::new(candidate, declared);
-                let root = (case.run)(bench.host().runtime());
+                let mut fixture = Fixture::new(candidate, declared);
+                let root = (case.run)(fixture.host().runtime());
                 step("the clause is driven");
-                bench.host().block_on(root);
-                bench.shut_down();
+                fixture.host().block_on(root);
+                fixture.shut_down();
             }
         }
     }

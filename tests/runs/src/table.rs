@@ -100,7 +100,7 @@ pub fn render(reports: &[Value]) -> String {
     let _ = write!(tables, "\n{}", head("rule"));
     for name in rules {
         let rule = all().find(|rule| rule["name"] == name).expect("it came from there");
-        let title = format!("{} {}", text(&rule["id"]), text(&rule["level"]));
+        let title = format!("{} {}", text(&rule["id"]), text(&rule["requirement"]));
         tables += &row(&title, &|column| mark(column.outcome(name)).to_string());
     }
     tables += "\n| candidate | rule | why it is known not to hold |\n|---|---|---|\n";

@@ -2,7 +2,7 @@
 //! one that is never reached.
 
 use super::probe::{Flag, Probe};
-use crate::bench::{Bench, until};
+use crate::fixture::{Fixture, until};
 use crate::rule::rules;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
@@ -18,10 +18,11 @@ rules! { "budget":
         "`with_budget` calls what it is given with what is left, more than once, or not at all";
 }
 
-fn w51_a_poll_begins_with_budget(bench: &mut Bench) {
+fn w51_a_poll_begins_with_budget(fixture: &mut Fixture) {
     const POLLS: usize = 50;
-    let (runtime, polls, none) = (bench.runtime(), Arc::new(AtomicUsize::new(0)), Flag::default());
-    bench.drive(async {
+    let (runtime, polls, none) =
+        (fixture.runtime(), Arc::new(AtomicUsize::new(0)), Flag::default());
+    fixture.drive(async {
         let (asked, count, missing) = (runtime.clone(), polls.clone(), none.clone());
         runtime.run(poll_fn(move |cx| {
             if !asked.has_budget() {
@@ -38,11 +39,11 @@ fn w51_a_poll_begins_with_budget(bench: &mut Bench) {
     assert!(!none.is_up(), "a poll began without budget");
 }
 
-fn w52_each_call_has_a_whole_budget(bench: &mut Bench) {
+fn w52_each_call_has_a_whole_budget(fixture: &mut Fixture) {
     const CALLS: usize = 1_000;
-    let (runtime, probe) = (bench.runtime(), Probe::new());
+    let (runtime, probe) = (fixture.runtime(), Probe::new());
     let (polls, none) = (Arc::new(AtomicUsize::new(0)), Flag::default());
-    bench.drive(async {
+    fixture.drive(async {
         let (asked, count, missing) = (runtime.clone(), polls.clone(), none.clone());
         let mut inner = Box::pin(probe.future());
         probe.ends();

@@ -1,8 +1,8 @@
 //! W4: that the candidate is what it says. These come first: if one fails, the others mean little.
 
 use super::probe::{Kept, Probe};
-use crate::bench::{Bench, outside, pump, settles, step, turn, until};
 use crate::candidate::Capabilities;
+use crate::fixture::{Fixture, outside, pump, settles, step, turn, until};
 use crate::probe::Counts;
 use crate::rule::{Need, rules};
 use std::sync::Arc;
@@ -28,23 +28,23 @@ rules! { "claims":
         "a queue, a flag or a waker in a static";
 }
 
-fn w41_is_started(bench: &mut Bench) {
-    bench.host();
+fn w41_is_started(fixture: &mut Fixture) {
+    fixture.host();
 }
 
-fn w42_drives_its_root(bench: &mut Bench) {
-    bench.host();
+fn w42_drives_its_root(fixture: &mut Fixture) {
+    fixture.host();
     let polls = Arc::new(AtomicUsize::new(0));
     for _ in 0..3 {
         let count = polls.clone();
         step("a root is driven that is ready at once");
-        bench.drive(async move {
+        fixture.drive(async move {
             step("the root is polled, and is ready");
             count.fetch_add(1, Ordering::SeqCst);
         });
         let count = polls.clone();
         step("a root is driven that wakes itself");
-        bench.drive(async move {
+        fixture.drive(async move {
             turn().await;
             count.fetch_add(1, Ordering::SeqCst);
         });
@@ -53,28 +53,28 @@ fn w42_drives_its_root(bench: &mut Bench) {
     assert_eq!(polls.load(Ordering::SeqCst), 6, "a drive has returned before its root was ready");
 }
 
-fn w43_has_what_it_declares(bench: &mut Bench) {
-    let seen = Capabilities::seen(bench.host());
+fn w43_has_what_it_declares(fixture: &mut Fixture) {
+    let seen = Capabilities::seen(fixture.host());
     for need in [Need::Timer, Need::Blocking, Need::Local] {
-        match (bench.declared.has(need), seen.has(need)) {
+        match (fixture.declared.has(need), seen.has(need)) {
             (true, false) => panic!("declares {need}, and its host has none"),
             (false, true) => panic!("does not declare {need}, and its host has it"),
             _ => {}
         }
     }
-    let declared = bench.declared.threads;
+    let declared = fixture.declared.threads;
     assert_eq!(declared, seen.threads, "declares {declared} threads, its host {}", seen.threads);
     if seen.has(Need::Timer) {
-        clock_is_what_it_says(bench);
+        clock_is_what_it_says(fixture);
     }
     if seen.has(Need::Blocking) {
-        jobs_are_where_it_says(bench);
+        jobs_are_where_it_says(fixture);
     }
 }
 
-fn clock_is_what_it_says(bench: &mut Bench) {
-    let (timer, declared) = (bench.timer(), bench.declared.virtual_clock);
-    bench.drive(async {
+fn clock_is_what_it_says(fixture: &mut Fixture) {
+    let (timer, declared) = (fixture.timer(), fixture.declared.virtual_clock);
+    fixture.drive(async {
         step("the clock is looked at beside a root that is busy");
         let (begun, first) = (Instant::now(), timer.now());
         // Far more than any real clock needs to go on, and enough to see that it does.
@@ -90,10 +90,10 @@ fn clock_is_what_it_says(bench: &mut Bench) {
     });
 }
 
-fn jobs_are_where_it_says(bench: &mut Bench) {
-    let (runtime, declared) = (bench.runtime(), bench.declared.jobs_in_turn);
+fn jobs_are_where_it_says(fixture: &mut Fixture) {
+    let (runtime, declared) = (fixture.runtime(), fixture.declared.jobs_in_turn);
     let (place, counts, driver) = (Kept::default(), Counts::new(), thread::current().id());
-    bench.drive(async {
+    fixture.drive(async {
         let (guard, kept) = (counts.guard(), place.clone());
         runtime.job(move || {
             kept.put(thread::current().id());
@@ -108,11 +108,11 @@ fn jobs_are_where_it_says(bench: &mut Bench) {
     }
 }
 
-fn w44_polls_as_many_at_once_as_it_says(bench: &mut Bench) {
-    let (runtime, number) = (bench.runtime(), bench.host().threads());
+fn w44_polls_as_many_at_once_as_it_says(fixture: &mut Fixture) {
+    let (runtime, number) = (fixture.runtime(), fixture.host().threads());
     let (arrived, counts) = (Arc::new(AtomicUsize::new(0)), Counts::new());
     // One thread keeps this promise by polling at all.
-    bench.drive(async {
+    fixture.drive(async {
         for _ in 0..number {
             let (arrived, done, guard) = (arrived.clone(), counts.clone(), counts.guard());
             runtime.run(async move {
@@ -130,11 +130,11 @@ fn w44_polls_as_many_at_once_as_it_says(bench: &mut Bench) {
     assert_eq!(counts.polls(), number, "not as many tasks were polled at once as it says");
 }
 
-fn w45_two_do_not_disturb_each_other(bench: &mut Bench) {
-    let mut other = bench.another();
-    let (runtime, probe, theirs) = (bench.runtime(), Probe::new(), Probe::new());
+fn w45_two_do_not_disturb_each_other(fixture: &mut Fixture) {
+    let mut other = fixture.another();
+    let (runtime, probe, theirs) = (fixture.runtime(), Probe::new(), Probe::new());
     let their_runtime = other.runtime();
-    bench.drive(async {
+    fixture.drive(async {
         runtime.run(probe.future());
         until("a task of the first waits", || probe.polls() > 0).await;
     });
@@ -146,7 +146,7 @@ fn w45_two_do_not_disturb_each_other(bench: &mut Bench) {
     let waker = theirs.waker();
     outside(move || waker.wake()).join().expect("wake does not panic");
     assert_eq!(probe.drops(), 0, "the end of the second has dropped a task of the first");
-    bench.drive(async {
+    fixture.drive(async {
         probe.finish();
         until("the task of the first is dropped", || probe.drops() == 1).await;
         pump(&runtime).await;

@@ -2,7 +2,7 @@
 
 use super::probe::{Flag, Kept, Probe};
 use super::wake::woken_from_outside;
-use crate::bench::{Bench, inside, is_inside, many, outside, pump, step, turn, until};
+use crate::fixture::{Fixture, inside, is_inside, many, outside, pump, step, turn, until};
 use crate::probe::{Counts, Gate};
 use crate::rule::rules;
 use allhome_rt::{LocalTask, SpawnLocal};
@@ -52,10 +52,10 @@ fn run(local: &Rc<dyn SpawnLocal>, future: impl Future<Output = ()> + 'static) {
     local.spawn_local(LocalTask::from_future(future));
 }
 
-fn w21_polled_at_home_only(bench: &mut Bench) {
-    let local = bench.local();
+fn w21_polled_at_home_only(fixture: &mut Fixture) {
+    let local = fixture.local();
     let (home, left) = (thread::current().id(), Rc::new(Cell::new(20)));
-    bench.drive(async {
+    fixture.drive(async {
         let (own, strayed) = (left.clone(), Flag::default());
         let away = strayed.clone();
         run(
@@ -75,10 +75,10 @@ fn w21_polled_at_home_only(bench: &mut Bench) {
     });
 }
 
-fn w22_dropped_at_home_only(bench: &mut Bench) {
-    let (runtime, local) = (bench.runtime(), bench.local());
+fn w22_dropped_at_home_only(fixture: &mut Fixture) {
+    let (runtime, local) = (fixture.runtime(), fixture.local());
     let (home, place) = (thread::current().id(), Kept::default());
-    bench.drive(async {
+    fixture.drive(async {
         for round in 0..10 {
             let (drops, probe) = (DropsAt(place.clone()), Probe::new());
             let future = probe.future();
@@ -105,9 +105,9 @@ fn w22_dropped_at_home_only(bench: &mut Bench) {
     });
 }
 
-fn w23_wakes_lead_to_polls(bench: &mut Bench) {
-    let (local, probe, counts) = (bench.local(), Probe::new(), Counts::new());
-    bench.drive(async {
+fn w23_wakes_lead_to_polls(fixture: &mut Fixture) {
+    let (local, probe, counts) = (fixture.local(), Probe::new(), Counts::new());
+    fixture.drive(async {
         let guard = counts.guard();
         run(&local, async move {
             for _ in 0..100 {
@@ -136,9 +136,9 @@ impl Drop for SpawnsInDrop {
     }
 }
 
-fn w24_spawn_in_poll_and_in_drop(bench: &mut Bench) {
-    let (local, done) = (bench.local(), Rc::new(Cell::new(0)));
-    bench.drive(async {
+fn w24_spawn_in_poll_and_in_drop(fixture: &mut Fixture) {
+    let (local, done) = (fixture.local(), Rc::new(Cell::new(0)));
+    fixture.drive(async {
         let (spawner, own) = (local.clone(), done.clone());
         run(&local, async move {
             for _ in 0..10 {
@@ -150,11 +150,11 @@ fn w24_spawn_in_poll_and_in_drop(bench: &mut Bench) {
     });
 }
 
-fn w25_dropped_at_the_end(bench: &mut Bench) {
+fn w25_dropped_at_the_end(fixture: &mut Fixture) {
     let probes: Vec<_> = (0..10).map(|_| Probe::new()).collect();
     let (home, place) = (thread::current().id(), Kept::default());
-    let local = bench.local();
-    bench.drive(async {
+    let local = fixture.local();
+    fixture.drive(async {
         for probe in &probes {
             let (drops, future) = (DropsAt(place.clone()), probe.future());
             run(&local, async move {
@@ -166,24 +166,24 @@ fn w25_dropped_at_the_end(bench: &mut Bench) {
     });
     let wakers: Vec<_> = probes.iter().map(Probe::waker).collect();
     drop(local);
-    bench.shut_down();
+    fixture.shut_down();
     assert!(probes.iter().all(|probe| probe.drops() == 1), "not all local tasks were dropped");
     assert_eq!(place.take(), Some(home), "it was dropped away from home");
     outside(move || wakers.into_iter().for_each(Waker::wake)).join().expect("no panic");
 }
 
-fn w26_wake_from_a_foreign_thread(bench: &mut Bench) {
-    let (local, gate) = (bench.local(), Gate::new());
-    bench.drive(async {
+fn w26_wake_from_a_foreign_thread(fixture: &mut Fixture) {
+    let (local, gate) = (fixture.local(), Gate::new());
+    fixture.drive(async {
         run(&local, woken_from_outside(gate.clone()));
         step("everybody waits for a wake from a foreign thread");
         gate.wait().await;
     });
 }
 
-fn w27_spawn_does_not_poll_inline(bench: &mut Bench) {
-    let (local, inline) = (bench.local(), Flag::default());
-    bench.drive(async {
+fn w27_spawn_does_not_poll_inline(fixture: &mut Fixture) {
+    let (local, inline) = (fixture.local(), Flag::default());
+    fixture.drive(async {
         for _ in 0..10 {
             let (counts, seen) = (Counts::new(), inline.clone());
             let guard = counts.guard();
@@ -201,9 +201,9 @@ fn w27_spawn_does_not_poll_inline(bench: &mut Bench) {
     assert!(!inline.is_up(), "spawn_local polled on the caller's stack");
 }
 
-fn w28_none_is_lost(bench: &mut Bench) {
-    let (local, counts, number) = (bench.local(), Counts::new(), many(5_000));
-    bench.drive(async {
+fn w28_none_is_lost(fixture: &mut Fixture) {
+    let (local, counts, number) = (fixture.local(), Counts::new(), many(5_000));
+    fixture.drive(async {
         for _ in 0..number {
             let guard = counts.guard();
             run(&local, async move { drop(guard) });

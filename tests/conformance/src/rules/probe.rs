@@ -1,6 +1,6 @@
 //! A future that is looked at: what happened to it, and the waker that it has.
 
-use crate::bench::is_inside;
+use crate::fixture::is_inside;
 use crate::probe::{Counts, Guard};
 use std::future::Future;
 use std::pin::Pin;
@@ -104,7 +104,7 @@ impl Probe {
         self.waker().wake();
     }
 
-    /// Whether it was polled in a call that is marked as [`inside`](crate::bench::inside).
+    /// Whether it was polled in a call that is marked as [`inside`](crate::fixture::inside).
     pub(super) fn polled_inside(&self) -> bool {
         self.polled_inside.is_up()
     }

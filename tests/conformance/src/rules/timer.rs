@@ -1,6 +1,6 @@
 //! R6: one sleep. Nothing here asks how late a sleep is.
 
-use crate::bench::{Bench, had_to_wait, long_enough, many, outside, step};
+use crate::fixture::{Fixture, had_to_wait, long_enough, many, outside, step};
 use crate::probe::Counts;
 use crate::rule::rules;
 use std::future::poll_fn;
@@ -44,9 +44,9 @@ impl Wake for Wakes {
     }
 }
 
-fn r61_never_early(bench: &mut Bench) {
-    let timer = bench.timer();
-    bench.drive(async {
+fn r61_never_early(fixture: &mut Fixture) {
+    let timer = fixture.timer();
+    fixture.drive(async {
         for nanos in [1, 999, 1_001, 123_457, 999_999, 1_000_001, 1_500_000, 2_345_678, 4_999_999] {
             step(&format!("a sleep of {nanos} ns"));
             let at = timer.now() + Duration::from_nanos(nanos);
@@ -57,9 +57,9 @@ fn r61_never_early(bench: &mut Bench) {
     });
 }
 
-fn r62_instants_of_the_past(bench: &mut Bench) {
-    let timer = bench.timer();
-    bench.drive(async {
+fn r62_instants_of_the_past(fixture: &mut Fixture) {
+    let timer = fixture.timer();
+    fixture.drive(async {
         let now = timer.now();
         for at in [Some(now), now.checked_sub(Duration::from_millis(1))].into_iter().flatten() {
             step("a sleep until now, or before");
@@ -83,9 +83,9 @@ fn far(now: Instant) -> Instant {
     }
 }
 
-fn r63_instants_beyond_all_clocks(bench: &mut Bench) {
-    let timer = bench.timer();
-    bench.drive(async {
+fn r63_instants_beyond_all_clocks(fixture: &mut Fixture) {
+    let timer = fixture.timer();
+    fixture.drive(async {
         let now = timer.now();
         let far = [far(now), now + Duration::from_secs(3_000_000_000)];
         let mut sleeps = far.map(|at| timer.sleep_until(at));
@@ -100,9 +100,9 @@ fn r63_instants_beyond_all_clocks(bench: &mut Bench) {
     });
 }
 
-fn r67_latest_waker_counts(bench: &mut Bench) {
-    let timer = bench.timer();
-    bench.drive(long_enough(async |ahead| {
+fn r67_latest_waker_counts(fixture: &mut Fixture) {
+    let timer = fixture.timer();
+    fixture.drive(long_enough(async |ahead| {
         let mut sleep = timer.sleep_until(timer.now() + ahead);
         let first = sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         step("a sleep that was polled with another waker before");
@@ -110,9 +110,9 @@ fn r67_latest_waker_counts(bench: &mut Bench) {
     }));
 }
 
-fn r68_drop_releases_the_waker(bench: &mut Bench) {
-    let (timer, wakes) = (bench.timer(), Arc::new(Wakes(Counts::new())));
-    bench.drive(async {
+fn r68_drop_releases_the_waker(fixture: &mut Fixture) {
+    let (timer, wakes) = (fixture.timer(), Arc::new(Wakes(Counts::new())));
+    fixture.drive(async {
         let waker = Waker::from(wakes.clone());
         let at = timer.now() + Duration::from_secs(3_600);
         let mut sleeps: Vec<_> = (0..50).map(|_| timer.sleep_until(at)).collect();
@@ -133,10 +133,10 @@ fn r68_drop_releases_the_waker(bench: &mut Bench) {
     });
 }
 
-fn r69_any_executor_any_thread(bench: &mut Bench) {
-    let (timer, clock, counts) = (bench.timer(), bench.clock(), Counts::new());
+fn r69_any_executor_any_thread(fixture: &mut Fixture) {
+    let (timer, clock, counts) = (fixture.timer(), fixture.clock(), Counts::new());
     let wakes = Arc::new(Wakes(counts.clone()));
-    bench.drive(async {
+    fixture.drive(async {
         let (timer, waker) = (timer.clone(), Waker::from(wakes.clone()));
         step("a sleep is made and polled on a foreign thread");
         let thread = outside(move || {
@@ -154,9 +154,9 @@ fn r69_any_executor_any_thread(bench: &mut Bench) {
     });
 }
 
-fn w61_time_does_not_go_back(bench: &mut Bench) {
-    let timer = bench.timer();
-    bench.drive(async {
+fn w61_time_does_not_go_back(fixture: &mut Fixture) {
+    let timer = fixture.timer();
+    fixture.drive(async {
         let mut last = timer.now();
         for _ in 0..many(10_000) {
             let now = timer.now();
@@ -166,9 +166,9 @@ fn w61_time_does_not_go_back(bench: &mut Bench) {
     });
 }
 
-fn w62_sleeps_begin_before_the_first_poll(bench: &mut Bench) {
-    let timer = bench.timer();
-    bench.drive(async {
+fn w62_sleeps_begin_before_the_first_poll(fixture: &mut Fixture) {
+    let timer = fixture.timer();
+    fixture.drive(async {
         let (first, second) = (timer.now(), Duration::from_millis(6));
         let mut late = timer.sleep_until(first + second);
         timer.sleep_until(first + second + Duration::from_millis(1)).await;
