@@ -218,7 +218,7 @@ impl Driver {
 impl Host for Driver {
     fn runtime(&self) -> Runtime {
         let shared = &self.shared;
-        let mut builder = Runtime::builder("zoo", Spawner(shared.clone()));
+        let mut builder = Runtime::builder("mutants", Spawner(shared.clone()));
         if !shared.is(TimerIsMissing) {
             builder = builder.timer(Clock(shared.clone()));
         }
