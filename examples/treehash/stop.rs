@@ -82,8 +82,9 @@ impl Stops {
 
     /// Returns false if the nursery was on its way out already.
     fn stop(&self, n: &Nursery<Error>, reason: &Reason) -> bool {
-        // Looked at, and kept, before the cancel: afterwards they are on their way home, and the report
-        // is printed as soon as they are. It is of use only if this is the reason that was first.
+        // Looked at, and kept, before the cancel: afterwards they are on their way home, and the
+        // report is printed as soon as they are. It is of use only if this is the reason that was
+        // first.
         self.running.get_or_init(|| running(n));
         n.cancel_with(reason.clone())
     }

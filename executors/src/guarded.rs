@@ -1,20 +1,22 @@
 //! Locks round what belongs to users, and the values of theirs in them: tasks, jobs and wakers.
 //!
 //! None of their code runs while a lock of ours is held: it may call back into the very executor.
-//! So what is behind a lock is reached by a closure ([`Guarded::locked`]), and a value of the user's
-//! stands there as a [`Foreign`]. In debug builds a foreign value that is dropped while its thread
-//! holds a lock panics, and so do code of the user's that is called then ([`contain`](crate::panics::contain)),
-//! and a lock that is taken by the thread that holds it. So any test that comes by finds them.
+//! So what is behind a lock is reached by a closure ([`Guarded::locked`]), and a value of the
+//! user's stands there as a [`Foreign`]. In debug builds a foreign value that is dropped while its
+//! thread holds a lock panics, and so do code of the user's that is called then
+//! ([`contain`](crate::panics::contain)), and a lock that is taken by the thread that holds it. So
+//! any test that comes by finds them.
 //!
-//! It is the core's `guarded.rs` once more, which this crate cannot use: the core depends on it. One
-//! thing differs. There a foreign value contains the panic of its own destructor, for which it stands
-//! in an `Option`. Here that would be 8 more bytes for each task in a line, and a check for each move
-//! between slot and worker; so whoever lets one go says [`Foreign::discard`].
+//! It is a copy of the core's `guarded.rs`, which this crate cannot use: the core depends on it.
+//! One thing differs. In the core a foreign value contains the panic of its own destructor, and
+//! stands in an `Option` for that. Here that would be 8 more bytes for each task in a queue, and a
+//! check for each move between slot and worker; so the code that drops one calls
+//! [`Foreign::discard`].
 //!
 //! # Invariants
 //!
-//! 1. `HELD` has the locks of ours that the present thread holds: a [`Held`] notes one for as long as
-//!    it lives.
+//! 1. `HELD` has the locks of ours that the present thread holds: a [`Held`] notes one for as long
+//!    as it lives.
 
 use crate::panics::contain;
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -107,8 +109,8 @@ mod held {
     pub(super) struct Tripwire;
 }
 
-/// A lock whose data is reached by a closure; or by a guard, where somebody waits for a condition or
-/// holds two.
+/// A lock whose data is reached by a closure; or by a guard, where a caller waits for a condition
+/// or holds two locks.
 #[derive(Default)]
 pub(crate) struct Guarded<T>(Mutex<T>);
 
@@ -146,7 +148,7 @@ impl<T> Guard<'_, T> {
         condition.wait_until(&mut self.guard, at);
     }
 
-    /// Tells whether the time was over first.
+    /// Returns `true` if the time was over first.
     pub(crate) fn wait_for(&mut self, condition: &Condvar, time: Duration) -> bool {
         condition.wait_for(&mut self.guard, time).timed_out()
     }

@@ -4,8 +4,8 @@
 //!
 //! 1. Only the owner keeps the tasks: a [`LocalExecutor`]. Spawners, handles, wakers and sleeps do
 //!    not.
-//! 2. The owner cannot leave its thread, nor can what it gives its tasks to; so `scheduler.rs` needs no
-//!    lock, and tasks are polled and dropped here.
+//! 2. The owner cannot leave its thread, nor can what it gives its tasks to; so `scheduler.rs`
+//!    needs no lock, and tasks are polled and dropped here.
 
 mod inbox;
 mod scheduler;
@@ -56,8 +56,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 ///
 /// # Fairness
 ///
-/// First come, first served, the future of `run` among them: tasks that wake themselves for ever
-/// keep nobody waiting, nor what other threads wake.
+/// First come, first served, including the future of `run`: tasks that wake themselves for ever
+/// delay neither other tasks nor the wakes of other threads.
 ///
 /// # Examples
 ///
@@ -214,12 +214,12 @@ impl LocalExecutor {
         }
     }
 
-    /// Ends the executor: drops every task on this thread, ends the timer, whose pending sleeps then
-    /// never end, and the blocking jobs: those that have not begun are dropped, the others waited
-    /// for. Nothing is polled from then on but the future of `run`.
+    /// Ends the executor: drops every task on this thread, ends the timer, whose pending sleeps
+    /// then never end, and the blocking jobs: those that have not begun are dropped, the others
+    /// waited for. Nothing is polled from then on but the future of `run`.
     ///
-    /// Destructors may spawn, wake and call `shutdown` meanwhile; their panics are contained. Called
-    /// inside a task, that one is dropped after its poll. A second call does nothing.
+    /// Destructors may spawn, wake and call `shutdown` meanwhile; their panics are contained.
+    /// Called inside a task, that one is dropped after its poll. A second call does nothing.
     pub fn shutdown(&self) {
         self.scheduler.close();
         self.handle.timer.stop(true);

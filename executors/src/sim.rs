@@ -1,12 +1,12 @@
-//! A simulated runtime: one thread, a virtual clock, and a seed that decides who runs when.
+//! A simulated runtime: one thread, a virtual clock, and a seed that decides which task runs when.
 //!
 //! A [`Simulator`] has the settings. It [runs](Simulator::run) a program once, or
 //! [explores](Simulator::explore) many of its schedules; what fails can be
 //! [replayed](Simulator::replay). A [`Simulation`] is one runtime, for tests that drive it by hand.
 //!
-//! What a program sees is just another runtime: a [`SimHandle`] spawns, sleeps and takes blocking
-//! jobs as the boundary asks. What is simulated ends there: whoever asks the system for the time,
-//! for threads or for random numbers gets the system's.
+//! A program sees just another runtime: a [`SimHandle`] spawns, sleeps and takes blocking jobs as
+//! the boundary asks. Only that is simulated: code that asks the system for the time, for threads
+//! or for random numbers gets the system's.
 //!
 //! # Files
 //!
@@ -133,9 +133,10 @@ impl Simulator {
         }
     }
 
-    // ---- who decides
+    // ---- which task runs
 
-    /// Lets the seed decide who runs next. An exploration takes the seed and those that follow it.
+    /// Lets the seed decide which task runs next. An exploration takes the seed and those that
+    /// follow it.
     ///
     /// After [`pct`](Simulator::pct) or [`exhaustive`](Simulator::exhaustive) it changes only the
     /// seed.
@@ -171,8 +172,9 @@ impl Simulator {
         Simulator { most_schedules: most, ..self }
     }
 
-    /// Sets how many decisions of a schedule may be for another than who waits longest, in an
-    /// exhaustive exploration: most bugs need very few. Without it there is no bound.
+    /// Sets how many decisions of a schedule may differ from the default, which is the task that
+    /// has waited longest, in an exhaustive exploration: most bugs need very few. Without it there
+    /// is no bound.
     pub fn deviations(self, most: usize) -> Simulator {
         Simulator { deviations: most, ..self }
     }
@@ -183,17 +185,17 @@ impl Simulator {
         Simulator { depth: most, ..self }
     }
 
-    /// Sets after how many steps, polls and calls of jobs, a run counts as a livelock. Without it: a
-    /// million.
+    /// Sets after how many steps, polls and calls of jobs, a run counts as a livelock. Without it:
+    /// a million.
     pub fn steps(self, most: u64) -> Simulator {
         Simulator { most_steps: most, ..self }
     }
 
     // ---- what else
 
-    /// Says whether threads that the program has started may wake its tasks. A run in which nobody
-    /// is runnable and no timer is set then waits for that, in real time, and is no deadlock. For
-    /// a part of a run only: [`SimHandle::outside`].
+    /// Says whether threads that the program has started may wake its tasks. If so, a run in which
+    /// no task is runnable and no timer is set waits for such a wake, in real time, instead of
+    /// reporting a deadlock. For a part of a run only: [`SimHandle::outside`].
     pub fn external_wakes(self, external: bool) -> Simulator {
         Simulator { external_wakes: external, ..self }
     }
@@ -253,8 +255,8 @@ impl Simulator {
     }
 
     /// Runs a program under many schedules, until one fails or the bound is reached; then looks for
-    /// the shortest schedule that fails. It is a failure if the program panics, or returns an error,
-    /// or neither ends nor can go on.
+    /// the shortest schedule that fails. It is a failure if the program panics, or returns an
+    /// error, or neither ends nor can go on.
     pub fn explore<F, Fut>(&self, program: F) -> Explored
     where
         F: Fn(SimHandle) -> Fut,

@@ -8,15 +8,15 @@
 //! 1. A sleep has at most one entry in the wheel, with the waker of its latest poll; it goes when
 //!    the sleep is dropped, is ready, or is woken.
 //! 2. The thread waits at most until `wait_ends`, and no entry is earlier. So only an entry that is
-//!    earlier tells it. While it does not wait, that is 0: nobody tells it, and it looks again
-//!    before it waits.
+//!    earlier notifies it. While it does not wait, that is 0: no entry notifies it, and it looks
+//!    again before it waits.
 //! 3. A timer that has stopped has no entries and takes none.
 //!
 //! # Lock order
 //!
 //! There is one lock. Wakers are cloned before it is taken, and woken and dropped after it is
-//! released: they are foreign code. Of those that are due together the thread takes some at a time,
-//! so that nobody waits for the lock for long.
+//! released: they are foreign code. Of the entries that are due together the thread takes some at a
+//! time, so that other threads do not wait for the lock for long.
 
 mod slab;
 #[cfg(test)]
@@ -211,7 +211,8 @@ impl Shared {
         }
     }
 
-    /// Waits until somebody is due, and takes some of those. Returns false if the timer has stopped.
+    /// Waits until an entry is due, and takes some of those. Returns `false` if the timer has
+    /// stopped.
     fn take_due(&self, due: &mut Vec<Foreign<Waker>>) -> bool {
         let mut state = self.state.lock();
         while !state.stopped {

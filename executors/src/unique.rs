@@ -1,11 +1,11 @@
-//! Whether nobody else has a waker.
+//! Whether a waker is the only one of its task.
 
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
-/// Tells whether the caller has all counts of an `Arc`, which are that many.
+/// Returns `true` if the caller has all counts of an `Arc`, which are that many.
 ///
-/// It stays true: whoever has another count can only have got it from one of these.
+/// It stays true: another count can only come from one of these.
 pub(crate) fn is_unique<T>(arc: &Arc<T>, counts: usize) -> bool {
     let is_unique = Arc::strong_count(arc) == counts;
     // Acquire: pairs with the drop of the last of the others, so that what was done with it comes

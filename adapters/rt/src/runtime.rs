@@ -61,7 +61,7 @@ impl Runtime {
         self.parts.threads
     }
 
-    /// Tells whether every child is to be a task of its own from its first poll.
+    /// Returns `true` if every child gets a task of its own, from its first poll.
     pub fn keeps_tasks_apart(&self) -> bool {
         self.parts.apart
     }
@@ -87,8 +87,8 @@ impl Runtime {
         self.parts.spawn.has_budget()
     }
 
-    /// Calls `poll` with the budget that a poll of a task begins with. Returns `false` if `poll` has
-    /// used it up; see [`Spawn::with_budget`].
+    /// Calls `poll` with the budget that a poll of a task begins with. Returns `false` if `poll`
+    /// has used it up; see [`Spawn::with_budget`].
     ///
     /// # Examples
     ///

@@ -98,7 +98,7 @@ impl Task {
 
 impl Work for Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>> {
     fn poll(&self, _: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
-        // Locked once for all of it: a task is polled by one at a time, so nobody waits.
+        // Locked once for all of it: one thread polls a task at a time, so this never waits.
         let mut place = self.lock().unwrap_or_else(PoisonError::into_inner);
         // Taken out while it is polled: a panic then drops it here and finds an empty place later.
         let Some(mut future) = place.take() else { return Poll::Ready(()) };

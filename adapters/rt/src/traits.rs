@@ -45,9 +45,9 @@ pub trait Spawn: Send + Sync {
         *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
     }
 
-    /// Tells whether every child of a nursery is to be a task of its own here, from its first poll;
-    /// asked once, when a [`Runtime`](crate::Runtime) is made. Default: no, and children that wait
-    /// share tasks.
+    /// Returns `true` if every child of a nursery must be a task of its own, from its first poll.
+    /// [`Runtime`](crate::Runtime) asks once, when it is made. The default is `false`: children
+    /// that wait share tasks.
     ///
     /// It is for runtimes that choose which task is polled next, and so have to see all that there
     /// are: simulators, above all; and for tools that show a runtime's tasks. It costs a task for
@@ -56,9 +56,9 @@ pub trait Spawn: Send + Sync {
         false
     }
 
-    /// Returns `true` if the task that this thread is polling has budget left in this poll. Default:
-    /// yes, for a runtime that has no such limit; and so it is on a thread that polls no task of
-    /// this runtime.
+    /// Returns `true` if the task that this thread is polling has budget left in this poll.
+    /// Default: yes, for a runtime that has no such limit; and so it is on a thread that polls no
+    /// task of this runtime.
     ///
     /// A task without budget waits for things that are there: it is told that they are not, and is
     /// polled again in a later turn. What must see all that is there, as the last poll of a

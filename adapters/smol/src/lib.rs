@@ -38,16 +38,17 @@ pub struct Smol;
 impl Smol {
     /// Stands for an executor that the application runs on its own threads.
     ///
-    /// It does not keep the executor: when that is dropped, its tasks are, and so is what is spawned
-    /// from then on. How many threads run it is not asked of it: [`SmolExecutor::threads`] says.
+    /// It does not keep the executor: when that is dropped, its tasks are, and so is what is
+    /// spawned from then on. How many threads run it is not asked of it: [`SmolExecutor::threads`]
+    /// says.
     pub fn on(executor: &Arc<Executor<'static>>) -> SmolExecutor {
         SmolExecutor { executor: Arc::downgrade(executor), threads: None }
     }
 
     /// Stands for a local executor that the application runs, for tasks that stay on its thread.
     ///
-    /// It does not keep the executor: when that is dropped, its tasks are, and so is what is spawned
-    /// from then on. So a task of the executor may have it.
+    /// It does not keep the executor: when that is dropped, its tasks are, and so is what is
+    /// spawned from then on. So a task of the executor may have it.
     pub fn local(executor: &Rc<LocalExecutor<'static>>) -> SmolLocal {
         SmolLocal(Rc::downgrade(executor))
     }

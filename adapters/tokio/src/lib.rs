@@ -12,8 +12,8 @@
 //! children. [`Tokio::task_per_child`] gives each child a task of its own.
 //!
 //! What a child does not see is tokio's budget, of 128 units of work in a poll of a task
-//! ([`tokio::task::coop`]): each poll of a child begins with 127 of them, whatever its siblings have
-//! used. (One is taken to put the others back.)
+//! ([`tokio::task::coop`]): each poll of a child begins with 127 of them, whatever its siblings
+//! have used. (One is taken to put the others back.)
 //!
 //! # Examples
 //!
@@ -59,8 +59,9 @@ impl Tokio {
     /// Stands for the runtime that the caller is in, with a task of tokio's for each child.
     ///
     /// Then [`tokio::task::id`] is the child's own and stays the same, and what looks at tokio's
-    /// tasks sees children. It costs a task for each child: about what `tokio::spawn` costs, in time
-    /// and in memory, where a child that never waits shares a task and one that waits has none.
+    /// tasks sees children. It costs a task for each child: about what `tokio::spawn` costs, in
+    /// time and in memory, where a child that never waits shares a task and one that waits has
+    /// none.
     ///
     /// # Examples
     ///
@@ -81,8 +82,8 @@ impl Tokio {
 
     /// Stands for a local set that the application runs, for tasks that stay on its thread.
     ///
-    /// It does not keep the set: when that is dropped, its tasks are, and so is what is spawned from
-    /// then on. So a task of the set may have it.
+    /// It does not keep the set: when that is dropped, its tasks are, and so is what is spawned
+    /// from then on. So a task of the set may have it.
     pub fn local(set: &Rc<LocalSet>) -> TokioLocal {
         TokioLocal(Rc::downgrade(set))
     }
@@ -190,7 +191,7 @@ impl SpawnLocal for TokioLocal {
     }
 }
 
-/// Tells whether the runtime was built with time enabled.
+/// Returns `true` if the runtime was built with time enabled.
 ///
 /// Tokio has no question for that: making a sleep panics if it was not. (The panic hook prints
 /// then; a runtime without time that must be silent can be wrapped in a `Spawn` of one's own.)
@@ -230,8 +231,8 @@ impl Spawn for OnTokio {
     }
 
     fn with_budget(&self, poll: &mut dyn FnMut()) -> bool {
-        // Tokio tells of the budget only whether it is gone, and sets it to nothing but a former
-        // value: a unit that was taken and not used puts back what there was before it.
+        // Tokio shows only whether the budget is used up, and sets it only to a former value: a
+        // unit that was taken and not used restores the budget from before.
         let before = coop::poll_proceed(&mut Context::from_waker(Waker::noop()));
         poll();
         let left = coop::has_budget_remaining();

@@ -161,8 +161,8 @@ impl Spawn for Hand {
 }
 
 impl Hand {
-    /// Makes the future a child of a nursery, and gives the task that it has to itself, after it was
-    /// woken often enough to have one.
+    /// Makes the future a child of a nursery, and gives the task that it has to itself, after it
+    /// was woken often enough to have one.
     fn child(&self, future: impl Future<Output = ()> + Send + 'static) -> Task {
         let runtime = Runtime::new("hand", self.clone());
         let mut run = Box::pin(nursery_on::<Infallible>(runtime).run(async |n| {

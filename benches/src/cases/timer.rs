@@ -51,9 +51,9 @@ impl Numbers {
 ///
 /// Ours is what a user gets: a boxed sleep that any thread may poll and drop, so it is allocated,
 /// looks at the clock when it is polled, and takes a lock when it is polled and when it is dropped.
-/// `DelayQueue` is one task's own. Nothing is allocated, looked at or locked for an entry, and there
-/// is no waker in it; its deadlines are whole milliseconds. tokio's sleep does the same job as ours,
-/// and is boxed here as a user has to who keeps many.
+/// `DelayQueue` is one task's own. Nothing is allocated, looked at or locked for an entry, and
+/// there is no waker in it; its deadlines are whole milliseconds. tokio's sleep does the same job
+/// as ours, and is boxed here as a user has to who keeps many.
 fn change(label: &str, live: usize) -> Case {
     case(format!("timer/add_cancel/{label}"), CHANGES, live > 10_000, move || {
         let ours = Side::new("ours", {

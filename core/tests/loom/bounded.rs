@@ -121,8 +121,8 @@ fn s23_cancel_versus_release() {
     });
 }
 
-/// The slot comes after the cancel, as a sibling's does that was told of it: a child whose first poll
-/// is under way meanwhile is not let in by it.
+/// The slot comes after the cancel, as a sibling's does that was told of it: a child whose first
+/// poll is under way meanwhile is not let in by it.
 #[test]
 fn l03_first_poll_versus_cancel_and_then_release() {
     model(|| {

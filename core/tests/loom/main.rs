@@ -14,7 +14,8 @@
 //! RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test -p allhome --release --test loom
 //! ```
 //!
-//! Two preemptions take a second, four half a minute; without the variable it is three. Without `--cfg loom` there is nothing here.
+//! Two preemptions take a second, four half a minute; without the variable it is three. Without
+//! `--cfg loom` there is nothing here.
 
 #![cfg(loom)]
 

@@ -1,7 +1,7 @@
 //! Cancel tokens: cancels against everything else, and drops against drops.
 //!
-//! Nodes and waiters have the alignment that [`heap`](crate::heap) looks for: each model sees that all were
-//! freed, and nobody looked at one afterwards.
+//! Nodes and waiters have the alignment that [`heap`](crate::heap) looks for: each model sees that
+//! all were freed, and nobody looked at one afterwards.
 
 use crate::manual::Flag;
 use crate::model;

@@ -2,11 +2,11 @@
 //!
 //! # Invariants
 //!
-//! 1. `full` is set after something was put in, and cleared before everything is taken out. So what
-//!    is in there is seen by the next look, or by one that is still to come.
-//! 2. The home thread sets `asleep` and looks once more before it parks; whoever puts something in
-//!    sets `full` before he looks at `asleep`. All are SeqCst: either he sees the sleeper and gives
-//!    it a token, or the sleeper sees what he put in.
+//! 1. `full` is set after something was put in, and cleared before everything is taken out. So the
+//!    next look sees what is inside, or a look that has not begun yet.
+//! 2. The owner thread sets `asleep` and looks once more before it parks. A thread that puts
+//!    something in sets `full` before it looks at `asleep`. All are SeqCst: either that thread sees
+//!    the sleeper and gives it a token, or the sleeper sees what was put in.
 //! 3. A closed inbox is empty and stays so.
 //!
 //! # Lock order
@@ -93,7 +93,7 @@ impl Inbox {
         None
     }
 
-    /// Tells whether there may be something in it.
+    /// Returns `true` if there may be something in it.
     pub(super) fn is_full(&self) -> bool {
         self.full.load(Ordering::Relaxed)
     }
@@ -116,7 +116,7 @@ impl Inbox {
     pub(super) fn sleep(&self) {
         self.asleep.store(true, Ordering::SeqCst);
         if self.full.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
-            // Nobody has seen the sleeper, so there is no token.
+            // No other thread has seen the sleeper, so there is no token.
             return;
         }
         self.parker.park();

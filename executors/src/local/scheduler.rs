@@ -2,11 +2,12 @@
 //!
 //! # Invariants
 //!
-//! 1. A task is in its entry, or in the hands of `run_next`, or gone. The entry stays while the task
-//!    is polled, so that its key is not given away.
-//! 2. No borrow of a cell is held while foreign code runs: polls, destructors, wakers. A [`Kept`] sees
-//!    to that.
-//! 3. A closed home has no tasks; what is polled when it is closed is dropped after its poll.
+//! 1. A task is in its entry, or in the hands of `run_next`, or gone. The entry stays while the
+//!    task is polled, so that its key is not given away.
+//! 2. No borrow of a cell is held while foreign code runs: polls, destructors, wakers. A [`Kept`]
+//!    sees to that.
+//! 3. A closed scheduler has no tasks; a task that is polled when it is closed is dropped after its
+//!    poll.
 
 use super::inbox::{Arrival, Inbox};
 use super::waker_cell::{TaskKey, WakerCell};
@@ -26,8 +27,8 @@ use std::task::{Context, Poll};
 
 thread_local! {
     /// The executor that this thread runs at the moment. It is reached by `try_with` only: in the
-    /// destructor of another thread-local value it may be gone. Then wakes and spawns of this thread
-    /// go by the inbox, as those of other threads do.
+    /// destructor of another thread-local value it may be gone. Then wakes and spawns of this
+    /// thread go by the inbox, as those of other threads do.
     static HERE: Kept<Option<Rc<Scheduler>>> = const { Kept::new(None) };
 }
 
@@ -168,7 +169,7 @@ impl Scheduler {
         waker_cell
     }
 
-    /// Polls who has waited longest.
+    /// Polls the task that has waited longest.
     pub(super) fn run_next(&self) -> Ran {
         if self.inbox.is_full() {
             self.receive();
@@ -204,7 +205,7 @@ impl Scheduler {
         });
     }
 
-    /// Drops a task, and keeps its waker cell for another if nobody else has the waker.
+    /// Drops a task, and keeps its waker cell for another if no other waker exists.
     fn end(&self, occupant: Occupant) {
         let Occupant { task, waker_cell } = occupant;
         task.discard();

@@ -3,19 +3,20 @@
 //! The waker may go to any thread, the task may not. So the waker has the task's place in the
 //! executor's list, and never the task.
 //!
-//! | flag      | set by                         | cleared by                                      |
-//! |-----------|--------------------------------|-------------------------------------------------|
-//! | `queued`  | home: spawn, wake, an arrival  | home, just before a poll                        |
-//! | `sent`    | other threads: a wake          | home, when the wake arrives, before it is queued |
+//! | flag     | set by                                        | cleared by                            |
+//! |----------|-----------------------------------------------|---------------------------------------|
+//! | `queued` | the owner thread: a spawn, a wake, an arrival | the owner thread, just before a poll  |
+//! | `sent`   | other threads: a wake                         | the owner thread, when the wake comes |
 //!
 //! # Invariants
 //!
-//! 1. `queued` is read and written on the home thread only: loads and stores, no read-modify-write.
-//!    The task's key is in the ready queue if and only if it is set, or the task is gone.
-//! 2. A key is of one task: numbers are never used again. Whoever finds another number, or
-//!    nobody, in its place leaves it alone.
-//! 3. A waker cell is taken over by another task only when nobody else has its waker; so no old waker
-//!    wakes a new task.
+//! 1. `queued` is read and written on the owner thread only: loads and stores, no
+//!    read-modify-write. The task's key is in the ready queue if and only if it is set, or the task
+//!    is gone.
+//! 2. A key is of one task: numbers are never used again. Code that finds another number in its
+//!    place, or no entry, leaves it alone.
+//! 3. A waker cell is given to another task only when no other waker exists; so no old waker wakes
+//!    a new task.
 //!
 //! # Memory ordering
 //!
@@ -63,13 +64,14 @@ impl WakerCell {
         WakerCell { waker: Waker::from(Arc::clone(&cell)), cell }
     }
 
-    /// Tells whether nobody else has the waker.
+    /// Returns `true` if no other waker exists.
     pub(super) fn is_free(&self) -> bool {
         // This one and the waker's.
         is_unique(&self.cell, 2)
     }
 
-    /// Gives the waker cell to a task, which the caller queues. Nobody else has its waker (invariant 3).
+    /// Gives the waker cell to a task, which the caller queues. No other waker exists (invariant
+    /// 3).
     pub(super) fn assign(&self, task_key: TaskKey) {
         self.cell.key.store(task_key.key, Ordering::Relaxed);
         self.cell.number.store(task_key.number, Ordering::Relaxed);

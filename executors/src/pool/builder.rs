@@ -124,9 +124,9 @@ impl ThreadPoolBuilder {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::InvalidInput`] if there are to be no threads, no blocking threads, or the
-    /// name has a null byte in it; otherwise what the system answers if it cannot start a thread.
-    /// The threads that were started before have ended by then.
+    /// [`io::ErrorKind::InvalidInput`] if the number of threads or of blocking threads is zero, or
+    /// the name contains a null byte. Otherwise the system's error if it cannot start a thread. The
+    /// threads that were started before the error have ended when this returns.
     ///
     /// # Examples
     ///

@@ -8,18 +8,18 @@
 //!
 //! # Invariants
 //!
-//! 1. A cell is given to another task only when nobody else has its waker, so no old waker wakes a
-//!    new task. Whoever has the waker finds the slot with the cell's key and looks whether it is
-//!    this cell's: after the task's end it is another's, or nobody's.
+//! 1. A cell is given to another task only when no waker but the pool's own exists, so no old waker
+//!    wakes a new task. A caller of an old waker finds a slot by the cell's key and checks that the
+//!    slot has this cell: after the task's end it has another, or there is no slot.
 //! 2. So dropping a waker, even the last one, drops no future.
-//! 3. `shard` and `key` tell where the task's slot is. They are written while nobody else has the
-//!    waker, or with the shard locked that the slot leaves and the one that it goes to. So with the
-//!    lock of a shard held, a cell that says it is there is there.
+//! 3. `shard` and `key` say where the task's slot is. They are written while no other waker exists,
+//!    or with both shards locked: the one that the slot leaves and the one that it enters. So while
+//!    a shard's lock is held, a cell that names this shard is right.
 //!
 //! # Memory ordering
 //!
-//! Relaxed. Without a lock `shard` is a guess, at which shard to lock; with it, whatever was written
-//! under the same lock, or before the waker was given away, is seen.
+//! Relaxed. Without a lock `shard` is a guess, at which shard to lock; with it, whatever was
+//! written under the same lock, or before the waker was given away, is seen.
 
 use super::shared::Shared;
 use crate::unique::is_unique;
@@ -53,7 +53,7 @@ impl WakerCell {
         WakerCell { waker: Waker::from(Arc::clone(&cell)), cell }
     }
 
-    /// Tells whether nobody else has the waker.
+    /// Returns `true` if no other waker exists.
     pub(super) fn is_free(&self) -> bool {
         // This one and the waker's.
         is_unique(&self.cell, 2)

@@ -51,7 +51,8 @@ pub(super) type Hands = Option<Held>;
 /// Who is next in a queue.
 #[must_use = "one that is elsewhere is in no queue any more"]
 pub(super) enum Started {
-    Nobody,
+    /// There is no task.
+    Nothing,
     /// It is in the worker's hands.
     Held,
     /// One whose slot is in a shard that is not locked.
@@ -64,9 +65,9 @@ pub(super) enum Started {
 pub(super) enum Woken {
     /// The slot is in another shard.
     Elsewhere,
-    /// Nothing is to be done: it is in a queue, or will be, or has no reason to be.
+    /// Nothing: the task is in a queue, or will be, or has no reason to be.
     Left,
-    /// This is to go into a queue.
+    /// The caller must put this key into a queue.
     Queued(TaskKey),
 }
 
@@ -179,7 +180,7 @@ impl Contents {
     ) -> Started {
         match self.adopt(task_key, shard, from) {
             Some(task_key) => self.start(task_key, shard, hands),
-            None => Started::Nobody,
+            None => Started::Nothing,
         }
     }
 
@@ -189,7 +190,7 @@ impl Contents {
             return Started::Elsewhere(task_key);
         }
         match self.slots.get_mut(task_key.key).and_then(TaskSlot::start) {
-            None => Started::Nobody,
+            None => Started::Nothing,
             Some(Occupant { task, waker }) => {
                 *hands = Some(Held { task_key, waker, task: Some(task) });
                 Started::Held
@@ -223,7 +224,7 @@ impl Contents {
         }
     }
 
-    /// Keeps a waker cell for another task if nobody else has its waker (cell, invariant 1).
+    /// Keeps a waker cell for another task if no other waker exists (cell, invariant 1).
     fn keep(&mut self, waker_cell: WakerCell) {
         if self.waker_cells.len() < WAKER_CELLS && waker_cell.is_free() {
             self.waker_cells.push(waker_cell);

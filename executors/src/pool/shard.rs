@@ -1,13 +1,13 @@
 //! One worker's share of the pool: its queue, and the tasks that it has polled.
 //!
-//! The first shard is nobody's: its queue is the injector, for what threads that are no workers
-//! spawn and wake. A task that has never been polled is in a queue itself. Its first poll gives it a
-//! slot in the shard of the worker that polls it; from then on queues have its key. When another
-//! worker wakes it or takes it over, its slot moves to that one's shard.
+//! The first shard belongs to no worker: its queue is the injector, for what other threads spawn
+//! and wake. A task that has never been polled is in a queue itself. Its first poll gives it a slot
+//! in the shard of the worker that polls it; from then on queues have its key. When another worker
+//! wakes it or takes it over, its slot moves to that worker's shard.
 //!
-//! So one lock is enough for a spawn, and one for a turn: it puts back who was polled and takes who
-//! is next. It is tempting to have a lock-free queue beside a registry. That was here before, and
-//! cost 26 read-modify-writes a task; this costs 4.
+//! So one lock is enough for a spawn, and one for a turn: it puts back the task that was polled and
+//! takes the next. A lock-free queue beside a registry looks better. It was here before, and cost
+//! 26 read-modify-writes a task; this costs 4.
 //!
 //! # Invariants
 //!
@@ -15,10 +15,10 @@
 //! 2. Once closed, a shard has no tasks and takes none. What is polled when its shard is closed
 //!    finds no slot to go back to, and is dropped by its worker.
 //! 3. A queue is first in, first out; all that is woken or spawned goes to its back.
-//! 4. Whom a worker polls has its slot in that worker's shard. Whose key is in a worker's queue
-//!    has it there too, or it came by way of the injector.
-//! 5. A key in a queue is good: only who takes it out moves the slot, since a wake leaves alone
-//!    who is queued. After a close it may find nothing.
+//! 4. A task that a worker polls has its slot in that worker's shard. A task whose key is in a
+//!    worker's queue has its slot there too, or it came through the injector.
+//! 5. A key in a queue is good: only the worker that takes it out moves the slot, since a wake
+//!    leaves a queued task alone. After a close it may find nothing.
 //!
 //! # Lock order
 //!
@@ -32,7 +32,7 @@ use crate::guarded::{Foreign, Guard, Guarded};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The number of the shard that is nobody's.
+/// The number of the injector, the shard that belongs to no worker.
 pub(super) const INJECTOR: usize = 0;
 
 // Two cache lines, since processors fetch them in pairs: workers must not slow each other down.
@@ -47,7 +47,7 @@ pub(super) struct Shard {
 /// What a worker's turn in its own shard leaves it to do.
 pub(super) struct AfterTurn {
     pub(super) next: Started,
-    /// Who was put back waits behind somebody else's poll: another worker may take it.
+    /// The task that was put back waits behind another task's poll: another worker may take it.
     pub(super) keeps_waiting: bool,
 }
 
@@ -61,7 +61,7 @@ impl Shard {
         self.length.load(Ordering::Relaxed)
     }
 
-    /// Looks under the lock: whoever adds later sees what the caller wrote before.
+    /// Looks under the lock: a thread that adds later sees what the caller wrote before.
     pub(super) fn has_work(&self) -> bool {
         self.contents.locked(|contents| !contents.queue.is_empty())
     }
@@ -102,8 +102,8 @@ impl Shard {
         })
     }
 
-    /// Wakes the task of a cell, unless its slot is not in the other shard any more. If it waits, it
-    /// moves, and stands in this queue.
+    /// Wakes the task of a cell, unless its slot is not in the other shard any more. If it waits,
+    /// it moves, and stands in this queue.
     pub(super) fn wake_from(&self, from: &Shard, cell: &Arc<Cell>) -> Woken {
         let (mut own, mut other) = self.lock_with(from);
         let woken = other.wake(cell, from.number);
@@ -121,16 +121,17 @@ impl Shard {
         self.with(|contents| contents.put_back(hands))
     }
 
-    /// The turn of a worker in its own shard: puts back who was polled, and takes who is next.
+    /// The turn of a worker in its own shard: puts back the task that was polled, and takes the
+    /// next.
     pub(super) fn turn(&self, hands: &mut Hands, pool: &Arc<Shared>) -> AfterTurn {
         self.with(|contents| {
             let put_back = contents.put_back(hands);
             if put_back == PutBack::Refused {
                 // Then the queue is closed as well.
-                return AfterTurn { next: Started::Nobody, keeps_waiting: false };
+                return AfterTurn { next: Started::Nothing, keeps_waiting: false };
             }
             let next = match contents.pop() {
-                None => Started::Nobody,
+                None => Started::Nothing,
                 Some(QueueItem::New(task)) => contents.admit(task, self.number, pool, hands),
                 Some(QueueItem::Again(task_key)) => contents.start(task_key, self.number, hands),
             };
@@ -139,8 +140,8 @@ impl Shard {
         })
     }
 
-    /// Takes up to `most` out of another queue: the first into the empty hands, the others into this
-    /// one.
+    /// Takes up to `most` out of another queue: the first into the empty hands, the others into
+    /// this one.
     pub(super) fn take_over(
         &self,
         from: &Shard,
@@ -150,9 +151,9 @@ impl Shard {
     ) -> Started {
         let (mut own, mut other) = self.lock_with(from);
         if own.closed {
-            return Started::Nobody;
+            return Started::Nothing;
         }
-        let Some(first) = other.pop() else { return Started::Nobody };
+        let Some(first) = other.pop() else { return Started::Nothing };
         for _ in 1..most {
             match other.pop() {
                 None => break,

@@ -5,8 +5,8 @@
 //! 1. `ending` is set before any shard is closed, and never cleared.
 //! 2. Every task is in a shard, or in the hands of the worker that polls it (shard, invariant 1).
 //!    So a shutdown reaches each.
-//! 3. Closed shards have no waker cells, whose wakers refer to this memory. So the tasks of a pool that
-//!    has ended do not keep it.
+//! 3. Closed shards have no waker cells, whose wakers refer to this memory. So the tasks of a pool
+//!    that has ended do not keep it.
 //! 4. Nothing here refers to a handle. A task or a `Runtime` that is kept does not keep a pool
 //!    running.
 
@@ -94,8 +94,8 @@ impl Shared {
         while !self.wake_in(cell.shard(), cell) {}
     }
 
-    /// As [`wake`](Shared::wake), if the cell's slot is in that shard. Returns `false` if it is not:
-    /// it has moved meanwhile, and the cell says where to.
+    /// As [`wake`](Shared::wake), if the cell's slot is in that shard. Returns `false` if it is
+    /// not: it has moved meanwhile, and the cell says where to.
     pub(super) fn wake_in(&self, shard: usize, cell: &Arc<Cell>) -> bool {
         let here = self.number_here();
         let woken = if here == shard {
@@ -121,25 +121,25 @@ impl Shared {
         true
     }
 
-    /// A worker's turn in its own shard: puts back who was polled, and takes who is next. Tells
-    /// whether there is one in its hands.
+    /// A worker's turn in its own shard: puts back the task that was polled, and takes the next.
+    /// Returns `true` if there is one in its hands.
     ///
-    /// For one that was woken during its poll nobody else is woken if it is next: this worker goes
-    /// on with it at once.
+    /// A task that was woken during its poll and is next wakes no other worker: this worker goes on
+    /// with it at once.
     pub(super) fn turn(self: &Arc<Self>, own: usize, hands: &mut Hands) -> bool {
         let AfterTurn { next, keeps_waiting } = self.shards[own].turn(hands, self);
         if keeps_waiting {
             self.idle.notify();
         }
-        if matches!(next, Started::Nobody) {
+        if matches!(next, Started::Nothing) {
             // Empty, unless it was refused.
             hands.take().into_iter().for_each(Held::discard);
         }
         self.resolve(own, next, hands)
     }
 
-    /// Puts back who was polled by the worker with that shard. Returns `true` if it stands in its
-    /// queue now; nobody was woken for it.
+    /// Puts back the task that was polled by the worker with that shard. Returns `true` if the task
+    /// stands in its queue now; no worker was woken for it.
     pub(super) fn put_back(&self, own: usize, hands: &mut Hands) -> bool {
         match self.shards[own].put_back(hands) {
             PutBack::Done => false,
@@ -191,7 +191,7 @@ impl Shared {
         self.resolve(own, next, hands)
     }
 
-    /// Tells whether there is somebody in the hands, fetched from elsewhere if need be.
+    /// Returns `true` if there is a task in the hands, fetched from elsewhere if necessary.
     #[inline]
     fn resolve(&self, own: usize, next: Started, hands: &mut Hands) -> bool {
         let next = match next {

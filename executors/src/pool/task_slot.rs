@@ -2,20 +2,20 @@
 //!
 //! | phase    | the task is                              |
 //! |----------|------------------------------------------|
-//! | `Waits`  | here; nobody but a waker brings it back  |
-//! | `Queued` | here, and its key in one queue         |
+//! | `Waits`  | here; only a wake brings it back         |
+//! | `Queued` | here, and its key in one queue           |
 //! | `Polled` | in the hands of the worker that polls it |
 //! | `Woken`  | the same, and must be polled once more   |
 //!
 //! | from     | event   | to       | the caller must                  |
 //! |----------|---------|----------|----------------------------------|
-//! | `Waits`  | `wake`  | `Queued` | put the key in a queue         |
+//! | `Waits`  | `wake`  | `Queued` | put the key in a queue           |
 //! | `Queued` | `wake`  | same     | nothing: it is in one            |
 //! | `Polled` | `wake`  | `Woken`  | nothing: `pause` sees it         |
 //! | `Woken`  | `wake`  | same     | nothing                          |
 //! | `Queued` | `start` | `Polled` | poll                             |
 //! | `Polled` | `pause` | `Waits`  | nothing                          |
-//! | `Woken`  | `pause` | `Queued` | put the key in a queue         |
+//! | `Woken`  | `pause` | `Queued` | put the key in a queue           |
 //!
 //! A task that has ended leaves with its slot. Every transition is made under the shard's lock, so
 //! what a waker's caller wrote before the wake is seen by the poll that follows, also when the task
@@ -70,7 +70,7 @@ impl TaskSlot {
         TaskSlot { phase: Phase::Polled, occupant: None, cell }
     }
 
-    /// Tells whether that cell is of the task in this slot, and not of one that was here before.
+    /// Returns `true` if that cell is of the task in this slot, and not of an earlier one.
     pub(super) fn is_of(&self, cell: &Arc<Cell>) -> bool {
         Arc::ptr_eq(&self.cell, cell)
     }
@@ -95,7 +95,7 @@ impl TaskSlot {
         queue
     }
 
-    /// Gives the task to the caller, who has its key.
+    /// Gives the task to the caller, which has its key.
     #[inline]
     pub(super) fn start(&mut self) -> Option<Occupant> {
         debug_assert_eq!(self.phase, Phase::Queued, "invariant 1");

@@ -66,7 +66,7 @@ impl Worker {
         }
     }
 
-    /// Puts back who was polled, and takes who is next. Tells whether there is one.
+    /// Puts back the task that was polled, and takes the next. Returns `true` if there is one.
     fn next(&mut self) -> bool {
         let own = self.own();
         self.tick = self.tick.wrapping_add(1);

@@ -34,7 +34,7 @@ impl Choices {
         self.taken.len()
     }
 
-    /// Tells whether the first option was taken everywhere.
+    /// Returns `true` if the first option was taken everywhere.
     pub fn is_empty(&self) -> bool {
         self.taken.is_empty()
     }

@@ -48,7 +48,7 @@ impl Explored {
         self.schedules
     }
 
-    /// Tells whether all schedules were run: exhaustively, and nothing was cut off by a bound.
+    /// Returns `true` if all schedules were run: exhaustively, and no bound cut anything off.
     pub fn is_complete(&self) -> bool {
         self.complete
     }

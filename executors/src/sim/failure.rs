@@ -4,7 +4,7 @@ use super::choices::Choices;
 use std::fmt;
 use std::time::Duration;
 
-/// A run that failed: why, who was there, and how to see it again.
+/// A run that failed: why, which tasks were there, and how to see it again.
 ///
 /// # Examples
 ///
@@ -35,7 +35,7 @@ pub(super) struct Facts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// Nobody is runnable, no timer is set, and the root is not done.
+    /// No task is runnable, no timer is set, and the root is not done.
     Deadlock,
     /// The bound on the steps was reached.
     Livelock,
@@ -57,7 +57,7 @@ pub struct TaskReport {
     pub polls: u64,
     /// Whether it waits for its turn; otherwise it waits for a wake.
     pub ready: bool,
-    /// The task that spawned it; none if that was done from outside.
+    /// The task that spawned it; `None` if it was spawned from outside.
     pub spawned_by: Option<u64>,
     /// The step at which it was spawned.
     pub spawned_at: u64,
@@ -74,7 +74,7 @@ impl Failure {
         &self.0.message
     }
 
-    /// Returns who was there, the root first.
+    /// Returns the tasks that were there, the root first.
     pub fn tasks(&self) -> &[TaskReport] {
         &self.0.tasks
     }

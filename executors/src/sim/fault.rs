@@ -27,7 +27,7 @@ use std::thread::{self, JoinHandle};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// Tasks that wait are polled although nobody has woken them.
+    /// Tasks that wait are polled without a wake.
     pub spurious_wakes: bool,
     /// Sleeps, and the wakes that are spurious, come from another thread.
     pub foreign_wakes: bool,

@@ -46,10 +46,10 @@ impl SimHandle {
         self.spawn(Task::from_future(future));
     }
 
-    /// Says that another thread is going to wake a task, for as long as the guard is there. The
-    /// run then waits for that, in real time, when nobody is runnable, instead of moving its clock
-    /// or reporting a deadlock. What such a run does depends on that thread, and not on the seed
-    /// alone.
+    /// Says that another thread is going to wake a task, for as long as the guard exists. The run
+    /// then waits for that wake, in real time, when no task is runnable, instead of moving its
+    /// clock or reporting a deadlock. What such a run does depends on that thread, and not on the
+    /// seed alone.
     ///
     /// # Examples
     ///
@@ -80,8 +80,9 @@ impl SimHandle {
     }
 }
 
-/// Says that somebody outside is going to wake a task; made by [`SimHandle::outside`].
-#[must_use = "dropping it says that nobody outside wakes a task any more"]
+/// Says that a thread outside the simulation is going to wake a task; made by
+/// [`SimHandle::outside`].
+#[must_use = "dropping it says that no thread outside wakes a task any more"]
 pub struct Outside {
     world: Arc<World>,
 }

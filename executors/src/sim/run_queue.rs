@@ -1,7 +1,7 @@
 //! A queue from which any place can be taken, not only the first.
 //!
-//! Of a hundred thousand who are ready, a seed takes somebody out of the middle at each step. In one
-//! ring, that moves a quarter of them each time. So the queue is cut into pieces, and only those in
+//! Of a hundred thousand ready tasks, a seed takes one out of the middle at each step. In one ring,
+//! that moves a quarter of them each time. So the queue is cut into pieces, and only the tasks in
 //! the same piece move up.
 //!
 //! # Invariants

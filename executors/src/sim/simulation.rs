@@ -3,9 +3,9 @@
 //! # Invariants
 //!
 //! 1. Only the owner drives, and there is one: `&mut self`. So polls never overlap.
-//! 2. A step is a poll, or a call of a job. The clock moves between steps, when nobody is ready and
-//!    nobody outside is waited for; from deadline to deadline, the earliest first, and what has the
-//!    same one in the order in which it began to wait.
+//! 2. A step is a poll, or a call of a job. The clock moves between steps, when no task is ready
+//!    and no thread outside is waited for: from deadline to deadline, the earliest first. Sleeps
+//!    with the same deadline end in the order in which they began to wait.
 //! 3. When the owner is dropped, the world is closed and empty; see `world.rs`, invariant 4.
 
 use super::chooser::Chooser;
@@ -24,7 +24,8 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-/// One simulated runtime, to be driven by hand; made by [`Simulator::start`](super::Simulator::start).
+/// One simulated runtime, to be driven by hand; made by
+/// [`Simulator::start`](super::Simulator::start).
 ///
 /// Dropping it shuts the runtime down: every task, job and sleep that is left is dropped.
 ///
@@ -164,7 +165,7 @@ impl Simulation {
         }
     }
 
-    /// Runs tasks and jobs until nobody is ready. The clock stands still.
+    /// Runs tasks and jobs until no task is ready. The clock stands still.
     ///
     /// # Errors
     ///
@@ -174,7 +175,7 @@ impl Simulation {
         current::assert_may_hold("Simulation::run_until_stalled");
         loop {
             match self.step()? {
-                // It is driven by nobody at the moment.
+                // Nothing drives it at the moment.
                 Step::Root => self.world.lock().root_ready = false,
                 Step::Done => {}
                 Step::Stalled => return Ok(()),
@@ -200,7 +201,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// Runs until nobody is ready and nobody sleeps.
+    /// Runs until no task is ready and none sleeps.
     ///
     /// # Errors
     ///

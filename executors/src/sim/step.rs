@@ -19,7 +19,7 @@ pub(super) enum Step {
     /// It is the root's turn.
     Root,
     Done,
-    /// Nobody is ready.
+    /// No task is ready.
     Stalled,
 }
 
@@ -133,11 +133,11 @@ impl Simulation {
         polled.map_err(|payload| self.failure(FailureKind::Panic, message_of(payload)))
     }
 
-    /// Nobody is ready, and the root waits: moves the clock, waits for other threads, or fails.
+    /// No task is ready, and the root waits: moves the clock, waits for other threads, or fails.
     pub(super) fn wait_or_fail(&mut self) -> Result<(), Failure> {
         let mut state = self.world.lock();
-        // With a guard the clock stands still. Without one, a sleep ends the wait as a wake does, and
-        // somebody outside may begin one.
+        // With a guard the clock stands still. Without one, a sleep ends the wait as a wake does,
+        // and a thread outside may begin a sleep.
         while state.ready.is_empty()
             && (state.outside > 0 || (self.external_wakes && state.sleeps.is_empty()))
         {
@@ -148,7 +148,7 @@ impl Simulation {
         }
         if state.sleeps.is_empty() {
             drop(state);
-            let message = "nobody is runnable, no timer is set, and the root is not done";
+            let message = "no task is runnable, no timer is set, and the root is not done";
             return Err(self.failure(FailureKind::Deadlock, message));
         }
         drop(state);
@@ -162,8 +162,8 @@ impl Simulation {
         self.world.lock().sleeps.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Moves the clock to the next deadline and wakes whoever waits for it. Returns false if nobody
-    /// does.
+    /// Moves the clock to the next deadline and wakes the task that waits for it. Returns `false`
+    /// if there is no deadline.
     pub(super) fn jump(&mut self) -> bool {
         let mut state = self.world.lock();
         let Some(&(at, _)) = state.sleeps.first_key_value().map(|(key, _)| key) else {
@@ -208,7 +208,7 @@ impl Simulation {
         let mut state = self.world.lock();
         let waiting: Vec<_> =
             state.tasks.iter().filter(|(_, entry)| !entry.woken).map(|(key, _)| key).collect();
-        // Nothing is done when nobody is ready: it would go on for ever, and hide a deadlock.
+        // Nothing is done when no task is ready: it would go on for ever, and hide a deadlock.
         if waiting.is_empty() || state.ready.is_empty() || !self.chooser.fault() {
             return;
         }

@@ -31,7 +31,7 @@ pub enum Event {
     Drop(u64),
     /// A task was woken, by that task or from outside.
     Wake(u64, Option<u64>),
-    /// A task was woken by nobody: a fault that was asked for.
+    /// A task was woken without a waker's call: a fault that the settings asked for.
     Spurious(u64),
     /// A blocking job was called.
     Job(u64),
@@ -81,7 +81,7 @@ impl Trace {
         self.count
     }
 
-    /// Tells whether nothing has happened.
+    /// Returns `true` if nothing has happened.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -111,7 +111,7 @@ impl fmt::Display for Event {
             Event::Panic(task) => write!(f, "poll {task} panics"),
             Event::Drop(task) => write!(f, "drop {task}"),
             Event::Wake(task, from) => write!(f, "wake {task} by {}", by(from)),
-            Event::Spurious(task) => write!(f, "wake {task} by nobody"),
+            Event::Spurious(task) => write!(f, "wake {task} by a fault"),
             Event::Job(job) => write!(f, "job {job}"),
             Event::Time(at) => write!(f, "time {at:?}"),
             Event::Shutdown => f.write_str("shutdown"),

@@ -14,7 +14,7 @@
 //! # Invariants
 //!
 //! 1. `ready` has the ready tasks and the jobs that were not called, each once, longest waiting
-//!    first, and the root if it is to be polled.
+//!    first, and the root if it waits for a poll.
 //! 2. At most one task is running: `running` names it. It is polled by the thread that drives, or
 //!    by another one while that thread waits.
 //! 3. Numbers are given in the order of spawns and never again; a key is, so wakers have both.
@@ -68,7 +68,7 @@ pub(super) struct State {
     next_number: u64,
     next_sleep: u64,
     pub(super) closed: bool,
-    /// How many guards say that somebody outside is going to wake a task.
+    /// How many guards say that a thread outside is going to wake a task.
     pub(super) outside: usize,
 }
 
@@ -133,12 +133,12 @@ impl World {
         Inside(INSIDE.replace(self.id))
     }
 
-    /// Who does something now: the task that is polled, unless it is somebody else's thread.
+    /// The task that does something now: the one that is polled, unless this is a thread outside.
     fn actor(&self, state: &State) -> Option<u64> {
         state.running.filter(|_| INSIDE.try_with(Cell::get) == Ok(self.id))
     }
 
-    /// Waits until somebody outside has changed something.
+    /// Waits until a thread outside has changed something.
     pub(super) fn park(&self, state: &mut Guard<'_, State>) {
         state.wait(&self.changed);
     }
@@ -204,7 +204,7 @@ impl World {
         }
     }
 
-    /// Says that somebody outside is going to wake a task, or is not any more.
+    /// Says that a thread outside is going to wake a task, or is not any more.
     pub(super) fn count_outside(&self, more: bool) {
         let mut state = self.lock();
         state.outside = if more { state.outside + 1 } else { state.outside - 1 };

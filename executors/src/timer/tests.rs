@@ -149,7 +149,7 @@ fn each_is_the_next_to_the_nanosecond() {
         assert_eq!(wheel.next(), Some(*at));
     }
     for at in deadlines {
-        // It is exact as long as nobody has gone before.
+        // It is exact as long as no timer was removed before.
         assert!(wheel.next().is_none_or(|next| next == at), "{at}");
         assert_eq!(wheel.pop_due(at - 1), None);
         assert_eq!(wheel.pop_due(at), Some(at));
@@ -164,7 +164,7 @@ fn next_is_gone_then_one_look_finds_the_one_after() {
     let gone = wheel.insert(hour, 0);
     wheel.insert(hour + 5, 1);
     wheel.remove(gone);
-    assert_eq!(wheel.next(), Some(hour), "nobody has looked");
+    assert_eq!(wheel.next(), Some(hour), "no call has looked");
     assert_eq!(wheel.pop_due(hour), None);
     assert_eq!(wheel.next(), Some(hour + 5));
 }

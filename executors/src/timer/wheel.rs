@@ -14,20 +14,20 @@
 //! # Invariants
 //!
 //! 1. In `due` are timers whose time has come, in their order. Time goes on only when it is empty,
-//!    to what is due by then: whatever is added or becomes due meanwhile is not before them.
+//!    to what is due by then: a timer that is added or becomes due meanwhile is not before them.
 //! 2. A slot of a level begins after the present tick, and ends before any slot of the levels above
 //!    begins. So the first timer is in `NEAR`, or else in the first slot of the lowest level that
 //!    has any.
-//! 3. An entry's slot is the one in whose list it is, or `DUE`. In `due`, one that is gone is found
+//! 3. An entry's slot is the one in whose list it is, or `DUE`. In `due`, a removed entry is found
 //!    by its stamp when its turn comes.
 //! 4. A bit of `occupied` is set if the slot's list is not empty.
 //!
 //! # Costs
 //!
 //! Adding and removing take the same whatever the number of timers; each goes down a level at most
-//! seven times, its whole slot under one call. A slot knows a bound of its deadlines, so nobody
-//! wakes up because time comes to a slot, but only for deadlines. The price: perhaps one wake for
-//! the earliest timer of a slot that is gone.
+//! seven times, its whole slot under one call. A slot knows a bound of its deadlines, so the thread
+//! wakes up only for deadlines, and not because time comes to a slot. The price: perhaps one wake
+//! for the earliest timer of a slot, if it was removed.
 //!
 //! # What was compared
 //!
@@ -157,7 +157,7 @@ impl<T> Wheel<T> {
         None
     }
 
-    /// Lets the time come to `now`; nobody is in `due`.
+    /// Lets the time come to `now`; `due` is empty.
     fn advance(&mut self, now: u64) {
         if self.slots.is_empty() {
             return;
@@ -201,7 +201,7 @@ impl<T> Wheel<T> {
         (begin <= self.tick).then(|| number(level, digit))
     }
 
-    /// Takes everybody out of a slot; puts those who are due in `due`, and the others where they
+    /// Takes every entry out of a slot; puts those that are due in `due`, and the others where they
     /// belong at the present tick.
     fn empty(&mut self, slot: u16, now: u64) {
         let emptied = mem::replace(&mut self.slots[usize::from(slot)], EMPTY);
@@ -240,7 +240,7 @@ impl<T> Wheel<T> {
         (entry.slot, entry.previous, entry.next) = (slot, NONE, next);
     }
 
-    /// Takes out of a slot whoever is between those two.
+    /// Takes the entries between those two out of a slot.
     fn unlink(&mut self, slot: u16, previous: u32, next: u32) {
         if next != NONE {
             self.slab.entry(next).previous = previous;

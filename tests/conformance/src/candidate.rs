@@ -258,8 +258,8 @@ impl Candidate {
         crate::suite::run([self])
     }
 
-    /// What it declares; if nothing, what a host of it visibly has. One that cannot even be started,
-    /// or never is, has nothing, and fails by rule W41.
+    /// What it declares; if nothing, what a host of it visibly has. One that cannot even be
+    /// started, or never is, has nothing, and fails by rule W41.
     pub(crate) fn capabilities(&self) -> Capabilities {
         self.declared.unwrap_or_else(|| {
             crate::fixture::step("the candidate is started, to see what it has");

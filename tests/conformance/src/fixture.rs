@@ -89,8 +89,8 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// As [`until`], for what happens when some time has passed. A real clock is waited for in
-    /// turns, so that the driver is busy meanwhile. A virtual one would stand still for that, and is
-    /// waited for asleep.
+    /// turns, so that the driver is busy meanwhile. A virtual one would stand still for that, and
+    /// is waited for asleep.
     pub(crate) async fn until(&self, what: &str, condition: impl Fn() -> bool) {
         if !self.is_virtual {
             return until(what, condition).await;
@@ -184,8 +184,8 @@ pub(crate) fn step(text: &str) {
     let progress = Progress::current();
     *progress.inner.step.lock().unwrap_or_else(PoisonError::into_inner) = text.to_string();
     if progress.inner.echo.load(Ordering::SeqCst) {
-        // In one piece: the watchdog may end the process meanwhile, and standard output has no buffer
-        // then, so that half a line could be the last.
+        // In one piece: the watchdog may end the process meanwhile, and standard output has no
+        // buffer then, so that half a line could be the last.
         let _ = std::io::stdout().write_all(format!("{STEP}{text}\n").as_bytes());
     }
 }

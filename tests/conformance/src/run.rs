@@ -1,5 +1,5 @@
-//! What a run has learned of a candidate: it spares whoever writes an executor the wait for a hundred
-//! hangs that say the same.
+//! What a run has learned of a candidate: it spares whoever writes an executor the wait for a
+//! hundred hangs that say the same.
 
 use crate::candidate::Candidate;
 use crate::report::Outcome;

@@ -75,8 +75,8 @@ impl Subject {
         }
     }
 
-    /// The rules without which it says nothing more. Some are about the root alone, or hold of tasks
-    /// that are dropped.
+    /// The rules without which it says nothing more. Some are about the root alone, or hold of
+    /// tasks that are dropped.
     pub(crate) fn rests_on(self) -> &'static [&'static str] {
         match &*self.id() {
             "W41" | "W42" => &[],

@@ -101,8 +101,8 @@ impl Clock {
         self.lock().sleeps.first_key_value().map(|(&(at, _), _)| at)
     }
 
-    /// Drives the future on the executor, and goes on to the next moment whenever nothing is left to
-    /// do before it.
+    /// Drives the future on the executor, and goes on to the next moment whenever nothing is left
+    /// to do before it.
     ///
     /// # Panics
     ///

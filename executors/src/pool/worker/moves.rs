@@ -112,7 +112,7 @@ fn woken_elsewhere_during_its_poll_then_it_stays() {
     );
     turn(&mut first);
     assert_eq!(slots(&first), [0, 1, 0]);
-    assert_eq!(first.pool.shards()[1].length(), 1, "it is to be polled once more");
+    assert_eq!(first.pool.shards()[1].length(), 1, "it waits for one more poll");
     assert_eq!(second.pool.shards()[2].length(), 0);
 }
 

@@ -25,7 +25,7 @@ fn rests_no_longer_than_a_moment(mut worker: Worker) {
         tx.send(worker.searching).unwrap();
     });
     let searching = rx.recv_timeout(Duration::from_secs(60)).expect("hang: it sleeps");
-    assert!(!searching, "nobody has woken it");
+    assert!(!searching, "no thread has woken it");
 }
 
 #[test]
@@ -43,8 +43,8 @@ fn push_that_was_left_to_the_searching_worker_then_its_rest_returns() {
     rests_no_longer_than_a_moment(worker);
 }
 
-/// It takes one of the two, and is the only one who can know of the other: it has ended its search
-/// by then, and whoever added them saw it search.
+/// It takes one of the two, and is the only worker that can know of the other: it has ended its
+/// search by then, and the threads that added them saw it search.
 #[test]
 fn pushes_that_were_left_to_a_search_that_ends_in_a_rest_then_another_is_told_of_the_second() {
     let pool = Arc::new(Shared::new(PoolId::next(), 4));
@@ -62,7 +62,7 @@ fn pushes_that_were_left_to_a_search_that_ends_in_a_rest_then_another_is_told_of
     worker.pass_on();
     assert_eq!(pool.shards()[0].length(), 1, "it took one");
     assert!(!pool.idle().withdraw(2), "another was told");
-    assert!(pool.idle().withdraw(1), "nobody else was");
+    assert!(pool.idle().withdraw(1), "no other worker was");
     worker.put_back();
     pool.close();
     pool.sweep();
@@ -169,7 +169,7 @@ pub(super) fn two_workers() -> [Worker; 2] {
     [0, 1].map(|index| Worker::new(Arc::clone(&pool), index))
 }
 
-/// Does a turn while the other worker sleeps. Tells whether that one was woken.
+/// Does a turn while the other worker sleeps. Returns `true` if that worker was woken.
 #[track_caller]
 fn step_wakes_the_sleeper(worker: &mut Worker) -> bool {
     let sleeper = 1 - worker.index;

@@ -1,4 +1,5 @@
-//! Clauses c13..: the tokens of nurseries and tasks, and what waits for a cancel or asks for an end.
+//! Clauses c13..: the tokens of nurseries and tasks, and what waits for a cancel or asks for an
+//! end.
 
 use crate::probe::{Counts, Gate, all_wait, eventually};
 use allhome::{

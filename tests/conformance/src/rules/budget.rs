@@ -1,5 +1,5 @@
-//! W5: budgets, of runtimes that limit what a task may do in one poll. Others have no limit, which is
-//! one that is never reached.
+//! W5: budgets, of runtimes that limit what a task may do in one poll. Others have no limit, which
+//! is one that is never reached.
 
 use super::probe::{Flag, Probe};
 use crate::fixture::{Fixture, until};

@@ -91,7 +91,8 @@ fn w22_dropped_at_home_only(fixture: &mut Fixture) {
             probe.forget_waker();
             probe.ends();
             if round % 2 == 0 {
-                // The last waker there is, dropped elsewhere: whether the task lives on is not asked.
+                // The last waker there is, dropped elsewhere: whether the task lives on is not
+                // asked.
                 outside(move || drop(waker)).join().expect("dropping a waker does not panic");
                 pump(&runtime).await;
                 let dropped = place.take();
