@@ -49,8 +49,8 @@ impl Stops {
 
     /// Stops the nursery at a signal. One that finds it stopped, or ready, ends the process.
     ///
-    /// The thread is no child: it stays until the process ends, so that Ctrl-C still helps when
-    /// the last lines go to somebody who does not read them.
+    /// The thread is no child: it stays until the process ends, so that Ctrl-C still helps while
+    /// the last lines wait for a reader that does not read.
     pub(crate) fn at_signals(self: &Arc<Self>, n: &Nursery<Error>) -> Result<(), Error> {
         let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Error::Signals)?;
         let (stops, nursery) = (self.clone(), n.clone());

@@ -24,7 +24,8 @@ thread_local! {
 /// thread sleeps while the future waits. A repeated call on the same thread allocates nothing.
 ///
 /// A call inside a future that another `block_on` polls on the same thread works, but the outer
-/// future stands still meanwhile: what the inner one waits for must come from elsewhere.
+/// future stands still until it returns: an event that the inner one waits for must come from
+/// elsewhere.
 ///
 /// # `block_on` or `ThreadPool`?
 ///
@@ -34,9 +35,9 @@ thread_local! {
 /// # Panics
 ///
 /// Panics if called in a poll of a nursery's task or body, whichever runtime polls it, and on a
-/// worker thread of a [`ThreadPool`](crate::ThreadPool): it would hold up the thread, and what the
-/// future waits for may need just that thread. Await the future instead, or call `block_on` in
-/// blocking work, where it may be used.
+/// worker thread of a [`ThreadPool`](crate::ThreadPool). The call would block the thread, and the
+/// future might wait for something that only this thread runs. Await the future instead, or call
+/// `block_on` in blocking work, where it is allowed.
 ///
 /// A panic of the future reaches the caller.
 ///
@@ -78,7 +79,7 @@ impl ThreadWaker {
     }
 }
 
-/// A thread_waker out of the cache; goes back when dropped, also on a panic.
+/// A waker out of the cache; goes back when dropped, also on a panic.
 struct TakenWaker(Option<ThreadWaker>);
 
 impl TakenWaker {
@@ -86,7 +87,8 @@ impl TakenWaker {
         // The cache is gone if a destructor of another thread-local value calls block_on.
         let thread_waker =
             CACHE.try_with(Cell::take).ok().flatten().unwrap_or_else(ThreadWaker::new);
-        // A waker that outlived an earlier call may have left a token: it is not for this one.
+        // A waker that outlived an earlier call may have left a token, which is not meant for this
+        // call.
         thread_waker.parker.clear();
         TakenWaker(Some(thread_waker))
     }

@@ -31,13 +31,13 @@
 //!
 //! # What it costs
 //!
-//! In the pool, a spawn takes the lock of the worker's line once, and so do a turn and a wake; if a
-//! worker sleeps, it is unparked. A task that waits takes about 100 bytes beside its own; nothing
-//! is allocated for one that ends while its wakers are gone, once the pool is warm. An idle pool
-//! does not wake up. Sleeps stand in a timing wheel under one lock a pool: one costs an allocation,
-//! a look at the clock a poll, and the lock when it is polled and when it is dropped, however many
-//! there are. The local executor allocates nothing but the future, once it is warm, and a wake on
-//! its own thread is a push to a queue.
+//! In the pool, a spawn, a turn and a wake each take the lock of a worker's queue once; if a worker
+//! sleeps, it is unparked. A task that waits takes about 100 bytes beside its own. Once the pool is
+//! warm, a task that ends after its wakers are gone allocates nothing. An idle pool does not wake
+//! up. Sleeps stand in a timing wheel under one lock a pool: a sleep costs an allocation, a look at
+//! the clock a poll, and the lock when it is polled and when it is dropped, however many there are.
+//! Once the local executor is warm, it allocates only the future, and a wake on its own thread is a
+//! push to a queue.
 //!
 //! # Use something else if ...
 //!

@@ -4,7 +4,7 @@
 //!
 //! 1. Only the owner keeps the tasks: a [`LocalExecutor`]. Spawners, handles, wakers and sleeps do
 //!    not.
-//! 2. The owner cannot leave its thread, nor can what it gives its tasks to; so `scheduler.rs`
+//! 2. The owner cannot leave its thread, nor can the state that has its tasks; so `scheduler.rs`
 //!    needs no lock, and tasks are polled and dropped here.
 
 mod inbox;
@@ -36,23 +36,23 @@ const BLOCKING_LIMIT: usize = 64;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
-/// Runs tasks on one thread, those that are not `Send` too, while it waits for a future there.
+/// Runs tasks on one thread, including those that are not `Send`, while it waits for a future
+/// there.
 ///
-/// Tasks run inside [`run`](LocalExecutor::run), and nowhere else. It implements [`SpawnLocal`];
-/// what may go to other threads is its [`handle`](LocalExecutor::handle), which is what nurseries
-/// are opened on. Sleeps and blocking jobs have threads of their own, which start when they are
-/// needed.
+/// Tasks run inside [`run`](LocalExecutor::run), and nowhere else. It implements [`SpawnLocal`].
+/// Its [`handle`](LocalExecutor::handle) may go to other threads, and nurseries are opened on it.
+/// Sleeps and blocking jobs have threads of their own, which start when they are needed.
 ///
 /// # How it ends
 ///
-/// With [`shutdown`](LocalExecutor::shutdown), or when it is dropped: every task is dropped, once,
-/// on this thread.
+/// [`shutdown`](LocalExecutor::shutdown), or a drop, ends the executor: every task is dropped,
+/// once, on this thread.
 ///
 /// # `LocalExecutor` or `ThreadPool`?
 ///
-/// The [`ThreadPool`](crate::ThreadPool) uses several cores, and goes on while the caller does
-/// something else. Here a wake on the own thread is no read-modify-write, a spawn allocates nothing
-/// but the future once the executor is warm, and tasks may hold an `Rc`.
+/// A [`ThreadPool`](crate::ThreadPool) uses several cores, and goes on while the caller does
+/// something else. A `LocalExecutor` is cheaper: a wake on its own thread is no read-modify-write,
+/// a spawn allocates only the future once the executor is warm, and tasks may hold an `Rc`.
 ///
 /// # Fairness
 ///
@@ -143,12 +143,12 @@ impl LocalExecutor {
         LocalExecutor { scheduler, handle, runtime, running: Cell::new(false) }
     }
 
-    /// Returns what spawns tasks from inside of tasks.
+    /// Returns a spawner for use inside tasks.
     pub fn spawner(&self) -> LocalSpawner {
         LocalSpawner { scheduler: Rc::downgrade(&self.scheduler) }
     }
 
-    /// Returns what spawns tasks from other threads.
+    /// Returns a spawner for use on other threads.
     pub fn handle(&self) -> LocalHandle {
         self.handle.clone()
     }
@@ -162,7 +162,8 @@ impl LocalExecutor {
         self.spawn_kind(AnyTask::Future(Box::pin(future)));
     }
 
-    /// Returns how many tasks there are, without those that are on their way from other threads.
+    /// Returns the number of tasks, without those that other threads have sent and that have not
+    /// arrived.
     pub fn tasks(&self) -> usize {
         self.scheduler.len()
     }
@@ -175,9 +176,9 @@ impl LocalExecutor {
     ///
     /// # Panics
     ///
-    /// A panic of the future reaches the caller; the executor stays usable. Panics if it is called
-    /// inside one of the executor's own tasks, or in the future: it would poll tasks inside of
-    /// polls. Panics where [`block_on`](crate::block_on()) does.
+    /// A panic of the future reaches the caller; the executor stays usable. `run` panics if it is
+    /// called inside one of the executor's own tasks, or in the future: it would poll tasks inside
+    /// polls. It also panics where [`block_on`](crate::block_on()) does.
     ///
     /// # Examples
     ///
@@ -214,12 +215,12 @@ impl LocalExecutor {
         }
     }
 
-    /// Ends the executor: drops every task on this thread, ends the timer, whose pending sleeps
-    /// then never end, and the blocking jobs: those that have not begun are dropped, the others
-    /// waited for. Nothing is polled from then on but the future of `run`.
+    /// Ends the executor: drops every task on this thread and ends the timer, whose pending sleeps
+    /// then never end. Blocking jobs that have not begun are dropped, and the call waits for the
+    /// others. From then on only the future of `run` is polled.
     ///
-    /// Destructors may spawn, wake and call `shutdown` meanwhile; their panics are contained.
-    /// Called inside a task, that one is dropped after its poll. A second call does nothing.
+    /// Destructors may spawn, wake and call `shutdown` meanwhile; their panics are contained. If a
+    /// task calls `shutdown`, it is dropped after its poll. A second call does nothing.
     pub fn shutdown(&self) {
         self.scheduler.close();
         self.handle.timer.stop(true);

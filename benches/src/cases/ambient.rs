@@ -156,7 +156,7 @@ struct Hand(Arc<Mutex<Vec<Task>>>);
 
 impl Spawn for Hand {
     fn spawn(&self, task: Task) {
-        self.0.lock().expect("nobody panics").push(task);
+        self.0.lock().expect("no holder panics").push(task);
     }
 }
 
@@ -173,9 +173,10 @@ impl Hand {
             std::future::pending::<Result<(), _>>().await
         }));
         poll_once(run.as_mut());
-        // Nobody drops it: the child stays.
+        // It is not dropped: the child stays.
         std::mem::forget(run);
-        let mut task = self.0.lock().expect("nobody panics").pop().expect("a carrier was spawned");
+        let mut task =
+            self.0.lock().expect("no holder panics").pop().expect("a carrier was spawned");
         for _ in 0..100 {
             let polled = Pin::new(&mut task).poll(&mut Context::from_waker(Waker::noop()));
             assert!(polled.is_pending());

@@ -102,7 +102,7 @@ fn players() -> ([Player; 2], oneshot::Receiver<()>) {
     let second = Arc::clone(&first);
     let last = async move {
         second.play(1).await;
-        done.send(()).expect("somebody waits");
+        done.send(()).expect("the receiver waits");
     };
     ([Box::pin(async move { first.play(0).await }), Box::pin(last)], over)
 }

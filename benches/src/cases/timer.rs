@@ -53,7 +53,7 @@ impl Numbers {
 /// looks at the clock when it is polled, and takes a lock when it is polled and when it is dropped.
 /// `DelayQueue` is one task's own. Nothing is allocated, looked at or locked for an entry, and
 /// there is no waker in it; its deadlines are whole milliseconds. tokio's sleep does the same job
-/// as ours, and is boxed here as a user has to who keeps many.
+/// as ours. It is boxed here, as a user that keeps many has to box it.
 fn change(label: &str, live: usize) -> Case {
     case(format!("timer/add_cancel/{label}"), CHANGES, live > 10_000, move || {
         let ours = Side::new("ours", {
@@ -141,7 +141,7 @@ impl Wake for Fired {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if self.left.fetch_sub(1, Relaxed) == 1 {
-            self.done.send(Instant::now()).expect("somebody waits");
+            self.done.send(Instant::now()).expect("the receiver waits");
         }
     }
 }

@@ -48,7 +48,7 @@ pub(super) struct Held {
 /// What a worker has in its hands.
 pub(super) type Hands = Option<Held>;
 
-/// Who is next in a queue.
+/// What the next entry of a queue has come to.
 #[must_use = "one that is elsewhere is in no queue any more"]
 pub(super) enum Started {
     /// There is no task.

@@ -178,7 +178,7 @@ impl Shared {
         most: usize,
         hands: &mut Hands,
     ) -> bool {
-        // Who comes in after this look is seen by the one before the worker rests.
+        // A task that comes in after this look is seen by the look before the worker rests.
         if self.shards[from].length() == 0 {
             return false;
         }

@@ -1,4 +1,4 @@
-//! Who decides: every decision of a run goes through here, so that every run can be replayed.
+//! Every decision of a run is made here, so that every run can be replayed.
 //!
 //! # Invariants
 //!
@@ -126,8 +126,8 @@ impl Chooser {
 /// Priorities with a few random changes: S. Burckhardt, P. Kothari, M. Musuvathi, S. Nagarakatte,
 /// "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs", ASPLOS 2010.
 ///
-/// Whoever has the highest priority runs. A bug that needs `d` orderings, in a program of `n` tasks
-/// and `k` steps, is found in a run with a chance of at least 1 in `n * k^(d-1)`, with `d-1`
+/// The task with the highest priority runs. A bug that needs `d` orderings, in a program of `n`
+/// tasks and `k` steps, is found in a run with a chance of at least 1 in `n * k^(d-1)`, with `d-1`
 /// changes.
 ///
 /// Beyond the paper, a task that wakes itself gets a new priority: one that spins until another has

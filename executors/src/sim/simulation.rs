@@ -24,10 +24,10 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-/// One simulated runtime, to be driven by hand; made by
+/// One simulated runtime, for tests that drive it step by step; made by
 /// [`Simulator::start`](super::Simulator::start).
 ///
-/// Dropping it shuts the runtime down: every task, job and sleep that is left is dropped.
+/// Dropping it shuts the runtime down: every remaining task, job and sleep is dropped.
 ///
 /// # Examples
 ///
@@ -89,7 +89,7 @@ impl Simulation {
         self.handle().elapsed()
     }
 
-    /// Returns how many tasks there are; the root is none.
+    /// Returns how many tasks there are, without the root.
     pub fn tasks(&self) -> usize {
         self.world.lock().tasks.len()
     }
@@ -122,8 +122,8 @@ impl Simulation {
     ///
     /// # Errors
     ///
-    /// A [`Failure`]: deadlock, livelock, or a panic of the root or of a task. The root is left as
-    /// it was, for the caller to look at and to drop.
+    /// A [`Failure`]: deadlock, livelock, or a panic of the root or of a task. The root stays as it
+    /// was: the caller may look at it, and drops it.
     ///
     /// # Panics
     ///
@@ -134,8 +134,8 @@ impl Simulation {
         Ok(output.expect("it is driven until it is ready"))
     }
 
-    /// As [`drive`](Simulation::drive), as long as `go_on` says so: it is asked after each step.
-    /// Returns none if it was told to stop.
+    /// As [`drive`](Simulation::drive), but calls `go_on` after each step and returns `None` if it
+    /// returned `false`.
     ///
     /// # Errors
     ///
@@ -183,8 +183,8 @@ impl Simulation {
         }
     }
 
-    /// Moves the clock on by that much, from deadline to deadline; whatever is woken at one has
-    /// stalled before the next.
+    /// Moves the clock on by that much, from deadline to deadline. Before it moves on from one, it
+    /// runs tasks until none is ready.
     ///
     /// # Errors
     ///

@@ -230,7 +230,7 @@ impl Simulation {
     }
 
     pub(super) fn contain(&mut self, f: impl FnOnce()) {
-        assert_none("code of the user's is called");
+        assert_none("the user's code is called");
         if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
             self.panicked.get_or_insert(message_of(payload));
         }

@@ -1,13 +1,13 @@
-//! What happened in a run: no addresses, no wall clock, no order of a hash table.
+//! The events of a run: no addresses, no wall clock, no order of a hash table.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What happened in a run, step by step. Its text is the same, to the byte, for the same program,
-/// settings and seed, in whichever process.
+/// The events of a run, step by step. The same program, settings and seed give the same text, to
+/// the byte, in every process.
 ///
-/// A digest of all events is always there; the events themselves are kept when they are
-/// [asked for](super::Simulator::trace).
+/// It always has a digest of all events. It has the events themselves if
+/// [`Simulator::trace`](super::Simulator::trace) was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
     digest: u64,
@@ -37,7 +37,7 @@ pub enum Event {
     Job(u64),
     /// The clock was moved to that time since the start.
     Time(Duration),
-    /// The runtime was shut down: a fault that was asked for.
+    /// The runtime was shut down: a fault that the settings asked for.
     Shutdown,
 }
 

@@ -165,7 +165,8 @@ impl<T> Wheel<T> {
         let was = self.tick;
         self.tick = was.max(now >> TICK_BITS);
         for level in 0..LEVELS {
-            // Whoever goes down from here goes to a level that was looked at before, and stays.
+            // An entry that goes down from here goes to a level that was looked at before, and
+            // stays.
             while let Some(slot) = self.first_passed(level, was) {
                 self.occupied[level] &= !bit(slot);
                 self.empty(slot, now);

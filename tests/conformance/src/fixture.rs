@@ -4,8 +4,8 @@
 //!
 //! 1. A thread that a rule starts ([`outside`]) never waits for the runtime. So a driver that finds
 //!    nothing to run and no such thread knows that nothing will ever happen.
-//! 2. A wait of a rule has no end of its own: whoever runs the rule ends it. Only a quick run, in
-//!    which nothing happens beside the rule, gives up by itself.
+//! 2. A wait of a rule has no end of its own: the runner ends it. Only a quick run, in which
+//!    nothing happens beside the rule, gives up by itself.
 
 use crate::candidate::{Candidate, Capabilities, Host};
 use allhome_rt::{Runtime, SpawnBlocking, SpawnLocal, Task, Timer};

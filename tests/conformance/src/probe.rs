@@ -150,7 +150,7 @@ pub async fn eventually(condition: impl Fn() -> bool) {
     }
 }
 
-/// Tells whether every task in the tree waits: none is being polled, or has not been yet.
+/// Returns `true` if every task in the tree waits: it is not being polled, and has been polled.
 pub(crate) fn all_wait(tree: &Tree) -> bool {
     let mut tasks = tree.nurseries().iter().flat_map(|nursery| &nursery.tasks);
     tasks.all(|task| task.state == TaskState::Waiting)

@@ -17,7 +17,7 @@ pub enum Outcome {
     Hang(String),
     /// The process ended in the middle of it.
     Crash(String),
-    /// It was not run: the candidate has not got what it needs.
+    /// It was not run: the candidate lacks what it needs.
     Skipped(Need),
     /// It was not run: the rule of this name, on which it rests, does not hold.
     Unasked(&'static str),
@@ -58,7 +58,7 @@ impl Outcome {
         }
     }
 
-    /// Tells whether the rule was seen broken.
+    /// Returns `true` if the rule was seen broken.
     pub fn is_broken(&self) -> bool {
         matches!(self, Outcome::Fail(_) | Outcome::Hang(_) | Outcome::Crash(_))
     }
@@ -89,7 +89,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Tells whether this fails a run.
+    /// Returns `true` if this fails a run.
     pub fn fails(&self, strict: bool) -> bool {
         match self.outcome {
             Outcome::Surprise(_) => true,
@@ -146,8 +146,8 @@ impl Report {
         &self.verdicts
     }
 
-    /// Tells whether every MUST rule that was run holds or is a known deviation; with `--strict`,
-    /// every SHOULD rule as well.
+    /// Returns `true` if every MUST rule that was run holds or is a known deviation; with
+    /// `--strict`, every SHOULD rule as well.
     pub fn passed(&self) -> bool {
         !self.verdicts.iter().any(|verdict| verdict.fails(self.strict))
     }

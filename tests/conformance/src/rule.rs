@@ -12,7 +12,7 @@ pub enum Requirement {
     Should,
 }
 
-/// What a rule is about, or takes for granted. A candidate that has not got it is not asked.
+/// What a rule is about, or relies on. It is skipped for a candidate without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// [`Capabilities::timer`](crate::Capabilities::timer).

@@ -1,5 +1,5 @@
-//! What a run has learned of a candidate: it spares whoever writes an executor the wait for a
-//! hundred hangs that say the same.
+//! What a run has learned of a candidate. It spares the author of an executor the wait for a
+//! hundred hangs that have one cause.
 
 use crate::candidate::Candidate;
 use crate::report::Outcome;
@@ -16,7 +16,7 @@ const IMPATIENCE: u32 = 10;
 /// The run of one candidate.
 pub(crate) struct Run {
     candidate: Candidate,
-    /// Whether there is one trial only, as nextest asks: then there is nothing to be spared.
+    /// Whether there is one trial only, as under nextest: then there is nothing to spare.
     alone: bool,
     broken: OnceLock<Option<(&'static str, RuleResult)>>,
     hangs: AtomicBool,

@@ -107,7 +107,7 @@ fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
         if let Ok(Some(status)) = child.try_wait() {
             return Some(status);
         }
-        // For another process, which can be told of in no other way; no rule's time depends on it.
+        // For another process, which cannot notify this one; no rule's time depends on it.
         thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(8));
     }
@@ -147,8 +147,8 @@ thread_local! {
     static PANICS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
-/// How many runs are under way. Meanwhile nobody else has anything to say in this process: what
-/// panics on a runtime's own threads was thrown by a rule.
+/// How many runs are under way. Meanwhile no other code in this process reports panics: what panics
+/// on a runtime's own threads was thrown by a rule.
 pub(crate) static SILENT: AtomicUsize = AtomicUsize::new(0);
 
 /// Keeps panics on this thread, instead of printing them.

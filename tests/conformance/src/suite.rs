@@ -54,7 +54,7 @@ pub fn run(candidates: impl IntoIterator<Item = Candidate>) -> ExitCode {
             Some(Format::Text) => print!("{report}"),
             Some(Format::Json) => print!("{}", report.json()),
             Some(Format::Junit) => print!("{}", report.junit()),
-            // One alone has been told of already.
+            // A single one was reported already.
             None if report.verdicts.len() > 1 => println!("{report}"),
             None => {}
         }

@@ -73,7 +73,7 @@ impl Clock {
         self.lock().sleeps.len()
     }
 
-    /// Goes on to the next moment that somebody waits for. Returns false if nobody does.
+    /// Goes on to the next moment that a sleep waits for. Returns `false` if there is none.
     pub fn step(&self) -> bool {
         let waker = {
             let mut shared = self.lock();
@@ -87,7 +87,7 @@ impl Clock {
         true
     }
 
-    /// Lets so much time pass, from moment to moment that somebody waits for.
+    /// Lets so much time pass, from moment to moment that a sleep waits for.
     pub fn advance(&self, by: Duration) {
         let end = self.now() + by;
         while self.next().is_some_and(|at| at <= end) {
@@ -96,7 +96,7 @@ impl Clock {
         self.lock().now = end;
     }
 
-    /// Returns the next moment that somebody waits for.
+    /// Returns the next moment that a sleep waits for.
     pub fn next(&self) -> Option<Instant> {
         self.lock().sleeps.first_key_value().map(|(&(at, _), _)| at)
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How long anything may take before it counts as hanging: far more than any needs.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Holds whoever comes until the test lets go.
+/// Holds every thread that comes until the test lets go.
 #[derive(Clone, Debug, Default)]
 pub struct Hold {
     inner: Arc<Inner>,
@@ -30,7 +30,7 @@ struct State {
 }
 
 impl Hold {
-    /// Makes a hold that nobody has come to.
+    /// Makes a hold that no thread has come to.
     pub fn new() -> Hold {
         Hold::default()
     }
@@ -41,9 +41,9 @@ impl Hold {
         self.wait("was never released", |state| state.released);
     }
 
-    /// Blocks until somebody is here.
+    /// Blocks until a thread is here.
     pub fn wait_entered(&self) {
-        self.wait("nobody came", |state| state.entered);
+        self.wait("no thread came", |state| state.entered);
     }
 
     /// Lets go.

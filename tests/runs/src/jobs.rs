@@ -23,12 +23,12 @@ impl Jobs {
         Jobs::default()
     }
 
-    /// Returns how many jobs it was given that nobody has taken.
+    /// Returns the number of jobs that it was given and that were not taken.
     pub fn len(&self) -> usize {
         self.state().kept.len()
     }
 
-    /// Tells whether there is none.
+    /// Returns `true` if there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
-    /// Tells whether nothing is written.
+    /// Returns `true` if nothing is written.
     pub fn is_empty(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }

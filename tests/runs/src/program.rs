@@ -55,7 +55,7 @@ async fn spawn_and_fork(runtime: &Runtime) {
             Ok(sum)
         })
         .await;
-    assert_eq!(sum.expect("nobody fails"), CHILDREN * (CHILDREN - 1) / 2);
+    assert_eq!(sum.expect("no child fails"), CHILDREN * (CHILDREN - 1) / 2);
     assert_eq!(counts.drops(), 2 * CHILDREN);
 }
 

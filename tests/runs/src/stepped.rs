@@ -35,7 +35,7 @@ pub struct Stepped {
 /// What nurseries are given: it keeps no executor going.
 struct Spawner(Arc<Shared>);
 
-/// Shuts the executor down, so that a task that nobody polled again, and that leads back to the
+/// Shuts the executor down, so that a task that was not polled again, and that leads back to the
 /// executor, does not keep itself.
 struct Owner(Arc<Shared>);
 
@@ -234,7 +234,7 @@ impl Spawn for Spawner {
             }
             state.live.insert(key, cell.clone());
             if at_spawn == AtSpawn::Queue {
-                // In the same hold: whoever sees the task finds it scheduled.
+                // In the same hold: a thread that sees the task finds it scheduled.
                 state.ready.push_back(cell);
                 return;
             }
@@ -356,7 +356,7 @@ impl Wake for Cell {
     }
 }
 
-/// A task that is to be polled.
+/// A task that waits for its turn to be polled.
 #[must_use = "it was taken out of the queue: poll it or discard it"]
 pub struct Scheduled {
     cell: Arc<Cell>,

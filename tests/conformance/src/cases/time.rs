@@ -255,7 +255,7 @@ pub(super) async fn n01_finalizers_run_at_the_end(runtime: Runtime) {
                 });
                 let mut run = Box::pin(run);
                 if way == 3 {
-                    // Dropped half-way: the nursery around waits for them.
+                    // Dropped early: the nursery around waits for them.
                     poll_fn(|cx| {
                         assert!(run.as_mut().poll(cx).is_pending());
                         if inside.level() > allhome::Level::Running {

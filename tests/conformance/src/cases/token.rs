@@ -133,7 +133,7 @@ pub(super) async fn c14_cancelling_it_cancels_what_hangs_on_it(runtime: Runtime)
                 let token = cancel_token();
                 assert!(token.cancel() && token.child().is_cancelled());
                 assert!(!is_cancelled() && checkpoint().await.is_ok());
-                assert!(!cancel_token().is_cancelled(), "each asker has his own");
+                assert!(!cancel_token().is_cancelled(), "each call returns a new token");
                 Ok(7)
             });
             assert_eq!(child.join().await.unwrap(), 7);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 rules! { "blocking":
     Must r71_tasks_go_on_while_jobs_block [Blocking, ParallelJobs]
-        "That is what blocking work is spawned for."
+        "Blocking work exists so that tasks need not wait for it."
         "jobs run on the threads that poll tasks";
     Should r72_job_that_panics_harms_no_other [Blocking]
         "One job's fault is not the end of the pool."
@@ -20,19 +20,19 @@ rules! { "blocking":
         "one thread for all jobs";
     Must r74_each_job_is_called_once [Blocking]
         "A job that is forgotten is a child that never comes home."
-        "a queue of fixed size, or a thread that goes to sleep over a job that just came";
+        "a queue of fixed size, or a thread that goes to sleep although a job has just come";
     Must r75_not_on_the_callers_stack [Blocking]
-        "Whoever hands in a job is a task that must not block."
-        "with no thread free, the caller runs the job itself";
+        "A caller that hands in a job is a task that must not block."
+        "when no thread is free, the caller runs the job itself";
     Must r76_jobs_spawn_and_wake [Blocking]
         "A job hands its result to a task, and work to other jobs."
         "the pool's lock is held while a job runs";
     Must r77_jobs_at_the_end_are_called_or_dropped [Blocking, Shutdown]
-        "Somebody waits for each job's end."
+        "A child waits for each job's end."
         "the queue is leaked with the pool";
     Must r78_job_after_the_end_is_dropped_or_called [Blocking, Shutdown]
         "A nursery's handle outlives its runtime."
-        "jobs are put in a queue at which nobody looks any more";
+        "jobs are put in a queue that no thread looks into any more";
 }
 
 /// Holds up jobs until it is opened. A gate for threads.

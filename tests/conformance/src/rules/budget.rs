@@ -11,11 +11,11 @@ use std::task::Poll;
 
 rules! { "budget":
     Must w51_a_poll_begins_with_budget []
-        "A carrier that has none gives its turn back; one that never has any polls no child."
-        "the budget is set up by who drives, and not before each poll, or not after the first";
+        "A carrier without budget gives its turn back; one that never has any polls no child."
+        "the driver sets the budget up once, and not before each poll, or not after the first";
     Must w52_each_call_has_a_whole_budget []
-        "Children that share a task do not share its budget: each poll of one is such a call."
-        "`with_budget` calls what it is given with what is left, more than once, or not at all";
+        "Children that share a task do not share its budget: each poll of a child is such a call."
+        "`with_budget` calls the closure with the rest of a budget, more than once, or not at all";
 }
 
 fn w51_a_poll_begins_with_budget(fixture: &mut Fixture) {

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 rules! { "claims":
     Must w41_is_started []
         "Each rule begins with a fresh runtime."
-        "what starts the candidate panics, or waits for something that does not come";
+        "the function that starts the candidate panics, or waits for something that does not come";
     Must w42_drives_its_root []
         "A root that is ready ends the drive; one that has woken itself is polled again."
         "`block_on` never polls, or does not return when the root is ready";
     Must w43_has_what_it_declares []
-        "What is declared and missing would fail later, with a worse message; what is there and not declared is not tested."
+        "A capability that is missing would fail later, with a worse message; one that is not declared is not tested."
         "the capabilities that the candidate declares are not those of its runtime";
     Must w44_polls_as_many_at_once_as_it_says []
         "A nursery keeps as many tasks ready as `threads` says."
@@ -117,7 +117,7 @@ fn w44_polls_as_many_at_once_as_it_says(fixture: &mut Fixture) {
             let (arrived, done, guard) = (arrived.clone(), counts.clone(), counts.guard());
             runtime.run(async move {
                 arrived.fetch_add(1, Ordering::SeqCst);
-                // Inside the poll, so that nobody else is polled on this thread.
+                // Inside the poll, so that no other task is polled on this thread.
                 settles("the other tasks are polled meanwhile", || {
                     arrived.load(Ordering::SeqCst) == number
                 });

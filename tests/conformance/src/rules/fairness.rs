@@ -1,4 +1,4 @@
-//! R9: that everybody gets a turn, and how many can be there.
+//! R9: that every task gets a turn, and how many tasks can be there.
 
 use super::probe::{Flag, Probe};
 use crate::fixture::{
@@ -18,14 +18,14 @@ rules! { "fairness":
         "A server has a child for each connection."
         "an index of 16 bits, or a list that is searched at every wake";
     Must r95_busy_tasks_do_not_stop_the_root []
-        "The body of a nursery is the one that can stop it."
-        "the queue is run dry before the root is looked at";
+        "The body of a nursery can stop it."
+        "the driver empties the queue before it looks at the root";
     Must r96_busy_tasks_do_not_stop_the_timer [Timer, RealClock]
-        "A deadline is for tasks that are busy."
+        "A deadline is meant for tasks that are busy."
         "the timer is looked at only when there is nothing to run";
     Must r97_busy_tasks_do_not_stop_foreign_spawns []
         "New work comes from outside: connections, signals."
-        "the queue of foreign threads is looked at only when the own one is empty";
+        "a worker looks into the queue of foreign threads only when its own is empty";
     Must r98_busy_root_does_not_stop_tasks []
         "A body that polls for something waits for its children."
         "a root that woke itself is polled again at once";

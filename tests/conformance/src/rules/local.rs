@@ -14,25 +14,25 @@ use std::thread::{self, ThreadId};
 
 rules! { "local":
     Must w21_polled_at_home_only [Local]
-        "What is not `Send` is undefined behaviour elsewhere."
+        "To poll a future that is not `Send` on another thread is undefined behaviour."
         "a wake from another thread polls there, or a worker takes the task";
     Must w22_dropped_at_home_only [Local]
-        "A destructor is as little `Send` as a poll."
+        "A destructor may need its thread as much as a poll does."
         "the last waker, dropped elsewhere, drops the task";
     Must w23_wakes_lead_to_polls [Local]
         "A local task waits like any other."
-        "local wakes go to a queue that is looked at once";
+        "local wakes go to a queue that the driver looks into only once";
     Must w24_spawn_in_poll_and_in_drop [Local]
         "Children spawn siblings; destructors do too."
         "the queue is borrowed while a task is polled or dropped";
     Must w25_dropped_at_the_end [Local, Shutdown]
-        "A local child is waited for like any other."
+        "A nursery waits for a local child as for any other."
         "local tasks and their queue point to each other";
     Must w26_wake_from_a_foreign_thread [Local]
         "Timers wake from threads of their own."
         "the local queue is not guarded, or its driver is not woken";
     Should w27_spawn_does_not_poll_inline [Local]
-        "Whoever spawns may have borrowed what the task borrows."
+        "The caller of `spawn_local` may have borrowed what the task borrows."
         "`spawn_local` polls the task once";
     Must w28_none_is_lost [Local]
         "A child that its runtime forgets is never home."
@@ -177,7 +177,7 @@ fn w26_wake_from_a_foreign_thread(fixture: &mut Fixture) {
     let (local, gate) = (fixture.local(), Gate::new());
     fixture.drive(async {
         run(&local, woken_from_outside(gate.clone()));
-        step("everybody waits for a wake from a foreign thread");
+        step("all tasks wait for a wake from a foreign thread");
         gate.wait().await;
     });
 }

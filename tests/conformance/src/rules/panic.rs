@@ -16,8 +16,8 @@ rules! { "panic":
         "A destructor that panics is a fault of one task as well."
         "the future is dropped outside of `catch_unwind`, or where unwinding aborts the process";
     Should r53_waiting_tasks_outlive_a_panic []
-        "Those who wait are not touched by another's fault."
-        "a worker that panicked takes its own queue, or those who were spawned on it, along";
+        "Another task's fault does not concern a task that waits."
+        "a worker that panics takes its own queue, or the tasks that were spawned on it, along";
 }
 
 fn r51_panic_in_a_poll_harms_nobody_else(fixture: &mut Fixture) {

@@ -16,7 +16,7 @@ rules! { "poll":
         "A future is `&mut` while it is polled; two at once are undefined behaviour."
         "a wake during the poll queues the task at once, and another thread takes it";
     Should r24_no_poll_without_a_wake []
-        "A poll that nobody asked for costs every child a look at its whole future."
+        "A poll without a wake costs every child a look at its whole future."
         "one waker for all tasks, or a loop over all of them";
     Must r26_stack_does_not_grow_with_a_chain []
         "A chain of children that wait for each other ends in one go."
@@ -108,7 +108,7 @@ fn r24_no_poll_without_a_wake(fixture: &mut Fixture) {
             until("the task that was woken is polled", || busy.polls() > polls).await;
         }
         pump(&runtime).await;
-        assert_eq!(idle.polls() - before, 0, "a task was polled that nobody woke");
+        assert_eq!(idle.polls() - before, 0, "a task was polled without a wake");
         idle.finish();
         busy.finish();
         until("both are dropped", || idle.drops() + busy.drops() == 2).await;

@@ -42,7 +42,7 @@ impl Kept<Waker> {
     }
 }
 
-/// A set of things that are noted by whoever gets there.
+/// Something that a test notes when it happens.
 #[derive(Clone, Default)]
 pub(super) struct Flag(Arc<AtomicBool>);
 
@@ -130,7 +130,7 @@ impl Future for Probed {
         }
         let end = probe.end.is_up();
         probe.kept.put(cx.waker().clone());
-        // Last: whoever sees the count may use the waker.
+        // Last: a thread that sees the count may use the waker.
         probe.counts.polled();
         if end { Poll::Ready(()) } else { Poll::Pending }
     }

@@ -15,14 +15,14 @@ rules! { "root":
         "The root need not be `Send`, nor `'static`."
         "the root is spawned on a worker, and the caller waits for it";
     Must w32_woken_from_a_foreign_thread []
-        "What the body waits for may come from anywhere."
+        "An event that the body waits for may come from any thread."
         "a wake of the root does not end the driver's sleep";
     Must w33_panic_reaches_the_caller []
-        "The body's panic goes on in whoever opened the nursery."
+        "The body's panic goes on in the task that opened the nursery."
         "the driver catches all panics alike, or is left in a state in which it cannot be used";
     Must w34_survives_a_thread_token_that_is_eaten []
         "User code parks its thread as well."
-        "the driver parks on the thread's own token, and takes a park that returned for a wake";
+        "the driver parks on the thread's own token, and takes the return of a park for a wake";
     Should w35_not_polled_without_a_wake []
         "A root that is polled at every turn costs every child a look at the body."
         "the driver polls the root whenever it has run a task";
@@ -30,14 +30,14 @@ rules! { "root":
         "A runtime is driven again and again."
         "what is left in the queue is thrown away, or a wake between two drives is lost";
     Must w37_dropped_before_the_drive_returns []
-        "What the root has borrowed is used again after it."
-        "the root is put where it lives on: a task, a list";
+        "The caller uses what the root has borrowed again after the drive."
+        "the root is kept where it lives on: in a task, in a list";
     Must w38_wakes_itself []
-        "This is how a body gives its children a turn."
+        "A body gives its children a turn in this way."
         "a wake that arrives while the root is polled is cleared before the driver sleeps";
     Must w39_returns_although_tasks_are_left []
-        "A drive ends with its root; a nursery waits for its own children itself."
-        "the driver runs the queue dry before it returns";
+        "A drive ends with its root; a nursery waits for its children itself."
+        "the driver empties the queue before it returns";
 }
 
 fn w31_polled_on_the_callers_thread(fixture: &mut Fixture) {

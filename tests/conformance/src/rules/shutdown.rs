@@ -11,40 +11,40 @@ use std::task::{Poll, Waker};
 
 rules! { "shutdown":
     Must r81_tasks_that_wait_are_dropped [Shutdown]
-        "What a runtime drops its nursery hears of; what it forgets keeps the nursery waiting."
-        "tasks hold the queue and the queue the tasks: a cycle that nobody breaks";
+        "A nursery notices a task that the runtime drops; one that is forgotten keeps it waiting."
+        "tasks hold the queue and the queue holds the tasks: a cycle that nothing breaks";
     Must r82_destructors_may_wake_and_spawn [Shutdown]
         "Destructors of children wake their siblings, and may try to spawn."
         "tasks are dropped with the runtime's lock held";
     Must r84_spawn_after_the_end_drops_the_task [Shutdown]
         "A nursery's handle outlives its runtime."
-        "the task is put in a queue at which nobody looks any more";
+        "the task is put in a queue that no thread looks into any more";
     Should r85_threads_are_gone [Shutdown, JoinsThreads]
         "A program that starts runtimes again and again must not fill up with threads."
         "worker threads are told to end and not joined";
     Must r86_nothing_is_polled_after_the_end [Shutdown]
-        "What a task uses may be gone with the runtime."
+        "A resource that a task uses may be gone with the runtime."
         "a wake polls, or a worker thread goes on with its queue";
     Must r87_wakes_race_with_the_end [Shutdown]
-        "Whoever wakes does not know that the runtime ends at this moment."
-        "a task that is being woken is neither in the queue nor in the list of those who wait";
+        "The caller of a waker does not know that the runtime ends at this moment."
+        "a task that is being woken is neither in the queue nor in the list of waiting tasks";
     Must r88_tasks_in_the_queue_are_dropped [Shutdown]
-        "A task that was never polled owns what it was given all the same."
-        "only the list of those who wait is emptied, and the queue leaked, or the reverse";
+        "A task that was never polled still owns what it was given."
+        "only the list of waiting tasks is emptied, and the queue leaked, or the reverse";
     Must r89_kept_wakers_keep_no_task [Shutdown]
-        "Somebody else's list has the waker; what the task owns is not theirs."
+        "A list elsewhere has the waker; it must not keep what the task owns."
         "the waker is the task: dropping the runtime drops one count of several";
     Must w81_wakers_work_after_the_end [Shutdown]
         "Timers and channels have wakers of tasks whose runtime is gone."
-        "a wake takes it for granted that there is a queue";
+        "a wake assumes that there is a queue";
     Must w82_wake_destroys_nothing [Shutdown]
-        "Whoever wakes may hold a lock that a destructor takes."
-        "the task is left to whoever has its last waker";
+        "The caller of a waker may hold a lock that a destructor takes."
+        "the owner of the last waker drops the task";
     Should w83_panics_in_destructors_spare_the_others [Shutdown]
         "One destructor's fault is not a leak of all others."
         "tasks are dropped in a loop outside of `catch_unwind`";
     Must w84_tasks_of_destructors_are_dropped [Shutdown]
-        "What is spawned while the runtime ends is dropped as well."
+        "A task that is spawned while the runtime ends must be dropped as well."
         "the queue is emptied once, before the last destructor has run";
 }
 
@@ -111,7 +111,7 @@ fn r82_destructors_may_wake_and_spawn(fixture: &mut Fixture) {
 fn w84_tasks_of_destructors_are_dropped(fixture: &mut Fixture) {
     let (runtime, counts, probe) = (fixture.runtime(), Counts::new(), Probe::new());
     fixture.drive(async {
-        // It wakes itself, which is as good as nobody.
+        // It wakes only itself, so no other wake keeps it.
         let (future, other) = (probe.future(), probe.clone());
         let last = WakesAndSpawns(other, runtime.clone(), counts.clone());
         runtime.run(async move {

@@ -11,7 +11,7 @@ rules! { "spawn":
         "A child that its runtime forgets is never home: its nursery waits for ever."
         "a queue of fixed size that drops what does not fit, or a task that is not put in it";
     Should r12_spawn_does_not_poll_inline []
-        "Whoever spawns may hold a lock that the task takes."
+        "The caller of `spawn` may hold a lock that the task takes."
         "`spawn` polls the task once, to save the way through the queue";
     Must r13_spawn_from_a_foreign_thread []
         "A nursery's handle is used from any thread."
@@ -26,13 +26,13 @@ rules! { "spawn":
         "Children of several threads spawn at once."
         "the end of the queue is read and written without a lock";
     Must r17_spawn_does_not_wait_for_a_poll []
-        "Who spawns may be what the task that is being polled waits for."
+        "The task that is being polled may wait for the caller of `spawn`."
         "a lock that is held while polling, or a bounded queue that waits for room";
     Must r18_spawn_wakes_the_driver []
         "The body of a nursery spawns and then waits for its children."
         "a spawn on the driver's own thread does not count as something to do";
     Must r19_first_poll_needs_no_wake []
-        "Nobody has a waker of a task that was not polled yet."
+        "Before its first poll, a task has given away no waker."
         "`spawn` queues nothing, or a task begins as not runnable";
 }
 

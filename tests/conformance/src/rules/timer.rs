@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 rules! { "timer":
     Must r61_never_early [Timer]
-        "A deadline that comes early breaks off work that had time left."
+        "A deadline that comes early cuts off work that had time left."
         "durations are rounded down to the timer's granule";
     Must r62_instants_of_the_past [Timer]
-        "A deadline may be over before anybody waits for it."
-        "`at - now` panics or wraps, or what is over is never looked at";
+        "A deadline may be over before a task waits for it."
+        "`at - now` panics or wraps, or the timer never looks at an instant that is over";
     Must r63_instants_beyond_all_clocks [Timer]
         "`no deadline` is often written as a very late one."
         "`at` is turned into a number of ticks that overflows";

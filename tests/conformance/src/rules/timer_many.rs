@@ -12,13 +12,13 @@ use std::time::Duration;
 
 rules! { "timer":
     Should r64_in_order_of_their_instants [Timer]
-        "What was to come first comes first, however late both are."
-        "timers of one look at the clock fire in the order of a heap's array, or of a hash";
+        "The earlier deadline ends first, however late both are."
+        "sleeps that are found due together fire in the order of a heap's array, or of a hash";
     Must r65_one_expiry_fires_no_other [Timer]
-        "A deadline of an hour does not end with one of a second."
+        "A deadline of an hour must not end with one of a second."
         "an expiry wakes all sleeps, and they take a wake for the end";
     Must r66_shorter_one_later [Timer]
-        "A short deadline may be set while a long one is waited for."
+        "A task may set a short deadline while another waits for a long one."
         "the thread that sleeps until the first instant is not woken for an earlier one";
     Must r60_many_at_the_same_instant [Timer]
         "A thousand requests may have one deadline."
@@ -33,7 +33,7 @@ rules! { "timer":
         "One waker's fault is not the end of all deadlines."
         "the timer's thread calls wakers outside of `catch_unwind`, or under its lock";
     Must w66_dropping_one_keeps_the_others [Timer]
-        "Most deadlines are dropped before they come."
+        "Most deadlines are dropped before they are reached."
         "the entry is removed by its instant, or by an index that has moved";
 }
 

@@ -9,28 +9,28 @@ use std::task::Poll;
 
 rules! { "wake":
     Must r31_wake_during_own_poll []
-        "This is how a task gives the others a turn."
+        "A task gives the others a turn in this way."
         "a wake that arrives while the task is polled is forgotten: keep a `woken` state for it";
     Must r32_wake_from_another_thread_during_poll []
-        "What a task waits for may come at any moment, also before its poll has returned."
-        "the task is marked as waiting after its poll, over a wake that came during the poll";
+        "An event that a task waits for may come at any moment, also before its poll has returned."
+        "the task is marked as waiting after its poll, which overwrites a wake during the poll";
     Must r33_wake_from_a_foreign_thread []
         "Timers, sockets and signals wake from threads of their own."
         "a wake queues the task and does not wake the threads that sleep";
     Should r34_wake_does_not_poll_inline []
-        "Whoever wakes may hold a lock that the task takes."
+        "The caller of a waker may hold a lock that the task takes."
         "`wake` polls the task, to save the way through the queue";
     Must r35_several_tasks_woken_at_once []
         "One event wakes many children."
-        "the list of those who are woken has one place, or wakes during a sweep are lost";
+        "the list of woken tasks has one place, or wakes during a sweep are lost";
     Must r36_every_wake_works_like_the_first []
         "A child may live for days."
         "a counter, a flag or a slot that is used once and not put back";
     Must r37_wake_after_the_end_does_nothing []
-        "Whoever has a waker does not know that the task is over."
-        "a wake takes it for granted that there is a task";
+        "The owner of a waker does not know that the task has ended."
+        "a wake assumes that there is a task";
     Should r38_one_poll_for_a_burst []
-        "Ten events at once are one look at what happened."
+        "Ten events at once need one look at what happened."
         "each wake is queued, whether the task is in the queue or not";
     Must r30_wake_of_a_task_in_the_queue []
         "A task that is woken, and woken again before its poll, has seen neither event."
@@ -87,7 +87,7 @@ fn r33_wake_from_a_foreign_thread(fixture: &mut Fixture) {
     let (runtime, gate) = (fixture.runtime(), Gate::new());
     fixture.drive(async {
         runtime.run(woken_from_outside(gate.clone()));
-        step("everybody waits for a wake from a foreign thread");
+        step("all tasks wait for a wake from a foreign thread");
         gate.wait().await;
     });
 }

@@ -1,4 +1,4 @@
-//! W1: the waker itself: its clones, whom it wakes, from where it may be used.
+//! W1: the waker itself: its clones, which task it wakes, from where it may be used.
 
 use super::probe::Probe;
 use crate::fixture::{Fixture, many, outside, pump, step, until};
@@ -14,19 +14,19 @@ use std::task::{Poll, Waker};
 rules! { "waker":
     Must w11_all_ways_to_wake_are_one []
         "Some code wakes by value, some by reference, most a clone."
-        "`wake` and `wake_by_ref` are two functions, and one of them was forgotten";
+        "`wake` and `wake_by_ref` are two functions, and only one of them works";
     Should w12_clones_will_wake_each_other []
         "Combinators keep the waker that they have if it wakes the same task."
         "each poll makes a new waker, or the vtable is not one static";
     Must w13_a_waker_wakes_its_own_task []
         "Two tasks that wait for two things have two wakers."
-        "the waker knows the place of the task and not the task; another has moved in";
+        "the waker knows the place of the task and not the task; another task has taken the place";
     Must w14_wake_from_a_destructor_and_in_a_panic []
         "Guards wake in their destructors, also while a thread unwinds or ends."
         "`wake` reads a thread-local value that may be gone, or gives up on a panicking thread";
     Must w15_clones_are_independent []
         "A waker may be dropped long before its clone is used."
-        "the first waker that is dropped takes the task along";
+        "the first waker that is dropped drops the task";
     Must w16_wakes_of_several_threads_at_once []
         "Children end on all threads at once."
         "two wakes race for one place in the queue, and both leave it to the other";
