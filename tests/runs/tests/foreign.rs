@@ -1,9 +1,9 @@
-//! The suite on executors that nobody has written an adapter for: what a `Host` costs, and what they
-//! are known to do otherwise.
+//! The suite on executors that nobody has written an adapter for: what a `Host` costs, and what
+//! they are known to do otherwise.
 //!
 //! compio is not among them. It builds and io_uring is there, but `compio-executor` 0.1.4 (of
-//! `compio-runtime` 0.12) uses `cfg_select!` and the driver of 0.10 uses `if let` chains, both newer
-//! than the Rust 1.85 that we promise; and it takes twice as long to compile as monoio.
+//! `compio-runtime` 0.12) uses `cfg_select!` and the driver of 0.10 uses `if let` chains, both
+//! newer than the Rust 1.85 that we promise; and it takes twice as long to compile as monoio.
 
 use allhome_conformance::{Candidate, Capabilities, Host, Root, Runtime, run};
 use allhome_rt::{LocalTask, Spawn, SpawnLocal, Task};

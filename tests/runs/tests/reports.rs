@@ -201,7 +201,8 @@ fn reports_for_people_and_for_ci() {
     assert!(xml.trim_end().ends_with("</testsuites>"), "{xml}");
 }
 
-/// Each outcome once, in a report that is as documented: whoever reads it by program relies on that.
+/// Each outcome once, in a report that is as documented: whoever reads it by program relies on
+/// that.
 #[test]
 fn json_has_the_shape_that_is_documented() {
     let shapes = [

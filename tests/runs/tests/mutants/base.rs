@@ -133,8 +133,8 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// A call that would wait for itself, in earnest: the driver is told, because a panic here could
-    /// be one inside of a destructor.
+    /// A call that would wait for itself, in earnest: the driver is told, because a panic here
+    /// could be one inside of a destructor.
     pub(crate) fn deadlock(&self) {
         self.deadlocked.store(true, SeqCst);
     }

@@ -1,5 +1,6 @@
-//! Executors: tasks that are polled, woken, dropped unpolled and dropped half-way; jobs; sleeps that
-//! are begun, polled by another waker, over, and dropped; and the end of the executor amid all that.
+//! Executors: tasks that are polled, woken, dropped unpolled and dropped half-way; jobs; sleeps
+//! that are begun, polled by another waker, over, and dropped; and the end of the executor amid all
+//! that.
 
 use super::alone;
 use super::nosy::{Watch, at_each_call, sequences};

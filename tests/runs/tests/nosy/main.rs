@@ -1,5 +1,5 @@
-//! No code of the user's runs while a lock is held, and a panic in it leaves everything whole: a value
-//! that looks and panics ([`nosy`]) goes through every path of tokens, limits and executors.
+//! No code of the user's runs while a lock is held, and a panic in it leaves everything whole: a
+//! value that looks and panics ([`nosy`]) goes through every path of tokens, limits and executors.
 
 #![cfg(debug_assertions)]
 

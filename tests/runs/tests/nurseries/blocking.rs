@@ -123,8 +123,8 @@ fn b02_cancelled_before_it_began_is_dropped_uncalled() {
     }
 }
 
-/// The runtime calls the job while another thread is dropping the work. A count that this gets wrong
-/// shows later: whoever waits is not known to be lost.
+/// The runtime calls the job while another thread is dropping the work. A count that this gets
+/// wrong shows later: whoever waits is not known to be lost.
 #[test]
 fn b02_job_that_comes_while_the_work_is_being_dropped() {
     struct Slow(Hold);

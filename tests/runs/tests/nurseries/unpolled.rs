@@ -27,8 +27,8 @@ fn worlds() -> impl Iterator<Item = (Stepped, Clock, Runtime)> {
     })
 }
 
-/// Spawns one that waits in the nursery's queue, one that has a task of its own, and one that is not
-/// polled before the time is over.
+/// Spawns one that waits in the nursery's queue, one that has a task of its own, and one that is
+/// not polled before the time is over.
 fn spawn_all(n: &Nursery<Infallible>, counts: &Counts) {
     for polls in [1, 100] {
         let guard = counts.guard();
@@ -273,8 +273,8 @@ fn t17_dropped_or_on_a_runtime_that_drops_its_tasks() {
     assert_eq!(clock.sleeps(), 0);
 }
 
-/// Its moment comes in the very poll of the body that sets it, when the nursery's future has left no
-/// waker yet.
+/// Its moment comes in the very poll of the body that sets it, when the nursery's future has left
+/// no waker yet.
 #[test]
 fn t17_deadline_that_has_come_when_the_body_sets_it() {
     let (stepped, clock) = (Stepped::new(1), Clock::new());

@@ -186,8 +186,8 @@ fn v06_dropped_when_the_last_inside_is_over() {
 
 type Link = Pin<Box<dyn Future<Output = ()>>>;
 
-/// A scope that, at its second poll, makes another one inside itself and gives it away. So a chain of
-/// any length is made with no more than two scopes on the stack.
+/// A scope that, at its second poll, makes another one inside itself and gives it away. So a chain
+/// of any length is made with no more than two scopes on the stack.
 fn link(number: u32, next: Rc<RefCell<Option<Link>>>) -> Link {
     let mut polls = 0;
     Box::pin(NUMBER.scope(

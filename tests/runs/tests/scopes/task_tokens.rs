@@ -30,8 +30,8 @@ impl Wake for Calls {
 
 type Waits = Pin<Box<dyn Future<Output = Reason> + Send>>;
 
-/// Has a function called as the first thing that a cancel of the token does once it has risen: before
-/// those are woken who wait for a token above it.
+/// Has a function called as the first thing that a cancel of the token does once it has risen:
+/// before those are woken who wait for a token above it.
 fn first(token: &CancelToken, call: impl FnOnce() + Send + 'static) -> Waits {
     let mut waits: Waits = Box::pin(token.child().cancelled_owned());
     let waker = Waker::from(Arc::new(Calls(Mutex::new(Some(Box::new(call))))));

@@ -108,7 +108,8 @@ impl Drop for Taken {
     }
 }
 
-/// A child that is being polled when its nursery's future is dropped is the ancestors', with its slot.
+/// A child that is being polled when its nursery's future is dropped is the ancestors', with its
+/// slot.
 #[test]
 fn l04_adopted_with_its_slot() {
     let stepped = Stepped::new(1);

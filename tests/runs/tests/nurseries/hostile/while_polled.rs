@@ -107,8 +107,8 @@ fn c06_poll_during_a_destruction_waits_for_it() {
 
 type Late = Arc<Mutex<Option<Scheduled>>>;
 
-/// Waits for a nursery with one child in it, whose carrier is polled, and ends it, at the end of the
-/// poll of this one that shows the cancel.
+/// Waits for a nursery with one child in it, whose carrier is polled, and ends it, at the end of
+/// the poll of this one that shows the cancel.
 async fn home_too_late(late: Late, went_on: Counts) -> Result<(), Infallible> {
     let run = nursery::<Infallible>().run(async move |n| {
         n.spawn(pending());
