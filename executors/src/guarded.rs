@@ -118,8 +118,8 @@ impl<T> Guarded<T> {
         Guarded(Mutex::new(value))
     }
 
-    /// Calls `f` with the data while the lock is held. `f` runs none of the user's code: the user's
-    /// values go out in its result.
+    /// Calls `f` with the data while the lock is held. `f` runs no user code: the user's values go
+    /// out in its result.
     #[inline(always)]
     pub(crate) fn locked<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         f(&mut self.lock())

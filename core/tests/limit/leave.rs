@@ -119,7 +119,8 @@ fn s07_dropped_while_others_are_told() {
     assert_eq!(semaphore.available(), 40);
 }
 
-/// The same with a refusal: those who are not told yet are neither in the line nor out of it.
+/// The same with a refusal: waiters that are not notified yet are neither in the line nor out of
+/// it.
 #[test]
 fn s07_dropped_while_others_are_refused() {
     static SEMAPHORE: Semaphore = Semaphore::new(3);

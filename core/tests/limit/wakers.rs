@@ -40,7 +40,7 @@ fn s08_another_waker_keeps_the_place() {
 
 type Slot = Arc<Mutex<Option<Pin<Box<Acquire<'static>>>>>>;
 
-/// A waker that polls inside `wake`, on the stack of whoever gives the permit back.
+/// A waker that polls inside `wake`, on the stack of the thread that gives the permit back.
 #[test]
 fn s09_a_waker_may_poll_and_give_back() {
     static SEMAPHORE: Semaphore = Semaphore::new(1);

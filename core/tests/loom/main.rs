@@ -8,7 +8,7 @@
 //!   count;
 //! - two threads in one future, waker or list at the same time: loom's cells see to it;
 //! - a wake-up that is lost: after the race a task, a nursery or a join is polled only if it was
-//!   woken, and has to come to its end all the same.
+//!   woken, and must still come to its end.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test -p allhome --release --test loom
@@ -55,6 +55,6 @@ fn model(run: impl Fn() + Send + Sync + 'static) {
         // loom's own threads have 32 KiB, and its atomics are large.
         let (run, deep) = (run.clone(), thread::Builder::new().stack_size(DEEP));
         deep.spawn(move || run()).unwrap().join().unwrap();
-        assert_eq!(heap::live(), 0, "records that nobody freed (or that somebody freed twice)");
+        assert_eq!(heap::live(), 0, "records that were not freed (or that were freed twice)");
     });
 }

@@ -127,9 +127,9 @@ fn each_broken_executor_is_found_by_its_rule_and_each_rule_finds_one() {
     });
     let complaints = complaints.into_inner().unwrap();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
-    // SHOULD as well as MUST: a rule that nobody was seen to break is not known to be able to fail.
+    // SHOULD as well as MUST: a rule that no mutant breaks is not known to be able to fail.
     let proved = proved.into_inner().unwrap();
     let alone: Vec<_> = Rule::all().map(Rule::id).filter(|id| !proved.contains(id)).collect();
-    assert!(alone.is_empty(), "nobody breaks {alone:?}");
+    assert!(alone.is_empty(), "no mutant breaks {alone:?}");
     assert!(FAULTS.len() >= 80);
 }

@@ -179,7 +179,7 @@ fn what_cannot_be_tested_is_shown_as_skipped() {
         (virtual_clock, "r96_busy_tasks_do_not_stop_the_timer", "not testable: the clock is"),
         ("says that its driver calls jobs", "r73_three_at_once", "not testable: jobs are called"),
     ] {
-        // Asked for all the same, it is neither run nor told of twice.
+        // A name on the command line does not run it, and it is reported once.
         for more in [&[][..], &["--include-ignored"]] {
             let (skipped, passed) = rule(way, name, more);
             assert_says(&skipped, "skipped", "message", why);
@@ -201,8 +201,7 @@ fn reports_for_people_and_for_ci() {
     assert!(xml.trim_end().ends_with("</testsuites>"), "{xml}");
 }
 
-/// Each outcome once, in a report that is as documented: whoever reads it by program relies on
-/// that.
+/// Each outcome once, in a report that is as documented: programs that read it rely on that.
 #[test]
 fn json_has_the_shape_that_is_documented() {
     let shapes = [
@@ -236,7 +235,7 @@ fn json_has_the_shape_that_is_documented() {
         std::fs::write(file, &shapes).expect("the file is written");
     }
     let known = include_str!("reports/shape.json");
-    assert!(shapes == known, "if this is meant, renew it with RENEW=1, and tell of it: {shapes}");
+    assert!(shapes == known, "if this is meant, renew it with RENEW=1, and document it: {shapes}");
 }
 
 #[test]

@@ -231,8 +231,8 @@ fn yield_before_the_look_into_the_injector_then_the_sleeper_is_woken_for_it() {
     assert!(step_wakes_the_sleeper(&mut worker));
 }
 
-/// Wakes a task in a poll of that worker, on a thread of its own, as the worker has one. Tells
-/// whether the sleeper was woken for it.
+/// Wakes a task in a poll of that worker, on a thread of its own, as the worker has one. Returns
+/// `true` if the sleeper was woken for it.
 #[track_caller]
 fn wake_wakes_the_sleeper(worker: &mut Worker, others_in_line: usize) -> bool {
     let (tx, rx) = mpsc::channel();

@@ -1,5 +1,5 @@
-//! Code that computes and does not wait: it asks whether it is cancelled, and is told of a deadline
-//! that has passed although nothing was polled since.
+//! Code that computes and does not wait: it asks whether it is cancelled, and sees a deadline that
+//! has passed although nothing was polled since.
 
 use allhome::{
     Reason, ReasonKind, cancel_reason, cancel_token, checkpoint, fail_after, is_cancelled, island,
@@ -142,7 +142,7 @@ fn t16_nursery() {
     let error = clock.drive(&stepped, run).unwrap_err();
     assert!(error.is_timeout());
     assert!(error.reason().unwrap().same(&seen.lock().unwrap().take().unwrap()));
-    // A body, which is told that the deadline cannot be moved any more, and nobody comes in.
+    // A body: the deadline cannot be moved any more, and no child is admitted.
     let run = nursery_on::<Infallible>(&runtime).deadline(SECOND).run(async |n| {
         compute(&clock);
         let reason = is_over();

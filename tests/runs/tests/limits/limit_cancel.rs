@@ -39,7 +39,7 @@ fn s23_cancelled_in_each_window() {
                 stepped.run_until_stalled();
             }
             assert_eq!(semaphore.waiters(), usize::from(window != Window::BeforeItJoinsTheLine));
-            // Whoever comes behind it in the line.
+            // The next waiter in the line.
             let (mut next, wakes) = (Box::pin(semaphore.acquire_many(2)), Wakes::new());
             if window != Window::BeforeItJoinsTheLine {
                 assert!(poll_once(&mut next, &wakes).is_pending());
@@ -113,7 +113,7 @@ fn s23_cancelled_with_a_scope() {
     });
 }
 
-/// What need not wait is had, whoever is cancelled.
+/// An acquire that need not wait succeeds, even in a cancelled task.
 #[test]
 fn s23_what_is_free_is_taken_by_the_cancelled() {
     let stepped = Stepped::new(1);

@@ -104,7 +104,7 @@ fn q03_nothing_is_rounded() {
         taken += usize::from(limiter.try_acquire().is_ok());
     }
     assert_eq!(taken, 700);
-    // Somebody always waits, for an hour.
+    // A task always waits, for an hour.
     let start = clock.now();
     for _ in 0..7 * 360 {
         let mut next = queue(&limiter, 1);

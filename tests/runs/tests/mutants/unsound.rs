@@ -6,8 +6,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Whoever lends a value to another thread waits until that thread has ended. So there is no
-//!    access to it at the same time from two threads, which is what `Send` is to prevent. Values
+//! 1. A thread that lends a value to another waits until that thread has ended. So there is no
+//!    access to it at the same time from two threads, which `Send` exists to prevent. Values
 //!    that depend on their thread in another way (a guard of a lock, a thread-local) are in no
 //!    rule.
 //! 2. A [`Twin`] has the same `Arc` as its task, uncounted. It is polled only while its task is

@@ -76,7 +76,7 @@ impl Watch {
         }
     }
 
-    /// Tells whether the call that panics has been.
+    /// Returns `true` if the call that panics has happened.
     pub(crate) fn has_struck(&self) -> bool {
         self.strike.is_some_and(|number| number < lock(&self.calls).len())
     }

@@ -1,4 +1,4 @@
-//! Tokens: waiters, callbacks, those who wait for a drain; below a parent, and with a child.
+//! Tokens: waiters, callbacks, tasks that wait for a drain; below a parent, and with a child.
 
 use super::alone;
 use super::nosy::{Watch, at_each_call, sequences};

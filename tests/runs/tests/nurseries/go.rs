@@ -26,7 +26,7 @@ fn g01_with_cancel() {
     parent.cancel();
     assert!(other.is_cancelled() && !background.is_cancelled());
     assert!(parent.child().is_cancelled(), "derived from one that is done");
-    // In Go, a context that nobody cancels stays with its parent: `go vet` looks for it.
+    // In Go, a context that is never cancelled stays with its parent: `go vet` looks for it.
     let forgotten = background.child();
     drop(forgotten);
     assert!(background.cancel());

@@ -20,7 +20,7 @@ struct Handed {
     limiter: Arc<Semaphore>,
 }
 
-/// A runtime that has something of the user's in it.
+/// A runtime that has a user's value in it.
 struct Kept<S>(S, Arc<()>);
 
 impl<S: Spawn> Spawn for Kept<S> {

@@ -74,7 +74,7 @@ struct Panics(Jobs, AtomicBool);
 
 impl SpawnBlocking for Panics {
     fn spawn_blocking(&self, job: Job) {
-        assert!(self.1.swap(true, Ordering::SeqCst), "no thread to be had");
+        assert!(self.1.swap(true, Ordering::SeqCst), "no thread can be started");
         self.0.spawn_blocking(job);
     }
 }

@@ -85,7 +85,7 @@ fn t17_deadline_that_passes_during_a_poll() {
     }
 }
 
-/// The grace begins with the cancel, whoever cancels, and ends by the clock.
+/// The grace begins with the cancel, whatever cancels, and ends by the clock.
 #[test]
 fn t17_grace_ends() {
     for by_hand in [false, true] {
@@ -151,8 +151,8 @@ fn t17_stuck_work_is_given_up() {
         let thread = thread::spawn(jobs.take().unwrap());
         hold.wait_entered();
         opened.n.cancel();
-        assert_eq!(clock.sleeps(), 1, "it is counted, though nobody polls");
-        // The cancel has woken it, so it is to be polled.
+        assert_eq!(clock.sleeps(), 1, "it is counted without a poll");
+        // The cancel has woken it, so it waits for a poll.
         assert!(opened.wakes.count() > 0);
         clock.advance(SECOND);
         let Poll::Ready(result) = opened.poll() else { panic!("the work is given up") };
@@ -236,7 +236,7 @@ fn t17_shield_is_up_and_the_timeout_leaves_the_body() {
     }
 }
 
-/// Where there is nobody but the body, no task of the runtime is spent.
+/// While the body is alone, no task of the runtime is used.
 #[test]
 fn t17_nobody_is_there_then_no_task_is_spent() {
     let (stepped, clock, runtime) = world();

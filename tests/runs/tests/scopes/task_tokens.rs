@@ -31,7 +31,7 @@ impl Wake for Calls {
 type Waits = Pin<Box<dyn Future<Output = Reason> + Send>>;
 
 /// Has a function called as the first thing that a cancel of the token does once it has risen:
-/// before those are woken who wait for a token above it.
+/// before it wakes the waiters of a token above it.
 fn first(token: &CancelToken, call: impl FnOnce() + Send + 'static) -> Waits {
     let mut waits: Waits = Box::pin(token.child().cancelled_owned());
     let waker = Waker::from(Arc::new(Calls(Mutex::new(Some(Box::new(call))))));
@@ -39,7 +39,7 @@ fn first(token: &CancelToken, call: impl FnOnce() + Send + 'static) -> Waits {
     waits
 }
 
-/// Whoever is woken by a token finds what it belongs to cancelled, whichever of them was cancelled.
+/// A task that a token wakes finds the token's owner cancelled, whichever of them was cancelled.
 #[test]
 fn c13_whoever_is_told_finds_both_risen() {
     for by_token in [true, false] {

@@ -20,6 +20,12 @@ impl Source {
         self.code.lines().enumerate().map(|(at, line)| (self.place(at), line))
     }
 
+    /// What is not code: the comments, and what is inside of every literal. Line breaks stay.
+    pub(crate) fn prose(&self) -> String {
+        let both = self.text.chars().zip(self.code.chars());
+        both.map(|(text, code)| if code == ' ' || text == '\n' { text } else { ' ' }).collect()
+    }
+
     /// The whole code, for what goes over lines.
     pub(crate) fn whole_code(&self) -> &str {
         &self.code

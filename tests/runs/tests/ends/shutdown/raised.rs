@@ -70,7 +70,7 @@ fn d06_it_may_wait_for_somebody_to_begin() {
         }
         assert_eq!((report.level(), report.took().as_secs()), (step, took));
     }
-    // A failure is one way to begin, and nobody left is the other end.
+    // A failure is one way to begin, and an empty nursery is the other end.
     let ended = report(nursery_on::<Infallible>, |n, _| async move {
         n.spawn(works(3, 0));
         n.shutdown(LADDER).when_raised().await.unwrap()

@@ -94,7 +94,7 @@ fn given_back(way: Way, reserved: bool) {
     }
 }
 
-/// Nobody has asked for a slot yet.
+/// No child has asked for a slot yet.
 fn counts_none(way: Way) -> bool {
     way == Way::CancelledUnpolled
 }

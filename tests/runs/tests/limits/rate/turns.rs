@@ -1,4 +1,4 @@
-//! Whose turn it is, and who waits for the timer.
+//! Which waiter has its turn, and which one waits for the timer.
 
 use super::{Waiting, YEAR, limiter, queue};
 use allhome::{Rate, TryAcquireError};
@@ -88,7 +88,7 @@ fn q07_only_the_first_has_a_timer_and_the_next_is_told() {
     assert_eq!(clock.sleeps(), 1);
     for at in 0..5 {
         assert!(clock.step());
-        // Once to be told that it is the first, once by its timer.
+        // Once because it has become the first, once by its timer.
         assert_eq!(line[at].woken(), 1 + usize::from(at > 0));
         assert_eq!(line[at].poll(), Poll::Ready(Ok(())));
         assert_eq!(clock.sleeps(), 0, "released when it was granted");

@@ -1,4 +1,4 @@
-//! Cancels and aborts that come while somebody is polled or destroyed.
+//! Cancels and aborts that come while a task is polled or destroyed.
 
 use super::OnDrop;
 use allhome::{

@@ -71,7 +71,7 @@ fn y11_permit_that_is_kept_is_found() {
         let limit = Small { sound: true, ..Small::default() };
         let own = limit.clone();
         let body = async move |n: Nursery<Infallible>| {
-            // It has no guard: whoever is ended between the two keeps the permit.
+            // It has no guard: a child that is ended between the two keeps the permit.
             n.spawn(async move {
                 own.acquire().await;
                 yield_now().await;
