@@ -255,5 +255,5 @@ pub fn pool_tasks(n: usize) {
             runtime.spawn(rt::Task::new(work.clone(), rt::Slot::default()));
         }
     }));
-    wait.recv().expect("the last one tells");
+    wait.recv().expect("the last one sends");
 }

@@ -1,7 +1,7 @@
 //! Stopping before the end: at a timeout, at Ctrl-C, at SIGTERM.
 //!
-//! All three do the same: they cancel the nursery. Which of them it was is told by the reason that
-//! the nursery keeps, which is that of the first cancel.
+//! All three do the same: they cancel the nursery. The nursery keeps the reason of the first
+//! cancel, which says which of them it was.
 
 use crate::error::Error;
 use allhome::{Nursery, Reason, TaskState, sleep, task_id};
@@ -80,7 +80,7 @@ impl Stops {
         self.running.get().map_or(&[], Vec::as_slice)
     }
 
-    /// Returns false if the nursery was on its way out already.
+    /// Returns `false` if the nursery was on its way out already.
     fn stop(&self, n: &Nursery<Error>, reason: &Reason) -> bool {
         // Looked at, and kept, before the cancel: afterwards they are on their way home, and the
         // report is printed as soon as they are. It is of use only if this is the reason that was

@@ -94,7 +94,7 @@ impl TakenWaker {
     }
 
     fn thread_waker(&self) -> &ThreadWaker {
-        self.0.as_ref().expect("a thread_waker is taken back in drop only")
+        self.0.as_ref().expect("the waker is taken out in drop only")
     }
 }
 

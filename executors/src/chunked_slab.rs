@@ -149,9 +149,9 @@ mod tests {
                 match step {
                     Step::Insert(count) => for _ in 0..count {
                         next += 1;
-                        let mut told = None;
-                        let key = chunks.insert_with(|key| { told = Some(key); next });
-                        prop_assert_eq!(told, Some(key));
+                        let mut given = None;
+                        let key = chunks.insert_with(|key| { given = Some(key); next });
+                        prop_assert_eq!(given, Some(key));
                         prop_assert!(model.insert(key, next).is_none(), "a key of two values");
                         keys.push(key);
                     },

@@ -199,7 +199,7 @@ impl<T> Foreign<T> {
         Foreign { tripwire: Tripwire, value }
     }
 
-    /// Gives the value to a caller that sees to its destructor.
+    /// Gives the value to a caller that contains its destructor's panic.
     #[inline(always)]
     pub(crate) fn into_inner(self) -> T {
         std::mem::forget(self.tripwire);

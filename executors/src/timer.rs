@@ -1,6 +1,6 @@
 //! The timer: a wheel of sleeps, and one thread that wakes them.
 //!
-//! A sleep looks at the clock itself; the thread only sees to it that it is polled when its time
+//! A sleep looks at the clock itself; the thread only makes sure that it is polled when its time
 //! has come. The thread starts with the first sleep that has to wait.
 //!
 //! # Invariants
@@ -183,7 +183,7 @@ impl Shared {
         *key = Some(state.wheel.insert(at, waker));
         let is_news = at < state.wait_ends;
         if is_news {
-            // So that of many that come before the thread wakes only one tells it.
+            // So that of many that come before the thread wakes only one notifies it.
             state.wait_ends = at;
         }
         drop(state);

@@ -58,7 +58,7 @@ impl IntoRuntime for AsyncStd {
 
 impl Spawn for AsyncStd {
     fn spawn(&self, task: Task) {
-        // async-std's handle is not kept: the task tells its nursery itself when it ends.
+        // async-std's handle is not kept: the task itself notifies its nursery when it ends.
         drop(task::spawn(task));
     }
 

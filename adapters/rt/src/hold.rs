@@ -38,8 +38,8 @@ pub fn refuse_holds_where(question: fn() -> Option<String>) {
 pub fn assert_may_hold(call: &str) {
     if let Some(task) = QUESTION.get().and_then(|question| question()) {
         panic!(
-            "`{call}` was called in {task}: it would hold up the thread that polls it, and what it \
-             waits for may need that thread; await the future instead, or call `{call}` in \
+            "`{call}` was called in {task}: it would block the thread that polls that task, and the \
+             future may need the same thread; await the future instead, or call `{call}` in \
              blocking work"
         );
     }

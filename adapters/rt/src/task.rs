@@ -30,7 +30,7 @@ use std::task::{Context, Poll};
 /// # Cancel safety
 ///
 /// Dropping a task before it is ready ends the work it runs: a nursery's child becomes `Lost`.
-#[must_use = "dropping a task tells its nursery that the runtime threw it away"]
+#[must_use = "a task that is dropped counts as lost in its nursery"]
 pub struct Task {
     work: Option<Arc<dyn Work>>,
     slot: Slot,
@@ -116,7 +116,7 @@ impl Work for Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>> {
 }
 
 /// The `!Send` twin of [`Task`].
-#[must_use = "dropping a task tells its nursery that the runtime threw it away"]
+#[must_use = "a task that is dropped counts as lost in its nursery"]
 pub struct LocalTask {
     work: Option<Rc<dyn LocalWork>>,
     slot: Slot,

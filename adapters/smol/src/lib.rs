@@ -88,7 +88,7 @@ struct Global;
 
 impl Spawn for Global {
     fn spawn(&self, task: Task) {
-        // smol's handle is not kept: the task tells its nursery itself when it ends.
+        // smol's handle is not kept: the task itself notifies its nursery when it ends.
         smol::spawn(task).detach();
     }
 

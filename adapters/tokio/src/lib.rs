@@ -209,7 +209,7 @@ struct OnTokio {
 
 impl Spawn for OnTokio {
     fn spawn(&self, task: Task) {
-        // Tokio's handle is not kept: the task tells its nursery itself when it ends.
+        // Tokio's handle is not kept: the task itself notifies its nursery when it ends.
         drop(self.handle.spawn(task));
     }
 

@@ -150,7 +150,7 @@ fn polled<F: Future>(future: F) -> impl FnMut(u64) -> Sample {
     }
 }
 
-/// A runtime whose tasks are polled by hand.
+/// A runtime whose tasks the benchmark polls itself.
 #[derive(Clone, Default)]
 struct Hand(Arc<Mutex<Vec<Task>>>);
 

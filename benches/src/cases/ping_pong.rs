@@ -95,7 +95,7 @@ impl Baton {
     }
 }
 
-/// Makes both players; the second tells when it is over.
+/// Makes both players; the second reports when it is over.
 fn players() -> ([Player; 2], oneshot::Receiver<()>) {
     let (done, over) = oneshot::channel();
     let first = Arc::new(Baton::default());

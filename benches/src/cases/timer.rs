@@ -128,7 +128,7 @@ impl<T> Changes<T> {
     }
 }
 
-/// Counts itself down, and tells when it is at the end.
+/// Counts itself down, and sends a message at the end.
 struct Fired {
     left: AtomicUsize,
     done: Sender<Instant>,
@@ -163,7 +163,7 @@ fn fire() -> Case {
                     let polled = sleep.as_mut().poll(&mut Context::from_waker(&waker));
                     assert!(polled.is_pending(), "the machine was too slow to add them all");
                 }
-                let last = wait.recv().expect("the last one tells");
+                let last = wait.recv().expect("the last one sends");
                 total.elapsed += last.duration_since(due);
             }
             total

@@ -50,7 +50,7 @@ impl Job {
         Job { task, woken: Flag::new(true) }
     }
 
-    /// Polls it if it was woken, or never polled. Returns whether it was.
+    /// Polls it if it was woken, or never polled. Returns `true` if it was.
     fn turn(&mut self) -> Option<Poll<()>> {
         self.woken.take().then(|| self.poll())
     }

@@ -58,7 +58,7 @@ impl Inbox {
         }
     }
 
-    /// Tells which executor it belongs to.
+    /// Returns the executor that it belongs to.
     pub(super) fn id(&self) -> PoolId {
         self.id
     }

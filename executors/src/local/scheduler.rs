@@ -5,7 +5,7 @@
 //! 1. A task is in its entry, or in the hands of `run_next`, or gone. The entry stays while the
 //!    task is polled, so that its key is not given away.
 //! 2. No borrow of a cell is held while foreign code runs: polls, destructors, wakers. A [`Kept`]
-//!    sees to that.
+//!    enforces it.
 //! 3. A closed scheduler has no tasks; a task that is polled when it is closed is dropped after its
 //!    poll.
 
@@ -35,10 +35,10 @@ thread_local! {
 /// The most waker cells that are kept for new tasks: 72 bytes each.
 const WAKER_CELLS: usize = 1024;
 
-/// The most room, in tickets of 16 bytes, that an empty ready queue keeps.
+/// The most room, in keys of 16 bytes, that an empty ready queue keeps.
 const ROOM: usize = 512;
 
-/// The key of a root's key; it is in no entry.
+/// The slab key in a root's task key; it has no entry.
 const ROOT: usize = usize::MAX;
 
 pub(super) struct Scheduler {
@@ -63,8 +63,8 @@ struct Occupant {
     waker_cell: WakerCell,
 }
 
-/// A task that came from anywhere, or one that was born here; or a future, which saves what a task
-/// of it would be wrapped in.
+/// A task that came from anywhere, or one that was spawned here; or a future, which saves what a
+/// task of it would be wrapped in.
 pub(super) enum AnyTask {
     Any(Task),
     Local(LocalTask),
@@ -158,7 +158,7 @@ impl Scheduler {
         number
     }
 
-    /// Makes the waker cell of a root, and queues it. Tickets of roots before are good for nothing.
+    /// Makes the waker cell of a root, and queues it. Keys of earlier roots wake nothing.
     pub(super) fn root_cell(&self) -> WakerCell {
         let task_key = TaskKey { key: ROOT, number: self.number() };
         self.root.set(task_key.number);

@@ -78,7 +78,8 @@ impl WakerCell {
         self.cell.sent.store(false, Ordering::Relaxed);
     }
 
-    /// Scheduler only. Returns false if the task is queued already; otherwise the caller queues it.
+    /// Scheduler only. Returns `false` if the task is queued already; otherwise the caller queues
+    /// it.
     pub(super) fn enqueue(&self) -> bool {
         self.cell.enqueue()
     }

@@ -90,7 +90,7 @@ impl Idle {
         }
     }
 
-    /// Wakes a worker if one sleeps and none searches. To be called after work was added.
+    /// Wakes a worker if one sleeps and none searches. Call it after work was added.
     pub(super) fn notify(&self) {
         if self.sleeping.load(Ordering::Relaxed) == 0 || self.searching.load(Ordering::Relaxed) {
             return;
@@ -198,9 +198,9 @@ mod tests {
 
     /// Returns `true` if that worker was taken off the list, and puts all back as it was.
     fn was_told(idle: &Idle, index: usize) -> bool {
-        let told = !idle.withdraw(index);
+        let notified = !idle.withdraw(index);
         idle.end_search();
-        told
+        notified
     }
 
     #[test]

@@ -203,7 +203,7 @@ impl Shared {
         matches!(next, Started::Held)
     }
 
-    /// Stops taking and polling tasks, and tells every worker.
+    /// Stops taking and polling tasks, and notifies every worker.
     pub(super) fn close(&self) {
         self.ending.store(true, Ordering::SeqCst);
         self.idle.wake_all();

@@ -4,11 +4,11 @@
 //! on. It is bounded by how many decisions of a run may differ from the first option: C. Emmi,
 //! S. Qadeer, Z. Rakamarić, "Delay-Bounded Scheduling", POPL 2011, with a decision for a delay.
 //!
-//! Depth first alone varies the last decisions of a run first, and the first ones at the very end: a
-//! task that yields until others are done has the search try all ways to yield. So it begins with the
-//! schedules that differ in no decision, then in one, then in two, and then takes the rest: a bound
-//! that rises, as in M. Musuvathi, S. Qadeer, "Iterative Context Bounding", PLDI 2007. A schedule that
-//! a later round runs again on its way is counted once.
+//! Depth first alone varies the last decisions of a run first, and the first ones at the very end:
+//! a task that yields until others are done has the search try all ways to yield. So it begins with
+//! the schedules that differ in no decision, then in one, then in two, and then takes the rest: a
+//! bound that rises, as in M. Musuvathi, S. Qadeer, "Iterative Context Bounding", PLDI 2007. A
+//! schedule that a later round runs again on its way is counted once.
 //!
 //! A failing schedule is made shorter by taking away what it decided, first much at a time and then
 //! little, as long as what is left fails in the same way: A. Zeller, R. Hildebrandt, "Simplifying

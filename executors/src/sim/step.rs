@@ -1,4 +1,4 @@
-//! What a simulation does in a step, and what between two.
+//! What a simulation does in a step, and between two steps.
 
 use super::failure::{Failure, FailureKind};
 use super::fault::wake_elsewhere;
@@ -188,7 +188,7 @@ impl Simulation {
 
     // ---- faults
 
-    /// Does what is to go wrong before the next step.
+    /// Makes the faults happen that come before the next step.
     fn strike(&mut self) {
         if self.faults.shutdown_at.is_some() {
             let mut state = self.world.lock();

@@ -81,7 +81,7 @@ pub(super) struct Entry {
     pub(super) spawned_at: u64,
 }
 
-/// What may be done in a step.
+/// Something that a step may do.
 pub(super) enum Runnable {
     Root,
     Task { key: usize, number: u64 },
@@ -249,7 +249,7 @@ impl State {
         number
     }
 
-    /// Makes a task ready. Returns false if that changes nothing.
+    /// Makes a task ready. Returns `false` if that changes nothing.
     pub(super) fn wake(&mut self, key: usize, number: u64) -> bool {
         let Some(entry) = self.tasks.get_mut(key) else { return false };
         if entry.number != number || std::mem::replace(&mut entry.woken, true) {

@@ -1,4 +1,4 @@
-//! What is put to the test: how to start it, and what it says of itself.
+//! A runtime under test: how to start it, and what it declares.
 
 use crate::rule::{Need, Rule};
 use allhome_rt::{Runtime, SpawnLocal};
@@ -124,7 +124,7 @@ impl Capabilities {
         Capabilities { jobs_in_turn: true, ..self }
     }
 
-    /// What the host visibly has: timer, blocking pool, local tasks, threads.
+    /// Returns what the host visibly has: timer, blocking pool, local tasks, threads.
     pub(crate) fn seen(host: &dyn Host) -> Capabilities {
         let runtime = host.runtime();
         Capabilities {
@@ -149,12 +149,12 @@ impl Capabilities {
         }
     }
 
-    /// The first of these needs that is not met.
+    /// Returns the first of these needs that is not met.
     pub(crate) fn lacks(&self, needs: &[Need]) -> Option<Need> {
         needs.iter().copied().find(|need| !self.has(*need))
     }
 
-    /// What is declared, by the names of the methods.
+    /// Returns what is declared, by the names of the methods.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         let all = [
             ("timer", self.timer),
@@ -259,8 +259,8 @@ impl Candidate {
         crate::suite::run([self])
     }
 
-    /// What it declares; if nothing, what a host of it visibly has. One that cannot even be
-    /// started, or never is, has nothing, and fails by rule W41.
+    /// Returns what it declares; if nothing, what a host of it visibly has. A candidate that cannot
+    /// be started, or never is, has nothing, and fails rule W41.
     pub(crate) fn capabilities(&self) -> Capabilities {
         self.declared.unwrap_or_else(|| {
             crate::fixture::step("the candidate is started, to see what it has");
@@ -274,7 +274,7 @@ impl Candidate {
         })
     }
 
-    /// How long a rule may take. One that is known to hang is not waited for as long.
+    /// Returns how long a rule may take. A rule that is known to hang gets less time.
     pub(crate) fn limit_of(&self, rule: &Rule) -> Duration {
         let hangs = self.known(&rule.id()).is_some_and(|deviation| !deviation.sometimes);
         if hangs { self.limit / 15 } else { self.limit }

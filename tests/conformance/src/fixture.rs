@@ -1,4 +1,4 @@
-//! Where a rule meets its candidate, and how it says how far it got.
+//! A fixture gives a rule its candidate, and reports how far the rule has got.
 //!
 //! # Invariants
 //!
@@ -21,7 +21,7 @@ use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// A candidate on the fixture: one rule's own.
+/// A candidate for one rule.
 pub(crate) struct Fixture<'a> {
     candidate: &'a Candidate,
     pub(crate) declared: Capabilities,
@@ -57,17 +57,17 @@ impl<'a> Fixture<'a> {
         self.host()
             .runtime()
             .timer()
-            .expect("a timer is declared, and the runtime has none")
+            .expect("a timer is declared, but the runtime has none")
             .clone()
     }
 
-    /// What waits for things that take time.
+    /// Returns the clock that waits for things that take time.
     pub(crate) fn clock(&mut self) -> Clock {
         Clock { timer: self.timer(), is_virtual: self.declared.virtual_clock }
     }
 
     pub(crate) fn local(&mut self) -> Rc<dyn SpawnLocal> {
-        self.host().local().expect("local tasks are declared, and the host has none")
+        self.host().local().expect("local tasks are declared, but the host has none")
     }
 
     pub(crate) fn drive(&mut self, root: impl Future<Output = ()>) {
@@ -113,7 +113,7 @@ impl OnRuntime {
 
     pub(crate) fn job(&self, job: impl FnOnce() + Send + 'static) {
         let pool: &dyn SpawnBlocking =
-            self.0.blocking().expect("a blocking pool is declared, and the runtime has none");
+            self.0.blocking().expect("a blocking pool is declared, but the runtime has none");
         pool.spawn_blocking(Box::new(job));
     }
 }
@@ -128,7 +128,7 @@ impl Deref for OnRuntime {
 
 /// How far a rule has got, and what it has running beside the runtime. Clones are the same one.
 ///
-/// A host that wants to tell a deadlock from a long wait asks for it.
+/// For a host that distinguishes a deadlock from a long wait.
 #[derive(Clone, Default, Debug)]
 pub struct Progress {
     inner: Arc<Inner>,
@@ -149,7 +149,7 @@ thread_local! {
 }
 
 impl Progress {
-    /// Returns that of the rule that runs on this thread.
+    /// Returns the progress of the rule that runs on this thread.
     pub fn current() -> Progress {
         PROGRESS.with_borrow(Progress::clone)
     }
@@ -176,7 +176,7 @@ impl Progress {
     }
 }
 
-/// What a line begins with that tells the parent process how far a rule has got.
+/// The beginning of a line that reports to the parent process how far a rule has got.
 pub(crate) const STEP: &str = "step: ";
 
 /// Notes how far the rule has got, so that a hang has a name.
@@ -185,7 +185,7 @@ pub(crate) fn step(text: &str) {
     *progress.inner.step.lock().unwrap_or_else(PoisonError::into_inner) = text.to_string();
     if progress.inner.echo.load(Ordering::SeqCst) {
         // In one piece: the watchdog may end the process meanwhile, and standard output has no
-        // buffer then, so that half a line could be the last.
+        // buffer then, so the last line could be cut in half.
         let _ = std::io::stdout().write_all(format!("{STEP}{text}\n").as_bytes());
     }
 }
@@ -215,8 +215,8 @@ pub(crate) fn outside<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static)
     })
 }
 
-/// The same a moment later, when a runtime that has nothing to do is likely to be asleep. Nothing
-/// depends on whether it is.
+/// The same a moment later, when a runtime that has nothing to do is probably asleep. No result
+/// depends on it.
 pub(crate) fn outside_later<T: Send + 'static>(
     f: impl FnOnce() -> T + Send + 'static,
 ) -> JoinHandle<T> {
@@ -238,7 +238,7 @@ pub(crate) fn is_inside() -> bool {
     INSIDE.try_with(Cell::get).unwrap_or(false)
 }
 
-/// Gives the others a turn.
+/// Gives the other tasks a turn.
 pub(crate) async fn turn() {
     let mut woken = false;
     poll_fn(|cx| {
@@ -252,7 +252,7 @@ pub(crate) async fn turn() {
     .await;
 }
 
-/// Gives the others turns until the condition holds.
+/// Gives the other tasks turns until the condition holds.
 pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     step(what);
     while !condition() {
@@ -293,7 +293,7 @@ pub(crate) fn settles(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// Runs some trivial tasks to their end: what was going to happen has happened then.
+/// Runs some trivial tasks to their end: other tasks have had their turns then.
 pub(crate) async fn pump(runtime: &OnRuntime) {
     for _ in 0..20 {
         let done = Arc::new(AtomicUsize::new(0));

@@ -1,10 +1,10 @@
 //! A suite that verifies an executor for [allhome](https://docs.rs/allhome).
 //!
-//! It runs the rules of a runtime (`r..` and `w..`: what a runtime owes a nursery, stated on the bare
-//! boundary of `allhome-rt`) and those clauses of the core that can be tested on any runtime (`o..`
-//! ownership, `e..` outcome, `f..` failure, `c..` cancellation, `t..` time, `h..` shields, `n..`
-//! finalizers, `v..` values, `l..` limits, `b..` blocking work, `d..` shutdown, `x..` runtimes), each
-//! on a fresh runtime. docs/SPEC.md has the rules and clauses under the same names.
+//! It runs the rules of a runtime (`r..` and `w..`: what a runtime owes a nursery, stated on the
+//! bare boundary of `allhome-rt`) and those clauses of the core that can be tested on any runtime
+//! (`o..` ownership, `e..` outcome, `f..` failure, `c..` cancellation, `t..` time, `h..` shields,
+//! `n..` finalizers, `v..` values, `l..` limits, `b..` blocking work, `d..` shutdown, `x..`
+//! runtimes), each on a fresh runtime. docs/SPEC.md has the rules and clauses under the same names.
 //! docs/BRING-YOUR-OWN-RUNTIME.md goes from an empty file to a green report.
 //! # Wiring it up
 //!

@@ -1,4 +1,4 @@
-//! What the cases look with: futures that count, gates that the case opens.
+//! The tools of the cases: futures that count, gates that a case opens.
 
 use allhome::{TaskState, Tree, yield_now};
 use std::future::Future;
@@ -143,7 +143,8 @@ impl Gate {
     }
 }
 
-/// Gives the others turns until the condition holds. If it never does, the watchdog tells.
+/// Gives the other tasks turns until the condition holds. If it never does, the watchdog ends the
+/// rule.
 pub async fn eventually(condition: impl Fn() -> bool) {
     while !condition() {
         yield_now().await;

@@ -1,19 +1,19 @@
-//! What came of a run: a table for people, JSON and JUnit for machines.
+//! The outcome of a run: a table for people, JSON and JUnit for machines.
 
 use crate::candidate::{Candidate, Capabilities};
 use crate::rule::{Need, Requirement};
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-/// What came of a rule.
+/// The outcome of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
     /// It holds.
     Pass,
-    /// It does not: what was seen.
+    /// It does not hold: what was seen.
     Fail(String),
-    /// It was not done in time.
+    /// It did not end in time.
     Hang(String),
     /// The process ended in the middle of it.
     Crash(String),
@@ -21,7 +21,7 @@ pub enum Outcome {
     Skipped(Need),
     /// It was not run: the rule of this name, on which it rests, does not hold.
     Unasked(&'static str),
-    /// It does not hold, as is known: the reason that the candidate gives.
+    /// It does not hold, and the candidate says so: the reason that it gives.
     Known(String),
     /// It holds although it is listed as a deviation.
     Surprise(String),
@@ -42,7 +42,7 @@ impl Outcome {
         }
     }
 
-    /// Returns what there is to say beside the word.
+    /// Returns the message that goes with the word.
     pub fn message(&self) -> String {
         match self {
             Outcome::Pass => String::new(),
@@ -76,9 +76,9 @@ pub struct Verdict {
     pub name: &'static str,
     /// The rule's topic.
     pub group: &'static str,
-    /// How much the rule weighs.
+    /// How strictly the rule must hold.
     pub requirement: Requirement,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
     /// The last step that the rule took.
     pub step: String,
@@ -117,7 +117,7 @@ impl Verdict {
         text
     }
 
-    /// What libtest is to show for it.
+    /// Returns what libtest shows for it.
     pub(crate) fn said(&self) -> String {
         match self.outcome.is_broken() {
             true => self.explained(),
@@ -126,7 +126,7 @@ impl Verdict {
     }
 }
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub(crate) candidates: Vec<(String, Capabilities)>,
@@ -160,7 +160,7 @@ impl Report {
         self.verdicts.iter().filter(broken).map(|verdict| &*verdict.id).collect()
     }
 
-    /// Returns the report as JSON, in the shape that the crate's documentation tells.
+    /// Returns the report as JSON, in the shape that the crate's documentation describes.
     pub fn json(&self) -> String {
         let candidates = self.candidates.iter().map(|(name, capabilities)| {
             let verdicts: Vec<_> = self.of(name).map(json_of).collect();
@@ -210,7 +210,7 @@ impl Report {
     }
 }
 
-/// The report as text: a table a candidate, by topic, and what does not hold.
+/// The report as text: a table a candidate, by topic, and the rules that do not hold.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, _) in &self.candidates {

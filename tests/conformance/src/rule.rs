@@ -1,14 +1,14 @@
-//! What a rule is: its name, how much it weighs, what it needs, and what to say when it is broken.
+//! What a rule is: its name, its requirement, what it needs, and the message when it is broken.
 
 use crate::fixture::Fixture;
 use std::fmt;
 
-/// How much a rule weighs.
+/// How strictly a rule must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requirement {
     /// A nursery is not sound, or not usable, without it.
     Must,
-    /// Quality: what fails is reported, and fails the run with `--strict` only.
+    /// Quality: a failure is reported, and fails the run only with `--strict`.
     Should,
 }
 
@@ -36,7 +36,7 @@ pub enum Need {
 }
 
 impl Need {
-    /// Returns why a rule was skipped that needs it.
+    /// Returns why a rule that needs it was skipped.
     pub(crate) fn missing(self) -> String {
         let not_testable = match self {
             Need::RealClock => "the clock is virtual, and stands still while tasks are busy",
@@ -80,7 +80,7 @@ impl Rule {
         self.group
     }
 
-    /// Returns how much it weighs.
+    /// Returns how strictly it must hold.
     pub fn requirement(&self) -> Requirement {
         self.requirement
     }
@@ -90,7 +90,7 @@ impl Rule {
         self.needs
     }
 
-    /// Returns what it is for.
+    /// Returns its purpose.
     pub fn intent(&self) -> &'static str {
         self.intent
     }

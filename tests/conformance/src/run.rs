@@ -27,7 +27,7 @@ impl Run {
         Run { candidate, alone, broken: OnceLock::new(), hangs: AtomicBool::new(false) }
     }
 
-    /// Judges this, unless something is broken that it rests on.
+    /// Runs the subject, unless a rule that it rests on is broken.
     pub(crate) fn run(&self, subject: Subject) -> RuleResult {
         let rests_on = subject.rests_on();
         if !self.alone && (subject.is_ground() || !rests_on.is_empty()) {
@@ -54,7 +54,8 @@ impl Run {
         result
     }
 
-    /// The first rule that others rest on that does not hold, and not for a known reason.
+    /// Returns the first rule that others rest on and that does not hold, unless the candidate
+    /// says so.
     fn broken_ground(&self) -> Option<(&'static str, RuleResult)> {
         let rules = Rule::all().map(Subject::Rule).filter(|rule| rule.is_ground());
         let mut unknown = rules.filter(|rule| self.candidate.known(&rule.id()).is_none());

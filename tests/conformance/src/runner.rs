@@ -1,7 +1,7 @@
 //! Runs one rule or clause: on a thread of its own, or in a process of its own.
 //!
-//! A thread that hangs cannot be ended, a stack that overflows takes the process along, and what
-//! one rule leaves behind is not to disturb the next. So the suite runs its own binary again for
+//! A thread that hangs cannot be ended, a stack that overflows ends its process, and what
+//! one rule leaves behind must not disturb the next. So the suite runs its own binary again for
 //! each, with its name in [`RULE`]. The child says on its standard output how far it
 //! has got, and on its standard error what was wrong.
 
@@ -19,17 +19,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// The variable that tells a child process which rule to run.
+/// The variable that names the rule which a child process runs.
 pub(crate) const RULE: &str = "ALLHOME_CONFORMANCE_RULE";
 
-/// The variable that tells it how long the rule may take, in milliseconds.
+/// The variable that says how long the rule may take, in milliseconds.
 const WITHIN: &str = "ALLHOME_CONFORMANCE_WITHIN";
 
 /// A child's exit codes, apart from 0: the rule is broken; the rule hangs.
 const BROKEN: i32 = 101;
 const HANGS: i32 = 102;
 
-/// What came of a rule, and the last step that it took.
+/// The outcome of a rule, and the last step that it took.
 #[derive(Clone)]
 pub(crate) struct RuleResult {
     pub(crate) outcome: Outcome,
@@ -116,7 +116,7 @@ fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
     None
 }
 
-/// What a child process does: its rule or clause, under a watchdog.
+/// Runs the rule or clause of a child process, under a watchdog.
 pub(crate) fn child(full_name: &str, candidates: &[Candidate]) -> ExitCode {
     let Some((candidate, subject)) = Subject::of(full_name, candidates) else {
         eprintln!("no rule {full_name}");
@@ -169,7 +169,7 @@ pub(crate) fn quietly() {
     PANICS.set(Some(Vec::new()));
 }
 
-/// Runs this; gives what panicked on the way, if it panicked.
+/// Runs this; returns the messages of the panics, if it panicked.
 pub(crate) fn caught(f: impl FnOnce()) -> Result<(), String> {
     quietly();
     let result = panic::catch_unwind(AssertUnwindSafe(f));

@@ -1,4 +1,4 @@
-//! What a candidate is asked: a rule of a runtime, or a clause of the core.
+//! The subject of a trial: a rule of a runtime, or a clause of the core.
 
 use crate::candidate::{Candidate, Capabilities, Root};
 use crate::cases::CASES;
@@ -26,12 +26,12 @@ pub(crate) enum Subject {
 const GROUND: &[&str] = &["w41_is_started", "w42_drives_its_root", "r19_first_poll_needs_no_wake"];
 
 impl Subject {
-    /// Everything that a candidate is asked, in order.
+    /// Returns all subjects, in order.
     pub(crate) fn all() -> impl Iterator<Item = Subject> {
         Rule::all().map(Subject::Rule).chain(CASES.iter().map(Subject::Clause))
     }
 
-    /// The candidate and the subject of a trial's name.
+    /// Returns the candidate and the subject of a trial's name.
     pub(crate) fn of<'a>(
         full_name: &str,
         candidates: &'a [Candidate],
@@ -67,7 +67,7 @@ impl Subject {
         }
     }
 
-    /// The most likely cause of a failure, where it is known what that is.
+    /// Returns the most likely cause of a failure, if it is known.
     pub(crate) fn cause(self) -> &'static str {
         match self {
             Subject::Rule(rule) => rule.cause,
@@ -75,7 +75,7 @@ impl Subject {
         }
     }
 
-    /// The rules without which it says nothing more. Some are about the root alone, or hold of
+    /// Returns the rules without which it shows nothing. Some are about the root alone, or hold of
     /// tasks that are dropped.
     pub(crate) fn rests_on(self) -> &'static [&'static str] {
         match &*self.id() {
@@ -89,7 +89,7 @@ impl Subject {
         GROUND.contains(&self.name())
     }
 
-    /// The first capability that it needs and that is not declared.
+    /// Returns the first capability that it needs and that is not declared.
     pub(crate) fn lacks(self, declared: Capabilities) -> Option<Need> {
         match self {
             Subject::Rule(rule) => declared.lacks(rule.needs),
@@ -97,7 +97,8 @@ impl Subject {
         }
     }
 
-    /// How long it may take. A clause may have many children, and so four times as long as a rule.
+    /// Returns how long it may take. A clause may have many children, and so four times as long as
+    /// a rule.
     pub(crate) fn limit(self, candidate: &Candidate) -> Duration {
         match self {
             Subject::Rule(rule) => candidate.limit_of(rule),

@@ -78,7 +78,7 @@ impl Candidate {
         self.examine_only(|_| true)
     }
 
-    /// The same with these rules only.
+    /// As [`examine`](Candidate::examine), with these rules only.
     #[must_use]
     pub fn examine_only(&self, rules: impl Fn(&Rule) -> bool) -> Report {
         let mut report = Report::new(std::slice::from_ref(self), false);
@@ -138,7 +138,7 @@ impl Own {
     }
 }
 
-/// Whether the command line asks for this trial, as libtest reads it.
+/// Returns `true` if the command line selects this trial, as libtest reads it.
 fn asked_for(arguments: &Arguments, name: &str) -> bool {
     let matches = |filter: &str| match arguments.exact {
         true => name == filter,
@@ -185,8 +185,8 @@ fn trials(candidate: &Candidate, report: &Shared, arguments: &Arguments) -> Vec<
     trials.collect()
 }
 
-/// Judges, if all that is needed is declared, and looks whether the candidate has said that it
-/// breaks this.
+/// Returns the verdict: runs the subject if everything that it needs is declared, and checks
+/// whether the candidate lists it as a deviation.
 fn verdict(
     candidate: &Candidate,
     subject: Subject,

@@ -26,7 +26,7 @@ pub fn world() -> (Stepped, Clock, Runtime) {
 ///
 /// # Panics
 ///
-/// If a timer was not released.
+/// Panics if a timer was not released.
 pub fn in_body<R, F: Future<Output = R>>(body: impl FnOnce(Clock) -> F) -> R {
     let (stepped, clock, runtime) = world();
     let body = body(clock.clone());
@@ -50,7 +50,7 @@ struct Shared {
 }
 
 impl Clock {
-    /// Makes a clock that shows the time of its making.
+    /// Makes a clock that shows the present time.
     pub fn new() -> Clock {
         let now = Instant::now();
         let shared = Shared { now, last: 0, sleeps: BTreeMap::new() };
@@ -106,7 +106,7 @@ impl Clock {
     ///
     /// # Panics
     ///
-    /// If it waits for ever.
+    /// Panics if it waits for ever.
     pub fn drive<F: Future>(&self, stepped: &Stepped, future: F) -> F::Output {
         let mut future = pin!(future);
         let wakes = Wakes::new();

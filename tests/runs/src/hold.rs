@@ -35,7 +35,7 @@ impl Hold {
         Hold::default()
     }
 
-    /// Tells the test that it is here, and blocks the thread until it may go.
+    /// Lets the test know that it is here, and blocks the thread until it may go.
     pub fn stay(&self) {
         self.change(|state| state.entered = true);
         self.wait("was never released", |state| state.released);
@@ -46,7 +46,7 @@ impl Hold {
         self.wait("no thread came", |state| state.entered);
     }
 
-    /// Lets go.
+    /// Releases every thread.
     pub fn release(&self) {
         self.change(|state| state.released = true);
     }
@@ -66,7 +66,7 @@ impl Hold {
 
 impl Hold {
     /// Makes a child that stays in its first poll until it may go, and does in that poll and all
-    /// later ones what it is told. It counts its polls as they end, and its drop.
+    /// later ones what the test says. It counts its polls as they end, and its drop.
     pub fn child<R>(
         &self,
         counts: &Counts,

@@ -33,17 +33,17 @@ impl Jobs {
         self.len() == 0
     }
 
-    /// Takes the job that was given first, to be called or dropped by the caller.
+    /// Takes the job that was given first. The caller calls or drops it.
     pub fn take(&self) -> Option<Job> {
         self.state().kept.pop_front()
     }
 
-    /// Runs the job that was given first, on the present thread. Returns false if there is none.
+    /// Runs the job that was given first, on the present thread. Returns `false` if there is none.
     pub fn run(&self) -> bool {
         self.take().map(|job| job()).is_some()
     }
 
-    /// From now on it drops what it is given.
+    /// Makes it drop every job from now on.
     pub fn refuse(&self) {
         self.state().refuses = true;
     }

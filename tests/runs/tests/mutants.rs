@@ -51,7 +51,7 @@ fn examine(fault: Fault) -> Report {
     })
 }
 
-/// Whether the rule breaks it, in a process of its own, which is this test once more.
+/// Returns `true` if the rule finds it, in a process of its own, which is this test once more.
 fn is_broken_alone(fault: Fault, rule: &str) -> bool {
     let test = env::current_exe().expect("a running program has a path");
     let only_that = ["--exact", "alone", "--include-ignored", "--nocapture", "--test-threads=1"];

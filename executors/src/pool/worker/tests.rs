@@ -1,4 +1,5 @@
-//! Workers without threads, a turn at a time: what is run, dropped and told to sleepers.
+//! Workers without threads, a turn at a time: what runs, what is dropped, and which sleepers are
+//! notified.
 
 use super::super::contents::QueueItem;
 use super::*;
@@ -61,7 +62,7 @@ fn pushes_that_were_left_to_a_search_that_ends_in_a_rest_then_another_is_told_of
     assert!(worker.next());
     worker.pass_on();
     assert_eq!(pool.shards()[0].length(), 1, "it took one");
-    assert!(!pool.idle().withdraw(2), "another was told");
+    assert!(!pool.idle().withdraw(2), "another worker was notified");
     assert!(pool.idle().withdraw(1), "no other worker was");
     worker.put_back();
     pool.close();

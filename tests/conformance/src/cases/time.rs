@@ -172,7 +172,7 @@ pub(super) async fn h01_shield_keeps_cancel_and_abort_away(runtime: Runtime) {
                 n.spawn(async move {
                     let protected = shield(Duration::MAX, async {
                         note(&child_log, "up");
-                        // The nursery says so before each of its tasks has been told.
+                        // The nursery is cancelled before each of its tasks is.
                         eventually(|| hears.load(SeqCst)).await;
                         assert!(child.is_cancelled() && !is_cancelled());
                         assert!(island(pending::<()>()).await.is_err());

@@ -96,7 +96,7 @@ async fn token_in_last_poll(runtime: &Runtime, cancel: Way) -> (Reason, bool) {
             }),
             _ => n.fork(task),
         };
-        // A poll that is under way may hear of it before the tokens below the task's own do.
+        // A poll that is under way may see the cancel before the tokens below the task's own do.
         eventually(|| ready.polls() == 1 && all_wait(&n.tree())).await;
         let reason = Reason::new("on its way");
         match cancel {

@@ -64,5 +64,5 @@ fn w52_each_call_has_a_whole_budget(fixture: &mut Fixture) {
         until("a task has made its calls", || probe.drops() == 1).await;
     });
     assert_eq!(polls.load(Ordering::SeqCst), CALLS, "one call of each is one call");
-    assert!(!none.is_up(), "a call had no budget, though none before it had used any");
+    assert!(!none.is_up(), "a call had no budget, although no call before it had used any");
 }

@@ -50,20 +50,24 @@ fn w42_drives_its_root(fixture: &mut Fixture) {
         });
         step("the drive has returned");
     }
-    assert_eq!(polls.load(Ordering::SeqCst), 6, "a drive has returned before its root was ready");
+    assert_eq!(polls.load(Ordering::SeqCst), 6, "a drive returned before its root was ready");
 }
 
 fn w43_has_what_it_declares(fixture: &mut Fixture) {
     let seen = Capabilities::seen(fixture.host());
     for need in [Need::Timer, Need::Blocking, Need::Local] {
         match (fixture.declared.has(need), seen.has(need)) {
-            (true, false) => panic!("declares {need}, and its host has none"),
-            (false, true) => panic!("does not declare {need}, and its host has it"),
+            (true, false) => panic!("the candidate declares {need}, but its host has none"),
+            (false, true) => panic!("the candidate does not declare {need}, but its host has it"),
             _ => {}
         }
     }
     let declared = fixture.declared.threads;
-    assert_eq!(declared, seen.threads, "declares {declared} threads, its host {}", seen.threads);
+    assert_eq!(
+        declared, seen.threads,
+        "the candidate declares {declared} threads, but its host has {}",
+        seen.threads
+    );
     if seen.has(Need::Timer) {
         clock_is_what_it_says(fixture);
     }
@@ -83,8 +87,12 @@ fn clock_is_what_it_says(fixture: &mut Fixture) {
             turn().await;
         }
         match (declared, timer.now() == first) {
-            (true, false) => panic!("declares virtual_clock, and its clock does not stand still"),
-            (false, true) => panic!("does not declare virtual_clock, and its clock stands still"),
+            (true, false) => {
+                panic!("the candidate declares virtual_clock, but its clock does not stand still")
+            }
+            (false, true) => {
+                panic!("the candidate does not declare virtual_clock, but its clock stands still")
+            }
             _ => {}
         }
     });
@@ -102,8 +110,12 @@ fn jobs_are_where_it_says(fixture: &mut Fixture) {
         until("a job is called", || counts.drops() == 1).await;
     });
     match (declared, place.take().map(|place| place == driver)) {
-        (true, Some(false)) => panic!("declares jobs_in_turn, and its jobs have another thread"),
-        (false, Some(true)) => panic!("does not declare jobs_in_turn, and its driver calls jobs"),
+        (true, Some(false)) => {
+            panic!("the candidate declares jobs_in_turn, but its jobs run on another thread")
+        }
+        (false, Some(true)) => {
+            panic!("the candidate does not declare jobs_in_turn, but its driver calls jobs")
+        }
         _ => {}
     }
 }
@@ -127,7 +139,7 @@ fn w44_polls_as_many_at_once_as_it_says(fixture: &mut Fixture) {
         }
         until(&format!("{number} tasks are polled at once"), || counts.drops() == number).await;
     });
-    assert_eq!(counts.polls(), number, "not as many tasks were polled at once as it says");
+    assert_eq!(counts.polls(), number, "fewer tasks were polled at once than `threads` says");
 }
 
 fn w45_two_do_not_disturb_each_other(fixture: &mut Fixture) {
@@ -145,7 +157,7 @@ fn w45_two_do_not_disturb_each_other(fixture: &mut Fixture) {
     other.shut_down();
     let waker = theirs.waker();
     outside(move || waker.wake()).join().expect("wake does not panic");
-    assert_eq!(probe.drops(), 0, "the end of the second has dropped a task of the first");
+    assert_eq!(probe.drops(), 0, "the end of the second runtime dropped a task of the first");
     fixture.drive(async {
         probe.finish();
         until("the task of the first is dropped", || probe.drops() == 1).await;

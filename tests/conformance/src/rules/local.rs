@@ -71,7 +71,7 @@ fn w21_polled_at_home_only(fixture: &mut Fixture) {
             }),
         );
         until("a local task that others wake ends", || left.get() == 0 || strayed.is_up()).await;
-        assert!(!strayed.is_up(), "it was polled away from home");
+        assert!(!strayed.is_up(), "the task was polled on another thread");
     });
 }
 
@@ -96,12 +96,15 @@ fn w22_dropped_at_home_only(fixture: &mut Fixture) {
                 outside(move || drop(waker)).join().expect("dropping a waker does not panic");
                 pump(&runtime).await;
                 let dropped = place.take();
-                assert!(dropped.is_none_or(|at| at == home), "it was dropped away from home");
+                assert!(
+                    dropped.is_none_or(|at| at == home),
+                    "the task was dropped on another thread"
+                );
                 continue;
             }
             outside(move || waker.wake()).join().expect("wake does not panic");
             until("the local task is dropped", || probe.drops() == 1).await;
-            assert_eq!(place.take(), Some(home), "it was dropped away from home");
+            assert_eq!(place.take(), Some(home), "the task was dropped on another thread");
         }
     });
 }
@@ -169,7 +172,7 @@ fn w25_dropped_at_the_end(fixture: &mut Fixture) {
     drop(local);
     fixture.shut_down();
     assert!(probes.iter().all(|probe| probe.drops() == 1), "not all local tasks were dropped");
-    assert_eq!(place.take(), Some(home), "it was dropped away from home");
+    assert_eq!(place.take(), Some(home), "the task was dropped on another thread");
     outside(move || wakers.into_iter().for_each(Waker::wake)).join().expect("no panic");
 }
 

@@ -71,7 +71,7 @@ impl Probe {
         Probe::default()
     }
 
-    /// Makes the future: it waits until it is told to [`finish`](Probe::finish).
+    /// Makes the future: it waits until [`finish`](Probe::finish) is called.
     pub(super) fn future(&self) -> Probed {
         Probed { probe: self.clone(), _guard: self.counts.guard() }
     }
@@ -104,7 +104,8 @@ impl Probe {
         self.waker().wake();
     }
 
-    /// Whether it was polled in a call that is marked as [`inside`](crate::fixture::inside).
+    /// Returns `true` if it was polled in a call that is marked as
+    /// [`inside`](crate::fixture::inside).
     pub(super) fn polled_inside(&self) -> bool {
         self.polled_inside.is_up()
     }

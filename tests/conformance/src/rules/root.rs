@@ -44,11 +44,11 @@ fn w31_polled_on_the_callers_thread(fixture: &mut Fixture) {
     let (runtime, home) = (fixture.runtime(), thread::current().id());
     fixture.drive(async {
         for _ in 0..10 {
-            assert_eq!(thread::current().id(), home, "the root was polled elsewhere");
+            assert_eq!(thread::current().id(), home, "the root was polled on another thread");
             turn().await;
         }
         pump(&runtime).await;
-        assert_eq!(thread::current().id(), home, "the root was polled elsewhere");
+        assert_eq!(thread::current().id(), home, "the root was polled on another thread");
     });
 }
 
@@ -73,7 +73,7 @@ fn w33_panic_reaches_the_caller(fixture: &mut Fixture) {
             panic!("on purpose");
         });
     }));
-    assert!(panics.is_err(), "the root panicked, and the drive returned");
+    assert!(panics.is_err(), "the root panicked, but the drive returned normally");
     step("the runtime is driven again after a panic of its root");
     fixture.drive(async { pump(&runtime).await });
 }
@@ -132,13 +132,13 @@ fn w36_tasks_outlive_a_drive(fixture: &mut Fixture) {
             });
         }
     });
-    assert_eq!(probe.drops(), 0, "the end of a drive has dropped a task");
+    assert_eq!(probe.drops(), 0, "the end of a drive dropped a task");
     probe.finish();
     fixture.drive(async {
         until("what was woken between two drives ends", || probe.drops() == 1).await;
         until("what was in the queue ends", || counts.polls() == 10).await;
     });
-    assert_eq!(probe.polls(), 2, "it was dropped and not polled");
+    assert_eq!(probe.polls(), 2, "the task was dropped, not polled");
 }
 
 fn w37_dropped_before_the_drive_returns(fixture: &mut Fixture) {
@@ -188,5 +188,5 @@ fn w39_returns_although_tasks_are_left(fixture: &mut Fixture) {
         step("the root is ready, and tasks are left");
     });
     stop.raise();
-    assert_eq!(probe.drops(), 0, "the drive has dropped what was left");
+    assert_eq!(probe.drops(), 0, "the drive dropped the tasks that were left");
 }

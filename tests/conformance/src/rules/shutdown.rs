@@ -21,7 +21,7 @@ rules! { "shutdown":
         "the task is put in a queue that no thread looks into any more";
     Should r85_threads_are_gone [Shutdown, JoinsThreads]
         "A program that starts runtimes again and again must not fill up with threads."
-        "worker threads are told to end and not joined";
+        "worker threads are asked to end and are not joined";
     Must r86_nothing_is_polled_after_the_end [Shutdown]
         "A resource that a task uses may be gone with the runtime."
         "a wake polls, or a worker thread goes on with its queue";
@@ -180,8 +180,8 @@ fn r86_nothing_is_polled_after_the_end(fixture: &mut Fixture) {
     probe.waker().wake();
     outside(|| ()).join().expect("it does nothing");
     assert_eq!(late.load(Ordering::SeqCst), 0, "a task was polled after the end");
-    assert!(!inline.load(Ordering::SeqCst), "the shutdown polled tasks");
-    assert_eq!(probe.polls(), 1, "a wake after the end has polled");
+    assert!(!inline.load(Ordering::SeqCst), "the shutdown polled a task on the caller's stack");
+    assert_eq!(probe.polls(), 1, "a wake after the end polled a task");
 }
 
 fn r87_wakes_race_with_the_end(fixture: &mut Fixture) {
@@ -224,7 +224,7 @@ fn w81_wakers_work_after_the_end(fixture: &mut Fixture) {
     let clone = wakers[1].clone();
     clone.wake();
     outside(move || wakers.into_iter().for_each(Waker::wake)).join().expect("wake does not panic");
-    assert!(probes.iter().all(|probe| probe.polls() == 1), "a wake after the end has polled");
+    assert!(probes.iter().all(|probe| probe.polls() == 1), "a wake after the end polled a task");
 }
 
 fn w82_wake_destroys_nothing(fixture: &mut Fixture) {
@@ -256,5 +256,5 @@ fn w83_panics_in_destructors_spare_the_others(fixture: &mut Fixture) {
     let mut inner = fixture.another();
     std::mem::swap(&mut inner, fixture);
     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || inner.shut_down()));
-    assert_eq!(counts.drops(), 8, "one destructor's panic spared others theirs");
+    assert_eq!(counts.drops(), 8, "after a panic in one destructor other tasks were not dropped");
 }

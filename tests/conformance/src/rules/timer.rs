@@ -92,7 +92,7 @@ fn r63_instants_beyond_all_clocks(fixture: &mut Fixture) {
         for _ in 0..4 {
             for sleep in &mut sleeps {
                 let poll = poll_fn(|cx| Poll::Ready(sleep.as_mut().poll(cx))).await;
-                assert!(poll.is_pending(), "a sleep without end has ended");
+                assert!(poll.is_pending(), "a sleep that should never end has ended");
             }
             step("a short sleep beside one without end");
             timer.sleep_until(timer.now() + Duration::from_micros(100)).await;
@@ -128,8 +128,8 @@ fn r68_drop_releases_the_waker(fixture: &mut Fixture) {
             step("a short sleep after 50 were dropped");
             timer.sleep_until(timer.now() + Duration::from_millis(1)).await;
         }
-        assert_eq!(Arc::strong_count(&wakes) - 1, 0, "wakers of sleeps that were dropped are kept");
-        assert_eq!(wakes.0.polls(), 0, "a sleep that was dropped has woken");
+        assert_eq!(Arc::strong_count(&wakes) - 1, 0, "the wakers of dropped sleeps are kept");
+        assert_eq!(wakes.0.polls(), 0, "a dropped sleep called its waker");
     });
 }
 
@@ -149,7 +149,10 @@ fn r69_any_executor_any_thread(fixture: &mut Fixture) {
             clock.until("the wake of a sleep on a foreign thread", || counts.polls() > 0).await;
             let thread =
                 outside(move || sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())));
-            assert!(thread.join().expect("no panic").is_ready(), "woken, it is not ready");
+            assert!(
+                thread.join().expect("no panic").is_ready(),
+                "a sleep called its waker and is not ready"
+            );
         }
     });
 }
@@ -174,6 +177,6 @@ fn w62_sleeps_begin_before_the_first_poll(fixture: &mut Fixture) {
         timer.sleep_until(first + second + Duration::from_millis(1)).await;
         step("a sleep that is polled first when its instant is over");
         let poll = poll_fn(|cx| Poll::Ready(late.as_mut().poll(cx))).await;
-        assert!(poll.is_ready(), "its instant is over, and it waits");
+        assert!(poll.is_ready(), "a sleep whose instant is over still waits");
     });
 }

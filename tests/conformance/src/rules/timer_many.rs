@@ -77,12 +77,15 @@ fn r65_one_expiry_fires_no_other(fixture: &mut Fixture) {
         let mut short = timer.sleep_until(timer.now() + ahead);
         step("a short sleep and one of an hour, in one task");
         let waited = had_to_wait(poll_fn(|cx| {
-            assert!(long.as_mut().poll(cx).is_pending(), "an hour is over");
+            assert!(
+                long.as_mut().poll(cx).is_pending(),
+                "a sleep of an hour ended with a shorter one"
+            );
             short.as_mut().poll(cx)
         }))
         .await;
         let poll = poll_fn(|cx| Poll::Ready(long.as_mut().poll(cx))).await;
-        assert!(poll.is_pending(), "an hour is over");
+        assert!(poll.is_pending(), "a sleep of an hour ended with a shorter one");
         waited
     }));
 }
@@ -103,7 +106,7 @@ fn r66_shorter_one_later(fixture: &mut Fixture) {
         until("a sleep of an hour is waited for", || counts.polls() > 0).await;
         step("a short sleep beside one of an hour");
         long_enough(async |ahead| had_to_wait(timer.sleep_until(timer.now() + ahead)).await).await;
-        assert_eq!(counts.drops(), 0, "an hour is over");
+        assert_eq!(counts.drops(), 0, "a sleep of an hour ended with a shorter one");
     });
 }
 

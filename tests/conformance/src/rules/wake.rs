@@ -161,7 +161,7 @@ fn r37_wake_after_the_end_does_nothing(fixture: &mut Fixture) {
         outside(move || clone.wake()).join().expect("wake does not panic");
         kept.wake();
         pump(&runtime).await;
-        assert_eq!(probe.polls(), 2, "it was polled again");
+        assert_eq!(probe.polls(), 2, "the task was polled again");
     });
 }
 

@@ -74,13 +74,16 @@ fn w12_clones_will_wake_each_other(fixture: &mut Fixture) {
         runtime.run(other.future());
         until("both are polled", || one.polls() > 0 && other.polls() > 0).await;
         let first = one.waker();
-        assert!(first.will_wake(&first.clone()), "a clone is said not to wake the same task");
-        assert!(!first.will_wake(&other.waker()), "two tasks have the same waker");
+        assert!(first.will_wake(&first.clone()), "`will_wake` is false for a clone");
+        assert!(!first.will_wake(&other.waker()), "`will_wake` is true between two tasks");
         for _ in 0..4 {
             let polls = one.polls();
             one.waker().wake();
             until("it is polled again", || one.polls() > polls).await;
-            assert!(first.will_wake(&one.waker()), "each poll has a waker of its own");
+            assert!(
+                first.will_wake(&one.waker()),
+                "`will_wake` is false between two polls of a task"
+            );
         }
         one.finish();
         other.finish();

@@ -98,7 +98,7 @@ impl Shared {
         thread::current().id() == self.home
     }
 
-    /// Tells the driver that there is something to see.
+    /// Notifies the driver that there is something to do.
     pub(crate) fn tell(&self) {
         let mut state = self.lock();
         let unseen = std::mem::take(&mut state.unseen);

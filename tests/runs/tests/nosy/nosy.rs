@@ -199,7 +199,7 @@ static UNTOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 ///
 /// # Panics
 ///
-/// If anything but such a call does, on whichever thread, and wherever it was caught.
+/// Panics if anything but such a call does, on whichever thread, and wherever it was caught.
 #[track_caller]
 pub(crate) fn at_each_call(name: &str, program: impl Fn(&Arc<Watch>)) -> Vec<&'static str> {
     note_panics();
