@@ -97,7 +97,7 @@ fn s09_a_waker_may_use_the_semaphore() {
     assert_eq!(semaphore.available(), 2);
 }
 
-/// A waker that gives a permit back when it is dropped: replaced, told, or left behind.
+/// A waker that gives a permit back when it is dropped: replaced, called, or left behind.
 #[test]
 fn s09_a_waker_that_owns_a_permit() {
     struct Owns {

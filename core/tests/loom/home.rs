@@ -1,4 +1,4 @@
-//! A nursery in the model's hands: its future is polled by hand, its tasks by the model.
+//! A nursery in the model's hands: the test polls its future, the model its tasks.
 
 use crate::manual::{Flag, Job, Manual};
 use allhome::{Child, GroupError, Join, JoinError, Nursery, Policy, Semaphore, nursery_on};

@@ -83,7 +83,7 @@ pub(crate) enum Until {
     Never,
 }
 
-/// A child. Its alignment tells [`heap`](crate::heap) which blocks are records.
+/// A child. By its alignment [`heap`](crate::heap) knows which blocks are records.
 #[repr(align(512))]
 pub(crate) struct Kid {
     book: Arc<Book>,

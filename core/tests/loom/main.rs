@@ -1,7 +1,7 @@
 //! Loom models of the core: every interleaving of a few threads, up to a number of preemptions.
 //!
 //! They drive the public API on an executor of loom's primitives ([`manual`]), which polls a task
-//! when and where the model says. [`home`] opens a nursery and polls it by hand. What the models
+//! when and where the model says. [`home`] opens a nursery and polls it itself. What the models
 //! look for:
 //!
 //! - a future, a value or a record that is dropped never, twice or too late: [`kid`] and [`heap`]

@@ -55,7 +55,7 @@ fn h01_abort_versus_a_poll_of_the_shield() {
     });
 }
 
-/// The child waits in its shield when the abort comes, and is woken for good at the same time.
+/// The child waits in its shield when the abort comes, and is woken at the same time.
 #[test]
 fn h13_abort_versus_wake_of_a_shielded_child() {
     model(|| {

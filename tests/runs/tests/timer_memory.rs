@@ -24,7 +24,7 @@ fn armed(pool: &ThreadPool, ahead: Duration, waker: &Waker) -> BoxSleep {
     sleep
 }
 
-/// Counts itself down, and tells when it is at the end.
+/// Counts itself down, and sends a message at the end.
 struct Down(AtomicUsize, Sender<()>);
 
 impl Wake for Down {

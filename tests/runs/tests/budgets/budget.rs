@@ -194,7 +194,7 @@ fn t03_a_value_wins_in_the_one_poll_of_a_scope_of_no_time() {
     assert_eq!(scope_of_no_time(2 * BUDGET + 1, false), (None, 2));
 }
 
-/// Cancels a child that uses up its budget in the last poll, and then goes on with this.
+/// Cancels a child that uses up its budget in the last poll, and then awaits this.
 fn in_the_last_poll<F>(then: F) -> Option<u32>
 where
     F: Future<Output = u32> + Send + 'static,

@@ -168,7 +168,7 @@ fn t16_nursery() {
     assert!(error.is_timeout() && error.errors().next().is_none(), "{error:?}");
 }
 
-/// The token is made while the deadline is over and the timer has not told.
+/// The token is made while the deadline is over and the timer has not fired.
 #[test]
 fn t16_nursery_with_a_token_ends_all_the_same() {
     for ask_first in [false, true] {
@@ -274,7 +274,7 @@ fn t16_scope_around_a_nursery() {
     });
 }
 
-/// One that has left the scope that it was opened in does not hear of it any more.
+/// One that has left the scope that it was opened in does not see its deadline any more.
 #[test]
 fn t16_scope_that_is_gone() {
     in_body(async |clock| {

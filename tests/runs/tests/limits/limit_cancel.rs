@@ -163,7 +163,7 @@ fn s23_nothing_changes_outside_of_a_nursery() {
     assert!(matches!(poll_once(&mut waits, &wakes), Poll::Ready(Ok(_))));
 }
 
-/// Waits in combinators that poll their parts by wakers of their own hear of the cancel: with a
+/// Waits in combinators that poll their parts with wakers of their own see the cancel: with a
 /// grace the task goes on, and would wait for ever.
 #[test]
 fn s24_heard_of_in_combinators() {

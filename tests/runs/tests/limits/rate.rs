@@ -158,7 +158,7 @@ fn q08_a_change_of_rate_counts_from_now_on() {
     assert_eq!(first.poll(), Poll::Ready(Ok(())));
 }
 
-/// Nudged, and polled again by the same waker: it can be woken once more, and told.
+/// Nudged, and polled again by the same waker: it can be woken once more, and notified.
 #[test]
 fn q08_each_change_wakes_the_first() {
     let clock = Clock::new();

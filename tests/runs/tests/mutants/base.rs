@@ -133,7 +133,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// A call that would wait for itself, in earnest: the driver is told, because a panic here
+    /// A call that would wait for itself, in earnest: the driver must know, because a panic here
     /// could be one inside of a destructor.
     pub(crate) fn deadlock(&self) {
         self.deadlocked.store(true, SeqCst);

@@ -17,7 +17,7 @@ enum Step {
     /// That one polls, with a waker of its own each time.
     Poll(usize),
     Leave(usize),
-    /// The oldest of what is held is given back.
+    /// Gives back the oldest held permit.
     Give,
     Try,
     Less,

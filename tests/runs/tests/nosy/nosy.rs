@@ -191,7 +191,7 @@ impl fmt::Debug for Nosy {
 
 impl std::error::Error for Nosy {}
 
-/// Panics that no call was told to raise, in the whole process: in a look, under a lock, anywhere.
+/// Panics that no call raised on purpose, in the whole process: in a look, under a lock, anywhere.
 static UNTOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Runs a program once, and then once for each call of a nosy value in it, which panics. Returns

@@ -261,7 +261,7 @@ fn parts_with(other: &Runtime, timer: impl Timer + 'static) -> Runtime {
     Runtime::builder("timed", Other(other.clone())).timer(timer).build()
 }
 
-/// The nursery inside ends by the cancel, and that is what its owner is given: it is not cut off.
+/// The nursery inside ends by the cancel, and its owner gets that result: it is not cut off.
 #[test]
 fn c20_run_always_has_its_result() {
     for window in WINDOWS {

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Wake, Waker};
 /// More than a nursery keeps by default.
 const MANY: usize = 100;
 
-/// An error that spawns when it is dropped, and panics if it is told to.
+/// An error that spawns when it is dropped, and panics if the test says so.
 struct Calls {
     n: Nursery<Calls>,
     spawned: Arc<AtomicUsize>,

@@ -104,7 +104,7 @@ fn g05_with_timeout() {
         Ok(is_cancelled())
     });
     assert!(block_on(run).unwrap());
-    // In Go `Err` of a context that was cancelled by hand is `Canceled`, however close its
+    // In Go `Err` of a context that a caller cancelled is `Canceled`, however close its
     // deadline.
     let run = nursery_on::<Infallible>(&pool).deadline(HOUR).run(async |n| {
         n.cancel();

@@ -177,7 +177,7 @@ fn e11_on_real_runtimes() {
     });
 }
 
-/// Opens a nursery whose children get no turn, or just one each, and tells how many were lost.
+/// Opens a nursery whose children get no turn, or just one each, and returns how many were lost.
 fn lose_all(stepped: &Stepped, counts: &Counts) -> usize {
     let run = nursery_on::<Infallible>(stepped.runtime()).policy(Policy::WaitAll).run(async |n| {
         for _ in 0..EACH {

@@ -160,7 +160,7 @@ fn c17_checkpoint_is_one_turn() {
     assert!(block_on(child.join()).unwrap());
     let child = opened.n.fork(async { Ok(checkpoint().await.unwrap_err().message().to_string()) });
     assert!(stepped.step());
-    // In its turn: it is told after it.
+    // In its turn: it is notified after that.
     assert!(child.cancel_with(Reason::new("meanwhile")));
     stepped.run_until_stalled();
     assert_eq!(block_on(child.join()).unwrap(), "meanwhile");

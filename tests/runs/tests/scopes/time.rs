@@ -313,7 +313,7 @@ fn t13_kind_of_the_cancel_tells_and_not_the_clock() {
     let start = clock.now();
     let run = nursery_on::<Infallible>(&runtime).deadline(SECOND).run(async |n| {
         fn_at(start + SECOND).await;
-        // It is due, and cancelled by hand first.
+        // It is due, and cancelled by a call first.
         n.cancel();
         pending::<Result<(), _>>().await
     });

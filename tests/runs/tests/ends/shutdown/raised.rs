@@ -94,7 +94,7 @@ fn d06_from_outside_it_is_woken_by_every_rise() {
         assert!(raise(&opened.n));
         assert_eq!(wakes.count(), before + 1);
     }
-    // The body was told, and goes.
+    // The body has seen it, and ends.
     assert!(poll_once(&mut shutdown, &wakes).is_pending());
     assert!(opened.poll().is_pending());
     assert!(poll_once(&mut shutdown, &wakes).is_pending());

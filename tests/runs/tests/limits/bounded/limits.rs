@@ -95,7 +95,7 @@ fn l11_shared_and_not_inherited() {
     drop(slot);
     assert!(other.n.set_limit(2));
     assert_eq!(one.n.limit(), Some(2));
-    // A nursery inside has the limit that it is given, or none.
+    // A nursery inside has the limit that it is opened with, or none.
     let child = one.n.fork(async {
         let plain = nursery::<Infallible>().run(async |n| Ok((n.limit(), n.set_limit(7))));
         let own = nursery::<Infallible>().limit(5).run(async |n| Ok((n.limit(), true)));
@@ -129,7 +129,7 @@ fn l13_what_is_not_counted() {
     let builder = builder.policy(Policy::WaitAll).limit(1);
     let mut opened = Opened::new(builder);
     let slot = opened.n.try_reserve().unwrap();
-    // Blocking work, unless it is given a slot.
+    // Blocking work, unless it has a slot.
     let plain = opened.n.blocking(|_| Ok(1)).unwrap();
     assert!(jobs.run());
     assert_eq!(block_on(plain.join()).unwrap(), 1);

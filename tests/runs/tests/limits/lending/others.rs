@@ -48,7 +48,7 @@ fn l20_siblings_with_one_slot() {
     }
 }
 
-/// A task runs on the slot that it was given for its own, until that is used; then it is stopped.
+/// A task runs on the slot that it got for its own, until that is used; then it is stopped.
 #[test]
 fn l20_lent_until_it_is_used() {
     for used in [true, false] {
@@ -157,7 +157,7 @@ fn l22_blocking_work_lends() {
     assert!(opened.finish().is_ready());
 }
 
-/// A destructor that waits for a slot is given that of its own task.
+/// A destructor that waits for a slot gets that of its own task.
 #[test]
 fn l22_reserve_in_a_destructor() {
     struct Farewell(Nursery<Infallible>, Counts);

@@ -68,7 +68,7 @@ fn q06_granted_and_never_polled() {
     assert_eq!(second.poll(), Poll::Ready(Ok(())), "all are there, as if it had not asked");
 }
 
-/// What is given back is not more than the burst, nor is the part of a permit that came meanwhile.
+/// No more than the burst is given back, and no part of a permit that came meanwhile.
 #[test]
 fn q06_given_back_to_a_full_bucket() {
     let clock = Clock::new();

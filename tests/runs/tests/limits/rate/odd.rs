@@ -200,7 +200,7 @@ fn q14_a_timer_that_panics_harms_nobody_else() {
     assert_eq!(second.poll(), Poll::Ready(Ok(())));
 }
 
-/// One that is polled by the waker of another, while it is closed and was not told yet.
+/// One that is polled by the waker of another, while it is closed and was not notified yet.
 #[test]
 fn q09_closed_is_closed_for_those_who_are_not_told_yet() {
     static LIMITER: OnceLock<RateLimiter> = OnceLock::new();

@@ -62,7 +62,7 @@ fn q04_whoever_comes_serves_whose_turn_it_is() {
     assert_eq!((second.poll(), first.poll()), (Poll::Ready(Ok(())), Poll::Ready(Ok(()))));
 }
 
-/// The first was told to look, has not done so, and so has no waker in the line.
+/// The first was woken to look, has not done so, and so has no waker in the line.
 #[test]
 fn q04_one_that_was_nudged_does_not_hide_the_next() {
     let clock = Clock::new();
@@ -161,7 +161,7 @@ fn q12_the_smallest_and_the_largest() {
     let all = limiter(&clock, Rate::new(1, Duration::from_nanos(u64::MAX)), usize::MAX);
     let most = allhome::Semaphore::MAX_PERMITS;
     all.try_acquire_many(most).unwrap();
-    // Some 10^21 years: beyond what an instant can tell.
+    // Some 10^21 years: beyond what an instant can express.
     let mut waiting = queue(&all, most);
     assert_eq!(clock.sleeps(), 0);
     clock.advance(Duration::from_nanos(u64::MAX));

@@ -149,7 +149,7 @@ fn c07_nursery_that_comes_home_during_the_last_poll() {
             assert!(poll_once(&mut run, &wakes).is_pending());
             stepped.run_until_stalled();
             outside.lock().unwrap().take().unwrap().cancel();
-            // The innermost is told first.
+            // The innermost is cancelled first.
             *late.lock().unwrap() = stepped.take();
             let _ = stepped.drive(run);
             assert_eq!(went_on.polls(), 1, "in a task: {in_a_task}");

@@ -80,7 +80,7 @@ fn y02_sleep_that_is_dropped_moves_no_clock() {
     assert_eq!(run.unwrap(), SECOND * 2);
 }
 
-/// Waits for a thread that wakes it once the run has nothing else to do, as far as one can tell.
+/// Waits for a thread that wakes it once the run has nothing else to do, as far as a thread can know.
 async fn woken_from_elsewhere(keep: impl Send + 'static) {
     let done = Arc::new(AtomicBool::new(false));
     let (set, mut keep) = (done.clone(), Some(keep));
