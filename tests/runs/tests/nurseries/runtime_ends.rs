@@ -35,7 +35,7 @@ impl Spawn for Ends {
 }
 
 /// Each carrier that is launched for the child that is woken is dropped on the spot, while another
-/// is in a poll: that one polls the child.
+/// is in a poll: that one takes care of it.
 #[test]
 fn e05_runtime_that_ends_while_a_child_is_polled() {
     within(|| {
