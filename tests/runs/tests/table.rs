@@ -50,7 +50,7 @@ fn document_has_every_rule_and_every_candidate() {
 fn table_tells_what_the_reports_say() {
     let rule = |id: &str, outcome: &str| {
         let name = format!("{}_it_does", id.to_lowercase());
-        json!({"id": id, "name": name, "group": id[..1].to_string(), "level": "MUST",
+        json!({"id": id, "name": name, "group": id[..1].to_string(), "requirement": "MUST",
             "outcome": outcome, "message": "as | ever"})
     };
     let report = |name: &str, rules: &[serde_json::Value]| json!({"candidates": [{"name": name, "rules": rules}]});
