@@ -38,7 +38,7 @@ pub(super) enum QueueItem {
 ///
 /// It stays in one place of the worker's, and goes from there to its slot and back by one move:
 /// handed through functions and returned by them, it cost a third of a turn's instructions.
-pub(super) struct Held {
+pub(super) struct TaskInHand {
     task_key: TaskKey,
     waker: Waker,
     /// `None` if it has ended.
@@ -46,7 +46,7 @@ pub(super) struct Held {
 }
 
 /// What a worker has in its hands.
-pub(super) type Hands = Option<Held>;
+pub(super) type Hands = Option<TaskInHand>;
 
 /// What the next entry of a queue has come to.
 #[must_use = "one that is elsewhere is in no queue any more"]
@@ -91,7 +91,7 @@ impl QueueItem {
     }
 }
 
-impl Held {
+impl TaskInHand {
     /// Drops the task, when no lock is held.
     pub(super) fn discard(self) {
         self.task.into_iter().for_each(Foreign::discard);
@@ -99,7 +99,7 @@ impl Held {
 
     /// Polls the task, and drops it if it has ended.
     pub(super) fn run(&mut self) {
-        let Held { waker, task, .. } = self;
+        let TaskInHand { waker, task, .. } = self;
         let Some(polled) = task.as_mut() else { return };
         let poll = contain(|| Pin::new(&mut **polled).poll(&mut Context::from_waker(waker)));
         if poll != Some(Poll::Pending) {
@@ -135,7 +135,7 @@ impl Contents {
         let WakerCell { waker, cell } =
             self.waker_cells.pop().unwrap_or_else(|| WakerCell::new(pool));
         let task_key = self.insert(TaskSlot::of_polled(cell), shard);
-        *hands = Some(Held { task_key, waker, task: Some(task) });
+        *hands = Some(TaskInHand { task_key, waker, task: Some(task) });
         Started::Held
     }
 
@@ -192,7 +192,7 @@ impl Contents {
         match self.slots.get_mut(task_key.key).and_then(TaskSlot::start) {
             None => Started::Nothing,
             Some(Occupant { task, waker }) => {
-                *hands = Some(Held { task_key, waker, task: Some(task) });
+                *hands = Some(TaskInHand { task_key, waker, task: Some(task) });
                 Started::Held
             }
         }
@@ -206,7 +206,7 @@ impl Contents {
             // It finds nothing if the shard was closed meanwhile.
             if let Some(slot) = self.slots.try_remove(task_key.key) {
                 let (cell, _) = slot.into_parts();
-                if let Some(Held { waker, .. }) = hands.take() {
+                if let Some(TaskInHand { waker, .. }) = hands.take() {
                     self.keep(WakerCell { waker, cell });
                 }
             }
@@ -214,7 +214,9 @@ impl Contents {
             return PutBack::Done;
         }
         let Some(slot) = self.slots.get_mut(task_key.key) else { return PutBack::Refused };
-        let Some(Held { waker, task: Some(task), .. }) = hands.take() else { return PutBack::Done };
+        let Some(TaskInHand { waker, task: Some(task), .. }) = hands.take() else {
+            return PutBack::Done;
+        };
         match slot.pause(Occupant { task, waker }) {
             Requeue::Leave => PutBack::Done,
             Requeue::Push => {

@@ -72,7 +72,7 @@ struct List {
 }
 
 /// Why a worker does not sleep any more.
-pub(super) enum Woken {
+pub(super) enum Unparked {
     /// It was taken off the list: there is work.
     ByToken,
     /// It is the watchman, and still on the list.
@@ -166,15 +166,15 @@ impl Idle {
 
     /// Sleeps until the token of a worker that is, or was, on the list comes; the watchman only
     /// until its next look, of which it has had so many since it went to sleep.
-    pub(super) fn sleep(&self, index: usize, looks: u32) -> Woken {
+    pub(super) fn sleep(&self, index: usize, looks: u32) -> Unparked {
         if self.is_on_duty(index) {
             if !self.parkers[index].park_until(Instant::now() + wait_before_look(looks)) {
-                return Woken::ToLook;
+                return Unparked::ToLook;
             }
         } else {
             self.parkers[index].park();
         }
-        Woken::ByToken
+        Unparked::ByToken
     }
 
     /// Returns `true` if that worker is the watchman and is needed. If all workers sleep, it goes
@@ -208,7 +208,7 @@ mod tests {
         let idle = Idle::new(2);
         idle.enlist(0, false);
         idle.notify_unless_watched();
-        assert!(matches!(idle.sleep(0, 0), Woken::ToLook));
+        assert!(matches!(idle.sleep(0, 0), Unparked::ToLook));
         assert!(!was_told(&idle, 0));
     }
 
@@ -217,7 +217,7 @@ mod tests {
         let idle = Idle::new(3);
         idle.enlist(0, false);
         idle.notify();
-        assert!(matches!(idle.sleep(0, 0), Woken::ByToken));
+        assert!(matches!(idle.sleep(0, 0), Unparked::ByToken));
         idle.end_search();
         assert!(!idle.watched.load(Ordering::Relaxed));
     }

@@ -11,7 +11,7 @@
 //!    running.
 
 use super::cell::Cell;
-use super::contents::{Hands, Held, PutBack, QueueItem, Started, Woken};
+use super::contents::{Hands, PutBack, QueueItem, Started, TaskInHand, Woken};
 use super::idle::Idle;
 use super::shard::{AfterTurn, INJECTOR, Shard};
 use crate::current::{self, PoolId};
@@ -133,7 +133,7 @@ impl Shared {
         }
         if matches!(next, Started::Nothing) {
             // Empty, unless it was refused.
-            hands.take().into_iter().for_each(Held::discard);
+            hands.take().into_iter().for_each(TaskInHand::discard);
         }
         self.resolve(own, next, hands)
     }
@@ -145,7 +145,7 @@ impl Shared {
             PutBack::Done => false,
             PutBack::Again => true,
             PutBack::Refused => {
-                hands.take().into_iter().for_each(Held::discard);
+                hands.take().into_iter().for_each(TaskInHand::discard);
                 false
             }
         }

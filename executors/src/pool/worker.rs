@@ -7,7 +7,7 @@
 //! [`INJECTOR_INTERVAL`] ticks, so what other threads spawn and wake is never passed over.
 
 use super::contents::Hands;
-use super::idle::Woken;
+use super::idle::Unparked;
 use super::shared::Shared;
 use crate::current::{self, Role};
 use std::mem;
@@ -105,8 +105,8 @@ impl Worker {
                 return;
             }
             match idle.sleep(self.index, looks) {
-                Woken::ByToken => break,
-                Woken::ToLook => {}
+                Unparked::ByToken => break,
+                Unparked::ToLook => {}
             }
         }
         self.searching = true;

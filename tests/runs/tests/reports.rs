@@ -108,7 +108,7 @@ fn nextest_is_strict_by_a_variable() {
 #[test]
 fn candidate_that_lies_about_its_capabilities() {
     let (rule, passed) = rule("lies", "w43_has_what_it_declares", &[]);
-    assert_says(&rule, "fail", "message", "declares local, and its host has none");
+    assert_says(&rule, "fail", "message", "the candidate declares local, but its host has none");
     assert!(!passed);
 }
 
@@ -117,7 +117,7 @@ fn candidate_whose_clock_or_jobs_are_not_what_it_says() {
     for (way, words) in [
         ("says that its clock is virtual", "its clock does not stand still"),
         ("stopped clock", "its clock stands still"),
-        ("says that its driver calls jobs", "its jobs have another thread"),
+        ("says that its driver calls jobs", "its jobs run on another thread"),
         ("driver calls jobs", "its driver calls jobs"),
     ] {
         let (rule, passed) = rule(way, "w43_has_what_it_declares", &[]);
