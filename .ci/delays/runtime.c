@@ -27,7 +27,7 @@ typedef unsigned long long u64;
 
 static u64 seed;
 static __thread u64 state;
-/* Who called whom; it goes on at the bottom when it is full. */
+/* Which function called which; it goes on at the bottom when it is full. */
 static __thread void *calls[DEPTH];
 static __thread u32 depth;
 static _Atomic u32 visits[TABLE];

@@ -1,4 +1,4 @@
-//! A global allocator that counts, when told to.
+//! A global allocator that can count.
 //!
 //! Counting is off while time is measured: two shared counters cost several nanoseconds an
 //! allocation, and more on two threads.

@@ -26,7 +26,7 @@ impl fmt::Debug for Case {
     }
 }
 
-/// What the sides of a case are compared by. Time is reported for every case all the same.
+/// What the sides of a case are compared by. Time is reported for every case anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
     /// Nanoseconds an operation.

@@ -9,13 +9,13 @@
 //! noisy machine hurts them alike; the ratio that is reported is the median of the ratios of the
 //! rounds, not the ratio of two medians that were taken at different times.
 //!
-//! Time and memory are measured in separate passes of the same code: the counting allocator
-//! counts only while it is told to, since its counters would cost more than some of what is timed.
+//! Time and memory are measured in separate passes of the same code: the counting allocator counts
+//! only when it is switched on, since its counters would cost more than some of what is timed.
 //!
 //! The binary `count` runs one side alone, for callgrind; `rmw.sh` turns that into instructions
-//! and atomic read-modify-writes per child. The binary `resident` tells resident memory per parked
+//! and atomic read-modify-writes per child. The binary `resident` prints resident memory per parked
 //! child, where the allocator's rounding shows that a count of requested bytes hides. The binary
-//! `growth` does something to many children at once; `growth.sh` tells how the cost grows.
+//! `growth` does something to many children at once; `growth.sh` prints how the cost grows.
 
 #![deny(unsafe_code)]
 

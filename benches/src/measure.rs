@@ -126,7 +126,7 @@ pub fn compare(case: &Case, plan: Plan) -> Vec<Comparison> {
 }
 
 fn calibrate(side: &mut Side, sample: Duration) -> u64 {
-    // The first pass warms up: the second tells.
+    // The first pass warms up; the second counts.
     (side.run)(1);
     let once = (side.run)(1).elapsed.as_nanos().max(1);
     sample.as_nanos().div_ceil(once).clamp(1, 100_000) as u64

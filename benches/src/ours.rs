@@ -58,7 +58,7 @@ pub async fn bounded(n: usize, slots: Slots, work: impl Work) {
                 if let Slots::Plain = slots {
                     nursery.spawn(child);
                 } else {
-                    nursery.reserve().await.expect("nobody cancels it").spawn(child);
+                    nursery.reserve().await.expect("nothing cancels it").spawn(child);
                 }
             }
             Ok(())
@@ -231,7 +231,7 @@ impl rt::Work for Countdown {
     fn poll(&self, _: &mut rt::Slot, _: &mut Context<'_>) -> Poll<()> {
         if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
             let done = self.done.lock().ok().and_then(|mut done| done.take());
-            done.expect("it is told once").send(()).expect("somebody waits");
+            done.expect("it is sent once").send(()).expect("the receiver waits");
         }
         Poll::Ready(())
     }
@@ -255,5 +255,5 @@ pub fn pool_tasks(n: usize) {
             runtime.spawn(rt::Task::new(work.clone(), rt::Slot::default()));
         }
     }));
-    wait.recv().expect("the last one tells");
+    wait.recv().expect("the last one sends");
 }

@@ -1,4 +1,4 @@
-//! What the children do: as little as can be told apart.
+//! The children's work: as little as can be measured.
 //!
 //! Every side of a case runs the same child; only its output differs (allhome's children return a
 //! `Result`), and all those outputs are of the same size.

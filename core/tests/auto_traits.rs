@@ -7,7 +7,7 @@ use allhome::*;
 use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-/// Tells by an inherent method that shadows a trait's whether a type has a trait.
+/// Returns `true` if a type has a trait, by an inherent method that shadows a trait's.
 struct Has<T: ?Sized>(PhantomData<T>);
 
 trait Not {

@@ -1,5 +1,5 @@
-//! A server that lets its requests finish when it is told to stop: at SIGTERM or Ctrl-C it takes no
-//! more, cancels those that take too long, and says who was late.
+//! A server that drains before it stops: at SIGTERM or Ctrl-C it accepts no more, lets its requests
+//! finish, cancels those that take too long, and reports which were late.
 //!
 //! ```text
 //! cargo run --example drain [hang | stubborn]

@@ -166,7 +166,7 @@ fn the_timeout_stops_it() {
             let found = Running::start(command.args(["--timeout", time, "tree"])).end();
             let errors = text(&found.stderr);
             assert!(errors.starts_with("treehash: timed out after "), "{errors}");
-            assert!(!errors.contains("\n  timeout"), "who asks is not listed: {errors}");
+            assert!(!errors.contains("\n  timeout"), "the timeout lists itself: {errors}");
             assert_eq!(found.status.code(), Some(124));
         }
     }
@@ -216,7 +216,7 @@ fn a_signal_prints_what_was_finished_and_what_was_running() {
     }
 }
 
-/// Nobody reads the output, so it cannot print what was finished.
+/// The output has no reader, so it cannot print what was finished.
 #[test]
 fn a_second_signal_ends_it_on_the_spot() {
     let scratch = Scratch::new();

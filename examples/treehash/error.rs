@@ -18,7 +18,7 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// Tells whether it is only that nobody reads the output any more, as in `treehash DIR | head`.
+    /// Returns `true` if the reader of the output has gone, as in `treehash DIR | head`.
     pub(crate) fn is_closed_pipe(&self) -> bool {
         matches!(self, Error::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }

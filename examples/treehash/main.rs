@@ -13,7 +13,7 @@
 //! |------------------------------------------|---------------------------------------------------|
 //! | What if a file cannot be read?           | the [`Policy`]: go on, or cancel the others       |
 //! | What failed?                             | [`GroupError`](allhome::GroupError)               |
-//! | How is it stopped, and by whom?          | `cancel_with`, and the [`Reason`](allhome::Reason)|
+//! | How is it stopped, and why?              | `cancel_with`, and the [`Reason`](allhome::Reason)|
 //! | What was going on when it was stopped?   | `tree()`                                          |
 //! | Does anything still run at the end?      | no: `run` is ready when every child is home       |
 //!
@@ -111,14 +111,14 @@ async fn treehash(runtime: impl IntoRuntime, options: &Options) -> ExitCode {
             stops.at_signals(n)?;
             stops.at_timeout(n);
             let done = hash_tree(n, options, &mut window, &mut output, &mut tally).await;
-            // Either all files are done or the output is broken, so nobody is to go on; in the
-            // first case that is the timeout.
+            // Either all files are done or the output is broken, so the others must stop; in the
+            // first case the timeout is the only other.
             n.cancel();
             done
         })
         .await;
 
-    // Everybody is home. If the body was cut off, the window still has what was finished, out of
+    // Every child is home. If the body was cut off, the window still has what was finished, out of
     // turn, and what was not.
     let mut written = Ok(());
     for mut child in window {

@@ -59,8 +59,8 @@ fn list_failures(error: &GroupError<Error>) {
     }
 }
 
-/// Tells whether a failure is to be listed. That the body was cut off is reported as the stop that
-/// did it; and that nobody reads the output is known to whoever stopped reading.
+/// Returns `true` if a failure belongs in the list. A body that was cut off is reported as the stop
+/// that did it; and a reader that has gone needs no report.
 fn is_news(failure: &Failure<Error>) -> bool {
     match failure.cause() {
         Cause::Cancelled(_) => false,

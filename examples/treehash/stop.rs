@@ -1,7 +1,7 @@
 //! Stopping before the end: at a timeout, at Ctrl-C, at SIGTERM.
 //!
-//! All three do the same: they cancel the nursery. Which of them it was is told by the reason that
-//! the nursery keeps, which is that of the first cancel.
+//! All three do the same: they cancel the nursery. The nursery keeps the reason of the first
+//! cancel, which says which of them it was.
 
 use crate::error::Error;
 use allhome::{Nursery, Reason, TaskState, sleep, task_id};
@@ -49,8 +49,8 @@ impl Stops {
 
     /// Stops the nursery at a signal. One that finds it stopped, or ready, ends the process.
     ///
-    /// The thread is no child: it stays until the process ends, so that Ctrl-C still helps when
-    /// the last lines go to somebody who does not read them.
+    /// The thread is no child: it stays until the process ends, so that Ctrl-C still helps while
+    /// the last lines wait for a reader that does not read.
     pub(crate) fn at_signals(self: &Arc<Self>, n: &Nursery<Error>) -> Result<(), Error> {
         let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Error::Signals)?;
         let (stops, nursery) = (self.clone(), n.clone());
@@ -80,10 +80,11 @@ impl Stops {
         self.running.get().map_or(&[], Vec::as_slice)
     }
 
-    /// Returns false if the nursery was on its way out already.
+    /// Returns `false` if the nursery was on its way out already.
     fn stop(&self, n: &Nursery<Error>, reason: &Reason) -> bool {
-        // Looked at, and kept, before the cancel: afterwards they are on their way home, and the report
-        // is printed as soon as they are. It is of use only if this is the reason that was first.
+        // Looked at, and kept, before the cancel: afterwards they are on their way home, and the
+        // report is printed as soon as they are. It is of use only if this is the reason that was
+        // first.
         self.running.get_or_init(|| running(n));
         n.cancel_with(reason.clone())
     }

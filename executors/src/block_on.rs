@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 thread_local! {
-    static CACHE: Cell<Option<Seat>> = const { Cell::new(None) };
+    static CACHE: Cell<Option<ThreadWaker>> = const { Cell::new(None) };
 }
 
 /// Runs a future on the calling thread until it is ready and returns its output.
@@ -24,7 +24,8 @@ thread_local! {
 /// thread sleeps while the future waits. A repeated call on the same thread allocates nothing.
 ///
 /// A call inside a future that another `block_on` polls on the same thread works, but the outer
-/// future stands still meanwhile: what the inner one waits for must come from elsewhere.
+/// future stands still until it returns: an event that the inner one waits for must come from
+/// elsewhere.
 ///
 /// # `block_on` or `ThreadPool`?
 ///
@@ -34,9 +35,9 @@ thread_local! {
 /// # Panics
 ///
 /// Panics if called in a poll of a nursery's task or body, whichever runtime polls it, and on a
-/// worker thread of a [`ThreadPool`](crate::ThreadPool): it would hold up the thread, and what the
-/// future waits for may need just that thread. Await the future instead, or call `block_on` in
-/// blocking work, where it may be used.
+/// worker thread of a [`ThreadPool`](crate::ThreadPool). The call would block the thread, and the
+/// future might wait for something that only this thread runs. Await the future instead, or call
+/// `block_on` in blocking work, where it is allowed.
 ///
 /// A panic of the future reaches the caller.
 ///
@@ -54,50 +55,52 @@ thread_local! {
 pub fn block_on<F: Future>(future: F) -> F::Output {
     current::assert_may_hold("block_on");
     // Before the future, so that it is put back after the future is dropped (invariant 2).
-    let seat = TakenSeat::take();
+    let thread_waker = TakenWaker::take();
     let mut future = pin!(future);
-    let mut cx = Context::from_waker(&seat.seat().waker);
+    let mut cx = Context::from_waker(&thread_waker.thread_waker().waker);
     loop {
         match future.as_mut().poll(&mut cx) {
             Poll::Ready(output) => return output,
-            Poll::Pending => seat.seat().parker.park(),
+            Poll::Pending => thread_waker.thread_waker().parker.park(),
         }
     }
 }
 
 /// A parker and the waker that unparks it.
-struct Seat {
+struct ThreadWaker {
     parker: Arc<Parker>,
     waker: Waker,
 }
 
-impl Seat {
-    fn new() -> Seat {
+impl ThreadWaker {
+    fn new() -> ThreadWaker {
         let parker = Arc::new(Parker::default());
-        Seat { waker: Waker::from(Arc::clone(&parker)), parker }
+        ThreadWaker { waker: Waker::from(Arc::clone(&parker)), parker }
     }
 }
 
-/// A seat out of the cache; goes back when dropped, also on a panic.
-struct TakenSeat(Option<Seat>);
+/// A waker out of the cache; goes back when dropped, also on a panic.
+struct TakenWaker(Option<ThreadWaker>);
 
-impl TakenSeat {
-    fn take() -> TakenSeat {
+impl TakenWaker {
+    fn take() -> TakenWaker {
         // The cache is gone if a destructor of another thread-local value calls block_on.
-        let seat = CACHE.try_with(Cell::take).ok().flatten().unwrap_or_else(Seat::new);
-        // A waker that outlived an earlier call may have left a token: it is not for this one.
-        seat.parker.clear();
-        TakenSeat(Some(seat))
+        let thread_waker =
+            CACHE.try_with(Cell::take).ok().flatten().unwrap_or_else(ThreadWaker::new);
+        // A waker that outlived an earlier call may have left a token, which is not meant for this
+        // call.
+        thread_waker.parker.clear();
+        TakenWaker(Some(thread_waker))
     }
 
-    fn seat(&self) -> &Seat {
-        self.0.as_ref().expect("a seat is taken back in drop only")
+    fn thread_waker(&self) -> &ThreadWaker {
+        self.0.as_ref().expect("the waker is taken out in drop only")
     }
 }
 
-impl Drop for TakenSeat {
+impl Drop for TakenWaker {
     fn drop(&mut self) {
-        let seat = self.0.take();
-        let _ = CACHE.try_with(|cache| cache.set(seat));
+        let thread_waker = self.0.take();
+        let _ = CACHE.try_with(|cache| cache.set(thread_waker));
     }
 }

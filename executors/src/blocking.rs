@@ -5,7 +5,7 @@
 //!
 //! # Invariants
 //!
-//! 1. `waiting` threads wait for the condition variable, or have been told and not got the lock
+//! 1. `waiting` threads wait for the condition variable, or were notified and do not have the lock
 //!    yet. At most that many jobs are in the queue without a thread having been started or the
 //!    limit being reached.
 //! 2. A thread looks into the queue under the lock before it ends: a job that was queued for it

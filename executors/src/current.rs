@@ -50,12 +50,13 @@ pub(crate) fn worker_of(pool: PoolId) -> Option<usize> {
     }
 }
 
-/// Returns whether the current thread is one of that pool, whatever its role.
+/// Returns `true` if the current thread is one of that pool, whatever its role.
 pub(crate) fn belongs_to(pool: PoolId) -> bool {
     PLACE.get().is_some_and(|place| place.pool == pool)
 }
 
-/// Checks that the current thread may be held up until a future is ready; `call` is what does so.
+/// Checks that the current thread may block until a future is ready; `call` is the function that
+/// blocks it.
 ///
 /// # Panics
 ///
@@ -65,7 +66,7 @@ pub(crate) fn assert_may_hold(call: &str) {
     allhome_rt::assert_may_hold(call);
     assert!(
         !matches!(PLACE.get(), Some(Place { role: Role::Worker(_), .. })),
-        "`{call}` was called on a worker thread of a ThreadPool: it would hold up the worker and can \
+        "`{call}` was called on a worker thread of a ThreadPool: it would block the worker and can \
          deadlock the pool; await the future instead, or call `{call}` in a blocking job"
     );
 }

@@ -1,20 +1,21 @@
 //! Locks round what belongs to users, and the values of theirs in them: tasks, jobs and wakers.
 //!
 //! None of their code runs while a lock of ours is held: it may call back into the very executor.
-//! So what is behind a lock is reached by a closure ([`Guarded::locked`]), and a value of the user's
-//! stands there as a [`Foreign`]. In debug builds a foreign value that is dropped while its thread
-//! holds a lock panics, and so do code of the user's that is called then ([`contain`](crate::panics::contain)),
-//! and a lock that is taken by the thread that holds it. So any test that comes by finds them.
+//! So what is behind a lock is reached by a closure ([`Guarded::locked`]), and a user's value
+//! stands there as a [`Foreign`]. In debug builds three things panic while a thread holds a lock: a
+//! foreign value that it drops, user's code that it calls ([`contain`](crate::panics::contain)),
+//! and a lock that it holds already and takes again. So any test that comes by finds them.
 //!
-//! It is the core's `guarded.rs` once more, which this crate cannot use: the core depends on it. One
-//! thing differs. There a foreign value contains the panic of its own destructor, for which it stands
-//! in an `Option`. Here that would be 8 more bytes for each task in a line, and a check for each move
-//! between slot and worker; so whoever lets one go says [`Foreign::discard`].
+//! It is a copy of the core's `guarded.rs`, which this crate cannot use: the core depends on it.
+//! One thing differs. In the core a foreign value contains the panic of its own destructor, and
+//! stands in an `Option` for that. Here that would be 8 more bytes for each task in a queue, and a
+//! check for each move between slot and worker; so the code that drops one calls
+//! [`Foreign::discard`].
 //!
 //! # Invariants
 //!
-//! 1. `HELD` has the locks of ours that the present thread holds: a [`Held`] notes one for as long as
-//!    it lives.
+//! 1. `HELD` has the locks of ours that the present thread holds: a [`Held`] notes one for as long
+//!    as it lives.
 
 use crate::panics::contain;
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -78,13 +79,13 @@ mod held {
         assert!(held == [0; MOST] || panicking(), "{what} while a lock of the executor is held");
     }
 
-    /// Stands before a value of the user's, and is dropped before it.
+    /// Stands before a user's value, and is dropped before it.
     pub(super) struct Tripwire;
 
     impl Drop for Tripwire {
         #[track_caller]
         fn drop(&mut self) {
-            assert_none("a value of the user's is dropped");
+            assert_none("a user's value is dropped");
         }
     }
 }
@@ -107,8 +108,8 @@ mod held {
     pub(super) struct Tripwire;
 }
 
-/// A lock whose data is reached by a closure; or by a guard, where somebody waits for a condition or
-/// holds two.
+/// A lock whose data is reached by a closure; or by a guard, where a caller waits for a condition
+/// or holds two locks.
 #[derive(Default)]
 pub(crate) struct Guarded<T>(Mutex<T>);
 
@@ -117,8 +118,8 @@ impl<T> Guarded<T> {
         Guarded(Mutex::new(value))
     }
 
-    /// Calls `f` with the data while the lock is held. `f` runs no code of the user's: what is the
-    /// user's goes out in its result.
+    /// Calls `f` with the data while the lock is held. `f` runs no user code: the user's values go
+    /// out in its result.
     #[inline(always)]
     pub(crate) fn locked<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         f(&mut self.lock())
@@ -146,7 +147,7 @@ impl<T> Guard<'_, T> {
         condition.wait_until(&mut self.guard, at);
     }
 
-    /// Tells whether the time was over first.
+    /// Returns `true` if the time was over first.
     pub(crate) fn wait_for(&mut self, condition: &Condvar, time: Duration) -> bool {
         condition.wait_for(&mut self.guard, time).timed_out()
     }
@@ -185,7 +186,7 @@ impl<T> Kept<T> {
     }
 }
 
-/// A value of the user's behind a lock of ours, or on its way out of there.
+/// A user's value behind a lock of ours, or on its way out of there.
 #[must_use = "it is discarded, or given back to its user, after the lock is released"]
 pub(crate) struct Foreign<T> {
     tripwire: Tripwire,
@@ -198,7 +199,7 @@ impl<T> Foreign<T> {
         Foreign { tripwire: Tripwire, value }
     }
 
-    /// Gives the value to a caller that sees to its destructor.
+    /// Gives the value to a caller that contains its destructor's panic.
     #[inline(always)]
     pub(crate) fn into_inner(self) -> T {
         std::mem::forget(self.tripwire);
@@ -214,7 +215,7 @@ impl<T> Foreign<T> {
 }
 
 impl Foreign<Waker> {
-    /// Clones a waker, which runs code of the user's: with no lock held.
+    /// Clones a waker, which runs the user's code: with no lock held.
     pub(crate) fn cloned(waker: &Waker) -> Foreign<Waker> {
         assert_none("a waker is cloned");
         Foreign::new(waker.clone())

@@ -2,12 +2,13 @@
 //!
 //! - [`block_on`] runs one future on the calling thread.
 //! - [`ThreadPool`] runs tasks on a fixed number of threads and has a timer and threads for
-//!   blocking work, so everything that a nursery can ask of a runtime.
-//! - [`LocalExecutor`] runs tasks on the calling thread, those that are not `Send` too.
-//! - [`sim`] runs tasks for tests: one thread, a virtual clock, and a seed that decides who runs.
+//!   blocking work: everything that a nursery can ask of a runtime.
+//! - [`LocalExecutor`] runs tasks on the calling thread, including those that are not `Send`.
+//! - [`sim`] runs tasks for tests: one thread, a virtual clock, and a seed that decides which task
+//!   runs.
 //!
-//! Nothing here does input or output; whatever does and wakes its tasks through their wakers can
-//! be used in them.
+//! Nothing here does input or output. A library that does, and wakes its tasks through their
+//! wakers, can be used with these executors.
 //!
 //! # Examples
 //!
@@ -30,13 +31,13 @@
 //!
 //! # What it costs
 //!
-//! In the pool, a spawn takes the lock of the worker's line once, and so do a turn and a wake; if a
-//! worker sleeps, it is unparked. A task that waits takes about 100 bytes beside its own; nothing is
-//! allocated for one that ends while its wakers are gone, once the pool is warm. An idle pool does
-//! not wake up. Sleeps stand in a timing wheel under one lock a pool: one costs an allocation,
-//! a look at the clock a poll, and the lock when it is polled and when it is dropped, however many
-//! there are. The local executor allocates nothing but the future, once it is warm, and a wake on
-//! its own thread is a push to a queue.
+//! In the pool, a spawn, a turn and a wake each take the lock of a worker's queue once; if a worker
+//! sleeps, it is unparked. A task that waits takes about 100 bytes beside its own. Once the pool is
+//! warm, a task that ends after its wakers are gone allocates nothing. An idle pool does not wake
+//! up. Sleeps stand in a timing wheel under one lock a pool: a sleep costs an allocation, a look at
+//! the clock a poll, and the lock when it is polled and when it is dropped, however many there are.
+//! Once the local executor is warm, it allocates only the future, and a wake on its own thread is a
+//! push to a queue.
 //!
 //! # Use something else if ...
 //!
@@ -50,14 +51,14 @@ mod pool;
 pub mod sim;
 
 mod blocking;
-mod chunks;
+mod chunked_slab;
 mod guarded;
 mod timer;
 
 mod current;
 mod panics;
 mod parker;
-mod sole;
+mod unique;
 
 pub use block_on::block_on;
 pub use local::{LocalExecutor, LocalHandle, LocalSpawner};

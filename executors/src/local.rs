@@ -4,12 +4,12 @@
 //!
 //! 1. Only the owner keeps the tasks: a [`LocalExecutor`]. Spawners, handles, wakers and sleeps do
 //!    not.
-//! 2. The owner cannot leave its thread, nor can what it gives its tasks to; so `home.rs` needs no
-//!    lock, and tasks are polled and dropped here.
+//! 2. The owner cannot leave its thread, nor can the state that has its tasks; so `scheduler.rs`
+//!    needs no lock, and tasks are polled and dropped here.
 
-mod home;
 mod inbox;
-mod seat;
+mod scheduler;
+mod waker_cell;
 
 use crate::blocking::Blocking;
 use crate::current::{self, PoolId};
@@ -19,8 +19,8 @@ use allhome_rt::{
     BoxSleep, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking, SpawnLocal,
     Task, Timer,
 };
-use home::{Home, Kind, Ran};
 use inbox::Inbox;
+use scheduler::{AnyTask, Ran, Scheduler};
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
@@ -36,28 +36,28 @@ const BLOCKING_LIMIT: usize = 64;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
-/// Runs tasks on one thread, those that are not `Send` too, while it waits for a future there.
+/// Runs tasks on one thread, including those that are not `Send`, while it waits for a future
+/// there.
 ///
-/// Tasks run inside [`run`](LocalExecutor::run), and nowhere else. It implements [`SpawnLocal`];
-/// what may go to other threads is its [`handle`](LocalExecutor::handle), which is what nurseries
-/// are opened on. Sleeps and blocking jobs have threads of their own, which start when they are
-/// needed.
+/// Tasks run inside [`run`](LocalExecutor::run), and nowhere else. It implements [`SpawnLocal`].
+/// Its [`handle`](LocalExecutor::handle) may go to other threads, and nurseries are opened on it.
+/// Sleeps and blocking jobs have threads of their own, which start when they are needed.
 ///
 /// # How it ends
 ///
-/// With [`shutdown`](LocalExecutor::shutdown), or when it is dropped: every task is dropped, once,
-/// on this thread.
+/// [`shutdown`](LocalExecutor::shutdown), or a drop, ends the executor: every task is dropped,
+/// once, on this thread.
 ///
 /// # `LocalExecutor` or `ThreadPool`?
 ///
-/// The [`ThreadPool`](crate::ThreadPool) uses several cores, and goes on while the caller does
-/// something else. Here a wake on the own thread is no read-modify-write, a spawn allocates nothing
-/// but the future once the executor is warm, and tasks may hold an `Rc`.
+/// A [`ThreadPool`](crate::ThreadPool) uses several cores, and goes on while the caller does
+/// something else. A `LocalExecutor` is cheaper: a wake on its own thread is no read-modify-write,
+/// a spawn allocates only the future once the executor is warm, and tasks may hold an `Rc`.
 ///
 /// # Fairness
 ///
-/// First come, first served, the future of `run` among them: tasks that wake themselves for ever
-/// keep nobody waiting, nor what other threads wake.
+/// First come, first served, including the future of `run`: tasks that wake themselves for ever
+/// delay neither other tasks nor the wakes of other threads.
 ///
 /// # Examples
 ///
@@ -88,7 +88,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// std::thread::spawn(move || executor.run(async {}));
 /// ```
 pub struct LocalExecutor {
-    home: Rc<Home>,
+    scheduler: Rc<Scheduler>,
     handle: LocalHandle,
     runtime: Runtime,
     running: Cell<bool>,
@@ -98,7 +98,7 @@ pub struct LocalExecutor {
 /// [`LocalExecutor::spawner`]. It does not keep the executor.
 #[derive(Clone)]
 pub struct LocalSpawner {
-    home: Weak<Home>,
+    scheduler: Weak<Scheduler>,
 }
 
 /// Spawns tasks that are `Send` on a [`LocalExecutor`], from any thread; made by
@@ -113,13 +113,13 @@ pub struct LocalHandle {
 impl LocalSpawner {
     /// Spawns a future that need not be `Send`, or drops it if the executor has ended.
     pub fn spawn_future(&self, future: impl Future<Output = ()> + 'static) {
-        self.spawn(Kind::Future(Box::pin(future)));
+        self.spawn(AnyTask::Future(Box::pin(future)));
     }
 
-    fn spawn(&self, task: Kind) {
+    fn spawn(&self, task: AnyTask) {
         let task = Foreign::new(task);
-        let refused = match self.home.upgrade() {
-            Some(home) => home.spawn(task),
+        let refused = match self.scheduler.upgrade() {
+            Some(scheduler) => scheduler.spawn(task),
             None => Some(task),
         };
         refused.into_iter().for_each(Foreign::discard);
@@ -130,9 +130,9 @@ impl LocalExecutor {
     /// Makes an executor on the current thread.
     pub fn new() -> LocalExecutor {
         let id = PoolId::next();
-        let home = Home::new(id);
+        let scheduler = Scheduler::new(id);
         let handle = LocalHandle {
-            inbox: Arc::clone(&home.inbox),
+            inbox: Arc::clone(&scheduler.inbox),
             timer: Driver::new(id, NAME),
             blocking: Blocking::new(id, NAME, BLOCKING_LIMIT, KEEP_ALIVE),
         };
@@ -140,31 +140,32 @@ impl LocalExecutor {
             .timer(handle.timer.clone())
             .blocking(handle.blocking.clone())
             .build();
-        LocalExecutor { home, handle, runtime, running: Cell::new(false) }
+        LocalExecutor { scheduler, handle, runtime, running: Cell::new(false) }
     }
 
-    /// Returns what spawns tasks from inside of tasks.
+    /// Returns a spawner for use inside tasks.
     pub fn spawner(&self) -> LocalSpawner {
-        LocalSpawner { home: Rc::downgrade(&self.home) }
+        LocalSpawner { scheduler: Rc::downgrade(&self.scheduler) }
     }
 
-    /// Returns what spawns tasks from other threads.
+    /// Returns a spawner for use on other threads.
     pub fn handle(&self) -> LocalHandle {
         self.handle.clone()
     }
 
-    fn spawn_kind(&self, task: Kind) {
-        self.home.spawn(Foreign::new(task)).into_iter().for_each(Foreign::discard);
+    fn spawn_kind(&self, task: AnyTask) {
+        self.scheduler.spawn(Foreign::new(task)).into_iter().for_each(Foreign::discard);
     }
 
     /// Spawns a future that need not be `Send`: one allocation, for the future.
     pub fn spawn_future(&self, future: impl Future<Output = ()> + 'static) {
-        self.spawn_kind(Kind::Future(Box::pin(future)));
+        self.spawn_kind(AnyTask::Future(Box::pin(future)));
     }
 
-    /// Returns how many tasks there are, without those that are on their way from other threads.
+    /// Returns the number of tasks, without those that other threads have sent and that have not
+    /// arrived.
     pub fn tasks(&self) -> usize {
-        self.home.len()
+        self.scheduler.len()
     }
 
     /// Runs a future and the tasks until the future is ready. The thread sleeps while there is
@@ -175,9 +176,9 @@ impl LocalExecutor {
     ///
     /// # Panics
     ///
-    /// A panic of the future reaches the caller; the executor stays usable. Panics if it is called
-    /// inside one of the executor's own tasks, or in the future: it would poll tasks inside of
-    /// polls. Panics where [`block_on`](crate::block_on()) does.
+    /// A panic of the future reaches the caller; the executor stays usable. `run` panics if it is
+    /// called inside one of the executor's own tasks, or in the future: it would poll tasks inside
+    /// polls. It also panics where [`block_on`](crate::block_on()) does.
     ///
     /// # Examples
     ///
@@ -194,13 +195,13 @@ impl LocalExecutor {
         );
         let _running = Running(&self.running);
         current::assert_may_hold("LocalExecutor::run");
-        let _entered = self.home.enter();
+        let _entered = self.scheduler.enter();
         // Before the future, so that it goes after the future is dropped.
-        let root = self.home.seat_root();
+        let root = self.scheduler.root_cell();
         let mut future = pin!(future);
         let mut cx = Context::from_waker(&root.waker);
         loop {
-            match self.home.run_next() {
+            match self.scheduler.run_next() {
                 Ran::Root => {
                     root.dequeue();
                     root.receive();
@@ -209,19 +210,19 @@ impl LocalExecutor {
                     }
                 }
                 Ran::Task => {}
-                Ran::Nothing => self.home.inbox.sleep(),
+                Ran::Nothing => self.scheduler.inbox.sleep(),
             }
         }
     }
 
-    /// Ends the executor: drops every task on this thread, ends the timer, whose pending sleeps then
-    /// never end, and the blocking jobs: those that have not begun are dropped, the others waited
-    /// for. Nothing is polled from then on but the future of `run`.
+    /// Ends the executor: drops every task on this thread and ends the timer, whose pending sleeps
+    /// then never end. Blocking jobs that have not begun are dropped, and the call waits for the
+    /// others. From then on only the future of `run` is polled.
     ///
-    /// Destructors may spawn, wake and call `shutdown` meanwhile; their panics are contained. Called
-    /// inside a task, that one is dropped after its poll. A second call does nothing.
+    /// Destructors may spawn, wake and call `shutdown` meanwhile; their panics are contained. If a
+    /// task calls `shutdown`, it is dropped after its poll. A second call does nothing.
     pub fn shutdown(&self) {
-        self.home.close();
+        self.scheduler.close();
         self.handle.timer.stop(true);
         self.handle.blocking.stop(true);
     }
@@ -249,22 +250,22 @@ impl Drop for LocalExecutor {
 
 impl SpawnLocal for LocalExecutor {
     fn spawn_local(&self, task: LocalTask) {
-        self.spawn_kind(Kind::Local(task));
+        self.spawn_kind(AnyTask::Local(task));
     }
 }
 
 impl SpawnLocal for LocalSpawner {
     /// Takes the task, or drops it if the executor has ended.
     fn spawn_local(&self, task: LocalTask) {
-        self.spawn(Kind::Local(task));
+        self.spawn(AnyTask::Local(task));
     }
 }
 
 impl Spawn for LocalHandle {
     fn spawn(&self, task: Task) {
         let mut task = Some(task);
-        let here = home::here(self.inbox.id(), |home| {
-            task.take().and_then(|task| home.spawn(Foreign::new(Kind::Any(task))))
+        let here = scheduler::here(self.inbox.id(), |scheduler| {
+            task.take().and_then(|task| scheduler.spawn(Foreign::new(AnyTask::Any(task))))
         });
         here.flatten().into_iter().for_each(Foreign::discard);
         let sent = task.and_then(|task| self.inbox.spawn(Foreign::new(task)));

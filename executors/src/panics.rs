@@ -7,10 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Calls `f` and returns what it returned, or `None` if it panicked.
 ///
-/// The panic hook has reported the panic by then; the payload is of no use to anybody here.
-/// Calls code of the user's, with no lock held.
+/// The panic hook has reported the panic by then; the payload is of no use here. Calls the user's
+/// code, with no lock held.
 pub(crate) fn contain<T>(f: impl FnOnce() -> T) -> Option<T> {
-    assert_none("code of the user's is called");
+    assert_none("the user's code is called");
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(value) => Some(value),
         Err(payload) => {

@@ -1,15 +1,17 @@
 //! Puts a thread to sleep until another one wakes it.
 //!
-//! `std::thread::park` alone will not do: a thread has one token there, and whoever parks may eat
-//! it. User code that parks inside a poll would swallow the wake that was meant for the executor.
-//! So a parker has a token of its own; std's only sees to it that the thread looks at that again.
+//! `std::thread::park` alone is not enough: a thread has one token there, and any code that parks
+//! may take it. User code that parks inside a poll would swallow the wake that was meant for the
+//! executor. So a parker has a token of its own; std's only makes the thread look at that one
+//! again.
 //!
 //! # Invariants
 //!
 //! 1. `unpark` leaves one token, `park` takes it; tokens do not add up.
 //! 2. What happened before `unpark` is seen after the `park` that takes its token.
-//! 3. One thread parks. It says who it is before it looks for a token for the first time; whoever
-//!    leaves a token wakes it if it has said so, and it sees the token if not.
+//! 3. One thread parks. It registers before it looks for a token for the first time. A thread that
+//!    leaves a token wakes the parked thread if it has registered; if it has not, it will see the
+//!    token.
 //!
 //! # Memory ordering
 //!
@@ -65,7 +67,7 @@ impl Parker {
         }
     }
 
-    /// Takes away a token that nobody waits for.
+    /// Takes away a token that no thread waits for.
     pub(crate) fn clear(&self) {
         self.token.store(false, Ordering::Relaxed);
     }
@@ -79,7 +81,7 @@ impl Parker {
     }
 
     fn take(&self) -> bool {
-        // A look first: a swap would take the line from whoever leaves the token.
+        // A look first: a swap would take the cache line from the thread that leaves the token.
         self.token.load(Ordering::Relaxed) && self.token.swap(false, Ordering::Acquire)
     }
 }

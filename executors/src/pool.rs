@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Only handles own a pool: a [`ThreadPool`], and a [`Runtime`] made of one by value. What
-//!    threads, tasks, wakers, sleeps and all other runtimes hold does not keep it running.
+//! 1. Only handles own a pool: a [`ThreadPool`], and a [`Runtime`] made of one by value. Threads,
+//!    tasks, wakers, sleeps and all other runtimes do not keep it running.
 //! 2. Every step of a shutdown can be repeated, and can run in several threads at once: each
 //!    takes what it ends out of a locked place first.
 //!
@@ -18,7 +18,7 @@ mod contents;
 mod idle;
 mod shard;
 mod shared;
-mod slot;
+mod task_slot;
 mod worker;
 
 pub use builder::ThreadPoolBuilder;
@@ -43,13 +43,13 @@ const RUNTIME_NAME: &str = "pool";
 
 /// A fixed number of threads that run tasks, with a timer and threads for blocking jobs.
 ///
-/// A `ThreadPool` is a cheap handle: clones stand for the same pool. It implements [`Spawn`],
+/// A `ThreadPool` is a cheap handle: clones name the same pool. It implements [`Spawn`],
 /// [`SpawnBlocking`] and [`Timer`], and nurseries can be opened on it.
 ///
 /// # How a pool ends
 ///
 /// A pool ends with [`shutdown`](ThreadPool::shutdown), or, in the same way, when its last handle
-/// is dropped. What counts as a handle:
+/// is dropped. These are handles:
 ///
 /// | value                                      | keeps the pool running |
 /// |--------------------------------------------|------------------------|
@@ -58,15 +58,15 @@ const RUNTIME_NAME: &str = "pool";
 /// | a [`Runtime`] made by reference, of `&pool`| no                     |
 /// | a task, a waker, a sleep                   | no                     |
 ///
-/// So `&pool` is what to open nurseries on as a rule; it is also the cheaper one, for its runtime
-/// is made once and cloned. A task that itself holds a handle and never ends keeps its own pool
-/// running: leave it a runtime made by reference.
+/// So as a rule, open nurseries on `&pool`. It is also cheaper, since its runtime is made once and
+/// cloned. A task that itself holds a handle and never ends keeps its own pool running: give it a
+/// runtime made by reference.
 ///
 /// # `ThreadPool` or `block_on`?
 ///
-/// [`block_on`](crate::block_on) runs one future, here and now; the pool runs any number of tasks,
-/// elsewhere. A program often does both: its main thread waits in `block_on` for what the pool
-/// does.
+/// [`block_on`](crate::block_on) runs one future on the calling thread; the pool runs any number of
+/// tasks on its own. A program often uses both: its main thread waits in `block_on` for the pool's
+/// tasks.
 ///
 /// # Fairness
 ///
@@ -141,11 +141,11 @@ impl ThreadPool {
         ThreadPoolBuilder::new()
     }
 
-    /// Returns the pool that the whole process shares, and starts it at the first call, with as
-    /// many threads as the system can run in parallel.
+    /// Returns the pool that the whole process shares. The first call starts it, with as many
+    /// threads as the system can run in parallel.
     ///
-    /// It never ends by itself. After a [`shutdown`](ThreadPool::shutdown) it stays, and drops
-    /// what it is given.
+    /// It never ends by itself. After a [`shutdown`](ThreadPool::shutdown) it remains, and drops
+    /// every task that it is given.
     ///
     /// # Panics
     ///
@@ -183,24 +183,29 @@ impl ThreadPool {
 
     /// Ends the pool: nothing is polled from then on, and nothing is left over.
     ///
-    /// In this order: it takes no more tasks (`spawn` drops them unpolled); waits for the polls
-    /// that are going on and ends the workers; drops every task, on the calling thread, whether it
-    /// was queued or waited for a wake; ends the timer, whose pending sleeps then never end; drops
-    /// the blocking jobs that have not begun, waits for those that have, and ends their threads.
+    /// In this order, the call
+    ///
+    /// 1. stops taking tasks: `spawn` drops them unpolled;
+    /// 2. waits for the polls that are going on, and ends the workers;
+    /// 3. drops every task, on the calling thread, whether it was queued or waited for a wake;
+    /// 4. ends the timer, whose pending sleeps then never end;
+    /// 5. drops the blocking jobs that have not begun, waits for those that have, and ends their
+    ///    threads.
+    ///
     /// Destructors may spawn, wake and call `shutdown` meanwhile; their panics are contained.
     /// Wakers and handles may be used and dropped at any time afterwards and do nothing.
     ///
-    /// A second call does nothing; one made on another thread at the same time waits for the
+    /// A second call does nothing. A call that another thread makes at the same time waits for the
     /// threads to end, but may return before the first has dropped the last task.
     ///
     /// # On one of the pool's own threads
     ///
     /// A thread cannot wait for itself, nor for another that may wait for it. So in a task, a
     /// blocking job or a waker that the timer wakes, `shutdown` waits for no thread: it drops all
-    /// tasks and jobs that are not running and returns. Tasks that are being polled at that
-    /// moment, the caller's among them, are dropped when their polls return, and the threads end
-    /// then. To wait for them as well, call it once more from elsewhere. The drop of the last
-    /// handle does the same.
+    /// tasks and jobs that are not running and returns. Tasks that are being polled at that moment,
+    /// the caller's among them, are dropped when their polls return, and then the threads end. To
+    /// wait for them as well, call it once more from elsewhere. The drop of the last handle does
+    /// the same.
     ///
     /// # Examples
     ///
@@ -291,8 +296,8 @@ impl Spawn for ThreadPool {
 }
 
 impl SpawnBlocking for ThreadPool {
-    /// Takes the job and calls it on a blocking thread, or drops it: after the end of the pool,
-    /// or if it would need the first blocking thread and the system cannot start one.
+    /// Takes the job and calls it on a blocking thread. Drops it after the end of the pool, or if
+    /// it would need the first blocking thread and the system cannot start one.
     fn spawn_blocking(&self, job: Job) {
         self.owner.blocking.spawn_blocking(job);
     }

@@ -1,17 +1,18 @@
-//! A simulated runtime: one thread, a virtual clock, and a seed that decides who runs when.
+//! A simulated runtime: one thread, a virtual clock, and a seed that decides which task runs when.
 //!
 //! A [`Simulator`] has the settings. It [runs](Simulator::run) a program once, or
-//! [explores](Simulator::explore) many of its schedules; what fails can be
-//! [replayed](Simulator::replay). A [`Simulation`] is one runtime, for tests that drive it by hand.
+//! [explores](Simulator::explore) many of its schedules; a failure can be
+//! [replayed](Simulator::replay). A [`Simulation`] is one runtime, for tests that drive it step by
+//! step.
 //!
-//! What a program sees is just another runtime: a [`SimHandle`] spawns, sleeps and takes blocking
-//! jobs as the boundary asks. What is simulated ends there: whoever asks the system for the time,
-//! for threads or for random numbers gets the system's.
+//! A program sees just another runtime: a [`SimHandle`] spawns, sleeps and takes blocking jobs as
+//! the boundary asks. Only that is simulated: code that asks the system for the time, for threads
+//! or for random numbers gets the system's.
 //!
 //! # Files
 //!
-//! `world.rs` is the state, `line.rs` the queue in it, `simulation.rs` and `step.rs` drive it,
-//! `chooser.rs` decides, `explore.rs` repeats.
+//! `world.rs` is the state, and `run_queue.rs` the queue in it. `simulation.rs` and `step.rs` drive
+//! it, `chooser.rs` decides, and `explore.rs` repeats.
 
 mod choices;
 mod chooser;
@@ -19,8 +20,8 @@ mod explore;
 mod failure;
 mod fault;
 mod handle;
-mod line;
 mod rng;
+mod run_queue;
 mod simulation;
 mod step;
 mod trace;
@@ -37,9 +38,9 @@ pub use trace::{Event, Trace};
 use std::future::Future;
 use std::pin::pin;
 
-/// The settings of a simulated runtime, and what runs programs on it.
+/// Runs programs on simulated runtimes; has their settings.
 ///
-/// Without any, a program is run first come, first served.
+/// Without settings, a program runs first come, first served.
 ///
 /// # Examples
 ///
@@ -77,7 +78,7 @@ use std::pin::pin;
 /// # Ok::<(), allhome_executors::sim::NoChoices>(())
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "nothing is run until it is told to"]
+#[must_use = "nothing runs until a method such as `run` or `explore` is called"]
 pub struct Simulator {
     plan: Plan,
     seed: u64,
@@ -92,7 +93,7 @@ pub struct Simulator {
     trace: bool,
 }
 
-/// Who decides.
+/// How decisions are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Plan {
     Fifo,
@@ -102,7 +103,7 @@ enum Plan {
     Replay,
 }
 
-/// What a run has come to, and what can be told about it.
+/// The result of a run, with everything that the run has recorded.
 #[derive(Clone, Debug)]
 pub struct Record<T> {
     /// What the root returned, or why it did not.
@@ -133,9 +134,10 @@ impl Simulator {
         }
     }
 
-    // ---- who decides
+    // ---- which task runs
 
-    /// Lets the seed decide who runs next. An exploration takes the seed and those that follow it.
+    /// Lets the seed decide which task runs next. An exploration takes the seed and those that
+    /// follow it.
     ///
     /// After [`pct`](Simulator::pct) or [`exhaustive`](Simulator::exhaustive) it changes only the
     /// seed.
@@ -144,7 +146,7 @@ impl Simulator {
         Simulator { seed, plan, ..self }
     }
 
-    /// Gives tasks random priorities, of which so many change at random steps: it finds bugs that
+    /// Gives tasks random priorities, `changes` of which change at random steps. It finds bugs that
     /// need few orderings in long programs (Burckhardt et al., ASPLOS 2010). A bug that needs `d`
     /// orderings wants `d - 1` changes; 2 is a good number.
     pub fn pct(self, changes: usize) -> Simulator {
@@ -157,48 +159,50 @@ impl Simulator {
         Simulator { plan: Plan::Exhaustive, most_schedules: 1_000_000, ..self }
     }
 
-    /// Does as a failure's schedule says.
+    /// Follows a failure's schedule.
     pub fn replay(self, choices: Choices) -> Simulator {
         Simulator { plan: Plan::Replay, replay: choices, ..self }
     }
 
     // ---- bounds
 
-    /// Sets how many schedules an exploration runs at most. Without it: 1,000, exhaustively a
-    /// million. An exhaustive exploration begins with the schedules of the fewest
-    /// [deviations](Simulator::deviations); one that it runs again on its way to others counts once.
+    /// Sets how many schedules an exploration runs at most. The default is 1,000, and a million for
+    /// an exhaustive one. An exhaustive exploration begins with the schedules of the fewest
+    /// [deviations](Simulator::deviations). A schedule that it runs again on its way to others
+    /// counts once.
     pub fn schedules(self, most: u64) -> Simulator {
         Simulator { most_schedules: most, ..self }
     }
 
-    /// Sets how many decisions of a schedule may be for another than who waits longest, in an
-    /// exhaustive exploration: most bugs need very few. Without it there is no bound.
+    /// Sets how many decisions of a schedule may differ from the default, in an exhaustive
+    /// exploration: most bugs need very few. The default decision is the task that has waited
+    /// longest. Without this call there is no bound.
     pub fn deviations(self, most: usize) -> Simulator {
         Simulator { deviations: most, ..self }
     }
 
-    /// Sets how many of a run's first decisions an exhaustive exploration varies. Without it:
+    /// Sets how many of a run's first decisions an exhaustive exploration varies. The default is
     /// 10,000.
     pub fn depth(self, most: usize) -> Simulator {
         Simulator { depth: most, ..self }
     }
 
-    /// Sets after how many steps, polls and calls of jobs, a run counts as a livelock. Without it: a
-    /// million.
+    /// Sets after how many steps, polls and calls of jobs, a run counts as a livelock. The default
+    /// is a million.
     pub fn steps(self, most: u64) -> Simulator {
         Simulator { most_steps: most, ..self }
     }
 
     // ---- what else
 
-    /// Says whether threads that the program has started may wake its tasks. A run in which nobody
-    /// is runnable and no timer is set then waits for that, in real time, and is no deadlock. For
-    /// a part of a run only: [`SimHandle::outside`].
+    /// Says whether threads that the program has started may wake its tasks. If so, a run in which
+    /// no task is runnable and no timer is set waits for such a wake, in real time, instead of
+    /// reporting a deadlock. For a part of a run only: [`SimHandle::outside`].
     pub fn external_wakes(self, external: bool) -> Simulator {
         Simulator { external_wakes: external, ..self }
     }
 
-    /// Asks for faults.
+    /// Turns faults on.
     pub fn faults(self, faults: Faults) -> Simulator {
         Simulator { faults, ..self }
     }
@@ -210,8 +214,8 @@ impl Simulator {
 
     // ---- running
 
-    /// Makes a runtime, to be driven by hand. A schedule that is [explored](Simulator::explore)
-    /// begins with its first.
+    /// Makes a runtime for a test that drives it step by step. It follows the first schedule of an
+    /// [exploration](Simulator::explore).
     pub fn start(&self) -> Simulation {
         self.simulation(0, self.expected_steps)
     }
@@ -229,7 +233,7 @@ impl Simulator {
         self.record(program).result
     }
 
-    /// As [`run`](Simulator::run), with all that can be told about it.
+    /// As [`run`](Simulator::run), but returns everything that the run has recorded.
     ///
     /// # Examples
     ///
@@ -253,8 +257,8 @@ impl Simulator {
     }
 
     /// Runs a program under many schedules, until one fails or the bound is reached; then looks for
-    /// the shortest schedule that fails. It is a failure if the program panics, or returns an error,
-    /// or neither ends nor can go on.
+    /// the shortest schedule that fails. A program fails if it panics, returns an error, or neither
+    /// ends nor can go on.
     pub fn explore<F, Fut>(&self, program: F) -> Explored
     where
         F: Fn(SimHandle) -> Fut,

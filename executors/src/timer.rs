@@ -1,6 +1,6 @@
 //! The timer: a wheel of sleeps, and one thread that wakes them.
 //!
-//! A sleep looks at the clock itself; the thread only sees to it that it is polled when its time
+//! A sleep looks at the clock itself; the thread only makes sure that it is polled when its time
 //! has come. The thread starts with the first sleep that has to wait.
 //!
 //! # Invariants
@@ -8,17 +8,17 @@
 //! 1. A sleep has at most one entry in the wheel, with the waker of its latest poll; it goes when
 //!    the sleep is dropped, is ready, or is woken.
 //! 2. The thread waits at most until `wait_ends`, and no entry is earlier. So only an entry that is
-//!    earlier tells it. While it does not wait, that is 0: nobody tells it, and it looks again
-//!    before it waits.
+//!    earlier notifies it. While it does not wait, that is 0: no entry notifies it, and it looks
+//!    again before it waits.
 //! 3. A timer that has stopped has no entries and takes none.
 //!
 //! # Lock order
 //!
 //! There is one lock. Wakers are cloned before it is taken, and woken and dropped after it is
-//! released: they are foreign code. Of those that are due together the thread takes some at a time,
-//! so that nobody waits for the lock for long.
+//! released: they are foreign code. Of the entries that are due together the thread takes some at a
+//! time, so that other threads do not wait for the lock for long.
 
-mod table;
+mod slab;
 #[cfg(test)]
 mod tests;
 mod wheel;
@@ -27,6 +27,7 @@ use crate::current::{self, PoolId, Role};
 use crate::guarded::{Foreign, Guard, Guarded};
 use allhome_rt::{BoxSleep, Timer};
 use parking_lot::Condvar;
+use slab::Key;
 use std::future::Future;
 use std::iter;
 use std::mem;
@@ -35,7 +36,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use table::Key;
 use wheel::Wheel;
 
 /// The longest that the thread waits in one go: a wait until an instant that the system's clock
@@ -183,7 +183,7 @@ impl Shared {
         *key = Some(state.wheel.insert(at, waker));
         let is_news = at < state.wait_ends;
         if is_news {
-            // So that of many that come before the thread wakes only one tells it.
+            // So that of many that come before the thread wakes only one notifies it.
             state.wait_ends = at;
         }
         drop(state);
@@ -211,7 +211,8 @@ impl Shared {
         }
     }
 
-    /// Waits until somebody is due, and takes some of those. Returns false if the timer has stopped.
+    /// Waits until an entry is due, and takes some of those. Returns `false` if the timer has
+    /// stopped.
     fn take_due(&self, due: &mut Vec<Foreign<Waker>>) -> bool {
         let mut state = self.state.lock();
         while !state.stopped {

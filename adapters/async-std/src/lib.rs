@@ -1,7 +1,7 @@
 //! Runs [allhome](https://docs.rs/allhome)'s nurseries on async-std.
 //!
-//! async-std has one runtime a process, which starts with its first task; [`AsyncStd`] stands for
-//! it. Its authors have left it for smol: this adapter is for programs that are on it still.
+//! async-std has one runtime a process, which starts with its first task; [`AsyncStd`] names it.
+//! Its authors recommend smol instead: this adapter is for programs that still use async-std.
 //!
 //! # Examples
 //!
@@ -58,12 +58,12 @@ impl IntoRuntime for AsyncStd {
 
 impl Spawn for AsyncStd {
     fn spawn(&self, task: Task) {
-        // async-std's handle is not kept: the task tells its nursery itself when it ends.
+        // async-std's handle is not kept: the task itself notifies its nursery when it ends.
         drop(task::spawn(task));
     }
 
     fn threads(&self) -> usize {
-        // As async-std itself reads it, when it starts its threads.
+        // async-std itself reads it in the same way when it starts its threads.
         let asked = std::env::var("ASYNC_STD_THREAD_COUNT").ok();
         let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
         asked.and_then(|threads| threads.parse().ok()).unwrap_or_else(cores)
@@ -87,7 +87,7 @@ struct Reactor;
 impl Timer for Reactor {
     fn sleep_until(&self, at: Instant) -> BoxSleep {
         Box::pin(async move {
-            // async-std counts from the first poll of a sleep, and knows durations only.
+            // async-std counts from the first poll of a sleep, and takes only durations.
             loop {
                 match at.saturating_duration_since(Instant::now()) {
                     Duration::ZERO => return,

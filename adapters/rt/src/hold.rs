@@ -1,25 +1,26 @@
-//! Whether the current thread may be held up, as it is by a function that returns when a future is
-//! ready.
+//! Refuses calls that block their thread where a task is being polled.
 
 use std::sync::OnceLock;
 
 static QUESTION: OnceLock<fn() -> Option<String>> = OnceLock::new();
 
-/// Registers what says whether the current thread polls a task: a description of the task, as
-/// "task 3.1", or none. The first question that is registered is the one that is asked.
+/// Registers a function that says whether the current thread is polling a task. It returns a
+/// description of the task, such as "task 3.1", or `None`. Only the first function that is
+/// registered is ever called.
 ///
-/// For a library that polls tasks on the threads of any runtime; only it knows when a thread does.
+/// For a library that polls tasks on the threads of any runtime: only the library knows when a
+/// thread does.
 pub fn refuse_holds_where(question: fn() -> Option<String>) {
     let _ = QUESTION.set(question);
 }
 
-/// Checks that the current thread may be held up until a future is ready. To be called first by
-/// every function that does so: `call` is its name.
+/// Checks that the current thread may block until a future is ready. Every function that blocks in
+/// this way calls it first; `call` is the function's name.
 ///
 /// # Panics
 ///
-/// Panics if the thread polls a task: the future may wait for what only this thread runs, and the
-/// call would never return.
+/// Panics if the thread is polling a task. The future might wait for something that only this
+/// thread runs, and the call would never return.
 ///
 /// # Examples
 ///
@@ -37,8 +38,8 @@ pub fn refuse_holds_where(question: fn() -> Option<String>) {
 pub fn assert_may_hold(call: &str) {
     if let Some(task) = QUESTION.get().and_then(|question| question()) {
         panic!(
-            "`{call}` was called in {task}: it would hold up the thread that polls it, and what it \
-             waits for may need that thread; await the future instead, or call `{call}` in \
+            "`{call}` was called in {task}: it would block the thread that polls that task, and the \
+             future may need the same thread; await the future instead, or call `{call}` in \
              blocking work"
         );
     }

@@ -1,12 +1,12 @@
 //! The boundary between [allhome](https://docs.rs/allhome) and an async runtime.
 //!
-//! A runtime's author implements [`Spawn`] and, where the runtime can, [`Timer`],
-//! [`SpawnBlocking`] and [`SpawnLocal`]; a [`Runtime`] bundles them into the cheap handle that a
-//! nursery is opened on. That is all: no abort, no join handle, no panic policy and no error is
-//! asked of a runtime, because those are what runtimes differ in. The core brings its own.
+//! To connect a runtime, implement [`Spawn`] and, where the runtime has them, [`Timer`],
+//! [`SpawnBlocking`] and [`SpawnLocal`]. A [`Runtime`] bundles them into the cheap handle that a
+//! nursery is opened on. That is all. A runtime needs no abort, no join handle, no panic policy and
+//! no error type, because runtimes differ in those; the core brings its own.
 //!
-//! This crate depends on nothing and changes rarely: two versions of it would be two unrelated
-//! sets of traits.
+//! This crate depends on nothing and changes rarely: two versions of it would be two unrelated sets
+//! of traits.
 //!
 //! # A runtime in ten lines
 //!

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 /// A runtime: a name and its capabilities, behind one pointer. Cloning costs one increment.
 ///
-/// Adapters and executors convert into it through [`IntoRuntime`]; a runtime of your own is built
-/// with [`Runtime::new`] or, where it has more than [`Spawn`], with [`Runtime::builder`].
+/// Adapters and executors convert into it through [`IntoRuntime`]. For a runtime of your own, call
+/// [`Runtime::new`] or, if it has more than [`Spawn`], [`Runtime::builder`].
 ///
 /// # Examples
 ///
@@ -38,12 +38,12 @@ struct Parts {
 }
 
 impl Runtime {
-    /// Makes a runtime that can spawn and nothing else.
+    /// Makes a runtime that can only spawn.
     pub fn new(name: &'static str, spawn: impl Spawn + 'static) -> Runtime {
         Runtime::builder(name, spawn).build()
     }
 
-    /// Starts a runtime to which more capabilities can be added.
+    /// Starts a builder, which can add more capabilities.
     pub fn builder(name: &'static str, spawn: impl Spawn + 'static) -> RuntimeBuilder {
         let threads = spawn.threads().max(1);
         let apart = spawn.keeps_tasks_apart();
@@ -61,7 +61,7 @@ impl Runtime {
         self.parts.threads
     }
 
-    /// Tells whether every child is to be a task of its own from its first poll.
+    /// Returns `true` if every child gets a task of its own, from its first poll.
     pub fn keeps_tasks_apart(&self) -> bool {
         self.parts.apart
     }
@@ -87,8 +87,8 @@ impl Runtime {
         self.parts.spawn.has_budget()
     }
 
-    /// Calls `poll` with the budget that a poll of a task begins with. Returns `false` if `poll` has
-    /// used it up; see [`Spawn::with_budget`].
+    /// Calls `poll` with the budget that a poll of a task begins with. Returns `false` if `poll`
+    /// has used it up; see [`Spawn::with_budget`].
     ///
     /// # Examples
     ///
@@ -113,7 +113,7 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// Gives the job back if the runtime has no blocking pool.
+    /// Returns the job if the runtime has no blocking pool.
     pub fn spawn_blocking(&self, job: Job) -> Result<(), Job> {
         match &self.parts.blocking {
             Some(blocking) => {
@@ -166,16 +166,16 @@ impl fmt::Debug for RuntimeBuilder {
     }
 }
 
-/// What a nursery can be opened on: a [`Runtime`], or a value that finds one.
+/// A place to open a nursery on: a [`Runtime`], or a value that finds one.
 ///
-/// `Tokio`, for example, stands for the tokio runtime whose context the caller is in, and there
-/// may be none.
+/// `Tokio`, for example, stands for the tokio runtime whose context the caller is in, and there may
+/// be none.
 pub trait IntoRuntime {
     /// Returns the runtime.
     ///
     /// # Errors
     ///
-    /// [`NoRuntime`] if the value names a runtime that is not there.
+    /// [`NoRuntime`] if the value names a runtime that does not exist.
     fn into_runtime(self) -> Result<Runtime, NoRuntime>;
 }
 
@@ -191,7 +191,7 @@ impl IntoRuntime for &Runtime {
     }
 }
 
-/// The error of [`IntoRuntime`]: the runtime is not there.
+/// The error of [`IntoRuntime`]: there is no such runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoRuntime {
     message: &'static str,

@@ -1,4 +1,4 @@
-//! The future that a runtime is given.
+//! The future that the core hands to a runtime.
 //!
 //! A task is a pointer to the [`Work`] it does and one word that the work may use as it likes,
 //! its [`Slot`]. It is 24 bytes, so that a runtime's own cell round it stays in its smallest size
@@ -22,23 +22,23 @@ use std::sync::atomic::AtomicPtr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-/// What a runtime is given to run: a future of output `()` that never panics.
+/// What a runtime runs: a future of output `()` that never panics.
 ///
-/// It is `Send`, `Unpin` and `'static`; an adapter's `spawn` is the runtime's own spawn function
-/// called with it. What to do with it is the contract of [`Spawn`](crate::Spawn).
+/// It is `Send`, `Unpin` and `'static`, so an adapter's `spawn` calls the runtime's own spawn
+/// function with it. [`Spawn`](crate::Spawn) has the contract.
 ///
 /// # Cancel safety
 ///
-/// Dropping a task before it is ready ends what it runs: a nursery's child becomes `Lost`.
-#[must_use = "dropping a task tells its nursery that the runtime threw it away"]
+/// Dropping a task before it is ready ends the work it runs: a nursery's child becomes `Lost`.
+#[must_use = "a task that is dropped counts as lost in its nursery"]
 pub struct Task {
     work: Option<Arc<dyn Work>>,
     slot: Slot,
 }
 
-/// What a [`Task`] does. The core implements it; a runtime never calls it directly.
+/// The work of a [`Task`]. The core implements it; a runtime never calls it directly.
 pub trait Work: Send + Sync {
-    /// Goes on with the work.
+    /// Continues the work.
     fn poll(&self, slot: &mut Slot, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Ends the work: the task was dropped before it was ready. Must not panic.
@@ -50,7 +50,7 @@ pub trait Work: Send + Sync {
 pub struct Slot(AtomicPtr<()>);
 
 impl Slot {
-    /// Makes a slot with a pointer in it.
+    /// Makes a slot that contains a pointer.
     pub const fn new(value: *mut ()) -> Slot {
         Slot(AtomicPtr::new(value))
     }
@@ -60,24 +60,24 @@ impl Slot {
         *self.0.get_mut()
     }
 
-    /// Changes the pointer.
+    /// Replaces the pointer.
     pub fn set(&mut self, value: *mut ()) {
         *self.0.get_mut() = value;
     }
 
-    /// Returns the pointer and leaves null.
+    /// Returns the pointer and leaves null in its place.
     pub fn take(&mut self) -> *mut () {
         std::mem::replace(self.0.get_mut(), ptr::null_mut())
     }
 }
 
 impl Task {
-    /// Makes a task of the work and its first slot.
+    /// Makes a task from its work and the first content of its slot.
     pub fn new(work: Arc<dyn Work>, slot: Slot) -> Task {
         Task { work: Some(work), slot }
     }
 
-    /// Makes a task of any future, boxed. The core does not use it; tests of executors do.
+    /// Makes a task from any future, boxed. The core does not use it; tests of executors do.
     ///
     /// # Examples
     ///
@@ -98,7 +98,7 @@ impl Task {
 
 impl Work for Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>> {
     fn poll(&self, _: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
-        // Locked once for all of it: a task is polled by one at a time, so nobody waits.
+        // Locked once for all of it: one thread polls a task at a time, so this never waits.
         let mut place = self.lock().unwrap_or_else(PoisonError::into_inner);
         // Taken out while it is polled: a panic then drops it here and finds an empty place later.
         let Some(mut future) = place.take() else { return Poll::Ready(()) };
@@ -116,15 +116,15 @@ impl Work for Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>> {
 }
 
 /// The `!Send` twin of [`Task`].
-#[must_use = "dropping a task tells its nursery that the runtime threw it away"]
+#[must_use = "a task that is dropped counts as lost in its nursery"]
 pub struct LocalTask {
     work: Option<Rc<dyn LocalWork>>,
     slot: Slot,
 }
 
-/// What a [`LocalTask`] does: the `!Send` twin of [`Work`].
+/// The work of a [`LocalTask`]: the `!Send` twin of [`Work`].
 pub trait LocalWork {
-    /// Goes on with the work.
+    /// Continues the work.
     fn poll(&self, slot: &mut Slot, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Ends the work: the task was dropped before it was ready. Must not panic.
@@ -132,12 +132,12 @@ pub trait LocalWork {
 }
 
 impl LocalTask {
-    /// Makes a task of the work and its first slot.
+    /// Makes a task from its work and the first content of its slot.
     pub fn new(work: Rc<dyn LocalWork>, slot: Slot) -> LocalTask {
         LocalTask { work: Some(work), slot }
     }
 
-    /// Makes a task of any future, boxed.
+    /// Makes a task from any future, boxed.
     pub fn from_future(future: impl Future<Output = ()> + 'static) -> LocalTask {
         let boxed: Pin<Box<dyn Future<Output = ()>>> = Box::pin(future);
         LocalTask::new(Rc::new(RefCell::new(Some(boxed))), Slot::default())

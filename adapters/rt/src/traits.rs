@@ -1,5 +1,5 @@
-//! The capabilities, one trait each. Every contract is a list of numbered clauses; the
-//! conformance suite tests them.
+//! The capabilities, one trait each. Each contract is a list of numbered clauses, which the
+//! conformance suite tests.
 
 use crate::{LocalTask, Task};
 use std::future::Future;
@@ -11,69 +11,67 @@ use std::time::Instant;
 ///
 /// # Contract
 ///
-/// 1. **Poll to the end, or drop.** A spawned task is polled until it returns `Ready`, or it is
-///    dropped. Nothing else may happen to it; above all it is never leaked or forgotten.
-/// 2. **Poll first, and after every wake.** It is polled once without being woken, and again
-///    after each wake, from whatever thread the wake came, also when the wake arrives during a
-///    poll.
+/// 1. **Poll to the end, or drop.** The runtime polls a spawned task until it returns `Ready`, or
+///    drops it. Nothing else may happen to it; above all it is never leaked or forgotten.
+/// 2. **Poll first, and after every wake.** The first poll needs no wake. After each wake, from
+///    whatever thread it comes, the runtime polls the task again, also when the wake arrives during
+///    a poll.
 /// 3. **One poll at a time.** `&mut` says so already; a runtime that hands tasks between threads
 ///    orders the polls (each happens before the next).
-/// 4. **Any thread may spawn**, also from inside a poll, a wake and a destructor.
+/// 4. **Any thread may spawn**, also from inside a poll, a wake or a destructor.
 /// 5. **After the runtime's end** a task is dropped unpolled, by `spawn` itself or soon after.
 /// 6. `spawn` does not block and does not panic.
-/// 7. **Budget.** A runtime that limits what a task may do in one poll answers
-///    [`has_budget`](Spawn::has_budget), and gives each call of
-///    [`with_budget`](Spawn::with_budget) a whole budget. When it begins a poll of a task, there is
-///    budget. Neither call panics.
+/// 7. **Budget.** A runtime that limits what a task may do in one poll implements
+///    [`has_budget`](Spawn::has_budget), and gives each call of [`with_budget`](Spawn::with_budget)
+///    a whole budget. A poll of a task begins with budget. Neither call panics.
 ///
-/// A task never panics out of `poll` or `drop`: what user code throws is caught inside.
+/// A task never panics out of `poll` or `drop`: it catches what user code throws.
 ///
-/// It is best, but not required, that `spawn` and `wake` return before the task is polled: the
-/// core holds no lock across either and works when they poll inline.
+/// `spawn` and `wake` should return before the task is polled. This is not required: the core holds
+/// no lock across either and works when they poll inline.
 pub trait Spawn: Send + Sync {
     /// Takes the task and polls it to its end, or drops it.
     fn spawn(&self, task: Task);
 
-    /// Returns how many tasks the runtime can poll at once; asked once, when a
-    /// [`Runtime`](crate::Runtime) is made. Default: the number of cores.
+    /// Returns how many tasks the runtime can poll at once. [`Runtime`](crate::Runtime) asks once,
+    /// when it is made. The default is the number of cores.
     ///
-    /// A nursery keeps as many tasks ready as this says, while children wait for their first
-    /// poll. Too small a number holds up children behind one that blocks its thread; too large a
-    /// number costs a few idle tasks.
+    /// A nursery keeps this many tasks ready while children wait for their first poll. If the
+    /// number is too small, a child that blocks its thread holds up others; if it is too large, it
+    /// costs a few idle tasks.
     fn threads(&self) -> usize {
         static CORES: OnceLock<usize> = OnceLock::new();
         *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
     }
 
-    /// Tells whether every child of a nursery is to be a task of its own here, from its first poll;
-    /// asked once, when a [`Runtime`](crate::Runtime) is made. Default: no, and children that wait
-    /// share tasks.
+    /// Returns `true` if every child of a nursery must be a task of its own, from its first poll.
+    /// [`Runtime`](crate::Runtime) asks once, when it is made. The default is `false`: children
+    /// that wait share tasks.
     ///
-    /// It is for runtimes that choose which task is polled next, and so have to see all that there
-    /// are: simulators, above all; and for tools that show a runtime's tasks. It costs a task for
-    /// each child.
+    /// Return `true` for a runtime that chooses which task is polled next, above all a simulator,
+    /// and for a tool that shows a runtime's tasks. It costs a task for each child.
     fn keeps_tasks_apart(&self) -> bool {
         false
     }
 
-    /// Returns `true` if the task that this thread is polling has budget left in this poll. Default:
-    /// yes, for a runtime that has no such limit; and so it is on a thread that polls no task of
-    /// this runtime.
+    /// Returns `true` if the task that this thread is polling has budget left in this poll. The
+    /// default is `true`, for a runtime that has no such limit. On a thread that polls no task of
+    /// this runtime the answer is `true`.
     ///
-    /// A task without budget waits for things that are there: it is told that they are not, and is
-    /// polled again in a later turn. What must see all that is there, as the last poll of a
-    /// cancelled body, waits for that turn.
+    /// A task without budget is refused things that are there, and is polled again in a later turn.
+    /// A poll that must see all that is there, such as the last poll of a cancelled body, waits for
+    /// that turn.
     fn has_budget(&self) -> bool {
         true
     }
 
     /// Calls `poll` once, before it returns, with the budget that a poll of a task begins with.
-    /// Returns `false` if `poll` has used it up. Default: only calls it.
+    /// Returns `false` if `poll` has used it up. The default only calls it and returns `true`.
     ///
     /// A nursery polls several children in one poll of a task, each by one such call. So a child
-    /// finds what it would find in a task of its own, whatever its siblings have used. After
-    /// `false` the nursery gives the runtime a turn. Where the task had no budget when the call
-    /// began, there is none inside, and the answer is `false`.
+    /// finds the same budget as in a task of its own, whatever its siblings have used. After
+    /// `false` the nursery gives the runtime a turn. If the task had no budget when the call began,
+    /// there is none inside, and the answer is `false`.
     fn with_budget(&self, poll: &mut dyn FnMut()) -> bool {
         poll();
         true
@@ -84,8 +82,8 @@ pub trait Spawn: Send + Sync {
 ///
 /// # Contract
 ///
-/// That of [`Spawn`], and: the task is polled and dropped on the spawning thread only, whichever
-/// thread wakes it.
+/// The contract of [`Spawn`], and: the task is polled and dropped only on the thread that spawned
+/// it, whichever thread wakes it.
 pub trait SpawnLocal {
     /// Takes the task and polls it on this thread to its end, or drops it.
     fn spawn_local(&self, task: LocalTask);
@@ -102,7 +100,7 @@ pub type Job = Box<dyn FnOnce() + Send>;
 /// 2. While jobs block, tasks go on.
 /// 3. Jobs may wait in a queue, but none waits for ever as long as others return.
 ///
-/// A job never panics: what user code throws is caught inside.
+/// A job never panics: it catches what user code throws.
 pub trait SpawnBlocking: Send + Sync {
     /// Takes the job and calls it on a thread that may block, or drops it.
     fn spawn_blocking(&self, job: Job);
@@ -116,10 +114,10 @@ pub type BoxSleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// # Contract
 ///
 /// 1. A sleep is never early: when it is ready, [`now`](Timer::now) is at or after its instant.
-/// 2. An instant in the past, and one that no clock will reach, are both fine: the one is ready
-///    when polled, the other never is.
+/// 2. A sleep may have an instant in the past, or one that no clock will reach. The first is ready
+///    when polled, the second never is.
 /// 3. Only the waker of the latest poll counts. Dropping a sleep releases it.
-/// 4. A sleep may be polled by any executor, on any thread.
+/// 4. Any executor may poll a sleep, on any thread.
 pub trait Timer: Send + Sync {
     /// Returns the present instant on this timer's clock.
     fn now(&self) -> Instant {

@@ -1,8 +1,8 @@
 //! Runs [allhome](https://docs.rs/allhome)'s nurseries on smol.
 //!
-//! [`Smol`] stands for the executor behind [`smol::spawn`], which starts its own threads;
-//! [`Smol::on`] for one that the application runs. [`Smol::local`] is a [`LocalExecutor`], for tasks
-//! that stay on their thread.
+//! [`Smol`] names the executor behind [`smol::spawn`], which starts its own threads; [`Smol::on`]
+//! one that the application runs; and [`Smol::local`] a [`LocalExecutor`], for tasks that stay on
+//! their thread.
 //!
 //! # Examples
 //!
@@ -31,23 +31,24 @@ use std::time::Instant;
 
 /// The executor behind [`smol::spawn`]; or a given one, by [`Smol::on`].
 ///
-/// It has smol's timer and smol's blocking pool, which are one each for the whole process.
+/// It has smol's timer and smol's blocking pool. The whole process shares both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Smol;
 
 impl Smol {
-    /// Stands for an executor that the application runs on its own threads.
+    /// Names an executor that the application runs on its own threads.
     ///
-    /// It does not keep the executor: when that is dropped, its tasks are, and so is what is spawned
-    /// from then on. How many threads run it is not asked of it: [`SmolExecutor::threads`] says.
+    /// It does not keep the executor alive. When the executor is dropped, its tasks are dropped,
+    /// and every task that is spawned after that. The executor does not know how many threads run
+    /// it: say so with [`SmolExecutor::threads`].
     pub fn on(executor: &Arc<Executor<'static>>) -> SmolExecutor {
         SmolExecutor { executor: Arc::downgrade(executor), threads: None }
     }
 
-    /// Stands for a local executor that the application runs, for tasks that stay on its thread.
+    /// Names a local executor that the application runs, for tasks that stay on its thread.
     ///
-    /// It does not keep the executor: when that is dropped, its tasks are, and so is what is spawned
-    /// from then on. So a task of the executor may have it.
+    /// It does not keep the executor alive, so a task of the executor may hold it. When the
+    /// executor is dropped, its tasks are dropped, and every task that is spawned after that.
     pub fn local(executor: &Rc<LocalExecutor<'static>>) -> SmolLocal {
         SmolLocal(Rc::downgrade(executor))
     }
@@ -67,7 +68,7 @@ pub struct SmolExecutor {
 }
 
 impl SmolExecutor {
-    /// Says how many threads run it. Default: one for each core.
+    /// Sets how many threads run the executor. Default: one for each core.
     pub fn threads(self, threads: usize) -> SmolExecutor {
         SmolExecutor { threads: Some(threads), ..self }
     }
@@ -87,12 +88,12 @@ struct Global;
 
 impl Spawn for Global {
     fn spawn(&self, task: Task) {
-        // smol's handle is not kept: the task tells its nursery itself when it ends.
+        // smol's handle is not kept: the task itself notifies its nursery when it ends.
         smol::spawn(task).detach();
     }
 
     fn threads(&self) -> usize {
-        // As smol itself reads it, when it starts its threads.
+        // smol itself reads it in the same way when it starts its threads.
         std::env::var("SMOL_THREADS").ok().and_then(|threads| threads.parse().ok()).unwrap_or(1)
     }
 }

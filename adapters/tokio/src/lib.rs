@@ -6,14 +6,14 @@
 //!
 //! # Tasks and children
 //!
-//! Children that wait share tasks of tokio's, so that one costs no more than its future and 64
-//! bytes. What a child sees of that is [`tokio::task::id`]: siblings have the same, and it may
-//! change from one poll to the next. What lists tasks, as tokio's console does, does not list
+//! Children that wait share tasks of tokio's, so that a child costs no more than its future and 64
+//! bytes. A child can see this in [`tokio::task::id`]: siblings have the same id, and it may change
+//! from one poll to the next. A tool that lists tasks, such as tokio's console, does not list
 //! children. [`Tokio::task_per_child`] gives each child a task of its own.
 //!
-//! What a child does not see is tokio's budget, of 128 units of work in a poll of a task
-//! ([`tokio::task::coop`]): each poll of a child begins with 127 of them, whatever its siblings have
-//! used. (One is taken to put the others back.)
+//! Tokio's budget of 128 units of work in a poll of a task ([`tokio::task::coop`]) is not shared:
+//! each poll of a child begins with 127 units, whatever its siblings have used. (The adapter takes
+//! one unit to restore the others.)
 //!
 //! # Examples
 //!
@@ -51,16 +51,17 @@ use tokio::task::{LocalSet, coop};
 pub struct Tokio;
 
 impl Tokio {
-    /// Stands for a given runtime, from inside or outside of it.
+    /// Names a given runtime, from inside or outside of it.
     pub fn on(handle: &Handle) -> TokioHandle {
         TokioHandle(handle.clone())
     }
 
-    /// Stands for the runtime that the caller is in, with a task of tokio's for each child.
+    /// Names the runtime that the caller is in, with a tokio task for each child.
     ///
-    /// Then [`tokio::task::id`] is the child's own and stays the same, and what looks at tokio's
-    /// tasks sees children. It costs a task for each child: about what `tokio::spawn` costs, in time
-    /// and in memory, where a child that never waits shares a task and one that waits has none.
+    /// Then [`tokio::task::id`] is the child's own and stays the same, and tools that look at
+    /// tokio's tasks see children. It costs a task for each child: about what `tokio::spawn` costs,
+    /// in time and in memory. Without it, a child that never waits shares a task and one that waits
+    /// has none.
     ///
     /// # Examples
     ///
@@ -79,10 +80,10 @@ impl Tokio {
         TokioTaskPerChild(None)
     }
 
-    /// Stands for a local set that the application runs, for tasks that stay on its thread.
+    /// Names a local set that the application runs, for tasks that stay on its thread.
     ///
-    /// It does not keep the set: when that is dropped, its tasks are, and so is what is spawned from
-    /// then on. So a task of the set may have it.
+    /// It does not keep the set alive, so a task of the set may hold it. When the set is dropped,
+    /// its tasks are dropped, and every task that is spawned after that.
     pub fn local(set: &Rc<LocalSet>) -> TokioLocal {
         TokioLocal(Rc::downgrade(set))
     }
@@ -115,8 +116,7 @@ fn gone() -> NoRuntime {
 pub struct TokioHandle(Handle);
 
 impl TokioHandle {
-    /// Stands for the same runtime, with a task of tokio's for each child; see
-    /// [`Tokio::task_per_child`].
+    /// Names the same runtime, with a tokio task for each child; see [`Tokio::task_per_child`].
     pub fn task_per_child(self) -> TokioTaskPerChild {
         TokioTaskPerChild(Some(self.0))
     }
@@ -153,7 +153,8 @@ fn runtime(handle: Handle, apart: bool) -> Result<Runtime, NoRuntime> {
 /// A local set, for tasks that stay on the thread that runs it; made by [`Tokio::local`].
 ///
 /// Its tasks run while the set does: inside [`LocalSet::block_on`], or while
-/// [`LocalSet::run_until`] or the set itself is awaited. What is spawned into it waits until then.
+/// [`LocalSet::run_until`] or the set itself is awaited. A task that is spawned into it waits until
+/// then.
 ///
 /// # Examples
 ///
@@ -190,10 +191,10 @@ impl SpawnLocal for TokioLocal {
     }
 }
 
-/// Tells whether the runtime was built with time enabled.
+/// Returns `true` if the runtime was built with time enabled.
 ///
-/// Tokio has no question for that: making a sleep panics if it was not. (The panic hook prints
-/// then; a runtime without time that must be silent can be wrapped in a `Spawn` of one's own.)
+/// Tokio has no call that says so: making a sleep panics without time. (The panic hook prints then.
+/// Wrap the handle in your own `Spawn` for a runtime without time that must be silent.)
 fn has_timer(handle: &Handle) -> bool {
     let _context = handle.enter();
     catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_ok()
@@ -208,7 +209,7 @@ struct OnTokio {
 
 impl Spawn for OnTokio {
     fn spawn(&self, task: Task) {
-        // Tokio's handle is not kept: the task tells its nursery itself when it ends.
+        // Tokio's handle is not kept: the task itself notifies its nursery when it ends.
         drop(self.handle.spawn(task));
     }
 
@@ -230,8 +231,8 @@ impl Spawn for OnTokio {
     }
 
     fn with_budget(&self, poll: &mut dyn FnMut()) -> bool {
-        // Tokio tells of the budget only whether it is gone, and sets it to nothing but a former
-        // value: a unit that was taken and not used puts back what there was before it.
+        // Tokio shows only whether the budget is used up, and sets it only to a former value: a
+        // unit that was taken and not used restores the budget from before.
         let before = coop::poll_proceed(&mut Context::from_waker(Waker::noop()));
         poll();
         let left = coop::has_budget_remaining();

@@ -1,6 +1,7 @@
-//! `growth SITUATION N`: brings about a situation with N nurseries, children or waits, and then does
-//! in [`measured`] what must not cost more for each of them when there are more. `growth --list`
-//! prints the situations. For callgrind, which counts what happens in `measured`; see `growth.sh`.
+//! `growth SITUATION N`: brings about a situation with N nurseries, children or waits, and then
+//! does in [`measured`] what must not cost more for each of them when there are more. `growth
+//! --list` prints the situations. For callgrind, which counts what happens in `measured`; see
+//! `growth.sh`.
 
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};

@@ -150,19 +150,19 @@ fn polled<F: Future>(future: F) -> impl FnMut(u64) -> Sample {
     }
 }
 
-/// A runtime whose tasks are polled by hand.
+/// A runtime whose tasks the benchmark polls itself.
 #[derive(Clone, Default)]
 struct Hand(Arc<Mutex<Vec<Task>>>);
 
 impl Spawn for Hand {
     fn spawn(&self, task: Task) {
-        self.0.lock().expect("nobody panics").push(task);
+        self.0.lock().expect("no holder panics").push(task);
     }
 }
 
 impl Hand {
-    /// Makes the future a child of a nursery, and gives the task that it has to itself, after it was
-    /// woken often enough to have one.
+    /// Makes the future a child of a nursery, and gives the task that it has to itself, after it
+    /// was woken often enough to have one.
     fn child(&self, future: impl Future<Output = ()> + Send + 'static) -> Task {
         let runtime = Runtime::new("hand", self.clone());
         let mut run = Box::pin(nursery_on::<Infallible>(runtime).run(async |n| {
@@ -173,9 +173,10 @@ impl Hand {
             std::future::pending::<Result<(), _>>().await
         }));
         poll_once(run.as_mut());
-        // Nobody drops it: the child stays.
+        // It is not dropped: the child stays.
         std::mem::forget(run);
-        let mut task = self.0.lock().expect("nobody panics").pop().expect("a carrier was spawned");
+        let mut task =
+            self.0.lock().expect("no holder panics").pop().expect("a carrier was spawned");
         for _ in 0..100 {
             let polled = Pin::new(&mut task).poll(&mut Context::from_waker(Waker::noop()));
             assert!(polled.is_pending());

@@ -11,7 +11,7 @@ const N: usize = 10_000;
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    // Runtimes round a task up, tokio to 128 bytes, so one size of child would tell half.
+    // Runtimes round a task up, tokio to 128 bytes, so one size of child would show half.
     for flavor in FLAVORS {
         cases.push(parked_memory(flavor, "0b", Parked::<0>));
         cases.push(parked_memory(flavor, "64b", Parked::<64>));

@@ -95,14 +95,14 @@ impl Baton {
     }
 }
 
-/// Makes both players; the second tells when it is over.
+/// Makes both players; the second reports when it is over.
 fn players() -> ([Player; 2], oneshot::Receiver<()>) {
     let (done, over) = oneshot::channel();
     let first = Arc::new(Baton::default());
     let second = Arc::clone(&first);
     let last = async move {
         second.play(1).await;
-        done.send(()).expect("somebody waits");
+        done.send(()).expect("the receiver waits");
     };
     ([Box::pin(async move { first.play(0).await }), Box::pin(last)], over)
 }

@@ -18,7 +18,7 @@ use peer::{AsyncLock, Intrusive, Mea, Nothing, Ours, Peer, Tokio};
 /// Operations in one pass of what takes nanoseconds.
 const MANY: u64 = 1_000;
 
-/// Who compete, and how often each acquires.
+/// How many tasks compete, and how often each acquires.
 const TASKS: u64 = 64;
 const TURNS: u64 = 100;
 
@@ -69,7 +69,7 @@ fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Acquired with nobody else about, and given back.
+/// Acquired with no other task about, and given back.
 #[inline]
 fn free_once<P: Peer>(semaphore: &P, count: usize) {
     let grant = poll(pin!(semaphore.acquire(count)));

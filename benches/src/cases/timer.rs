@@ -51,9 +51,9 @@ impl Numbers {
 ///
 /// Ours is what a user gets: a boxed sleep that any thread may poll and drop, so it is allocated,
 /// looks at the clock when it is polled, and takes a lock when it is polled and when it is dropped.
-/// `DelayQueue` is one task's own. Nothing is allocated, looked at or locked for an entry, and there
-/// is no waker in it; its deadlines are whole milliseconds. tokio's sleep does the same job as ours,
-/// and is boxed here as a user has to who keeps many.
+/// `DelayQueue` is one task's own. Nothing is allocated, looked at or locked for an entry, and
+/// there is no waker in it; its deadlines are whole milliseconds. tokio's sleep does the same job
+/// as ours. It is boxed here, as a user that keeps many has to box it.
 fn change(label: &str, live: usize) -> Case {
     case(format!("timer/add_cancel/{label}"), CHANGES, live > 10_000, move || {
         let ours = Side::new("ours", {
@@ -128,7 +128,7 @@ impl<T> Changes<T> {
     }
 }
 
-/// Counts itself down, and tells when it is at the end.
+/// Counts itself down, and sends a message at the end.
 struct Fired {
     left: AtomicUsize,
     done: Sender<Instant>,
@@ -141,7 +141,7 @@ impl Wake for Fired {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if self.left.fetch_sub(1, Relaxed) == 1 {
-            self.done.send(Instant::now()).expect("somebody waits");
+            self.done.send(Instant::now()).expect("the receiver waits");
         }
     }
 }
@@ -163,7 +163,7 @@ fn fire() -> Case {
                     let polled = sleep.as_mut().poll(&mut Context::from_waker(&waker));
                     assert!(polled.is_pending(), "the machine was too slow to add them all");
                 }
-                let last = wait.recv().expect("the last one tells");
+                let last = wait.recv().expect("the last one sends");
                 total.elapsed += last.duration_since(due);
             }
             total

@@ -309,7 +309,7 @@ fn stream() -> Case {
     })
 }
 
-/// Does one thing with a token `n` times, for callgrind. Returns false if there is no such side.
+/// Does one thing with a token `n` times, for callgrind. Returns `false` if there is no such side.
 pub fn count(side: &str, n: usize) -> bool {
     let (ours, theirs) = (CancelToken::new(), CancellationToken::new());
     match side {

@@ -89,7 +89,7 @@ fn j03_dropped_in_each_window() {
         assert_eq!(free(), (0, 2, 0));
         drop(acquire);
         assert_eq!(free(), (2, 2, 0));
-        // It has the first, and waits for the second; somebody waits for what it has.
+        // It has the first, and waits for the second; another task waits for what it has.
         let held = take(high, 1);
         let mut acquire = Box::pin(both.acquire_many(2, 2));
         assert!(poll(acquire.as_mut(), Waker::noop()).is_pending());

@@ -154,7 +154,7 @@ fn s13_who_waits_for_more_fails_at_once() {
     let woken: Vec<_> = line.iter().map(|waiting| waiting.woken()).collect();
     assert_eq!(woken, [0, 1, 0, 1, 1]);
     assert_eq!(semaphore.waiters(), 3);
-    // They were told for good: what comes later does not change it.
+    // They have their verdict for good: nothing later changes it.
     semaphore.resize(5);
     for (waiting, asked) in line.into_iter().zip([2, 4, 1, 5, 3]) {
         if asked > 2 {

@@ -20,14 +20,14 @@ fn queue<'a, K: Hash + ?Sized>(
     waiting
 }
 
-/// Serves all who wait, one permit at a time, and returns their numbers in the order of service.
+/// Serves all waiters, one permit at a time, and returns their numbers in the order of service.
 fn order<'a>(mut permit: Permit<'a>, line: Vec<Waiting<'a>>) -> Vec<usize> {
     let mut line: Vec<_> = line.into_iter().map(Some).collect();
     let mut order = Vec::new();
     for _ in 0..line.len() {
         drop(permit);
         let told = |one: &Option<Waiting<'_>>| one.as_ref().is_some_and(|one| one.woken() > 0);
-        let at = line.iter().position(told).expect("somebody was told");
+        let at = line.iter().position(told).expect("a waiter was notified");
         permit = line[at].take().expect("it was not served").granted();
         order.push(at);
     }
@@ -87,7 +87,7 @@ fn w03_who_asks_for_more_has_fewer_turns() {
             drop(large.pop().unwrap().granted());
         } else {
             of_small += 1;
-            drop(small.pop().expect("somebody was told").granted());
+            drop(small.pop().expect("a waiter was notified").granted());
         }
         assert!(of_large.abs_diff(of_small) <= 5, "{of_large} and {of_small}");
     }
@@ -98,7 +98,7 @@ fn w04_a_large_request_is_not_starved_by_many_keys() {
     let semaphore = KeyedSemaphore::<u32>::new(4);
     let mut held: Vec<_> = (0..4).map(|_| take(semaphore.semaphore(), 1)).collect();
     let large = queue(&semaphore, &0, 4);
-    // Four keys that always wait for one permit each; who is served comes again.
+    // Four keys that always wait for one permit each; a waiter that is served comes again.
     let mut line: Vec<_> = (1..5).map(|key| (key, queue(&semaphore, &key, 1))).collect();
     let mut before = 0;
     while large.woken() == 0 {
@@ -118,7 +118,7 @@ fn w04_a_large_request_is_not_starved_by_many_keys() {
     assert_eq!(semaphore.semaphore().available(), 4);
 }
 
-/// A newcomer whose turn comes before that of one who waits for more than there is.
+/// A newcomer whose turn comes before that of a waiter that needs more than there is.
 #[test]
 fn w04_who_is_behind_in_permits_is_served_meanwhile() {
     let semaphore = KeyedSemaphore::<str>::new(3);
@@ -304,7 +304,7 @@ fn w08_a_key_is_hashed_at_the_call_with_no_lock_held() {
     assert_eq!(HASHES.load(SeqCst), 5, "once for each call");
 }
 
-/// Four threads with a key each, and one key with many waiters: nobody starves, nothing is lost.
+/// Four threads with a key each, and one key with many waiters: no key starves, nothing is lost.
 #[test]
 fn w09_threads() {
     let semaphore = KeyedSemaphore::<usize>::new(3);

@@ -68,12 +68,12 @@ impl World {
     }
 
     fn call(&self, number: usize) -> &Call {
-        self.calls.iter().find(|call| call.number == number).expect("who stands in a line")
+        self.calls.iter().find(|call| call.number == number).expect("it stands in a line")
     }
 
     fn tell(&mut self, number: usize, fate: Fate) {
         let call = self.calls.iter_mut().find(|call| call.number == number);
-        call.expect("who stands in a line").fate = fate;
+        call.expect("it stands in a line").fate = fate;
     }
 
     fn free(&self) -> usize {
@@ -88,7 +88,7 @@ impl World {
         self.forget();
     }
 
-    /// Nothing is kept of a key that nobody waits with.
+    /// Nothing is kept of a key without waiters.
     fn forget(&mut self) {
         self.lanes.retain(|lane| !lane.line.is_empty());
     }

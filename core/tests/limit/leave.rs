@@ -95,7 +95,7 @@ fn s07_refused_and_never_polled() {
     assert_eq!((semaphore.available(), semaphore.waiters()), (1, 0));
 }
 
-/// A queued acquire is dropped by the waker of one that was told in the same go.
+/// A queued acquire is dropped by the waker of one that was notified in the same go.
 #[test]
 fn s07_dropped_while_others_are_told() {
     static SEMAPHORE: Semaphore = Semaphore::new(40);
@@ -119,7 +119,8 @@ fn s07_dropped_while_others_are_told() {
     assert_eq!(semaphore.available(), 40);
 }
 
-/// The same with a refusal: those who are not told yet are neither in the line nor out of it.
+/// The same with a refusal: waiters that are not notified yet are neither in the line nor out of
+/// it.
 #[test]
 fn s07_dropped_while_others_are_refused() {
     static SEMAPHORE: Semaphore = Semaphore::new(3);

@@ -14,7 +14,7 @@
 //! | Go `TestWeightedDoesntBlockIfTooBig` | `s05_more_than_the_capacity_fails_at_once`: it does not wait |
 //! | Go `TestLargeAcquireDoesntStarve` | `s02_small_requests_do_not_overtake_a_large_one` |
 //! | Go `TestAllocCancelDoesntStarve` | `s07_drop_of_the_first_lets_the_next_in`, cancel `s23_whose_turn_it_is_now_is_told` |
-//! | Go `TestWeightedAcquireCanceled` | cancel `s23_cancelled_in_each_window`; but what is free is had: `s23_what_is_free_is_taken_by_the_cancelled` |
+//! | Go `TestWeightedAcquireCanceled` | cancel `s23_cancelled_in_each_window`; but what is free is granted: `s23_what_is_free_is_taken_by_the_cancelled` |
 //! | `poll_acquire_one_available`, `poll_acquire_many_available` | `s01_what_is_free_is_taken_and_comes_back` |
 //! | `try_acquire_one_available`, `try_acquire_many_available`, `try_acquire_one_unavailable`, `try_acquire_many_unavailable`, `try_acquire`, `try_acquire_many` | `s03_try_takes_what_is_free` |
 //! | `poll_acquire_one_unavailable`, `acquire`, `acquire_many` | `s01_who_finds_too_few_waits_and_is_woken` |
@@ -98,7 +98,7 @@ fn poll<F: Future + ?Sized>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Outpu
     future.poll(&mut Context::from_waker(waker))
 }
 
-/// An acquire in its own task: who was woken, and how often.
+/// An acquire in its own task, and how often it was woken.
 struct Waiting<'a> {
     future: Pin<Box<Acquire<'a>>>,
     woken: Arc<Count>,
@@ -144,7 +144,7 @@ fn take(semaphore: &Semaphore, count: usize) -> Permit<'_> {
     semaphore.try_acquire_many(count).unwrap()
 }
 
-/// Drops all who wait but the last, in an order that is none.
+/// Drops all waiters but the last, in an order that is none.
 fn drop_out_of_order(line: &mut [Option<Waiting<'_>>], waiters: impl Fn() -> usize) {
     let last = line.len() - 1;
     let (mut at, mut left) = (0, line.len());

@@ -59,7 +59,7 @@ struct Call {
     woken: Arc<Count>,
 }
 
-/// The semaphore, and what it is expected to be: capacity, who has how many, and a line.
+/// The semaphore, and its expected state: capacity, how many each holder has, and a line.
 struct World {
     real: Arc<Semaphore>,
     capacity: usize,
@@ -114,10 +114,11 @@ impl World {
     }
 
     fn call(&mut self, number: usize) -> &mut Call {
-        self.calls.iter_mut().find(|call| call.number == number).expect("who stands in the line")
+        self.calls.iter_mut().find(|call| call.number == number).expect("it stands in the line")
     }
 
-    /// Serves the line: who asks for too much goes, then the first for as long as it fits.
+    /// Serves the line: a waiter that asks for too much goes, then the first for as long as it
+    /// fits.
     fn serve(&mut self) {
         for number in self.line.clone() {
             let asked = self.call(number).asked;

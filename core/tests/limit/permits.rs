@@ -1,4 +1,4 @@
-//! Permits: split, merged, owned, given back anywhere; and who has them.
+//! Permits: split, merged, owned, given back anywhere; and their holders.
 
 use super::{poll, queue, take};
 use allhome::{AcquireError, OwnedPermit, Permit, Semaphore, TryAcquireError};
@@ -193,7 +193,7 @@ fn s18_the_book_is_kept_through_all_ways_out() {
     drop(all);
     assert_eq!(granted.woken(), 1);
     let reserved: Vec<_> = semaphore.holders().into_iter().filter(|i| !i.is_waiting()).collect();
-    assert_eq!((reserved.len(), reserved[0].count()), (1, 1), "reserved, and nobody polls it");
+    assert_eq!((reserved.len(), reserved[0].count()), (1, 1), "reserved, and not polled");
     assert_eq!(semaphore.try_acquire().unwrap_err(), TryAcquireError::NoPermits);
     semaphore.close();
     assert_eq!(closed.refused(), AcquireError::Closed);

@@ -40,7 +40,7 @@ impl Dice {
     }
 }
 
-/// No more than the capacity is ever held, and whoever waits is served.
+/// No more than the capacity is ever held, and every waiter is served.
 #[test]
 fn s20_never_more_than_the_capacity() {
     const CAPACITY: usize = 3;
@@ -70,7 +70,7 @@ fn s20_never_more_than_the_capacity() {
 /// With one permit, the holder orders what others read: as with a mutex.
 #[test]
 fn s20_a_permit_orders_memory() {
-    // A plain number, changed by whoever has the permit; relaxed, so that nothing else orders it.
+    // A plain number, changed by the holder of the permit; relaxed, so that nothing else orders it.
     let number = AtomicU64::new(0);
     let semaphore = Semaphore::new(1);
     thread::scope(|scope| {
@@ -86,7 +86,7 @@ fn s20_a_permit_orders_memory() {
     assert_eq!(number.into_inner(), 30_000);
 }
 
-/// How many acquires, and permits, one thread has at a time: shrinking looks at all who wait.
+/// How many acquires, and permits, one thread has at a time: shrinking looks at all waiters.
 const MOST: usize = 50;
 
 /// Permits and queued acquires of one thread.
@@ -173,7 +173,7 @@ fn s20_permits_are_conserved() {
     }
 }
 
-/// Nobody who came later is served earlier: the tickets are drawn in the order of joining.
+/// No later waiter is served earlier: the tickets are drawn in the order of joining.
 #[test]
 fn s02_nobody_overtakes_in_a_crowd() {
     let semaphore = Semaphore::new(1);
@@ -201,14 +201,14 @@ fn s02_nobody_overtakes_in_a_crowd() {
                 }
                 Poll::Pending => false,
             })
-            .expect("somebody was served");
+            .expect("a waiter was served");
         overtaken = overtaken.max(at as u64);
         line.remove(at);
     }
-    assert_eq!(overtaken, 0, "the most who were overtaken by one");
+    assert_eq!(overtaken, 0, "the most that one waiter overtakes");
 }
 
-/// The same with threads: whoever joined before another's call began is served before.
+/// The same with threads: a call that joined before another call began is served before it.
 #[test]
 fn s02_threads_are_served_in_the_order_of_joining() {
     let semaphore = Semaphore::new(1);

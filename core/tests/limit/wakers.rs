@@ -40,7 +40,7 @@ fn s08_another_waker_keeps_the_place() {
 
 type Slot = Arc<Mutex<Option<Pin<Box<Acquire<'static>>>>>>;
 
-/// A waker that polls inside `wake`, on the stack of whoever gives the permit back.
+/// A waker that polls inside `wake`, on the stack of the thread that gives the permit back.
 #[test]
 fn s09_a_waker_may_poll_and_give_back() {
     static SEMAPHORE: Semaphore = Semaphore::new(1);
@@ -97,7 +97,7 @@ fn s09_a_waker_may_use_the_semaphore() {
     assert_eq!(semaphore.available(), 2);
 }
 
-/// A waker that gives a permit back when it is dropped: replaced, told, or left behind.
+/// A waker that gives a permit back when it is dropped: replaced, called, or left behind.
 #[test]
 fn s09_a_waker_that_owns_a_permit() {
     struct Owns {

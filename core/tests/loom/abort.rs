@@ -149,7 +149,7 @@ fn c05_abort_versus_first_poll() {
     });
 }
 
-/// The joiner is told, whoever ends the child.
+/// The joiner is woken, whatever ends the child.
 #[test]
 fn e09_join_versus_abort() {
     model(|| {

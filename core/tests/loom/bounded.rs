@@ -14,7 +14,7 @@ use std::task::Poll;
 type Reserving = Waiting<Reserve<Fault>>;
 type Reserved = Result<Slot<Fault>, ReserveError>;
 
-/// A nursery of one slot, whose body stays; the slot, and somebody who waits for it.
+/// A nursery of one slot, whose body stays; the slot, and a reservation that waits for it.
 fn reserving() -> (Home, Slot<Fault>, Reserving) {
     let limiter = Arc::new(Semaphore::new(1));
     let (home, (slot, reserve)) =
@@ -22,7 +22,7 @@ fn reserving() -> (Home, Slot<Fault>, Reserving) {
     (home, slot, Waiting::new(reserve))
 }
 
-/// What it was given on a thread, or is given now: whoever decides that wakes it.
+/// The result that it got on a thread, or gets now: the thread that decides it wakes it.
 #[track_caller]
 fn end((waiting, poll): (Reserving, Poll<Reserved>)) -> Reserved {
     match poll {
@@ -69,7 +69,7 @@ fn l06_reserve_versus_close() {
     });
 }
 
-/// Granted or refused, and nothing else; used, the slot comes back all the same.
+/// Granted or refused, and nothing else; a slot that was used still comes back.
 #[test]
 fn l06_granted_versus_cancel() {
     model(|| {
@@ -121,8 +121,8 @@ fn s23_cancel_versus_release() {
     });
 }
 
-/// The slot comes after the cancel, as a sibling's does that was told of it: a child whose first poll
-/// is under way meanwhile is not let in by it.
+/// The slot comes after the cancel, as the slot of a cancelled sibling does: a child whose first
+/// poll is under way meanwhile is not let in by it.
 #[test]
 fn l03_first_poll_versus_cancel_and_then_release() {
     model(|| {
@@ -172,7 +172,7 @@ fn wanted(home: &mut Home, limiter: &Arc<Semaphore>) -> OwnedPermit {
     permit
 }
 
-/// The nested child ends, and the lender takes back, while somebody else comes and goes.
+/// The nested child ends, and the lender takes back, while another task comes and goes.
 #[test]
 fn l16_taken_back_versus_acquire() {
     model(|| {
@@ -185,7 +185,7 @@ fn l16_taken_back_versus_acquire() {
         let got = other.turns();
         let outer = outer.run();
         home.quiet([outer, thread.join().unwrap()]);
-        // Whoever waits for it is woken as soon as it is there.
+        // A waiter is woken as soon as it is there.
         drop(match got {
             Poll::Ready(permit) => permit,
             Poll::Pending => other.ready(),
@@ -197,7 +197,7 @@ fn l16_taken_back_versus_acquire() {
     });
 }
 
-/// It waits for its slot, which comes back while somebody else asks for it.
+/// It waits for its slot, which comes back while another task asks for it.
 #[test]
 fn l16_wanted_versus_acquire_and_release() {
     model(|| {

@@ -23,7 +23,7 @@ fn c02_cancel_versus_park() {
     });
 }
 
-/// The same for a child that waits, and is woken by somebody else at the same time.
+/// The same for a child that waits, and that another thread wakes at the same time.
 #[test]
 fn c02_cancel_of_the_child_versus_wake() {
     model(|| {

@@ -1,4 +1,4 @@
-//! Carriers against each other and against spawns: nobody is left without one.
+//! Carriers against each other and against spawns: no child is left without one.
 
 use crate::home::Home;
 use crate::kid::{Kid, Until};
@@ -27,7 +27,7 @@ fn x09_carrier_versus_carrier() {
     });
 }
 
-/// The first child waits and keeps its carrier; those who come have to get another.
+/// The first child waits and keeps its carrier; later children have to get another.
 #[test]
 fn x10_spawn_versus_bind() {
     model(|| {
@@ -40,7 +40,7 @@ fn x10_spawn_versus_bind() {
         home.nursery.spawn(second.plain());
         home.nursery.spawn(third.plain());
         home.quiet([other.join().unwrap()]);
-        assert!(second_book.is_over() && third_book.is_over(), "a child that nobody polls");
+        assert!(second_book.is_over() && third_book.is_over(), "a child that is not polled");
         assert_eq!(first_book.drops(), 0);
         home.nursery.cancel();
         assert!(home.settle([]));
@@ -51,7 +51,7 @@ fn x10_spawn_versus_bind() {
     });
 }
 
-/// A carrier that comes too late to find anybody, and somebody who counts on it.
+/// A carrier that comes too late to find a child, and a spawn that counts on it.
 #[test]
 fn x09_spawn_versus_carrier_that_ends() {
     model(|| {
@@ -64,7 +64,7 @@ fn x09_spawn_versus_carrier_that_ends() {
         let other = thread::spawn(move || job.run());
         home.nursery.spawn(second.plain());
         home.quiet([other.join().unwrap()]);
-        assert!(second_book.is_over(), "a child that nobody polls");
+        assert!(second_book.is_over(), "a child that is not polled");
         assert!(home.settle([]));
         first_book.check();
         second_book.check();
@@ -83,7 +83,7 @@ fn x09_spawn_versus_carrier_that_has_ended_a_child() {
         let other = thread::spawn(move || job.run());
         home.nursery.spawn(second.plain());
         home.quiet([other.join().unwrap()]);
-        assert!(first_book.is_over() && second_book.is_over(), "a child that nobody polls");
+        assert!(first_book.is_over() && second_book.is_over(), "a child that is not polled");
         assert!(home.settle([]));
         first_book.check();
         second_book.check();
@@ -91,8 +91,8 @@ fn x09_spawn_versus_carrier_that_has_ended_a_child() {
     });
 }
 
-/// The runtime throws away the only carrier on its way: those who waited for it are lost, and
-/// those who come get another.
+/// The runtime throws away the only carrier on its way: children that waited for it are lost, and
+/// later ones get another.
 #[test]
 fn e05_lost_carrier_versus_spawn() {
     model(|| {

@@ -40,7 +40,7 @@ fn e05_lost_versus_handle_drop() {
     });
 }
 
-/// Nobody polls the child any more, so nobody but the task's drop can end it.
+/// The child is not polled any more, so only the task's drop can end it.
 #[test]
 fn e05_lost_versus_cancel() {
     model(|| {
@@ -50,7 +50,7 @@ fn e05_lost_versus_cancel() {
         let other = thread::spawn(move || drop(job));
         assert!(home.nursery.cancel());
         other.join().unwrap();
-        assert!(book.is_over(), "a child that was lost, and that nobody destroyed");
+        assert!(book.is_over(), "a child that was lost, and is not destroyed");
         assert!(!home.settle([]));
         book.check();
         home.close();
@@ -66,7 +66,7 @@ fn e05_lost_versus_cancel_of_the_child() {
         let other = thread::spawn(move || drop(job));
         child.cancel();
         other.join().unwrap();
-        assert!(book.is_over(), "a child that was lost, and that nobody destroyed");
+        assert!(book.is_over(), "a child that was lost, and is not destroyed");
         assert!(!home.settle([]));
         assert!(outcome(child).is_err_and(|error| error.is_lost()));
         book.check();
@@ -74,7 +74,7 @@ fn e05_lost_versus_cancel_of_the_child() {
     });
 }
 
-/// The task that is thrown away carries nobody yet.
+/// The task that is thrown away carries no child yet.
 #[test]
 fn e05_lost_before_the_first_poll_versus_cancel() {
     model(|| {
@@ -141,7 +141,7 @@ fn o04_drop_of_run_versus_cancel() {
         let (nursery, its) = (home.nursery.clone(), book.clone());
         let other = thread::spawn(move || {
             home.abandon();
-            assert!(its.is_over(), "nobody polls it, so the drop destroys it");
+            assert!(its.is_over(), "it is not polled, so the drop destroys it");
             home
         });
         nursery.cancel();

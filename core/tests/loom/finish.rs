@@ -1,4 +1,4 @@
-//! The end of a child against those who look at it: its handle, its joiner, its nursery.
+//! The end of a child against everything that looks at it: its handle, its joiner, its nursery.
 
 use crate::home::{Home, Joiner, outcome};
 use crate::kid::{Kid, Until};
@@ -39,7 +39,7 @@ fn o02_handle_drop_versus_finish() {
     });
 }
 
-/// Three threads. Whoever drops the value, a nursery without handle is not ready before.
+/// Three threads. Whichever drops the value, a nursery without handle is not ready before.
 #[test]
 fn o02_handle_drop_versus_finish_and_join() {
     model(|| {
@@ -166,7 +166,7 @@ fn f08_handle_drop_versus_failure() {
         let job = home.manual.job();
         let other = thread::spawn(move || job.run());
         drop(child);
-        assert!(!home.settle([other.join().unwrap()]), "a failure that nobody saw");
+        assert!(!home.settle([other.join().unwrap()]), "a failure that was not looked at");
         book.check();
         home.close();
     });

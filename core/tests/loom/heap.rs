@@ -2,7 +2,7 @@
 //! futures and of nothing else.
 //!
 //! It counts them, a model a thread. A record that is freed is filled with rubbish and kept until
-//! the model's next run, so that whoever comes too late finds rubbish and not the record.
+//! the model's next run, so that a thread that comes too late finds rubbish and not the record.
 
 #![allow(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! A nursery in the model's hands: its future is polled by hand, its tasks by the model.
+//! A nursery in the model's hands: the test polls its future, the model its tasks.
 
 use crate::manual::{Flag, Job, Manual};
 use allhome::{Child, GroupError, Join, JoinError, Nursery, Policy, Semaphore, nursery_on};
@@ -97,8 +97,8 @@ impl Home {
         (Home { manual, nursery, run: Some(run), result, woken, held }, kept)
     }
 
-    /// Polls the nursery's future with a new waker, as if somebody had woken it. Returns whether it
-    /// is ready.
+    /// Polls the nursery's future with a new waker, as if a waker had been called. Returns `true`
+    /// if it is ready.
     pub(crate) fn poll(&mut self) -> bool {
         if self.result.is_none() {
             let run = self.run.as_mut().expect("the nursery's future was not dropped");
@@ -113,8 +113,8 @@ impl Home {
         self.run = None;
     }
 
-    /// Lets everything come to its end, by polling those who were woken and nobody else, and sees
-    /// that nobody is left. Returns whether nobody had failed.
+    /// Lets everything come to its end, by polling only tasks that were woken, and checks that none
+    /// is left. Returns `true` if none had failed.
     #[track_caller]
     pub(crate) fn settle(&mut self, jobs: impl IntoIterator<Item = Option<Job>>) -> bool {
         self.quiet(jobs);
@@ -122,7 +122,7 @@ impl Home {
             self.woken.set();
             self.quiet([]);
         }
-        assert!(self.nursery.is_empty(), "a child that nobody ends");
+        assert!(self.nursery.is_empty(), "a child that does not end");
         assert!(self.run.is_none() || self.result.is_some(), "the nursery was not woken");
         self.manual.check();
         self.result.as_ref().is_none_or(Result::is_ok)
@@ -133,15 +133,15 @@ impl Home {
     pub(crate) fn close(self) {
         let Home { manual, nursery, run, .. } = self;
         drop((nursery, run));
-        assert!(manual.is_free(), "a nursery that nobody freed");
+        assert!(manual.is_free(), "a nursery that was not freed");
     }
 
-    /// Drops everything, while somebody may still be waking.
+    /// Drops everything, while another thread may still be waking.
     pub(crate) fn close_now(self) {
         drop(self);
     }
 
-    /// Polls everybody who was woken, until nobody is.
+    /// Polls every task that was woken, until none is.
     #[track_caller]
     pub(crate) fn quiet(&mut self, jobs: impl IntoIterator<Item = Option<Job>>) {
         for job in jobs {

@@ -35,17 +35,17 @@ impl Book {
         self.drops.load(Relaxed)
     }
 
-    /// Tells whether the last poll showed a cancel.
+    /// Returns `true` if the last poll showed a cancel.
     pub(crate) fn shown(&self) -> bool {
         self.shown.load(Relaxed)
     }
 
-    /// Tells whether the future returned `Ready`.
+    /// Returns `true` if the future returned `Ready`.
     pub(crate) fn finished(&self) -> bool {
         self.made.load(Relaxed) == 1
     }
 
-    /// Tells whether nothing is left: neither the future nor its value.
+    /// Returns `true` if nothing is left: neither the future nor its value.
     pub(crate) fn is_over(&self) -> bool {
         self.drops() == 1 && self.made.load(Relaxed) == self.gone.load(Relaxed)
     }
@@ -83,7 +83,7 @@ pub(crate) enum Until {
     Never,
 }
 
-/// A child. Its alignment tells [`heap`](crate::heap) which blocks are records.
+/// A child. By its alignment [`heap`](crate::heap) knows which blocks are records.
 #[repr(align(512))]
 pub(crate) struct Kid {
     book: Arc<Book>,

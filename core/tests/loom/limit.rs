@@ -28,7 +28,7 @@ fn queue(semaphore: &Arc<Semaphore>, count: usize) -> Acquire {
     waiting
 }
 
-/// What it was given on a thread, or is given now.
+/// The result that it got on a thread, or gets now.
 #[track_caller]
 fn end((waiting, poll): (Acquire, Poll<Granted>)) -> Granted {
     match poll {
@@ -313,7 +313,7 @@ fn s13_shrinking_versus_acquire_and_release() {
     });
 }
 
-/// The waiter that is refused goes while it is being told.
+/// The waiter that is refused goes while it is being notified.
 #[test]
 fn s13_shrinking_versus_drop_of_a_queued_acquire() {
     model(|| {

@@ -1,4 +1,4 @@
-//! Rates and keys: who comes, goes, looks and changes at the same time.
+//! Rates and keys: threads that come, go, look and change at the same time.
 //!
 //! The timer's clock stands still until the model moves it, and its sleeps are never over: what is
 //! checked is that the first in the line has one, or was woken to see to it.
@@ -202,7 +202,7 @@ fn w06_drop_of_the_first_versus_a_release() {
         let thread = thread::spawn(move || drop(first));
         drop(permit);
         thread.join().unwrap();
-        // The one or the other, by who was first; both in the end.
+        // The one or the other, by which was first; both in the end.
         drop((second, third));
         assert_eq!((semaphore.semaphore().available(), semaphore.waiting_keys()), (1, 0));
     });

@@ -1,20 +1,21 @@
 //! Loom models of the core: every interleaving of a few threads, up to a number of preemptions.
 //!
 //! They drive the public API on an executor of loom's primitives ([`manual`]), which polls a task
-//! when and where the model says. [`home`] opens a nursery and polls it by hand. What the models
+//! when and where the model says. [`home`] opens a nursery and polls it itself. What the models
 //! look for:
 //!
 //! - a future, a value or a record that is dropped never, twice or too late: [`kid`] and [`heap`]
 //!   count;
 //! - two threads in one future, waker or list at the same time: loom's cells see to it;
 //! - a wake-up that is lost: after the race a task, a nursery or a join is polled only if it was
-//!   woken, and has to come to its end all the same.
+//!   woken, and must still come to its end.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test -p allhome --release --test loom
 //! ```
 //!
-//! Two preemptions take a second, four half a minute; without the variable it is three. Without `--cfg loom` there is nothing here.
+//! Two preemptions take a second, four half a minute; without the variable it is three. Without
+//! `--cfg loom` there is nothing here.
 
 #![cfg(loom)]
 
@@ -54,6 +55,6 @@ fn model(run: impl Fn() + Send + Sync + 'static) {
         // loom's own threads have 32 KiB, and its atomics are large.
         let (run, deep) = (run.clone(), thread::Builder::new().stack_size(DEEP));
         deep.spawn(move || run()).unwrap().join().unwrap();
-        assert_eq!(heap::live(), 0, "records that nobody freed (or that somebody freed twice)");
+        assert_eq!(heap::live(), 0, "records that were not freed (or that were freed twice)");
     });
 }

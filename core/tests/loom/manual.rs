@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// Whether somebody was woken since the last look.
+/// Whether a waker was called since the last look.
 pub(crate) struct Flag(AtomicBool);
 
 impl Flag {
@@ -17,7 +17,7 @@ impl Flag {
         Arc::new(Flag(AtomicBool::new(woken)))
     }
 
-    /// Tells whether there was a wake-up, and forgets it.
+    /// Returns `true` if there was a wake-up, and forgets it.
     pub(crate) fn take(&self) -> bool {
         // Acquire: what happened before a wake-up is seen by the poll that it leads to.
         self.0.swap(false, Ordering::Acquire)
@@ -50,7 +50,7 @@ impl Job {
         Job { task, woken: Flag::new(true) }
     }
 
-    /// Polls it if it was woken, or never polled. Returns whether it was.
+    /// Polls it if it was woken, or never polled. Returns `true` if it was.
     fn turn(&mut self) -> Option<Poll<()>> {
         self.woken.take().then(|| self.poll())
     }
@@ -62,7 +62,7 @@ impl Job {
         Pin::new(&mut self.task).poll(&mut Context::from_waker(&waker))
     }
 
-    /// Polls it once, as if somebody had woken it.
+    /// Polls it once, as if a waker had been called.
     pub(crate) fn step(mut self) -> Option<Job> {
         self.poll().is_pending().then_some(self)
     }
@@ -131,7 +131,7 @@ impl Manual {
         self.waiting.extend(job);
     }
 
-    /// Polls everybody who was woken, until nobody is. Returns whether there was anybody.
+    /// Polls every task that was woken, until none is. Returns `true` if there was any.
     pub(crate) fn turns(&mut self) -> bool {
         let mut any = false;
         loop {
@@ -156,10 +156,10 @@ impl Manual {
     /// Sees that every task is through.
     #[track_caller]
     pub(crate) fn check(&self) {
-        assert!(self.pop().is_none() && self.waiting.is_empty(), "a task that nobody ends");
+        assert!(self.pop().is_none() && self.waiting.is_empty(), "a task that does not end");
     }
 
-    /// Tells whether no nursery has the runtime any more.
+    /// Returns `true` if no nursery has the runtime any more.
     pub(crate) fn is_free(&self) -> bool {
         self.spawner.strong_count() == 0
     }

@@ -55,8 +55,8 @@ fn home_of_idle_parent(kid: Kid) -> Home {
     Home::open(move |n| n.spawn(child).id()).0
 }
 
-/// The outer child was shown its cancel and waits for the inner nursery: whoever leaves that last
-/// has to wake it, and it goes on.
+/// The outer child has seen its cancel and waits for the inner nursery: the last child to leave
+/// that has to wake it, and it goes on.
 #[test]
 fn c07_cancel_versus_last_of_the_inner_nursery() {
     model(|| {

@@ -55,7 +55,7 @@ fn h01_abort_versus_a_poll_of_the_shield() {
     });
 }
 
-/// The child waits in its shield when the abort comes, and is woken for good at the same time.
+/// The child waits in its shield when the abort comes, and is woken at the same time.
 #[test]
 fn h13_abort_versus_wake_of_a_shielded_child() {
     model(|| {
@@ -105,7 +105,7 @@ fn home_of(child: Protected) -> Home {
     .0
 }
 
-/// Somebody else drops the shield of a child that waits, while that is aborted.
+/// Another thread drops the shield of a child that waits, while the child is aborted.
 #[test]
 fn h10_drop_of_a_shield_elsewhere_versus_abort() {
     model(|| {
@@ -160,7 +160,8 @@ fn with_finalizer(kid: Kid, finalizer: Kid) -> Home {
     .0
 }
 
-/// The nursery's future is dropped while its last child leaves: whoever is last runs the finalizer.
+/// The nursery's future is dropped while its last child leaves: the later of the two runs the
+/// finalizer.
 #[test]
 fn n03_drop_of_run_versus_last_child() {
     model(|| {
@@ -316,8 +317,8 @@ fn c16_heard_before_the_last_poll_of_the_tokens_cancel_and_the_nurserys() {
     });
 }
 
-/// The nursery's token is cancelled while a child asks: once `cancelled` has told it, the child is
-/// cancelled, whoever it asks.
+/// The nursery's token is cancelled while a child asks: once `cancelled` has returned, the child is
+/// cancelled by every other question.
 #[test]
 fn c16_told_is_cancelled() {
     model(|| {

@@ -1,7 +1,7 @@
 //! Cancel tokens: cancels against everything else, and drops against drops.
 //!
-//! Nodes and waiters have the alignment that [`heap`](crate::heap) looks for: each model sees that all were
-//! freed, and nobody looked at one afterwards.
+//! Nodes and waiters have the alignment that [`heap`](crate::heap) looks for: each model sees that
+//! all were freed, and no thread looked at one afterwards.
 
 use crate::manual::Flag;
 use crate::model;
@@ -115,7 +115,7 @@ fn k07_drop_of_a_waiter_versus_cancel() {
     });
 }
 
-/// A rise after that looks at the list once more: nobody may stand in it.
+/// A rise after that looks at the list once more: no waiter may stand in it.
 #[test]
 fn k08_drop_of_the_newest_waiter_versus_cancel() {
     model(|| {
@@ -276,7 +276,7 @@ fn k17_drop_of_clones() {
     });
 }
 
-/// Whoever frees comes after whoever looked.
+/// A thread that frees comes after a thread that has looked.
 #[test]
 fn k17_drop_of_clones_after_a_look() {
     model(|| {

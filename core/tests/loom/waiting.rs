@@ -33,7 +33,7 @@ impl<F: Future> Waiting<F> {
     pub(crate) fn ready(mut self) -> F::Output {
         match self.turns() {
             Poll::Ready(value) => value,
-            Poll::Pending => panic!("nobody woke it"),
+            Poll::Pending => panic!("it was not woken"),
         }
     }
 }

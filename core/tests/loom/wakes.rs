@@ -1,4 +1,4 @@
-//! Wakes of a child that has no task of the runtime to itself, against everybody else.
+//! Wakes of a child that has no task of the runtime to itself, against all other events.
 
 use crate::home::{Fault, Home};
 use crate::kid::{Book, Kid, Until};

@@ -82,7 +82,8 @@ fn k17_children_of_a_dropped_token_stay_where_they_were() {
     assert_same(&late, &root);
 }
 
-/// Threads make, wait, register, drop and cancel at random; what nobody dropped is cancelled.
+/// Threads make, wait, register, drop and cancel at random; every token that was not dropped is
+/// cancelled.
 #[test]
 fn k20_threads_on_one_tree() {
     for round in 0..200_u32 {

@@ -1,4 +1,4 @@
-//! Who waits: futures, guards, streams.
+//! Everything that waits: futures, guards, streams.
 
 use crate::{Count, calls, poll};
 use allhome::{CancelExt, CancelStreamExt, CancelToken, Level, Reason};

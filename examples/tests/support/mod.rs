@@ -77,8 +77,8 @@ impl Scratch {
         file.write_all_at(b"x", 0).unwrap();
     }
 
-    /// Adds a file and a folder that nobody can read, not even root: their paths are longer than
-    /// the system takes (4096 bytes). Returns these paths.
+    /// Adds a file and a folder that no process can read, not even root's: their paths are longer
+    /// than the system takes (4096 bytes). Returns these paths.
     pub(crate) fn add_unreadable(&self, dir: &str) -> [String; 2] {
         const DEPTH: usize = 16;
         let long = "n".repeat(250);
@@ -123,15 +123,15 @@ impl Running {
         self.child().try_wait().unwrap().is_some()
     }
 
-    /// Tells whether it has a file of that name open.
+    /// Returns `true` if it has a file of that name open.
     pub(crate) fn has_open(&self, name: &str) -> bool {
         let Ok(files) = fs::read_dir(self.proc("fd")) else { return false };
         let mut files = files.flatten().filter_map(|file| fs::read_link(file.path()).ok());
         files.any(|file| file.file_name().is_some_and(|found| found == name))
     }
 
-    /// Tells whether its main thread waits in a write to a pipe: in `pipe_write`, `pipe_wait` or
-    /// `anon_pipe_write`, which depends on the kernel.
+    /// Returns `true` if its main thread waits in a write to a pipe: in `pipe_write`, `pipe_wait`
+    /// or `anon_pipe_write`, which depends on the kernel.
     pub(crate) fn waits_for_a_reader(&self) -> bool {
         fs::read_to_string(self.proc("wchan")).is_ok_and(|place| place.contains("pipe_w"))
     }

@@ -2,18 +2,18 @@
 //!
 //! # Invariants
 //!
-//! 1. `full` is set after something was put in, and cleared before everything is taken out. So what
-//!    is in there is seen by the next look, or by one that is still to come.
-//! 2. The home thread sets `asleep` and looks once more before it parks; whoever puts something in
-//!    sets `full` before he looks at `asleep`. All are SeqCst: either he sees the sleeper and gives
-//!    it a token, or the sleeper sees what he put in.
+//! 1. `full` is set after something was put in, and cleared before everything is taken out. So the
+//!    next look sees what is inside, or a look that has not begun yet.
+//! 2. The owner thread sets `asleep` and looks once more before it parks. A thread that puts
+//!    something in sets `full` before it looks at `asleep`. All are SeqCst: either that thread sees
+//!    the sleeper and gives it a token, or the sleeper sees what was put in.
 //! 3. A closed inbox is empty and stays so.
 //!
 //! # Lock order
 //!
 //! There is one lock. Tasks are dropped after it is released: they are foreign code.
 
-use super::seat::Ticket;
+use super::waker_cell::TaskKey;
 use crate::current::PoolId;
 use crate::guarded::{Foreign, Guarded};
 use crate::parker::Parker;
@@ -30,18 +30,18 @@ pub(super) struct Inbox {
 
 #[derive(Default)]
 struct Items {
-    list: Vec<Item>,
+    list: Vec<Arrival>,
     closed: bool,
 }
 
-pub(super) enum Item {
-    Wake(Ticket),
+pub(super) enum Arrival {
+    Wake(TaskKey),
     Spawn(Foreign<Task>),
 }
 
-impl Item {
+impl Arrival {
     pub(super) fn discard(self) {
-        if let Item::Spawn(task) = self {
+        if let Arrival::Spawn(task) = self {
             task.discard();
         }
     }
@@ -58,24 +58,24 @@ impl Inbox {
         }
     }
 
-    /// Tells which executor it belongs to.
+    /// Returns the executor that it belongs to.
     pub(super) fn id(&self) -> PoolId {
         self.id
     }
 
     /// Takes a task, or gives it back if the executor has ended.
     pub(super) fn spawn(&self, task: Foreign<Task>) -> Option<Foreign<Task>> {
-        match self.put(Item::Spawn(task)) {
-            Some(Item::Spawn(task)) => Some(task),
-            Some(Item::Wake(_)) | None => None,
+        match self.put(Arrival::Spawn(task)) {
+            Some(Arrival::Spawn(task)) => Some(task),
+            Some(Arrival::Wake(_)) | None => None,
         }
     }
 
-    pub(super) fn wake(&self, ticket: Ticket) {
-        self.put(Item::Wake(ticket));
+    pub(super) fn wake(&self, task_key: TaskKey) {
+        self.put(Arrival::Wake(task_key));
     }
 
-    fn put(&self, item: Item) -> Option<Item> {
+    fn put(&self, item: Arrival) -> Option<Arrival> {
         let refused = self.items.locked(|items| {
             if items.closed {
                 return Some(item);
@@ -93,19 +93,19 @@ impl Inbox {
         None
     }
 
-    /// Tells whether there may be something in it.
+    /// Returns `true` if there may be something in it.
     pub(super) fn is_full(&self) -> bool {
         self.full.load(Ordering::Relaxed)
     }
 
     /// Takes everything out: swaps it with an empty list.
-    pub(super) fn take(&self, empty: &mut Vec<Item>) {
+    pub(super) fn take(&self, empty: &mut Vec<Arrival>) {
         self.full.store(false, Ordering::SeqCst);
         self.items.locked(|items| std::mem::swap(&mut items.list, empty));
     }
 
     /// Takes nothing more, and gives everything back.
-    pub(super) fn close(&self) -> Vec<Item> {
+    pub(super) fn close(&self) -> Vec<Arrival> {
         self.items.locked(|items| {
             items.closed = true;
             std::mem::take(&mut items.list)
@@ -116,7 +116,7 @@ impl Inbox {
     pub(super) fn sleep(&self) {
         self.asleep.store(true, Ordering::SeqCst);
         if self.full.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
-            // Nobody has seen the sleeper, so there is no token.
+            // No other thread has seen the sleeper, so there is no token.
             return;
         }
         self.parker.park();
@@ -131,7 +131,7 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    const TICKET: Ticket = Ticket { key: 1, number: 1 };
+    const TICKET: TaskKey = TaskKey { key: 1, number: 1 };
 
     /// Sleeps on a thread of its own, after something has been done there.
     #[track_caller]

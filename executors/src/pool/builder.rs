@@ -48,8 +48,8 @@ impl ThreadPoolBuilder {
         }
     }
 
-    /// Sets the number of worker threads. Without it: what the system can run in parallel, or 1
-    /// if it does not say.
+    /// Sets the number of worker threads. Without this call it is what the system can run in
+    /// parallel, or 1 if the system does not say.
     ///
     /// # Examples
     ///
@@ -63,8 +63,8 @@ impl ThreadPoolBuilder {
         self
     }
 
-    /// Sets the first part of the threads' names: `name-0`, `name-timer`, `name-blocking-0`.
-    /// Without it: `allhome`.
+    /// Sets the first part of the threads' names: `name-0`, `name-timer`, `name-blocking-0`. The
+    /// default is `allhome`.
     ///
     /// # Examples
     ///
@@ -78,8 +78,8 @@ impl ThreadPoolBuilder {
         self
     }
 
-    /// Sets how many blocking jobs run at once; more wait in a queue, first in, first out.
-    /// Without it: 64. The threads start as they are needed.
+    /// Sets how many blocking jobs run at once; more wait in a queue, first in, first out. The
+    /// default is 64. The threads start as they are needed.
     ///
     /// # Examples
     ///
@@ -102,7 +102,7 @@ impl ThreadPoolBuilder {
         self
     }
 
-    /// Sets how long a blocking thread waits for another job before it ends. Without it: five
+    /// Sets how long a blocking thread waits for another job before it ends. The default is five
     /// seconds.
     ///
     /// # Examples
@@ -124,9 +124,9 @@ impl ThreadPoolBuilder {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::InvalidInput`] if there are to be no threads, no blocking threads, or the
-    /// name has a null byte in it; otherwise what the system answers if it cannot start a thread.
-    /// The threads that were started before have ended by then.
+    /// [`io::ErrorKind::InvalidInput`] if the number of threads or of blocking threads is zero, or
+    /// the name contains a null byte. Otherwise the system's error if it cannot start a thread. The
+    /// threads that were started before the error have ended when this returns.
     ///
     /// # Examples
     ///

@@ -8,21 +8,21 @@
 //!
 //! # Invariants
 //!
-//! 1. A cell is given to another task only when nobody else has its waker, so no old waker wakes a
-//!    new task. Whoever has the waker finds the slot with the cell's key and looks whether it is
-//!    this cell's: after the task's end it is another's, or nobody's.
+//! 1. A cell is given to another task only when no waker but the pool's own exists, so no old waker
+//!    wakes a new task. A caller of an old waker finds a slot by the cell's key and checks that the
+//!    slot has this cell: after the task's end it has another, or there is no slot.
 //! 2. So dropping a waker, even the last one, drops no future.
-//! 3. `shard` and `key` tell where the task's slot is. They are written while nobody else has the
-//!    waker, or with the shard locked that the slot leaves and the one that it goes to. So with the
-//!    lock of a shard held, a cell that says it is there is there.
+//! 3. `shard` and `key` say where the task's slot is. They are written while no other waker exists,
+//!    or with both shards locked: the one that the slot leaves and the one that it enters. So while
+//!    a shard's lock is held, a cell that names this shard is right.
 //!
 //! # Memory ordering
 //!
-//! Relaxed. Without a lock `shard` is a guess, at which shard to lock; with it, whatever was written
-//! under the same lock, or before the waker was given away, is seen.
+//! Relaxed. Without a lock `shard` is a guess, at which shard to lock; with it, whatever was
+//! written under the same lock, or before the waker was given away, is seen.
 
 use super::shared::Shared;
-use crate::sole::has_all;
+use crate::unique::is_unique;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
@@ -35,36 +35,36 @@ pub(super) struct Cell {
 
 /// Where a task is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ticket {
+pub(super) struct TaskKey {
     pub(super) shard: usize,
     pub(super) key: usize,
 }
 
 /// A cell and its waker, which is made once.
-pub(super) struct Seat {
+pub(super) struct WakerCell {
     pub(super) waker: Waker,
     pub(super) cell: Arc<Cell>,
 }
 
-impl Seat {
-    pub(super) fn new(pool: &Arc<Shared>) -> Seat {
+impl WakerCell {
+    pub(super) fn new(pool: &Arc<Shared>) -> WakerCell {
         let (shard, key) = Default::default();
         let cell = Arc::new(Cell { pool: Arc::clone(pool), shard, key });
-        Seat { waker: Waker::from(Arc::clone(&cell)), cell }
+        WakerCell { waker: Waker::from(Arc::clone(&cell)), cell }
     }
 
-    /// Tells whether nobody else has the waker.
+    /// Returns `true` if no other waker exists.
     pub(super) fn is_free(&self) -> bool {
         // This one and the waker's.
-        has_all(&self.cell, 2)
+        is_unique(&self.cell, 2)
     }
 }
 
 impl Cell {
     /// Notes where its task's slot is (invariant 3).
-    pub(super) fn assign(&self, ticket: Ticket) {
-        self.shard.store(ticket.shard, Ordering::Relaxed);
-        self.key.store(ticket.key, Ordering::Relaxed);
+    pub(super) fn assign(&self, task_key: TaskKey) {
+        self.shard.store(task_key.shard, Ordering::Relaxed);
+        self.key.store(task_key.key, Ordering::Relaxed);
     }
 
     /// The shard where its task's slot probably is.

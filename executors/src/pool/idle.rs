@@ -1,20 +1,20 @@
-//! Who sleeps, and who is woken when there is work.
+//! Which workers sleep, and which one is woken when there is work.
 //!
-//! A worker without work puts itself on the list, looks once more, and parks. Whoever adds work
-//! takes one worker off the list and unparks it. That one *searches* until it has found work or
-//! sleeps again; while it does, nobody else is woken, and when it has found work it wakes the
-//! next if there is more. So a burst of wakes costs one unpark, and workers come up one by one as
-//! long as there is work for them.
+//! A worker without work puts itself on the list, looks once more, and parks. A thread that adds
+//! work takes one worker off the list and unparks it. That worker *searches* until it has found
+//! work or sleeps again. While it searches, no other worker is woken; when it has found work, it
+//! wakes the next if there is more. So a burst of wakes costs one unpark, and workers come up one
+//! by one as long as there is work for them.
 //!
 //! # The watchman
 //!
 //! Two tasks that wake each other by turns would cost an unpark each time, and the other worker
 //! would find nothing, or take the task to another processor. A worker that wakes one task, with
-//! nobody else in its line, will poll it next; so nobody is told of it, **if** somebody sees to it
-//! that it does not wait for ever behind a poll that keeps its thread. That is one of the sleepers,
-//! the watchman. While another worker is awake it looks now and then whether something stands in a
-//! line, at first after [`FIRST_LOOK`], then less and less often. When all sleep it goes off duty:
-//! an idle pool takes no time. (Go has a thread for this, the system monitor.)
+//! its queue otherwise empty, will poll that task next; so it notifies no other worker, **if** the
+//! task cannot wait for ever behind a poll that keeps its thread. One of the sleepers sees to that,
+//! the watchman. While another worker is awake, the watchman looks now and then whether something
+//! stands in a queue, at first after [`FIRST_LOOK`], then less and less often. When all sleep it
+//! goes off duty: an idle pool takes no time. (Go has a thread for this, the system monitor.)
 //!
 //! # Invariants
 //!
@@ -22,22 +22,23 @@
 //!    pool every worker gets one).
 //! 2. At most one worker searches, the last one taken off the list. `searching` is set under the
 //!    list's lock and cleared by that worker alone.
-//! 3. No work is missed. Whoever adds work reads `sleeping` and `searching` after he has held the
-//!    lock of the line that he added to; a worker writes them before its last look into each line,
-//!    under the line's lock. So either the look comes second and sees the work, or the adder does
-//!    and sees the sleeper. An adder that leaves it to the searching worker is seen by that
-//!    worker's look after it has cleared `searching`; one that leaves it to the watchman, by that
-//!    one's next look, or, when that one is taken off the list, as by any that searches: `watched`
-//!    is cleared before that. A worker that takes itself off the list, because its look has found
-//!    something, has had two kinds of things left to it: by those who saw its search, which it has
-//!    ended by then, and by those who saw it watch. It takes one, and looks whether there is more.
-//! 4. The watchman is on the list. It goes off duty by itself only when all workers are: then
-//!    whoever has added something is not in a poll.
+//! 3. No work is missed. A thread that adds work (the adder) reads `sleeping` and `searching` after
+//!    it has held the lock of the queue that it added to. A worker writes them before its last look
+//!    into each queue, under the queue's lock. So either the look comes second and sees the work,
+//!    or the adder does and sees the sleeper. Work that an adder leaves to the searching worker is
+//!    seen by that worker's look after it has cleared `searching`. Work that is left to the
+//!    watchman is seen by the watchman's next look, or, when the watchman is taken off the list, as
+//!    by any worker that searches: `watched` is cleared before that. A worker that takes itself off
+//!    the list, because its look has found something, may have had two pieces of work left to it:
+//!    by an adder that saw its search, which it has ended by then, and by one that saw it watch. It
+//!    takes one, and looks whether there is more.
+//! 4. The watchman is on the list. It goes off duty by itself only when all workers sleep: then no
+//!    worker is in a poll that could have added something.
 //!
 //! # Memory ordering
 //!
-//! `sleeping`, `searching` and `watched` are Relaxed: the locks of the lines order them (invariant 3), or the
-//! list's own.
+//! `sleeping`, `searching` and `watched` are Relaxed: the locks of the queues order them (invariant
+//! 3), or the list's own.
 //!
 //! # Lock order
 //!
@@ -48,8 +49,8 @@ use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long the watchman waits before its first look: the longest that a task waits because nobody
-/// was told of it.
+/// How long the watchman waits before its first look: the longest that a task waits because no
+/// worker was notified.
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 
 /// The longest between two looks. What keeps its thread for long is rarely news.
@@ -71,8 +72,8 @@ struct List {
 }
 
 /// Why a worker does not sleep any more.
-pub(super) enum Woken {
-    /// It was taken off the list: somebody has work.
+pub(super) enum Unparked {
+    /// It was taken off the list: there is work.
     ByToken,
     /// It is the watchman, and still on the list.
     ToLook,
@@ -89,7 +90,7 @@ impl Idle {
         }
     }
 
-    /// Wakes a worker if one sleeps and none searches. To be called after work was added.
+    /// Wakes a worker if one sleeps and none searches. Call it after work was added.
     pub(super) fn notify(&self) {
         if self.sleeping.load(Ordering::Relaxed) == 0 || self.searching.load(Ordering::Relaxed) {
             return;
@@ -157,26 +158,27 @@ impl Idle {
         }
     }
 
-    /// Takes a worker that has changed its mind off the list. Returns `false` if somebody else
-    /// did so before: then its token is on the way and it must park to take it.
+    /// Takes a worker that has changed its mind off the list. Returns `false` if another thread did
+    /// so before: then its token is on the way and it must park to take it.
     pub(super) fn withdraw(&self, index: usize) -> bool {
         self.strike_off(&mut self.list.lock(), index)
     }
 
     /// Sleeps until the token of a worker that is, or was, on the list comes; the watchman only
     /// until its next look, of which it has had so many since it went to sleep.
-    pub(super) fn sleep(&self, index: usize, looks: u32) -> Woken {
+    pub(super) fn sleep(&self, index: usize, looks: u32) -> Unparked {
         if self.is_on_duty(index) {
             if !self.parkers[index].park_until(Instant::now() + wait_before_look(looks)) {
-                return Woken::ToLook;
+                return Unparked::ToLook;
             }
         } else {
             self.parkers[index].park();
         }
-        Woken::ByToken
+        Unparked::ByToken
     }
 
-    /// Tells whether that worker is the watchman and is needed; if all sleep it goes off duty.
+    /// Returns `true` if that worker is the watchman and is needed. If all workers sleep, it goes
+    /// off duty.
     fn is_on_duty(&self, index: usize) -> bool {
         let mut list = self.list.lock();
         if list.watchman == Some(index) && list.sleepers.len() == self.parkers.len() {
@@ -194,11 +196,11 @@ fn wait_before_look(looks: u32) -> Duration {
 mod tests {
     use super::*;
 
-    /// Tells whether that worker was taken off the list, and puts all back as it was.
+    /// Returns `true` if that worker was taken off the list, and puts all back as it was.
     fn was_told(idle: &Idle, index: usize) -> bool {
-        let told = !idle.withdraw(index);
+        let notified = !idle.withdraw(index);
         idle.end_search();
-        told
+        notified
     }
 
     #[test]
@@ -206,7 +208,7 @@ mod tests {
         let idle = Idle::new(2);
         idle.enlist(0, false);
         idle.notify_unless_watched();
-        assert!(matches!(idle.sleep(0, 0), Woken::ToLook));
+        assert!(matches!(idle.sleep(0, 0), Unparked::ToLook));
         assert!(!was_told(&idle, 0));
     }
 
@@ -215,7 +217,7 @@ mod tests {
         let idle = Idle::new(3);
         idle.enlist(0, false);
         idle.notify();
-        assert!(matches!(idle.sleep(0, 0), Woken::ByToken));
+        assert!(matches!(idle.sleep(0, 0), Unparked::ByToken));
         idle.end_search();
         assert!(!idle.watched.load(Ordering::Relaxed));
     }

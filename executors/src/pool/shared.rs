@@ -5,13 +5,13 @@
 //! 1. `ending` is set before any shard is closed, and never cleared.
 //! 2. Every task is in a shard, or in the hands of the worker that polls it (shard, invariant 1).
 //!    So a shutdown reaches each.
-//! 3. Closed shards have no seats, whose wakers refer to this memory. So the tasks of a pool that
-//!    has ended do not keep it.
+//! 3. Closed shards have no waker cells, whose wakers refer to this memory. So the tasks of a pool
+//!    that has ended do not keep it.
 //! 4. Nothing here refers to a handle. A task or a `Runtime` that is kept does not keep a pool
 //!    running.
 
 use super::cell::Cell;
-use super::contents::{Hands, Held, Item, Next, PutBack, Woken};
+use super::contents::{Hands, PutBack, QueueItem, Started, TaskInHand, Woken};
 use super::idle::Idle;
 use super::shard::{AfterTurn, INJECTOR, Shard};
 use crate::current::{self, PoolId};
@@ -62,12 +62,12 @@ impl Shared {
         self.ending.load(Ordering::SeqCst)
     }
 
-    /// Looks into every line, under its lock (idle, invariant 3).
+    /// Looks into every queue, under its lock (idle, invariant 3).
     pub(super) fn has_work(&self) -> bool {
         self.shards.iter().any(Shard::has_work)
     }
 
-    /// The shard whose line takes what this thread spawns and wakes.
+    /// The shard whose queue takes what this thread spawns and wakes.
     fn here(&self) -> &Shard {
         &self.shards[self.number_here()]
     }
@@ -80,7 +80,7 @@ impl Shared {
     pub(super) fn spawn(&self, task: Task) {
         // The shards close later, when the workers have ended. A task that slips in between is
         // dropped then.
-        let item = Item::New(Foreign::new(task));
+        let item = QueueItem::New(Foreign::new(task));
         let pushed = if self.is_ending() { Err(item) } else { self.here().push(item) };
         match pushed {
             Ok(()) => self.idle.notify(),
@@ -94,23 +94,23 @@ impl Shared {
         while !self.wake_in(cell.shard(), cell) {}
     }
 
-    /// As [`wake`](Shared::wake), if the cell's slot is in that shard. Returns `false` if it is not:
-    /// it has moved meanwhile, and the cell says where to.
-    pub(super) fn wake_in(&self, home: usize, cell: &Arc<Cell>) -> bool {
+    /// As [`wake`](Shared::wake), if the cell's slot is in that shard. Returns `false` if it is
+    /// not: it has moved meanwhile, and the cell says where to.
+    pub(super) fn wake_in(&self, shard: usize, cell: &Arc<Cell>) -> bool {
         let here = self.number_here();
-        let woken = if here == home {
+        let woken = if here == shard {
             self.shards[here].wake(cell, true)
         } else if here == INJECTOR {
-            self.shards[home].wake(cell, false)
+            self.shards[shard].wake(cell, false)
         } else {
-            self.shards[here].wake_from(&self.shards[home], cell)
+            self.shards[here].wake_from(&self.shards[shard], cell)
         };
         match woken {
             Woken::Elsewhere => return false,
             Woken::Left => {}
-            Woken::Queued(ticket) if here == INJECTOR => {
+            Woken::Queued(task_key) if here == INJECTOR => {
                 // Refused only at the end of the pool, where the shard of its slot drops it.
-                drop(self.shards[INJECTOR].push(Item::Again(ticket)));
+                drop(self.shards[INJECTOR].push(QueueItem::Again(task_key)));
                 self.idle.notify();
             }
             Woken::Queued(_) if self.shards[here].length() <= 1 => {
@@ -121,31 +121,31 @@ impl Shared {
         true
     }
 
-    /// A worker's turn in its own shard: puts back who was polled, and takes who is next. Tells
-    /// whether there is one in its hands.
+    /// A worker's turn in its own shard: puts back the task that was polled, and takes the next.
+    /// Returns `true` if there is one in its hands.
     ///
-    /// For one that was woken during its poll nobody else is woken if it is next: this worker goes
-    /// on with it at once.
+    /// A task that was woken during its poll and is next wakes no other worker: this worker goes on
+    /// with it at once.
     pub(super) fn turn(self: &Arc<Self>, own: usize, hands: &mut Hands) -> bool {
         let AfterTurn { next, keeps_waiting } = self.shards[own].turn(hands, self);
         if keeps_waiting {
             self.idle.notify();
         }
-        if matches!(next, Next::Nobody) {
+        if matches!(next, Started::Nothing) {
             // Empty, unless it was refused.
-            hands.take().into_iter().for_each(Held::discard);
+            hands.take().into_iter().for_each(TaskInHand::discard);
         }
         self.resolve(own, next, hands)
     }
 
-    /// Puts back who was polled by the worker with that shard. Returns `true` if it stands in its
-    /// line now; nobody was woken for it.
+    /// Puts back the task that was polled by the worker with that shard. Returns `true` if the task
+    /// stands in its queue now; no worker was woken for it.
     pub(super) fn put_back(&self, own: usize, hands: &mut Hands) -> bool {
         match self.shards[own].put_back(hands) {
             PutBack::Done => false,
             PutBack::Again => true,
             PutBack::Refused => {
-                hands.take().into_iter().for_each(Held::discard);
+                hands.take().into_iter().for_each(TaskInHand::discard);
                 false
             }
         }
@@ -162,7 +162,7 @@ impl Shared {
         self.take_over(own, INJECTOR, share.min(most), hands)
     }
 
-    /// Takes over half of another worker's line.
+    /// Takes over half of another worker's queue.
     pub(super) fn steal(self: &Arc<Self>, own: usize, hands: &mut Hands) -> bool {
         let workers = self.workers();
         (1..workers).any(|offset| {
@@ -178,7 +178,7 @@ impl Shared {
         most: usize,
         hands: &mut Hands,
     ) -> bool {
-        // Who comes in after this look is seen by the one before the worker rests.
+        // A task that comes in after this look is seen by the look before the worker rests.
         if self.shards[from].length() == 0 {
             return false;
         }
@@ -191,19 +191,19 @@ impl Shared {
         self.resolve(own, next, hands)
     }
 
-    /// Tells whether there is somebody in the hands, fetched from elsewhere if need be.
+    /// Returns `true` if there is a task in the hands, fetched from elsewhere if necessary.
     #[inline]
-    fn resolve(&self, own: usize, next: Next, hands: &mut Hands) -> bool {
+    fn resolve(&self, own: usize, next: Started, hands: &mut Hands) -> bool {
         let next = match next {
-            Next::Elsewhere(ticket) => {
-                self.shards[own].start_from(&self.shards[ticket.shard], ticket, hands)
+            Started::Elsewhere(task_key) => {
+                self.shards[own].start_from(&self.shards[task_key.shard], task_key, hands)
             }
             next => next,
         };
-        matches!(next, Next::Held)
+        matches!(next, Started::Held)
     }
 
-    /// Stops taking and polling tasks, and tells every worker.
+    /// Stops taking and polling tasks, and notifies every worker.
     pub(super) fn close(&self) {
         self.ending.store(true, Ordering::SeqCst);
         self.idle.wake_all();

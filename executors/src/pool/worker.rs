@@ -2,12 +2,12 @@
 //!
 //! # Fairness
 //!
-//! All lines are first in, first out, and a task that wakes itself goes to the back of one. A
-//! worker whose own line never runs dry still looks into the injector first every
+//! All queues are first in, first out, and a task that wakes itself goes to the back of one. A
+//! worker whose own queue never runs dry still looks into the injector first every
 //! [`INJECTOR_INTERVAL`] ticks, so what other threads spawn and wake is never passed over.
 
 use super::contents::Hands;
-use super::idle::Woken;
+use super::idle::Unparked;
 use super::shared::Shared;
 use crate::current::{self, Role};
 use std::mem;
@@ -66,7 +66,7 @@ impl Worker {
         }
     }
 
-    /// Puts back who was polled, and takes who is next. Tells whether there is one.
+    /// Puts back the task that was polled, and takes the next. Returns `true` if there is one.
     fn next(&mut self) -> bool {
         let own = self.own();
         self.tick = self.tick.wrapping_add(1);
@@ -105,8 +105,8 @@ impl Worker {
                 return;
             }
             match idle.sleep(self.index, looks) {
-                Woken::ByToken => break,
-                Woken::ToLook => {}
+                Unparked::ByToken => break,
+                Unparked::ToLook => {}
             }
         }
         self.searching = true;

@@ -1,13 +1,13 @@
-//! What was decided in a run, as a text that can be replayed.
+//! The decisions of a run, as a text that can be replayed.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A schedule: what was decided in a run, wherever that was not the first of several options.
+/// A schedule: the decisions of a run, without those for the first of several options.
 ///
-/// Its text, such as `sim1/14=2/17=1`, is what a failure prints and what
-/// [`replay`](super::Simulator::replay) takes: at decision 14 option 2 was taken, at decision 17
-/// option 1, and the first one everywhere else. So `sim1` alone is first come, first served.
+/// A failure prints its text, such as `sim1/14=2/17=1`, and [`replay`](super::Simulator::replay)
+/// takes it: decision 14 took option 2, decision 17 option 1, and every other the first. So `sim1`
+/// alone is first come, first served.
 ///
 /// # Examples
 ///
@@ -29,12 +29,12 @@ pub struct Choices {
 const HEAD: &str = "sim1";
 
 impl Choices {
-    /// Returns how many decisions were for another than the first option.
+    /// Returns how many decisions took another option than the first.
     pub fn len(&self) -> usize {
         self.taken.len()
     }
 
-    /// Tells whether the first option was taken everywhere.
+    /// Returns `true` if the first option was taken everywhere.
     pub fn is_empty(&self) -> bool {
         self.taken.is_empty()
     }
@@ -75,7 +75,7 @@ impl FromStr for Choices {
     }
 }
 
-/// The error of a text that is no schedule.
+/// The error for a text that is not a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoChoices;
 

@@ -1,9 +1,9 @@
-//! Who decides: every decision of a run goes through here, so that every run can be replayed.
+//! Every decision of a run is made here, so that every run can be replayed.
 //!
 //! # Invariants
 //!
 //! 1. A decision between fewer than two options is none: it has no position and is not recorded.
-//! 2. Option 0 is what would be done without a chooser: the one who has waited longest, no fault.
+//! 2. Option 0 is what would happen without a chooser: the task that has waited longest, no fault.
 //! 3. A list of choices that is replayed in the same program with the same settings meets the same
 //!    options; where it does not (the program was changed, or the list shortened), an option that
 //!    is not there counts as 0.
@@ -70,7 +70,7 @@ impl Chooser {
         (&self.made, self.position)
     }
 
-    /// Decides who runs next: one of so many, whom `ids` names, longest waiting first.
+    /// Decides which of so many tasks runs next; `ids` names them, longest waiting first.
     pub(super) fn next_task(&mut self, options: usize, ids: impl Iterator<Item = u64>) -> usize {
         if let Strategy::Pct(pct) = &mut self.strategy {
             // It counts steps, those without a choice as well.
@@ -126,18 +126,19 @@ impl Chooser {
 /// Priorities with a few random changes: S. Burckhardt, P. Kothari, M. Musuvathi, S. Nagarakatte,
 /// "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs", ASPLOS 2010.
 ///
-/// Whoever has the highest priority runs. A bug that needs `d` orderings, in a program of `n` tasks
-/// and `k` steps, is found in a run with a chance of at least 1 in `n * k^(d-1)`, with `d-1` changes.
+/// The task with the highest priority runs. A bug that needs `d` orderings, in a program of `n`
+/// tasks and `k` steps, is found in a run with a chance of at least 1 in `n * k^(d-1)`, with `d-1`
+/// changes.
 ///
 /// Beyond the paper, a task that wakes itself gets a new priority: one that spins until another has
-/// done something would spin for ever if it kept the highest. Most of the time it is a random one;
-/// but that is above those that have fallen at a change, and if nobody but they can end the
-/// spinning, it would go on for ever as well. So now and then it is the lowest of all.
+/// done something would spin for ever if it kept the highest. Most of the time it is a random one.
+/// But that is above the priorities that tasks have fallen to at a change, and if only those tasks
+/// can end the spinning, it would go on for ever as well. So now and then it is the lowest of all.
 pub(super) struct Pct {
     rng: Rng,
     standings: BTreeMap<u64, Standing>,
-    /// The steps after which whoever has run falls to this priority, in no order of the two. Those
-    /// that tasks start with are above all these.
+    /// The steps after which the task that has run falls to this priority, in no order of the two.
+    /// The priorities that tasks start with are above all these.
     changes: BTreeMap<u64, u64>,
     /// Below all priorities that were given.
     lowest: u64,
@@ -146,7 +147,7 @@ pub(super) struct Pct {
 
 #[derive(Default)]
 struct Standing {
-    /// None if it is to be drawn.
+    /// `None` until it is drawn.
     priority: Option<u64>,
     yields: u64,
 }

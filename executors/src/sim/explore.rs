@@ -4,11 +4,11 @@
 //! on. It is bounded by how many decisions of a run may differ from the first option: C. Emmi,
 //! S. Qadeer, Z. Rakamarić, "Delay-Bounded Scheduling", POPL 2011, with a decision for a delay.
 //!
-//! Depth first alone varies the last decisions of a run first, and the first ones at the very end: a
-//! task that yields until others are done has the search try all ways to yield. So it begins with the
-//! schedules that differ in no decision, then in one, then in two, and then takes the rest: a bound
-//! that rises, as in M. Musuvathi, S. Qadeer, "Iterative Context Bounding", PLDI 2007. A schedule that
-//! a later round runs again on its way is counted once.
+//! Depth first alone varies the last decisions of a run first, and the first ones at the very end:
+//! a task that yields until others are done has the search try all ways to yield. So it begins with
+//! the schedules that differ in no decision, then in one, then in two, and then takes the rest: a
+//! bound that rises, as in M. Musuvathi, S. Qadeer, "Iterative Context Bounding", PLDI 2007. A
+//! schedule that a later round runs again on its way is counted once.
 //!
 //! A failing schedule is made shorter by taking away what it decided, first much at a time and then
 //! little, as long as what is left fails in the same way: A. Zeller, R. Hildebrandt, "Simplifying
@@ -25,9 +25,9 @@ use std::fmt;
 /// The most runs that are spent on a shorter schedule.
 const MOST_SHORTENING: u64 = 500;
 
-/// What an exploration has found.
+/// The result of an exploration.
 #[derive(Clone, Debug)]
-#[must_use = "it says whether a schedule failed"]
+#[must_use = "it contains the failure, if a schedule failed"]
 pub struct Explored {
     schedules: u64,
     complete: bool,
@@ -42,13 +42,13 @@ struct Found {
 }
 
 impl Explored {
-    /// Returns how many schedules were run, up to the first that failed; those that served to make
-    /// it shorter are not counted.
+    /// Returns how many schedules were run, up to the first that failed. Runs that made it shorter
+    /// are not counted.
     pub fn schedules(&self) -> u64 {
         self.schedules
     }
 
-    /// Tells whether all schedules were run: exhaustively, and nothing was cut off by a bound.
+    /// Returns `true` if all schedules were run: exhaustively, and no bound cut anything off.
     pub fn is_complete(&self) -> bool {
         self.complete
     }
@@ -58,7 +58,7 @@ impl Explored {
         self.failure.as_ref().map(|found| &found.shortest)
     }
 
-    /// Returns the failure as it was found first, with the seed of its run.
+    /// Returns the failure that was found first, with the seed of its run.
     pub fn original(&self) -> Option<&Failure> {
         self.failure.as_ref().map(|found| &found.original)
     }
@@ -67,7 +67,7 @@ impl Explored {
     ///
     /// # Panics
     ///
-    /// Panics with the failure and how to replay it.
+    /// Panics if a schedule failed, with the failure and how to replay it.
     #[track_caller]
     pub fn unwrap(self) -> Explored {
         assert!(self.failure.is_none(), "{self}");
@@ -90,13 +90,13 @@ impl fmt::Display for Explored {
     }
 }
 
-/// One run of the program: drives the simulation and tells how it failed.
+/// One run of the program: drives the simulation and returns how it failed.
 pub(super) type Trial<'a> = &'a mut dyn FnMut(&mut Simulation) -> Option<Failure>;
 
 impl Simulator {
-    /// As [`explore`](Simulator::explore), for a program that drives the simulation itself: `trial`
-    /// is called with a fresh one for each schedule, and returns the failure, if it was one. Every
-    /// call must do the same but for the schedule.
+    /// As [`explore`](Simulator::explore), for a program that drives the simulation itself. It
+    /// calls `trial` with a fresh simulation for each schedule, and `trial` returns the failure, if
+    /// there was one. Every call must do the same but for the schedule.
     pub fn explore_with(
         &self,
         mut trial: impl FnMut(&mut Simulation) -> Option<Failure>,
@@ -108,7 +108,7 @@ impl Simulator {
         }
     }
 
-    /// Makes the simulation of the `index`-th run, of about so many steps.
+    /// Makes the simulation of the `index`-th run, which will take about that many steps.
     pub(super) fn simulation(&self, index: u64, steps: u64) -> Simulation {
         let seed = self.seed.wrapping_add(index);
         let (strategy, seed) = match self.plan {

@@ -4,7 +4,7 @@ use super::choices::Choices;
 use std::fmt;
 use std::time::Duration;
 
-/// A run that failed: why, who was there, and how to see it again.
+/// A run that failed: why, which tasks existed, and how to see it again.
 ///
 /// # Examples
 ///
@@ -35,7 +35,7 @@ pub(super) struct Facts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// Nobody is runnable, no timer is set, and the root is not done.
+    /// No task is runnable, no timer is set, and the root is not done.
     Deadlock,
     /// The bound on the steps was reached.
     Livelock,
@@ -47,7 +47,7 @@ pub enum FailureKind {
     Leftover,
 }
 
-/// A task that was there at the time of a [`Failure`]. The root is task 0.
+/// A task that existed when a [`Failure`] happened. The root is task 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TaskReport {
@@ -57,7 +57,7 @@ pub struct TaskReport {
     pub polls: u64,
     /// Whether it waits for its turn; otherwise it waits for a wake.
     pub ready: bool,
-    /// The task that spawned it; none if that was done from outside.
+    /// The task that spawned it; `None` if it was spawned from outside.
     pub spawned_by: Option<u64>,
     /// The step at which it was spawned.
     pub spawned_at: u64,
@@ -74,7 +74,7 @@ impl Failure {
         &self.0.message
     }
 
-    /// Returns who was there, the root first.
+    /// Returns the tasks that existed, the root first.
     pub fn tasks(&self) -> &[TaskReport] {
         &self.0.tasks
     }
@@ -99,12 +99,12 @@ impl Failure {
         self.0.at
     }
 
-    /// Returns what was noted about it: the tree of its tasks, for one.
+    /// Returns the notes on it, such as the tree of its tasks.
     pub fn notes(&self) -> &[String] {
         &self.0.notes
     }
 
-    /// Adds a note, which the text ends with.
+    /// Adds a note. The failure's text ends with the notes.
     pub fn note(&mut self, note: impl Into<String>) {
         self.0.notes.push(note.into());
     }

@@ -1,4 +1,4 @@
-//! What may go wrong with a runtime, on request; and the threads that some of it needs.
+//! Faults of a runtime, on request; and the threads that some of them need.
 //!
 //! The driving thread waits for every other thread that it gives something to do. So there is
 //! never more than one that runs, and the run is as determined as without.
@@ -11,10 +11,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::Waker;
 use std::thread::{self, JoinHandle};
 
-/// Faults that a run is to have. None by default.
+/// The faults of a run. By default there are none.
 ///
-/// They happen where the schedule says: with a seed now and then, at every place in an exhaustive
-/// exploration, and at the same places in a replay.
+/// They happen where the schedule says: with a seed now and then, in an exhaustive exploration at
+/// every place, and in a replay at the same places.
 ///
 /// # Examples
 ///
@@ -27,14 +27,14 @@ use std::thread::{self, JoinHandle};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// Tasks that wait are polled although nobody has woken them.
+    /// Tasks that wait are polled without a wake.
     pub spurious_wakes: bool,
     /// Sleeps, and the wakes that are spurious, come from another thread.
     pub foreign_wakes: bool,
-    /// Tasks are polled on so many threads, by turns; with 0 on the one that runs the program. The
-    /// root stays there in any case.
+    /// On how many threads tasks are polled, by turns; with 0, on the thread that runs the program.
+    /// The root always stays there.
     pub threads: usize,
-    /// Before that step the runtime is shut down: all tasks, jobs and timers are dropped, and new
+    /// The step before which the runtime is shut down: it drops all tasks, jobs and timers, and new
     /// ones too. The root goes on.
     pub shutdown_at: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! What programs reach a simulated runtime by.
+//! The handle by which a program uses a simulated runtime.
 
 use super::world::World;
 use crate::guarded::Foreign;
@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// A handle to a simulated runtime: spawns, sleeps, opens nurseries. Clones are the same runtime.
+/// A handle to a simulated runtime: spawns, sleeps, opens nurseries. Clones name the same runtime.
 ///
-/// It may be kept beyond the end of the run; then what it is given is dropped.
+/// It may be kept beyond the end of the run; then it drops every task and job that it is given.
 ///
 /// # Examples
 ///
@@ -46,10 +46,9 @@ impl SimHandle {
         self.spawn(Task::from_future(future));
     }
 
-    /// Says that another thread is going to wake a task, for as long as the guard is there. The
-    /// run then waits for that, in real time, when nobody is runnable, instead of moving its clock
-    /// or reporting a deadlock. What such a run does depends on that thread, and not on the seed
-    /// alone.
+    /// Says that another thread is going to wake a task, for as long as the guard exists. While no
+    /// task is runnable, the run then waits for that wake, in real time, instead of moving its
+    /// clock or reporting a deadlock. Such a run depends on that thread as well as on the seed.
     ///
     /// # Examples
     ///
@@ -80,8 +79,9 @@ impl SimHandle {
     }
 }
 
-/// Says that somebody outside is going to wake a task; made by [`SimHandle::outside`].
-#[must_use = "dropping it says that nobody outside wakes a task any more"]
+/// Says that a thread outside the simulation is going to wake a task; made by
+/// [`SimHandle::outside`].
+#[must_use = "dropping it says that no thread outside wakes a task any more"]
 pub struct Outside {
     world: Arc<World>,
 }

@@ -3,9 +3,9 @@
 //! # Invariants
 //!
 //! 1. Only the owner drives, and there is one: `&mut self`. So polls never overlap.
-//! 2. A step is a poll, or a call of a job. The clock moves between steps, when nobody is ready and
-//!    nobody outside is waited for; from deadline to deadline, the earliest first, and what has the
-//!    same one in the order in which it began to wait.
+//! 2. A step is a poll, or a call of a job. The clock moves between steps, when no task is ready
+//!    and no thread outside is waited for: from deadline to deadline, the earliest first. Sleeps
+//!    with the same deadline end in the order in which they began to wait.
 //! 3. When the owner is dropped, the world is closed and empty; see `world.rs`, invariant 4.
 
 use super::chooser::Chooser;
@@ -14,7 +14,7 @@ use super::fault::{Faults, Threads};
 use super::handle::SimHandle;
 use super::step::Step;
 use super::trace::{Event, Trace};
-use super::world::{Item, ROOT, RootWaker, World};
+use super::world::{ROOT, RootWaker, Runnable, World};
 use crate::current;
 use crate::panics::contain;
 use std::fmt;
@@ -24,9 +24,10 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-/// One simulated runtime, to be driven by hand; made by [`Simulator::start`](super::Simulator::start).
+/// One simulated runtime, for tests that drive it step by step; made by
+/// [`Simulator::start`](super::Simulator::start).
 ///
-/// Dropping it shuts the runtime down: every task, job and sleep that is left is dropped.
+/// Dropping it shuts the runtime down: every remaining task, job and sleep is dropped.
 ///
 /// # Examples
 ///
@@ -88,7 +89,7 @@ impl Simulation {
         self.handle().elapsed()
     }
 
-    /// Returns how many tasks there are; the root is none.
+    /// Returns how many tasks there are, without the root.
     pub fn tasks(&self) -> usize {
         self.world.lock().tasks.len()
     }
@@ -121,8 +122,8 @@ impl Simulation {
     ///
     /// # Errors
     ///
-    /// A [`Failure`]: deadlock, livelock, or a panic of the root or of a task. The root is left as
-    /// it was, for the caller to look at and to drop.
+    /// A [`Failure`]: deadlock, livelock, or a panic of the root or of a task. The root stays as it
+    /// was: the caller may look at it, and drops it.
     ///
     /// # Panics
     ///
@@ -133,8 +134,8 @@ impl Simulation {
         Ok(output.expect("it is driven until it is ready"))
     }
 
-    /// As [`drive`](Simulation::drive), as long as `go_on` says so: it is asked after each step.
-    /// Returns none if it was told to stop.
+    /// As [`drive`](Simulation::drive), but calls `go_on` after each step and returns `None` if it
+    /// returned `false`.
     ///
     /// # Errors
     ///
@@ -164,7 +165,7 @@ impl Simulation {
         }
     }
 
-    /// Runs tasks and jobs until nobody is ready. The clock stands still.
+    /// Runs tasks and jobs until no task is ready. The clock stands still.
     ///
     /// # Errors
     ///
@@ -174,7 +175,7 @@ impl Simulation {
         current::assert_may_hold("Simulation::run_until_stalled");
         loop {
             match self.step()? {
-                // It is driven by nobody at the moment.
+                // Nothing drives it at the moment.
                 Step::Root => self.world.lock().root_ready = false,
                 Step::Done => {}
                 Step::Stalled => return Ok(()),
@@ -182,8 +183,8 @@ impl Simulation {
         }
     }
 
-    /// Moves the clock on by that much, from deadline to deadline; whatever is woken at one has
-    /// stalled before the next.
+    /// Moves the clock on by that much, from deadline to deadline. Before it moves on from one, it
+    /// runs tasks until none is ready.
     ///
     /// # Errors
     ///
@@ -200,7 +201,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// Runs until nobody is ready and nobody sleeps.
+    /// Runs until no task is ready and none sleeps.
     ///
     /// # Errors
     ///
@@ -220,10 +221,10 @@ impl Simulation {
         state.closed = true;
         let tasks = std::mem::take(&mut state.tasks);
         let sleeps = std::mem::take(&mut state.sleeps);
-        let has_root = state.ready.iter().any(|item| matches!(item, Item::Root));
+        let has_root = state.ready.iter().any(|item| matches!(item, Runnable::Root));
         let ready = state.ready.take();
         if has_root {
-            state.ready.push_back(Item::Root);
+            state.ready.push_back(Runnable::Root);
         }
         for (_, entry) in &tasks {
             state.trace.note(Event::Drop(entry.number));

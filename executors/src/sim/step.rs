@@ -1,10 +1,10 @@
-//! What a simulation does in a step, and what between two.
+//! What a simulation does in a step, and between two steps.
 
 use super::failure::{Failure, FailureKind};
 use super::fault::wake_elsewhere;
 use super::simulation::Simulation;
 use super::trace::Event;
-use super::world::{Item, ROOT, State};
+use super::world::{ROOT, Runnable, State};
 use crate::guarded::{Foreign, assert_none};
 use crate::panics::message_of;
 use allhome_rt::Task;
@@ -19,7 +19,7 @@ pub(super) enum Step {
     /// It is the root's turn.
     Root,
     Done,
-    /// Nobody is ready.
+    /// No task is ready.
     Stalled,
 }
 
@@ -37,12 +37,12 @@ impl Simulation {
             let message = "the bound on the steps is reached, and the root is not done";
             return Err(self.failure(FailureKind::Livelock, message));
         }
-        let at = self.chooser.next_task(state.ready.len(), state.ready.iter().map(Item::id));
+        let at = self.chooser.next_task(state.ready.len(), state.ready.iter().map(Runnable::id));
         let item = state.ready.remove(at);
         state.steps += 1;
         match item {
-            Some(Item::Root) => return Ok(Step::Root),
-            Some(Item::Task { key, number }) => {
+            Some(Runnable::Root) => return Ok(Step::Root),
+            Some(Runnable::Task { key, number }) => {
                 let entry = &mut state.tasks[key];
                 entry.woken = false;
                 entry.polls += 1;
@@ -53,7 +53,7 @@ impl Simulation {
                     self.poll_task(key, number, task, waker);
                 }
             }
-            Some(Item::Job(number, job)) => {
+            Some(Runnable::Job(number, job)) => {
                 state.running = Some(number);
                 state.trace.note(Event::Job(number));
                 drop(state);
@@ -84,7 +84,7 @@ impl Simulation {
             entry.task = Some((task, waker));
             if entry.woken {
                 self.chooser.yields(number);
-                state.ready.push_back(Item::Task { key, number });
+                state.ready.push_back(Runnable::Task { key, number });
             }
             return;
         }
@@ -127,17 +127,17 @@ impl Simulation {
             state.root_ready = false;
         } else if state.root_ready {
             self.chooser.yields(ROOT);
-            state.ready.push_back(Item::Root);
+            state.ready.push_back(Runnable::Root);
         }
         drop(state);
         polled.map_err(|payload| self.failure(FailureKind::Panic, message_of(payload)))
     }
 
-    /// Nobody is ready, and the root waits: moves the clock, waits for other threads, or fails.
+    /// No task is ready, and the root waits: moves the clock, waits for other threads, or fails.
     pub(super) fn wait_or_fail(&mut self) -> Result<(), Failure> {
         let mut state = self.world.lock();
-        // With a guard the clock stands still. Without one, a sleep ends the wait as a wake does, and
-        // somebody outside may begin one.
+        // With a guard the clock stands still. Without one, a sleep ends the wait as a wake does,
+        // and a thread outside may begin a sleep.
         while state.ready.is_empty()
             && (state.outside > 0 || (self.external_wakes && state.sleeps.is_empty()))
         {
@@ -148,7 +148,7 @@ impl Simulation {
         }
         if state.sleeps.is_empty() {
             drop(state);
-            let message = "nobody is runnable, no timer is set, and the root is not done";
+            let message = "no task is runnable, no timer is set, and the root is not done";
             return Err(self.failure(FailureKind::Deadlock, message));
         }
         drop(state);
@@ -162,8 +162,8 @@ impl Simulation {
         self.world.lock().sleeps.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Moves the clock to the next deadline and wakes whoever waits for it. Returns false if nobody
-    /// does.
+    /// Moves the clock to the next deadline and wakes the task that waits for it. Returns `false`
+    /// if there is no deadline.
     pub(super) fn jump(&mut self) -> bool {
         let mut state = self.world.lock();
         let Some(&(at, _)) = state.sleeps.first_key_value().map(|(key, _)| key) else {
@@ -188,7 +188,7 @@ impl Simulation {
 
     // ---- faults
 
-    /// Does what is to go wrong before the next step.
+    /// Makes the faults happen that come before the next step.
     fn strike(&mut self) {
         if self.faults.shutdown_at.is_some() {
             let mut state = self.world.lock();
@@ -208,7 +208,7 @@ impl Simulation {
         let mut state = self.world.lock();
         let waiting: Vec<_> =
             state.tasks.iter().filter(|(_, entry)| !entry.woken).map(|(key, _)| key).collect();
-        // Nothing is done when nobody is ready: it would go on for ever, and hide a deadlock.
+        // Nothing is done when no task is ready: it would go on for ever, and hide a deadlock.
         if waiting.is_empty() || state.ready.is_empty() || !self.chooser.fault() {
             return;
         }
@@ -230,7 +230,7 @@ impl Simulation {
     }
 
     pub(super) fn contain(&mut self, f: impl FnOnce()) {
-        assert_none("code of the user's is called");
+        assert_none("the user's code is called");
         if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
             self.panicked.get_or_insert(message_of(payload));
         }

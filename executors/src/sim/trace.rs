@@ -1,13 +1,13 @@
-//! What happened in a run: no addresses, no wall clock, no order of a hash table.
+//! The events of a run: no addresses, no wall clock, no order of a hash table.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What happened in a run, step by step. Its text is the same, to the byte, for the same program,
-/// settings and seed, in whichever process.
+/// The events of a run, step by step. The same program, settings and seed give the same text, to
+/// the byte, in every process.
 ///
-/// A digest of all events is always there; the events themselves are kept when they are
-/// [asked for](super::Simulator::trace).
+/// It always has a digest of all events. It has the events themselves if
+/// [`Simulator::trace`](super::Simulator::trace) was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
     digest: u64,
@@ -31,13 +31,13 @@ pub enum Event {
     Drop(u64),
     /// A task was woken, by that task or from outside.
     Wake(u64, Option<u64>),
-    /// A task was woken by nobody: a fault that was asked for.
+    /// A task was woken without a waker's call: a fault that the settings asked for.
     Spurious(u64),
     /// A blocking job was called.
     Job(u64),
     /// The clock was moved to that time since the start.
     Time(Duration),
-    /// The runtime was shut down: a fault that was asked for.
+    /// The runtime was shut down: a fault that the settings asked for.
     Shutdown,
 }
 
@@ -81,7 +81,7 @@ impl Trace {
         self.count
     }
 
-    /// Tells whether nothing has happened.
+    /// Returns `true` if nothing has happened.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -111,7 +111,7 @@ impl fmt::Display for Event {
             Event::Panic(task) => write!(f, "poll {task} panics"),
             Event::Drop(task) => write!(f, "drop {task}"),
             Event::Wake(task, from) => write!(f, "wake {task} by {}", by(from)),
-            Event::Spurious(task) => write!(f, "wake {task} by nobody"),
+            Event::Spurious(task) => write!(f, "wake {task} by a fault"),
             Event::Job(job) => write!(f, "job {job}"),
             Event::Time(at) => write!(f, "time {at:?}"),
             Event::Shutdown => f.write_str("shutdown"),

@@ -14,7 +14,7 @@
 //! # Invariants
 //!
 //! 1. `ready` has the ready tasks and the jobs that were not called, each once, longest waiting
-//!    first, and the root if it is to be polled.
+//!    first, and the root if it waits for a poll.
 //! 2. At most one task is running: `running` names it. It is polled by the thread that drives, or
 //!    by another one while that thread waits.
 //! 3. Numbers are given in the order of spawns and never again; a key is, so wakers have both.
@@ -27,7 +27,7 @@
 //! There is one lock. Tasks, jobs and wakers are polled, called, woken and dropped after it is
 //! released: they are foreign code.
 
-use super::line::Line;
+use super::run_queue::RunQueue;
 use super::trace::{Event, Trace};
 use crate::guarded::{Foreign, Guard, Guarded};
 use allhome_rt::{Job, Task};
@@ -57,7 +57,7 @@ pub(super) struct World {
 
 pub(super) struct State {
     pub(super) tasks: Slab<Entry>,
-    pub(super) ready: Line<Item>,
+    pub(super) ready: RunQueue<Runnable>,
     pub(super) root_ready: bool,
     pub(super) root_polls: u64,
     pub(super) sleeps: BTreeMap<(Instant, u64), Foreign<Waker>>,
@@ -68,7 +68,7 @@ pub(super) struct State {
     next_number: u64,
     next_sleep: u64,
     pub(super) closed: bool,
-    /// How many guards say that somebody outside is going to wake a task.
+    /// How many guards say that a thread outside is going to wake a task.
     pub(super) outside: usize,
 }
 
@@ -81,18 +81,18 @@ pub(super) struct Entry {
     pub(super) spawned_at: u64,
 }
 
-/// What may be done in a step.
-pub(super) enum Item {
+/// Something that a step may do.
+pub(super) enum Runnable {
     Root,
     Task { key: usize, number: u64 },
     Job(u64, Foreign<Job>),
 }
 
-impl Item {
+impl Runnable {
     pub(super) fn id(&self) -> u64 {
         match self {
-            Item::Root => ROOT,
-            Item::Task { number, .. } | Item::Job(number, _) => *number,
+            Runnable::Root => ROOT,
+            Runnable::Task { number, .. } | Runnable::Job(number, _) => *number,
         }
     }
 }
@@ -108,7 +108,7 @@ impl World {
             changed: Condvar::new(),
             state: Guarded::new(State {
                 tasks: Slab::new(),
-                ready: Line::new(),
+                ready: RunQueue::new(),
                 root_ready: false,
                 root_polls: 0,
                 sleeps: BTreeMap::new(),
@@ -133,12 +133,12 @@ impl World {
         Inside(INSIDE.replace(self.id))
     }
 
-    /// Who does something now: the task that is polled, unless it is somebody else's thread.
+    /// The task that does something now: the one that is polled, unless this is a thread outside.
     fn actor(&self, state: &State) -> Option<u64> {
         state.running.filter(|_| INSIDE.try_with(Cell::get) == Ok(self.id))
     }
 
-    /// Waits until somebody outside has changed something.
+    /// Waits until a thread outside has changed something.
     pub(super) fn park(&self, state: &mut Guard<'_, State>) {
         state.wait(&self.changed);
     }
@@ -162,7 +162,7 @@ impl World {
             spawned_by: by,
             spawned_at: at,
         });
-        state.ready.push_back(Item::Task { key, number });
+        state.ready.push_back(Runnable::Task { key, number });
         state.trace.note(Event::Spawn(number, by));
         drop(state);
         self.changed.notify_one();
@@ -177,7 +177,7 @@ impl World {
         }
         let number = state.number();
         let by = self.actor(&state);
-        state.ready.push_back(Item::Job(number, job));
+        state.ready.push_back(Runnable::Job(number, job));
         state.trace.note(Event::Spawn(number, by));
         drop(state);
         self.changed.notify_one();
@@ -204,7 +204,7 @@ impl World {
         }
     }
 
-    /// Says that somebody outside is going to wake a task, or is not any more.
+    /// Says that a thread outside is going to wake a task, or is not any more.
     pub(super) fn count_outside(&self, more: bool) {
         let mut state = self.lock();
         state.outside = if more { state.outside + 1 } else { state.outside - 1 };
@@ -249,14 +249,14 @@ impl State {
         number
     }
 
-    /// Makes a task ready. Returns false if that changes nothing.
+    /// Makes a task ready. Returns `false` if that changes nothing.
     pub(super) fn wake(&mut self, key: usize, number: u64) -> bool {
         let Some(entry) = self.tasks.get_mut(key) else { return false };
         if entry.number != number || std::mem::replace(&mut entry.woken, true) {
             return false;
         }
         if entry.task.is_some() {
-            self.ready.push_back(Item::Task { key, number });
+            self.ready.push_back(Runnable::Task { key, number });
         }
         true
     }
@@ -266,7 +266,7 @@ impl State {
             return false;
         }
         if self.running != Some(ROOT) {
-            self.ready.push_back(Item::Root);
+            self.ready.push_back(Runnable::Root);
         }
         true
     }

@@ -1,6 +1,6 @@
 //! The wheel against a tree, with a clock that the test sets.
 
-use super::table::{Key, Table};
+use super::slab::{Key, Slab};
 use super::wheel::Wheel;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -149,7 +149,7 @@ fn each_is_the_next_to_the_nanosecond() {
         assert_eq!(wheel.next(), Some(*at));
     }
     for at in deadlines {
-        // It is exact as long as nobody has gone before.
+        // It is exact as long as no timer was removed before.
         assert!(wheel.next().is_none_or(|next| next == at), "{at}");
         assert_eq!(wheel.pop_due(at - 1), None);
         assert_eq!(wheel.pop_due(at), Some(at));
@@ -164,7 +164,7 @@ fn next_is_gone_then_one_look_finds_the_one_after() {
     let gone = wheel.insert(hour, 0);
     wheel.insert(hour + 5, 1);
     wheel.remove(gone);
-    assert_eq!(wheel.next(), Some(hour), "nobody has looked");
+    assert_eq!(wheel.next(), Some(hour), "no call has looked");
     assert_eq!(wheel.pop_due(hour), None);
     assert_eq!(wheel.next(), Some(hour + 5));
 }
@@ -209,33 +209,33 @@ const CHUNK: usize = 4096;
 
 #[test]
 fn few_stay_then_the_others_room_is_given_back() {
-    let mut table = Table::new();
-    let keys: Vec<_> = (0..100 * CHUNK as u64).map(|at| table.insert(at, at)).collect();
-    assert_eq!(table.capacity(), 100 * CHUNK);
+    let mut slab = Slab::new();
+    let keys: Vec<_> = (0..100 * CHUNK as u64).map(|at| slab.insert(at, at)).collect();
+    assert_eq!(slab.capacity(), 100 * CHUNK);
     let (stay, go): (Vec<_>, Vec<_>) =
         keys.into_iter().enumerate().partition(|(number, _)| number % (30 * CHUNK) == 0);
     for (number, key) in go {
-        assert_eq!(table.remove(key).map(|(_, value)| value), Some(number as u64));
+        assert_eq!(slab.remove(key).map(|(_, value)| value), Some(number as u64));
     }
-    assert_eq!((table.len(), table.capacity()), (4, 5 * CHUNK), "one is spare");
+    assert_eq!((slab.len(), slab.capacity()), (4, 5 * CHUNK), "one is spare");
     for (_, key) in stay {
-        assert!(table.remove(key).is_some());
+        assert!(slab.remove(key).is_some());
     }
-    assert_eq!((table.len(), table.capacity()), (0, CHUNK), "one is spare");
+    assert_eq!((slab.len(), slab.capacity()), (0, CHUNK), "one is spare");
 }
 
 #[test]
 fn last_of_a_chunk_goes_and_comes_then_its_room_stays() {
-    let mut table = Table::new();
+    let mut slab = Slab::new();
     for at in 0..CHUNK as u64 {
-        table.insert(at, at);
+        slab.insert(at, at);
     }
     let mut rooms = Vec::new();
     for at in 0..10 {
-        let key = table.insert(at, at);
-        rooms.push(table.capacity());
-        table.remove(key);
-        rooms.push(table.capacity());
+        let key = slab.insert(at, at);
+        rooms.push(slab.capacity());
+        slab.remove(key);
+        rooms.push(slab.capacity());
     }
     rooms.dedup();
     assert_eq!(rooms.len(), 1, "{rooms:?}");
@@ -243,13 +243,13 @@ fn last_of_a_chunk_goes_and_comes_then_its_room_stays() {
 
 #[test]
 fn key_of_one_that_is_gone_fits_no_other() {
-    let mut table = Table::new();
-    let gone = table.insert(1, 'a');
-    assert!(table.remove(gone).is_some());
-    let held = table.insert(2, 'b');
+    let mut slab = Slab::new();
+    let gone = slab.insert(1, 'a');
+    assert!(slab.remove(gone).is_some());
+    let held = slab.insert(2, 'b');
     assert_eq!(held.index, gone.index);
-    assert!(table.remove(gone).is_none());
-    assert_eq!(table.replace(gone, 'c'), Err('c'));
-    assert_eq!(table.replace(held, 'd'), Ok('b'));
-    assert_eq!(table.into_values().collect::<Vec<_>>(), ['d']);
+    assert!(slab.remove(gone).is_none());
+    assert_eq!(slab.replace(gone, 'c'), Err('c'));
+    assert_eq!(slab.replace(held, 'd'), Ok('b'));
+    assert_eq!(slab.into_values().collect::<Vec<_>>(), ['d']);
 }

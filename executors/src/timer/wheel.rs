@@ -6,7 +6,7 @@
 //! levels are the whole of 64 bits, so nothing is too far away. A timer's level is that of the
 //! highest digit (of six bits) in which its tick differs from the present one, and that digit is
 //! its slot. When time comes to a slot, its timers go to the levels below. Those of the present
-//! tick are in one more slot, `NEAR`. A slot is a doubly linked list through the table.
+//! tick are in one more slot, `NEAR`. A slot is a doubly linked list through the slab.
 //!
 //! Ticks only say where a timer stands. Its deadline is kept to the nanosecond, and those that are
 //! due are put in order when they are: nothing is rounded.
@@ -14,30 +14,30 @@
 //! # Invariants
 //!
 //! 1. In `due` are timers whose time has come, in their order. Time goes on only when it is empty,
-//!    to what is due by then: whatever is added or becomes due meanwhile is not before them.
+//!    to what is due by then: a timer that is added or becomes due meanwhile is not before them.
 //! 2. A slot of a level begins after the present tick, and ends before any slot of the levels above
 //!    begins. So the first timer is in `NEAR`, or else in the first slot of the lowest level that
 //!    has any.
-//! 3. An entry's slot is the one in whose list it is, or `DUE`. In `due`, one that is gone is found
+//! 3. An entry's slot is the one in whose list it is, or `DUE`. In `due`, a removed entry is found
 //!    by its stamp when its turn comes.
 //! 4. A bit of `occupied` is set if the slot's list is not empty.
 //!
 //! # Costs
 //!
 //! Adding and removing take the same whatever the number of timers; each goes down a level at most
-//! seven times, its whole slot under one call. A slot knows a bound of its deadlines, so nobody
-//! wakes up because time comes to a slot, but only for deadlines. The price: perhaps one wake for
-//! the earliest timer of a slot that is gone.
+//! seven times, its whole slot under one call. A slot knows a bound of its deadlines, so the thread
+//! wakes up only for deadlines, and not because time comes to a slot. The price: perhaps one wake
+//! for the earliest timer of a slot, if it was removed.
 //!
 //! # What was compared
 //!
 //! Add and cancel, among 10,000 and a million (fastest rounds, ns): a `BTreeMap` by deadline,
 //! without lock, 223 and 1,540; under a lock this 65 and 370, and with a vector a slot, from which
-//! the last item takes the place of the one that goes, 76 and 470. It is tempting to take the
-//! vectors, since no neighbour is touched and going down a level reads them in one run; but an
-//! entry has to be told where its item is, each time that moves.
+//! the last item takes the place of the one that goes, 76 and 470. Vectors touch no neighbour, and
+//! going down a level reads them in one run; but each time an item moves, its entry must learn the
+//! new place.
 
-use super::table::{Key, NONE, Table};
+use super::slab::{Key, NONE, Slab};
 use std::mem;
 use std::num::NonZeroU64;
 
@@ -61,7 +61,7 @@ const DUE: u16 = NEAR + 1;
 const KEPT: usize = 1024;
 
 pub(super) struct Wheel<T> {
-    table: Table<T>,
+    slab: Slab<T>,
     /// The levels' slots, lowest level first, and `NEAR`. Empty until there is a timer.
     slots: Vec<Slot>,
     occupied: [u64; LEVELS],
@@ -91,7 +91,7 @@ struct Due {
 impl<T> Wheel<T> {
     pub(super) const fn new() -> Wheel<T> {
         Wheel {
-            table: Table::new(),
+            slab: Slab::new(),
             slots: Vec::new(),
             occupied: [0; LEVELS],
             tick: 0,
@@ -115,7 +115,7 @@ impl<T> Wheel<T> {
         if self.slots.is_empty() {
             self.slots = vec![EMPTY; usize::from(NEAR) + 1];
         }
-        let key = self.table.insert(at, value);
+        let key = self.slab.insert(at, value);
         self.place(key.index, at);
         key
     }
@@ -123,12 +123,12 @@ impl<T> Wheel<T> {
     /// Puts another value in a timer's place and returns the one before; or gives it back, if the
     /// timer is gone.
     pub(super) fn replace(&mut self, key: Key, value: T) -> Result<T, T> {
-        self.table.replace(key, value)
+        self.slab.replace(key, value)
     }
 
     /// Removes a timer, unless it is gone.
     pub(super) fn remove(&mut self, key: Key) -> Option<T> {
-        let (entry, value) = self.table.remove(key)?;
+        let (entry, value) = self.slab.remove(key)?;
         if entry.slot != DUE {
             self.unlink(entry.slot, entry.previous, entry.next);
         }
@@ -147,7 +147,7 @@ impl<T> Wheel<T> {
 
     fn pop(&mut self) -> Option<T> {
         while let Some(Due { stamp, index, .. }) = self.due.pop() {
-            if let Some((_, value)) = self.table.remove(Key { index, stamp }) {
+            if let Some((_, value)) = self.slab.remove(Key { index, stamp }) {
                 return Some(value);
             }
         }
@@ -157,7 +157,7 @@ impl<T> Wheel<T> {
         None
     }
 
-    /// Lets the time come to `now`; nobody is in `due`.
+    /// Lets the time come to `now`; `due` is empty.
     fn advance(&mut self, now: u64) {
         if self.slots.is_empty() {
             return;
@@ -165,7 +165,8 @@ impl<T> Wheel<T> {
         let was = self.tick;
         self.tick = was.max(now >> TICK_BITS);
         for level in 0..LEVELS {
-            // Whoever goes down from here goes to a level that was looked at before, and stays.
+            // An entry that goes down from here goes to a level that was looked at before, and
+            // stays.
             while let Some(slot) = self.first_passed(level, was) {
                 self.occupied[level] &= !bit(slot);
                 self.empty(slot, now);
@@ -179,13 +180,13 @@ impl<T> Wheel<T> {
 
     /// Takes the wheel apart, into what is in it.
     pub(super) fn into_values(self) -> impl Iterator<Item = T> {
-        self.table.into_values()
+        self.slab.into_values()
     }
 
     /// Returns the number of timers, those that are due among them.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.table.len()
+        self.slab.len()
     }
 
     /// Finds a level's first slot, if the time has come to it since the tick was `was`.
@@ -201,13 +202,13 @@ impl<T> Wheel<T> {
         (begin <= self.tick).then(|| number(level, digit))
     }
 
-    /// Takes everybody out of a slot; puts those who are due in `due`, and the others where they
+    /// Takes every entry out of a slot; puts those that are due in `due`, and the others where they
     /// belong at the present tick.
     fn empty(&mut self, slot: u16, now: u64) {
         let emptied = mem::replace(&mut self.slots[usize::from(slot)], EMPTY);
         let mut index = emptied.first;
         while index != NONE {
-            let entry = self.table.entry(index);
+            let entry = self.slab.entry(index);
             let (at, stamp, next) = (entry.at, entry.stamp, entry.next);
             if at <= now {
                 entry.slot = DUE;
@@ -234,19 +235,19 @@ impl<T> Wheel<T> {
         let next = mem::replace(&mut list.first, index);
         list.least = list.least.min(at);
         if next != NONE {
-            self.table.entry(next).previous = index;
+            self.slab.entry(next).previous = index;
         }
-        let entry = self.table.entry(index);
+        let entry = self.slab.entry(index);
         (entry.slot, entry.previous, entry.next) = (slot, NONE, next);
     }
 
-    /// Takes out of a slot whoever is between those two.
+    /// Takes the entries between those two out of a slot.
     fn unlink(&mut self, slot: u16, previous: u32, next: u32) {
         if next != NONE {
-            self.table.entry(next).previous = previous;
+            self.slab.entry(next).previous = previous;
         }
         if previous != NONE {
-            self.table.entry(previous).next = next;
+            self.slab.entry(previous).next = next;
             return;
         }
         let list = &mut self.slots[usize::from(slot)];

@@ -118,8 +118,8 @@ thread_local! {
     static AT_THREADS_END: RefCell<Option<AtEnd>> = const { RefCell::new(None) };
 }
 
-/// A job that tells the name of its thread, and later that the thread has ended.
-fn tell(pool: &ThreadPool) -> mpsc::Receiver<Option<String>> {
+/// A job that sends the name of its thread, and a message when the thread has ended.
+fn reports(pool: &ThreadPool) -> mpsc::Receiver<Option<String>> {
     let (tx, rx) = mpsc::channel();
     pool.spawn_blocking(Box::new(move || {
         tx.send(thread::current().name().map(str::to_owned)).unwrap();
@@ -136,7 +136,7 @@ fn an_idle_thread_ends_and_the_next_job_gets_a_new_one() {
     let builder = ThreadPool::builder().threads(1).name("shrinks").blocking_limit(1);
     let pool = builder.blocking_keep_alive(Duration::from_millis(5)).build().unwrap();
     for round in 0..5 {
-        let rx = tell(&pool);
+        let rx = reports(&pool);
         let name = rx.recv_timeout(WATCHDOG).unwrap().unwrap();
         assert_eq!(name, format!("shrinks-blocking-{round}"));
         assert_eq!(rx.recv_timeout(WATCHDOG), Ok(None), "the thread ends by itself");
@@ -167,7 +167,7 @@ fn a_waiting_thread_is_woken_for_the_next_job() {
     let builder = ThreadPool::builder().threads(1).name("reuse").blocking_limit(1);
     let pool = builder.blocking_keep_alive(HOUR).build().unwrap();
     for _ in 0..100 {
-        let name = tell(&pool).recv_timeout(WATCHDOG).unwrap();
+        let name = reports(&pool).recv_timeout(WATCHDOG).unwrap();
         assert_eq!(name.as_deref(), Some("reuse-blocking-0"));
     }
 }
@@ -178,7 +178,7 @@ fn one_waiting_thread_then_two_jobs_that_wait_for_each_other() {
         for _ in 0..100 {
             let builder = ThreadPool::builder().threads(1).blocking_limit(2);
             let pool = builder.blocking_keep_alive(HOUR).build().unwrap();
-            tell(&pool).recv_timeout(WATCHDOG).unwrap();
+            reports(&pool).recv_timeout(WATCHDOG).unwrap();
             // So that the thread waits by now, most of the time.
             (0..20).for_each(|_| thread::yield_now());
             let barrier = Arc::new(Barrier::new(2));

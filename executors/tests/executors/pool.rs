@@ -339,9 +339,9 @@ fn an_idle_pool_is_not_woken_by_anything() {
     let idle = ThreadPool::builder().threads(2).name("idle").build().unwrap();
     pump(&idle);
     let busy = pool(2);
-    eventually_mut("a long time in which nobody is woken", || {
+    eventually_mut("a long time without a wake", || {
         let before = sleeps("idle-");
-        // Time goes by, told by what another pool does.
+        // Time goes by: another pool's work shows it.
         (0..300).for_each(|_| pump(&busy));
         let after = sleeps("idle-");
         // Both have begun, and sleep. The watchman may have looked once more.

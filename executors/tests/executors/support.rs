@@ -124,7 +124,7 @@ impl Counts {
     }
 }
 
-/// A future that counts what happens to it and does in each poll what it is told.
+/// A future that counts what happens to it and does in each poll what the test says.
 pub(crate) struct Probe<F> {
     counts: Arc<Counts>,
     body: F,

@@ -115,7 +115,7 @@ fn wakes_of_a_task_that_moves_meanwhile_none_lost() {
             if ends.load(SeqCst) < ROUNDS { Poll::Pending } else { Poll::Ready(()) }
         }));
         counts.wait_for_polls(1);
-        // Wakes once a round; tells whether there are more.
+        // Wakes once a round; returns `true` if there are more.
         let wake = |own: usize| {
             let (waker, round, done) = (counts.waker(), Arc::clone(&round), Arc::clone(&done));
             move || {

@@ -1,4 +1,4 @@
-//! What is put to the test: how to start it, and what it says of itself.
+//! A runtime under test: how to start it, and what it declares.
 
 use crate::rule::{Need, Rule};
 use allhome_rt::{Runtime, SpawnLocal};
@@ -14,13 +14,13 @@ use std::time::Duration;
 /// The future that a case drives its runtime with.
 pub type Root<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-/// A fresh runtime under test. Dropping it is to shut the runtime down.
+/// A fresh runtime under test. Dropping it must shut the runtime down.
 pub trait Host {
     /// Returns the handle that nurseries are opened on.
     fn runtime(&self) -> Runtime;
 
-    /// Drives the runtime, and the root on the present thread, until the root is ready. It is
-    /// called more than once.
+    /// Drives the runtime, and the root on the present thread, until the root is ready. The suite
+    /// may call it more than once.
     fn block_on(&mut self, root: Root<'_>);
 
     /// Returns how many tasks can be polled at once. Default: 1.
@@ -28,14 +28,15 @@ pub trait Host {
         1
     }
 
-    /// Returns what spawns tasks that stay on this thread, if the runtime can. They are to run
+    /// Returns a spawner of tasks that stay on this thread, if the runtime has one. Those tasks run
     /// while this thread is in [`block_on`](Host::block_on). Default: none.
     fn local(&self) -> Option<Rc<dyn SpawnLocal>> {
         None
     }
 }
 
-/// What a runtime says that it can do. A rule about anything else is skipped, and shown as skipped.
+/// What a runtime declares that it can do. A rule about anything else is skipped, and shown as
+/// skipped.
 ///
 /// # Examples
 ///
@@ -100,30 +101,30 @@ impl Capabilities {
     }
 
     /// Declares that the runtime ends when the host is dropped: by then every task is dropped, and
-    /// none is polled any more. Not so for a runtime that the whole process shares.
+    /// none is polled any more. A runtime that the whole process shares cannot declare this.
     pub const fn shutdown(self) -> Capabilities {
         Capabilities { shutdown: true, ..self }
     }
 
-    /// Declares that no thread of the runtime is left when the host was dropped.
+    /// Declares that no thread of the runtime is left once the host is dropped.
     pub const fn joins_threads(self) -> Capabilities {
         Capabilities { joins_threads: true, ..self }
     }
 
-    /// Declares that the timer's clock is a virtual one: it stands still while anybody is busy, and
-    /// goes on when everybody waits. A rule that waits for a sleep waits accordingly, and one about
+    /// Declares that the timer's clock is a virtual one: it stands still while any task is busy,
+    /// and goes on when all wait. A rule that waits for a sleep waits accordingly, and one about
     /// sleeps beside busy tasks is skipped.
     pub const fn virtual_clock(self) -> Capabilities {
         Capabilities { virtual_clock: true, ..self }
     }
 
-    /// Declares that blocking jobs are called one at a time by whoever drives, in turn with the
+    /// Declares that the thread that drives calls blocking jobs one at a time, in turn with the
     /// tasks. So a job must not wait for a task, and rules with jobs that do are skipped.
     pub const fn jobs_in_turn(self) -> Capabilities {
         Capabilities { jobs_in_turn: true, ..self }
     }
 
-    /// What the host visibly has: timer, blocking pool, local tasks, threads.
+    /// Returns what the host visibly has: timer, blocking pool, local tasks, threads.
     pub(crate) fn seen(host: &dyn Host) -> Capabilities {
         let runtime = host.runtime();
         Capabilities {
@@ -148,12 +149,12 @@ impl Capabilities {
         }
     }
 
-    /// The first of these needs that is not met.
+    /// Returns the first of these needs that is not met.
     pub(crate) fn lacks(&self, needs: &[Need]) -> Option<Need> {
         needs.iter().copied().find(|need| !self.has(*need))
     }
 
-    /// What is declared, by the names of the methods.
+    /// Returns what is declared, by the names of the methods.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         let all = [
             ("timer", self.timer),
@@ -168,7 +169,7 @@ impl Capabilities {
     }
 }
 
-/// A runtime to examine: its name, how to start one, and what it says of itself.
+/// A runtime under test: its name, how to start one, and what it declares.
 ///
 /// # Examples
 ///
@@ -224,19 +225,19 @@ impl Candidate {
         }
     }
 
-    /// Declares what the runtime can do. Without, that is what its host visibly has.
+    /// Declares what the runtime can do. Without this call, it is what its host visibly has.
     pub fn declares(mut self, capabilities: Capabilities) -> Candidate {
         self.declared = Some(capabilities);
         self
     }
 
-    /// Lists a rule that is known to be broken, by its id, with the runtime's own words on it or a
-    /// reference. If it holds after all, that fails the run, so that the list stays true.
+    /// Lists a rule that is known to be broken, by its id, with a reason in the runtime's own words
+    /// or a reference. If the rule holds after all, the run fails, so that the list stays true.
     pub fn deviates(self, id: &str, reason: &str) -> Candidate {
         self.deviation(id, reason, false)
     }
 
-    /// Lists a rule that is broken now and then only, by a race.
+    /// Lists a rule that is broken only now and then, by a race.
     pub fn sometimes_deviates(self, id: &str, reason: &str) -> Candidate {
         self.deviation(id, reason, true)
     }
@@ -252,20 +253,20 @@ impl Candidate {
         Candidate { limit, ..self }
     }
 
-    /// Examines the runtime, as the command line says: what a test's `main` does.
+    /// Runs the suite on the runtime, as the command line says: this is the whole `main` of a test.
     #[must_use]
     pub fn main(self) -> ExitCode {
         crate::suite::run([self])
     }
 
-    /// What it declares; if nothing, what a host of it visibly has. One that cannot even be started,
-    /// or never is, has nothing, and fails by rule W41.
+    /// Returns what it declares; if nothing, what a host of it visibly has. A candidate that cannot
+    /// be started, or never is, has nothing, and fails rule W41.
     pub(crate) fn capabilities(&self) -> Capabilities {
         self.declared.unwrap_or_else(|| {
-            crate::bench::step("the candidate is started, to see what it has");
+            crate::fixture::step("the candidate is started, to see what it has");
             let (start, (sees, seen)) = (self.start.clone(), channel());
             thread::spawn(move || {
-                crate::judge::quietly();
+                crate::runner::quietly();
                 let seen = Capabilities::seen(&*start());
                 let _ = sees.send(seen);
             });
@@ -273,7 +274,7 @@ impl Candidate {
         })
     }
 
-    /// How long a rule may take. One that is known to hang is not waited for as long.
+    /// Returns how long a rule may take. A rule that is known to hang gets less time.
     pub(crate) fn limit_of(&self, rule: &Rule) -> Duration {
         let hangs = self.known(&rule.id()).is_some_and(|deviation| !deviation.sometimes);
         if hangs { self.limit / 15 } else { self.limit }

@@ -1,12 +1,11 @@
 //! A suite that verifies an executor for [allhome](https://docs.rs/allhome).
 //!
-//! It runs the rules of a runtime (`r..` and `w..`: what a runtime owes a nursery, told on the bare
-//! boundary of `allhome-rt`) and those clauses of the core that can be tested on any runtime (`o..`
-//! ownership, `e..` outcome, `f..` failure, `c..` cancellation, `t..` time, `h..` shields, `n..`
-//! finalizers, `v..` values, `b..` blocking work, `d..` shutdown, `x..` capabilities), each on a fresh
-//! runtime. The rules and clauses themselves stand in docs/SPEC.md under the same names;
+//! It runs the rules of a runtime (`r..` and `w..`: what a runtime owes a nursery, stated on the
+//! bare boundary of `allhome-rt`) and those clauses of the core that can be tested on any runtime
+//! (`o..` ownership, `e..` outcome, `f..` failure, `c..` cancellation, `t..` time, `h..` shields,
+//! `n..` finalizers, `v..` values, `l..` limits, `b..` blocking work, `d..` shutdown, `x..`
+//! runtimes), each on a fresh runtime. docs/SPEC.md has the rules and clauses under the same names.
 //! docs/BRING-YOUR-OWN-RUNTIME.md goes from an empty file to a green report.
-//!
 //! # Wiring it up
 //!
 //! In `Cargo.toml`: `[[test]] name = "conformance"`, `harness = false`. In
@@ -42,19 +41,22 @@
 //!
 //! # What is run, and how
 //!
-//! Each rule and each clause runs in a process of its own, which is the test's own binary once more:
-//! one that hangs, or takes the process along, has failed, and its last step is told. A rule or clause
-//! about a capability that is not declared is skipped, and so is one that cannot be tested on a
-//! candidate of this kind, such as one with a virtual clock; the report says which and why. When the candidate cannot be started (`w41`),
-//! does not drive its root (`w42`) or polls no task (`r19`), what rests on that is not asked, and one
-//! that has hung is waited for less long: an executor in the making has its report soon.
+//! Each rule and each clause runs in a process of its own, which is the test's own binary once
+//! more. A rule that hangs, or ends its process, has failed, and the report says its last step. A
+//! rule about a capability that is not declared is skipped, and so is one that cannot be tested on
+//! a candidate of this kind, such as one with a virtual clock; the report says which and why. When
+//! the candidate cannot be started (`w41`), does not drive its root (`w42`) or polls no task
+//! (`r19`), the rules that rest on that are not run. After a hang the others get less time. So the
+//! author of an executor has a report soon.
 //!
-//! MUST rules fail the run, SHOULD rules do with `--strict` only. A [deviation](Candidate::deviates)
-//! is told with its reason; one that is none fails.
+//! MUST rules fail the run; SHOULD rules fail it only with `--strict`. A
+//! [deviation](Candidate::deviates) is reported with its reason; a deviation that turns out to hold
+//! fails the run.
 //!
-//! The arguments are libtest's, so filters, `--list` and nextest work, and two more: `--strict`, and
-//! `--report text`, `json` or `junit`, with which the report is all that is printed. Nextest passes on
-//! neither: there, `ALLHOME_CONFORMANCE_STRICT=1` does what `--strict` does.
+//! The arguments are libtest's, so filters, `--list` and nextest work. There are two more:
+//! `--strict`, and `--report text`, `json` or `junit`, with which the report is all that is
+//! printed. Nextest passes on neither: there, `ALLHOME_CONFORMANCE_STRICT=1` does what `--strict`
+//! does.
 //!
 //! # The JSON report
 //!
@@ -65,29 +67,29 @@
 //! | `candidates[].name`, `.threads`, `.declares` | a string, a number, a list of capabilities |
 //! | `candidates[].summary` | how many `pass`, `must` and `should` (that fail), `known`, `skipped` (with those that are `unasked`) |
 //! | `candidates[].rules[].id`, `.name`, `.group` | `R31`, `r31_wake_during_own_poll`, `wake` |
-//! | `.level` | `MUST` or `SHOULD` |
+//! | `.requirement` | `MUST` or `SHOULD` |
 //! | `.outcome` | `pass`, `fail`, `hang`, `crash`, `skipped`, `unasked`, `known` (a deviation), `surprise` (a deviation that holds) |
 //! | `.message`, `.step`, `.cause` | what was seen, the last step, the most likely cause |
 //! | `.millis` | how long it took, in milliseconds |
 
 #![forbid(unsafe_code)]
 
-mod bench;
 mod candidate;
 mod cases;
-mod course;
-mod judge;
+mod fixture;
 mod probe;
 mod report;
 mod rule;
 mod rules;
+mod run;
+mod runner;
 mod subject;
 mod suite;
 
 pub use allhome_rt::Runtime;
-pub use bench::Progress;
 pub use candidate::{Candidate, Capabilities, Host, Root};
+pub use fixture::Progress;
 pub use probe::{Counts, DropPanics, Gate, Guard, Parked, eventually};
 pub use report::{Outcome, Report, Verdict};
-pub use rule::{Level, Need, Rule};
+pub use rule::{Need, Requirement, Rule};
 pub use suite::{main, run};

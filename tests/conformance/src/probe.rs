@@ -1,4 +1,4 @@
-//! What the cases look with: futures that count, gates that the case opens.
+//! The tools of the cases: futures that count, gates that a case opens.
 
 use allhome::{TaskState, Tree, yield_now};
 use std::future::Future;
@@ -143,14 +143,15 @@ impl Gate {
     }
 }
 
-/// Gives the others turns until the condition holds. If it never does, the watchdog tells.
+/// Gives the other tasks turns until the condition holds. If it never does, the watchdog ends the
+/// rule.
 pub async fn eventually(condition: impl Fn() -> bool) {
     while !condition() {
         yield_now().await;
     }
 }
 
-/// Tells whether every task in the tree waits: none is being polled, or has not been yet.
+/// Returns `true` if every task in the tree waits: it is not being polled, and has been polled.
 pub(crate) fn all_wait(tree: &Tree) -> bool {
     let mut tasks = tree.nurseries().iter().flat_map(|nursery| &nursery.tasks);
     tasks.all(|task| task.state == TaskState::Waiting)

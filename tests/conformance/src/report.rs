@@ -1,27 +1,27 @@
-//! What came of a run: a table for people, JSON and JUnit for machines.
+//! The outcome of a run: a table for people, JSON and JUnit for machines.
 
 use crate::candidate::{Candidate, Capabilities};
-use crate::rule::{Level, Need};
+use crate::rule::{Need, Requirement};
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-/// What came of a rule.
+/// The outcome of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
     /// It holds.
     Pass,
-    /// It does not: what was seen.
+    /// It does not hold: what was seen.
     Fail(String),
-    /// It was not done in time.
+    /// It did not end in time.
     Hang(String),
     /// The process ended in the middle of it.
     Crash(String),
-    /// It was not run: the candidate has not got what it needs.
+    /// It was not run: the candidate lacks what it needs.
     Skipped(Need),
     /// It was not run: the rule of this name, on which it rests, does not hold.
     Unasked(&'static str),
-    /// It does not hold, as is known: the reason that the candidate gives.
+    /// It does not hold, and the candidate says so: the reason that it gives.
     Known(String),
     /// It holds although it is listed as a deviation.
     Surprise(String),
@@ -42,7 +42,7 @@ impl Outcome {
         }
     }
 
-    /// Returns what there is to say beside the word.
+    /// Returns the message that goes with the word.
     pub fn message(&self) -> String {
         match self {
             Outcome::Pass => String::new(),
@@ -58,7 +58,7 @@ impl Outcome {
         }
     }
 
-    /// Tells whether the rule was seen broken.
+    /// Returns `true` if the rule was seen broken.
     pub fn is_broken(&self) -> bool {
         matches!(self, Outcome::Fail(_) | Outcome::Hang(_) | Outcome::Crash(_))
     }
@@ -76,9 +76,9 @@ pub struct Verdict {
     pub name: &'static str,
     /// The rule's topic.
     pub group: &'static str,
-    /// How much the rule weighs.
-    pub level: Level,
-    /// What came of it.
+    /// How strictly the rule must hold.
+    pub requirement: Requirement,
+    /// The outcome.
     pub outcome: Outcome,
     /// The last step that the rule took.
     pub step: String,
@@ -89,18 +89,18 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Tells whether this fails a run.
+    /// Returns `true` if this fails a run.
     pub fn fails(&self, strict: bool) -> bool {
         match self.outcome {
             Outcome::Surprise(_) => true,
-            _ => self.outcome.is_broken() && (strict || self.level == Level::Must),
+            _ => self.outcome.is_broken() && (strict || self.requirement == Requirement::Must),
         }
     }
 
     fn explained(&self) -> String {
-        let Verdict { candidate, name, level, outcome, step, cause, .. } = self;
+        let Verdict { candidate, name, requirement, outcome, step, cause, .. } = self;
         let mut text = format!(
-            "{candidate}::{name} ({level}): {}: {}",
+            "{candidate}::{name} ({requirement}): {}: {}",
             outcome.word().to_uppercase(),
             outcome.message().replace('\n', "\n  "),
         );
@@ -117,7 +117,7 @@ impl Verdict {
         text
     }
 
-    /// What libtest is to show for it.
+    /// Returns what libtest shows for it.
     pub(crate) fn said(&self) -> String {
         match self.outcome.is_broken() {
             true => self.explained(),
@@ -126,7 +126,7 @@ impl Verdict {
     }
 }
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub(crate) candidates: Vec<(String, Capabilities)>,
@@ -146,8 +146,8 @@ impl Report {
         &self.verdicts
     }
 
-    /// Tells whether every MUST rule that was run holds or is a known deviation; with `--strict`,
-    /// every SHOULD rule as well.
+    /// Returns `true` if every MUST rule that was run holds or is a known deviation; with
+    /// `--strict`, every SHOULD rule as well.
     pub fn passed(&self) -> bool {
         !self.verdicts.iter().any(|verdict| verdict.fails(self.strict))
     }
@@ -160,7 +160,7 @@ impl Report {
         self.verdicts.iter().filter(broken).map(|verdict| &*verdict.id).collect()
     }
 
-    /// Returns the report as JSON, in the shape that the crate's documentation tells.
+    /// Returns the report as JSON, in the shape that the crate's documentation describes.
     pub fn json(&self) -> String {
         let candidates = self.candidates.iter().map(|(name, capabilities)| {
             let verdicts: Vec<_> = self.of(name).map(json_of).collect();
@@ -210,7 +210,7 @@ impl Report {
     }
 }
 
-/// The report as text: a table a candidate, by topic, and what does not hold.
+/// The report as text: a table a candidate, by topic, and the rules that do not hold.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, _) in &self.candidates {
@@ -242,8 +242,8 @@ impl fmt::Display for Report {
             match verdict.outcome {
                 Outcome::Pass | Outcome::Skipped(_) | Outcome::Unasked(_) => {}
                 Outcome::Known(ref reason) => {
-                    let Verdict { candidate, name, level, .. } = verdict;
-                    writeln!(f, "{candidate}::{name} ({level}): known: {reason}")?;
+                    let Verdict { candidate, name, requirement, .. } = verdict;
+                    writeln!(f, "{candidate}::{name} ({requirement}): known: {reason}")?;
                 }
                 _ => writeln!(f, "{}", verdict.explained())?,
             }
@@ -272,13 +272,13 @@ impl Tally {
     fn of<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> Tally {
         let mut tally = Tally::default();
         for verdict in verdicts {
-            *match (&verdict.outcome, verdict.level) {
+            *match (&verdict.outcome, verdict.requirement) {
                 (Outcome::Pass, _) => &mut tally.pass,
                 (Outcome::Known(_), _) => &mut tally.known,
                 (Outcome::Skipped(_) | Outcome::Unasked(_), _) => &mut tally.skipped,
                 // A list that is not true is the candidate's own failure, whatever the rule.
-                (Outcome::Surprise(_), _) | (_, Level::Must) => &mut tally.must,
-                (_, Level::Should) => &mut tally.should,
+                (Outcome::Surprise(_), _) | (_, Requirement::Must) => &mut tally.must,
+                (_, Requirement::Should) => &mut tally.should,
             } += 1;
         }
         tally
@@ -299,12 +299,12 @@ impl Tally {
 
 fn json_of(verdict: &Verdict) -> String {
     format!(
-        "{{\"id\":{},\"name\":{},\"group\":{},\"level\":{},\"outcome\":{},\"message\":{},\
+        "{{\"id\":{},\"name\":{},\"group\":{},\"requirement\":{},\"outcome\":{},\"message\":{},\
          \"step\":{},\"cause\":{},\"millis\":{}}}",
         quoted(&verdict.id),
         quoted(verdict.name),
         quoted(verdict.group),
-        quoted(&verdict.level.to_string()),
+        quoted(&verdict.requirement.to_string()),
         quoted(verdict.outcome.word()),
         quoted(&verdict.outcome.message()),
         quoted(&verdict.step),

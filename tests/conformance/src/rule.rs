@@ -1,18 +1,18 @@
-//! What a rule is: its name, how much it weighs, what it needs, and what to say when it is broken.
+//! What a rule is: its name, its requirement, what it needs, and the message when it is broken.
 
-use crate::bench::Bench;
+use crate::fixture::Fixture;
 use std::fmt;
 
-/// How much a rule weighs.
+/// How strictly a rule must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
+pub enum Requirement {
     /// A nursery is not sound, or not usable, without it.
     Must,
-    /// Quality: what fails is reported, and fails the run with `--strict` only.
+    /// Quality: a failure is reported, and fails the run only with `--strict`.
     Should,
 }
 
-/// What a rule is about, or takes for granted. A candidate that has not got it is not asked.
+/// What a rule is about, or relies on. It is skipped for a candidate without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// [`Capabilities::timer`](crate::Capabilities::timer).
@@ -36,7 +36,7 @@ pub enum Need {
 }
 
 impl Need {
-    /// Returns why a rule was skipped that needs it.
+    /// Returns why a rule that needs it was skipped.
     pub(crate) fn missing(self) -> String {
         let not_testable = match self {
             Need::RealClock => "the clock is virtual, and stands still while tasks are busy",
@@ -52,11 +52,11 @@ impl Need {
 pub struct Rule {
     pub(crate) name: &'static str,
     pub(crate) group: &'static str,
-    pub(crate) level: Level,
+    pub(crate) requirement: Requirement,
     pub(crate) needs: &'static [Need],
     pub(crate) intent: &'static str,
     pub(crate) cause: &'static str,
-    pub(crate) run: fn(&mut Bench),
+    pub(crate) run: fn(&mut Fixture),
 }
 
 impl Rule {
@@ -80,9 +80,9 @@ impl Rule {
         self.group
     }
 
-    /// Returns how much it weighs.
-    pub fn level(&self) -> Level {
-        self.level
+    /// Returns how strictly it must hold.
+    pub fn requirement(&self) -> Requirement {
+        self.requirement
     }
 
     /// Returns the capabilities without which it is skipped.
@@ -90,7 +90,7 @@ impl Rule {
         self.needs
     }
 
-    /// Returns what it is for.
+    /// Returns its purpose.
     pub fn intent(&self) -> &'static str {
         self.intent
     }
@@ -112,11 +112,11 @@ pub(crate) fn id(name: &str) -> String {
     name.split('_').next().unwrap_or(name).to_uppercase()
 }
 
-impl fmt::Display for Level {
+impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Level::Must => "MUST",
-            Level::Should => "SHOULD",
+            Requirement::Must => "MUST",
+            Requirement::Should => "SHOULD",
         })
     }
 }
@@ -136,13 +136,13 @@ impl fmt::Display for Need {
     }
 }
 
-/// Lists a topic's rules: `level name [needs] "intent" "most likely cause"`.
+/// Lists a topic's rules: `requirement name [needs] "intent" "most likely cause"`.
 macro_rules! rules {
-    ($group:literal: $($level:ident $name:ident [$($need:ident),*] $intent:literal $cause:literal;)*) => {
+    ($group:literal: $($requirement:ident $name:ident [$($need:ident),*] $intent:literal $cause:literal;)*) => {
         pub(super) const RULES: &[$crate::rule::Rule] = &[$($crate::rule::Rule {
             name: stringify!($name),
             group: $group,
-            level: $crate::rule::Level::$level,
+            requirement: $crate::rule::Requirement::$requirement,
             needs: &[$($crate::rule::Need::$need),*],
             intent: $intent,
             cause: $cause,

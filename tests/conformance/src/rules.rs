@@ -1,5 +1,5 @@
 //! What a runtime owes a nursery, on the bare boundary: no nursery is opened here, so that a broken
-//! runtime is told by its own fault.
+//! runtime is found by its own fault.
 
 mod blocking;
 mod budget;

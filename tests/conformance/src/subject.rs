@@ -1,9 +1,9 @@
-//! What a candidate is asked: a rule of a runtime, or a clause of the core.
+//! The subject of a trial: a rule of a runtime, or a clause of the core.
 
-use crate::bench::{Bench, step};
 use crate::candidate::{Candidate, Capabilities, Root};
 use crate::cases::CASES;
-use crate::rule::{Level, Need, Rule};
+use crate::fixture::{Fixture, step};
+use crate::rule::{Need, Requirement, Rule};
 use allhome_rt::Runtime;
 use std::time::Duration;
 
@@ -26,12 +26,12 @@ pub(crate) enum Subject {
 const GROUND: &[&str] = &["w41_is_started", "w42_drives_its_root", "r19_first_poll_needs_no_wake"];
 
 impl Subject {
-    /// Everything that a candidate is asked, in order.
+    /// Returns all subjects, in order.
     pub(crate) fn all() -> impl Iterator<Item = Subject> {
         Rule::all().map(Subject::Rule).chain(CASES.iter().map(Subject::Clause))
     }
 
-    /// The candidate and the subject of a trial's name.
+    /// Returns the candidate and the subject of a trial's name.
     pub(crate) fn of<'a>(
         full_name: &str,
         candidates: &'a [Candidate],
@@ -60,14 +60,14 @@ impl Subject {
         }
     }
 
-    pub(crate) fn level(self) -> Level {
+    pub(crate) fn requirement(self) -> Requirement {
         match self {
-            Subject::Rule(rule) => rule.level,
-            Subject::Clause(_) => Level::Must,
+            Subject::Rule(rule) => rule.requirement,
+            Subject::Clause(_) => Requirement::Must,
         }
     }
 
-    /// The most likely cause of a failure, where it is known what that is.
+    /// Returns the most likely cause of a failure, if it is known.
     pub(crate) fn cause(self) -> &'static str {
         match self {
             Subject::Rule(rule) => rule.cause,
@@ -75,8 +75,8 @@ impl Subject {
         }
     }
 
-    /// The rules without which it says nothing more. Some are about the root alone, or hold of tasks
-    /// that are dropped.
+    /// Returns the rules without which it shows nothing. Some are about the root alone, or hold of
+    /// tasks that are dropped.
     pub(crate) fn rests_on(self) -> &'static [&'static str] {
         match &*self.id() {
             "W41" | "W42" => &[],
@@ -89,7 +89,7 @@ impl Subject {
         GROUND.contains(&self.name())
     }
 
-    /// The first capability that it needs and that is not declared.
+    /// Returns the first capability that it needs and that is not declared.
     pub(crate) fn lacks(self, declared: Capabilities) -> Option<Need> {
         match self {
             Subject::Rule(rule) => declared.lacks(rule.needs),
@@ -97,7 +97,8 @@ impl Subject {
         }
     }
 
-    /// How long it may take. A clause may have many children, and so four times as long as a rule.
+    /// Returns how long it may take. A clause may have many children, and so four times as long as
+    /// a rule.
     pub(crate) fn limit(self, candidate: &Candidate) -> Duration {
         match self {
             Subject::Rule(rule) => candidate.limit_of(rule),
@@ -107,13 +108,13 @@ impl Subject {
 
     pub(crate) fn run(self, candidate: &Candidate, declared: Capabilities) {
         match self {
-            Subject::Rule(rule) => (rule.run)(&mut Bench::new(candidate, declared)),
+            Subject::Rule(rule) => (rule.run)(&mut Fixture::new(candidate, declared)),
             Subject::Clause(case) => {
-                let mut bench = Bench::new(candidate, declared);
-                let root = (case.run)(bench.host().runtime());
+                let mut fixture = Fixture::new(candidate, declared);
+                let root = (case.run)(fixture.host().runtime());
                 step("the clause is driven");
-                bench.host().block_on(root);
-                bench.shut_down();
+                fixture.host().block_on(root);
+                fixture.shut_down();
             }
         }
     }

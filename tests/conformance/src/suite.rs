@@ -1,10 +1,10 @@
 //! The harness: one trial a rule or clause, each on a fresh runtime, in a process of its own.
 
 use crate::candidate::{Candidate, Capabilities, Deviation, Host};
-use crate::course::Course;
-use crate::judge::{self, Judgement};
 use crate::report::{Outcome, Report, Verdict};
 use crate::rule::Rule;
+use crate::run::Run;
+use crate::runner::{self, RuleResult};
 use crate::subject::Subject;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::process::ExitCode;
@@ -22,10 +22,10 @@ pub fn main(runtime: &str, start: fn() -> Box<dyn Host>) -> ExitCode {
 /// and with its own `--report` and `--strict`.
 pub fn run(candidates: impl IntoIterator<Item = Candidate>) -> ExitCode {
     let candidates: Vec<_> = candidates.into_iter().collect();
-    judge::SILENT.fetch_add(1, Ordering::SeqCst);
-    judge::quietly();
-    if let Ok(rule) = std::env::var(judge::RULE) {
-        return judge::child(&rule, &candidates);
+    runner::SILENT.fetch_add(1, Ordering::SeqCst);
+    runner::quietly();
+    if let Ok(rule) = std::env::var(runner::RULE) {
+        return runner::child(&rule, &candidates);
     }
     let (own, mut arguments) = match Own::parse(std::env::args()) {
         Ok(parsed) => parsed,
@@ -54,7 +54,7 @@ pub fn run(candidates: impl IntoIterator<Item = Candidate>) -> ExitCode {
             Some(Format::Text) => print!("{report}"),
             Some(Format::Json) => print!("{}", report.json()),
             Some(Format::Junit) => print!("{}", report.junit()),
-            // One alone has been told of already.
+            // A single one was reported already.
             None if report.verdicts.len() > 1 => println!("{report}"),
             None => {}
         }
@@ -78,17 +78,17 @@ impl Candidate {
         self.examine_only(|_| true)
     }
 
-    /// The same with these rules only.
+    /// As [`examine`](Candidate::examine), with these rules only.
     #[must_use]
     pub fn examine_only(&self, rules: impl Fn(&Rule) -> bool) -> Report {
         let mut report = Report::new(std::slice::from_ref(self), false);
-        judge::SILENT.fetch_add(1, Ordering::SeqCst);
+        runner::SILENT.fetch_add(1, Ordering::SeqCst);
         let declared = self.capabilities();
         for rule in Rule::all().filter(|rule| rules(rule)) {
-            let judge = || judge::in_process(rule, self, declared, true);
-            report.verdicts.push(verdict(self, Subject::Rule(rule), declared, judge));
+            let run_it = || runner::in_process(rule, self, declared, true);
+            report.verdicts.push(verdict(self, Subject::Rule(rule), declared, run_it));
         }
-        judge::SILENT.fetch_sub(1, Ordering::SeqCst);
+        runner::SILENT.fetch_sub(1, Ordering::SeqCst);
         report
     }
 }
@@ -138,7 +138,7 @@ impl Own {
     }
 }
 
-/// Whether the command line asks for this trial, as libtest reads it.
+/// Returns `true` if the command line selects this trial, as libtest reads it.
 fn asked_for(arguments: &Arguments, name: &str) -> bool {
     let matches = |filter: &str| match arguments.exact {
         true => name == filter,
@@ -158,17 +158,17 @@ fn note(report: &Shared, verdict: Verdict) {
 fn trials(candidate: &Candidate, report: &Shared, arguments: &Arguments) -> Vec<Trial> {
     let declared = candidate.capabilities();
     let strict = report.lock().unwrap_or_else(PoisonError::into_inner).strict;
-    let course = Arc::new(Course::new(candidate.clone(), arguments.exact));
+    let run = Arc::new(Run::new(candidate.clone(), arguments.exact));
     let trials = Subject::all().map(|subject| {
         let full_name = format!("{}::{}", candidate.name, subject.name());
         let lacks = subject.lacks(declared).is_some();
         if lacks && asked_for(arguments, &full_name) && !arguments.list {
-            let judge = || unreachable!("it is skipped");
-            note(report, verdict(candidate, subject, declared, judge));
+            let run_it = || unreachable!("it is skipped");
+            note(report, verdict(candidate, subject, declared, run_it));
         }
-        let (candidate, report, course) = (candidate.clone(), report.clone(), course.clone());
+        let (candidate, report, run) = (candidate.clone(), report.clone(), run.clone());
         let trial = Trial::ignorable_test(full_name, move || {
-            let verdict = verdict(&candidate, subject, declared, || course.judge(subject));
+            let verdict = verdict(&candidate, subject, declared, || run.run(subject));
             let (fails, passes) = (verdict.fails(strict), verdict.outcome == Outcome::Pass);
             let said = verdict.said();
             if !lacks {
@@ -185,18 +185,18 @@ fn trials(candidate: &Candidate, report: &Shared, arguments: &Arguments) -> Vec<
     trials.collect()
 }
 
-/// Judges, if all that is needed is declared, and looks whether the candidate has said that it
-/// breaks this.
+/// Returns the verdict: runs the subject if everything that it needs is declared, and checks
+/// whether the candidate lists it as a deviation.
 fn verdict(
     candidate: &Candidate,
     subject: Subject,
     declared: Capabilities,
-    judge: impl FnOnce() -> Judgement,
+    run_it: impl FnOnce() -> RuleResult,
 ) -> Verdict {
     let start = Instant::now();
-    let Judgement { outcome, step } = match subject.lacks(declared) {
-        Some(need) => Judgement { outcome: Outcome::Skipped(need), step: String::new() },
-        None => judge(),
+    let RuleResult { outcome, step } = match subject.lacks(declared) {
+        Some(need) => RuleResult { outcome: Outcome::Skipped(need), step: String::new() },
+        None => run_it(),
     };
     let id = subject.id();
     let outcome = match (candidate.known(&id), outcome) {
@@ -213,7 +213,7 @@ fn verdict(
         id,
         name: subject.name(),
         group: subject.group(),
-        level: subject.level(),
+        requirement: subject.requirement(),
         outcome,
         step,
         cause: subject.cause(),

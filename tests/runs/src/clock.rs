@@ -26,7 +26,7 @@ pub fn world() -> (Stepped, Clock, Runtime) {
 ///
 /// # Panics
 ///
-/// If a timer was not released.
+/// Panics if a timer was not released.
 pub fn in_body<R, F: Future<Output = R>>(body: impl FnOnce(Clock) -> F) -> R {
     let (stepped, clock, runtime) = world();
     let body = body(clock.clone());
@@ -50,7 +50,7 @@ struct Shared {
 }
 
 impl Clock {
-    /// Makes a clock that shows the time of its making.
+    /// Makes a clock that shows the present time.
     pub fn new() -> Clock {
         let now = Instant::now();
         let shared = Shared { now, last: 0, sleeps: BTreeMap::new() };
@@ -73,7 +73,7 @@ impl Clock {
         self.lock().sleeps.len()
     }
 
-    /// Goes on to the next moment that somebody waits for. Returns false if nobody does.
+    /// Goes on to the next moment that a sleep waits for. Returns `false` if there is none.
     pub fn step(&self) -> bool {
         let waker = {
             let mut shared = self.lock();
@@ -87,7 +87,7 @@ impl Clock {
         true
     }
 
-    /// Lets so much time pass, from moment to moment that somebody waits for.
+    /// Lets so much time pass, from moment to moment that a sleep waits for.
     pub fn advance(&self, by: Duration) {
         let end = self.now() + by;
         while self.next().is_some_and(|at| at <= end) {
@@ -96,17 +96,17 @@ impl Clock {
         self.lock().now = end;
     }
 
-    /// Returns the next moment that somebody waits for.
+    /// Returns the next moment that a sleep waits for.
     pub fn next(&self) -> Option<Instant> {
         self.lock().sleeps.first_key_value().map(|(&(at, _), _)| at)
     }
 
-    /// Drives the future on the executor, and goes on to the next moment whenever nothing is left to
-    /// do before it.
+    /// Drives the future on the executor, and goes on to the next moment whenever nothing is left
+    /// to do before it.
     ///
     /// # Panics
     ///
-    /// If it waits for ever.
+    /// Panics if it waits for ever.
     pub fn drive<F: Future>(&self, stepped: &Stepped, future: F) -> F::Output {
         let mut future = pin!(future);
         let wakes = Wakes::new();

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How long anything may take before it counts as hanging: far more than any needs.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Holds whoever comes until the test lets go.
+/// Holds every thread that comes until the test lets go.
 #[derive(Clone, Debug, Default)]
 pub struct Hold {
     inner: Arc<Inner>,
@@ -30,23 +30,23 @@ struct State {
 }
 
 impl Hold {
-    /// Makes a hold that nobody has come to.
+    /// Makes a hold that no thread has come to.
     pub fn new() -> Hold {
         Hold::default()
     }
 
-    /// Tells the test that it is here, and blocks the thread until it may go.
+    /// Lets the test know that it is here, and blocks the thread until it may go.
     pub fn stay(&self) {
         self.change(|state| state.entered = true);
         self.wait("was never released", |state| state.released);
     }
 
-    /// Blocks until somebody is here.
+    /// Blocks until a thread is here.
     pub fn wait_entered(&self) {
-        self.wait("nobody came", |state| state.entered);
+        self.wait("no thread came", |state| state.entered);
     }
 
-    /// Lets go.
+    /// Releases every thread.
     pub fn release(&self) {
         self.change(|state| state.released = true);
     }
@@ -66,7 +66,7 @@ impl Hold {
 
 impl Hold {
     /// Makes a child that stays in its first poll until it may go, and does in that poll and all
-    /// later ones what it is told. It counts its polls as they end, and its drop.
+    /// later ones what the test says. It counts its polls as they end, and its drop.
     pub fn child<R>(
         &self,
         counts: &Counts,

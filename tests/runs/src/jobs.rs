@@ -23,27 +23,27 @@ impl Jobs {
         Jobs::default()
     }
 
-    /// Returns how many jobs it was given that nobody has taken.
+    /// Returns the number of jobs that it was given and that were not taken.
     pub fn len(&self) -> usize {
         self.state().kept.len()
     }
 
-    /// Tells whether there is none.
+    /// Returns `true` if there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Takes the job that was given first, to be called or dropped by the caller.
+    /// Takes the job that was given first. The caller calls or drops it.
     pub fn take(&self) -> Option<Job> {
         self.state().kept.pop_front()
     }
 
-    /// Runs the job that was given first, on the present thread. Returns false if there is none.
+    /// Runs the job that was given first, on the present thread. Returns `false` if there is none.
     pub fn run(&self) -> bool {
         self.take().map(|job| job()).is_some()
     }
 
-    /// From now on it drops what it is given.
+    /// Makes it drop every job from now on.
     pub fn refuse(&self) {
         self.state().refuses = true;
     }

@@ -1,4 +1,4 @@
-//! What the tests share: an executor that is driven step by step and can be told to misbehave, a
+//! What the tests share: an executor that is driven step by step and can be made to misbehave, a
 //! blocking pool that is driven likewise, polls that count wakes, children that stay inside a poll
 //! for as long as a test likes, the moments at which a cancel may come, and a program that uses a
 //! bit of everything.

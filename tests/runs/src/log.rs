@@ -1,4 +1,4 @@
-//! What a test writes down, to be compared line by line.
+//! Lines that a test writes down and compares.
 
 use allhome::is_cancelled;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
-    /// Tells whether nothing is written.
+    /// Returns `true` if nothing is written.
     pub fn is_empty(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
@@ -23,7 +23,7 @@ impl Log {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Returns something that writes, when it is dropped, whether that was cancelled.
+    /// Returns a guard that writes, when it is dropped, whether the task was cancelled.
     pub fn on_drop(&self, line: &'static str) -> OnDrop {
         OnDrop(self.clone(), line)
     }

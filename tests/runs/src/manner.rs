@@ -37,7 +37,7 @@ pub enum AtWake {
     Poll,
     /// It polls it on a new thread.
     Thread,
-    /// It forgets about it until it is told to remember.
+    /// It forgets about it until the test makes it remember.
     Hold,
     /// It puts it in the queue and panics.
     Panic,

@@ -1,4 +1,4 @@
-//! A program that uses a bit of everything, to be run on runtimes with odd manners.
+//! A program that uses a bit of everything, for runtimes with odd manners.
 
 use allhome::{PanicPolicy, Runtime, nursery, nursery_on, yield_now};
 use allhome_conformance::{Counts, eventually};
@@ -15,7 +15,7 @@ const CHILDREN: usize = 12;
 ///
 /// # Panics
 ///
-/// If anything comes out wrong.
+/// Panics if anything comes out wrong.
 pub async fn program(runtime: &Runtime, exact: bool) {
     spawn_and_fork(runtime).await;
     nest(runtime).await;
@@ -55,7 +55,7 @@ async fn spawn_and_fork(runtime: &Runtime) {
             Ok(sum)
         })
         .await;
-    assert_eq!(sum.expect("nobody fails"), CHILDREN * (CHILDREN - 1) / 2);
+    assert_eq!(sum.expect("no child fails"), CHILDREN * (CHILDREN - 1) / 2);
     assert_eq!(counts.drops(), 2 * CHILDREN);
 }
 

@@ -1,4 +1,4 @@
-//! Polls by hand: of the futures that a test drives itself, above all that of a nursery.
+//! Futures that a test polls itself, above all that of a nursery.
 
 use allhome::{Builder, GroupError, Nursery};
 use allhome_conformance::Gate;
@@ -67,7 +67,7 @@ impl<E: Send + Sync + 'static> Opened<E> {
     ///
     /// # Panics
     ///
-    /// If there is no runtime to open it on.
+    /// Panics if there is no runtime to open it on.
     pub fn new(builder: Builder<E>) -> Opened<E> {
         let (wakes, end) = (Wakes::new(), Gate::new());
         let kept = Arc::new(Mutex::new(None));

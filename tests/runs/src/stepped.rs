@@ -21,21 +21,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, JoinHandle};
 
-/// After so many polls, far more than any test needs, a future is taken for one that never ends.
+/// After so many polls, far more than any test needs, a future counts as endless.
 const MANY_POLLS: usize = 10_000_000;
 
-/// An executor that polls its tasks one by one, when it is told to. Clones are the same executor;
-/// it is shut down with the last.
+/// An executor that polls its tasks one by one, when the test says so. Clones are the same
+/// executor; it is shut down with the last.
 #[derive(Clone)]
 pub struct Stepped {
     shared: Arc<Shared>,
     _owner: Arc<Owner>,
 }
 
-/// What nurseries are given: it keeps no executor going.
+/// The spawner of nurseries: it does not keep the executor.
 struct Spawner(Arc<Shared>);
 
-/// Shuts the executor down, so that a task that nobody polled again, and that leads back to the
+/// Shuts the executor down, so that a task that was not polled again, and that leads back to the
 /// executor, does not keep itself.
 struct Owner(Arc<Shared>);
 
@@ -99,7 +99,7 @@ impl Stepped {
         Runtime::new("stepped", self.spawner())
     }
 
-    /// Returns what a runtime spawns with.
+    /// Returns the spawner of a runtime.
     pub fn spawner(&self) -> impl Spawn + 'static {
         Spawner(self.shared.clone())
     }
@@ -124,7 +124,7 @@ impl Stepped {
         self.shared.polls.load(Ordering::SeqCst)
     }
 
-    /// Takes the task that has been scheduled for longest, to be polled or dropped by the caller.
+    /// Takes the task that has been scheduled for longest. The caller polls or drops it.
     pub fn take(&self) -> Option<Scheduled> {
         loop {
             let cell = self.shared.state().ready.pop_front()?;
@@ -134,8 +134,8 @@ impl Stepped {
         }
     }
 
-    /// Polls one scheduled task; with spurious manners, all the others too. Returns false if there
-    /// was none to poll.
+    /// Polls one scheduled task; with spurious manners, all the others too. Returns `false` if
+    /// there was none to poll.
     pub fn step(&self) -> bool {
         let one = self.take().map(Scheduled::poll).is_some();
         if self.shared.manner.spurious {
@@ -159,7 +159,7 @@ impl Stepped {
     ///
     /// # Panics
     ///
-    /// If none is scheduled.
+    /// Panics if none is scheduled.
     pub fn step_on_a_thread(&self) -> JoinHandle<()> {
         let task = self.take().expect("a task is scheduled");
         thread::spawn(move || task.poll())
@@ -169,7 +169,8 @@ impl Stepped {
     ///
     /// # Panics
     ///
-    /// If that is never to be: the future waits, and so does every task; or it goes on for ever.
+    /// Panics if the future never becomes ready: it waits, and so does every task; or it goes on
+    /// for ever.
     pub fn drive<F: Future>(&self, future: F) -> F::Output {
         let mut future = Box::pin(future);
         let wakes = Wakes::new();
@@ -202,7 +203,7 @@ impl Stepped {
     ///
     /// # Panics
     ///
-    /// If a task panicked, which it must not.
+    /// Panics if a task panicked, which it must not.
     pub fn join_threads(&self) {
         loop {
             let Some(thread) = self.shared.state().threads.pop() else { return };
@@ -234,7 +235,7 @@ impl Spawn for Spawner {
             }
             state.live.insert(key, cell.clone());
             if at_spawn == AtSpawn::Queue {
-                // In the same hold: whoever sees the task finds it scheduled.
+                // In the same hold: a thread that sees the task finds it scheduled.
                 state.ready.push_back(cell);
                 return;
             }
@@ -356,7 +357,7 @@ impl Wake for Cell {
     }
 }
 
-/// A task that is to be polled.
+/// A task that waits for its turn to be polled.
 #[must_use = "it was taken out of the queue: poll it or discard it"]
 pub struct Scheduled {
     cell: Arc<Cell>,

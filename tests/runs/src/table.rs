@@ -17,7 +17,7 @@ pub fn programs(manifest: &str) -> Vec<String> {
 ///
 /// # Panics
 ///
-/// When the document has no marks.
+/// Panics if the document has no marks.
 pub fn paste(document: &str, table: &str) -> String {
     let (before, rest) = document.split_once(BEGIN).expect("a mark where the table begins");
     let (_, after) = rest.split_once(END).expect("a mark where the table ends");
@@ -28,7 +28,7 @@ pub fn paste(document: &str, table: &str) -> String {
 ///
 /// # Panics
 ///
-/// When the document has no marks.
+/// Panics if the document has no marks.
 pub fn pasted(document: &str) -> &str {
     let (_, rest) = document.split_once(BEGIN).expect("a mark where the table begins");
     rest.split_once(END).expect("a mark where the table ends").0.trim()
@@ -46,7 +46,7 @@ impl Column<'_> {
         rule.map_or("", |rule| rule["outcome"].as_str().unwrap_or_default())
     }
 
-    /// How many of a topic hold, and what there is beside.
+    /// Returns how many of a topic hold, and the other outcomes.
     fn count(&self, group: &str) -> String {
         let of_group = || self.rules.iter().filter(|rule| rule["group"] == group);
         let with = |words: &[&str]| {
@@ -69,7 +69,7 @@ impl Column<'_> {
 }
 
 /// Makes the tables of the reports, in this order: how many of each topic hold, which rules hold,
-/// and why those do not that are known.
+/// and the reasons of the known deviations.
 pub fn render(reports: &[Value]) -> String {
     let candidates = reports.iter().filter_map(|report| report["candidates"].as_array()).flatten();
     let columns: Vec<_> = candidates
@@ -100,7 +100,7 @@ pub fn render(reports: &[Value]) -> String {
     let _ = write!(tables, "\n{}", head("rule"));
     for name in rules {
         let rule = all().find(|rule| rule["name"] == name).expect("it came from there");
-        let title = format!("{} {}", text(&rule["id"]), text(&rule["level"]));
+        let title = format!("{} {}", text(&rule["id"]), text(&rule["requirement"]));
         tables += &row(&title, &|column| mark(column.outcome(name)).to_string());
     }
     tables += "\n| candidate | rule | why it is known not to hold |\n|---|---|---|\n";

@@ -1,4 +1,4 @@
-//! When a cancel comes to somebody who waits in a line.
+//! When a cancel comes to a task that waits in a queue.
 
 /// When the cancel comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

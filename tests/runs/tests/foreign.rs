@@ -1,9 +1,9 @@
-//! The suite on executors that nobody has written an adapter for: what a `Host` costs, and what they
-//! are known to do otherwise.
+//! The suite on executors without an adapter: what a `Host` costs, and which rules they are known
+//! to break.
 //!
 //! compio is not among them. It builds and io_uring is there, but `compio-executor` 0.1.4 (of
-//! `compio-runtime` 0.12) uses `cfg_select!` and the driver of 0.10 uses `if let` chains, both newer
-//! than the Rust 1.85 that we promise; and it takes twice as long to compile as monoio.
+//! `compio-runtime` 0.12) uses `cfg_select!` and the driver of 0.10 uses `if let` chains, both
+//! newer than the Rust 1.85 that we promise; and it takes twice as long to compile as monoio.
 
 use allhome_conformance::{Candidate, Capabilities, Host, Root, Runtime, run};
 use allhome_rt::{LocalTask, Spawn, SpawnLocal, Task};
@@ -94,7 +94,7 @@ impl Host for FuturesLocal {
     }
 }
 
-/// async-executor's `Executor`, run by whoever waits.
+/// async-executor's `Executor`, run by each thread that waits.
 struct Bare(Arc<Executor<'static>>);
 
 struct Spawns(Weak<Executor<'static>>);
@@ -171,7 +171,7 @@ impl Drop for Monoio {
 }
 
 /// embassy-executor on a thread of its own. It runs for ever: an executor is `'static`, and can be
-/// run once. Who waits does so on his own thread.
+/// run once. A caller waits on its own thread.
 struct Embassy(SendSpawner);
 
 /// One of the tasks that are in static memory, which is all that there are in the process.
@@ -185,7 +185,7 @@ impl Embassy {
         let (sends, spawner) = channel();
         thread::spawn(move || {
             let executor = Box::leak(Box::new(embassy_executor::Executor::new()));
-            executor.run(|spawner| sends.send(spawner.make_send()).expect("somebody waits"));
+            executor.run(|spawner| sends.send(spawner.make_send()).expect("the receiver waits"));
         });
         Embassy(spawner.recv().expect("the thread has started"))
     }
@@ -212,14 +212,14 @@ impl Host for Embassy {
 
 fn main() -> ExitCode {
     let pool = || ThreadPool::builder().pool_size(2).create().expect("threads");
-    let ends = "a task that panics ends its worker thread, and nobody starts another";
+    let ends = "a task that panics ends its worker thread, which is not replaced";
     let starves = "a worker polls a task that has woken itself again at once, for ever";
     let futures_pool = Candidate::new("futures_pool", move || Box::new(FuturesPool(pool())))
         .deviates("R51", ends)
         .deviates("R52", ends)
         .deviates("R91", starves)
         .deviates("R97", starves);
-    let passes_on = "a task's panic is passed on to whoever drives the pool";
+    let passes_on = "a task's panic is passed on to the thread that drives the pool";
     let futures_local = Candidate::new("futures_local", || Box::new(FuturesLocal::new()))
         .declares(Capabilities::new().local().shutdown().joins_threads())
         .deviates("W35", "`run_until` polls its future at every turn of the pool")
@@ -254,7 +254,7 @@ fn main() -> ExitCode {
         .deviates("R89", of_wakers)
         .deviates("R91", first)
         .deviates("R97", first)
-        .deviates("W82", "who has the last waker of a task that waited drops it, in `wake`")
+        .deviates("W82", "a wake drops the task if its waker is the last one")
         .deviates("W83", of_wakers)
         .deviates("W84", of_wakers);
     let ends_thread = "a task's panic ends the thread that runs the executor";

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::{Context, Wake, Waker};
 
-/// What the driver is sent: who is to be polled, with the task if it is new.
+/// What the driver receives: which task to poll, with the task itself if it is new.
 type Turn = (Arc<Handle>, Option<Task>);
 
 /// The waker of a task. It knows the task's number and does not own it; the root's number is 0.
@@ -29,7 +29,7 @@ fn handle(id: usize, driver: &Sender<Turn>) -> Arc<Handle> {
 impl Wake for Handle {
     fn wake(self: Arc<Handle>) {
         if !self.queued.swap(true, SeqCst) {
-            // After the end nobody receives it, which is right: a wake does nothing then.
+            // After the end there is no receiver, which is right: a wake does nothing then.
             let _ = self.driver.send((self.clone(), None));
         }
     }
@@ -85,7 +85,7 @@ impl Drop for Mine {
         // Asked for last: meanwhile destructors may spawn more of them.
         let queued = self.queue.try_iter().filter_map(|(_, new)| new);
         for task in waiting.chain(queued) {
-            // One destructor's panic spares no other task its own.
+            // A panic in one destructor keeps no other task from being dropped.
             let _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
         }
     }

@@ -108,7 +108,7 @@ fn nextest_is_strict_by_a_variable() {
 #[test]
 fn candidate_that_lies_about_its_capabilities() {
     let (rule, passed) = rule("lies", "w43_has_what_it_declares", &[]);
-    assert_says(&rule, "fail", "message", "declares local, and its host has none");
+    assert_says(&rule, "fail", "message", "the candidate declares local, but its host has none");
     assert!(!passed);
 }
 
@@ -117,7 +117,7 @@ fn candidate_whose_clock_or_jobs_are_not_what_it_says() {
     for (way, words) in [
         ("says that its clock is virtual", "its clock does not stand still"),
         ("stopped clock", "its clock stands still"),
-        ("says that its driver calls jobs", "its jobs have another thread"),
+        ("says that its driver calls jobs", "its jobs run on another thread"),
         ("driver calls jobs", "its driver calls jobs"),
     ] {
         let (rule, passed) = rule(way, "w43_has_what_it_declares", &[]);
@@ -179,7 +179,7 @@ fn what_cannot_be_tested_is_shown_as_skipped() {
         (virtual_clock, "r96_busy_tasks_do_not_stop_the_timer", "not testable: the clock is"),
         ("says that its driver calls jobs", "r73_three_at_once", "not testable: jobs are called"),
     ] {
-        // Asked for all the same, it is neither run nor told of twice.
+        // A name on the command line does not run it, and it is reported once.
         for more in [&[][..], &["--include-ignored"]] {
             let (skipped, passed) = rule(way, name, more);
             assert_says(&skipped, "skipped", "message", why);
@@ -201,7 +201,7 @@ fn reports_for_people_and_for_ci() {
     assert!(xml.trim_end().ends_with("</testsuites>"), "{xml}");
 }
 
-/// Each outcome once, in a report that is as documented: whoever reads it by program relies on that.
+/// Each outcome once, in a report that is as documented: programs that read it rely on that.
 #[test]
 fn json_has_the_shape_that_is_documented() {
     let shapes = [
@@ -235,7 +235,7 @@ fn json_has_the_shape_that_is_documented() {
         std::fs::write(file, &shapes).expect("the file is written");
     }
     let known = include_str!("reports/shape.json");
-    assert!(shapes == known, "if this is meant, renew it with RENEW=1, and tell of it: {shapes}");
+    assert!(shapes == known, "if this is meant, renew it with RENEW=1, and document it: {shapes}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The program `signalled`, which is told what to do.
+/// The program `signalled`, which does what its input says.
 struct Signalled {
     child: Child,
     commands: ChildStdin,

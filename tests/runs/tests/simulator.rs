@@ -1,4 +1,5 @@
-//! The suite on the simulator, where each child is a task of its own and the seed decides who runs.
+//! The suite on the simulator, where each child is a task of its own and the seed decides which
+//! runs.
 
 use allhome::sim::{FailureKind, Simulation};
 use allhome::{IntoRuntime, Runtime, Simulator};
@@ -21,7 +22,7 @@ impl Host for Simulated {
             match self.0.drive(root.as_mut()) {
                 Ok(Ok(())) => return,
                 Ok(Err(panic)) => resume_unwind(panic),
-                // Of a task. The run is over for whoever looks for bugs, and here it goes on.
+                // Of a task. That ends the run for a search for bugs; here it goes on.
                 Err(failure) if failure.kind() == FailureKind::Panic => {}
                 Err(failure) => panic!("{failure}"),
             }

@@ -24,7 +24,7 @@ fn document_has_every_rule_and_every_candidate() {
     let head = lines.iter().position(|line| line.starts_with("| rule |")).expect(RENEW);
     let rows = lines[head + 2..].iter().take_while(|line| !line.is_empty());
     let shown: Vec<_> = rows.map(|line| cells(line)[0].to_string()).collect();
-    let all = Rule::all().map(|rule| format!("{} {}", rule.id(), rule.level()));
+    let all = Rule::all().map(|rule| format!("{} {}", rule.id(), rule.requirement()));
     assert_eq!(shown, all.collect::<Vec<_>>(), "{RENEW}");
 
     // Each program has a candidate in the table, and each candidate has a program that names it.
@@ -50,7 +50,7 @@ fn document_has_every_rule_and_every_candidate() {
 fn table_tells_what_the_reports_say() {
     let rule = |id: &str, outcome: &str| {
         let name = format!("{}_it_does", id.to_lowercase());
-        json!({"id": id, "name": name, "group": id[..1].to_string(), "level": "MUST",
+        json!({"id": id, "name": name, "group": id[..1].to_string(), "requirement": "MUST",
             "outcome": outcome, "message": "as | ever"})
     };
     let report = |name: &str, rules: &[serde_json::Value]| json!({"candidates": [{"name": name, "rules": rules}]});

@@ -1,5 +1,5 @@
-//! Keeps the layout honest: what docs/DESIGN.md, docs/SPEC.md and docs/ARCHITECTURE.md promise about
-//! the workspace is checked here, file by file.
+//! Keeps the layout honest: what docs/DESIGN.md, docs/SPEC.md and docs/ARCHITECTURE.md promise
+//! about the workspace is checked here, file by file.
 //!
 //! Each check is a function from text to complaints, so that the tests below it can feed it what
 //! is wrong and see it complain.
@@ -18,6 +18,8 @@ mod source;
 mod spec;
 #[path = "tidy/tree.rs"]
 mod tree;
+#[path = "tidy/words.rs"]
+mod words;
 
 use layers::Package;
 use rules::Unsafe;
@@ -111,6 +113,15 @@ fn nothing_is_left_to_do() {
     assert!(texts.len() > 20, "only {} files were found", texts.len());
     let left = texts.iter().flat_map(|(path, text)| rules::leftovers(path, text)).collect();
     report("things left to do", left);
+}
+
+#[test]
+fn sentences_name_their_actors() {
+    let texts = Tree::new().texts();
+    let mut complaints: Vec<_> =
+        texts.iter().flat_map(|(path, text)| words::check(path, text)).collect();
+    complaints.extend(words::idle_excuses(&texts));
+    report("words that hide the actor", complaints);
 }
 
 fn each_source(rule: impl Fn(&Source) -> Vec<String>) -> Vec<String> {

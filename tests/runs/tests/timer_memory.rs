@@ -24,7 +24,7 @@ fn armed(pool: &ThreadPool, ahead: Duration, waker: &Waker) -> BoxSleep {
     sleep
 }
 
-/// Counts itself down, and tells when it is at the end.
+/// Counts itself down, and sends a message at the end.
 struct Down(AtomicUsize, Sender<()>);
 
 impl Wake for Down {
@@ -57,7 +57,7 @@ fn u02_sleeps_that_are_gone_give_their_memory_back() {
     assert_eq!(sleeps.len(), 4);
     assert!(held() < LEFT, "four that stay keep {} of {full} bytes", held());
     drop(sleeps);
-    assert!(held() < LEFT / 2, "nobody keeps {} of {full} bytes", held());
+    assert!(held() < LEFT / 2, "without sleeps it keeps {} of {full} bytes", held());
 
     let (sender, woken) = channel();
     let waker = Waker::from(Arc::new(Down(AtomicUsize::new(SLEEPS + 1), sender)));
@@ -71,11 +71,11 @@ fn u02_sleeps_that_are_gone_give_their_memory_back() {
     waker.wake_by_ref();
     woken.recv_timeout(Duration::from_secs(60)).expect("all wake");
     drop((sleeps, waker));
-    // Whoever is woken after them is woken when the timer has put their memory away.
+    // A sleep that ends after them ends when the timer has put their memory away.
     let (sender, woken) = channel();
     let waker = Waker::from(Arc::new(Down(AtomicUsize::new(1), sender)));
     let after = armed(&pool, Duration::from_millis(5), &waker);
     woken.recv_timeout(Duration::from_secs(60)).expect("it wakes");
     drop((after, waker));
-    assert!(held() < LEFT / 2, "nobody keeps {} of {full} bytes", held());
+    assert!(held() < LEFT / 2, "without sleeps it keeps {} of {full} bytes", held());
 }

@@ -24,7 +24,7 @@ fn main() -> std::process::ExitCode {
         .declares(Capabilities::new().timer().blocking().shutdown().joins_threads())
         .deviates(
             "W65",
-            "tokio's driver calls wakers uncaught, and passes the panic on to whoever drives it",
+            "tokio's driver calls wakers uncaught, and passes the panic on to its caller",
         )
         .main()
 }

@@ -37,7 +37,7 @@ fn main() -> std::process::ExitCode {
         .declares(declared)
         .deviates(
             "W65",
-            "tokio's driver calls wakers uncaught, and passes the panic on to whoever drives it",
+            "tokio's driver calls wakers uncaught, and passes the panic on to its caller",
         )
         .main()
 }

@@ -1,4 +1,5 @@
-//! The suite on tokio, with two worker threads; and once more with a task of tokio's for each child.
+//! The suite on tokio, with two worker threads; and once more with a task of tokio's for each
+//! child.
 
 use allhome::{IntoRuntime, Runtime, Tokio};
 use allhome_conformance::{Candidate, Capabilities, Host, Root, run};

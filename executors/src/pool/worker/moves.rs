@@ -1,7 +1,7 @@
 //! Tests of where a task is: its slot goes to the worker that wakes it, or takes it over.
 
 use super::super::shard::Shard;
-use super::tests::{parked, put_in_line, step, two_workers};
+use super::tests::{parked, put_in_queue, step, two_workers};
 use super::*;
 use allhome_rt::Task;
 use std::future::poll_fn;
@@ -42,7 +42,7 @@ fn turn(worker: &mut Worker) {
 /// A task that this worker has polled once: its waker, and those of its polls to come.
 fn polled_by(worker: &mut Worker) -> (Waker, Receiver<Waker>) {
     let (task, wakers) = sends_its_waker();
-    put_in_line(worker, task);
+    put_in_queue(worker, task);
     turn(worker);
     (wakers.recv().expect("it was polled"), wakers)
 }
@@ -98,7 +98,7 @@ fn looked_for_where_it_was_then_nothing_is_done_there() {
 fn woken_elsewhere_during_its_poll_then_it_stays() {
     let [mut first, second] = two_workers();
     let (index, pool) = (second.index, second.pool.id());
-    put_in_line(
+    put_in_queue(
         &first,
         Task::from_future(poll_fn(move |cx| {
             let waker = cx.waker().clone();
@@ -112,7 +112,7 @@ fn woken_elsewhere_during_its_poll_then_it_stays() {
     );
     turn(&mut first);
     assert_eq!(slots(&first), [0, 1, 0]);
-    assert_eq!(first.pool.shards()[1].length(), 1, "it is to be polled once more");
+    assert_eq!(first.pool.shards()[1].length(), 1, "it waits for one more poll");
     assert_eq!(second.pool.shards()[2].length(), 0);
 }
 
@@ -121,7 +121,7 @@ fn several_are_taken_over_then_all_are_there() {
     let [mut first, mut second] = two_workers();
     let (woken, wakers): (Vec<_>, Vec<_>) = (0..6).map(|_| polled_by(&mut first)).unzip();
     on_thread_of(&first, || woken.into_iter().for_each(Waker::wake));
-    put_in_line(&first, parked());
+    put_in_queue(&first, parked());
     assert_eq!(slots(&first), [0, 6, 0]);
     assert!(step(&mut second), "it takes half of seven, and one more");
     assert_eq!(slots(&first), [0, 2, 4]);

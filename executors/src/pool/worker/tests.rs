@@ -1,6 +1,7 @@
-//! Workers without threads, a turn at a time: what is run, dropped and told to sleepers.
+//! Workers without threads, a turn at a time: what runs, what is dropped, and which sleepers are
+//! notified.
 
-use super::super::contents::Item;
+use super::super::contents::QueueItem;
 use super::*;
 use crate::current::PoolId;
 use crate::guarded::Foreign;
@@ -25,7 +26,7 @@ fn rests_no_longer_than_a_moment(mut worker: Worker) {
         tx.send(worker.searching).unwrap();
     });
     let searching = rx.recv_timeout(Duration::from_secs(60)).expect("hang: it sleeps");
-    assert!(!searching, "nobody has woken it");
+    assert!(!searching, "no thread has woken it");
 }
 
 #[test]
@@ -43,8 +44,8 @@ fn push_that_was_left_to_the_searching_worker_then_its_rest_returns() {
     rests_no_longer_than_a_moment(worker);
 }
 
-/// It takes one of the two, and is the only one who can know of the other: it has ended its search
-/// by then, and whoever added them saw it search.
+/// It takes one of the two, and is the only worker that can know of the other: it has ended its
+/// search by then, and the threads that added them saw it search.
 #[test]
 fn pushes_that_were_left_to_a_search_that_ends_in_a_rest_then_another_is_told_of_the_second() {
     let pool = Arc::new(Shared::new(PoolId::next(), 4));
@@ -61,8 +62,8 @@ fn pushes_that_were_left_to_a_search_that_ends_in_a_rest_then_another_is_told_of
     assert!(worker.next());
     worker.pass_on();
     assert_eq!(pool.shards()[0].length(), 1, "it took one");
-    assert!(!pool.idle().withdraw(2), "another was told");
-    assert!(pool.idle().withdraw(1), "nobody else was");
+    assert!(!pool.idle().withdraw(2), "another worker was notified");
+    assert!(pool.idle().withdraw(1), "no other worker was");
     worker.put_back();
     pool.close();
     pool.sweep();
@@ -98,7 +99,7 @@ fn a_seat_whose_waker_is_kept_is_given_to_nobody() {
         Poll::Ready(())
     })));
     while step(&mut worker) {}
-    assert_eq!(worker.pool.shards()[1].seats(), 0, "the second had the first one's");
+    assert_eq!(worker.pool.shards()[1].waker_cells(), 0, "the second had the first one's");
     let old = rx.recv().unwrap();
     let polls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&polls);
@@ -169,7 +170,7 @@ pub(super) fn two_workers() -> [Worker; 2] {
     [0, 1].map(|index| Worker::new(Arc::clone(&pool), index))
 }
 
-/// Does a turn while the other worker sleeps. Tells whether that one was woken.
+/// Does a turn while the other worker sleeps. Returns `true` if that worker was woken.
 #[track_caller]
 fn step_wakes_the_sleeper(worker: &mut Worker) -> bool {
     let sleeper = 1 - worker.index;
@@ -182,34 +183,34 @@ fn step_wakes_the_sleeper(worker: &mut Worker) -> bool {
     woken
 }
 
-pub(super) fn put_in_line(worker: &Worker, task: Task) {
-    assert!(worker.pool.shards()[worker.own()].push(Item::New(Foreign::new(task))).is_ok());
+pub(super) fn put_in_queue(worker: &Worker, task: Task) {
+    assert!(worker.pool.shards()[worker.own()].push(QueueItem::New(Foreign::new(task))).is_ok());
 }
 
 #[test]
 fn yield_alone_then_nobody_is_woken() {
     let [mut worker, _] = two_workers();
-    put_in_line(&worker, restless());
+    put_in_queue(&worker, restless());
     assert!((0..5).all(|_| !step_wakes_the_sleeper(&mut worker)));
 }
 
 #[test]
 fn yield_behind_another_then_the_sleeper_is_woken_for_it() {
     let [mut worker, _] = two_workers();
-    put_in_line(&worker, restless());
-    put_in_line(&worker, parked());
+    put_in_queue(&worker, restless());
+    put_in_queue(&worker, parked());
     assert!(!step_wakes_the_sleeper(&mut worker), "nothing was added");
     assert!(step_wakes_the_sleeper(&mut worker));
 }
 
 #[test]
 fn yield_of_a_task_that_was_taken_over_behind_another_then_the_sleeper_is_woken_for_it() {
-    let [mut worker, mut home] = two_workers();
-    put_in_line(&home, restless());
-    assert!(step(&mut home));
-    home.put_back();
+    let [mut worker, mut owner] = two_workers();
+    put_in_queue(&owner, restless());
+    assert!(step(&mut owner));
+    owner.put_back();
     assert!(step(&mut worker), "it takes it over");
-    put_in_line(&worker, parked());
+    put_in_queue(&worker, parked());
     assert!(step_wakes_the_sleeper(&mut worker));
 }
 
@@ -225,18 +226,18 @@ fn more_than_one_is_taken_over_then_the_sleeper_is_woken_for_the_others() {
 #[test]
 fn yield_before_the_look_into_the_injector_then_the_sleeper_is_woken_for_it() {
     let [mut worker, _] = two_workers();
-    put_in_line(&worker, restless());
+    put_in_queue(&worker, restless());
     (1..INJECTOR_INTERVAL).for_each(|_| assert!(step(&mut worker)));
     worker.pool.spawn(parked());
     assert!(step_wakes_the_sleeper(&mut worker));
 }
 
-/// Wakes a task in a poll of that worker, on a thread of its own, as the worker has one. Tells
-/// whether the sleeper was woken for it.
+/// Wakes a task in a poll of that worker, on a thread of its own, as the worker has one. Returns
+/// `true` if the sleeper was woken for it.
 #[track_caller]
 fn wake_wakes_the_sleeper(worker: &mut Worker, others_in_line: usize) -> bool {
     let (tx, rx) = mpsc::channel();
-    put_in_line(
+    put_in_queue(
         worker,
         Task::from_future(poll_fn(move |cx| {
             let _ = tx.send(cx.waker().clone());
@@ -245,8 +246,8 @@ fn wake_wakes_the_sleeper(worker: &mut Worker, others_in_line: usize) -> bool {
     );
     assert!(step(worker));
     let woken = rx.recv().expect("it was polled");
-    put_in_line(worker, Task::from_future(async move { woken.wake() }));
-    (0..others_in_line).for_each(|_| put_in_line(worker, parked()));
+    put_in_queue(worker, Task::from_future(async move { woken.wake() }));
+    (0..others_in_line).for_each(|_| put_in_queue(worker, parked()));
     thread::scope(|scope| {
         let polled = scope.spawn(|| {
             current::enter(worker.pool.id(), Role::Worker(worker.index));

@@ -83,8 +83,8 @@ pub(super) async fn l06_a_wait_ends_with_the_nursery(runtime: Runtime) {
             let limiter = limiter.clone();
             outer.fork(async move {
                 let run = nursery::<Infallible>().limiter(&limiter).run(async |n| {
-                    // It is the nursery's own body that waits, so both are true, and which comes first
-                    // is a race.
+                    // It is the nursery's own body that waits, so both are true, and which comes
+                    // first is a race.
                     let ends = n.reserve().await;
                     Ok(matches!(ends, Err(ReserveError::Cancelled(_) | ReserveError::Refused(_))))
                 });

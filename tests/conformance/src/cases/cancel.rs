@@ -145,7 +145,7 @@ pub(super) async fn c07_joining_is_not_cut_short(runtime: Runtime) {
             let (end, tell) = (ended.clone(), ready.clone());
             n.spawn(async move {
                 let inner = nursery::<Infallible>().run(async |inner| {
-                    // Takes a few polls to leave, after it was told.
+                    // Takes a few polls to leave after the cancel.
                     inner.spawn(poll_fn(move |_| {
                         tell.open();
                         if is_cancelled() { Poll::Ready(Ok(())) } else { Poll::Pending }

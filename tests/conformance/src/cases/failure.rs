@@ -48,7 +48,8 @@ pub(super) async fn f02_failures_in_order_of_ending(runtime: Runtime) {
             for (left, (gate, child)) in gates.iter().zip(children).enumerate().rev() {
                 gate.open();
                 let _ = child.join().await;
-                // A join may be told a moment before its child has left and its failure is noted.
+                // A joiner may be woken a moment before its child has left and the failure is
+                // recorded.
                 eventually(|| n.len() == left).await;
             }
             Ok(())

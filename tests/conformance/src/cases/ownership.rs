@@ -1,4 +1,4 @@
-//! Clauses o..: who owns whom.
+//! Clauses o..: which nursery owns which child.
 
 use crate::probe::{Counts, Gate, eventually};
 use allhome::{Nursery, ReasonKind, Runtime, nursery, nursery_on, yield_now};
@@ -82,7 +82,7 @@ pub(super) async fn o04_drop_of_run_destroys_who_waits(runtime: Runtime) {
     // A task that has just been polled may not have been put away yet: those are handed on.
     drop(run);
     eventually(|| counts.drops() == 20).await;
-    assert_eq!(counts.polls(), 20, "nobody was polled again");
+    assert_eq!(counts.polls(), 20, "no child was polled again");
 }
 
 pub(super) async fn o07_drop_of_handle_neither_kills_nor_detaches(runtime: Runtime) {

@@ -30,7 +30,7 @@ pub(super) async fn d02_drains_until_everybody_is_home(runtime: Runtime) {
         .await
         .unwrap();
     assert_eq!((report.level(), report.stragglers().len()), (Level::Draining, 0));
-    assert_eq!(counts.polls(), 20, "nobody was cancelled");
+    assert_eq!(counts.polls(), 20, "no child was cancelled");
 }
 
 pub(super) async fn d03_late_ones_are_named_with_their_level(runtime: Runtime) {

@@ -172,7 +172,7 @@ pub(super) async fn h01_shield_keeps_cancel_and_abort_away(runtime: Runtime) {
                 n.spawn(async move {
                     let protected = shield(Duration::MAX, async {
                         note(&child_log, "up");
-                        // The nursery says so before each of its tasks has been told.
+                        // The nursery is cancelled before each of its tasks is.
                         eventually(|| hears.load(SeqCst)).await;
                         assert!(child.is_cancelled() && !is_cancelled());
                         assert!(island(pending::<()>()).await.is_err());
@@ -255,7 +255,7 @@ pub(super) async fn n01_finalizers_run_at_the_end(runtime: Runtime) {
                 });
                 let mut run = Box::pin(run);
                 if way == 3 {
-                    // Dropped half-way: the nursery around waits for them.
+                    // Dropped early: the nursery around waits for them.
                     poll_fn(|cx| {
                         assert!(run.as_mut().poll(cx).is_pending());
                         if inside.level() > allhome::Level::Running {

@@ -1,4 +1,5 @@
-//! Clauses c13..: the tokens of nurseries and tasks, and what waits for a cancel or asks for an end.
+//! Clauses c13..: the tokens of nurseries and tasks, and what waits for a cancel or asks for an
+//! end.
 
 use crate::probe::{Counts, Gate, all_wait, eventually};
 use allhome::{
@@ -95,7 +96,7 @@ async fn token_in_last_poll(runtime: &Runtime, cancel: Way) -> (Reason, bool) {
             }),
             _ => n.fork(task),
         };
-        // A poll that is under way may hear of it before the tokens below the task's own do.
+        // A poll that is under way may see the cancel before the tokens below the task's own do.
         eventually(|| ready.polls() == 1 && all_wait(&n.tree())).await;
         let reason = Reason::new("on its way");
         match cancel {
@@ -132,7 +133,7 @@ pub(super) async fn c14_cancelling_it_cancels_what_hangs_on_it(runtime: Runtime)
                 let token = cancel_token();
                 assert!(token.cancel() && token.child().is_cancelled());
                 assert!(!is_cancelled() && checkpoint().await.is_ok());
-                assert!(!cancel_token().is_cancelled(), "each asker has his own");
+                assert!(!cancel_token().is_cancelled(), "each call returns a new token");
                 Ok(7)
             });
             assert_eq!(child.join().await.unwrap(), 7);

@@ -131,6 +131,6 @@ pub(super) async fn v06_value_is_dropped_when_all_inside_is_over(runtime: Runtim
         Ok(())
     });
     KEPT.scope(counts.guard(), run).await.unwrap();
-    // Whoever polled the child last may not have let go of the nursery yet.
+    // The thread that polled the child last may not have released the nursery yet.
     eventually(|| counts.drops() == 1).await;
 }

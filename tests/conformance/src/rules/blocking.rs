@@ -1,6 +1,8 @@
 //! R7: blocking work.
 
-use crate::bench::{Bench, OnRuntime, inside, is_inside, many, pump, settles, step, turn, until};
+use crate::fixture::{
+    Fixture, OnRuntime, inside, is_inside, many, pump, settles, step, turn, until,
+};
 use crate::probe::{Counts, Guard};
 use crate::rule::rules;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 rules! { "blocking":
     Must r71_tasks_go_on_while_jobs_block [Blocking, ParallelJobs]
-        "That is what blocking work is spawned for."
+        "Blocking work exists so that tasks need not wait for it."
         "jobs run on the threads that poll tasks";
     Should r72_job_that_panics_harms_no_other [Blocking]
         "One job's fault is not the end of the pool."
@@ -18,19 +20,19 @@ rules! { "blocking":
         "one thread for all jobs";
     Must r74_each_job_is_called_once [Blocking]
         "A job that is forgotten is a child that never comes home."
-        "a queue of fixed size, or a thread that goes to sleep over a job that just came";
+        "a queue of fixed size, or a thread that goes to sleep although a job has just come";
     Must r75_not_on_the_callers_stack [Blocking]
-        "Whoever hands in a job is a task that must not block."
-        "with no thread free, the caller runs the job itself";
+        "A caller that hands in a job is a task that must not block."
+        "when no thread is free, the caller runs the job itself";
     Must r76_jobs_spawn_and_wake [Blocking]
         "A job hands its result to a task, and work to other jobs."
         "the pool's lock is held while a job runs";
     Must r77_jobs_at_the_end_are_called_or_dropped [Blocking, Shutdown]
-        "Somebody waits for each job's end."
+        "A child waits for each job's end."
         "the queue is leaked with the pool";
     Must r78_job_after_the_end_is_dropped_or_called [Blocking, Shutdown]
         "A nursery's handle outlives its runtime."
-        "jobs are put in a queue at which nobody looks any more";
+        "jobs are put in a queue that no thread looks into any more";
 }
 
 /// Holds up jobs until it is opened. A gate for threads.
@@ -72,11 +74,11 @@ fn held(runtime: &OnRuntime, number: usize, counts: &Counts) -> Opens {
     Opens(barrier)
 }
 
-fn r71_tasks_go_on_while_jobs_block(bench: &mut Bench) {
-    let (runtime, counts) = (bench.runtime(), Counts::new());
+fn r71_tasks_go_on_while_jobs_block(fixture: &mut Fixture) {
+    let (runtime, counts) = (fixture.runtime(), Counts::new());
     // Here, so that it is opened when the driver unwinds.
     let opens = held(&runtime, 6, &counts);
-    bench.drive(async {
+    fixture.drive(async {
         until("a job begins", || counts.polls() > 0).await;
         pump(&runtime).await;
         drop(opens);
@@ -84,9 +86,9 @@ fn r71_tasks_go_on_while_jobs_block(bench: &mut Bench) {
     });
 }
 
-fn r72_job_that_panics_harms_no_other(bench: &mut Bench) {
-    let (runtime, counts) = (bench.runtime(), Counts::new());
-    bench.drive(async {
+fn r72_job_that_panics_harms_no_other(fixture: &mut Fixture) {
+    let (runtime, counts) = (fixture.runtime(), Counts::new());
+    fixture.drive(async {
         for _ in 0..8 {
             let guard = counts.guard();
             runtime.job(move || {
@@ -101,19 +103,19 @@ fn r72_job_that_panics_harms_no_other(bench: &mut Bench) {
     });
 }
 
-fn r73_three_at_once(bench: &mut Bench) {
-    let (runtime, counts) = (bench.runtime(), Counts::new());
+fn r73_three_at_once(fixture: &mut Fixture) {
+    let (runtime, counts) = (fixture.runtime(), Counts::new());
     let opens = held(&runtime, 3, &counts);
-    bench.drive(async {
+    fixture.drive(async {
         until("3 jobs have begun", || counts.polls() == 3).await;
         drop(opens);
         until("they are over", || counts.drops() == 3).await;
     });
 }
 
-fn r74_each_job_is_called_once(bench: &mut Bench) {
-    let (runtime, counts, number) = (bench.runtime(), Counts::new(), many(2_000));
-    bench.drive(async {
+fn r74_each_job_is_called_once(fixture: &mut Fixture) {
+    let (runtime, counts, number) = (fixture.runtime(), Counts::new(), many(2_000));
+    fixture.drive(async {
         for _ in 0..number {
             let (guard, count) = (counts.guard(), counts.clone());
             runtime.job(move || {
@@ -132,10 +134,10 @@ fn r74_each_job_is_called_once(bench: &mut Bench) {
     });
 }
 
-fn r75_not_on_the_callers_stack(bench: &mut Bench) {
-    let (runtime, counts) = (bench.runtime(), Counts::new());
+fn r75_not_on_the_callers_stack(fixture: &mut Fixture) {
+    let (runtime, counts) = (fixture.runtime(), Counts::new());
     let inline = Arc::new(AtomicBool::new(false));
-    bench.drive(async {
+    fixture.drive(async {
         for _ in 0..20 {
             let (guard, inline) = (counts.guard(), inline.clone());
             inside(|| {
@@ -150,10 +152,10 @@ fn r75_not_on_the_callers_stack(bench: &mut Bench) {
     assert!(!inline.load(Ordering::SeqCst), "a job was called on the caller's stack");
 }
 
-fn r76_jobs_spawn_and_wake(bench: &mut Bench) {
-    let (runtime, counts) = (bench.runtime(), Counts::new());
+fn r76_jobs_spawn_and_wake(fixture: &mut Fixture) {
+    let (runtime, counts) = (fixture.runtime(), Counts::new());
     let gate = crate::probe::Gate::new();
-    bench.drive(async {
+    fixture.drive(async {
         let (spawner, count, opens) = (runtime.clone(), counts.clone(), gate.clone());
         runtime.job(move || {
             let (guard, other) = (count.guard(), count.guard());
@@ -170,22 +172,22 @@ fn r76_jobs_spawn_and_wake(bench: &mut Bench) {
     });
 }
 
-fn r77_jobs_at_the_end_are_called_or_dropped(bench: &mut Bench) {
-    let (runtime, counts, number) = (bench.runtime(), Counts::new(), many(200));
-    bench.drive(async {
+fn r77_jobs_at_the_end_are_called_or_dropped(fixture: &mut Fixture) {
+    let (runtime, counts, number) = (fixture.runtime(), Counts::new(), many(200));
+    fixture.drive(async {
         for _ in 0..number {
             let guard = counts.guard();
             runtime.job(move || drop(guard));
         }
     });
-    bench.shut_down();
+    fixture.shut_down();
     settles("every job was called or dropped", || counts.drops() == number);
 }
 
-fn r78_job_after_the_end_is_dropped_or_called(bench: &mut Bench) {
-    let (runtime, counts) = (bench.runtime(), Counts::new());
-    bench.drive(async {});
-    bench.shut_down();
+fn r78_job_after_the_end_is_dropped_or_called(fixture: &mut Fixture) {
+    let (runtime, counts) = (fixture.runtime(), Counts::new());
+    fixture.drive(async {});
+    fixture.shut_down();
     let guard = counts.guard();
     runtime.job(move || drop(guard));
     drop(runtime);

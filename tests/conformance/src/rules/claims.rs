@@ -1,8 +1,8 @@
 //! W4: that the candidate is what it says. These come first: if one fails, the others mean little.
 
 use super::probe::{Kept, Probe};
-use crate::bench::{Bench, outside, pump, settles, step, turn, until};
 use crate::candidate::Capabilities;
+use crate::fixture::{Fixture, outside, pump, settles, step, turn, until};
 use crate::probe::Counts;
 use crate::rule::{Need, rules};
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 rules! { "claims":
     Must w41_is_started []
         "Each rule begins with a fresh runtime."
-        "what starts the candidate panics, or waits for something that does not come";
+        "the function that starts the candidate panics, or waits for something that does not come";
     Must w42_drives_its_root []
         "A root that is ready ends the drive; one that has woken itself is polled again."
         "`block_on` never polls, or does not return when the root is ready";
     Must w43_has_what_it_declares []
-        "What is declared and missing would fail later, with a worse message; what is there and not declared is not tested."
+        "A capability that is missing would fail later, with a worse message; one that is not declared is not tested."
         "the capabilities that the candidate declares are not those of its runtime";
     Must w44_polls_as_many_at_once_as_it_says []
         "A nursery keeps as many tasks ready as `threads` says."
@@ -28,53 +28,57 @@ rules! { "claims":
         "a queue, a flag or a waker in a static";
 }
 
-fn w41_is_started(bench: &mut Bench) {
-    bench.host();
+fn w41_is_started(fixture: &mut Fixture) {
+    fixture.host();
 }
 
-fn w42_drives_its_root(bench: &mut Bench) {
-    bench.host();
+fn w42_drives_its_root(fixture: &mut Fixture) {
+    fixture.host();
     let polls = Arc::new(AtomicUsize::new(0));
     for _ in 0..3 {
         let count = polls.clone();
         step("a root is driven that is ready at once");
-        bench.drive(async move {
+        fixture.drive(async move {
             step("the root is polled, and is ready");
             count.fetch_add(1, Ordering::SeqCst);
         });
         let count = polls.clone();
         step("a root is driven that wakes itself");
-        bench.drive(async move {
+        fixture.drive(async move {
             turn().await;
             count.fetch_add(1, Ordering::SeqCst);
         });
         step("the drive has returned");
     }
-    assert_eq!(polls.load(Ordering::SeqCst), 6, "a drive has returned before its root was ready");
+    assert_eq!(polls.load(Ordering::SeqCst), 6, "a drive returned before its root was ready");
 }
 
-fn w43_has_what_it_declares(bench: &mut Bench) {
-    let seen = Capabilities::seen(bench.host());
+fn w43_has_what_it_declares(fixture: &mut Fixture) {
+    let seen = Capabilities::seen(fixture.host());
     for need in [Need::Timer, Need::Blocking, Need::Local] {
-        match (bench.declared.has(need), seen.has(need)) {
-            (true, false) => panic!("declares {need}, and its host has none"),
-            (false, true) => panic!("does not declare {need}, and its host has it"),
+        match (fixture.declared.has(need), seen.has(need)) {
+            (true, false) => panic!("the candidate declares {need}, but its host has none"),
+            (false, true) => panic!("the candidate does not declare {need}, but its host has it"),
             _ => {}
         }
     }
-    let declared = bench.declared.threads;
-    assert_eq!(declared, seen.threads, "declares {declared} threads, its host {}", seen.threads);
+    let declared = fixture.declared.threads;
+    assert_eq!(
+        declared, seen.threads,
+        "the candidate declares {declared} threads, but its host has {}",
+        seen.threads
+    );
     if seen.has(Need::Timer) {
-        clock_is_what_it_says(bench);
+        clock_is_what_it_says(fixture);
     }
     if seen.has(Need::Blocking) {
-        jobs_are_where_it_says(bench);
+        jobs_are_where_it_says(fixture);
     }
 }
 
-fn clock_is_what_it_says(bench: &mut Bench) {
-    let (timer, declared) = (bench.timer(), bench.declared.virtual_clock);
-    bench.drive(async {
+fn clock_is_what_it_says(fixture: &mut Fixture) {
+    let (timer, declared) = (fixture.timer(), fixture.declared.virtual_clock);
+    fixture.drive(async {
         step("the clock is looked at beside a root that is busy");
         let (begun, first) = (Instant::now(), timer.now());
         // Far more than any real clock needs to go on, and enough to see that it does.
@@ -83,17 +87,21 @@ fn clock_is_what_it_says(bench: &mut Bench) {
             turn().await;
         }
         match (declared, timer.now() == first) {
-            (true, false) => panic!("declares virtual_clock, and its clock does not stand still"),
-            (false, true) => panic!("does not declare virtual_clock, and its clock stands still"),
+            (true, false) => {
+                panic!("the candidate declares virtual_clock, but its clock does not stand still")
+            }
+            (false, true) => {
+                panic!("the candidate does not declare virtual_clock, but its clock stands still")
+            }
             _ => {}
         }
     });
 }
 
-fn jobs_are_where_it_says(bench: &mut Bench) {
-    let (runtime, declared) = (bench.runtime(), bench.declared.jobs_in_turn);
+fn jobs_are_where_it_says(fixture: &mut Fixture) {
+    let (runtime, declared) = (fixture.runtime(), fixture.declared.jobs_in_turn);
     let (place, counts, driver) = (Kept::default(), Counts::new(), thread::current().id());
-    bench.drive(async {
+    fixture.drive(async {
         let (guard, kept) = (counts.guard(), place.clone());
         runtime.job(move || {
             kept.put(thread::current().id());
@@ -102,22 +110,26 @@ fn jobs_are_where_it_says(bench: &mut Bench) {
         until("a job is called", || counts.drops() == 1).await;
     });
     match (declared, place.take().map(|place| place == driver)) {
-        (true, Some(false)) => panic!("declares jobs_in_turn, and its jobs have another thread"),
-        (false, Some(true)) => panic!("does not declare jobs_in_turn, and its driver calls jobs"),
+        (true, Some(false)) => {
+            panic!("the candidate declares jobs_in_turn, but its jobs run on another thread")
+        }
+        (false, Some(true)) => {
+            panic!("the candidate does not declare jobs_in_turn, but its driver calls jobs")
+        }
         _ => {}
     }
 }
 
-fn w44_polls_as_many_at_once_as_it_says(bench: &mut Bench) {
-    let (runtime, number) = (bench.runtime(), bench.host().threads());
+fn w44_polls_as_many_at_once_as_it_says(fixture: &mut Fixture) {
+    let (runtime, number) = (fixture.runtime(), fixture.host().threads());
     let (arrived, counts) = (Arc::new(AtomicUsize::new(0)), Counts::new());
     // One thread keeps this promise by polling at all.
-    bench.drive(async {
+    fixture.drive(async {
         for _ in 0..number {
             let (arrived, done, guard) = (arrived.clone(), counts.clone(), counts.guard());
             runtime.run(async move {
                 arrived.fetch_add(1, Ordering::SeqCst);
-                // Inside the poll, so that nobody else is polled on this thread.
+                // Inside the poll, so that no other task is polled on this thread.
                 settles("the other tasks are polled meanwhile", || {
                     arrived.load(Ordering::SeqCst) == number
                 });
@@ -127,14 +139,14 @@ fn w44_polls_as_many_at_once_as_it_says(bench: &mut Bench) {
         }
         until(&format!("{number} tasks are polled at once"), || counts.drops() == number).await;
     });
-    assert_eq!(counts.polls(), number, "not as many tasks were polled at once as it says");
+    assert_eq!(counts.polls(), number, "fewer tasks were polled at once than `threads` says");
 }
 
-fn w45_two_do_not_disturb_each_other(bench: &mut Bench) {
-    let mut other = bench.another();
-    let (runtime, probe, theirs) = (bench.runtime(), Probe::new(), Probe::new());
+fn w45_two_do_not_disturb_each_other(fixture: &mut Fixture) {
+    let mut other = fixture.another();
+    let (runtime, probe, theirs) = (fixture.runtime(), Probe::new(), Probe::new());
     let their_runtime = other.runtime();
-    bench.drive(async {
+    fixture.drive(async {
         runtime.run(probe.future());
         until("a task of the first waits", || probe.polls() > 0).await;
     });
@@ -145,8 +157,8 @@ fn w45_two_do_not_disturb_each_other(bench: &mut Bench) {
     other.shut_down();
     let waker = theirs.waker();
     outside(move || waker.wake()).join().expect("wake does not panic");
-    assert_eq!(probe.drops(), 0, "the end of the second has dropped a task of the first");
-    bench.drive(async {
+    assert_eq!(probe.drops(), 0, "the end of the second runtime dropped a task of the first");
+    fixture.drive(async {
         probe.finish();
         until("the task of the first is dropped", || probe.drops() == 1).await;
         pump(&runtime).await;

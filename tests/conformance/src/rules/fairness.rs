@@ -1,8 +1,8 @@
-//! R9: that everybody gets a turn, and how many can be there.
+//! R9: that every task gets a turn, and how many tasks can be there.
 
 use super::probe::{Flag, Probe};
-use crate::bench::{
-    Bench, OnRuntime, had_to_wait, long_enough, many, outside_later, step, turn, until,
+use crate::fixture::{
+    Fixture, OnRuntime, had_to_wait, long_enough, many, outside_later, step, turn, until,
 };
 use crate::probe::{Counts, Gate};
 use crate::rule::rules;
@@ -18,14 +18,14 @@ rules! { "fairness":
         "A server has a child for each connection."
         "an index of 16 bits, or a list that is searched at every wake";
     Must r95_busy_tasks_do_not_stop_the_root []
-        "The body of a nursery is the one that can stop it."
-        "the queue is run dry before the root is looked at";
+        "The body of a nursery can stop it."
+        "the driver empties the queue before it looks at the root";
     Must r96_busy_tasks_do_not_stop_the_timer [Timer, RealClock]
-        "A deadline is for tasks that are busy."
+        "A deadline is meant for tasks that are busy."
         "the timer is looked at only when there is nothing to run";
     Must r97_busy_tasks_do_not_stop_foreign_spawns []
         "New work comes from outside: connections, signals."
-        "the queue of foreign threads is looked at only when the own one is empty";
+        "a worker looks into the queue of foreign threads only when its own is empty";
     Must r98_busy_root_does_not_stop_tasks []
         "A body that polls for something waits for its children."
         "a root that woke itself is polled again at once";
@@ -59,8 +59,8 @@ async fn all_stop(runtime: &OnRuntime, stop: &Flag, counts: &Counts) {
     until("the busy tasks stop", || counts.drops() == number).await;
 }
 
-fn r91_self_wakers_do_not_stop_others(bench: &mut Bench) {
-    let (runtime, stop, counts) = (bench.runtime(), Flag::default(), Counts::new());
+fn r91_self_wakers_do_not_stop_others(fixture: &mut Fixture) {
+    let (runtime, stop, counts) = (fixture.runtime(), Flag::default(), Counts::new());
     let _stops = Stops(stop.clone());
     let gates = [Gate::new(), Gate::new()];
     let other = |gate: &Gate| {
@@ -72,7 +72,7 @@ fn r91_self_wakers_do_not_stop_others(bench: &mut Bench) {
             opens.open();
         });
     };
-    bench.drive(async {
+    fixture.drive(async {
         other(&gates[0]);
         busy(&runtime, &stop, &counts);
         other(&gates[1]);
@@ -84,11 +84,11 @@ fn r91_self_wakers_do_not_stop_others(bench: &mut Bench) {
     });
 }
 
-fn r92_pairs_that_wake_each_other_do_not(bench: &mut Bench) {
-    let (runtime, stop, counts) = (bench.runtime(), Flag::default(), Counts::new());
+fn r92_pairs_that_wake_each_other_do_not(fixture: &mut Fixture) {
+    let (runtime, stop, counts) = (fixture.runtime(), Flag::default(), Counts::new());
     let _stops = Stops(stop.clone());
     let pairs = runtime.threads().min(8) + 1;
-    bench.drive(async {
+    fixture.drive(async {
         for _ in 0..pairs {
             let (one, other) = (Probe::new(), Probe::new());
             for (own, peer) in [(&one, &other), (&other, &one)] {
@@ -123,10 +123,10 @@ fn r92_pairs_that_wake_each_other_do_not(bench: &mut Bench) {
     });
 }
 
-fn r93_a_hundred_thousand_waiting_tasks(bench: &mut Bench) {
-    let (runtime, number) = (bench.runtime(), many(100_000));
+fn r93_a_hundred_thousand_waiting_tasks(fixture: &mut Fixture) {
+    let (runtime, number) = (fixture.runtime(), many(100_000));
     let (gate, waiting, over) = (Gate::new(), Counts::new(), Counts::new());
-    bench.drive(async {
+    fixture.drive(async {
         for _ in 0..number {
             let (gate, waiting, guard) = (gate.clone(), waiting.clone(), over.guard());
             runtime.run(async move {
@@ -141,10 +141,10 @@ fn r93_a_hundred_thousand_waiting_tasks(bench: &mut Bench) {
     });
 }
 
-fn r95_busy_tasks_do_not_stop_the_root(bench: &mut Bench) {
-    let (runtime, stop, counts) = (bench.runtime(), Flag::default(), Counts::new());
+fn r95_busy_tasks_do_not_stop_the_root(fixture: &mut Fixture) {
+    let (runtime, stop, counts) = (fixture.runtime(), Flag::default(), Counts::new());
     let _stops = Stops(stop.clone());
-    bench.drive(async {
+    fixture.drive(async {
         busy(&runtime, &stop, &counts);
         step("the root beside tasks that wake themselves for ever");
         for _ in 0..10 {
@@ -154,11 +154,11 @@ fn r95_busy_tasks_do_not_stop_the_root(bench: &mut Bench) {
     });
 }
 
-fn r96_busy_tasks_do_not_stop_the_timer(bench: &mut Bench) {
-    let (runtime, timer) = (bench.runtime(), bench.timer());
+fn r96_busy_tasks_do_not_stop_the_timer(fixture: &mut Fixture) {
+    let (runtime, timer) = (fixture.runtime(), fixture.timer());
     let (stop, counts) = (Flag::default(), Counts::new());
     let _stops = Stops(stop.clone());
-    bench.drive(async {
+    fixture.drive(async {
         busy(&runtime, &stop, &counts);
         step("a sleep beside tasks that wake themselves for ever");
         long_enough(async |ahead| had_to_wait(timer.sleep_until(timer.now() + ahead)).await).await;
@@ -166,11 +166,11 @@ fn r96_busy_tasks_do_not_stop_the_timer(bench: &mut Bench) {
     });
 }
 
-fn r97_busy_tasks_do_not_stop_foreign_spawns(bench: &mut Bench) {
+fn r97_busy_tasks_do_not_stop_foreign_spawns(fixture: &mut Fixture) {
     let (runtime, stop, counts, gate) =
-        (bench.runtime(), Flag::default(), Counts::new(), Gate::new());
+        (fixture.runtime(), Flag::default(), Counts::new(), Gate::new());
     let _stops = Stops(stop.clone());
-    bench.drive(async {
+    fixture.drive(async {
         busy(&runtime, &stop, &counts);
         let (spawner, opens) = (runtime.clone(), gate.clone());
         let thread = outside_later(move || spawner.run(async move { opens.open() }));
@@ -181,9 +181,9 @@ fn r97_busy_tasks_do_not_stop_foreign_spawns(bench: &mut Bench) {
     });
 }
 
-fn r98_busy_root_does_not_stop_tasks(bench: &mut Bench) {
-    let (runtime, probe) = (bench.runtime(), Probe::new());
-    bench.drive(async {
+fn r98_busy_root_does_not_stop_tasks(fixture: &mut Fixture) {
+    let (runtime, probe) = (fixture.runtime(), Probe::new());
+    fixture.drive(async {
         runtime.run(probe.future());
         for polls in 1..20 {
             until("a task beside a root that wakes itself", || probe.polls() >= polls).await;

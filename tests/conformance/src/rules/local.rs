@@ -2,7 +2,7 @@
 
 use super::probe::{Flag, Kept, Probe};
 use super::wake::woken_from_outside;
-use crate::bench::{Bench, inside, is_inside, many, outside, pump, step, turn, until};
+use crate::fixture::{Fixture, inside, is_inside, many, outside, pump, step, turn, until};
 use crate::probe::{Counts, Gate};
 use crate::rule::rules;
 use allhome_rt::{LocalTask, SpawnLocal};
@@ -14,25 +14,25 @@ use std::thread::{self, ThreadId};
 
 rules! { "local":
     Must w21_polled_at_home_only [Local]
-        "What is not `Send` is undefined behaviour elsewhere."
+        "To poll a future that is not `Send` on another thread is undefined behaviour."
         "a wake from another thread polls there, or a worker takes the task";
     Must w22_dropped_at_home_only [Local]
-        "A destructor is as little `Send` as a poll."
+        "A destructor may need its thread as much as a poll does."
         "the last waker, dropped elsewhere, drops the task";
     Must w23_wakes_lead_to_polls [Local]
         "A local task waits like any other."
-        "local wakes go to a queue that is looked at once";
+        "local wakes go to a queue that the driver looks into only once";
     Must w24_spawn_in_poll_and_in_drop [Local]
         "Children spawn siblings; destructors do too."
         "the queue is borrowed while a task is polled or dropped";
     Must w25_dropped_at_the_end [Local, Shutdown]
-        "A local child is waited for like any other."
+        "A nursery waits for a local child as for any other."
         "local tasks and their queue point to each other";
     Must w26_wake_from_a_foreign_thread [Local]
         "Timers wake from threads of their own."
         "the local queue is not guarded, or its driver is not woken";
     Should w27_spawn_does_not_poll_inline [Local]
-        "Whoever spawns may have borrowed what the task borrows."
+        "The caller of `spawn_local` may have borrowed what the task borrows."
         "`spawn_local` polls the task once";
     Must w28_none_is_lost [Local]
         "A child that its runtime forgets is never home."
@@ -52,10 +52,10 @@ fn run(local: &Rc<dyn SpawnLocal>, future: impl Future<Output = ()> + 'static) {
     local.spawn_local(LocalTask::from_future(future));
 }
 
-fn w21_polled_at_home_only(bench: &mut Bench) {
-    let local = bench.local();
+fn w21_polled_at_home_only(fixture: &mut Fixture) {
+    let local = fixture.local();
     let (home, left) = (thread::current().id(), Rc::new(Cell::new(20)));
-    bench.drive(async {
+    fixture.drive(async {
         let (own, strayed) = (left.clone(), Flag::default());
         let away = strayed.clone();
         run(
@@ -71,14 +71,14 @@ fn w21_polled_at_home_only(bench: &mut Bench) {
             }),
         );
         until("a local task that others wake ends", || left.get() == 0 || strayed.is_up()).await;
-        assert!(!strayed.is_up(), "it was polled away from home");
+        assert!(!strayed.is_up(), "the task was polled on another thread");
     });
 }
 
-fn w22_dropped_at_home_only(bench: &mut Bench) {
-    let (runtime, local) = (bench.runtime(), bench.local());
+fn w22_dropped_at_home_only(fixture: &mut Fixture) {
+    let (runtime, local) = (fixture.runtime(), fixture.local());
     let (home, place) = (thread::current().id(), Kept::default());
-    bench.drive(async {
+    fixture.drive(async {
         for round in 0..10 {
             let (drops, probe) = (DropsAt(place.clone()), Probe::new());
             let future = probe.future();
@@ -91,23 +91,27 @@ fn w22_dropped_at_home_only(bench: &mut Bench) {
             probe.forget_waker();
             probe.ends();
             if round % 2 == 0 {
-                // The last waker there is, dropped elsewhere: whether the task lives on is not asked.
+                // The last waker there is, dropped elsewhere: whether the task lives on is not
+                // asked.
                 outside(move || drop(waker)).join().expect("dropping a waker does not panic");
                 pump(&runtime).await;
                 let dropped = place.take();
-                assert!(dropped.is_none_or(|at| at == home), "it was dropped away from home");
+                assert!(
+                    dropped.is_none_or(|at| at == home),
+                    "the task was dropped on another thread"
+                );
                 continue;
             }
             outside(move || waker.wake()).join().expect("wake does not panic");
             until("the local task is dropped", || probe.drops() == 1).await;
-            assert_eq!(place.take(), Some(home), "it was dropped away from home");
+            assert_eq!(place.take(), Some(home), "the task was dropped on another thread");
         }
     });
 }
 
-fn w23_wakes_lead_to_polls(bench: &mut Bench) {
-    let (local, probe, counts) = (bench.local(), Probe::new(), Counts::new());
-    bench.drive(async {
+fn w23_wakes_lead_to_polls(fixture: &mut Fixture) {
+    let (local, probe, counts) = (fixture.local(), Probe::new(), Counts::new());
+    fixture.drive(async {
         let guard = counts.guard();
         run(&local, async move {
             for _ in 0..100 {
@@ -136,9 +140,9 @@ impl Drop for SpawnsInDrop {
     }
 }
 
-fn w24_spawn_in_poll_and_in_drop(bench: &mut Bench) {
-    let (local, done) = (bench.local(), Rc::new(Cell::new(0)));
-    bench.drive(async {
+fn w24_spawn_in_poll_and_in_drop(fixture: &mut Fixture) {
+    let (local, done) = (fixture.local(), Rc::new(Cell::new(0)));
+    fixture.drive(async {
         let (spawner, own) = (local.clone(), done.clone());
         run(&local, async move {
             for _ in 0..10 {
@@ -150,11 +154,11 @@ fn w24_spawn_in_poll_and_in_drop(bench: &mut Bench) {
     });
 }
 
-fn w25_dropped_at_the_end(bench: &mut Bench) {
+fn w25_dropped_at_the_end(fixture: &mut Fixture) {
     let probes: Vec<_> = (0..10).map(|_| Probe::new()).collect();
     let (home, place) = (thread::current().id(), Kept::default());
-    let local = bench.local();
-    bench.drive(async {
+    let local = fixture.local();
+    fixture.drive(async {
         for probe in &probes {
             let (drops, future) = (DropsAt(place.clone()), probe.future());
             run(&local, async move {
@@ -166,24 +170,24 @@ fn w25_dropped_at_the_end(bench: &mut Bench) {
     });
     let wakers: Vec<_> = probes.iter().map(Probe::waker).collect();
     drop(local);
-    bench.shut_down();
+    fixture.shut_down();
     assert!(probes.iter().all(|probe| probe.drops() == 1), "not all local tasks were dropped");
-    assert_eq!(place.take(), Some(home), "it was dropped away from home");
+    assert_eq!(place.take(), Some(home), "the task was dropped on another thread");
     outside(move || wakers.into_iter().for_each(Waker::wake)).join().expect("no panic");
 }
 
-fn w26_wake_from_a_foreign_thread(bench: &mut Bench) {
-    let (local, gate) = (bench.local(), Gate::new());
-    bench.drive(async {
+fn w26_wake_from_a_foreign_thread(fixture: &mut Fixture) {
+    let (local, gate) = (fixture.local(), Gate::new());
+    fixture.drive(async {
         run(&local, woken_from_outside(gate.clone()));
-        step("everybody waits for a wake from a foreign thread");
+        step("all tasks wait for a wake from a foreign thread");
         gate.wait().await;
     });
 }
 
-fn w27_spawn_does_not_poll_inline(bench: &mut Bench) {
-    let (local, inline) = (bench.local(), Flag::default());
-    bench.drive(async {
+fn w27_spawn_does_not_poll_inline(fixture: &mut Fixture) {
+    let (local, inline) = (fixture.local(), Flag::default());
+    fixture.drive(async {
         for _ in 0..10 {
             let (counts, seen) = (Counts::new(), inline.clone());
             let guard = counts.guard();
@@ -201,9 +205,9 @@ fn w27_spawn_does_not_poll_inline(bench: &mut Bench) {
     assert!(!inline.is_up(), "spawn_local polled on the caller's stack");
 }
 
-fn w28_none_is_lost(bench: &mut Bench) {
-    let (local, counts, number) = (bench.local(), Counts::new(), many(5_000));
-    bench.drive(async {
+fn w28_none_is_lost(fixture: &mut Fixture) {
+    let (local, counts, number) = (fixture.local(), Counts::new(), many(5_000));
+    fixture.drive(async {
         for _ in 0..number {
             let guard = counts.guard();
             run(&local, async move { drop(guard) });

@@ -2,7 +2,7 @@
 //! tasks of the same runtime may.
 
 use super::probe::Probe;
-use crate::bench::{Bench, pump, until};
+use crate::fixture::{Fixture, pump, until};
 use crate::probe::{Counts, DropPanics};
 use crate::rule::rules;
 use std::future::poll_fn;
@@ -16,13 +16,13 @@ rules! { "panic":
         "A destructor that panics is a fault of one task as well."
         "the future is dropped outside of `catch_unwind`, or where unwinding aborts the process";
     Should r53_waiting_tasks_outlive_a_panic []
-        "Those who wait are not touched by another's fault."
-        "a worker that panicked takes its own queue, or those who were spawned on it, along";
+        "Another task's fault does not concern a task that waits."
+        "a worker that panics takes its own queue, or the tasks that were spawned on it, along";
 }
 
-fn r51_panic_in_a_poll_harms_nobody_else(bench: &mut Bench) {
-    let (runtime, counts) = (bench.runtime(), Counts::new());
-    bench.drive(async {
+fn r51_panic_in_a_poll_harms_nobody_else(fixture: &mut Fixture) {
+    let (runtime, counts) = (fixture.runtime(), Counts::new());
+    fixture.drive(async {
         for _ in 0..40 {
             let guard = counts.guard();
             runtime.run(async move {
@@ -35,9 +35,9 @@ fn r51_panic_in_a_poll_harms_nobody_else(bench: &mut Bench) {
     });
 }
 
-fn r52_panic_in_a_destructor_harms_nobody_else(bench: &mut Bench) {
-    let (runtime, counts) = (bench.runtime(), Counts::new());
-    bench.drive(async {
+fn r52_panic_in_a_destructor_harms_nobody_else(fixture: &mut Fixture) {
+    let (runtime, counts) = (fixture.runtime(), Counts::new());
+    fixture.drive(async {
         for _ in 0..8 {
             let owned = (counts.guard(), DropPanics("on purpose"));
             runtime.run(poll_fn(move |_| {
@@ -50,9 +50,9 @@ fn r52_panic_in_a_destructor_harms_nobody_else(bench: &mut Bench) {
     });
 }
 
-fn r53_waiting_tasks_outlive_a_panic(bench: &mut Bench) {
-    let (runtime, probes) = (bench.runtime(), [(); 8].map(|()| Probe::new()));
-    bench.drive(async {
+fn r53_waiting_tasks_outlive_a_panic(fixture: &mut Fixture) {
+    let (runtime, probes) = (fixture.runtime(), [(); 8].map(|()| Probe::new()));
+    fixture.drive(async {
         probes.iter().for_each(|probe| runtime.run(probe.future()));
         until("all wait", || probes.iter().all(|probe| probe.polls() > 0)).await;
         runtime.run(async { panic!("on purpose") });

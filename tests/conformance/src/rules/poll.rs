@@ -1,7 +1,7 @@
 //! R2: polling. That a task is not polled after it was ready (R22) its type sees to: it is spent.
 
 use super::probe::Probe;
-use crate::bench::{Bench, many, outside, pump, until};
+use crate::fixture::{Fixture, many, outside, pump, until};
 use crate::rule::rules;
 use allhome_rt::{Slot, Task, Work};
 use std::cell::Cell;
@@ -16,7 +16,7 @@ rules! { "poll":
         "A future is `&mut` while it is polled; two at once are undefined behaviour."
         "a wake during the poll queues the task at once, and another thread takes it";
     Should r24_no_poll_without_a_wake []
-        "A poll that nobody asked for costs every child a look at its whole future."
+        "A poll without a wake costs every child a look at its whole future."
         "one waker for all tasks, or a loop over all of them";
     Must r26_stack_does_not_grow_with_a_chain []
         "A chain of children that wait for each other ends in one go."
@@ -67,13 +67,13 @@ impl Work for OnePoll {
     }
 }
 
-fn r21_one_poll_at_a_time(bench: &mut Bench) {
-    let (runtime, over) = (bench.runtime(), Arc::new(AtomicBool::new(false)));
+fn r21_one_poll_at_a_time(fixture: &mut Fixture) {
+    let (runtime, over) = (fixture.runtime(), Arc::new(AtomicBool::new(false)));
     let own = Own { left: many(2_000), threads: Vec::new() };
     let (own, overlaps) = (Mutex::new(own), AtomicUsize::new(0));
     let work = Arc::new(OnePoll { own, overlaps, over: over.clone() });
     let overlaps = || work.overlaps.load(Ordering::SeqCst);
-    bench.drive(async {
+    fixture.drive(async {
         runtime.spawn(Task::new(work.clone(), Slot::default()));
         until("a task that 3 threads wake has had its polls", || {
             over.load(Ordering::SeqCst) || overlaps() > 0
@@ -94,9 +94,9 @@ fn wake_until(waker: &Waker, stop: &AtomicBool) {
     }
 }
 
-fn r24_no_poll_without_a_wake(bench: &mut Bench) {
-    let (runtime, idle, busy) = (bench.runtime(), Probe::new(), Probe::new());
-    bench.drive(async {
+fn r24_no_poll_without_a_wake(fixture: &mut Fixture) {
+    let (runtime, idle, busy) = (fixture.runtime(), Probe::new(), Probe::new());
+    fixture.drive(async {
         runtime.run(idle.future());
         runtime.run(busy.future());
         until("both are polled", || idle.polls() > 0 && busy.polls() > 0).await;
@@ -108,7 +108,7 @@ fn r24_no_poll_without_a_wake(bench: &mut Bench) {
             until("the task that was woken is polled", || busy.polls() > polls).await;
         }
         pump(&runtime).await;
-        assert_eq!(idle.polls() - before, 0, "a task was polled that nobody woke");
+        assert_eq!(idle.polls() - before, 0, "a task was polled without a wake");
         idle.finish();
         busy.finish();
         until("both are dropped", || idle.drops() + busy.drops() == 2).await;
@@ -119,11 +119,11 @@ thread_local! {
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
-fn r26_stack_does_not_grow_with_a_chain(bench: &mut Bench) {
+fn r26_stack_does_not_grow_with_a_chain(fixture: &mut Fixture) {
     // With a runtime that does nest, few enough for any stack.
     const LINKS: usize = 200;
-    let (runtime, deepest) = (bench.runtime(), Arc::new(AtomicUsize::new(0)));
-    bench.drive(async {
+    let (runtime, deepest) = (fixture.runtime(), Arc::new(AtomicUsize::new(0)));
+    fixture.drive(async {
         let probes: Vec<_> = (0..LINKS).map(|_| Probe::new()).collect();
         for (at, probe) in probes.iter().enumerate() {
             let (mut future, deepest) = (Box::pin(probe.future()), deepest.clone());

@@ -1,6 +1,6 @@
 //! A future that is looked at: what happened to it, and the waker that it has.
 
-use crate::bench::is_inside;
+use crate::fixture::is_inside;
 use crate::probe::{Counts, Guard};
 use std::future::Future;
 use std::pin::Pin;
@@ -42,7 +42,7 @@ impl Kept<Waker> {
     }
 }
 
-/// A set of things that are noted by whoever gets there.
+/// Something that a test notes when it happens.
 #[derive(Clone, Default)]
 pub(super) struct Flag(Arc<AtomicBool>);
 
@@ -71,7 +71,7 @@ impl Probe {
         Probe::default()
     }
 
-    /// Makes the future: it waits until it is told to [`finish`](Probe::finish).
+    /// Makes the future: it waits until [`finish`](Probe::finish) is called.
     pub(super) fn future(&self) -> Probed {
         Probed { probe: self.clone(), _guard: self.counts.guard() }
     }
@@ -104,7 +104,8 @@ impl Probe {
         self.waker().wake();
     }
 
-    /// Whether it was polled in a call that is marked as [`inside`](crate::bench::inside).
+    /// Returns `true` if it was polled in a call that is marked as
+    /// [`inside`](crate::fixture::inside).
     pub(super) fn polled_inside(&self) -> bool {
         self.polled_inside.is_up()
     }
@@ -130,7 +131,7 @@ impl Future for Probed {
         }
         let end = probe.end.is_up();
         probe.kept.put(cx.waker().clone());
-        // Last: whoever sees the count may use the waker.
+        // Last: a thread that sees the count may use the waker.
         probe.counts.polled();
         if end { Poll::Ready(()) } else { Poll::Pending }
     }

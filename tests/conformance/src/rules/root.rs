@@ -1,7 +1,7 @@
 //! W3: the root: the future that drives the runtime. A nursery's body runs in it.
 
 use super::probe::{Flag, Probe};
-use crate::bench::{Bench, outside, outside_later, pump, step, turn, until};
+use crate::fixture::{Fixture, outside, outside_later, pump, step, turn, until};
 use crate::probe::{Counts, Gate};
 use crate::rule::rules;
 use std::future::poll_fn;
@@ -15,14 +15,14 @@ rules! { "root":
         "The root need not be `Send`, nor `'static`."
         "the root is spawned on a worker, and the caller waits for it";
     Must w32_woken_from_a_foreign_thread []
-        "What the body waits for may come from anywhere."
+        "An event that the body waits for may come from any thread."
         "a wake of the root does not end the driver's sleep";
     Must w33_panic_reaches_the_caller []
-        "The body's panic goes on in whoever opened the nursery."
+        "The body's panic goes on in the task that opened the nursery."
         "the driver catches all panics alike, or is left in a state in which it cannot be used";
     Must w34_survives_a_thread_token_that_is_eaten []
         "User code parks its thread as well."
-        "the driver parks on the thread's own token, and takes a park that returned for a wake";
+        "the driver parks on the thread's own token, and takes the return of a park for a wake";
     Should w35_not_polled_without_a_wake []
         "A root that is polled at every turn costs every child a look at the body."
         "the driver polls the root whenever it has run a task";
@@ -30,30 +30,30 @@ rules! { "root":
         "A runtime is driven again and again."
         "what is left in the queue is thrown away, or a wake between two drives is lost";
     Must w37_dropped_before_the_drive_returns []
-        "What the root has borrowed is used again after it."
-        "the root is put where it lives on: a task, a list";
+        "The caller uses what the root has borrowed again after the drive."
+        "the root is kept where it lives on: in a task, in a list";
     Must w38_wakes_itself []
-        "This is how a body gives its children a turn."
+        "A body gives its children a turn in this way."
         "a wake that arrives while the root is polled is cleared before the driver sleeps";
     Must w39_returns_although_tasks_are_left []
-        "A drive ends with its root; a nursery waits for its own children itself."
-        "the driver runs the queue dry before it returns";
+        "A drive ends with its root; a nursery waits for its children itself."
+        "the driver empties the queue before it returns";
 }
 
-fn w31_polled_on_the_callers_thread(bench: &mut Bench) {
-    let (runtime, home) = (bench.runtime(), thread::current().id());
-    bench.drive(async {
+fn w31_polled_on_the_callers_thread(fixture: &mut Fixture) {
+    let (runtime, home) = (fixture.runtime(), thread::current().id());
+    fixture.drive(async {
         for _ in 0..10 {
-            assert_eq!(thread::current().id(), home, "the root was polled elsewhere");
+            assert_eq!(thread::current().id(), home, "the root was polled on another thread");
             turn().await;
         }
         pump(&runtime).await;
-        assert_eq!(thread::current().id(), home, "the root was polled elsewhere");
+        assert_eq!(thread::current().id(), home, "the root was polled on another thread");
     });
 }
 
-fn w32_woken_from_a_foreign_thread(bench: &mut Bench) {
-    bench.drive(async {
+fn w32_woken_from_a_foreign_thread(fixture: &mut Fixture) {
+    fixture.drive(async {
         for _ in 0..3 {
             let gate = Gate::new();
             let opens = gate.clone();
@@ -65,21 +65,21 @@ fn w32_woken_from_a_foreign_thread(bench: &mut Bench) {
     });
 }
 
-fn w33_panic_reaches_the_caller(bench: &mut Bench) {
-    let runtime = bench.runtime();
+fn w33_panic_reaches_the_caller(fixture: &mut Fixture) {
+    let runtime = fixture.runtime();
     let panics = catch_unwind(AssertUnwindSafe(|| {
-        bench.drive(async {
+        fixture.drive(async {
             turn().await;
             panic!("on purpose");
         });
     }));
-    assert!(panics.is_err(), "the root panicked, and the drive returned");
+    assert!(panics.is_err(), "the root panicked, but the drive returned normally");
     step("the runtime is driven again after a panic of its root");
-    bench.drive(async { pump(&runtime).await });
+    fixture.drive(async { pump(&runtime).await });
 }
 
-fn w34_survives_a_thread_token_that_is_eaten(bench: &mut Bench) {
-    bench.drive(async {
+fn w34_survives_a_thread_token_that_is_eaten(fixture: &mut Fixture) {
+    fixture.drive(async {
         for _ in 0..3 {
             let mut woken = false;
             step("the root is woken, and then its thread parks and returns");
@@ -98,10 +98,10 @@ fn w34_survives_a_thread_token_that_is_eaten(bench: &mut Bench) {
     });
 }
 
-fn w35_not_polled_without_a_wake(bench: &mut Bench) {
-    let (runtime, gate) = (bench.runtime(), Gate::new());
+fn w35_not_polled_without_a_wake(fixture: &mut Fixture) {
+    let (runtime, gate) = (fixture.runtime(), Gate::new());
     let mut polls = 0;
-    bench.drive(async {
+    fixture.drive(async {
         let opens = gate.clone();
         runtime.run(async move {
             for _ in 0..500 {
@@ -119,9 +119,9 @@ fn w35_not_polled_without_a_wake(bench: &mut Bench) {
     assert!(polls <= 10, "the root was polled {polls} times for one wake");
 }
 
-fn w36_tasks_outlive_a_drive(bench: &mut Bench) {
-    let (runtime, probe, counts) = (bench.runtime(), Probe::new(), Counts::new());
-    bench.drive(async {
+fn w36_tasks_outlive_a_drive(fixture: &mut Fixture) {
+    let (runtime, probe, counts) = (fixture.runtime(), Probe::new(), Counts::new());
+    fixture.drive(async {
         runtime.run(probe.future());
         until("a task waits", || probe.polls() > 0).await;
         for _ in 0..10 {
@@ -132,21 +132,21 @@ fn w36_tasks_outlive_a_drive(bench: &mut Bench) {
             });
         }
     });
-    assert_eq!(probe.drops(), 0, "the end of a drive has dropped a task");
+    assert_eq!(probe.drops(), 0, "the end of a drive dropped a task");
     probe.finish();
-    bench.drive(async {
+    fixture.drive(async {
         until("what was woken between two drives ends", || probe.drops() == 1).await;
         until("what was in the queue ends", || counts.polls() == 10).await;
     });
-    assert_eq!(probe.polls(), 2, "it was dropped and not polled");
+    assert_eq!(probe.polls(), 2, "the task was dropped, not polled");
 }
 
-fn w37_dropped_before_the_drive_returns(bench: &mut Bench) {
+fn w37_dropped_before_the_drive_returns(fixture: &mut Fixture) {
     let counts = Counts::new();
     for drives in 1..4 {
         let guard = counts.guard();
         // A future that does not drop what it owns when it is ready, only when it is dropped.
-        bench.drive(poll_fn(move |_| {
+        fixture.drive(poll_fn(move |_| {
             let _ = &guard;
             Poll::Ready(())
         }));
@@ -154,8 +154,8 @@ fn w37_dropped_before_the_drive_returns(bench: &mut Bench) {
     }
 }
 
-fn w38_wakes_itself(bench: &mut Bench) {
-    bench.drive(async {
+fn w38_wakes_itself(fixture: &mut Fixture) {
+    fixture.drive(async {
         step("the root wakes itself, by reference and by value");
         for _ in 0..100 {
             turn().await;
@@ -174,9 +174,9 @@ fn w38_wakes_itself(bench: &mut Bench) {
     });
 }
 
-fn w39_returns_although_tasks_are_left(bench: &mut Bench) {
-    let (runtime, probe, stop) = (bench.runtime(), Probe::new(), Flag::default());
-    bench.drive(async {
+fn w39_returns_although_tasks_are_left(fixture: &mut Fixture) {
+    let (runtime, probe, stop) = (fixture.runtime(), Probe::new(), Flag::default());
+    fixture.drive(async {
         runtime.run(probe.future());
         let stop = stop.clone();
         runtime.run(async move {
@@ -188,5 +188,5 @@ fn w39_returns_although_tasks_are_left(bench: &mut Bench) {
         step("the root is ready, and tasks are left");
     });
     stop.raise();
-    assert_eq!(probe.drops(), 0, "the drive has dropped what was left");
+    assert_eq!(probe.drops(), 0, "the drive dropped the tasks that were left");
 }

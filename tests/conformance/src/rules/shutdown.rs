@@ -1,7 +1,7 @@
 //! R8: the runtime's end.
 
 use super::probe::Probe;
-use crate::bench::{Bench, OnRuntime, inside, is_inside, many, outside, settles, step, until};
+use crate::fixture::{Fixture, OnRuntime, inside, is_inside, many, outside, settles, step, until};
 use crate::probe::{Counts, DropPanics};
 use crate::rule::rules;
 use std::future::{Future, poll_fn};
@@ -11,48 +11,48 @@ use std::task::{Poll, Waker};
 
 rules! { "shutdown":
     Must r81_tasks_that_wait_are_dropped [Shutdown]
-        "What a runtime drops its nursery hears of; what it forgets keeps the nursery waiting."
-        "tasks hold the queue and the queue the tasks: a cycle that nobody breaks";
+        "A nursery notices a task that the runtime drops; one that is forgotten keeps it waiting."
+        "tasks hold the queue and the queue holds the tasks: a cycle that nothing breaks";
     Must r82_destructors_may_wake_and_spawn [Shutdown]
         "Destructors of children wake their siblings, and may try to spawn."
         "tasks are dropped with the runtime's lock held";
     Must r84_spawn_after_the_end_drops_the_task [Shutdown]
         "A nursery's handle outlives its runtime."
-        "the task is put in a queue at which nobody looks any more";
+        "the task is put in a queue that no thread looks into any more";
     Should r85_threads_are_gone [Shutdown, JoinsThreads]
         "A program that starts runtimes again and again must not fill up with threads."
-        "worker threads are told to end and not joined";
+        "worker threads are asked to end and are not joined";
     Must r86_nothing_is_polled_after_the_end [Shutdown]
-        "What a task uses may be gone with the runtime."
+        "A resource that a task uses may be gone with the runtime."
         "a wake polls, or a worker thread goes on with its queue";
     Must r87_wakes_race_with_the_end [Shutdown]
-        "Whoever wakes does not know that the runtime ends at this moment."
-        "a task that is being woken is neither in the queue nor in the list of those who wait";
+        "The caller of a waker does not know that the runtime ends at this moment."
+        "a task that is being woken is neither in the queue nor in the list of waiting tasks";
     Must r88_tasks_in_the_queue_are_dropped [Shutdown]
-        "A task that was never polled owns what it was given all the same."
-        "only the list of those who wait is emptied, and the queue leaked, or the reverse";
+        "A task that was never polled still owns what it was given."
+        "only the list of waiting tasks is emptied, and the queue leaked, or the reverse";
     Must r89_kept_wakers_keep_no_task [Shutdown]
-        "Somebody else's list has the waker; what the task owns is not theirs."
+        "A list elsewhere has the waker; it must not keep what the task owns."
         "the waker is the task: dropping the runtime drops one count of several";
     Must w81_wakers_work_after_the_end [Shutdown]
         "Timers and channels have wakers of tasks whose runtime is gone."
-        "a wake takes it for granted that there is a queue";
+        "a wake assumes that there is a queue";
     Must w82_wake_destroys_nothing [Shutdown]
-        "Whoever wakes may hold a lock that a destructor takes."
-        "the task is left to whoever has its last waker";
+        "The caller of a waker may hold a lock that a destructor takes."
+        "the owner of the last waker drops the task";
     Should w83_panics_in_destructors_spare_the_others [Shutdown]
         "One destructor's fault is not a leak of all others."
         "tasks are dropped in a loop outside of `catch_unwind`";
     Must w84_tasks_of_destructors_are_dropped [Shutdown]
-        "What is spawned while the runtime ends is dropped as well."
+        "A task that is spawned while the runtime ends must be dropped as well."
         "the queue is emptied once, before the last destructor has run";
 }
 
 /// Spawns probes, and drives until all of them wait.
-fn parked(bench: &mut Bench, number: usize) -> Vec<Probe> {
+fn parked(fixture: &mut Fixture, number: usize) -> Vec<Probe> {
     let (runtime, probes): (_, Vec<_>) =
-        (bench.runtime(), (0..number).map(|_| Probe::new()).collect());
-    bench.drive(async {
+        (fixture.runtime(), (0..number).map(|_| Probe::new()).collect());
+    fixture.drive(async {
         probes.iter().for_each(|probe| runtime.run(probe.future()));
         until("the tasks wait", || probes.iter().all(|probe| probe.polls() > 0)).await;
     });
@@ -64,17 +64,17 @@ fn all_dropped_once(probes: &[Probe]) {
     assert_eq!(dropped, probes.len(), "not all tasks were dropped");
 }
 
-fn r81_tasks_that_wait_are_dropped(bench: &mut Bench) {
-    let probes = parked(bench, 50);
+fn r81_tasks_that_wait_are_dropped(fixture: &mut Fixture) {
+    let probes = parked(fixture, 50);
     probes.iter().for_each(Probe::forget_waker);
-    bench.shut_down();
+    fixture.shut_down();
     all_dropped_once(&probes);
 }
 
-fn r89_kept_wakers_keep_no_task(bench: &mut Bench) {
-    let probes = parked(bench, 50);
+fn r89_kept_wakers_keep_no_task(fixture: &mut Fixture) {
+    let probes = parked(fixture, 50);
     let wakers: Vec<_> = probes.iter().map(Probe::waker).collect();
-    bench.shut_down();
+    fixture.shut_down();
     all_dropped_once(&probes);
     drop(wakers);
 }
@@ -89,10 +89,10 @@ impl Drop for WakesAndSpawns {
     }
 }
 
-fn r82_destructors_may_wake_and_spawn(bench: &mut Bench) {
-    let (runtime, counts) = (bench.runtime(), Counts::new());
+fn r82_destructors_may_wake_and_spawn(fixture: &mut Fixture) {
+    let (runtime, counts) = (fixture.runtime(), Counts::new());
     let probes: Vec<_> = (0..8).map(|_| Probe::new()).collect();
-    bench.drive(async {
+    fixture.drive(async {
         for (at, probe) in probes.iter().enumerate() {
             let next = probes[(at + 1) % probes.len()].clone();
             let (future, last) =
@@ -104,14 +104,14 @@ fn r82_destructors_may_wake_and_spawn(bench: &mut Bench) {
         }
         until("the tasks wait", || probes.iter().all(|probe| probe.polls() > 0)).await;
     });
-    bench.shut_down();
+    fixture.shut_down();
     all_dropped_once(&probes);
 }
 
-fn w84_tasks_of_destructors_are_dropped(bench: &mut Bench) {
-    let (runtime, counts, probe) = (bench.runtime(), Counts::new(), Probe::new());
-    bench.drive(async {
-        // It wakes itself, which is as good as nobody.
+fn w84_tasks_of_destructors_are_dropped(fixture: &mut Fixture) {
+    let (runtime, counts, probe) = (fixture.runtime(), Counts::new(), Probe::new());
+    fixture.drive(async {
+        // It wakes only itself, so no other wake keeps it.
         let (future, other) = (probe.future(), probe.clone());
         let last = WakesAndSpawns(other, runtime.clone(), counts.clone());
         runtime.run(async move {
@@ -120,15 +120,15 @@ fn w84_tasks_of_destructors_are_dropped(bench: &mut Bench) {
         });
         until("the task waits", || probe.polls() > 0).await;
     });
-    bench.shut_down();
+    fixture.shut_down();
     drop(runtime);
     settles("what a destructor spawned is dropped", || counts.drops() == 1);
 }
 
-fn r84_spawn_after_the_end_drops_the_task(bench: &mut Bench) {
-    let (runtime, probe) = (bench.runtime(), Probe::new());
-    bench.drive(async {});
-    bench.shut_down();
+fn r84_spawn_after_the_end_drops_the_task(fixture: &mut Fixture) {
+    let (runtime, probe) = (fixture.runtime(), Probe::new());
+    fixture.drive(async {});
+    fixture.shut_down();
     step("a task is spawned after the end");
     runtime.run(probe.future());
     drop(runtime);
@@ -141,24 +141,24 @@ fn threads() -> Option<usize> {
     Some(std::fs::read_dir("/proc/self/task").ok()?.count())
 }
 
-fn r85_threads_are_gone(bench: &mut Bench) {
+fn r85_threads_are_gone(fixture: &mut Fixture) {
     // The first may start threads that belong to the process.
-    bench.drive(async {});
-    bench.shut_down();
+    fixture.drive(async {});
+    fixture.shut_down();
     let before = threads();
     for _ in 0..3 {
-        parked(bench, 4);
-        bench.shut_down();
+        parked(fixture, 4);
+        fixture.shut_down();
     }
     // A thread that was joined may be listed for a moment still.
     settles("no more threads than before", || threads() <= before);
 }
 
-fn r86_nothing_is_polled_after_the_end(bench: &mut Bench) {
-    let (runtime, over) = (bench.runtime(), Arc::new(AtomicBool::new(false)));
+fn r86_nothing_is_polled_after_the_end(fixture: &mut Fixture) {
+    let (runtime, over) = (fixture.runtime(), Arc::new(AtomicBool::new(false)));
     let (late, inline) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let (counts, probe) = (Counts::new(), Probe::new());
-    bench.drive(async {
+    fixture.drive(async {
         for _ in 0..100 {
             let (over, late, inline) = (over.clone(), late.clone(), inline.clone());
             let (guard, count) = (counts.guard(), counts.clone());
@@ -174,20 +174,20 @@ fn r86_nothing_is_polled_after_the_end(bench: &mut Bench) {
         runtime.run(probe.future());
         until("tasks wake themselves", || counts.polls() > 200 && probe.polls() == 1).await;
     });
-    inside(|| bench.shut_down());
+    inside(|| fixture.shut_down());
     over.store(true, Ordering::SeqCst);
     assert_eq!(counts.drops(), 100, "not all tasks were dropped");
     probe.waker().wake();
     outside(|| ()).join().expect("it does nothing");
     assert_eq!(late.load(Ordering::SeqCst), 0, "a task was polled after the end");
-    assert!(!inline.load(Ordering::SeqCst), "the shutdown polled tasks");
-    assert_eq!(probe.polls(), 1, "a wake after the end has polled");
+    assert!(!inline.load(Ordering::SeqCst), "the shutdown polled a task on the caller's stack");
+    assert_eq!(probe.polls(), 1, "a wake after the end polled a task");
 }
 
-fn r87_wakes_race_with_the_end(bench: &mut Bench) {
+fn r87_wakes_race_with_the_end(fixture: &mut Fixture) {
     for _ in 0..many(20) {
-        let mut bench = bench.another();
-        let probes = parked(&mut bench, 4);
+        let mut fixture = fixture.another();
+        let probes = parked(&mut fixture, 4);
         let wakers: Vec<_> = probes.iter().map(Probe::waker).collect();
         let start = Arc::new(AtomicBool::new(false));
         let started = start.clone();
@@ -198,47 +198,47 @@ fn r87_wakes_race_with_the_end(bench: &mut Bench) {
             }
         });
         settles("another thread wakes", || start.load(Ordering::SeqCst));
-        bench.shut_down();
+        fixture.shut_down();
         thread.join().expect("wake does not panic");
         probes.iter().for_each(Probe::forget_waker);
         all_dropped_once(&probes);
     }
 }
 
-fn r88_tasks_in_the_queue_are_dropped(bench: &mut Bench) {
-    let (runtime, number) = (bench.runtime(), many(1_000));
+fn r88_tasks_in_the_queue_are_dropped(fixture: &mut Fixture) {
+    let (runtime, number) = (fixture.runtime(), many(1_000));
     let probes: Vec<_> = (0..number).map(|_| Probe::new()).collect();
-    bench.drive(async {
+    fixture.drive(async {
         probes.iter().for_each(|probe| runtime.run(probe.future()));
     });
-    bench.shut_down();
+    fixture.shut_down();
     all_dropped_once(&probes);
 }
 
-fn w81_wakers_work_after_the_end(bench: &mut Bench) {
-    let probes = parked(bench, 4);
+fn w81_wakers_work_after_the_end(fixture: &mut Fixture) {
+    let probes = parked(fixture, 4);
     let wakers: Vec<_> = probes.iter().map(Probe::waker).collect();
-    bench.shut_down();
+    fixture.shut_down();
     step("wakers are used after the end");
     wakers[0].wake_by_ref();
     let clone = wakers[1].clone();
     clone.wake();
     outside(move || wakers.into_iter().for_each(Waker::wake)).join().expect("wake does not panic");
-    assert!(probes.iter().all(|probe| probe.polls() == 1), "a wake after the end has polled");
+    assert!(probes.iter().all(|probe| probe.polls() == 1), "a wake after the end polled a task");
 }
 
-fn w82_wake_destroys_nothing(bench: &mut Bench) {
-    let probes = parked(bench, 4);
+fn w82_wake_destroys_nothing(fixture: &mut Fixture) {
+    let probes = parked(fixture, 4);
     let wakers: Vec<_> = probes.iter().map(Probe::waker).collect();
     probes.iter().for_each(Probe::forget_waker);
-    bench.shut_down();
+    fixture.shut_down();
     inside(|| wakers.into_iter().for_each(Waker::wake));
     assert!(!probes.iter().any(Probe::dropped_inside), "a wake ran a destructor");
 }
 
-fn w83_panics_in_destructors_spare_the_others(bench: &mut Bench) {
-    let (runtime, counts) = (bench.runtime(), Counts::new());
-    bench.drive(async {
+fn w83_panics_in_destructors_spare_the_others(fixture: &mut Fixture) {
+    let (runtime, counts) = (fixture.runtime(), Counts::new());
+    fixture.drive(async {
         for _ in 0..8 {
             let (mut probe, count, guard) =
                 (Box::pin(Probe::new().future()), counts.clone(), counts.guard());
@@ -253,8 +253,8 @@ fn w83_panics_in_destructors_spare_the_others(bench: &mut Bench) {
         until("the tasks wait", || counts.polls() == 8).await;
     });
     // Whether the shutdown itself panics then is not asked.
-    let mut inner = bench.another();
-    std::mem::swap(&mut inner, bench);
+    let mut inner = fixture.another();
+    std::mem::swap(&mut inner, fixture);
     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || inner.shut_down()));
-    assert_eq!(counts.drops(), 8, "one destructor's panic spared others theirs");
+    assert_eq!(counts.drops(), 8, "after a panic in one destructor other tasks were not dropped");
 }

@@ -1,7 +1,7 @@
 //! R1: spawning.
 
 use super::probe::Probe;
-use crate::bench::{Bench, OnRuntime, inside, many, outside, outside_later, step, turn, until};
+use crate::fixture::{Fixture, OnRuntime, inside, many, outside, outside_later, step, turn, until};
 use crate::probe::{Counts, Gate};
 use crate::rule::rules;
 use std::hint::black_box;
@@ -11,7 +11,7 @@ rules! { "spawn":
         "A child that its runtime forgets is never home: its nursery waits for ever."
         "a queue of fixed size that drops what does not fit, or a task that is not put in it";
     Should r12_spawn_does_not_poll_inline []
-        "Whoever spawns may hold a lock that the task takes."
+        "The caller of `spawn` may hold a lock that the task takes."
         "`spawn` polls the task once, to save the way through the queue";
     Must r13_spawn_from_a_foreign_thread []
         "A nursery's handle is used from any thread."
@@ -26,13 +26,13 @@ rules! { "spawn":
         "Children of several threads spawn at once."
         "the end of the queue is read and written without a lock";
     Must r17_spawn_does_not_wait_for_a_poll []
-        "Who spawns may be what the task that is being polled waits for."
+        "The task that is being polled may wait for the caller of `spawn`."
         "a lock that is held while polling, or a bounded queue that waits for room";
     Must r18_spawn_wakes_the_driver []
         "The body of a nursery spawns and then waits for its children."
         "a spawn on the driver's own thread does not count as something to do";
     Must r19_first_poll_needs_no_wake []
-        "Nobody has a waker of a task that was not polled yet."
+        "Before its first poll, a task has given away no waker."
         "`spawn` queues nothing, or a task begins as not runnable";
 }
 
@@ -41,17 +41,17 @@ fn guarded(runtime: &OnRuntime, counts: &Counts) {
     runtime.run(async move { drop(guard) });
 }
 
-fn r11_spawned_is_polled_or_dropped(bench: &mut Bench) {
-    let (runtime, counts, number) = (bench.runtime(), Counts::new(), many(10_000));
-    bench.drive(async {
+fn r11_spawned_is_polled_or_dropped(fixture: &mut Fixture) {
+    let (runtime, counts, number) = (fixture.runtime(), Counts::new(), many(10_000));
+    fixture.drive(async {
         (0..number).for_each(|_| guarded(&runtime, &counts));
         until("all tasks are dropped", || counts.drops() == number).await;
     });
 }
 
-fn r12_spawn_does_not_poll_inline(bench: &mut Bench) {
-    let runtime = bench.runtime();
-    bench.drive(async {
+fn r12_spawn_does_not_poll_inline(fixture: &mut Fixture) {
+    let runtime = fixture.runtime();
+    fixture.drive(async {
         for _ in 0..20 {
             let probe = Probe::new();
             probe.ends();
@@ -62,9 +62,9 @@ fn r12_spawn_does_not_poll_inline(bench: &mut Bench) {
     });
 }
 
-fn r13_spawn_from_a_foreign_thread(bench: &mut Bench) {
-    let (runtime, gate) = (bench.runtime(), Gate::new());
-    bench.drive(async {
+fn r13_spawn_from_a_foreign_thread(fixture: &mut Fixture) {
+    let (runtime, gate) = (fixture.runtime(), Gate::new());
+    fixture.drive(async {
         let (runtime, opens) = (runtime.clone(), gate.clone());
         let thread = outside_later(move || runtime.run(async move { opens.open() }));
         step("the root waits for a task that a foreign thread spawns");
@@ -81,9 +81,9 @@ impl Drop for SpawnsInDrop {
     }
 }
 
-fn r14_spawn_in_poll_and_in_drop(bench: &mut Bench) {
-    let (runtime, counts) = (bench.runtime(), Counts::new());
-    bench.drive(async {
+fn r14_spawn_in_poll_and_in_drop(fixture: &mut Fixture) {
+    let (runtime, counts) = (fixture.runtime(), Counts::new());
+    fixture.drive(async {
         for _ in 0..10 {
             let (spawner, counts) = (runtime.clone(), counts.clone());
             runtime.run(async move {
@@ -104,9 +104,9 @@ fn deep(levels: usize) -> usize {
     if levels == 0 { 0 } else { deep(levels - 1) + room[levels % 512] - levels + 1 }
 }
 
-fn r15_polls_have_stack(bench: &mut Bench) {
-    let (runtime, counts) = (bench.runtime(), Counts::new());
-    bench.drive(async {
+fn r15_polls_have_stack(fixture: &mut Fixture) {
+    let (runtime, counts) = (fixture.runtime(), Counts::new());
+    fixture.drive(async {
         let guard = counts.guard();
         runtime.run(async move {
             assert_eq!(deep(60), 60);
@@ -116,9 +116,9 @@ fn r15_polls_have_stack(bench: &mut Bench) {
     });
 }
 
-fn r16_spawns_of_several_threads_at_once(bench: &mut Bench) {
-    let (runtime, counts, each) = (bench.runtime(), Counts::new(), many(1_000));
-    bench.drive(async {
+fn r16_spawns_of_several_threads_at_once(fixture: &mut Fixture) {
+    let (runtime, counts, each) = (fixture.runtime(), Counts::new(), many(1_000));
+    fixture.drive(async {
         let threads: Vec<_> = (0..3)
             .map(|_| {
                 let (runtime, counts) = (runtime.clone(), counts.clone());
@@ -130,9 +130,9 @@ fn r16_spawns_of_several_threads_at_once(bench: &mut Bench) {
     });
 }
 
-fn r17_spawn_does_not_wait_for_a_poll(bench: &mut Bench) {
-    let (runtime, counts) = (bench.runtime(), Counts::new());
-    bench.drive(async {
+fn r17_spawn_does_not_wait_for_a_poll(fixture: &mut Fixture) {
+    let (runtime, counts) = (fixture.runtime(), Counts::new());
+    fixture.drive(async {
         let (spawner, count) = (runtime.clone(), counts.clone());
         runtime.run(async move {
             let thread = outside(move || (0..500).for_each(|_| guarded(&spawner, &count)));
@@ -142,9 +142,9 @@ fn r17_spawn_does_not_wait_for_a_poll(bench: &mut Bench) {
     });
 }
 
-fn r18_spawn_wakes_the_driver(bench: &mut Bench) {
-    let runtime = bench.runtime();
-    bench.drive(async {
+fn r18_spawn_wakes_the_driver(fixture: &mut Fixture) {
+    let runtime = fixture.runtime();
+    fixture.drive(async {
         for _ in 0..10 {
             let (gate, inner) = (Gate::new(), Gate::new());
             let (opens, spawner) = (gate.clone(), runtime.clone());
@@ -161,9 +161,9 @@ fn r18_spawn_wakes_the_driver(bench: &mut Bench) {
     });
 }
 
-fn r19_first_poll_needs_no_wake(bench: &mut Bench) {
-    let (runtime, probe) = (bench.runtime(), Probe::new());
-    bench.drive(async {
+fn r19_first_poll_needs_no_wake(fixture: &mut Fixture) {
+    let (runtime, probe) = (fixture.runtime(), Probe::new());
+    fixture.drive(async {
         runtime.run(probe.future());
         until("the first poll", || probe.polls() == 1).await;
         probe.finish();

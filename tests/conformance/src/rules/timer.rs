@@ -1,6 +1,6 @@
 //! R6: one sleep. Nothing here asks how late a sleep is.
 
-use crate::bench::{Bench, had_to_wait, long_enough, many, outside, step};
+use crate::fixture::{Fixture, had_to_wait, long_enough, many, outside, step};
 use crate::probe::Counts;
 use crate::rule::rules;
 use std::future::poll_fn;
@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 rules! { "timer":
     Must r61_never_early [Timer]
-        "A deadline that comes early breaks off work that had time left."
+        "A deadline that comes early cuts off work that had time left."
         "durations are rounded down to the timer's granule";
     Must r62_instants_of_the_past [Timer]
-        "A deadline may be over before anybody waits for it."
-        "`at - now` panics or wraps, or what is over is never looked at";
+        "A deadline may be over before a task waits for it."
+        "`at - now` panics or wraps, or the timer never looks at an instant that is over";
     Must r63_instants_beyond_all_clocks [Timer]
         "`no deadline` is often written as a very late one."
         "`at` is turned into a number of ticks that overflows";
@@ -44,9 +44,9 @@ impl Wake for Wakes {
     }
 }
 
-fn r61_never_early(bench: &mut Bench) {
-    let timer = bench.timer();
-    bench.drive(async {
+fn r61_never_early(fixture: &mut Fixture) {
+    let timer = fixture.timer();
+    fixture.drive(async {
         for nanos in [1, 999, 1_001, 123_457, 999_999, 1_000_001, 1_500_000, 2_345_678, 4_999_999] {
             step(&format!("a sleep of {nanos} ns"));
             let at = timer.now() + Duration::from_nanos(nanos);
@@ -57,9 +57,9 @@ fn r61_never_early(bench: &mut Bench) {
     });
 }
 
-fn r62_instants_of_the_past(bench: &mut Bench) {
-    let timer = bench.timer();
-    bench.drive(async {
+fn r62_instants_of_the_past(fixture: &mut Fixture) {
+    let timer = fixture.timer();
+    fixture.drive(async {
         let now = timer.now();
         for at in [Some(now), now.checked_sub(Duration::from_millis(1))].into_iter().flatten() {
             step("a sleep until now, or before");
@@ -83,16 +83,16 @@ fn far(now: Instant) -> Instant {
     }
 }
 
-fn r63_instants_beyond_all_clocks(bench: &mut Bench) {
-    let timer = bench.timer();
-    bench.drive(async {
+fn r63_instants_beyond_all_clocks(fixture: &mut Fixture) {
+    let timer = fixture.timer();
+    fixture.drive(async {
         let now = timer.now();
         let far = [far(now), now + Duration::from_secs(3_000_000_000)];
         let mut sleeps = far.map(|at| timer.sleep_until(at));
         for _ in 0..4 {
             for sleep in &mut sleeps {
                 let poll = poll_fn(|cx| Poll::Ready(sleep.as_mut().poll(cx))).await;
-                assert!(poll.is_pending(), "a sleep without end has ended");
+                assert!(poll.is_pending(), "a sleep that should never end has ended");
             }
             step("a short sleep beside one without end");
             timer.sleep_until(timer.now() + Duration::from_micros(100)).await;
@@ -100,9 +100,9 @@ fn r63_instants_beyond_all_clocks(bench: &mut Bench) {
     });
 }
 
-fn r67_latest_waker_counts(bench: &mut Bench) {
-    let timer = bench.timer();
-    bench.drive(long_enough(async |ahead| {
+fn r67_latest_waker_counts(fixture: &mut Fixture) {
+    let timer = fixture.timer();
+    fixture.drive(long_enough(async |ahead| {
         let mut sleep = timer.sleep_until(timer.now() + ahead);
         let first = sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         step("a sleep that was polled with another waker before");
@@ -110,9 +110,9 @@ fn r67_latest_waker_counts(bench: &mut Bench) {
     }));
 }
 
-fn r68_drop_releases_the_waker(bench: &mut Bench) {
-    let (timer, wakes) = (bench.timer(), Arc::new(Wakes(Counts::new())));
-    bench.drive(async {
+fn r68_drop_releases_the_waker(fixture: &mut Fixture) {
+    let (timer, wakes) = (fixture.timer(), Arc::new(Wakes(Counts::new())));
+    fixture.drive(async {
         let waker = Waker::from(wakes.clone());
         let at = timer.now() + Duration::from_secs(3_600);
         let mut sleeps: Vec<_> = (0..50).map(|_| timer.sleep_until(at)).collect();
@@ -128,15 +128,15 @@ fn r68_drop_releases_the_waker(bench: &mut Bench) {
             step("a short sleep after 50 were dropped");
             timer.sleep_until(timer.now() + Duration::from_millis(1)).await;
         }
-        assert_eq!(Arc::strong_count(&wakes) - 1, 0, "wakers of sleeps that were dropped are kept");
-        assert_eq!(wakes.0.polls(), 0, "a sleep that was dropped has woken");
+        assert_eq!(Arc::strong_count(&wakes) - 1, 0, "the wakers of dropped sleeps are kept");
+        assert_eq!(wakes.0.polls(), 0, "a dropped sleep called its waker");
     });
 }
 
-fn r69_any_executor_any_thread(bench: &mut Bench) {
-    let (timer, clock, counts) = (bench.timer(), bench.clock(), Counts::new());
+fn r69_any_executor_any_thread(fixture: &mut Fixture) {
+    let (timer, clock, counts) = (fixture.timer(), fixture.clock(), Counts::new());
     let wakes = Arc::new(Wakes(counts.clone()));
-    bench.drive(async {
+    fixture.drive(async {
         let (timer, waker) = (timer.clone(), Waker::from(wakes.clone()));
         step("a sleep is made and polled on a foreign thread");
         let thread = outside(move || {
@@ -149,14 +149,17 @@ fn r69_any_executor_any_thread(bench: &mut Bench) {
             clock.until("the wake of a sleep on a foreign thread", || counts.polls() > 0).await;
             let thread =
                 outside(move || sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())));
-            assert!(thread.join().expect("no panic").is_ready(), "woken, it is not ready");
+            assert!(
+                thread.join().expect("no panic").is_ready(),
+                "a sleep called its waker and is not ready"
+            );
         }
     });
 }
 
-fn w61_time_does_not_go_back(bench: &mut Bench) {
-    let timer = bench.timer();
-    bench.drive(async {
+fn w61_time_does_not_go_back(fixture: &mut Fixture) {
+    let timer = fixture.timer();
+    fixture.drive(async {
         let mut last = timer.now();
         for _ in 0..many(10_000) {
             let now = timer.now();
@@ -166,14 +169,14 @@ fn w61_time_does_not_go_back(bench: &mut Bench) {
     });
 }
 
-fn w62_sleeps_begin_before_the_first_poll(bench: &mut Bench) {
-    let timer = bench.timer();
-    bench.drive(async {
+fn w62_sleeps_begin_before_the_first_poll(fixture: &mut Fixture) {
+    let timer = fixture.timer();
+    fixture.drive(async {
         let (first, second) = (timer.now(), Duration::from_millis(6));
         let mut late = timer.sleep_until(first + second);
         timer.sleep_until(first + second + Duration::from_millis(1)).await;
         step("a sleep that is polled first when its instant is over");
         let poll = poll_fn(|cx| Poll::Ready(late.as_mut().poll(cx))).await;
-        assert!(poll.is_ready(), "its instant is over, and it waits");
+        assert!(poll.is_ready(), "a sleep whose instant is over still waits");
     });
 }

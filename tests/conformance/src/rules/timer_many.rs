@@ -1,7 +1,7 @@
 //! R6: several sleeps.
 
 use super::probe::{Flag, Kept};
-use crate::bench::{Bench, had_to_wait, long_enough, many, outside_later, step, until};
+use crate::fixture::{Fixture, had_to_wait, long_enough, many, outside_later, step, until};
 use crate::probe::{Counts, Gate};
 use crate::rule::rules;
 use allhome_rt::{BoxSleep, Timer};
@@ -12,13 +12,13 @@ use std::time::Duration;
 
 rules! { "timer":
     Should r64_in_order_of_their_instants [Timer]
-        "What was to come first comes first, however late both are."
-        "timers of one look at the clock fire in the order of a heap's array, or of a hash";
+        "The earlier deadline ends first, however late both are."
+        "sleeps that are found due together fire in the order of a heap's array, or of a hash";
     Must r65_one_expiry_fires_no_other [Timer]
-        "A deadline of an hour does not end with one of a second."
+        "A deadline of an hour must not end with one of a second."
         "an expiry wakes all sleeps, and they take a wake for the end";
     Must r66_shorter_one_later [Timer]
-        "A short deadline may be set while a long one is waited for."
+        "A task may set a short deadline while another waits for a long one."
         "the thread that sleeps until the first instant is not woken for an earlier one";
     Must r60_many_at_the_same_instant [Timer]
         "A thousand requests may have one deadline."
@@ -33,7 +33,7 @@ rules! { "timer":
         "One waker's fault is not the end of all deadlines."
         "the timer's thread calls wakers outside of `catch_unwind`, or under its lock";
     Must w66_dropping_one_keeps_the_others [Timer]
-        "Most deadlines are dropped before they come."
+        "Most deadlines are dropped before they are reached."
         "the entry is removed by its instant, or by an index that has moved";
 }
 
@@ -46,9 +46,9 @@ impl Wake for Noted {
     }
 }
 
-fn r64_in_order_of_their_instants(bench: &mut Bench) {
-    let (timer, clock) = (bench.timer(), bench.clock());
-    bench.drive(long_enough(async |ahead| {
+fn r64_in_order_of_their_instants(fixture: &mut Fixture) {
+    let (timer, clock) = (fixture.timer(), fixture.clock());
+    fixture.drive(long_enough(async |ahead| {
         let (order, now) = (Arc::new(Mutex::new(Vec::new())), timer.now());
         let mut sleeps =
             [6, 2, 4, 3, 5].map(|times| (times, timer.sleep_until(now + ahead * times)));
@@ -70,26 +70,29 @@ fn an_hour(timer: &dyn Timer) -> BoxSleep {
     timer.sleep_until(timer.now() + Duration::from_secs(3_600))
 }
 
-fn r65_one_expiry_fires_no_other(bench: &mut Bench) {
-    let timer = bench.timer();
-    bench.drive(long_enough(async |ahead| {
+fn r65_one_expiry_fires_no_other(fixture: &mut Fixture) {
+    let timer = fixture.timer();
+    fixture.drive(long_enough(async |ahead| {
         let mut long = an_hour(&*timer);
         let mut short = timer.sleep_until(timer.now() + ahead);
         step("a short sleep and one of an hour, in one task");
         let waited = had_to_wait(poll_fn(|cx| {
-            assert!(long.as_mut().poll(cx).is_pending(), "an hour is over");
+            assert!(
+                long.as_mut().poll(cx).is_pending(),
+                "a sleep of an hour ended with a shorter one"
+            );
             short.as_mut().poll(cx)
         }))
         .await;
         let poll = poll_fn(|cx| Poll::Ready(long.as_mut().poll(cx))).await;
-        assert!(poll.is_pending(), "an hour is over");
+        assert!(poll.is_pending(), "a sleep of an hour ended with a shorter one");
         waited
     }));
 }
 
-fn r66_shorter_one_later(bench: &mut Bench) {
-    let (runtime, timer, counts) = (bench.runtime(), bench.timer(), Counts::new());
-    bench.drive(async {
+fn r66_shorter_one_later(fixture: &mut Fixture) {
+    let (runtime, timer, counts) = (fixture.runtime(), fixture.timer(), Counts::new());
+    fixture.drive(async {
         let (mut long, count, guard) = (an_hour(&*timer), counts.clone(), counts.guard());
         runtime.run(async move {
             poll_fn(|cx| {
@@ -103,14 +106,14 @@ fn r66_shorter_one_later(bench: &mut Bench) {
         until("a sleep of an hour is waited for", || counts.polls() > 0).await;
         step("a short sleep beside one of an hour");
         long_enough(async |ahead| had_to_wait(timer.sleep_until(timer.now() + ahead)).await).await;
-        assert_eq!(counts.drops(), 0, "an hour is over");
+        assert_eq!(counts.drops(), 0, "a sleep of an hour ended with a shorter one");
     });
 }
 
-fn r60_many_at_the_same_instant(bench: &mut Bench) {
-    let (runtime, timer, clock) = (bench.runtime(), bench.timer(), bench.clock());
+fn r60_many_at_the_same_instant(fixture: &mut Fixture) {
+    let (runtime, timer, clock) = (fixture.runtime(), fixture.timer(), fixture.clock());
     let number = many(1_000);
-    bench.drive(long_enough(async |ahead| {
+    fixture.drive(long_enough(async |ahead| {
         let (counts, at) = (Counts::new(), timer.now() + ahead);
         for _ in 0..number {
             let (sleep, count, guard) = (timer.sleep_until(at), counts.clone(), counts.guard());
@@ -126,9 +129,9 @@ fn r60_many_at_the_same_instant(bench: &mut Bench) {
     }));
 }
 
-fn w63_in_tasks_and_in_the_root(bench: &mut Bench) {
-    let (runtime, timer) = (bench.runtime(), bench.timer());
-    bench.drive(long_enough(async |ahead| {
+fn w63_in_tasks_and_in_the_root(fixture: &mut Fixture) {
+    let (runtime, timer) = (fixture.runtime(), fixture.timer());
+    fixture.drive(long_enough(async |ahead| {
         let after = || timer.sleep_until(timer.now() + ahead);
         step("a sleep in the root");
         let first = had_to_wait(after()).await;
@@ -148,9 +151,9 @@ fn w63_in_tasks_and_in_the_root(bench: &mut Bench) {
     }));
 }
 
-fn w64_from_a_foreign_thread(bench: &mut Bench) {
-    let (timer, kept) = (bench.timer(), Kept::default());
-    bench.drive(long_enough(async |ahead| {
+fn w64_from_a_foreign_thread(fixture: &mut Fixture) {
+    let (timer, kept) = (fixture.timer(), Kept::default());
+    fixture.drive(long_enough(async |ahead| {
         let (mut thread, waits) = (None, Flag::default());
         step("the root waits for a sleep that a foreign thread has registered");
         poll_fn(|cx| {
@@ -187,9 +190,9 @@ impl Wake for Panics {
     }
 }
 
-fn w65_waker_that_panics_harms_no_other(bench: &mut Bench) {
-    let (runtime, timer, clock) = (bench.runtime(), bench.timer(), bench.clock());
-    bench.drive(long_enough(async |ahead| {
+fn w65_waker_that_panics_harms_no_other(fixture: &mut Fixture) {
+    let (runtime, timer, clock) = (fixture.runtime(), fixture.timer(), fixture.clock());
+    fixture.drive(long_enough(async |ahead| {
         let (counts, waker) = (Counts::new(), Waker::from(Arc::new(Panics)));
         let mut sleep = timer.sleep_until(timer.now() + ahead);
         let panics = sleep.as_mut().poll(&mut Context::from_waker(&waker)).is_pending();
@@ -209,9 +212,9 @@ fn w65_waker_that_panics_harms_no_other(bench: &mut Bench) {
     }));
 }
 
-fn w66_dropping_one_keeps_the_others(bench: &mut Bench) {
-    let (runtime, timer, clock) = (bench.runtime(), bench.timer(), bench.clock());
-    bench.drive(long_enough(async |ahead| {
+fn w66_dropping_one_keeps_the_others(fixture: &mut Fixture) {
+    let (runtime, timer, clock) = (fixture.runtime(), fixture.timer(), fixture.clock());
+    fixture.drive(long_enough(async |ahead| {
         let (counts, at) = (Counts::new(), timer.now() + ahead);
         let mut dropped: Vec<_> = (0..10).map(|_| timer.sleep_until(at)).collect();
         for sleep in &mut dropped {

@@ -1,7 +1,7 @@
 //! R3: that a wake leads to a poll, from wherever and whenever it comes.
 
 use super::probe::{Kept, Probe};
-use crate::bench::{Bench, inside, many, outside, outside_later, pump, step, until};
+use crate::fixture::{Fixture, inside, many, outside, outside_later, pump, step, until};
 use crate::probe::{Counts, Gate};
 use crate::rule::rules;
 use std::future::{Future, poll_fn};
@@ -9,37 +9,37 @@ use std::task::Poll;
 
 rules! { "wake":
     Must r31_wake_during_own_poll []
-        "This is how a task gives the others a turn."
+        "A task gives the others a turn in this way."
         "a wake that arrives while the task is polled is forgotten: keep a `woken` state for it";
     Must r32_wake_from_another_thread_during_poll []
-        "What a task waits for may come at any moment, also before its poll has returned."
-        "the task is marked as waiting after its poll, over a wake that came during the poll";
+        "An event that a task waits for may come at any moment, also before its poll has returned."
+        "the task is marked as waiting after its poll, which overwrites a wake during the poll";
     Must r33_wake_from_a_foreign_thread []
         "Timers, sockets and signals wake from threads of their own."
         "a wake queues the task and does not wake the threads that sleep";
     Should r34_wake_does_not_poll_inline []
-        "Whoever wakes may hold a lock that the task takes."
+        "The caller of a waker may hold a lock that the task takes."
         "`wake` polls the task, to save the way through the queue";
     Must r35_several_tasks_woken_at_once []
         "One event wakes many children."
-        "the list of those who are woken has one place, or wakes during a sweep are lost";
+        "the list of woken tasks has one place, or wakes during a sweep are lost";
     Must r36_every_wake_works_like_the_first []
         "A child may live for days."
         "a counter, a flag or a slot that is used once and not put back";
     Must r37_wake_after_the_end_does_nothing []
-        "Whoever has a waker does not know that the task is over."
-        "a wake takes it for granted that there is a task";
+        "The owner of a waker does not know that the task has ended."
+        "a wake assumes that there is a task";
     Should r38_one_poll_for_a_burst []
-        "Ten events at once are one look at what happened."
+        "Ten events at once need one look at what happened."
         "each wake is queued, whether the task is in the queue or not";
     Must r30_wake_of_a_task_in_the_queue []
         "A task that is woken, and woken again before its poll, has seen neither event."
         "the second wake takes the task out, or the first is cleared after the poll";
 }
 
-fn r31_wake_during_own_poll(bench: &mut Bench) {
-    let (runtime, counts) = (bench.runtime(), Counts::new());
-    bench.drive(async {
+fn r31_wake_during_own_poll(fixture: &mut Fixture) {
+    let (runtime, counts) = (fixture.runtime(), Counts::new());
+    fixture.drive(async {
         let guard = counts.guard();
         let mut left = 300;
         runtime.run(poll_fn(move |cx| {
@@ -64,9 +64,9 @@ fn r31_wake_during_own_poll(bench: &mut Bench) {
     });
 }
 
-fn r32_wake_from_another_thread_during_poll(bench: &mut Bench) {
-    let (runtime, counts) = (bench.runtime(), Counts::new());
-    bench.drive(async {
+fn r32_wake_from_another_thread_during_poll(fixture: &mut Fixture) {
+    let (runtime, counts) = (fixture.runtime(), Counts::new());
+    fixture.drive(async {
         let guard = counts.guard();
         let mut left = 20;
         runtime.run(poll_fn(move |cx| {
@@ -83,11 +83,11 @@ fn r32_wake_from_another_thread_during_poll(bench: &mut Bench) {
     });
 }
 
-fn r33_wake_from_a_foreign_thread(bench: &mut Bench) {
-    let (runtime, gate) = (bench.runtime(), Gate::new());
-    bench.drive(async {
+fn r33_wake_from_a_foreign_thread(fixture: &mut Fixture) {
+    let (runtime, gate) = (fixture.runtime(), Gate::new());
+    fixture.drive(async {
         runtime.run(woken_from_outside(gate.clone()));
-        step("everybody waits for a wake from a foreign thread");
+        step("all tasks wait for a wake from a foreign thread");
         gate.wait().await;
     });
 }
@@ -106,9 +106,9 @@ pub(super) fn woken_from_outside(opens: Gate) -> impl Future<Output = ()> + Send
     })
 }
 
-fn r34_wake_does_not_poll_inline(bench: &mut Bench) {
-    let (runtime, probe) = (bench.runtime(), Probe::new());
-    bench.drive(async {
+fn r34_wake_does_not_poll_inline(fixture: &mut Fixture) {
+    let (runtime, probe) = (fixture.runtime(), Probe::new());
+    fixture.drive(async {
         runtime.run(probe.future());
         for polls in 1..20 {
             until("the task is polled", || probe.polls() >= polls).await;
@@ -121,9 +121,9 @@ fn r34_wake_does_not_poll_inline(bench: &mut Bench) {
     });
 }
 
-fn r35_several_tasks_woken_at_once(bench: &mut Bench) {
-    let (runtime, number) = (bench.runtime(), many(1_000));
-    bench.drive(async {
+fn r35_several_tasks_woken_at_once(fixture: &mut Fixture) {
+    let (runtime, number) = (fixture.runtime(), many(1_000));
+    fixture.drive(async {
         let probes: Vec<_> = (0..number).map(|_| Probe::new()).collect();
         probes.iter().for_each(|probe| runtime.run(probe.future()));
         until("all are polled", || probes.iter().all(|probe| probe.polls() > 0)).await;
@@ -132,9 +132,9 @@ fn r35_several_tasks_woken_at_once(bench: &mut Bench) {
     });
 }
 
-fn r36_every_wake_works_like_the_first(bench: &mut Bench) {
-    let (runtime, probe) = (bench.runtime(), Probe::new());
-    bench.drive(async {
+fn r36_every_wake_works_like_the_first(fixture: &mut Fixture) {
+    let (runtime, probe) = (fixture.runtime(), Probe::new());
+    fixture.drive(async {
         runtime.run(probe.future());
         until("the first poll", || probe.polls() > 0).await;
         for _ in 0..400 {
@@ -147,9 +147,9 @@ fn r36_every_wake_works_like_the_first(bench: &mut Bench) {
     });
 }
 
-fn r37_wake_after_the_end_does_nothing(bench: &mut Bench) {
-    let (runtime, probe) = (bench.runtime(), Probe::new());
-    bench.drive(async {
+fn r37_wake_after_the_end_does_nothing(fixture: &mut Fixture) {
+    let (runtime, probe) = (fixture.runtime(), Probe::new());
+    fixture.drive(async {
         runtime.run(probe.future());
         until("the first poll", || probe.polls() > 0).await;
         let kept = probe.waker();
@@ -161,13 +161,13 @@ fn r37_wake_after_the_end_does_nothing(bench: &mut Bench) {
         outside(move || clone.wake()).join().expect("wake does not panic");
         kept.wake();
         pump(&runtime).await;
-        assert_eq!(probe.polls(), 2, "it was polled again");
+        assert_eq!(probe.polls(), 2, "the task was polled again");
     });
 }
 
-fn r38_one_poll_for_a_burst(bench: &mut Bench) {
-    let (runtime, probe) = (bench.runtime(), Probe::new());
-    bench.drive(async {
+fn r38_one_poll_for_a_burst(fixture: &mut Fixture) {
+    let (runtime, probe) = (fixture.runtime(), Probe::new());
+    fixture.drive(async {
         runtime.run(probe.future());
         until("the first poll", || probe.polls() > 0).await;
         // From inside a poll of another, and then from one that keeps the only thread busy, a
@@ -192,9 +192,9 @@ fn r38_one_poll_for_a_burst(bench: &mut Bench) {
     });
 }
 
-fn r30_wake_of_a_task_in_the_queue(bench: &mut Bench) {
-    let (runtime, probe) = (bench.runtime(), Probe::new());
-    bench.drive(async {
+fn r30_wake_of_a_task_in_the_queue(fixture: &mut Fixture) {
+    let (runtime, probe) = (fixture.runtime(), Probe::new());
+    fixture.drive(async {
         runtime.run(probe.future());
         until("the first poll", || probe.polls() > 0).await;
         for round in 0..50 {

@@ -1,7 +1,7 @@
-//! W1: the waker itself: its clones, whom it wakes, from where it may be used.
+//! W1: the waker itself: its clones, which task it wakes, from where it may be used.
 
 use super::probe::Probe;
-use crate::bench::{Bench, many, outside, pump, step, until};
+use crate::fixture::{Fixture, many, outside, pump, step, until};
 use crate::probe::Counts;
 use crate::rule::rules;
 use std::cell::RefCell;
@@ -14,19 +14,19 @@ use std::task::{Poll, Waker};
 rules! { "waker":
     Must w11_all_ways_to_wake_are_one []
         "Some code wakes by value, some by reference, most a clone."
-        "`wake` and `wake_by_ref` are two functions, and one of them was forgotten";
+        "`wake` and `wake_by_ref` are two functions, and only one of them works";
     Should w12_clones_will_wake_each_other []
         "Combinators keep the waker that they have if it wakes the same task."
         "each poll makes a new waker, or the vtable is not one static";
     Must w13_a_waker_wakes_its_own_task []
         "Two tasks that wait for two things have two wakers."
-        "the waker knows the place of the task and not the task; another has moved in";
+        "the waker knows the place of the task and not the task; another task has taken the place";
     Must w14_wake_from_a_destructor_and_in_a_panic []
         "Guards wake in their destructors, also while a thread unwinds or ends."
         "`wake` reads a thread-local value that may be gone, or gives up on a panicking thread";
     Must w15_clones_are_independent []
         "A waker may be dropped long before its clone is used."
-        "the first waker that is dropped takes the task along";
+        "the first waker that is dropped drops the task";
     Must w16_wakes_of_several_threads_at_once []
         "Children end on all threads at once."
         "two wakes race for one place in the queue, and both leave it to the other";
@@ -35,7 +35,7 @@ rules! { "waker":
         "only the waker of the latest poll counts";
 }
 
-fn w11_all_ways_to_wake_are_one(bench: &mut Bench) {
+fn w11_all_ways_to_wake_are_one(fixture: &mut Fixture) {
     type Way = (&'static str, fn(Waker));
     let ways: [Way; 5] = [
         ("by value", Waker::wake),
@@ -53,8 +53,8 @@ fn w11_all_ways_to_wake_are_one(bench: &mut Bench) {
             outside(move || waker.wake()).join().expect("wake does not panic");
         }),
     ];
-    let (runtime, probe) = (bench.runtime(), Probe::new());
-    bench.drive(async {
+    let (runtime, probe) = (fixture.runtime(), Probe::new());
+    fixture.drive(async {
         runtime.run(probe.future());
         until("the first poll", || probe.polls() > 0).await;
         for (way, wake) in ways {
@@ -67,20 +67,23 @@ fn w11_all_ways_to_wake_are_one(bench: &mut Bench) {
     });
 }
 
-fn w12_clones_will_wake_each_other(bench: &mut Bench) {
-    let (runtime, one, other) = (bench.runtime(), Probe::new(), Probe::new());
-    bench.drive(async {
+fn w12_clones_will_wake_each_other(fixture: &mut Fixture) {
+    let (runtime, one, other) = (fixture.runtime(), Probe::new(), Probe::new());
+    fixture.drive(async {
         runtime.run(one.future());
         runtime.run(other.future());
         until("both are polled", || one.polls() > 0 && other.polls() > 0).await;
         let first = one.waker();
-        assert!(first.will_wake(&first.clone()), "a clone is said not to wake the same task");
-        assert!(!first.will_wake(&other.waker()), "two tasks have the same waker");
+        assert!(first.will_wake(&first.clone()), "`will_wake` is false for a clone");
+        assert!(!first.will_wake(&other.waker()), "`will_wake` is true between two tasks");
         for _ in 0..4 {
             let polls = one.polls();
             one.waker().wake();
             until("it is polled again", || one.polls() > polls).await;
-            assert!(first.will_wake(&one.waker()), "each poll has a waker of its own");
+            assert!(
+                first.will_wake(&one.waker()),
+                "`will_wake` is false between two polls of a task"
+            );
         }
         one.finish();
         other.finish();
@@ -88,9 +91,9 @@ fn w12_clones_will_wake_each_other(bench: &mut Bench) {
     });
 }
 
-fn w13_a_waker_wakes_its_own_task(bench: &mut Bench) {
-    let (runtime, number) = (bench.runtime(), many(50));
-    bench.drive(async {
+fn w13_a_waker_wakes_its_own_task(fixture: &mut Fixture) {
+    let (runtime, number) = (fixture.runtime(), many(50));
+    fixture.drive(async {
         let probes: Vec<_> = (0..number).map(|_| Probe::new()).collect();
         probes.iter().for_each(|probe| runtime.run(probe.future()));
         until("all are polled", || probes.iter().all(|probe| probe.polls() > 0)).await;
@@ -129,9 +132,9 @@ thread_local! {
     static LAST: RefCell<WakesInDrop> = const { RefCell::new(WakesInDrop(None)) };
 }
 
-fn w14_wake_from_a_destructor_and_in_a_panic(bench: &mut Bench) {
-    let (runtime, probe) = (bench.runtime(), Probe::new());
-    bench.drive(async {
+fn w14_wake_from_a_destructor_and_in_a_panic(fixture: &mut Fixture) {
+    let (runtime, probe) = (fixture.runtime(), Probe::new());
+    fixture.drive(async {
         runtime.run(probe.future());
         until("the first poll", || probe.polls() > 0).await;
         let (polls, wakes) = (probe.polls(), WakesInDrop(Some(probe.waker())));
@@ -150,9 +153,9 @@ fn w14_wake_from_a_destructor_and_in_a_panic(bench: &mut Bench) {
     });
 }
 
-fn w15_clones_are_independent(bench: &mut Bench) {
-    let (runtime, probe) = (bench.runtime(), Probe::new());
-    bench.drive(async {
+fn w15_clones_are_independent(fixture: &mut Fixture) {
+    let (runtime, probe) = (fixture.runtime(), Probe::new());
+    fixture.drive(async {
         runtime.run(probe.future());
         until("the first poll", || probe.polls() > 0).await;
         let clones: Vec<_> = (0..10).map(|_| probe.waker()).collect();
@@ -168,9 +171,9 @@ fn w15_clones_are_independent(bench: &mut Bench) {
     });
 }
 
-fn w16_wakes_of_several_threads_at_once(bench: &mut Bench) {
-    let (runtime, counts, each) = (bench.runtime(), Counts::new(), many(300));
-    bench.drive(async {
+fn w16_wakes_of_several_threads_at_once(fixture: &mut Fixture) {
+    let (runtime, counts, each) = (fixture.runtime(), Counts::new(), many(300));
+    fixture.drive(async {
         for round in 0..10 {
             let (guard, before) = (counts.guard(), counts.drops());
             let (arrived, mut threads) = (Arc::new(AtomicUsize::new(0)), Vec::new());
@@ -202,9 +205,9 @@ fn w16_wakes_of_several_threads_at_once(bench: &mut Bench) {
     });
 }
 
-fn w17_an_older_waker_wakes_as_well(bench: &mut Bench) {
-    let (runtime, probe) = (bench.runtime(), Probe::new());
-    bench.drive(async {
+fn w17_an_older_waker_wakes_as_well(fixture: &mut Fixture) {
+    let (runtime, probe) = (fixture.runtime(), Probe::new());
+    fixture.drive(async {
         runtime.run(probe.future());
         until("the first poll", || probe.polls() > 0).await;
         let first = probe.waker();

@@ -1,5 +1,6 @@
-//! A candidate that is not what it says, in the way that `IMPOSTOR` names: what `tests/reports.rs`
-//! examines. It is a program of its own because the suite runs its program again for each rule.
+//! A candidate that is not what it declares, in the way that `IMPOSTOR` names: what
+//! `tests/reports.rs` examines. It is a program of its own because the suite runs its program again
+//! for each rule.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! A program that takes signals and gives them back as it is told on its standard input, a line a
+//! A program that takes signals and gives them back as its standard input says, a line a
 //! command, and answers each with a line: for `tests/signals.rs`.
 
 #![forbid(unsafe_code)]

@@ -1,4 +1,4 @@
-//! Runs the suite on every candidate here, and pastes what came of it into docs/CONFORMANCE.md:
+//! Runs the suite on every candidate here, and pastes the outcome into docs/CONFORMANCE.md:
 //! `cargo run -p allhome-runs --bin table`.
 
 #![forbid(unsafe_code)]

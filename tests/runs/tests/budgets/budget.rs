@@ -129,8 +129,8 @@ fn e07_value_ready_in_the_last_poll_wins_whatever_the_siblings_use() {
 }
 
 /// Cancels a body that needs so many units then, beside a part of its task that uses up the budget
-/// in so many turns. Returns whether it had its value, in how many polls that showed the cancel, and
-/// in how many turns.
+/// in so many turns. Returns whether it had its value, in how many polls that showed the cancel,
+/// and in how many turns.
 fn cancelled_body(needs: u32, greedy: usize) -> (bool, usize, usize) {
     let ((_stepped, runtime), token) = (world(), CancelToken::new());
     let (gate, counts, wakes) = (Gate::new(), Counts::new(), Wakes::new());
@@ -194,7 +194,7 @@ fn t03_a_value_wins_in_the_one_poll_of_a_scope_of_no_time() {
     assert_eq!(scope_of_no_time(2 * BUDGET + 1, false), (None, 2));
 }
 
-/// Cancels a child that uses up its budget in the last poll, and then goes on with this.
+/// Cancels a child that uses up its budget in the last poll, and then awaits this.
 fn in_the_last_poll<F>(then: F) -> Option<u32>
 where
     F: Future<Output = u32> + Send + 'static,

@@ -1,4 +1,4 @@
-//! The grace of those who are cancelled, on a clock that the test moves.
+//! The grace of cancelled tasks, on a clock that the test moves.
 
 use allhome::{Level, cancelled, is_cancelled, nursery, nursery_on, shield, sleep};
 use allhome_runs::{SECOND, world};

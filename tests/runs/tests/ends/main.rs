@@ -1,6 +1,6 @@
 //! How a nursery ends: finalizers, grace, shutdown, and tasks that do not let it.
 
-mod finale;
+mod finalizers;
 mod grace;
 mod overdue;
 mod shutdown;

@@ -1,5 +1,5 @@
-//! Code that computes and does not wait: it asks whether it is cancelled, and is told of a deadline
-//! that has passed although nothing was polled since.
+//! Code that computes and does not wait: it asks whether it is cancelled, and sees a deadline that
+//! has passed although nothing was polled since.
 
 use allhome::{
     Reason, ReasonKind, cancel_reason, cancel_token, checkpoint, fail_after, is_cancelled, island,
@@ -142,7 +142,7 @@ fn t16_nursery() {
     let error = clock.drive(&stepped, run).unwrap_err();
     assert!(error.is_timeout());
     assert!(error.reason().unwrap().same(&seen.lock().unwrap().take().unwrap()));
-    // A body, which is told that the deadline cannot be moved any more, and nobody comes in.
+    // A body: the deadline cannot be moved any more, and no child is admitted.
     let run = nursery_on::<Infallible>(&runtime).deadline(SECOND).run(async |n| {
         compute(&clock);
         let reason = is_over();
@@ -168,7 +168,7 @@ fn t16_nursery() {
     assert!(error.is_timeout() && error.errors().next().is_none(), "{error:?}");
 }
 
-/// The token is made while the deadline is over and the timer has not told.
+/// The token is made while the deadline is over and the timer has not fired.
 #[test]
 fn t16_nursery_with_a_token_ends_all_the_same() {
     for ask_first in [false, true] {
@@ -274,7 +274,7 @@ fn t16_scope_around_a_nursery() {
     });
 }
 
-/// One that has left the scope that it was opened in does not hear of it any more.
+/// One that has left the scope that it was opened in does not see its deadline any more.
 #[test]
 fn t16_scope_that_is_gone() {
     in_body(async |clock| {

@@ -132,7 +132,7 @@ fn d02_ready_as_soon_as_everybody_is_home() {
         assert!(report.all_home());
         assert_eq!(report.stragglers().is_empty(), level == Level::Draining);
     }
-    // Nobody was out at all.
+    // No task was late.
     let report = report(nursery_on::<Infallible>, |n, _| n.shutdown(LADDER).map(Result::unwrap));
     assert_eq!((report.level(), report.took()), (Level::Draining, Duration::ZERO));
 }
@@ -264,7 +264,7 @@ fn d08_dropped_it_takes_no_further_step() {
     while opened.poll().is_pending() {
         assert!(stepped.step() || clock.step());
     }
-    // One took its time to leave, and nobody aborted it.
+    // One took its time to leave, and nothing aborted it.
     assert_eq!((n.level(), clock.elapsed()), (Level::Cancelled, 110 * SECOND));
 }
 

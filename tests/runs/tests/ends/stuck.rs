@@ -1,4 +1,4 @@
-//! Blocking work that does not end when it is told to.
+//! Blocking work that does not end when it is cancelled.
 
 use allhome::{Cause, Nursery, Runtime, block_on, nursery, nursery_on, shield, sleep, yield_now};
 use allhome_conformance::{Counts, Gate};

@@ -25,7 +25,7 @@ fn poll(sleep: &mut BoxSleep, waker: &Waker) -> Poll<()> {
     sleep.as_mut().poll(&mut Context::from_waker(waker))
 }
 
-/// Tells its number when it is woken.
+/// Sends its number when it is woken.
 struct Numbered(usize, mpsc::Sender<usize>);
 
 impl Wake for Numbered {

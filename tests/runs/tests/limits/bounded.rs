@@ -1,4 +1,4 @@
-//! Nurseries with a limit: who is let in, and in which order.
+//! Nurseries with a limit: which children are let in, and in which order.
 
 mod back;
 mod limits;
@@ -188,7 +188,7 @@ fn l10_try_reserve_does_not_wait() {
     assert!(matches!(error, TryReserveError::Full) && error.reason().is_none());
     let waiting = Waiting::new(&opened.n);
     drop(slot);
-    assert!(matches!(opened.n.try_reserve(), Err(TryReserveError::Full)), "it is somebody else's");
+    assert!(matches!(opened.n.try_reserve(), Err(TryReserveError::Full)), "it is the waiter's");
     drop(waiting);
     assert!(opened.n.try_reserve().is_ok());
     assert!(opened.finish().is_ready());

@@ -43,7 +43,7 @@ fn lender<F: Future<Output = ()> + Send>(
     }
 }
 
-/// While the nursery inside is open, but nobody is in it, the task has its slot.
+/// While the nursery inside is open, but has no child, the task has its slot.
 #[test]
 fn l16_back_when_nobody_is_in() {
     let stepped = Stepped::new(1);
@@ -99,7 +99,7 @@ fn l16_side_by_side() {
     assert!(opened.finish().is_ready());
 }
 
-/// Counts who goes on with a slot.
+/// Counts the tasks that go on with a slot.
 #[derive(Clone, Default)]
 struct Busy(Arc<(AtomicUsize, AtomicUsize)>);
 
@@ -195,7 +195,7 @@ fn l16_waits_for_its_slot_in_front_of_the_line() {
     assert!(opened.finish().is_ready());
 }
 
-/// Whoever lends and takes back all the time does not starve the first in line.
+/// A task that lends and takes back all the time does not starve the first waiter.
 #[test]
 fn l17_the_first_in_line_is_not_starved() {
     let stepped = Stepped::new(1);

@@ -9,7 +9,7 @@ fn s18_holders_are_tasks() {
     let semaphore = Semaphore::new(1).named("db").track_holders(true);
     let shared = Arc::new(semaphore);
     let run = nursery_on::<AcquireError>(ThreadPool::global()).run(async |n| {
-        let outside = shared.try_acquire().expect("nobody else");
+        let outside = shared.try_acquire().expect("no other task holds it");
         assert!(shared.holders()[0].task().is_none(), "the body is no task");
         let semaphore = shared.clone();
         let child = n.fork(async move {

@@ -39,7 +39,7 @@ fn s23_cancelled_in_each_window() {
                 stepped.run_until_stalled();
             }
             assert_eq!(semaphore.waiters(), usize::from(window != Window::BeforeItJoinsTheLine));
-            // Whoever comes behind it in the line.
+            // The next waiter in the line.
             let (mut next, wakes) = (Box::pin(semaphore.acquire_many(2)), Wakes::new());
             if window != Window::BeforeItJoinsTheLine {
                 assert!(poll_once(&mut next, &wakes).is_pending());
@@ -113,7 +113,7 @@ fn s23_cancelled_with_a_scope() {
     });
 }
 
-/// What need not wait is had, whoever is cancelled.
+/// An acquire that need not wait succeeds, even in a cancelled task.
 #[test]
 fn s23_what_is_free_is_taken_by_the_cancelled() {
     let stepped = Stepped::new(1);
@@ -163,7 +163,7 @@ fn s23_nothing_changes_outside_of_a_nursery() {
     assert!(matches!(poll_once(&mut waits, &wakes), Poll::Ready(Ok(_))));
 }
 
-/// Waits in combinators that poll their parts by wakers of their own hear of the cancel: with a
+/// Waits in combinators that poll their parts with wakers of their own see the cancel: with a
 /// grace the task goes on, and would wait for ever.
 #[test]
 fn s24_heard_of_in_combinators() {

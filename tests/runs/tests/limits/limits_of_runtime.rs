@@ -1,4 +1,4 @@
-//! What a nursery asks of its runtime, and what it does where the runtime has not got it.
+//! What a nursery needs of its runtime, and what it does on a runtime that lacks it.
 
 use allhome::{
     Cause, IntoRuntime, Nursery, Runtime, ThreadPool, Tokio, block_on, nursery, nursery_on, sleep,
@@ -157,7 +157,7 @@ fn at_gates(
 ) -> Vec<(Counts, Gate)> {
     let children = (0..many).map(|i| {
         if i % 10 == 0 {
-            // Those who wait keep nobody from a first poll.
+            // Children that wait keep no other from its first poll.
             stepped.run_until_stalled();
         }
         let (counts, gate) = (Counts::new(), Gate::new());
@@ -191,7 +191,7 @@ fn x10_child_that_is_polled_often_has_its_own_task() {
         assert_eq!(stepped.tasks(), WAITING);
         for (i, (counts, gate)) in children.iter().enumerate() {
             let before = stepped.polls();
-            // The first of them parks, for those who may still be spawned.
+            // The first of them parks, for children that may still be spawned.
             let tasks = |i| WAITING - i;
             gate.open();
             stepped.run_until_stalled();

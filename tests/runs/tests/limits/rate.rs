@@ -104,7 +104,7 @@ fn q03_nothing_is_rounded() {
         taken += usize::from(limiter.try_acquire().is_ok());
     }
     assert_eq!(taken, 700);
-    // Somebody always waits, for an hour.
+    // A task always waits, for an hour.
     let start = clock.now();
     for _ in 0..7 * 360 {
         let mut next = queue(&limiter, 1);
@@ -158,7 +158,7 @@ fn q08_a_change_of_rate_counts_from_now_on() {
     assert_eq!(first.poll(), Poll::Ready(Ok(())));
 }
 
-/// Nudged, and polled again by the same waker: it can be woken once more, and told.
+/// Nudged, and polled again by the same waker: it can be woken once more, and notified.
 #[test]
 fn q08_each_change_wakes_the_first() {
     let clock = Clock::new();

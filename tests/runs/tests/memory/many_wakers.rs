@@ -41,7 +41,7 @@ impl Scene {
         Scene { stepped, opened, counts, waker }
     }
 
-    /// Tells whether a wake leads to one poll.
+    /// Returns `true` if a wake leads to one poll.
     fn polls_for(&self, wake: impl FnOnce()) -> bool {
         let before = self.counts.polls();
         wake();

@@ -1,5 +1,5 @@
 //! A nursery that has ended is freed, whatever it had: a timer, tokens, scopes around it, nurseries
-//! inside, finalizers; also one whose future was dropped half-way.
+//! inside, finalizers; also one whose future was dropped early.
 
 use allhome::{cancel_token, cancelled, move_on_after, nursery, nursery_on};
 use allhome_runs::{Clock, Stepped, Wakes, poll_once};

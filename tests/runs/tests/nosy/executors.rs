@@ -1,5 +1,6 @@
-//! Executors: tasks that are polled, woken, dropped unpolled and dropped half-way; jobs; sleeps that
-//! are begun, polled by another waker, over, and dropped; and the end of the executor amid all that.
+//! Executors: tasks that are polled, woken, dropped unpolled and dropped early; jobs; sleeps that
+//! are begun, polled by another waker, over, and dropped; and the end of the executor amid all
+//! that.
 
 use super::alone;
 use super::nosy::{Watch, at_each_call, sequences};
@@ -89,7 +90,7 @@ fn the_simulator_holds_no_lock_and_stays_whole() {
     let seen = go_through(3, |steps, watch| {
         let mut simulation = Simulator::new().start();
         let handle = simulation.handle();
-        // A panic of a task is a failure of the simulation, which goes on all the same.
+        // A panic of a task is a failure of the simulation, which still goes on.
         play(steps, watch, &handle, &mut || drop(simulation.settle()));
         watch.step(|| simulation.shutdown());
         assert_eq!((simulation.tasks(), simulation.sleeps()), (0, 0));

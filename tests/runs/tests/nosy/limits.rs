@@ -1,4 +1,4 @@
-//! Limits: each kind, with two who wait and one who holds.
+//! Limits: each kind, with two waiters and one holder.
 
 use super::alone;
 use super::nosy::{Kept, Nosy, Watch, at_each_call, sequences};
@@ -17,7 +17,7 @@ enum Step {
     /// That one polls, with a waker of its own each time.
     Poll(usize),
     Leave(usize),
-    /// The oldest of what is held is given back.
+    /// Gives back the oldest held permit.
     Give,
     Try,
     Less,
@@ -46,7 +46,7 @@ struct Subject {
     resize: Box<dyn Fn(usize)>,
     close: Box<dyn Fn()>,
     waiters: Box<dyn Fn() -> usize>,
-    /// Tells whether nobody has any permits.
+    /// Returns `true` if no permits are held.
     all_there: Box<dyn Fn() -> bool>,
     look: Arc<dyn Fn() + Send + Sync>,
 }
@@ -163,7 +163,7 @@ fn rate(watch: &Arc<Watch>) -> Subject {
     }
 }
 
-/// A semaphore and a rate limiter: what was taken of the first is given back by whoever leaves.
+/// A semaphore and a rate limiter: a task that leaves returns the permits of the first.
 fn both(watch: &Arc<Watch>) -> Subject {
     let (limiter, semaphore) = (limiter(watch), Arc::new(Semaphore::new(1)));
     let (a, b, c) = (limiter.clone(), semaphore.clone(), semaphore.clone());
@@ -221,8 +221,8 @@ fn play(steps: &[Step], watch: &Arc<Watch>, subject: &Subject) {
     for place in &mut waiting {
         watch.step(|| *place = None);
     }
-    assert_eq!((subject.waiters)(), 0, "whoever is gone has left the line");
-    assert!((subject.all_there)(), "whoever is gone has given back");
+    assert_eq!((subject.waiters)(), 0, "every waiter that is gone has left the line");
+    assert!((subject.all_there)(), "every holder that is gone has returned its permits");
     watch.looks(|| ());
 }
 
@@ -233,7 +233,7 @@ fn go_through(make: impl Fn(&Arc<Watch>) -> Subject) -> Vec<&'static str> {
     for steps in sequences(&STEPS, 4) {
         let name = format!("{steps:?}");
         seen.extend(at_each_call(&name, |watch| {
-            // Made while nobody strikes: what is tested is the limit's life.
+            // Made while nothing strikes: the limit's life is tested.
             if let Some(subject) = watch.step(|| make(watch)) {
                 play(&steps, watch, &subject);
                 watch.step(|| drop(subject));

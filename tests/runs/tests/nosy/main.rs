@@ -1,5 +1,5 @@
-//! No code of the user's runs while a lock is held, and a panic in it leaves everything whole: a value
-//! that looks and panics ([`nosy`]) goes through every path of tokens, limits and executors.
+//! No user code runs while a lock is held, and a panic in it leaves everything whole: a
+//! value that looks and panics ([`nosy`]) goes through every path of tokens, limits and executors.
 
 #![cfg(debug_assertions)]
 
@@ -12,7 +12,7 @@ mod tokens;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// One program at a time: a panic that was not told of is the whole process's.
+/// One program at a time: a panic without a report belongs to the whole process.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)

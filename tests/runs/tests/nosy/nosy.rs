@@ -1,10 +1,10 @@
-//! A value that is nosy: whatever is done with it calls back into what it was given to, and may panic
-//! on top. And what leads it through every path of that.
+//! A value that is nosy: whatever is done with it calls back into what it was given to, and may
+//! panic on top. And what leads it through every path of that.
 //!
-//! A *program* is what a test does with the thing, step by step, with nosy values as its wakers, keys,
-//! callbacks, clocks, futures and jobs. [`at_each_call`] runs it once for each call of theirs that
-//! there is, and has that call panic. A lock that is held when one of them is called is found in each
-//! of these runs: by a debug assertion, and so without a hang (`core/src/guarded.rs` and
+//! A *program* is what a test does with the thing, step by step, with nosy values as its wakers,
+//! keys, callbacks, clocks, futures and jobs. [`at_each_call`] runs it once for each call of theirs
+//! that there is, and has that call panic. A lock that is held when one of them is called is found
+//! in each of these runs: by a debug assertion, and so without a hang (`core/src/guarded.rs` and
 //! `executors/src/guarded.rs`).
 
 use super::raw;
@@ -51,7 +51,8 @@ impl Watch {
 
     /// Says what a nosy value does when it is called: it uses the thing that it was given to.
     pub(crate) fn looks(&self, look: impl Fn() + Send + Sync + 'static) {
-        // What it was is dropped with no lock held: that runs code of the thing's, and of the test's.
+        // What it was is dropped with no lock held: that runs code of the thing's, and of the
+        // test's.
         let before = lock(&self.look).replace(Arc::new(look));
         drop(before);
     }
@@ -75,7 +76,7 @@ impl Watch {
         }
     }
 
-    /// Tells whether the call that panics has been.
+    /// Returns `true` if the call that panics has happened.
     pub(crate) fn has_struck(&self) -> bool {
         self.strike.is_some_and(|number| number < lock(&self.calls).len())
     }
@@ -190,15 +191,15 @@ impl fmt::Debug for Nosy {
 
 impl std::error::Error for Nosy {}
 
-/// Panics that no call was told to raise, in the whole process: in a look, under a lock, anywhere.
+/// Panics that no call raised on purpose, in the whole process: in a look, under a lock, anywhere.
 static UNTOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Runs a program once, and then once for each call of a nosy value in it, which panics. Returns which
-/// calls there were.
+/// Runs a program once, and then once for each call of a nosy value in it, which panics. Returns
+/// which calls there were.
 ///
 /// # Panics
 ///
-/// If anything but such a call does, on whichever thread, and wherever it was caught.
+/// Panics if anything but such a call does, on whichever thread, and wherever it was caught.
 #[track_caller]
 pub(crate) fn at_each_call(name: &str, program: impl Fn(&Arc<Watch>)) -> Vec<&'static str> {
     note_panics();

@@ -182,7 +182,7 @@ fn go_through(policy: Policy, length: usize) -> BTreeSet<&'static str> {
             for step in &steps {
                 watch.step(|| played.play(*step, watch));
             }
-            // Whatever panicked, all of it comes to an end, and nothing of the user's is left.
+            // Whatever panicked, everything comes to an end, and no user's value is left.
             watch.step(|| played.child = None);
             watch.step(|| played.run = None);
             watch.step(|| played.play(Step::Run, watch));
@@ -191,7 +191,7 @@ fn go_through(policy: Policy, length: usize) -> BTreeSet<&'static str> {
             assert!(played.n.is_empty() && strays().is_empty());
             watch.looks(|| ());
             drop(played);
-            assert_eq!(Arc::strong_count(watch), 1, "a value of the user's is left");
+            assert_eq!(Arc::strong_count(watch), 1, "a user's value is left");
         }));
     }
     seen

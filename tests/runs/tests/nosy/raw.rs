@@ -1,5 +1,5 @@
-//! A waker that is a value: cloning, waking and dropping it is what the value does. There is no safe
-//! way to see a waker cloned.
+//! A waker that is a value: cloning, waking and dropping it is what the value does. There is no
+//! safe way to see a waker cloned.
 //!
 //! # Invariants
 //!

@@ -1,4 +1,4 @@
-//! Tokens: waiters, callbacks, those who wait for a drain; below a parent, and with a child.
+//! Tokens: waiters, callbacks, tasks that wait for a drain; below a parent, and with a child.
 
 use super::alone;
 use super::nosy::{Watch, at_each_call, sequences};
@@ -104,7 +104,7 @@ fn k06_k09_tokens_hold_no_lock_and_stay_whole() {
             let mut others = Box::pin(bystander.cancelled());
             assert!(others.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
             watch.step(|| root.cancel());
-            // Whatever panicked, all are told and none is left.
+            // Whatever panicked, all are notified and none is left.
             assert!([&root, &token, &below, &bystander].iter().all(|token| token.is_cancelled()));
             assert!(others.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
             assert_eq!(token.level().max(Level::Cancelled), token.level());

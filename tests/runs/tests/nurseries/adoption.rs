@@ -1,7 +1,7 @@
 //! What becomes of children whose nursery's future is dropped before its end.
 //!
 //! The executor has one thread by its own account, so children are polled in the order of their
-//! spawning: whoever is to be held in its poll is spawned last.
+//! spawning: a child that is held in its poll is spawned last.
 
 use allhome::{
     GroupError, Nursery, PanicPolicy, Policy, TaskState, Tree, nursery, nursery_on, strays,
@@ -38,7 +38,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// Spawns those who wait, and at the end one that is held in its first poll.
+    /// Spawns children that wait, and at the end one that is held in its first poll.
     fn fill(&self, n: &Nursery<Infallible>, leaves: Leaves) {
         for _ in 0..WAITING {
             n.named("waiting").spawn(self.waiting.parked().child());
@@ -87,7 +87,7 @@ impl Scene {
         Ok(())
     }
 
-    /// Steps on another thread until the last child is in its poll, those who wait before it.
+    /// Steps on another thread until the last child is in its poll, and the waiting ones before it.
     fn hold_the_last(&self, stepped: &Stepped) -> JoinHandle<()> {
         let (stepped, busy) = (stepped.clone(), self.busy.clone());
         let thread = thread::spawn(move || {
@@ -144,7 +144,7 @@ fn o05_child_being_polled_is_adopted() {
         let thread = scene.hold_the_last(&stepped);
         scene.cut.open();
         stepped.run_until_stalled();
-        assert_eq!(scene.went_on.polls(), 1, "the drop waited for nobody");
+        assert_eq!(scene.went_on.polls(), 1, "the drop waited for no child");
         assert_eq!(scene.counts(), [(WAITING, WAITING), (0, 0)]);
         let tree = n.tree();
         assert_eq!(picture(&tree), [("outer", false, vec![]), ("inner", true, vec!["busy"])]);
@@ -172,7 +172,7 @@ fn o05_adopted_over_two_levels() {
             let thread = scene.hold_the_last(&stepped);
             scene.cut.open();
             stepped.run_until_stalled();
-            assert_eq!(scene.went_on.polls(), 1, "the drop waited for nobody");
+            assert_eq!(scene.went_on.polls(), 1, "the drop waited for no child");
             assert_eq!(scene.counts(), [(WAITING, WAITING), (0, 0)]);
             let left =
                 [("outer", false, vec![]), ("middle", true, vec![]), ("inner", true, vec!["busy"])];
@@ -339,7 +339,7 @@ fn o19_drop_of_run_in_every_phase() {
         }
         let before = (body.drops(), child.polls());
         drop(run);
-        assert_eq!(child.polls(), before.1, "in phase {polls}: nobody is polled for a drop");
+        assert_eq!(child.polls(), before.1, "in phase {polls}: a drop polls no child");
         let spawned = [0, 1, 1, 2, 2][polls];
         assert_eq!(child.drops(), spawned, "in phase {polls}");
         assert_eq!(body.drops(), if polls < 3 { 1 } else { 2 }, "in phase {polls}");

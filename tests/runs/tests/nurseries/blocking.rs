@@ -79,7 +79,7 @@ fn b01_value_wins_and_error_that_was_not_told_stays() {
     });
 }
 
-/// The scope of a timeout tells of its own cancel, and not of the work's.
+/// The scope of a timeout reports its own cancel, and not the work's.
 #[test]
 fn b01_told_by_a_scope_inside_is_not_told() {
     let (stepped, jobs) = (Stepped::new(1), Jobs::new());
@@ -123,8 +123,8 @@ fn b02_cancelled_before_it_began_is_dropped_uncalled() {
     }
 }
 
-/// The runtime calls the job while another thread is dropping the work. A count that this gets wrong
-/// shows later: whoever waits is not known to be lost.
+/// The runtime calls the job while another thread is dropping the work. If that miscounts, it shows
+/// later: the nursery does not learn that waiting children are lost.
 #[test]
 fn b02_job_that_comes_while_the_work_is_being_dropped() {
     struct Slow(Hold);

@@ -1,4 +1,5 @@
-//! What users can make as long as they like is taken apart, printed and looked at without recursion.
+//! What users can make as long as they like is taken apart, printed and looked at without
+//! recursion.
 
 use allhome::{Reason, ThreadPool, block_on, nursery, nursery_on};
 use allhome_conformance::Gate;

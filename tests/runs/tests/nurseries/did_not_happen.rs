@@ -66,8 +66,8 @@ impl Item {
 
 type Waits = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Cancels a task that waits in each window, and tells whether it had what it waited for. `left`
-/// tells whether that is still to be had.
+/// Cancels a task that waits in each window, and checks whether it has what it waited for. `left`
+/// returns `true` if the next task can have it.
 fn in_each_window<S>(
     runtime: impl Fn(&Stepped, &Item) -> Runtime,
     mut set_up: impl FnMut(&Stepped, &Item) -> (Waits, S),
@@ -131,7 +131,7 @@ fn c20_await_of_anything() {
 
 #[test]
 fn c20_guard_and_stream() {
-    // On a token that nobody cancels, and on the task's own.
+    // On a token that is never cancelled, and on the task's own.
     of_item(|item| async move {
         let token = allhome::CancelToken::new();
         item.take().until_cancelled(&token).await.unwrap();
@@ -261,7 +261,7 @@ fn parts_with(other: &Runtime, timer: impl Timer + 'static) -> Runtime {
     Runtime::builder("timed", Other(other.clone())).timer(timer).build()
 }
 
-/// The nursery inside ends by the cancel, and that is what its owner is given: it is not cut off.
+/// The nursery inside ends by the cancel, and its owner gets that result: it is not cut off.
 #[test]
 fn c20_run_always_has_its_result() {
     for window in WINDOWS {

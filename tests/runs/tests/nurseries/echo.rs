@@ -102,7 +102,7 @@ fn f22_other_errors_are_failures() {
         let semaphore = Semaphore::new(1);
         let _held = semaphore.try_acquire().unwrap();
         let run = nursery::<Boxed>().run(async |_| {
-            // The scope's time is over, and nobody was cancelled.
+            // The scope's time is over, and no task was cancelled.
             let inside = move_on_after(SECOND, semaphore.acquire()).await?;
             Err::<(), _>(format!("{inside:?}").into())
         });
@@ -131,7 +131,7 @@ fn f22_other_errors_are_failures() {
     });
 }
 
-/// Waits until it is told of a cancel by an error.
+/// Waits until a cancel ends it with an error.
 async fn semaphore_like() -> Result<(), Reason> {
     loop {
         allhome::cancelled().await;

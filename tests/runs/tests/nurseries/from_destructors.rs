@@ -1,6 +1,6 @@
 //! What is dropped at the edges of a nursery calls back into it: the errors beyond the bound, the
-//! wakers of carriers that the runtime drops or polls unasked, the wakers of joins that were given up,
-//! a callback on the nursery's own token. Each was dropped with the nursery's lock held once.
+//! wakers of carriers that the runtime drops or polls unasked, the wakers of joins that were given
+//! up, a callback on the nursery's own token. Each was dropped with the nursery's lock held once.
 
 use allhome::{Nursery, PanicPolicy, Policy, Runtime, nursery_on};
 use allhome_rt::{Job, Spawn, SpawnBlocking, Task};
@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Wake, Waker};
 /// More than a nursery keeps by default.
 const MANY: usize = 100;
 
-/// An error that spawns when it is dropped, and panics if it is told to.
+/// An error that spawns when it is dropped, and panics if the test says so.
 struct Calls {
     n: Nursery<Calls>,
     spawned: Arc<AtomicUsize>,

@@ -26,7 +26,7 @@ fn g01_with_cancel() {
     parent.cancel();
     assert!(other.is_cancelled() && !background.is_cancelled());
     assert!(parent.child().is_cancelled(), "derived from one that is done");
-    // In Go, a context that nobody cancels stays with its parent: `go vet` looks for it.
+    // In Go, a context that is never cancelled stays with its parent: `go vet` looks for it.
     let forgotten = background.child();
     drop(forgotten);
     assert!(background.cancel());
@@ -104,7 +104,8 @@ fn g05_with_timeout() {
         Ok(is_cancelled())
     });
     assert!(block_on(run).unwrap());
-    // In Go `Err` of a context that was cancelled by hand is `Canceled`, however close its deadline.
+    // In Go `Err` of a context that a caller cancelled is `Canceled`, however close its
+    // deadline.
     let run = nursery_on::<Infallible>(&pool).deadline(HOUR).run(async |n| {
         n.cancel();
         pending::<Result<(), _>>().await

@@ -41,7 +41,7 @@ impl<F: Fn() + Send + Sync> Wake for OnWake<F> {
     }
 }
 
-/// What is to be cancelled or aborted, from wherever it is.
+/// The cancel or abort of a case, from wherever it comes.
 type Cancel = fn(&Nursery<Infallible>);
 
 const CANCELS: [Cancel; 2] = [
@@ -144,7 +144,7 @@ fn f18_panics_in_the_runtimes_wakers() {
         stepped.run_until_stalled();
         cancel(&opened.n);
         ends(opened, &stepped, &counts, 100);
-        // The carrier that waits cannot be told that its nursery has ended.
+        // The nursery cannot notify a waiting carrier that it has ended.
         stepped.shutdown();
     }
     // Seventeen children in one carrier: it gives the runtime a turn through such a waker.

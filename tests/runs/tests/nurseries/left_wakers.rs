@@ -21,7 +21,7 @@ const LONG: Duration = Duration::from_secs(3_600);
 const PATIENT: Ladder =
     Ladder { drain: Duration::MAX, cancel: Duration::MAX, abort: Duration::MAX };
 
-/// Wakes nobody; how many wakers there are is its count.
+/// Wakes no task; its count is the number of wakers.
 struct Counted;
 
 impl Wake for Counted {

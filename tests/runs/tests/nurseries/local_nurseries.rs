@@ -51,7 +51,7 @@ async fn program(runtime: Runtime, local: Rc<dyn SpawnLocal>) {
     eventually(|| over.drops() == 3).await;
     log.borrow_mut().sort_unstable();
     assert_eq!(*log.borrow(), [(0, 50), (1, 50), (2, 50)]);
-    assert_eq!(Rc::strong_count(&log), 1, "nobody else has it any more");
+    assert_eq!(Rc::strong_count(&log), 1, "no child has it any more");
 }
 
 #[test]

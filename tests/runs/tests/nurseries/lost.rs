@@ -18,7 +18,7 @@ fn is_lost<T: std::fmt::Debug>(mut child: Child<T, Infallible>) -> bool {
 
 /// Returns how many failures there were, all of them losses.
 fn losses<R>(result: Result<R, GroupError<Infallible>>) -> usize {
-    let Err(error) = result else { panic!("nobody was lost") };
+    let Err(error) = result else { panic!("no child was lost") };
     assert!(error.failures().all(|failure| matches!(failure.cause(), Cause::Lost)), "{error:?}");
     error.failures().len() + error.more()
 }
@@ -71,19 +71,19 @@ fn e05_loss_is_the_reason_of_the_cancel() {
 
 const EACH: usize = 3;
 
-/// Children who are done soon, and others who wait for ever.
-struct HalfWay {
+/// Children that are done soon, and others that wait for ever.
+struct Scene {
     done: Vec<Child<usize, Infallible>>,
     waiting: Vec<Child<(), Infallible>>,
     counts: Counts,
 }
 
-impl HalfWay {
-    fn new(n: &Nursery<Infallible>) -> HalfWay {
+impl Scene {
+    fn new(n: &Nursery<Infallible>) -> Scene {
         let counts = Counts::new();
         let done = (0..EACH).map(|i| n.fork(async move { Ok(i) })).collect();
         let waiting = (0..EACH).map(|_| n.fork(counts.parked().child())).collect();
-        HalfWay { done, waiting, counts }
+        Scene { done, waiting, counts }
     }
 
     fn is_there(&self) -> bool {
@@ -104,16 +104,16 @@ fn e11_runtime_shut_down_half_way() {
     let stepped = Stepped::new(1);
     let builder = nursery_on::<Infallible>(stepped.runtime()).policy(Policy::WaitAll);
     let mut opened = Opened::new(builder);
-    let half_way = HalfWay::new(&opened.n);
+    let scene = Scene::new(&opened.n);
     stepped.run_until_stalled();
-    assert!(half_way.is_there());
+    assert!(scene.is_there());
     let unpolled = Counts::new();
     let queued: Vec<_> = (0..EACH).map(|_| opened.n.fork(unpolled.parked().child())).collect();
     stepped.shutdown();
     assert!(queued.into_iter().all(is_lost));
     assert_eq!((unpolled.polls(), unpolled.drops()), (0, EACH));
-    half_way.check();
-    let Poll::Ready(result) = opened.finish() else { panic!("nobody is left") };
+    scene.check();
+    let Poll::Ready(result) = opened.finish() else { panic!("no child is left") };
     assert_eq!(losses(result), 2 * EACH);
     assert_eq!(stepped.tasks(), 0);
 }
@@ -122,31 +122,31 @@ fn e11_runtime_shut_down_half_way() {
 fn e11_with_fail_fast() {
     let stepped = Stepped::new(1);
     let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
-    let half_way = HalfWay::new(&opened.n);
+    let scene = Scene::new(&opened.n);
     stepped.run_until_stalled();
     let unpolled = Counts::new();
     opened.n.spawn(unpolled.parked().child());
     stepped.shutdown();
     assert_eq!((unpolled.polls(), unpolled.drops()), (0, 1));
-    half_way.check();
-    let Poll::Ready(Err(error)) = opened.poll() else { panic!("nobody is left") };
+    scene.check();
+    let Poll::Ready(Err(error)) = opened.poll() else { panic!("no child is left") };
     assert!(matches!(error.first().cause(), Cause::Lost));
     assert_eq!(error.failures().len() + error.cancelled(), EACH + 1);
 }
 
 /// Runs the same on a real runtime: gives it turns until all is as it should be, and drops it while
 /// the nursery is polled on another thread.
-fn drop_half_way<H>(host: H, runtime: &Runtime, turns: impl Fn(&H, &HalfWay), drop: impl Fn(H)) {
+fn drop_early<H>(host: H, runtime: &Runtime, turns: impl Fn(&H, &Scene), drop: impl Fn(H)) {
     let builder = nursery_on::<Infallible>(runtime).policy(Policy::WaitAll);
     let Opened { run, n, end, .. } = Opened::new(builder);
-    let half_way = HalfWay::new(&n);
+    let scene = Scene::new(&n);
     let joiner = thread::spawn(move || block_on(run));
-    turns(&host, &half_way);
+    turns(&host, &scene);
     let last = Counts::new();
     let child = n.fork(last.parked().child());
     drop(host);
     assert!(is_lost(child), "it was queued, or waiting");
-    half_way.check();
+    scene.check();
     assert_eq!((last.drops(), n.len()), (1, 0));
     end.open();
     assert_eq!(losses(joiner.join().unwrap()), EACH + 1);
@@ -157,28 +157,27 @@ fn e11_on_real_runtimes() {
     within(|| {
         let current = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let runtime = Tokio::on(current.handle()).into_runtime().unwrap();
-        let turns = |host: &tokio::runtime::Runtime, half_way: &HalfWay| {
+        let turns = |host: &tokio::runtime::Runtime, scene: &Scene| {
             host.block_on(async {
-                while !half_way.is_there() {
+                while !scene.is_there() {
                     tokio::task::yield_now().await;
                 }
             });
         };
-        drop_half_way(current, &runtime, turns, drop);
+        drop_early(current, &runtime, turns, drop);
 
         let multi = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
         let runtime = Tokio::on(multi.handle()).into_runtime().unwrap();
-        drop_half_way(multi, &runtime, turns, drop);
+        drop_early(multi, &runtime, turns, drop);
 
         let pool = ThreadPool::new(2).unwrap();
         let runtime = (&pool).into_runtime().unwrap();
-        let turns =
-            |_: &ThreadPool, half_way: &HalfWay| block_on(eventually(|| half_way.is_there()));
-        drop_half_way(pool, &runtime, turns, |pool| pool.shutdown());
+        let turns = |_: &ThreadPool, scene: &Scene| block_on(eventually(|| scene.is_there()));
+        drop_early(pool, &runtime, turns, |pool| pool.shutdown());
     });
 }
 
-/// Opens a nursery whose children get no turn, or just one each, and tells how many were lost.
+/// Opens a nursery whose children get no turn, or just one each, and returns how many were lost.
 fn lose_all(stepped: &Stepped, counts: &Counts) -> usize {
     let run = nursery_on::<Infallible>(stepped.runtime()).policy(Policy::WaitAll).run(async |n| {
         for _ in 0..EACH {
@@ -234,7 +233,7 @@ fn e12_runtime_that_drops_tasks_between_children() {
     }
     let lost = children.into_iter().filter_map(|mut child| child.try_join().unwrap().err());
     assert_eq!(lost.map(|error| assert!(error.is_lost())).count(), MANY - done);
-    let Poll::Ready(result) = opened.finish() else { panic!("nobody is left") };
+    let Poll::Ready(result) = opened.finish() else { panic!("no child is left") };
     assert_eq!((losses(result), stepped.tasks()), (MANY - done, 0));
 }
 

@@ -20,7 +20,7 @@ struct Handed {
     limiter: Arc<Semaphore>,
 }
 
-/// A runtime that has something of the user's in it.
+/// A runtime that has a user's value in it.
 struct Kept<S>(S, Arc<()>);
 
 impl<S: Spawn> Spawn for Kept<S> {
@@ -95,7 +95,8 @@ fn v06_nor_does_one_that_is_parked() {
     assert_eq!((stepped.tasks(), handed.left()), (1, [0; 4]), "it has not been polled again");
 }
 
-/// Two thousand nurseries, whose last children end while a carrier of another thread looks for more.
+/// Two thousand nurseries, whose last children end while a carrier of another thread looks for
+/// more.
 fn each_time(spawn: impl Fn() -> Box<dyn Spawn>, drive: impl Fn(&mut dyn FnMut())) {
     struct Boxed(Box<dyn Spawn>);
     impl Spawn for Boxed {

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// It polls nothing, and drops what it is given from the end on.
+/// It polls nothing, and drops every task from the end on.
 #[derive(Clone, Default)]
 struct Ends {
     tasks: Arc<Mutex<Vec<Task>>>,
@@ -35,7 +35,7 @@ impl Spawn for Ends {
 }
 
 /// Each carrier that is launched for the child that is woken is dropped on the spot, while another
-/// is in a poll: that one sees to it.
+/// is in a poll: that one takes care of it.
 #[test]
 fn e05_runtime_that_ends_while_a_child_is_polled() {
     within(|| {
@@ -74,7 +74,7 @@ struct Panics(Jobs, AtomicBool);
 
 impl SpawnBlocking for Panics {
     fn spawn_blocking(&self, job: Job) {
-        assert!(self.1.swap(true, Ordering::SeqCst), "no thread to be had");
+        assert!(self.1.swap(true, Ordering::SeqCst), "no thread can be started");
         self.0.spawn_blocking(job);
     }
 }
@@ -93,7 +93,7 @@ fn b07_job_that_the_runtime_panics_at_is_lost_and_the_next_runs() {
     assert_eq!(second.try_join().and_then(Result::ok), Some(2));
 }
 
-/// Its clock panics once it is told to.
+/// Its clock panics once the test says so.
 struct Clock(Arc<AtomicBool>);
 
 impl Timer for Clock {

@@ -50,7 +50,7 @@ async fn twice(number: u32) -> u32 {
     2 * number
 }
 
-/// The answers are those that are given outside of any nursery.
+/// The answers are those outside of any nursery.
 fn ambient() {
     assert!(!is_cancelled());
     assert!(cancel_reason().is_none() && task_id().is_none());

@@ -27,8 +27,8 @@ fn worlds() -> impl Iterator<Item = (Stepped, Clock, Runtime)> {
     })
 }
 
-/// Spawns one that waits in the nursery's queue, one that has a task of its own, and one that is not
-/// polled before the time is over.
+/// Spawns one that waits in the nursery's queue, one that has a task of its own, and one that is
+/// not polled before the time is over.
 fn spawn_all(n: &Nursery<Infallible>, counts: &Counts) {
     for polls in [1, 100] {
         let guard = counts.guard();
@@ -85,7 +85,7 @@ fn t17_deadline_that_passes_during_a_poll() {
     }
 }
 
-/// The grace begins with the cancel, whoever cancels, and ends by the clock.
+/// The grace begins with the cancel, whatever cancels, and ends by the clock.
 #[test]
 fn t17_grace_ends() {
     for by_hand in [false, true] {
@@ -151,8 +151,8 @@ fn t17_stuck_work_is_given_up() {
         let thread = thread::spawn(jobs.take().unwrap());
         hold.wait_entered();
         opened.n.cancel();
-        assert_eq!(clock.sleeps(), 1, "it is counted, though nobody polls");
-        // The cancel has woken it, so it is to be polled.
+        assert_eq!(clock.sleeps(), 1, "it is counted without a poll");
+        // The cancel has woken it, so it waits for a poll.
         assert!(opened.wakes.count() > 0);
         clock.advance(SECOND);
         let Poll::Ready(result) = opened.poll() else { panic!("the work is given up") };
@@ -236,7 +236,7 @@ fn t17_shield_is_up_and_the_timeout_leaves_the_body() {
     }
 }
 
-/// Where there is nobody but the body, no task of the runtime is spent.
+/// While the body is alone, no task of the runtime is used.
 #[test]
 fn t17_nobody_is_there_then_no_task_is_spent() {
     let (stepped, clock, runtime) = world();
@@ -273,8 +273,8 @@ fn t17_dropped_or_on_a_runtime_that_drops_its_tasks() {
     assert_eq!(clock.sleeps(), 0);
 }
 
-/// Its moment comes in the very poll of the body that sets it, when the nursery's future has left no
-/// waker yet.
+/// Its moment comes in the very poll of the body that sets it, when the nursery's future has left
+/// no waker yet.
 #[test]
 fn t17_deadline_that_has_come_when_the_body_sets_it() {
     let (stepped, clock) = (Stepped::new(1), Clock::new());

@@ -65,7 +65,7 @@ fn v01_what_was_set_around_is_found_at_the_first_poll() {
     assert_eq!(found, Poll::Ready(Some(2)));
 }
 
-/// A runtime that polls inside `spawn` does so in the scope of whoever spawns.
+/// A runtime that polls inside `spawn` does so in the scope of the caller.
 #[test]
 fn v02_values_around_a_poll_are_not_the_childs() {
     let stepped = Stepped::with(1, Manner { at_spawn: AtSpawn::Poll, ..Manner::default() });
@@ -186,8 +186,8 @@ fn v06_dropped_when_the_last_inside_is_over() {
 
 type Link = Pin<Box<dyn Future<Output = ()>>>;
 
-/// A scope that, at its second poll, makes another one inside itself and gives it away. So a chain of
-/// any length is made with no more than two scopes on the stack.
+/// A scope that, at its second poll, makes another one inside itself and gives it away. So a chain
+/// of any length is made with no more than two scopes on the stack.
 fn link(number: u32, next: Rc<RefCell<Option<Link>>>) -> Link {
     let mut polls = 0;
     Box::pin(NUMBER.scope(

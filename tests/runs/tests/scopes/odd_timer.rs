@@ -103,7 +103,7 @@ fn t15_the_timers_clock_decides_and_not_its_sleeps() {
     });
 }
 
-/// On a runtime that nobody drives: its children are never polled.
+/// On a runtime that no thread drives: its children are never polled.
 #[test]
 fn t15_deadline_of_a_nursery_ends_for_the_task_that_waits() {
     for says in [Says::Late, Says::Early] {

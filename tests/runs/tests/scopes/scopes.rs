@@ -96,7 +96,7 @@ fn t08_scope_cancels_the_nurseries_inside_and_waits_for_them() {
         assert_eq!(clock.elapsed(), 2 * SECOND);
         assert_eq!(*last.lock().unwrap(), Some(ReasonKind::Deadline));
         assert_eq!(counts.drops(), 1);
-        // One that is not awaited holds the scope up, too: in a task, which nobody cancels.
+        // A nursery that is not awaited delays the scope, too: in a task that is not cancelled.
         let (count, seen) = (counts.clone(), Counts::new());
         let polled = seen.clone();
         let cut = move_on_after(SECOND, async move {
@@ -113,7 +113,7 @@ fn t08_scope_cancels_the_nurseries_inside_and_waits_for_them() {
             let mut first = true;
             poll_fn(|cx| {
                 if std::mem::take(&mut first) {
-                    // Nobody is woken by it.
+                    // No task is woken by it.
                     let mut noop = Context::from_waker(Waker::noop());
                     assert!(inner.as_mut().poll(&mut noop).is_pending());
                 }

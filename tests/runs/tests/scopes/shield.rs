@@ -249,7 +249,7 @@ fn h10_shield_that_is_dropped_protects_no_more() {
         pending::<()>().await;
     });
     assert_eq!(after, SECOND);
-    // Somewhere else, by somebody else, while its task waits.
+    // Somewhere else, by another task, while its own task waits.
     let (stepped, clock, runtime) = world();
     let counts = Counts::new();
     let out: Arc<Mutex<Option<BoxFuture<'static, ()>>>> = Arc::default();

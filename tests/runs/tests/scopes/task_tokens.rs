@@ -30,8 +30,8 @@ impl Wake for Calls {
 
 type Waits = Pin<Box<dyn Future<Output = Reason> + Send>>;
 
-/// Has a function called as the first thing that a cancel of the token does once it has risen: before
-/// those are woken who wait for a token above it.
+/// Has a function called as the first thing that a cancel of the token does once it has risen:
+/// before it wakes the waiters of a token above it.
 fn first(token: &CancelToken, call: impl FnOnce() + Send + 'static) -> Waits {
     let mut waits: Waits = Box::pin(token.child().cancelled_owned());
     let waker = Waker::from(Arc::new(Calls(Mutex::new(Some(Box::new(call))))));
@@ -39,7 +39,7 @@ fn first(token: &CancelToken, call: impl FnOnce() + Send + 'static) -> Waits {
     waits
 }
 
-/// Whoever is woken by a token finds what it belongs to cancelled, whichever of them was cancelled.
+/// A task that a token wakes finds the token's owner cancelled, whichever of them was cancelled.
 #[test]
 fn c13_whoever_is_told_finds_both_risen() {
     for by_token in [true, false] {
@@ -160,7 +160,7 @@ fn c17_checkpoint_is_one_turn() {
     assert!(block_on(child.join()).unwrap());
     let child = opened.n.fork(async { Ok(checkpoint().await.unwrap_err().message().to_string()) });
     assert!(stepped.step());
-    // In its turn: it is told after it.
+    // In its turn: it is notified after that.
     assert!(child.cancel_with(Reason::new("meanwhile")));
     stepped.run_until_stalled();
     assert_eq!(block_on(child.join()).unwrap(), "meanwhile");

@@ -207,7 +207,7 @@ fn t05_timers_are_released_when_the_scope_ends() {
     });
     clock.drive(&stepped, run).unwrap();
     assert_eq!(clock.sleeps(), 0);
-    // Dropped half-way.
+    // Dropped early.
     let mut dropped =
         Box::pin(nursery_on::<Infallible>(&runtime).deadline(SECOND).run(async |_| {
             let _held = held.guard();
@@ -246,7 +246,7 @@ fn t10_timeout_leaves_the_body_what_there_is() {
     let found = clock.drive(&stepped, run).unwrap();
     assert!(found == [3, 4] || found == [3, 4, 5], "five is a draw: {found:?}");
     assert_eq!(clock.elapsed(), 5 * SECOND);
-    // What the body is told of is its own cancel, and not the children's.
+    // The body sees its own cancel, and not the children's.
     let begun = clock.now();
     let run = nursery_on::<Infallible>(&runtime).timeout(SECOND).run(async |n| {
         let (token, early) = (cancel_token(), move_on_after(5 * SECOND, cancelled()).await);
@@ -313,7 +313,7 @@ fn t13_kind_of_the_cancel_tells_and_not_the_clock() {
     let start = clock.now();
     let run = nursery_on::<Infallible>(&runtime).deadline(SECOND).run(async |n| {
         fn_at(start + SECOND).await;
-        // It is due, and cancelled by hand first.
+        // It is due, and cancelled by a call first.
         n.cancel();
         pending::<Result<(), _>>().await
     });

@@ -56,8 +56,8 @@ fn is_generated(item: &Value) -> bool {
     of["is_synthetic"] == true || !of["blanket_impl"].is_null()
 }
 
-/// Collects the ids of the types and traits that a signature names: an object with a path and an id,
-/// or a re-export.
+/// Collects the ids of the types and traits that a signature names: an object with a path and an
+/// id, or a re-export.
 fn references(value: &Value, ids: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {

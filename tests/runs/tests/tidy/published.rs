@@ -7,8 +7,8 @@ use serde_json::Value;
 /// Cargo packs only what is below the package's folder, so each has a copy.
 const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 
-/// Complains about what a published package lacks. `read` returns a file's text, by its path from the
-/// workspace's root.
+/// Complains about what a published package lacks. `read` returns a file's text, by its path from
+/// the workspace's root.
 pub(crate) fn check(metadata: &Value, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let root = metadata["workspace_root"].as_str().expect("a root");
     let packages = metadata["packages"].as_array().expect("packages").iter();

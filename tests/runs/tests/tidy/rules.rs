@@ -170,7 +170,7 @@ pub(crate) fn length(source: &Source, excused: &[(&str, &str)]) -> Vec<String> {
     }
 }
 
-/// Work that somebody meant to do later.
+/// Work that was left for later.
 pub(crate) fn leftovers(path: &str, text: &str) -> Vec<String> {
     // Taken apart, or this file would complain about itself.
     let marks = [concat!("to", "do!("), concat!("unimpl", "emented!("), concat!("FIX", "ME")];

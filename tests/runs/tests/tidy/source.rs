@@ -20,6 +20,12 @@ impl Source {
         self.code.lines().enumerate().map(|(at, line)| (self.place(at), line))
     }
 
+    /// What is not code: the comments, and what is inside of every literal. Line breaks stay.
+    pub(crate) fn prose(&self) -> String {
+        let both = self.text.chars().zip(self.code.chars());
+        both.map(|(text, code)| if code == ' ' || text == '\n' { text } else { ' ' }).collect()
+    }
+
     /// The whole code, for what goes over lines.
     pub(crate) fn whole_code(&self) -> &str {
         &self.code
@@ -30,7 +36,7 @@ impl Source {
         format!("{}:{}", self.path, index + 1)
     }
 
-    /// Whether clauses of the specification are tested in this file.
+    /// Returns `true` if clauses of the specification are tested in this file.
     pub(crate) fn holds_clause_tests(&self) -> bool {
         ["tests/runs/", "core/tests/", "tests/conformance/src/"]
             .iter()
@@ -38,7 +44,7 @@ impl Source {
     }
 }
 
-/// Whether `word` stands in the line, and not as part of a longer word.
+/// Returns `true` if `word` stands in the line, and not as part of a longer word.
 pub(crate) fn has_word(line: &str, word: &str) -> bool {
     let inside = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word).any(|(at, _)| {
@@ -64,7 +70,7 @@ fn code_of(text: &str) -> String {
     code
 }
 
-/// Whether the token at the start of `rest` is code, and its length in bytes.
+/// Returns `true` if the token at the start of `rest` is code, and its length in bytes.
 fn token(rest: &str, first: char, before: char) -> (bool, usize) {
     let line = || rest.find('\n').unwrap_or(rest.len());
     let in_word = before.is_alphanumeric() || before == '_';

@@ -1,4 +1,4 @@
-//! Who came late: the report names them all.
+//! Tasks that come late: the report names them all.
 
 use super::{LADDER, lines, report, shielded, works};
 use allhome::{Level, nursery, nursery_on};
@@ -27,7 +27,7 @@ fn d03_the_report_names_every_straggler() {
                 drop(inner.await);
                 works(0, 0).await
             });
-            // Nobody tells it of the cancel, and it leaves late all the same.
+            // Nothing notifies it of the cancel, and it still leaves late.
             n.named("shielded").spawn(shielded(async {
                 let inner = nursery::<Infallible>().run(async |n| {
                     n.named("kept away").spawn(works(12, 0));
@@ -80,7 +80,7 @@ fn d03_somebody_in_a_poll_is_named() {
     });
     let thread = stepped.step_on_a_thread();
     hold.wait_entered();
-    // From outside: the body is one of them, too. Nobody polls it.
+    // From outside: the body is one of them, too. It is not polled.
     let report = drive_alone(&clock, opened.n.shutdown(LADDER)).unwrap();
     assert_eq!(lines(&report), [("-", None, 17), ("blocks", None, 17)]);
     let body = report.stragglers().iter().find(|late| late.task().is_none()).unwrap();

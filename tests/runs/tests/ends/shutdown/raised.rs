@@ -70,7 +70,7 @@ fn d06_it_may_wait_for_somebody_to_begin() {
         }
         assert_eq!((report.level(), report.took().as_secs()), (step, took));
     }
-    // A failure is one way to begin, and nobody left is the other end.
+    // A failure is one way to begin, and an empty nursery is the other end.
     let ended = report(nursery_on::<Infallible>, |n, _| async move {
         n.spawn(works(3, 0));
         n.shutdown(LADDER).when_raised().await.unwrap()
@@ -94,7 +94,7 @@ fn d06_from_outside_it_is_woken_by_every_rise() {
         assert!(raise(&opened.n));
         assert_eq!(wakes.count(), before + 1);
     }
-    // The body was told, and goes.
+    // The body has seen it, and ends.
     assert!(poll_once(&mut shutdown, &wakes).is_pending());
     assert!(opened.poll().is_pending());
     assert!(poll_once(&mut shutdown, &wakes).is_pending());

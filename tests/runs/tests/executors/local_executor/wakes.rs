@@ -71,7 +71,7 @@ fn z02_wakes_from_many_threads_are_not_lost() {
     let kept: Kept = Arc::default();
     let (count, keep, see) = (sent.clone(), kept.clone(), seen.clone());
     executor.spawn_future(poll_fn(move |cx| {
-        // Kept first: whoever adds to the count afterwards wakes this poll's successor.
+        // Kept first: a thread that adds to the count afterwards wakes this poll's successor.
         *keep.lock().unwrap() = Some(cx.waker().clone());
         see.set(count.load(Ordering::SeqCst));
         if see.get() == THREADS * WAKES { Poll::Ready(()) } else { Poll::Pending }
@@ -163,7 +163,7 @@ fn z06_seats_that_are_taken_over_are_woken_as_new() {
     let executor = LocalExecutor::new();
     for _ in 0..50 {
         let (counts, kept, polls) = (Counts::new(), Kept::default(), Rc::new(Cell::new(0)));
-        // It ends while it is queued, here and from elsewhere, and nobody keeps its waker.
+        // It ends while it is queued, here and from elsewhere, and its waker is not kept.
         executor.spawn_future(poll_fn(|cx| {
             cx.waker().wake_by_ref();
             let waker = cx.waker().clone();

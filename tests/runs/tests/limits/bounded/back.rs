@@ -94,7 +94,7 @@ fn given_back(way: Way, reserved: bool) {
     }
 }
 
-/// Nobody has asked for a slot yet.
+/// No child has asked for a slot yet.
 fn counts_none(way: Way) -> bool {
     way == Way::CancelledUnpolled
 }
@@ -108,7 +108,8 @@ impl Drop for Taken {
     }
 }
 
-/// A child that is being polled when its nursery's future is dropped is the ancestors', with its slot.
+/// A child that is being polled when its nursery's future is dropped is the ancestors', with its
+/// slot.
 #[test]
 fn l04_adopted_with_its_slot() {
     let stepped = Stepped::new(1);

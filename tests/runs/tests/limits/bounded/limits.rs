@@ -31,7 +31,7 @@ fn l08_limits_that_let_nobody_in() {
     let mut opened = open(&stepped, usize::MAX);
     assert_eq!(opened.n.limit(), Some(Semaphore::MAX_PERMITS));
     assert!(opened.finish().is_ready());
-    // A limiter that is closed, before or while somebody waits.
+    // A limiter that is closed, before or while a task waits.
     let limiter = Arc::new(Semaphore::new(1));
     let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()).limiter(&limiter));
     let slot = opened.n.try_reserve().unwrap();
@@ -45,7 +45,7 @@ fn l08_limits_that_let_nobody_in() {
     assert_eq!(error.reason().unwrap().message(), "the nursery's limiter is closed");
     assert!(matches!(opened.n.try_reserve(), Err(TryReserveError::LimiterClosed)));
     assert!(opened.n.spawn(counts.parked().child()).refused().is_some());
-    assert!(slot.spawn(async { Ok(()) }).is_admitted(), "who has a slot has it");
+    assert!(slot.spawn(async { Ok(()) }).is_admitted(), "a slot that was granted stays");
     stepped.run_until_stalled();
     assert_eq!((counts.polls(), counts.drops()), (0, 4));
     assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
@@ -67,12 +67,12 @@ fn l09_the_limit_may_be_moved() {
     for gate in &gates[..2] {
         gate.open();
         stepped.run_until_stalled();
-        assert_eq!(log.lock().unwrap().len(), 3, "nobody is let in until below the limit");
+        assert_eq!(log.lock().unwrap().len(), 3, "no child is let in until below the limit");
     }
     gates[2].open();
     stepped.run_until_stalled();
     assert_eq!(*log.lock().unwrap(), ["a", "b", "c", "d"]);
-    // Down to nothing: who waits is turned away, who is in goes on.
+    // Down to nothing: children that wait are refused, those that are in go on.
     let mut waiting = Waiting::new(&opened.n);
     assert!(opened.n.set_limit(0));
     assert!(matches!(waiting.poll(), Some(Err(ReserveError::NoSlots))));
@@ -95,7 +95,7 @@ fn l11_shared_and_not_inherited() {
     drop(slot);
     assert!(other.n.set_limit(2));
     assert_eq!(one.n.limit(), Some(2));
-    // A nursery inside has the limit that it is given, or none.
+    // A nursery inside has the limit that it is opened with, or none.
     let child = one.n.fork(async {
         let plain = nursery::<Infallible>().run(async |n| Ok((n.limit(), n.set_limit(7))));
         let own = nursery::<Infallible>().limit(5).run(async |n| Ok((n.limit(), true)));
@@ -129,7 +129,7 @@ fn l13_what_is_not_counted() {
     let builder = builder.policy(Policy::WaitAll).limit(1);
     let mut opened = Opened::new(builder);
     let slot = opened.n.try_reserve().unwrap();
-    // Blocking work, unless it is given a slot.
+    // Blocking work, unless it has a slot.
     let plain = opened.n.blocking(|_| Ok(1)).unwrap();
     assert!(jobs.run());
     assert_eq!(block_on(plain.join()).unwrap(), 1);
@@ -166,7 +166,7 @@ fn l14_holders_are_the_children() {
     let limiter = Arc::new(Semaphore::new(2).track_holders(true));
     let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()).limiter(&limiter));
     let slot = opened.n.try_reserve().unwrap();
-    assert_eq!(limiter.holders()[0].task(), None, "a slot is nobody's yet");
+    assert_eq!(limiter.holders()[0].task(), None, "a slot belongs to no task yet");
     let seen = limiter.clone();
     let reserved = slot.fork(async move {
         let mine = seen.holders().iter().any(|info| info.task() == task_id());

@@ -1,4 +1,4 @@
-//! Others who lend, or are lent to: who waits for a slot or comes from outside, blocking work and
+//! Other lenders and borrowers: tasks that wait for a slot or come from outside, blocking work and
 //! destructors.
 
 use super::{Never, Walk, bounded};
@@ -48,7 +48,7 @@ fn l20_siblings_with_one_slot() {
     }
 }
 
-/// A task runs on the slot that it was given for its own, until that is used; then it is stopped.
+/// A task runs on the slot that it got for its own, until that is used; then it is stopped.
 #[test]
 fn l20_lent_until_it_is_used() {
     for used in [true, false] {
@@ -86,7 +86,7 @@ fn l20_lent_until_it_is_used() {
     }
 }
 
-/// Whoever comes from outside into a nursery of a task that has the only slot is lent that.
+/// A child that comes from outside into a nursery borrows the only slot from the nursery's task.
 #[test]
 fn l21_lent_to_who_comes_from_outside() {
     for reserve in [true, false] {
@@ -105,7 +105,7 @@ fn l21_lent_to_who_comes_from_outside() {
             Ok(())
         });
         stepped.run_until_stalled();
-        assert_eq!(limiter.available(), 0, "nobody is in there: it is not lent");
+        assert_eq!(limiter.available(), 0, "the nursery is empty: the slot is not lent");
         let nested: Nursery<Infallible> = handle.lock().unwrap().take().unwrap();
         let open = end.clone();
         let child = async move {
@@ -157,7 +157,7 @@ fn l22_blocking_work_lends() {
     assert!(opened.finish().is_ready());
 }
 
-/// A destructor that waits for a slot is given that of its own task.
+/// A destructor that waits for a slot gets that of its own task.
 #[test]
 fn l22_reserve_in_a_destructor() {
     struct Farewell(Nursery<Infallible>, Counts);

@@ -10,7 +10,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::task::Poll;
 
-/// Takes the only permit from somebody who lends.
+/// Takes the only permit from a task that lends.
 fn borrow<'a>(limiter: &'a Arc<Semaphore>, stepped: &Stepped, gate: &Gate) -> Permit<'a> {
     let (mut waits, wakes) = (Box::pin(limiter.acquire()), Wakes::new());
     assert!(poll_once(&mut waits, &wakes).is_pending());
@@ -50,7 +50,7 @@ fn l18_the_cancelled_go_without() {
 
 #[test]
 fn l18_dropped_in_each_state() {
-    // Lent to its own child; to somebody else; wanted; granted and not polled.
+    // Lent to its own child; to another task; wanted; granted and not polled.
     for state in 0..4 {
         let stepped = Stepped::new(1);
         let limiter = Arc::new(Semaphore::new(1));
@@ -100,7 +100,7 @@ fn l18_a_limiter_without_slots_holds_nobody_up() {
     }
 }
 
-/// A nested nursery that is dropped half-way: the task is stopped until it has its slot.
+/// A nested nursery that is dropped early: the task is stopped until it has its slot.
 #[test]
 fn l19_stopped_where_it_went_on_without() {
     let (stepped, clock, runtime) = world();

@@ -50,7 +50,7 @@ fn q06_in_the_middle() {
     assert_eq!((third.poll(), clock.elapsed()), (Poll::Ready(Ok(())), 2 * SECOND));
 }
 
-/// Granted by somebody else's look, and dropped before it is polled.
+/// Granted by another call's look, and dropped before it is polled.
 #[test]
 fn q06_granted_and_never_polled() {
     let clock = Clock::new();
@@ -65,10 +65,10 @@ fn q06_granted_and_never_polled() {
     assert_eq!((limiter.available(), limiter.waiters()), (1, 0), "the second has its own");
     drop(second.future);
     second.future = Box::pin(limiter.acquire_many(3));
-    assert_eq!(second.poll(), Poll::Ready(Ok(())), "all are there, as if nobody had asked");
+    assert_eq!(second.poll(), Poll::Ready(Ok(())), "all are there, as if it had not asked");
 }
 
-/// What is given back is not more than the burst, nor is the part of a permit that came meanwhile.
+/// No more than the burst is given back, and no part of a permit that came meanwhile.
 #[test]
 fn q06_given_back_to_a_full_bucket() {
     let clock = Clock::new();
@@ -99,7 +99,7 @@ fn q06_dropped_when_its_moment_has_come() {
     assert_eq!((second.poll(), clock.sleeps()), (Poll::Ready(Ok(())), 0));
 }
 
-/// Told that it is the first, and dropped before it has a timer.
+/// Notified that it is the first, and dropped before it has a timer.
 #[test]
 fn q06_dropped_when_it_was_nudged() {
     let clock = Clock::new();

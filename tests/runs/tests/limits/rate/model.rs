@@ -75,10 +75,10 @@ impl<'a> World<'a> {
     }
 
     fn call(&mut self, number: usize) -> &mut Call<'a> {
-        self.calls.iter_mut().find(|call| call.number == number).expect("who stands in the line")
+        self.calls.iter_mut().find(|call| call.number == number).expect("it stands in the line")
     }
 
-    /// Somebody looks: those are served whose turn it is.
+    /// A call looks: it serves the waiters whose turn it is.
     fn look(&mut self) {
         let burst = self.burst;
         for number in self.line.clone() {
@@ -101,7 +101,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// What somebody who comes now is to get.
+    /// What an acquire that comes now gets.
     fn admit(&mut self, asked: usize) -> Fate {
         let cost = asked as u64 * self.permit;
         if self.closed {

@@ -200,7 +200,7 @@ fn q14_a_timer_that_panics_harms_nobody_else() {
     assert_eq!(second.poll(), Poll::Ready(Ok(())));
 }
 
-/// One that is polled by the waker of another, while it is closed and was not told yet.
+/// One that is polled by the waker of another, while it is closed and was not notified yet.
 #[test]
 fn q09_closed_is_closed_for_those_who_are_not_told_yet() {
     static LIMITER: OnceLock<RateLimiter> = OnceLock::new();
@@ -217,13 +217,13 @@ fn q09_closed_is_closed_for_those_who_are_not_told_yet() {
     let (others, polled) = (line.clone(), Arc::new(AtomicUsize::new(0)));
     let count = polled.clone();
     let waker = Waker::from(Arc::new(Call(move || {
-        // Sixteen are told at a time: this one is the first of those who are not.
+        // Sixteen are notified at a time: this one is the first of the others.
         assert!(poll(&others, 16, Waker::noop()).is_pending());
         count.fetch_add(1, SeqCst);
     })));
     assert!(poll(&line, 0, &waker).is_pending());
     assert!((1..40).all(|at| poll(&line, at, Waker::noop()).is_pending()));
-    // Enough for all comes, and nobody looks.
+    // Enough for all comes, and no call looks.
     clock.advance(50 * SECOND);
     assert_eq!(polled.swap(0, SeqCst), 1, "by the timer");
     assert!(limiter.close());
@@ -233,7 +233,7 @@ fn q09_closed_is_closed_for_those_who_are_not_told_yet() {
     }
 }
 
-/// A clock that panics harms nobody else: who leaves the line, or gives back, does not look at it.
+/// A clock that panics affects no other waiter: leaving the line and giving back do not look at it.
 #[test]
 fn q14_a_clock_that_panics_leaves_the_line_whole() {
     let (start, panics) = (Instant::now(), Arc::new(AtomicBool::new(false)));

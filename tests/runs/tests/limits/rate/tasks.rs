@@ -45,7 +45,8 @@ fn q13_a_wait_ends_when_its_scope_does() {
     });
 }
 
-/// What is there in the last poll is had: here its moment and the deadline are the same.
+/// An acquire succeeds if enough is there in the last poll: here its moment and the deadline are
+/// the same.
 #[test]
 fn q13_what_is_there_in_the_last_poll_is_had() {
     in_body(async |clock| {

@@ -1,4 +1,4 @@
-//! Whose turn it is, and who waits for the timer.
+//! Which waiter has its turn, and which one waits for the timer.
 
 use super::{Waiting, YEAR, limiter, queue};
 use allhome::{Rate, TryAcquireError};
@@ -62,7 +62,7 @@ fn q04_whoever_comes_serves_whose_turn_it_is() {
     assert_eq!((second.poll(), first.poll()), (Poll::Ready(Ok(())), Poll::Ready(Ok(()))));
 }
 
-/// The first was told to look, has not done so, and so has no waker in the line.
+/// The first was woken to look, has not done so, and so has no waker in the line.
 #[test]
 fn q04_one_that_was_nudged_does_not_hide_the_next() {
     let clock = Clock::new();
@@ -88,7 +88,7 @@ fn q07_only_the_first_has_a_timer_and_the_next_is_told() {
     assert_eq!(clock.sleeps(), 1);
     for at in 0..5 {
         assert!(clock.step());
-        // Once to be told that it is the first, once by its timer.
+        // Once because it has become the first, once by its timer.
         assert_eq!(line[at].woken(), 1 + usize::from(at > 0));
         assert_eq!(line[at].poll(), Poll::Ready(Ok(())));
         assert_eq!(clock.sleeps(), 0, "released when it was granted");
@@ -161,7 +161,7 @@ fn q12_the_smallest_and_the_largest() {
     let all = limiter(&clock, Rate::new(1, Duration::from_nanos(u64::MAX)), usize::MAX);
     let most = allhome::Semaphore::MAX_PERMITS;
     all.try_acquire_many(most).unwrap();
-    // Some 10^21 years: beyond what an instant can tell.
+    // Some 10^21 years: beyond what an instant can express.
     let mut waiting = queue(&all, most);
     assert_eq!(clock.sleeps(), 0);
     clock.advance(Duration::from_nanos(u64::MAX));

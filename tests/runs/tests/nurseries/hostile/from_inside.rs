@@ -26,7 +26,7 @@ fn c11_cancel_from_inside_poll_waker_and_destructor() {
         }));
         ends(opened, &stepped, &counts, 3);
         assert_eq!(counts.polls(), polls);
-        // In a destructor: of a child that ends, and of those who are cancelled because of it.
+        // In a destructor: of a child that ends, and of those that are cancelled because of it.
         let (stepped, counts) = (Stepped::new(1), Counts::new());
         let opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
         for i in 0..3 {
@@ -39,7 +39,7 @@ fn c11_cancel_from_inside_poll_waker_and_destructor() {
         }
         ends(opened, &stepped, &counts, 5);
         assert_eq!(counts.polls(), if abort == 1 { 2 } else { 4 });
-        // In a waker: of who joins.
+        // In a waker: that of a joiner.
         let (stepped, counts) = (Stepped::new(1), Counts::new());
         let opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
         (0..3).for_each(|_| drop(opened.n.spawn(counts.parked().child())));

@@ -1,4 +1,4 @@
-//! Cancels and aborts that come while somebody is polled or destroyed.
+//! Cancels and aborts that come while a task is polled or destroyed.
 
 use super::OnDrop;
 use allhome::{
@@ -107,8 +107,8 @@ fn c06_poll_during_a_destruction_waits_for_it() {
 
 type Late = Arc<Mutex<Option<Scheduled>>>;
 
-/// Waits for a nursery with one child in it, whose carrier is polled, and ends it, at the end of the
-/// poll of this one that shows the cancel.
+/// Waits for a nursery with one child in it, whose carrier is polled, and ends it, at the end of
+/// the poll of this one that shows the cancel.
 async fn home_too_late(late: Late, went_on: Counts) -> Result<(), Infallible> {
     let run = nursery::<Infallible>().run(async move |n| {
         n.spawn(pending());
@@ -149,7 +149,7 @@ fn c07_nursery_that_comes_home_during_the_last_poll() {
             assert!(poll_once(&mut run, &wakes).is_pending());
             stepped.run_until_stalled();
             outside.lock().unwrap().take().unwrap().cancel();
-            // The innermost is told first.
+            // The innermost is cancelled first.
             *late.lock().unwrap() = stepped.take();
             let _ = stepped.drive(run);
             assert_eq!(went_on.polls(), 1, "in a task: {in_a_task}");

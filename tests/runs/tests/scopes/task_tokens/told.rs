@@ -1,4 +1,4 @@
-//! Those who wait for a cancel: everybody is told, also who is polled meanwhile.
+//! Tasks that wait for a cancel: all are woken, also one that is polled meanwhile.
 
 use super::first;
 use allhome::{Reason, TaskState, block_on, cancel_token, cancelled, nursery_on};
@@ -147,8 +147,8 @@ fn c16_waiter_that_is_dropped_is_not_woken() {
     assert_eq!(wakes.count(), 0);
 }
 
-/// A child and a body that do not leave by themselves, and whose poll is over while those who wait
-/// for the cancel are being told, are cut off all the same.
+/// A child and a body that do not leave by themselves, and whose poll is over while the waiters of
+/// the cancel are being woken, are still cut off.
 #[test]
 fn c16_who_was_polled_in_the_meantime_is_cut_off() {
     within(|| {

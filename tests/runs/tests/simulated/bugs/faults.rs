@@ -39,7 +39,7 @@ fn y10_spurious_wakes_are_polls_that_nobody_asked_for() {
 
 #[test]
 fn y10_wakes_come_from_another_thread() {
-    /// Notes who wakes it.
+    /// Notes which thread wakes it.
     struct Notes(Mutex<Option<ThreadId>>, Waker);
     impl std::task::Wake for Notes {
         fn wake(self: Arc<Self>) {
@@ -107,7 +107,7 @@ fn y10_runtime_is_shut_down_at_a_step() {
             });
             Ok(())
         });
-        // Whatever is lost, nobody hangs.
+        // Whatever is lost, nothing hangs.
         let ended = run.result.expect("the nursery ends");
         lost += u32::from(ended.is_err());
     }

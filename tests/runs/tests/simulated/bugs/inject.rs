@@ -71,7 +71,7 @@ fn y11_permit_that_is_kept_is_found() {
         let limit = Small { sound: true, ..Small::default() };
         let own = limit.clone();
         let body = async move |n: Nursery<Infallible>| {
-            // It has no guard: whoever is ended between the two keeps the permit.
+            // It has no guard: a child that is ended between the two keeps the permit.
             n.spawn(async move {
                 own.acquire().await;
                 yield_now().await;
@@ -94,7 +94,7 @@ fn y11_hang_and_leftovers_are_found() {
     let report = sim::inject(|| {
         let body = async |n: Nursery<Infallible>| {
             let (runtime, turns) = (n.runtime().clone(), n.clone());
-            // A task of the runtime, in no nursery, that ends when it is told to.
+            // A task of the runtime, in no nursery, that ends when the test says so.
             let told = Arc::new(Mutex::new(false));
             let tell = told.clone();
             runtime.spawn(allhome_rt::Task::from_future(async move {

@@ -1,4 +1,4 @@
-//! The clock: when it moves, and when it waits for somebody outside.
+//! The clock: when it moves, and when it waits for a thread outside.
 
 use super::{Log, SECOND, taken};
 use allhome::sim::{Bare, SimHandle, Simulation};
@@ -80,7 +80,7 @@ fn y02_sleep_that_is_dropped_moves_no_clock() {
     assert_eq!(run.unwrap(), SECOND * 2);
 }
 
-/// Waits for a thread that wakes it once the run has nothing else to do, as far as one can tell.
+/// Waits for a thread that wakes it once the run has nothing else to do, as far as a thread can know.
 async fn woken_from_elsewhere(keep: impl Send + 'static) {
     let done = Arc::new(AtomicBool::new(false));
     let (set, mut keep) = (done.clone(), Some(keep));
@@ -130,7 +130,7 @@ fn y07_clock_stands_still_while_somebody_outside_is_waited_for() {
     }
 }
 
-/// The root waits for a sleep that another thread makes for it. Nobody else is there.
+/// The root waits for a sleep that another thread makes for it. No other task is there.
 #[test]
 fn y07_sleep_of_somebody_outside_is_waited_for() {
     for _ in 0..20 {
@@ -147,7 +147,7 @@ fn y07_sleep_of_somebody_outside_is_waited_for() {
                         let mut sleep = timer.sleep_until(timer.now() + SECOND);
                         let poll = sleep.as_mut().poll(&mut Context::from_waker(&waker));
                         assert!(poll.is_pending());
-                        // Kept, or nobody would be woken.
+                        // Kept, or it would wake no task.
                         sleep
                     }));
                     Poll::Pending

@@ -1,11 +1,11 @@
-//! Where a rule meets its candidate, and how it says how far it got.
+//! A fixture gives a rule its candidate, and reports how far the rule has got.
 //!
 //! # Invariants
 //!
 //! 1. A thread that a rule starts ([`outside`]) never waits for the runtime. So a driver that finds
 //!    nothing to run and no such thread knows that nothing will ever happen.
-//! 2. A wait of a rule has no end of its own: whoever runs the rule ends it. Only a quick run, in
-//!    which nothing happens beside the rule, gives up by itself.
+//! 2. A wait of a rule has no end of its own: the runner ends it. Only a quick run, in which
+//!    nothing happens beside the rule, gives up by itself.
 
 use crate::candidate::{Candidate, Capabilities, Host};
 use allhome_rt::{Runtime, SpawnBlocking, SpawnLocal, Task, Timer};
@@ -21,21 +21,21 @@ use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// A candidate on the bench: one rule's own.
-pub(crate) struct Bench<'a> {
+/// A candidate for one rule.
+pub(crate) struct Fixture<'a> {
     candidate: &'a Candidate,
     pub(crate) declared: Capabilities,
     host: Option<Box<dyn Host>>,
 }
 
-impl<'a> Bench<'a> {
-    pub(crate) fn new(candidate: &'a Candidate, declared: Capabilities) -> Bench<'a> {
-        Bench { candidate, declared, host: None }
+impl<'a> Fixture<'a> {
+    pub(crate) fn new(candidate: &'a Candidate, declared: Capabilities) -> Fixture<'a> {
+        Fixture { candidate, declared, host: None }
     }
 
     /// Another of the same kind, not started.
-    pub(crate) fn another(&self) -> Bench<'a> {
-        Bench { candidate: self.candidate, declared: self.declared, host: None }
+    pub(crate) fn another(&self) -> Fixture<'a> {
+        Fixture { candidate: self.candidate, declared: self.declared, host: None }
     }
 
     pub(crate) fn host(&mut self) -> &mut dyn Host {
@@ -57,17 +57,17 @@ impl<'a> Bench<'a> {
         self.host()
             .runtime()
             .timer()
-            .expect("a timer is declared, and the runtime has none")
+            .expect("a timer is declared, but the runtime has none")
             .clone()
     }
 
-    /// What waits for things that take time.
+    /// Returns the clock that waits for things that take time.
     pub(crate) fn clock(&mut self) -> Clock {
         Clock { timer: self.timer(), is_virtual: self.declared.virtual_clock }
     }
 
     pub(crate) fn local(&mut self) -> Rc<dyn SpawnLocal> {
-        self.host().local().expect("local tasks are declared, and the host has none")
+        self.host().local().expect("local tasks are declared, but the host has none")
     }
 
     pub(crate) fn drive(&mut self, root: impl Future<Output = ()>) {
@@ -89,8 +89,8 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// As [`until`], for what happens when some time has passed. A real clock is waited for in
-    /// turns, so that the driver is busy meanwhile. A virtual one would stand still for that, and is
-    /// waited for asleep.
+    /// turns, so that the driver is busy meanwhile. A virtual one would stand still for that, and
+    /// is waited for asleep.
     pub(crate) async fn until(&self, what: &str, condition: impl Fn() -> bool) {
         if !self.is_virtual {
             return until(what, condition).await;
@@ -113,7 +113,7 @@ impl OnRuntime {
 
     pub(crate) fn job(&self, job: impl FnOnce() + Send + 'static) {
         let pool: &dyn SpawnBlocking =
-            self.0.blocking().expect("a blocking pool is declared, and the runtime has none");
+            self.0.blocking().expect("a blocking pool is declared, but the runtime has none");
         pool.spawn_blocking(Box::new(job));
     }
 }
@@ -128,7 +128,7 @@ impl Deref for OnRuntime {
 
 /// How far a rule has got, and what it has running beside the runtime. Clones are the same one.
 ///
-/// A host that wants to tell a deadlock from a long wait asks for it.
+/// For a host that distinguishes a deadlock from a long wait.
 #[derive(Clone, Default, Debug)]
 pub struct Progress {
     inner: Arc<Inner>,
@@ -149,7 +149,7 @@ thread_local! {
 }
 
 impl Progress {
-    /// Returns that of the rule that runs on this thread.
+    /// Returns the progress of the rule that runs on this thread.
     pub fn current() -> Progress {
         PROGRESS.with_borrow(Progress::clone)
     }
@@ -176,7 +176,7 @@ impl Progress {
     }
 }
 
-/// What a line begins with that tells the parent process how far a rule has got.
+/// The beginning of a line that reports to the parent process how far a rule has got.
 pub(crate) const STEP: &str = "step: ";
 
 /// Notes how far the rule has got, so that a hang has a name.
@@ -184,8 +184,8 @@ pub(crate) fn step(text: &str) {
     let progress = Progress::current();
     *progress.inner.step.lock().unwrap_or_else(PoisonError::into_inner) = text.to_string();
     if progress.inner.echo.load(Ordering::SeqCst) {
-        // In one piece: the watchdog may end the process meanwhile, and standard output has no buffer
-        // then, so that half a line could be the last.
+        // In one piece: the watchdog may end the process meanwhile, and standard output has no
+        // buffer then, so the last line could be cut in half.
         let _ = std::io::stdout().write_all(format!("{STEP}{text}\n").as_bytes());
     }
 }
@@ -209,14 +209,14 @@ pub(crate) fn outside<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static)
     let leaves = Leaves(progress.clone());
     thread::spawn(move || {
         PROGRESS.set(progress);
-        crate::judge::quietly();
+        crate::runner::quietly();
         let _leaves = leaves;
         f()
     })
 }
 
-/// The same a moment later, when a runtime that has nothing to do is likely to be asleep. Nothing
-/// depends on whether it is.
+/// The same a moment later, when a runtime that has nothing to do is probably asleep. No result
+/// depends on it.
 pub(crate) fn outside_later<T: Send + 'static>(
     f: impl FnOnce() -> T + Send + 'static,
 ) -> JoinHandle<T> {
@@ -238,7 +238,7 @@ pub(crate) fn is_inside() -> bool {
     INSIDE.try_with(Cell::get).unwrap_or(false)
 }
 
-/// Gives the others a turn.
+/// Gives the other tasks a turn.
 pub(crate) async fn turn() {
     let mut woken = false;
     poll_fn(|cx| {
@@ -252,7 +252,7 @@ pub(crate) async fn turn() {
     .await;
 }
 
-/// Gives the others turns until the condition holds.
+/// Gives the other tasks turns until the condition holds.
 pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     step(what);
     while !condition() {
@@ -293,7 +293,7 @@ pub(crate) fn settles(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// Runs some trivial tasks to their end: what was going to happen has happened then.
+/// Runs some trivial tasks to their end: other tasks have had their turns then.
 pub(crate) async fn pump(runtime: &OnRuntime) {
     for _ in 0..20 {
         let done = Arc::new(AtomicUsize::new(0));

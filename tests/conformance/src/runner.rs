@@ -1,12 +1,12 @@
 //! Runs one rule or clause: on a thread of its own, or in a process of its own.
 //!
-//! A thread that hangs cannot be ended, a stack that overflows takes the process along, and what
-//! one rule leaves behind is not to disturb the next. So the suite runs its own binary again for
+//! A thread that hangs cannot be ended, a stack that overflows ends its process, and what
+//! one rule leaves behind must not disturb the next. So the suite runs its own binary again for
 //! each, with its name in [`RULE`]. The child says on its standard output how far it
 //! has got, and on its standard error what was wrong.
 
-use crate::bench::{Bench, Progress, STEP};
 use crate::candidate::{Candidate, Capabilities};
+use crate::fixture::{Fixture, Progress, STEP};
 use crate::report::Outcome;
 use crate::rule::Rule;
 use crate::subject::Subject;
@@ -19,19 +19,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// The variable that tells a child process which rule to run.
+/// The variable that names the rule which a child process runs.
 pub(crate) const RULE: &str = "ALLHOME_CONFORMANCE_RULE";
 
-/// The variable that tells it how long the rule may take, in milliseconds.
+/// The variable that says how long the rule may take, in milliseconds.
 const WITHIN: &str = "ALLHOME_CONFORMANCE_WITHIN";
 
 /// A child's exit codes, apart from 0: the rule is broken; the rule hangs.
 const BROKEN: i32 = 101;
 const HANGS: i32 = 102;
 
-/// What came of a rule, and the last step that it took.
+/// The outcome of a rule, and the last step that it took.
 #[derive(Clone)]
-pub(crate) struct Judgement {
+pub(crate) struct RuleResult {
     pub(crate) outcome: Outcome,
     pub(crate) step: String,
 }
@@ -42,11 +42,11 @@ pub(crate) fn in_process(
     candidate: &Candidate,
     declared: Capabilities,
     quick: bool,
-) -> Judgement {
+) -> RuleResult {
     let progress = Progress::default();
     let run = || {
         progress.clone().enter(quick, false);
-        caught(|| (rule.run)(&mut Bench::new(candidate, declared)))
+        caught(|| (rule.run)(&mut Fixture::new(candidate, declared)))
     };
     // Rules may nest polls on purpose.
     let thread = thread::Builder::new().stack_size(8 << 20);
@@ -56,11 +56,11 @@ pub(crate) fn in_process(
         Ok(Err(message)) => Outcome::Fail(message),
         Err(_) => Outcome::Fail("the rule's thread panicked".into()),
     };
-    Judgement { outcome, step: progress.step() }
+    RuleResult { outcome, step: progress.step() }
 }
 
 /// Runs a rule in a process of its own, which is this binary once more.
-pub(crate) fn in_child(full_name: &str, limit: Duration) -> Judgement {
+pub(crate) fn in_child(full_name: &str, limit: Duration) -> RuleResult {
     let program = std::env::current_exe().expect("a running program has a path");
     let mut child = Command::new(program)
         .env(RULE, full_name)
@@ -86,7 +86,7 @@ pub(crate) fn in_child(full_name: &str, limit: Duration) -> Judgement {
             Outcome::Crash(text.trim_end().to_string())
         }
     };
-    Judgement { outcome, step }
+    RuleResult { outcome, step }
 }
 
 fn read(from: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
@@ -107,7 +107,7 @@ fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
         if let Ok(Some(status)) = child.try_wait() {
             return Some(status);
         }
-        // For another process, which can be told of in no other way; no rule's time depends on it.
+        // For another process, which cannot notify this one; no rule's time depends on it.
         thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(8));
     }
@@ -116,7 +116,7 @@ fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
     None
 }
 
-/// What a child process does: its rule or clause, under a watchdog.
+/// Runs the rule or clause of a child process, under a watchdog.
 pub(crate) fn child(full_name: &str, candidates: &[Candidate]) -> ExitCode {
     let Some((candidate, subject)) = Subject::of(full_name, candidates) else {
         eprintln!("no rule {full_name}");
@@ -147,8 +147,8 @@ thread_local! {
     static PANICS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
-/// How many runs are under way. Meanwhile nobody else has anything to say in this process: what
-/// panics on a runtime's own threads was thrown by a rule.
+/// How many runs are under way. Meanwhile no other code in this process reports panics: what panics
+/// on a runtime's own threads was thrown by a rule.
 pub(crate) static SILENT: AtomicUsize = AtomicUsize::new(0);
 
 /// Keeps panics on this thread, instead of printing them.
@@ -169,7 +169,7 @@ pub(crate) fn quietly() {
     PANICS.set(Some(Vec::new()));
 }
 
-/// Runs this; gives what panicked on the way, if it panicked.
+/// Runs this; returns the messages of the panics, if it panicked.
 pub(crate) fn caught(f: impl FnOnce()) -> Result<(), String> {
     quietly();
     let result = panic::catch_unwind(AssertUnwindSafe(f));

@@ -1,11 +1,11 @@
 //! Where the wheel's entries are: they stay at their numbers while lists go through them.
 //!
-//! Entries stand in chunks. So it grows without moving what it has; and a chunk in which nobody is
-//! left gives its memory back, so that a table which once held a million is as small afterwards as
-//! those who stayed allow. One such chunk is kept for the next who come.
+//! Entries stand in chunks. So it grows without moving what it has; and a chunk that has become
+//! empty gives its memory back, so that a slab which once held a million is as small afterwards as
+//! the remaining entries allow. One such chunk is kept for the entries to come.
 //!
-//! `chunks.rs` does nearly that, and adding and cancelling take a third longer with it: its slab
-//! copies an entry out as a whole, and is asked for it twice, first for its stamp.
+//! `chunked_slab.rs` does nearly that, but adding and cancelling take a third longer with it: its
+//! slab copies an entry out as a whole, and is asked for it twice, first for its stamp.
 //!
 //! # Invariants
 //!
@@ -28,7 +28,8 @@ pub(super) const NONE: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) index: u32,
-    /// Those who come later have greater ones. Not 0, so that no key needs no room of its own.
+    /// Later entries have greater stamps. Not 0, so that an `Option` of a key needs no room of its
+    /// own.
     pub(super) stamp: NonZeroU64,
 }
 
@@ -50,16 +51,16 @@ struct Chunk<T> {
     vacant: u32,
 }
 
-pub(super) struct Table<T> {
+pub(super) struct Slab<T> {
     chunks: Vec<Chunk<T>>,
     open: Vec<u32>,
     spare: Option<u32>,
     last_stamp: NonZeroU64,
 }
 
-impl<T> Table<T> {
-    pub(super) const fn new() -> Table<T> {
-        Table { chunks: Vec::new(), open: Vec::new(), spare: None, last_stamp: NonZeroU64::MIN }
+impl<T> Slab<T> {
+    pub(super) const fn new() -> Slab<T> {
+        Slab { chunks: Vec::new(), open: Vec::new(), spare: None, last_stamp: NonZeroU64::MIN }
     }
 
     /// Returns the entry at a number that there is.
@@ -113,7 +114,7 @@ impl<T> Table<T> {
         }
     }
 
-    /// Takes the table apart, into what is in it.
+    /// Takes the slab apart, into what is in it.
     pub(super) fn into_values(self) -> impl Iterator<Item = T> {
         let entries = self.chunks.into_iter().flat_map(|chunk| chunk.entries);
         entries.filter_map(|entry| entry.value)

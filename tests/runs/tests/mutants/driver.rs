@@ -24,8 +24,8 @@ thread_local! {
     static IN_ROOT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// One flag for all executors of the process, as nobody should have it.
-static SOMEBODY_ENDED: AtomicBool = AtomicBool::new(false);
+/// One flag for all executors of the process, as no executor should have it.
+static ONE_HAS_ENDED: AtomicBool = AtomicBool::new(false);
 
 struct RootWaker(Arc<Shared>);
 
@@ -63,7 +63,7 @@ impl Driver {
     pub(crate) fn new(fault: Fault) -> Driver {
         assert!(fault != StartPanics, "no threads left");
         if fault == EndIsGlobal {
-            SOMEBODY_ENDED.store(false, SeqCst);
+            ONE_HAS_ENDED.store(false, SeqCst);
         }
         let shared = Arc::new(Shared::new(fault));
         if fault == ThreadIsLeft {
@@ -92,7 +92,7 @@ impl Driver {
 
     fn next(&self) -> Option<Entry> {
         let mut state = self.shared.lock();
-        if self.shared.is(EndIsGlobal) && SOMEBODY_ENDED.load(SeqCst) {
+        if self.shared.is(EndIsGlobal) && ONE_HAS_ENDED.load(SeqCst) {
             return None;
         }
         let next = state.queue.pop_front();
@@ -112,9 +112,9 @@ impl Driver {
             Some(Entry::Local(id)) => self.locals.poll(id),
             None => return false,
         }
-        if shared.is(PollsAnybody) {
-            let anybody = shared.lock().tasks.values().next().cloned();
-            anybody.iter().for_each(|cell| poll(cell, Some(self)));
+        if shared.is(PollsAnyTask) {
+            let any = shared.lock().tasks.values().next().cloned();
+            any.iter().for_each(|cell| poll(cell, Some(self)));
         }
         self.turn(true);
         true
@@ -181,9 +181,9 @@ impl Driver {
     /// soon, no job, no thread of the rule's. A root that only asks again and again counts as
     /// nothing, and is asked without a pause a hundred times.
     ///
-    /// A thread of the rule's waits for nobody, and a sleep to come will come: for these there are
-    /// 10,000 waits of a millisecond. But a job may wait for a root that is not polled: 400. And a
-    /// sleep whose instant is over may be one that nobody looks at: 100.
+    /// A thread of a rule never waits, and a sleep to come will come: for these there are 10,000
+    /// waits of a millisecond. But a job may wait for a root that is not polled: 400. And the
+    /// executor may never look at a sleep whose instant is over: 100.
     fn rest(&mut self) {
         self.turn(false);
         let shared = &self.shared;
@@ -218,7 +218,7 @@ impl Driver {
 impl Host for Driver {
     fn runtime(&self) -> Runtime {
         let shared = &self.shared;
-        let mut builder = Runtime::builder("zoo", Spawner(shared.clone()));
+        let mut builder = Runtime::builder("mutants", Spawner(shared.clone()));
         if !shared.is(TimerIsMissing) {
             builder = builder.timer(Clock(shared.clone()));
         }
@@ -252,7 +252,7 @@ impl Drop for Driver {
     fn drop(&mut self) {
         let shared = &self.shared;
         if shared.is(EndIsGlobal) {
-            SOMEBODY_ENDED.store(true, SeqCst);
+            ONE_HAS_ENDED.store(true, SeqCst);
         }
         while shared.is(EndRunsQueue) && self.polls < 1_000 {
             self.polls += 1;

@@ -51,7 +51,7 @@ impl Cell_ {
         let (shared, home) = (&self.shared, self.shared.at_home());
         let over = self.over.load(SeqCst);
         let polling = self.polling.load(SeqCst);
-        assert!(!(shared.is(WakeAfterTaskPanics) && over), "a wake of nobody");
+        assert!(!(shared.is(WakeAfterTaskPanics) && over), "a wake of no task");
         let (closed, closing) = {
             let state = shared.lock();
             (state.closed, state.closing)

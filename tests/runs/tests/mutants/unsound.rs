@@ -1,21 +1,22 @@
-//! What it takes unsafe code to do wrong: to poll on another thread what is not `Send`, and to poll a
-//! task twice at a time. An executor that has unsafe code of its own may do either, so there are rules
-//! against it, and each rule must be seen to fail.
+//! What it takes unsafe code to do wrong: to poll on another thread what is not `Send`, and to poll
+//! a task twice at a time. An executor that has unsafe code of its own may do either, so there are
+//! rules against it, and each rule must be seen to fail.
 //!
 //! None of it is undefined behaviour *here*:
 //!
 //! # Invariants
 //!
-//! 1. Whoever lends a value to another thread waits until that thread has ended. So there is no access
-//!    to it at the same time from two threads, which is what `Send` is to prevent. Values that depend
-//!    on their thread in another way (a guard of a lock, a thread-local) are in no rule.
-//! 2. A [`Twin`] has the same `Arc` as its task, uncounted. It is polled only while its task is polled
-//!    or waits, both of which have the `Arc` counted; it is never dropped; and at most one of the two
-//!    ever becomes ready, which is when a task lets go of its `Arc`. If that was the twin, the task is
-//!    forgotten.
-//! 3. The last half of 2 is a promise of the work: it is ready once, and it is polled on two threads
-//!    at once by `&self`. The work of `Task::from_future` does not keep it, so an executor with twins is
-//!    examined by rule R21 alone, whose own work does.
+//! 1. A thread that lends a value to another waits until that thread has ended. So there is no
+//!    access to it at the same time from two threads, which `Send` exists to prevent. Values
+//!    that depend on their thread in another way (a guard of a lock, a thread-local) are in no
+//!    rule.
+//! 2. A [`Twin`] has the same `Arc` as its task, uncounted. It is polled only while its task is
+//!    polled or waits, both of which have the `Arc` counted; it is never dropped; and at most one
+//!    of the two ever becomes ready, which is when a task lets go of its `Arc`. If that was the
+//!    twin, the task is forgotten.
+//! 3. The last half of 2 is a promise of the work: it is ready once, and it is polled on two
+//!    threads at once by `&self`. The work of `Task::from_future` does not keep it, so an executor
+//!    with twins is examined by rule R21 alone, whose own work does.
 
 use allhome_rt::Task;
 use std::mem::{ManuallyDrop, forget};
@@ -55,8 +56,8 @@ impl Twin {
     ///
     /// # Safety
     ///
-    /// Invariants 2 and 3: the task is given to [`part`](Twin::part) when it was polled, or is spent
-    /// before the twin; its work is ready once.
+    /// Invariants 2 and 3: the task is given to [`part`](Twin::part) when it was polled, or is
+    /// spent before the twin; its work is ready once.
     pub(crate) unsafe fn of(task: &Task) -> Twin {
         // SAFETY: the pointer is that of a reference. The copy is never dropped: invariant 2.
         let task = unsafe { std::ptr::read(task) };

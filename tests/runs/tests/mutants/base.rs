@@ -38,7 +38,7 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) queue: VecDeque<Entry>,
-    /// What is queued, and nobody was told of it.
+    /// Entries that are queued, and that no thread was notified of.
     pub(crate) unseen: VecDeque<Entry>,
     pub(crate) tasks: BTreeMap<usize, Arc<Cell_>>,
     pub(crate) next: usize,
@@ -98,7 +98,7 @@ impl Shared {
         thread::current().id() == self.home
     }
 
-    /// Tells the driver that there is something to see.
+    /// Notifies the driver that there is something to do.
     pub(crate) fn tell(&self) {
         let mut state = self.lock();
         let unseen = std::mem::take(&mut state.unseen);
@@ -114,7 +114,7 @@ impl Shared {
         }
         match (self.fault, &entry) {
             (WokenHasOnePlace, Entry::Task(cell)) if cell.polls.load(SeqCst) > 0 => {
-                // Whoever else was woken and not polled yet is forgotten.
+                // Every other task that was woken and not polled yet is forgotten.
                 let keep = |entry: &Entry| !matches!(entry, Entry::Task(other) if other.polls.load(SeqCst) > 0);
                 state.queue.retain(keep);
                 state.queue.push_back(entry);
@@ -133,8 +133,8 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// A call that would wait for itself, in earnest: the driver is told, because a panic here could
-    /// be one inside of a destructor.
+    /// A call that would wait for itself, in earnest: the driver must know, because a panic here
+    /// could be one inside of a destructor.
     pub(crate) fn deadlock(&self) {
         self.deadlocked.store(true, SeqCst);
     }

@@ -1,28 +1,28 @@
 //! A queue from which any place can be taken, not only the first.
 //!
-//! Of a hundred thousand who are ready, a seed takes somebody out of the middle at each step. In one
-//! ring, that moves a quarter of them each time. So the line is cut into pieces, and only those in
+//! Of a hundred thousand ready tasks, a seed takes one out of the middle at each step. In one ring,
+//! that moves a quarter of them each time. So the queue is cut into pieces, and only the tasks in
 //! the same piece move up.
 //!
 //! # Invariants
 //!
-//! 1. The pieces, one after the other, are the line. None has more than [`MOST`].
+//! 1. The pieces, one after the other, are the queue. None has more than [`MOST`].
 //! 2. No piece but the last is empty. There is always a last.
 
 use std::collections::VecDeque;
 
 /// How many there are in a piece: about as long to move half of them as to count the pieces of a
-/// line of a hundred thousand.
+/// queue of a hundred thousand.
 const MOST: usize = 512;
 
-pub(super) struct Line<T> {
+pub(super) struct RunQueue<T> {
     pieces: VecDeque<VecDeque<T>>,
     len: usize,
 }
 
-impl<T> Line<T> {
-    pub(super) fn new() -> Line<T> {
-        Line { pieces: VecDeque::from([VecDeque::new()]), len: 0 }
+impl<T> RunQueue<T> {
+    pub(super) fn new() -> RunQueue<T> {
+        RunQueue { pieces: VecDeque::from([VecDeque::new()]), len: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -69,7 +69,7 @@ impl<T> Line<T> {
 
     /// Takes out all, the first first.
     pub(super) fn take(&mut self) -> impl Iterator<Item = T> + use<T> {
-        std::mem::replace(self, Line::new()).pieces.into_iter().flatten()
+        std::mem::replace(self, RunQueue::new()).pieces.into_iter().flatten()
     }
 }
 
@@ -80,27 +80,27 @@ mod tests {
 
     #[test]
     fn random_places_as_in_a_plain_queue() {
-        let (mut rng, mut line, mut plain) = (Rng::new(7), Line::new(), VecDeque::new());
+        let (mut rng, mut queue, mut plain) = (Rng::new(7), RunQueue::new(), VecDeque::new());
         for round in 0..20_000 {
             // It grows to some pieces, and then to nothing again.
             if round < 8_000 && rng.below(4) > 0 {
-                line.push_back(round);
+                queue.push_back(round);
                 plain.push_back(round);
             }
             let at = rng.below(plain.len() + 1);
             if rng.below(3) > 0 {
-                assert_eq!(line.remove(at), plain.remove(at));
+                assert_eq!(queue.remove(at), plain.remove(at));
             }
-            assert_eq!((line.len(), line.is_empty()), (plain.len(), plain.is_empty()));
-            let pieces = line.pieces.len();
+            assert_eq!((queue.len(), queue.is_empty()), (plain.len(), plain.is_empty()));
+            let pieces = queue.pieces.len();
             let whole = |(at, piece): (usize, &VecDeque<_>)| {
                 piece.len() <= MOST && (!piece.is_empty() || at + 1 == pieces)
             };
-            assert!(line.pieces.iter().enumerate().all(whole));
+            assert!(queue.pieces.iter().enumerate().all(whole));
         }
         assert!(plain.is_empty(), "{} are left", plain.len());
-        (0..3_000).for_each(|item| line.push_back(item));
-        assert!(line.iter().copied().eq(0..3_000));
-        assert!(line.take().eq(0..3_000) && line.is_empty() && line.remove(0).is_none());
+        (0..3_000).for_each(|item| queue.push_back(item));
+        assert!(queue.iter().copied().eq(0..3_000));
+        assert!(queue.take().eq(0..3_000) && queue.is_empty() && queue.remove(0).is_none());
     }
 }

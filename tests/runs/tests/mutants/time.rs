@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 #[derive(Default)]
 pub(crate) struct Timers {
     waiting: BTreeMap<(Instant, u64), Waker>,
-    /// Registered, and the driver was not told.
+    /// Registered, and the driver was not notified.
     unseen: Vec<((Instant, u64), Waker)>,
     next: u64,
     calls: u64,

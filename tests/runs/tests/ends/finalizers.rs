@@ -35,7 +35,7 @@ fn n01_finalizers_run_last_first_when_everybody_has_left() {
         n.defer(SECOND, writes(&inside, "second")).unwrap();
         let (late, third) = (n.clone(), writes(&inside, "third"));
         n.fork(ready(Ok(()))).join().await.unwrap();
-        assert!(guards.is_empty(), "nobody is left, but the body");
+        assert!(guards.is_empty(), "only the body is left");
         let child = guards.on_drop("child");
         n.spawn(async move {
             let _child = child;
@@ -124,7 +124,7 @@ fn n03_whoever_adopts_runs_the_finalizers() {
     let error = clock.drive(&stepped, run).unwrap_err();
     assert_eq!(error.failures().len(), 1);
     assert!(error.to_string().contains("a finalizer was cut at its budget of 1s"), "{error}");
-    // Of a root, those that nobody waits for are strays until they are done.
+    // Of a root, the finalizers that no nursery waits for are strays until they are done.
     let finalizer = tidies(&log);
     let mut root = Box::pin(nursery_on::<String>(&runtime).name("n03 root").run(async |n| {
         n.defer(5 * SECOND, finalizer).unwrap();

@@ -15,20 +15,20 @@ use slab::Slab;
 /// The values in a chunk.
 const CHUNK: usize = 256;
 
-pub(crate) struct Chunks<T> {
+pub(crate) struct ChunkedSlab<T> {
     chunks: Vec<Slab<T>>,
     open: Vec<usize>,
     spare: Option<usize>,
     length: usize,
 }
 
-impl<T> Default for Chunks<T> {
-    fn default() -> Chunks<T> {
-        Chunks { chunks: Vec::new(), open: Vec::new(), spare: None, length: 0 }
+impl<T> Default for ChunkedSlab<T> {
+    fn default() -> ChunkedSlab<T> {
+        ChunkedSlab { chunks: Vec::new(), open: Vec::new(), spare: None, length: 0 }
     }
 }
 
-impl<T> Chunks<T> {
+impl<T> ChunkedSlab<T> {
     /// Returns how many values there are.
     pub(crate) fn len(&self) -> usize {
         self.length
@@ -143,15 +143,15 @@ mod tests {
     proptest! {
         #[test]
         fn agrees_with_a_map_and_keeps_little(steps in vec(step(), 1..40)) {
-            let (mut chunks, mut model) = (Chunks::default(), HashMap::new());
+            let (mut chunks, mut model) = (ChunkedSlab::default(), HashMap::new());
             let (mut keys, mut next) = (Vec::new(), 0);
             for step in steps {
                 match step {
                     Step::Insert(count) => for _ in 0..count {
                         next += 1;
-                        let mut told = None;
-                        let key = chunks.insert_with(|key| { told = Some(key); next });
-                        prop_assert_eq!(told, Some(key));
+                        let mut given = None;
+                        let key = chunks.insert_with(|key| { given = Some(key); next });
+                        prop_assert_eq!(given, Some(key));
                         prop_assert!(model.insert(key, next).is_none(), "a key of two values");
                         keys.push(key);
                     },
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn load_goes_up_and_down_at_the_edge_of_a_chunk_then_nothing_is_allocated() {
-        let mut chunks = Chunks::default();
+        let mut chunks = ChunkedSlab::default();
         let mut keys: Vec<_> = (0..2 * CHUNK).map(|_| chunks.insert_with(|key| key)).collect();
         let mut capacities = Vec::new();
         for _ in 0..10 {
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn few_values_then_little_room() {
-        let mut chunks = Chunks::default();
+        let mut chunks = ChunkedSlab::default();
         chunks.insert_with(|_| 0_u8);
         assert!(chunks.capacity() < 16);
     }

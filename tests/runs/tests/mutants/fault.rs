@@ -26,7 +26,7 @@ faults! {
 
     RootPolledElsewhere "W31" "the root is polled on a thread of its own";
     RootNotWokenFromElsewhere "W32" "wakes of the root from other threads are lost";
-    RootPanicIsKept "W33" "a panic of the root ends the drive, and nobody hears of it";
+    RootPanicIsKept "W33" "a panic of the root ends the drive, and does not reach the caller";
     RootPanicBreaksIt "W33" "after a panic of the root it cannot be driven again";
     RootWakeIsThreadToken "W34" "a wake of the root is the thread's token, which a poll may use up";
     RootIsPolledAlways "W35" "the root is polled at every turn";
@@ -50,7 +50,7 @@ faults! {
     BornAsleep "R19" "a task is not polled before it is woken";
 
     TwoPollAtOnce "R21" "a wake from another thread during the poll polls the task there";
-    PollsAnybody "R24" "a task is polled that nobody woke";
+    PollsAnyTask "R24" "a task is polled without a wake";
     OneWakerForAll "R24" "a wake wakes all";
     WakeInAPollPollsInline "R26" "a wake inside a poll polls the other task on the same stack";
 
@@ -59,7 +59,7 @@ faults! {
     WakeInPollFromElsewhereLost "R32" "wakes from another thread during the poll are lost";
     ForeignWakeNotTold "R33" "a wake from another thread does not wake the driver";
     WakePollsInline "R34" "a wake polls";
-    WokenHasOnePlace "R35" "of those who are woken only the last is polled";
+    WokenHasOnePlace "R35" "of the woken tasks only the last is polled";
     WakesRunOut "R36" "the hundredth wake of a task is its last";
     WakeAfterTaskPanics "R37" "a wake after the task's end panics";
     EachWakeIsQueued "R38" "each wake queues the task once more";

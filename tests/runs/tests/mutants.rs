@@ -1,20 +1,20 @@
-//! The suite's own test: a zoo of broken executors, each found by the rule that is made for it.
+//! The suite's own test: mutants of an honest executor, each found by the rule that is made for it.
 
-#[path = "zoo/base.rs"]
+#[path = "mutants/base.rs"]
 mod base;
-#[path = "zoo/driver.rs"]
+#[path = "mutants/driver.rs"]
 mod driver;
-#[path = "zoo/fault.rs"]
+#[path = "mutants/fault.rs"]
 mod fault;
-#[path = "zoo/jobs.rs"]
+#[path = "mutants/jobs.rs"]
 mod jobs;
-#[path = "zoo/local.rs"]
+#[path = "mutants/local.rs"]
 mod local;
-#[path = "zoo/task.rs"]
+#[path = "mutants/task.rs"]
 mod task;
-#[path = "zoo/time.rs"]
+#[path = "mutants/time.rs"]
 mod time;
-#[path = "zoo/unsound.rs"]
+#[path = "mutants/unsound.rs"]
 mod unsound;
 
 use allhome_conformance::{Candidate, Capabilities, Report, Rule};
@@ -39,7 +39,7 @@ fn candidate(fault: Fault) -> Candidate {
         _ => Capabilities::new().timer().blocking().local().shutdown(),
     };
     let threads = if fault == Fault::ClaimsTwoThreads { 2 } else { 1 };
-    Candidate::new("zoo", move || Box::new(Driver::new(fault)))
+    Candidate::new("mutants", move || Box::new(Driver::new(fault)))
         .declares(declared.threads(threads).joins_threads())
 }
 
@@ -51,7 +51,7 @@ fn examine(fault: Fault) -> Report {
     })
 }
 
-/// Whether the rule breaks it, in a process of its own, which is this test once more.
+/// Returns `true` if the rule finds it, in a process of its own, which is this test once more.
 fn is_broken_alone(fault: Fault, rule: &str) -> bool {
     let test = env::current_exe().expect("a running program has a path");
     let only_that = ["--exact", "alone", "--include-ignored", "--nocapture", "--test-threads=1"];
@@ -75,7 +75,7 @@ const MISSED: &str = " - its own rule has MISSED it";
 const ALONE_WITH: &str = "ZOO_ALONE";
 
 #[test]
-#[ignore = "the other tests run it, with one of the zoo in a variable"]
+#[ignore = "the other tests run it, with one mutant in a variable"]
 fn alone() {
     let Ok(with) = env::var(ALONE_WITH) else { return };
     let (name, id) = with.split_once(' ').expect("a fault and a rule");
@@ -127,9 +127,9 @@ fn each_broken_executor_is_found_by_its_rule_and_each_rule_finds_one() {
     });
     let complaints = complaints.into_inner().unwrap();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
-    // SHOULD as well as MUST: a rule that nobody was seen to break is not known to be able to fail.
+    // SHOULD as well as MUST: a rule that no mutant breaks is not known to be able to fail.
     let proved = proved.into_inner().unwrap();
     let alone: Vec<_> = Rule::all().map(Rule::id).filter(|id| !proved.contains(id)).collect();
-    assert!(alone.is_empty(), "nobody breaks {alone:?}");
+    assert!(alone.is_empty(), "no mutant breaks {alone:?}");
     assert!(FAULTS.len() >= 80);
 }
