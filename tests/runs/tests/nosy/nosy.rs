@@ -4,7 +4,7 @@
 //! A *program* is what a test does with the thing, step by step, with nosy values as its wakers, keys,
 //! callbacks, clocks, futures and jobs. [`at_each_call`] runs it once for each call of theirs that
 //! there is, and has that call panic. A lock that is held when one of them is called is found in each
-//! of these runs: by a debug assertion, and so without a hang (`core/src/guarded.rs` and
+//! of these runs: by a debug assertion, and so without a hang (`core/src/layers/base/guarded.rs` and
 //! `executors/src/guarded.rs`).
 
 use super::raw;

@@ -1,0 +1,383 @@
+//! The cancel token: a level that only rises, handed down a tree, with no runtime and no nursery.
+//!
+//! The state is in [`node`], making children in [`tree`], raising in [`sweep`]; waiters stand in
+//! an intrusive [`list`](crate::layers::base::intrusive).
+
+mod callbacks;
+mod cancelled;
+mod draining;
+mod guard;
+mod listener;
+mod node;
+mod stream;
+mod sweep;
+mod tree;
+mod wait;
+
+#[cfg(test)]
+mod tests;
+
+pub use crate::layers::context::drop_guard::DropGuard;
+pub use callbacks::Registration;
+pub use cancelled::{Cancelled, CancelledOwned};
+pub use draining::Draining;
+pub use guard::{CancelExt, Guard};
+pub(crate) use listener::{Listener, Rest};
+pub use stream::{CancelStreamExt, UntilCancelled};
+
+use crate::layers::base::reason::{Level, Reason, ReasonKind};
+use crate::layers::base::sync::Weak;
+use crate::layers::context::task::task_id;
+use callbacks::Extra;
+use node::NodeRef;
+use std::borrow::Borrow;
+use std::fmt;
+use std::future::Future;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+
+/// A token that can be cancelled, and whose children are cancelled with it.
+///
+/// Cloning gives another handle of the same token. It needs no runtime and no nursery: it is what
+/// is handed to code that is to stop when it is told to, in a task or in a thread.
+///
+/// A cancel goes over the whole tree below: first all tokens are raised, parents before children,
+/// then wakers, callbacks and whoever else waits are told, with no lock held. They may do
+/// anything. While another thread's cancel is under way a parent may be cancelled already and its
+/// child not yet; when that `cancel` has returned all are.
+///
+/// *Token or nursery?* A nursery cancels its tasks and waits until they are home. A token only
+/// tells: nobody is waited for.
+///
+/// *Coming from elsewhere?* It is Go's `context.Context` without its values and deadlines, and
+/// tokio-util's `CancellationToken` with a [`Reason`], callbacks, and several parents.
+///
+/// A token that has children is kept, without any handle, until the last of them is gone: dropping
+/// it costs the same whatever their number.
+///
+/// # Examples
+///
+/// ```
+/// use allhome::CancelToken;
+///
+/// let server = CancelToken::new();
+/// let request = server.child();
+/// server.cancel_with(allhome::Reason::new("shutting down"));
+/// assert!(request.is_cancelled());
+/// assert_eq!(request.reason().unwrap().message(), "shutting down");
+/// ```
+#[derive(Clone)]
+pub struct CancelToken {
+    node: NodeRef,
+}
+
+impl CancelToken {
+    /// Makes a token with no parent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(!allhome::CancelToken::new().is_cancelled());
+    /// ```
+    pub fn new() -> CancelToken {
+        CancelToken { node: NodeRef::new(&[], None) }
+    }
+
+    /// Makes a token that is cancelled when any of these is; none of them is when it is. It has
+    /// the reason of the first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use allhome::CancelToken;
+    ///
+    /// let (user, server) = (CancelToken::new(), CancelToken::new());
+    /// let request = CancelToken::any([&user, &server]);
+    /// user.cancel();
+    /// assert!(request.is_cancelled() && !server.is_cancelled());
+    /// ```
+    pub fn any<I>(tokens: I) -> CancelToken
+    where
+        I: IntoIterator,
+        I::Item: Borrow<CancelToken>,
+    {
+        let tokens: Vec<_> = tokens.into_iter().collect();
+        let parents: Vec<_> = tokens.iter().map(|token| &token.borrow().node).collect();
+        CancelToken { node: NodeRef::any(&parents) }
+    }
+
+    /// Makes a child: it is cancelled with this token, and can be cancelled alone. The child of a
+    /// cancelled token is cancelled from its start, for the same reason.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use allhome::CancelToken;
+    ///
+    /// let parent = CancelToken::new();
+    /// let (one, other) = (parent.child(), parent.child());
+    /// one.cancel();
+    /// assert!(!parent.is_cancelled() && !other.is_cancelled());
+    /// ```
+    pub fn child(&self) -> CancelToken {
+        CancelToken { node: self.node.child(None) }
+    }
+
+    /// Makes a token that is not cancelled with this one: for work that has to go on afterwards.
+    /// Go's `WithoutCancel`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use allhome::CancelToken;
+    ///
+    /// let request = CancelToken::new();
+    /// let logging = request.detached();
+    /// request.cancel();
+    /// assert!(!logging.is_cancelled());
+    /// ```
+    pub fn detached(&self) -> CancelToken {
+        CancelToken::new()
+    }
+
+    /// Makes a child whose rises are heard by `listener`, from the level on that it is born with.
+    /// Makes a root that has the level and reason already, and tells the listener of further rises.
+    pub(crate) fn born(
+        level: Level,
+        reason: Option<Reason>,
+        listener: Weak<dyn Listener>,
+    ) -> CancelToken {
+        let extra = Box::new(Extra::with_listener(listener));
+        CancelToken { node: NodeRef::born(level, reason, Some(extra)) }
+    }
+
+    pub(crate) fn child_with(&self, listener: Weak<dyn Listener>) -> CancelToken {
+        let extra = Box::new(Extra::with_listener(listener));
+        CancelToken { node: self.node.child(Some(extra)) }
+    }
+
+    /// Returns how far it is on its way out. One atomic load.
+    #[inline]
+    pub fn level(&self) -> Level {
+        self.node.level()
+    }
+
+    /// Tells whether it was cancelled or aborted. One atomic load.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let (token, mut chunks) = (allhome::CancelToken::new(), [1, 2, 3].iter());
+    /// let mut sum = 0;
+    /// while let (false, Some(chunk)) = (token.is_cancelled(), chunks.next()) {
+    ///     sum += chunk;
+    /// }
+    /// assert_eq!(sum, 6);
+    /// ```
+    #[inline]
+    pub fn is_cancelled(&self) -> bool {
+        self.node.is_cancelled()
+    }
+
+    /// Returns why it was cancelled. The first reason stays, and all tokens that were cancelled by
+    /// one call have the same one.
+    pub fn reason(&self) -> Option<Reason> {
+        self.node.reason()
+    }
+
+    /// Tells whether both are handles of the same token.
+    pub fn same(&self, other: &CancelToken) -> bool {
+        self.node.same(&other.node)
+    }
+
+    /// Cancels the token and everything below it, with a reason of kind
+    /// [`Requested`](ReasonKind::Requested) and the caller's place.
+    ///
+    /// Returns false if it had been cancelled before: the first reason stays. Another thread may
+    /// still be about to tell the tokens below of that one.
+    ///
+    /// Wakers and callbacks run before it returns; what panics in them is caught.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let token = allhome::CancelToken::new();
+    /// assert!(token.cancel());
+    /// assert!(!token.cancel());
+    /// assert!(token.reason().unwrap().place().line() > 0);
+    /// ```
+    #[track_caller]
+    pub fn cancel(&self) -> bool {
+        let place = Location::caller();
+        if self.is_cancelled() {
+            return false;
+        }
+        self.cancel_with(Reason::of(ReasonKind::Requested, String::new(), task_id(), place))
+    }
+
+    /// As [`cancel`](CancelToken::cancel), with a reason of one's own.
+    pub fn cancel_with(&self, reason: Reason) -> bool {
+        self.raise(Level::Cancelled, reason)
+    }
+
+    /// Raises the level of the token and everything below it; a level that is higher stays.
+    ///
+    /// Returns false if the token was there already. Below [`Cancelled`](Level::Cancelled) nobody is
+    /// woken but who waits for [`draining`](CancelToken::draining), and the reason is not kept.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use allhome::{CancelToken, Level, Reason};
+    ///
+    /// let token = CancelToken::new();
+    /// assert!(token.raise(Level::Draining, Reason::new("no more requests")));
+    /// assert_eq!(token.level(), Level::Draining);
+    /// assert!(!token.is_cancelled() && token.reason().is_none());
+    /// ```
+    pub fn raise(&self, level: Level, reason: Reason) -> bool {
+        self.node.raise(level, reason)
+    }
+
+    /// Raises the level of the token and everything below it to the next one, and returns that; at
+    /// the last it stays there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use allhome::{CancelToken, Level, Reason};
+    ///
+    /// let token = CancelToken::new();
+    /// assert_eq!(token.step(Reason::new("asked")), Level::Draining);
+    /// assert_eq!(token.step(Reason::new("asked again")), Level::Cancelled);
+    /// assert_eq!(token.reason().unwrap().message(), "asked again");
+    /// ```
+    pub fn step(&self, reason: Reason) -> Level {
+        while let Some(next) = self.level().next() {
+            if self.raise(next, reason.clone()) {
+                return next;
+            }
+        }
+        Level::Aborted
+    }
+
+    /// Calls `callback` when the token is cancelled, on the thread that cancels it and with no lock
+    /// held; at once, on this thread, if it was cancelled before. Go's `AfterFunc`.
+    ///
+    /// Callbacks of a token are called in the order of their registration, those of its
+    /// descendants before. One that panics harms nobody else. It is taken away by dropping the
+    /// [`Registration`], which does not wait for one that is running.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use allhome::CancelToken;
+    /// use std::sync::mpsc;
+    ///
+    /// let token = CancelToken::new();
+    /// let (sender, receiver) = mpsc::channel();
+    /// let registration = token.on_cancel(move |reason| sender.send(reason.clone()).unwrap());
+    /// token.cancel();
+    /// assert!(receiver.try_recv().unwrap().same(&token.reason().unwrap()));
+    /// assert!(!registration.remove(), "it was called");
+    /// ```
+    pub fn on_cancel<F>(&self, callback: F) -> Registration
+    where
+        F: FnOnce(&Reason) + Send + 'static,
+    {
+        Registration::new(self, callback)
+    }
+
+    /// Makes a guard that cancels the token when it is dropped, unless it is
+    /// [disarmed](DropGuard::disarm).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let token = allhome::CancelToken::new();
+    /// let guard = token.drop_guard();
+    /// drop(guard);
+    /// assert!(token.is_cancelled());
+    /// ```
+    #[track_caller]
+    pub fn drop_guard(&self) -> DropGuard {
+        DropGuard::new(self.clone(), Location::caller())
+    }
+
+    /// Waits until the token is cancelled, and returns why.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost by dropping it: a token stays cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{CancelToken, ReasonKind, block_on};
+    ///
+    /// let token = CancelToken::new();
+    /// let other = token.clone();
+    /// let thread = std::thread::spawn(move || other.cancel());
+    /// assert_eq!(block_on(token.cancelled()).kind(), ReasonKind::Requested);
+    /// thread.join().unwrap();
+    /// # }
+    /// ```
+    pub fn cancelled(&self) -> Cancelled<'_> {
+        Cancelled::new(self)
+    }
+
+    /// As [`cancelled`](CancelToken::cancelled), for a future that holds its token.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`cancelled`](CancelToken::cancelled).
+    pub fn cancelled_owned(self) -> CancelledOwned {
+        CancelledOwned::new(self)
+    }
+
+    /// Runs a future until it ends or the token is cancelled.
+    ///
+    /// Each poll polls the future first: a value that is ready wins. After a cancel the future is
+    /// polled one last time, and can see the cancel in that poll; if it is still pending, the guard
+    /// gives the reason. The future is dropped with the guard.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason if the token was cancelled first.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it drops the future, and nothing else.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{CancelToken, block_on};
+    ///
+    /// let token = CancelToken::new();
+    /// token.cancel();
+    /// assert_eq!(block_on(token.guard(async { 7 })).unwrap(), 7, "a value wins");
+    /// assert!(block_on(token.guard(std::future::pending::<()>())).is_err());
+    /// # }
+    /// ```
+    pub fn guard<F: Future>(&self, future: F) -> Guard<F> {
+        Guard::new(future, self)
+    }
+}
+
+impl Default for CancelToken {
+    fn default() -> CancelToken {
+        CancelToken::new()
+    }
+}
+
+// Nothing of it can be seen half changed: what user code panics in is called with no lock held.
+impl UnwindSafe for CancelToken {}
+impl RefUnwindSafe for CancelToken {}
+
+impl fmt::Debug for CancelToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelToken").field("level", &self.level()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,316 @@
+//! The ambient context: which task, of which nursery, in which scopes, the present thread is
+//! polling or destroying.
+//!
+//! Each poll, and each destruction of a user's future, sets one thread-local pointer to a frame on
+//! its own stack and puts the old one back. A frame names a task (or a nursery's body), or a scope
+//! or scoped value inside one, and the frame around it. It is used to *inherit* (runtime,
+//! parenthood, cancel, values), never to spawn into somebody's nursery behind his back, and it is
+//! never carried in a waker.
+//!
+//! It is tempting to keep an `Arc` of the nursery in the thread-local, which needs no unsafe
+//! code; but that is two read-modify-writes a poll where the pointer costs two plain stores.
+//!
+//! # Invariants
+//!
+//! 1. The pointer is null, or points to the frame of an [`enter`] that is still running on this
+//!    thread: `enter` puts the old value back before its frame goes, also when it unwinds. So does
+//!    `outer` of each frame.
+
+#![allow(unsafe_code)]
+
+pub(crate) mod drop_guard;
+pub(crate) mod last_poll;
+pub(crate) mod scope;
+pub(crate) mod task;
+pub(crate) mod term;
+
+use crate::layers::base::id::TaskId;
+use crate::layers::base::sync::{Arc, thread_local};
+use crate::layers::context::scope::Scope;
+use crate::layers::group::Group;
+use crate::layers::group::env::Env;
+use crate::layers::lending::held_slot::Seat;
+use crate::layers::nursery::slot::NoSlot;
+use crate::layers::record::{Header, Ptr};
+use crate::layers::scope::value::Values;
+use std::cell::Cell;
+use std::fmt;
+use std::panic::Location;
+use std::ptr;
+use std::task::Waker;
+use std::time::Instant;
+
+/// What the present thread is working for, and inside of what.
+pub(crate) struct Frame<'a> {
+    outer: *const Frame<'static>,
+    pub(crate) kind: Kind<'a>,
+}
+
+pub(crate) enum Kind<'a> {
+    Task(TaskFrame<'a>),
+    Scope(&'a Scope),
+    Values(&'a Arc<Values>),
+    /// Where a child of a bounded nursery has its slot: between it and its task.
+    Seat(&'a Seat),
+}
+
+/// A task, or a nursery's body.
+pub(crate) struct TaskFrame<'a> {
+    pub(crate) group: &'a Group,
+    pub(crate) env: &'a Env,
+    /// The task, or none while a nursery's body is polled.
+    pub(crate) task: Option<Ptr>,
+    /// What wakes it, if this is a poll; but for a task that is polled with its own waker.
+    waker: Option<&'a Waker>,
+    notes: &'a Notes,
+}
+
+/// What is noted in a poll of a task or body, for who polls it.
+#[derive(Default)]
+pub(crate) struct Notes {
+    /// It is to be ended at the end of this poll.
+    pub(crate) leave: Cell<Option<Leave>>,
+    /// Something inside has put its last poll off by a turn: the task's own last poll is a later one,
+    /// too.
+    pub(crate) put_off: Cell<bool>,
+}
+
+/// Why a task that is not ready does not want another poll.
+#[derive(Clone, Copy)]
+pub(crate) enum Leave {
+    /// It asked for its end, here.
+    Exit(&'static Location<'static>),
+    /// It has ended because it was cancelled.
+    Cancelled,
+    /// There is no slot for it.
+    NoSlot(NoSlot),
+    /// Nothing, unless it ends with an error in this poll: an await of ours has told it of its
+    /// cancel, and the error is an echo of that.
+    Told,
+}
+
+/// An await tells of a cancel by an error. If it is that of the task or body that polls it, and not
+/// just of a scope inside, an error that it ends with in this poll is no failure.
+pub(crate) fn tell_cancelled() {
+    task(|task| {
+        if let Some(task) = task.filter(|task| task.leave().get().is_none() && task.is_cancelled())
+        {
+            task.leave().set(Some(Leave::Told));
+        }
+    });
+}
+
+/// Tells whether an error that the task, or body, ends with now is such an echo.
+pub(crate) fn was_told() -> bool {
+    task(|task| task.is_some_and(|task| matches!(task.leave().get(), Some(Leave::Told))))
+}
+
+/// Has the task end as cancelled at the end of this poll.
+pub(crate) fn leave_cancelled() {
+    task(|task| task.map(|task| task.leave().set(Some(Leave::Cancelled))));
+}
+
+/// Has the task, or body, not end at the end of this poll because it was cancelled.
+pub(crate) fn put_off() {
+    task(|task| task.map(|task| task.notes.put_off.set(true)));
+}
+
+impl<'a> TaskFrame<'a> {
+    pub(crate) fn leave(&self) -> &'a Cell<Option<Leave>> {
+        &self.notes.leave
+    }
+
+    pub(crate) fn header(&self) -> Option<&Header> {
+        // SAFETY: `enter`'s caller holds the claim of the task while the frame exists.
+        self.task.map(|task| unsafe { task.header() })
+    }
+
+    /// Tells whether a wake leads to another poll of it, and not just of a part of it.
+    pub(crate) fn is_woken_by(&self, waker: &Waker) -> bool {
+        self.waker.is_some_and(|own| own.will_wake(waker))
+            || self.task.is_some_and(|task| task.is_woken_by(waker))
+    }
+}
+
+impl fmt::Display for TaskFrame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.header() {
+            Some(header) => {
+                write!(f, "task {}", self.group.task_id(header))?;
+                header.name()
+            }
+            None => {
+                write!(f, "the body of nursery {}", self.group.id)?;
+                self.group.config.name.as_deref()
+            }
+        };
+        name.map_or(Ok(()), |name| write!(f, " `{name}`"))
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// Returns the frame around it.
+    pub(crate) fn outer(&self) -> Option<&Frame<'a>> {
+        // SAFETY: by invariant 1 it is null, or its frame outlives this one.
+        unsafe { self.outer.cast::<Frame<'a>>().as_ref() }
+    }
+
+    /// Returns the frame of this task, or of this nursery's body, if it is here or around.
+    pub(crate) fn find(&self, group: &Group, number: Option<u64>) -> Option<&TaskFrame<'a>> {
+        let mut at = Some(self);
+        while let Some(frame) = at {
+            if let Kind::Task(task) = &frame.kind {
+                let same = ptr::eq(task.group, group);
+                if same && task.header().map(Header::number) == number {
+                    return Some(task);
+                }
+            }
+            at = frame.outer();
+        }
+        None
+    }
+
+    /// Returns the seat of the task that this frame is a part of.
+    pub(crate) fn seat(&self) -> Option<&'a Seat> {
+        let mut at = Some(self);
+        while let Some(frame) = at {
+            match &frame.kind {
+                Kind::Seat(seat) => return Some(seat),
+                Kind::Task(TaskFrame { task: Some(_), .. }) => return None,
+                Kind::Task(_) | Kind::Scope(_) | Kind::Values(_) => {}
+            }
+            at = frame.outer();
+        }
+        None
+    }
+
+    /// Returns the id of the innermost task, if that is no body.
+    pub(crate) fn task_id(&self) -> Option<TaskId> {
+        let task = self.task()?;
+        Some(task.group.task_id(task.header()?))
+    }
+
+    /// Returns the present instant by the clock of the innermost task's runtime, if it has one.
+    pub(crate) fn now(&self) -> Option<Instant> {
+        self.task()?.group.now()
+    }
+
+    /// Returns the innermost task.
+    pub(crate) fn task(&self) -> Option<&TaskFrame<'a>> {
+        let mut at = Some(self);
+        while let Some(frame) = at {
+            if let Kind::Task(task) = &frame.kind {
+                return Some(task);
+            }
+            at = frame.outer();
+        }
+        None
+    }
+}
+
+thread_local! {
+    static CURRENT: Cell<*const Frame<'static>> = const { Cell::new(ptr::null()) };
+}
+
+struct Restore(*const Frame<'static>);
+
+impl Drop for Restore {
+    // A call of its own is half of what a poll pays for its frame.
+    #[inline(always)]
+    fn drop(&mut self) {
+        CURRENT.with(|current| current.set(self.0));
+    }
+}
+
+#[inline(always)]
+fn with<R>(kind: Kind<'_>, f: impl FnOnce() -> R) -> R {
+    let outer = CURRENT.with(Cell::get);
+    let frame = Frame { outer, kind };
+    CURRENT.with(|current| current.set(ptr::from_ref(&frame).cast()));
+    let _restore = Restore(outer);
+    f()
+}
+
+/// Calls `f` with the task, or else the nursery's body, as the present thread's context. The caller
+/// holds the task's claim.
+#[inline]
+pub(crate) fn enter<R>(group: &Group, env: &Env, task: Option<Ptr>, f: impl FnOnce() -> R) -> R {
+    with(Kind::Task(TaskFrame { group, env, task, waker: None, notes: &Notes::default() }), f)
+}
+
+/// As [`enter`], for a poll with this waker, which may tell that it is to be ended.
+#[inline]
+pub(crate) fn poll<R>(
+    group: &Group,
+    env: &Env,
+    task: Option<Ptr>,
+    waker: &Waker,
+    notes: &Notes,
+    f: impl FnOnce() -> R,
+) -> R {
+    with(Kind::Task(TaskFrame { group, env, task, waker: Some(waker), notes }), f)
+}
+
+/// Calls `f` inside a scope.
+#[inline]
+pub(crate) fn inside<R>(scope: &Scope, f: impl FnOnce() -> R) -> R {
+    with(Kind::Scope(scope), f)
+}
+
+/// Calls `f` with the seat of the task that is polled or destroyed.
+#[inline]
+pub(crate) fn seated<R>(seat: &Seat, f: impl FnOnce() -> R) -> R {
+    with(Kind::Seat(seat), f)
+}
+
+/// Calls `f` with these values in place of those around.
+#[inline]
+pub(crate) fn with_values<R>(values: &Arc<Values>, f: impl FnOnce() -> R) -> R {
+    with(Kind::Values(values), f)
+}
+
+/// Calls `f` with the present thread's innermost frame, if there is one.
+#[inline]
+pub(crate) fn current<R>(f: impl FnOnce(Option<&Frame<'_>>) -> R) -> R {
+    let here = CURRENT.with(Cell::get);
+    // SAFETY: by invariant 1 the pointer is null or its frame outlives this call, which runs
+    // inside that `enter`.
+    f(unsafe { here.as_ref() })
+}
+
+/// Tells whether the present thread works for no nursery.
+#[inline]
+pub(crate) fn is_nowhere() -> bool {
+    CURRENT.with(Cell::get).is_null()
+}
+
+/// Returns what is held up if the present thread is: the innermost task, or body, that it polls.
+/// None if that is blocking work, or a body that such work polls.
+pub(crate) fn held() -> Option<String> {
+    current(|mut at| {
+        let mut held = None;
+        while let Some(frame) = at {
+            match &frame.kind {
+                Kind::Task(task) if task.waker.is_some() => {
+                    let number = task.header().map(Header::number);
+                    if number.is_some_and(|number| task.group.is_work(number)) {
+                        return None;
+                    }
+                    held = held.or_else(|| Some(task.to_string()));
+                    if number.is_some() {
+                        return held;
+                    }
+                }
+                Kind::Task(_) | Kind::Scope(_) | Kind::Values(_) | Kind::Seat(_) => {}
+            }
+            at = frame.outer();
+        }
+        held
+    })
+}
+
+/// Calls `f` with the task, or nursery's body, that the present thread is working for.
+#[inline]
+pub(crate) fn task<R>(f: impl FnOnce(Option<&TaskFrame<'_>>) -> R) -> R {
+    current(|frame| f(frame.and_then(Frame::task)))
+}

@@ -1,0 +1,205 @@
+//! A nursery's timer: one sleep, until the next moment of its [`Clock`].
+//!
+//! The sleep is polled with a waker of the nursery's own. When it is over, the nursery's future is
+//! woken and a carrier comes, as for a child that was woken; the first of the two *keeps time*: it
+//! does what is due, and sets the sleep for what comes next. So a time holds for the children while
+//! nobody polls the future, and on a runtime that is not driven the future keeps it. Who sets a
+//! moment sets the sleep, too.
+//!
+//! It is tempting to do what is due in the waker; but a timer may call it with its own lock held, and
+//! what is due runs destructors.
+//!
+//! # Invariants
+//!
+//! 1. The timer is asked, and the sleep is polled and dropped, with no lock held: one thread takes it
+//!    out, and who comes meanwhile leaves it to that one, which looks again when it puts it back.
+//! 2. The nursery does not close while it is out. Once the clock is stopped there is none.
+//! 3. `waker`, which has a reference to the group, is there only while `at` is.
+
+use super::Group;
+use super::clock::Clock;
+use super::registry::Phase;
+use crate::layers::base::counted::Weak;
+use crate::layers::base::guarded::Foreign;
+use crate::layers::base::panic;
+use crate::layers::base::sync::{Arc, Ordering};
+use crate::layers::time::Asleep;
+use allhome_rt::Timer;
+use std::task::{Context, Wake, Waker};
+use std::time::Instant;
+
+#[derive(Default)]
+pub(super) struct Bell {
+    /// What it is set for.
+    at: Option<Instant>,
+    sleep: Option<Foreign<Asleep>>,
+    waker: Option<Waker>,
+    /// A thread has taken it out.
+    out: bool,
+    /// The sleep is to be polled again meanwhile.
+    again: bool,
+}
+
+/// What a thread has taken out.
+struct Out {
+    at: Option<Instant>,
+    sleep: Option<Foreign<Asleep>>,
+    waker: Waker,
+}
+
+impl Out {
+    /// Waits for the moment. Returns true if it has come.
+    fn set(&mut self, timer: Option<&Arc<dyn Timer>>) -> bool {
+        let mut cx = Context::from_waker(&self.waker);
+        if self.sleep.as_ref().is_none_or(|sleep| Some(sleep.at()) != self.at) {
+            // The old one first.
+            self.sleep = None;
+            let set = self.at.zip(timer);
+            self.sleep = set.map(|(at, timer)| Foreign::new(Asleep::new(timer.clone(), at)));
+        }
+        let over = self.sleep.as_mut().is_some_and(|sleep| sleep.poll(&mut cx).is_ready());
+        if over {
+            self.sleep = None;
+        }
+        over
+    }
+}
+
+impl Bell {
+    fn take(&mut self, next: Option<Instant>, again: bool, group: &Group) -> Option<Out> {
+        if self.out {
+            self.again |= again;
+            return None;
+        }
+        if self.at == next && !(again && next.is_some()) {
+            return None;
+        }
+        self.out = true;
+        let waker = self.waker.take();
+        let waker = waker.unwrap_or_else(|| Waker::from(Arc::new(Ringer(group.weak()))));
+        Some(Out { at: next, sleep: self.sleep.take(), waker })
+    }
+
+    /// Gives it back if it is to be set for another moment, or polled again.
+    fn put(&mut self, mut out: Out, next: Option<Instant>) -> Option<Out> {
+        if std::mem::take(&mut self.again) || out.at != next {
+            out.at = next;
+            return Some(out);
+        }
+        let Out { at, sleep, waker } = out;
+        // Kept only while there is a moment to wait for: it has a reference to the group, which would
+        // keep itself by it.
+        let waker = at.map(|_| waker);
+        *self = Bell { at, sleep, waker, out: false, again: false };
+        None
+    }
+
+    pub(super) fn is_out(&self) -> bool {
+        self.out
+    }
+}
+
+/// What a clock that is stopped had: the timer's sleep, and the waker of it.
+pub(super) type Stopped = (Option<Foreign<Asleep>>, Option<Waker>);
+
+impl Clock {
+    /// Nothing will be due any more. Returns the timer's, to be dropped with no lock held.
+    #[must_use]
+    pub(super) fn stop(&mut self) -> Stopped {
+        self.halt();
+        let bell = self.bell();
+        bell.at = None;
+        (bell.sleep.take(), bell.waker.take())
+    }
+}
+
+/// The waker of the sleep.
+struct Ringer(Weak<Group>);
+
+impl Wake for Ringer {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.call_in();
+    }
+}
+
+impl Group {
+    /// Does what is due, and sets the timer for what comes next. No lock is held.
+    pub(crate) fn keep_time(&self) {
+        // Relaxed: who sets the first moment sets the timer after that.
+        if !self.timed.load(Ordering::Relaxed) {
+            return;
+        }
+        loop {
+            let called = self.locked(|registry| std::mem::take(&mut registry.due));
+            self.ring();
+            if !self.set_bell(called) {
+                return;
+            }
+        }
+    }
+
+    /// Sets the timer: a moment was set. No lock is held, and nothing is due here and now.
+    pub(super) fn arm(&self) {
+        if self.timed.load(Ordering::Relaxed) && self.set_bell(false) {
+            self.call_in();
+        }
+    }
+
+    /// Sets the timer for the next moment, if it is not; with `again`, polls it anyway. Returns true
+    /// if the moment has come.
+    fn set_bell(&self, again: bool) -> bool {
+        let taken = self.locked(|registry| {
+            let next = registry.clock.next();
+            registry.clock.bell().take(next, again, self)
+        });
+        let Some(mut out) = taken else { return false };
+        loop {
+            let over = self.set_out(&mut out);
+            let (back, run) = self.locked(|registry| {
+                let next = registry.clock.next();
+                let back = registry.clock.bell().put(out, next);
+                // It may have waited for that to close.
+                let ends = registry.phase == Phase::Joining
+                    && (registry.is_vacant() || self.is_stuck(registry));
+                let waits = back.is_none() && ends;
+                (back, if waits { registry.run_waker.take() } else { None })
+            });
+            run.into_iter().for_each(Foreign::wake);
+            match back {
+                Some(changed) => out = changed,
+                None => return over,
+            }
+        }
+    }
+
+    /// The timer and the sleep are the runtime's: no lock is held, and nothing of them is when this
+    /// returns.
+    fn set_out(&self, out: &mut Out) -> bool {
+        let timer = self.timer();
+        panic::catch(|| out.set(timer.as_ref())).unwrap_or_else(|payload| {
+            panic::discard(payload);
+            false
+        })
+    }
+
+    /// Something is due: has a carrier come, and the nursery's future be polled.
+    fn call_in(&self) {
+        let called = self.locked(|registry| {
+            if registry.phase == Phase::Closed || registry.clock.next().is_none() {
+                return None;
+            }
+            registry.due = true;
+            Some((registry.run_waker.take(), registry.want(self.width)))
+        });
+        let Some((run, launch)) = called else { return };
+        // As in `rouse`.
+        if let Err(payload) = panic::catch(|| self.launch(launch)) {
+            panic::discard(payload);
+        }
+        run.into_iter().for_each(Foreign::wake);
+    }
+}

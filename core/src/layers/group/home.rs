@@ -1,0 +1,56 @@
+//! Those who wait until nobody is in a nursery: scopes that are over, and shutdowns.
+//!
+//! Each has a number, by which its waker is found again: when it is polled with another one, and when
+//! it is dropped.
+
+use super::Group;
+use super::registry::Registry;
+use crate::layers::base::guarded::Foreign;
+use crate::layers::base::sync::{GlobalU64, Ordering};
+use std::collections::BTreeMap;
+use std::task::Waker;
+
+/// One who waits, be it for one nursery or for several.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Waiter(u64);
+
+static LAST: GlobalU64 = GlobalU64::new(0);
+
+impl Waiter {
+    pub(crate) fn new() -> Waiter {
+        // Relaxed: only uniqueness matters.
+        Waiter(LAST.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The wakers of those who wait for one nursery.
+#[derive(Default)]
+pub(super) struct Home(BTreeMap<Waiter, Foreign<Waker>>);
+
+impl Home {
+    /// Takes all: they are woken.
+    pub(super) fn take(&mut self) -> Vec<Foreign<Waker>> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        std::mem::take(&mut self.0).into_values().collect()
+    }
+}
+
+impl Registry {
+    /// Keeps the waker of one who waits; returns one to drop.
+    pub(super) fn keep_home_waker(
+        &mut self,
+        waiter: Waiter,
+        waker: Foreign<Waker>,
+    ) -> Option<Foreign<Waker>> {
+        self.home.0.insert(waiter, waker)
+    }
+}
+
+impl Group {
+    /// It waits no longer.
+    pub(crate) fn forget_home_waker(&self, waiter: Waiter) {
+        drop(self.locked(|registry| registry.home.0.remove(&waiter)));
+    }
+}

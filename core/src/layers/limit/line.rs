@@ -1,0 +1,394 @@
+//! The line: those who wait for a limit, first come, first served. One for every limit there is.
+//!
+//! A line stands under the lock of the limit that it belongs to. It knows who waits, how much each
+//! asks for and how to wake him; whether anything is there to be given is the limit's business.
+//! Waiting costs no allocation: a [`Waiter`] lives in the future that waits, and is pointed to.
+//!
+//! Who takes back what he had lent stands in front of all others, among his like in the order in which
+//! they came; but nobody is overtaken by them more than [`OVERTAKEN_MOST`] times.
+//!
+//! A line by keys is one line a key, and the first in `waiting` is then the first of the key whose turn
+//! it is.
+//!
+//! | the waiter is | `verdict` | `told` | stands in                 | leaves by            |
+//! |---------------|-----------|--------|---------------------------|----------------------|
+//! | new           | -         | false  | nothing                   | `join`               |
+//! | waiting       | none      | false  | `waiting`, or `returning` | a verdict, or `part` |
+//! | doomed        | too many  | false  | `doomed`                  | `tell`, or `part`    |
+//! | told          | any       | true   | nothing                   | -                    |
+//!
+//! # Invariants
+//!
+//! 1. A waiter that stands in a line is there, and does not move, until it is told or has parted.
+//! 2. `links` and `slot` are touched only under the lock of the line; or, once `told` is set or the
+//!    waiter has parted, by its owner alone. Whoever tells touches nothing of the waiter after
+//!    `told` is set: the owner needs no lock to go.
+//! 3. `told` is set once, under the lock, when the waiter was taken out of the line and has its
+//!    verdict. It may be freed in that very moment: whoever tells has a pointer to it and not a
+//!    reference, which would promise more.
+//! 4. `slot` is there from `join` on. Who parts, or is told, has its waker taken out of it: nothing
+//!    in it is left to be dropped.
+//! 5. The owner and the line share a waiter, so it is reached through shared references alone, the
+//!    owner's as well as the line's pointers, which are made from one; what changes is in cells.
+//! 6. `overtaken` is no less than how often the first in `waiting` was overtaken. At the most it can
+//!    be, he is the next, also if there is not enough for him and there is for those in `returning`.
+
+#![allow(unsafe_code)]
+
+use super::holders::Key;
+use super::waiting::Waiting;
+use crate::layers::base::guarded::Foreign;
+use crate::layers::base::intrusive::{Linked, Links, Queue};
+use crate::layers::base::sync::{AtomicBool, Ordering, UnsafeCell};
+use std::marker::PhantomPinned;
+use std::mem::{self, MaybeUninit};
+use std::ptr::NonNull;
+use std::task::Waker;
+
+/// The lane of those who came without a key.
+pub(super) const NO_KEY: u64 = 0;
+
+/// What a waiter is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// What it asked for is its own.
+    Granted,
+    /// The limit was closed.
+    Closed,
+    /// It asked for more than there will ever be.
+    TooMany { capacity: usize },
+}
+
+/// What stands in the line.
+// Loom's models find waiters that are used after they were freed by their alignment.
+#[cfg_attr(loom, repr(align(512)))]
+pub(super) struct Waiter {
+    links: UnsafeCell<Links<Waiter>>,
+    // Not there before it joins: most never do, and would pay for it.
+    slot: UnsafeCell<MaybeUninit<Slot>>,
+    told: AtomicBool,
+    // It had lent what it asks for.
+    returns: bool,
+    asked: usize,
+    _pinned: PhantomPinned,
+}
+
+struct Slot {
+    waker: Option<Foreign<Waker>>,
+    verdict: Option<Verdict>,
+    key: Key,
+    lane: u64,
+}
+
+impl Linked for Waiter {
+    fn links(&self) -> &UnsafeCell<Links<Waiter>> {
+        &self.links
+    }
+}
+
+impl Waiter {
+    #[inline(always)]
+    pub(super) fn new(asked: usize) -> Waiter {
+        let slot = UnsafeCell::new(MaybeUninit::uninit());
+        let (links, told) = (Links::new(), AtomicBool::new(false));
+        Waiter { links, slot, told, returns: false, asked, _pinned: PhantomPinned }
+    }
+
+    pub(super) fn asked(&self) -> usize {
+        self.asked
+    }
+
+    pub(super) fn returns(&self) -> bool {
+        self.returns
+    }
+
+    /// It is new.
+    pub(super) fn set_returns(&mut self, returns: bool) {
+        self.returns = returns;
+    }
+
+    /// Returns what it was told, if it was.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the owner, and it has joined a line.
+    pub(super) unsafe fn verdict(&self) -> Option<Verdict> {
+        // Acquire: pairs with the store in `tell`.
+        if !self.told.load(Ordering::Acquire) {
+            return None;
+        }
+        // SAFETY: it was told, so only the owner, who calls this, touches it (invariant 2).
+        unsafe { self.with(|slot| slot.verdict) }
+    }
+
+    /// Returns the key that it was given when it joined.
+    ///
+    /// # Safety
+    ///
+    /// It has joined a line, and the caller holds its lock, or is the owner and it was told.
+    pub(super) unsafe fn key(&self) -> Key {
+        // SAFETY: the caller's promise.
+        unsafe { self.with(|slot| slot.key) }
+    }
+
+    /// Gives it another waker, and returns the old one.
+    ///
+    /// # Safety
+    ///
+    /// It has joined a line, and the caller holds its lock.
+    pub(super) unsafe fn change_waker(
+        &self,
+        waker: Option<Foreign<Waker>>,
+    ) -> Option<Foreign<Waker>> {
+        // SAFETY: the caller's promise.
+        unsafe { self.with(|slot| mem::replace(&mut slot.waker, waker)) }
+    }
+
+    /// # Safety
+    ///
+    /// It has joined a line, and it is the caller's turn to touch it (invariant 2).
+    unsafe fn with<R>(&self, f: impl FnOnce(&mut Slot) -> R) -> R {
+        self.slot.with_mut(|slot| {
+            // SAFETY: the caller's promise.
+            let slot = unsafe { &mut *slot };
+            // SAFETY: invariant 4.
+            f(unsafe { slot.assume_init_mut() })
+        })
+    }
+
+    /// The end of telling: it is in no queue any more.
+    ///
+    /// # Safety
+    ///
+    /// It has joined a line and was not told, and the caller holds its lock.
+    unsafe fn tell(this: NonNull<Waiter>, verdict: Option<Verdict>) -> Option<Foreign<Waker>> {
+        // SAFETY: it was not told: it is there (invariant 1).
+        let waiter = unsafe { this.as_ref() };
+        // SAFETY: the caller's promise.
+        let waker = unsafe {
+            waiter.with(|slot| {
+                slot.verdict = verdict.or(slot.verdict);
+                slot.waker.take()
+            })
+        };
+        // Release: pairs with the load in `verdict`. The waiter may be gone after this.
+        waiter.told.store(true, Ordering::Release);
+        waker
+    }
+}
+
+pub(super) struct Line {
+    waiting: Waiting,
+    returning: Queue<Waiter>,
+    doomed: Queue<Waiter>,
+    /// In `waiting` and `returning`.
+    len: usize,
+    /// How often the first in `waiting` was overtaken, at least.
+    overtaken: usize,
+}
+
+/// How often somebody may be overtaken by those who take back what they had lent: so he is not
+/// starved by tasks that lend and take back all the time.
+const OVERTAKEN_MOST: usize = 32;
+
+// SAFETY: it is used by one thread at a time, under the lock; what it points to is guarded by that
+// lock, too, and the wakers are Send.
+unsafe impl Send for Line {}
+
+impl Line {
+    pub(super) const fn new() -> Line {
+        let (returning, doomed) = (Queue::new(), Queue::new());
+        Line { waiting: Waiting::new(), returning, doomed, len: 0, overtaken: 0 }
+    }
+
+    /// Gives each key a line of its own. Those who wait, if any do, came without.
+    pub(super) fn by_keys(&mut self) {
+        self.waiting.by_keys();
+    }
+
+    /// Returns how many keys wait; one at the most, if it is not by keys.
+    pub(super) fn keys(&self) -> usize {
+        self.waiting.keys()
+    }
+
+    /// Returns how many wait.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Tells whether one who comes now is the next to be served; who `returns` then has overtaken
+    /// those in the line.
+    pub(super) fn lets_in(&mut self, returns: bool) -> bool {
+        self.len == 0 || returns && self.returning.oldest().is_none() && self.overtake()
+    }
+
+    /// Notes that the first in `waiting` is overtaken, if he may be.
+    fn overtake(&mut self) -> bool {
+        let may = self.overtaken < OVERTAKEN_MOST;
+        self.overtaken += usize::from(may);
+        may
+    }
+
+    /// Returns who is the next to be served.
+    #[inline]
+    fn next(&self) -> Option<NonNull<Waiter>> {
+        let head = self.waiting.oldest();
+        match self.returning.oldest() {
+            None => head,
+            Some(_) if self.overtaken >= OVERTAKEN_MOST && head.is_some() => head,
+            returning => returning,
+        }
+    }
+
+    /// Returns what the first in the line asks for, and its key.
+    #[inline]
+    pub(super) fn first(&self) -> Option<(usize, Key)> {
+        // SAFETY: who stands in the line is there (invariant 1).
+        let first = unsafe { self.next()?.as_ref() };
+        // SAFETY: the lock is held by whoever has `self`.
+        let key = unsafe { first.key() };
+        Some((first.asked, key))
+    }
+
+    /// Tells whether this one is the first in the line.
+    pub(super) fn is_first(&self, waiter: &Waiter) -> bool {
+        self.next() == Some(NonNull::from(waiter))
+    }
+
+    /// Takes the waker of the first, who is to look again without having been told.
+    pub(super) fn nudge_first(&mut self) -> Option<Foreign<Waker>> {
+        // SAFETY: who stands in the line is there (invariant 1).
+        let first = unsafe { self.next()?.as_ref() };
+        // SAFETY: it has joined, and the lock is held by whoever has `self`.
+        unsafe { first.change_waker(None) }
+    }
+
+    /// Puts a waiter at the end; or at the end of its lane, if it is a line by keys.
+    ///
+    /// # Safety
+    ///
+    /// It is new, it stays where it is until it was told or has [parted](Line::part), and the
+    /// caller holds the lock of the line.
+    #[inline]
+    pub(super) unsafe fn join(
+        &mut self,
+        waiter: &Waiter,
+        lane: u64,
+        waker: Foreign<Waker>,
+        key: Key,
+    ) {
+        let slot = MaybeUninit::new(Slot { waker: Some(waker), verdict: None, key, lane });
+        // SAFETY: it stands in no line yet: it is the caller's.
+        waiter.slot.with_mut(|place| unsafe { *place = slot });
+        // SAFETY: the caller's promise.
+        self.change(waiter, lane, |queue| unsafe { queue.push(NonNull::from(waiter)) });
+        self.len += 1;
+    }
+
+    /// Takes out a waiter that goes of itself, and returns its waker.
+    ///
+    /// # Safety
+    ///
+    /// It has joined this line, was not told, and the caller holds the lock of the line.
+    pub(super) unsafe fn part(&mut self, waiter: &Waiter) -> Option<Foreign<Waker>> {
+        // SAFETY: the caller's promise.
+        let (is_doomed, lane) = unsafe { waiter.with(|slot| (slot.verdict.is_some(), slot.lane)) };
+        if is_doomed {
+            // SAFETY: it stands in this queue (table), and the lock is held.
+            unsafe { self.doomed.remove(NonNull::from(waiter)) };
+        } else {
+            // SAFETY: as above.
+            self.change(waiter, lane, |queue| unsafe { queue.remove(NonNull::from(waiter)) });
+            self.len -= 1;
+            if self.waiting.oldest().is_none() {
+                self.overtaken = 0;
+            }
+        }
+        // SAFETY: as above.
+        unsafe { waiter.change_waker(None) }
+    }
+
+    /// Calls `f` with the queue in which it stands while it waits.
+    #[inline]
+    fn change<R>(
+        &mut self,
+        waiter: &Waiter,
+        lane: u64,
+        f: impl FnOnce(&mut Queue<Waiter>) -> R,
+    ) -> R {
+        if waiter.returns { f(&mut self.returning) } else { self.waiting.change(lane, f) }
+    }
+
+    /// Tells the first in the line, and returns how to wake it.
+    #[inline]
+    pub(super) fn tell_first(&mut self, verdict: Verdict) -> Option<Foreign<Waker>> {
+        let first = self.next()?;
+        // SAFETY: who stands in the line is there (invariant 1).
+        if unsafe { first.as_ref() }.returns {
+            if self.waiting.oldest().is_some() {
+                self.overtake();
+            }
+            // SAFETY: it stands in this queue, whose lock is held by whoever has `self`.
+            unsafe { self.returning.remove(first) };
+        } else {
+            self.overtaken = 0;
+            self.waiting.take_oldest();
+        }
+        self.len -= 1;
+        // SAFETY: it stood in the line, whose lock is held by whoever has `self`.
+        unsafe { Waiter::tell(first, Some(verdict)) }
+    }
+
+    /// Dooms all who ask for more than `capacity`: they wait no longer, and are to be told.
+    pub(super) fn doom(&mut self, capacity: usize) {
+        let (doomed, len) = (&mut self.doomed, &mut self.len);
+        let mut sort_out = |queue: &mut Queue<Waiter>| *len -= doom(queue, doomed, capacity);
+        sort_out(&mut self.returning);
+        self.waiting.change_all(sort_out);
+    }
+
+    /// Tells the first of the doomed, and returns how to wake it, and its key.
+    pub(super) fn tell_doomed(&mut self) -> Option<(Option<Foreign<Waker>>, Key)> {
+        let first = self.doomed.oldest()?;
+        // SAFETY: it stands in this queue, whose lock is held by whoever has `self`.
+        unsafe { self.doomed.remove(first) };
+        // SAFETY: it was not told: it is there (invariant 1).
+        let waiter = unsafe { first.as_ref() };
+        // SAFETY: it stood in the line, whose lock is held by whoever has `self`.
+        let key = unsafe { waiter.key() };
+        // SAFETY: as above.
+        Some((unsafe { Waiter::tell(first, None) }, key))
+    }
+
+    /// Tells whether somebody is doomed and not told yet.
+    pub(super) fn has_doomed(&self) -> bool {
+        self.doomed.oldest().is_some()
+    }
+}
+
+/// Moves all who ask for more than `capacity` from one queue of a line to that of the doomed, and
+/// returns how many they are. The lock is held by whoever has the two exclusively.
+fn doom(queue: &mut Queue<Waiter>, doomed: &mut Queue<Waiter>, capacity: usize) -> usize {
+    let (mut next, mut count) = (queue.oldest(), 0);
+    while let Some(item) = next {
+        // SAFETY: it stands in the queue, and the lock is held.
+        next = unsafe { Queue::newer(item) };
+        // SAFETY: who stands in the line is there (invariant 1).
+        let waiter = unsafe { item.as_ref() };
+        if waiter.asked > capacity {
+            let verdict = Verdict::TooMany { capacity };
+            // SAFETY: it has joined the line, whose lock is held.
+            unsafe { waiter.with(|slot| slot.verdict = Some(verdict)) };
+            // SAFETY: it stands in this queue, and the lock is held.
+            unsafe { queue.remove(item) };
+            // SAFETY: it stands in no queue now.
+            unsafe { doomed.push(item) };
+            count += 1;
+        }
+    }
+    count
+}

@@ -1,0 +1,101 @@
+//! What can be waited for in a line: the permits of a [`Gate`](super::gate::Gate), or those that a
+//! rate brings.
+
+use super::error::Refused;
+use super::gate::Share;
+use super::holders::Key;
+use super::line::{Line, Waiter};
+use crate::layers::base::guarded::Foreign;
+use std::panic::Location;
+use std::task::Waker;
+
+/// How many wakers are called for one hold of the lock.
+const AT_ONCE: usize = 16;
+
+pub(super) trait Supply {
+    /// The first in the line may be woken without being told ([`Line::nudge_first`]), and loses
+    /// its waker by that.
+    const NUDGES: bool = false;
+
+    type Held<'a>: Holding
+    where
+        Self: 'a;
+
+    /// Takes permits, if that can be done without the lock.
+    fn take_fast(&self, asked: usize) -> bool;
+
+    /// Takes the lock. It runs no code of the user's: those who call it may have a waiter in the
+    /// line that is about to go, or others still to tell.
+    fn hold(&self) -> Self::Held<'_>;
+
+    /// As [`hold`](Supply::hold), with all that is there by now; before the lock it may run code of
+    /// the user's, which may panic: then nothing has changed.
+    #[inline]
+    fn hold_now(&self) -> Self::Held<'_> {
+        self.hold()
+    }
+
+    /// Takes permits back, and gives them to those who wait.
+    fn give(&self, share: Share);
+
+    /// Tells all whose turn it is, and lets go. State first: whoever is woken finds it as it is.
+    #[inline]
+    fn tell<'a>(&'a self, mut held: Self::Held<'a>) {
+        let Some(first) = held.tell_next() else { return };
+        match held.tell_next() {
+            None => {
+                drop(held);
+                first.wake();
+            }
+            Some(second) => tell_many(self, held, first, second),
+        }
+    }
+}
+
+/// The lock of a [`Supply`], held.
+pub(super) trait Holding {
+    fn line(&mut self) -> &mut Line;
+
+    /// Takes permits, if it is not somebody else's turn; back, if he `returns`. None: it has to wait.
+    fn admit(
+        &mut self,
+        asked: usize,
+        returns: bool,
+        place: &'static Location<'static>,
+    ) -> Result<Option<Share>, Refused>;
+
+    /// Writes into the book, if one is kept, that somebody waits.
+    fn book(&mut self, asked: usize, place: &'static Location<'static>) -> Key;
+
+    /// Takes somebody out of the book who is about to leave the line.
+    fn unbook(&mut self, waiter: &Waiter, key: Key);
+
+    /// Tells one whose turn it is, if there is one.
+    fn tell_next(&mut self) -> Option<Foreign<Waker>>;
+}
+
+#[cold]
+fn tell_many<'a, S: Supply + ?Sized>(
+    supply: &'a S,
+    mut held: S::Held<'a>,
+    first: Foreign<Waker>,
+    second: Foreign<Waker>,
+) {
+    let mut wakers: [Option<Foreign<Waker>>; AT_ONCE] = [const { None }; AT_ONCE];
+    wakers[0] = Some(first);
+    wakers[1] = Some(second);
+    let mut free = 2;
+    loop {
+        for place in &mut wakers[free..] {
+            *place = held.tell_next();
+        }
+        drop(held);
+        let is_full = wakers[AT_ONCE - 1].is_some();
+        wakers.iter_mut().filter_map(Option::take).for_each(Foreign::wake);
+        if !is_full {
+            return;
+        }
+        held = supply.hold();
+        free = 0;
+    }
+}

@@ -1,0 +1,186 @@
+//! A snapshot of who is out: the tasks of a nursery and of the nurseries inside it.
+
+use crate::layers::base::counted::Weak;
+use crate::layers::base::id::{NurseryId, TaskId};
+use crate::layers::base::reason::{Level, Reason};
+use crate::layers::group::Group;
+use crate::layers::group::registry::{Registry, doing};
+use crate::layers::nursery::child::TaskState;
+use std::fmt;
+use std::panic::Location;
+
+/// A snapshot of a nursery and of all nurseries inside it, outermost first.
+///
+/// Each nursery is read under its own lock, one after the other: the picture of one is exact, that
+/// of the whole is of no single moment. Nothing is polled for it.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{ThreadPool, block_on, nursery_on};
+///
+/// block_on(nursery_on::<std::io::Error>(ThreadPool::global()).name("crawl").run(async |n| {
+///     n.named("fetch").spawn(std::future::pending());
+///     let tree = n.tree();
+///     assert_eq!(tree.tasks(), 1);
+///     assert!(tree.to_string().contains("fetch"));
+///     n.cancel();
+///     Ok(())
+/// }))
+/// .unwrap();
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Tree {
+    nurseries: Vec<NurseryInfo>,
+}
+
+/// One nursery of a [`Tree`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NurseryInfo {
+    /// How deep it is in the tree; 0 for the outermost.
+    pub depth: usize,
+    /// Its id.
+    pub id: NurseryId,
+    /// Its name.
+    pub name: Option<Box<str>>,
+    /// Where it was opened.
+    pub place: &'static Location<'static>,
+    /// The task that opened it; none if that was a nursery's body, or has ended.
+    pub opened_by: Option<TaskId>,
+    /// How far it is on its way out.
+    pub level: Level,
+    /// Why it was cancelled.
+    pub reason: Option<Reason>,
+    /// Whether its future was dropped: its tasks are its ancestors' now.
+    pub adopted: bool,
+    /// Its tasks.
+    pub tasks: Vec<TaskInfo>,
+}
+
+/// One task of a [`Tree`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TaskInfo {
+    /// Its id.
+    pub id: TaskId,
+    /// Its name.
+    pub name: Option<Box<str>>,
+    /// Where it was spawned.
+    pub place: &'static Location<'static>,
+    /// What it is doing.
+    pub state: TaskState,
+    /// How often it was polled.
+    pub polls: u32,
+    /// Whether it was told of a cancel.
+    pub cancelled: bool,
+}
+
+impl TaskInfo {
+    /// Returns the members of a nursery, in the order of their spawns.
+    fn all(group: &Group, registry: &Registry) -> Vec<TaskInfo> {
+        let mut tasks = Vec::with_capacity(registry.count());
+        registry.each(|header| {
+            tasks.push(TaskInfo {
+                id: group.task_id(header),
+                name: header.name().map(Box::from),
+                place: header.place(),
+                state: doing(header),
+                polls: header.polls(),
+                cancelled: header.state().is_cancelled(),
+            });
+        });
+        tasks.sort_unstable_by_key(|task| task.id);
+        tasks
+    }
+}
+
+impl Tree {
+    /// Takes the snapshot. A loop, not a recursion: the tree may be thousands deep.
+    pub(crate) fn of(group: &Weak<Group>) -> Tree {
+        Tree::visit(group, |_, _| {})
+    }
+
+    /// As [`of`](Tree::of), and calls `visit` for each nursery, with its lock held.
+    pub(crate) fn visit(
+        group: &Weak<Group>,
+        mut visit: impl FnMut(&Weak<Group>, &mut Registry),
+    ) -> Tree {
+        let mut nurseries = Vec::new();
+        let mut found = vec![(group.clone(), 0, None)];
+        while let Some((group, depth, opened_by)) = found.pop() {
+            let info = group.locked(|registry| {
+                visit(&group, registry);
+                registry.each_nested(|nested, opener| {
+                    let opener = opener.map(|number| TaskId { nursery: group.id, number });
+                    found.push((nested.clone(), depth + 1, opener));
+                });
+                NurseryInfo {
+                    depth,
+                    id: group.id,
+                    name: group.config.name.clone(),
+                    place: group.config.place,
+                    opened_by,
+                    level: group.risen(),
+                    reason: group.risen_reason(registry),
+                    adopted: registry.is_adopted(),
+                    tasks: TaskInfo::all(&group, registry),
+                }
+            });
+            nurseries.push(info);
+        }
+        Tree { nurseries }
+    }
+
+    /// Returns the nurseries, each before those inside it.
+    pub fn nurseries(&self) -> &[NurseryInfo] {
+        &self.nurseries
+    }
+
+    /// Returns the number of tasks in the whole tree.
+    pub fn tasks(&self) -> usize {
+        self.nurseries.iter().map(|nursery| nursery.tasks.len()).sum()
+    }
+}
+
+/// How deep lines are indented; of what is deeper the depth is written.
+const INDENTED: usize = 32;
+
+impl fmt::Display for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for nursery in &self.nurseries {
+            let indent = nursery.depth.min(INDENTED) * 4;
+            write!(f, "{:indent$}nursery {}", "", nursery.id)?;
+            if let Some(name) = &nursery.name {
+                write!(f, " `{name}`")?;
+            }
+            if nursery.depth > INDENTED {
+                write!(f, " [depth {}]", nursery.depth)?;
+            }
+            if nursery.level > Level::Running {
+                write!(f, " [{:?}]", nursery.level)?;
+            }
+            if nursery.adopted {
+                write!(f, " [adopted]")?;
+            }
+            if let Some(by) = nursery.opened_by {
+                write!(f, ", opened by task {by}")?;
+            }
+            writeln!(f, ", at {}", nursery.place)?;
+            for task in &nursery.tasks {
+                write!(f, "{:indent$}  task {}", "", task.id)?;
+                if let Some(name) = &task.name {
+                    write!(f, " `{name}`")?;
+                }
+                write!(f, " {}", format!("{:?}", task.state).to_lowercase())?;
+                if task.cancelled {
+                    f.write_str(" [cancelled]")?;
+                }
+                writeln!(f, ", {} polls, at {}", task.polls, task.place)?;
+            }
+        }
+        Ok(())
+    }
+}

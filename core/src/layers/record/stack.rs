@@ -1,0 +1,88 @@
+//! Where those who are woken wait until somebody who holds the registry's lock comes for them.
+//!
+//! A stack that runs through the records: to push is one compare-and-swap, and everything is taken
+//! at once (R. K. Treiber, 1986). A wake so takes no lock, but for the one that finds the stack
+//! empty: that one sees that somebody comes.
+//!
+//! # Invariants
+//!
+//! 1. The claim of a record on the stack belongs to the stack, and its `reach` points to the next.
+//! 2. Whoever pushes on an empty stack takes the lock and empties it afterwards.
+
+#![allow(unsafe_code)]
+
+use super::tokens::Claimed;
+use super::{Header, Ptr};
+use crate::layers::base::counted::Weak;
+use crate::layers::base::sync::{AtomicPtr, Ordering};
+use crate::layers::group::Group;
+use std::ptr::{self, NonNull};
+
+pub(crate) struct Stack(AtomicPtr<Header>);
+
+impl Stack {
+    pub(crate) fn new() -> Stack {
+        Stack(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// Pushes the record on the stack of its group. Gives the group if the stack was empty: the
+    /// caller sees to invariant 2. Otherwise the record, and so the group, may be gone.
+    pub(super) fn push(claimed: Claimed) -> Option<Weak<Group>> {
+        let mut kept = None;
+        let record = claimed.ptr().0.as_ptr();
+        // SAFETY: the claim is held until the record is on the stack.
+        let stack = unsafe { claimed.stack() };
+        let mut head = stack.0.load(Ordering::Relaxed);
+        loop {
+            if head.is_null() && kept.is_none() {
+                kept = Some(claimed.group());
+            }
+            claimed.set_below(head);
+            // Release: pairs with `take_all`.
+            match stack.0.compare_exchange_weak(head, record, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => return kept.filter(|_| head.is_null()),
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Takes all, the one that was pushed first first.
+    pub(crate) fn take_all(&self) -> Chain {
+        let mut first = ptr::null_mut();
+        if !self.is_empty() {
+            // Acquire: pairs with `push`.
+            let mut at = self.0.swap(ptr::null_mut(), Ordering::Acquire);
+            while let Some(claimed) = claimed(at) {
+                at = claimed.below();
+                claimed.set_below(first);
+                first = claimed.ptr().0.as_ptr();
+            }
+        }
+        Chain(first)
+    }
+}
+
+/// Those who were taken off a stack. They are to be taken to the end.
+pub(crate) struct Chain(*mut Header);
+
+impl Iterator for Chain {
+    type Item = Claimed;
+
+    fn next(&mut self) -> Option<Claimed> {
+        let claimed = claimed(self.0)?;
+        self.0 = claimed.below();
+        Some(claimed)
+    }
+}
+
+/// Makes the token of a record that was on the stack.
+fn claimed(record: *mut Header) -> Option<Claimed> {
+    // SAFETY: the record came off the stack, with its claim (invariant 1), and each is taken over
+    // by the last token that is made of it.
+    NonNull::new(record).map(|record| unsafe { Ptr(record).claimed() })
+}

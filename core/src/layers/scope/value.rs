@@ -1,0 +1,224 @@
+//! Typed values that are set for a scope and inherited by every task inside it.
+
+use crate::layers::base::invariant::Invariant;
+use crate::layers::base::sync::{Arc, GlobalU64, Ordering};
+use crate::layers::context;
+use crate::layers::context::{Frame, Kind};
+use pin_project_lite::pin_project;
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// One value, and those that were set around it.
+pub(crate) struct Values {
+    key: u64,
+    value: Arc<dyn Any + Send + Sync>,
+    outer: Option<Arc<Values>>,
+}
+
+impl Values {
+    fn get(&self, key: u64) -> Option<Arc<dyn Any + Send + Sync>> {
+        let mut at = Some(self);
+        while let Some(values) = at {
+            if values.key == key {
+                return Some(values.value.clone());
+            }
+            at = values.outer.as_deref();
+        }
+        None
+    }
+}
+
+/// Long chains are dropped one by one, and not by recursion.
+impl Drop for Values {
+    fn drop(&mut self) {
+        let mut next = self.outer.take();
+        while let Some(mut values) = next.and_then(Arc::into_inner) {
+            next = values.outer.take();
+        }
+    }
+}
+
+/// Returns the values that are set where the present thread is.
+pub(crate) fn here() -> Option<Arc<Values>> {
+    context::current(|frame| frame.and_then(of))
+}
+
+fn of(frame: &Frame<'_>) -> Option<Arc<Values>> {
+    let mut at = Some(frame);
+    while let Some(frame) = at {
+        match &frame.kind {
+            Kind::Values(values) => return Some(Arc::clone(values)),
+            Kind::Task(task) => return task.env.values.clone(),
+            Kind::Scope(_) | Kind::Seat(_) => at = frame.outer(),
+        }
+    }
+    None
+}
+
+/// The name of a scoped value: a `static`, by which the value is set for a future and found by
+/// everything that runs inside it.
+///
+/// A value is set with [`scope`](ScopedKey::scope). It is there for that future, and for the
+/// children of every nursery that is opened inside it, their children, and their blocking work,
+/// on whichever thread they run. It never changes; a scope inside may set another one, which holds
+/// there. A child has the values of the place where its *nursery was opened*, not of the place
+/// where it was spawned.
+///
+/// What Go does with `context.WithValue`, Java with `ScopedValue` and Swift with task-local values;
+/// with a type, and found by the key's identity.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{ScopedKey, ThreadPool, block_on, nursery_on};
+/// use std::convert::Infallible;
+///
+/// static REQUEST: ScopedKey<u32> = ScopedKey::new();
+///
+/// let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+///     let child = n.fork(async { Ok(REQUEST.get().as_deref().copied()) });
+///     Ok(child.join().await.unwrap())
+/// });
+/// assert_eq!(block_on(REQUEST.scope(7, run)).unwrap(), Some(7));
+/// assert_eq!(REQUEST.get(), None, "it is over");
+/// # }
+/// ```
+pub struct ScopedKey<T> {
+    id: GlobalU64,
+    value: Invariant<T>,
+}
+
+static LAST: GlobalU64 = GlobalU64::new(0);
+
+impl<T: Send + Sync + 'static> ScopedKey<T> {
+    /// Makes a key. Two keys are never the same, also if they have the same type.
+    pub const fn new() -> ScopedKey<T> {
+        ScopedKey { id: GlobalU64::new(0), value: PhantomData }
+    }
+
+    /// Makes a future that runs the given one with the value set.
+    ///
+    /// What was set around it is found when it is polled for the first time.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it drops the future, inside the scope, and the value.
+    pub fn scope<F: Future>(&'static self, value: T, future: F) -> Scoped<F> {
+        Scoped {
+            setting: Setting { values: None, value: Some((self.id(), Arc::new(value))) },
+            future: Some(future),
+        }
+    }
+
+    /// Calls `f` with the value set: for code that does not wait.
+    pub fn sync_scope<R>(&'static self, value: T, f: impl FnOnce() -> R) -> R {
+        let mut setting = Setting { values: None, value: Some((self.id(), Arc::new(value))) };
+        context::with_values(setting.values(), f)
+    }
+
+    /// Returns the value that is set here. None if there is none.
+    pub fn get(&'static self) -> Option<Arc<T>> {
+        let key = self.id();
+        let found = context::current(|frame| {
+            let mut at = frame;
+            while let Some(frame) = at {
+                match &frame.kind {
+                    Kind::Values(values) => return values.get(key),
+                    Kind::Task(task) => return task.env.values.as_ref()?.get(key),
+                    Kind::Scope(_) | Kind::Seat(_) => at = frame.outer(),
+                }
+            }
+            None
+        })?;
+        found.downcast().ok()
+    }
+
+    fn id(&self) -> u64 {
+        // Relaxed, all: it is a number and nothing else; whoever comes second takes the first's.
+        match self.id.load(Ordering::Relaxed) {
+            0 => {
+                let new = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+                match self.id.compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed) {
+                    Ok(_) => new,
+                    Err(first) => first,
+                }
+            }
+            id => id,
+        }
+    }
+}
+
+impl<T: Send + Sync + 'static> Default for ScopedKey<T> {
+    fn default() -> ScopedKey<T> {
+        ScopedKey::new()
+    }
+}
+
+impl<T> fmt::Debug for ScopedKey<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopedKey").field("type", &std::any::type_name::<T>()).finish()
+    }
+}
+
+/// A value that is to be set, and then the chain that begins with it.
+struct Setting {
+    value: Option<(u64, Arc<dyn Any + Send + Sync>)>,
+    values: Option<Arc<Values>>,
+}
+
+impl Setting {
+    #[inline(always)]
+    fn values(&mut self) -> &Arc<Values> {
+        let value = &mut self.value;
+        self.values.get_or_insert_with(
+            #[cold]
+            || {
+                let (key, value) = value.take().expect("it is there until the chain is made of it");
+                Arc::new(Values { key, value, outer: here() })
+            },
+        )
+    }
+}
+
+pin_project! {
+    /// The future of [`ScopedKey::scope`].
+    #[must_use = "it runs only when it is awaited"]
+    pub struct Scoped<F> {
+        setting: Setting,
+        #[pin]
+        future: Option<F>,
+    }
+
+    impl<F> PinnedDrop for Scoped<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.future.is_some() {
+                context::with_values(this.setting.values(), || this.future.set(None));
+            }
+        }
+    }
+}
+
+impl<F: Future> Future for Scoped<F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        context::with_values(this.setting.values(), || {
+            let future = this.future.as_mut().as_pin_mut();
+            future.expect("a scope is not polled after it was ready").poll(cx)
+        })
+    }
+}
+
+impl<F> fmt::Debug for Scoped<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scoped").finish_non_exhaustive()
+    }
+}

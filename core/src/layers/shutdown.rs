@@ -1,0 +1,226 @@
+//! Shutting a nursery down step by step, and a report of who took how long.
+//!
+//! | state    | `level`   | what a poll waits for                                          |
+//! |----------|-----------|----------------------------------------------------------------|
+//! | made     | -         | nothing: it finds out whose poll it is in                      |
+//! | waiting  | running   | somebody else raises the nursery, or nobody is left            |
+//! | on a step| the step's| nobody is left, the step's time, or somebody raises it further |
+//! | done     | -         | it panics                                                      |
+//!
+//! The level is the nursery's own: whoever raises that, be it this future by the clock or somebody
+//! else, takes it on to the next step. So signals, deadlines, failures and callers need no way of
+//! their own.
+
+mod report;
+mod watch;
+
+pub use report::{ShutdownError, ShutdownReport, Straggler};
+
+use crate::layers::base::counted::Strong;
+use crate::layers::base::reason::{Level, Reason, ReasonKind};
+use crate::layers::base::sync::Arc;
+use crate::layers::context;
+use crate::layers::context::TaskFrame;
+use crate::layers::context::task::task_id;
+use crate::layers::group::Group;
+use crate::layers::group::stragglers::Roll;
+use crate::layers::scope::shield::Raised;
+use crate::layers::time::Unsupported;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use watch::Watch;
+
+/// How long a shutdown waits on each of its steps for everybody to be home.
+///
+/// Zero goes on at once, [`Duration::MAX`] never does. The default is what a service manager that
+/// kills after 30 seconds leaves room for: 20 seconds, 5 and 1.
+///
+/// # Examples
+///
+/// ```
+/// use allhome::Ladder;
+/// use std::time::Duration;
+///
+/// let patient = Ladder { drain: Duration::from_secs(60), ..Ladder::default() };
+/// assert_eq!(patient.abort, Duration::from_secs(1));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ladder {
+    /// After the nursery was closed to new children, until they are cancelled.
+    pub drain: Duration,
+    /// After they were cancelled, until they are aborted. A [grace](crate::Builder::grace) that is
+    /// over before ends in an abort, too.
+    pub cancel: Duration,
+    /// After they were aborted, until the report names those that are out still: they are being
+    /// polled, or block their thread, or have a shield.
+    pub abort: Duration,
+}
+
+impl Default for Ladder {
+    fn default() -> Ladder {
+        let [drain, cancel, abort] = [20, 5, 1].map(Duration::from_secs);
+        Ladder { drain, cancel, abort }
+    }
+}
+
+impl Ladder {
+    fn time(&self, level: Level) -> Duration {
+        match level {
+            Level::Running => Duration::MAX,
+            Level::Draining => self.drain,
+            Level::Cancelled => self.cancel,
+            Level::Aborted => self.abort,
+        }
+    }
+
+    /// Says whether the runtime can measure it.
+    fn check(&self, group: &Strong<Group>) -> Result<(), Unsupported> {
+        let counts = |time: &Duration| !time.is_zero() && *time < Duration::MAX;
+        let timed = [self.drain, self.cancel, self.abort].iter().any(counts);
+        let runtime = &group.owned().runtime;
+        if timed && runtime.timer().is_none() {
+            return Err(Unsupported::new("a timer", runtime.name()));
+        }
+        Ok(())
+    }
+}
+
+/// The future of [`Nursery::shutdown`](crate::Nursery::shutdown).
+#[must_use = "a shutdown takes no step unless it is awaited"]
+pub struct Shutdown {
+    group: Strong<Group>,
+    roll: Arc<Roll>,
+    ladder: Ladder,
+    place: &'static Location<'static>,
+    asked: bool,
+    state: State,
+}
+
+enum State {
+    Made,
+    Watching(Box<Watch>),
+    Done,
+}
+
+impl Shutdown {
+    pub(crate) fn new(
+        group: Strong<Group>,
+        ladder: Ladder,
+        place: &'static Location<'static>,
+    ) -> Shutdown {
+        let roll = Roll::new(group.id);
+        // Not at the first poll: who leaves before that is late, too.
+        group.call_roll(&roll);
+        Shutdown { group, roll, ladder, place, asked: true, state: State::Made }
+    }
+
+    /// Takes no first step of its own: it waits until somebody else closes, cancels or aborts the
+    /// nursery (a signal, a deadline, a child that failed), and goes on from there; or until nobody
+    /// is left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{CancelToken, Ladder, Level, Reason, ThreadPool, block_on, nursery_on};
+    /// use std::convert::Infallible;
+    ///
+    /// let operator = CancelToken::new();
+    /// let server = nursery_on::<Infallible>(ThreadPool::global()).token(&operator);
+    /// let run = server.run(async |n| {
+    ///     n.named("listener").spawn(std::future::pending());
+    ///     let ladder = Ladder { drain: std::time::Duration::ZERO, ..Ladder::default() };
+    ///     let shutdown = n.shutdown(ladder).when_raised();
+    ///     let thread = std::thread::spawn(move || operator.step(Reason::new("maintenance")));
+    ///     let report = shutdown.await.unwrap();
+    ///     thread.join().unwrap();
+    ///     Ok(report)
+    /// });
+    /// let report = block_on(run).unwrap();
+    /// assert_eq!(report.level(), Level::Cancelled);
+    /// assert_eq!(report.stragglers()[0].name(), Some("listener"));
+    /// # }
+    /// ```
+    pub fn when_raised(mut self) -> Shutdown {
+        self.asked = false;
+        self
+    }
+
+    fn watch(&self) -> Result<Box<Watch>, ShutdownError> {
+        let own_body = context::task(|task| self.find_caller(task))?;
+        self.ladder.check(&self.group).map_err(ShutdownError::Unsupported)?;
+        let raised = if own_body { context::current(Raised::new) } else { None };
+        Ok(Box::new(Watch::new(self, own_body, raised)))
+    }
+
+    /// Tells whether it is the nursery's body that asks. Whoever else is in it cannot.
+    fn find_caller(&self, task: Option<&TaskFrame<'_>>) -> Result<bool, ShutdownError> {
+        let Some(task) = task else { return Ok(false) };
+        if std::ptr::eq(task.group, &*self.group) && task.task.is_none() {
+            return Ok(true);
+        }
+        let mut at = Some(task.group.weak());
+        while let Some(group) = at {
+            if group.is(&self.group) {
+                return Err(ShutdownError::Inside(group.id));
+            }
+            at = group.locked(|registry| registry.parent());
+        }
+        Ok(false)
+    }
+}
+
+impl Drop for Shutdown {
+    fn drop(&mut self) {
+        self.group.end_roll(&self.roll);
+        // A nursery that has ended meanwhile, and whose handle is kept, has it still.
+        self.roll.give_up();
+    }
+}
+
+impl Future for Shutdown {
+    type Output = Result<ShutdownReport, ShutdownError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let State::Made = this.state {
+            let mut watch = match this.watch() {
+                Ok(watch) => watch,
+                Err(error) => {
+                    this.state = State::Done;
+                    return Poll::Ready(Err(error));
+                }
+            };
+            if this.asked {
+                watch.step(this.group.risen().max(Level::Draining), this);
+            }
+            this.state = State::Watching(watch);
+        }
+        let State::Watching(mut watch) = std::mem::replace(&mut this.state, State::Done) else {
+            panic!("a shutdown is not polled after it was ready");
+        };
+        if watch.poll(this, cx).is_pending() {
+            this.state = State::Watching(watch);
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(watch.report()))
+    }
+}
+
+impl Shutdown {
+    fn reason(&self, message: &str) -> Reason {
+        Reason::of(ReasonKind::Shutdown, message.to_string(), task_id(), self.place)
+    }
+}
+
+impl fmt::Debug for Shutdown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Shutdown");
+        debug.field("nursery", &self.group.id).field("ladder", &self.ladder);
+        debug.finish_non_exhaustive()
+    }
+}

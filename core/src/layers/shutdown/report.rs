@@ -1,0 +1,175 @@
+//! What a shutdown tells in the end, or instead.
+
+use crate::layers::base::id::{NurseryId, TaskId};
+use crate::layers::base::reason::{Level, Reason};
+use crate::layers::time::Unsupported;
+use std::fmt;
+use std::panic::Location;
+use std::time::Duration;
+
+/// How a shutdown went: which step it came to, and who was not home when the time to drain was over.
+///
+/// It prints as a line for the whole and one for each straggler.
+#[derive(Debug, Clone)]
+pub struct ShutdownReport {
+    pub(super) id: NurseryId,
+    pub(super) name: Option<Box<str>>,
+    pub(super) level: Level,
+    pub(super) reason: Option<Reason>,
+    pub(super) took: Duration,
+    pub(super) stragglers: Vec<Straggler>,
+}
+
+impl ShutdownReport {
+    /// Returns the level that the nursery came to: [`Draining`](Level::Draining) if everybody came
+    /// home in time, [`Running`](Level::Running) if nobody was left to begin with.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Returns why the nursery was cancelled, if it was: for the [shutdown](crate::ReasonKind::Shutdown), or
+    /// for a reason that came first.
+    pub fn reason(&self) -> Option<&Reason> {
+        self.reason.as_ref()
+    }
+
+    /// Returns how long it took from the first step on.
+    pub fn took(&self) -> Duration {
+        self.took
+    }
+
+    /// Returns those who were out when the nursery was cancelled or aborted: in the order in which
+    /// they left, and then those who are out still.
+    pub fn stragglers(&self) -> &[Straggler] {
+        &self.stragglers
+    }
+
+    /// Tells whether everybody is home.
+    pub fn all_home(&self) -> bool {
+        self.still_out().next().is_none()
+    }
+
+    /// Returns those who are out still.
+    pub fn still_out(&self) -> impl Iterator<Item = &Straggler> {
+        self.stragglers.iter().filter(|straggler| straggler.left.is_none())
+    }
+}
+
+/// Somebody who was not home when the time to drain was over.
+#[derive(Debug, Clone)]
+pub struct Straggler {
+    pub(super) id: TaskId,
+    pub(super) name: Option<Box<str>>,
+    pub(super) place: &'static Location<'static>,
+    pub(super) left: Option<Level>,
+    pub(super) took: Duration,
+}
+
+impl Straggler {
+    /// Returns the task; none for the nursery's body.
+    pub fn task(&self) -> Option<TaskId> {
+        (self.id.number() > 0).then_some(self.id)
+    }
+
+    /// Returns its nursery.
+    pub fn nursery(&self) -> NurseryId {
+        self.id.nursery()
+    }
+
+    /// Returns its name; the nursery's for a body.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Returns where it was spawned; where the nursery was opened for a body.
+    pub fn place(&self) -> &'static Location<'static> {
+        self.place
+    }
+
+    /// Returns the step on which it came home: [`Cancelled`](Level::Cancelled) or
+    /// [`Aborted`](Level::Aborted). None if it is out still.
+    pub fn left(&self) -> Option<Level> {
+        self.left
+    }
+
+    /// Returns how long after the first step it was seen to be home; or, if it is out still, how
+    /// long that is ago.
+    pub fn took(&self) -> Duration {
+        self.took
+    }
+}
+
+impl fmt::Display for ShutdownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "shutdown of nursery {}", self.id)?;
+        if let Some(name) = &self.name {
+            write!(f, " `{name}`")?;
+        }
+        let step = match self.level {
+            Level::Running => "nobody was out",
+            Level::Draining => "drained",
+            Level::Cancelled => "cancelled",
+            Level::Aborted => "aborted",
+        };
+        write!(f, ": {step}, {:.3?}", self.took)?;
+        let (late, out) = (self.stragglers.len(), self.still_out().count());
+        match (late, out) {
+            (0, _) => {}
+            (late, 0) => write!(f, ", {late} came late")?,
+            (late, out) => write!(f, ", {} came late, {out} still out", late - out)?,
+        }
+        for straggler in &self.stragglers {
+            write!(f, "\n  {straggler}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Straggler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.task() {
+            Some(task) => write!(f, "task {task}")?,
+            None => write!(f, "body of nursery {}", self.nursery())?,
+        }
+        if let Some(name) = &self.name {
+            write!(f, " `{name}`")?;
+        }
+        match self.left {
+            Some(Level::Aborted) => f.write_str(" left when aborted")?,
+            Some(_) => f.write_str(" left when cancelled")?,
+            None => f.write_str(" is still out")?,
+        }
+        write!(f, " after {:.3?}, at {}", self.took, self.place)
+    }
+}
+
+/// Why a shutdown took no step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ShutdownError {
+    /// The runtime has no timer to measure the ladder with.
+    Unsupported(Unsupported),
+    /// It was awaited by a task of this nursery, or of one inside it, which would wait for itself.
+    Inside(NurseryId),
+}
+
+impl fmt::Display for ShutdownError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ShutdownError::Unsupported(missing) => missing.fmt(f),
+            ShutdownError::Inside(nursery) => write!(
+                f,
+                "a task inside nursery {nursery} cannot wait for its shutdown: it would wait for itself"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ShutdownError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ShutdownError::Unsupported(missing) => Some(missing),
+            ShutdownError::Inside(_) => None,
+        }
+    }
+}
