@@ -108,32 +108,36 @@ mod layers {
 }
 
 pub use layers::base::id::{NurseryId, TaskId};
+pub use layers::base::outcome::TaskState;
 pub use layers::base::outcome::{JoinError, Outcome};
 pub use layers::base::panic::Panic;
 pub use layers::base::reason::{Level, Reason, ReasonKind};
+pub use layers::base::unsupported::Unsupported;
 pub use layers::cancel::{
-    CancelExt, CancelStreamExt, CancelToken, Cancelled, CancelledOwned, Draining, DropGuard, Guard,
+    CancelExt, CancelStreamExt, CancelToken, Cancelled, CancelledOwned, Draining, Guard,
     Registration, UntilCancelled,
 };
+pub use layers::context::drop_guard::DropGuard;
 pub use layers::context::task::{
     Exit, TaskCancelled, TaskDraining, cancel_reason, cancel_token, cancelled, checkpoint,
     draining, exit, is_cancelled, task_id,
 };
+pub use layers::context::yield_now::{YieldNow, yield_now};
+pub use layers::group::config::{PanicPolicy, Policy};
 pub use layers::group::finalizers::DeferError;
-pub use layers::group::orphans::strays;
 pub use layers::limit::{
     Acquire, AcquireBoth, AcquireError, AcquireOwned, AcquireRate, Both, HolderInfo,
     KeyedSemaphore, Limit, OwnedPermit, Permit, Rate, RateLimiter, Semaphore, TryAcquireError,
 };
 pub use layers::nursery::Nursery;
 pub use layers::nursery::blocking::BlockingCx;
-pub use layers::nursery::builder::{Builder, PanicPolicy, Policy, nursery, nursery_on};
-pub use layers::nursery::child::{Child, Join, JoinMut, Spawned, TaskState};
+pub use layers::nursery::builder::{Builder, nursery, nursery_on};
+pub use layers::nursery::child::{Child, Join, JoinMut, Spawned};
 pub use layers::nursery::error::{Cause, Failure, GroupError};
 pub use layers::nursery::named::Named;
 pub use layers::nursery::run::Run;
 pub use layers::nursery::slot::{Reserve, ReserveError, Slot, TryReserveError};
-pub use layers::nursery::tree::{NurseryInfo, TaskInfo, Tree};
+pub use layers::nursery::tree::{NurseryInfo, TaskInfo, Tree, strays};
 pub use layers::scope::cancellable::{Island, island};
 pub use layers::scope::deadline::{
     Elapsed, FailAfter, MoveOnAfter, TimeoutError, fail_after, fail_at, move_on_after, move_on_at,
@@ -144,9 +148,7 @@ pub use layers::scope::value::{Scoped, ScopedKey};
 pub use layers::shutdown::{Ladder, Shutdown, ShutdownError, ShutdownReport, Straggler};
 #[cfg(all(feature = "signals", unix))]
 pub use layers::signals::{Signals, signals};
-pub use layers::time::{
-    Sleep, Unsupported, YieldNow, deadline, remaining, sleep, sleep_until, yield_now,
-};
+pub use layers::time::{Sleep, deadline, remaining, sleep, sleep_until};
 
 pub use allhome_rt::{IntoRuntime, NoRuntime, Runtime};
 

@@ -17,7 +17,6 @@ mod wait;
 #[cfg(test)]
 mod tests;
 
-pub use crate::layers::context::drop_guard::DropGuard;
 pub use callbacks::Registration;
 pub use cancelled::{Cancelled, CancelledOwned};
 pub use draining::Draining;
@@ -25,15 +24,14 @@ pub use guard::{CancelExt, Guard};
 pub(crate) use listener::{Listener, Rest};
 pub use stream::{CancelStreamExt, UntilCancelled};
 
-use crate::layers::base::reason::{Level, Reason, ReasonKind};
+use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::Weak;
-use crate::layers::context::task::task_id;
 use callbacks::Extra;
 use node::NodeRef;
 use std::borrow::Borrow;
 use std::fmt;
 use std::future::Future;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 /// A token that can be cancelled, and whose children are cancelled with it.
 ///
@@ -189,31 +187,6 @@ impl CancelToken {
         self.node.same(&other.node)
     }
 
-    /// Cancels the token and everything below it, with a reason of kind
-    /// [`Requested`](ReasonKind::Requested) and the caller's place.
-    ///
-    /// Returns false if it had been cancelled before: the first reason stays. Another thread may
-    /// still be about to tell the tokens below of that one.
-    ///
-    /// Wakers and callbacks run before it returns; what panics in them is caught.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let token = allhome::CancelToken::new();
-    /// assert!(token.cancel());
-    /// assert!(!token.cancel());
-    /// assert!(token.reason().unwrap().place().line() > 0);
-    /// ```
-    #[track_caller]
-    pub fn cancel(&self) -> bool {
-        let place = Location::caller();
-        if self.is_cancelled() {
-            return false;
-        }
-        self.cancel_with(Reason::of(ReasonKind::Requested, String::new(), task_id(), place))
-    }
-
     /// As [`cancel`](CancelToken::cancel), with a reason of one's own.
     pub fn cancel_with(&self, reason: Reason) -> bool {
         self.raise(Level::Cancelled, reason)
@@ -285,22 +258,6 @@ impl CancelToken {
         F: FnOnce(&Reason) + Send + 'static,
     {
         Registration::new(self, callback)
-    }
-
-    /// Makes a guard that cancels the token when it is dropped, unless it is
-    /// [disarmed](DropGuard::disarm).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let token = allhome::CancelToken::new();
-    /// let guard = token.drop_guard();
-    /// drop(guard);
-    /// assert!(token.is_cancelled());
-    /// ```
-    #[track_caller]
-    pub fn drop_guard(&self) -> DropGuard {
-        DropGuard::new(self.clone(), Location::caller())
     }
 
     /// Waits until the token is cancelled, and returns why.

@@ -23,19 +23,20 @@ pub(crate) mod last_poll;
 pub(crate) mod scope;
 pub(crate) mod task;
 pub(crate) mod term;
+pub(crate) mod values;
+pub(crate) mod yield_now;
 
 use crate::layers::base::id::TaskId;
+use crate::layers::base::leave::Leave;
 use crate::layers::base::sync::{Arc, thread_local};
 use crate::layers::context::scope::Scope;
+use crate::layers::context::values::Values;
 use crate::layers::group::Group;
 use crate::layers::group::env::Env;
 use crate::layers::lending::held_slot::Seat;
-use crate::layers::nursery::slot::NoSlot;
 use crate::layers::record::{Header, Ptr};
-use crate::layers::scope::value::Values;
 use std::cell::Cell;
 use std::fmt;
-use std::panic::Location;
 use std::ptr;
 use std::task::Waker;
 use std::time::Instant;
@@ -73,20 +74,6 @@ pub(crate) struct Notes {
     /// Something inside has put its last poll off by a turn: the task's own last poll is a later one,
     /// too.
     pub(crate) put_off: Cell<bool>,
-}
-
-/// Why a task that is not ready does not want another poll.
-#[derive(Clone, Copy)]
-pub(crate) enum Leave {
-    /// It asked for its end, here.
-    Exit(&'static Location<'static>),
-    /// It has ended because it was cancelled.
-    Cancelled,
-    /// There is no slot for it.
-    NoSlot(NoSlot),
-    /// Nothing, unless it ends with an error in this poll: an await of ours has told it of its
-    /// cancel, and the error is an echo of that.
-    Told,
 }
 
 /// An await tells of a cancel by an error. If it is that of the task or body that polls it, and not

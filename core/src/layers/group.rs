@@ -40,6 +40,7 @@ mod cancel;
 mod carrier;
 pub(crate) mod clock;
 mod close;
+pub(crate) mod config;
 mod dedicated;
 pub(crate) mod env;
 pub(crate) mod finalizers;
@@ -58,6 +59,7 @@ pub(crate) mod stragglers;
 mod token;
 mod turns;
 mod vacant;
+pub(crate) mod walk;
 
 use crate::layers::base::counted::{Counted, Me, Strong, Weak};
 use crate::layers::base::guarded::{Foreign, Guarded};
@@ -67,40 +69,16 @@ use crate::layers::base::panic;
 use crate::layers::base::panic::Panic;
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::{Arc, AtomicBool, AtomicU8, Ordering};
-use crate::layers::cancel::CancelToken;
 use crate::layers::context::scope;
 use crate::layers::context::term::Term;
+use crate::layers::group::config::Config;
+use crate::layers::group::config::PanicPolicy;
 use crate::layers::lending;
-use crate::layers::limit::Semaphore;
-use crate::layers::nursery::builder::{PanicPolicy, Policy};
 use crate::layers::record::{Claimed, Ended, Header, Stack};
 use allhome_rt::Runtime;
-use clock::When;
 use env::Env;
 use registry::{Owner, Registry};
 use std::mem;
-use std::panic::Location;
-use std::time::Duration;
-
-pub(crate) type Hook = Arc<dyn Fn(&Panic) + Send + Sync>;
-
-/// What a nursery is opened with.
-pub(crate) struct Config {
-    pub(crate) name: Option<Box<str>>,
-    pub(crate) place: &'static Location<'static>,
-    pub(crate) policy: Policy,
-    pub(crate) panics: PanicPolicy,
-    pub(crate) on_panic: Option<Hook>,
-    pub(crate) keep: usize,
-    pub(crate) deadline: Option<When>,
-    /// When the deadline has passed, the body stays, and gets what the children had.
-    pub(crate) partial: bool,
-    pub(crate) grace: Option<Duration>,
-    pub(crate) token: Option<CancelToken>,
-    pub(crate) blocking_limit: usize,
-    pub(crate) limiter: Option<Arc<Semaphore>>,
-    pub(crate) stuck_after: Option<Duration>,
-}
 
 pub(crate) struct Group {
     me: Me<Group>,

@@ -10,6 +10,7 @@ pub(crate) mod bounded;
 pub(crate) mod held_slot;
 
 use crate::layers::base::counted::Strong;
+use crate::layers::base::leave::NoSlot;
 use crate::layers::base::sync::Arc;
 use crate::layers::context;
 use crate::layers::group::Group;
@@ -128,4 +129,15 @@ impl Lending {
 /// Calls `f` with the seat of the task that is polled.
 pub(crate) fn seat<R>(f: impl FnOnce(Option<&Seat>) -> R) -> R {
     context::current(|frame| f(frame.and_then(context::Frame::seat)))
+}
+
+impl NoSlot {
+    /// Says why this limiter lets nobody in, as things are.
+    pub(crate) fn of(limiter: &Semaphore) -> Option<NoSlot> {
+        match limiter {
+            limiter if limiter.is_closed() => Some(NoSlot::Closed),
+            limiter if limiter.capacity() == 0 => Some(NoSlot::Zero),
+            _ => None,
+        }
+    }
 }

@@ -1,6 +1,5 @@
 //! The handle of a nursery: what its body and its children spawn with.
 
-pub(crate) mod big;
 pub(crate) mod blocking;
 mod bounded;
 pub(crate) mod builder;
@@ -15,19 +14,18 @@ pub(crate) mod slot;
 mod spawn;
 pub(crate) mod tree;
 
+use crate::layers::base::big::{BoxedFuture, is_big};
 use crate::layers::base::counted::Strong;
 use crate::layers::base::id::NurseryId;
 use crate::layers::base::invariant::Invariant;
 use crate::layers::base::reason::{Level, Reason};
+use crate::layers::base::unsupported::Unsupported;
 use crate::layers::cancel::CancelToken;
 use crate::layers::group::Group;
 use crate::layers::group::finalizers::{DeferError, Deferred};
-use crate::layers::nursery::big::{BoxedFuture, BoxedWork, is_big};
 use crate::layers::nursery::blocking::BlockingCx;
+use crate::layers::nursery::blocking::BoxedWork;
 use crate::layers::nursery::child::{Child, Spawned};
-use crate::layers::nursery::named::Named;
-use crate::layers::nursery::tree::Tree;
-use crate::layers::time::Unsupported;
 use allhome_rt::Runtime;
 use std::fmt;
 use std::future::Future;
@@ -97,11 +95,6 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// Returns why the nursery was cancelled.
     pub fn reason(&self) -> Option<Reason> {
         self.group.locked(|registry| self.group.risen_reason(registry))
-    }
-
-    /// Returns a snapshot of the nursery's tasks and of the nurseries inside it.
-    pub fn tree(&self) -> Tree {
-        Tree::of(&self.group.downgrade())
     }
 
     /// Returns the nursery's token: it is cancelled with the nursery, and cancelling it cancels the
@@ -330,11 +323,6 @@ impl<E: Send + Sync + 'static> Nursery<E> {
             return self.blocking_named(work, None, Location::caller());
         }
         self.blocking_named(work, None, Location::caller())
-    }
-
-    /// Names the next child, for errors and dumps: `n.named("reader").spawn(..)`.
-    pub fn named(&self, name: impl Into<String>) -> Named<'_, E> {
-        Named::new(self, name.into().into_boxed_str())
     }
 }
 

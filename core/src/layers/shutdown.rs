@@ -19,13 +19,14 @@ pub use report::{ShutdownError, ShutdownReport, Straggler};
 use crate::layers::base::counted::Strong;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
+use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context;
 use crate::layers::context::TaskFrame;
 use crate::layers::context::task::task_id;
 use crate::layers::group::Group;
 use crate::layers::group::stragglers::Roll;
+use crate::layers::nursery::Nursery;
 use crate::layers::scope::shield::Raised;
-use crate::layers::time::Unsupported;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -58,6 +59,23 @@ pub struct Ladder {
     /// After they were aborted, until the report names those that are out still: they are being
     /// polled, or block their thread, or have a shield.
     pub abort: Duration,
+}
+
+impl<E: Send + Sync + 'static> Nursery<E> {
+    ///     n.named("stubborn").spawn(std::future::pending());
+    ///     let ladder = Ladder { drain: Duration::from_millis(1), ..Ladder::default() };
+    ///     Ok(n.shutdown(ladder).await.unwrap())
+    /// });
+    /// let report = block_on(run).unwrap();
+    /// assert!(report.all_home());
+    /// let late = &report.stragglers()[0];
+    /// assert_eq!((late.name(), late.left()), (Some("stubborn"), Some(Level::Cancelled)));
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn shutdown(&self, ladder: Ladder) -> Shutdown {
+        Shutdown::new(self.group.clone(), ladder, Location::caller())
+    }
 }
 
 impl Default for Ladder {

@@ -21,6 +21,20 @@ pub enum Outcome<T, E> {
     Lost,
 }
 
+/// What a child is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TaskState {
+    /// It waits for its first poll.
+    Queued,
+    /// It is being polled, or destroyed.
+    Running,
+    /// It waits to be woken.
+    Waiting,
+    /// It has ended: nothing is left of it but, perhaps, its outcome.
+    Ended,
+}
+
 /// What the nursery keeps of an outcome: everything but the value, with the error's type erased
 /// (one nursery has one error type, which its public handle knows).
 pub(crate) enum Ending {

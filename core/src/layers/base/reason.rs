@@ -201,6 +201,11 @@ impl fmt::Display for Reason {
     }
 }
 
+/// The reason of whoever ended itself.
+pub(crate) fn exited(by: Option<TaskId>, place: &'static Location<'static>) -> Reason {
+    Reason::of(ReasonKind::Exited, String::new(), by, place)
+}
+
 impl fmt::Debug for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reason")

@@ -28,7 +28,6 @@ use crate::layers::context::term::{Label, Term};
 use crate::layers::context::{Frame, Kind};
 use crate::layers::group::Group;
 use crate::layers::group::home::Waiter;
-use crate::layers::time;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -168,7 +167,7 @@ impl Scope {
             Cut::Deadline => {
                 if let Some(back) = self.back {
                     // It may have been moved.
-                    self.set_deadline(time::before(deadline(frame.outer(), false), back, now));
+                    self.set_deadline(before(deadline(frame.outer(), false), back, now));
                 }
                 let over = self.deadline.get().is_some_and(|at| at <= now);
                 self.label.filter(|_| over).map(|label| label.reason(frame.task_id()))
@@ -391,4 +390,10 @@ pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant>
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     }
+}
+
+/// Returns the instant so long before a deadline.
+pub(crate) fn before(deadline: Option<Instant>, back: Duration, now: Instant) -> Option<Instant> {
+    // One that is too long ago to be told is past.
+    deadline.map(|at| at.checked_sub(back).unwrap_or(now))
 }

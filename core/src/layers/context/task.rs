@@ -1,12 +1,12 @@
 //! What a task can ask about itself.
 
 use crate::layers::base::id::TaskId;
+use crate::layers::base::leave::Leave;
 use crate::layers::base::reason::{Level, Reason};
+use crate::layers::base::unsupported::Unsupported;
 use crate::layers::cancel::{CancelToken, CancelledOwned, Draining};
 use crate::layers::context;
-use crate::layers::context::Leave;
 use crate::layers::context::scope;
-use crate::layers::time::Unsupported;
 use pin_project_lite::pin_project;
 use std::convert::Infallible;
 use std::fmt;
@@ -237,7 +237,7 @@ impl fmt::Debug for TaskDraining {
 /// ```
 pub async fn checkpoint() -> Result<(), Reason> {
     if cancel_reason().is_none() {
-        crate::layers::time::yield_now().await;
+        crate::layers::context::yield_now::yield_now().await;
     }
     let Some(reason) = cancel_reason() else { return Ok(()) };
     context::tell_cancelled();

@@ -23,7 +23,7 @@ use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::panic;
 use crate::layers::base::sync::{Arc, Ordering};
-use crate::layers::time::Asleep;
+use crate::layers::time::alarm::Asleep;
 use allhome_rt::Timer;
 use std::task::{Context, Wake, Waker};
 use std::time::Instant;

@@ -6,11 +6,13 @@
 use super::bell::Bell;
 use super::graces::Graces;
 use super::registry::{GraceEnd, Phase};
-use super::{Config, Group, patience};
+use super::{Group, patience};
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Ordering;
+use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context::scope::earlier;
-use crate::layers::time::Unsupported;
+use crate::layers::group::config::Config;
+use crate::layers::group::config::When;
 use allhome_rt::Runtime;
 use std::time::{Duration, Instant};
 
@@ -268,11 +270,4 @@ impl Group {
             registry.end_grace(now).map(Due::Task)
         })
     }
-}
-
-/// A moment, as a nursery is given it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum When {
-    After(Duration),
-    At(Instant),
 }

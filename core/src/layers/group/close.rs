@@ -6,13 +6,15 @@ use super::registry::failures::{Entry, Report, Who};
 use super::registry::{Owner, Phase, Registry};
 use super::stragglers::Rolls;
 use super::token::Tokens;
-use super::{Config, Group, describe, orphans, poll};
+use super::{Group, describe, orphans};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
 use crate::layers::base::panic::Panic;
+use crate::layers::base::reason::exited;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
-use crate::layers::nursery::builder::Policy;
+use crate::layers::group::config::Config;
+use crate::layers::group::config::Policy;
 use crate::layers::record::Ended;
 use std::mem;
 use std::panic::Location;
@@ -53,7 +55,7 @@ impl Group {
 
     /// The body has ended itself.
     pub(crate) fn exit_body(&self, place: &'static Location<'static>) {
-        let entry = Entry::new(Ending::Cancelled(poll::exited(None, place)), self.body());
+        let entry = Entry::new(Ending::Cancelled(exited(None, place)), self.body());
         drop(self.locked(|registry| registry.report.add(entry)));
     }
 

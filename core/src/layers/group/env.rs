@@ -7,14 +7,15 @@
 
 #![allow(unsafe_code)]
 
+use super::Group;
 use super::carrier::Entry;
-use super::{Group, Hook};
 use crate::layers::base::counted::Weak;
 use crate::layers::base::sync::Arc;
+use crate::layers::context::values::Values;
+use crate::layers::context::values::here;
+use crate::layers::group::config::Hook;
 use crate::layers::limit::Semaphore;
 use crate::layers::record::Claimed;
-use crate::layers::scope::value;
-use crate::layers::scope::value::Values;
 use allhome_rt::{Runtime, Timer};
 
 pub(crate) struct Env {
@@ -35,7 +36,7 @@ impl Env {
         group: Weak<Group>,
     ) -> Env {
         let entry = Arc::new(Entry::new(group));
-        Env { runtime, limiter, values: value::here(), on_panic, entry }
+        Env { runtime, limiter, values: here(), on_panic, entry }
     }
 }
 

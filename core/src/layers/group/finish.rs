@@ -8,7 +8,7 @@ use super::{Group, describe};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
 use crate::layers::cancel::CancelToken;
-use crate::layers::nursery::builder::Policy;
+use crate::layers::group::config::Policy;
 use crate::layers::record::{Carried, Claimed, Dead, Ended, Header};
 use std::mem;
 use std::task::{Context, Waker};

@@ -6,7 +6,6 @@
 use super::Group;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::GlobalGuarded;
-use crate::layers::nursery::tree::Tree;
 use slab::Slab;
 
 static STRAYS: GlobalGuarded<Slab<Weak<Group>>> = GlobalGuarded::new(Slab::new());
@@ -21,21 +20,7 @@ pub(super) fn remove(place: usize) {
     drop(STRAYS.locked(|strays| strays.try_remove(place)));
 }
 
-/// Returns the nurseries whose root future was dropped while tasks of theirs were being polled, and
-/// that still have such a task.
-///
-/// A nursery that is dropped destroys every task that is not being polled, and hands the others to
-/// its nearest living ancestor. Only a root has no ancestor: its tasks end with the poll that they
-/// are in, and stand here until then.
-///
-/// # Examples
-///
-/// ```
-/// assert!(allhome::strays().is_empty());
-/// ```
-pub fn strays() -> Vec<Tree> {
-    let groups: Vec<_> =
-        STRAYS.locked(|strays| strays.iter().map(|(_, group)| group.clone()).collect());
-    let trees = groups.iter().map(Tree::of).filter(|tree| tree.tasks() > 0);
-    trees.collect()
+/// Returns those that are listed.
+pub(crate) fn all() -> Vec<Weak<Group>> {
+    STRAYS.locked(|strays| strays.iter().map(|(_, group)| group.clone()).collect())
 }

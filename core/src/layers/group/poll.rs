@@ -4,14 +4,13 @@ use super::Group;
 use super::carrier::Load;
 use super::registry::{Owner, Registry};
 use super::turns::Turns;
-use crate::layers::base::id::TaskId;
+use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
-use crate::layers::base::reason::{Reason, ReasonKind};
+use crate::layers::base::reason::exited;
 use crate::layers::context;
-use crate::layers::context::{Leave, Notes};
+use crate::layers::context::Notes;
 use crate::layers::record::state::Park;
 use crate::layers::record::{Carried, Claimed, Ended};
-use std::panic::Location;
 use std::task::{Context, Poll};
 
 /// What a poll of a child came to.
@@ -145,9 +144,4 @@ impl Group {
     pub(super) fn stay(&self) {
         self.locked_then_launch(Registry::retire);
     }
-}
-
-/// The reason of whoever ended itself.
-pub(crate) fn exited(by: Option<TaskId>, place: &'static Location<'static>) -> Reason {
-    Reason::of(ReasonKind::Exited, String::new(), by, place)
 }

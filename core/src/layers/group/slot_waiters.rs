@@ -4,8 +4,8 @@
 use super::Group;
 use super::registry::Registry;
 use crate::layers::base::guarded::Foreign;
+use crate::layers::base::leave::NoSlot;
 use crate::layers::base::reason::{Reason, ReasonKind};
-use crate::layers::nursery::slot::NoSlot;
 use std::collections::BTreeMap;
 use std::task::Waker;
 

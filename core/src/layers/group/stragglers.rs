@@ -18,7 +18,6 @@ use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::{Arc, AtomicU8, GlobalU64, Ordering};
-use crate::layers::nursery::tree::Tree;
 use crate::layers::record::Header;
 use std::collections::BTreeMap;
 use std::mem;
@@ -102,7 +101,7 @@ impl Registry {
 impl Group {
     /// Hangs a roll in the whole tree.
     pub(crate) fn call_roll(&self, roll: &Arc<Roll>) {
-        Tree::visit(&self.weak(), |_, registry| {
+        self.walk(|_, registry| {
             // One that was opened meanwhile has it.
             registry.rolls.entry(roll.number).or_insert_with(|| roll.clone());
         });
@@ -110,7 +109,7 @@ impl Group {
 
     /// Takes it down.
     pub(crate) fn end_roll(&self, roll: &Arc<Roll>) {
-        Tree::visit(&self.weak(), |_, registry| {
+        self.walk(|_, registry| {
             registry.rolls.remove(&roll.number);
         });
     }

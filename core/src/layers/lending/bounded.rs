@@ -18,13 +18,13 @@
 //!    destructor, and the seat's own comes after it.
 
 use super::held_slot::Seat;
+use crate::layers::base::big::BoxedFuture;
+use crate::layers::base::leave::Leave;
+use crate::layers::base::leave::NoSlot;
 use crate::layers::base::sync::Arc;
 use crate::layers::context;
-use crate::layers::context::Leave;
 use crate::layers::context::task::is_cancelled;
 use crate::layers::limit::{AcquireError, AcquireOwned, OwnedPermit, Semaphore, TryAcquireError};
-use crate::layers::nursery::big::BoxedFuture;
-use crate::layers::nursery::slot::NoSlot;
 use crate::layers::record::Header;
 use pin_project_lite::pin_project;
 use std::future::Future;

@@ -10,7 +10,7 @@ use super::error::TryAcquireError;
 use super::gate::Share;
 use super::supply::Supply;
 use crate::layers::base::sync::Arc;
-use crate::layers::time::Unsupported;
+use crate::layers::base::unsupported::Unsupported;
 use allhome_rt::Runtime;
 use meter::Meter;
 use std::borrow::Cow;

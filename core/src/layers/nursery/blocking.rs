@@ -1,12 +1,13 @@
 //! Work that blocks its thread, and what it is given.
 
+use crate::layers::base::leave::Leave;
 use crate::layers::base::reason::Reason;
+use crate::layers::base::reason::exited;
 use crate::layers::base::sync::{Arc, Thread, current_thread, park_thread};
 use crate::layers::cancel::CancelToken;
 use crate::layers::context;
+use crate::layers::context::TaskFrame;
 use crate::layers::context::task::{cancel_reason, cancel_token, cancelled, is_cancelled, task_id};
-use crate::layers::context::{Leave, TaskFrame};
-use crate::layers::group::poll::exited;
 use crate::layers::scope::cancellable::island;
 use std::cell::Cell;
 use std::fmt;
@@ -14,6 +15,9 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Wake, Waker};
+
+/// Blocking work, of any kind.
+pub(crate) type BoxedWork<T, E> = Box<dyn FnOnce(&BlockingCx) -> Result<T, E> + Send>;
 
 /// What [blocking work](crate::Nursery::blocking) is given: how it hears of a cancel, and how it
 /// waits for a future.

@@ -5,7 +5,9 @@ mod limits;
 use crate::layers::base::invariant::Invariant;
 use crate::layers::base::panic::Panic;
 use crate::layers::base::sync::Arc;
-use crate::layers::group::{Config, Hook};
+use crate::layers::group::config::PanicPolicy;
+use crate::layers::group::config::Policy;
+use crate::layers::group::config::{Config, Hook};
 use crate::layers::nursery::Nursery;
 use crate::layers::nursery::run::Run;
 use allhome_rt::{IntoRuntime, NoRuntime, Runtime};
@@ -13,36 +15,6 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::Location;
-
-/// What the failure of one child means for its siblings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Policy {
-    /// The first failure, of a child or of the body, cancels all others. (Go's `errgroup` with a
-    /// context; Trio's nursery; Kotlin's `coroutineScope`.)
-    #[default]
-    FailFast,
-    /// Nobody is cancelled, also if the body fails; all failures are reported at the end. (Go's
-    /// `WaitGroup`.) A body that gives up calls [`cancel`](crate::Nursery::cancel) itself.
-    WaitAll,
-    /// Nobody is cancelled because a child fails, and the failure of a child that has a
-    /// [`Child`](crate::Child) is its joiner's alone; a failure that nobody looks at is reported at
-    /// the end. The body's own failure cancels all. (Kotlin's `supervisorScope`.)
-    Isolate,
-}
-
-/// What happens to a panic of a child or of the body, beyond being a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum PanicPolicy {
-    /// When all children are home, the first panic goes on in the task that awaits the nursery.
-    #[default]
-    Resume,
-    /// It is reported in the [`GroupError`](crate::GroupError), like an error.
-    Report,
-    /// The process is aborted at once, after the `on_panic` hook.
-    Abort,
-}
 
 /// Opens a nursery on a runtime. The nursery's error type stands in the turbofish.
 ///

@@ -3,11 +3,12 @@
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
+use crate::layers::base::outcome::TaskState;
 use crate::layers::base::outcome::{JoinError, Outcome};
 use crate::layers::base::panic;
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::group::Group;
-use crate::layers::nursery::builder::Policy;
+use crate::layers::group::config::Policy;
 use crate::layers::record::Handle;
 use std::fmt;
 use std::future::Future;
@@ -49,20 +50,6 @@ impl Spawned {
     pub fn into_result(self) -> Result<TaskId, Reason> {
         self.result
     }
-}
-
-/// What a child is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TaskState {
-    /// It waits for its first poll.
-    Queued,
-    /// It is being polled, or destroyed.
-    Running,
-    /// It waits to be woken.
-    Waiting,
-    /// It has ended: nothing is left of it but, perhaps, its outcome.
-    Ended,
 }
 
 /// The handle of a child that was forked: joins it, cancels it.

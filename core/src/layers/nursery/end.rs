@@ -2,7 +2,6 @@
 
 use super::Nursery;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
-use crate::layers::shutdown::{Ladder, Shutdown};
 use std::panic::Location;
 
 impl<E: Send + Sync + 'static> Nursery<E> {
@@ -56,29 +55,13 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// use std::time::Duration;
     ///
     /// let run = nursery_on::<Infallible>(ThreadPool::global()).name("server").run(async |n| {
-    ///     n.named("stubborn").spawn(std::future::pending());
-    ///     let ladder = Ladder { drain: Duration::from_millis(1), ..Ladder::default() };
-    ///     Ok(n.shutdown(ladder).await.unwrap())
-    /// });
-    /// let report = block_on(run).unwrap();
-    /// assert!(report.all_home());
-    /// let late = &report.stragglers()[0];
-    /// assert_eq!((late.name(), late.left()), (Some("stubborn"), Some(Level::Cancelled)));
-    /// # }
-    /// ```
-    #[track_caller]
-    pub fn shutdown(&self, ladder: Ladder) -> Shutdown {
-        Shutdown::new(self.group.clone(), ladder, Location::caller())
-    }
-
     /// Destroys all children where they wait, unpolled; those that are being polled, as soon as
     /// that poll is over. On return all that were waiting are gone.
     ///
     /// Returns false if the nursery had been aborted before.
     #[track_caller]
     pub fn abort(&self) -> bool {
-        let reason =
-            Reason::of(ReasonKind::Aborted, String::new(), None, std::panic::Location::caller());
+        let reason = Reason::of(ReasonKind::Aborted, String::new(), None, Location::caller());
         let fresh = self.level() < Level::Aborted;
         self.group.raise_tree(Level::Aborted, &reason);
         fresh

@@ -1,10 +1,11 @@
 //! Spawning children that have a name.
 
+use crate::layers::base::big::{BoxedFuture, is_big};
+use crate::layers::base::unsupported::Unsupported;
 use crate::layers::nursery::Nursery;
-use crate::layers::nursery::big::{BoxedFuture, BoxedWork, is_big};
 use crate::layers::nursery::blocking::BlockingCx;
+use crate::layers::nursery::blocking::BoxedWork;
 use crate::layers::nursery::child::{Child, Spawned};
-use crate::layers::time::Unsupported;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -14,6 +15,13 @@ use std::panic::Location;
 pub struct Named<'a, E> {
     nursery: &'a Nursery<E>,
     name: Box<str>,
+}
+
+impl<E: Send + Sync + 'static> Nursery<E> {
+    /// Names the next child, for errors and dumps: `n.named("reader").spawn(..)`.
+    pub fn named(&self, name: impl Into<String>) -> Named<'_, E> {
+        Named::new(self, name.into().into_boxed_str())
+    }
 }
 
 impl<'a, E: Send + Sync + 'static> Named<'a, E> {

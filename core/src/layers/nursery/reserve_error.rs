@@ -1,6 +1,6 @@
 //! Why there is no slot.
 
-use super::slot::NoSlot;
+use crate::layers::base::leave::NoSlot;
 use crate::layers::base::reason::Reason;
 use crate::layers::limit::{AcquireError, TryAcquireError};
 use std::error::Error;

@@ -11,19 +11,21 @@
 
 use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::Foreign;
+use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::Arc;
 use crate::layers::context;
+use crate::layers::context::Notes;
 use crate::layers::context::last_poll::LastPoll;
-use crate::layers::context::{Leave, Notes};
 use crate::layers::group::Group;
+use crate::layers::group::config::PanicPolicy;
 use crate::layers::group::registry::Owner;
 use crate::layers::group::registry::failures::Report;
 use crate::layers::lending::Lending;
 use crate::layers::nursery::Nursery;
-use crate::layers::nursery::builder::{Builder, PanicPolicy};
+use crate::layers::nursery::builder::Builder;
 use crate::layers::nursery::error::{Cause, GroupError, assemble};
 use allhome_rt::NoRuntime;
 use pin_project_lite::pin_project;

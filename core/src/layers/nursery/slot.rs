@@ -4,47 +4,21 @@
 //! The limiter is a [`Semaphore`](crate::Semaphore); a slot is one of its permits. docs/LIMITS.md tells
 //! what was decided, and why.
 
+use crate::layers::base::big::{BoxedFuture, is_big};
+use crate::layers::base::unsupported::Unsupported;
 use crate::layers::lending::bounded::Bounded;
 use crate::layers::lending::held_slot::Lease;
-use crate::layers::limit::{OwnedPermit, Semaphore};
+use crate::layers::limit::OwnedPermit;
 use crate::layers::nursery::Nursery;
-use crate::layers::nursery::big::{BoxedFuture, BoxedWork, is_big};
 use crate::layers::nursery::blocking::BlockingCx;
+use crate::layers::nursery::blocking::BoxedWork;
 use crate::layers::nursery::child::{Child, Spawned};
-use crate::layers::time::Unsupported;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 
 pub use crate::layers::nursery::reserve::Reserve;
 pub use crate::layers::nursery::reserve_error::{ReserveError, TryReserveError};
-
-/// Why nobody gets a slot any more.
-#[derive(Clone, Copy)]
-pub(crate) enum NoSlot {
-    Closed,
-    Zero,
-}
-
-impl NoSlot {
-    /// Says why this limiter lets nobody in, as things are.
-    pub(crate) fn of(limiter: &Semaphore) -> Option<NoSlot> {
-        match limiter {
-            limiter if limiter.is_closed() => Some(NoSlot::Closed),
-            limiter if limiter.capacity() == 0 => Some(NoSlot::Zero),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for NoSlot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            NoSlot::Closed => "the nursery's limiter is closed",
-            NoSlot::Zero => "the nursery's limit is 0",
-        })
-    }
-}
 
 /// A place for one child in a bounded nursery: made by [`Nursery::reserve`] and
 /// [`try_reserve`](Nursery::try_reserve).

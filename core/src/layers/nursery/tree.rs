@@ -2,10 +2,13 @@
 
 use crate::layers::base::counted::Weak;
 use crate::layers::base::id::{NurseryId, TaskId};
+use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::group::Group;
+use crate::layers::group::orphans;
 use crate::layers::group::registry::{Registry, doing};
-use crate::layers::nursery::child::TaskState;
+use crate::layers::group::walk::Visit;
+use crate::layers::nursery::Nursery;
 use std::fmt;
 use std::panic::Location;
 
@@ -78,6 +81,13 @@ pub struct TaskInfo {
     pub cancelled: bool,
 }
 
+impl<E: Send + Sync + 'static> Nursery<E> {
+    /// Returns a snapshot of the nursery's tasks and of the nurseries inside it.
+    pub fn tree(&self) -> Tree {
+        Tree::of(&self.group.downgrade())
+    }
+}
+
 impl TaskInfo {
     /// Returns the members of a nursery, in the order of their spawns.
     fn all(group: &Group, registry: &Registry) -> Vec<TaskInfo> {
@@ -98,39 +108,22 @@ impl TaskInfo {
 }
 
 impl Tree {
-    /// Takes the snapshot. A loop, not a recursion: the tree may be thousands deep.
+    /// Takes the snapshot.
     pub(crate) fn of(group: &Weak<Group>) -> Tree {
-        Tree::visit(group, |_, _| {})
-    }
-
-    /// As [`of`](Tree::of), and calls `visit` for each nursery, with its lock held.
-    pub(crate) fn visit(
-        group: &Weak<Group>,
-        mut visit: impl FnMut(&Weak<Group>, &mut Registry),
-    ) -> Tree {
         let mut nurseries = Vec::new();
-        let mut found = vec![(group.clone(), 0, None)];
-        while let Some((group, depth, opened_by)) = found.pop() {
-            let info = group.locked(|registry| {
-                visit(&group, registry);
-                registry.each_nested(|nested, opener| {
-                    let opener = opener.map(|number| TaskId { nursery: group.id, number });
-                    found.push((nested.clone(), depth + 1, opener));
-                });
-                NurseryInfo {
-                    depth,
-                    id: group.id,
-                    name: group.config.name.clone(),
-                    place: group.config.place,
-                    opened_by,
-                    level: group.risen(),
-                    reason: group.risen_reason(registry),
-                    adopted: registry.is_adopted(),
-                    tasks: TaskInfo::all(&group, registry),
-                }
+        group.walk(|Visit { group, depth, opened_by }, registry| {
+            nurseries.push(NurseryInfo {
+                depth,
+                id: group.id,
+                name: group.config.name.clone(),
+                place: group.config.place,
+                opened_by,
+                level: group.risen(),
+                reason: group.risen_reason(registry),
+                adopted: registry.is_adopted(),
+                tasks: TaskInfo::all(group, registry),
             });
-            nurseries.push(info);
-        }
+        });
         Tree { nurseries }
     }
 
@@ -143,6 +136,24 @@ impl Tree {
     pub fn tasks(&self) -> usize {
         self.nurseries.iter().map(|nursery| nursery.tasks.len()).sum()
     }
+}
+
+/// Returns the nurseries whose root future was dropped while tasks of theirs were being polled, and
+/// that still have such a task.
+///
+/// A nursery that is dropped destroys every task that is not being polled, and hands the others to
+/// its nearest living ancestor. Only a root has no ancestor: its tasks end with the poll that they
+/// are in, and stand here until then.
+///
+/// # Examples
+///
+/// ```
+/// assert!(allhome::strays().is_empty());
+/// ```
+pub fn strays() -> Vec<Tree> {
+    let groups = orphans::all();
+    let trees = groups.iter().map(Tree::of).filter(|tree| tree.tasks() > 0);
+    trees.collect()
 }
 
 /// How deep lines are indented; of what is deeper the depth is written.

@@ -2,9 +2,10 @@
 //! error.
 
 use super::end;
+use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context::scope::Scope;
 use crate::layers::context::term::Label;
-use crate::layers::time::{Alarm, Unsupported};
+use crate::layers::time::alarm::Alarm;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;

@@ -3,7 +3,8 @@
 use crate::layers::base::invariant::Invariant;
 use crate::layers::base::sync::{Arc, GlobalU64, Ordering};
 use crate::layers::context;
-use crate::layers::context::{Frame, Kind};
+use crate::layers::context::Kind;
+use crate::layers::context::values::{Values, here};
 use pin_project_lite::pin_project;
 use std::any::Any;
 use std::fmt;
@@ -11,53 +12,6 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-
-/// One value, and those that were set around it.
-pub(crate) struct Values {
-    key: u64,
-    value: Arc<dyn Any + Send + Sync>,
-    outer: Option<Arc<Values>>,
-}
-
-impl Values {
-    fn get(&self, key: u64) -> Option<Arc<dyn Any + Send + Sync>> {
-        let mut at = Some(self);
-        while let Some(values) = at {
-            if values.key == key {
-                return Some(values.value.clone());
-            }
-            at = values.outer.as_deref();
-        }
-        None
-    }
-}
-
-/// Long chains are dropped one by one, and not by recursion.
-impl Drop for Values {
-    fn drop(&mut self) {
-        let mut next = self.outer.take();
-        while let Some(mut values) = next.and_then(Arc::into_inner) {
-            next = values.outer.take();
-        }
-    }
-}
-
-/// Returns the values that are set where the present thread is.
-pub(crate) fn here() -> Option<Arc<Values>> {
-    context::current(|frame| frame.and_then(of))
-}
-
-fn of(frame: &Frame<'_>) -> Option<Arc<Values>> {
-    let mut at = Some(frame);
-    while let Some(frame) = at {
-        match &frame.kind {
-            Kind::Values(values) => return Some(Arc::clone(values)),
-            Kind::Task(task) => return task.env.values.clone(),
-            Kind::Scope(_) | Kind::Seat(_) => at = frame.outer(),
-        }
-    }
-    None
-}
 
 /// The name of a scoped value: a `static`, by which the value is set for a future and found by
 /// everything that runs inside it.

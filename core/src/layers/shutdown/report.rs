@@ -2,7 +2,7 @@
 
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::reason::{Level, Reason};
-use crate::layers::time::Unsupported;
+use crate::layers::base::unsupported::Unsupported;
 use std::fmt;
 use std::panic::Location;
 use std::time::Duration;

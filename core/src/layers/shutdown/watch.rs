@@ -10,7 +10,7 @@ use crate::layers::group::home::Waiter;
 use crate::layers::group::stragglers::Roll;
 use crate::layers::nursery::tree::Tree;
 use crate::layers::scope::shield::Raised;
-use crate::layers::time::Alarm;
+use crate::layers::time::alarm::Alarm;
 use std::collections::BTreeSet;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};

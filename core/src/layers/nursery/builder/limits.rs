@@ -3,7 +3,7 @@
 use super::Builder;
 use crate::layers::base::sync::Arc;
 use crate::layers::cancel::CancelToken;
-use crate::layers::group::clock::When;
+use crate::layers::group::config::When;
 use crate::layers::limit::Semaphore;
 use std::time::{Duration, Instant};
 

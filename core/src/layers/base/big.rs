@@ -8,15 +8,11 @@
 //! The boxes are of `dyn` types, so that what takes them is compiled once, and not for each future a
 //! second time.
 
-use crate::layers::nursery::blocking::BlockingCx;
 use std::future::Future;
 use std::pin::Pin;
 
 /// A future of a child, of any kind.
 pub(crate) type BoxedFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
-
-/// Blocking work, of any kind.
-pub(crate) type BoxedWork<T, E> = Box<dyn FnOnce(&BlockingCx) -> Result<T, E> + Send>;
 
 /// From so many bytes on a value is boxed. Optimized code makes few copies, and what is below is
 /// better off in one allocation.
