@@ -19,6 +19,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod drop_guard;
+pub(crate) mod host;
 pub(crate) mod last_poll;
 pub(crate) mod scope;
 pub(crate) mod task;
@@ -28,13 +29,14 @@ pub(crate) mod yield_now;
 
 use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::Leave;
+use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, thread_local};
+use crate::layers::cancel::CancelToken;
 use crate::layers::context::scope::Scope;
 use crate::layers::context::values::Values;
-use crate::layers::group::Group;
-use crate::layers::group::env::Env;
-use crate::layers::lending::held_slot::Seat;
 use crate::layers::record::{Header, Ptr};
+use host::{Host, Inherited};
+use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::ptr;
@@ -51,14 +53,14 @@ pub(crate) enum Kind<'a> {
     Task(TaskFrame<'a>),
     Scope(&'a Scope),
     Values(&'a Arc<Values>),
-    /// Where a child of a bounded nursery has its slot: between it and its task.
-    Seat(&'a Seat),
+    /// Where a child of a bounded nursery has its slot: between it and its task. `lending` knows its type.
+    Seat(&'a dyn Any),
 }
 
 /// A task, or a nursery's body.
 pub(crate) struct TaskFrame<'a> {
-    pub(crate) group: &'a Group,
-    pub(crate) env: &'a Env,
+    pub(crate) group: &'a dyn Host,
+    pub(crate) env: &'a Inherited,
     /// The task, or none while a nursery's body is polled.
     pub(crate) task: Option<Ptr>,
     /// What wakes it, if this is a poll; but for a task that is polled with its own waker.
@@ -87,16 +89,6 @@ pub(crate) fn tell_cancelled() {
     });
 }
 
-/// Tells whether an error that the task, or body, ends with now is such an echo.
-pub(crate) fn was_told() -> bool {
-    task(|task| task.is_some_and(|task| matches!(task.leave().get(), Some(Leave::Told))))
-}
-
-/// Has the task end as cancelled at the end of this poll.
-pub(crate) fn leave_cancelled() {
-    task(|task| task.map(|task| task.leave().set(Some(Leave::Cancelled))));
-}
-
 /// Has the task, or body, not end at the end of this poll because it was cancelled.
 pub(crate) fn put_off() {
     task(|task| task.map(|task| task.notes.put_off.set(true)));
@@ -112,6 +104,24 @@ impl<'a> TaskFrame<'a> {
         self.task.map(|task| unsafe { task.header() })
     }
 
+    fn id_of(&self, header: &Header) -> TaskId {
+        TaskId { nursery: self.group.id(), number: header.number() }
+    }
+
+    /// Tells whether it was cancelled, or a deadline has passed that it is to be cancelled for.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.group.is_task_cancelled(self.header())
+    }
+
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        self.group.task_reason(self.header())
+    }
+
+    /// Returns the token of the task, or, in a body, of the nursery.
+    pub(crate) fn token(&self) -> CancelToken {
+        self.group.task_token(self.header())
+    }
+
     /// Tells whether a wake leads to another poll of it, and not just of a part of it.
     pub(crate) fn is_woken_by(&self, waker: &Waker) -> bool {
         self.waker.is_some_and(|own| own.will_wake(waker))
@@ -123,12 +133,12 @@ impl fmt::Display for TaskFrame<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self.header() {
             Some(header) => {
-                write!(f, "task {}", self.group.task_id(header))?;
+                write!(f, "task {}", self.id_of(header))?;
                 header.name()
             }
             None => {
-                write!(f, "the body of nursery {}", self.group.id)?;
-                self.group.config.name.as_deref()
+                write!(f, "the body of nursery {}", self.group.id())?;
+                self.group.name()
             }
         };
         name.map_or(Ok(()), |name| write!(f, " `{name}`"))
@@ -143,11 +153,11 @@ impl<'a> Frame<'a> {
     }
 
     /// Returns the frame of this task, or of this nursery's body, if it is here or around.
-    pub(crate) fn find(&self, group: &Group, number: Option<u64>) -> Option<&TaskFrame<'a>> {
+    pub(crate) fn find(&self, group: &dyn Host, number: Option<u64>) -> Option<&TaskFrame<'a>> {
         let mut at = Some(self);
         while let Some(frame) = at {
             if let Kind::Task(task) = &frame.kind {
-                let same = ptr::eq(task.group, group);
+                let same = ptr::addr_eq(task.group, group);
                 if same && task.header().map(Header::number) == number {
                     return Some(task);
                 }
@@ -158,11 +168,11 @@ impl<'a> Frame<'a> {
     }
 
     /// Returns the seat of the task that this frame is a part of.
-    pub(crate) fn seat(&self) -> Option<&'a Seat> {
+    pub(crate) fn seat(&self) -> Option<&'a dyn Any> {
         let mut at = Some(self);
         while let Some(frame) = at {
             match &frame.kind {
-                Kind::Seat(seat) => return Some(seat),
+                Kind::Seat(seat) => return Some(*seat),
                 Kind::Task(TaskFrame { task: Some(_), .. }) => return None,
                 Kind::Task(_) | Kind::Scope(_) | Kind::Values(_) => {}
             }
@@ -174,7 +184,7 @@ impl<'a> Frame<'a> {
     /// Returns the id of the innermost task, if that is no body.
     pub(crate) fn task_id(&self) -> Option<TaskId> {
         let task = self.task()?;
-        Some(task.group.task_id(task.header()?))
+        Some(task.id_of(task.header()?))
     }
 
     /// Returns the present instant by the clock of the innermost task's runtime, if it has one.
@@ -221,15 +231,20 @@ fn with<R>(kind: Kind<'_>, f: impl FnOnce() -> R) -> R {
 /// Calls `f` with the task, or else the nursery's body, as the present thread's context. The caller
 /// holds the task's claim.
 #[inline]
-pub(crate) fn enter<R>(group: &Group, env: &Env, task: Option<Ptr>, f: impl FnOnce() -> R) -> R {
+pub(crate) fn enter<R>(
+    group: &dyn Host,
+    env: &Inherited,
+    task: Option<Ptr>,
+    f: impl FnOnce() -> R,
+) -> R {
     with(Kind::Task(TaskFrame { group, env, task, waker: None, notes: &Notes::default() }), f)
 }
 
 /// As [`enter`], for a poll with this waker, which may tell that it is to be ended.
 #[inline]
 pub(crate) fn poll<R>(
-    group: &Group,
-    env: &Env,
+    group: &dyn Host,
+    env: &Inherited,
     task: Option<Ptr>,
     waker: &Waker,
     notes: &Notes,
@@ -246,7 +261,7 @@ pub(crate) fn inside<R>(scope: &Scope, f: impl FnOnce() -> R) -> R {
 
 /// Calls `f` with the seat of the task that is polled or destroyed.
 #[inline]
-pub(crate) fn seated<R>(seat: &Seat, f: impl FnOnce() -> R) -> R {
+pub(crate) fn seated<R>(seat: &dyn Any, f: impl FnOnce() -> R) -> R {
     with(Kind::Seat(seat), f)
 }
 

@@ -47,6 +47,7 @@ pub(crate) mod finalizers;
 mod finish;
 mod graces;
 pub(crate) mod home;
+mod host;
 mod lost;
 pub(crate) mod orphans;
 mod overdue;
@@ -73,7 +74,6 @@ use crate::layers::context::scope;
 use crate::layers::context::term::Term;
 use crate::layers::group::config::Config;
 use crate::layers::group::config::PanicPolicy;
-use crate::layers::lending;
 use crate::layers::record::{Claimed, Ended, Header, Stack};
 use allhome_rt::Runtime;
 use env::Env;
@@ -115,11 +115,13 @@ impl Counted for Group {
 }
 
 impl Group {
-    /// Opens a group inside its parent, whose cancel it takes over if there was one.
+    /// Opens a group inside its parent, whose cancel it takes over if there was one. `lends` says that
+    /// the task has a slot of its limiter.
     pub(crate) fn open(
         mut config: Config,
         runtime: Runtime,
         parent: Option<(Weak<Group>, Owner)>,
+        lends: bool,
     ) -> Strong<Group> {
         let around = scope::around();
         if let (None, Some((parent, _))) = (config.grace, &parent) {
@@ -128,16 +130,14 @@ impl Group {
         let token = config.token.take();
         let limiter = config.limiter.take();
         let on_panic = config.on_panic.take();
-        let lends = limiter.as_ref().is_some_and(|limiter| {
-            lending::seat(|seat| seat.is_some_and(|seat| seat.is_of(limiter)))
-        });
         let group = Strong::new_cyclic(
             |me| Env::new(runtime, limiter, on_panic, me.weak()),
             |me, env| Group {
+                woken: Stack::new(me.to_dyn()),
                 me,
                 id: NurseryId::next(),
-                width: env.runtime.threads(),
-                apart: env.runtime.keeps_tasks_apart(),
+                width: env.inherited.runtime.threads(),
+                apart: env.inherited.runtime.keeps_tasks_apart(),
                 occupied: AtomicBool::new(false),
                 timed: AtomicBool::new(false),
                 body_stays: AtomicBool::new(false),
@@ -148,7 +148,6 @@ impl Group {
                 terms: around.terms.into(),
                 level: AtomicU8::new(Level::Running as u8),
                 rising: AtomicU8::new(Level::Running as u8),
-                woken: Stack::new(),
                 registry: Guarded::new(Registry::new(config.keep)),
                 config,
             },
@@ -161,7 +160,7 @@ impl Group {
             group.hang_on(&token);
         }
         if around.scoped {
-            scope::enroll(&group);
+            scope::enroll(&*group);
         }
         if let Some(token) = around.token {
             group.link_to(&token);
@@ -219,12 +218,6 @@ impl Group {
         self.me.strong()
     }
 
-    /// The caller uses a pointer to the group that it has by the claim of a member.
-    #[inline(always)]
-    pub(crate) fn is_kept(&self) {
-        self.me.is_kept();
-    }
-
     pub(crate) fn level(&self) -> Level {
         // Acquire: pairs with `raise`: whoever sees it finds the token raised, too.
         Level::from_u8(self.level.load(Ordering::Acquire))
@@ -265,7 +258,9 @@ impl Group {
         let ptr = claimed.ptr();
         let id = self.task_id(claimed.header());
         self.with_env(claimed, |claimed, env| {
-            crate::layers::context::enter(self, env, Some(ptr), || claimed.end(id, ending))
+            crate::layers::context::enter(self, &env.inherited, Some(ptr), || {
+                claimed.end(id, ending)
+            })
         })
     }
 

@@ -19,6 +19,7 @@ use crate::layers::lending::bounded::{place_here, try_back};
 use crate::layers::lending::held_slot::{Lease, Seat};
 use crate::layers::limit::{AcquireOwned, Semaphore, TryAcquireError};
 use pin_project_lite::pin_project;
+use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -53,7 +54,7 @@ impl Lending {
 
     #[inline(never)]
     fn lend(&mut self, group: &Group, limiter: &Arc<Semaphore>) {
-        if !seat(|seat| seat.is_some_and(|seat| seat.is_of(limiter))) {
+        if !has_slot_of(limiter) {
             return;
         }
         if !group.locked(|registry| registry.wants_slots()) {
@@ -128,7 +129,14 @@ impl Lending {
 
 /// Calls `f` with the seat of the task that is polled.
 pub(crate) fn seat<R>(f: impl FnOnce(Option<&Seat>) -> R) -> R {
-    context::current(|frame| f(frame.and_then(context::Frame::seat)))
+    context::current(|frame| {
+        f(frame.and_then(context::Frame::seat).and_then(<dyn Any>::downcast_ref))
+    })
+}
+
+/// Returns `true` if the task that is polled has a slot of this limiter, or has lent it.
+pub(crate) fn has_slot_of(limiter: &Arc<Semaphore>) -> bool {
+    seat(|seat| seat.is_some_and(|seat| seat.is_of(limiter)))
 }
 
 impl NoSlot {

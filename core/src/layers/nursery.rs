@@ -69,7 +69,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
 
     /// Returns the runtime that the children run on.
     pub fn runtime(&self) -> &Runtime {
-        &self.group.owned().runtime
+        &self.group.owned().inherited.runtime
     }
 
     /// Returns how many children are not home yet.

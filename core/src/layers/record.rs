@@ -22,9 +22,9 @@
 //! 3. `links`, `nested`, `list` and a handle's `joiner` are touched only under the registry's lock.
 //! 4. The future is dropped exactly once, in place, before the record leaves its nursery.
 //! 5. `vtable` was made for the very `F`, `T`, `E` of the record it stands in.
-//! 6. `reach` holds a waker if CARRIED is set, and otherwise, from admission on, the nursery's
-//!    group. That pointer is good while LINKED is set, and so while a claim of an admitted record is
-//!    held: a group with a member holds a reference to itself (invariant 2 of `group.rs`).
+//! 6. `reach` holds a waker if CARRIED is set, and otherwise, from admission on, the stack of the
+//!    nursery's group. That pointer is good while LINKED is set, and so while a claim of an admitted
+//!    record is held: a group with a member holds a reference to itself (invariant 2 of `group.rs`).
 
 #![allow(unsafe_code)]
 
@@ -42,13 +42,12 @@ use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
 use crate::layers::base::panic::{Panic, Payload};
 use crate::layers::base::sync::{AtomicU8, AtomicU16, AtomicU32, Ordering, UnsafeCell, panicking};
-use crate::layers::group::Group;
 use label::Label;
 use layout::{Front, Joined, Plain, VTable};
 use state::{Claim, State};
 
 pub(crate) use handle::Handle;
-pub(crate) use stack::Stack;
+pub(crate) use stack::{Rouse, Stack};
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
@@ -78,7 +77,7 @@ const _: () = assert!(size_of::<Header>() == 64);
 /// What a wake goes to: the group's queue, or the task of the runtime that is the child's own.
 /// Which of the two, CARRIED tells (invariant 6).
 union Reach {
-    group: Queued,
+    queued: Queued,
     waker: ManuallyDrop<Option<Waker>>,
 }
 
@@ -109,7 +108,7 @@ impl Reach {
     /// CARRIED is not set (invariant 6).
     unsafe fn queued(&mut self) -> &mut Queued {
         // SAFETY: the caller's promise.
-        unsafe { &mut self.group }
+        unsafe { &mut self.queued }
     }
 
     /// # Safety
@@ -121,10 +120,10 @@ impl Reach {
     }
 }
 
-/// The way to the group's queue: the group, and the record below this one on its [stack](Stack).
+/// The way to the group's queue: its [stack](Stack), and the record below this one there.
 #[derive(Clone, Copy)]
 struct Queued {
-    group: *const Group,
+    stack: *const Stack,
     below: *mut Header,
 }
 
@@ -144,7 +143,7 @@ impl Header {
             vtable,
             links: UnsafeCell::new(Links { prev: None, next: None }),
             reach: UnsafeCell::new(Reach {
-                group: Queued { group: ptr::null(), below: ptr::null_mut() },
+                queued: Queued { stack: ptr::null(), below: ptr::null_mut() },
             }),
             label: Label::new(name, place),
         }
@@ -219,7 +218,7 @@ impl Header {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ptr(NonNull<Header>);
 
-// SAFETY: a header holds a state word, wakers, locations and a pointer to a group, all Send and
+// SAFETY: a header holds a state word, wakers, locations and a pointer to a stack, all Send and
 // Sync; the future and the outcome behind it are Send (the bounds of `Fresh::new`) and reached under invariant 2.
 unsafe impl Send for Ptr {}
 // SAFETY: as above.

@@ -99,7 +99,7 @@ impl Ladder {
     fn check(&self, group: &Strong<Group>) -> Result<(), Unsupported> {
         let counts = |time: &Duration| !time.is_zero() && *time < Duration::MAX;
         let timed = [self.drain, self.cancel, self.abort].iter().any(counts);
-        let runtime = &group.owned().runtime;
+        let runtime = &group.owned().inherited.runtime;
         if timed && runtime.timer().is_none() {
             return Err(Unsupported::new("a timer", runtime.name()));
         }
@@ -178,10 +178,10 @@ impl Shutdown {
     /// Tells whether it is the nursery's body that asks. Whoever else is in it cannot.
     fn find_caller(&self, task: Option<&TaskFrame<'_>>) -> Result<bool, ShutdownError> {
         let Some(task) = task else { return Ok(false) };
-        if std::ptr::eq(task.group, &*self.group) && task.task.is_none() {
+        if std::ptr::addr_eq(task.group, &*self.group) && task.task.is_none() {
             return Ok(true);
         }
-        let mut at = Some(task.group.weak());
+        let mut at = Group::of(task.group).map(Group::weak);
         while let Some(group) = at {
             if group.is(&self.group) {
                 return Err(ShutdownError::Inside(group.id));

@@ -19,6 +19,8 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod dynamic;
+
 use crate::layers::base::guarded::assert_none;
 use crate::layers::base::panic;
 use crate::layers::base::sync::{AtomicUsize, Ordering, UnsafeCell};
@@ -32,9 +34,16 @@ pub(crate) trait Counted: Send + Sync + Sized {
     type Owned: Send + Sync;
 }
 
-struct Block<T: Counted> {
+/// How many references there are.
+struct Counts {
     strong: AtomicUsize,
     weak: AtomicUsize,
+}
+
+/// It begins with the counts, so that a pointer to it is one to them.
+#[repr(C)]
+struct Block<T: Counted> {
+    counts: Counts,
     owned: UnsafeCell<MaybeUninit<T::Owned>>,
     value: T,
 }
@@ -88,18 +97,16 @@ impl<T: Counted> Strong<T> {
     ) -> Strong<T> {
         let at = NonNull::from(Box::leak(Box::<Block<T>>::new_uninit())).cast::<Block<T>>();
         let place = at.as_ptr();
-        // SAFETY: the box is there, leaked, and nobody else has it; so for the next three.
-        let strong = unsafe { &raw mut (*place).strong };
-        // SAFETY: as above.
-        let weak = unsafe { &raw mut (*place).weak };
+        // SAFETY: the box is there, leaked, and nobody else has it; so for the next two.
+        let counts = unsafe { &raw mut (*place).counts };
         // SAFETY: as above.
         let place_of_owned = unsafe { &raw mut (*place).owned };
         // SAFETY: as above.
         let place_of_value = unsafe { &raw mut (*place).value };
         // SAFETY: as above.
-        unsafe { write(strong, || AtomicUsize::new(0)) };
-        // SAFETY: as above.
-        unsafe { write(weak, || AtomicUsize::new(1)) };
+        unsafe {
+            write(counts, || Counts { strong: AtomicUsize::new(0), weak: AtomicUsize::new(1) })
+        };
         // A panic in here, or below, leaks the place.
         // SAFETY: as above; weak references touch nothing but the counts until this is through.
         unsafe { write(place_of_owned, || UnsafeCell::new(MaybeUninit::new(owned(&Me(at))))) };
@@ -107,10 +114,10 @@ impl<T: Counted> Strong<T> {
         let owned = unsafe { &*place_of_owned };
         // SAFETY: as above.
         unsafe { write(place_of_value, || owned.with(|owned| value(Me(at), made(owned)))) };
-        // SAFETY: all four parts were written.
+        // SAFETY: all three parts were written.
         let block = unsafe { block(at) };
         // Release: pairs with `upgrade`.
-        block.strong.store(1, Ordering::Release);
+        block.counts.strong.store(1, Ordering::Release);
         Strong(at)
     }
 
@@ -130,7 +137,7 @@ impl<T: Counted> Strong<T> {
         let at = ManuallyDrop::new(self).0;
         // SAFETY: the reference that is dropped keeps the block until here.
         // Release: as in `drop`.
-        let old = unsafe { block(at) }.strong.fetch_sub(1, Ordering::Release);
+        let old = unsafe { block(at) }.counts.strong.fetch_sub(1, Ordering::Release);
         assert!(old > 1, "another strong reference was said to be there");
     }
 }
@@ -162,7 +169,7 @@ unsafe fn owned<'a, T: Counted>(at: NonNull<Block<T>>) -> &'a T::Owned {
     let block = unsafe { block(at) };
     // A point at which loom may switch, and where a defect shows.
     #[cfg(loom)]
-    assert!(block.strong.load(Ordering::Relaxed) > 0, "what is owned is gone");
+    assert!(block.counts.strong.load(Ordering::Relaxed) > 0, "what is owned is gone");
     block.owned.with(|owned| {
         // SAFETY: invariant 2; nothing makes a `&mut` to it while `strong` is not 0.
         let owned = unsafe { &*owned };
@@ -173,13 +180,13 @@ unsafe fn owned<'a, T: Counted>(at: NonNull<Block<T>>) -> &'a T::Owned {
 
 fn weak<T: Counted>(at: NonNull<Block<T>>) -> Weak<T> {
     // SAFETY: the callers have a reference, or a `Me`.
-    count_up(&unsafe { block(at) }.weak);
+    count_up(&unsafe { block(at) }.counts.weak);
     Weak(at)
 }
 
 fn upgrade<T: Counted>(at: NonNull<Block<T>>) -> Option<Strong<T>> {
     // SAFETY: the callers have a reference, or a `Me`.
-    let strong = &unsafe { block(at) }.strong;
+    let strong = &unsafe { block(at) }.counts.strong;
     let mut now = strong.load(Ordering::Relaxed);
     while now != 0 {
         // Acquire: pairs with the store of `new_cyclic`.
@@ -217,18 +224,12 @@ impl<T: Counted> Me<T> {
         // SAFETY: the caller's promise.
         unsafe { owned(self.0) }
     }
+}
 
-    /// Loom may switch here, and finds a defect if no strong reference is left. The caller uses a
-    /// pointer to the value that it keeps by other means than a reference.
-    #[inline(always)]
-    pub(crate) fn is_kept(&self) {
-        #[cfg(loom)]
-        assert!(
-            // SAFETY: a `Me` is borrowed (invariant 3).
-            unsafe { block(self.0) }.strong.load(Ordering::Relaxed) > 0,
-            "it is used by a pointer, and nothing keeps it"
-        );
-    }
+/// Gives a weak reference up. Returns `true` if it was the last: the caller frees the block.
+fn give_up_weak(counts: &Counts) -> bool {
+    // AcqRel: what every other holder did comes before the block is freed.
+    counts.weak.fetch_sub(1, Ordering::AcqRel) == 1
 }
 
 impl<T: Counted> Deref for Strong<T> {
@@ -254,7 +255,7 @@ impl<T: Counted> Deref for Weak<T> {
 impl<T: Counted> Clone for Strong<T> {
     fn clone(&self) -> Strong<T> {
         // SAFETY: this reference is counted.
-        count_up(&unsafe { block(self.0) }.strong);
+        count_up(&unsafe { block(self.0) }.counts.strong);
         Strong(self.0)
     }
 }
@@ -269,7 +270,7 @@ impl<T: Counted> Drop for Strong<T> {
     fn drop(&mut self) {
         // SAFETY: this reference is counted until here.
         // AcqRel: what every other holder did comes before what is owned is dropped.
-        if unsafe { block(self.0) }.strong.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if unsafe { block(self.0) }.counts.strong.fetch_sub(1, Ordering::AcqRel) == 1 {
             drop_owned(self.0);
         }
     }
@@ -298,8 +299,7 @@ fn drop_owned<T: Counted>(at: NonNull<Block<T>>) {
 impl<T: Counted> Drop for Weak<T> {
     fn drop(&mut self) {
         // SAFETY: this reference is counted until here.
-        // AcqRel: what every other holder did comes before the block is freed.
-        if unsafe { block(self.0) }.weak.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if give_up_weak(&unsafe { block(self.0) }.counts) {
             // SAFETY: it came from a box, and no reference is left. What it owned is dropped.
             drop(unsafe { Box::from_raw(self.0.as_ptr()) });
         }

@@ -18,16 +18,16 @@
 //! A nursery that is opened in a scope is cancelled with it: it hangs on the token of the scope,
 //! which is made when somebody asks for it.
 
-use crate::layers::base::counted::Weak;
+use crate::layers::base::counted::dynamic::WeakDyn;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, AtomicUsize, Ordering};
 use crate::layers::cancel::CancelToken;
 use crate::layers::context;
+use crate::layers::context::host::Host;
+use crate::layers::context::host::Waiter;
 use crate::layers::context::last_poll::LastPoll;
 use crate::layers::context::term::{Label, Term};
 use crate::layers::context::{Frame, Kind};
-use crate::layers::group::Group;
-use crate::layers::group::home::Waiter;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -58,7 +58,7 @@ pub(crate) struct Scope {
     term: OnceCell<Arc<Term>>,
     token: RefCell<Option<CancelToken>>,
     /// The nurseries that were opened inside.
-    groups: RefCell<Vec<Weak<Group>>>,
+    groups: RefCell<Vec<WeakDyn<dyn Host>>>,
     pub(crate) shields: Shields,
     /// Once it has waited for those.
     waiter: Cell<Option<Waiter>>,
@@ -195,7 +195,7 @@ impl Scope {
     }
 
     /// Notes a nursery that is opened inside.
-    fn add(&self, group: &Group) {
+    fn add(&self, group: &dyn Host) {
         let mut groups = self.groups.borrow_mut();
         if groups.len() == groups.capacity() {
             groups.retain(|group| !group.is_closed());
@@ -325,7 +325,7 @@ pub(crate) struct Around {
 }
 
 /// Enters a nursery into the scopes that it is opened in.
-pub(crate) fn enroll(group: &Group) {
+pub(crate) fn enroll(group: &dyn Host) {
     context::current(|mut at| {
         while let Some(frame) = at {
             match &frame.kind {

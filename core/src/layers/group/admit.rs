@@ -25,7 +25,7 @@ impl Group {
         if self.apart {
             return self.admit_apart(fresh);
         }
-        let number = self.admit_as(fresh, |registry, fresh| registry.admit(self, fresh))?;
+        let number = self.admit_as(fresh, |registry, fresh| registry.admit(self.woken(), fresh))?;
         Ok(TaskId { nursery: self.id, number })
     }
 

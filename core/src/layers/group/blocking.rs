@@ -55,7 +55,7 @@ impl Group {
     /// Admits a child, and hands it to the runtime's blocking pool when it is its turn.
     pub(crate) fn admit_blocking(&self, fresh: Fresh) -> Result<TaskId, Reason> {
         let number = self.admit_as(fresh, |registry, fresh| {
-            let (number, carried) = registry.admit_carried(self, fresh);
+            let (number, carried) = registry.admit_carried(self.woken(), fresh);
             registry.jobs.waiting.push_back(carried);
             number
         })?;

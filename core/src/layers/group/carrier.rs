@@ -191,7 +191,7 @@ impl Group {
     /// Returns `true` unless the budget of this poll is used up already, around the carrier: its child
     /// would find none.
     fn has_budget(&self, load: &mut Load) -> bool {
-        self.with_env(&mut load.claimed, |_, env| env.runtime.has_budget())
+        self.with_env(&mut load.claimed, |_, env| env.inherited.runtime.has_budget())
     }
 
     /// Puts a child off to the carrier's next turn.
@@ -240,19 +240,10 @@ impl Group {
         // It is there: a carrier is wanted for a member (invariant 2 of the group). The runtime's
         // `spawn` may end that member, and with it the nursery.
         let Some(group) = self.strong() else { return };
-        let (runtime, entry) = (group.owned().runtime.clone(), group.owned().entry.clone());
+        let (runtime, entry) =
+            (group.owned().inherited.runtime.clone(), group.owned().entry.clone());
         drop(group);
         runtime.spawn(Task::new(entry, Slot::new(role.mark())));
-    }
-
-    /// Children that waited were woken: queues them, and sees that a carrier comes for them.
-    pub(crate) fn rouse(&self) {
-        // What wakes is not to suffer from a runtime that panics.
-        let roused =
-            panic::catch(|| self.locked_then_launch(|registry| registry.queue_woken(&self.woken)));
-        if let Err(payload) = roused {
-            panic::discard(payload);
-        }
     }
 
     // ---- taking

@@ -144,7 +144,7 @@ impl Group {
     /// closed.
     pub(crate) fn move_deadline(&self, at: Option<Instant>) -> Result<bool, Unsupported> {
         if let Some(group) = self.strong().filter(|_| at.is_some()) {
-            let runtime = &group.owned().runtime;
+            let runtime = &group.owned().inherited.runtime;
             if runtime.timer().is_none() {
                 return Err(Unsupported::new("a timer", runtime.name()));
             }

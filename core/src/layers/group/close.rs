@@ -164,7 +164,7 @@ impl Group {
         let reason = Reason::of(ReasonKind::ScopeDropped, String::new(), None, place);
         self.raise_tree(Level::Aborted, &reason);
         if let Err(payload) =
-            panic::catch(|| crate::layers::context::enter(self, env, None, drop_body))
+            panic::catch(|| crate::layers::context::enter(self, &env.inherited, None, drop_body))
         {
             self.fail_body(env, Ending::Panicked(self.body_panic(payload)));
         }

@@ -27,7 +27,7 @@ impl Group {
     /// Admits a child, and hands the runtime its task.
     pub(super) fn admit_apart(&self, fresh: Fresh) -> Result<TaskId, Reason> {
         let (number, carried) =
-            self.admit_as(fresh, |registry, fresh| registry.admit_carried(self, fresh))?;
+            self.admit_as(fresh, |registry, fresh| registry.admit_carried(self.woken(), fresh))?;
         self.spawn_apart(carried, &Blow::ALL);
         Ok(TaskId { nursery: self.id, number })
     }
@@ -41,7 +41,7 @@ impl Group {
         let mut slot = Slot::default();
         carried.put(&mut slot);
         let work = Apart { group: group.downgrade(), ways };
-        group.owned().runtime.spawn(Task::new(Arc::new(work), slot));
+        group.owned().inherited.runtime.spawn(Task::new(Arc::new(work), slot));
     }
 
     /// Ends a child that waits, or cancels its nursery, as the simulator asks.

@@ -11,7 +11,7 @@ use super::Group;
 use super::carrier::Entry;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::sync::Arc;
-use crate::layers::context::values::Values;
+use crate::layers::context::host::Inherited;
 use crate::layers::context::values::here;
 use crate::layers::group::config::Hook;
 use crate::layers::limit::Semaphore;
@@ -19,10 +19,9 @@ use crate::layers::record::Claimed;
 use allhome_rt::{Runtime, Timer};
 
 pub(crate) struct Env {
-    pub(crate) runtime: Runtime,
+    /// What its tasks have from it.
+    pub(crate) inherited: Inherited,
     pub(crate) limiter: Option<Arc<Semaphore>>,
-    /// The values that are set where the nursery was opened.
-    pub(crate) values: Option<Arc<Values>>,
     pub(super) on_panic: Option<Hook>,
     /// What a carrier is given.
     pub(super) entry: Arc<Entry>,
@@ -36,19 +35,20 @@ impl Env {
         group: Weak<Group>,
     ) -> Env {
         let entry = Arc::new(Entry::new(group));
-        Env { runtime, limiter, values: here(), on_panic, entry }
+        let inherited = Inherited { runtime, values: here() };
+        Env { inherited, limiter, on_panic, entry }
     }
 }
 
 impl Group {
     /// Returns the runtime, for a call of it in which the nursery may end. None if it has.
     pub(super) fn runtime(&self) -> Option<Runtime> {
-        self.strong().map(|group| group.owned().runtime.clone())
+        self.strong().map(|group| group.owned().inherited.runtime.clone())
     }
 
     /// As [`runtime`](Group::runtime), the timer. None, too, if there is none.
     pub(super) fn timer(&self) -> Option<Arc<dyn Timer>> {
-        self.strong()?.owned().runtime.timer().cloned()
+        self.strong()?.owned().inherited.runtime.timer().cloned()
     }
 
     /// Calls `f` with a member that the caller has the claim of, and with what the user handed in.

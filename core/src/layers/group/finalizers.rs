@@ -109,7 +109,7 @@ impl Group {
     /// Registers a finalizer.
     pub(crate) fn defer(&self, deferred: Deferred) -> Result<(), DeferError> {
         if let Some(group) = self.strong().filter(|_| deferred.budget != Duration::MAX) {
-            let runtime = &group.owned().runtime;
+            let runtime = &group.owned().inherited.runtime;
             if runtime.timer().is_none() {
                 let missing = Unsupported::new("a timer", runtime.name());
                 return Err(DeferError::Unsupported(missing));
@@ -140,11 +140,11 @@ impl Group {
             let runner = Runner { group: self.weak(), now: None };
             let fresh = Fresh::new(runner, Some("finalizers".into()), place);
             let carried = if self.apart {
-                let (_, carried) = registry.admit_carried(self, fresh);
+                let (_, carried) = registry.admit_carried(self.woken(), fresh);
                 registry.shield(carried.ptr(), carried.header());
                 Some(carried)
             } else {
-                registry.admit_shielded(self, fresh);
+                registry.admit_shielded(self.woken(), fresh);
                 None
             };
             Some((carried, self.after_admission(registry)))

@@ -6,22 +6,9 @@
 use super::Group;
 use super::registry::Registry;
 use crate::layers::base::guarded::Foreign;
-use crate::layers::base::sync::{GlobalU64, Ordering};
+use crate::layers::context::host::Waiter;
 use std::collections::BTreeMap;
 use std::task::Waker;
-
-/// One who waits, be it for one nursery or for several.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Waiter(u64);
-
-static LAST: GlobalU64 = GlobalU64::new(0);
-
-impl Waiter {
-    pub(crate) fn new() -> Waiter {
-        // Relaxed: only uniqueness matters.
-        Waiter(LAST.fetch_add(1, Ordering::Relaxed))
-    }
-}
 
 /// The wakers of those who wait for one nursery.
 #[derive(Default)]

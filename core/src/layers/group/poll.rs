@@ -97,12 +97,16 @@ impl Group {
         let (id, ptr) = (self.task_id(claimed.header()), claimed.ptr());
         let mut polled = Poll::Pending;
         let left = self.with_env(claimed, |claimed, env| {
-            env.runtime.with_budget(&mut || {
+            env.inherited.runtime.with_budget(&mut || {
                 // Not after its end, however often the runtime calls this.
                 if polled.is_pending() {
-                    polled = context::poll(self, env, Some(ptr), cx.waker(), notes, || {
-                        if bound { claimed.poll(id, cx) } else { claimed.poll_lent(id) }
-                    });
+                    polled =
+                        context::poll(self, &env.inherited, Some(ptr), cx.waker(), notes, || {
+                            match bound {
+                                true => claimed.poll(id, &notes.leave, cx),
+                                false => claimed.poll_lent(id, &notes.leave),
+                            }
+                        });
                 }
             })
         });

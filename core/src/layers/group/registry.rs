@@ -192,16 +192,16 @@ impl Registry {
     }
 
     /// Admits a record to the end of the queue and returns its number.
-    pub(crate) fn admit(&mut self, group: &Group, fresh: Fresh) -> u64 {
-        let (number, claimed) = self.enter(group, fresh, QUEUE);
+    pub(crate) fn admit(&mut self, woken: &Stack, fresh: Fresh) -> u64 {
+        let (number, claimed) = self.enter(woken, fresh, QUEUE);
         // SAFETY: the lock is held (`&mut self`), and the record stands in the queue.
         unsafe { claimed.queue() };
         number
     }
 
     /// Admits the record of the finalizers: a cancel and an abort leave it alone.
-    pub(crate) fn admit_shielded(&mut self, group: &Group, fresh: Fresh) -> u64 {
-        let (number, claimed) = self.enter(group, fresh, WOKEN);
+    pub(crate) fn admit_shielded(&mut self, woken: &Stack, fresh: Fresh) -> u64 {
+        let (number, claimed) = self.enter(woken, fresh, WOKEN);
         self.shield(claimed.ptr(), claimed.header());
         // SAFETY: the lock is held (`&mut self`), and the record stands in the queue.
         unsafe { claimed.queue() };
@@ -216,22 +216,22 @@ impl Registry {
     }
 
     /// Admits a record with a carrier of its own.
-    pub(crate) fn admit_carried(&mut self, group: &Group, fresh: Fresh) -> (u64, Carried) {
-        let (number, mut claimed) = self.enter(group, fresh, LIVE);
+    pub(crate) fn admit_carried(&mut self, woken: &Stack, fresh: Fresh) -> (u64, Carried) {
+        let (number, mut claimed) = self.enter(woken, fresh, LIVE);
         let carried = self.bind(&mut claimed);
         claimed.unclaim();
         (number, carried)
     }
 
-    fn enter(&mut self, group: &Group, fresh: Fresh, list: u8) -> (u64, Claimed) {
+    fn enter(&mut self, woken: &Stack, fresh: Fresh, list: u8) -> (u64, Claimed) {
         self.last_number += 1;
         self.count += 1;
         let number = self.last_number;
         let ptr = fresh.into_ptr();
         // SAFETY: a record is born claimed, and its first holder gave it in.
         let mut claimed = unsafe { ptr.claimed() };
-        // SAFETY: the group is the one that this registry belongs to.
-        unsafe { claimed.set_group(group) };
+        // SAFETY: the stack is that of the group which this registry belongs to.
+        unsafe { claimed.set_stack(woken) };
         claimed.header().set_number(number);
         self.push(ptr, list);
         (number, claimed)

@@ -10,7 +10,6 @@
 //! 2. The roll's own lock is the innermost: nothing is taken, and nobody called, with it held.
 
 use super::Group;
-use super::home::Waiter;
 use super::registry::failures::Who;
 use super::registry::{Phase, Registry};
 use super::shields::BODY;
@@ -18,6 +17,7 @@ use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::{Arc, AtomicU8, GlobalU64, Ordering};
+use crate::layers::context::host::Waiter;
 use crate::layers::record::Header;
 use std::collections::BTreeMap;
 use std::mem;

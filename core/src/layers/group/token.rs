@@ -13,8 +13,6 @@ use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync;
 use crate::layers::base::sync::{Arc, Ordering, thread_local};
 use crate::layers::cancel::{CancelToken, Listener, Registration, Rest};
-use crate::layers::context::TaskFrame;
-use crate::layers::record::Header;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ptr;
@@ -232,7 +230,7 @@ impl Group {
         token.reason().or(Some(first))
     }
 
-    fn task_token(&self, number: u64) -> CancelToken {
+    pub(super) fn task_token(&self, number: u64) -> CancelToken {
         self.locked(|registry| {
             if let Some(token) = registry.tokens.task(number) {
                 return token;
@@ -248,7 +246,7 @@ impl Group {
     }
 
     /// Returns the body's token: the nursery's, unless there is a cancel that leaves the body out.
-    fn body_token(&self) -> CancelToken {
+    pub(super) fn body_token(&self) -> CancelToken {
         if !self.config.partial {
             return self.token();
         }
@@ -295,37 +293,5 @@ impl Group {
         let weak = self.weak();
         let link = token.on_cancel(move |reason| weak.raise_tree(Level::Cancelled, reason));
         self.locked(|registry| registry.tokens.link = Some(Foreign::new(link)));
-    }
-}
-
-impl TaskFrame<'_> {
-    /// Tells whether it was cancelled, or a deadline has passed that it is to be cancelled for.
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.was_cancelled() || (self.group.follow_clock() && self.was_cancelled())
-    }
-
-    fn was_cancelled(&self) -> bool {
-        match self.header() {
-            Some(header) => header.state().is_risen() || self.group.risen() >= Level::Cancelled,
-            None => self.group.is_body_risen(),
-        }
-    }
-
-    pub(crate) fn reason(&self) -> Option<Reason> {
-        if !self.is_cancelled() {
-            return None;
-        }
-        self.group.locked(|registry| {
-            let own = self.header().and_then(|header| registry.reason_of_number(header.number()));
-            own.or_else(|| self.group.risen_reason(registry))
-        })
-    }
-
-    /// Returns the token of the task, or, in a body, of the nursery.
-    pub(crate) fn token(&self) -> CancelToken {
-        match self.header().map(Header::number) {
-            Some(number) => self.group.task_token(number),
-            None => self.group.body_token(),
-        }
     }
 }

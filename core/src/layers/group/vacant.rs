@@ -1,11 +1,11 @@
 //! What follows when the last member has left a group.
 
 use super::Group;
-use super::home::Waiter;
 use super::registry::{Owner, Phase, Registry};
 use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::sync::Ordering;
+use crate::layers::context::host::Waiter;
 use std::task::Waker;
 
 /// What is left to do, with no lock held, when a group has become vacant, or when it is asked who

@@ -24,6 +24,7 @@ use crate::layers::group::config::PanicPolicy;
 use crate::layers::group::registry::Owner;
 use crate::layers::group::registry::failures::Report;
 use crate::layers::lending::Lending;
+use crate::layers::lending::has_slot_of;
 use crate::layers::nursery::Nursery;
 use crate::layers::nursery::builder::Builder;
 use crate::layers::nursery::error::{Cause, GroupError, assemble};
@@ -108,7 +109,7 @@ where
                 return Poll::Pending;
             }
             let dropped = panic::catch(|| {
-                context::enter(group, group.owned(), None, || this.body.set(None));
+                context::enter(&**group, &group.owned().inherited, None, || this.body.set(None));
             });
             if let Err(payload) = dropped {
                 group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
@@ -144,9 +145,9 @@ where
     let (builder, body) = setup.take().expect("a nursery is opened once");
     let group = open(builder)?;
     let handle = Nursery::new(group.clone());
-    let (env, notes) = (group.owned(), Notes::default());
+    let (env, notes) = (&group.owned().inherited, Notes::default());
     let called = panic::catch(|| {
-        context::poll(&group, env, None, waker, &notes, || place.set(Some(body(handle))));
+        context::poll(&*group, env, None, waker, &notes, || place.set(Some(body(handle))));
     });
     if let Err(payload) = called {
         group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
@@ -161,7 +162,7 @@ fn open<E>(builder: Builder<E>) -> Result<Strong<Group>, GroupError<E>> {
     let parent = context::task(|task| {
         let task = task?;
         let owner = task.task.map_or(Owner::Body, Owner::Task);
-        Some((task.group.weak(), owner))
+        Some((Group::of(task.group)?.weak(), owner))
     });
     let inherited = || {
         let runtime = context::task(|task| Some(task?.env.runtime.clone()));
@@ -171,7 +172,10 @@ fn open<E>(builder: Builder<E>) -> Result<Strong<Group>, GroupError<E>> {
     };
     match runtime.unwrap_or_else(inherited) {
         Ok(runtime) => match config.check(&runtime) {
-            Ok(()) => Ok(Group::open(config, runtime, parent)),
+            Ok(()) => {
+                let lends = config.limiter.as_ref().is_some_and(has_slot_of);
+                Ok(Group::open(config, runtime, parent, lends))
+            }
             Err(missing) => Err(GroupError::unopened(config, Cause::Unsupported(missing))),
         },
         Err(error) => Err(GroupError::unopened(config, Cause::NoRuntime(error))),
@@ -192,14 +196,16 @@ where
 {
     loop {
         let seen = group.is_body_cancelled();
-        if seen && last_poll.put_off(Some(&group.owned().runtime), cx) {
+        if seen && last_poll.put_off(Some(&group.owned().inherited.runtime), cx) {
             return Poll::Pending;
         }
         let held = seen && group.locked(|registry| registry.holds(Owner::Body));
         let Some(future) = body.as_mut().as_pin_mut() else { return Poll::Ready(()) };
         let notes = Notes::default();
         match panic::catch(|| {
-            context::poll(group, group.owned(), None, cx.waker(), &notes, || future.poll(cx))
+            context::poll(&**group, &group.owned().inherited, None, cx.waker(), &notes, || {
+                future.poll(cx)
+            })
         }) {
             Ok(Poll::Ready(Ok(result))) => {
                 *value = Some(result);
@@ -230,7 +236,7 @@ where
         match wait_on(group, (seen, held), notes.put_off.get(), waker) {
             Waits::Again => {}
             Waits::Last => {
-                let put_off = last_poll.put_off(Some(&group.owned().runtime), cx);
+                let put_off = last_poll.put_off(Some(&group.owned().inherited.runtime), cx);
                 return if put_off { Poll::Pending } else { Poll::Ready(()) };
             }
             Waits::Gone => return Poll::Ready(()),

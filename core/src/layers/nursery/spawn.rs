@@ -128,12 +128,15 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         W: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        if self.group.owned().runtime.blocking().is_none() {
-            return Err(Unsupported::new("a blocking pool", self.group.owned().runtime.name()));
+        if self.group.owned().inherited.runtime.blocking().is_none() {
+            return Err(Unsupported::new(
+                "a blocking pool",
+                self.group.owned().inherited.runtime.name(),
+            ));
         }
         if self.group.config.blocking_limit == 0 {
             let none = "room for blocking work: the nursery's limit is 0";
-            return Err(Unsupported::new(none, self.group.owned().runtime.name()));
+            return Err(Unsupported::new(none, self.group.owned().inherited.runtime.name()));
         }
         let (fresh, handle) = Fresh::with_handle(wrap(Blocking::new(work)), name, place);
         Ok(Child::new(&self.group, self.group.admit_blocking(fresh), handle))

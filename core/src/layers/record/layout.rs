@@ -18,11 +18,12 @@
 
 use super::{Ended, Full, Header};
 use crate::layers::base::id::TaskId;
+use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::{Ending, Outcome};
 use crate::layers::base::panic;
 use crate::layers::base::panic::Payload;
 use crate::layers::base::sync::{Arc, UnsafeCell};
-use crate::layers::context;
+use std::cell::Cell;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -109,7 +110,8 @@ union Stage<F, K> {
 /// All but `free` need the right to the stage (invariant 2 of the parent module).
 pub(super) struct VTable {
     /// Polls the future; on `Ready` it has been destroyed.
-    pub(super) poll: unsafe fn(NonNull<Header>, TaskId, &mut Context<'_>) -> Poll<Ended>,
+    pub(super) poll:
+        unsafe fn(NonNull<Header>, TaskId, &Cell<Option<Leave>>, &mut Context<'_>) -> Poll<Ended>,
     /// Destroys the future, if it is still there, with this ending.
     pub(super) end: unsafe fn(NonNull<Header>, TaskId, Ending) -> Ended,
     /// Drops what stands in the stage and leaves it empty.
@@ -166,7 +168,12 @@ unsafe fn header<'a>(record: NonNull<Header>) -> &'a Header {
     unsafe { record.as_ref() }
 }
 
-unsafe fn poll<F, T, E, K>(record: NonNull<Header>, id: TaskId, cx: &mut Context<'_>) -> Poll<Ended>
+unsafe fn poll<F, T, E, K>(
+    record: NonNull<Header>,
+    id: TaskId,
+    leave: &Cell<Option<Leave>>,
+    cx: &mut Context<'_>,
+) -> Poll<Ended>
 where
     F: Future<Output = Result<T, E>>,
     E: Send + Sync + 'static,
@@ -187,13 +194,15 @@ where
     let outcome = match polled {
         Ok(Poll::Pending) => return Poll::Pending,
         Ok(Poll::Ready(Ok(value))) => Outcome::Ok(value),
-        Ok(Poll::Ready(Err(error))) if context::was_told() => match panic::catch_drop(error) {
-            Ok(()) => {
-                context::leave_cancelled();
-                return Poll::Pending;
+        Ok(Poll::Ready(Err(error))) if matches!(leave.get(), Some(Leave::Told)) => {
+            match panic::catch_drop(error) {
+                Ok(()) => {
+                    leave.set(Some(Leave::Cancelled));
+                    return Poll::Pending;
+                }
+                Err(payload) => Outcome::Panicked(header.panicked(id, payload)),
             }
-            Err(payload) => Outcome::Panicked(header.panicked(id, payload)),
-        },
+        }
         Ok(Poll::Ready(Err(error))) => Outcome::Err(Arc::new(error)),
         Err(payload) => Outcome::Panicked(header.panicked(id, payload)),
     };

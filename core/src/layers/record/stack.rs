@@ -13,34 +13,52 @@
 
 use super::tokens::Claimed;
 use super::{Header, Ptr};
-use crate::layers::base::counted::Weak;
+use crate::layers::base::counted::dynamic::{MeDyn, WeakDyn};
 use crate::layers::base::sync::{AtomicPtr, Ordering};
-use crate::layers::group::Group;
 use std::ptr::{self, NonNull};
 
-pub(crate) struct Stack(AtomicPtr<Header>);
+/// What the stack belongs to: a nursery's group.
+pub(crate) trait Rouse: Send + Sync {
+    /// Empties the stack under the lock, and sees that a carrier comes for those that were on it.
+    fn rouse(&self);
+}
+
+pub(crate) struct Stack {
+    head: AtomicPtr<Header>,
+    owner: MeDyn<dyn Rouse>,
+}
 
 impl Stack {
-    pub(crate) fn new() -> Stack {
-        Stack(AtomicPtr::new(ptr::null_mut()))
+    pub(crate) fn new(owner: MeDyn<dyn Rouse>) -> Stack {
+        Stack { head: AtomicPtr::new(ptr::null_mut()), owner }
     }
 
-    /// Pushes the record on the stack of its group. Gives the group if the stack was empty: the
+    /// The caller uses a pointer to the stack that it has by the claim of a record.
+    #[inline(always)]
+    pub(super) fn is_kept(&self) {
+        self.owner.is_kept();
+    }
+
+    /// Pushes the record on the stack of its group. Returns the group if the stack was empty: the
     /// caller sees to invariant 2. Otherwise the record, and so the group, may be gone.
-    pub(super) fn push(claimed: Claimed) -> Option<Weak<Group>> {
+    pub(super) fn push(claimed: Claimed) -> Option<WeakDyn<dyn Rouse>> {
         let mut kept = None;
         let record = claimed.ptr().0.as_ptr();
         // SAFETY: the claim is held until the record is on the stack.
         let stack = unsafe { claimed.stack() };
-        let mut head = stack.0.load(Ordering::Relaxed);
+        let mut head = stack.head.load(Ordering::Relaxed);
         loop {
             if head.is_null() && kept.is_none() {
-                kept = Some(claimed.group());
+                kept = Some(stack.owner.weak());
             }
             claimed.set_below(head);
             // Release: pairs with `take_all`.
-            match stack.0.compare_exchange_weak(head, record, Ordering::Release, Ordering::Relaxed)
-            {
+            match stack.head.compare_exchange_weak(
+                head,
+                record,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => return kept.filter(|_| head.is_null()),
                 Err(now) => head = now,
             }
@@ -48,7 +66,7 @@ impl Stack {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.load(Ordering::Relaxed).is_null()
+        self.head.load(Ordering::Relaxed).is_null()
     }
 
     /// Takes all, the one that was pushed first first.
@@ -56,7 +74,7 @@ impl Stack {
         let mut first = ptr::null_mut();
         if !self.is_empty() {
             // Acquire: pairs with `push`.
-            let mut at = self.0.swap(ptr::null_mut(), Ordering::Acquire);
+            let mut at = self.head.swap(ptr::null_mut(), Ordering::Acquire);
             while let Some(claimed) = claimed(at) {
                 at = claimed.below();
                 claimed.set_below(first);

@@ -4,15 +4,15 @@
 
 use super::state::{Claim, Last, Park};
 use super::{Ended, Full, Header, Ptr, Queued, Reach, Stack};
-use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::assert_none;
 use crate::layers::base::id::TaskId;
+use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
 use crate::layers::base::panic::Payload;
 use crate::layers::base::sync::Ordering;
-use crate::layers::group::Group;
 use allhome_rt::Slot;
+use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
@@ -34,13 +34,21 @@ impl Claimed {
 
     /// Polls the future. On `Ready` it has been destroyed, and the outcome stands in its place if
     /// there is a handle.
-    pub(crate) fn poll(&mut self, id: TaskId, cx: &mut Context<'_>) -> Poll<Ended> {
+    ///
+    /// An error that it ends with is an echo of its cancel, and no failure, if `leave` says that it was
+    /// told; then it asks for its end as cancelled.
+    pub(crate) fn poll(
+        &mut self,
+        id: TaskId,
+        leave: &Cell<Option<Leave>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Ended> {
         let header = self.header();
         // A plain load and store: only the claim's holder writes.
         header.polls.store(header.polls().wrapping_add(1), Ordering::Relaxed);
         let vtable = header.vtable;
         // SAFETY: the vtable is this record's, and the claim is held.
-        unsafe { (vtable.poll)(self.0.0, id, cx) }
+        unsafe { (vtable.poll)(self.0.0, id, leave, cx) }
     }
 
     /// Destroys the future unasked, with this as its ending.
@@ -50,43 +58,27 @@ impl Claimed {
         unsafe { (vtable.end)(self.0.0, id, ending) }
     }
 
-    /// Tells the child to which group it belongs.
+    /// Tells the child to whose stack a wake takes it.
     ///
     /// # Safety
     ///
-    /// The record is about to be admitted to that group.
-    pub(crate) unsafe fn set_group(&mut self, group: &Group) {
-        self.queued(|queued| queued.group = group);
+    /// The record is about to be admitted to the group that the stack belongs to.
+    pub(crate) unsafe fn set_stack(&mut self, stack: &Stack) {
+        self.queued(|queued| queued.stack = stack);
     }
 
-    /// Returns a reference to the group that the child belongs to. It has no task of the runtime of
+    /// Returns the stack of the group that the child belongs to. It has no task of the runtime of
     /// its own.
-    pub(super) fn group(&self) -> Weak<Group> {
-        // SAFETY: the reference is used up here, and the claim is held.
-        unsafe { self.lent_group() }.weak()
-    }
-
-    /// Returns the group that the child belongs to.
-    ///
-    /// # Safety
-    ///
-    /// The reference is not used after the claim was given up.
-    unsafe fn lent_group<'a>(&self) -> &'a Group {
-        let group = self.queued(|queued| queued.group);
-        // SAFETY: a group is there while a claim of a member of it is held (invariant 6).
-        let group = unsafe { &*group };
-        group.is_kept();
-        group
-    }
-
-    /// Returns the stack of the group that the child belongs to.
     ///
     /// # Safety
     ///
     /// The reference is not used after the claim was given up.
     pub(super) unsafe fn stack<'a>(&self) -> &'a Stack {
-        // SAFETY: the caller's promise.
-        unsafe { self.lent_group() }.woken()
+        let stack = self.queued(|queued| queued.stack);
+        // SAFETY: a group, and its stack, is there while a claim of a member is held (invariant 6).
+        let stack = unsafe { &*stack };
+        stack.is_kept();
+        stack
     }
 
     /// Returns the record below this one on the stack.

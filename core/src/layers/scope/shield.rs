@@ -6,14 +6,14 @@
 //! it, on whichever thread that is dropped.
 
 use super::end;
-use crate::layers::base::counted::Weak;
+use crate::layers::base::counted::dynamic::WeakDyn;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, AtomicUsize, Ordering};
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context;
+use crate::layers::context::host::Host;
 use crate::layers::context::scope::{Cut, Scope};
 use crate::layers::context::{Frame, Kind, TaskFrame};
-use crate::layers::group::Group;
 use crate::layers::record::Header;
 use crate::layers::time::alarm::Alarm;
 use pin_project_lite::pin_project;
@@ -162,7 +162,7 @@ pub(crate) struct Raised {
 }
 
 struct Owner {
-    group: Weak<Group>,
+    group: WeakDyn<dyn Host>,
     /// The number of the task; none for the nursery's body.
     task: Option<u64>,
 }
@@ -197,7 +197,7 @@ impl Drop for Raised {
         }
         for Owner { group, task } in &self.owners {
             context::current(|here| {
-                let own = here.and_then(|frame| frame.find(group, *task));
+                let own = here.and_then(|frame| frame.find(&**group, *task));
                 group.lower_shield(*task, own.and_then(TaskFrame::header));
             });
         }

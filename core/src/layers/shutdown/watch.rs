@@ -5,8 +5,8 @@ use crate::layers::base::counted::Strong;
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::Arc;
 use crate::layers::context;
+use crate::layers::context::host::Waiter;
 use crate::layers::group::Group;
-use crate::layers::group::home::Waiter;
 use crate::layers::group::stragglers::Roll;
 use crate::layers::nursery::tree::Tree;
 use crate::layers::scope::shield::Raised;
@@ -93,7 +93,9 @@ impl Watch {
             _ if self.level == Level::Running => Poll::Pending,
             None => Poll::Ready(()),
             // There, so that it is the nursery's timer.
-            Some(alarm) => context::enter(&self.group, self.group.owned(), None, || alarm.poll(cx)),
+            Some(alarm) => {
+                context::enter(&*self.group, &self.group.owned().inherited, None, || alarm.poll(cx))
+            }
         }
     }
 
@@ -157,5 +159,5 @@ impl Drop for Watch {
 }
 
 fn now(group: &Strong<Group>) -> Option<Instant> {
-    group.owned().runtime.timer().map(|timer| timer.now())
+    group.owned().inherited.runtime.timer().map(|timer| timer.now())
 }
