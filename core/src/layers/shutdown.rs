@@ -24,7 +24,7 @@ use crate::layers::context;
 use crate::layers::context::TaskFrame;
 use crate::layers::context::task::task_id;
 use crate::layers::group::Group;
-use crate::layers::group::stragglers::Roll;
+use crate::layers::group::registry::stragglers::Roll;
 use crate::layers::nursery::Nursery;
 use crate::layers::scope::shield::Raised;
 use std::fmt;

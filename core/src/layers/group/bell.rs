@@ -17,101 +17,13 @@
 //! 3. `waker`, which has a reference to the group, is there only while `at` is.
 
 use super::Group;
-use super::clock::Clock;
 use super::registry::Phase;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::panic;
 use crate::layers::base::sync::{Arc, Ordering};
-use crate::layers::time::alarm::Asleep;
-use allhome_rt::Timer;
-use std::task::{Context, Wake, Waker};
-use std::time::Instant;
-
-#[derive(Default)]
-pub(super) struct Bell {
-    /// What it is set for.
-    at: Option<Instant>,
-    sleep: Option<Foreign<Asleep>>,
-    waker: Option<Waker>,
-    /// A thread has taken it out.
-    out: bool,
-    /// The sleep is to be polled again meanwhile.
-    again: bool,
-}
-
-/// What a thread has taken out.
-struct Out {
-    at: Option<Instant>,
-    sleep: Option<Foreign<Asleep>>,
-    waker: Waker,
-}
-
-impl Out {
-    /// Waits for the moment. Returns true if it has come.
-    fn set(&mut self, timer: Option<&Arc<dyn Timer>>) -> bool {
-        let mut cx = Context::from_waker(&self.waker);
-        if self.sleep.as_ref().is_none_or(|sleep| Some(sleep.at()) != self.at) {
-            // The old one first.
-            self.sleep = None;
-            let set = self.at.zip(timer);
-            self.sleep = set.map(|(at, timer)| Foreign::new(Asleep::new(timer.clone(), at)));
-        }
-        let over = self.sleep.as_mut().is_some_and(|sleep| sleep.poll(&mut cx).is_ready());
-        if over {
-            self.sleep = None;
-        }
-        over
-    }
-}
-
-impl Bell {
-    fn take(&mut self, next: Option<Instant>, again: bool, group: &Group) -> Option<Out> {
-        if self.out {
-            self.again |= again;
-            return None;
-        }
-        if self.at == next && !(again && next.is_some()) {
-            return None;
-        }
-        self.out = true;
-        let waker = self.waker.take();
-        let waker = waker.unwrap_or_else(|| Waker::from(Arc::new(Ringer(group.weak()))));
-        Some(Out { at: next, sleep: self.sleep.take(), waker })
-    }
-
-    /// Gives it back if it is to be set for another moment, or polled again.
-    fn put(&mut self, mut out: Out, next: Option<Instant>) -> Option<Out> {
-        if std::mem::take(&mut self.again) || out.at != next {
-            out.at = next;
-            return Some(out);
-        }
-        let Out { at, sleep, waker } = out;
-        // Kept only while there is a moment to wait for: it has a reference to the group, which would
-        // keep itself by it.
-        let waker = at.map(|_| waker);
-        *self = Bell { at, sleep, waker, out: false, again: false };
-        None
-    }
-
-    pub(super) fn is_out(&self) -> bool {
-        self.out
-    }
-}
-
-/// What a clock that is stopped had: the timer's sleep, and the waker of it.
-pub(super) type Stopped = (Option<Foreign<Asleep>>, Option<Waker>);
-
-impl Clock {
-    /// Nothing will be due any more. Returns the timer's, to be dropped with no lock held.
-    #[must_use]
-    pub(super) fn stop(&mut self) -> Stopped {
-        self.halt();
-        let bell = self.bell();
-        bell.at = None;
-        (bell.sleep.take(), bell.waker.take())
-    }
-}
+use crate::layers::group::registry::bell::Out;
+use std::task::{Wake, Waker};
 
 /// The waker of the sleep.
 struct Ringer(Weak<Group>);
@@ -154,7 +66,8 @@ impl Group {
     fn set_bell(&self, again: bool) -> bool {
         let taken = self.locked(|registry| {
             let next = registry.clock.next();
-            registry.clock.bell().take(next, again, self)
+            let ringer = || Waker::from(Arc::new(Ringer(self.weak())));
+            registry.clock.bell().take(next, again, ringer)
         });
         let Some(mut out) = taken else { return false };
         loop {

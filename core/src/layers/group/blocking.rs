@@ -3,53 +3,20 @@
 //! A thread cannot be ended from outside. A nursery that was told so ends without work that is stuck:
 //! as if its future had been dropped, the work is the ancestors' then, who list it and wait for it.
 //!
-//! Those that the limit keeps back wait as members that were admitted and not polled, in `Jobs`; a
+//! Those that the limit keeps back wait as members that were admitted and not polled, in [`Jobs`]; a
 //! cancel ends them as it ends everybody who was not polled.
 
 use super::Group;
-use super::carrier::Load;
-use super::poll::Driven;
 use super::registry::Registry;
 use super::turns::Turns;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::panic;
 use crate::layers::base::reason::{Level, Reason};
+use crate::layers::group::turn::Driven;
+use crate::layers::group::turn::Load;
 use crate::layers::record::{Carried, Fresh};
-use std::collections::{BTreeSet, VecDeque};
 use std::task::{Context, Waker};
-
-/// The blocking work of a nursery.
-#[derive(Default)]
-pub(crate) struct Jobs {
-    running: usize,
-    waiting: VecDeque<Carried>,
-    /// The members whose work has begun, or is about to, by their numbers.
-    members: BTreeSet<u64>,
-    /// The nursery has waited long enough for them, and for tasks that hold their threads.
-    pub(super) given_up: bool,
-    /// Somebody hands jobs to the runtime, and goes on as long as there is something to hand.
-    starting: bool,
-}
-
-impl Jobs {
-    /// A member leaves.
-    pub(super) fn forget(&mut self, number: u64) {
-        if !self.members.is_empty() {
-            self.members.remove(&number);
-        }
-    }
-
-    /// Returns `true` if the member's work has begun, or is about to.
-    pub(super) fn has_begun(&self, number: u64) -> bool {
-        self.members.contains(&number)
-    }
-
-    /// Takes those that wait for their turn: they were cancelled. Dropped with no lock held.
-    pub(super) fn take_waiting(&mut self) -> VecDeque<Carried> {
-        std::mem::take(&mut self.waiting)
-    }
-}
 
 impl Group {
     /// Admits a child, and hands it to the runtime's blocking pool when it is its turn.

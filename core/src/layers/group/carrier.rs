@@ -40,14 +40,15 @@
 //!    last, everybody who has no carrier of his own is lost.
 
 use super::Group;
-use super::poll::Driven;
 use super::registry::{Launch, Registry, Role};
 use super::turns::Turns;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::panic;
+use crate::layers::group::turn::Driven;
+use crate::layers::group::turn::{Load, Turn, bound};
 use crate::layers::record::state::Claim;
-use crate::layers::record::{Carried, Claimed};
+use crate::layers::record::Carried;
 use allhome_rt::{Slot, Task, Work};
 use std::task::{Context, Poll};
 
@@ -76,25 +77,6 @@ impl Role {
         }
         Carried::from_slot(slot).ok_or(Role::Free)
     }
-}
-
-/// A child in a carrier's hands.
-pub(super) struct Load {
-    pub(super) claimed: Claimed,
-    /// Some if the carrier is the child's own.
-    pub(super) carried: Option<Carried>,
-    /// Whether the carrier is counted as active.
-    pub(super) active: bool,
-}
-
-/// What a carrier does next.
-pub(super) enum Turn {
-    Carry(Load),
-    /// It does what is due by the nursery's clock.
-    Ring,
-    Yield,
-    Wait(Role),
-    End,
 }
 
 /// The same, as it is found out under the lock: some of it is done without.
@@ -383,8 +365,4 @@ impl Group {
             (Err(_), _) => Ok(self.let_go(carried, cx)),
         }
     }
-}
-
-pub(super) fn bound(claimed: Claimed, carried: Carried) -> Load {
-    Load { claimed, carried: Some(carried), active: false }
 }

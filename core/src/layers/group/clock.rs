@@ -3,92 +3,18 @@
 //! [`bell`](super::bell) waits for the next of these moments. A nursery without any of them pays one
 //! load a poll.
 
-use super::bell::Bell;
-use super::graces::Graces;
+use super::Group;
+use super::registry::patience;
 use super::registry::{GraceEnd, Phase};
-use super::{Group, patience};
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Ordering;
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context::scope::earlier;
 use crate::layers::group::config::Config;
 use crate::layers::group::config::When;
+use crate::layers::group::registry::clock::Clock;
 use allhome_rt::Runtime;
 use std::time::{Duration, Instant};
-
-/// What is to be seen to in a nursery, and when.
-#[derive(Default)]
-pub(crate) struct Clock {
-    /// When the nursery is to be cancelled.
-    deadline: Option<Instant>,
-    /// It was cancelled for that.
-    rung: bool,
-    /// The body stays when it is.
-    partial: bool,
-    /// The cancel that leaves the body out.
-    expiry: Option<Reason>,
-    /// The reason of the deadline's cancel, which was asked for before the timer rang.
-    told: Option<Reason>,
-    /// When everybody is to be aborted: the nursery's grace is over.
-    grace: Option<Instant>,
-    /// When what holds a thread still is given up.
-    patience: Option<Instant>,
-    /// When it is looked for: see [`patience`](super::patience).
-    stuck: Option<Instant>,
-    /// When tasks that were cancelled on their own are.
-    pub(super) graces: Graces,
-    /// The nursery has ended: nothing is due any more.
-    stopped: bool,
-    bell: Bell,
-}
-
-impl Clock {
-    /// Returns the next moment.
-    pub(super) fn next(&self) -> Option<Instant> {
-        if self.stopped {
-            return None;
-        }
-        earlier(earlier(self.coming(), self.grace), earlier(self.stuck, self.graces.next()))
-    }
-
-    pub(super) fn bell(&mut self) -> &mut Bell {
-        &mut self.bell
-    }
-
-    pub(super) fn halt(&mut self) {
-        self.stopped = true;
-    }
-
-    /// A task leaves.
-    #[inline]
-    pub(super) fn forget(&mut self, number: u64) {
-        self.graces.forget(number);
-    }
-
-    pub(super) fn keep_body_from(&mut self, expiry: &Reason) {
-        self.expiry = Some(expiry.clone());
-    }
-
-    pub(super) fn keeps_body_from(&self, reason: &Reason) -> bool {
-        self.expiry.as_ref().is_some_and(|expiry| expiry.same(reason))
-    }
-
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.deadline
-    }
-
-    /// Returns the deadline if the nursery was not cancelled for it yet.
-    pub(super) fn coming(&self) -> Option<Instant> {
-        self.deadline.filter(|_| !self.rung)
-    }
-
-    /// Says, before the timer rings, for what reason the deadline cancels the nursery: for this one if
-    /// none was told yet. None if there is no deadline any more. With true if the body stays.
-    pub(super) fn tell(&mut self, reason: Reason) -> Option<(Reason, bool)> {
-        self.coming()?;
-        Some((self.told.get_or_insert(reason).clone(), self.partial))
-    }
-}
 
 /// A moment that is due.
 enum Due {
@@ -243,6 +169,15 @@ impl Group {
                 Due::Task(end) => self.end_grace(end),
             }
         }
+    }
+
+    /// Looks who holds a thread. With `over`, `stuck_after` has passed.
+    pub(super) fn look_at_threads(&self, over: bool) {
+        self.locked(|registry| {
+            registry.queue_woken(&self.woken);
+            registry.look_at_threads();
+            registry.jobs.given_up |= over;
+        });
     }
 
     fn due(&self, now: Instant) -> Option<Due> {

@@ -1,11 +1,10 @@
 //! The end of a nursery: its body goes, it closes or is abandoned, and its parent hears of it.
 
-use super::bell::Stopped;
 use super::env::Env;
+use super::registry::bell::Stopped;
 use super::registry::failures::{Entry, Report, Who};
+use super::registry::tokens::Tokens;
 use super::registry::{Owner, Phase, Registry};
-use super::stragglers::Rolls;
-use super::token::Tokens;
 use super::{Group, describe, orphans};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
@@ -15,6 +14,7 @@ use crate::layers::base::reason::exited;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::group::config::Config;
 use crate::layers::group::config::Policy;
+use crate::layers::group::registry::stragglers::Rolls;
 use crate::layers::record::Ended;
 use std::mem;
 use std::panic::Location;

@@ -5,7 +5,6 @@
 //! one of its await points happens here, between two of its polls: nobody else pays for it.
 
 use super::Group;
-use super::carrier::bound;
 use super::registry::Role;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::fault;
@@ -14,6 +13,7 @@ use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::Arc;
+use crate::layers::group::turn::bound;
 use crate::layers::record::{Carried, Fresh};
 use allhome_rt::{Slot, Task, Work};
 use std::task::{Context, Poll};

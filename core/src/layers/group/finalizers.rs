@@ -19,43 +19,18 @@ use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
 use crate::layers::base::panic::{Panic, Payload};
 use crate::layers::base::reason::{Reason, ReasonKind};
-use crate::layers::base::sync::Arc;
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context;
 use crate::layers::context::scope::{Cut, Scope};
+use crate::layers::group::registry::deferred::{Deferred, Finalizer};
 use crate::layers::record::{Ended, Fresh};
 use crate::layers::scope::deadline::{MoveOnAfter, move_on_after};
-use std::any::Any;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-
-type Failed = Arc<dyn Any + Send + Sync>;
-type Finalizer = Pin<Box<dyn Future<Output = Result<(), Failed>> + Send>>;
-
-/// A finalizer that has not been run.
-pub(crate) struct Deferred {
-    future: Finalizer,
-    budget: Duration,
-    place: &'static Location<'static>,
-}
-
-#[derive(Default)]
-pub(crate) struct Finale {
-    deferred: Vec<Foreign<Deferred>>,
-    running: bool,
-}
-
-impl Finale {
-    /// Tells whether somebody has to run what is deferred.
-    pub(super) fn is_waiting(&self) -> bool {
-        !self.deferred.is_empty() && !self.running
-    }
-}
 
 /// Why a finalizer was not registered.
 #[derive(Debug, Clone)]
@@ -82,26 +57,6 @@ impl std::error::Error for DeferError {
             DeferError::Closed(reason) => Some(reason),
             DeferError::Unsupported(missing) => Some(missing),
         }
-    }
-}
-
-impl Deferred {
-    pub(crate) fn new<F, E>(
-        future: F,
-        budget: Duration,
-        place: &'static Location<'static>,
-    ) -> Deferred
-    where
-        F: Future<Output = Result<(), E>> + Send + 'static,
-        E: Send + Sync + 'static,
-    {
-        let future =
-            Box::pin(async move { future.await.map_err(|error| Arc::new(error) as Failed) });
-        Deferred { future, budget, place }
-    }
-
-    fn who(&self) -> Who {
-        Who { task: None, name: None, place: self.place, finalizer: true }
     }
 }
 

@@ -1,14 +1,15 @@
 //! The end of a child: it leaves its nursery, and whoever waits for that is woken.
 
-use super::carrier::{Load, Turn};
 use super::registry::Registry;
-use super::registry::failures::{Entry, Who};
+use super::registry::failures::Who;
 use super::vacant::Vacated;
 use super::{Group, describe};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
 use crate::layers::cancel::CancelToken;
 use crate::layers::group::config::Policy;
+use crate::layers::group::registry::failures::Rest;
+use crate::layers::group::turn::{Load, Turn};
 use crate::layers::record::{Carried, Claimed, Dead, Ended, Header};
 use std::mem;
 use std::task::{Context, Waker};
@@ -35,9 +36,6 @@ impl Left {
         self.more.as_ref().is_some_and(|more| more.failed.is_some())
     }
 }
-
-/// What falls out of a note: it is dropped with no lock held.
-pub(super) type Rest = (Option<Foreign<Ended>>, Vec<Entry>);
 
 impl Group {
     /// Leaves for a child that has ended, and says what its carrier does next: see

@@ -1,9 +1,9 @@
 //! Carriers that the runtime drops before they are through (invariant 6 of [`carrier`](super::carrier)).
 
 use super::Group;
-use super::carrier::bound;
 use super::registry::Role;
 use crate::layers::base::outcome::Ending;
+use crate::layers::group::turn::bound;
 use crate::layers::record::Carried;
 use crate::layers::record::state::Claim;
 

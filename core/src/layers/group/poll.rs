@@ -1,7 +1,6 @@
 //! Polling a child, until it waits or has ended.
 
 use super::Group;
-use super::carrier::Load;
 use super::registry::{Owner, Registry};
 use super::turns::Turns;
 use crate::layers::base::leave::Leave;
@@ -9,20 +8,10 @@ use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::exited;
 use crate::layers::context;
 use crate::layers::context::Notes;
+use crate::layers::group::turn::{Driven, Load};
 use crate::layers::record::state::Park;
-use crate::layers::record::{Carried, Claimed, Ended};
+use crate::layers::record::{Claimed, Ended};
 use std::task::{Context, Poll};
-
-/// What a poll of a child came to.
-pub(super) enum Driven {
-    /// It waits, and the carrier is its own.
-    Waits(Carried),
-    /// It waits to be woken.
-    Parked,
-    /// It woke itself.
-    Notified(Claimed),
-    Ended(Load, Ended),
-}
 
 impl Group {
     /// Polls a child until it waits, has woken itself or has ended. Each poll begins with a whole

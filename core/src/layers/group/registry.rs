@@ -32,35 +32,46 @@
 
 #![allow(unsafe_code)]
 
+pub(super) mod bell;
 mod carriers;
+pub(super) mod clock;
+pub(crate) mod deferred;
 pub(crate) mod failures;
+pub(super) mod graces;
+pub(super) mod home;
+pub(super) mod jobs;
 mod lists;
 mod nested;
+pub(super) mod patience;
+pub(super) mod shields;
+pub(super) mod slot_waiters;
+pub(crate) mod stragglers;
 mod tell;
+pub(super) mod tokens;
 mod wakers;
 
 use super::Group;
-use super::blocking::Jobs;
-use super::clock::Clock;
-use super::finalizers::Finale;
-use super::home::Home;
-use super::patience::Patience;
-use super::registry::failures::Report;
-use super::shields::Shields;
-use super::slot_waiters::Reserves;
-use super::stragglers::Rolls;
-use super::token::Tokens;
 use crate::layers::base::counted::{Strong, Weak};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::record::{Carried, Claimed, Dead, Fresh, Handle, Header, Ptr, Stack};
 use carriers::Parked;
+use clock::Clock;
+use deferred::Finale;
+use failures::Report;
+use home::Home;
+use jobs::Jobs;
 use lists::{LIVE, List, QUEUE, TOLD, WOKEN};
 use nested::Nested;
+use patience::Patience;
+use shields::Shields;
 use slab::Slab;
+use slot_waiters::Reserves;
 use std::collections::BTreeMap;
 use std::task::Waker;
+use stragglers::Rolls;
+use tokens::Tokens;
 
 pub(crate) use carriers::{Launch, Role};
 pub(crate) use nested::Owner;

@@ -4,25 +4,9 @@
 //! it. How many there are is kept here, by the task's number; 0 is the body.
 
 use super::Group;
-use super::registry::Registry;
 use crate::layers::base::guarded::Foreign;
+use crate::layers::group::registry::shields::{BODY, Shields};
 use crate::layers::record::{Header, Ptr};
-
-/// The body's place among the tasks' numbers, which begin at 1.
-pub(super) const BODY: u64 = 0;
-
-/// The shields that are up in one task, or in the body.
-pub(super) struct Shields {
-    count: u32,
-    /// The task (invariant 4 of the registry).
-    pub(super) task: Option<Ptr>,
-}
-
-impl Shields {
-    pub(super) fn one(task: Option<Ptr>) -> Shields {
-        Shields { count: 1, task }
-    }
-}
 
 impl Group {
     /// A shield goes up in the task that is being polled, which is given with its header, or in the
@@ -61,12 +45,5 @@ impl Group {
             }
         });
         waker.into_iter().for_each(Foreign::wake);
-    }
-}
-
-impl Registry {
-    /// Tells whether a shield is up in the body.
-    pub(crate) fn body_is_shielded(&self) -> bool {
-        self.shields.contains_key(&BODY)
     }
 }

@@ -2,26 +2,10 @@
 //! woken when it takes no more children. In the line they stand in is the limiter's.
 
 use super::Group;
-use super::registry::Registry;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::leave::NoSlot;
 use crate::layers::base::reason::{Reason, ReasonKind};
-use std::collections::BTreeMap;
 use std::task::Waker;
-
-/// By a number of their own, which is never given again.
-#[derive(Default)]
-pub(crate) struct Reserves {
-    last: u64,
-    wakers: BTreeMap<u64, Foreign<Waker>>,
-}
-
-impl Registry {
-    /// Tells whether somebody may need a slot: who is here, or wants to come in.
-    pub(crate) fn wants_slots(&self) -> bool {
-        !self.is_vacant() || !self.reserves.wakers.is_empty()
-    }
-}
 
 impl Group {
     /// Says why nobody is taken any more.

@@ -10,93 +10,16 @@
 //! 2. The roll's own lock is the innermost: nothing is taken, and nobody called, with it held.
 
 use super::Group;
-use super::registry::failures::Who;
+use super::registry::shields::BODY;
 use super::registry::{Phase, Registry};
-use super::shields::BODY;
-use crate::layers::base::guarded::{Foreign, Guarded};
-use crate::layers::base::id::{NurseryId, TaskId};
+use crate::layers::base::guarded::Foreign;
+use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::Level;
-use crate::layers::base::sync::{Arc, AtomicU8, GlobalU64, Ordering};
+use crate::layers::base::sync::{Arc, Ordering};
 use crate::layers::context::host::Waiter;
+use crate::layers::group::registry::stragglers::{Left, Roll};
 use crate::layers::record::Header;
-use std::collections::BTreeMap;
-use std::mem;
 use std::task::Waker;
-
-/// The rolls that hang in one nursery, by their numbers: to take one down costs little, however many
-/// shutdowns were given up before.
-pub(super) type Rolls = BTreeMap<u64, Arc<Roll>>;
-
-static LAST: GlobalU64 = GlobalU64::new(0);
-
-/// Those who have left since the shutdown looked last, and how to tell it.
-pub(crate) struct Roll {
-    number: u64,
-    /// The nursery whose body counts; that of one inside is a part of a task.
-    root: NurseryId,
-    /// The step that is being taken. Who is in a nursery with a shield around it is not told of it,
-    /// and leaves at it all the same.
-    step: AtomicU8,
-    state: Guarded<State>,
-}
-
-struct State {
-    /// The shutdown is given up, or over. A nursery that was opened meanwhile may have the roll still.
-    over: bool,
-    left: Vec<Left>,
-    waker: Option<Foreign<Waker>>,
-}
-
-/// Somebody who has left late.
-pub(crate) struct Left {
-    pub(crate) id: TaskId,
-    pub(crate) who: Who,
-    pub(crate) level: Level,
-}
-
-impl Roll {
-    pub(crate) fn new(root: NurseryId) -> Arc<Roll> {
-        let state = State { over: false, left: Vec::new(), waker: None };
-        // Relaxed: only uniqueness matters.
-        let number = LAST.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Roll { number, root, step: AtomicU8::new(0), state: Guarded::new(state) })
-    }
-
-    pub(crate) fn step(&self, step: Level) {
-        // Relaxed: whoever is cancelled by that step takes a lock after this.
-        self.step.store(step as u8, Ordering::Relaxed);
-    }
-
-    /// Has this waker woken when somebody leaves.
-    pub(crate) fn wake_by(&self, waker: &Waker) {
-        let waker = Foreign::new(waker.clone());
-        drop(self.state.locked(|state| state.waker.replace(waker)));
-    }
-
-    /// Wakes and notes nobody any more: the shutdown is given up, or over.
-    pub(crate) fn give_up(&self) {
-        drop(self.state.locked(|state| {
-            state.over = true;
-            (state.waker.take(), mem::take(&mut state.left))
-        }));
-    }
-
-    /// Returns who has left since.
-    pub(crate) fn take_left(&self) -> Vec<Left> {
-        self.state.locked(|state| mem::take(&mut state.left))
-    }
-}
-
-impl Registry {
-    /// Returns how to tell whoever called the roll.
-    pub(super) fn roll_wakers(&mut self) -> Vec<Foreign<Waker>> {
-        self.struck = false;
-        self.rolls
-            .values()
-            .filter_map(|roll| roll.state.locked(|state| state.waker.take()))
-            .collect()
-    }
-}
 
 impl Group {
     /// Hangs a roll in the whole tree.

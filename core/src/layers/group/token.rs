@@ -5,80 +5,19 @@
 //! task's token is a child of it.
 
 use super::Group;
+use super::registry::shields::BODY;
 use super::registry::{Phase, Registry};
-use super::shields::BODY;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync;
 use crate::layers::base::sync::{Arc, Ordering, thread_local};
-use crate::layers::cancel::{CancelToken, Listener, Registration, Rest};
+use crate::layers::cancel::{CancelToken, Listener, Rest};
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::ptr;
-
-pub(crate) struct Tokens {
-    own: Option<Foreign<CancelToken>>,
-    /// By the tasks' numbers; the body's, if it has one of its own, by 0.
-    tasks: BTreeMap<u64, Foreign<CancelToken>>,
-    /// What cancels the nursery with a scope that it was opened in.
-    link: Option<Foreign<Registration>>,
-    /// How the nursery hears of its own token, which has a weak reference to this.
-    ear: Option<Arc<Ear>>,
-    /// The level that the nursery's was made with: nothing raises it to that.
-    born: Level,
-    /// Somebody raises the token to this, and the nursery right after.
-    rising: Option<(Level, Reason)>,
-}
-
-impl Default for Tokens {
-    fn default() -> Tokens {
-        let (tasks, born) = (BTreeMap::new(), Level::Running);
-        Tokens { own: None, tasks, link: None, ear: None, born, rising: None }
-    }
-}
 
 /// Hears of the nursery's token for it.
 struct Ear(Weak<Group>);
-
-impl Tokens {
-    /// Notes that somebody is going to raise the nursery; returns the reason, which is the first.
-    fn rise(&mut self, level: Level, reason: &Reason) -> Reason {
-        let (rising, first) = self.rising.get_or_insert_with(|| (level, reason.clone()));
-        *rising = (*rising).max(level);
-        first.clone()
-    }
-
-    fn rising(&self) -> Level {
-        self.rising.as_ref().map_or(Level::Running, |(level, _)| *level)
-    }
-
-    /// Returns the level of the nursery's, which rises first if it is raised from outside.
-    pub(super) fn level(&self) -> Level {
-        self.own.as_ref().map_or(Level::Running, |own| own.level())
-    }
-
-    pub(super) fn own(&self) -> Option<CancelToken> {
-        self.own.as_ref().map(|own| CancelToken::clone(own))
-    }
-
-    pub(super) fn task(&self, number: u64) -> Option<CancelToken> {
-        self.tasks.get(&number).map(|token| CancelToken::clone(token))
-    }
-
-    /// Takes a task's token: it leaves.
-    #[inline]
-    pub(super) fn take_task(&mut self, number: u64) -> Option<Foreign<CancelToken>> {
-        if self.tasks.is_empty() { None } else { self.tasks.remove(&number) }
-    }
-
-    /// Takes what leads to others: the nursery has closed, and a callback on a token of its own may
-    /// have a handle of it. How far it was raised stays.
-    pub(super) fn take(&mut self) -> Tokens {
-        let rising = self.rising.clone();
-        std::mem::replace(self, Tokens { rising, ..Tokens::default() })
-    }
-}
 
 thread_local! {
     /// Whose token this thread is raising on its way to the nursery, and how far. It is compared,
@@ -121,9 +60,11 @@ impl Group {
     }
 
     fn listener(&self, registry: &mut Registry) -> sync::Weak<dyn Listener> {
-        let ear = registry.tokens.ear.get_or_insert_with(|| Arc::new(Ear(self.weak())));
-        let ear: Arc<dyn Listener> = ear.clone();
-        Arc::downgrade(&ear)
+        let ear = registry
+            .tokens
+            .ear
+            .get_or_insert_with(|| Arc::new(Ear(self.weak())) as Arc<dyn Listener>);
+        Arc::downgrade(ear)
     }
 
     /// Returns the nursery's token.

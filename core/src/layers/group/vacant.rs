@@ -125,6 +125,11 @@ impl Group {
         out
     }
 
+    /// It waits no longer.
+    pub(crate) fn forget_home_waker(&self, waiter: Waiter) {
+        drop(self.locked(|registry| registry.forget_home_waker(waiter)));
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.locked(|registry| registry.phase == Phase::Closed)
     }

@@ -7,7 +7,7 @@ use crate::layers::base::sync::Arc;
 use crate::layers::context;
 use crate::layers::context::host::Waiter;
 use crate::layers::group::Group;
-use crate::layers::group::stragglers::Roll;
+use crate::layers::group::registry::stragglers::Roll;
 use crate::layers::nursery::tree::Tree;
 use crate::layers::scope::shield::Raised;
 use crate::layers::time::alarm::Alarm;

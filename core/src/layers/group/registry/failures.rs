@@ -7,7 +7,6 @@ use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::Panic;
-use crate::layers::group::finish::Rest;
 use crate::layers::record::Ended;
 use std::mem;
 use std::panic::Location;
@@ -27,6 +26,9 @@ pub(crate) struct Who {
     /// A finalizer, and not the body.
     pub(crate) finalizer: bool,
 }
+
+/// What falls out of a note: it is dropped with no lock held.
+pub(crate) type Rest = (Option<Foreign<Ended>>, Vec<Entry>);
 
 pub(crate) struct Report {
     pub(crate) entries: Vec<Entry>,

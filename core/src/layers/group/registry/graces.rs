@@ -16,19 +16,19 @@ pub(crate) struct Graces {
 
 impl Graces {
     /// Begins the grace of a task, unless it has begun. The caller holds the registry's lock.
-    pub(super) fn begin(&mut self, number: u64, task: Ptr, end: Instant) {
+    pub(in crate::layers::group) fn begin(&mut self, number: u64, task: Ptr, end: Instant) {
         if *self.by_task.entry(number).or_insert(end) == end {
             self.ends.insert((end, number), task);
         }
     }
 
     /// Returns when the next is over.
-    pub(super) fn next(&self) -> Option<Instant> {
+    pub(in crate::layers::group) fn next(&self) -> Option<Instant> {
         self.ends.first_key_value().map(|(&(end, _), _)| end)
     }
 
     /// Takes the next task whose grace is over.
-    pub(super) fn take_over(&mut self, now: Instant) -> Option<(u64, Ptr)> {
+    pub(in crate::layers::group) fn take_over(&mut self, now: Instant) -> Option<(u64, Ptr)> {
         let (&(end, number), &task) = self.ends.first_key_value()?;
         if end > now {
             return None;
@@ -40,7 +40,7 @@ impl Graces {
 
     /// A task leaves.
     #[inline]
-    pub(super) fn forget(&mut self, number: u64) {
+    pub(in crate::layers::group) fn forget(&mut self, number: u64) {
         if self.by_task.is_empty() {
             return;
         }

@@ -5,8 +5,7 @@
 //! `stuck_after` has passed, and at least as long after each other; when all of it has, what has held
 //! its thread since the look before is given up.
 
-use super::Group;
-use super::registry::Registry;
+use super::Registry;
 use crate::layers::record::Header;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,30 +22,19 @@ pub(crate) struct Patience {
 }
 
 /// How long it is from look to look.
-pub(super) fn between(stuck_after: Duration) -> Duration {
+pub(in crate::layers::group) fn between(stuck_after: Duration) -> Duration {
     (stuck_after / 2).max(Duration::from_millis(1))
 }
 
 impl Patience {
     /// Tells whether a member that is being polled or destroyed was given up.
-    pub(super) fn is_over(&self, header: &Header) -> bool {
+    pub(in crate::layers::group) fn is_over(&self, header: &Header) -> bool {
         self.stuck.get(&header.number()) == Some(&header.polls())
     }
 }
 
-impl Group {
-    /// Looks who holds a thread. With `over`, `stuck_after` has passed.
-    pub(super) fn look_at_threads(&self, over: bool) {
-        self.locked(|registry| {
-            registry.queue_woken(&self.woken);
-            registry.look_at_threads();
-            registry.jobs.given_up |= over;
-        });
-    }
-}
-
 impl Registry {
-    fn look_at_threads(&mut self) {
+    pub(in crate::layers::group) fn look_at_threads(&mut self) {
         let mut now = Polls::new();
         self.each_polled(|header| {
             now.insert(header.number(), header.polls());

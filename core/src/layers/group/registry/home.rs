@@ -3,8 +3,7 @@
 //! Each has a number, by which its waker is found again: when it is polled with another one, and when
 //! it is dropped.
 
-use super::Group;
-use super::registry::Registry;
+use super::Registry;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::context::host::Waiter;
 use std::collections::BTreeMap;
@@ -12,11 +11,11 @@ use std::task::Waker;
 
 /// The wakers of those who wait for one nursery.
 #[derive(Default)]
-pub(super) struct Home(BTreeMap<Waiter, Foreign<Waker>>);
+pub(in crate::layers::group) struct Home(BTreeMap<Waiter, Foreign<Waker>>);
 
 impl Home {
     /// Takes all: they are woken.
-    pub(super) fn take(&mut self) -> Vec<Foreign<Waker>> {
+    pub(in crate::layers::group) fn take(&mut self) -> Vec<Foreign<Waker>> {
         if self.0.is_empty() {
             return Vec::new();
         }
@@ -26,18 +25,19 @@ impl Home {
 
 impl Registry {
     /// Keeps the waker of one who waits; returns one to drop.
-    pub(super) fn keep_home_waker(
+    pub(in crate::layers::group) fn keep_home_waker(
         &mut self,
         waiter: Waiter,
         waker: Foreign<Waker>,
     ) -> Option<Foreign<Waker>> {
         self.home.0.insert(waiter, waker)
     }
-}
 
-impl Group {
-    /// It waits no longer.
-    pub(crate) fn forget_home_waker(&self, waiter: Waiter) {
-        drop(self.locked(|registry| registry.home.0.remove(&waiter)));
+    /// It waits no longer. Returns its waker, to be dropped with no lock held.
+    pub(in crate::layers::group) fn forget_home_waker(
+        &mut self,
+        waiter: Waiter,
+    ) -> Option<Foreign<Waker>> {
+        self.home.0.remove(&waiter)
     }
 }
