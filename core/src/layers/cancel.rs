@@ -13,6 +13,7 @@ mod stream;
 mod sweep;
 mod tree;
 mod wait;
+mod waiter;
 
 #[cfg(test)]
 mod tests;

@@ -32,16 +32,15 @@ use crate::layers::base::leave::Leave;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, thread_local};
 use crate::layers::cancel::CancelToken;
-use crate::layers::context::scope::Scope;
-use crate::layers::context::values::Values;
 use crate::layers::record::{Header, Ptr};
 use host::{Host, Inherited};
+use scope::Scope;
 use std::any::Any;
 use std::cell::Cell;
-use std::fmt;
-use std::ptr;
 use std::task::Waker;
 use std::time::Instant;
+use std::{fmt, ptr};
+use values::Values;
 
 /// What the present thread is working for, and inside of what.
 pub(crate) struct Frame<'a> {

@@ -16,10 +16,12 @@ mod line;
 mod permit;
 mod rate;
 mod semaphore;
+mod share;
 mod slots;
 mod stop;
 mod supply;
 mod wait;
+mod waiter;
 mod waiting;
 
 pub use acquire::{Acquire, AcquireOwned};

@@ -39,20 +39,19 @@ mod waker;
 
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
-use crate::layers::base::panic;
-use crate::layers::base::panic::{Panic, Payload};
+use crate::layers::base::panic::{self, Panic, Payload};
 use crate::layers::base::sync::{AtomicU8, AtomicU16, AtomicU32, Ordering, UnsafeCell, panicking};
 use label::Label;
 use layout::{Front, Joined, Plain, VTable};
 use state::{Claim, State};
-
-pub(crate) use handle::Handle;
-pub(crate) use stack::{Rouse, Stack};
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::task::Waker;
+
+pub(crate) use handle::Handle;
+pub(crate) use stack::{Rouse, Stack};
 pub(crate) use tokens::{Carried, Claimed, Dead};
 
 /// The part of a record that does not depend on the child's types: 64 bytes.

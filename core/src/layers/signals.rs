@@ -18,9 +18,8 @@ use signal_hook::flag::register_conditional_default;
 use signal_hook::iterator::{Handle, Signals as Deliveries};
 use signal_hook::low_level::{emulate_default_handler, signal_name, unregister};
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io;
 use std::panic::Location;
+use std::{fmt, io};
 
 /// The default action is done.
 static FREE: GlobalBool = GlobalBool::new(true);

@@ -3,8 +3,7 @@
 pub(crate) mod alarm;
 
 use crate::layers::base::unsupported::Unsupported;
-use crate::layers::context;
-use crate::layers::context::scope;
+use crate::layers::context::{self, scope};
 use alarm::{Alarm, Until, timer};
 use std::fmt;
 use std::future::Future;

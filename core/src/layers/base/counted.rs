@@ -21,9 +21,9 @@
 
 pub(crate) mod dynamic;
 
-use crate::layers::base::guarded::assert_none;
-use crate::layers::base::panic;
-use crate::layers::base::sync::{AtomicUsize, Ordering, UnsafeCell};
+use super::guarded::assert_none;
+use super::panic;
+use super::sync::{AtomicUsize, Ordering, UnsafeCell};
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::Deref;
 use std::ptr::{self, NonNull};

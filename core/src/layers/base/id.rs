@@ -1,6 +1,6 @@
 //! Names of nurseries and tasks that are unique in the process.
 
-use crate::layers::base::sync::{GlobalU64, Ordering};
+use super::sync::{GlobalU64, Ordering};
 use std::fmt;
 
 /// Identifies a nursery in this process. Ids are not used again.

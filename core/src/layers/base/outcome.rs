@@ -1,8 +1,8 @@
 //! How a child ended.
 
-use crate::layers::base::panic::{Panic, Payload, catch_drop};
-use crate::layers::base::reason::Reason;
-use crate::layers::base::sync::Arc;
+use super::panic::{Panic, Payload, catch_drop};
+use super::reason::Reason;
+use super::sync::Arc;
 use std::any::Any;
 use std::fmt;
 

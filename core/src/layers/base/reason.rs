@@ -1,7 +1,7 @@
 //! Why something was cancelled, and how far a nursery is on its way out.
 
-use crate::layers::base::id::TaskId;
-use crate::layers::base::sync::Arc;
+use super::id::TaskId;
+use super::sync::Arc;
 use std::fmt;
 use std::iter::successors;
 use std::panic::Location;

@@ -7,8 +7,7 @@ use crate::layers::base::panic;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::Weak;
 use std::collections::BTreeMap;
-use std::fmt;
-use std::mem;
+use std::{fmt, mem};
 
 /// Gets the reason, if the token is cancelled and not just draining.
 pub(super) type Callback = Foreign<Box<dyn FnOnce(Option<&Reason>) + Send>>;

@@ -46,7 +46,7 @@
 #![allow(unsafe_code)]
 
 use super::callbacks::Extra;
-use super::wait::Waiter;
+use super::waiter::Waiter;
 use crate::layers::base::intrusive::{Linked, Links, List};
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::spin_lock::{Lock, LockGuard};

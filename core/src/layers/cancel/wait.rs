@@ -21,43 +21,14 @@
 #![allow(unsafe_code)]
 
 use super::node::Node;
+use super::waiter::Waiter;
 use crate::layers::base::guarded::Foreign;
-use crate::layers::base::intrusive::{Identity, Linked, Links, List};
-use crate::layers::base::sync::UnsafeCell;
+use crate::layers::base::intrusive::{Identity, List};
 use std::cell::Cell;
-use std::marker::PhantomPinned;
 use std::mem;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::Waker;
-
-/// What stands in the list.
-// The alignment: as for `Node`.
-#[cfg_attr(loom, repr(align(512)))]
-pub(super) struct Waiter {
-    links: UnsafeCell<Links<Waiter>>,
-    waker: UnsafeCell<Option<Foreign<Waker>>>,
-    /// Others point to it.
-    _pinned: PhantomPinned,
-}
-
-impl Linked for Waiter {
-    fn links(&self) -> &UnsafeCell<Links<Waiter>> {
-        &self.links
-    }
-}
-
-impl Waiter {
-    /// Puts another waker in its place, and returns the old one.
-    ///
-    /// # Safety
-    ///
-    /// It is the caller's turn to touch it (invariant 1).
-    unsafe fn change_waker(&self, new: Option<Foreign<Waker>>) -> Option<Foreign<Waker>> {
-        // SAFETY: the caller's promise.
-        self.waker.with_mut(|waker| mem::replace(unsafe { &mut *waker }, new))
-    }
-}
 
 /// A waiter and what its owner knows of it. Whoever embeds it calls [`leave`](Wait::leave) in its
 /// destructor.
@@ -75,9 +46,7 @@ unsafe impl Sync for Wait {}
 
 impl Wait {
     pub(super) fn new() -> Wait {
-        let waker = UnsafeCell::new(None);
-        let waiter = Waiter { links: Links::new(), waker, _pinned: PhantomPinned };
-        Wait { waiter, shown: Cell::new(None) }
+        Wait { waiter: Waiter::new(), shown: Cell::new(None) }
     }
 
     /// Has the waker woken when the node is cancelled. Returns false if it is cancelled already.

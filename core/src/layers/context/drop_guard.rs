@@ -3,9 +3,9 @@
 //!
 //! They stand here and not with the token, which does not know of tasks.
 
+use super::task::task_id;
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::cancel::CancelToken;
-use crate::layers::context::task::task_id;
 use std::panic::Location;
 
 impl CancelToken {

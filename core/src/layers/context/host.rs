@@ -2,12 +2,12 @@
 //!
 //! A frame knows the nursery by the trait alone: the engine, which stands in a higher layer, is it.
 
+use super::values::Values;
 use crate::layers::base::counted::dynamic::WeakDyn;
 use crate::layers::base::id::NurseryId;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, GlobalU64, Ordering};
 use crate::layers::cancel::CancelToken;
-use crate::layers::context::values::Values;
 use crate::layers::record::{Header, Ptr};
 use allhome_rt::Runtime;
 use std::any::Any;

@@ -5,9 +5,9 @@
 //! It waits for the task's next turn; once, because another part of the task may use up the budget in
 //! each of them.
 
+use super::Kind;
 use crate::layers::base::panic;
 use crate::layers::context;
-use crate::layers::context::Kind;
 use allhome_rt::Runtime;
 use std::task::Context;
 

@@ -18,16 +18,15 @@
 //! A nursery that is opened in a scope is cancelled with it: it hangs on the token of the scope,
 //! which is made when somebody asks for it.
 
+use super::host::{Host, Waiter};
+use super::last_poll::LastPoll;
+use super::term::{Label, Term};
+use super::{Frame, Kind};
 use crate::layers::base::counted::dynamic::WeakDyn;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, AtomicUsize, Ordering};
 use crate::layers::cancel::CancelToken;
 use crate::layers::context;
-use crate::layers::context::host::Host;
-use crate::layers::context::host::Waiter;
-use crate::layers::context::last_poll::LastPoll;
-use crate::layers::context::term::{Label, Term};
-use crate::layers::context::{Frame, Kind};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::task::Waker;
 use std::time::{Duration, Instant};

@@ -1,12 +1,12 @@
 //! What a task can ask about itself.
 
+use super::scope;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::cancel::{CancelToken, CancelledOwned, Draining};
 use crate::layers::context;
-use crate::layers::context::scope;
 use pin_project_lite::pin_project;
 use std::convert::Infallible;
 use std::fmt;

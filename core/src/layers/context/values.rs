@@ -1,7 +1,8 @@
 //! The scoped values that are set where the present thread is: a chain, the innermost first.
 
+use super::{Frame, Kind};
 use crate::layers::base::sync::Arc;
-use crate::layers::context::{self, Frame, Kind};
+use crate::layers::context;
 use std::any::Any;
 
 /// One value, and those that were set around it.

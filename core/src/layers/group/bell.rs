@@ -18,11 +18,11 @@
 
 use super::Group;
 use super::registry::Phase;
+use super::registry::bell::Out;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::panic;
 use crate::layers::base::sync::{Arc, Ordering};
-use crate::layers::group::registry::bell::Out;
 use std::task::{Wake, Waker};
 
 /// The waker of the sleep.

@@ -8,13 +8,12 @@
 
 use super::Group;
 use super::registry::Registry;
+use super::turn::{Driven, Load};
 use super::turns::Turns;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::panic;
 use crate::layers::base::reason::{Level, Reason};
-use crate::layers::group::turn::Driven;
-use crate::layers::group::turn::Load;
 use crate::layers::record::{Carried, Fresh};
 use std::task::{Context, Waker};
 

@@ -41,14 +41,13 @@
 
 use super::Group;
 use super::registry::{Launch, Registry, Role};
+use super::turn::{Driven, Load, Turn, bound};
 use super::turns::Turns;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::panic;
-use crate::layers::group::turn::Driven;
-use crate::layers::group::turn::{Load, Turn, bound};
-use crate::layers::record::state::Claim;
 use crate::layers::record::Carried;
+use crate::layers::record::state::Claim;
 use allhome_rt::{Slot, Task, Work};
 use std::task::{Context, Poll};
 

@@ -4,15 +4,13 @@
 //! load a poll.
 
 use super::Group;
-use super::registry::patience;
-use super::registry::{GraceEnd, Phase};
+use super::config::{Config, When};
+use super::registry::clock::Clock;
+use super::registry::{GraceEnd, Phase, patience};
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Ordering;
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context::scope::earlier;
-use crate::layers::group::config::Config;
-use crate::layers::group::config::When;
-use crate::layers::group::registry::clock::Clock;
 use allhome_rt::Runtime;
 use std::time::{Duration, Instant};
 

@@ -1,20 +1,17 @@
 //! The end of a nursery: its body goes, it closes or is abandoned, and its parent hears of it.
 
+use super::config::{Config, Policy};
 use super::env::Env;
 use super::registry::bell::Stopped;
 use super::registry::failures::{Entry, Report, Who};
+use super::registry::stragglers::Rolls;
 use super::registry::tokens::Tokens;
 use super::registry::{Owner, Phase, Registry};
 use super::{Group, describe, orphans};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
-use crate::layers::base::panic;
-use crate::layers::base::panic::Panic;
-use crate::layers::base::reason::exited;
-use crate::layers::base::reason::{Level, Reason, ReasonKind};
-use crate::layers::group::config::Config;
-use crate::layers::group::config::Policy;
-use crate::layers::group::registry::stragglers::Rolls;
+use crate::layers::base::panic::{self, Panic};
+use crate::layers::base::reason::{Level, Reason, ReasonKind, exited};
 use crate::layers::record::Ended;
 use std::mem;
 use std::panic::Location;

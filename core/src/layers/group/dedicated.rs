@@ -6,14 +6,13 @@
 
 use super::Group;
 use super::registry::Role;
+use super::turn::bound;
 use crate::layers::base::counted::Weak;
-use crate::layers::base::fault;
-use crate::layers::base::fault::Blow;
+use crate::layers::base::fault::{self, Blow};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::Arc;
-use crate::layers::group::turn::bound;
 use crate::layers::record::{Carried, Fresh};
 use allhome_rt::{Slot, Task, Work};
 use std::task::{Context, Poll};

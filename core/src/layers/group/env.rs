@@ -9,11 +9,11 @@
 
 use super::Group;
 use super::carrier::Entry;
+use super::config::Hook;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::sync::Arc;
 use crate::layers::context::host::Inherited;
 use crate::layers::context::values::here;
-use crate::layers::group::config::Hook;
 use crate::layers::limit::Semaphore;
 use crate::layers::record::Claimed;
 use allhome_rt::{Runtime, Timer};

@@ -10,19 +10,18 @@
 //! | running  | a member runs what is deferred         | nothing is deferred, when it ends         |
 
 use super::Group;
+use super::registry::deferred::{Deferred, Finalizer};
 use super::registry::failures::{Entry, Who};
 use super::registry::{Phase, Registry};
 use crate::layers::base::counted::Weak;
 use crate::layers::base::fault::Blow;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
-use crate::layers::base::panic;
-use crate::layers::base::panic::{Panic, Payload};
+use crate::layers::base::panic::{self, Panic, Payload};
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context;
 use crate::layers::context::scope::{Cut, Scope};
-use crate::layers::group::registry::deferred::{Deferred, Finalizer};
 use crate::layers::record::{Ended, Fresh};
 use crate::layers::scope::deadline::{MoveOnAfter, move_on_after};
 use std::convert::Infallible;

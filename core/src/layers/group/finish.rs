@@ -1,15 +1,15 @@
 //! The end of a child: it leaves its nursery, and whoever waits for that is woken.
 
-use super::registry::Registry;
-use super::registry::failures::Who;
+use super::config::Policy;
+use super::registry::failures::{Rest, Who};
+use super::registry::{Registry, Role};
+use super::turn::{Load, Turn, bound};
 use super::vacant::Vacated;
 use super::{Group, describe};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
 use crate::layers::cancel::CancelToken;
-use crate::layers::group::config::Policy;
-use crate::layers::group::registry::failures::Rest;
-use crate::layers::group::turn::{Load, Turn};
+use crate::layers::record::state::Claim;
 use crate::layers::record::{Carried, Claimed, Dead, Ended, Header};
 use std::mem;
 use std::task::{Context, Waker};
@@ -199,5 +199,55 @@ impl Group {
         let message = describe(&ended.ending);
         let rest = registry.report.note(ended, || who.clone());
         (Some((who, message)), rest)
+    }
+}
+
+/// Carriers that the runtime drops before they are through (invariant 6 of [`carrier`](super::carrier)).
+impl Group {
+    /// Its child is lost, unless another thread is ending it.
+    pub(super) fn lose(&self, carried: Carried) {
+        let claimed = match carried.claim() {
+            // A cancel claims for a moment, under the lock, to take the waker: asked under the
+            // lock, a holder of the claim is destroying the child.
+            Err(Claim::Busy) => self.locked(|_| carried.claim()),
+            other => other,
+        };
+        match claimed {
+            Ok(mut claimed) => {
+                let ended = self.end(&mut claimed, Ending::Lost);
+                self.finish_alone(bound(claimed, carried), ended);
+            }
+            Err(_) => drop(self.locked(|registry| registry.drop_bound(carried))),
+        }
+    }
+
+    /// It carried nobody.
+    pub(super) fn lose_carrier(&self, role: Role) {
+        let mut first = Some(role);
+        loop {
+            let (unasked, claimed, launch) = self.locked(|registry| {
+                let unasked = first.take().and_then(|role| {
+                    let unasked = registry.arrive(role);
+                    registry.retire();
+                    // Another that is launched for it would be dropped, too: it is left to the
+                    // nursery's future.
+                    registry.due = false;
+                    registry.queue_woken(&self.woken);
+                    unasked
+                });
+                let stranded = registry.is_stranded();
+                let claimed = if stranded { registry.claim_unbound() } else { Vec::new() };
+                // Only one that is there is called: a new one would go the way of this, in a runtime
+                // that has ended, and come here again. Carriers that are active see to the queue.
+                (unasked, claimed, registry.want_called(self.width))
+            });
+            drop(unasked);
+            self.launch(launch);
+            if claimed.is_empty() {
+                // What is left is being woken, or ended, by a thread that sees to it.
+                return;
+            }
+            self.destroy(claimed.into_iter().map(|claimed| (claimed, Ending::Lost)));
+        }
     }
 }

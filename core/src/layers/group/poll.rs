@@ -2,13 +2,12 @@
 
 use super::Group;
 use super::registry::{Owner, Registry};
+use super::turn::{Driven, Load};
 use super::turns::Turns;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::exited;
-use crate::layers::context;
-use crate::layers::context::Notes;
-use crate::layers::group::turn::{Driven, Load};
+use crate::layers::context::{self, Notes};
 use crate::layers::record::state::Park;
 use crate::layers::record::{Claimed, Ended};
 use std::task::{Context, Poll};

@@ -4,8 +4,8 @@
 //! it. How many there are is kept here, by the task's number; 0 is the body.
 
 use super::Group;
+use super::registry::shields::{BODY, Shields};
 use crate::layers::base::guarded::Foreign;
-use crate::layers::group::registry::shields::{BODY, Shields};
 use crate::layers::record::{Header, Ptr};
 
 impl Group {

@@ -11,13 +11,13 @@
 
 use super::Group;
 use super::registry::shields::BODY;
+use super::registry::stragglers::{Left, Roll};
 use super::registry::{Phase, Registry};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::{Arc, Ordering};
 use crate::layers::context::host::Waiter;
-use crate::layers::group::registry::stragglers::{Left, Roll};
 use crate::layers::record::Header;
 use std::task::Waker;
 

@@ -19,8 +19,7 @@
 
 use super::held_slot::Seat;
 use crate::layers::base::big::BoxedFuture;
-use crate::layers::base::leave::Leave;
-use crate::layers::base::leave::NoSlot;
+use crate::layers::base::leave::{Leave, NoSlot};
 use crate::layers::base::sync::Arc;
 use crate::layers::context;
 use crate::layers::context::task::is_cancelled;

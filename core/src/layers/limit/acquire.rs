@@ -11,7 +11,7 @@
 #![allow(unsafe_code)]
 
 use super::error::AcquireError;
-use super::line::NO_KEY;
+use super::lanes::NO_KEY;
 use super::permit::{OwnedPermit, Permit};
 use super::semaphore::Semaphore;
 use super::wait::{Wait, polled_after_ready};

@@ -32,6 +32,7 @@
 use super::error::TryAcquireError;
 use super::held::{Held, Inner};
 use super::holders::{HolderInfo, Key};
+use super::share::Share;
 use super::supply::{Holding, Supply};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::spin_lock::Lock;
@@ -45,20 +46,6 @@ const ONE: usize = 1 << SHIFT;
 
 /// The most permits: what fits into the word beside the flags, with one bit to spare.
 pub(super) const MAX: usize = usize::MAX >> (SHIFT + 1);
-
-/// So many permits of somebody.
-#[derive(Clone, Copy)]
-pub(super) struct Share {
-    pub(super) count: usize,
-    pub(super) key: Key,
-}
-
-impl Share {
-    /// Permits that are in no book.
-    pub(super) fn unbooked(count: usize) -> Share {
-        Share { count, key: Key::NONE }
-    }
-}
 
 pub(super) struct Gate {
     pub(super) word: AtomicUsize,

@@ -1,10 +1,12 @@
 //! What is done under the lock of a [`Gate`]: plain code on the word, the line and the book.
 
 use super::error::Refused;
-use super::gate::{CLOSED, Gate, HELD, SHIFT, Share};
+use super::gate::{CLOSED, Gate, HELD, SHIFT};
 use super::holders::{Holders, Key};
-use super::line::{Line, Verdict, Waiter};
+use super::line::Line;
+use super::share::Share;
 use super::supply::Holding;
+use super::waiter::{Verdict, Waiter};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::spin_lock::LockGuard;
 use crate::layers::base::sync::Ordering;

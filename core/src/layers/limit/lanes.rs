@@ -22,6 +22,9 @@
 
 use std::collections::BTreeMap;
 
+/// The lane of those who came without a key.
+pub(super) const NO_KEY: u64 = 0;
+
 /// Those of one key who wait.
 pub(super) trait Lane: Default {
     /// Returns what the first asks for. None: nobody is left.

@@ -1,13 +1,11 @@
 //! What an acquire gives: permits, given back when they are dropped.
 
-use super::gate::Share;
 use super::holders::Key;
 use super::semaphore::Semaphore;
+use super::share::Share;
 use super::supply::Supply;
 use crate::layers::base::sync::Arc;
-use std::fmt;
-use std::mem;
-use std::ptr;
+use std::{fmt, mem, ptr};
 
 /// Permits of a [`Semaphore`], given back when they are dropped.
 ///

@@ -7,7 +7,7 @@ pub use acquire::AcquireRate;
 
 use super::bucket::Rate;
 use super::error::TryAcquireError;
-use super::gate::Share;
+use super::share::Share;
 use super::supply::Supply;
 use crate::layers::base::sync::Arc;
 use crate::layers::base::unsupported::Unsupported;

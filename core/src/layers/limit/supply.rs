@@ -2,9 +2,10 @@
 //! rate brings.
 
 use super::error::Refused;
-use super::gate::Share;
 use super::holders::Key;
-use super::line::{Line, Waiter};
+use super::line::Line;
+use super::share::Share;
+use super::waiter::Waiter;
 use crate::layers::base::guarded::Foreign;
 use std::panic::Location;
 use std::task::Waker;

@@ -15,10 +15,11 @@
 #![allow(unsafe_code)]
 
 use super::error::AcquireError;
-use super::gate::Share;
-use super::line::{NO_KEY, Verdict, Waiter};
+use super::lanes::NO_KEY;
+use super::share::Share;
 use super::stop::Stop;
 use super::supply::{Holding, Supply};
+use super::waiter::{Verdict, Waiter};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::intrusive::Identity;
 use crate::layers::context;

@@ -7,8 +7,8 @@
 
 #![allow(unsafe_code)]
 
-use super::lanes::{Lane, Lanes};
-use super::line::{NO_KEY, Waiter};
+use super::lanes::{Lane, Lanes, NO_KEY};
+use super::waiter::Waiter;
 use crate::layers::base::intrusive::Queue;
 use std::mem;
 use std::ptr::NonNull;

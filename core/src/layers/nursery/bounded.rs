@@ -1,9 +1,9 @@
 //! A nursery's limit: reserving a slot, and changing how many there are.
 
 use super::Nursery;
+use super::slot::{Reserve, Slot, TryReserveError};
 use crate::layers::base::sync::Arc;
 use crate::layers::limit::Semaphore;
-use crate::layers::nursery::slot::{Reserve, Slot, TryReserveError};
 use std::panic::Location;
 
 impl<E: Send + Sync + 'static> Nursery<E> {

@@ -2,14 +2,12 @@
 
 mod limits;
 
+use super::Nursery;
+use super::run::{Run, Setup};
 use crate::layers::base::invariant::Invariant;
 use crate::layers::base::panic::Panic;
 use crate::layers::base::sync::Arc;
-use crate::layers::group::config::PanicPolicy;
-use crate::layers::group::config::Policy;
-use crate::layers::group::config::{Config, Hook};
-use crate::layers::nursery::Nursery;
-use crate::layers::nursery::run::Run;
+use crate::layers::group::config::{Config, Hook, PanicPolicy, Policy};
 use allhome_rt::{IntoRuntime, NoRuntime, Runtime};
 use std::fmt;
 use std::future::Future;
@@ -179,7 +177,7 @@ impl<E> Builder<E> {
         Fut: Future<Output = Result<R, E>>,
         E: Send + Sync + 'static,
     {
-        Run::new(self, body)
+        Run::new(Setup { config: self.config, runtime: self.runtime }, body)
     }
 }
 

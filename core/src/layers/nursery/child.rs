@@ -3,8 +3,7 @@
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
-use crate::layers::base::outcome::TaskState;
-use crate::layers::base::outcome::{JoinError, Outcome};
+use crate::layers::base::outcome::{JoinError, Outcome, TaskState};
 use crate::layers::base::panic;
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::group::Group;

@@ -1,11 +1,10 @@
 //! Spawning children that have a name.
 
+use super::Nursery;
+use super::blocking::{BlockingCx, BoxedWork};
+use super::child::{Child, Spawned};
 use crate::layers::base::big::{BoxedFuture, is_big};
 use crate::layers::base::unsupported::Unsupported;
-use crate::layers::nursery::Nursery;
-use crate::layers::nursery::blocking::BlockingCx;
-use crate::layers::nursery::blocking::BoxedWork;
-use crate::layers::nursery::child::{Child, Spawned};
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;

@@ -3,6 +3,7 @@
 //! It waits for three things at once: a permit of the limiter, its own cancel (which the acquire sees
 //! to), and the nursery's end, for which its waker is kept in the nursery's registry.
 
+use super::Nursery;
 use super::reserve_error::ReserveError;
 use super::slot::Slot;
 use crate::layers::base::counted::Strong;
@@ -11,7 +12,6 @@ use crate::layers::group::Group;
 use crate::layers::lending::held_slot::Lease;
 use crate::layers::lending::seat;
 use crate::layers::limit::{AcquireOwned, OwnedPermit};
-use crate::layers::nursery::Nursery;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;

@@ -9,43 +9,50 @@
 //!
 //! Dropped in state body or joining, it abandons the group: see `Group::abandon`.
 
+use super::Nursery;
+use super::error::{Cause, GroupError, assemble};
 use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::Foreign;
+use crate::layers::base::invariant::Invariant;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::Arc;
-use crate::layers::context;
-use crate::layers::context::Notes;
 use crate::layers::context::last_poll::LastPoll;
+use crate::layers::context::{self, Notes};
 use crate::layers::group::Group;
-use crate::layers::group::config::PanicPolicy;
+use crate::layers::group::config::{Config, PanicPolicy};
 use crate::layers::group::registry::Owner;
 use crate::layers::group::registry::failures::Report;
-use crate::layers::lending::Lending;
-use crate::layers::lending::has_slot_of;
-use crate::layers::nursery::Nursery;
-use crate::layers::nursery::builder::Builder;
-use crate::layers::nursery::error::{Cause, GroupError, assemble};
-use allhome_rt::NoRuntime;
+use crate::layers::lending::{Lending, has_slot_of};
+use allhome_rt::{NoRuntime, Runtime};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+
+/// What a nursery is opened with, and on.
+pub(crate) struct Setup {
+    pub(crate) config: Config,
+    /// None: on that of the task around.
+    pub(crate) runtime: Option<Result<Runtime, NoRuntime>>,
+}
 
 pin_project! {
     /// The future that [`Builder::run`](crate::Builder::run) returns.
     #[must_use = "a nursery does nothing unless it is awaited"]
     pub struct Run<E, R, F, Fut> {
-        setup: Option<(Builder<E>, F)>,
+        setup: Option<(Setup, F)>,
         group: Option<Strong<Group>>,
         #[pin]
         body: Option<Fut>,
         value: Option<R>,
         lending: Lending,
         last_poll: LastPoll,
+        error: Invariant<E>,
     }
 
     impl<E, R, F, Fut> PinnedDrop for Run<E, R, F, Fut> {
@@ -64,8 +71,8 @@ where
     Fut: Future<Output = Result<R, E>>,
     E: Send + Sync + 'static,
 {
-    pub(crate) fn new(builder: Builder<E>, body: F) -> Run<E, R, F, Fut> {
-        let setup = Some((builder, body));
+    pub(crate) fn new(setup: Setup, body: F) -> Run<E, R, F, Fut> {
+        let setup = Some((setup, body));
         Run {
             setup,
             group: None,
@@ -73,6 +80,7 @@ where
             value: None,
             lending: Lending::default(),
             last_poll: LastPoll::default(),
+            error: PhantomData,
         }
     }
 }
@@ -134,7 +142,7 @@ where
 // which other nurseries may be polled.
 #[inline(never)]
 fn begin<E, F, Fut>(
-    setup: &mut Option<(Builder<E>, F)>,
+    setup: &mut Option<(Setup, F)>,
     mut place: Pin<&mut Option<Fut>>,
     waker: &Waker,
 ) -> Result<Strong<Group>, GroupError<E>>
@@ -142,8 +150,8 @@ where
     F: FnOnce(Nursery<E>) -> Fut,
     E: Send + Sync + 'static,
 {
-    let (builder, body) = setup.take().expect("a nursery is opened once");
-    let group = open(builder)?;
+    let (setup, body) = setup.take().expect("a nursery is opened once");
+    let group = open(setup)?;
     let handle = Nursery::new(group.clone());
     let (env, notes) = (&group.owned().inherited, Notes::default());
     let called = panic::catch(|| {
@@ -156,8 +164,8 @@ where
 }
 
 #[inline(never)]
-fn open<E>(builder: Builder<E>) -> Result<Strong<Group>, GroupError<E>> {
-    let Builder { config, runtime, .. } = builder;
+fn open<E>(setup: Setup) -> Result<Strong<Group>, GroupError<E>> {
+    let Setup { config, runtime } = setup;
     allhome_rt::refuse_holds_where(context::held);
     let parent = context::task(|task| {
         let task = task?;

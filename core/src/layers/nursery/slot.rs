@@ -4,15 +4,14 @@
 //! The limiter is a [`Semaphore`](crate::Semaphore); a slot is one of its permits. docs/LIMITS.md tells
 //! what was decided, and why.
 
+use super::Nursery;
+use super::blocking::{BlockingCx, BoxedWork};
+use super::child::{Child, Spawned};
 use crate::layers::base::big::{BoxedFuture, is_big};
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::lending::bounded::Bounded;
 use crate::layers::lending::held_slot::Lease;
 use crate::layers::limit::OwnedPermit;
-use crate::layers::nursery::Nursery;
-use crate::layers::nursery::blocking::BlockingCx;
-use crate::layers::nursery::blocking::BoxedWork;
-use crate::layers::nursery::child::{Child, Spawned};
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;

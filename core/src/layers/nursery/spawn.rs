@@ -1,6 +1,8 @@
 //! Admission of children, in all their forms: with or without a handle, a slot, a thread.
 
 use super::Nursery;
+use super::blocking::{Blocking, BlockingCx};
+use super::child::{Child, Spawned};
 use crate::layers::base::big::BoxedFuture;
 use crate::layers::base::leave::NoSlot;
 use crate::layers::base::reason::Reason;
@@ -8,8 +10,6 @@ use crate::layers::base::sync::Arc;
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::lending::bounded::Bounded;
 use crate::layers::limit::Semaphore;
-use crate::layers::nursery::blocking::{Blocking, BlockingCx};
-use crate::layers::nursery::child::{Child, Spawned};
 use crate::layers::record::Fresh;
 use std::future::Future;
 use std::panic::Location;

@@ -1,14 +1,13 @@
 //! A snapshot of who is out: the tasks of a nursery and of the nurseries inside it.
 
+use super::Nursery;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::{Level, Reason};
-use crate::layers::group::Group;
-use crate::layers::group::orphans;
 use crate::layers::group::registry::{Registry, doing};
 use crate::layers::group::walk::Visit;
-use crate::layers::nursery::Nursery;
+use crate::layers::group::{Group, orphans};
 use std::fmt;
 use std::panic::Location;
 

@@ -35,7 +35,7 @@ impl Stack {
 
     /// The caller uses a pointer to the stack that it has by the claim of a record.
     #[inline(always)]
-    pub(super) fn is_kept(&self) {
+    fn is_kept(&self) {
         self.owner.is_kept();
     }
 
@@ -82,6 +82,40 @@ impl Stack {
             }
         }
         Chain(first)
+    }
+}
+
+impl Claimed {
+    /// Tells the child to whose stack a wake takes it.
+    ///
+    /// # Safety
+    ///
+    /// The record is about to be admitted to the group that the stack belongs to.
+    pub(crate) unsafe fn set_stack(&mut self, stack: &Stack) {
+        self.queued(|queued| queued.stack = stack);
+    }
+
+    /// Returns the stack of the group that the child belongs to. It has no task of the runtime of
+    /// its own.
+    ///
+    /// # Safety
+    ///
+    /// The reference is not used after the claim was given up.
+    unsafe fn stack<'a>(&self) -> &'a Stack {
+        let stack = self.queued(|queued| queued.stack);
+        // SAFETY: a group, and its stack, is there while a claim of a member is held (invariant 6).
+        let stack = unsafe { &*stack };
+        stack.is_kept();
+        stack
+    }
+
+    /// Returns the record below this one on the stack.
+    fn below(&self) -> *mut Header {
+        self.queued(|queued| queued.below)
+    }
+
+    fn set_below(&self, below: *mut Header) {
+        self.queued(|queued| queued.below = below);
     }
 }
 

@@ -3,13 +3,12 @@
 #![allow(unsafe_code)]
 
 use super::state::{Claim, Last, Park};
-use super::{Ended, Full, Header, Ptr, Queued, Reach, Stack};
+use super::{Ended, Full, Header, Ptr, Queued, Reach};
 use crate::layers::base::guarded::assert_none;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
-use crate::layers::base::panic;
-use crate::layers::base::panic::Payload;
+use crate::layers::base::panic::{self, Payload};
 use crate::layers::base::sync::Ordering;
 use allhome_rt::Slot;
 use std::cell::Cell;
@@ -58,39 +57,7 @@ impl Claimed {
         unsafe { (vtable.end)(self.0.0, id, ending) }
     }
 
-    /// Tells the child to whose stack a wake takes it.
-    ///
-    /// # Safety
-    ///
-    /// The record is about to be admitted to the group that the stack belongs to.
-    pub(crate) unsafe fn set_stack(&mut self, stack: &Stack) {
-        self.queued(|queued| queued.stack = stack);
-    }
-
-    /// Returns the stack of the group that the child belongs to. It has no task of the runtime of
-    /// its own.
-    ///
-    /// # Safety
-    ///
-    /// The reference is not used after the claim was given up.
-    pub(super) unsafe fn stack<'a>(&self) -> &'a Stack {
-        let stack = self.queued(|queued| queued.stack);
-        // SAFETY: a group, and its stack, is there while a claim of a member is held (invariant 6).
-        let stack = unsafe { &*stack };
-        stack.is_kept();
-        stack
-    }
-
-    /// Returns the record below this one on the stack.
-    pub(super) fn below(&self) -> *mut Header {
-        self.queued(|queued| queued.below)
-    }
-
-    pub(super) fn set_below(&self, below: *mut Header) {
-        self.queued(|queued| queued.below = below);
-    }
-
-    fn queued<R>(&self, f: impl FnOnce(&mut Queued) -> R) -> R {
+    pub(super) fn queued<R>(&self, f: impl FnOnce(&mut Queued) -> R) -> R {
         debug_assert!(!self.header().state().is_carried());
         self.header().reach.with_mut(|reach| {
             // SAFETY: the claim is held (invariant 2).

@@ -16,10 +16,9 @@
 
 #![allow(unsafe_code)]
 
-use super::crowd;
 use super::state::{Last, Notify};
 use super::tokens::{Claimed, Dead};
-use super::{Ended, Header, Ptr, Stack};
+use super::{Ended, Header, Ptr, Stack, crowd};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::Leave;
 use std::cell::Cell;

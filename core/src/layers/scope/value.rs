@@ -2,9 +2,8 @@
 
 use crate::layers::base::invariant::Invariant;
 use crate::layers::base::sync::{Arc, GlobalU64, Ordering};
-use crate::layers::context;
-use crate::layers::context::Kind;
 use crate::layers::context::values::{Values, here};
+use crate::layers::context::{self, Kind};
 use pin_project_lite::pin_project;
 use std::any::Any;
 use std::fmt;

@@ -1,11 +1,9 @@
 //! A program that is ended at each of its await points, one after the other.
 
 use super::{Failure, FailureKind, Simulation, Simulator, opens};
-use crate::layers::base::fault;
-use crate::layers::base::fault::Blow;
+use crate::layers::base::fault::{self, Blow};
 use crate::layers::base::guarded::GlobalGuarded;
-use crate::layers::base::panic;
-use crate::layers::base::panic::Panic;
+use crate::layers::base::panic::{self, Panic};
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Arc;
 use crate::layers::nursery::Nursery;
