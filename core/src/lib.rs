@@ -65,51 +65,50 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-/// All there is, from the lowest layer up. A module uses those of the layers above it in this list,
-/// never its neighbour, and none below; `tests/runs/tests/tidy/rooms.rs` has the table and checks it.
-/// What users see of it is below: modules of theirs have other names.
+// All there is, from the lowest layer up. A module uses those of the layers above it in this list,
+// never its neighbour, and none below; `tests/runs/tests/tidy/rooms.rs` has the table and checks it.
+// What users see of it is below: modules of theirs have other names.
 mod layers {
-    /// Words and tools that know of no task: locks, lists, ids, reasons, outcomes.
+    // Words and tools that know of no task: locks, lists, ids, reasons, outcomes.
     pub(crate) mod base;
 
-    /// The token tree, which knows of no nursery.
+    // The token tree, which knows of no nursery.
     pub(crate) mod cancel;
-    /// The memory of one child.
+    // The memory of one child.
     pub(crate) mod record;
 
-    /// Whose poll this is, and what may be asked about it.
+    // Whose poll this is, and what may be asked about it.
     pub(crate) mod context;
 
-    /// Permits and rates, which know of no nursery.
+    // Permits and rates, which know of no nursery.
     pub(crate) mod limit;
-    /// Clocks and sleeps.
+    // Clocks and sleeps.
     pub(crate) mod time;
 
-    /// Futures that bound a part of a task: deadlines, shields, scoped values.
+    // Futures that bound a part of a task: deadlines, shields, scoped values.
     pub(crate) mod scope;
 
-    /// The engine: what the handles, the future and the carriers of a nursery share.
+    // The engine: what the handles, the future and the carriers of a nursery share.
     pub(crate) mod group;
 
-    /// The slot of a child of a bounded nursery, and to whom it is lent.
+    // The slot of a child of a bounded nursery, and to whom it is lent.
     pub(crate) mod lending;
 
-    /// What users hold: nursery, builder, future, children, errors, the tree.
+    // What users hold: nursery, builder, future, children, errors, the tree.
     pub(crate) mod nursery;
 
-    /// Shutting down step by step.
+    // Shutting down step by step.
     pub(crate) mod shutdown;
-    /// A token that SIGINT and SIGTERM raise.
+    // A token that SIGINT and SIGTERM raise.
     #[cfg(all(feature = "signals", unix))]
     pub(crate) mod signals;
-    /// The simulator's side of nurseries.
+    // The simulator's side of nurseries.
     #[cfg(feature = "executors")]
     pub mod sim;
 }
 
 pub use layers::base::id::{NurseryId, TaskId};
-pub use layers::base::outcome::TaskState;
-pub use layers::base::outcome::{JoinError, Outcome};
+pub use layers::base::outcome::{JoinError, Outcome, TaskState};
 pub use layers::base::panic::Panic;
 pub use layers::base::reason::{Level, Reason, ReasonKind};
 pub use layers::base::unsupported::Unsupported;

@@ -52,7 +52,8 @@ pub(crate) enum Kind<'a> {
     Task(TaskFrame<'a>),
     Scope(&'a Scope),
     Values(&'a Arc<Values>),
-    /// Where a child of a bounded nursery has its slot: between it and its task. `lending` knows its type.
+    /// Where a child of a bounded nursery has its slot: between it and its task. `lending` knows the
+    /// type.
     Seat(&'a dyn Any),
 }
 

@@ -38,21 +38,21 @@ mod bell;
 mod blocking;
 mod cancel;
 mod carrier;
-pub(crate) mod clock;
+mod clock;
 mod close;
 pub(crate) mod config;
 mod dedicated;
-pub(crate) mod env;
+mod env;
 pub(crate) mod finalizers;
 mod finish;
 mod host;
 pub(crate) mod orphans;
 mod overdue;
-pub(crate) mod poll;
+mod poll;
 pub(crate) mod registry;
 mod shields;
 mod slot_waiters;
-pub(crate) mod stragglers;
+mod stragglers;
 mod token;
 mod turn;
 mod turns;
@@ -65,9 +65,9 @@ use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Panic};
 use crate::layers::base::reason::Level;
-use crate::layers::base::sync::{Arc, AtomicBool, AtomicU8, Ordering};
-use crate::layers::context::scope;
+use crate::layers::base::sync::{Arc, AtomicBool, AtomicU8, Ordering, panicking};
 use crate::layers::context::term::Term;
+use crate::layers::context::{self, scope};
 use crate::layers::record::{Claimed, Ended, Header, Stack};
 use allhome_rt::Runtime;
 use config::{Config, PanicPolicy};
@@ -253,9 +253,7 @@ impl Group {
         let ptr = claimed.ptr();
         let id = self.task_id(claimed.header());
         self.with_env(claimed, |claimed, env| {
-            crate::layers::context::enter(self, &env.inherited, Some(ptr), || {
-                claimed.end(id, ending)
-            })
+            context::enter(self, &env.inherited, Some(ptr), || claimed.end(id, ending))
         })
     }
 
@@ -298,7 +296,7 @@ impl Drop for Opening<'_> {
 impl Drop for Group {
     /// Nothing points to it any more: invariant 2 says that nobody is left in it.
     fn drop(&mut self) {
-        if cfg!(any(debug_assertions, loom)) && !crate::layers::base::sync::panicking() {
+        if cfg!(any(debug_assertions, loom)) && !panicking() {
             self.locked(|registry| registry.assert_left());
             assert!(self.woken.is_empty(), "a group goes with a record on its stack");
         }

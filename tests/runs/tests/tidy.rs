@@ -49,6 +49,7 @@ fn dependencies_point_one_way() {
 fn layers_of_the_core_point_down() {
     let map = Map::new(&Tree::new().sources());
     println!("{}", map.picture());
+    report("the layers of docs/ARCHITECTURE.md", map.check());
 }
 
 #[test]

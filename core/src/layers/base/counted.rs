@@ -23,7 +23,7 @@ pub(crate) mod dynamic;
 
 use super::guarded::assert_none;
 use super::panic;
-use super::sync::{AtomicUsize, Ordering, UnsafeCell};
+use super::sync::{AtomicUsize, Ordering, UnsafeCell, panicking};
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
@@ -280,7 +280,7 @@ impl<T: Counted> Drop for Strong<T> {
 fn drop_owned<T: Counted>(at: NonNull<Block<T>>) {
     // What the strong references had together.
     let _block = Weak(at);
-    if !crate::layers::base::sync::panicking() {
+    if !panicking() {
         assert_none("what a nursery owns is dropped");
     }
     // SAFETY: the weak reference above keeps the block.

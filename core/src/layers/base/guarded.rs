@@ -13,9 +13,9 @@
 //!
 //! # Invariants
 //!
-//! 1. `HELD` ([`held`]) has the locks of ours that the present thread holds: a [`Held`] notes one for as long as
-//!    it lives, and each guard of a lock has one. So a lock that is taken twice by one thread is
-//!    found, too, and need not be waited for.
+//! 1. `HELD` (in [`held`]) has the locks of ours that the present thread holds: a [`Held`] notes one
+//!    for as long as it lives, and each guard of a lock has one. So a lock that is taken twice by one
+//!    thread is found, too, and need not be waited for.
 
 mod held;
 

@@ -1,5 +1,5 @@
-//! Cancels of a token, which say in which task they were asked for; and a guard that cancels when it is
-//! dropped.
+//! Cancels of a token that say in which task they were asked for; and a guard that cancels when it
+//! is dropped.
 //!
 //! They stand here and not with the token, which does not know of tasks.
 

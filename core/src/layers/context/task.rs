@@ -1,6 +1,7 @@
 //! What a task can ask about itself.
 
 use super::scope;
+use super::yield_now::yield_now;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::reason::{Level, Reason};
@@ -237,7 +238,7 @@ impl fmt::Debug for TaskDraining {
 /// ```
 pub async fn checkpoint() -> Result<(), Reason> {
     if cancel_reason().is_none() {
-        crate::layers::context::yield_now::yield_now().await;
+        yield_now().await;
     }
     let Some(reason) = cancel_reason() else { return Ok(()) };
     context::tell_cancelled();

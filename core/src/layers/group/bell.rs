@@ -1,4 +1,5 @@
-//! A nursery's timer: one sleep, until the next moment of its [`Clock`].
+//! A nursery's timer: one sleep, until the next moment of its
+//! [`Clock`](super::registry::clock::Clock).
 //!
 //! The sleep is polled with a waker of the nursery's own. When it is over, the nursery's future is
 //! woken and a carrier comes, as for a child that was woken; the first of the two *keeps time*: it

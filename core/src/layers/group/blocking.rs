@@ -3,8 +3,8 @@
 //! A thread cannot be ended from outside. A nursery that was told so ends without work that is stuck:
 //! as if its future had been dropped, the work is the ancestors' then, who list it and wait for it.
 //!
-//! Those that the limit keeps back wait as members that were admitted and not polled, in [`Jobs`]; a
-//! cancel ends them as it ends everybody who was not polled.
+//! Those that the limit keeps back wait as members that were admitted and not polled, in the registry's
+//! `Jobs`; a cancel ends them as it ends everybody who was not polled.
 
 use super::Group;
 use super::registry::Registry;

@@ -12,6 +12,7 @@ use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Panic};
 use crate::layers::base::reason::{Level, Reason, ReasonKind, exited};
+use crate::layers::context;
 use crate::layers::record::Ended;
 use std::mem;
 use std::panic::Location;
@@ -160,8 +161,7 @@ impl Group {
         let place = self.config.place;
         let reason = Reason::of(ReasonKind::ScopeDropped, String::new(), None, place);
         self.raise_tree(Level::Aborted, &reason);
-        if let Err(payload) =
-            panic::catch(|| crate::layers::context::enter(self, &env.inherited, None, drop_body))
+        if let Err(payload) = panic::catch(|| context::enter(self, &env.inherited, None, drop_body))
         {
             self.fail_body(env, Ending::Panicked(self.body_panic(payload)));
         }

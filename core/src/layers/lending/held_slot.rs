@@ -2,7 +2,7 @@
 //!
 //! A task that waits for tasks which need a slot of the same limiter lends them its own. Who lends
 //! has a [`Lease`]: a nested nursery's future while somebody is in the nursery or waits to be let
-//! in; a reservation that waits, and then the [`Slot`](crate::layers::nursery::slot::Slot) that it gave, until that is used.
+//! in; a reservation that waits, and then the [`Slot`](crate::Slot) that it gave, until that is used.
 //! When the last lease is gone the task *wants* its slot back, and does not go on without it.
 //!
 //! | seat    | `permit` | `loan` | leases | goes on to                                              |

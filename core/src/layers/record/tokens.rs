@@ -9,7 +9,7 @@ use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Payload};
-use crate::layers::base::sync::Ordering;
+use crate::layers::base::sync::{Ordering, panicking};
 use allhome_rt::Slot;
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
@@ -186,7 +186,7 @@ impl Claimed {
     ///
     /// # Safety
     ///
-    /// The record comes from a [`Fresh`] that is not used again.
+    /// The record comes from a [`Fresh`](super::Fresh) that is not used again.
     pub(super) unsafe fn refuse(mut self) -> Result<(), Payload> {
         let vtable = self.header().vtable;
         // SAFETY: the vtable is this record's, and the claim is held.
@@ -270,7 +270,7 @@ pub(crate) struct Dead(pub(super) Ptr);
 
 impl Drop for Dead {
     fn drop(&mut self) {
-        if !crate::layers::base::sync::panicking() {
+        if !panicking() {
             assert_none("a record is freed");
         }
         // SAFETY: made only where the state said `Last::Free`, once a record.

@@ -3,7 +3,7 @@
 use super::end;
 use crate::layers::base::reason::Reason;
 use crate::layers::context;
-use crate::layers::context::scope::{Cut, Scope};
+use crate::layers::context::scope::{self, Cut, Scope};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -70,7 +70,7 @@ impl<F: Future> Future for Island<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         end::poll(this.scope, this.future, cx, |_| {
-            context::current(|frame| crate::layers::context::scope::reason(frame, true))
+            context::current(|frame| scope::reason(frame, true))
         })
     }
 }

@@ -4,6 +4,7 @@
 use super::end;
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context::scope::Scope;
+use crate::layers::context::task::task_id;
 use crate::layers::context::term::Label;
 use crate::layers::time::alarm::Alarm;
 use pin_project_lite::pin_project;
@@ -180,7 +181,7 @@ impl<F: Future> Limited<F> {
         let label = Label { name: this.name, place: this.place };
         let polled = end::poll(scope, this.future, cx, |cx| {
             if !scope.is_told() && (scope.is_cancelled() || is_over(scope, alarm, cx)) {
-                scope.cancel(|| label.reason(crate::layers::context::task::task_id()));
+                scope.cancel(|| label.reason(task_id()));
             }
             scope.reason()
         });

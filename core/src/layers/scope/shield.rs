@@ -11,7 +11,7 @@ use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, AtomicUsize, Ordering};
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context::host::Host;
-use crate::layers::context::scope::{Cut, Scope};
+use crate::layers::context::scope::{self, Cut, Scope};
 use crate::layers::context::{self, Frame, Kind, TaskFrame};
 use crate::layers::record::Header;
 use crate::layers::time::alarm::Alarm;
@@ -121,9 +121,7 @@ impl<F: Future> Future for Shield<F> {
         if this.raised.is_some() {
             if let Some(reason) = this.scope.reason() {
                 lift(this.scope, this.raised, reason);
-            } else if let Some(reason) =
-                context::current(|frame| crate::layers::context::scope::reason(frame, false))
-            {
+            } else if let Some(reason) = context::current(|frame| scope::reason(frame, false)) {
                 let spent = this.alarm.poll(cx);
                 this.scope.set_deadline(this.alarm.at());
                 if spent.is_ready() {

@@ -148,7 +148,7 @@ fn absolute(module: &[String], path: &str) -> Vec<String> {
 }
 
 /// Calls `found` with each path of a `use` tree, and the name that it gets.
-fn expand(prefix: &str, tree: &str, found: &mut impl FnMut(&str, &str)) {
+pub(crate) fn expand(prefix: &str, tree: &str, found: &mut impl FnMut(&str, &str)) {
     let Some((head, inner)) = tree.split_once('{') else {
         let (path, name) = tree.trim().split_once(" as ").unwrap_or((tree.trim(), ""));
         let path = format!("{prefix}{}", path.trim());

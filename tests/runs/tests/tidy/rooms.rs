@@ -2,7 +2,7 @@
 //!
 //! A *room* is a module of `core/src/layers`, with all files below it. An *arrow* goes from a file to
 //! another whose item, or whose module, it names. A name that a file only passes on (`pub use`)
-//! leads to the file that it comes from.
+//! leads to the file that it comes from. Unit tests, and the facades of `lib.rs`, do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -37,7 +37,13 @@ const LAYERS: &[&[(&str, &str)]] = &[
 ];
 
 /// Circles of files that are right as they are, each with the reason.
-const CIRCLES: &[(&[&str], &str)] = &[];
+const CIRCLES: &[(&[&str], &str)] = &[
+    (
+        &["limit/acquire.rs", "limit/permit.rs", "limit/semaphore.rs"],
+        "a guard borrows the semaphore that makes it",
+    ),
+    (&["limit/gate.rs", "limit/held.rs"], "a gate, and the same while its lock is held"),
+];
 
 /// An arrow, from the file of one index to that of another.
 struct Arrow {
@@ -61,9 +67,12 @@ struct File {
 }
 
 impl File {
+    /// The room that it stands in; none of the sources of a package stands in none, but for `lib.rs`.
     fn room(&self) -> &str {
-        let rooms = self.module.iter().map(String::as_str).skip_while(|name| *name == ROOMS);
-        rooms.into_iter().next().unwrap_or_default()
+        match &self.module[..] {
+            [parent, room, ..] if parent == ROOMS => room,
+            _ => "",
+        }
     }
 
     /// Whether one of them is the module that the other is in.
@@ -110,16 +119,17 @@ impl Map {
     /// Complains about each arrow that runs up or to a neighbour, and about each circle of files.
     pub(crate) fn check(&self) -> Vec<String> {
         let mut complaints = self.strange.clone();
-        for file in &self.files {
-            if !file.module.is_empty() && file.room() != "" && layer(file.room()).is_none() {
-                complaints.push(format!("{}:1: no layer has the room {}", file.path, file.room()));
-            }
-        }
-        complaints.extend(self.up().into_iter().map(|arrow| self.say(arrow)));
-        complaints.extend(self.circles().iter().filter(|circle| !is_right(circle)).map(|circle| {
-            let arrows = self.inside(circle);
-            format!("{}: these files know each other:\n    {arrows}", circle.join(", "))
+        let homeless = |file: &&File| !file.module.is_empty() && layer(file.room()).is_none();
+        complaints.extend(self.files.iter().filter(homeless).map(|file| {
+            format!("{}:1: it stands in no room of {SOURCES}{ROOMS} that LAYERS has", file.path)
         }));
+        complaints.extend(self.up().into_iter().map(|arrow| self.say(arrow)));
+        complaints.extend(self.circles(false).iter().filter(|circle| !is_right(circle)).map(
+            |circle| {
+                let arrows = self.inside(circle);
+                format!("{}: these files know each other:\n    {arrows}", circle.join(", "))
+            },
+        ));
         complaints
     }
 
@@ -145,10 +155,11 @@ impl Map {
     }
 
     /// The circles of files, each by its paths below the rooms. A module and what is in it are one
-    /// concept: arrows between the two make no circle.
-    fn circles(&self) -> Vec<Vec<String>> {
-        let apart = |arrow: &&Arrow| !self.files[arrow.from].is_kin(&self.files[arrow.to]);
-        let arrows = self.arrows.iter().filter(apart).map(|arrow| (arrow.from, arrow.to)).collect();
+    /// concept: arrows between the two make no circle, but with `all`.
+    fn circles(&self, all: bool) -> Vec<Vec<String>> {
+        let counts = |arrow: &&Arrow| all || !self.files[arrow.from].is_kin(&self.files[arrow.to]);
+        let arrows =
+            self.arrows.iter().filter(counts).map(|arrow| (arrow.from, arrow.to)).collect();
         let short = |index: usize| {
             let path = self.files[index].path.trim_start_matches(SOURCES);
             path.trim_start_matches(ROOMS).trim_start_matches('/').to_string()
@@ -167,38 +178,38 @@ impl Map {
 
     /// The picture in numbers.
     pub(crate) fn picture(&self) -> String {
-        let mut rooms = BTreeMap::new();
-        for file in self.files.iter().filter(|file| file.room() != "") {
-            let next = rooms.len();
-            rooms.entry(file.room()).or_insert(next);
-        }
-        let room = |index: usize| rooms[self.files[index].room()];
-        let between: BTreeSet<_> = self.arrows.iter().map(|a| (room(a.from), room(a.to))).collect();
-        let between: BTreeSet<_> = between.into_iter().filter(|(from, to)| from != to).collect();
-        let files: BTreeSet<_> = self.arrows.iter().map(|arrow| (arrow.from, arrow.to)).collect();
-        let up: BTreeSet<_> = self.up().iter().map(|a| (room(a.from), room(a.to))).collect();
-        let sizes = |circles: &[usize]| match circles {
-            [] => "none".to_string(),
-            sizes => sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(" + "),
+        let rooms: Vec<_> =
+            self.files.iter().map(File::room).collect::<BTreeSet<_>>().into_iter().collect();
+        let number = |file: usize| {
+            rooms.binary_search(&self.files[file].room()).expect("the room is one of them")
         };
-        let circles_of_rooms: Vec<_> =
-            circles(rooms.len(), &between).iter().map(Vec::len).collect();
-        let circles_of_files: Vec<_> = self.circles().iter().map(Vec::len).collect();
+        let room = |arrow: &Arrow| (number(arrow.from), number(arrow.to));
+        let mut between: BTreeSet<_> = self.arrows.iter().map(room).collect();
+        between.retain(|(from, to)| from != to);
+        let files: BTreeSet<_> = self.arrows.iter().map(|arrow| (arrow.from, arrow.to)).collect();
+        let up: BTreeSet<_> = self.up().into_iter().map(room).collect();
         let mut text = String::new();
         for (what, number) in [
-            ("modules", rooms.len().to_string()),
+            // `lib.rs` is in none.
+            ("modules", (rooms.len() - 1).to_string()),
             ("files", self.files.len().to_string()),
             ("arrows between modules", between.len().to_string()),
             ("arrows between files", files.len().to_string()),
             ("arrows up, between modules", up.len().to_string()),
             ("arrows up, in files", self.up().len().to_string()),
-            ("circles of modules", sizes(&circles_of_rooms)),
-            ("circles of files", sizes(&circles_of_files)),
+            ("circles of modules", sizes(&circles(rooms.len(), &between))),
+            ("circles of files", sizes(&self.circles(false))),
+            ("  with their parents", sizes(&self.circles(true))),
         ] {
             writeln!(text, "{what:<28}{number}").expect("a string");
         }
         text
     }
+}
+
+fn sizes<T>(circles: &[Vec<T>]) -> String {
+    let sizes: Vec<_> = circles.iter().map(|circle| circle.len().to_string()).collect();
+    if sizes.is_empty() { "none".to_string() } else { sizes.join(" + ") }
 }
 
 fn module(path: &str) -> Vec<String> {
@@ -264,5 +275,105 @@ impl Names {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(files: &[(&str, &str)]) -> Map {
+        let source = |(path, text): &(&str, &str)| Source::new(&format!("core/src/{path}"), text);
+        Map::new(&files.iter().map(source).collect::<Vec<_>>())
+    }
+
+    /// What is wrong in the file of a room, beside some that others may name.
+    fn found(path: &str, text: &str) -> Vec<String> {
+        map(&[
+            ("lib.rs", "mod layers {} pub use layers::base::id::Id; pub use std::fmt;"),
+            ("layers/base/id.rs", "pub struct Id;"),
+            ("layers/cancel.rs", "mod token; pub(crate) use token::Token;"),
+            ("layers/cancel/token.rs", "pub(crate) struct Token;"),
+            ("layers/record.rs", "pub(crate) struct Record;"),
+            ("layers/group.rs", "pub(crate) struct Group;"),
+            (path, text),
+        ])
+        .check()
+    }
+
+    #[test]
+    fn arrows_down_and_inside_of_a_room_are_fine() {
+        for text in [
+            "use crate::layers::{base::id::Id, cancel::Token};\nuse super::clock;",
+            "use std::fmt;\nfn f() { crate::layers::record::Record }",
+            "use crate::Id;",
+            "#[cfg(test)]\nmod tests { use crate::layers::nursery::Nursery; }",
+            "// crate::layers::nursery::Nursery",
+        ] {
+            assert_eq!(found("layers/group/clock.rs", text), [""; 0], "in {text}");
+        }
+    }
+
+    #[test]
+    fn an_arrow_up_is_found_and_told_where_it_belongs() {
+        for (text, line) in [
+            ("use crate::layers::group::Group;", 1),
+            ("\nuse crate::layers::{\n  group::{Group},\n};", 2),
+            ("use super::super::record;\n\nfn f(x: super::super::group::Group) {}", 3),
+            ("fn f() { mod a { use super::super::super::group::Group; } }", 1),
+        ] {
+            let found = found("layers/context/task.rs", text);
+            assert_eq!(found.len(), 1, "{found:?}");
+            let start = format!("core/src/layers/context/task.rs:{line}: crate::layers::group");
+            assert!(found[0].starts_with(&start), "{found:?}");
+            assert!(found[0].contains("from `context` up to `group`"), "{found:?}");
+            assert!(found[0].contains("`context` is for whose poll this is"), "{found:?}");
+            assert!(found[0].contains("a trait of its own"), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_neighbour_is_found_also_by_a_name_that_is_passed_on() {
+        let found = found("layers/record/stack.rs", "use crate::layers::cancel::Token;");
+        assert!(found[0].contains("from `record` to its neighbour `cancel`"), "{found:?}");
+    }
+
+    #[test]
+    fn what_stands_in_no_room_is_found() {
+        assert!(found("util.rs", "")[0].contains("core/src/util.rs:1: it stands in no room"));
+        assert!(found("layers/util.rs", "")[0].contains("it stands in no room"));
+        let found = found("layers/group/clock.rs", "use crate::fmt;");
+        assert!(found[0].contains("clock.rs:1: crate::fmt stands in no room"), "{found:?}");
+    }
+
+    #[test]
+    fn circles_of_files_are_found_but_with_their_parents() {
+        let of = |group: &str, bell: &str, clock: &str| {
+            map(&[
+                ("layers/group.rs", group),
+                ("layers/group/bell.rs", bell),
+                ("layers/group/clock.rs", clock),
+            ])
+        };
+        let fine =
+            of("use bell::Bell; type A = Bell;", "use super::Group;", "use super::bell::Bell;");
+        assert_eq!((fine.check().len(), fine.circles(true).len()), (0, 1));
+        let wrong = of("", "use super::clock::Clock;", "\nuse super::bell::Bell;").check();
+        let (files, place) =
+            ("group/bell.rs, group/clock.rs", "clock.rs:2: crate::layers::group::bell");
+        assert!(wrong[0].starts_with(files) && wrong[0].contains(place), "{wrong:?}");
+    }
+
+    #[test]
+    fn the_picture_has_the_numbers() {
+        let map = map(&[
+            ("lib.rs", ""),
+            ("layers/base.rs", "use super::group::Group;"),
+            ("layers/group.rs", "use super::base;\nuse super::base::Id;"),
+        ]);
+        let picture = map.picture().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(picture.starts_with("modules 2 files 3 arrows between modules 2"), "{picture}");
+        assert!(picture.contains("up, between modules 1 arrows up, in files 1"), "{picture}");
+        assert!(picture.contains("circles of modules 2 circles of files 2"), "{picture}");
     }
 }

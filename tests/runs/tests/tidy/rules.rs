@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::paths::expand;
 use crate::source::{Source, has_word};
 
 /// A file with more lines than this holds more than one concept.
@@ -79,32 +80,11 @@ fn imports(code: &str) -> Vec<(usize, String)> {
         }
         let tree: String = code[at + 4..at + end].split_whitespace().collect::<Vec<_>>().join(" ");
         let index = code[..at].matches('\n').count();
-        expand("", &tree, &mut |path| paths.push((index, path)));
+        expand("", &tree, &mut |path, _| {
+            paths.push((index, path.trim_start_matches("::").to_string()));
+        });
     }
     paths
-}
-
-fn expand(prefix: &str, tree: &str, found: &mut impl FnMut(String)) {
-    let Some((head, inner)) = tree.split_once('{') else {
-        let path = tree.split(" as ").next().unwrap_or(tree).trim();
-        let path = format!("{prefix}{path}");
-        return found(path.trim_start_matches("::").trim_end_matches("::self").to_string());
-    };
-    let prefix = format!("{prefix}{}", head.trim());
-    let (mut depth, mut start) = (0, 0);
-    for (at, c) in inner.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth > 0 => depth -= 1,
-            ',' | '}' if depth == 0 => {
-                if !inner[start..at].trim().is_empty() {
-                    expand(&prefix, &inner[start..at], found);
-                }
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
 }
 
 /// The files with unsafe code, as docs/ARCHITECTURE.md lists them.
