@@ -28,7 +28,7 @@ pub(crate) mod values;
 pub(crate) mod yield_now;
 
 use crate::layers::base::id::TaskId;
-use crate::layers::base::leave::Leave;
+use crate::layers::base::leave::{Leave, LeaveCell};
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, thread_local};
 use crate::layers::cancel::CancelToken;
@@ -72,7 +72,7 @@ pub(crate) struct TaskFrame<'a> {
 #[derive(Default)]
 pub(crate) struct Notes {
     /// It is to be ended at the end of this poll.
-    pub(crate) leave: Cell<Option<Leave>>,
+    pub(crate) leave: LeaveCell,
     /// Something inside has put its last poll off by a turn: the task's own last poll is a later one,
     /// too.
     pub(crate) put_off: Cell<bool>,
@@ -95,7 +95,7 @@ pub(crate) fn put_off() {
 }
 
 impl<'a> TaskFrame<'a> {
-    pub(crate) fn leave(&self) -> &'a Cell<Option<Leave>> {
+    pub(crate) fn leave(&self) -> &'a LeaveCell {
         &self.notes.leave
     }
 

@@ -1,5 +1,6 @@
 //! How a poll that is not ready may end its task all the same.
 
+use std::cell::Cell;
 use std::fmt;
 use std::panic::Location;
 
@@ -16,6 +17,9 @@ pub(crate) enum Leave {
     /// cancel, and the error is an echo of that.
     Told,
 }
+
+/// Where a poll says so.
+pub(crate) type LeaveCell = Cell<Option<Leave>>;
 
 /// Why nobody gets a slot any more.
 #[derive(Clone, Copy)]

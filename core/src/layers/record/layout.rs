@@ -18,11 +18,10 @@
 
 use super::{Ended, Full, Header};
 use crate::layers::base::id::TaskId;
-use crate::layers::base::leave::Leave;
+use crate::layers::base::leave::{Leave, LeaveCell};
 use crate::layers::base::outcome::{Ending, Outcome};
 use crate::layers::base::panic::{self, Payload};
 use crate::layers::base::sync::{Arc, UnsafeCell};
-use std::cell::Cell;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -110,7 +109,7 @@ union Stage<F, K> {
 pub(super) struct VTable {
     /// Polls the future; on `Ready` it has been destroyed.
     pub(super) poll:
-        unsafe fn(NonNull<Header>, TaskId, &Cell<Option<Leave>>, &mut Context<'_>) -> Poll<Ended>,
+        unsafe fn(NonNull<Header>, TaskId, &LeaveCell, &mut Context<'_>) -> Poll<Ended>,
     /// Destroys the future, if it is still there, with this ending.
     pub(super) end: unsafe fn(NonNull<Header>, TaskId, Ending) -> Ended,
     /// Drops what stands in the stage and leaves it empty.
@@ -170,7 +169,7 @@ unsafe fn header<'a>(record: NonNull<Header>) -> &'a Header {
 unsafe fn poll<F, T, E, K>(
     record: NonNull<Header>,
     id: TaskId,
-    leave: &Cell<Option<Leave>>,
+    leave: &LeaveCell,
     cx: &mut Context<'_>,
 ) -> Poll<Ended>
 where

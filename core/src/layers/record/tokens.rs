@@ -6,12 +6,11 @@ use super::state::{Claim, Last, Park};
 use super::{Ended, Full, Header, Ptr, Queued, Reach};
 use crate::layers::base::guarded::assert_none;
 use crate::layers::base::id::TaskId;
-use crate::layers::base::leave::Leave;
+use crate::layers::base::leave::LeaveCell;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Payload};
 use crate::layers::base::sync::{Ordering, panicking};
 use allhome_rt::Slot;
-use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
@@ -39,7 +38,7 @@ impl Claimed {
     pub(crate) fn poll(
         &mut self,
         id: TaskId,
-        leave: &Cell<Option<Leave>>,
+        leave: &LeaveCell,
         cx: &mut Context<'_>,
     ) -> Poll<Ended> {
         let header = self.header();

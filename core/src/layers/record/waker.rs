@@ -20,8 +20,7 @@ use super::state::{Last, Notify};
 use super::tokens::{Claimed, Dead};
 use super::{Ended, Header, Ptr, Stack, crowd};
 use crate::layers::base::id::TaskId;
-use crate::layers::base::leave::Leave;
-use std::cell::Cell;
+use crate::layers::base::leave::LeaveCell;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
@@ -37,7 +36,7 @@ impl Ptr {
 
 impl Claimed {
     /// Polls the future with the record's own waker: see [`poll`](Claimed::poll).
-    pub(crate) fn poll_lent(&mut self, id: TaskId, leave: &Cell<Option<Leave>>) -> Poll<Ended> {
+    pub(crate) fn poll_lent(&mut self, id: TaskId, leave: &LeaveCell) -> Poll<Ended> {
         let data = self.ptr().0.as_ptr().cast::<()>();
         // SAFETY: invariant 1: the functions below take a header, kept by the claim or the count.
         let waker = unsafe { Waker::new(data, &VTABLE) };
