@@ -38,6 +38,8 @@ pub(crate) trait Counted: Send + Sync + Sized {
 struct Counts {
     strong: AtomicUsize,
     weak: AtomicUsize,
+    /// Frees the block, for those who do not know its type.
+    free: unsafe fn(NonNull<Counts>),
 }
 
 /// It begins with the counts, so that a pointer to it is one to them.
@@ -72,6 +74,20 @@ unsafe impl<T: Counted> Send for Me<T> {}
 // SAFETY: as above.
 unsafe impl<T: Counted> Sync for Me<T> {}
 
+impl Counts {
+    fn new<T: Counted>() -> Counts {
+        Counts { strong: AtomicUsize::new(0), weak: AtomicUsize::new(1), free: free::<T> }
+    }
+}
+
+/// # Safety
+///
+/// The block is of a `T`, and no reference to it is left. What it owned was dropped.
+unsafe fn free<T: Counted>(at: NonNull<Counts>) {
+    // SAFETY: the caller's promise; it came from a box.
+    drop(unsafe { Box::from_raw(at.cast::<Block<T>>().as_ptr()) });
+}
+
 /// # Safety
 ///
 /// The caller has a reference, or a [`Me`], of this block for as long as the result is used.
@@ -104,9 +120,7 @@ impl<T: Counted> Strong<T> {
         // SAFETY: as above.
         let place_of_value = unsafe { &raw mut (*place).value };
         // SAFETY: as above.
-        unsafe {
-            write(counts, || Counts { strong: AtomicUsize::new(0), weak: AtomicUsize::new(1) })
-        };
+        unsafe { write(counts, Counts::new::<T>) };
         // A panic in here, or below, leaks the place.
         // SAFETY: as above; weak references touch nothing but the counts until this is through.
         unsafe { write(place_of_owned, || UnsafeCell::new(MaybeUninit::new(owned(&Me(at))))) };
@@ -226,10 +240,11 @@ impl<T: Counted> Me<T> {
     }
 }
 
-/// Gives a weak reference up. Returns `true` if it was the last: the caller frees the block.
-fn give_up_weak(counts: &Counts) -> bool {
+/// Gives a weak reference up. Returns `true` if it was the last: the caller frees the block. Another
+/// thread may have freed it otherwise, so this takes the count alone.
+fn give_up(weak: &AtomicUsize) -> bool {
     // AcqRel: what every other holder did comes before the block is freed.
-    counts.weak.fetch_sub(1, Ordering::AcqRel) == 1
+    weak.fetch_sub(1, Ordering::AcqRel) == 1
 }
 
 impl<T: Counted> Deref for Strong<T> {
@@ -299,9 +314,9 @@ fn drop_owned<T: Counted>(at: NonNull<Block<T>>) {
 impl<T: Counted> Drop for Weak<T> {
     fn drop(&mut self) {
         // SAFETY: this reference is counted until here.
-        if give_up_weak(&unsafe { block(self.0) }.counts) {
-            // SAFETY: it came from a box, and no reference is left. What it owned is dropped.
-            drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+        if give_up(&unsafe { block(self.0) }.counts.weak) {
+            // SAFETY: no reference is left, so what it owned is dropped.
+            unsafe { free::<T>(self.0.cast()) };
         }
     }
 }

@@ -11,12 +11,14 @@ use super::Group;
 use super::carrier::Entry;
 use super::config::Hook;
 use crate::layers::base::counted::Weak;
+use crate::layers::base::counted::dynamic::View;
 use crate::layers::base::sync::Arc;
-use crate::layers::context::host::Inherited;
+use crate::layers::context::host::{Host, Inherited};
 use crate::layers::context::values::here;
 use crate::layers::limit::Semaphore;
-use crate::layers::record::Claimed;
+use crate::layers::record::{Claimed, Rouse};
 use allhome_rt::{Runtime, Timer};
+use std::ptr::NonNull;
 
 pub(crate) struct Env {
     /// What its tasks have from it.
@@ -37,6 +39,20 @@ impl Env {
         let entry = Arc::new(Entry::new(group));
         let inherited = Inherited { runtime, values: here() };
         Env { inherited, limiter, on_panic, entry }
+    }
+}
+
+// SAFETY: it returns its argument.
+unsafe impl View<dyn Rouse> for Group {
+    fn view(this: NonNull<Group>) -> NonNull<dyn Rouse> {
+        this
+    }
+}
+
+// SAFETY: as above.
+unsafe impl View<dyn Host> for Group {
+    fn view(this: NonNull<Group>) -> NonNull<dyn Host> {
+        this
     }
 }
 

@@ -1,7 +1,7 @@
 //! A group as the layers below see it: by a record's stack, and by the frames of the context.
 
 use super::Group;
-use crate::layers::base::counted::dynamic::{View, WeakDyn};
+use crate::layers::base::counted::dynamic::WeakDyn;
 use crate::layers::base::id::NurseryId;
 use crate::layers::base::panic;
 use crate::layers::base::reason::{Level, Reason};
@@ -11,18 +11,6 @@ use crate::layers::record::{Header, Ptr, Rouse};
 use std::any::Any;
 use std::task::Waker;
 use std::time::Instant;
-
-impl View<dyn Rouse> for Group {
-    fn view(&self) -> &(dyn Rouse + 'static) {
-        self
-    }
-}
-
-impl View<dyn Host> for Group {
-    fn view(&self) -> &(dyn Host + 'static) {
-        self
-    }
-}
 
 impl Rouse for Group {
     /// Children that waited were woken: queues them, and sees that a carrier comes for them.

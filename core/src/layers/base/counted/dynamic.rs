@@ -5,14 +5,14 @@
 //!
 //! # Invariants
 //!
-//! 1. `counts` is the beginning of the block of a counted object, and the functions beside it were
-//!    made for the type of just that.
+//! 1. `value` is the value of a counted object, and `counts` those of the same, with which its block
+//!    begins.
 //! 2. A [`WeakDyn`] is counted in `weak`, as a [`Weak`] is, so block and value are there. A [`MeDyn`]
 //!    stands in the value of its block, as a [`Me`] does.
 
 #![allow(unsafe_code)]
 
-use super::{Block, Counted, Counts, Me, Weak, count_up, give_up_weak};
+use super::{Block, Counted, Counts, Me, Weak, count_up, give_up};
 #[cfg(loom)]
 use crate::layers::base::sync::Ordering;
 use std::mem::ManuallyDrop;
@@ -20,9 +20,12 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 
 /// A counted object that may be known by a trait alone.
-pub(crate) trait View<D: ?Sized>: Counted {
-    /// Returns the object itself.
-    fn view(&self) -> &D;
+///
+/// # Safety
+///
+/// `view` returns its argument, with another type. (It is called before the object is there.)
+pub(crate) unsafe trait View<D: ?Sized>: Counted {
+    fn view(this: NonNull<Self>) -> NonNull<D>;
 }
 
 /// Keeps the value, of which only the trait `D` is known.
@@ -30,13 +33,12 @@ pub(crate) trait View<D: ?Sized>: Counted {
 pub(crate) struct WeakDyn<D: ?Sized> {
     value: NonNull<D>,
     counts: NonNull<Counts>,
-    free: unsafe fn(NonNull<Counts>),
 }
 
 /// The way from a value to a [`WeakDyn`] of it.
 pub(crate) struct MeDyn<D: ?Sized> {
+    value: NonNull<D>,
     counts: NonNull<Counts>,
-    weak: unsafe fn(NonNull<Counts>) -> WeakDyn<D>,
 }
 
 // SAFETY: what is shared through it is the value, which is Send and Sync, as is all that is counted.
@@ -48,15 +50,27 @@ unsafe impl<D: ?Sized + Send + Sync> Send for MeDyn<D> {}
 // SAFETY: as above.
 unsafe impl<D: ?Sized + Send + Sync> Sync for MeDyn<D> {}
 
+/// # Safety
+///
+/// The block is there, be it that nothing was written into it.
+unsafe fn value<T: View<D>, D: ?Sized>(at: NonNull<Block<T>>) -> NonNull<D> {
+    let at = at.as_ptr();
+    // SAFETY: the caller's promise.
+    let value = unsafe { &raw mut (*at).value };
+    // SAFETY: it is a part of the block, which is there.
+    T::view(unsafe { NonNull::new_unchecked(value) })
+}
+
 impl<T: Counted> Weak<T> {
     /// Forgets the type.
     pub(crate) fn into_dyn<D: ?Sized>(self) -> WeakDyn<D>
     where
         T: View<D>,
     {
+        // The reference was counted, and is the new one's.
         let at = ManuallyDrop::new(self).0;
-        // SAFETY: the reference was counted, and is the new one's.
-        unsafe { uncounted(at) }
+        // SAFETY: the reference keeps the block.
+        WeakDyn { value: unsafe { value(at) }, counts: at.cast() }
     }
 }
 
@@ -66,43 +80,17 @@ impl<T: Counted> Me<T> {
     where
         T: View<D>,
     {
-        MeDyn { counts: self.0.cast(), weak: counted::<T, D> }
+        // SAFETY: a `Me` is made when the block is, and goes with it.
+        MeDyn { value: unsafe { value(self.0) }, counts: self.0.cast() }
     }
 }
 
-/// # Safety
-///
-/// The block is of a `T`, and there is a weak reference to it that is counted and becomes this one.
-unsafe fn uncounted<T: View<D>, D: ?Sized>(at: NonNull<Block<T>>) -> WeakDyn<D> {
-    // SAFETY: the reference keeps the block.
-    let block = unsafe { at.as_ref() };
-    WeakDyn { value: NonNull::from(block.value.view()), counts: at.cast(), free: free::<T> }
-}
-
-/// Makes one more weak reference.
-///
-/// # Safety
-///
-/// The block is of a `T`, and is there.
-unsafe fn counted<T: View<D>, D: ?Sized>(at: NonNull<Counts>) -> WeakDyn<D> {
-    // SAFETY: the block begins with its counts, and is there.
-    count_up(&unsafe { at.as_ref() }.weak);
-    // SAFETY: as above, and it was just counted.
-    unsafe { uncounted::<T, D>(at.cast()) }
-}
-
-/// # Safety
-///
-/// The block is of a `T`, and no reference to it is left.
-unsafe fn free<T: Counted>(at: NonNull<Counts>) {
-    // SAFETY: the caller's promise; it came from a box. What it owned is dropped.
-    drop(unsafe { Box::from_raw(at.cast::<Block<T>>().as_ptr()) });
-}
-
 impl<D: ?Sized> MeDyn<D> {
+    #[inline]
     pub(crate) fn weak(&self) -> WeakDyn<D> {
-        // SAFETY: invariants 1 and 2.
-        unsafe { (self.weak)(self.counts) }
+        // SAFETY: a `MeDyn` is borrowed (invariant 2).
+        count_up(&unsafe { self.counts.as_ref() }.weak);
+        WeakDyn { value: self.value, counts: self.counts }
     }
 
     /// Loom may switch here, and finds a defect if no strong reference is left. The caller uses a
@@ -129,11 +117,15 @@ impl<D: ?Sized> Deref for WeakDyn<D> {
 }
 
 impl<D: ?Sized> Drop for WeakDyn<D> {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: this reference is counted until here.
-        if give_up_weak(unsafe { self.counts.as_ref() }) {
-            // SAFETY: invariant 1; it was the last.
-            unsafe { (self.free)(self.counts) };
+        let counts = unsafe { self.counts.as_ref() };
+        // Before the reference is given up: the block may be gone after it.
+        let free = counts.free;
+        if give_up(&counts.weak) {
+            // SAFETY: it was the last, and the function is this block's.
+            unsafe { free(self.counts) };
         }
     }
 }
