@@ -65,83 +65,89 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod ambient;
-mod big;
-mod blocking;
-mod builder;
-mod cancel;
-mod child;
-mod context;
-mod counted;
-mod error;
-mod group;
-#[allow(dead_code, reason = "locks move to it one by one")]
-mod guarded;
-mod id;
-mod intrusive;
-mod invariant;
-mod last_poll;
-mod limit;
-mod lock;
-mod named;
-mod nursery;
-mod outcome;
-mod panic;
-mod reason;
-mod record;
-mod run;
-mod scope;
-mod shutdown;
-#[cfg(all(feature = "signals", unix))]
-mod signals;
-#[cfg(feature = "executors")]
-pub mod sim;
-mod slot;
-#[cfg_attr(not(feature = "executors"), allow(dead_code, reason = "only a simulator injects"))]
-mod strike;
-mod sync;
-mod time;
-mod tree;
-mod value;
+// All there is, from the lowest layer up. A module uses those of the layers above it in this list,
+// never its neighbour, and none below; `tests/runs/tests/tidy/rooms.rs` has the table and checks it.
+// What users see of it is below: modules of theirs have other names.
+mod layers {
+    // Words and tools that know of no task: locks, lists, ids, reasons, outcomes.
+    pub(crate) mod base;
 
-pub use ambient::{
+    // The token tree, which knows of no nursery.
+    pub(crate) mod cancel;
+    // The memory of one child.
+    pub(crate) mod record;
+
+    // Whose poll this is, and what may be asked about it.
+    pub(crate) mod context;
+
+    // Permits and rates, which know of no nursery.
+    pub(crate) mod limit;
+    // Clocks and sleeps.
+    pub(crate) mod time;
+
+    // Futures that bound a part of a task: deadlines, shields, scoped values.
+    pub(crate) mod scope;
+
+    // The engine: what the handles, the future and the carriers of a nursery share.
+    pub(crate) mod group;
+
+    // The slot of a child of a bounded nursery, and to which tasks it is lent.
+    pub(crate) mod lending;
+
+    // What users hold: nursery, builder, future, children, errors, the tree.
+    pub(crate) mod nursery;
+
+    // Shutting down step by step.
+    pub(crate) mod shutdown;
+    // A token that SIGINT and SIGTERM raise.
+    #[cfg(all(feature = "signals", unix))]
+    pub(crate) mod signals;
+    // The simulator's side of nurseries.
+    #[cfg(feature = "executors")]
+    pub mod sim;
+}
+
+pub use layers::base::id::{NurseryId, TaskId};
+pub use layers::base::outcome::{JoinError, Outcome, TaskState};
+pub use layers::base::panic::Panic;
+pub use layers::base::reason::{Level, Reason, ReasonKind};
+pub use layers::base::unsupported::Unsupported;
+pub use layers::cancel::{
+    CancelExt, CancelStreamExt, CancelToken, Cancelled, CancelledOwned, Draining, Guard,
+    Registration, UntilCancelled,
+};
+pub use layers::context::drop_guard::DropGuard;
+pub use layers::context::task::{
     Exit, TaskCancelled, TaskDraining, cancel_reason, cancel_token, cancelled, checkpoint,
     draining, exit, is_cancelled, task_id,
 };
-pub use blocking::BlockingCx;
-pub use builder::{Builder, PanicPolicy, Policy, nursery, nursery_on};
-pub use cancel::{
-    CancelExt, CancelStreamExt, CancelToken, Cancelled, CancelledOwned, Draining, DropGuard, Guard,
-    Registration, UntilCancelled,
-};
-pub use child::{Child, Join, JoinMut, Spawned, TaskState};
-pub use error::{Cause, Failure, GroupError};
-pub use group::finale::DeferError;
-pub use group::stray::strays;
-pub use id::{NurseryId, TaskId};
-pub use limit::{
+pub use layers::context::yield_now::{YieldNow, yield_now};
+pub use layers::group::config::{PanicPolicy, Policy};
+pub use layers::group::finalizers::DeferError;
+pub use layers::limit::{
     Acquire, AcquireBoth, AcquireError, AcquireOwned, AcquireRate, Both, HolderInfo,
     KeyedSemaphore, Limit, OwnedPermit, Permit, Rate, RateLimiter, Semaphore, TryAcquireError,
 };
-pub use named::Named;
-pub use nursery::Nursery;
-pub use outcome::{JoinError, Outcome};
-pub use panic::Panic;
-pub use reason::{Level, Reason, ReasonKind};
-pub use run::Run;
-pub use scope::island::{Island, island};
-pub use scope::shield::{Shield, shield};
-pub use scope::timeout::{
+pub use layers::nursery::Nursery;
+pub use layers::nursery::blocking::BlockingCx;
+pub use layers::nursery::builder::{Builder, nursery, nursery_on};
+pub use layers::nursery::child::{Child, Join, JoinMut, Spawned};
+pub use layers::nursery::error::{Cause, Failure, GroupError};
+pub use layers::nursery::named::Named;
+pub use layers::nursery::run::Run;
+pub use layers::nursery::slot::{Reserve, ReserveError, Slot, TryReserveError};
+pub use layers::nursery::tree::{NurseryInfo, TaskInfo, Tree, strays};
+pub use layers::scope::cancellable::{Island, island};
+pub use layers::scope::deadline::{
     Elapsed, FailAfter, MoveOnAfter, TimeoutError, fail_after, fail_at, move_on_after, move_on_at,
     reserve,
 };
-pub use shutdown::{Ladder, Shutdown, ShutdownError, ShutdownReport, Straggler};
+pub use layers::scope::shield::{Shield, shield};
+pub use layers::scope::value::{Scoped, ScopedKey};
+pub use layers::shutdown::{Ladder, Shutdown, ShutdownError, ShutdownReport, Straggler};
 #[cfg(all(feature = "signals", unix))]
-pub use signals::{Signals, signals};
-pub use slot::{Reserve, ReserveError, Slot, TryReserveError};
-pub use time::{Sleep, Unsupported, YieldNow, deadline, remaining, sleep, sleep_until, yield_now};
-pub use tree::{NurseryInfo, TaskInfo, Tree};
-pub use value::{Scoped, ScopedKey};
+pub use layers::signals::{Signals, signals};
+pub use layers::time::{Sleep, deadline, remaining, sleep, sleep_until};
 
 pub use allhome_rt::{IntoRuntime, NoRuntime, Runtime};
 
@@ -157,7 +163,7 @@ pub use allhome_tokio::{Tokio, TokioHandle, TokioLocal, TokioTaskPerChild};
 #[cfg(feature = "executors")]
 pub use allhome_executors::{LocalExecutor, ThreadPool, block_on};
 #[cfg(feature = "executors")]
-pub use sim::Simulator;
+pub use layers::sim::{self, Simulator};
 
 #[cfg(all(doctest, feature = "executors"))]
 #[doc = include_str!("../../README.md")]

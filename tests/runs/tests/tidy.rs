@@ -6,10 +6,16 @@
 
 #[path = "tidy/boundary.rs"]
 mod boundary;
+#[path = "tidy/circles.rs"]
+mod circles;
 #[path = "tidy/layers.rs"]
 mod layers;
+#[path = "tidy/paths.rs"]
+mod paths;
 #[path = "tidy/published.rs"]
 mod published;
+#[path = "tidy/rooms.rs"]
+mod rooms;
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/source.rs"]
@@ -22,6 +28,7 @@ mod tree;
 mod words;
 
 use layers::Package;
+use rooms::Map;
 use rules::Unsafe;
 use source::Source;
 use tree::Tree;
@@ -37,6 +44,14 @@ fn dependencies_point_one_way() {
     let packages = layers::workspace();
     assert!(packages.len() > 5, "cargo metadata knows only {} packages", packages.len());
     report("the dependency directions of docs/DESIGN.md", layers::check(&packages));
+}
+
+/// `cargo test -p allhome-runs --test tidy -- --nocapture layers` prints the picture.
+#[test]
+fn layers_of_the_core_point_down() {
+    let map = Map::new(&Tree::new().sources());
+    println!("{}", map.picture());
+    report("the layers of docs/ARCHITECTURE.md", map.check());
 }
 
 #[test]
@@ -55,7 +70,10 @@ fn features_are_named_in_lib_rs_only() {
 
 #[test]
 fn only_sync_rs_names_where_synchronization_comes_from() {
-    report("synchronization not taken from crate::sync", each_source(rules::sync_imports));
+    report(
+        "synchronization not taken from crate::layers::base::sync",
+        each_source(rules::sync_imports),
+    );
 }
 
 #[test]

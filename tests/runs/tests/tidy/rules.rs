@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use crate::paths::expand;
 use crate::source::{Source, has_word};
 
 /// A file with more lines than this holds more than one concept.
 pub(crate) const MOST_LINES: usize = 400;
 
 /// Where `core` may name the crates that its synchronization comes from.
-const SYNC: &str = "core/src/sync.rs";
+const SYNC: &str = "core/src/layers/base/sync.rs";
 
 const SYNC_PATHS: &[&str] = &[
     "std::sync",
@@ -35,7 +36,7 @@ pub(crate) fn features(source: &Source) -> Vec<String> {
     lines.map(|((place, _), line)| format!("{place}: {}", line.trim())).collect()
 }
 
-/// The core takes locks, atomics, cells and threads from `crate::sync`, so that loom can stand in.
+/// The core takes locks, atomics, cells and threads from `crate::layers::base::sync`, so that loom can stand in.
 pub(crate) fn sync_imports(source: &Source) -> Vec<String> {
     if !source.path.starts_with("core/src/") || source.path == SYNC {
         return Vec::new();
@@ -53,7 +54,9 @@ pub(crate) fn sync_imports(source: &Source) -> Vec<String> {
             complaints.insert((index, String::from(*from)));
         }
     }
-    let say = |(index, path)| format!("{}: {path}; take it from crate::sync", source.place(index));
+    let say = |(index, path)| {
+        format!("{}: {path}; take it from crate::layers::base::sync", source.place(index))
+    };
     complaints.into_iter().map(say).collect()
 }
 
@@ -77,32 +80,11 @@ fn imports(code: &str) -> Vec<(usize, String)> {
         }
         let tree: String = code[at + 4..at + end].split_whitespace().collect::<Vec<_>>().join(" ");
         let index = code[..at].matches('\n').count();
-        expand("", &tree, &mut |path| paths.push((index, path)));
+        expand("", &tree, &mut |path, _| {
+            paths.push((index, path.trim_start_matches("::").to_string()));
+        });
     }
     paths
-}
-
-fn expand(prefix: &str, tree: &str, found: &mut impl FnMut(String)) {
-    let Some((head, inner)) = tree.split_once('{') else {
-        let path = tree.split(" as ").next().unwrap_or(tree).trim();
-        let path = format!("{prefix}{path}");
-        return found(path.trim_start_matches("::").trim_end_matches("::self").to_string());
-    };
-    let prefix = format!("{prefix}{}", head.trim());
-    let (mut depth, mut start) = (0, 0);
-    for (at, c) in inner.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth > 0 => depth -= 1,
-            ',' | '}' if depth == 0 => {
-                if !inner[start..at].trim().is_empty() {
-                    expand(&prefix, &inner[start..at], found);
-                }
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
 }
 
 /// The files with unsafe code, as docs/ARCHITECTURE.md lists them.
@@ -188,7 +170,7 @@ mod tests {
     use super::*;
 
     fn in_core(text: &str) -> Source {
-        Source::new("core/src/record.rs", text)
+        Source::new("core/src/layers/record.rs", text)
     }
 
     #[test]
@@ -201,7 +183,7 @@ mod tests {
         ] {
             let found = features(&in_core(text));
             assert_eq!(found.len(), 1, "in {text}");
-            assert!(found[0].starts_with("core/src/record.rs:2: "), "{found:?}");
+            assert!(found[0].starts_with("core/src/layers/record.rs:2: "), "{found:?}");
         }
         assert!(features(&Source::new("core/src/lib.rs", "#[cfg(feature = \"a\")]")).is_empty());
         for text in
@@ -228,14 +210,14 @@ mod tests {
         ] {
             let found = sync_imports(&in_core(text));
             assert!(!found.is_empty(), "in {text}");
-            assert!(found[0].starts_with("core/src/record.rs:1: "), "{found:?}");
+            assert!(found[0].starts_with("core/src/layers/record.rs:1: "), "{found:?}");
         }
     }
 
     #[test]
     fn synchronization_from_crate_sync_is_not() {
         for text in [
-            "use crate::sync::{Arc, Mutex};",
+            "use crate::layers::base::sync::{Arc, Mutex};",
             "use std::{task::{Context, Poll}, time::Duration};",
             "use std::cell::Cell;",
             "#[cfg(not(loom))]\nmod a;",
@@ -252,8 +234,7 @@ mod tests {
 
     #[test]
     fn unsafe_code_and_its_list_agree() {
-        let text =
-            "# A\n\n## Unsafe code\n\nWhy.\n\n- `core/src/record.rs`: since ..\n\n## B\n- `c.rs`\n";
+        let text = "# A\n\n## Unsafe code\n\nWhy.\n\n- `core/src/layers/record.rs`: since ..\n\n## B\n- `c.rs`\n";
         let list = Unsafe::listed(text);
         assert!(list.check(&[in_core("unsafe { x() }")]).is_empty());
 
@@ -281,7 +262,7 @@ mod tests {
         let long = "\n".repeat(MOST_LINES + 1);
         assert_eq!(length(&in_core(&long), &[]).len(), 1);
         assert_eq!(length(&in_core(&long[1..]), &[]).len(), 0);
-        assert_eq!(length(&in_core(&long), &[("core/src/record.rs", "why")]).len(), 0);
+        assert_eq!(length(&in_core(&long), &[("core/src/layers/record.rs", "why")]).len(), 0);
         assert_eq!(length(&Source::new("core/tests/a.rs", &long), &[]).len(), 1);
         assert_eq!(length(&Source::new("tests/conformance/src/a.rs", &long), &[]).len(), 1);
     }

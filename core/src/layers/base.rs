@@ -1,0 +1,17 @@
+//! Words and tools that know of no task: locks, lists, ids, reasons, outcomes.
+
+pub(crate) mod big;
+pub(crate) mod counted;
+#[allow(dead_code, reason = "only a simulator injects, and that is a feature")]
+pub(crate) mod fault;
+pub(crate) mod guarded;
+pub(crate) mod id;
+pub(crate) mod intrusive;
+pub(crate) mod invariant;
+pub(crate) mod leave;
+pub(crate) mod outcome;
+pub(crate) mod panic;
+pub(crate) mod reason;
+pub(crate) mod spin_lock;
+pub(crate) mod sync;
+pub(crate) mod unsupported;

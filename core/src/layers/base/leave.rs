@@ -1,0 +1,38 @@
+//! How a poll that is not ready may end its task all the same.
+
+use std::cell::Cell;
+use std::fmt;
+use std::panic::Location;
+
+/// Why a task that is not ready does not want another poll.
+#[derive(Clone, Copy)]
+pub(crate) enum Leave {
+    /// It asked for its end, here.
+    Exit(&'static Location<'static>),
+    /// It has ended because it was cancelled.
+    Cancelled,
+    /// There is no slot for it.
+    NoSlot(NoSlot),
+    /// Nothing, unless it ends with an error in this poll: an await of ours has told it of its
+    /// cancel, and the error is an echo of that.
+    Told,
+}
+
+/// Where a poll says so.
+pub(crate) type LeaveCell = Cell<Option<Leave>>;
+
+/// Why nobody gets a slot any more.
+#[derive(Clone, Copy)]
+pub(crate) enum NoSlot {
+    Closed,
+    Zero,
+}
+
+impl fmt::Display for NoSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NoSlot::Closed => "the nursery's limiter is closed",
+            NoSlot::Zero => "the nursery's limit is 0",
+        })
+    }
+}

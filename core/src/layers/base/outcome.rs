@@ -1,0 +1,198 @@
+//! How a child ended.
+
+use super::panic::{Panic, Payload, catch_drop};
+use super::reason::Reason;
+use super::sync::Arc;
+use std::any::Any;
+use std::fmt;
+
+/// How a child ended.
+#[derive(Debug)]
+pub enum Outcome<T, E> {
+    /// It returned `Ok`.
+    Ok(T),
+    /// It returned `Err`. The error is shared with the nursery, which reports it too.
+    Err(Arc<E>),
+    /// It was cancelled, for this reason, before it came to its own end.
+    Cancelled(Reason),
+    /// It panicked, or one of its destructors did.
+    Panicked(Panic),
+    /// The runtime dropped it before it ended: the runtime was shut down, or is broken.
+    Lost,
+}
+
+/// What a child is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TaskState {
+    /// It waits for its first poll.
+    Queued,
+    /// It is being polled, or destroyed.
+    Running,
+    /// It waits to be woken.
+    Waiting,
+    /// It has ended: nothing is left of it but, perhaps, its outcome.
+    Ended,
+}
+
+/// What the nursery keeps of an outcome: everything but the value, with the error's type erased
+/// (one nursery has one error type, which its public handle knows).
+pub(crate) enum Ending {
+    Ok,
+    Err(Arc<dyn Any + Send + Sync>),
+    Cancelled(Reason),
+    Panicked(Panic),
+    Lost,
+    /// The nursery did not wait for the task any longer, because it blocks its thread. Part of a
+    /// failure, never the outcome of a child.
+    Stuck,
+}
+
+impl<T, E: Send + Sync + 'static> Outcome<T, E> {
+    /// Drops the value, if there is one, and keeps the rest. The `Result` is an error if the
+    /// destructor panicked.
+    pub(crate) fn into_ending(self) -> (Ending, Result<(), Payload>) {
+        let ending = match self {
+            Outcome::Ok(value) => return (Ending::Ok, catch_drop(value)),
+            Outcome::Err(error) => Ending::Err(error),
+            Outcome::Cancelled(reason) => Ending::Cancelled(reason),
+            Outcome::Panicked(panic) => Ending::Panicked(panic),
+            Outcome::Lost => Ending::Lost,
+        };
+        (ending, Ok(()))
+    }
+
+    pub(crate) fn ending(&self) -> Ending {
+        match self {
+            Outcome::Ok(_) => Ending::Ok,
+            Outcome::Err(error) => Ending::Err(error.clone()),
+            Outcome::Cancelled(reason) => Ending::Cancelled(reason.clone()),
+            Outcome::Panicked(panic) => Ending::Panicked(panic.clone()),
+            Outcome::Lost => Ending::Lost,
+        }
+    }
+}
+
+/// Why a child has no value: the error of [`Child::join`](crate::Child::join).
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{Outcome, ThreadPool, block_on, nursery_on};
+///
+/// let run = nursery_on::<String>(ThreadPool::global()).policy(allhome::Policy::Isolate);
+/// let text = block_on(run.run(async |n| {
+///     let child = n.fork(async { Err::<u32, _>("no such file".to_string()) });
+///     let error = child.join().await.expect_err("the child fails");
+///     Ok(match error.into_outcome::<u32>() {
+///         Some(Outcome::Err(error)) => format!("failed: {error}"),
+///         Some(Outcome::Cancelled(reason)) => format!("cancelled: {reason}"),
+///         Some(Outcome::Panicked(panic)) => format!("panicked: {}", panic.message()),
+///         Some(Outcome::Ok(_) | Outcome::Lost) | None => "lost".to_string(),
+///     })
+/// }));
+/// assert_eq!(text?, "failed: no such file");
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct JoinError<E> {
+    kind: Kind<E>,
+}
+
+enum Kind<E> {
+    Failed(Arc<E>),
+    Cancelled(Reason),
+    Panicked(Panic),
+    Lost,
+    Taken,
+}
+
+impl<E> JoinError<E> {
+    pub(crate) fn taken() -> JoinError<E> {
+        JoinError { kind: Kind::Taken }
+    }
+
+    pub(crate) fn split<T>(outcome: Outcome<T, E>) -> Result<T, JoinError<E>> {
+        let kind = match outcome {
+            Outcome::Ok(value) => return Ok(value),
+            Outcome::Err(error) => Kind::Failed(error),
+            Outcome::Cancelled(reason) => Kind::Cancelled(reason),
+            Outcome::Panicked(panic) => Kind::Panicked(panic),
+            Outcome::Lost => Kind::Lost,
+        };
+        Err(JoinError { kind })
+    }
+
+    /// Returns the child's own error, if it failed with one. The nursery reports it as well, unless
+    /// its policy is [`Isolate`](crate::Policy::Isolate).
+    pub fn error(&self) -> Option<&Arc<E>> {
+        match &self.kind {
+            Kind::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Returns why the child was cancelled or refused, if it was.
+    pub fn reason(&self) -> Option<&Reason> {
+        match &self.kind {
+            Kind::Cancelled(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Returns the child's panic, if it panicked.
+    pub fn panic(&self) -> Option<&Panic> {
+        match &self.kind {
+            Kind::Panicked(panic) => Some(panic),
+            _ => None,
+        }
+    }
+
+    /// Returns `true` if the runtime dropped the child before it ended.
+    pub fn is_lost(&self) -> bool {
+        matches!(self.kind, Kind::Lost)
+    }
+
+    /// Returns `true` if the outcome had been taken before: the handle was awaited twice.
+    pub fn is_taken(&self) -> bool {
+        matches!(self.kind, Kind::Taken)
+    }
+
+    /// Converts into the outcome, or `None` if the outcome had been taken before.
+    pub fn into_outcome<T>(self) -> Option<Outcome<T, E>> {
+        match self.kind {
+            Kind::Failed(error) => Some(Outcome::Err(error)),
+            Kind::Cancelled(reason) => Some(Outcome::Cancelled(reason)),
+            Kind::Panicked(panic) => Some(Outcome::Panicked(panic)),
+            Kind::Lost => Some(Outcome::Lost),
+            Kind::Taken => None,
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for JoinError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Failed(error) => write!(f, "child failed: {error}"),
+            Kind::Cancelled(reason) => write!(f, "child was cancelled: {reason}"),
+            Kind::Panicked(panic) => write!(f, "child {panic}"),
+            Kind::Lost => f.write_str("child was lost: the runtime dropped it"),
+            Kind::Taken => f.write_str("the child's outcome was taken before"),
+        }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for JoinError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
+            Kind::Cancelled(reason) => f.debug_tuple("Cancelled").field(reason).finish(),
+            Kind::Panicked(panic) => f.debug_tuple("Panicked").field(panic).finish(),
+            Kind::Lost => f.write_str("Lost"),
+            Kind::Taken => f.write_str("Taken"),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> std::error::Error for JoinError<E> {}

@@ -1,0 +1,398 @@
+//! Scopes inside a task or body: parts of it that are cancelled on their own, or later.
+//!
+//! A scope is a part of the future that polls it, and shows in the [ambient context](crate::layers::context)
+//! while what is inside is polled or destroyed. What is cancelled is asked from the inside out:
+//!
+//! | frame                | answer                                                         |
+//! |----------------------|----------------------------------------------------------------|
+//! | deadline, expired    | cancelled                                                      |
+//! | deadline             | as the frame around it                                         |
+//! | shield               | not cancelled                                                  |
+//! | shield, budget spent | as the frame around it                                         |
+//! | island               | as the frame around it, and shields further out are looked through |
+//! | task, body           | as the task or its nursery                                     |
+//!
+//! A time that is over has expired from the first question on: who asks need not wait for the scope's
+//! next poll, which finds the reason of that answer.
+//!
+//! A nursery that is opened in a scope is cancelled with it: it hangs on the token of the scope,
+//! which is made when somebody asks for it.
+
+use super::host::{Host, Waiter};
+use super::last_poll::LastPoll;
+use super::term::{Label, Term};
+use super::{Frame, Kind};
+use crate::layers::base::counted::dynamic::WeakDyn;
+use crate::layers::base::reason::Reason;
+use crate::layers::base::sync::{Arc, AtomicUsize, Ordering};
+use crate::layers::cancel::CancelToken;
+use crate::layers::context;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+/// What a scope does with the cancel of what is around it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Cut {
+    /// Lets it through, and adds its own.
+    Deadline,
+    /// Holds it back, until it is lifted.
+    Shield,
+    /// Lets it through where a shield around it would not.
+    Island,
+}
+
+pub(crate) struct Scope {
+    cut: Cut,
+    /// Of a scope with a deadline of its own.
+    label: Option<Label>,
+    /// It ends so long before the deadline that holds around it.
+    back: Option<Duration>,
+    /// Why what is inside is cancelled: a deadline that has passed, a shield that is lifted.
+    reason: RefCell<Option<Reason>>,
+    /// The token was told, too.
+    told: Cell<bool>,
+    deadline: Cell<Option<Instant>>,
+    /// The same for the nurseries that were opened inside.
+    term: OnceCell<Arc<Term>>,
+    token: RefCell<Option<CancelToken>>,
+    /// The nurseries that were opened inside.
+    groups: RefCell<Vec<WeakDyn<dyn Host>>>,
+    pub(crate) shields: Shields,
+    /// Once it has waited for those.
+    waiter: Cell<Option<Waiter>>,
+    pub(crate) last_poll: Cell<LastPoll>,
+}
+
+/// How many shields are up inside a scope.
+#[derive(Default)]
+pub(crate) struct Shields(OnceCell<Arc<AtomicUsize>>);
+
+impl Shields {
+    fn are_up(&self) -> bool {
+        // Relaxed: they go up and down in polls of the scope's own task.
+        self.0.get().is_some_and(|count| count.load(Ordering::Relaxed) > 0)
+    }
+
+    pub(crate) fn raise(&self) -> Arc<AtomicUsize> {
+        let count = self.0.get_or_init(|| Arc::new(AtomicUsize::new(0)));
+        count.fetch_add(1, Ordering::Relaxed);
+        count.clone()
+    }
+}
+
+/// What one frame tells of a cancel.
+enum See {
+    Cancelled,
+    Hidden,
+    Outer,
+}
+
+impl Scope {
+    pub(crate) fn new(cut: Cut) -> Scope {
+        Scope {
+            cut,
+            label: None,
+            back: None,
+            reason: RefCell::new(None),
+            told: Cell::new(false),
+            deadline: Cell::new(None),
+            term: OnceCell::new(),
+            token: RefCell::new(None),
+            groups: RefCell::new(Vec::new()),
+            shields: Shields::default(),
+            waiter: Cell::new(None),
+            last_poll: Cell::default(),
+        }
+    }
+
+    /// Makes one with a deadline; with `back`, so long before the one that holds around it.
+    pub(crate) fn with_deadline(label: Label, back: Option<Duration>) -> Scope {
+        let mut scope = Scope::new(Cut::Deadline);
+        (scope.label, scope.back) = (Some(label), back);
+        scope
+    }
+
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        self.reason.borrow().clone()
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.reason.borrow().is_some()
+    }
+
+    /// Tells whether what is inside was cancelled, its token included.
+    pub(crate) fn is_told(&self) -> bool {
+        self.told.get()
+    }
+
+    pub(crate) fn set_deadline(&self, at: Option<Instant>) {
+        self.deadline.set(at);
+        if let Some(term) = self.term.get() {
+            term.set_deadline(at);
+        }
+    }
+
+    /// Cancels what is inside, for this reason if none was given in an answer.
+    pub(crate) fn cancel(&self, reason: impl FnOnce() -> Reason) {
+        let reason = self.reason().unwrap_or_else(|| self.end_for(reason()));
+        self.told.set(true);
+        // Cloned: whoever is woken by this may ask for it.
+        let token = self.token.borrow().clone();
+        if let Some(token) = token {
+            token.cancel_with(reason);
+        }
+    }
+
+    /// From now on what is inside is cancelled, for the first reason that there was.
+    fn end_for(&self, reason: Reason) -> Reason {
+        let reason = match self.term.get() {
+            Some(term) => term.end_for(reason),
+            None => reason,
+        };
+        *self.reason.borrow_mut() = Some(reason.clone());
+        reason
+    }
+
+    /// Tells whether what is inside is cancelled: also if its time is over, and it was not polled
+    /// since. Where there is no deadline, no clock is looked at.
+    fn is_over(&self, frame: &Frame<'_>) -> bool {
+        self.is_cancelled() || self.deadline.get().is_some_and(|at| self.expire(frame, at))
+    }
+
+    fn expire(&self, frame: &Frame<'_>, at: Instant) -> bool {
+        let Some(now) = frame.now().filter(|&now| at <= now) else { return false };
+        let reason = match self.cut {
+            Cut::Deadline => {
+                if let Some(back) = self.back {
+                    // It may have been moved.
+                    self.set_deadline(before(deadline(frame.outer(), false), back, now));
+                }
+                let over = self.deadline.get().is_some_and(|at| at <= now);
+                self.label.filter(|_| over).map(|label| label.reason(frame.task_id()))
+            }
+            Cut::Shield => reason(frame.outer(), false),
+            Cut::Island => None,
+        };
+        let Some(reason) = reason else { return false };
+        self.end_for(reason);
+        true
+    }
+
+    /// Returns its deadline and reason for a nursery that is opened inside.
+    fn term(&self, frame: &Frame<'_>) -> Arc<Term> {
+        let make = || {
+            let label = self.label.filter(|_| self.back.is_none());
+            let term = Term::new(label.map(|label| (label, frame.task_id())));
+            term.set_deadline(self.deadline.get());
+            if let Some(reason) = self.reason() {
+                term.end_for(reason);
+            }
+            Arc::new(term)
+        };
+        self.term.get_or_init(make).clone()
+    }
+
+    /// Notes a nursery that is opened inside.
+    fn add(&self, group: &dyn Host) {
+        let mut groups = self.groups.borrow_mut();
+        if groups.len() == groups.capacity() {
+            groups.retain(|group| !group.is_closed());
+        }
+        groups.push(group.weak());
+    }
+
+    /// Tells whether what is inside may not be dropped yet: a nursery is not home, or a shield is
+    /// up. Whoever changes that wakes the waker, if there is one.
+    pub(crate) fn holds(&self, waker: Option<&Waker>) -> bool {
+        let waker = waker.map(|waker| (self.waiter(), waker));
+        let groups = self.groups.borrow();
+        self.shields.are_up() || groups.iter().any(|group| group.is_out(waker))
+    }
+
+    fn waiter(&self) -> Waiter {
+        let waiter = self.waiter.get().unwrap_or_else(Waiter::new);
+        self.waiter.set(Some(waiter));
+        waiter
+    }
+
+    /// Tells whether a nursery inside is home and not closed.
+    pub(crate) fn has_open(&self) -> bool {
+        let groups = self.groups.borrow();
+        groups.iter().any(|group| !group.is_closed())
+    }
+
+    /// Returns the scope's token; makes one if there is none.
+    fn token(&self, outer: impl FnOnce() -> Option<CancelToken>) -> CancelToken {
+        if let Some(token) = &*self.token.borrow() {
+            return token.clone();
+        }
+        let token = outer().map_or_else(CancelToken::new, |outer| outer.child());
+        if let Some(reason) = self.reason() {
+            token.cancel_with(reason);
+        }
+        *self.token.borrow_mut() = Some(token.clone());
+        token
+    }
+
+    fn see(&self, frame: &Frame<'_>, through: &mut bool) -> See {
+        match self.cut {
+            Cut::Deadline if self.is_over(frame) => See::Cancelled,
+            Cut::Shield if !*through && !self.is_over(frame) => See::Hidden,
+            Cut::Island => {
+                *through = true;
+                See::Outer
+            }
+            Cut::Deadline | Cut::Shield => See::Outer,
+        }
+    }
+}
+
+impl Drop for Scope {
+    /// The nurseries inside may go on, as the ancestors'; its deadline does not concern them then.
+    fn drop(&mut self) {
+        self.set_deadline(None);
+        let Some(waiter) = self.waiter.get() else { return };
+        for group in self.groups.get_mut().iter() {
+            group.forget_home_waker(waiter);
+        }
+    }
+}
+
+/// Tells whether what runs in this frame is cancelled. With `through`, shields are looked through.
+pub(crate) fn is_cancelled(mut at: Option<&Frame<'_>>, mut through: bool) -> bool {
+    while let Some(frame) = at {
+        match &frame.kind {
+            Kind::Task(task) => return task.is_cancelled(),
+            Kind::Scope(scope) => match scope.see(frame, &mut through) {
+                See::Cancelled => return true,
+                See::Hidden => return false,
+                See::Outer => {}
+            },
+            Kind::Values(_) | Kind::Seat(_) => {}
+        }
+        at = frame.outer();
+    }
+    false
+}
+
+/// Returns why.
+pub(crate) fn reason(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<Reason> {
+    while let Some(frame) = at {
+        match &frame.kind {
+            Kind::Task(task) => return task.reason(),
+            Kind::Scope(scope) => match scope.see(frame, &mut through) {
+                See::Cancelled => return scope.reason(),
+                See::Hidden => return None,
+                See::Outer => {}
+            },
+            Kind::Values(_) | Kind::Seat(_) => {}
+        }
+        at = frame.outer();
+    }
+    None
+}
+
+/// Returns the token that is cancelled with what runs in this frame. None outside of any nursery.
+pub(crate) fn token(at: Option<&Frame<'_>>, mut through: bool) -> Option<CancelToken> {
+    let frame = at?;
+    match &frame.kind {
+        Kind::Task(task) => Some(task.token()),
+        Kind::Values(_) | Kind::Seat(_) => token(frame.outer(), through),
+        Kind::Scope(scope) => match scope.cut {
+            Cut::Deadline => Some(scope.token(|| token(frame.outer(), through))),
+            Cut::Shield if !through && !scope.is_over(frame) => Some(scope.token(|| None)),
+            cut => {
+                through |= cut == Cut::Island;
+                token(frame.outer(), through)
+            }
+        },
+    }
+}
+
+/// What a nursery that is opened here inherits from the scopes around it.
+#[derive(Default)]
+pub(crate) struct Around {
+    /// A shield keeps the cancel of the task away.
+    pub(crate) shielded: bool,
+    /// The nursery is cancelled with this.
+    pub(crate) token: Option<CancelToken>,
+    /// The deadlines of the scopes.
+    pub(crate) terms: Vec<Arc<Term>>,
+    /// There are scopes at all.
+    pub(crate) scoped: bool,
+}
+
+/// Enters a nursery into the scopes that it is opened in.
+pub(crate) fn enroll(group: &dyn Host) {
+    context::current(|mut at| {
+        while let Some(frame) = at {
+            match &frame.kind {
+                Kind::Task(_) => return,
+                Kind::Scope(scope) => scope.add(group),
+                Kind::Values(_) | Kind::Seat(_) => {}
+            }
+            at = frame.outer();
+        }
+    });
+}
+
+/// Looks around for a nursery that is about to be opened.
+pub(crate) fn around() -> Around {
+    context::current(|here| {
+        let (mut at, mut through, mut around) = (here, false, Around::default());
+        let mut hangs = false;
+        while let Some(frame) = at {
+            match &frame.kind {
+                Kind::Task(_) => break,
+                Kind::Scope(scope) => {
+                    around.scoped = true;
+                    let hides = matches!(scope.see(frame, &mut through), See::Hidden);
+                    hangs |= !around.shielded && (hides || scope.cut == Cut::Deadline);
+                    if !around.shielded && scope.cut != Cut::Island {
+                        around.terms.push(scope.term(frame));
+                    }
+                    around.shielded |= hides;
+                }
+                Kind::Values(_) | Kind::Seat(_) => {}
+            }
+            at = frame.outer();
+        }
+        if hangs {
+            around.token = token(here, false);
+        }
+        around
+    })
+}
+
+/// Returns the earliest deadline that holds in this frame.
+pub(crate) fn deadline(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<Instant> {
+    let mut least = None;
+    while let Some(frame) = at {
+        match &frame.kind {
+            Kind::Task(task) => return earlier(least, task.group.deadline()),
+            Kind::Scope(scope) => {
+                least = earlier(least, scope.deadline.get());
+                if matches!(scope.see(frame, &mut through), See::Hidden) {
+                    return least;
+                }
+            }
+            Kind::Values(_) | Kind::Seat(_) => {}
+        }
+        at = frame.outer();
+    }
+    least
+}
+
+pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// Returns the instant so long before a deadline.
+pub(crate) fn before(deadline: Option<Instant>, back: Duration, now: Instant) -> Option<Instant> {
+    // One that is too long ago to be told is past.
+    deadline.map(|at| at.checked_sub(back).unwrap_or(now))
+}

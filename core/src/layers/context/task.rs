@@ -1,0 +1,305 @@
+//! What a task can ask about itself.
+
+use super::scope;
+use super::yield_now::yield_now;
+use crate::layers::base::id::TaskId;
+use crate::layers::base::leave::Leave;
+use crate::layers::base::reason::{Level, Reason};
+use crate::layers::base::unsupported::Unsupported;
+use crate::layers::cancel::{CancelToken, CancelledOwned, Draining};
+use crate::layers::context;
+use pin_project_lite::pin_project;
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Tells whether the task, or the nursery's body, that calls it was cancelled. False outside of any
+/// nursery.
+///
+/// A task that was cancelled is polled once more, and this is true in that poll: what it does not
+/// finish then is dropped where it waits. It is true as well as soon as a deadline has passed, of a
+/// scope or nursery around, although nothing was polled since: a loop that computes may ask it. A
+/// [token](cancel_token) that it was given before is not told before the next poll.
+///
+/// It is a few loads; only where a deadline holds does it look at the clock.
+///
+/// # Examples
+///
+/// ```
+/// assert!(!allhome::is_cancelled(), "there is no nursery here");
+/// ```
+pub fn is_cancelled() -> bool {
+    context::current(|frame| scope::is_cancelled(frame, false))
+}
+
+/// Returns why the task, or the nursery's body, that calls it was cancelled.
+pub fn cancel_reason() -> Option<Reason> {
+    context::current(|frame| scope::reason(frame, false))
+}
+
+/// Returns the id of the task that calls it. None outside of any nursery, and in a nursery's body.
+pub fn task_id() -> Option<TaskId> {
+    context::current(|frame| frame?.task_id())
+}
+
+/// Returns a token that is cancelled with the task, or the scope in it, that calls this. Outside of
+/// any nursery it is a token that nobody cancels.
+///
+/// It is a child of the task's own: cancelling it cancels what hangs on it, and not the task. It is
+/// how code that knows nothing of nurseries is given the cancel of the task that calls it.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{ThreadPool, block_on, cancel_token, nursery_on};
+/// use std::convert::Infallible;
+///
+/// block_on(nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+///     let token = cancel_token();
+///     n.cancel();
+///     assert!(token.is_cancelled());
+///     Ok(())
+/// }))
+/// .unwrap();
+/// # }
+/// ```
+pub fn cancel_token() -> CancelToken {
+    let Some(token) = own_token() else { return CancelToken::new() };
+    let token = token.child();
+    if let Some(reason) = cancel_reason() {
+        // Of a deadline that is over and that the task's own was not told of yet.
+        token.cancel_with(reason);
+    }
+    token
+}
+
+/// Returns the token that is cancelled with what calls this. None outside of any nursery.
+pub(crate) fn own_token() -> Option<CancelToken> {
+    context::current(|frame| scope::token(frame, false))
+}
+
+/// Waits for the token of what polls it, and has that find itself cancelled when the token is.
+pub(crate) fn poll_own(token: Pin<&mut CancelledOwned>, cx: &mut Context<'_>) -> Poll<Reason> {
+    let told = token.poll(cx);
+    if told.is_ready() {
+        // A token is cancelled before those below it, and the nursery comes last.
+        context::task(|task| task.map(|task| task.group.follow_token()));
+    }
+    told
+}
+
+/// Waits until the task, or the scope in it, that polls it is cancelled; gives the reason. Outside
+/// of any nursery it waits for ever.
+///
+/// # Cancel safety
+///
+/// Dropping it leaves nothing behind.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{Reason, ThreadPool, block_on, cancelled, nursery_on};
+/// use std::convert::Infallible;
+///
+/// block_on(nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+///     let child = n.fork(async { Ok(cancelled().await.message().to_string()) });
+///     child.cancel_with(Reason::new("closing time"));
+///     match child.join().await {
+///         Ok(why) => assert_eq!(why, "closing time"),
+///         Err(error) => assert!(error.reason().is_some(), "cancelled before its first poll"),
+///     }
+///     Ok(())
+/// }))
+/// .unwrap();
+/// # }
+/// ```
+pub fn cancelled() -> TaskCancelled {
+    TaskCancelled { waits: None }
+}
+
+pin_project! {
+    /// The future of [`cancelled`].
+    #[must_use = "it waits only when it is awaited"]
+    pub struct TaskCancelled {
+        #[pin]
+        waits: Option<CancelledOwned>,
+    }
+}
+
+impl Future for TaskCancelled {
+    type Output = Reason;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reason> {
+        let mut this = self.project();
+        if let Some(reason) = cancel_reason() {
+            return Poll::Ready(reason);
+        }
+        if this.waits.is_none() {
+            let Some(token) = own_token() else { return Poll::Pending };
+            this.waits.set(Some(token.cancelled_owned()));
+        }
+        poll_own(this.waits.as_pin_mut().expect("it was made just now"), cx)
+    }
+}
+
+impl fmt::Debug for TaskCancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskCancelled").finish_non_exhaustive()
+    }
+}
+
+/// Waits until the nursery of the task that polls it takes no more children: it is draining, or
+/// further. For those who take in what others work on, and are to stop. Outside of any nursery it
+/// waits for ever.
+///
+/// A shield does not keep it away, and a nursery that is opened inside one that drains does not:
+/// what was begun goes on.
+///
+/// # Cancel safety
+///
+/// Dropping it leaves nothing behind.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{Ladder, ThreadPool, block_on, draining, nursery_on};
+/// use std::convert::Infallible;
+///
+/// let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+///     n.named("listener").spawn(async {
+///         // It would take connections here, too: a `select!`.
+///         draining().await;
+///         Ok(())
+///     });
+///     Ok(n.shutdown(Ladder::default()).await.unwrap())
+/// });
+/// assert!(block_on(run).unwrap().stragglers().is_empty());
+/// # }
+/// ```
+pub fn draining() -> TaskDraining {
+    TaskDraining { waits: None }
+}
+
+/// The future of [`draining`].
+#[must_use = "it waits only when it is awaited"]
+pub struct TaskDraining {
+    waits: Option<Draining>,
+}
+
+impl Future for TaskDraining {
+    type Output = Level;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Level> {
+        if self.waits.is_none() {
+            self.waits = context::task(|task| task.map(|task| task.group.token().draining()));
+        }
+        self.waits.as_mut().map_or(Poll::Pending, |waits| Pin::new(waits).poll(cx))
+    }
+}
+
+impl fmt::Debug for TaskDraining {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskDraining").finish_non_exhaustive()
+    }
+}
+
+/// Gives the others a turn, and says whether to go on: an error with the reason if the task, or the
+/// scope in it, is cancelled. For loops that would not wait otherwise.
+///
+/// # Errors
+///
+/// The reason of the cancel, before the turn or after it.
+///
+/// # Cancel safety
+///
+/// It changes nothing.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{ThreadPool, block_on, checkpoint, nursery_on};
+/// use std::convert::Infallible;
+///
+/// block_on(nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+///     assert!(checkpoint().await.is_ok());
+///     n.cancel();
+///     assert!(checkpoint().await.is_err());
+///     Ok(())
+/// }))
+/// .unwrap();
+/// # }
+/// ```
+pub async fn checkpoint() -> Result<(), Reason> {
+    if cancel_reason().is_none() {
+        yield_now().await;
+    }
+    let Some(reason) = cancel_reason() else { return Ok(()) };
+    context::tell_cancelled();
+    Err(reason)
+}
+
+/// Ends the task, or the nursery's body, that awaits it, from any depth: the task's future is
+/// dropped where it waits, so that every destructor runs, and nothing unwinds. It is what Go's
+/// `runtime.Goexit` does.
+///
+/// The outcome is [`Cancelled`](crate::Outcome::Cancelled) with a reason of the kind
+/// [`Exited`](crate::ReasonKind::Exited), and no failure: the siblings go on. Scopes and shields
+/// around it do not hold it up. A body that exits has no value: its nursery waits for the children
+/// and ends with that reason.
+///
+/// # Errors
+///
+/// It returns only outside of any nursery: there is no task to end.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{ReasonKind, ThreadPool, block_on, exit, nursery_on};
+/// use std::convert::Infallible;
+///
+/// async fn deep() -> u32 {
+///     exit().await.expect("there is a task to end");
+///     unreachable!("it does not come back")
+/// }
+///
+/// block_on(nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+///     let ended = n.fork(async { Ok(deep().await) }).join().await.unwrap_err();
+///     assert_eq!(ended.reason().unwrap().kind(), ReasonKind::Exited);
+///     Ok(())
+/// }))
+/// .unwrap();
+/// # }
+/// ```
+#[track_caller]
+pub fn exit() -> Exit {
+    Exit { place: Location::caller() }
+}
+
+/// The future of [`exit`].
+#[derive(Debug)]
+#[must_use = "it ends the task only when it is awaited"]
+pub struct Exit {
+    place: &'static Location<'static>,
+}
+
+impl Future for Exit {
+    type Output = Result<Infallible, Unsupported>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        context::task(|task| match task {
+            Some(task) => {
+                task.leave().set(Some(Leave::Exit(self.place)));
+                Poll::Pending
+            }
+            None => Poll::Ready(Err(Unsupported::nowhere("a task to end"))),
+        })
+    }
+}

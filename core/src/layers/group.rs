@@ -1,0 +1,315 @@
+//! The shared state of a nursery: its place in the tree, its level, and its members.
+//!
+//! A group is what a nursery's future, its handles and its carriers point to. Nurseries form a
+//! tree: a nursery that is opened inside a task or body is nested in that task's nursery and stays
+//! in its list until it is vacant, even if its own future was dropped before its end. That is all there
+//! is to adoption: nothing moves, the ancestor just cannot close before.
+//!
+//! | reference | who has one                                                              |
+//! |-----------|--------------------------------------------------------------------------|
+//! | strong    | the nursery's future, its handles, and the group itself while it is occupied |
+//! | weak      | carriers, tokens, scopes, shields, joiners; a parent its nested groups, and they their parent |
+//!
+//! A weak reference keeps the group's state and its lock; a strong one keeps the [`Env`] too, which
+//! is what the user handed in. So a carrier that a runtime still has in a queue keeps nothing of
+//! the user's.
+//!
+//! # Invariants
+//!
+//! 1. `level` changes under the lock and only rises. `reason` is set with the first rise to
+//!    Cancelled and never changes.
+//! 2. The group is *occupied* from its first member or nested nursery until it is vacant. Exactly
+//!    then `Registry::own` holds a strong reference to the group itself. It changes under the lock,
+//!    and `occupied` with it. So a group outlives its members: a thread that holds the claim of a
+//!    member knows that the group, and its `Env`, are there.
+//! 3. A group is closed once: by its future when it finds the group vacant, or, if that was dropped,
+//!    by the last to leave. It is unlisted from its parent right after. In the phases Body and
+//!    Joining its future holds a strong reference, and takes it out of those phases with the
+//!    reference in hand.
+//!
+//! # Lock order
+//!
+//! One lock at a time: a parent's lock is never held with a child's. Wakers, hooks, destructors of
+//! the user's and calls to the runtime run with no lock held: what is the user's leaves the registry
+//! as a [`Foreign`].
+
+mod admit;
+mod bell;
+mod blocking;
+mod cancel;
+mod carrier;
+mod clock;
+mod close;
+pub(crate) mod config;
+mod dedicated;
+mod env;
+pub(crate) mod finalizers;
+mod finish;
+mod host;
+pub(crate) mod orphans;
+mod overdue;
+mod poll;
+pub(crate) mod registry;
+mod shields;
+mod slot_waiters;
+mod stragglers;
+mod token;
+mod turn;
+mod turns;
+mod vacant;
+pub(crate) mod walk;
+
+use crate::layers::base::counted::{Counted, Me, Strong, Weak};
+use crate::layers::base::guarded::{Foreign, Guarded};
+use crate::layers::base::id::{NurseryId, TaskId};
+use crate::layers::base::outcome::Ending;
+use crate::layers::base::panic::{self, Panic};
+use crate::layers::base::reason::Level;
+use crate::layers::base::sync::{Arc, AtomicBool, AtomicU8, Ordering, panicking};
+use crate::layers::context::term::Term;
+use crate::layers::context::{self, scope};
+use crate::layers::record::{Claimed, Ended, Header, Stack};
+use allhome_rt::Runtime;
+use config::{Config, PanicPolicy};
+use env::Env;
+use registry::{Owner, Registry};
+use std::mem;
+
+pub(crate) struct Group {
+    me: Me<Group>,
+    pub(crate) id: NurseryId,
+    pub(crate) config: Config,
+    /// How many tasks the runtime polls at once.
+    width: usize,
+    /// The runtime wants each child to be a task of its own.
+    apart: bool,
+    pub(crate) occupied: AtomicBool,
+    /// Set when there is something to wait for in the registry's clock.
+    pub(crate) timed: AtomicBool,
+    /// Set while the body is left out of the cancel.
+    body_stays: AtomicBool,
+    /// The cancel of what it was opened in is kept away.
+    pub(crate) shielded: bool,
+    /// It has a limiter.
+    bounded: bool,
+    /// It was opened in a task that has a slot of the same limiter, to lend it.
+    lends: bool,
+    /// The deadlines of the scopes that it was opened in.
+    terms: Box<[Arc<Term>]>,
+    /// A deadline may hold here: its own, or one of what it is in. Never unset.
+    limited: AtomicBool,
+    level: AtomicU8,
+    /// The level that it is being raised to: see `risen`.
+    rising: AtomicU8,
+    woken: Stack,
+    registry: Guarded<Registry>,
+}
+
+impl Counted for Group {
+    type Owned = Env;
+}
+
+impl Group {
+    /// Opens a group inside its parent, whose cancel it takes over if there was one. `lends` says that
+    /// the task has a slot of its limiter.
+    pub(crate) fn open(
+        mut config: Config,
+        runtime: Runtime,
+        parent: Option<(Weak<Group>, Owner)>,
+        lends: bool,
+    ) -> Strong<Group> {
+        let around = scope::around();
+        if let (None, Some((parent, _))) = (config.grace, &parent) {
+            config.grace = parent.config.grace;
+        }
+        let token = config.token.take();
+        let limiter = config.limiter.take();
+        let on_panic = config.on_panic.take();
+        let group = Strong::new_cyclic(
+            |me| Env::new(runtime, limiter, on_panic, me.weak()),
+            |me, env| Group {
+                woken: Stack::new(me.to_dyn()),
+                me,
+                id: NurseryId::next(),
+                width: env.inherited.runtime.threads(),
+                apart: env.inherited.runtime.keeps_tasks_apart(),
+                occupied: AtomicBool::new(false),
+                timed: AtomicBool::new(false),
+                body_stays: AtomicBool::new(false),
+                shielded: around.shielded,
+                bounded: env.limiter.is_some(),
+                lends,
+                limited: AtomicBool::new(!around.terms.is_empty()),
+                terms: around.terms.into(),
+                level: AtomicU8::new(Level::Running as u8),
+                rising: AtomicU8::new(Level::Running as u8),
+                registry: Guarded::new(Registry::new(config.keep)),
+                config,
+            },
+        );
+        let opening = Opening(&group);
+        if let Some((parent, owner)) = parent {
+            group.nest_in(parent, owner);
+        }
+        if let Some(token) = token {
+            group.hang_on(&token);
+        }
+        if around.scoped {
+            scope::enroll(&*group);
+        }
+        if let Some(token) = around.token {
+            group.link_to(&token);
+        }
+        group.start_clock();
+        mem::forget(opening);
+        group
+    }
+
+    fn nest_in(&self, parent: Weak<Group>, owner: Owner) {
+        let (key, level, reason, rolls) = parent.locked(|registry| {
+            parent.occupy(registry);
+            let key = registry.nest(self.weak(), owner);
+            self.inherit_limit(&parent);
+            (key, parent.level(), registry.reason_for(owner), registry.rolls.clone())
+        });
+        self.locked(|registry| {
+            registry.parent = Some((parent, key));
+            // One may have been called meanwhile, that is here and not in these.
+            registry.rolls.extend(rolls);
+        });
+        if let Some(reason) = reason.filter(|_| !self.shielded) {
+            self.raise_tree(level.max(Level::Cancelled), &reason);
+        }
+    }
+
+    /// Calls `f` with the registry while its lock is held.
+    #[inline(always)]
+    pub(crate) fn locked<R>(&self, f: impl FnOnce(&mut Registry) -> R) -> R {
+        self.registry.locked(f)
+    }
+
+    /// As [`locked`](Group::locked), and then sees that the carriers come that are wanted (invariants
+    /// 1 and 2 of [`carrier`]).
+    pub(crate) fn locked_then_launch<R>(&self, f: impl FnOnce(&mut Registry) -> R) -> R {
+        let (result, launch) = self.locked(|registry| {
+            let result = f(registry);
+            (result, registry.want(self.width))
+        });
+        self.launch(launch);
+        result
+    }
+
+    /// Returns where those records wait that were woken and are not queued yet.
+    pub(crate) fn woken(&self) -> &Stack {
+        &self.woken
+    }
+
+    pub(crate) fn weak(&self) -> Weak<Group> {
+        self.me.weak()
+    }
+
+    /// None if the nursery has ended and no handle of it is left.
+    pub(crate) fn strong(&self) -> Option<Strong<Group>> {
+        self.me.strong()
+    }
+
+    pub(crate) fn level(&self) -> Level {
+        // Acquire: pairs with `raise`: whoever sees it finds the token raised, too.
+        Level::from_u8(self.level.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.level() >= Level::Cancelled
+    }
+
+    pub(crate) fn task_id(&self, header: &Header) -> TaskId {
+        TaskId { nursery: self.id, number: header.number() }
+    }
+
+    /// Takes no more children from now on. Returns false if that was so already.
+    pub(crate) fn close(&self) -> bool {
+        let closed = self.locked(|registry| {
+            if self.level() != Level::Running {
+                return None;
+            }
+            self.level.store(Level::Draining as u8, Ordering::Relaxed);
+            let token = registry.tokens.own();
+            let reason = token.as_ref().map(|_| self.closed(registry));
+            Some((token.zip(reason), registry.home.take()))
+        });
+        let Some((token, home)) = closed else { return false };
+        if let Some((token, reason)) = token {
+            token.raise(Level::Draining, reason);
+        }
+        home.into_iter().for_each(Foreign::wake);
+        self.wake_reserves();
+        true
+    }
+
+    // ---- the end of a child
+
+    /// Destroys the future in the child's own context.
+    pub(crate) fn end(&self, claimed: &mut Claimed, ending: Ending) -> Ended {
+        let ptr = claimed.ptr();
+        let id = self.task_id(claimed.header());
+        self.with_env(claimed, |claimed, env| {
+            context::enter(self, &env.inherited, Some(ptr), || claimed.end(id, ending))
+        })
+    }
+
+    /// Calls the hook for the panics of an end.
+    #[inline]
+    pub(crate) fn hook(&self, env: &Env, ended: &Ended) {
+        if let Ending::Panicked(panic) = &ended.ending {
+            self.call_hook(env, panic);
+        }
+        if let Some(panic) = &ended.second {
+            self.call_hook(env, panic);
+        }
+    }
+
+    #[cold]
+    fn call_hook(&self, env: &Env, panic: &Panic) {
+        if let Some(hook) = &env.on_panic {
+            if let Err(payload) = panic::catch(|| hook(panic)) {
+                panic::discard(payload);
+            }
+        }
+        if self.config.panics == PanicPolicy::Abort {
+            eprintln!("allhome: {panic} ({}); aborting, as the nursery asks", panic.place());
+            std::process::abort();
+        }
+    }
+}
+
+/// A group that is being opened, in which the runtime's clock is asked and tokens are raised. If that
+/// panics, it leaves its parent.
+struct Opening<'a>(&'a Strong<Group>);
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        let abandoned = panic::catch(|| self.0.abandon(self.0.owned(), || ()));
+        abandoned.unwrap_or_else(panic::discard);
+    }
+}
+
+impl Drop for Group {
+    /// Nothing points to it any more: invariant 2 says that nobody is left in it.
+    fn drop(&mut self) {
+        if cfg!(any(debug_assertions, loom)) && !panicking() {
+            self.locked(|registry| registry.assert_left());
+            assert!(self.woken.is_empty(), "a group goes with a record on its stack");
+        }
+    }
+}
+
+/// Says in a few words what a failure was, for the reason of the cancel that follows from it.
+pub(crate) fn describe(ending: &Ending) -> String {
+    match ending {
+        Ending::Ok | Ending::Cancelled(_) => String::new(),
+        Ending::Err(_) => "returned an error".to_string(),
+        Ending::Panicked(panic) => panic.to_string(),
+        Ending::Lost => "the runtime threw it away".to_string(),
+        Ending::Stuck => "blocks its thread still".to_string(),
+    }
+}

@@ -1,0 +1,107 @@
+//! Admission of children, and what keeps a group that has one.
+
+use super::Group;
+use super::registry::{Launch, Phase, Registry};
+use crate::layers::base::guarded::Foreign;
+use crate::layers::base::id::TaskId;
+use crate::layers::base::reason::{Level, Reason, ReasonKind};
+use crate::layers::base::sync::Ordering;
+use crate::layers::record::Fresh;
+use std::task::Waker;
+
+/// What is left to do, with no lock held, for an admission.
+#[must_use]
+pub(super) struct After {
+    /// The nursery's future, which looks whether there is a member to lend a slot to.
+    lender: Option<Foreign<Waker>>,
+    launch: Launch,
+}
+
+impl Group {
+    /// Admits a child, to be taken by the next carrier.
+    ///
+    /// If the nursery takes no more, the future is dropped unpolled, and the reason comes back.
+    pub(crate) fn admit(&self, fresh: Fresh) -> Result<TaskId, Reason> {
+        if self.apart {
+            return self.admit_apart(fresh);
+        }
+        let number = self.admit_as(fresh, |registry, fresh| registry.admit(self.woken(), fresh))?;
+        Ok(TaskId { nursery: self.id, number })
+    }
+
+    /// Has `admit` admit the child; or drops it, with no lock held, and says why.
+    pub(super) fn admit_as<R>(
+        &self,
+        fresh: Fresh,
+        admit: impl FnOnce(&mut Registry, Fresh) -> R,
+    ) -> Result<R, Reason> {
+        let admitted = self.locked(|registry| match self.refusal(registry) {
+            Some(reason) => Err((reason, fresh)),
+            None => {
+                let number = admit(registry, fresh);
+                Ok((number, self.after_admission(registry)))
+            }
+        });
+        match admitted {
+            Ok((number, after)) => {
+                self.see_in(after);
+                Ok(number)
+            }
+            Err((reason, fresh)) => {
+                drop(fresh);
+                Err(reason)
+            }
+        }
+    }
+
+    /// Says what follows from an admission. The caller holds the lock.
+    #[inline]
+    pub(super) fn after_admission(&self, registry: &mut Registry) -> After {
+        let mut lender = None;
+        if registry.count() == 1 {
+            self.occupy(registry);
+            if self.lends {
+                lender = registry.run_waker.take();
+            }
+        }
+        After { lender, launch: registry.want(self.width) }
+    }
+
+    /// Sees to what follows from an admission. No lock is held.
+    #[inline]
+    pub(super) fn see_in(&self, after: After) {
+        self.launch(after.launch);
+        after.lender.into_iter().for_each(Foreign::wake);
+    }
+
+    /// The group has a member, or a nested nursery, and keeps itself from now on (invariant 2). The
+    /// caller holds the lock.
+    pub(super) fn occupy(&self, registry: &mut Registry) {
+        if registry.own.is_none() {
+            registry.own = self.strong();
+            debug_assert!(
+                registry.own.is_some(),
+                "invariant 3: a group that is not closed is kept"
+            );
+            self.occupied.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn refusal(&self, registry: &Registry) -> Option<Reason> {
+        if self.risen() == Level::Running && registry.phase != Phase::Closed {
+            return None;
+        }
+        Some(self.closed(registry))
+    }
+
+    /// Says why nothing is taken any more.
+    pub(super) fn closed(&self, registry: &Registry) -> Reason {
+        self.risen_reason(registry).unwrap_or_else(|| {
+            let message = match &self.config.name {
+                Some(name) => format!("nursery `{name}`"),
+                None => format!("nursery {}", self.id),
+            };
+            Reason::of(ReasonKind::Closed, message, None, self.config.place)
+        })
+    }
+}

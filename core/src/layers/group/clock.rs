@@ -1,0 +1,206 @@
+//! A nursery's time: its deadline, and the grace that it gives to those who are cancelled.
+//!
+//! [`bell`](super::bell) waits for the next of these moments. A nursery without any of them pays one
+//! load a poll.
+
+use super::Group;
+use super::config::{Config, When};
+use super::registry::clock::Clock;
+use super::registry::{GraceEnd, Phase, patience};
+use crate::layers::base::reason::{Level, Reason, ReasonKind};
+use crate::layers::base::sync::Ordering;
+use crate::layers::base::unsupported::Unsupported;
+use crate::layers::context::scope::earlier;
+use allhome_rt::Runtime;
+use std::time::{Duration, Instant};
+
+/// A moment that is due.
+enum Due {
+    Deadline { partial: bool, told: Option<Reason> },
+    Grace,
+    Stuck { over: bool },
+    Task(GraceEnd),
+}
+
+/// When what begins with a cancel is over.
+pub(super) struct Ends {
+    pub(super) grace: Option<Instant>,
+    patience: Option<Instant>,
+    look: Option<Instant>,
+}
+
+impl Config {
+    /// Says whether the runtime can keep the times that a nursery is opened with.
+    pub(crate) fn check(&self, runtime: &Runtime) -> Result<(), Unsupported> {
+        let counts = |time: Option<Duration>| time.is_some_and(|time| time < Duration::MAX);
+        let grace = counts(self.grace.filter(|grace| !grace.is_zero())) || counts(self.stuck_after);
+        let never = matches!(self.deadline, None | Some(When::After(Duration::MAX)));
+        if runtime.timer().is_none() && (grace || !never) {
+            return Err(Unsupported::new("a timer", runtime.name()));
+        }
+        Ok(())
+    }
+}
+
+impl Group {
+    pub(crate) fn now(&self) -> Option<Instant> {
+        self.timer().map(|timer| timer.now())
+    }
+
+    /// Begins to keep the times that the nursery was opened with.
+    pub(crate) fn start_clock(&self) {
+        let deadline = match self.config.deadline {
+            Some(When::At(at)) => Some(at),
+            Some(When::After(after)) => self.now().and_then(|now| now.checked_add(after)),
+            None => None,
+        };
+        if deadline.is_some() {
+            self.locked(|registry| {
+                registry.clock.deadline = deadline;
+                registry.clock.partial = self.config.partial;
+            });
+            self.timed.store(true, Ordering::Relaxed);
+            self.limited.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Moves the nursery's own deadline, or takes it away. Returns false if it is cancelled or
+    /// closed.
+    pub(crate) fn move_deadline(&self, at: Option<Instant>) -> Result<bool, Unsupported> {
+        if let Some(group) = self.strong().filter(|_| at.is_some()) {
+            let runtime = &group.owned().inherited.runtime;
+            if runtime.timer().is_none() {
+                return Err(Unsupported::new("a timer", runtime.name()));
+            }
+        }
+        let moved = self.locked(|registry| {
+            let moved = self.risen() < Level::Cancelled && registry.phase != Phase::Closed;
+            if moved {
+                registry.clock.deadline = at;
+                self.timed.store(true, Ordering::Relaxed);
+            }
+            moved
+        });
+        if !moved {
+            return Ok(false);
+        }
+        if at.is_some() {
+            self.limit();
+        }
+        self.arm();
+        Ok(true)
+    }
+
+    /// Returns the earliest of the deadlines of the nursery and of what it is in.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let (mut least, mut at) = (None, Some(self.weak()));
+        while let Some(group) = at {
+            let (own, parent) =
+                group.locked(|registry| (registry.clock.deadline(), registry.parent()));
+            least = earlier(least, own);
+            let terms = group.terms.iter().filter_map(|term| term.deadline());
+            least = earlier(least, terms.min());
+            at = if group.shielded { None } else { parent };
+        }
+        least
+    }
+
+    /// Returns when what begins now is over. No lock is held: the clock is the runtime's.
+    pub(super) fn ends(&self) -> Ends {
+        let ends = |after: Option<Duration>| {
+            // What is never over needs no timer.
+            let after = after.filter(|&after| after < Duration::MAX)?;
+            self.now()?.checked_add(after)
+        };
+        Ends {
+            grace: ends(self.grace()),
+            look: ends(self.config.stuck_after.map(patience::between)),
+            patience: ends(self.config.stuck_after),
+        }
+    }
+
+    /// Begins the grace of all. The caller holds the lock, and calls [`arm`](Group::arm) after it.
+    pub(super) fn begin_grace(&self, clock: &mut Clock, ends: &Ends) {
+        if ends.grace.is_some() {
+            clock.grace = ends.grace;
+            self.timed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Begins to count how long blocking work is waited for. As [`begin_grace`](Group::begin_grace).
+    pub(super) fn begin_patience(&self, clock: &mut Clock, ends: &Ends) {
+        if ends.patience.is_some() && clock.stuck.is_none() {
+            (clock.stuck, clock.patience) = (ends.look, ends.patience);
+            self.timed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns how long those who are cancelled may go on, if they may.
+    pub(super) fn grace(&self) -> Option<Duration> {
+        self.config.grace.filter(|grace| !grace.is_zero())
+    }
+
+    /// Tells whether those who were cancelled may go on.
+    pub(crate) fn is_in_grace(&self) -> bool {
+        self.grace().is_some() && self.level() < Level::Aborted
+    }
+
+    /// Does what is due.
+    pub(super) fn ring(&self) {
+        let Some(now) = self.now() else { return };
+        while let Some(due) = self.due(now) {
+            match due {
+                Due::Deadline { partial, told } => {
+                    let reason = told.unwrap_or_else(|| self.deadline_reason());
+                    if partial {
+                        self.stay_open(&reason);
+                    }
+                    self.raise_tree(Level::Cancelled, &reason);
+                }
+                Due::Grace => {
+                    let reason = self.locked(|registry| registry.reason.clone());
+                    let place = self.config.place;
+                    let over = || Reason::of(ReasonKind::Aborted, String::new(), None, place);
+                    self.raise_tree(Level::Aborted, &reason.unwrap_or_else(over));
+                }
+                Due::Stuck { over } => self.look_at_threads(over),
+                Due::Task(end) => self.end_grace(end),
+            }
+        }
+    }
+
+    /// Looks who holds a thread. With `over`, `stuck_after` has passed.
+    pub(super) fn look_at_threads(&self, over: bool) {
+        self.locked(|registry| {
+            registry.queue_woken(&self.woken);
+            registry.look_at_threads();
+            registry.jobs.given_up |= over;
+        });
+    }
+
+    fn due(&self, now: Instant) -> Option<Due> {
+        self.locked(|registry| {
+            let clock = &mut registry.clock;
+            if clock.stopped {
+                return None;
+            }
+            let is_due = |at: &mut Instant| *at <= now;
+            if clock.coming().is_some_and(|at| at <= now) {
+                clock.rung = true;
+                // It still says what remains, which is nothing; but for a body that goes on.
+                clock.deadline = clock.deadline.filter(|_| !clock.partial);
+                return Some(Due::Deadline { partial: clock.partial, told: clock.told.clone() });
+            }
+            if clock.grace.take_if(is_due).is_some() {
+                return Some(Due::Grace);
+            }
+            if clock.stuck.take_if(is_due).is_some() {
+                let between = self.config.stuck_after.map(patience::between);
+                clock.stuck = between.and_then(|between| now.checked_add(between));
+                let over = clock.patience.is_some_and(|at| at <= now);
+                return Some(Due::Stuck { over });
+            }
+            registry.end_grace(now).map(Due::Task)
+        })
+    }
+}

@@ -1,0 +1,247 @@
+//! The end of a nursery: its body goes, it closes or is abandoned, and its parent hears of it.
+
+use super::config::{Config, Policy};
+use super::env::Env;
+use super::registry::bell::Stopped;
+use super::registry::failures::{Entry, Report, Who};
+use super::registry::stragglers::Rolls;
+use super::registry::tokens::Tokens;
+use super::registry::{Owner, Phase, Registry};
+use super::{Group, describe, orphans};
+use crate::layers::base::guarded::Foreign;
+use crate::layers::base::outcome::Ending;
+use crate::layers::base::panic::{self, Panic};
+use crate::layers::base::reason::{Level, Reason, ReasonKind, exited};
+use crate::layers::context;
+use crate::layers::record::Ended;
+use std::mem;
+use std::panic::Location;
+use std::task::Waker;
+
+/// What the nursery's future found when it asked whether it may end.
+#[must_use]
+enum Asked {
+    /// It has ended: with what is to be reported.
+    Closed {
+        report: Report,
+        /// Of the future, which needs none any more.
+        wakers: (Option<Foreign<Waker>>, Foreign<Waker>),
+        parked: Option<Foreign<Waker>>,
+        timer: Stopped,
+    },
+    /// Nothing is left but blocking work, and tasks that hold their threads, which were given up.
+    Stuck { report: Report, waker: Foreign<Waker> },
+    /// It waits. `due`: a moment of the clock has come during the poll, when there was no waker.
+    Waits { old: Option<Foreign<Waker>>, finale: bool, due: bool },
+}
+
+impl Group {
+    /// The body is gone, and this is how it ended if it failed.
+    pub(crate) fn fail_body(&self, env: &Env, ending: Ending) {
+        let who = self.body();
+        let message = describe(&ending);
+        let ended = Ended { ending, second: None };
+        self.hook(env, &ended);
+        let ended = Foreign::new(ended);
+        drop(self.locked(|registry| registry.report.note(ended, || who)));
+        if self.config.policy != Policy::WaitAll {
+            let place = self.config.place;
+            let reason = Reason::of(ReasonKind::BodyFailed, message, None, place);
+            self.raise_tree(Level::Cancelled, &reason);
+        }
+    }
+
+    /// The body has ended itself.
+    pub(crate) fn exit_body(&self, place: &'static Location<'static>) {
+        let entry = Entry::new(Ending::Cancelled(exited(None, place)), self.body());
+        drop(self.locked(|registry| registry.report.add(entry)));
+    }
+
+    pub(crate) fn body(&self) -> Who {
+        let Config { name, place, .. } = &self.config;
+        Who { task: None, name: name.clone(), place, finalizer: false }
+    }
+
+    /// A child failed: its siblings are cancelled, if that is the policy.
+    pub(crate) fn child_failed(&self, who: &Who, message: String) {
+        if self.config.policy == Policy::FailFast {
+            let reason = Reason::of(ReasonKind::ChildFailed, message, who.task, who.place);
+            self.raise_tree(Level::Cancelled, &reason);
+        }
+    }
+
+    /// Closes the group if it is vacant; otherwise keeps the waker for when that is so. The caller is
+    /// the nursery's future.
+    pub(crate) fn try_close(&self, again: &Waker) -> Option<Report> {
+        let waker = Foreign::new(again.clone());
+        let (told, asked) = self.locked(|registry| {
+            let mut told = Vec::new();
+            if registry.phase == Phase::Body {
+                self.strike(registry, None);
+                told = registry.roll_wakers();
+            }
+            registry.phase = Phase::Joining;
+            let asked = self.ask(registry, waker);
+            if let Asked::Closed { .. } = asked {
+                told.append(&mut registry.home.take());
+            }
+            (told, asked)
+        });
+        let report = match asked {
+            Asked::Closed { report, wakers, parked, timer } => {
+                drop((wakers, timer));
+                told.into_iter().chain(parked).for_each(Foreign::wake);
+                self.wake_reserves();
+                self.detach();
+                return Some(report);
+            }
+            Asked::Stuck { report, waker } => {
+                drop(waker);
+                Some(report)
+            }
+            Asked::Waits { old, finale, due } => {
+                drop(old);
+                if finale {
+                    self.start_finale();
+                }
+                if due {
+                    panic::wake_by_ref(again);
+                }
+                None
+            }
+        };
+        told.into_iter().for_each(Foreign::wake);
+        if report.is_some() {
+            self.leave_stuck();
+        }
+        report
+    }
+
+    /// Finds out whether the group may close, and closes it.
+    fn ask(&self, registry: &mut Registry, waker: Foreign<Waker>) -> Asked {
+        // It is back in a moment, and wakes us.
+        let out = registry.clock.bell().is_out();
+        if self.is_stuck(registry) && !out {
+            let mut report = mem::replace(&mut registry.report, Report::new(1));
+            // Nothing of the user's is in these, should one not fit.
+            registry.each(|header| {
+                report.add_plain(Ending::Stuck, self.who(header));
+            });
+            return Asked::Stuck { report, waker };
+        }
+        let finale = registry.finale.is_waiting();
+        if registry.is_vacant() && !finale && !out {
+            registry.phase = Phase::Closed;
+            let report = mem::replace(&mut registry.report, Report::new(1));
+            let wakers = (registry.run_waker.take(), waker);
+            let timer = registry.clock.stop();
+            return Asked::Closed { report, wakers, parked: registry.unpark(), timer };
+        }
+        Asked::Waits {
+            old: registry.run_waker.replace(waker),
+            finale: registry.is_vacant() && finale,
+            due: registry.due,
+        }
+    }
+
+    /// The nursery ends, but not the work that is left: it is the ancestors' from now on.
+    fn leave_stuck(&self) {
+        self.become_stray();
+        let (vacated, old, timer) = self.locked(|registry| {
+            registry.phase = Phase::Dropped;
+            let timer = registry.clock.stop();
+            (self.vacated(registry), registry.run_waker.take(), timer)
+        });
+        drop((old, timer));
+        self.follow(vacated);
+    }
+
+    /// The nursery's future was dropped. What is left is the ancestors' from now on.
+    pub(crate) fn abandon(&self, env: &Env, drop_body: impl FnOnce()) {
+        let place = self.config.place;
+        let reason = Reason::of(ReasonKind::ScopeDropped, String::new(), None, place);
+        self.raise_tree(Level::Aborted, &reason);
+        if let Err(payload) = panic::catch(|| context::enter(self, &env.inherited, None, drop_body))
+        {
+            self.fail_body(env, Ending::Panicked(self.body_panic(payload)));
+        }
+        self.become_stray();
+        let (vacated, waker, timer) = self.locked(|registry| {
+            if registry.phase == Phase::Body {
+                self.strike(registry, None);
+            }
+            registry.phase = Phase::Dropped;
+            let (waker, timer) = (registry.run_waker.take(), registry.clock.stop());
+            (self.vacated(registry), waker, timer)
+        });
+        drop((waker, timer));
+        self.follow(vacated);
+    }
+
+    /// Lists a root whose future goes. Before it goes: the last task may leave, and take it off the
+    /// list, at any moment after that.
+    fn become_stray(&self) {
+        if self.locked(|registry| registry.parent.is_none()) {
+            let place = orphans::add(self.weak());
+            self.locked(|registry| registry.stray = Some(place));
+        }
+    }
+
+    pub(crate) fn body_panic(&self, payload: panic::Payload) -> Panic {
+        Panic::new(payload, None, self.config.name.as_deref(), self.config.place)
+    }
+
+    /// Takes a closed group out of its parent, and closes the ancestors that only waited for it.
+    ///
+    /// A loop, not a recursion: the chain may be thousands long.
+    pub(super) fn detach(&self) {
+        let mut orphan = self.weak();
+        loop {
+            let (parent, gone) =
+                orphan.locked(|registry| (registry.parent.take(), registry.gone()));
+            let (told, stray, rest) = gone;
+            // Before the ancestors hear of the end: nothing of the user's is left then.
+            drop(rest);
+            let Some((parent, key)) = parent else {
+                stray.into_iter().for_each(orphans::remove);
+                drop(told);
+                return;
+            };
+            let (nested, poke, vacated, rest) = parent.locked_then_launch(|registry| {
+                let (nested, owner) = registry.unnest(key);
+                let rest = registry.report.adopt(told);
+                let poke = match owner {
+                    Owner::Task(ptr) => registry.poke(ptr),
+                    // A body that was cancelled may have waited for nothing but this.
+                    Owner::Body if parent.is_cancelled() => registry.run_waker.take(),
+                    Owner::Body | Owner::Nobody => None,
+                };
+                (nested, poke, parent.vacated(registry), rest)
+            });
+            drop((nested, rest));
+            poke.into_iter().for_each(Foreign::wake);
+            let mut close = false;
+            let vacated = vacated.map(|mut vacated| {
+                close = mem::take(&mut vacated.close);
+                vacated
+            });
+            parent.follow(vacated);
+            if !close {
+                return;
+            }
+            orphan = parent;
+        }
+    }
+}
+
+/// What is left in the registry of a group that has closed: what concerns the ancestors, its place
+/// among the strays, and what leads to others or is the user's.
+type Gone = (Vec<Entry>, Option<usize>, (Report, Tokens, Rolls));
+
+impl Registry {
+    fn gone(&mut self) -> Gone {
+        let mut report = mem::replace(&mut self.report, Report::new(1));
+        let told = report.take_told();
+        (told, self.stray.take(), (report, self.tokens.take(), mem::take(&mut self.rolls)))
+    }
+}

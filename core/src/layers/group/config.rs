@@ -1,0 +1,65 @@
+//! What a nursery is opened with.
+
+use crate::layers::base::panic::Panic;
+use crate::layers::base::sync::Arc;
+use crate::layers::cancel::CancelToken;
+use crate::layers::limit::Semaphore;
+use std::panic::Location;
+use std::time::{Duration, Instant};
+
+/// What a nursery is opened with.
+pub(crate) struct Config {
+    pub(crate) name: Option<Box<str>>,
+    pub(crate) place: &'static Location<'static>,
+    pub(crate) policy: Policy,
+    pub(crate) panics: PanicPolicy,
+    pub(crate) on_panic: Option<Hook>,
+    pub(crate) keep: usize,
+    pub(crate) deadline: Option<When>,
+    /// When the deadline has passed, the body stays, and gets what the children had.
+    pub(crate) partial: bool,
+    pub(crate) grace: Option<Duration>,
+    pub(crate) token: Option<CancelToken>,
+    pub(crate) blocking_limit: usize,
+    pub(crate) limiter: Option<Arc<Semaphore>>,
+    pub(crate) stuck_after: Option<Duration>,
+}
+
+pub(crate) type Hook = Arc<dyn Fn(&Panic) + Send + Sync>;
+
+/// A moment, as a nursery is given it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum When {
+    After(Duration),
+    At(Instant),
+}
+
+/// What the failure of one child means for its siblings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Policy {
+    /// The first failure, of a child or of the body, cancels all others. (Go's `errgroup` with a
+    /// context; Trio's nursery; Kotlin's `coroutineScope`.)
+    #[default]
+    FailFast,
+    /// Nobody is cancelled, also if the body fails; all failures are reported at the end. (Go's
+    /// `WaitGroup`.) A body that gives up calls [`cancel`](crate::Nursery::cancel) itself.
+    WaitAll,
+    /// Nobody is cancelled because a child fails, and the failure of a child that has a
+    /// [`Child`](crate::Child) is its joiner's alone; a failure that nobody looks at is reported at
+    /// the end. The body's own failure cancels all. (Kotlin's `supervisorScope`.)
+    Isolate,
+}
+
+/// What happens to a panic of a child or of the body, beyond being a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum PanicPolicy {
+    /// When all children are home, the first panic goes on in the task that awaits the nursery.
+    #[default]
+    Resume,
+    /// It is reported in the [`GroupError`](crate::GroupError), like an error.
+    Report,
+    /// The process is aborted at once, after the `on_panic` hook.
+    Abort,
+}

@@ -1,0 +1,99 @@
+//! Children that are tasks of their own from their first poll: on runtimes that choose who is next,
+//! and so have to see whom there is to choose from (`Spawn::keeps_tasks_apart`).
+//!
+//! Such a child's carrier is bound to it when it is admitted. What a simulator wants to happen at
+//! one of its await points happens here, between two of its polls: nobody else pays for it.
+
+use super::Group;
+use super::registry::Role;
+use super::turn::bound;
+use crate::layers::base::counted::Weak;
+use crate::layers::base::fault::{self, Blow};
+use crate::layers::base::id::TaskId;
+use crate::layers::base::outcome::Ending;
+use crate::layers::base::reason::{Level, Reason};
+use crate::layers::base::sync::Arc;
+use crate::layers::record::{Carried, Fresh};
+use allhome_rt::{Slot, Task, Work};
+use std::task::{Context, Poll};
+
+struct Apart {
+    group: Weak<Group>,
+    ways: &'static [Blow],
+}
+
+impl Group {
+    /// Admits a child, and hands the runtime its task.
+    pub(super) fn admit_apart(&self, fresh: Fresh) -> Result<TaskId, Reason> {
+        let (number, carried) =
+            self.admit_as(fresh, |registry, fresh| registry.admit_carried(self.woken(), fresh))?;
+        self.spawn_apart(carried, &Blow::ALL);
+        Ok(TaskId { nursery: self.id, number })
+    }
+
+    /// Hands the runtime the task of a child that has its carrier.
+    pub(super) fn spawn_apart(&self, carried: Carried, ways: &'static [Blow]) {
+        let Some(group) = self.strong() else {
+            // The nursery was dropped meanwhile, and has ended the child.
+            return drop(carried);
+        };
+        let mut slot = Slot::default();
+        carried.put(&mut slot);
+        let work = Apart { group: group.downgrade(), ways };
+        group.owned().inherited.runtime.spawn(Task::new(Arc::new(work), slot));
+    }
+
+    /// Ends a child that waits, or cancels its nursery, as the simulator asks.
+    fn suffer(&self, blow: Blow, carried: Carried, slot: &mut Slot) -> Poll<()> {
+        match blow {
+            Blow::Cancel => {
+                carried.put(slot);
+                self.raise_tree(Level::Cancelled, &Reason::new(fault::MESSAGE));
+                return Poll::Pending;
+            }
+            Blow::Drop => {
+                carried.put(slot);
+                return Poll::Pending;
+            }
+            Blow::Lose => self.lose(carried),
+            Blow::Panic => match carried.claim() {
+                Ok(mut claimed) => {
+                    let id = self.task_id(claimed.header());
+                    let panic = claimed.header().panicked(id, Box::new(fault::MESSAGE));
+                    let ended = self.end(&mut claimed, Ending::Panicked(panic));
+                    self.finish_alone(bound(claimed, carried), ended);
+                }
+                // It has ended itself meanwhile, or is being ended.
+                Err(_) => drop(self.locked(|registry| registry.drop_bound(carried))),
+            },
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Work for Apart {
+    fn poll(&self, slot: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
+        let poll = self.group.poll_carrier(slot, cx);
+        if poll.is_ready() || !fault::is_planned() {
+            return poll;
+        }
+        match Role::from_slot(slot) {
+            Ok(carried) => match fault::point(self.ways) {
+                Some(blow) => self.group.suffer(blow, carried, slot),
+                None => {
+                    carried.put(slot);
+                    poll
+                }
+            },
+            // Its child has ended, and it waits to be called for others.
+            Err(role) => {
+                slot.set(role.mark());
+                poll
+            }
+        }
+    }
+
+    fn discard(&self, slot: &mut Slot) {
+        self.group.discard_carrier(slot);
+    }
+}

@@ -1,0 +1,245 @@
+//! Finalizers: what a nursery does when its children are gone, on every way out.
+//!
+//! They are run by a member like any other, but one that a cancel and an abort leave alone: so the
+//! nursery is not over before they are, also when its future was dropped and the ancestors wait for
+//! it, and whoever looks at the tree sees them at work.
+//!
+//! | finale   | when                                   | goes on to                                |
+//! |----------|----------------------------------------|-------------------------------------------|
+//! | waiting  | something is deferred                  | running, when the last member has left and the body is gone |
+//! | running  | a member runs what is deferred         | nothing is deferred, when it ends         |
+
+use super::Group;
+use super::registry::deferred::{Deferred, Finalizer};
+use super::registry::failures::{Entry, Who};
+use super::registry::{Phase, Registry};
+use crate::layers::base::counted::Weak;
+use crate::layers::base::fault::Blow;
+use crate::layers::base::guarded::Foreign;
+use crate::layers::base::outcome::Ending;
+use crate::layers::base::panic::{self, Panic, Payload};
+use crate::layers::base::reason::{Reason, ReasonKind};
+use crate::layers::base::unsupported::Unsupported;
+use crate::layers::context;
+use crate::layers::context::scope::{Cut, Scope};
+use crate::layers::record::{Ended, Fresh};
+use crate::layers::scope::deadline::{MoveOnAfter, move_on_after};
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Why a finalizer was not registered.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum DeferError {
+    /// The nursery has ended.
+    Closed(Reason),
+    /// The runtime has not got a timer for its budget.
+    Unsupported(Unsupported),
+}
+
+impl fmt::Display for DeferError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeferError::Closed(reason) => write!(f, "not registered: {reason}"),
+            DeferError::Unsupported(missing) => write!(f, "not registered: {missing}"),
+        }
+    }
+}
+
+impl std::error::Error for DeferError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            DeferError::Closed(reason) => Some(reason),
+            DeferError::Unsupported(missing) => Some(missing),
+        }
+    }
+}
+
+impl Group {
+    /// Registers a finalizer.
+    pub(crate) fn defer(&self, deferred: Deferred) -> Result<(), DeferError> {
+        if let Some(group) = self.strong().filter(|_| deferred.budget != Duration::MAX) {
+            let runtime = &group.owned().inherited.runtime;
+            if runtime.timer().is_none() {
+                let missing = Unsupported::new("a timer", runtime.name());
+                return Err(DeferError::Unsupported(missing));
+            }
+        }
+        let deferred = Foreign::new(deferred);
+        let refused = self.locked(|registry| {
+            if registry.phase == Phase::Closed {
+                return Some((self.closed(registry), deferred));
+            }
+            registry.finale.deferred.push(deferred);
+            None
+        });
+        match refused {
+            Some((reason, _deferred)) => Err(DeferError::Closed(reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// Has a member run the finalizers, if all others have left.
+    pub(super) fn start_finale(&self) {
+        let begun = self.locked(|registry| {
+            if !registry.is_vacant() || !registry.finale.is_waiting() {
+                return None;
+            }
+            registry.finale.running = true;
+            let place = registry.finale.deferred[0].place;
+            let runner = Runner { group: self.weak(), now: None };
+            let fresh = Fresh::new(runner, Some("finalizers".into()), place);
+            let carried = if self.apart {
+                let (_, carried) = registry.admit_carried(self.woken(), fresh);
+                registry.shield(carried.ptr(), carried.header());
+                Some(carried)
+            } else {
+                registry.admit_shielded(self.woken(), fresh);
+                None
+            };
+            Some((carried, self.after_admission(registry)))
+        });
+        let Some((carried, after)) = begun else { return };
+        self.see_in(after);
+        if let Some(carried) = carried {
+            self.spawn_apart(carried, &Blow::OF_FINALIZERS);
+        }
+    }
+
+    fn next_finalizer(&self) -> Option<Deferred> {
+        let next = self.locked(|registry| {
+            let next = registry.finale.deferred.pop();
+            registry.finale.running = next.is_some();
+            next
+        });
+        next.map(Foreign::into_inner)
+    }
+
+    /// A finalizer has failed. The runner notes it, which is a member.
+    fn note_finalizer(&self, ending: Ending, who: Who) {
+        let ended = Ended { ending, second: None };
+        if let Some(group) = self.strong() {
+            self.hook(group.owned(), &ended);
+        }
+        let entry = Entry::new(ended.ending, who);
+        drop(self.locked(|registry| registry.report.add(entry)));
+    }
+
+    fn finalizer_panicked(&self, payload: Payload, who: Who) {
+        let panic = Panic::new(payload, None, None, who.place);
+        self.note_finalizer(Ending::Panicked(panic), who);
+    }
+}
+
+impl Registry {
+    /// Takes what will not be run any more.
+    fn take_deferred(&mut self) -> Vec<Foreign<Deferred>> {
+        self.finale.running = false;
+        std::mem::take(&mut self.finale.deferred)
+    }
+}
+
+/// Runs the finalizers, the last first.
+struct Runner {
+    group: Weak<Group>,
+    now: Option<Running>,
+}
+
+struct Running {
+    /// Keeps the cancel of the nursery away.
+    scope: Scope,
+    future: Option<Pin<Box<MoveOnAfter<Finalizer>>>>,
+    budget: Duration,
+    who: Who,
+}
+
+impl Running {
+    fn new(deferred: Deferred) -> Running {
+        let (scope, who) = (Scope::new(Cut::Shield), deferred.who());
+        let Deferred { future, budget, .. } = deferred;
+        Running { scope, future: Some(Box::pin(move_on_after(budget, future))), budget, who }
+    }
+
+    /// Polls it; when it has ended, drops it too. What panics is given.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Ending>, Payload>> {
+        let polled = panic::catch(|| {
+            let future = self.future.as_mut().expect("it is polled until it has ended");
+            context::inside(&self.scope, || future.as_mut().poll(cx))
+        });
+        let ending = match polled {
+            // It has ended itself: that is no failure, and no reason for the others not to run.
+            Ok(Poll::Pending) if exits() => Ok(None),
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(Some(Ok(()))))) => Ok(None),
+            Ok(Poll::Ready(Ok(Some(Err(error))))) => Ok(Some(Ending::Err(error))),
+            Ok(Poll::Ready(Ok(None))) => Ok(Some(Ending::Cancelled(self.overdue()))),
+            // The timer was there when it was deferred.
+            Ok(Poll::Ready(Err(_))) => Ok(Some(Ending::Lost)),
+            Err(payload) => Err(payload),
+        };
+        Poll::Ready(self.drop_future().and(ending))
+    }
+
+    fn drop_future(&mut self) -> Result<(), Payload> {
+        let future = self.future.take();
+        panic::catch(|| context::inside(&self.scope, || drop(future)))
+    }
+
+    fn overdue(&self) -> Reason {
+        let message = format!("a finalizer was cut at its budget of {:?}", self.budget);
+        Reason::of(ReasonKind::Deadline, message, None, self.who.place)
+    }
+}
+
+/// Tells whether the finalizer that was polled has asked for its end; the runner goes on.
+fn exits() -> bool {
+    context::task(|task| task.is_some_and(|task| task.leave().take().is_some()))
+}
+
+impl Future for Runner {
+    type Output = Result<(), Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let group = self.group.clone();
+        loop {
+            if self.now.is_none() {
+                self.now = group.next_finalizer().map(Running::new);
+            }
+            let Some(now) = &mut self.now else { return Poll::Ready(Ok(())) };
+            let Poll::Ready(ended) = now.poll(cx) else { return Poll::Pending };
+            let who = now.who.clone();
+            self.now = None;
+            match ended {
+                Ok(None) => {}
+                Ok(Some(ending)) => group.note_finalizer(ending, who),
+                Err(payload) => group.finalizer_panicked(payload, who),
+            }
+        }
+    }
+}
+
+/// The runtime has thrown the runner away: what is left is lost, and said to be.
+impl Drop for Runner {
+    fn drop(&mut self) {
+        let group = self.group.clone();
+        if let Some(now) = &mut self.now {
+            let who = now.who.clone();
+            if let Err(payload) = now.drop_future() {
+                group.finalizer_panicked(payload, who.clone());
+            }
+            group.note_finalizer(Ending::Lost, who);
+        }
+        let left = group.locked(Registry::take_deferred);
+        for deferred in left.into_iter().rev() {
+            let who = deferred.who();
+            if let Err(payload) = panic::catch_drop(deferred.into_inner()) {
+                group.finalizer_panicked(payload, who.clone());
+            }
+            group.note_finalizer(Ending::Lost, who);
+        }
+    }
+}

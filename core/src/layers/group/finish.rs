@@ -1,0 +1,253 @@
+//! The end of a child: it leaves its nursery, and whoever waits for that is woken.
+
+use super::config::Policy;
+use super::registry::failures::{Rest, Who};
+use super::registry::{Registry, Role};
+use super::turn::{Load, Turn, bound};
+use super::vacant::Vacated;
+use super::{Group, describe};
+use crate::layers::base::guarded::Foreign;
+use crate::layers::base::outcome::Ending;
+use crate::layers::cancel::CancelToken;
+use crate::layers::record::state::Claim;
+use crate::layers::record::{Carried, Claimed, Dead, Ended, Header};
+use std::mem;
+use std::task::{Context, Waker};
+
+/// What is left to do, with no lock held, for a child that has left its nursery.
+#[must_use]
+struct Left {
+    joiner: Option<Foreign<Waker>>,
+    carrier: Option<Foreign<Waker>>,
+    dead: Option<Dead>,
+    /// For few, and so apart: what leaves is moved about for each child.
+    more: Option<Box<More>>,
+}
+
+struct More {
+    token: Option<Foreign<CancelToken>>,
+    failed: Option<(Who, String)>,
+    /// What the report did not keep.
+    rest: Rest,
+}
+
+impl Left {
+    fn has_failed(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.failed.is_some())
+    }
+}
+
+impl Group {
+    /// Leaves for a child that has ended, and says what its carrier does next: see
+    /// [`next`](Group::next).
+    pub(super) fn finish(&self, load: Load, ended: Ended, more: bool, cx: &Context<'_>) -> Turn {
+        let active = load.active;
+        let (left, vacated, step) = self.depart(load, ended, |registry, left| {
+            if !active {
+                registry.unbind();
+            }
+            // A failure comes first: no child is to be polled for the first time because it was not
+            // told of that yet.
+            (!left.has_failed()).then(|| self.step(registry, more))
+        });
+        let turn = step.map(|step| self.go(step, more, cx));
+        self.see_off(left, false);
+        self.follow(vacated);
+        turn.unwrap_or_else(|| self.next(more, cx))
+    }
+
+    /// Leaves for a child that has ended, whose carrier does nothing more.
+    pub(super) fn finish_alone(&self, load: Load, ended: Ended) {
+        let (left, vacated, ()) = self.depart(load, ended, |_, _| ());
+        self.see_off(left, false);
+        self.follow(vacated);
+    }
+
+    /// Leaves for a child, and calls `then` in the same hold of the lock.
+    #[inline]
+    fn depart<R>(
+        &self,
+        load: Load,
+        ended: Ended,
+        then: impl FnOnce(&mut Registry, &Left) -> R,
+    ) -> (Left, Option<Vacated>, R) {
+        let Load { mut claimed, carried, .. } = load;
+        self.with_env(&mut claimed, |_, env| self.hook(env, &ended));
+        let handled = claimed.publish();
+        let ended = Foreign::new(ended);
+        self.locked(|registry| {
+            let left = self.leave(registry, claimed, carried, ended, handled);
+            let vacated = self.vacated(registry);
+            let result = then(registry, &left);
+            (left, vacated, result)
+        })
+    }
+
+    /// Destroys children where they wait, and leaves for them.
+    pub(super) fn destroy(&self, doomed: impl Iterator<Item = (Claimed, Ending)>) {
+        let ended: Vec<_> = doomed
+            .map(|(mut claimed, ending)| {
+                let ended = self.end(&mut claimed, ending);
+                self.with_env(&mut claimed, |_, env| self.hook(env, &ended));
+                let handled = claimed.publish();
+                (claimed, Foreign::new(ended), handled)
+            })
+            .collect();
+        let (left, vacated) = self.locked(|registry| {
+            let leave =
+                |(claimed, ended, handled)| self.leave(registry, claimed, None, ended, handled);
+            let left: Vec<_> = ended.into_iter().map(leave).collect();
+            (left, self.vacated(registry))
+        });
+        for left in left {
+            self.see_off(left, true);
+        }
+        self.follow(vacated);
+    }
+
+    /// Takes a child that has ended out of the registry.
+    #[inline]
+    fn leave(
+        &self,
+        registry: &mut Registry,
+        mut claimed: Claimed,
+        carried: Option<Carried>,
+        ended: Foreign<Ended>,
+        handled: bool,
+    ) -> Left {
+        let joiner = if handled { registry.take_joiner(&mut claimed) } else { None };
+        let carrier = registry.take_waker(&mut claimed);
+        registry.unlink(&claimed);
+        self.strike(registry, Some(claimed.header()));
+        let token = registry.tokens.take_task(claimed.header().number());
+        let plain = token.is_none() && ended.second.is_none();
+        let isolated = handled && self.config.policy == Policy::Isolate;
+        let more = match ended.ending {
+            // Nothing of the user's is in these two.
+            Ending::Ok if plain => {
+                mem::forget(ended);
+                None
+            }
+            Ending::Cancelled(_) if plain => {
+                registry.report.cancelled += usize::from(!isolated);
+                drop(ended.into_inner());
+                None
+            }
+            _ => {
+                let (failed, rest) = self.note(registry, &claimed, ended, handled);
+                Some(Box::new(More { token, failed, rest }))
+            }
+        };
+        let dead = registry.release(claimed, carried);
+        Left { joiner, carrier, dead, more }
+    }
+
+    /// Does what is left to do for a child that has left. No lock is held.
+    #[inline]
+    fn see_off(&self, left: Left, wake_carrier: bool) {
+        let Left { joiner, carrier, dead, more } = left;
+        drop(dead);
+        if let Some(more) = more {
+            self.see_to_more(*more);
+        }
+        if let Some(joiner) = joiner {
+            joiner.wake();
+        }
+        match carrier {
+            // So that the runtime can free it.
+            Some(waker) if wake_carrier => waker.wake(),
+            carrier => drop(carrier),
+        }
+    }
+
+    #[cold]
+    fn see_to_more(&self, more: More) {
+        let More { token, failed, rest } = more;
+        drop((token, rest));
+        if let Some((who, message)) = failed {
+            self.child_failed(&who, message);
+        }
+    }
+
+    pub(super) fn who(&self, header: &Header) -> Who {
+        Who {
+            task: Some(self.task_id(header)),
+            name: header.name().map(Box::from),
+            place: header.place(),
+            finalizer: false,
+        }
+    }
+
+    /// Notes how a child ended. Returns what its siblings are cancelled for, if it failed, and what
+    /// is not kept.
+    fn note(
+        &self,
+        registry: &mut Registry,
+        claimed: &Claimed,
+        ended: Foreign<Ended>,
+        handled: bool,
+    ) -> (Option<(Who, String)>, Rest) {
+        if matches!(ended.ending, Ending::Ok) || handled && self.config.policy == Policy::Isolate {
+            // The handle has it, and hands it in if it is dropped without a look.
+            return (None, (Some(ended), Vec::new()));
+        }
+        if let Ending::Cancelled(_) = ended.ending {
+            registry.report.cancelled += 1;
+            return (None, (Some(ended), Vec::new()));
+        }
+        let who = self.who(claimed.header());
+        let message = describe(&ended.ending);
+        let rest = registry.report.note(ended, || who.clone());
+        (Some((who, message)), rest)
+    }
+}
+
+/// Carriers that the runtime drops before they are through (invariant 6 of [`carrier`](super::carrier)).
+impl Group {
+    /// Its child is lost, unless another thread is ending it.
+    pub(super) fn lose(&self, carried: Carried) {
+        let claimed = match carried.claim() {
+            // A cancel claims for a moment, under the lock, to take the waker: asked under the
+            // lock, a holder of the claim is destroying the child.
+            Err(Claim::Busy) => self.locked(|_| carried.claim()),
+            other => other,
+        };
+        match claimed {
+            Ok(mut claimed) => {
+                let ended = self.end(&mut claimed, Ending::Lost);
+                self.finish_alone(bound(claimed, carried), ended);
+            }
+            Err(_) => drop(self.locked(|registry| registry.drop_bound(carried))),
+        }
+    }
+
+    /// It carried nobody.
+    pub(super) fn lose_carrier(&self, role: Role) {
+        let mut first = Some(role);
+        loop {
+            let (unasked, claimed, launch) = self.locked(|registry| {
+                let unasked = first.take().and_then(|role| {
+                    let unasked = registry.arrive(role);
+                    registry.retire();
+                    // Another that is launched for it would be dropped, too: it is left to the
+                    // nursery's future.
+                    registry.due = false;
+                    registry.queue_woken(&self.woken);
+                    unasked
+                });
+                let stranded = registry.is_stranded();
+                let claimed = if stranded { registry.claim_unbound() } else { Vec::new() };
+                // Only one that is there is called: a new one would go the way of this, in a runtime
+                // that has ended, and come here again. Carriers that are active see to the queue.
+                (unasked, claimed, registry.want_called(self.width))
+            });
+            drop(unasked);
+            self.launch(launch);
+            if claimed.is_empty() {
+                // What is left is being woken, or ended, by a thread that sees to it.
+                return;
+            }
+            self.destroy(claimed.into_iter().map(|claimed| (claimed, Ending::Lost)));
+        }
+    }
+}

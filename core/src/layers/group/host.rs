@@ -1,0 +1,118 @@
+//! A group as the layers below see it: by a record's stack, and by the frames of the context.
+
+use super::Group;
+use crate::layers::base::counted::dynamic::WeakDyn;
+use crate::layers::base::id::NurseryId;
+use crate::layers::base::panic;
+use crate::layers::base::reason::{Level, Reason};
+use crate::layers::cancel::CancelToken;
+use crate::layers::context::host::{Host, Waiter};
+use crate::layers::record::{Header, Ptr, Rouse};
+use std::any::Any;
+use std::task::Waker;
+use std::time::Instant;
+
+impl Rouse for Group {
+    /// Children that waited were woken: queues them, and sees that a carrier comes for them.
+    fn rouse(&self) {
+        // What wakes is not to suffer from a runtime that panics.
+        let roused =
+            panic::catch(|| self.locked_then_launch(|registry| registry.queue_woken(&self.woken)));
+        if let Err(payload) = roused {
+            panic::discard(payload);
+        }
+    }
+}
+
+impl Group {
+    /// Returns the group that a host is.
+    pub(crate) fn of(host: &dyn Host) -> Option<&Group> {
+        host.as_any().downcast_ref()
+    }
+
+    fn was_cancelled(&self, task: Option<&Header>) -> bool {
+        match task {
+            Some(header) => header.state().is_risen() || self.risen() >= Level::Cancelled,
+            None => self.is_body_risen(),
+        }
+    }
+}
+
+impl Host for Group {
+    fn id(&self) -> NurseryId {
+        self.id
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.config.name.as_deref()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn weak(&self) -> WeakDyn<dyn Host> {
+        self.weak().into_dyn()
+    }
+
+    fn now(&self) -> Option<Instant> {
+        self.now()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.deadline()
+    }
+
+    fn is_work(&self, number: u64) -> bool {
+        self.is_work(number)
+    }
+
+    fn is_task_cancelled(&self, task: Option<&Header>) -> bool {
+        self.was_cancelled(task) || (self.follow_clock() && self.was_cancelled(task))
+    }
+
+    fn task_reason(&self, task: Option<&Header>) -> Option<Reason> {
+        if !self.is_task_cancelled(task) {
+            return None;
+        }
+        self.locked(|registry| {
+            let own = task.and_then(|header| registry.reason_of_number(header.number()));
+            own.or_else(|| self.risen_reason(registry))
+        })
+    }
+
+    fn task_token(&self, task: Option<&Header>) -> CancelToken {
+        match task.map(Header::number) {
+            Some(number) => self.task_token(number),
+            None => self.body_token(),
+        }
+    }
+
+    fn token(&self) -> CancelToken {
+        self.token()
+    }
+
+    fn follow_token(&self) {
+        self.follow_token();
+    }
+
+    fn raise_shield(&self, task: Option<(Ptr, &Header)>) {
+        self.raise_shield(task);
+    }
+
+    fn lower_shield(&self, number: Option<u64>, own: Option<&Header>) {
+        self.lower_shield(number, own);
+    }
+
+    fn is_out(&self, waker: Option<(Waiter, &Waker)>) -> bool {
+        self.is_out(waker)
+    }
+
+    fn forget_home_waker(&self, waiter: Waiter) {
+        self.forget_home_waker(waiter);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.is_closed()
+    }
+}

@@ -1,0 +1,139 @@
+//! Polling a child, until it waits or has ended.
+
+use super::Group;
+use super::registry::{Owner, Registry};
+use super::turn::{Driven, Load};
+use super::turns::Turns;
+use crate::layers::base::leave::Leave;
+use crate::layers::base::outcome::Ending;
+use crate::layers::base::reason::exited;
+use crate::layers::context::{self, Notes};
+use crate::layers::record::state::Park;
+use crate::layers::record::{Claimed, Ended};
+use std::task::{Context, Poll};
+
+impl Group {
+    /// Polls a child until it waits, has woken itself or has ended. Each poll begins with a whole
+    /// budget; one that uses it up ends the turns of this poll of the carrier.
+    pub(super) fn drive(&self, load: Load, turns: &mut Turns, cx: &mut Context<'_>) -> Driven {
+        let Load { mut claimed, mut carried, active } = load;
+        let id = self.task_id(claimed.header());
+        let ptr = claimed.ptr();
+        let ended = loop {
+            let poll = claimed.header().state().begin();
+            let seen = claimed.header().state().is_cancelled();
+            if !poll || (seen && claimed.header().is_unstarted()) {
+                break self.end_cancelled(&mut claimed);
+            }
+            let held = seen && self.locked(|registry| registry.holds(Owner::Task(ptr)));
+            let notes = Notes::default();
+            let (polled, used_up) = self.poll_once(&mut claimed, carried.is_some(), &notes, cx);
+            if used_up {
+                turns.end();
+            }
+            if let Poll::Ready(ended) = polled {
+                break ended;
+            }
+            match notes.leave.get() {
+                None | Some(Leave::Told) => {}
+                Some(Leave::Cancelled) => break self.end_cancelled(&mut claimed),
+                Some(Leave::NoSlot(why)) => {
+                    let reason = self.no_slot(why);
+                    break self.end(&mut claimed, Ending::Cancelled(reason));
+                }
+                Some(Leave::Exit(place)) => {
+                    break self.end(&mut claimed, Ending::Cancelled(exited(Some(id), place)));
+                }
+            }
+            if carried.is_some() {
+                if let Err(payload) = claimed.keep_waker(cx.waker()) {
+                    let panic = claimed.header().panicked(id, payload);
+                    break self.end(&mut claimed, Ending::Panicked(panic));
+                }
+            }
+            let parked =
+                if seen { self.park_seen(claimed, held, &notes) } else { claimed.park(false) };
+            match (parked, carried) {
+                (Ok(()), None) => return Driven::Parked,
+                (Ok(()), Some(carried)) => {
+                    if active {
+                        self.stay();
+                    }
+                    return Driven::Waits(carried);
+                }
+                (Err((claimed, Park::Notified)), None) => return Driven::Notified(claimed),
+                (Err((back, Park::Notified | Park::Cancelled)), same) => {
+                    (claimed, carried) = (back, same);
+                }
+                (Err((back, Park::Aborted | Park::Parked)), same) => {
+                    (claimed, carried) = (back, same);
+                    break self.end_cancelled(&mut claimed);
+                }
+            }
+        };
+        Driven::Ended(Load { claimed, carried, active }, ended)
+    }
+
+    /// Polls a child once, with a whole budget. Returns `true` if the poll has used it up.
+    fn poll_once(
+        &self,
+        claimed: &mut Claimed,
+        bound: bool,
+        notes: &Notes,
+        cx: &mut Context<'_>,
+    ) -> (Poll<Ended>, bool) {
+        let (id, ptr) = (self.task_id(claimed.header()), claimed.ptr());
+        let mut polled = Poll::Pending;
+        let left = self.with_env(claimed, |claimed, env| {
+            env.inherited.runtime.with_budget(&mut || {
+                // Not after its end, however often the runtime calls this.
+                if polled.is_pending() {
+                    polled =
+                        context::poll(self, &env.inherited, Some(ptr), cx.waker(), notes, || {
+                            match bound {
+                                true => claimed.poll(id, &notes.leave, cx),
+                                false => claimed.poll_lent(id, &notes.leave),
+                            }
+                        });
+                }
+            })
+        });
+        (polled, !left)
+    }
+
+    fn end_cancelled(&self, claimed: &mut Claimed) -> Ended {
+        // Blocking work may have heard of a cancel that is still on its way.
+        let reason = self
+            .locked(|registry| registry.reason_of(claimed).or_else(|| self.risen_reason(registry)));
+        self.end(claimed, reason.map_or(Ending::Lost, Ending::Cancelled))
+    }
+
+    /// As [`Claimed::park`], after a poll that showed the cancel: the last one, unless the child has
+    /// grace or a shield, a last poll inside it was put off, or a nursery inside it was not home before
+    /// the poll, as `held` tells, or is not home yet.
+    fn park_seen(
+        &self,
+        claimed: Claimed,
+        held: bool,
+        notes: &Notes,
+    ) -> Result<(), (Claimed, Park)> {
+        // Held over the park, because whoever leaves that nursery takes it before waking.
+        self.locked(|registry| {
+            let spared = claimed.header().state().is_shielded() || self.is_in_grace();
+            let stays = spared || notes.put_off.get();
+            if stays || registry.holds(Owner::Task(claimed.ptr())) {
+                claimed.park(true)
+            } else if held && registry.has_nested(Owner::Task(claimed.ptr())) {
+                // They came home during the poll, which was too early to see that.
+                Err((claimed, Park::Cancelled))
+            } else {
+                Err((claimed, Park::Aborted))
+            }
+        })
+    }
+
+    /// An active carrier stays with its child, which waits.
+    pub(super) fn stay(&self) {
+        self.locked_then_launch(Registry::retire);
+    }
+}

@@ -1,0 +1,97 @@
+//! Roll calls: a shutdown has it noted who leaves a nursery's tree late, that is, since the cancel.
+//!
+//! A roll hangs in the registry of every nursery of the tree; one that is opened later takes over
+//! those of the nursery around it. So it does not matter who raises the nursery, and when.
+//!
+//! # Invariants
+//!
+//! 1. Whoever leaves a nursery that a roll hangs in is noted by it, under the registry's lock, if
+//!    the nursery, or the step of the roll, is cancelled then.
+//! 2. The roll's own lock is the innermost: nothing is taken, and nobody called, with it held.
+
+use super::Group;
+use super::registry::shields::BODY;
+use super::registry::stragglers::{Left, Roll};
+use super::registry::{Phase, Registry};
+use crate::layers::base::guarded::Foreign;
+use crate::layers::base::id::TaskId;
+use crate::layers::base::reason::Level;
+use crate::layers::base::sync::{Arc, Ordering};
+use crate::layers::context::host::Waiter;
+use crate::layers::record::Header;
+use std::task::Waker;
+
+impl Group {
+    /// Hangs a roll in the whole tree.
+    pub(crate) fn call_roll(&self, roll: &Arc<Roll>) {
+        self.walk(|_, registry| {
+            // One that was opened meanwhile has it.
+            registry.rolls.entry(roll.number).or_insert_with(|| roll.clone());
+        });
+    }
+
+    /// Takes it down.
+    pub(crate) fn end_roll(&self, roll: &Arc<Roll>) {
+        self.walk(|_, registry| {
+            registry.rolls.remove(&roll.number);
+        });
+    }
+
+    /// Notes that a task leaves, or, with no header, that the body does. The caller holds the lock;
+    /// [`vacated`](Group::vacated), or itself, sees to the wakers.
+    #[inline]
+    pub(super) fn strike(&self, registry: &mut Registry, header: Option<&Header>) {
+        if !registry.rolls.is_empty() {
+            self.strike_off(registry, header);
+        }
+    }
+
+    #[cold]
+    fn strike_off(&self, registry: &mut Registry, header: Option<&Header>) {
+        // Who heard of it by a token may leave before the nursery has followed.
+        let risen = self.risen().max(registry.tokens.level());
+        for roll in registry.rolls.values() {
+            // Relaxed: as in `step`.
+            let step = Level::from_u8(roll.step.load(Ordering::Relaxed));
+            let level = risen.max(step);
+            let counts = header.is_some() || roll.root == self.id;
+            if counts && level >= Level::Cancelled {
+                let id = header.map_or(self.body_id(), |header| self.task_id(header));
+                let who = header.map_or_else(|| self.body(), |header| self.who(header));
+                roll.state.locked(|state| {
+                    if !state.over {
+                        state.left.push(Left { id, who, level });
+                    }
+                });
+                registry.struck = true;
+            }
+        }
+    }
+
+    /// Returns how the body is told from the tasks.
+    pub(crate) fn body_id(&self) -> TaskId {
+        TaskId { nursery: self.id, number: BODY }
+    }
+
+    /// Tells whether the body is there.
+    pub(crate) fn has_body(&self) -> bool {
+        self.locked(|registry| registry.phase == Phase::Body)
+    }
+
+    /// Tells whether anybody is left: in it, or, unless it is the body that asks, its body. The
+    /// waker is woken when that has changed, and when the nursery is raised.
+    pub(crate) fn is_left(&self, body_asks: bool, waiter: Waiter, waker: &Waker) -> bool {
+        // Cloned with no lock held.
+        let waker = Foreign::new(waker.clone());
+        let (left, old) = self.locked(|registry| {
+            let left = match registry.phase {
+                Phase::Closed => false,
+                _ if body_asks => !registry.is_vacant(),
+                _ => true,
+            };
+            (left, if left { registry.keep_home_waker(waiter, waker) } else { Some(waker) })
+        });
+        drop(old);
+        left
+    }
+}

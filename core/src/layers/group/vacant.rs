@@ -1,0 +1,149 @@
+//! What follows when the last member has left a group.
+
+use super::Group;
+use super::registry::{Owner, Phase, Registry};
+use crate::layers::base::counted::Strong;
+use crate::layers::base::guarded::Foreign;
+use crate::layers::base::sync::Ordering;
+use crate::layers::context::host::Waiter;
+use std::task::Waker;
+
+/// What is left to do, with no lock held, when a group has become vacant, or when it is asked who
+/// leaves. It is made for that alone: most who leave are not the last.
+#[must_use]
+#[derive(Default)]
+pub(super) struct Vacated {
+    /// What the group had of itself (invariant 2), if nothing else keeps it.
+    pub(super) own: Option<Strong<Group>>,
+    pub(super) wake: Option<Foreign<Waker>>,
+    pub(super) parked: Option<Foreign<Waker>>,
+    pub(super) home: Vec<Foreign<Waker>>,
+    pub(super) finale: bool,
+    pub(super) close: bool,
+    pub(super) poke: bool,
+}
+
+impl Group {
+    /// Says what follows when a member or a nested nursery has left. The caller holds the lock.
+    #[inline]
+    pub(super) fn vacated(&self, registry: &mut Registry) -> Option<Vacated> {
+        if registry.is_vacant() || self.is_stuck(registry) {
+            self.left_by_all(registry)
+        } else if registry.struck {
+            Some(Vacated { home: registry.roll_wakers(), ..Vacated::default() })
+        } else {
+            None
+        }
+    }
+
+    /// Returns `true` if nothing is left but what was given up. The caller holds the lock.
+    #[inline]
+    pub(super) fn is_stuck(&self, registry: &mut Registry) -> bool {
+        registry.jobs.given_up && {
+            registry.queue_woken(&self.woken);
+            registry.is_stuck()
+        }
+    }
+
+    fn left_by_all(&self, registry: &mut Registry) -> Option<Vacated> {
+        let mut vacated = Vacated { home: registry.roll_wakers(), ..Vacated::default() };
+        if !registry.is_vacant() {
+            if registry.phase == Phase::Joining {
+                vacated.wake = registry.run_waker.take();
+            }
+            return Some(vacated);
+        }
+        let bodiless = matches!(registry.phase, Phase::Joining | Phase::Dropped);
+        if bodiless && registry.finale.is_waiting() {
+            vacated.finale = true;
+            return Some(vacated);
+        }
+        self.occupied.store(false, Ordering::Relaxed);
+        let own = registry.own.take();
+        vacated.home.append(&mut registry.home.take());
+        let cancelled = self.is_cancelled();
+        match registry.phase {
+            Phase::Body | Phase::Joining => {
+                // At once, and not after the lock, when the nursery's future may be ready, and nothing
+                // is to be left: that has a reference of its own (invariant 3).
+                own.into_iter().for_each(Strong::release_shared);
+                // A body may spawn more: waking it once a child would be for nothing.
+                if cancelled || registry.phase == Phase::Joining {
+                    vacated.wake = registry.run_waker.take();
+                    vacated.poke = cancelled;
+                }
+            }
+            Phase::Dropped => {
+                registry.phase = Phase::Closed;
+                vacated.own = own;
+                vacated.parked = registry.unpark();
+                vacated.close = true;
+            }
+            Phase::Closed => vacated.own = own,
+        }
+        Some(vacated)
+    }
+
+    /// Does what [`vacated`](Group::vacated) found. No lock is held.
+    #[inline]
+    pub(super) fn follow(&self, vacated: Option<Vacated>) {
+        if let Some(vacated) = vacated {
+            self.follow_up(vacated);
+        }
+    }
+
+    fn follow_up(&self, vacated: Vacated) {
+        // Before anything else hears of it: nothing of the user's is left then.
+        drop(vacated.own);
+        for waker in vacated.wake.into_iter().chain(vacated.parked).chain(vacated.home) {
+            waker.wake();
+        }
+        if vacated.finale {
+            self.start_finale();
+        }
+        if vacated.poke {
+            self.poke_owner();
+        }
+        if vacated.close {
+            self.detach();
+        }
+    }
+
+    /// Tells whether it is occupied. Then the waker is woken when that has changed.
+    pub(crate) fn is_out(&self, waker: Option<(Waiter, &Waker)>) -> bool {
+        // Cloned with no lock held.
+        let waker = waker.map(|(waiter, waker)| (waiter, Foreign::cloned(waker)));
+        let (out, old) = self.locked(|registry| {
+            let out = self.occupied.load(Ordering::Relaxed) && registry.phase != Phase::Closed;
+            let old = match waker {
+                Some((waiter, waker)) if out => registry.keep_home_waker(waiter, waker),
+                waker => waker.map(|(_, waker)| waker),
+            };
+            (out, old)
+        });
+        drop(old);
+        out
+    }
+
+    /// It waits no longer.
+    pub(crate) fn forget_home_waker(&self, waiter: Waiter) {
+        drop(self.locked(|registry| registry.forget_home_waker(waiter)));
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.locked(|registry| registry.phase == Phase::Closed)
+    }
+
+    /// Wakes the task or body that this group was opened in: it may wait, though cancelled, for
+    /// nothing but this group to become vacant.
+    fn poke_owner(&self) {
+        let parent = self.locked(|registry| registry.parent.clone());
+        let Some((parent, key)) = parent else { return };
+        let waker = parent.locked_then_launch(|registry| match registry.owner(key) {
+            Owner::Task(ptr) => registry.poke(ptr),
+            Owner::Body => registry.run_waker.take(),
+            Owner::Nobody => None,
+        });
+        waker.into_iter().for_each(Foreign::wake);
+    }
+}

@@ -1,0 +1,151 @@
+//! What a nested nursery's future does about the slot of the task that it is a part of.
+//!
+//! | state     | `lease` | `back` | when                                                           |
+//! |-----------|---------|--------|----------------------------------------------------------------|
+//! | idle      | none    | none   | nobody is in the nursery or wants in, or there is no such slot |
+//! | lending   | some    | none   | somebody is; it waits                                          |
+//! | returning | none    | some   | all are home, and the slot is not back yet                     |
+
+pub(crate) mod bounded;
+pub(crate) mod held_slot;
+
+use crate::layers::base::counted::Strong;
+use crate::layers::base::leave::NoSlot;
+use crate::layers::base::sync::Arc;
+use crate::layers::context;
+use crate::layers::group::Group;
+use crate::layers::group::registry::failures::Report;
+use crate::layers::limit::{AcquireOwned, Semaphore, TryAcquireError};
+use bounded::{place_here, try_back};
+use held_slot::{Lease, Seat};
+use pin_project_lite::pin_project;
+use std::any::Any;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+#[derive(Default)]
+pub(crate) struct Lending {
+    lease: Option<Lease>,
+    back: Option<Pin<Box<Back>>>,
+}
+
+pin_project! {
+    /// A nursery that has ended, but for the slot.
+    struct Back {
+        #[pin]
+        wait: AcquireOwned,
+        lease: Lease,
+        ended: Option<Ended>,
+    }
+}
+
+/// A nursery that was closed, and what its members left.
+pub(crate) type Ended = (Strong<Group>, Report);
+
+impl Lending {
+    /// The nursery waits: lends the slot if somebody in it may need one, and not otherwise.
+    #[inline]
+    pub(crate) fn wait(&mut self, group: &Strong<Group>) {
+        if let Some(limiter) = &group.owned().limiter {
+            self.lend(group, limiter);
+        }
+    }
+
+    #[inline(never)]
+    fn lend(&mut self, group: &Group, limiter: &Arc<Semaphore>) {
+        if !has_slot_of(limiter) {
+            return;
+        }
+        if !group.locked(|registry| registry.wants_slots()) {
+            self.lease = None;
+        } else if self.lease.is_none() {
+            self.lease = seat(|seat| seat?.lend(limiter));
+        }
+    }
+
+    /// The nursery has ended: takes the slot back before the task goes on.
+    #[inline]
+    pub(crate) fn end(&mut self, ended: Ended, cx: &mut Context<'_>) -> Poll<Ended> {
+        match ended.0.owned().limiter {
+            None => Poll::Ready(ended),
+            Some(_) => self.take_back(ended, cx),
+        }
+    }
+
+    // Kept out of the nursery's poll, whose frame it would double.
+    #[inline(never)]
+    fn take_back(&mut self, ended: Ended, cx: &mut Context<'_>) -> Poll<Ended> {
+        let Some(limiter) = &ended.0.owned().limiter else { return Poll::Ready(ended) };
+        // Lent by a reservation alone, if the nursery never waited.
+        let lease = self.lease.take().or_else(|| seat(|seat| seat?.lease(limiter)));
+        let Some(lease) = lease else { return Poll::Ready(ended) };
+        let waits = seat(|seat| {
+            let seat = seat.filter(|seat| lease.is_last_of(seat))?;
+            match try_back(lease.limiter()) {
+                Ok(permit) => {
+                    seat.take_back(permit);
+                    None
+                }
+                Err(TryAcquireError::NoPermits) => {
+                    Some(lease.limiter().acquire_at(place_here(), true))
+                }
+                // The task sees for itself that there are none any more.
+                Err(_) => None,
+            }
+        });
+        let Some(wait) = waits else { return Poll::Ready(ended) };
+        self.back = Some(Box::pin(Back { wait, lease, ended: Some(ended) }));
+        self.poll_end(cx).map(|ended| ended.expect("it waits since just now"))
+    }
+
+    /// Goes on with [`end`](Lending::end). None: it has not begun.
+    #[inline]
+    pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Ended>> {
+        if self.back.is_none() { Poll::Ready(None) } else { self.poll_back(cx) }
+    }
+
+    #[inline(never)]
+    fn poll_back(&mut self, cx: &mut Context<'_>) -> Poll<Option<Ended>> {
+        let Some(back) = &mut self.back else { return Poll::Ready(None) };
+        let this = back.as_mut().project();
+        // Elsewhere by now, or lent by another part of the task: it is not for us to wait.
+        if seat(|seat| seat.is_some_and(|seat| this.lease.is_last_of(seat))) {
+            match this.wait.poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(permit)) => {
+                    // Between the look above and here the wait may have called wakers, and no more.
+                    seat(|seat| seat.map(|seat| seat.take_back(permit)));
+                }
+                // Cancelled: what is around ends too, or else the task stops before its next poll.
+                Poll::Ready(Err(_)) => {}
+            }
+        }
+        let ended = this.ended.take();
+        self.back = None;
+        Poll::Ready(ended)
+    }
+}
+
+/// Calls `f` with the seat of the task that is polled.
+pub(crate) fn seat<R>(f: impl FnOnce(Option<&Seat>) -> R) -> R {
+    context::current(|frame| {
+        f(frame.and_then(context::Frame::seat).and_then(<dyn Any>::downcast_ref))
+    })
+}
+
+/// Returns `true` if the task that is polled has a slot of this limiter, or has lent it.
+pub(crate) fn has_slot_of(limiter: &Arc<Semaphore>) -> bool {
+    seat(|seat| seat.is_some_and(|seat| seat.is_of(limiter)))
+}
+
+impl NoSlot {
+    /// Says why this limiter lets nobody in, as things are.
+    pub(crate) fn of(limiter: &Semaphore) -> Option<NoSlot> {
+        match limiter {
+            limiter if limiter.is_closed() => Some(NoSlot::Closed),
+            limiter if limiter.capacity() == 0 => Some(NoSlot::Zero),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! The state of a semaphore: one word for acquires that need not wait, and a lock for everything
+//! else.
+//!
+//! The word holds the free permits and two flags. Without `HELD`, an acquire or a release is one
+//! read-modify-write of it. `HELD` says: only under the lock. The thread that holds the lock and
+//! has set `HELD` has the word for itself, since all other threads either fail to change it or wait
+//! for the lock. So everything under the lock ([`Held`]) is plain sequential code, and the new word
+//! is stored at its end, with no read-modify-write.
+//!
+//! | `HELD` is set   | by                            | until                            |
+//! |-----------------|-------------------------------|----------------------------------|
+//! | for a moment    | the holder of the lock        | it releases the lock             |
+//! | for long        | a line that is not empty      | its last waiter is told, or leaves |
+//! | for long        | a debt                        | the debt is paid                 |
+//! | always          | a semaphore that keeps a book | -                                |
+//!
+//! `CLOSED` is set under the lock, once and for good.
+//!
+//! # Invariants
+//!
+//! 1. While `HELD` is set the word changes only under the lock.
+//! 2. free permits + held permits - debt = capacity. There is a debt only when no permit is free:
+//!    permits that come back pay it first.
+//! 3. When the lock is released, the first in the line asks for more than is free, and no waiter
+//!    that must be told stands in a line; or a thread is on its way to tell them
+//!    ([`Supply::tell`]).
+//! 4. A waiter joins the line only of a gate that is not closed, and asks for no more than the
+//!    capacity; when the capacity falls below its request, it is doomed in the same hold of the
+//!    lock.
+//!
+//! # Lock order
+//!
+//! One lock, held alone. Wakers are called, cloned and dropped with no lock held.
+
+use super::error::TryAcquireError;
+use super::held::{Held, Inner};
+use super::holders::{HolderInfo, Key};
+use super::share::Share;
+use super::supply::{Holding, Supply};
+use crate::layers::base::id::TaskId;
+use crate::layers::base::spin_lock::Lock;
+use crate::layers::base::sync::{AtomicUsize, Ordering};
+use std::panic::Location;
+
+pub(super) const HELD: usize = 1;
+pub(super) const CLOSED: usize = 2;
+pub(super) const SHIFT: u32 = 2;
+const ONE: usize = 1 << SHIFT;
+
+/// The most permits: as many as fit into the word beside the flags, with one bit to spare.
+pub(super) const MAX: usize = usize::MAX >> (SHIFT + 1);
+
+pub(super) struct Gate {
+    pub(super) word: AtomicUsize,
+    /// Changes under the lock; callers that only need a figure read it without.
+    pub(super) capacity: AtomicUsize,
+    pub(super) keeps_book: bool,
+    inner: Lock<Inner>,
+}
+
+impl Gate {
+    #[cfg(not(loom))]
+    pub(super) const fn new(permits: usize) -> Gate {
+        let permits = if permits < MAX { permits } else { MAX };
+        Gate {
+            word: AtomicUsize::new(permits << SHIFT),
+            capacity: AtomicUsize::new(permits),
+            keeps_book: false,
+            inner: Lock::new(Inner::new()),
+        }
+    }
+
+    /// As above; loom's primitives cannot be created in a constant.
+    #[cfg(loom)]
+    pub(super) fn new(permits: usize) -> Gate {
+        Gate {
+            word: AtomicUsize::new(permits.min(MAX) << SHIFT),
+            capacity: AtomicUsize::new(permits.min(MAX)),
+            keeps_book: false,
+            inner: Lock::new(Inner::new()),
+        }
+    }
+
+    /// Sets whether a book of holders is kept. No permit has been handed out yet.
+    pub(super) fn keep_book(&mut self, keep: bool) {
+        self.keeps_book = keep;
+        self.hold().inner.holders.keep(keep);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        // Acquire: pairs with the store at the end of `close`'s hold.
+        self.word.load(Ordering::Acquire) & CLOSED != 0
+    }
+
+    pub(super) fn available(&self) -> usize {
+        // Relaxed: a figure that may be old at once.
+        self.word.load(Ordering::Relaxed) >> SHIFT
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        // Relaxed: as above.
+        self.capacity.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn waiters(&self) -> usize {
+        self.inner.locked(|inner| inner.line.len())
+    }
+
+    /// Gives each key a queue of its own.
+    pub(super) fn by_keys(&mut self) {
+        self.hold().inner.line.by_keys();
+    }
+
+    /// Returns how many keys wait.
+    pub(super) fn keys(&self) -> usize {
+        self.inner.locked(|inner| inner.line.keys())
+    }
+
+    pub(super) fn holders(&self) -> Vec<HolderInfo> {
+        self.inner.locked(|inner| inner.holders.list())
+    }
+
+    #[inline(always)]
+    pub(super) fn try_take(
+        &self,
+        count: usize,
+        place: &'static Location<'static>,
+    ) -> Result<Share, TryAcquireError> {
+        self.try_take_as(count, place, false)
+    }
+
+    /// Like [`try_take`](Gate::try_take); if `returns`, the caller takes back what it had lent.
+    #[inline(always)]
+    pub(super) fn try_take_as(
+        &self,
+        count: usize,
+        place: &'static Location<'static>,
+        returns: bool,
+    ) -> Result<Share, TryAcquireError> {
+        match self.take_fast(count) {
+            true => Ok(Share::unbooked(count)),
+            false => self.try_take_slow(count, place, returns),
+        }
+    }
+
+    #[cold]
+    fn try_take_slow(
+        &self,
+        count: usize,
+        place: &'static Location<'static>,
+        returns: bool,
+    ) -> Result<Share, TryAcquireError> {
+        // Acquire: pairs with the store at the end of a hold.
+        let word = self.word.load(Ordering::Acquire);
+        let capacity = self.capacity();
+        if word & CLOSED != 0 {
+            return Err(TryAcquireError::Closed);
+        }
+        if count > capacity {
+            return Err(TryAcquireError::TooMany { asked: count, capacity });
+        }
+        if word >> SHIFT < count {
+            return Err(TryAcquireError::NoPermits);
+        }
+        // There are enough: perhaps a waiter asks for more, perhaps the lock is held for a moment.
+        self.hold().admit(count, returns, place)?.ok_or(TryAcquireError::NoPermits)
+    }
+
+    #[cold]
+    fn give_slow(&self, share: Share) {
+        let mut held = self.hold();
+        held.inner.holders.remove(share.key);
+        held.put_back(share.count);
+        self.tell(held);
+    }
+
+    /// Closes it. Returns `false` if it was closed before.
+    pub(super) fn close(&self) -> bool {
+        let mut held = self.hold();
+        let first = held.close();
+        self.tell(held);
+        first
+    }
+
+    pub(super) fn resize(&self, capacity: usize) {
+        let mut held = self.hold();
+        held.resize(capacity.min(MAX));
+        self.tell(held);
+    }
+
+    /// Keeps the permits for good: the capacity shrinks by them.
+    pub(super) fn forget(&self, share: Share) {
+        let mut held = self.hold();
+        held.forget(share);
+        self.tell(held);
+    }
+
+    /// Splits a share in two. It has enough permits.
+    pub(super) fn split(&self, share: &mut Share, count: usize) -> Share {
+        share.count -= count;
+        let split = || self.inner.locked(|inner| inner.holders.split(share.key, count));
+        let key = if self.keeps_book { split() } else { Key::NONE };
+        Share { count, key }
+    }
+
+    /// Writes into the book which task holds the permits.
+    pub(super) fn sign(&self, key: Key, task: Option<TaskId>) {
+        if self.keeps_book {
+            self.inner.locked(|inner| inner.holders.sign(key, task));
+        }
+    }
+
+    /// Merges two shares into one.
+    pub(super) fn merge(&self, share: &mut Share, other: Share) {
+        share.count += other.count;
+        if self.keeps_book {
+            self.inner.locked(|inner| inner.holders.merge(share.key, other.key));
+        }
+    }
+}
+
+impl Supply for Gate {
+    type Held<'a> = Held<'a>;
+
+    /// Takes permits, if there is no waiter and no book is kept.
+    #[inline(always)]
+    fn take_fast(&self, count: usize) -> bool {
+        // Relaxed: the exchange verifies what was seen.
+        let mut word = self.word.load(Ordering::Relaxed);
+        while word & (HELD | CLOSED) == 0 && word >> SHIFT >= count {
+            // Acquire: pairs with the exchange in `give`, and with the store at the end of a hold.
+            match self.word.compare_exchange_weak(
+                word,
+                word - count * ONE,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
+    /// Takes the lock, and the word with it.
+    #[inline]
+    fn hold(&self) -> Held<'_> {
+        let inner = self.inner.lock();
+        // Relaxed: if `HELD` is set, the word was stored by a holder of the lock.
+        let mut word = self.word.load(Ordering::Relaxed);
+        if word & HELD == 0 {
+            // Acquire: pairs with the exchanges in `give`.
+            word = self.word.fetch_or(HELD, Ordering::Acquire);
+        }
+        Held::new(self, inner, word)
+    }
+
+    /// Takes permits back, and gives them to the waiters.
+    #[inline(always)]
+    fn give(&self, share: Share) {
+        // Relaxed: the exchange verifies what was seen, or it is looked at again under the lock.
+        let mut word = self.word.load(Ordering::Relaxed);
+        while word & HELD == 0 {
+            // Release: pairs with the exchange in `take_fast`, and with `hold`.
+            match self.word.compare_exchange_weak(
+                word,
+                word + share.count * ONE,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
+                Err(now) => word = now,
+            }
+        }
+        self.give_slow(share);
+    }
+}

@@ -1,0 +1,154 @@
+//! The operations under the lock of a [`Gate`]: plain code on the word, the line and the book.
+
+use super::error::Refused;
+use super::gate::{CLOSED, Gate, HELD, SHIFT};
+use super::holders::{Holders, Key};
+use super::line::Line;
+use super::share::Share;
+use super::supply::Holding;
+use super::waiter::{Verdict, Waiter};
+use crate::layers::base::guarded::Foreign;
+use crate::layers::base::spin_lock::LockGuard;
+use crate::layers::base::sync::Ordering;
+use std::panic::Location;
+use std::task::Waker;
+
+/// What the lock guards besides the word.
+pub(super) struct Inner {
+    pub(super) line: Line,
+    pub(super) holders: Holders,
+    debt: usize,
+}
+
+impl Inner {
+    pub(super) const fn new() -> Inner {
+        Inner { line: Line::new(), holders: Holders::new(), debt: 0 }
+    }
+}
+
+/// The lock of a gate, and its word, which no other thread can change. Dropping it stores the word.
+#[must_use]
+pub(super) struct Held<'a> {
+    gate: &'a Gate,
+    pub(super) inner: LockGuard<'a, Inner>,
+    free: usize,
+    closed: bool,
+}
+
+impl<'a> Held<'a> {
+    /// The word has `HELD` set, by the caller since it took the lock, or from before.
+    pub(super) fn new(gate: &'a Gate, inner: LockGuard<'a, Inner>, word: usize) -> Held<'a> {
+        Held { gate, inner, free: word >> SHIFT, closed: word & CLOSED != 0 }
+    }
+
+    /// Takes permits back.
+    pub(super) fn put_back(&mut self, count: usize) {
+        let paid = count.min(self.inner.debt);
+        self.inner.debt -= paid;
+        self.free += count - paid;
+    }
+
+    pub(super) fn close(&mut self) -> bool {
+        !std::mem::replace(&mut self.closed, true)
+    }
+
+    pub(super) fn resize(&mut self, capacity: usize) {
+        let old = self.gate.capacity();
+        self.set_capacity(capacity);
+        match old.checked_sub(capacity) {
+            None => self.put_back(capacity - old),
+            Some(less) => {
+                let taken = less.min(self.free);
+                self.free -= taken;
+                self.inner.debt += less - taken;
+            }
+        }
+    }
+
+    pub(super) fn forget(&mut self, share: Share) {
+        self.inner.holders.remove(share.key);
+        let old = self.gate.capacity();
+        let capacity = old.saturating_sub(share.count);
+        self.set_capacity(capacity);
+        // What the capacity cannot bear was owed.
+        self.inner.debt -= share.count - (old - capacity);
+    }
+
+    fn set_capacity(&mut self, capacity: usize) {
+        // Relaxed: it is written under the lock, and readers only need a figure.
+        self.gate.capacity.store(capacity, Ordering::Relaxed);
+        self.inner.line.doom(capacity);
+    }
+}
+
+impl Holding for Held<'_> {
+    #[inline]
+    fn line(&mut self) -> &mut Line {
+        &mut self.inner.line
+    }
+
+    #[inline]
+    fn admit(
+        &mut self,
+        asked: usize,
+        returns: bool,
+        place: &'static Location<'static>,
+    ) -> Result<Option<Share>, Refused> {
+        let capacity = self.gate.capacity();
+        if self.closed {
+            return Err(Refused::Closed);
+        }
+        if asked > capacity {
+            return Err(Refused::TooMany { asked, capacity });
+        }
+        // A request for nothing takes nothing from the waiters.
+        if asked > 0 && (self.free < asked || !self.inner.line.lets_in(returns)) {
+            return Ok(None);
+        }
+        self.free -= asked;
+        let key = self.inner.holders.add(asked, false, place);
+        Ok(Some(Share { count: asked, key }))
+    }
+
+    #[inline]
+    fn book(&mut self, asked: usize, place: &'static Location<'static>) -> Key {
+        self.inner.holders.add(asked, true, place)
+    }
+
+    #[inline]
+    fn unbook(&mut self, _: &Waiter, key: Key) {
+        self.inner.holders.remove(key);
+    }
+
+    #[inline]
+    fn tell_next(&mut self) -> Option<Foreign<Waker>> {
+        if self.inner.line.has_doomed() {
+            let (waker, key) = self.inner.line.tell_doomed()?;
+            self.inner.holders.remove(key);
+            return waker;
+        }
+        let (asked, key) = self.inner.line.first()?;
+        if self.closed {
+            self.inner.holders.remove(key);
+            return self.inner.line.tell_first(Verdict::Closed);
+        }
+        if asked > self.free {
+            return None;
+        }
+        self.free -= asked;
+        self.inner.holders.grant(key);
+        self.inner.line.tell_first(Verdict::Granted)
+    }
+}
+
+impl Drop for Held<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let inner = &*self.inner;
+        let held = self.gate.keeps_book || !inner.line.is_empty() || inner.debt > 0;
+        let flags = if held { HELD } else { 0 } | if self.closed { CLOSED } else { 0 };
+        // A plain store: no other thread has changed it (invariant 1 of the gate). Release: pairs
+        // with the exchange in `take_fast`.
+        self.gate.word.store(self.free << SHIFT | flags, Ordering::Release);
+    }
+}

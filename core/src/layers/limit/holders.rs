@@ -1,0 +1,156 @@
+//! The tasks that hold permits or wait for them: recorded only by a semaphore that was set to do
+//! so.
+//!
+//! A plain slab under the semaphore's lock. It costs an allocation when it grows, a look at the
+//! clock for each permit, and the lock for each acquire and release.
+
+use crate::layers::base::id::TaskId;
+use crate::layers::context::task::task_id;
+use slab::Slab;
+use std::fmt;
+use std::panic::Location;
+use std::time::Instant;
+
+/// An entry of the slab, or none when no book is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key(usize);
+
+impl Key {
+    pub(super) const NONE: Key = Key(usize::MAX);
+}
+
+/// A task that holds permits of a [`Semaphore`](super::Semaphore), or waits for them.
+#[derive(Clone)]
+pub struct HolderInfo {
+    task: Option<TaskId>,
+    place: &'static Location<'static>,
+    since: Instant,
+    count: usize,
+    waits: bool,
+}
+
+impl HolderInfo {
+    /// Returns the task that acquired the permits, or `None` outside a nursery and in a nursery's
+    /// body.
+    pub fn task(&self) -> Option<TaskId> {
+        self.task
+    }
+
+    /// Returns where `acquire` was called.
+    pub fn place(&self) -> &'static Location<'static> {
+        self.place
+    }
+
+    /// Returns since when the permits have been held, or waited for.
+    ///
+    /// Permits are held from the moment at which they are reserved for a waiter, even before the
+    /// waiter is polled again.
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Returns how many permits are held, or waited for.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Returns `true` if the task is still waiting for the permits.
+    pub fn is_waiting(&self) -> bool {
+        self.waits
+    }
+}
+
+impl fmt::Display for HolderInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if self.waits { "waits for" } else { "holds" };
+        match self.task {
+            Some(task) => write!(f, "task {task} ")?,
+            None => f.write_str("no task ")?,
+        }
+        let age = self.since.elapsed();
+        write!(f, "{verb} {} since {age:.1?}, acquired at {}", self.count, self.place)
+    }
+}
+
+impl fmt::Debug for HolderInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HolderInfo")
+            .field("task", &self.task)
+            .field("place", &format_args!("{}", self.place))
+            .field("count", &self.count)
+            .field("waits", &self.waits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The book, if one is kept.
+pub(super) struct Holders(Option<Slab<HolderInfo>>);
+
+impl Holders {
+    pub(super) const fn new() -> Holders {
+        Holders(None)
+    }
+
+    pub(super) fn keep(&mut self, keep: bool) {
+        self.0 = keep.then(Slab::new);
+    }
+
+    #[inline]
+    pub(super) fn add(
+        &mut self,
+        count: usize,
+        waits: bool,
+        place: &'static Location<'static>,
+    ) -> Key {
+        let Some(book) = &mut self.0 else { return Key::NONE };
+        let since = Instant::now();
+        Key(book.insert(HolderInfo { task: task_id(), place, since, count, waits }))
+    }
+
+    /// The waiter has been granted its permits.
+    pub(super) fn grant(&mut self, key: Key) {
+        if let Some(info) = self.get(key) {
+            info.waits = false;
+            info.since = Instant::now();
+        }
+    }
+
+    /// Records the task that holds the permits.
+    pub(super) fn sign(&mut self, key: Key, task: Option<TaskId>) {
+        if let Some(info) = self.get(key) {
+            info.task = task;
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: Key) {
+        if let Some(book) = &mut self.0 {
+            book.try_remove(key.0);
+        }
+    }
+
+    /// Moves `count` of a holder's permits to a new entry.
+    pub(super) fn split(&mut self, key: Key, count: usize) -> Key {
+        let Some(info) = self.get(key) else { return Key::NONE };
+        info.count -= count;
+        let part = HolderInfo { count, ..info.clone() };
+        self.0.as_mut().map_or(Key::NONE, |book| Key(book.insert(part)))
+    }
+
+    /// Moves all of `from`'s permits to `to`.
+    pub(super) fn merge(&mut self, to: Key, from: Key) {
+        let Some(info) = self.get(from) else { return };
+        let count = info.count;
+        self.remove(from);
+        if let Some(info) = self.get(to) {
+            info.count += count;
+        }
+    }
+
+    pub(super) fn list(&self) -> Vec<HolderInfo> {
+        self.0.iter().flatten().map(|(_, info)| info.clone()).collect()
+    }
+
+    fn get(&mut self, key: Key) -> Option<&mut HolderInfo> {
+        self.0.as_mut()?.get_mut(key.0)
+    }
+}

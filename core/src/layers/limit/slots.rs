@@ -1,0 +1,39 @@
+//! What the slots of nurseries need of a semaphore beyond its public interface: a place of their
+//! own for the book, a place in front of the line for what was lent, and the name of the task that
+//! has it.
+
+use super::acquire::AcquireOwned;
+use super::error::TryAcquireError;
+use super::permit::OwnedPermit;
+use super::semaphore::Semaphore;
+use crate::layers::base::sync::Arc;
+use crate::layers::context::task::task_id;
+use std::panic::Location;
+
+impl Semaphore {
+    /// Waits for a permit; the list of holders shows `place`. If `returns`, the caller had lent it.
+    pub(crate) fn acquire_at(
+        self: &Arc<Self>,
+        place: &'static Location<'static>,
+        returns: bool,
+    ) -> AcquireOwned {
+        AcquireOwned::new(self.clone(), 1, place).returning(returns)
+    }
+
+    /// Takes a permit at once.
+    pub(crate) fn try_acquire_at(
+        self: &Arc<Self>,
+        place: &'static Location<'static>,
+        returns: bool,
+    ) -> Result<OwnedPermit, TryAcquireError> {
+        let share = self.gate.try_take_as(1, place, returns)?;
+        Ok(OwnedPermit::new(self.clone(), share))
+    }
+}
+
+impl OwnedPermit {
+    /// Records the task that calls this as the holder.
+    pub(crate) fn sign(&self) {
+        self.semaphore().gate.sign(self.key(), task_id());
+    }
+}

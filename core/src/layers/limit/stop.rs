@@ -1,0 +1,69 @@
+//! Makes a wait leave when the task, or the scope in it, that polls it is cancelled.
+//!
+//! A task that is cancelled is polled once more, and that poll reaches what the task awaits:
+//! nothing has to be registered for it. Only where a part of the task is polled by a waker of its
+//! own (in a `FuturesUnordered`, for example) might that poll pass the wait over. There, and only
+//! there, the wait also waits for the task's token, whose waiters are woken before the last poll;
+//! that allocates.
+
+use crate::layers::base::reason::Reason;
+use crate::layers::cancel::CancelledOwned;
+use crate::layers::context;
+use crate::layers::context::task::{cancel_reason, own_token, poll_own};
+use std::mem::ManuallyDrop;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+/// The owner [ends](Stop::end) it when it leaves the line. It has no destructor: an acquire that
+/// never waited would pay for it.
+pub(crate) struct Stop(ManuallyDrop<Option<Pin<Box<CancelledOwned>>>>);
+
+impl Stop {
+    #[inline(always)]
+    pub(crate) const fn new() -> Stop {
+        Stop(ManuallyDrop::new(None))
+    }
+
+    /// Returns why the wait must leave. If it need not leave, it is polled again when that has
+    /// changed.
+    #[inline(always)]
+    pub(crate) fn poll(&mut self, waker: &Waker) -> Option<Reason> {
+        if context::is_nowhere() { None } else { self.poll_here(waker) }
+    }
+
+    fn poll_here(&mut self, waker: &Waker) -> Option<Reason> {
+        if let Some(reason) = cancel_reason() {
+            self.end();
+            return Some(reason);
+        }
+        let mut cx = Context::from_waker(waker);
+        let waits = match &mut *self.0 {
+            None => is_reached(waker),
+            // If it is over, the cancel has come just now; or the wait moved to another task.
+            Some(token) => poll_own(token.as_mut(), &mut cx).is_pending(),
+        };
+        if waits {
+            return None;
+        }
+        self.end();
+        let mut token = Box::pin(own_token()?.cancelled_owned());
+        match poll_own(token.as_mut(), &mut cx) {
+            Poll::Ready(reason) => Some(reason),
+            Poll::Pending => {
+                *self.0 = Some(token);
+                None
+            }
+        }
+    }
+
+    /// Ends it: the wait is over.
+    pub(crate) fn end(&mut self) {
+        *self.0 = None;
+    }
+}
+
+/// Returns `true` if the last poll of the task that polls with this waker is sure to reach the
+/// wait.
+fn is_reached(waker: &Waker) -> bool {
+    context::task(|task| task.is_none_or(|task| task.is_woken_by(waker)))
+}

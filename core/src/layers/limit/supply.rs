@@ -1,0 +1,104 @@
+//! The source of what a waiter in a line waits for: the permits of a [`Gate`](super::gate::Gate),
+//! or those that a rate brings.
+
+use super::error::Refused;
+use super::holders::Key;
+use super::line::Line;
+use super::share::Share;
+use super::waiter::Waiter;
+use crate::layers::base::guarded::Foreign;
+use std::panic::Location;
+use std::task::Waker;
+
+/// How many wakers are called for one hold of the lock.
+const AT_ONCE: usize = 16;
+
+pub(super) trait Supply {
+    /// The first in the line may be woken without being told ([`Line::nudge_first`]), and loses its
+    /// waker by that.
+    const NUDGES: bool = false;
+
+    type Held<'a>: Holding
+    where
+        Self: 'a;
+
+    /// Takes permits, if that can be done without the lock.
+    fn take_fast(&self, asked: usize) -> bool;
+
+    /// Takes the lock. It runs no code of the user's: the caller may have a waiter in the line that
+    /// is about to go, or other waiters still to tell.
+    fn hold(&self) -> Self::Held<'_>;
+
+    /// Like [`hold`](Supply::hold), with all permits that have come by now. Before the lock it may
+    /// run code of the user's, which may panic: then nothing has changed.
+    #[inline]
+    fn hold_now(&self) -> Self::Held<'_> {
+        self.hold()
+    }
+
+    /// Takes permits back, and gives them to the waiters.
+    fn give(&self, share: Share);
+
+    /// Tells every waiter whose turn it is, and releases the lock. State first: a waiter that is
+    /// woken finds its verdict.
+    #[inline]
+    fn tell<'a>(&'a self, mut held: Self::Held<'a>) {
+        let Some(first) = held.tell_next() else { return };
+        match held.tell_next() {
+            None => {
+                drop(held);
+                first.wake();
+            }
+            Some(second) => tell_many(self, held, first, second),
+        }
+    }
+}
+
+/// The lock of a [`Supply`], held.
+pub(super) trait Holding {
+    fn line(&mut self) -> &mut Line;
+
+    /// Takes permits, if it is not the turn of another waiter; if `returns`, the caller takes back
+    /// what it had lent. `None`: the caller has to wait.
+    fn admit(
+        &mut self,
+        asked: usize,
+        returns: bool,
+        place: &'static Location<'static>,
+    ) -> Result<Option<Share>, Refused>;
+
+    /// Writes into the book, if one is kept, that a task waits.
+    fn book(&mut self, asked: usize, place: &'static Location<'static>) -> Key;
+
+    /// Takes a waiter that is about to leave the line out of the book.
+    fn unbook(&mut self, waiter: &Waiter, key: Key);
+
+    /// Tells one waiter whose turn it is, if there is one.
+    fn tell_next(&mut self) -> Option<Foreign<Waker>>;
+}
+
+#[cold]
+fn tell_many<'a, S: Supply + ?Sized>(
+    supply: &'a S,
+    mut held: S::Held<'a>,
+    first: Foreign<Waker>,
+    second: Foreign<Waker>,
+) {
+    let mut wakers: [Option<Foreign<Waker>>; AT_ONCE] = [const { None }; AT_ONCE];
+    wakers[0] = Some(first);
+    wakers[1] = Some(second);
+    let mut free = 2;
+    loop {
+        for place in &mut wakers[free..] {
+            *place = held.tell_next();
+        }
+        drop(held);
+        let is_full = wakers[AT_ONCE - 1].is_some();
+        wakers.iter_mut().filter_map(Option::take).for_each(Foreign::wake);
+        if !is_full {
+            return;
+        }
+        held = supply.hold();
+        free = 0;
+    }
+}

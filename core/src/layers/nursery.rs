@@ -1,0 +1,392 @@
+//! The handle of a nursery, with which its body and its children spawn.
+
+pub(crate) mod blocking;
+mod bounded;
+pub(crate) mod builder;
+pub(crate) mod child;
+mod end;
+pub(crate) mod error;
+pub(crate) mod named;
+mod reserve;
+mod reserve_error;
+pub(crate) mod run;
+pub(crate) mod slot;
+mod spawn;
+pub(crate) mod tree;
+
+use crate::layers::base::big::{BoxedFuture, is_big};
+use crate::layers::base::counted::Strong;
+use crate::layers::base::id::NurseryId;
+use crate::layers::base::invariant::Invariant;
+use crate::layers::base::reason::{Level, Reason};
+use crate::layers::base::unsupported::Unsupported;
+use crate::layers::cancel::CancelToken;
+use crate::layers::group::Group;
+use crate::layers::group::finalizers::DeferError;
+use crate::layers::group::registry::deferred::Deferred;
+use allhome_rt::Runtime;
+use blocking::{BlockingCx, BoxedWork};
+use child::{Child, Spawned};
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::time::{Duration, Instant};
+
+/// Spawns children, and cancels and shows them: the handle of a nursery.
+///
+/// The body of [`Builder::run`](crate::Builder::run) gets one by value; clones may go to every
+/// place that spawns children. A handle owns nothing: it neither keeps the nursery open nor its
+/// children alive, and dropping it does nothing.
+///
+/// When `run` returns, every child has ended, its future has been dropped, and its destructors have
+/// finished; children that block their thread can be [given up](crate::Builder::stuck_after). A
+/// child that fails cancels its siblings, unless the nursery has another [policy](crate::Policy).
+///
+/// # Compared with
+///
+/// - tokio's `JoinSet`: children cannot outlive the nursery, fail as a group, and leave no result
+///   behind that is never asked for.
+/// - tokio-util's `TaskTracker`: the same list of children, but owned: dropping the nursery's
+///   future ends them.
+/// - Go's `errgroup`, Trio's nursery: this is Trio's.
+/// - `join!`: use it for a fixed handful of futures that need not run in parallel.
+///
+/// # Examples
+///
+/// Workers that share a total. When `run` has returned, all of them have ended:
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{ThreadPool, block_on, nursery_on};
+/// use std::convert::Infallible;
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+///
+/// let total = Arc::new(AtomicUsize::new(0));
+/// let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+///     for page in ["one", "three", "seven"] {
+///         let total = total.clone();
+///         n.spawn(async move {
+///             total.fetch_add(page.len(), Ordering::Relaxed);
+///             Ok(())
+///         });
+///     }
+///     Ok(())
+/// });
+/// block_on(run)?;
+/// assert_eq!(total.load(Ordering::Relaxed), 13);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Nursery<E> {
+    pub(crate) group: Strong<Group>,
+    error: Invariant<E>,
+}
+
+impl<E: Send + Sync + 'static> Nursery<E> {
+    pub(crate) fn new(group: Strong<Group>) -> Nursery<E> {
+        Nursery { group, error: PhantomData }
+    }
+
+    /// Returns the nursery's id.
+    pub fn id(&self) -> NurseryId {
+        self.group.id
+    }
+
+    /// Returns the nursery's name, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        self.group.config.name.as_deref()
+    }
+
+    /// Returns the runtime that the children run on.
+    pub fn runtime(&self) -> &Runtime {
+        &self.group.owned().inherited.runtime
+    }
+
+    /// Returns how many children have not ended yet.
+    pub fn len(&self) -> usize {
+        self.group.locked(|registry| registry.count())
+    }
+
+    /// Returns `true` if every child has ended.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the nursery's level: how far it is on its way to its end.
+    pub fn level(&self) -> Level {
+        self.group.risen()
+    }
+
+    /// Returns `true` if the nursery was cancelled or aborted. One atomic load.
+    pub fn is_cancelled(&self) -> bool {
+        self.level() >= Level::Cancelled
+    }
+
+    /// Returns why the nursery was cancelled, if it was.
+    pub fn reason(&self) -> Option<Reason> {
+        self.group.locked(|registry| self.group.risen_reason(registry))
+    }
+
+    /// Returns the nursery's token: it is cancelled with the nursery, and cancelling it cancels the
+    /// nursery.
+    ///
+    /// The token is created by the first call; a nursery without one pays nothing for it.
+    pub fn token(&self) -> CancelToken {
+        self.group.token()
+    }
+
+    /// Returns the deadline that holds for the nursery: its own, or an earlier one around it.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.group.deadline()
+    }
+
+    /// Moves the nursery's own deadline to another instant of the runtime's timer, earlier or
+    /// later, or removes it.
+    ///
+    /// Returns `false`, and changes nothing, if the nursery is cancelled or closed.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Unsupported`] if the runtime has no timer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ThreadPool, block_on, nursery_on};
+    /// use std::convert::Infallible;
+    /// use std::time::Duration;
+    ///
+    /// let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+    ///     let now = n.runtime().timer().unwrap().now();
+    ///     assert_eq!(n.set_deadline(Some(now)), Ok(true));
+    ///     std::future::pending::<Result<(), _>>().await
+    /// });
+    /// assert!(block_on(run).unwrap_err().is_timeout());
+    /// # }
+    /// ```
+    pub fn set_deadline(&self, at: Option<Instant>) -> Result<bool, Unsupported> {
+        self.group.move_deadline(at)
+    }
+
+    /// Registers a finalizer: an async cleanup that runs when the body and all children are gone,
+    /// before [`run`](crate::Builder::run) is ready.
+    ///
+    /// Finalizers run one after the other, the last registered first, on every way out. They also
+    /// run when the nursery was cancelled or aborted, and when its future was dropped; in that case
+    /// the nursery around waits for them. The cancel does not show in them. A finalizer that is not
+    /// done within its `budget`, counted from its own start, is cut: it is polled once more with a
+    /// cancel visible, and then dropped. An error, a panic or a cut in a finalizer is a
+    /// [failure](crate::Failure) of the nursery, beside the others.
+    ///
+    /// A finalizer may register another. Finalizers have the runtime, the scoped values and the
+    /// task context of the nursery. If the runtime is shut down first, they are lost, and reported
+    /// as lost.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the runtime has no timer and the budget is less than [`Duration::MAX`],
+    /// or if the nursery has ended already. The future is dropped unpolled then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ThreadPool, block_on, nursery_on};
+    /// use std::sync::{Arc, Mutex};
+    /// use std::time::Duration;
+    ///
+    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    ///
+    /// let log = Arc::new(Mutex::new(Vec::new()));
+    /// let write = |line| {
+    ///     let log = log.clone();
+    ///     async move {
+    ///         log.lock().unwrap().push(line);
+    ///         Ok(())
+    ///     }
+    /// };
+    /// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
+    ///     n.defer(Duration::from_secs(5), write("database closed"))?;
+    ///     n.defer(Duration::from_secs(5), write("server stopped"))?;
+    ///     n.abort();
+    ///     Ok(())
+    /// });
+    /// block_on(run)?;
+    /// assert_eq!(*log.lock().unwrap(), ["server stopped", "database closed"]);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn defer<F>(&self, budget: Duration, future: F) -> Result<(), DeferError>
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        self.group.defer(Deferred::new(Box::pin(future), budget, Location::caller()))
+    }
+
+    /// Spawns a child that is not joined. If it fails, its error is reported by the nursery.
+    ///
+    /// The runtime polls the child for the first time, later. If the nursery takes no more
+    /// children, the future is dropped unpolled, and the return value says why. It may be ignored,
+    /// because a nursery that refuses children has its own way of reporting that to its owner.
+    ///
+    /// In a nursery with a [limit](crate::Builder::limit) the child waits for a slot first. The
+    /// caller does not wait, and no child is refused because no slot is free. To make the caller
+    /// wait, use [`reserve`](Nursery::reserve). To join the child, use [`fork`](Nursery::fork).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ThreadPool, block_on, nursery_on};
+    ///
+    /// block_on(nursery_on::<std::io::Error>(ThreadPool::global()).run(async |n| {
+    ///     assert!(n.spawn(async { Ok(()) }).is_admitted());
+    ///     n.close();
+    ///     let late = n.spawn(async { unreachable!("never polled") });
+    ///     assert!(late.refused().is_some());
+    ///     Ok(())
+    /// }))?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> Spawned
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        if const { is_big::<F>() } {
+            let future: BoxedFuture<(), E> = Box::pin(future);
+            return self.spawn_named(future, None, Location::caller());
+        }
+        self.spawn_named(future, None, Location::caller())
+    }
+
+    /// Spawns a child whose value can be joined.
+    ///
+    /// If the nursery takes no more children, the future is dropped unpolled, and joining the
+    /// handle returns the reason. To spawn a child that is not joined, use
+    /// [`spawn`](Nursery::spawn).
+    ///
+    /// # Examples
+    ///
+    /// See [`Child::join`].
+    #[track_caller]
+    pub fn fork<T, F>(&self, future: F) -> Child<T, E>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        if const { is_big::<F>() } {
+            let future: BoxedFuture<T, E> = Box::pin(future);
+            return self.fork_named(future, None, Location::caller());
+        }
+        self.fork_named(future, None, Location::caller())
+    }
+
+    /// Spawns a child that gets a handle of its own, with which it can spawn siblings.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ThreadPool, block_on, nursery_on};
+    ///
+    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    ///
+    /// let three = block_on(nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
+    ///     let child = n.fork_with(async |n| {
+    ///         n.spawn(async { Ok(()) });
+    ///         Ok(3)
+    ///     });
+    ///     Ok(child.join().await?)
+    /// }));
+    /// assert_eq!(three?, 3);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn fork_with<T, F, Fut>(&self, f: F) -> Child<T, E>
+    where
+        F: FnOnce(Nursery<E>) -> Fut,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        if const { is_big::<Fut>() } {
+            let future: BoxedFuture<T, E> = Box::pin(f(self.clone()));
+            return self.fork_named(future, None, Location::caller());
+        }
+        self.fork_named(f(self.clone()), None, Location::caller())
+    }
+
+    /// Runs work that blocks its thread, as a child: on the runtime's blocking pool.
+    ///
+    /// The work is counted, listed and joined like any other child, and has the values and the
+    /// context of one. It cannot be ended from outside: the nursery waits for it. Call
+    /// [`BlockingCx::check`] regularly. If `check` reported a cancel and the work then returns an
+    /// error, the outcome is [`Cancelled`](crate::Outcome::Cancelled). Work that is cancelled
+    /// before it begins is dropped.
+    ///
+    /// With a [blocking limit](crate::Builder::blocking_limit) the work waits for its turn, first
+    /// come first served. The nursery's [`limit`](crate::Builder::limit) does not count it;
+    /// [`Slot::blocking`](crate::Slot::blocking) runs work that is counted.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Unsupported`] if the runtime has no blocking pool.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ThreadPool, block_on, nursery_on};
+    ///
+    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    ///
+    /// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
+    ///     let sum = n.blocking(|cx| {
+    ///         let mut sum = 0u64;
+    ///         for number in 0..1_000 {
+    ///             cx.check()?;
+    ///             sum += number;
+    ///         }
+    ///         Ok(sum)
+    ///     });
+    ///     Ok(sum?.join().await?)
+    /// });
+    /// assert_eq!(block_on(run)?, 499_500);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn blocking<T, F>(&self, work: F) -> Result<Child<T, E>, Unsupported>
+    where
+        F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+    {
+        if const { is_big::<F>() } {
+            let work: BoxedWork<T, E> = Box::new(work);
+            return self.blocking_named(work, None, Location::caller());
+        }
+        self.blocking_named(work, None, Location::caller())
+    }
+}
+
+impl<E> Clone for Nursery<E> {
+    fn clone(&self) -> Nursery<E> {
+        Nursery { group: self.group.clone(), error: PhantomData }
+    }
+}
+
+impl<E> fmt::Debug for Nursery<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nursery")
+            .field("id", &self.group.id)
+            .field("name", &self.group.config.name)
+            .field("level", &self.group.level())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,188 @@
+//! Work that blocks its thread, and the context that it is given.
+
+use crate::layers::base::leave::Leave;
+use crate::layers::base::reason::{Reason, exited};
+use crate::layers::base::sync::{Arc, Thread, current_thread, park_thread};
+use crate::layers::cancel::CancelToken;
+use crate::layers::context::task::{cancel_reason, cancel_token, cancelled, is_cancelled, task_id};
+use crate::layers::context::{self, TaskFrame};
+use crate::layers::scope::cancellable::island;
+use std::cell::Cell;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// Blocking work, of any kind.
+pub(crate) type BoxedWork<T, E> = Box<dyn FnOnce(&BlockingCx) -> Result<T, E> + Send>;
+
+/// What [blocking work](crate::Nursery::blocking) is given: how it hears of a cancel, and how it
+/// waits for a future.
+///
+/// What a task can ask about itself ([`is_cancelled`], [`deadline`](crate::deadline), a
+/// [`ScopedKey`](crate::ScopedKey)) is answered on the thread of the work, too.
+pub struct BlockingCx {
+    /// It has reported the cancel to the work.
+    told: Cell<bool>,
+    /// It belongs to one thread.
+    _thread: PhantomData<*const ()>,
+}
+
+impl BlockingCx {
+    /// Returns an error if the work was cancelled. Call it regularly.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason of the cancel. If the work then returns an error, whichever it is, the
+    /// work has ended because of the cancel, and its outcome is
+    /// [`Cancelled`](crate::Outcome::Cancelled).
+    pub fn check(&self) -> Result<(), Reason> {
+        match cancel_reason() {
+            None => Ok(()),
+            Some(reason) => {
+                self.told.set(true);
+                Err(reason)
+            }
+        }
+    }
+
+    /// Returns `true` if the work was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        is_cancelled()
+    }
+
+    /// Returns a token that is cancelled with the work, for code that takes one.
+    pub fn token(&self) -> CancelToken {
+        cancel_token()
+    }
+
+    /// Waits for a future, which runs on this thread as a part of the work: a nursery that it opens
+    /// is inside the nursery that the work is a child of.
+    ///
+    /// When the work is cancelled, the future is polled once more with the cancel visible. If it is
+    /// still waiting after that poll, it is dropped where it waits, as a task is.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason if the work was cancelled; the same holds then as for
+    /// [`check`](BlockingCx::check). Returns the reason of an exit if the future awaited
+    /// [`exit`](crate::exit()): if the work then returns an error, it has ended itself.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ThreadPool, block_on, nursery, nursery_on};
+    ///
+    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    ///
+    /// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
+    ///     let work = n.blocking(|cx| {
+    ///         let inner = nursery::<BoxError>().run(async |n| {
+    ///             Ok(n.fork(async { Ok(7) }).join().await?)
+    ///         });
+    ///         Ok(cx.block_on(inner)??)
+    ///     });
+    ///     Ok(work?.join().await?)
+    /// });
+    /// assert_eq!(block_on(run)?, 7);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn block_on<F: Future>(&self, future: F) -> Result<F::Output, Reason> {
+        let waker = Waker::from(Arc::new(Unpark(current_thread())));
+        let mut cx = Context::from_waker(&waker);
+        let (mut future, mut stop) = (pin!(island(future)), pin!(cancelled()));
+        loop {
+            // Polled for its waker only: the island decides whether the work stops.
+            let _stop = stop.as_mut().poll(&mut cx);
+            let polled = future.as_mut().poll(&mut cx);
+            if let (Poll::Pending, Some(reason)) = (&polled, exit()) {
+                return Err(reason);
+            }
+            match polled {
+                Poll::Ready(Ok(value)) => return Ok(value),
+                Poll::Ready(Err(reason)) => {
+                    self.told.set(true);
+                    return Err(reason);
+                }
+                Poll::Pending if _stop.is_ready() => {
+                    // A nursery inside has not ended yet.
+                    stop.set(cancelled());
+                    park_thread();
+                }
+                Poll::Pending => park_thread(),
+            }
+        }
+    }
+}
+
+/// A waker that unparks a thread.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Blocking work as a future: its first poll runs all of it.
+pub(crate) struct Blocking<F>(Option<F>);
+
+impl<F> Blocking<F> {
+    pub(crate) fn new(work: F) -> Blocking<F> {
+        Blocking(Some(work))
+    }
+}
+
+impl<F> Unpin for Blocking<F> {}
+
+impl<T, E, F: FnOnce(&BlockingCx) -> Result<T, E>> Future for Blocking<F> {
+    type Output = Result<T, E>;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<T, E>> {
+        let work = self.0.take().expect("a child is not polled after it was ready");
+        let cx = BlockingCx { told: Cell::new(false), _thread: PhantomData };
+        let result = work(&cx);
+        if result.is_err() && context::task(|task| task.is_some_and(|task| leaves(task, &cx))) {
+            drop(result);
+            return Poll::Pending;
+        }
+        Poll::Ready(result)
+    }
+}
+
+/// Returns `true` if work that returned an error has ended because it exited, or because its cancel
+/// was reported to it. The cancel that was reported may have been that of a scope or a nursery
+/// inside the work alone.
+fn leaves(task: &TaskFrame<'_>, cx: &BlockingCx) -> bool {
+    let told = match task.leave().get() {
+        None => cx.told.get() && task.is_cancelled(),
+        Some(leave) => matches!(leave, Leave::Told),
+    };
+    if told {
+        task.leave().set(Some(Leave::Cancelled));
+    }
+    task.leave().get().is_some()
+}
+
+/// Returns the reason of the task's own exit, if it exited.
+fn exit() -> Option<Reason> {
+    context::task(|task| match task?.leave().get() {
+        Some(Leave::Exit(place)) => Some(exited(task_id(), place)),
+        Some(Leave::Cancelled | Leave::NoSlot(_) | Leave::Told) | None => None,
+    })
+}
+
+impl fmt::Debug for BlockingCx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockingCx")
+            .field("cancelled", &self.is_cancelled())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,122 @@
+//! A nursery's limit: reserving a slot, and changing how many there are.
+
+use super::Nursery;
+use super::slot::{Reserve, Slot, TryReserveError};
+use crate::layers::base::sync::Arc;
+use crate::layers::limit::Semaphore;
+use std::panic::Location;
+
+impl<E: Send + Sync + 'static> Nursery<E> {
+    /// Waits for a slot of a nursery that was opened with a [limit](crate::Builder::limit).
+    ///
+    /// Slots are given first come, first served, together with the children that were spawned
+    /// without one. The caller waits, and not the child: so a producer goes no faster than the
+    /// children, and nothing piles up. In a nursery without a limit a slot is there at once.
+    ///
+    /// A task that holds a slot of the same limiter, such as a child that spawns siblings, lends it
+    /// while it waits, and until the slot that it was given is used: see
+    /// [`limit`](crate::Builder::limit).
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Refused`](crate::ReserveError::Refused) if the nursery is cancelled, closed or has
+    /// ended, also if that happens during the wait; [`Cancelled`](crate::ReserveError::Cancelled)
+    /// if the caller is cancelled; [`LimiterClosed`](crate::ReserveError::LimiterClosed) if the
+    /// limiter is closed; and [`NoSlots`](crate::ReserveError::NoSlots) if the limit is 0 or is set
+    /// to it. A slot that is free is given to a cancelled caller, too.
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it is polled after it was ready.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future, at any moment, leaves the limiter as if it had not been called; its
+    /// place in the queue is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ReserveError, ThreadPool, block_on, nursery_on};
+    ///
+    /// let run = nursery_on::<ReserveError>(ThreadPool::global()).limit(8).run(async |n| {
+    ///     for _ in 0..1_000 {
+    ///         n.reserve().await?.spawn(async { Ok(()) });
+    ///     }
+    ///     Ok(n.limit())
+    /// });
+    /// assert_eq!(block_on(run)?, Some(8));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn reserve(&self) -> Reserve<E> {
+        Reserve::new(&self.group, Location::caller())
+    }
+
+    /// Takes a slot if one is free and no waiter is in front: see [`reserve`](Nursery::reserve).
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Full`](TryReserveError::Full) if no slot is free just now; otherwise as
+    /// [`reserve`](Nursery::reserve).
+    #[track_caller]
+    pub fn try_reserve(&self) -> Result<Slot<E>, TryReserveError> {
+        if let Some(reason) = self.group.refuses() {
+            return Err(TryReserveError::Refused(reason));
+        }
+        let limiter = self.group.owned().limiter.as_ref();
+        let take = |limiter: &Arc<Semaphore>| limiter.try_acquire_at(Location::caller(), false);
+        let permit = limiter.map(take).transpose()?;
+        Ok(Slot::new(self.clone(), permit, None))
+    }
+
+    /// Returns how many slots there are, taken or free, or `None` in a nursery without a limit.
+    pub fn limit(&self) -> Option<usize> {
+        self.limiter().map(|limiter| limiter.capacity())
+    }
+
+    /// Changes how many slots there are, while the nursery runs. A number above
+    /// [`Semaphore::MAX_PERMITS`] counts as that.
+    ///
+    /// If the number grows, waiters are admitted. If it shrinks, every slot that is taken is kept,
+    /// and no waiter is admitted until fewer slots are taken than the new limit; with 0, all
+    /// waiters are refused. A limiter that is shared changes for all nurseries that share it.
+    ///
+    /// Returns `false`, and changes nothing, in a nursery without a limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ThreadPool, TryReserveError, block_on, nursery_on};
+    ///
+    /// let run = nursery_on::<TryReserveError>(ThreadPool::global()).limit(1).run(async |n| {
+    ///     let first = n.try_reserve()?;
+    ///     assert!(n.try_reserve().is_err());
+    ///     assert!(n.set_limit(2));
+    ///     assert!(n.try_reserve().is_ok());
+    ///     drop(first);
+    ///     Ok(n.limit())
+    /// });
+    /// assert_eq!(block_on(run)?, Some(2));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_limit(&self, limit: usize) -> bool {
+        let limiter = self.limiter();
+        if let Some(limiter) = limiter {
+            limiter.resize(limit);
+        }
+        limiter.is_some()
+    }
+
+    /// Returns the limiter whose permits are the slots, or `None` in a nursery without a limit.
+    ///
+    /// Use it to share the limiter with [another nursery](crate::Builder::limiter), or to ask how
+    /// many tasks wait.
+    pub fn limiter(&self) -> Option<&Arc<Semaphore>> {
+        self.group.owned().limiter.as_ref()
+    }
+}

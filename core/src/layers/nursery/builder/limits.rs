@@ -1,0 +1,331 @@
+//! What limits a nursery: time, tokens, the number of children and of threads.
+
+use super::Builder;
+use crate::layers::base::sync::Arc;
+use crate::layers::cancel::CancelToken;
+use crate::layers::group::config::When;
+use crate::layers::limit::Semaphore;
+use std::time::{Duration, Instant};
+
+impl<E> Builder<E> {
+    /// Sets how long the nursery may take.
+    ///
+    /// The time is counted from the first poll of the nursery's future. When it is over, the
+    /// nursery and everything in it is [cancelled](crate::Nursery::cancel), with a reason of the
+    /// kind [`Deadline`](crate::ReasonKind::Deadline).
+    ///
+    /// The earliest deadline around holds: one that is later than the deadline of a nursery or
+    /// scope around has no effect. Zero cancels the nursery in its first poll, after which the
+    /// body, and every child that was not polled yet, is gone. [`Duration::MAX`] is no deadline.
+    /// [`set_deadline`](crate::Nursery::set_deadline) moves the deadline while the nursery runs.
+    ///
+    /// If the body returned its value in time, cancelled children alone do not make the nursery
+    /// fail. Otherwise the error is a [timeout](crate::GroupError::is_timeout).
+    ///
+    /// # Errors
+    ///
+    /// If the runtime has no timer, [`run`](Builder::run) returns
+    /// [`Cause::Unsupported`](crate::Cause::Unsupported), and the body is not called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ThreadPool, block_on, nursery_on};
+    /// use std::convert::Infallible;
+    /// use std::time::Duration;
+    ///
+    /// let run = nursery_on::<Infallible>(ThreadPool::global())
+    ///     .deadline(Duration::from_millis(1))
+    ///     .run(async |_| std::future::pending::<Result<(), _>>().await);
+    /// assert!(block_on(run).unwrap_err().is_timeout());
+    /// # }
+    /// ```
+    pub fn deadline(mut self, after: Duration) -> Builder<E> {
+        self.config.deadline = Some(When::After(after));
+        self
+    }
+
+    /// Like [`deadline`](Builder::deadline), at an instant of the runtime's timer. An instant in
+    /// the past cancels the nursery in its first poll.
+    pub fn deadline_at(mut self, at: Instant) -> Builder<E> {
+        self.config.deadline = Some(When::At(at));
+        self
+    }
+
+    /// Sets how long the *children* may take. Like [`deadline`](Builder::deadline), but this
+    /// deadline does not cancel the body: the body's joins end as its children do, and it returns
+    /// what it has.
+    ///
+    /// So the results that are there in time are not lost. Any other cancel ends the body too, and
+    /// so does the end of the [grace](Builder::grace).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ThreadPool, block_on, nursery_on};
+    /// use std::convert::Infallible;
+    /// use std::time::Duration;
+    ///
+    /// let run = nursery_on::<Infallible>(ThreadPool::global())
+    ///     .timeout(Duration::from_millis(50))
+    ///     .run(async |n| {
+    ///         let quick = n.fork(async { Ok(1) });
+    ///         let slow = n.fork(std::future::pending::<Result<u32, _>>());
+    ///         Ok([quick.join().await.ok(), slow.join().await.ok()])
+    ///     });
+    /// assert_eq!(block_on(run)?, [Some(1), None]);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn timeout(mut self, after: Duration) -> Builder<E> {
+        self.config.deadline = Some(When::After(after));
+        self.config.partial = true;
+        self
+    }
+
+    /// Sets how long cancelled tasks may go on after the cancel. Default: the grace of the nursery
+    /// that this one is opened in, and zero for a root.
+    ///
+    /// With zero, a task that is still waiting after the poll that shows it the cancel is dropped
+    /// where it waits. Otherwise it is woken and polled as before, with the cancel visible, until
+    /// it ends or the time is over; then every task that is left is aborted.
+    ///
+    /// The grace also holds for a child that is cancelled on its own, and for the body. The body is
+    /// a part of the task that awaits the nursery, so it has less if that task is cancelled and has
+    /// less. [`Duration::MAX`] sets no end.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`deadline`](Builder::deadline).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ThreadPool, block_on, cancelled, nursery_on, sleep};
+    /// use std::time::Duration;
+    ///
+    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    ///
+    /// let run = nursery_on::<BoxError>(ThreadPool::global())
+    ///     .grace(Duration::from_secs(10))
+    ///     .run(async |n| {
+    ///         n.cancel();
+    ///         cancelled().await;
+    ///         sleep(Duration::from_millis(1)).await?;
+    ///         Ok("put everything back")
+    ///     });
+    /// assert_eq!(block_on(run)?, "put everything back");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn grace(mut self, grace: Duration) -> Builder<E> {
+        self.config.grace = Some(grace);
+        self
+    }
+
+    /// Limits how many children run at the same time.
+    ///
+    /// Each child needs one of the nursery's *slots* and holds it until it has ended. A number
+    /// above [`Semaphore::MAX_PERMITS`] counts as that. Default: no limit.
+    ///
+    /// A child gets its slot in one of two ways. Both wait in one queue, first come first served:
+    ///
+    /// - [`n.reserve().await?.spawn(..)`](crate::Nursery::reserve) waits for the slot *before* the
+    ///   child exists: the producer goes no faster than the children, and nothing piles up. Use it
+    ///   for everything that comes from outside.
+    /// - `n.spawn(..)`, [`fork`](crate::Nursery::fork) and their kin do not wait, and never refuse
+    ///   a child because no slot is free. The *child* waits, in the nursery, and its future is not
+    ///   polled before it has a slot. A cancel drops it there unpolled. Use it for a known number
+    ///   of children; an endless number piles up.
+    ///
+    /// The limit does not count the body, finalizers, or [blocking work](crate::Nursery::blocking),
+    /// which has a [limit of its own](Builder::blocking_limit);
+    /// [`Slot::blocking`](crate::Slot::blocking) counts in both. It holds for this nursery alone,
+    /// and not for nurseries opened inside it: to share it with them, pass them its
+    /// [limiter](crate::Nursery::limiter). [`set_limit`](crate::Nursery::set_limit) changes it
+    /// while the nursery runs.
+    ///
+    /// With 0, no child is admitted: a reservation fails at once, and a spawn is refused.
+    ///
+    /// # Lending
+    ///
+    /// A child that waits for tasks which need a slot of the same limiter lends them its own. It
+    /// does so while it waits in `reserve`, and while a [nursery](Builder::limiter) that it has
+    /// opened on the same limiter has a task in it or waiting for a slot. When it goes on, it takes
+    /// its slot back, before all other waiters. So nurseries nest on one limiter to any depth, even
+    /// with a limit of 1. What the bodies of such nurseries compute meanwhile is beyond the limit.
+    ///
+    /// A child that *joins a sibling* which has no slot yet lends nothing. With a limit of 1 both
+    /// wait for ever: open a nursery inside for tasks that the child joins.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ThreadPool, block_on, nursery_on};
+    /// use std::convert::Infallible;
+    /// use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    /// use std::sync::Arc;
+    ///
+    /// let inside = Arc::new(AtomicUsize::new(0));
+    /// let run = nursery_on::<Infallible>(ThreadPool::global()).limit(4).run(async |n| {
+    ///     for _ in 0..100 {
+    ///         let inside = inside.clone();
+    ///         n.spawn(async move {
+    ///             assert!(inside.fetch_add(1, SeqCst) < 4);
+    ///             allhome::yield_now().await;
+    ///             inside.fetch_sub(1, SeqCst);
+    ///             Ok(())
+    ///         });
+    ///     }
+    ///     Ok(())
+    /// });
+    /// block_on(run)?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn limit(self, slots: usize) -> Builder<E> {
+        self.limiter(&Arc::new(Semaphore::new(slots)))
+    }
+
+    /// Like [`limit`](Builder::limit), with a limiter that is shared: with other nurseries, above
+    /// all with those that children open inside, and with code that acquires its permits itself. A
+    /// slot is one permit.
+    ///
+    /// The limiter is not closed with the nursery. If it is closed, reservations and spawns fail,
+    /// and the children that wait for a slot are cancelled.
+    ///
+    /// # Examples
+    ///
+    /// Walks a tree with a task for each node, one at a time:
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{Semaphore, ThreadPool, block_on, nursery, nursery_on};
+    /// use std::future::Future;
+    /// use std::pin::Pin;
+    /// use std::sync::Arc;
+    ///
+    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    /// type Walk = Pin<Box<dyn Future<Output = Result<u32, BoxError>> + Send>>;
+    ///
+    /// fn walk(depth: u32, limiter: Arc<Semaphore>) -> Walk {
+    ///     Box::pin(async move {
+    ///         if depth == 0 {
+    ///             return Ok(1);
+    ///         }
+    ///         let run = nursery::<BoxError>().limiter(&limiter).run(async |n| {
+    ///             let left = n.fork(walk(depth - 1, limiter.clone()));
+    ///             let right = n.fork(walk(depth - 1, limiter.clone()));
+    ///             Ok(left.join().await? + right.join().await?)
+    ///         });
+    ///         Ok(run.await?)
+    ///     })
+    /// }
+    ///
+    /// let one = Arc::new(Semaphore::new(1));
+    /// let run = nursery_on::<BoxError>(ThreadPool::global())
+    ///     .limiter(&one)
+    ///     .run(async |n| Ok(n.fork(walk(5, one.clone())).join().await?));
+    /// assert_eq!(block_on(run)?, 32);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn limiter(mut self, limiter: &Arc<Semaphore>) -> Builder<E> {
+        self.config.limiter = Some(limiter.clone());
+        self
+    }
+
+    /// Sets how many pieces of [blocking work](crate::Nursery::blocking) of this nursery run at
+    /// once. The others wait for their turn, first come first served. Default: as many as the
+    /// runtime's blocking pool takes.
+    ///
+    /// It is a limit of its own, because a thread that waits in a system call does not compute.
+    /// With zero, blocking work is refused with an error.
+    pub fn blocking_limit(mut self, limit: usize) -> Builder<E> {
+        self.config.blocking_limit = limit;
+        self
+    }
+
+    /// Sets how long after its cancel the nursery waits for tasks that block a thread.
+    ///
+    /// When the time is over, the nursery ends without the [blocking
+    /// work](crate::Nursery::blocking) that is still running, and without the tasks that have been
+    /// in one poll, or in their destructors, for half of that time. Default: the nursery waits for
+    /// them as long as it takes. A task that is waiting is never given up: an abort ends it.
+    ///
+    /// Each task that was given up is a [failure](crate::Cause::Stuck) that names it. It now
+    /// belongs to the ancestors, as if the nursery's future had been dropped: they list it in their
+    /// [tree](crate::Nursery::tree) and end after it. If the nursery is a root,
+    /// [`strays`](crate::strays) lists it. The nursery's finalizers, which run when the task has
+    /// ended, belong to the ancestors as well.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`deadline`](Builder::deadline).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{Cause, ThreadPool, block_on, nursery_on};
+    /// use std::convert::Infallible;
+    /// use std::sync::mpsc::channel;
+    /// use std::time::Duration;
+    ///
+    /// let (answer, question) = channel::<()>();
+    /// let run = nursery_on::<Infallible>(ThreadPool::global())
+    ///     .stuck_after(Duration::from_millis(10))
+    ///     .run(async |n| {
+    ///         let (begun, begins) = channel();
+    ///         let work = n.named("deaf").blocking(move |_| {
+    ///             begun.send(()).unwrap();
+    ///             Ok(question.recv().is_ok())
+    ///         });
+    ///         begins.recv().unwrap();
+    ///         n.cancel();
+    ///         work.map(drop).map_err(|_| unreachable!("the pool has blocking threads"))
+    ///     });
+    /// let error = block_on(run).unwrap_err();
+    /// assert!(matches!(error.first().cause(), Cause::Stuck));
+    /// assert_eq!(error.first().name(), Some("deaf"));
+    /// drop(answer); // It ends, at last.
+    /// # }
+    /// ```
+    pub fn stuck_after(mut self, after: Duration) -> Builder<E> {
+        self.config.stuck_after = Some(after);
+        self
+    }
+
+    /// Cancels the nursery with a token: for code that knows nothing of nurseries, or for a tree of
+    /// another shape.
+    ///
+    /// The nursery's [own token](crate::Nursery::token) becomes a child of this one. A token that
+    /// is cancelled already cancels the nursery from its start.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{CancelToken, ThreadPool, block_on, nursery_on};
+    /// use std::convert::Infallible;
+    ///
+    /// let token = CancelToken::new();
+    /// let stop = token.clone();
+    /// let run = nursery_on::<Infallible>(ThreadPool::global()).token(&token).run(async |n| {
+    ///     n.spawn(std::future::pending());
+    ///     stop.cancel();
+    ///     Ok(n.is_cancelled())
+    /// });
+    /// assert!(block_on(run)?);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn token(mut self, token: &CancelToken) -> Builder<E> {
+        self.config.token = Some(token.clone());
+        self
+    }
+}

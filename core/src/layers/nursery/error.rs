@@ -1,0 +1,305 @@
+//! The error of a nursery: which task failed, and how many were cancelled because of it.
+
+use crate::layers::base::id::TaskId;
+use crate::layers::base::outcome::Ending;
+use crate::layers::base::panic::Panic;
+use crate::layers::base::reason::{Reason, ReasonKind};
+use crate::layers::base::sync::Arc;
+use crate::layers::base::unsupported::Unsupported;
+use crate::layers::group::Group;
+use crate::layers::group::config::Config;
+use crate::layers::group::registry::failures::{Entry, Report, Who};
+use allhome_rt::NoRuntime;
+use std::fmt;
+use std::panic::Location;
+
+/// Why a nursery has no result. The type is the same even when there is only one failure.
+///
+/// It holds the failures in the order in which they happened, the first cause first. Their number
+/// is [bounded](crate::Builder::keep_failures); failures beyond it are only counted. A child that
+/// ended because of the nursery's own cancel is not a failure, and is only counted.
+///
+/// With `?` it converts into `anyhow::Error` and `Box<dyn Error>` if `E` implements `Display` and
+/// `Debug`. [`into_error`](GroupError::into_error) returns the first error itself.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{ThreadPool, block_on, nursery_on};
+///
+/// let error = block_on(
+///     nursery_on::<String>(ThreadPool::global()).name("demo").run(async |n| {
+///         n.named("reader").spawn(async { Err("no such file".to_string()) });
+///         std::future::pending::<Result<(), String>>().await
+///     }),
+/// )
+/// .unwrap_err();
+/// assert_eq!(error.first().name(), Some("reader"));
+/// assert_eq!(error.to_string(), "nursery `demo`: task `reader` failed: no such file");
+/// assert_eq!(error.into_error().unwrap(), "no such file");
+/// # }
+/// ```
+pub struct GroupError<E> {
+    inner: Box<Inner<E>>,
+}
+
+struct Inner<E> {
+    /// At least one.
+    failures: Vec<Failure<E>>,
+    more: usize,
+    cancelled: usize,
+    reason: Option<Reason>,
+    name: Option<Box<str>>,
+    place: &'static Location<'static>,
+}
+
+/// One failure of a nursery: what went wrong, and in which task.
+pub struct Failure<E> {
+    cause: Cause<E>,
+    who: Who,
+}
+
+/// What went wrong in a [`Failure`].
+#[non_exhaustive]
+pub enum Cause<E> {
+    /// A child or the body returned this error. A joiner may share it.
+    Error(Arc<E>),
+    /// A child or the body panicked.
+    Panic(Panic),
+    /// The runtime dropped the child before it ended: the runtime was shut down, or is broken.
+    Lost,
+    /// A cancel from outside ended the body before it returned.
+    Cancelled(Reason),
+    /// There was no runtime to open the nursery on.
+    NoRuntime(NoRuntime),
+    /// The task was still blocking its thread when the time of
+    /// [`Builder::stuck_after`](crate::Builder::stuck_after) was over.
+    Stuck,
+    /// The runtime has not got what the nursery was to be opened with.
+    Unsupported(Unsupported),
+}
+
+impl<E> GroupError<E> {
+    /// Creates the error of a nursery that was not opened.
+    pub(crate) fn unopened(config: Config, cause: Cause<E>) -> GroupError<E> {
+        let Config { name, place, .. } = config;
+        let who = Who { task: None, name: name.clone(), place, finalizer: false };
+        let failures = vec![Failure { cause, who }];
+        let inner = Inner { failures, more: 0, cancelled: 0, reason: None, name, place };
+        GroupError { inner: Box::new(inner) }
+    }
+
+    /// Returns the first failure: as far as can be known, the cause of the others.
+    pub fn first(&self) -> &Failure<E> {
+        &self.inner.failures[0]
+    }
+
+    /// Returns the failures in the order in which they happened.
+    pub fn failures(&self) -> impl ExactSizeIterator<Item = &Failure<E>> {
+        self.inner.failures.iter()
+    }
+
+    /// Returns the errors among the failures.
+    pub fn errors(&self) -> impl Iterator<Item = &E> {
+        self.failures().filter_map(Failure::error)
+    }
+
+    /// Returns the panics among the failures.
+    pub fn panics(&self) -> impl Iterator<Item = &Panic> {
+        self.failures().filter_map(|failure| match &failure.cause {
+            Cause::Panic(panic) => Some(panic),
+            _ => None,
+        })
+    }
+
+    /// Returns how many failures were left out because the list was full.
+    pub fn more(&self) -> usize {
+        self.inner.more
+    }
+
+    /// Returns how many children were cancelled.
+    pub fn cancelled(&self) -> usize {
+        self.inner.cancelled
+    }
+
+    /// Returns why the nursery was cancelled, if it was: because of its first failure, or from
+    /// outside.
+    pub fn reason(&self) -> Option<&Reason> {
+        self.inner.reason.as_ref()
+    }
+
+    /// Returns `true` if the nursery was cancelled because a deadline passed: its own, or one
+    /// around it.
+    pub fn is_timeout(&self) -> bool {
+        self.reason().is_some_and(|reason| reason.kind() == ReasonKind::Deadline)
+    }
+
+    /// Returns the nursery's name, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        self.inner.name.as_deref()
+    }
+
+    /// Returns where the nursery was opened.
+    pub fn place(&self) -> &'static Location<'static> {
+        self.inner.place
+    }
+
+    /// Returns the first failure and drops the others.
+    pub fn into_first(mut self) -> Failure<E> {
+        self.inner.failures.swap_remove(0)
+    }
+
+    /// Returns the first failure's error, if it is an error and no joiner shares it.
+    pub fn into_error(self) -> Option<E> {
+        match self.into_first().cause {
+            Cause::Error(error) => Arc::into_inner(error),
+            _ => None,
+        }
+    }
+}
+
+/// Creates the error of a nursery that has closed without a result.
+pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) -> GroupError<E> {
+    let mut failures: Vec<_> = report.entries.into_iter().map(typed).collect();
+    let reason = group.locked(|registry| registry.reason.clone());
+    if failures.is_empty() {
+        let cause = reason.clone().map_or(Cause::Lost, Cause::Cancelled);
+        failures.push(Failure { cause, who: group.body() });
+    }
+    let Report { more, cancelled, .. } = report;
+    let (name, place) = (group.config.name.clone(), group.config.place);
+    GroupError { inner: Box::new(Inner { failures, more, cancelled, reason, name, place }) }
+}
+
+fn typed<E: Send + Sync + 'static>(entry: Entry) -> Failure<E> {
+    let cause = match entry.ending.into_inner() {
+        Ending::Err(error) => Cause::Error(
+            error.downcast().expect("a nursery's children have the error type of its handle"),
+        ),
+        Ending::Panicked(panic) => Cause::Panic(panic),
+        Ending::Cancelled(reason) => Cause::Cancelled(reason),
+        Ending::Stuck => Cause::Stuck,
+        Ending::Lost | Ending::Ok => Cause::Lost,
+    };
+    Failure { cause, who: entry.who }
+}
+
+impl<E> Failure<E> {
+    /// Returns what failed.
+    pub fn cause(&self) -> &Cause<E> {
+        &self.cause
+    }
+
+    /// Returns what failed, by value.
+    pub fn into_cause(self) -> Cause<E> {
+        self.cause
+    }
+
+    /// Returns the error, if the task failed with one.
+    pub fn error(&self) -> Option<&E> {
+        match &self.cause {
+            Cause::Error(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Returns the id of the child that failed, or `None` if the body failed.
+    pub fn task(&self) -> Option<TaskId> {
+        self.who.task
+    }
+
+    /// Returns the child's name, or the nursery's name if the body failed.
+    pub fn name(&self) -> Option<&str> {
+        self.who.name.as_deref()
+    }
+
+    /// Returns where the child was spawned, or where the nursery was opened if the body failed.
+    pub fn place(&self) -> &'static Location<'static> {
+        self.who.place
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Cause<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Error(error) => write!(f, "failed: {error}"),
+            Cause::Panic(panic) => write!(f, "{panic}"),
+            Cause::Lost => f.write_str("was lost: the runtime dropped it"),
+            Cause::Stuck => f.write_str("is stuck: it was cancelled, and still blocks its thread"),
+            Cause::Cancelled(reason) => write!(f, "was cancelled: {reason}"),
+            Cause::NoRuntime(error) => write!(f, "was not opened: {error}"),
+            Cause::Unsupported(missing) => write!(f, "was not opened: {missing}"),
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Failure<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.who.task, self.name()) {
+            (Some(_), Some(name)) => write!(f, "task `{name}`")?,
+            (Some(id), None) => write!(f, "task {id} (spawned at {})", self.place())?,
+            (None, _) if self.who.finalizer => {
+                write!(f, "a finalizer (deferred at {})", self.place())?;
+            }
+            (None, _) => f.write_str("the body")?,
+        }
+        write!(f, " {}", self.cause)
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for GroupError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => write!(f, "nursery `{name}`: ")?,
+            None => write!(f, "nursery at {}: ", self.place())?,
+        }
+        write!(f, "{}", self.first())?;
+        let others = self.inner.failures.len() - 1 + self.inner.more;
+        match (others, self.cancelled()) {
+            (0, 0) => Ok(()),
+            (0, cut) => write!(f, " ({cut} cancelled)"),
+            (others, 0) => write!(f, " (and {others} more)"),
+            (others, cut) => write!(f, " (and {others} more, {cut} cancelled)"),
+        }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for Cause<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Error(error) => f.debug_tuple("Error").field(error).finish(),
+            Cause::Panic(panic) => f.debug_tuple("Panic").field(panic).finish(),
+            Cause::Lost => f.write_str("Lost"),
+            Cause::Stuck => f.write_str("Stuck"),
+            Cause::Cancelled(reason) => f.debug_tuple("Cancelled").field(reason).finish(),
+            Cause::NoRuntime(error) => f.debug_tuple("NoRuntime").field(error).finish(),
+            Cause::Unsupported(missing) => f.debug_tuple("Unsupported").field(missing).finish(),
+        }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for Failure<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failure")
+            .field("cause", &self.cause)
+            .field("task", &self.who.task)
+            .field("name", &self.name())
+            .field("place", &format_args!("{}", self.place()))
+            .finish()
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for GroupError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupError")
+            .field("name", &self.name())
+            .field("failures", &self.inner.failures)
+            .field("more", &self.more())
+            .field("cancelled", &self.cancelled())
+            .field("place", &format_args!("{}", self.place()))
+            .finish()
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> std::error::Error for GroupError<E> {}

@@ -1,0 +1,115 @@
+//! Why there is no slot.
+
+use crate::layers::base::leave::NoSlot;
+use crate::layers::base::reason::Reason;
+use crate::layers::limit::{AcquireError, TryAcquireError};
+use std::error::Error;
+use std::fmt;
+
+/// Why [`Nursery::reserve`](crate::Nursery::reserve) gave no slot.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ReserveError {
+    /// The nursery takes no more children: it was cancelled, or closed, or has ended.
+    Refused(Reason),
+    /// The task, or the scope in it, that waited was cancelled.
+    Cancelled(Reason),
+    /// The limiter was closed.
+    LimiterClosed,
+    /// The limit is 0: waiting would never end.
+    NoSlots,
+}
+
+/// Why [`Nursery::try_reserve`](crate::Nursery::try_reserve) gave no slot.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum TryReserveError {
+    /// All slots are taken just now, or others wait for them.
+    Full,
+    /// The nursery takes no more children: it was cancelled, or closed, or has ended.
+    Refused(Reason),
+    /// The limiter was closed.
+    LimiterClosed,
+    /// The limit is 0: trying again would not help.
+    NoSlots,
+}
+
+impl ReserveError {
+    /// Returns why the nursery takes nobody, or why the caller was cancelled.
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            ReserveError::Refused(reason) | ReserveError::Cancelled(reason) => Some(reason),
+            ReserveError::LimiterClosed | ReserveError::NoSlots => None,
+        }
+    }
+}
+
+impl TryReserveError {
+    /// Returns why the nursery takes nobody.
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            TryReserveError::Refused(reason) => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+impl From<AcquireError> for ReserveError {
+    fn from(error: AcquireError) -> ReserveError {
+        match error {
+            AcquireError::Closed => ReserveError::LimiterClosed,
+            AcquireError::TooMany { .. } => ReserveError::NoSlots,
+            AcquireError::Cancelled(reason) => ReserveError::Cancelled(reason),
+        }
+    }
+}
+
+impl From<TryAcquireError> for TryReserveError {
+    fn from(error: TryAcquireError) -> TryReserveError {
+        match error {
+            TryAcquireError::NoPermits => TryReserveError::Full,
+            TryAcquireError::Closed => TryReserveError::LimiterClosed,
+            TryAcquireError::TooMany { .. } => TryReserveError::NoSlots,
+        }
+    }
+}
+
+fn refused(f: &mut fmt::Formatter<'_>, reason: &Reason) -> fmt::Result {
+    write!(f, "the nursery takes no more children: {reason}")
+}
+
+impl fmt::Display for ReserveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReserveError::Refused(reason) => refused(f, reason),
+            ReserveError::Cancelled(reason) => {
+                write!(f, "the wait for a slot was cancelled: {reason}")
+            }
+            ReserveError::LimiterClosed => NoSlot::Closed.fmt(f),
+            ReserveError::NoSlots => NoSlot::Zero.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for TryReserveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TryReserveError::Full => f.write_str("no slot of the nursery is free just now"),
+            TryReserveError::Refused(reason) => refused(f, reason),
+            TryReserveError::LimiterClosed => NoSlot::Closed.fmt(f),
+            TryReserveError::NoSlots => NoSlot::Zero.fmt(f),
+        }
+    }
+}
+
+impl Error for ReserveError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.reason().map(|reason| reason as &(dyn Error + 'static))
+    }
+}
+
+impl Error for TryReserveError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.reason().map(|reason| reason as &(dyn Error + 'static))
+    }
+}

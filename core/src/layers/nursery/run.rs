@@ -1,0 +1,335 @@
+//! The future of a nursery: opens it, runs the body, waits for the children.
+//!
+//! | state   | `setup` | `group` | `body` | what a poll does                                    |
+//! |---------|---------|---------|--------|-----------------------------------------------------|
+//! | made    | some    | none    | none   | opens the group, calls the body                     |
+//! | body    | none    | some    | some   | polls the body; drops it when it ends or is cut off |
+//! | joining | none    | some    | none   | if no member is left: closes the group, and is ready |
+//! | ready   | none    | none    | none   | panics                                              |
+//!
+//! If the future is dropped in the state body or joining, it abandons the group: see
+//! `Group::abandon`.
+
+use super::Nursery;
+use super::error::{Cause, GroupError, assemble};
+use crate::layers::base::counted::Strong;
+use crate::layers::base::guarded::Foreign;
+use crate::layers::base::invariant::Invariant;
+use crate::layers::base::leave::Leave;
+use crate::layers::base::outcome::Ending;
+use crate::layers::base::panic;
+use crate::layers::base::reason::Level;
+use crate::layers::base::sync::Arc;
+use crate::layers::context::last_poll::LastPoll;
+use crate::layers::context::{self, Notes};
+use crate::layers::group::Group;
+use crate::layers::group::config::{Config, PanicPolicy};
+use crate::layers::group::registry::Owner;
+use crate::layers::group::registry::failures::Report;
+use crate::layers::lending::{Lending, has_slot_of};
+use allhome_rt::{NoRuntime, Runtime};
+use pin_project_lite::pin_project;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+/// What a nursery is opened with, and on.
+pub(crate) struct Setup {
+    pub(crate) config: Config,
+    /// None: on that of the task around.
+    pub(crate) runtime: Option<Result<Runtime, NoRuntime>>,
+}
+
+pin_project! {
+    /// The future that [`Builder::run`](crate::Builder::run) returns.
+    #[must_use = "a nursery does nothing unless it is awaited"]
+    pub struct Run<E, R, F, Fut> {
+        setup: Option<(Setup, F)>,
+        group: Option<Strong<Group>>,
+        #[pin]
+        body: Option<Fut>,
+        value: Option<R>,
+        lending: Lending,
+        last_poll: LastPoll,
+        error: Invariant<E>,
+    }
+
+    impl<E, R, F, Fut> PinnedDrop for Run<E, R, F, Fut> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if let Some(group) = this.group.take() {
+                group.abandon(group.owned(), || this.body.set(None));
+            }
+        }
+    }
+}
+
+impl<E, R, F, Fut> Run<E, R, F, Fut>
+where
+    F: FnOnce(Nursery<E>) -> Fut,
+    Fut: Future<Output = Result<R, E>>,
+    E: Send + Sync + 'static,
+{
+    pub(crate) fn new(setup: Setup, body: F) -> Run<E, R, F, Fut> {
+        let setup = Some((setup, body));
+        Run {
+            setup,
+            group: None,
+            body: None,
+            value: None,
+            lending: Lending::default(),
+            last_poll: LastPoll::default(),
+            error: PhantomData,
+        }
+    }
+}
+
+impl<E, R, F, Fut> Future for Run<E, R, F, Fut>
+where
+    F: FnOnce(Nursery<E>) -> Fut,
+    Fut: Future<Output = Result<R, E>>,
+    E: Send + Sync + 'static,
+{
+    type Output = Result<R, GroupError<E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if this.setup.is_some() {
+            match begin(this.setup, this.body.as_mut(), cx.waker()) {
+                Ok(group) => *this.group = Some(group),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        match this.lending.poll_end(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(None) => {}
+            Poll::Ready(Some((group, report))) => {
+                return Poll::Ready(conclude(&group, report, this.value.take()));
+            }
+        }
+        let group = this.group.as_ref().expect("a nursery is not polled after it was ready");
+        group.keep_time();
+        if this.body.is_some() {
+            let last_poll = &mut *this.last_poll;
+            if poll_body(group, this.body.as_mut(), this.value, last_poll, cx).is_pending() {
+                this.lending.wait(group);
+                return Poll::Pending;
+            }
+            let dropped = panic::catch(|| {
+                context::enter(&**group, &group.owned().inherited, None, || this.body.set(None));
+            });
+            if let Err(payload) = dropped {
+                group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
+            }
+        }
+        let Some(report) = group.try_close(cx.waker()) else {
+            this.lending.wait(group);
+            return Poll::Pending;
+        };
+        let group = this.group.take().expect("it was there above");
+        match this.lending.end((group, report), cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready((group, report)) => {
+                Poll::Ready(conclude(&group, report, this.value.take()))
+            }
+        }
+    }
+}
+
+/// Opens the group and calls the body.
+// Kept out of the nursery's poll: the stack space that this needs is free again when the body is
+// polled, and that poll may poll other nurseries.
+#[inline(never)]
+fn begin<E, F, Fut>(
+    setup: &mut Option<(Setup, F)>,
+    mut place: Pin<&mut Option<Fut>>,
+    waker: &Waker,
+) -> Result<Strong<Group>, GroupError<E>>
+where
+    F: FnOnce(Nursery<E>) -> Fut,
+    E: Send + Sync + 'static,
+{
+    let (setup, body) = setup.take().expect("a nursery is opened once");
+    let group = open(setup)?;
+    let handle = Nursery::new(group.clone());
+    let (env, notes) = (&group.owned().inherited, Notes::default());
+    let called = panic::catch(|| {
+        context::poll(&*group, env, None, waker, &notes, || place.set(Some(body(handle))));
+    });
+    if let Err(payload) = called {
+        group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
+    }
+    Ok(group)
+}
+
+#[inline(never)]
+fn open<E>(setup: Setup) -> Result<Strong<Group>, GroupError<E>> {
+    let Setup { config, runtime } = setup;
+    allhome_rt::refuse_holds_where(context::held);
+    let parent = context::task(|task| {
+        let task = task?;
+        let owner = task.task.map_or(Owner::Body, Owner::Task);
+        Some((Group::of(task.group)?.weak(), owner))
+    });
+    let inherited = || {
+        let runtime = context::task(|task| Some(task?.env.runtime.clone()));
+        runtime.ok_or(NoRuntime::new(
+            "no runtime is known here: open the outermost nursery with nursery_on",
+        ))
+    };
+    match runtime.unwrap_or_else(inherited) {
+        Ok(runtime) => match config.check(&runtime) {
+            Ok(()) => {
+                let lends = config.limiter.as_ref().is_some_and(has_slot_of);
+                Ok(Group::open(config, runtime, parent, lends))
+            }
+            Err(missing) => Err(GroupError::unopened(config, Cause::Unsupported(missing))),
+        },
+        Err(error) => Err(GroupError::unopened(config, Cause::NoRuntime(error))),
+    }
+}
+
+/// Polls the body. `Ready` means that the body must be dropped: it returned, panicked, or was cut
+/// off.
+fn poll_body<R, E, Fut>(
+    group: &Strong<Group>,
+    mut body: Pin<&mut Option<Fut>>,
+    value: &mut Option<R>,
+    last_poll: &mut LastPoll,
+    cx: &mut Context<'_>,
+) -> Poll<()>
+where
+    Fut: Future<Output = Result<R, E>>,
+    E: Send + Sync + 'static,
+{
+    loop {
+        let seen = group.is_body_cancelled();
+        if seen && last_poll.put_off(Some(&group.owned().inherited.runtime), cx) {
+            return Poll::Pending;
+        }
+        let held = seen && group.locked(|registry| registry.holds(Owner::Body));
+        let Some(future) = body.as_mut().as_pin_mut() else { return Poll::Ready(()) };
+        let notes = Notes::default();
+        match panic::catch(|| {
+            context::poll(&**group, &group.owned().inherited, None, cx.waker(), &notes, || {
+                future.poll(cx)
+            })
+        }) {
+            Ok(Poll::Ready(Ok(result))) => {
+                *value = Some(result);
+                return Poll::Ready(());
+            }
+            Ok(Poll::Ready(Err(error))) if matches!(notes.leave.get(), Some(Leave::Told)) => {
+                if let Err(payload) = panic::catch_drop(error) {
+                    group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
+                }
+                return Poll::Ready(());
+            }
+            Ok(Poll::Ready(Err(error))) => {
+                group.fail_body(group.owned(), Ending::Err(Arc::new(error)));
+                return Poll::Ready(());
+            }
+            Err(payload) => {
+                group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
+                return Poll::Ready(());
+            }
+            Ok(Poll::Pending) => {
+                if let Some(Leave::Exit(place)) = notes.leave.get() {
+                    group.exit_body(place);
+                    return Poll::Ready(());
+                }
+            }
+        }
+        let waker = Foreign::new(cx.waker().clone());
+        match wait_on(group, (seen, held), notes.put_off.get(), waker) {
+            Waits::Again => {}
+            Waits::Last => {
+                let put_off = last_poll.put_off(Some(&group.owned().inherited.runtime), cx);
+                return if put_off { Poll::Pending } else { Poll::Ready(()) };
+            }
+            Waits::Gone => return Poll::Ready(()),
+            Waits::Kept { old, due } => {
+                drop(old);
+                if due {
+                    panic::wake_by_ref(cx.waker());
+                }
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+/// What follows from a poll of the body that was pending.
+enum Waits {
+    /// The body is polled again: it did not see the cancel, or the end of what it waited for in
+    /// spite of the cancel.
+    Again,
+    /// The body is dropped, unless its last poll is put off.
+    Last,
+    /// The body is dropped.
+    Gone,
+    /// The body waits. `due`: a moment of the clock has come during the poll, when there was no
+    /// waker.
+    Kept { old: Option<Foreign<Waker>>, due: bool },
+}
+
+fn wait_on(
+    group: &Group,
+    (seen, held): (bool, bool),
+    put_off: bool,
+    waker: Foreign<Waker>,
+) -> Waits {
+    let mut waker = Some(waker);
+    let waits = group.locked(|registry| {
+        let cancelled = group.is_body_cancelled();
+        if cancelled && !seen {
+            // The body gets one poll that shows the cancel.
+            return Waits::Again;
+        }
+        let stays = registry.body_is_shielded();
+        if group.level() == Level::Aborted && !stays {
+            return Waits::Gone;
+        }
+        let stays = stays || group.is_in_grace() || put_off;
+        if cancelled && !stays && !registry.holds(Owner::Body) {
+            // The nested nurseries ended during the poll, too late for the body to see it in that
+            // poll.
+            let again = held && registry.has_nested(Owner::Body);
+            return if again { Waits::Again } else { Waits::Last };
+        }
+        let old = std::mem::replace(&mut registry.run_waker, waker.take());
+        Waits::Kept { old, due: registry.due }
+    });
+    drop(waker);
+    waits
+}
+
+/// Makes the nursery's result, when every member has ended.
+fn conclude<R, E>(group: &Group, report: Report, value: Option<R>) -> Result<R, GroupError<E>>
+where
+    E: Send + Sync + 'static,
+{
+    if group.config.panics == PanicPolicy::Resume {
+        let payload = report.first_panic.as_ref().and_then(|panic| panic.take_payload());
+        if let Some(payload) = payload {
+            panic::resume(payload);
+        }
+    }
+    match value {
+        Some(value) if report.entries.is_empty() => Ok(value),
+        _ if report.entries.is_empty() => {
+            // Nothing went wrong but the cancel, which may be that of the task around, too.
+            context::tell_cancelled();
+            Err(assemble(group, report))
+        }
+        _ => Err(assemble(group, report)),
+    }
+}
+
+impl<E, R, F, Fut> fmt::Debug for Run<E, R, F, Fut> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").field("opened", &self.setup.is_none()).finish_non_exhaustive()
+    }
+}

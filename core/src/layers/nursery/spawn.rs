@@ -1,0 +1,144 @@
+//! Admission of children in all their forms: with or without a handle, a slot, a thread.
+
+use super::Nursery;
+use super::blocking::{Blocking, BlockingCx};
+use super::child::{Child, Spawned};
+use crate::layers::base::big::BoxedFuture;
+use crate::layers::base::leave::NoSlot;
+use crate::layers::base::reason::Reason;
+use crate::layers::base::sync::Arc;
+use crate::layers::base::unsupported::Unsupported;
+use crate::layers::lending::bounded::Bounded;
+use crate::layers::limit::Semaphore;
+use crate::layers::record::Fresh;
+use std::future::Future;
+use std::panic::Location;
+
+type Name = Option<Box<str>>;
+type Place = &'static Location<'static>;
+
+impl<E: Send + Sync + 'static> Nursery<E> {
+    #[inline]
+    pub(crate) fn spawn_named<F>(&self, future: F, name: Name, place: Place) -> Spawned
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        match &self.group.owned().limiter {
+            None => self.admit_spawned(future, name, place),
+            Some(limiter) => self.spawn_outside(limiter, future, name, place),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn fork_named<T, F>(&self, future: F, name: Name, place: Place) -> Child<T, E>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        match &self.group.owned().limiter {
+            None => self.admit_forked(future, name, place),
+            Some(limiter) => self.fork_outside(limiter, future, name, place),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn spawn_outside<F>(
+        &self,
+        limiter: &Arc<Semaphore>,
+        future: F,
+        name: Name,
+        place: Place,
+    ) -> Spawned
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        let future: BoxedFuture<(), E> = Box::pin(future);
+        match self.turned_away(limiter) {
+            None => self.admit_spawned(Bounded::outside(limiter, future), name, place),
+            Some(reason) => Spawned::new(Err(reason)),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fork_outside<T, F>(
+        &self,
+        limiter: &Arc<Semaphore>,
+        future: F,
+        name: Name,
+        place: Place,
+    ) -> Child<T, E>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let future: BoxedFuture<T, E> = Box::pin(future);
+        match self.turned_away(limiter) {
+            None => self.admit_forked(Bounded::outside(limiter, future), name, place),
+            Some(reason) => Child::refused(reason),
+        }
+    }
+
+    pub(crate) fn blocking_named<T, F>(
+        &self,
+        work: F,
+        name: Name,
+        place: Place,
+    ) -> Result<Child<T, E>, Unsupported>
+    where
+        F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.admit_blocking(work, |work| work, name, place)
+    }
+
+    /// Returns why the limiter will admit no child, as things are.
+    #[cold]
+    fn turned_away(&self, limiter: &Arc<Semaphore>) -> Option<Reason> {
+        NoSlot::of(limiter).map(|why| self.group.no_slot(why))
+    }
+
+    pub(crate) fn admit_spawned<F>(&self, future: F, name: Name, place: Place) -> Spawned
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        Spawned::new(self.group.admit(Fresh::new(future, name, place)))
+    }
+
+    pub(crate) fn admit_forked<T, F>(&self, future: F, name: Name, place: Place) -> Child<T, E>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (fresh, handle) = Fresh::with_handle(future, name, place);
+        Child::new(&self.group, self.group.admit(fresh), handle)
+    }
+
+    /// Admits blocking work, wrapped into a future of the kind that `wrap` makes.
+    pub(crate) fn admit_blocking<T, F, W>(
+        &self,
+        work: F,
+        wrap: impl FnOnce(Blocking<F>) -> W,
+        name: Name,
+        place: Place,
+    ) -> Result<Child<T, E>, Unsupported>
+    where
+        F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
+        W: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        if self.group.owned().inherited.runtime.blocking().is_none() {
+            return Err(Unsupported::new(
+                "a blocking pool",
+                self.group.owned().inherited.runtime.name(),
+            ));
+        }
+        if self.group.config.blocking_limit == 0 {
+            let none = "room for blocking work: the nursery's limit is 0";
+            return Err(Unsupported::new(none, self.group.owned().inherited.runtime.name()));
+        }
+        let (fresh, handle) = Fresh::with_handle(wrap(Blocking::new(work)), name, place);
+        Ok(Child::new(&self.group, self.group.admit_blocking(fresh), handle))
+    }
+}

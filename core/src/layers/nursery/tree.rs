@@ -1,0 +1,196 @@
+//! A snapshot of what is running: the tasks of a nursery and of the nurseries inside it.
+
+use super::Nursery;
+use crate::layers::base::counted::Weak;
+use crate::layers::base::id::{NurseryId, TaskId};
+use crate::layers::base::outcome::TaskState;
+use crate::layers::base::reason::{Level, Reason};
+use crate::layers::group::registry::{Registry, doing};
+use crate::layers::group::walk::Visit;
+use crate::layers::group::{Group, orphans};
+use std::fmt;
+use std::panic::Location;
+
+/// A snapshot of a nursery and of all nurseries inside it, outermost first.
+///
+/// Each nursery is read under its own lock, one after the other: the picture of one nursery is
+/// exact, and that of the whole is of no single moment. Taking it polls nothing.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{ThreadPool, block_on, nursery_on};
+///
+/// block_on(nursery_on::<std::io::Error>(ThreadPool::global()).name("crawl").run(async |n| {
+///     n.named("fetch").spawn(std::future::pending());
+///     let tree = n.tree();
+///     assert_eq!(tree.tasks(), 1);
+///     assert!(tree.to_string().contains("fetch"));
+///     n.cancel();
+///     Ok(())
+/// }))?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Tree {
+    nurseries: Vec<NurseryInfo>,
+}
+
+/// One nursery of a [`Tree`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NurseryInfo {
+    /// How deep it is in the tree; 0 for the outermost.
+    pub depth: usize,
+    /// Its id.
+    pub id: NurseryId,
+    /// Its name, if it has one.
+    pub name: Option<Box<str>>,
+    /// Where it was opened.
+    pub place: &'static Location<'static>,
+    /// The task that opened it; `None` if a nursery's body opened it, or if that task has ended.
+    pub opened_by: Option<TaskId>,
+    /// How far it is on its way to its end.
+    pub level: Level,
+    /// Why it was cancelled, if it was.
+    pub reason: Option<Reason>,
+    /// Whether its future was dropped: its tasks belong to its ancestors now.
+    pub adopted: bool,
+    /// Its tasks.
+    pub tasks: Vec<TaskInfo>,
+}
+
+/// One task of a [`Tree`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TaskInfo {
+    /// Its id.
+    pub id: TaskId,
+    /// Its name, if it has one.
+    pub name: Option<Box<str>>,
+    /// Where it was spawned.
+    pub place: &'static Location<'static>,
+    /// What it is doing.
+    pub state: TaskState,
+    /// How often it was polled.
+    pub polls: u32,
+    /// Whether a cancel is visible to it.
+    pub cancelled: bool,
+}
+
+impl<E: Send + Sync + 'static> Nursery<E> {
+    /// Returns a snapshot of the nursery's tasks and of the nurseries inside it.
+    pub fn tree(&self) -> Tree {
+        Tree::of(&self.group.downgrade())
+    }
+}
+
+impl TaskInfo {
+    /// Returns the members of a nursery, in the order of their spawns.
+    fn all(group: &Group, registry: &Registry) -> Vec<TaskInfo> {
+        let mut tasks = Vec::with_capacity(registry.count());
+        registry.each(|header| {
+            tasks.push(TaskInfo {
+                id: group.task_id(header),
+                name: header.name().map(Box::from),
+                place: header.place(),
+                state: doing(header),
+                polls: header.polls(),
+                cancelled: header.state().is_cancelled(),
+            });
+        });
+        tasks.sort_unstable_by_key(|task| task.id);
+        tasks
+    }
+}
+
+impl Tree {
+    /// Takes the snapshot.
+    pub(crate) fn of(group: &Weak<Group>) -> Tree {
+        let mut nurseries = Vec::new();
+        group.walk(|Visit { group, depth, opened_by }, registry| {
+            nurseries.push(NurseryInfo {
+                depth,
+                id: group.id,
+                name: group.config.name.clone(),
+                place: group.config.place,
+                opened_by,
+                level: group.risen(),
+                reason: group.risen_reason(registry),
+                adopted: registry.is_adopted(),
+                tasks: TaskInfo::all(group, registry),
+            });
+        });
+        Tree { nurseries }
+    }
+
+    /// Returns the nurseries, each before those inside it.
+    pub fn nurseries(&self) -> &[NurseryInfo] {
+        &self.nurseries
+    }
+
+    /// Returns the number of tasks in the whole tree.
+    pub fn tasks(&self) -> usize {
+        self.nurseries.iter().map(|nursery| nursery.tasks.len()).sum()
+    }
+}
+
+/// Returns the nurseries whose root future was dropped while tasks of theirs were being polled, and
+/// that still have such a task.
+///
+/// A nursery that is dropped destroys every task that is not being polled, and hands the others to
+/// its nearest living ancestor. Only a root has no ancestor: its tasks end with the poll that they
+/// are in, and stand here until then.
+///
+/// # Examples
+///
+/// ```
+/// assert!(allhome::strays().is_empty());
+/// ```
+pub fn strays() -> Vec<Tree> {
+    let groups = orphans::all();
+    let trees = groups.iter().map(Tree::of).filter(|tree| tree.tasks() > 0);
+    trees.collect()
+}
+
+/// How deep lines are indented; of what is deeper the depth is written.
+const INDENTED: usize = 32;
+
+impl fmt::Display for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for nursery in &self.nurseries {
+            let indent = nursery.depth.min(INDENTED) * 4;
+            write!(f, "{:indent$}nursery {}", "", nursery.id)?;
+            if let Some(name) = &nursery.name {
+                write!(f, " `{name}`")?;
+            }
+            if nursery.depth > INDENTED {
+                write!(f, " [depth {}]", nursery.depth)?;
+            }
+            if nursery.level > Level::Running {
+                write!(f, " [{:?}]", nursery.level)?;
+            }
+            if nursery.adopted {
+                write!(f, " [adopted]")?;
+            }
+            if let Some(by) = nursery.opened_by {
+                write!(f, ", opened by task {by}")?;
+            }
+            writeln!(f, ", at {}", nursery.place)?;
+            for task in &nursery.tasks {
+                write!(f, "{:indent$}  task {}", "", task.id)?;
+                if let Some(name) = &task.name {
+                    write!(f, " `{name}`")?;
+                }
+                write!(f, " {}", format!("{:?}", task.state).to_lowercase())?;
+                if task.cancelled {
+                    f.write_str(" [cancelled]")?;
+                }
+                writeln!(f, ", {} polls, at {}", task.polls, task.place)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,366 @@
+//! The record of a child: header, links, future and outcome in one allocation.
+//!
+//! A record is reached through five kinds of token. Each stands for one flag of the [state
+//! word](state), or for one of its count, and keeps the memory alive while it exists:
+//!
+//! - [`Fresh`]: not yet admitted to a nursery; the only pointer there is.
+//! - [`Claimed`]: the exclusive right to the future and to the `reach`.
+//! - [`Carried`]: held by a task of the runtime that is the child's own.
+//! - [`Handle`]: held by the user's `Child`; typed.
+//! - a [waker](waker): held by what the child waits for.
+//!
+//! The registry's lists hold plain [`Ptr`]s, which are good while LINKED is set and the lock is
+//! held.
+//!
+//! # Invariants
+//!
+//! 1. A record is freed once, by the holder that clears the last of LINKED, CARRIED, HANDLE and
+//!    WAKERS.
+//! 2. `stage` and `full`, and `reach`, are touched only by the claim's holder; or, `stage` after
+//!    DONE, only by the handle; or, after the last holder went, only by the thread that frees. One
+//!    exception: a carrier that finds the claim taken may write `reach` under the registry's lock,
+//!    where claim holders other than a carrier read it under that lock too.
+//! 3. `links`, `nested`, `list` and a handle's `joiner` are touched only under the registry's lock.
+//! 4. The future is dropped exactly once, in place, before the record leaves its nursery.
+//! 5. `vtable` was made for the very `F`, `T`, `E` of the record it stands in.
+//! 6. `reach` holds a waker if CARRIED is set, and otherwise, from admission on, the nursery's
+//!    group. That pointer is good while LINKED is set, and so while a claim of an admitted record
+//!    is held: a group with a member holds a reference to itself (invariant 2 of `group.rs`).
+
+#![allow(unsafe_code)]
+
+mod crowd;
+mod handle;
+mod label;
+mod layout;
+mod stack;
+pub(crate) mod state;
+mod tokens;
+mod waker;
+
+use crate::layers::base::id::TaskId;
+use crate::layers::base::outcome::Ending;
+use crate::layers::base::panic::{self, Panic, Payload};
+use crate::layers::base::sync::{AtomicU8, AtomicU16, AtomicU32, Ordering, UnsafeCell, panicking};
+use label::Label;
+use layout::{Front, Joined, Plain, VTable};
+use state::{Claim, State};
+use std::future::Future;
+use std::mem::ManuallyDrop;
+use std::panic::Location;
+use std::ptr::{self, NonNull};
+use std::task::Waker;
+
+pub(crate) use handle::Handle;
+pub(crate) use stack::{Rouse, Stack};
+pub(crate) use tokens::{Carried, Claimed, Dead};
+
+/// The part of a record that does not depend on the child's types: 64 bytes.
+pub(crate) struct Header {
+    state: State,
+    polls: AtomicU32,
+    /// The lower half of the child's number in its nursery.
+    number: AtomicU32,
+    /// Half of the upper half.
+    number_above: AtomicU16,
+    list: AtomicU8,
+    full: AtomicU8,
+    vtable: &'static VTable,
+    links: UnsafeCell<Links>,
+    reach: UnsafeCell<Reach>,
+    label: Label,
+}
+
+#[cfg(all(not(loom), target_pointer_width = "64"))]
+const _: () = assert!(size_of::<Header>() == 64);
+
+/// The target of a wake: the group's queue, or the task of the runtime that is the child's own.
+/// CARRIED says which of the two (invariant 6).
+union Reach {
+    queued: Queued,
+    waker: ManuallyDrop<Option<Waker>>,
+}
+
+/// A record's neighbours in its list; guarded by the registry's lock.
+pub(crate) struct Links {
+    pub(crate) prev: Option<Ptr>,
+    pub(crate) next: Option<Ptr>,
+}
+
+/// The content of a record's stage.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Full {
+    Empty,
+    Future,
+    Outcome,
+}
+
+/// How a child ended, and the panic that its destructor added, if it had panicked before.
+pub(crate) struct Ended {
+    pub(crate) ending: Ending,
+    pub(crate) second: Option<Panic>,
+}
+
+impl Reach {
+    /// # Safety
+    ///
+    /// CARRIED is not set (invariant 6).
+    unsafe fn queued(&mut self) -> &mut Queued {
+        // SAFETY: the caller's promise.
+        unsafe { &mut self.queued }
+    }
+
+    /// # Safety
+    ///
+    /// CARRIED is set (invariant 6).
+    unsafe fn waker(&mut self) -> &mut Option<Waker> {
+        // SAFETY: the caller's promise.
+        unsafe { &mut self.waker }
+    }
+}
+
+/// The way to the group's queue: its [stack](Stack), and the record below this one there.
+#[derive(Clone, Copy)]
+struct Queued {
+    stack: *const Stack,
+    below: *mut Header,
+}
+
+impl Header {
+    fn new(
+        name: Option<Box<str>>,
+        place: &'static Location<'static>,
+        handle: bool,
+    ) -> impl FnOnce(&'static VTable) -> Header {
+        move |vtable| Header {
+            state: State::new(handle),
+            polls: AtomicU32::new(0),
+            number: AtomicU32::new(0),
+            number_above: AtomicU16::new(0),
+            list: AtomicU8::new(0),
+            full: AtomicU8::new(Full::Future as u8),
+            vtable,
+            links: UnsafeCell::new(Links { prev: None, next: None }),
+            reach: UnsafeCell::new(Reach {
+                queued: Queued { stack: ptr::null(), below: ptr::null_mut() },
+            }),
+            label: Label::new(name, place),
+        }
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.label.name()
+    }
+
+    pub(crate) fn place(&self) -> &'static Location<'static> {
+        self.label.place()
+    }
+
+    /// Returns the child's number in its nursery.
+    pub(crate) fn number(&self) -> u64 {
+        // Relaxed: written once, before any other thread can see the record.
+        let above = u64::from(self.number_above.load(Ordering::Relaxed));
+        (above << 32) | u64::from(self.number.load(Ordering::Relaxed))
+    }
+
+    /// Sets the number, of which 48 bits are kept: ten million children a second for a year wrap
+    /// it.
+    pub(crate) fn set_number(&self, number: u64) {
+        self.number.store(number as u32, Ordering::Relaxed);
+        self.number_above.store((number >> 32) as u16, Ordering::Relaxed);
+    }
+
+    /// Returns the registry's list in which the record stands. It is read and written under the
+    /// registry's lock only: plain loads and stores.
+    pub(crate) fn list(&self) -> u8 {
+        self.list.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_list(&self, list: u8) {
+        self.list.store(list, Ordering::Relaxed);
+    }
+
+    /// Returns what stands in the stage. Only the stage's owner calls this (invariant 2): a plain
+    /// load.
+    fn full(&self) -> Full {
+        match self.full.load(Ordering::Relaxed) {
+            0 => Full::Empty,
+            1 => Full::Future,
+            _ => Full::Outcome,
+        }
+    }
+
+    fn set_full(&self, full: Full) {
+        self.full.store(full as u8, Ordering::Relaxed);
+    }
+
+    /// Returns how often the child was polled so far. The count wraps.
+    pub(crate) fn polls(&self) -> u32 {
+        self.polls.load(Ordering::Relaxed)
+    }
+
+    /// Returns `true` if a cancel destroys the child without a poll: it was never polled, and is no
+    /// finalizer.
+    pub(crate) fn is_unstarted(&self) -> bool {
+        self.polls() == 0 && !self.state.is_shielded()
+    }
+
+    /// Makes this child's panic out of a payload.
+    pub(crate) fn panicked(&self, id: TaskId, payload: Payload) -> Panic {
+        Panic::new(payload, Some(id), self.name(), self.place())
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+}
+
+/// A record in one of the registry's lists.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ptr(NonNull<Header>);
+
+// SAFETY: a header holds a state word, wakers, locations and a pointer to a group, all Send and
+// Sync; the future and the outcome behind it are Send (the bounds of `Fresh::new`) and reached
+// under invariant 2.
+unsafe impl Send for Ptr {}
+// SAFETY: as above.
+unsafe impl Sync for Ptr {}
+
+impl Ptr {
+    /// # Safety
+    ///
+    /// The record must not be freed while the reference lives: the caller holds the registry's
+    /// lock and the record stands in a list of it, or the caller holds one of the tokens.
+    pub(crate) unsafe fn header<'a>(self) -> &'a Header {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Calls `f` with the links.
+    ///
+    /// # Safety
+    ///
+    /// Same as [`header`](Ptr::header), and the caller holds the registry's lock and is not inside
+    /// another call for the same record.
+    pub(crate) unsafe fn links<R>(self, f: impl FnOnce(&mut Links) -> R) -> R {
+        // SAFETY: the caller's promise.
+        let header = unsafe { self.header() };
+        // SAFETY: invariant 3, and the caller does not nest.
+        header.links.with_mut(|links| f(unsafe { &mut *links }))
+    }
+
+    /// # Safety
+    ///
+    /// The caller has just won the claim, or takes it over from a token that it forgets.
+    pub(crate) unsafe fn claimed(self) -> Claimed {
+        Claimed(self)
+    }
+
+    /// Tries to claim a record of the registry's lists.
+    ///
+    /// # Safety
+    ///
+    /// Same as [`header`](Ptr::header).
+    pub(crate) unsafe fn claim(self) -> Option<Claimed> {
+        // SAFETY: the caller's promise.
+        let header = unsafe { self.header() };
+        (header.state.claim() == Claim::Won).then_some(Claimed(self))
+    }
+
+    /// Shows a cancel from the next poll on, or orders the destruction, and tries to get the claim.
+    ///
+    /// # Safety
+    ///
+    /// Same as [`header`](Ptr::header), and the caller holds the registry's lock.
+    pub(crate) unsafe fn order(self, abort: bool) -> Option<Claimed> {
+        // SAFETY: the caller's promise.
+        let header = unsafe { self.header() };
+        (header.state.order(abort) == Claim::Won).then_some(Claimed(self))
+    }
+
+    /// Returns the place of the joiner's waker.
+    ///
+    /// # Safety
+    ///
+    /// Same as [`header`](Ptr::header), and the record was created with a handle.
+    unsafe fn joiner<'a>(self) -> &'a UnsafeCell<Option<Waker>> {
+        // SAFETY: a record with a handle begins with a `Front`.
+        let front = unsafe { self.0.cast::<Front>().as_ref() };
+        &front.joiner
+    }
+
+    /// Frees the record.
+    ///
+    /// # Safety
+    ///
+    /// The last holder went (invariant 1).
+    unsafe fn free(self) {
+        // SAFETY: only the caller frees it, so the record is still there.
+        let vtable = unsafe { self.header() }.vtable;
+        // SAFETY: the vtable is this record's (invariant 5), and no pointer to it is left.
+        unsafe { (vtable.free)(self.0) };
+    }
+}
+
+/// A record that no nursery has admitted yet. It is created claimed.
+#[must_use]
+pub(crate) struct Fresh(Ptr);
+
+impl Fresh {
+    /// Creates the record of a child that is not joined, in one allocation.
+    pub(crate) fn new<F, T, E>(
+        future: F,
+        name: Option<Box<str>>,
+        place: &'static Location<'static>,
+    ) -> Fresh
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: Send + Sync + 'static,
+    {
+        Fresh(Ptr(layout::allocate::<F, T, E, Plain>(Header::new(name, place, false), future)))
+    }
+
+    /// Creates the record of a child and its handle, in one allocation.
+    pub(crate) fn with_handle<F, T, E>(
+        future: F,
+        name: Option<Box<str>>,
+        place: &'static Location<'static>,
+    ) -> (Fresh, Handle<T, E>)
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: Send + Sync + 'static,
+    {
+        let header = Header::new(name, place, true);
+        let fresh = Fresh(Ptr(layout::allocate::<F, T, E, Joined>(header, future)));
+        let handle = Handle::new(fresh.0);
+        (fresh, handle)
+    }
+
+    /// Gives the record to a registry, whose lists hold LINKED from now on.
+    pub(crate) fn into_ptr(self) -> Ptr {
+        let ptr = self.0;
+        std::mem::forget(self);
+        ptr
+    }
+}
+
+impl Drop for Fresh {
+    /// The child is refused: its future is dropped unpolled. A handle that was created keeps the
+    /// memory.
+    fn drop(&mut self) {
+        // SAFETY: only this token and its handle, which does not claim, point to it.
+        let claimed = unsafe { self.0.claimed() };
+        // SAFETY: the claim is ours, and `Fresh` is the record's first holder.
+        if let Err(payload) = unsafe { claimed.refuse() } {
+            // A second panic in one unwinding would abort the process.
+            if panicking() {
+                panic::discard(payload);
+            } else {
+                panic::resume(payload);
+            }
+        }
+    }
+}

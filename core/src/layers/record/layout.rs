@@ -1,0 +1,329 @@
+//! The typed side of a record: one block for header, future and outcome, and the functions that
+//! know its types.
+//!
+//! | part   | plain child        | child with a handle                    |
+//! |--------|--------------------|----------------------------------------|
+//! | header | 64 bytes           | 64 bytes                               |
+//! | joiner | –                  | the joiner's waker, 16 bytes           |
+//! | stage  | the future         | the future, then the outcome           |
+//!
+//! The future and its outcome share one place, so a child costs the larger of the two. The header's
+//! `full` says which of them stands there, and not a tag, which would cost another word.
+//!
+//! It is tempting to erase by transmuting `Box<dyn Future<Output = T>>` to another output; that is
+//! undefined behaviour. Here the erased functions have results without types, and the value passes
+//! through the stage.
+
+#![allow(unsafe_code)]
+
+use super::{Ended, Full, Header};
+use crate::layers::base::id::TaskId;
+use crate::layers::base::leave::{Leave, LeaveCell};
+use crate::layers::base::outcome::{Ending, Outcome};
+use crate::layers::base::panic::{self, Payload};
+use crate::layers::base::sync::{Arc, UnsafeCell};
+use std::future::Future;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::{Context, Poll, Waker};
+
+/// What a record holds besides its future.
+pub(super) trait Kind<T, E> {
+    /// The place of the joiner's waker.
+    type Joiner: 'static;
+    /// The part of the outcome that is kept.
+    type Kept;
+
+    fn joiner() -> Self::Joiner;
+    /// Keeps the outcome, or returns it if it is never asked for.
+    fn keep(outcome: Outcome<T, E>) -> Result<Self::Kept, Outcome<T, E>>;
+    fn give(kept: Self::Kept) -> Option<Outcome<T, E>>;
+}
+
+/// A child that is not joined.
+pub(super) struct Plain;
+
+/// A child with a handle.
+pub(super) struct Joined;
+
+impl<T, E> Kind<T, E> for Plain {
+    type Joiner = ();
+    type Kept = ();
+
+    fn joiner() {}
+
+    fn keep(outcome: Outcome<T, E>) -> Result<(), Outcome<T, E>> {
+        Err(outcome)
+    }
+
+    fn give((): ()) -> Option<Outcome<T, E>> {
+        None
+    }
+}
+
+impl<T, E> Kind<T, E> for Joined {
+    type Joiner = UnsafeCell<Option<Waker>>;
+    type Kept = Outcome<T, E>;
+
+    fn joiner() -> Self::Joiner {
+        UnsafeCell::new(None)
+    }
+
+    fn keep(outcome: Outcome<T, E>) -> Result<Outcome<T, E>, Outcome<T, E>> {
+        Ok(outcome)
+    }
+
+    fn give(kept: Outcome<T, E>) -> Option<Outcome<T, E>> {
+        Some(kept)
+    }
+}
+
+/// A whole record. `repr(C)` puts the header first and the joiner second, so that a pointer to the
+/// block is a pointer to the header, and to a [`Front`] if there is a handle.
+#[repr(C)]
+struct Block<F, J, K> {
+    header: Header,
+    joiner: J,
+    stage: UnsafeCell<Stage<F, K>>,
+}
+
+/// The front of every record that has a handle.
+#[repr(C)]
+pub(super) struct Front {
+    header: Header,
+    pub(super) joiner: UnsafeCell<Option<Waker>>,
+}
+
+/// `repr(C)`: a pointer to it is a pointer to either.
+#[repr(C)]
+union Stage<F, K> {
+    future: ManuallyDrop<F>,
+    kept: ManuallyDrop<K>,
+}
+
+/// The functions that know a record's types.
+///
+/// All but `free` need the right to the stage (invariant 2 of the parent module).
+pub(super) struct VTable {
+    /// Polls the future; on `Ready` it has been destroyed.
+    pub(super) poll:
+        unsafe fn(NonNull<Header>, TaskId, &LeaveCell, &mut Context<'_>) -> Poll<Ended>,
+    /// Destroys the future, if it is still there, with this ending.
+    pub(super) end: unsafe fn(NonNull<Header>, TaskId, Ending) -> Ended,
+    /// Drops what stands in the stage and leaves it empty.
+    pub(super) clear: unsafe fn(NonNull<Header>) -> Result<(), Payload>,
+    /// Moves the outcome to the `Option<Outcome<T, E>>` that the pointer points to.
+    pub(super) take: unsafe fn(NonNull<Header>, *mut ()),
+    /// Frees the block.
+    pub(super) free: unsafe fn(NonNull<Header>),
+}
+
+struct Table<F, T, E, K>(PhantomData<(F, T, E, K)>);
+
+impl<F, T, E, K> Table<F, T, E, K>
+where
+    F: Future<Output = Result<T, E>>,
+    E: Send + Sync + 'static,
+    K: Kind<T, E>,
+{
+    const VTABLE: &'static VTable = &VTable {
+        poll: poll::<F, T, E, K>,
+        end: end::<F, T, E, K>,
+        clear: clear::<F, T, E, K>,
+        take: take::<F, T, E, K>,
+        free: free::<F, T, E, K>,
+    };
+}
+
+/// Creates a record, in one allocation. `header` is called with the functions that know its types.
+pub(super) fn allocate<F, T, E, K>(
+    header: impl FnOnce(&'static VTable) -> Header,
+    future: F,
+) -> NonNull<Header>
+where
+    F: Future<Output = Result<T, E>>,
+    E: Send + Sync + 'static,
+    K: Kind<T, E>,
+{
+    let stage = UnsafeCell::new(Stage::<F, K::Kept> { future: ManuallyDrop::new(future) });
+    let header = header(Table::<F, T, E, K>::VTABLE);
+    NonNull::from(Box::leak(Box::new(Block { header, joiner: K::joiner(), stage }))).cast()
+}
+
+type StageOf<F, T, E, K> = UnsafeCell<Stage<F, <K as Kind<T, E>>::Kept>>;
+
+unsafe fn stage<'a, F, T, E, K: Kind<T, E>>(record: NonNull<Header>) -> &'a StageOf<F, T, E, K> {
+    let block = record.cast::<Block<F, K::Joiner, K::Kept>>();
+    // SAFETY: the vtable's functions are called with the record that they were made for, and its
+    // memory is kept by the caller's token.
+    &unsafe { block.as_ref() }.stage
+}
+
+unsafe fn header<'a>(record: NonNull<Header>) -> &'a Header {
+    // SAFETY: as in `stage`.
+    unsafe { record.as_ref() }
+}
+
+unsafe fn poll<F, T, E, K>(
+    record: NonNull<Header>,
+    id: TaskId,
+    leave: &LeaveCell,
+    cx: &mut Context<'_>,
+) -> Poll<Ended>
+where
+    F: Future<Output = Result<T, E>>,
+    E: Send + Sync + 'static,
+    K: Kind<T, E>,
+{
+    // SAFETY: the caller's token.
+    let header = unsafe { header(record) };
+    assert!(header.full() == Full::Future, "a claimed record that has not ended holds a future");
+    // SAFETY: the caller's token.
+    let stage = unsafe { stage::<F, T, E, K>(record) };
+    let polled = stage.with_mut(|stage| {
+        // SAFETY: the claim is held, and the future stands there.
+        let future = unsafe { &mut *stage.cast::<F>() };
+        // SAFETY: the block never moves, and the future is dropped in place.
+        let future = unsafe { Pin::new_unchecked(future) };
+        panic::catch(move || future.poll(cx))
+    });
+    let outcome = match polled {
+        Ok(Poll::Pending) => return Poll::Pending,
+        Ok(Poll::Ready(Ok(value))) => Outcome::Ok(value),
+        Ok(Poll::Ready(Err(error))) if matches!(leave.get(), Some(Leave::Told)) => {
+            match panic::catch_drop(error) {
+                Ok(()) => {
+                    leave.set(Some(Leave::Cancelled));
+                    return Poll::Pending;
+                }
+                Err(payload) => Outcome::Panicked(header.panicked(id, payload)),
+            }
+        }
+        Ok(Poll::Ready(Err(error))) => Outcome::Err(Arc::new(error)),
+        Err(payload) => Outcome::Panicked(header.panicked(id, payload)),
+    };
+    // SAFETY: the claim is held.
+    Poll::Ready(unsafe { conclude::<F, T, E, K>(record, id, outcome) })
+}
+
+unsafe fn end<F, T, E, K>(record: NonNull<Header>, id: TaskId, ending: Ending) -> Ended
+where
+    E: Send + Sync + 'static,
+    K: Kind<T, E>,
+{
+    let outcome = match ending {
+        Ending::Cancelled(reason) => Outcome::Cancelled(reason),
+        Ending::Panicked(panic) => Outcome::Panicked(panic),
+        Ending::Ok | Ending::Err(_) | Ending::Lost | Ending::Stuck => Outcome::Lost,
+    };
+    // SAFETY: the claim is held.
+    unsafe { conclude::<F, T, E, K>(record, id, outcome) }
+}
+
+/// Destroys the future and puts the outcome in its place. A panic of the destructor is an outcome
+/// of its own, or the second of two panics.
+unsafe fn conclude<F, T, E, K>(
+    record: NonNull<Header>,
+    id: TaskId,
+    mut outcome: Outcome<T, E>,
+) -> Ended
+where
+    E: Send + Sync + 'static,
+    K: Kind<T, E>,
+{
+    // SAFETY: the caller's token.
+    let header = unsafe { header(record) };
+    let mut second = None;
+    // SAFETY: the caller's promise.
+    if let Err(payload) = unsafe { clear::<F, T, E, K>(record) } {
+        let panic = header.panicked(id, payload);
+        if let Outcome::Panicked(_) = outcome {
+            second = Some(panic);
+        } else {
+            let old = std::mem::replace(&mut outcome, Outcome::Panicked(panic));
+            second = panic::catch_drop(old).err().map(|payload| header.panicked(id, payload));
+        }
+    }
+    if header.state().has_handle() {
+        let ending = outcome.ending();
+        match K::keep(outcome) {
+            Ok(kept) => {
+                // SAFETY: the caller's token.
+                let stage = unsafe { stage::<F, T, E, K>(record) };
+                let kept = Stage { kept: ManuallyDrop::new(kept) };
+                // SAFETY: the claim is held, and `clear` left the stage empty.
+                stage.with_mut(|stage| unsafe { stage.write(kept) });
+                header.set_full(Full::Outcome);
+                return Ended { ending, second };
+            }
+            Err(back) => outcome = back,
+        }
+    }
+    let (ending, dropped) = outcome.into_ending();
+    // A panic in the destructor of a value that is not taken: the child had returned `Ok` then.
+    let ending = match dropped {
+        Ok(()) => ending,
+        Err(payload) => Ending::Panicked(header.panicked(id, payload)),
+    };
+    Ended { ending, second }
+}
+
+/// Drops what stands in the stage, in place, and leaves it empty.
+unsafe fn clear<F, T, E, K: Kind<T, E>>(record: NonNull<Header>) -> Result<(), Payload> {
+    // SAFETY: the caller's token.
+    let header = unsafe { header(record) };
+    // SAFETY: the caller's token.
+    let stage = unsafe { stage::<F, T, E, K>(record) };
+    let full = header.full();
+    let dropped = stage.with_mut(|stage| {
+        panic::catch(|| match full {
+            Full::Empty => {}
+            Full::Future => {
+                // SAFETY: the right to the stage is the caller's, and the future stands there. It
+                // is dropped where it lies, which is what a pinned future needs.
+                unsafe { stage.cast::<F>().drop_in_place() }
+            }
+            Full::Outcome => {
+                // SAFETY: as above, for the outcome.
+                unsafe { stage.cast::<K::Kept>().drop_in_place() }
+            }
+        })
+    });
+    // What stood there is gone, even if its destructor panicked.
+    header.set_full(Full::Empty);
+    dropped
+}
+
+unsafe fn take<F, T, E, K: Kind<T, E>>(record: NonNull<Header>, place: *mut ()) {
+    // SAFETY: the caller's token.
+    let header = unsafe { header(record) };
+    let outcome = if header.full() == Full::Outcome {
+        header.set_full(Full::Empty);
+        // SAFETY: the caller's token.
+        let stage = unsafe { stage::<F, T, E, K>(record) };
+        // SAFETY: DONE is set, so the stage is the handle's; the outcome stood there, and is moved
+        // out once.
+        let kept = stage.with_mut(|stage| unsafe { stage.cast::<K::Kept>().read() });
+        K::give(kept)
+    } else {
+        None
+    };
+    // SAFETY: the caller passes a place for just this type.
+    unsafe { place.cast::<Option<Outcome<T, E>>>().write(outcome) };
+}
+
+unsafe fn free<F, T, E, K: Kind<T, E>>(record: NonNull<Header>) {
+    // What is left of the user's (an outcome that was not taken) may panic in its destructor: the
+    // block is freed even then.
+    // SAFETY: no pointer to the record is left.
+    if let Err(payload) = unsafe { clear::<F, T, E, K>(record) } {
+        panic::discard(payload);
+    }
+    // SAFETY: it came from a `Box` of this type.
+    let block = unsafe { Box::from_raw(record.cast::<Block<F, K::Joiner, K::Kept>>().as_ptr()) };
+    if let Err(payload) = panic::catch_drop(block) {
+        panic::discard(payload);
+    }
+}

@@ -1,0 +1,279 @@
+//! The tokens: each stands for one flag of the state word, and keeps the record's memory.
+
+#![allow(unsafe_code)]
+
+use super::state::{Claim, Last, Park};
+use super::{Ended, Full, Header, Ptr, Queued, Reach};
+use crate::layers::base::guarded::assert_none;
+use crate::layers::base::id::TaskId;
+use crate::layers::base::leave::LeaveCell;
+use crate::layers::base::outcome::Ending;
+use crate::layers::base::panic::{self, Payload};
+use crate::layers::base::sync::{Ordering, panicking};
+use allhome_rt::Slot;
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+use std::task::{Context, Poll, Waker};
+
+/// The exclusive right to a record's future. It is given up by [`park`](Claimed::park),
+/// [`unclaim`](Claimed::unclaim) or [`release`](Claimed::release); dropping it is a defect.
+#[must_use]
+pub(crate) struct Claimed(pub(super) Ptr);
+
+impl Claimed {
+    pub(crate) fn ptr(&self) -> Ptr {
+        self.0
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        // SAFETY: while the claim is held LINKED is set, so the record is not freed.
+        unsafe { self.0.header() }
+    }
+
+    /// Polls the future. On `Ready` it has been destroyed, and the outcome stands in its place if
+    /// there is a handle.
+    ///
+    /// An error that it ends with is an echo of its cancel, and no failure, if `leave` says that it was
+    /// told; then it asks for its end as cancelled.
+    pub(crate) fn poll(
+        &mut self,
+        id: TaskId,
+        leave: &LeaveCell,
+        cx: &mut Context<'_>,
+    ) -> Poll<Ended> {
+        let header = self.header();
+        // A plain load and store: only the claim's holder writes.
+        header.polls.store(header.polls().wrapping_add(1), Ordering::Relaxed);
+        let vtable = header.vtable;
+        // SAFETY: the vtable is this record's, and the claim is held.
+        unsafe { (vtable.poll)(self.0.0, id, leave, cx) }
+    }
+
+    /// Destroys the future before it ended by itself, with this as its ending.
+    pub(crate) fn end(&mut self, id: TaskId, ending: Ending) -> Ended {
+        let vtable = self.header().vtable;
+        // SAFETY: the vtable is this record's, and the claim is held.
+        unsafe { (vtable.end)(self.0.0, id, ending) }
+    }
+
+    pub(super) fn queued<R>(&self, f: impl FnOnce(&mut Queued) -> R) -> R {
+        debug_assert!(!self.header().state().is_carried());
+        self.header().reach.with_mut(|reach| {
+            // SAFETY: the claim is held (invariant 2).
+            let reach = unsafe { &mut *reach };
+            // SAFETY: CARRIED is not set: `bind` is called once, and this is not called after it.
+            f(unsafe { reach.queued() })
+        })
+    }
+
+    /// Binds a carrier to the child.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the registry's lock, and the child is not bound.
+    pub(crate) unsafe fn bind(&mut self) -> Carried {
+        let header = self.header();
+        debug_assert!(!header.state.is_carried());
+        header.state.bind();
+        let none = Reach { waker: ManuallyDrop::new(None) };
+        // SAFETY: the claim is held (invariant 2). What stood there is a plain pointer.
+        header.reach.with_mut(|reach| unsafe { reach.write(none) });
+        Carried(self.0)
+    }
+
+    /// Gives the claim to the registry's queue.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the registry's lock, and has put the record in one of its queues.
+    pub(crate) unsafe fn queue(self) {}
+
+    /// Keeps the waker of the present poll, unless the one that is kept would do. The child is
+    /// bound to the caller.
+    pub(crate) fn keep_waker(&mut self, waker: &Waker) -> Result<(), Payload> {
+        debug_assert!(self.header().state.is_carried());
+        self.header().reach.with_mut(|reach| {
+            // SAFETY: the claim is held by the carrier (invariant 2).
+            let reach = unsafe { &mut *reach };
+            // SAFETY: the child is bound.
+            let kept = unsafe { reach.waker() };
+            if kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
+                return Ok(());
+            }
+            let new = panic::catch(|| waker.clone())?;
+            panic::drop_waker(kept.replace(new));
+            Ok(())
+        })
+    }
+
+    /// Takes the carrier's waker, if the child is bound to one.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the carrier, or holds the registry's lock (invariant 2).
+    pub(crate) unsafe fn take_waker(&mut self) -> Option<Waker> {
+        if !self.header().state.is_carried() {
+            return None;
+        }
+        self.header().reach.with_mut(|reach| {
+            // SAFETY: the claim is held, and the caller keeps to invariant 2.
+            let reach = unsafe { &mut *reach };
+            // SAFETY: CARRIED is set.
+            unsafe { reach.waker() }.take()
+        })
+    }
+
+    /// Takes the joiner's waker.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the registry's lock (invariant 3), and the record was made with a handle.
+    pub(crate) unsafe fn take_joiner(&mut self) -> Option<Waker> {
+        // SAFETY: the record has a handle, and is kept by the claim.
+        let joiner = unsafe { self.0.joiner() };
+        // SAFETY: invariant 3.
+        joiner.with_mut(|kept| unsafe { &mut *kept }.take())
+    }
+
+    /// Gives the claim up after a poll that was pending; returns it if there is more to do.
+    pub(crate) fn park(self, cancel_seen: bool) -> Result<(), (Claimed, Park)> {
+        match self.header().state.park(cancel_seen) {
+            Park::Parked => Ok(()),
+            other => Err((self, other)),
+        }
+    }
+
+    /// Gives the claim up after taking the waker.
+    pub(crate) fn unclaim(self) {
+        self.header().state.unclaim();
+    }
+
+    /// Makes the outcome known to the handle; without a handle, drops it. Returns `true` if the
+    /// outcome is the handle's now.
+    pub(crate) fn publish(&mut self) -> bool {
+        let header = self.header();
+        if header.state.has_handle() && header.state.publish() {
+            return true;
+        }
+        if header.full() == Full::Empty {
+            return false;
+        }
+        // The handle was dropped after the future had ended: the value must not outlive the
+        // membership.
+        let vtable = self.header().vtable;
+        // SAFETY: the vtable is this record's, the claim is held and the handle is gone.
+        if let Err(payload) = unsafe { (vtable.clear)(self.0.0) } {
+            panic::discard(payload);
+        }
+        false
+    }
+
+    /// Leaves the nursery. The caller drops what this returns outside the lock, which frees the
+    /// memory.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the registry's lock, has taken the record off its list, has destroyed the
+    /// future and published the outcome. `carried` is this record's.
+    pub(crate) unsafe fn release(self, carried: Option<Carried>) -> Option<Dead> {
+        debug_assert!(carried.as_ref().is_none_or(|carried| carried.0 == self.0));
+        let last = self.header().state.release(carried.is_some());
+        std::mem::forget(carried);
+        (last == Last::Free).then(|| Dead(self.0))
+    }
+
+    /// Ends a record that was never admitted.
+    ///
+    /// # Safety
+    ///
+    /// The record comes from a [`Fresh`](super::Fresh) that is not used again.
+    pub(super) unsafe fn refuse(mut self) -> Result<(), Payload> {
+        let vtable = self.header().vtable;
+        // SAFETY: the vtable is this record's, and the claim is held.
+        let dropped = unsafe { (vtable.clear)(self.0.0) };
+        let handle = self.publish();
+        debug_assert!(!handle || self.header().state.is_done());
+        // SAFETY: no registry has it, so no lock is needed.
+        drop(unsafe { self.release(None) });
+        dropped
+    }
+}
+
+/// Held by a task of the runtime that points to the record and is the child's own.
+#[must_use]
+pub(crate) struct Carried(pub(super) Ptr);
+
+impl Carried {
+    /// Puts it in the slot of the task that carries the record.
+    pub(crate) fn put(self, slot: &mut Slot) {
+        debug_assert!(slot.get().is_null(), "a carrier carries one child at a time");
+        slot.set(self.0.0.as_ptr().cast());
+        std::mem::forget(self);
+    }
+
+    /// Takes it out of the slot of a task of the core's own. The caller has seen that none of the
+    /// core's marks stands there, and only those marks and [`put`](Carried::put) write there.
+    pub(crate) fn from_slot(slot: &mut Slot) -> Option<Carried> {
+        NonNull::new(slot.take().cast()).map(|ptr| Carried(Ptr(ptr)))
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        // SAFETY: CARRIED is held, so the record is not freed.
+        unsafe { self.0.header() }
+    }
+
+    pub(crate) fn ptr(&self) -> Ptr {
+        self.0
+    }
+
+    /// Lets go. The caller drops what this returns outside the lock, which frees the memory.
+    pub(crate) fn release(self) -> Option<Dead> {
+        let last = self.header().state.drop_carrier();
+        let ptr = std::mem::ManuallyDrop::new(self).0;
+        (last == Last::Free).then(|| Dead(ptr))
+    }
+
+    /// Tries to claim the record.
+    pub(crate) fn claim(&self) -> Result<Claimed, Claim> {
+        match self.header().state.claim() {
+            Claim::Won => Ok(Claimed(self.0)),
+            other => Err(other),
+        }
+    }
+
+    /// Leaves a waker for the holder of the claim, and returns the one that it replaces.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the registry's lock, and found the claim taken under it.
+    pub(crate) unsafe fn leave_waker(&self, waker: Waker) -> Option<Waker> {
+        self.header().reach.with_mut(|reach| {
+            // SAFETY: the exception of invariant 2.
+            let reach = unsafe { &mut *reach };
+            // SAFETY: CARRIED is set while `self` is there.
+            unsafe { reach.waker() }.replace(waker)
+        })
+    }
+}
+
+impl Drop for Carried {
+    fn drop(&mut self) {
+        if self.header().state.drop_carrier() == Last::Free {
+            drop(Dead(self.0));
+        }
+    }
+}
+
+/// A record without holders. Dropping this frees it.
+#[must_use]
+pub(crate) struct Dead(pub(super) Ptr);
+
+impl Drop for Dead {
+    fn drop(&mut self) {
+        if !panicking() {
+            assert_none("a record is freed");
+        }
+        // SAFETY: made only where the state said `Last::Free`, once a record.
+        unsafe { self.0.free() };
+    }
+}

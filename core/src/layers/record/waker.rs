@@ -1,0 +1,98 @@
+//! The waker of a child that has no task of the runtime to itself.
+//!
+//! The waker is the record: a wake puts the child in its nursery's queue and makes sure that a
+//! carrier comes for it. It may be kept, cloned and woken long after the child and its nursery are
+//! gone; then it keeps the record's memory and does nothing. A wake never polls, and runs no code
+//! of the user's, unless the runtime does so when a task is spawned or woken.
+//!
+//! It is tempting to wrap a counted pointer and use `std::task::Wake`; but that pointer would need
+//! an allocation of its own, and the record must be the only one.
+//!
+//! # Invariants
+//!
+//! 1. The data pointer of such a waker is a record's header. A waker that was cloned is counted in
+//!    the state word; one that is lent to a poll is not, and lives as long as the claim. From a
+//!    million wakers on, a clone is a waker of a [`crowd`](super::crowd), which has a counted one.
+
+#![allow(unsafe_code)]
+
+use super::state::{Last, Notify};
+use super::tokens::{Claimed, Dead};
+use super::{Ended, Header, Ptr, Stack, crowd};
+use crate::layers::base::id::TaskId;
+use crate::layers::base::leave::LeaveCell;
+use std::mem::ManuallyDrop;
+use std::ptr::{self, NonNull};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+
+static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop);
+
+impl Ptr {
+    /// Returns `true` if the waker is the record.
+    pub(crate) fn is_woken_by(self, waker: &Waker) -> bool {
+        ptr::eq(waker.data(), self.0.as_ptr().cast()) && ptr::eq(waker.vtable(), &VTABLE)
+    }
+}
+
+impl Claimed {
+    /// Polls the future with the record's own waker: see [`poll`](Claimed::poll).
+    pub(crate) fn poll_lent(&mut self, id: TaskId, leave: &LeaveCell) -> Poll<Ended> {
+        let data = self.ptr().0.as_ptr().cast::<()>();
+        // SAFETY: invariant 1: the functions below take a header, kept by the claim or the count.
+        let waker = unsafe { Waker::new(data, &VTABLE) };
+        // It is lent: not counted, and so not dropped.
+        let waker = ManuallyDrop::new(waker);
+        self.poll(id, leave, &mut Context::from_waker(&waker))
+    }
+}
+
+/// # Safety
+///
+/// For this function and the next: `data` comes from a waker of this file, which still exists.
+unsafe fn ptr(data: *const ()) -> Ptr {
+    // SAFETY: invariant 1.
+    Ptr(unsafe { NonNull::new_unchecked(data.cast::<Header>().cast_mut()) })
+}
+
+unsafe fn clone(data: *const ()) -> RawWaker {
+    // SAFETY: the caller's waker.
+    let ptr = unsafe { ptr(data) };
+    // SAFETY: the waker that is cloned keeps the record.
+    if unsafe { ptr.header() }.state().add_waker() {
+        return RawWaker::new(data, &VTABLE);
+    }
+    // SAFETY: it is counted (invariant 1).
+    let counted = unsafe { Waker::new(data, &VTABLE) };
+    let shared = ManuallyDrop::new(crowd::join(counted));
+    RawWaker::new(shared.data(), shared.vtable())
+}
+
+unsafe fn wake(data: *const ()) {
+    // SAFETY: the caller's waker.
+    unsafe { wake_by_ref(data) };
+    // SAFETY: as above.
+    unsafe { drop(data) };
+}
+
+unsafe fn wake_by_ref(data: *const ()) {
+    // SAFETY: the caller's waker.
+    let ptr = unsafe { ptr(data) };
+    // SAFETY: the waker keeps the record.
+    let header = unsafe { ptr.header() };
+    if header.state().notify() == Notify::Claimed {
+        // SAFETY: the claim was just won.
+        let claimed = unsafe { ptr.claimed() };
+        if let Some(group) = Stack::push(claimed) {
+            group.rouse();
+        }
+    }
+}
+
+unsafe fn drop(data: *const ()) {
+    // SAFETY: the caller's waker.
+    let ptr = unsafe { ptr(data) };
+    // SAFETY: the waker keeps the record.
+    if unsafe { ptr.header() }.state().drop_waker() == Last::Free {
+        std::mem::drop(Dead(ptr));
+    }
+}

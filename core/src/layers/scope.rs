@@ -1,0 +1,7 @@
+//! Futures that bound a part of a task: deadlines, shields, scoped values.
+
+pub(crate) mod cancellable;
+pub(crate) mod deadline;
+mod end;
+pub(crate) mod shield;
+pub(crate) mod value;

@@ -1,0 +1,87 @@
+//! A part of what a shield protects that a cancel does reach.
+
+use super::end;
+use crate::layers::base::reason::Reason;
+use crate::layers::context;
+use crate::layers::context::scope::{self, Cut, Scope};
+use pin_project_lite::pin_project;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Runs a future that can be cancelled although it is inside a [`shield`](crate::shield).
+///
+/// Use it for the part of a cleanup that is only worth while if there is time: ask the peer for a
+/// farewell, but do not insist. The cancel of the task shows in it. If the future is still waiting
+/// after the poll that shows the cancel, it is dropped, and the island ends with the reason. The
+/// shield goes on.
+///
+/// Outside a shield it does the same, and then the task goes on with its last poll.
+///
+/// # Errors
+///
+/// Returns the reason if the task was cancelled and the future did not end in its last poll.
+///
+/// # Cancel safety
+///
+/// Dropping it drops the future, and nothing else.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{ThreadPool, block_on, island, nursery_on, shield};
+/// use std::time::Duration;
+///
+/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+///
+/// block_on(nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
+///     n.cancel();
+///     let left = shield(Duration::MAX, async {
+///         assert!(!allhome::is_cancelled(), "the shield keeps it away");
+///         island(std::future::pending::<()>()).await.is_err()
+///     });
+///     assert!(left.await?);
+///     Ok(())
+/// }))?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn island<F: Future>(future: F) -> Island<F> {
+    Island { scope: Scope::new(Cut::Island), future: Some(future) }
+}
+
+pin_project! {
+    /// The future of [`island`].
+    #[must_use = "it runs only when it is awaited"]
+    pub struct Island<F> {
+        scope: Scope,
+        #[pin]
+        future: Option<F>,
+    }
+
+    impl<F> PinnedDrop for Island<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            end::drop_inside(this.scope, this.future);
+        }
+    }
+}
+
+impl<F: Future> Future for Island<F> {
+    type Output = Result<F::Output, Reason>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        end::poll(this.scope, this.future, cx, |_| {
+            context::current(|frame| scope::reason(frame, true))
+        })
+    }
+}
+
+impl<F> fmt::Debug for Island<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Island").finish_non_exhaustive()
+    }
+}

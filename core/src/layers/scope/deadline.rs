@@ -1,0 +1,355 @@
+//! Scopes with a deadline: when it has passed they end what is inside, and report that by value or
+//! by error.
+
+use super::end;
+use crate::layers::base::unsupported::Unsupported;
+use crate::layers::context::scope::Scope;
+use crate::layers::context::task::task_id;
+use crate::layers::context::term::Label;
+use crate::layers::time::alarm::Alarm;
+use pin_project_lite::pin_project;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// Runs a future for at most the given time: the value is `None` if the time was over first.
+///
+/// Use it where being late is expected, and [`fail_after`] where it is an error. A function that
+/// waits need not take a timeout as a parameter: its caller puts it into such a scope, which holds
+/// for everything inside, however deep.
+///
+/// The time runs from the first poll. When it is over:
+///
+/// 1. What is inside is polled once more, with the cancel visible; a value that is ready in that
+///    poll wins.
+/// 2. The nurseries that were opened inside are cancelled and waited for.
+/// 3. What is inside is dropped where it waits.
+///
+/// `None` means that this scope's own time was over, never that something around it was cancelled.
+/// With a duration of zero, or one that is over before the first poll, what is inside gets one
+/// poll; [`Duration::MAX`] never ends, and needs no timer.
+///
+/// # Errors
+///
+/// Returns [`Unsupported`] if the runtime has no timer; the future was not polled then.
+///
+/// # Cancel safety
+///
+/// Dropping it drops the future, and releases the timer.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{ThreadPool, block_on, move_on_after, nursery_on};
+/// use std::future::pending;
+/// use std::time::Duration;
+///
+/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+///
+/// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |_| {
+///     let soon = move_on_after(Duration::from_secs(60), async { 7 }).await?;
+///     assert_eq!(soon, Some(7));
+///
+///     // Scopes nest. The inner one's time is over first, and the outer one goes on.
+///     let nested = move_on_after(Duration::from_secs(60), async {
+///         let inner = move_on_after(Duration::ZERO, pending::<u32>()).await;
+///         inner.map(|value| value.unwrap_or(0))
+///     });
+///     assert_eq!(nested.await?.transpose()?, Some(0));
+///     Ok(())
+/// });
+/// block_on(run)?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[track_caller]
+pub fn move_on_after<F: Future>(after: Duration, future: F) -> MoveOnAfter<F> {
+    MoveOnAfter { head: Head::new(Alarm::after(after), ""), future: Some(future) }
+}
+
+/// Like [`move_on_after`], with an instant of the runtime's timer.
+#[track_caller]
+pub fn move_on_at<F: Future>(at: Instant, future: F) -> MoveOnAfter<F> {
+    MoveOnAfter { head: Head::new(Alarm::at_instant(at), ""), future: Some(future) }
+}
+
+/// Runs a future for at most the given time: the result is an [error](TimeoutError) that names the
+/// scope if the time was over first.
+///
+/// [`move_on_after`] describes what happens at the end of the time.
+///
+/// # Errors
+///
+/// Returns [`TimeoutError::Elapsed`] if the time was over, and [`TimeoutError::Unsupported`] as
+/// [`move_on_after`].
+///
+/// # Cancel safety
+///
+/// Dropping it drops the future, and releases the timer.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{ThreadPool, block_on, fail_after, nursery_on};
+/// use std::convert::Infallible;
+/// use std::time::Duration;
+///
+/// block_on(nursery_on::<Infallible>(ThreadPool::global()).run(async |_| {
+///     let error = fail_after("lookup", Duration::ZERO, std::future::pending::<()>()).await;
+///     assert!(error.unwrap_err().to_string().starts_with("`lookup` took longer than 0ns"));
+///     Ok(())
+/// }))?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[track_caller]
+pub fn fail_after<F: Future>(name: &'static str, after: Duration, future: F) -> FailAfter<F> {
+    FailAfter {
+        after: Some(after),
+        head: Head::new(Alarm::after(after), name),
+        future: Some(future),
+    }
+}
+
+/// Like [`fail_after`], with an instant of the runtime's timer.
+#[track_caller]
+pub fn fail_at<F: Future>(name: &'static str, at: Instant, future: F) -> FailAfter<F> {
+    FailAfter { after: None, head: Head::new(Alarm::at_instant(at), name), future: Some(future) }
+}
+
+/// Runs a future until `back` before the deadline that holds around it, so that this much time is
+/// left for a cleanup. Where no deadline holds, it is not limited.
+///
+/// The deadline is looked up in the first poll, and again when the time seems to be over: a
+/// deadline that was moved to a later moment counts.
+///
+/// # Errors
+///
+/// Same as [`fail_after`].
+///
+/// # Cancel safety
+///
+/// Dropping it drops the future, and releases the timer.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{ThreadPool, block_on, nursery_on, reserve};
+/// use std::time::Duration;
+///
+/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+///
+/// let second = Duration::from_secs(1);
+/// let run = nursery_on::<BoxError>(ThreadPool::global()).deadline(60 * second).run(async |_| {
+///     let left = reserve("talk", 10 * second, async { allhome::remaining() }).await?;
+///     assert!(left <= Some(50 * second), "ten are kept for what comes after");
+///     Ok(())
+/// });
+/// block_on(run)?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[track_caller]
+pub fn reserve<F: Future>(name: &'static str, back: Duration, future: F) -> FailAfter<F> {
+    FailAfter {
+        after: None,
+        head: Head::new(Alarm::before_deadline(back), name),
+        future: Some(future),
+    }
+}
+
+/// A scope with a deadline, without its future. The future stands beside it, in the struct that the
+/// public function returns, since in a debug build each frame that passes it on has a copy of it
+/// (`big.rs`).
+struct Head {
+    scope: Scope,
+    alarm: Alarm,
+    polled: bool,
+    label: Label,
+}
+
+impl Head {
+    #[track_caller]
+    fn new(alarm: Alarm, name: &'static str) -> Head {
+        let label = Label { name, place: Location::caller() };
+        Head { scope: Scope::with_deadline(label, alarm.back()), alarm, polled: false, label }
+    }
+
+    /// Polls its future. Returns the value, or `None` when the time was over.
+    fn poll<F: Future>(
+        &mut self,
+        future: Pin<&mut Option<F>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<F::Output>, Unsupported>> {
+        let Head { scope, alarm, polled, label } = self;
+        if !*polled {
+            *polled = true;
+            if let Err(missing) = alarm.check() {
+                end::clear(future);
+                return Poll::Ready(Err(missing));
+            }
+        }
+        let scope = &*scope;
+        let polled = end::poll(scope, future, cx, |cx| {
+            if !scope.is_told() && (scope.is_cancelled() || is_over(scope, alarm, cx)) {
+                scope.cancel(|| label.reason(task_id()));
+            }
+            scope.reason()
+        });
+        polled.map(|result| {
+            alarm.stop();
+            scope.set_deadline(None);
+            Ok(result.ok())
+        })
+    }
+}
+
+fn is_over(scope: &Scope, alarm: &mut Alarm, cx: &mut Context<'_>) -> bool {
+    let over = alarm.poll(cx).is_ready();
+    scope.set_deadline(alarm.at());
+    over
+}
+
+pin_project! {
+    /// The future of [`move_on_after`].
+    #[must_use = "it runs only when it is awaited"]
+    pub struct MoveOnAfter<F> {
+        head: Head,
+        #[pin]
+        future: Option<F>,
+    }
+
+    impl<F> PinnedDrop for MoveOnAfter<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            end::drop_inside(&this.head.scope, this.future);
+        }
+    }
+}
+
+impl<F: Future> Future for MoveOnAfter<F> {
+    type Output = Result<Option<F::Output>, Unsupported>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        this.head.poll(this.future, cx)
+    }
+}
+
+pin_project! {
+    /// The future of [`fail_after`], [`fail_at`] and [`reserve`].
+    #[must_use = "it runs only when it is awaited"]
+    pub struct FailAfter<F> {
+        after: Option<Duration>,
+        head: Head,
+        #[pin]
+        future: Option<F>,
+    }
+
+    impl<F> PinnedDrop for FailAfter<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            end::drop_inside(&this.head.scope, this.future);
+        }
+    }
+}
+
+impl<F: Future> Future for FailAfter<F> {
+    type Output = Result<F::Output, TimeoutError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let (after, Label { name, place }) = (*this.after, this.head.label);
+        this.head.poll(this.future, cx).map(|result| match result {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => Err(TimeoutError::Elapsed(Elapsed { name, after, place })),
+            Err(missing) => Err(TimeoutError::Unsupported(missing)),
+        })
+    }
+}
+
+/// Why [`fail_after`] returned no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TimeoutError {
+    /// The scope's own time was over.
+    Elapsed(Elapsed),
+    /// The runtime has no timer.
+    Unsupported(Unsupported),
+}
+
+/// A scope whose time was over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elapsed {
+    name: &'static str,
+    after: Option<Duration>,
+    place: &'static Location<'static>,
+}
+
+impl Elapsed {
+    /// Returns the name that the scope was given.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Returns how much time it had, or `None` if it had an instant.
+    pub fn after(&self) -> Option<Duration> {
+        self.after
+    }
+
+    /// Returns where the scope was created.
+    pub fn place(&self) -> &'static Location<'static> {
+        self.place
+    }
+}
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.after {
+            Some(after) => write!(f, "`{}` took longer than {after:?}", self.name)?,
+            None => write!(f, "`{}` was not done by its deadline", self.name)?,
+        }
+        write!(f, " (at {})", self.place)
+    }
+}
+
+impl fmt::Display for TimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TimeoutError::Elapsed(elapsed) => elapsed.fmt(f),
+            TimeoutError::Unsupported(missing) => missing.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Elapsed {}
+
+impl std::error::Error for TimeoutError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            TimeoutError::Elapsed(_) => None,
+            TimeoutError::Unsupported(missing) => Some(missing),
+        }
+    }
+}
+
+impl<F> fmt::Debug for MoveOnAfter<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MoveOnAfter").field("at", &self.head.alarm.at()).finish_non_exhaustive()
+    }
+}
+
+impl<F> fmt::Debug for FailAfter<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FailAfter")
+            .field("name", &self.head.label.name)
+            .field("at", &self.head.alarm.at())
+            .finish_non_exhaustive()
+    }
+}

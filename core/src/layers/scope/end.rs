@@ -1,0 +1,76 @@
+//! The end of what is inside a cancelled scope: one last poll, and then it is dropped where it
+//! waits, as a task is. If the task has no budget for that poll, or the budget runs out in it, one
+//! more poll follows in the next turn.
+
+use crate::layers::base::reason::Reason;
+use crate::layers::context;
+use crate::layers::context::scope::Scope;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Polls what is inside. `cancelled` returns the reason if it must leave.
+pub(super) fn poll<F: Future>(
+    scope: &Scope,
+    mut inside: Pin<&mut Option<F>>,
+    cx: &mut Context<'_>,
+    mut cancelled: impl FnMut(&mut Context<'_>) -> Option<Reason>,
+) -> Poll<Result<F::Output, Reason>> {
+    loop {
+        let seen = cancelled(cx);
+        if seen.is_some() && put_off(scope, cx) {
+            return Poll::Pending;
+        }
+        let held = seen.is_some() && scope.holds(None);
+        let polled = context::inside(scope, || {
+            let future = inside.as_mut().as_pin_mut();
+            future.expect("a scope is not polled after it was ready").poll(cx)
+        });
+        if let Poll::Ready(value) = polled {
+            drop_inside(scope, inside);
+            return Poll::Ready(Ok(value));
+        }
+        let Some(reason) = seen else {
+            if scope.is_cancelled() {
+                // Its time was over during the poll, and it has asked: it gets one more poll, which
+                // shows that.
+                continue;
+            }
+            // A cancel that came during the poll wakes us.
+            return Poll::Pending;
+        };
+        if scope.holds(Some(cx.waker())) {
+            return Poll::Pending;
+        }
+        if held && scope.has_open() {
+            // A nursery ended during the poll, too late for the poll to see it.
+            continue;
+        }
+        if put_off(scope, cx) {
+            return Poll::Pending;
+        }
+        drop_inside(scope, inside);
+        return Poll::Ready(Err(reason));
+    }
+}
+
+fn put_off(scope: &Scope, cx: &Context<'_>) -> bool {
+    let mut last_poll = scope.last_poll.get();
+    let put_off = last_poll.put_off(None, cx);
+    scope.last_poll.set(last_poll);
+    put_off
+}
+
+/// Drops what is inside, in the context of the scope.
+pub(super) fn drop_inside<F>(scope: &Scope, inside: Pin<&mut Option<F>>) {
+    if inside.is_some() {
+        context::inside(scope, || clear(inside));
+    }
+}
+
+/// Drops it. Out of line: the value that replaces it is as large, and in the frame of a poll it
+/// would be on the stack of everything that is polled inside.
+#[inline(never)]
+pub(super) fn clear<F>(mut future: Pin<&mut Option<F>>) {
+    future.set(None);
+}

@@ -1,0 +1,211 @@
+//! A part of a task that a cancel, and an abort, leave alone for a while.
+//!
+//! A shield that is up is noted in its task: the state word of the record says so, and while it
+//! does, neither a cancel nor an abort destroys the task. For a nursery's body the registry counts.
+//! The shield is noted in the scopes around it, too. Each note is taken back with the [`Raised`]
+//! that made it, on whichever thread that is dropped.
+
+use super::end;
+use crate::layers::base::counted::dynamic::WeakDyn;
+use crate::layers::base::reason::Reason;
+use crate::layers::base::sync::{Arc, AtomicUsize, Ordering};
+use crate::layers::base::unsupported::Unsupported;
+use crate::layers::context::host::Host;
+use crate::layers::context::scope::{self, Cut, Scope};
+use crate::layers::context::{self, Frame, Kind, TaskFrame};
+use crate::layers::record::Header;
+use crate::layers::time::alarm::Alarm;
+use pin_project_lite::pin_project;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Makes a future that a cancel of the task, or of a scope around it, does not reach, nor does an
+/// abort, until its `budget` is spent.
+///
+/// The budget is counted from the moment at which there is a cancel to keep away; a task that is
+/// not cancelled is not limited. Inside, [`is_cancelled`](crate::is_cancelled) is `false`,
+/// [`cancelled`](crate::cancelled) waits, and a nursery that is opened inside is not cancelled.
+/// When the budget is spent, the shield is lifted: what is inside is polled once more, with the
+/// cancel visible, and then dropped where it waits, as everything else in a task is. From outside,
+/// the task is cancelled all the while: [`Tree`](crate::Tree) and the nursery's handle say so.
+///
+/// Shields nest: each counts its own budget, from the moment at which the one around it is lifted.
+/// A scope inside a shield (a [`move_on_after`](crate::move_on_after), a nursery's deadline) works
+/// as anywhere; an [`island`](crate::island) inside a shield can be cancelled again.
+///
+/// A shield does not help against a runtime that is shut down, nor against the drop of the future
+/// that it is a part of.
+///
+/// # Errors
+///
+/// Returns [`Unsupported`] if the runtime has no timer and the budget is less than
+/// [`Duration::MAX`]; the future was not polled then. With [`Duration::MAX`] there is no limit, and
+/// no timer is needed.
+///
+/// # Cancel safety
+///
+/// Dropping it drops the future, and takes the shield down.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{ThreadPool, block_on, is_cancelled, nursery_on, shield, yield_now};
+/// use std::time::Duration;
+///
+/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+///
+/// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
+///     n.cancel();
+///     let farewell = async {
+///         // Without the shield it would be dropped here.
+///         yield_now().await;
+///         assert!(!is_cancelled());
+///         "said goodbye"
+///     };
+///     let said = shield(Duration::from_secs(2), farewell).await?;
+///     assert!(is_cancelled());
+///     Ok(said)
+/// });
+/// assert_eq!(block_on(run)?, "said goodbye");
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn shield<F: Future>(budget: Duration, future: F) -> Shield<F> {
+    let alarm = Alarm::after(budget);
+    Shield {
+        scope: Scope::new(Cut::Shield),
+        alarm,
+        raised: None,
+        polled: false,
+        future: Some(future),
+    }
+}
+
+pin_project! {
+    /// The future of [`shield`].
+    #[must_use = "it runs only when it is awaited"]
+    pub struct Shield<F> {
+        scope: Scope,
+        alarm: Alarm,
+        raised: Option<Raised>,
+        polled: bool,
+        #[pin]
+        future: Option<F>,
+    }
+
+    impl<F> PinnedDrop for Shield<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            end::drop_inside(this.scope, this.future);
+        }
+    }
+}
+
+impl<F: Future> Future for Shield<F> {
+    type Output = Result<F::Output, Unsupported>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if !*this.polled {
+            *this.polled = true;
+            // Outside a nursery there is nothing to keep away.
+            if context::task(|task| task.is_some()) {
+                if let Err(missing) = this.alarm.check() {
+                    end::clear(this.future);
+                    return Poll::Ready(Err(missing));
+                }
+                *this.raised = context::current(Raised::new);
+            }
+        }
+        if this.raised.is_some() {
+            if let Some(reason) = this.scope.reason() {
+                lift(this.scope, this.raised, reason);
+            } else if let Some(reason) = context::current(|frame| scope::reason(frame, false)) {
+                let spent = this.alarm.poll(cx);
+                this.scope.set_deadline(this.alarm.at());
+                if spent.is_ready() {
+                    lift(this.scope, this.raised, reason);
+                }
+            }
+        }
+        let polled = context::inside(this.scope, || {
+            let future = this.future.as_mut().as_pin_mut();
+            future.expect("a shield is not polled after it was ready").poll(cx)
+        });
+        if polled.is_ready() {
+            end::drop_inside(this.scope, this.future);
+            *this.raised = None;
+        } else if this.raised.is_some() && this.scope.is_cancelled() {
+            // Its budget was spent during the poll: it gets one more, which shows that.
+            cx.waker().wake_by_ref();
+        }
+        polled.map(Ok)
+    }
+}
+
+/// Makes the cancel visible to what is inside.
+fn lift(scope: &Scope, raised: &mut Option<Raised>, reason: Reason) {
+    *raised = None;
+    scope.cancel(|| reason);
+}
+
+/// A shield that is up: in the task, in the bodies of nurseries between it and the task, with which
+/// the task would be dropped, and in the scopes around it.
+#[derive(Default)]
+pub(crate) struct Raised {
+    owners: Vec<Owner>,
+    scopes: Vec<Arc<AtomicUsize>>,
+}
+
+struct Owner {
+    group: WeakDyn<dyn Host>,
+    /// The number of the task; none for the nursery's body.
+    task: Option<u64>,
+}
+
+impl Raised {
+    /// Raises a shield in everything around. Returns `None` outside a nursery.
+    pub(crate) fn new(here: Option<&Frame<'_>>) -> Option<Raised> {
+        let (mut at, mut raised) = (here, Raised::default());
+        while let Some(frame) = at {
+            match &frame.kind {
+                Kind::Task(task) => {
+                    task.group.raise_shield(task.task.zip(task.header()));
+                    let number = task.header().map(Header::number);
+                    raised.owners.push(Owner { group: task.group.weak(), task: number });
+                    if number.is_some() {
+                        break;
+                    }
+                }
+                Kind::Scope(scope) => raised.scopes.push(scope.shields.raise()),
+                Kind::Values(_) | Kind::Seat(_) => {}
+            }
+            at = frame.outer();
+        }
+        (!raised.owners.is_empty()).then_some(raised)
+    }
+}
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        for scope in &self.scopes {
+            scope.fetch_sub(1, Ordering::Relaxed);
+        }
+        for Owner { group, task } in &self.owners {
+            context::current(|here| {
+                let own = here.and_then(|frame| frame.find(&**group, *task));
+                group.lower_shield(*task, own.and_then(TaskFrame::header));
+            });
+        }
+    }
+}
+
+impl<F> fmt::Debug for Shield<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shield").field("lifted", &self.scope.is_cancelled()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,274 @@
+//! Shutting a nursery down step by step, with a report of the tasks that did not stop in time.
+//!
+//! | state    | `level`   | what a poll waits for                                          |
+//! |----------|-----------|----------------------------------------------------------------|
+//! | made     | -         | nothing: it finds out which task polls it                      |
+//! | waiting  | running   | the nursery is raised from elsewhere, or every task has ended  |
+//! | on a step| the step's| every task has ended, the step's time, or the nursery is raised further |
+//! | done     | -         | it panics                                                      |
+//!
+//! The level is the nursery's own. Any caller that raises it, this future by the clock or another,
+//! takes the shutdown on to the next step. So signals, deadlines, failures and callers need no way
+//! of their own.
+
+mod report;
+mod watch;
+
+pub use report::{ShutdownError, ShutdownReport, Straggler};
+
+use crate::layers::base::counted::Strong;
+use crate::layers::base::reason::{Level, Reason, ReasonKind};
+use crate::layers::base::sync::Arc;
+use crate::layers::base::unsupported::Unsupported;
+use crate::layers::context::task::task_id;
+use crate::layers::context::{self, TaskFrame};
+use crate::layers::group::Group;
+use crate::layers::group::registry::stragglers::Roll;
+use crate::layers::nursery::Nursery;
+use crate::layers::scope::shield::Raised;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use watch::Watch;
+
+/// How long a shutdown waits on each of its steps until every task has ended.
+///
+/// Zero goes on at once, and [`Duration::MAX`] never does. The default suits a service manager that
+/// kills the process after 30 seconds: 20 seconds, 5 and 1.
+///
+/// # Examples
+///
+/// ```
+/// use allhome::Ladder;
+/// use std::time::Duration;
+///
+/// let patient = Ladder { drain: Duration::from_secs(60), ..Ladder::default() };
+/// assert_eq!(patient.abort, Duration::from_secs(1));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ladder {
+    /// The time after the nursery was closed to new children, until the rest is cancelled.
+    pub drain: Duration,
+    /// The time after the cancel, until the rest is aborted. A [grace](crate::Builder::grace) that
+    /// is over earlier ends in an abort, too.
+    pub cancel: Duration,
+    /// The time after the abort, until the report names the tasks that have still not ended: they
+    /// are being polled, or block their thread, or have a shield.
+    pub abort: Duration,
+}
+
+impl<E: Send + Sync + 'static> Nursery<E> {
+    /// Shuts the nursery down in steps: closes it to new children, cancels those that are not home
+    /// when the time for that is over, aborts those that are not home then; and reports who was late.
+    ///
+    /// It begins at its first poll (who leaves late before that is in the report, too), and is ready when everybody is home, or when the ladder's last
+    /// time is over. Whoever else raises the nursery meanwhile takes it on to that step; with
+    /// [`when_raised`](Shutdown::when_raised) it is somebody else who takes the first.
+    ///
+    /// Await it in the nursery's body, which is not cut off while it does; finalizers are run after
+    /// it then. Or await it outside: it waits for the body and the finalizers, too.
+    ///
+    /// # Errors
+    ///
+    /// The runtime has no timer, and the ladder needs one; or it is awaited by a task inside the
+    /// nursery, which would wait for itself. Nothing has happened then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it leaves the nursery at the step that it came to: no further step is taken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{Ladder, Level, ThreadPool, block_on, nursery_on};
+    /// use std::convert::Infallible;
+    /// use std::time::Duration;
+    ///
+    /// let run = nursery_on::<Infallible>(ThreadPool::global()).name("server").run(async |n| {
+    ///     n.named("stubborn").spawn(std::future::pending());
+    ///     let ladder = Ladder { drain: Duration::from_millis(1), ..Ladder::default() };
+    ///     Ok(n.shutdown(ladder).await.unwrap())
+    /// });
+    /// let report = block_on(run).unwrap();
+    /// assert!(report.all_home());
+    /// let late = &report.stragglers()[0];
+    /// assert_eq!((late.name(), late.left()), (Some("stubborn"), Some(Level::Cancelled)));
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn shutdown(&self, ladder: Ladder) -> Shutdown {
+        Shutdown::new(self.group.clone(), ladder, Location::caller())
+    }
+}
+
+impl Default for Ladder {
+    fn default() -> Ladder {
+        let [drain, cancel, abort] = [20, 5, 1].map(Duration::from_secs);
+        Ladder { drain, cancel, abort }
+    }
+}
+
+impl Ladder {
+    fn time(&self, level: Level) -> Duration {
+        match level {
+            Level::Running => Duration::MAX,
+            Level::Draining => self.drain,
+            Level::Cancelled => self.cancel,
+            Level::Aborted => self.abort,
+        }
+    }
+
+    /// Returns an error if the runtime cannot measure the ladder's times.
+    fn check(&self, group: &Strong<Group>) -> Result<(), Unsupported> {
+        let counts = |time: &Duration| !time.is_zero() && *time < Duration::MAX;
+        let timed = [self.drain, self.cancel, self.abort].iter().any(counts);
+        let runtime = &group.owned().inherited.runtime;
+        if timed && runtime.timer().is_none() {
+            return Err(Unsupported::new("a timer", runtime.name()));
+        }
+        Ok(())
+    }
+}
+
+/// The future of [`Nursery::shutdown`](crate::Nursery::shutdown).
+#[must_use = "a shutdown takes no step unless it is awaited"]
+pub struct Shutdown {
+    group: Strong<Group>,
+    roll: Arc<Roll>,
+    ladder: Ladder,
+    place: &'static Location<'static>,
+    asked: bool,
+    state: State,
+}
+
+enum State {
+    Made,
+    Watching(Box<Watch>),
+    Done,
+}
+
+impl Shutdown {
+    pub(crate) fn new(
+        group: Strong<Group>,
+        ladder: Ladder,
+        place: &'static Location<'static>,
+    ) -> Shutdown {
+        let roll = Roll::new(group.id);
+        // Not at the first poll: a task that leaves before that is late, too.
+        group.call_roll(&roll);
+        Shutdown { group, roll, ladder, place, asked: true, state: State::Made }
+    }
+
+    /// Takes no first step of its own. The shutdown waits until the nursery is closed, cancelled or
+    /// aborted from elsewhere (by a signal, a deadline, a child that failed), and goes on from
+    /// there; or until every task has ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{CancelToken, Ladder, Level, Reason, ThreadPool, block_on, nursery_on};
+    ///
+    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    ///
+    /// let operator = CancelToken::new();
+    /// let server = nursery_on::<BoxError>(ThreadPool::global()).token(&operator);
+    /// let run = server.run(async |n| {
+    ///     n.named("listener").spawn(std::future::pending());
+    ///     let ladder = Ladder { drain: std::time::Duration::ZERO, ..Ladder::default() };
+    ///     let shutdown = n.shutdown(ladder).when_raised();
+    ///     let thread = std::thread::spawn(move || operator.step(Reason::new("maintenance")));
+    ///     let report = shutdown.await?;
+    ///     thread.join().expect("it does not panic");
+    ///     Ok(report)
+    /// });
+    /// let report = block_on(run)?;
+    /// assert_eq!(report.level(), Level::Cancelled);
+    /// assert_eq!(report.stragglers()[0].name(), Some("listener"));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn when_raised(mut self) -> Shutdown {
+        self.asked = false;
+        self
+    }
+
+    fn watch(&self) -> Result<Box<Watch>, ShutdownError> {
+        let own_body = context::task(|task| self.find_caller(task))?;
+        self.ladder.check(&self.group).map_err(ShutdownError::Unsupported)?;
+        let raised = if own_body { context::current(Raised::new) } else { None };
+        Ok(Box::new(Watch::new(self, own_body, raised)))
+    }
+
+    /// Returns `true` if the caller is the nursery's body. Every other task inside the nursery is
+    /// an error.
+    fn find_caller(&self, task: Option<&TaskFrame<'_>>) -> Result<bool, ShutdownError> {
+        let Some(task) = task else { return Ok(false) };
+        if std::ptr::addr_eq(task.group, &*self.group) && task.task.is_none() {
+            return Ok(true);
+        }
+        let mut at = Group::of(task.group).map(Group::weak);
+        while let Some(group) = at {
+            if group.is(&self.group) {
+                return Err(ShutdownError::Inside(group.id));
+            }
+            at = group.locked(|registry| registry.parent());
+        }
+        Ok(false)
+    }
+}
+
+impl Drop for Shutdown {
+    fn drop(&mut self) {
+        self.group.end_roll(&self.roll);
+        // A nursery that has ended meanwhile, and whose handle is kept, still has the roll.
+        self.roll.give_up();
+    }
+}
+
+impl Future for Shutdown {
+    type Output = Result<ShutdownReport, ShutdownError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let State::Made = this.state {
+            let mut watch = match this.watch() {
+                Ok(watch) => watch,
+                Err(error) => {
+                    this.state = State::Done;
+                    return Poll::Ready(Err(error));
+                }
+            };
+            if this.asked {
+                watch.step(this.group.risen().max(Level::Draining), this);
+            }
+            this.state = State::Watching(watch);
+        }
+        let State::Watching(mut watch) = std::mem::replace(&mut this.state, State::Done) else {
+            panic!("a shutdown is not polled after it was ready");
+        };
+        if watch.poll(this, cx).is_pending() {
+            this.state = State::Watching(watch);
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(watch.report()))
+    }
+}
+
+impl Shutdown {
+    fn reason(&self, message: &str) -> Reason {
+        Reason::of(ReasonKind::Shutdown, message.to_string(), task_id(), self.place)
+    }
+}
+
+impl fmt::Debug for Shutdown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Shutdown");
+        debug.field("nursery", &self.group.id).field("ladder", &self.ladder);
+        debug.finish_non_exhaustive()
+    }
+}

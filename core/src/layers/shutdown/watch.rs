@@ -1,0 +1,163 @@
+//! A shutdown under way: which step it is on, and which tasks were late.
+
+use super::{Shutdown, ShutdownReport, Straggler};
+use crate::layers::base::counted::Strong;
+use crate::layers::base::reason::Level;
+use crate::layers::base::sync::Arc;
+use crate::layers::context;
+use crate::layers::context::host::Waiter;
+use crate::layers::group::Group;
+use crate::layers::group::registry::stragglers::Roll;
+use crate::layers::nursery::tree::Tree;
+use crate::layers::scope::shield::Raised;
+use crate::layers::time::alarm::Alarm;
+use std::collections::BTreeSet;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+pub(super) struct Watch {
+    own_body: bool,
+    /// Keeps a body that waits for the report from being cut off by the cancel that it asked for.
+    _raised: Option<Raised>,
+    group: Strong<Group>,
+    waiter: Waiter,
+    roll: Arc<Roll>,
+    level: Level,
+    began: Option<Instant>,
+    /// The time of the step; `None` if it is over at once.
+    time: Option<Alarm>,
+    stragglers: Vec<Straggler>,
+}
+
+impl Watch {
+    pub(super) fn new(shutdown: &Shutdown, own_body: bool, raised: Option<Raised>) -> Watch {
+        Watch {
+            own_body,
+            _raised: raised,
+            group: shutdown.group.clone(),
+            waiter: Waiter::new(),
+            roll: shutdown.roll.clone(),
+            level: Level::Running,
+            began: None,
+            time: None,
+            stragglers: Vec::new(),
+        }
+    }
+
+    pub(super) fn poll(&mut self, shutdown: &Shutdown, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            // First, so that nothing is missed that happens after the look.
+            let left = self.group.is_left(self.own_body, self.waiter, cx.waker());
+            self.roll.wake_by(cx.waker());
+            self.note_left();
+            if !left {
+                return Poll::Ready(());
+            }
+            let risen = self.group.risen();
+            if risen > self.level {
+                self.step(risen, shutdown);
+                continue;
+            }
+            if self.wait(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let Some(next) = self.level.next() else { return Poll::Ready(()) };
+            self.step(next, shutdown);
+        }
+    }
+
+    pub(super) fn step(&mut self, level: Level, shutdown: &Shutdown) {
+        self.began = self.began.or_else(|| now(&self.group));
+        self.level = level;
+        self.roll.step(level);
+        if self.group.risen() < level {
+            match level {
+                Level::Running => {}
+                Level::Draining => drop(self.group.close()),
+                Level::Cancelled => {
+                    let message = "the time to drain was over";
+                    self.group.raise_tree(level, &shutdown.reason(message));
+                }
+                Level::Aborted => {
+                    let message = "the time to leave after the cancel was over";
+                    self.group.raise_tree(level, &shutdown.reason(message));
+                }
+            }
+        }
+        let time = shutdown.ladder.time(level);
+        self.time = (!time.is_zero()).then(|| Alarm::after(time));
+    }
+
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.time {
+            _ if self.level == Level::Running => Poll::Pending,
+            None => Poll::Ready(()),
+            // There, so that it is the nursery's timer.
+            Some(alarm) => {
+                context::enter(&*self.group, &self.group.owned().inherited, None, || alarm.poll(cx))
+            }
+        }
+    }
+
+    fn note_left(&mut self) {
+        let left = self.roll.take_left();
+        if left.is_empty() {
+            return;
+        }
+        // Another caller may have raised it, and this poll may not have seen that yet.
+        self.began = self.began.or_else(|| now(&self.group));
+        let took = self.took();
+        let late = left.into_iter();
+        self.stragglers.extend(late.map(|late| {
+            let (name, place) = (late.who.name, late.who.place);
+            Straggler { id: late.id, name, place, left: Some(late.level), took }
+        }));
+    }
+
+    fn took(&self) -> Duration {
+        let took = now(&self.group).zip(self.began).map(|(now, began)| now.duration_since(began));
+        took.unwrap_or_default()
+    }
+
+    pub(super) fn report(mut self) -> ShutdownReport {
+        let (tree, body) = (Tree::of(&self.group.downgrade()), self.group.has_body());
+        // After the look: a task that leaves in between has left.
+        self.note_left();
+        let (took, group) = (self.took(), &self.group);
+        let mut stragglers = std::mem::take(&mut self.stragglers);
+        let left: BTreeSet<_> = stragglers.iter().map(|straggler| straggler.id).collect();
+        let tasks = tree.nurseries().iter().flat_map(|nursery| &nursery.tasks);
+        let mut out: Vec<_> = tasks.map(|task| (task.id, task.name.clone(), task.place)).collect();
+        if body && !self.own_body {
+            out.push((group.body_id(), group.config.name.clone(), group.config.place));
+        }
+        out.retain(|(id, ..)| !left.contains(id));
+        let out = out.into_iter();
+        stragglers.extend(out.map(|(id, name, place)| Straggler {
+            id,
+            name,
+            place,
+            left: None,
+            took,
+        }));
+        ShutdownReport {
+            id: group.id,
+            name: group.config.name.clone(),
+            // The caller that raised it last, or its token, may have ended the last task.
+            level: self.level.max(group.heard()),
+            reason: group.locked(|registry| group.risen_reason(registry)),
+            took,
+            stragglers,
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.group.forget_home_waker(self.waiter);
+    }
+}
+
+fn now(group: &Strong<Group>) -> Option<Instant> {
+    group.owned().inherited.runtime.timer().map(|timer| timer.now())
+}
