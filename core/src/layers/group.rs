@@ -168,14 +168,14 @@ impl Group {
     fn nest_in(&self, parent: Weak<Group>, owner: Owner) {
         let (key, level, reason, rolls) = parent.locked(|registry| {
             parent.occupy(registry);
-            let key = registry.nest(self.weak(), owner);
+            let key = registry.nested.insert(self.weak(), owner);
             self.inherit_limit(&parent);
-            (key, parent.level(), registry.reason_for(owner), registry.rolls.clone())
+            (key, parent.level(), registry.cancel.reason_for(owner), registry.rolls.hung())
         });
         self.locked(|registry| {
             registry.parent = Some((parent, key));
             // One may have been called meanwhile, that is here and not in these.
-            registry.rolls.extend(rolls);
+            rolls.iter().for_each(|roll| registry.rolls.hang(roll));
         });
         if let Some(reason) = reason.filter(|_| !self.shielded) {
             self.raise_tree(level.max(Level::Cancelled), &reason);
@@ -233,7 +233,7 @@ impl Group {
                 return None;
             }
             self.level.store(Level::Draining as u8, Ordering::Relaxed);
-            let token = registry.tokens.own();
+            let token = registry.cancel.tokens().own();
             let reason = token.as_ref().map(|_| self.closed(registry));
             Some((token.zip(reason), registry.home.take()))
         });

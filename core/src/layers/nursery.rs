@@ -106,7 +106,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
 
     /// Returns how many children have not ended yet.
     pub fn len(&self) -> usize {
-        self.group.locked(|registry| registry.count())
+        self.group.locked(|registry| registry.members.count())
     }
 
     /// Returns `true` if every child has ended.
@@ -126,7 +126,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
 
     /// Returns why the nursery was cancelled, if it was.
     pub fn reason(&self) -> Option<Reason> {
-        self.group.locked(|registry| self.group.risen_reason(registry))
+        self.group.locked(|registry| registry.cancel.risen_reason())
     }
 
     /// Returns the nursery's token: it is cancelled with the nursery, and cancelling it cancels the

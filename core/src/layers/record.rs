@@ -228,6 +228,12 @@ unsafe impl Send for Ptr {}
 unsafe impl Sync for Ptr {}
 
 impl Ptr {
+    /// A pointer to no record, for tests of what keeps pointers and never follows them.
+    #[cfg(test)]
+    pub(crate) fn dangling() -> Ptr {
+        Ptr(NonNull::dangling())
+    }
+
     /// # Safety
     ///
     /// The record must not be freed while the reference lives: the caller holds the registry's

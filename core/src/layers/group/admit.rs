@@ -25,7 +25,8 @@ impl Group {
         if self.apart {
             return self.admit_apart(fresh);
         }
-        let number = self.admit_as(fresh, |registry, fresh| registry.admit(self.woken(), fresh))?;
+        let number =
+            self.admit_as(fresh, |registry, fresh| registry.members.admit(self.woken(), fresh))?;
         Ok(TaskId { nursery: self.id, number })
     }
 
@@ -58,7 +59,7 @@ impl Group {
     #[inline]
     pub(super) fn after_admission(&self, registry: &mut Registry) -> After {
         let mut lender = None;
-        if registry.count() == 1 {
+        if registry.members.count() == 1 {
             self.occupy(registry);
             if self.lends {
                 lender = registry.run_waker.take();
@@ -96,7 +97,7 @@ impl Group {
 
     /// Says why nothing is taken any more.
     pub(super) fn closed(&self, registry: &Registry) -> Reason {
-        self.risen_reason(registry).unwrap_or_else(|| {
+        registry.cancel.risen_reason().unwrap_or_else(|| {
             let message = match &self.config.name {
                 Some(name) => format!("nursery `{name}`"),
                 None => format!("nursery {}", self.id),

@@ -19,7 +19,7 @@
 
 use super::Group;
 use super::registry::Phase;
-use super::registry::bell::Out;
+use super::registry::clock::Out;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::panic;
@@ -47,7 +47,7 @@ impl Group {
             return;
         }
         loop {
-            let called = self.locked(|registry| std::mem::take(&mut registry.due));
+            let called = self.locked(|registry| registry.carriers.take_due());
             self.ring();
             if !self.set_bell(called) {
                 return;
@@ -66,16 +66,14 @@ impl Group {
     /// if the moment has come.
     fn set_bell(&self, again: bool) -> bool {
         let taken = self.locked(|registry| {
-            let next = registry.clock.next();
             let ringer = || Waker::from(Arc::new(Ringer(self.weak())));
-            registry.clock.bell().take(next, again, ringer)
+            registry.clock.take_out(again, ringer)
         });
         let Some(mut out) = taken else { return false };
         loop {
             let over = self.set_out(&mut out);
             let (back, run) = self.locked(|registry| {
-                let next = registry.clock.next();
-                let back = registry.clock.bell().put(out, next);
+                let back = registry.clock.put_back(out);
                 // It may have waited for that to close.
                 let ends = registry.phase == Phase::Joining
                     && (registry.is_vacant() || self.is_stuck(registry));
@@ -106,7 +104,7 @@ impl Group {
             if registry.phase == Phase::Closed || registry.clock.next().is_none() {
                 return None;
             }
-            registry.due = true;
+            registry.carriers.set_due();
             Some((registry.run_waker.take(), registry.want(self.width)))
         });
         let Some((run, launch)) = called else { return };

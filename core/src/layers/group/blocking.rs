@@ -21,8 +21,8 @@ impl Group {
     /// Admits a child, and hands it to the runtime's blocking pool when it is its turn.
     pub(crate) fn admit_blocking(&self, fresh: Fresh) -> Result<TaskId, Reason> {
         let number = self.admit_as(fresh, |registry, fresh| {
-            let (number, carried) = registry.admit_carried(self.woken(), fresh);
-            registry.jobs.waiting.push_back(carried);
+            let (number, carried) = registry.members.admit_carried(self.woken(), fresh);
+            registry.jobs.push(carried);
             number
         })?;
         self.start_jobs();
@@ -41,7 +41,7 @@ impl Group {
     fn start_jobs(&self) {
         // None: the nursery has ended, and no work is left in it.
         let Some(runtime) = self.runtime() else { return };
-        if self.locked(|registry| std::mem::replace(&mut registry.jobs.starting, true)) {
+        if !self.locked(|registry| registry.jobs.begin_starting()) {
             return;
         }
         while let Some(carried) = self.locked(|registry| self.next_job(registry)) {
@@ -56,22 +56,8 @@ impl Group {
     fn next_job(&self, registry: &mut Registry) -> Option<Carried> {
         // Work that heard of a cancel which is still on its way makes room: what waits is not to
         // begin, but to be ended by that.
-        let taken = self.risen() < Level::Cancelled;
-        let jobs = &mut registry.jobs;
-        let next = if taken && jobs.running < self.config.blocking_limit {
-            jobs.waiting.pop_front()
-        } else {
-            None
-        };
-        let Some(carried) = next else {
-            jobs.starting = false;
-            return None;
-        };
-        jobs.running += 1;
-        if carried.header().state().is_linked() {
-            jobs.members.insert(carried.header().number());
-        }
-        Some(carried)
+        let begins = self.risen() < Level::Cancelled;
+        registry.jobs.next(if begins { self.config.blocking_limit } else { 0 })
     }
 }
 
@@ -85,7 +71,7 @@ impl BlockingJob {
         let Some(carried) = self.carried.take() else { return };
         let Ok(claimed) = carried.claim() else {
             // Whoever has the claim, or had it, destroys the work before it began.
-            return drop(self.group.locked(|registry| registry.drop_bound(carried)));
+            return drop(self.group.locked(|registry| registry.members.drop_bound(carried)));
         };
         let load = Load { claimed, carried: Some(carried), active: false };
         let mut cx = Context::from_waker(Waker::noop());
@@ -102,7 +88,7 @@ impl Drop for BlockingJob {
         if let Some(carried) = self.carried.take() {
             self.group.lose(carried);
         }
-        self.group.locked(|registry| registry.jobs.running -= 1);
+        self.group.locked(|registry| registry.jobs.end());
         self.group.start_jobs();
     }
 }

@@ -89,17 +89,17 @@ impl Group {
                 return cut.then(|| registry.run_waker.take().into_iter().collect());
             }
             self.cut_body(registry, reason);
-            registry.reason.get_or_insert_with(|| first.clone());
+            registry.cancel.keep_reason(first);
             // Release: pairs with `level`.
             self.level.store(level as u8, Ordering::Release);
             if level == Level::Aborted {
-                registry.untell();
+                registry.members.untell();
             }
             if level == Level::Cancelled {
                 self.begin_grace(&mut registry.clock, &ends);
             }
             self.begin_patience(&mut registry.clock, &ends);
-            registry.each_nested(|group, _| {
+            registry.nested.each(|group, _| {
                 if !group.shielded {
                     found.push(group.clone());
                 }
@@ -141,9 +141,9 @@ impl Group {
         pass: &mut Pass,
     ) -> Batch {
         let mut batch = Batch { more: true, ..Batch::default() };
-        registry.queue_woken(&self.woken);
+        registry.members.queue_woken(&self.woken);
         for _ in 0..BATCH {
-            match registry.sweep_next(level == Level::Aborted, pass) {
+            match registry.members.sweep_next(level == Level::Aborted, pass) {
                 Some(Told::Doomed(claimed)) => {
                     let first = registry.reason_of(&claimed);
                     let reason = first.unwrap_or_else(|| reason.clone());
@@ -154,7 +154,9 @@ impl Group {
                 None => {
                     batch.more = false;
                     let waiting = registry.jobs.take_waiting();
-                    batch.dead.extend(waiting.into_iter().map(|job| registry.drop_bound(job)));
+                    batch
+                        .dead
+                        .extend(waiting.into_iter().map(|job| registry.members.drop_bound(job)));
                     break;
                 }
             }
@@ -178,7 +180,7 @@ impl Group {
         let found = self.locked(|registry| {
             let first = registry.keep_reason(handle, reason)?;
             // One that is opened from now on has that reason from its start.
-            Some((first, registry.tokens.task(number), registry.nested_of(handle)))
+            Some((first, registry.cancel.tokens().task(number), registry.nested_of(handle)))
         });
         let Some((first, token, nested)) = found else { return false };
         // First, so that the last poll finds it cancelled.
@@ -192,9 +194,10 @@ impl Group {
         }
         let ends = self.ends();
         let told = self.locked(|registry| {
-            let told = registry.tell_one(handle, level)?;
+            let member = registry.members.member(handle)?;
+            let told = registry.members.tell_one(member, level);
             if let Some(end) = ends.grace.filter(|_| level == Level::Cancelled) {
-                registry.begin_grace_of(handle, end);
+                registry.clock.begin_grace_of(member, end);
                 self.timed.store(true, Ordering::Relaxed);
             }
             Some(told)
@@ -229,7 +232,7 @@ impl Group {
     pub(super) fn stay_open(&self, reason: &Reason) {
         self.locked(|registry| {
             if !self.is_cancelled() {
-                registry.clock.keep_body_from(reason);
+                registry.cancel.keep_body_from(reason);
                 self.body_stays.store(true, Ordering::Relaxed);
             }
         });
@@ -238,7 +241,7 @@ impl Group {
     /// Ends that, unless this is the cancel that it is for. The caller holds the lock.
     fn cut_body(&self, registry: &Registry, reason: &Reason) -> bool {
         let stays = self.body_stays.load(Ordering::Relaxed);
-        let cut = stays && !registry.clock.keeps_body_from(reason);
+        let cut = stays && !registry.cancel.keeps_body_from(reason);
         if cut {
             self.body_stays.store(false, Ordering::Relaxed);
         }

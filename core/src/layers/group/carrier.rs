@@ -159,7 +159,7 @@ impl Group {
                 Driven::Parked => self.next(turns.are_left(), cx),
                 Driven::Notified(claimed) => {
                     let step = self.locked(|registry| {
-                        registry.requeue(claimed);
+                        registry.members.requeue(claimed);
                         self.step(registry, false)
                     });
                     self.go(step, false, cx)
@@ -181,8 +181,8 @@ impl Group {
         let Load { claimed, carried, active } = load;
         match carried {
             None => self.locked(|registry| {
-                registry.requeue(claimed);
-                registry.yields();
+                registry.members.requeue(claimed);
+                registry.carriers.yields();
             }),
             Some(carried) => {
                 claimed.unclaim();
@@ -232,7 +232,7 @@ impl Group {
     /// A carrier that carries nobody is polled.
     fn arrive(&self, role: Role, cx: &Context<'_>) -> Turn {
         let (unasked, step) = self.locked(|registry| {
-            let unasked = registry.arrive(role);
+            let unasked = registry.carriers.arrive(role);
             (unasked, self.step(registry, true))
         });
         drop(unasked);
@@ -254,7 +254,7 @@ impl Group {
             Some(step) => step,
             None if registry.wants_parked() => Step::Park,
             None => {
-                registry.retire();
+                registry.carriers.retire();
                 Step::End
             }
         }
@@ -283,19 +283,19 @@ impl Group {
         if !more {
             // Looked at once: what is woken from here on finds the lock held, and then a carrier
             // that has parked or ended.
-            registry.queue_woken(&self.woken);
-            if !registry.has_queue() {
+            registry.members.queue_woken(&self.woken);
+            if registry.waiting() == 0 {
                 return None;
             }
-            registry.yields();
+            registry.carriers.yields();
             return Some(Step::Yield);
         }
         if registry.is_due() {
             return Some(Step::Ring);
         }
-        let mut claimed = registry.take(self.level(), &self.woken)?;
+        let mut claimed = registry.members.take(self.level(), &self.woken)?;
         let often = claimed.header().polls() >= BIND_AFTER;
-        let carried = often.then(|| registry.bind(&mut claimed));
+        let carried = often.then(|| registry.members.bind(&mut claimed));
         // One calls the next, as long as there is something to do.
         let launch = registry.want(self.width);
         Some(Step::Carry(Load { claimed, carried, active: true }, launch))
@@ -309,7 +309,7 @@ impl Group {
         let mut waker = waker.map(Foreign::new);
         let step = self.locked(|registry| match self.step(registry, more) {
             Step::Park => {
-                registry.park(waker.take());
+                registry.carriers.park(waker.take());
                 Step::Parked
             }
             step => step,
@@ -335,7 +335,7 @@ impl Group {
             return Turn::End;
         }
         let step = self.locked(|registry| {
-            registry.unbind();
+            registry.carriers.unbind();
             self.step(registry, true)
         });
         self.go(step, true, cx)
@@ -349,7 +349,8 @@ impl Group {
         let (claimed, old) = self.locked(|registry| {
             let claimed = carried.claim();
             let waits = matches!(claimed, Err(Claim::Busy));
-            let old = waker.take_if(|_| waits).map(|waker| registry.leave_waker(&carried, waker));
+            let old =
+                waker.take_if(|_| waits).map(|waker| registry.members.leave_waker(&carried, waker));
             (claimed, old)
         });
         drop(waker);
@@ -358,7 +359,7 @@ impl Group {
             (Err(Claim::Busy), Some(_)) => Err(carried),
             (Err(Claim::Busy), None) => {
                 // It is not called by this waker: the thread that has the claim sees to the child.
-                drop(self.locked(|registry| registry.drop_bound(carried)));
+                drop(self.locked(|registry| registry.members.drop_bound(carried)));
                 Ok(Turn::End)
             }
             (Err(_), _) => Ok(self.let_go(carried, cx)),

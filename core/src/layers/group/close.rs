@@ -2,10 +2,8 @@
 
 use super::config::{Config, Policy};
 use super::env::Env;
-use super::registry::bell::Stopped;
+use super::registry::clock::Stopped;
 use super::registry::failures::{Entry, Report, Who};
-use super::registry::stragglers::Rolls;
-use super::registry::tokens::Tokens;
 use super::registry::{Owner, Phase, Registry};
 use super::{Group, describe, orphans};
 use crate::layers::base::guarded::Foreign;
@@ -78,7 +76,7 @@ impl Group {
             let mut told = Vec::new();
             if registry.phase == Phase::Body {
                 self.strike(registry, None);
-                told = registry.roll_wakers();
+                told = registry.rolls.wakers();
             }
             registry.phase = Phase::Joining;
             let asked = self.ask(registry, waker);
@@ -120,11 +118,11 @@ impl Group {
     /// Finds out whether the group may close, and closes it.
     fn ask(&self, registry: &mut Registry, waker: Foreign<Waker>) -> Asked {
         // It is back in a moment, and wakes us.
-        let out = registry.clock.bell().is_out();
+        let out = registry.clock.is_out();
         if self.is_stuck(registry) && !out {
             let mut report = mem::replace(&mut registry.report, Report::new(1));
             // Nothing of the user's is in these, should one not fit.
-            registry.each(|header| {
+            registry.members.each(|header| {
                 report.add_plain(Ending::Stuck, self.who(header));
             });
             return Asked::Stuck { report, waker };
@@ -135,12 +133,12 @@ impl Group {
             let report = mem::replace(&mut registry.report, Report::new(1));
             let wakers = (registry.run_waker.take(), waker);
             let timer = registry.clock.stop();
-            return Asked::Closed { report, wakers, parked: registry.unpark(), timer };
+            return Asked::Closed { report, wakers, parked: registry.carriers.unpark(), timer };
         }
         Asked::Waits {
             old: registry.run_waker.replace(waker),
             finale: registry.is_vacant() && finale,
-            due: registry.due,
+            due: registry.carriers.is_due(),
         }
     }
 
@@ -208,14 +206,11 @@ impl Group {
                 return;
             };
             let (nested, poke, vacated, rest) = parent.locked_then_launch(|registry| {
-                let (nested, owner) = registry.unnest(key);
+                let (nested, owner) = registry.nested.remove(key);
                 let rest = registry.report.adopt(told);
-                let poke = match owner {
-                    Owner::Task(ptr) => registry.poke(ptr),
-                    // A body that was cancelled may have waited for nothing but this.
-                    Owner::Body if parent.is_cancelled() => registry.run_waker.take(),
-                    Owner::Body | Owner::Nobody => None,
-                };
+                // A body that was not cancelled waits for more than this.
+                let pokes = owner != Owner::Body || parent.is_cancelled();
+                let poke = if pokes { registry.poke_owner(owner) } else { None };
                 (nested, poke, parent.vacated(registry), rest)
             });
             drop((nested, rest));
@@ -231,17 +226,5 @@ impl Group {
             }
             orphan = parent;
         }
-    }
-}
-
-/// What is left in the registry of a group that has closed: what concerns the ancestors, its place
-/// among the strays, and what leads to others or is the user's.
-type Gone = (Vec<Entry>, Option<usize>, (Report, Tokens, Rolls));
-
-impl Registry {
-    fn gone(&mut self) -> Gone {
-        let mut report = mem::replace(&mut self.report, Report::new(1));
-        let told = report.take_told();
-        (told, self.stray.take(), (report, self.tokens.take(), mem::take(&mut self.rolls)))
     }
 }

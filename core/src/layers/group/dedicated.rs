@@ -25,8 +25,9 @@ struct Apart {
 impl Group {
     /// Admits a child, and hands the runtime its task.
     pub(super) fn admit_apart(&self, fresh: Fresh) -> Result<TaskId, Reason> {
-        let (number, carried) =
-            self.admit_as(fresh, |registry, fresh| registry.admit_carried(self.woken(), fresh))?;
+        let (number, carried) = self.admit_as(fresh, |registry, fresh| {
+            registry.members.admit_carried(self.woken(), fresh)
+        })?;
         self.spawn_apart(carried, &Blow::ALL);
         Ok(TaskId { nursery: self.id, number })
     }
@@ -64,7 +65,7 @@ impl Group {
                     self.finish_alone(bound(claimed, carried), ended);
                 }
                 // It has ended itself meanwhile, or is being ended.
-                Err(_) => drop(self.locked(|registry| registry.drop_bound(carried))),
+                Err(_) => drop(self.locked(|registry| registry.members.drop_bound(carried))),
             },
         }
         Poll::Ready(())

@@ -75,7 +75,7 @@ impl Group {
         f: impl FnOnce(&mut Claimed, &Env) -> R,
     ) -> R {
         // SAFETY: the claim is there until `f` is through, which can not give it up, so the member
-        // has not left, and its group, which is this (invariant 4 of the registry), has a strong
+        // has not left, and its group, which is this (invariant 4 of the members), has a strong
         // reference to itself.
         let env = unsafe { self.me.owned() };
         f(claimed, env)

@@ -10,9 +10,9 @@
 //! | running  | a member runs what is deferred         | nothing is deferred, when it ends         |
 
 use super::Group;
+use super::registry::Phase;
 use super::registry::deferred::{Deferred, Finalizer};
 use super::registry::failures::{Entry, Who};
-use super::registry::{Phase, Registry};
 use crate::layers::base::counted::Weak;
 use crate::layers::base::fault::Blow;
 use crate::layers::base::guarded::Foreign;
@@ -74,7 +74,7 @@ impl Group {
             if registry.phase == Phase::Closed {
                 return Some((self.closed(registry), deferred));
             }
-            registry.finale.deferred.push(deferred);
+            registry.finale.push(deferred);
             None
         });
         match refused {
@@ -86,17 +86,14 @@ impl Group {
     /// Has a member run the finalizers, if all others have left.
     pub(super) fn start_finale(&self) {
         let begun = self.locked(|registry| {
-            if !registry.is_vacant() || !registry.finale.is_waiting() {
+            if !registry.is_vacant() {
                 return None;
             }
-            registry.finale.running = true;
-            let place = registry.finale.deferred[0].place;
+            let place = registry.finale.begin()?;
             let runner = Runner { group: self.weak(), now: None };
             let fresh = Fresh::new(runner, Some("finalizers".into()), place);
             let carried = if self.apart {
-                let (_, carried) = registry.admit_carried(self.woken(), fresh);
-                registry.shield(carried.ptr(), carried.header());
-                Some(carried)
+                Some(registry.admit_shielded_carried(self.woken(), fresh))
             } else {
                 registry.admit_shielded(self.woken(), fresh);
                 None
@@ -111,11 +108,7 @@ impl Group {
     }
 
     fn next_finalizer(&self) -> Option<Deferred> {
-        let next = self.locked(|registry| {
-            let next = registry.finale.deferred.pop();
-            registry.finale.running = next.is_some();
-            next
-        });
+        let next = self.locked(|registry| registry.finale.next());
         next.map(Foreign::into_inner)
     }
 
@@ -132,14 +125,6 @@ impl Group {
     fn finalizer_panicked(&self, payload: Payload, who: Who) {
         let panic = Panic::new(payload, None, None, who.place);
         self.note_finalizer(Ending::Panicked(panic), who);
-    }
-}
-
-impl Registry {
-    /// Takes what will not be run any more.
-    fn take_deferred(&mut self) -> Vec<Foreign<Deferred>> {
-        self.finale.running = false;
-        std::mem::take(&mut self.finale.deferred)
     }
 }
 
@@ -233,7 +218,7 @@ impl Drop for Runner {
             }
             group.note_finalizer(Ending::Lost, who);
         }
-        let left = group.locked(Registry::take_deferred);
+        let left = group.locked(|registry| registry.finale.take());
         for deferred in left.into_iter().rev() {
             let who = deferred.who();
             if let Err(payload) = panic::catch_drop(deferred.into_inner()) {

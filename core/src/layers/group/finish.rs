@@ -44,7 +44,7 @@ impl Group {
         let active = load.active;
         let (left, vacated, step) = self.depart(load, ended, |registry, left| {
             if !active {
-                registry.unbind();
+                registry.carriers.unbind();
             }
             // A failure comes first: no child is to be polled for the first time because it was not
             // told of that yet.
@@ -115,11 +115,11 @@ impl Group {
         ended: Foreign<Ended>,
         handled: bool,
     ) -> Left {
-        let joiner = if handled { registry.take_joiner(&mut claimed) } else { None };
-        let carrier = registry.take_waker(&mut claimed);
+        let joiner = if handled { registry.members.take_joiner(&mut claimed) } else { None };
+        let carrier = registry.members.take_waker(&mut claimed);
         registry.unlink(&claimed);
         self.strike(registry, Some(claimed.header()));
-        let token = registry.tokens.take_task(claimed.header().number());
+        let token = registry.cancel.tokens_mut().take_task(claimed.header().number());
         let plain = token.is_none() && ended.second.is_none();
         let isolated = handled && self.config.policy == Policy::Isolate;
         let more = match ended.ending {
@@ -129,7 +129,9 @@ impl Group {
                 None
             }
             Ending::Cancelled(_) if plain => {
-                registry.report.cancelled += usize::from(!isolated);
+                if !isolated {
+                    registry.report.count_cancelled();
+                }
                 drop(ended.into_inner());
                 None
             }
@@ -138,7 +140,7 @@ impl Group {
                 Some(Box::new(More { token, failed, rest }))
             }
         };
-        let dead = registry.release(claimed, carried);
+        let dead = registry.members.release(claimed, carried);
         Left { joiner, carrier, dead, more }
     }
 
@@ -192,7 +194,7 @@ impl Group {
             return (None, (Some(ended), Vec::new()));
         }
         if let Ending::Cancelled(_) = ended.ending {
-            registry.report.cancelled += 1;
+            registry.report.count_cancelled();
             return (None, (Some(ended), Vec::new()));
         }
         let who = self.who(claimed.header());
@@ -217,7 +219,7 @@ impl Group {
                 let ended = self.end(&mut claimed, Ending::Lost);
                 self.finish_alone(bound(claimed, carried), ended);
             }
-            Err(_) => drop(self.locked(|registry| registry.drop_bound(carried))),
+            Err(_) => drop(self.locked(|registry| registry.members.drop_bound(carried))),
         }
     }
 
@@ -227,16 +229,16 @@ impl Group {
         loop {
             let (unasked, claimed, launch) = self.locked(|registry| {
                 let unasked = first.take().and_then(|role| {
-                    let unasked = registry.arrive(role);
-                    registry.retire();
+                    let unasked = registry.carriers.arrive(role);
+                    registry.carriers.retire();
                     // Another that is launched for it would be dropped, too: it is left to the
                     // nursery's future.
-                    registry.due = false;
-                    registry.queue_woken(&self.woken);
+                    registry.carriers.take_due();
+                    registry.members.queue_woken(&self.woken);
                     unasked
                 });
                 let stranded = registry.is_stranded();
-                let claimed = if stranded { registry.claim_unbound() } else { Vec::new() };
+                let claimed = if stranded { registry.members.claim_unbound() } else { Vec::new() };
                 // Only one that is there is called: a new one would go the way of this, in a runtime
                 // that has ended, and come here again. Carriers that are active see to the queue.
                 (unasked, claimed, registry.want_called(self.width))

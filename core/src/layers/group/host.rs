@@ -16,8 +16,9 @@ impl Rouse for Group {
     /// Children that waited were woken: queues them, and sees that a carrier comes for them.
     fn rouse(&self) {
         // What wakes is not to suffer from a runtime that panics.
-        let roused =
-            panic::catch(|| self.locked_then_launch(|registry| registry.queue_woken(&self.woken)));
+        let roused = panic::catch(|| {
+            self.locked_then_launch(|registry| registry.members.queue_woken(&self.woken))
+        });
         if let Err(payload) = roused {
             panic::discard(payload);
         }
@@ -76,8 +77,8 @@ impl Host for Group {
             return None;
         }
         self.locked(|registry| {
-            let own = task.and_then(|header| registry.reason_of_number(header.number()));
-            own.or_else(|| self.risen_reason(registry))
+            let own = task.and_then(|header| registry.cancel.reason_of(header.number()));
+            own.or_else(|| registry.cancel.risen_reason())
         })
     }
 

@@ -39,7 +39,7 @@ impl Group {
         while let Some(group) = found.pop() {
             group.locked(|registry| {
                 if !group.limited.swap(true, Ordering::Relaxed) {
-                    registry.each_nested(|group, _| {
+                    registry.nested.each(|group, _| {
                         if !group.shielded {
                             found.push(group.clone());
                         }
@@ -98,7 +98,7 @@ impl Group {
         self.locked(|registry| {
             let (reason, body_stays) = registry.clock.tell(made)?;
             if body_stays && self.risen() < Level::Cancelled {
-                registry.clock.keep_body_from(&reason);
+                registry.cancel.keep_body_from(&reason);
                 self.body_stays.store(true, Ordering::Relaxed);
             }
             Some(reason)

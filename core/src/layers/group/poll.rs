@@ -1,7 +1,7 @@
 //! Polling a child, until it waits or has ended.
 
 use super::Group;
-use super::registry::{Owner, Registry};
+use super::registry::{Member, Owner};
 use super::turn::{Driven, Load};
 use super::turns::Turns;
 use crate::layers::base::leave::Leave;
@@ -18,14 +18,14 @@ impl Group {
     pub(super) fn drive(&self, load: Load, turns: &mut Turns, cx: &mut Context<'_>) -> Driven {
         let Load { mut claimed, mut carried, active } = load;
         let id = self.task_id(claimed.header());
-        let ptr = claimed.ptr();
+        let owner = Owner::Task(Member::new(claimed.header(), claimed.ptr()));
         let ended = loop {
             let poll = claimed.header().state().begin();
             let seen = claimed.header().state().is_cancelled();
             if !poll || (seen && claimed.header().is_unstarted()) {
                 break self.end_cancelled(&mut claimed);
             }
-            let held = seen && self.locked(|registry| registry.holds(Owner::Task(ptr)));
+            let held = seen && self.locked(|registry| registry.holds(owner));
             let notes = Notes::default();
             let (polled, used_up) = self.poll_once(&mut claimed, carried.is_some(), &notes, cx);
             if used_up {
@@ -103,8 +103,9 @@ impl Group {
 
     fn end_cancelled(&self, claimed: &mut Claimed) -> Ended {
         // Blocking work may have heard of a cancel that is still on its way.
-        let reason = self
-            .locked(|registry| registry.reason_of(claimed).or_else(|| self.risen_reason(registry)));
+        let reason = self.locked(|registry| {
+            registry.reason_of(claimed).or_else(|| registry.cancel.risen_reason())
+        });
         self.end(claimed, reason.map_or(Ending::Lost, Ending::Cancelled))
     }
 
@@ -121,9 +122,10 @@ impl Group {
         self.locked(|registry| {
             let spared = claimed.header().state().is_shielded() || self.is_in_grace();
             let stays = spared || notes.put_off.get();
-            if stays || registry.holds(Owner::Task(claimed.ptr())) {
+            let owner = Owner::Task(Member::new(claimed.header(), claimed.ptr()));
+            if stays || registry.holds(owner) {
                 claimed.park(true)
-            } else if held && registry.has_nested(Owner::Task(claimed.ptr())) {
+            } else if held && registry.nested.has(owner) {
                 // They came home during the poll, which was too early to see that.
                 Err((claimed, Park::Cancelled))
             } else {
@@ -134,6 +136,6 @@ impl Group {
 
     /// An active carrier stays with its child, which waits.
     pub(super) fn stay(&self) {
-        self.locked_then_launch(Registry::retire);
+        self.locked_then_launch(|registry| registry.carriers.retire());
     }
 }

@@ -2,6 +2,7 @@
 //! woken when it takes no more children. In the line they stand in is the limiter's.
 
 use super::Group;
+use super::registry::Kept;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::leave::NoSlot;
 use crate::layers::base::reason::{Reason, ReasonKind};
@@ -25,15 +26,9 @@ impl Group {
             if let Some(reason) = self.refusal(registry) {
                 return Err((reason, new));
             }
-            let reserves = &mut registry.reserves;
-            let entry = entry.unwrap_or_else(|| {
-                reserves.last += 1;
-                reserves.last
-            });
-            let old = reserves.wakers.insert(entry, new);
-            // The task that the nursery is nested in is to lend its slot.
-            let first = self.lends && old.is_none() && reserves.wakers.len() == 1;
-            let run = if first { registry.run_waker.take() } else { None };
+            let Kept { entry, old, first } = registry.reserves.keep(entry, new);
+            // The task that the nursery is nested in lends its slot then.
+            let run = if self.lends && first { registry.run_waker.take() } else { None };
             Ok((entry, old, run))
         });
         match kept {
@@ -48,7 +43,7 @@ impl Group {
 
     /// It waits no longer.
     pub(crate) fn forget_reserve(&self, entry: u64) {
-        drop(self.locked(|registry| registry.reserves.wakers.remove(&entry)));
+        drop(self.locked(|registry| registry.reserves.forget(entry)));
     }
 
     /// Nobody is taken any more: wakes those who wait to be.
@@ -56,7 +51,7 @@ impl Group {
         if !self.bounded {
             return;
         }
-        let wakers = self.locked(|registry| std::mem::take(&mut registry.reserves.wakers));
-        wakers.into_values().for_each(Foreign::wake);
+        let wakers = self.locked(|registry| registry.reserves.take());
+        wakers.for_each(Foreign::wake);
     }
 }

@@ -10,13 +10,11 @@
 //! 2. The roll's own lock is the innermost: nothing is taken, and nobody called, with it held.
 
 use super::Group;
-use super::registry::shields::BODY;
 use super::registry::stragglers::{Left, Roll};
-use super::registry::{Phase, Registry};
+use super::registry::{BODY, Phase, Registry};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
-use crate::layers::base::reason::Level;
-use crate::layers::base::sync::{Arc, Ordering};
+use crate::layers::base::sync::Arc;
 use crate::layers::context::host::Waiter;
 use crate::layers::record::Header;
 use std::task::Waker;
@@ -26,14 +24,14 @@ impl Group {
     pub(crate) fn call_roll(&self, roll: &Arc<Roll>) {
         self.walk(|_, registry| {
             // One that was opened meanwhile has it.
-            registry.rolls.entry(roll.number).or_insert_with(|| roll.clone());
+            registry.rolls.hang(roll);
         });
     }
 
     /// Takes it down.
     pub(crate) fn end_roll(&self, roll: &Arc<Roll>) {
         self.walk(|_, registry| {
-            registry.rolls.remove(&roll.number);
+            registry.rolls.take_down(roll);
         });
     }
 
@@ -48,24 +46,14 @@ impl Group {
 
     #[cold]
     fn strike_off(&self, registry: &mut Registry, header: Option<&Header>) {
-        // Who heard of it by a token may leave before the nursery has followed.
-        let risen = self.risen().max(registry.tokens.level());
-        for roll in registry.rolls.values() {
-            // Relaxed: as in `step`.
-            let step = Level::from_u8(roll.step.load(Ordering::Relaxed));
-            let level = risen.max(step);
-            let counts = header.is_some() || roll.root == self.id;
-            if counts && level >= Level::Cancelled {
-                let id = header.map_or(self.body_id(), |header| self.task_id(header));
-                let who = header.map_or_else(|| self.body(), |header| self.who(header));
-                roll.state.locked(|state| {
-                    if !state.over {
-                        state.left.push(Left { id, who, level });
-                    }
-                });
-                registry.struck = true;
-            }
-        }
+        // A task that saw the cancel by a token may leave before the nursery has followed.
+        let risen = self.risen().max(registry.cancel.tokens().level());
+        let body_of = if header.is_none() { Some(self.id) } else { None };
+        registry.rolls.strike(body_of, risen, |level| Left {
+            id: header.map_or(self.body_id(), |header| self.task_id(header)),
+            who: header.map_or_else(|| self.body(), |header| self.who(header)),
+            level,
+        });
     }
 
     /// Returns how the body is told from the tasks.
@@ -89,7 +77,7 @@ impl Group {
                 _ if body_asks => !registry.is_vacant(),
                 _ => true,
             };
-            (left, if left { registry.keep_home_waker(waiter, waker) } else { Some(waker) })
+            (left, if left { registry.home.keep(waiter, waker) } else { Some(waker) })
         });
         drop(old);
         left

@@ -5,10 +5,8 @@
 //! task's token is a child of it.
 
 use super::Group;
-use super::registry::shields::BODY;
-use super::registry::{Phase, Registry};
+use super::registry::{BODY, Phase, Registry};
 use crate::layers::base::counted::Weak;
-use crate::layers::base::guarded::Foreign;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::{self, Arc, Ordering, thread_local};
 use crate::layers::cancel::{CancelToken, Listener, Rest};
@@ -59,11 +57,7 @@ impl Group {
     }
 
     fn listener(&self, registry: &mut Registry) -> sync::Weak<dyn Listener> {
-        let ear = registry
-            .tokens
-            .ear
-            .get_or_insert_with(|| Arc::new(Ear(self.weak())) as Arc<dyn Listener>);
-        Arc::downgrade(ear)
+        registry.cancel.tokens_mut().listener(|| Arc::new(Ear(self.weak())))
     }
 
     /// Returns the nursery's token.
@@ -72,26 +66,26 @@ impl Group {
     }
 
     fn own_token(&self, registry: &mut Registry) -> CancelToken {
-        if let Some(own) = registry.tokens.own() {
+        if let Some(own) = registry.cancel.tokens().own() {
             return own;
         }
-        let (level, reason) = (self.risen(), self.risen_reason(registry));
+        let (level, reason) = (self.risen(), registry.cancel.risen_reason());
         if registry.phase == Phase::Closed {
             // Not kept: see `Tokens::take`.
             let none: sync::Weak<Ear> = sync::Weak::new();
             return CancelToken::born(level, reason, none);
         }
-        registry.tokens.born = level;
         let own = CancelToken::born(level, reason, self.listener(registry));
-        registry.tokens.own = Some(Foreign::new(own.clone()));
+        registry.cancel.tokens_mut().set_own(&own, level);
         own
     }
 
     /// From now on the nursery says that it is raised, and admits nobody.
     pub(super) fn rise(&self, registry: &mut Registry, level: Level, reason: &Reason) -> Reason {
-        let first = registry.tokens.rise(level, reason);
+        let tokens = registry.cancel.tokens_mut();
+        let first = tokens.rise(level, reason);
         // Release: pairs with `risen`.
-        self.rising.store(registry.tokens.rising() as u8, Ordering::Release);
+        self.rising.store(tokens.rising() as u8, Ordering::Release);
         first
     }
 
@@ -103,7 +97,7 @@ impl Group {
 
     /// As [`risen`](Group::risen), with what its token came to and it did not follow yet.
     pub(crate) fn heard(&self) -> Level {
-        self.risen().max(self.locked(|registry| registry.tokens.level()))
+        self.risen().max(self.locked(|registry| registry.cancel.tokens().level()))
     }
 
     /// Says that it is raised if its token is, whose cancel is still on its way here: whoever heard
@@ -113,20 +107,14 @@ impl Group {
             return;
         }
         self.locked(|registry| {
-            let level = registry.tokens.level();
+            let level = registry.cancel.tokens().level();
             if level < Level::Cancelled || registry.phase == Phase::Closed {
                 return;
             }
-            if let Some(reason) = registry.tokens.own.as_ref().and_then(|own| own.reason()) {
+            if let Some(reason) = registry.cancel.tokens().reason() {
                 self.rise(registry, level, &reason);
             }
         });
-    }
-
-    /// Returns why.
-    pub(crate) fn risen_reason(&self, registry: &Registry) -> Option<Reason> {
-        let rising = registry.tokens.rising.as_ref().map(|(_, reason)| reason);
-        registry.reason.as_ref().or(rising).cloned()
     }
 
     /// Raises the token, if there is one, of a nursery that is about to be raised; one that is made
@@ -145,10 +133,11 @@ impl Group {
             if registry.phase == Phase::Closed {
                 return None;
             }
-            let stays = registry.clock.keeps_body_from(reason);
-            let body = if stays { None } else { registry.tokens.task(BODY) };
+            let stays = registry.cancel.keeps_body_from(reason);
+            let body = if stays { None } else { registry.cancel.tokens().task(BODY) };
             let first = self.rise(registry, level, reason);
-            Some((body, first, registry.tokens.own(), registry.tokens.born))
+            let tokens = registry.cancel.tokens();
+            Some((body, first, tokens.own(), tokens.born()))
         });
         let Some((body, first, token, born)) = raised_now else { return Some(reason.clone()) };
         if let Some(body) = body {
@@ -172,15 +161,15 @@ impl Group {
 
     pub(super) fn task_token(&self, number: u64) -> CancelToken {
         self.locked(|registry| {
-            if let Some(token) = registry.tokens.task(number) {
+            if let Some(token) = registry.cancel.tokens().task(number) {
                 return token;
             }
             let token = self.own_token(registry).child();
-            if let Some(reason) = registry.own_reasons.get(&number) {
+            if let Some(reason) = registry.cancel.own_reason(number) {
                 // Nothing waits for it yet: the lock may be held.
                 token.cancel_with(reason.clone());
             }
-            registry.tokens.tasks.insert(number, Foreign::new(token.clone()));
+            registry.cancel.tokens_mut().set_task(number, &token);
             token
         })
     }
@@ -191,15 +180,15 @@ impl Group {
             return self.token();
         }
         self.locked(|registry| {
-            if let Some(token) = registry.tokens.task(BODY) {
+            if let Some(token) = registry.cancel.tokens().task(BODY) {
                 return token;
             }
             let token = CancelToken::new();
-            if let Some(reason) = self.risen_reason(registry).filter(|_| self.is_body_risen()) {
+            if let Some(reason) = registry.cancel.risen_reason().filter(|_| self.is_body_risen()) {
                 // As in `task_token`.
                 token.cancel_with(reason);
             }
-            registry.tokens.tasks.insert(BODY, Foreign::new(token.clone()));
+            registry.cancel.tokens_mut().set_task(BODY, &token);
             token
         })
     }
@@ -209,8 +198,8 @@ impl Group {
         let listener = self.locked(|registry| self.listener(registry));
         let own = token.child_with(listener);
         let first = self.locked(|registry| {
-            registry.tokens.own = Some(Foreign::new(own.clone()));
-            registry.reason.clone()
+            registry.cancel.tokens_mut().set_own(&own, Level::Running);
+            registry.cancel.reason().cloned()
         });
         if let Some(reason) = first {
             // What it was opened in is cancelled.
@@ -232,6 +221,6 @@ impl Group {
     pub(crate) fn link_to(&self, token: &CancelToken) {
         let weak = self.weak();
         let link = token.on_cancel(move |reason| weak.raise_tree(Level::Cancelled, reason));
-        self.locked(|registry| registry.tokens.link = Some(Foreign::new(link)));
+        self.locked(|registry| registry.cancel.tokens_mut().set_link(link));
     }
 }

@@ -1,7 +1,7 @@
 //! What follows when the last member has left a group.
 
 use super::Group;
-use super::registry::{Owner, Phase, Registry};
+use super::registry::{Phase, Registry};
 use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::sync::Ordering;
@@ -29,8 +29,8 @@ impl Group {
     pub(super) fn vacated(&self, registry: &mut Registry) -> Option<Vacated> {
         if registry.is_vacant() || self.is_stuck(registry) {
             self.left_by_all(registry)
-        } else if registry.struck {
-            Some(Vacated { home: registry.roll_wakers(), ..Vacated::default() })
+        } else if registry.rolls.are_struck() {
+            Some(Vacated { home: registry.rolls.wakers(), ..Vacated::default() })
         } else {
             None
         }
@@ -39,14 +39,14 @@ impl Group {
     /// Returns `true` if nothing is left but what was given up. The caller holds the lock.
     #[inline]
     pub(super) fn is_stuck(&self, registry: &mut Registry) -> bool {
-        registry.jobs.given_up && {
-            registry.queue_woken(&self.woken);
+        registry.jobs.are_given_up() && {
+            registry.members.queue_woken(&self.woken);
             registry.is_stuck()
         }
     }
 
     fn left_by_all(&self, registry: &mut Registry) -> Option<Vacated> {
-        let mut vacated = Vacated { home: registry.roll_wakers(), ..Vacated::default() };
+        let mut vacated = Vacated { home: registry.rolls.wakers(), ..Vacated::default() };
         if !registry.is_vacant() {
             if registry.phase == Phase::Joining {
                 vacated.wake = registry.run_waker.take();
@@ -76,7 +76,7 @@ impl Group {
             Phase::Dropped => {
                 registry.phase = Phase::Closed;
                 vacated.own = own;
-                vacated.parked = registry.unpark();
+                vacated.parked = registry.carriers.unpark();
                 vacated.close = true;
             }
             Phase::Closed => vacated.own = own,
@@ -116,7 +116,7 @@ impl Group {
         let (out, old) = self.locked(|registry| {
             let out = self.occupied.load(Ordering::Relaxed) && registry.phase != Phase::Closed;
             let old = match waker {
-                Some((waiter, waker)) if out => registry.keep_home_waker(waiter, waker),
+                Some((waiter, waker)) if out => registry.home.keep(waiter, waker),
                 waker => waker.map(|(_, waker)| waker),
             };
             (out, old)
@@ -127,7 +127,7 @@ impl Group {
 
     /// It waits no longer.
     pub(crate) fn forget_home_waker(&self, waiter: Waiter) {
-        drop(self.locked(|registry| registry.forget_home_waker(waiter)));
+        drop(self.locked(|registry| registry.home.forget(waiter)));
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -139,10 +139,9 @@ impl Group {
     fn poke_owner(&self) {
         let parent = self.locked(|registry| registry.parent.clone());
         let Some((parent, key)) = parent else { return };
-        let waker = parent.locked_then_launch(|registry| match registry.owner(key) {
-            Owner::Task(ptr) => registry.poke(ptr),
-            Owner::Body => registry.run_waker.take(),
-            Owner::Nobody => None,
+        let waker = parent.locked_then_launch(|registry| {
+            let owner = registry.nested.owner(key);
+            registry.poke_owner(owner)
         });
         waker.into_iter().for_each(Foreign::wake);
     }

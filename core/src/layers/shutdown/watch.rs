@@ -145,7 +145,7 @@ impl Watch {
             name: group.config.name.clone(),
             // The caller that raised it last, or its token, may have ended the last task.
             level: self.level.max(group.heard()),
-            reason: group.locked(|registry| group.risen_reason(registry)),
+            reason: group.locked(|registry| registry.cancel.risen_reason()),
             took,
             stragglers,
         }

@@ -5,31 +5,60 @@ use crate::layers::base::guarded::Foreign;
 use crate::layers::base::sync::Arc;
 use std::any::Any;
 use std::future::Future;
+use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
 use std::time::Duration;
 
-pub(in crate::layers::group) type Failed = Arc<dyn Any + Send + Sync>;
-pub(in crate::layers::group) type Finalizer =
-    Pin<Box<dyn Future<Output = Result<(), Failed>> + Send>>;
+pub(crate) type Failed = Arc<dyn Any + Send + Sync>;
+pub(crate) type Finalizer = Pin<Box<dyn Future<Output = Result<(), Failed>> + Send>>;
 
 /// A finalizer that has not been run.
 pub(crate) struct Deferred {
-    pub(in crate::layers::group) future: Finalizer,
-    pub(in crate::layers::group) budget: Duration,
-    pub(in crate::layers::group) place: &'static Location<'static>,
+    pub(crate) future: Finalizer,
+    pub(crate) budget: Duration,
+    pub(crate) place: &'static Location<'static>,
 }
 
+/// What is deferred and not begun, the last to be run first.
 #[derive(Default)]
 pub(crate) struct Finale {
-    pub(in crate::layers::group) deferred: Vec<Foreign<Deferred>>,
-    pub(in crate::layers::group) running: bool,
+    deferred: Vec<Foreign<Deferred>>,
+    /// A member runs them.
+    running: bool,
 }
 
 impl Finale {
-    /// Tells whether somebody has to run what is deferred.
-    pub(in crate::layers::group) fn is_waiting(&self) -> bool {
+    /// Returns `true` if a finalizer is deferred, and no member runs them.
+    pub(crate) fn is_waiting(&self) -> bool {
         !self.deferred.is_empty() && !self.running
+    }
+
+    pub(crate) fn push(&mut self, deferred: Foreign<Deferred>) {
+        self.deferred.push(deferred);
+    }
+
+    /// The caller has a member run them. Returns where the first was deferred; none if no member is
+    /// wanted.
+    pub(crate) fn begin(&mut self) -> Option<&'static Location<'static>> {
+        if !self.is_waiting() {
+            return None;
+        }
+        self.running = true;
+        self.deferred.first().map(|deferred| deferred.place)
+    }
+
+    /// Takes the next to run. None ends what [`begin`](Finale::begin) began.
+    pub(crate) fn next(&mut self) -> Option<Foreign<Deferred>> {
+        let next = self.deferred.pop();
+        self.running = next.is_some();
+        next
+    }
+
+    /// Takes what will not be run any more.
+    pub(crate) fn take(&mut self) -> Vec<Foreign<Deferred>> {
+        self.running = false;
+        mem::take(&mut self.deferred)
     }
 }
 
@@ -48,7 +77,38 @@ impl Deferred {
         Deferred { future, budget, place }
     }
 
-    pub(in crate::layers::group) fn who(&self) -> Who {
+    pub(crate) fn who(&self) -> Who {
         Who { task: None, name: None, place: self.place, finalizer: true }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Deferred, Finale, Foreign};
+    use std::panic::Location;
+    use std::time::Duration;
+
+    fn deferred(seconds: u64) -> Foreign<Deferred> {
+        let budget = Duration::from_secs(seconds);
+        Foreign::new(Deferred::new(async { Ok::<(), ()>(()) }, budget, Location::caller()))
+    }
+
+    #[test]
+    fn begin_then_next_until_none() {
+        let mut finale = Finale::default();
+        assert!(finale.begin().is_none());
+        finale.push(deferred(1));
+        finale.push(deferred(2));
+        assert!(finale.is_waiting() && finale.begin().is_some());
+        assert!(!finale.is_waiting() && finale.begin().is_none(), "a member runs them");
+        let next = |finale: &mut Finale| finale.next().map(|next| next.budget.as_secs());
+        assert_eq!(next(&mut finale), Some(2), "the last first");
+        finale.push(deferred(3));
+        assert_eq!([next(&mut finale), next(&mut finale)], [Some(3), Some(1)]);
+        assert!(next(&mut finale).is_none());
+        finale.push(deferred(4));
+        assert!(finale.is_waiting(), "it has ended");
+        assert_eq!(finale.take().len(), 1);
+        assert!(!finale.is_waiting());
     }
 }

@@ -1,6 +1,5 @@
 //! Rolls: who has left late, and how to tell it to the shutdown that asks.
 
-use super::Registry;
 use super::failures::Who;
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::{NurseryId, TaskId};
@@ -12,29 +11,34 @@ use std::task::Waker;
 
 /// The rolls that hang in one nursery, by their numbers: to take one down costs little, however many
 /// shutdowns were given up before.
-pub(in crate::layers::group) type Rolls = BTreeMap<u64, Arc<Roll>>;
+#[derive(Default)]
+pub(crate) struct Rolls {
+    hung: BTreeMap<u64, Arc<Roll>>,
+    /// A departure was noted, and the shutdowns were not woken for it yet.
+    struck: bool,
+}
 
 static LAST: GlobalU64 = GlobalU64::new(0);
 
-/// Those who have left since the shutdown looked last, and how to tell it.
+/// The tasks that have left since the shutdown looked last, and how to wake it.
 pub(crate) struct Roll {
-    pub(in crate::layers::group) number: u64,
+    number: u64,
     /// The nursery whose body counts; that of one inside is a part of a task.
-    pub(in crate::layers::group) root: NurseryId,
-    /// The step that is being taken. Who is in a nursery with a shield around it is not told of it,
-    /// and leaves at it all the same.
-    pub(in crate::layers::group) step: AtomicU8,
-    pub(in crate::layers::group) state: Guarded<State>,
+    root: NurseryId,
+    /// The step that the shutdown takes. A task in a nursery with a shield around it does not see it,
+    /// and leaves at it anyway.
+    step: AtomicU8,
+    state: Guarded<State>,
 }
 
-pub(in crate::layers::group) struct State {
+struct State {
     /// The shutdown is given up, or over. A nursery that was opened meanwhile may have the roll still.
-    pub(in crate::layers::group) over: bool,
-    pub(in crate::layers::group) left: Vec<Left>,
-    pub(in crate::layers::group) waker: Option<Foreign<Waker>>,
+    over: bool,
+    left: Vec<Left>,
+    waker: Option<Foreign<Waker>>,
 }
 
-/// Somebody who has left late.
+/// A task, or a body, that has left late.
 pub(crate) struct Left {
     pub(crate) id: TaskId,
     pub(crate) who: Who,
@@ -74,13 +78,114 @@ impl Roll {
     }
 }
 
-impl Registry {
-    /// Returns how to tell whoever called the roll.
-    pub(in crate::layers::group) fn roll_wakers(&mut self) -> Vec<Foreign<Waker>> {
+impl Rolls {
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.hung.is_empty()
+    }
+
+    /// Returns `true` if a departure was noted since [`wakers`](Rolls::wakers).
+    #[inline]
+    pub(crate) fn are_struck(&self) -> bool {
+        self.struck
+    }
+
+    /// Returns the rolls that a nursery inside takes over.
+    pub(crate) fn hung(&self) -> Vec<Arc<Roll>> {
+        self.hung.values().cloned().collect()
+    }
+
+    /// Hangs a roll up, unless it hangs here.
+    pub(crate) fn hang(&mut self, roll: &Arc<Roll>) {
+        self.hung.entry(roll.number).or_insert_with(|| roll.clone());
+    }
+
+    pub(crate) fn take_down(&mut self, roll: &Roll) {
+        self.hung.remove(&roll.number);
+    }
+
+    /// Notes a departure in each roll that counts it, if the nursery, or the step of the roll, is
+    /// cancelled. `body_of`: it is the body of that nursery.
+    pub(crate) fn strike(
+        &mut self,
+        body_of: Option<NurseryId>,
+        risen: Level,
+        left: impl Fn(Level) -> Left,
+    ) {
+        for roll in self.hung.values() {
+            // Relaxed: as in `step`.
+            let level = risen.max(Level::from_u8(roll.step.load(Ordering::Relaxed)));
+            let counts = body_of.is_none_or(|body_of| roll.root == body_of);
+            if counts && level >= Level::Cancelled {
+                let left = left(level);
+                roll.state.locked(|state| {
+                    if !state.over {
+                        state.left.push(left);
+                    }
+                });
+                self.struck = true;
+            }
+        }
+    }
+
+    /// Takes the wakers of the shutdowns that a roll is for.
+    pub(crate) fn wakers(&mut self) -> Vec<Foreign<Waker>> {
         self.struck = false;
-        self.rolls
-            .values()
-            .filter_map(|roll| roll.state.locked(|state| state.waker.take()))
-            .collect()
+        let wakers = self.hung.values().map(|roll| roll.state.locked(|state| state.waker.take()));
+        wakers.flatten().collect()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Left, Level, NurseryId, Roll, Rolls, TaskId, Waker, Who};
+    use std::panic::Location;
+
+    fn left(number: u64) -> impl Fn(Level) -> Left {
+        move |level| Left {
+            id: TaskId { nursery: NurseryId::next(), number },
+            who: Who { task: None, name: None, place: Location::caller(), finalizer: false },
+            level,
+        }
+    }
+
+    #[test]
+    fn a_departure_before_the_cancel_is_not_noted() {
+        let (mut rolls, roll) = (Rolls::default(), Roll::new(NurseryId::next()));
+        rolls.hang(&roll);
+        rolls.strike(None, Level::Draining, left(1));
+        assert!(!rolls.are_struck());
+        rolls.strike(None, Level::Cancelled, left(2));
+        roll.step(Level::Aborted);
+        rolls.strike(None, Level::Running, left(3));
+        let noted: Vec<_> = roll.take_left().iter().map(|l| (l.id.number, l.level)).collect();
+        assert_eq!(noted, [(2, Level::Cancelled), (3, Level::Aborted)]);
+    }
+
+    #[test]
+    fn the_body_of_the_root_counts_and_that_of_a_nursery_inside_does_not() {
+        let (root, inside) = (NurseryId::next(), NurseryId::next());
+        let (mut rolls, roll) = (Rolls::default(), Roll::new(root));
+        rolls.hang(&roll);
+        rolls.strike(Some(inside), Level::Cancelled, left(0));
+        assert!(!rolls.are_struck());
+        rolls.strike(Some(root), Level::Cancelled, left(0));
+        assert_eq!(roll.take_left().len(), 1);
+    }
+
+    #[test]
+    fn a_waker_is_taken_once_and_a_roll_that_is_over_notes_nothing() {
+        let (mut rolls, roll) = (Rolls::default(), Roll::new(NurseryId::next()));
+        rolls.hang(&roll);
+        roll.wake_by(Waker::noop());
+        rolls.strike(None, Level::Cancelled, left(1));
+        assert!(rolls.are_struck());
+        assert_eq!((rolls.wakers().len(), rolls.wakers().len()), (1, 0));
+        assert!(!rolls.are_struck());
+        roll.give_up();
+        rolls.strike(None, Level::Cancelled, left(2));
+        assert!(roll.take_left().is_empty());
+        rolls.take_down(&roll);
+        assert!(rolls.is_empty());
     }
 }

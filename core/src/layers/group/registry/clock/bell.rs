@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 use std::time::Instant;
 
 #[derive(Default)]
-pub(crate) struct Bell {
+pub(super) struct Bell {
     /// What it is set for.
     at: Option<Instant>,
     sleep: Option<Foreign<Asleep>>,
@@ -20,7 +20,7 @@ pub(crate) struct Bell {
 }
 
 /// What a thread has taken out.
-pub(in crate::layers::group) struct Out {
+pub(crate) struct Out {
     at: Option<Instant>,
     sleep: Option<Foreign<Asleep>>,
     waker: Waker,
@@ -28,7 +28,7 @@ pub(in crate::layers::group) struct Out {
 
 impl Out {
     /// Waits for the moment. Returns true if it has come.
-    pub(in crate::layers::group) fn set(&mut self, timer: Option<&Arc<dyn Timer>>) -> bool {
+    pub(crate) fn set(&mut self, timer: Option<&Arc<dyn Timer>>) -> bool {
         let mut cx = Context::from_waker(&self.waker);
         if self.sleep.as_ref().is_none_or(|sleep| Some(sleep.at()) != self.at) {
             // The old one first.
@@ -45,7 +45,7 @@ impl Out {
 }
 
 impl Bell {
-    pub(in crate::layers::group) fn take(
+    pub(super) fn take(
         &mut self,
         next: Option<Instant>,
         again: bool,
@@ -65,11 +65,7 @@ impl Bell {
     }
 
     /// Gives it back if it is to be set for another moment, or polled again.
-    pub(in crate::layers::group) fn put(
-        &mut self,
-        mut out: Out,
-        next: Option<Instant>,
-    ) -> Option<Out> {
+    pub(super) fn put(&mut self, mut out: Out, next: Option<Instant>) -> Option<Out> {
         if std::mem::take(&mut self.again) || out.at != next {
             out.at = next;
             return Some(out);
@@ -89,10 +85,10 @@ impl Bell {
         (self.sleep.take(), self.waker.take())
     }
 
-    pub(in crate::layers::group) fn is_out(&self) -> bool {
+    pub(super) fn is_out(&self) -> bool {
         self.out
     }
 }
 
 /// What a clock that is stopped had: the timer's sleep, and the waker of it.
-pub(in crate::layers::group) type Stopped = (Option<Foreign<Asleep>>, Option<Waker>);
+pub(crate) type Stopped = (Option<Foreign<Asleep>>, Option<Waker>);
