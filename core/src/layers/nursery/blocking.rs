@@ -174,7 +174,7 @@ fn leaves(task: &TaskFrame<'_>, cx: &BlockingCx) -> bool {
 /// Returns the reason of the task's own exit, if it exited.
 fn exit() -> Option<Reason> {
     context::task(|task| match task?.leave().get() {
-        Some(Leave::Exit(place)) => Some(exited(task_id(), place)),
+        Some(Leave::Exit(location)) => Some(exited(task_id(), location)),
         Some(Leave::Cancelled | Leave::NoSlot(_) | Leave::Told) | None => None,
     })
 }

@@ -177,7 +177,7 @@ struct Head {
 impl Head {
     #[track_caller]
     fn new(alarm: Alarm, name: &'static str) -> Head {
-        let label = Label { name, place: Location::caller() };
+        let label = Label { name, location: Location::caller() };
         Head { scope: Scope::with_deadline(label, alarm.back()), alarm, polled: false, label }
     }
 
@@ -265,10 +265,10 @@ impl<F: Future> Future for FailAfter<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (after, Label { name, place }) = (*this.after, this.head.label);
+        let (after, Label { name, location }) = (*this.after, this.head.label);
         this.head.poll(this.future, cx).map(|result| match result {
             Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(TimeoutError::Elapsed(Elapsed { name, after, place })),
+            Ok(None) => Err(TimeoutError::Elapsed(Elapsed { name, after, location })),
             Err(missing) => Err(TimeoutError::Unsupported(missing)),
         })
     }
@@ -289,7 +289,7 @@ pub enum TimeoutError {
 pub struct Elapsed {
     name: &'static str,
     after: Option<Duration>,
-    place: &'static Location<'static>,
+    location: &'static Location<'static>,
 }
 
 impl Elapsed {
@@ -304,8 +304,8 @@ impl Elapsed {
     }
 
     /// Returns where the scope was created.
-    pub fn place(&self) -> &'static Location<'static> {
-        self.place
+    pub fn location(&self) -> &'static Location<'static> {
+        self.location
     }
 }
 
@@ -315,7 +315,7 @@ impl fmt::Display for Elapsed {
             Some(after) => write!(f, "`{}` took longer than {after:?}", self.name)?,
             None => write!(f, "`{}` was not done by its deadline", self.name)?,
         }
-        write!(f, " (at {})", self.place)
+        write!(f, " (at {})", self.location)
     }
 }
 

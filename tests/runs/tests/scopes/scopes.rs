@@ -59,7 +59,7 @@ fn t07_error_names_the_scope_whose_own_time_was_over() {
             let inner = fail_after("inner", SECOND, pending::<()>()).await;
             let TimeoutError::Elapsed(elapsed) = inner.unwrap_err() else { panic!("no timer") };
             assert_eq!((elapsed.name(), elapsed.after()), ("inner", Some(SECOND)));
-            assert_eq!(elapsed.place().file(), file!());
+            assert_eq!(elapsed.location().file(), file!());
             // The outer is over while the inner waits: the inner says nothing of it.
             fail_after("never", 5 * SECOND, pending::<()>()).await
         });
