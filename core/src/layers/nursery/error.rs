@@ -47,7 +47,7 @@ pub struct GroupError<E> {
 struct Inner<E> {
     /// At least one.
     failures: Vec<Failure<E>>,
-    more: usize,
+    omitted: usize,
     cancelled: usize,
     reason: Option<Reason>,
     name: Option<Box<str>>,
@@ -86,7 +86,7 @@ impl<E> GroupError<E> {
         let Config { name, place: location, .. } = config;
         let who = Who { task: None, name: name.clone(), place: location, finalizer: false };
         let failures = vec![Failure { cause, who }];
-        let inner = Inner { failures, more: 0, cancelled: 0, reason: None, name, location };
+        let inner = Inner { failures, omitted: 0, cancelled: 0, reason: None, name, location };
         GroupError { inner: Box::new(inner) }
     }
 
@@ -114,12 +114,12 @@ impl<E> GroupError<E> {
     }
 
     /// Returns how many failures were left out because the list was full.
-    pub fn more(&self) -> usize {
-        self.inner.more
+    pub fn omitted_count(&self) -> usize {
+        self.inner.omitted
     }
 
     /// Returns how many children were cancelled.
-    pub fn cancelled(&self) -> usize {
+    pub fn cancelled_count(&self) -> usize {
         self.inner.cancelled
     }
 
@@ -167,9 +167,9 @@ pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) 
         let cause = reason.clone().map_or(Cause::Lost, Cause::Cancelled);
         failures.push(Failure { cause, who: group.body() });
     }
-    let Report { more, cancelled, .. } = report;
+    let Report { more: omitted, cancelled, .. } = report;
     let (name, location) = (group.config.name.clone(), group.config.place);
-    GroupError { inner: Box::new(Inner { failures, more, cancelled, reason, name, location }) }
+    GroupError { inner: Box::new(Inner { failures, omitted, cancelled, reason, name, location }) }
 }
 
 fn typed<E: Send + Sync + 'static>(entry: Entry) -> Failure<E> {
@@ -255,8 +255,8 @@ impl<E: fmt::Display> fmt::Display for GroupError<E> {
             None => write!(f, "nursery at {}: ", self.location())?,
         }
         write!(f, "{}", self.first())?;
-        let others = self.inner.failures.len() - 1 + self.inner.more;
-        match (others, self.cancelled()) {
+        let others = self.inner.failures.len() - 1 + self.inner.omitted;
+        match (others, self.cancelled_count()) {
             (0, 0) => Ok(()),
             (0, cut) => write!(f, " ({cut} cancelled)"),
             (others, 0) => write!(f, " (and {others} more)"),
@@ -295,8 +295,8 @@ impl<E: fmt::Debug> fmt::Debug for GroupError<E> {
         f.debug_struct("GroupError")
             .field("name", &self.name())
             .field("failures", &self.inner.failures)
-            .field("more", &self.more())
-            .field("cancelled", &self.cancelled())
+            .field("omitted_count", &self.omitted_count())
+            .field("cancelled_count", &self.cancelled_count())
             .field("location", &format_args!("{}", self.location()))
             .finish()
     }
