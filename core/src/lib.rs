@@ -35,7 +35,7 @@
 //!   [`checkpoint`], [`task_id`]; leave it from any depth: [`exit`].
 //! - Limit the time: [`Builder::deadline`], [`Builder::timeout`] for what is there in time,
 //!   [`move_on_after`] and [`fail_after`] inside a task, [`remaining`], [`reserve`].
-//! - Tidy up: [`Builder::grace`], [`shield`], [`island`], [`Nursery::defer`].
+//! - Tidy up: [`Builder::grace`], [`shield`], [`cancellable`], [`Nursery::defer`].
 //! - Hand values down: [`ScopedKey`].
 //! - Cancel what is in no nursery: [`CancelToken`]; hang a nursery on one: [`Builder::token`].
 //! - Limit how many children run at the same time: [`Builder::limit`], [`Nursery::reserve`]; how many
@@ -137,7 +137,7 @@ pub use layers::nursery::named::Named;
 pub use layers::nursery::run::Run;
 pub use layers::nursery::slot::{Reserve, ReserveError, Slot, TryReserveError};
 pub use layers::nursery::tree::{NurseryInfo, TaskInfo, Tree, strays};
-pub use layers::scope::cancellable::{Island, island};
+pub use layers::scope::cancellable::{Cancellable, cancellable};
 pub use layers::scope::deadline::{
     Elapsed, FailAfter, MoveOnAfter, TimeoutError, fail_after, fail_at, move_on_after, move_on_at,
     reserve,

@@ -55,7 +55,9 @@ fn list_failures(error: &GroupError<Error>) {
         0 => {}
         1 => eprintln!("treehash: 1 error"),
         count if error.omitted_count() == 0 => eprintln!("treehash: {count} errors"),
-        count => eprintln!("treehash: {count} errors, {} of them not listed", error.omitted_count()),
+        count => {
+            eprintln!("treehash: {count} errors, {} of them not listed", error.omitted_count())
+        }
     }
 }
 

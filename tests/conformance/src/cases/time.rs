@@ -3,7 +3,7 @@
 
 use crate::probe::{Counts, eventually};
 use allhome::{
-    Cause, ReasonKind, Runtime, TimeoutError, cancelled, fail_after, is_cancelled, island,
+    Cause, ReasonKind, Runtime, TimeoutError, cancellable, cancelled, fail_after, is_cancelled,
     move_on_after, nursery, nursery_on, remaining, shield, sleep, yield_now,
 };
 use std::convert::Infallible;
@@ -175,7 +175,7 @@ pub(super) async fn h01_shield_keeps_cancel_and_abort_away(runtime: Runtime) {
                         // The nursery is cancelled before each of its tasks is.
                         eventually(|| hears.load(SeqCst)).await;
                         assert!(child.is_cancelled() && !is_cancelled());
-                        assert!(island(pending::<()>()).await.is_err());
+                        assert!(cancellable(pending::<()>()).await.is_err());
                         for _ in 0..20 {
                             yield_now().await;
                         }

@@ -2,8 +2,8 @@
 //! has passed although nothing was polled since.
 
 use allhome::{
-    Reason, ReasonKind, cancel_reason, cancel_token, checkpoint, fail_after, is_cancelled, island,
-    move_on_after, nursery, nursery_on, remaining, reserve, shield, yield_now,
+    Reason, ReasonKind, cancel_reason, cancel_token, cancellable, checkpoint, fail_after,
+    is_cancelled, move_on_after, nursery, nursery_on, remaining, reserve, shield, yield_now,
 };
 use allhome_conformance::Counts;
 use allhome_rt::{BoxSleep, Runtime, Timer};
@@ -97,7 +97,7 @@ fn t16_shield_keeps_it_away_until_its_budget_is_spent() {
             shield(SECOND, async {
                 compute(&clock);
                 is_on();
-                assert!(island(poll_fn(|_| Poll::Ready(is_cancelled()))).await.unwrap());
+                assert!(cancellable(poll_fn(|_| Poll::Ready(is_cancelled()))).await.unwrap());
                 // The budget is counted from the poll that sees what it keeps away.
                 yield_now().await;
                 is_on();
