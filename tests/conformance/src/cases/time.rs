@@ -120,7 +120,7 @@ pub(super) async fn t10_timeout_keeps_what_is_there(runtime: Runtime) {
     if !has_timer(&runtime).await {
         return;
     }
-    let run = nursery_on::<Infallible>(runtime).timeout(SOON).run(async |n| {
+    let run = nursery_on::<Infallible>(runtime).children_deadline(SOON).run(async |n| {
         let quick = n.fork(async { Ok(1) }).join().await.ok();
         let slow = n.fork(pending::<Result<u8, _>>()).join().await.ok();
         Ok((quick, slow))
