@@ -149,7 +149,7 @@ pub struct Shutdown {
     group: Strong<Group>,
     roll: Arc<Roll>,
     ladder: Ladder,
-    place: &'static Location<'static>,
+    location: &'static Location<'static>,
     asked: bool,
     state: State,
 }
@@ -164,12 +164,12 @@ impl Shutdown {
     pub(crate) fn new(
         group: Strong<Group>,
         ladder: Ladder,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> Shutdown {
         let roll = Roll::new(group.id);
         // Not at the first poll: a task that leaves before that is late, too.
         group.call_roll(&roll);
-        Shutdown { group, roll, ladder, place, asked: true, state: State::Made }
+        Shutdown { group, roll, ladder, location, asked: true, state: State::Made }
     }
 
     /// Takes no first step of its own. The shutdown waits until the nursery is closed, cancelled or
@@ -270,7 +270,7 @@ impl Future for Shutdown {
 
 impl Shutdown {
     fn reason(&self, message: &str) -> Reason {
-        Reason::of(ReasonKind::Shutdown, message.to_string(), task_id(), self.place)
+        Reason::of(ReasonKind::Shutdown, message.to_string(), task_id(), self.location)
     }
 }
 

@@ -14,12 +14,12 @@ use std::time::Instant;
 #[derive(Clone, Copy)]
 pub(crate) struct Label {
     pub(crate) name: &'static str,
-    pub(crate) place: &'static Location<'static>,
+    pub(crate) location: &'static Location<'static>,
 }
 
 impl Label {
     pub(crate) fn reason(self, task: Option<TaskId>) -> Reason {
-        Reason::of(ReasonKind::Deadline, self.name.into(), task, self.place)
+        Reason::of(ReasonKind::Deadline, self.name.into(), task, self.location)
     }
 }
 

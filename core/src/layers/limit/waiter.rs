@@ -77,7 +77,7 @@ impl Waiter {
     /// It stands in no line yet, and is the caller's.
     pub(super) unsafe fn join(&self, slot: Slot) {
         // SAFETY: the caller's promise.
-        self.slot.with_mut(|place| unsafe { *place = MaybeUninit::new(slot) });
+        self.slot.with_mut(|location| unsafe { *location = MaybeUninit::new(slot) });
     }
 
     /// Returns its verdict, if it was told.

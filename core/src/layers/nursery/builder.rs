@@ -197,7 +197,7 @@ impl<E> Builder<E> {
     /// });
     /// let error = block_on(run).expect_err("`three` is not a number");
     /// assert_eq!(error.first().name(), Some("three"));
-    /// assert_eq!(error.cancelled(), 1);
+    /// assert_eq!(error.cancelled_count(), 1);
     /// # }
     /// ```
     pub fn run<R, F, Fut>(self, body: F) -> Run<E, R, F, Fut>

@@ -115,9 +115,9 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     }
 
     /// Returns where the child was spawned, or `None` if it was refused or its outcome was taken.
-    pub fn place(&self) -> Option<&'static Location<'static>> {
+    pub fn location(&self) -> Option<&'static Location<'static>> {
         match &self.inner {
-            Inner::Admitted { handle, .. } => Some(handle.header().place()),
+            Inner::Admitted { handle, .. } => Some(handle.header().location()),
             Inner::Refused(_) | Inner::Taken => None,
         }
     }

@@ -34,7 +34,7 @@ use std::time::Duration;
 ///
 /// Shields nest: each counts its own budget, from the moment at which the one around it is lifted.
 /// A scope inside a shield (a [`move_on_after`](crate::move_on_after), a nursery's deadline) works
-/// as anywhere; an [`island`](crate::island) inside a shield can be cancelled again.
+/// as anywhere; what [`cancellable`](crate::cancellable) runs inside a shield can be cancelled again.
 ///
 /// A shield does not help against a runtime that is shut down, nor against the drop of the future
 /// that it is a part of.
