@@ -92,7 +92,7 @@ fn table() {
         Guard<Fut>: "SY---"
         Guard<std::rc::Rc<u8>>: "-----"
         HolderInfo: "SYUWR"
-        Island<Fut>: "S-U--"
+        Cancellable<Fut>: "S-U--"
         Join<u8, E>: "SYU--"
         JoinError<E>: "SYUWR"
         JoinMut<'static, u8, E>: "SYU--"

@@ -276,7 +276,7 @@ impl Group {
             }
         }
         if self.config.panics == PanicPolicy::Abort {
-            eprintln!("allhome: {panic} ({}); aborting, as the nursery asks", panic.place());
+            eprintln!("allhome: {panic} ({}); aborting, as the nursery asks", panic.location());
             std::process::abort();
         }
     }

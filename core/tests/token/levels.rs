@@ -58,7 +58,7 @@ fn k02_reason_of_a_cancel_is_requested_here() {
     token.cancel();
     let reason = token.reason().unwrap();
     assert_eq!((reason.kind(), reason.message()), (ReasonKind::Requested, ""));
-    assert_eq!((reason.place().file(), reason.place().line()), (file!(), line));
+    assert_eq!((reason.location().file(), reason.location().line()), (file!(), line));
 }
 
 /// The reason belongs to a token whose handle is gone long before.
@@ -130,7 +130,7 @@ fn k14_drop_guard_cancels_unless_disarmed() {
     assert!(guard.token().same(&token));
     drop(guard);
     let reason = token.reason().unwrap();
-    assert_eq!((reason.kind(), reason.place().line()), (ReasonKind::Requested, line));
+    assert_eq!((reason.kind(), reason.location().line()), (ReasonKind::Requested, line));
     drop(token.drop_guard());
     assert!(token.reason().unwrap().same(&reason));
 }

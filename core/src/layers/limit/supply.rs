@@ -64,11 +64,11 @@ pub(super) trait Holding {
         &mut self,
         asked: usize,
         returns: bool,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> Result<Option<Share>, Refused>;
 
     /// Writes into the book, if one is kept, that a task waits.
-    fn book(&mut self, asked: usize, place: &'static Location<'static>) -> Key;
+    fn book(&mut self, asked: usize, location: &'static Location<'static>) -> Key;
 
     /// Takes a waiter that is about to leave the line out of the book.
     fn unbook(&mut self, waiter: &Waiter, key: Key);
@@ -89,8 +89,8 @@ fn tell_many<'a, S: Supply + ?Sized>(
     wakers[1] = Some(second);
     let mut free = 2;
     loop {
-        for place in &mut wakers[free..] {
-            *place = held.tell_next();
+        for location in &mut wakers[free..] {
+            *location = held.tell_next();
         }
         drop(held);
         let is_full = wakers[AT_ONCE - 1].is_some();

@@ -281,7 +281,7 @@ pub(super) async fn c18_exit_ends_the_task_from_any_depth(runtime: Runtime) {
                 let ended = child.join().await.unwrap_err();
                 let reason = ended.reason().unwrap();
                 assert_eq!((reason.kind(), reason.by()), (ReasonKind::Exited, id));
-                assert!(reason.place().file().ends_with("token.rs"));
+                assert!(reason.location().file().ends_with("token.rs"));
             }
             assert_eq!(counts.drops(), 2);
             assert!(!n.is_cancelled(), "it is no failure");

@@ -2,8 +2,8 @@
 
 use allhome::{
     Both, CancelExt, CancelStreamExt, CancelToken, IntoRuntime, KeyedSemaphore, Ladder, Nursery,
-    Rate, RateLimiter, Semaphore, ThreadPool, block_on, cancelled, draining, fail_after, island,
-    move_on_after, nursery, nursery_on, shield, sleep,
+    Rate, RateLimiter, Semaphore, ThreadPool, block_on, cancellable, cancelled, draining,
+    fail_after, move_on_after, nursery, nursery_on, shield, sleep,
 };
 use allhome_runs::{Opened, SECOND, Stepped, Wakes, poll_once, world};
 use futures_util::{FutureExt, StreamExt};
@@ -123,7 +123,7 @@ const CASES: &[Case] = cases! {
     "MoveOnAfter": _ => move_on_after(LONG, pending::<()>());
     "FailAfter": _ => fail_after("long", LONG, pending::<()>());
     "Shield": _ => shield(LONG, pending::<()>());
-    "Island": _ => island(pending::<()>());
+    "Cancellable": _ => cancellable(pending::<()>());
     "Run": world => nursery::<Infallible>().run(async |n| {
         *world.inner.borrow_mut() = Some(n);
         pending::<Result<(), _>>().await

@@ -6,8 +6,8 @@
 use allhome::{
     AsyncStd, Both, CancelToken, Cause, GroupError, IntoRuntime, KeyedSemaphore, Ladder,
     LocalExecutor, Nursery, Rate, RateLimiter, Reason, ScopedKey, Semaphore, Simulator, Smol,
-    ThreadPool, Tokio, block_on, cancel_reason, cancel_token, cancelled, checkpoint, deadline,
-    draining, fail_after, is_cancelled, island, move_on_after, nursery, nursery_on, remaining,
+    ThreadPool, Tokio, block_on, cancel_reason, cancel_token, cancellable, cancelled, checkpoint,
+    deadline, draining, fail_after, is_cancelled, move_on_after, nursery, nursery_on, remaining,
     shield, sleep, strays, task_id, yield_now,
 };
 use allhome_rt::{Spawn, SpawnBlocking, SpawnLocal, Task, Timer};
@@ -62,7 +62,7 @@ fn ambient() {
     assert!(block_on(sleep(MOMENT)).is_err(), "no runtime is known");
     assert!(block_on(move_on_after(MOMENT, pending::<()>())).is_err());
     assert_eq!(block_on(shield(Duration::MAX, twice(1))), Ok(2));
-    assert_eq!(block_on(island(twice(1))).unwrap(), 2);
+    assert_eq!(block_on(cancellable(twice(1))).unwrap(), 2);
     // They wait for ever.
     block_on(async {
         let (mut told, mut drains) = (Box::pin(cancelled()), Box::pin(draining()));

@@ -65,7 +65,6 @@ pub(crate) struct Carriers {
 impl Carriers {
     /// Counts one more carrier if more children wait for a poll than carriers are free: one of the
     /// runtime's width, or else a spare.
-    #[inline]
     pub(crate) fn want(&mut self, waiting: usize, width: usize) -> Launch {
         if waiting <= self.free {
             return Launch::Nobody;

@@ -69,7 +69,7 @@ impl<E> Builder<E> {
     /// use std::time::Duration;
     ///
     /// let run = nursery_on::<Infallible>(ThreadPool::global())
-    ///     .timeout(Duration::from_millis(50))
+    ///     .children_deadline(Duration::from_millis(50))
     ///     .run(async |n| {
     ///         let quick = n.fork(async { Ok(1) });
     ///         let slow = n.fork(std::future::pending::<Result<u32, _>>());
@@ -79,7 +79,7 @@ impl<E> Builder<E> {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn timeout(mut self, after: Duration) -> Builder<E> {
+    pub fn children_deadline(mut self, after: Duration) -> Builder<E> {
         self.config.deadline = Some(When::After(after));
         self.config.partial = true;
         self
