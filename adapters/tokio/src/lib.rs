@@ -71,10 +71,10 @@ impl Tokio {
     ///
     /// let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
     /// let runtime = Tokio::on(tokio.handle()).task_per_child().into_runtime().unwrap();
-    /// assert!(runtime.keeps_tasks_apart());
+    /// assert!(runtime.task_per_child());
     ///
     /// let inside = tokio.block_on(async { Tokio.task_per_child().into_runtime() });
-    /// assert!(inside.unwrap().keeps_tasks_apart());
+    /// assert!(inside.unwrap().task_per_child());
     /// ```
     pub fn task_per_child(self) -> TokioTaskPerChild {
         TokioTaskPerChild(None)
@@ -222,7 +222,7 @@ impl Spawn for OnTokio {
         }
     }
 
-    fn keeps_tasks_apart(&self) -> bool {
+    fn task_per_child(&self) -> bool {
         self.apart
     }
 

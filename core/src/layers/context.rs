@@ -54,7 +54,7 @@ pub(crate) enum Kind<'a> {
     Values(&'a Arc<Values>),
     /// Where a child of a bounded nursery has its slot: between it and its task. `lending` knows the
     /// type.
-    Seat(&'a dyn Any),
+    Slot(&'a dyn Any),
 }
 
 /// A task, or a nursery's body.
@@ -167,12 +167,12 @@ impl<'a> Frame<'a> {
         None
     }
 
-    /// Returns the seat of the task that this frame is a part of.
-    pub(crate) fn seat(&self) -> Option<&'a dyn Any> {
+    /// Returns the slot of the task that this frame is a part of.
+    pub(crate) fn slot(&self) -> Option<&'a dyn Any> {
         let mut at = Some(self);
         while let Some(frame) = at {
             match &frame.kind {
-                Kind::Seat(seat) => return Some(*seat),
+                Kind::Slot(slot) => return Some(*slot),
                 Kind::Task(TaskFrame { task: Some(_), .. }) => return None,
                 Kind::Task(_) | Kind::Scope(_) | Kind::Values(_) => {}
             }
@@ -259,10 +259,10 @@ pub(crate) fn inside<R>(scope: &Scope, f: impl FnOnce() -> R) -> R {
     with(Kind::Scope(scope), f)
 }
 
-/// Calls `f` with the seat of the task that is polled or destroyed.
+/// Calls `f` with the slot of the task that is polled or destroyed.
 #[inline]
-pub(crate) fn seated<R>(seat: &dyn Any, f: impl FnOnce() -> R) -> R {
-    with(Kind::Seat(seat), f)
+pub(crate) fn with_slot<R>(slot: &dyn Any, f: impl FnOnce() -> R) -> R {
+    with(Kind::Slot(slot), f)
 }
 
 /// Calls `f` with these values in place of those around.
@@ -303,7 +303,7 @@ pub(crate) fn held() -> Option<String> {
                         return held;
                     }
                 }
-                Kind::Task(_) | Kind::Scope(_) | Kind::Values(_) | Kind::Seat(_) => {}
+                Kind::Task(_) | Kind::Scope(_) | Kind::Values(_) | Kind::Slot(_) => {}
             }
             at = frame.outer();
         }

@@ -34,7 +34,6 @@
 //! as a [`Foreign`].
 
 mod admit;
-mod bell;
 mod blocking;
 mod cancel;
 mod carrier;
@@ -53,6 +52,7 @@ pub(crate) mod registry;
 mod shields;
 mod slot_waiters;
 mod stragglers;
+mod timer;
 mod token;
 mod turn;
 mod turns;
@@ -82,7 +82,7 @@ pub(crate) struct Group {
     /// How many tasks the runtime polls at once.
     width: usize,
     /// The runtime wants each child to be a task of its own.
-    apart: bool,
+    task_per_child: bool,
     pub(crate) occupied: AtomicBool,
     /// Set when there is something to wait for in the registry's clock.
     pub(crate) timed: AtomicBool,
@@ -99,8 +99,8 @@ pub(crate) struct Group {
     /// A deadline may hold here: its own, or one of what it is in. Never unset.
     limited: AtomicBool,
     level: AtomicU8,
-    /// The level that it is being raised to: see `risen`.
-    rising: AtomicU8,
+    /// The level that it is being raised to: see `requested_level`.
+    requested: AtomicU8,
     woken: Stack,
     registry: Guarded<Registry>,
 }
@@ -132,7 +132,7 @@ impl Group {
                 me,
                 id: NurseryId::next(),
                 width: env.inherited.runtime.threads(),
-                apart: env.inherited.runtime.keeps_tasks_apart(),
+                task_per_child: env.inherited.runtime.task_per_child(),
                 occupied: AtomicBool::new(false),
                 timed: AtomicBool::new(false),
                 body_stays: AtomicBool::new(false),
@@ -142,7 +142,7 @@ impl Group {
                 limited: AtomicBool::new(!around.terms.is_empty()),
                 terms: around.terms.into(),
                 level: AtomicU8::new(Level::Running as u8),
-                rising: AtomicU8::new(Level::Running as u8),
+                requested: AtomicU8::new(Level::Running as u8),
                 registry: Guarded::new(Registry::new(config.keep)),
                 config,
             },
@@ -166,16 +166,16 @@ impl Group {
     }
 
     fn nest_in(&self, parent: Weak<Group>, owner: Owner) {
-        let (key, level, reason, rolls) = parent.locked(|registry| {
+        let (key, level, reason, logs) = parent.locked(|registry| {
             parent.occupy(registry);
             let key = registry.nested.insert(self.weak(), owner);
             self.inherit_limit(&parent);
-            (key, parent.level(), registry.cancel.reason_for(owner), registry.rolls.hung())
+            (key, parent.level(), registry.cancel.reason_for(owner), registry.logs.all())
         });
         self.locked(|registry| {
             registry.parent = Some((parent, key));
             // One may have been called meanwhile, that is here and not in these.
-            rolls.iter().for_each(|roll| registry.rolls.hang(roll));
+            logs.iter().for_each(|log| registry.logs.insert(log));
         });
         if let Some(reason) = reason.filter(|_| !self.shielded) {
             self.raise_tree(level.max(Level::Cancelled), &reason);

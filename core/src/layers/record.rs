@@ -52,7 +52,7 @@ use std::ptr::{self, NonNull};
 use std::task::Waker;
 
 pub(crate) use handle::Handle;
-pub(crate) use stack::{Rouse, Stack};
+pub(crate) use stack::{Schedule, Stack};
 pub(crate) use tokens::{Carried, Claimed, Dead};
 
 /// The part of a record that does not depend on the child's types: 64 bytes.

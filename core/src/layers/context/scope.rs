@@ -50,8 +50,8 @@ pub(crate) struct Scope {
     back: Option<Duration>,
     /// Why what is inside is cancelled: a deadline that has passed, a shield that is lifted.
     reason: RefCell<Option<Reason>>,
-    /// The token was told, too.
-    told: Cell<bool>,
+    /// The token was raised, too.
+    token_raised: Cell<bool>,
     deadline: Cell<Option<Instant>>,
     /// The same for the nurseries that were opened inside.
     term: OnceCell<Arc<Term>>,
@@ -95,7 +95,7 @@ impl Scope {
             label: None,
             back: None,
             reason: RefCell::new(None),
-            told: Cell::new(false),
+            token_raised: Cell::new(false),
             deadline: Cell::new(None),
             term: OnceCell::new(),
             token: RefCell::new(None),
@@ -123,7 +123,7 @@ impl Scope {
 
     /// Tells whether what is inside was cancelled, its token included.
     pub(crate) fn is_told(&self) -> bool {
-        self.told.get()
+        self.token_raised.get()
     }
 
     pub(crate) fn set_deadline(&self, at: Option<Instant>) {
@@ -136,7 +136,7 @@ impl Scope {
     /// Cancels what is inside, for this reason if none was given in an answer.
     pub(crate) fn cancel(&self, reason: impl FnOnce() -> Reason) {
         let reason = self.reason().unwrap_or_else(|| self.end_for(reason()));
-        self.told.set(true);
+        self.token_raised.set(true);
         // Cloned: whoever is woken by this may ask for it.
         let token = self.token.borrow().clone();
         if let Some(token) = token {
@@ -269,7 +269,7 @@ pub(crate) fn is_cancelled(mut at: Option<&Frame<'_>>, mut through: bool) -> boo
                 See::Hidden => return false,
                 See::Outer => {}
             },
-            Kind::Values(_) | Kind::Seat(_) => {}
+            Kind::Values(_) | Kind::Slot(_) => {}
         }
         at = frame.outer();
     }
@@ -286,7 +286,7 @@ pub(crate) fn reason(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<Re
                 See::Hidden => return None,
                 See::Outer => {}
             },
-            Kind::Values(_) | Kind::Seat(_) => {}
+            Kind::Values(_) | Kind::Slot(_) => {}
         }
         at = frame.outer();
     }
@@ -298,7 +298,7 @@ pub(crate) fn token(at: Option<&Frame<'_>>, mut through: bool) -> Option<CancelT
     let frame = at?;
     match &frame.kind {
         Kind::Task(task) => Some(task.token()),
-        Kind::Values(_) | Kind::Seat(_) => token(frame.outer(), through),
+        Kind::Values(_) | Kind::Slot(_) => token(frame.outer(), through),
         Kind::Scope(scope) => match scope.cut {
             Cut::Deadline => Some(scope.token(|| token(frame.outer(), through))),
             Cut::Shield if !through && !scope.is_over(frame) => Some(scope.token(|| None)),
@@ -330,7 +330,7 @@ pub(crate) fn enroll(group: &dyn Host) {
             match &frame.kind {
                 Kind::Task(_) => return,
                 Kind::Scope(scope) => scope.add(group),
-                Kind::Values(_) | Kind::Seat(_) => {}
+                Kind::Values(_) | Kind::Slot(_) => {}
             }
             at = frame.outer();
         }
@@ -354,7 +354,7 @@ pub(crate) fn around() -> Around {
                     }
                     around.shielded |= hides;
                 }
-                Kind::Values(_) | Kind::Seat(_) => {}
+                Kind::Values(_) | Kind::Slot(_) => {}
             }
             at = frame.outer();
         }
@@ -377,7 +377,7 @@ pub(crate) fn deadline(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<
                     return least;
                 }
             }
-            Kind::Values(_) | Kind::Seat(_) => {}
+            Kind::Values(_) | Kind::Slot(_) => {}
         }
         at = frame.outer();
     }

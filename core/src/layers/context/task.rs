@@ -84,12 +84,12 @@ pub(crate) fn own_token() -> Option<CancelToken> {
 
 /// Waits for the token of what polls it, and has that find itself cancelled when the token is.
 pub(crate) fn poll_own(token: Pin<&mut CancelledOwned>, cx: &mut Context<'_>) -> Poll<Reason> {
-    let told = token.poll(cx);
-    if told.is_ready() {
+    let polled = token.poll(cx);
+    if polled.is_ready() {
         // A token is cancelled before those below it, and the nursery comes last.
         context::task(|task| task.map(|task| task.group.follow_token()));
     }
-    told
+    polled
 }
 
 /// Waits until the task, or the scope in it, that polls it is cancelled; gives the reason. Outside

@@ -22,8 +22,8 @@ impl Group {
     ///
     /// If the nursery takes no more, the future is dropped unpolled, and the reason comes back.
     pub(crate) fn admit(&self, fresh: Fresh) -> Result<TaskId, Reason> {
-        if self.apart {
-            return self.admit_apart(fresh);
+        if self.task_per_child {
+            return self.admit_dedicated(fresh);
         }
         let number =
             self.admit_as(fresh, |registry, fresh| registry.members.admit(self.woken(), fresh))?;
@@ -89,7 +89,7 @@ impl Group {
     }
 
     pub(super) fn refusal(&self, registry: &Registry) -> Option<Reason> {
-        if self.risen() == Level::Running && registry.phase != Phase::Closed {
+        if self.requested_level() == Level::Running && registry.phase != Phase::Closed {
             return None;
         }
         Some(self.closed(registry))
@@ -97,7 +97,7 @@ impl Group {
 
     /// Says why nothing is taken any more.
     pub(super) fn closed(&self, registry: &Registry) -> Reason {
-        registry.cancel.risen_reason().unwrap_or_else(|| {
+        registry.cancel.requested_reason().unwrap_or_else(|| {
             let message = match &self.config.name {
                 Some(name) => format!("nursery `{name}`"),
                 None => format!("nursery {}", self.id),

@@ -8,7 +8,7 @@
 
 use super::Group;
 use super::registry::Registry;
-use super::turn::{Driven, Load};
+use super::turn::{Load, Polled};
 use super::turns::Turns;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::id::TaskId;
@@ -56,7 +56,7 @@ impl Group {
     fn next_job(&self, registry: &mut Registry) -> Option<Carried> {
         // Work that heard of a cancel which is still on its way makes room: what waits is not to
         // begin, but to be ended by that.
-        let begins = self.risen() < Level::Cancelled;
+        let begins = self.requested_level() < Level::Cancelled;
         registry.jobs.next(if begins { self.config.blocking_limit } else { 0 })
     }
 }
@@ -75,10 +75,10 @@ impl BlockingJob {
         };
         let load = Load { claimed, carried: Some(carried), active: false };
         let mut cx = Context::from_waker(Waker::noop());
-        match self.group.drive(load, &mut Turns::default(), &mut cx) {
-            Driven::Waits(carried) => self.group.lose(carried),
-            Driven::Ended(load, ended) => self.group.finish_alone(load, ended),
-            Driven::Parked | Driven::Notified(_) => unreachable!("it is carried by this job"),
+        match self.group.poll_child(load, &mut Turns::default(), &mut cx) {
+            Polled::Waits(carried) => self.group.runtime_dropped(carried),
+            Polled::Ended(load, ended) => self.group.finish_alone(load, ended),
+            Polled::Parked | Polled::Notified(_) => unreachable!("it is carried by this job"),
         }
     }
 }
@@ -86,7 +86,7 @@ impl BlockingJob {
 impl Drop for BlockingJob {
     fn drop(&mut self) {
         if let Some(carried) = self.carried.take() {
-            self.group.lose(carried);
+            self.group.runtime_dropped(carried);
         }
         self.group.locked(|registry| registry.jobs.end());
         self.group.start_jobs();

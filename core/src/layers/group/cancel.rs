@@ -8,7 +8,7 @@
 //! Members are handled in batches: what to do is found out under the lock, and done without it.
 
 use super::Group;
-use super::registry::{GraceEnd, Pass, Phase, Registry, Told};
+use super::registry::{GraceEnd, OnCancel, Pass, Phase, Registry};
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::{Ending, Outcome};
@@ -93,7 +93,7 @@ impl Group {
             // Release: pairs with `level`.
             self.level.store(level as u8, Ordering::Release);
             if level == Level::Aborted {
-                registry.members.untell();
+                registry.members.sweep_again();
             }
             if level == Level::Cancelled {
                 self.begin_grace(&mut registry.clock, &ends);
@@ -144,13 +144,13 @@ impl Group {
         registry.members.queue_woken(&self.woken);
         for _ in 0..BATCH {
             match registry.members.sweep_next(level == Level::Aborted, pass) {
-                Some(Told::Doomed(claimed)) => {
+                Some(OnCancel::Doomed(claimed)) => {
                     let first = registry.reason_of(&claimed);
                     let reason = first.unwrap_or_else(|| reason.clone());
                     batch.doomed.push((claimed, Ending::Cancelled(reason)));
                 }
-                Some(Told::Wake(waker)) => batch.wakers.push(waker),
-                Some(Told::Busy) => {}
+                Some(OnCancel::Wake(waker)) => batch.wakers.push(waker),
+                Some(OnCancel::Busy) => {}
                 None => {
                     batch.more = false;
                     let waiting = registry.jobs.take_waiting();
@@ -187,44 +187,44 @@ impl Group {
         if let Some(token) = token {
             token.raise(level, first);
         }
-        // Before the task is told: its last poll, which may be under way at once, is that of the bodies
+        // Before the task is notified: its last poll, which may be under way at once, is that of the bodies
         // inside it, too.
         for group in nested.into_iter().filter(|group| !group.shielded) {
             group.raise_tree(level, reason);
         }
         let ends = self.ends();
-        let told = self.locked(|registry| {
+        let on_cancel = self.locked(|registry| {
             let member = registry.members.member(handle)?;
-            let told = registry.members.tell_one(member, level);
+            let on_cancel = registry.members.cancel_one(member, level);
             if let Some(end) = ends.grace.filter(|_| level == Level::Cancelled) {
                 registry.clock.begin_grace_of(member, end);
                 self.timed.store(true, Ordering::Relaxed);
             }
-            Some(told)
+            Some(on_cancel)
         });
-        let Some(told) = told else { return true };
-        self.see_to(told, reason);
+        let Some(on_cancel) = on_cancel else { return true };
+        self.see_to(on_cancel, reason);
         self.arm();
         true
     }
 
     /// The grace of one task is over: it is aborted, for the reason that it was cancelled for.
     pub(super) fn end_grace(&self, end: GraceEnd) {
-        let GraceEnd { told, reason, token } = end;
+        let GraceEnd { on_cancel, reason, token } = end;
         let reason = reason.unwrap_or_else(|| {
             Reason::of(ReasonKind::Aborted, String::new(), None, self.config.place)
         });
         if let Some(token) = token {
             token.raise(Level::Aborted, reason.clone());
         }
-        self.see_to(told, &reason);
+        self.see_to(on_cancel, &reason);
     }
 
-    fn see_to(&self, told: Told, reason: &Reason) {
-        match told {
-            Told::Doomed(claimed) => self.destroy_for(claimed, reason),
-            Told::Wake(waker) => waker.wake(),
-            Told::Busy => self.locked_then_launch(|_| ()),
+    fn see_to(&self, on_cancel: OnCancel, reason: &Reason) {
+        match on_cancel {
+            OnCancel::Doomed(claimed) => self.destroy_for(claimed, reason),
+            OnCancel::Wake(waker) => waker.wake(),
+            OnCancel::Busy => self.locked_then_launch(|_| ()),
         }
     }
 
@@ -253,9 +253,9 @@ impl Group {
         self.is_cancelled() && !self.body_stays.load(Ordering::Relaxed)
     }
 
-    /// Tells whether the body is to leave, or is about to be told so.
-    pub(crate) fn is_body_risen(&self) -> bool {
-        self.risen() >= Level::Cancelled && !self.body_stays.load(Ordering::Relaxed)
+    /// Returns `true` if the body was cancelled, or a cancel of it is on its way.
+    pub(crate) fn is_body_cancel_requested(&self) -> bool {
+        self.requested_level() >= Level::Cancelled && !self.body_stays.load(Ordering::Relaxed)
     }
 
     /// Destroys a child for the reason that it was given first.

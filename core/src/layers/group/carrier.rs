@@ -41,7 +41,7 @@
 
 use super::Group;
 use super::registry::{Launch, Registry, Role};
-use super::turn::{Driven, Load, Turn, bound};
+use super::turn::{Load, Polled, Turn, bound};
 use super::turns::Turns;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
@@ -83,7 +83,7 @@ impl Role {
 pub(super) enum Step {
     /// It has taken a child; and this brings the next carrier on its way.
     Carry(Load, Launch),
-    Ring,
+    Fire,
     Yield,
     /// It is to park, and comes back with a waker.
     Park,
@@ -135,7 +135,7 @@ impl Group {
                     }
                     load
                 }
-                Turn::Ring => {
+                Turn::Fire => {
                     self.keep_time();
                     turn = self.next(false, cx);
                     continue;
@@ -151,20 +151,20 @@ impl Group {
                 }
             };
             turns.take_one();
-            turn = match self.drive(load, &mut turns, cx) {
-                Driven::Waits(carried) => {
+            turn = match self.poll_child(load, &mut turns, cx) {
+                Polled::Waits(carried) => {
                     carried.put(slot);
                     return Poll::Pending;
                 }
-                Driven::Parked => self.next(turns.are_left(), cx),
-                Driven::Notified(claimed) => {
+                Polled::Parked => self.next(turns.are_left(), cx),
+                Polled::Notified(claimed) => {
                     let step = self.locked(|registry| {
                         registry.members.requeue(claimed);
                         self.step(registry, false)
                     });
                     self.go(step, false, cx)
                 }
-                Driven::Ended(load, ended) => self.finish(load, ended, turns.are_left(), cx),
+                Polled::Ended(load, ended) => self.finish(load, ended, turns.are_left(), cx),
             };
         }
     }
@@ -199,8 +199,8 @@ impl Group {
     /// A carrier is dropped by its runtime.
     pub(super) fn discard_carrier(&self, slot: &mut Slot) {
         match Role::from_slot(slot) {
-            Ok(carried) => self.lose(carried),
-            Err(role) => self.lose_carrier(role),
+            Ok(carried) => self.runtime_dropped(carried),
+            Err(role) => self.runtime_dropped_carrier(role),
         }
     }
 
@@ -268,7 +268,7 @@ impl Group {
                 self.launch(launch);
                 Turn::Carry(load)
             }
-            Step::Ring => Turn::Ring,
+            Step::Fire => Turn::Fire,
             Step::Yield => Turn::Yield,
             Step::Park => self.park(more, cx),
             Step::Parked => Turn::Wait(Role::Parked),
@@ -291,7 +291,7 @@ impl Group {
             return Some(Step::Yield);
         }
         if registry.is_due() {
-            return Some(Step::Ring);
+            return Some(Step::Fire);
         }
         let mut claimed = registry.members.take(self.level(), &self.woken)?;
         let often = claimed.header().polls() >= BIND_AFTER;

@@ -1,6 +1,6 @@
 //! A nursery's time: its deadline, and the grace that it gives to those who are cancelled.
 //!
-//! [`bell`](super::bell) waits for the next of these moments. A nursery without any of them pays one
+//! [`timer`](super::timer) waits for the next of these moments. A nursery without any of them pays one
 //! load a poll.
 
 use super::Group;
@@ -69,7 +69,8 @@ impl Group {
             }
         }
         let moved = self.locked(|registry| {
-            let moved = self.risen() < Level::Cancelled && registry.phase != Phase::Closed;
+            let moved =
+                self.requested_level() < Level::Cancelled && registry.phase != Phase::Closed;
             if moved {
                 registry.clock.set_deadline(at);
                 self.timed.store(true, Ordering::Relaxed);
@@ -140,12 +141,12 @@ impl Group {
     }
 
     /// Does what is due.
-    pub(super) fn ring(&self) {
+    pub(super) fn fire(&self) {
         let Some(now) = self.now() else { return };
         while let Some(due) = self.due(now) {
             match due {
-                Due::All(clock::Due::Deadline { partial, told }) => {
-                    let reason = told.unwrap_or_else(|| self.deadline_reason());
+                Due::All(clock::Due::Deadline { partial, promised }) => {
+                    let reason = promised.unwrap_or_else(|| self.deadline_reason());
                     if partial {
                         self.stay_open(&reason);
                     }

@@ -1,5 +1,5 @@
 //! Children that are tasks of their own from their first poll: on runtimes that choose who is next,
-//! and so have to see whom there is to choose from (`Spawn::keeps_tasks_apart`).
+//! and so have to see whom there is to choose from (`Spawn::task_per_child`).
 //!
 //! Such a child's carrier is bound to it when it is admitted. What a simulator wants to happen at
 //! one of its await points happens here, between two of its polls: nobody else pays for it.
@@ -17,30 +17,30 @@ use crate::layers::record::{Carried, Fresh};
 use allhome_rt::{Slot, Task, Work};
 use std::task::{Context, Poll};
 
-struct Apart {
+struct Dedicated {
     group: Weak<Group>,
     ways: &'static [Blow],
 }
 
 impl Group {
     /// Admits a child, and hands the runtime its task.
-    pub(super) fn admit_apart(&self, fresh: Fresh) -> Result<TaskId, Reason> {
+    pub(super) fn admit_dedicated(&self, fresh: Fresh) -> Result<TaskId, Reason> {
         let (number, carried) = self.admit_as(fresh, |registry, fresh| {
             registry.members.admit_carried(self.woken(), fresh)
         })?;
-        self.spawn_apart(carried, &Blow::ALL);
+        self.spawn_dedicated(carried, &Blow::ALL);
         Ok(TaskId { nursery: self.id, number })
     }
 
     /// Hands the runtime the task of a child that has its carrier.
-    pub(super) fn spawn_apart(&self, carried: Carried, ways: &'static [Blow]) {
+    pub(super) fn spawn_dedicated(&self, carried: Carried, ways: &'static [Blow]) {
         let Some(group) = self.strong() else {
             // The nursery was dropped meanwhile, and has ended the child.
             return drop(carried);
         };
         let mut slot = Slot::default();
         carried.put(&mut slot);
-        let work = Apart { group: group.downgrade(), ways };
+        let work = Dedicated { group: group.downgrade(), ways };
         group.owned().inherited.runtime.spawn(Task::new(Arc::new(work), slot));
     }
 
@@ -56,7 +56,7 @@ impl Group {
                 carried.put(slot);
                 return Poll::Pending;
             }
-            Blow::Lose => self.lose(carried),
+            Blow::Lose => self.runtime_dropped(carried),
             Blow::Panic => match carried.claim() {
                 Ok(mut claimed) => {
                     let id = self.task_id(claimed.header());
@@ -72,7 +72,7 @@ impl Group {
     }
 }
 
-impl Work for Apart {
+impl Work for Dedicated {
     fn poll(&self, slot: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
         let poll = self.group.poll_carrier(slot, cx);
         if poll.is_ready() || !fault::is_planned() {

@@ -16,7 +16,7 @@ use crate::layers::base::sync::Arc;
 use crate::layers::context::host::{Host, Inherited};
 use crate::layers::context::values::here;
 use crate::layers::limit::Semaphore;
-use crate::layers::record::{Claimed, Rouse};
+use crate::layers::record::{Claimed, Schedule};
 use allhome_rt::{Runtime, Timer};
 use std::ptr::NonNull;
 
@@ -43,8 +43,8 @@ impl Env {
 }
 
 // SAFETY: it returns its argument.
-unsafe impl View<dyn Rouse> for Group {
-    fn view(this: NonNull<Group>) -> NonNull<dyn Rouse> {
+unsafe impl View<dyn Schedule> for Group {
+    fn view(this: NonNull<Group>) -> NonNull<dyn Schedule> {
         this
     }
 }

@@ -4,15 +4,15 @@
 //! nursery is not over before they are, also when its future was dropped and the ancestors wait for
 //! it, and whoever looks at the tree sees them at work.
 //!
-//! | finale   | when                                   | goes on to                                |
+//! | finalizers | when                                   | goes on to                                |
 //! |----------|----------------------------------------|-------------------------------------------|
 //! | waiting  | something is deferred                  | running, when the last member has left and the body is gone |
 //! | running  | a member runs what is deferred         | nothing is deferred, when it ends         |
 
 use super::Group;
 use super::registry::Phase;
-use super::registry::deferred::{Deferred, Finalizer};
-use super::registry::failures::{Entry, Who};
+use super::registry::finalizers::{Deferred, Finalizer};
+use super::registry::report::{Entry, Who};
 use crate::layers::base::counted::Weak;
 use crate::layers::base::fault::Blow;
 use crate::layers::base::guarded::Foreign;
@@ -74,7 +74,7 @@ impl Group {
             if registry.phase == Phase::Closed {
                 return Some((self.closed(registry), deferred));
             }
-            registry.finale.push(deferred);
+            registry.finalizers.push(deferred);
             None
         });
         match refused {
@@ -84,15 +84,15 @@ impl Group {
     }
 
     /// Has a member run the finalizers, if all others have left.
-    pub(super) fn start_finale(&self) {
+    pub(super) fn start_finalizers(&self) {
         let begun = self.locked(|registry| {
             if !registry.is_vacant() {
                 return None;
             }
-            let place = registry.finale.begin()?;
+            let place = registry.finalizers.begin()?;
             let runner = Runner { group: self.weak(), now: None };
             let fresh = Fresh::new(runner, Some("finalizers".into()), place);
-            let carried = if self.apart {
+            let carried = if self.task_per_child {
                 Some(registry.admit_shielded_carried(self.woken(), fresh))
             } else {
                 registry.admit_shielded(self.woken(), fresh);
@@ -103,12 +103,12 @@ impl Group {
         let Some((carried, after)) = begun else { return };
         self.see_in(after);
         if let Some(carried) = carried {
-            self.spawn_apart(carried, &Blow::OF_FINALIZERS);
+            self.spawn_dedicated(carried, &Blow::OF_FINALIZERS);
         }
     }
 
     fn next_finalizer(&self) -> Option<Deferred> {
-        let next = self.locked(|registry| registry.finale.next());
+        let next = self.locked(|registry| registry.finalizers.next());
         next.map(Foreign::into_inner)
     }
 
@@ -218,7 +218,7 @@ impl Drop for Runner {
             }
             group.note_finalizer(Ending::Lost, who);
         }
-        let left = group.locked(|registry| registry.finale.take());
+        let left = group.locked(|registry| registry.finalizers.take());
         for deferred in left.into_iter().rev() {
             let who = deferred.who();
             if let Err(payload) = panic::catch_drop(deferred.into_inner()) {

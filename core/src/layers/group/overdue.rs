@@ -56,10 +56,12 @@ impl Group {
             return false;
         }
         let Some(over) = self.first_over() else { return false };
-        let Some(reason) = over.reason.or_else(|| over.group.tell_deadline()) else { return false };
+        let Some(reason) = over.reason.or_else(|| over.group.promise_deadline()) else {
+            return false;
+        };
         let mut at = Some(self.weak());
         while let Some(group) = at {
-            let parent = group.rise_with(&reason);
+            let parent = group.request_with(&reason);
             at = parent.filter(|_| !group.is(&over.group));
         }
         true
@@ -93,11 +95,11 @@ impl Group {
     }
 
     /// Returns the reason that the nursery is cancelled for when the timer rings.
-    fn tell_deadline(&self) -> Option<Reason> {
+    fn promise_deadline(&self) -> Option<Reason> {
         let made = self.deadline_reason();
         self.locked(|registry| {
-            let (reason, body_stays) = registry.clock.tell(made)?;
-            if body_stays && self.risen() < Level::Cancelled {
+            let (reason, body_stays) = registry.clock.promise(made)?;
+            if body_stays && self.requested_level() < Level::Cancelled {
                 registry.cancel.keep_body_from(&reason);
                 self.body_stays.store(true, Ordering::Relaxed);
             }
@@ -106,10 +108,10 @@ impl Group {
     }
 
     /// Says that it is cancelled. Returns what it is in.
-    fn rise_with(&self, reason: &Reason) -> Option<Weak<Group>> {
+    fn request_with(&self, reason: &Reason) -> Option<Weak<Group>> {
         self.locked(|registry| {
-            if registry.phase != Phase::Closed && self.risen() < Level::Cancelled {
-                self.rise(registry, Level::Cancelled, reason);
+            if registry.phase != Phase::Closed && self.requested_level() < Level::Cancelled {
+                self.request(registry, Level::Cancelled, reason);
             }
             registry.parent()
         })

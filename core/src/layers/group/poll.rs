@@ -2,7 +2,7 @@
 
 use super::Group;
 use super::registry::{Member, Owner};
-use super::turn::{Driven, Load};
+use super::turn::{Load, Polled};
 use super::turns::Turns;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 impl Group {
     /// Polls a child until it waits, has woken itself or has ended. Each poll begins with a whole
     /// budget; one that uses it up ends the turns of this poll of the carrier.
-    pub(super) fn drive(&self, load: Load, turns: &mut Turns, cx: &mut Context<'_>) -> Driven {
+    pub(super) fn poll_child(&self, load: Load, turns: &mut Turns, cx: &mut Context<'_>) -> Polled {
         let Load { mut claimed, mut carried, active } = load;
         let id = self.task_id(claimed.header());
         let owner = Owner::Task(Member::new(claimed.header(), claimed.ptr()));
@@ -54,14 +54,14 @@ impl Group {
             let parked =
                 if seen { self.park_seen(claimed, held, &notes) } else { claimed.park(false) };
             match (parked, carried) {
-                (Ok(()), None) => return Driven::Parked,
+                (Ok(()), None) => return Polled::Parked,
                 (Ok(()), Some(carried)) => {
                     if active {
                         self.stay();
                     }
-                    return Driven::Waits(carried);
+                    return Polled::Waits(carried);
                 }
-                (Err((claimed, Park::Notified)), None) => return Driven::Notified(claimed),
+                (Err((claimed, Park::Notified)), None) => return Polled::Notified(claimed),
                 (Err((back, Park::Notified | Park::Cancelled)), same) => {
                     (claimed, carried) = (back, same);
                 }
@@ -71,7 +71,7 @@ impl Group {
                 }
             }
         };
-        Driven::Ended(Load { claimed, carried, active }, ended)
+        Polled::Ended(Load { claimed, carried, active }, ended)
     }
 
     /// Polls a child once, with a whole budget. Returns `true` if the poll has used it up.
@@ -104,7 +104,7 @@ impl Group {
     fn end_cancelled(&self, claimed: &mut Claimed) -> Ended {
         // Blocking work may have heard of a cancel that is still on its way.
         let reason = self.locked(|registry| {
-            registry.reason_of(claimed).or_else(|| registry.cancel.risen_reason())
+            registry.reason_of(claimed).or_else(|| registry.cancel.requested_reason())
         });
         self.end(claimed, reason.map_or(Ending::Lost, Ending::Cancelled))
     }

@@ -10,8 +10,8 @@
 //! | [`Jobs`]    | the blocking work                                                     |
 //! | [`Patience`]| the members that hold their threads after a cancel                    |
 //! | [`Home`], [`Reserves`] | the waiters for the end, and for a slot                    |
-//! | [`Rolls`]   | the shutdowns that are notified of late departures                    |
-//! | [`Finale`]  | the finalizers that were not run                                      |
+//! | [`StragglerLogs`]   | the shutdowns that are notified of late departures                    |
+//! | [`Finalizers`]  | the finalizers that were not run                                      |
 //! | [`Report`]  | the failures so far                                                   |
 //!
 //! A part knows no other. What takes two of them stands here, as a short method.
@@ -27,14 +27,14 @@
 mod cancel_state;
 mod carriers;
 pub(super) mod clock;
-pub(crate) mod deferred;
-pub(crate) mod failures;
+pub(crate) mod finalizers;
 mod home;
 mod jobs;
 mod members;
 mod nested;
 pub(super) mod patience;
-mod slot_waiters;
+pub(crate) mod report;
+mod reserves;
 pub(crate) mod stragglers;
 
 use super::Group;
@@ -47,24 +47,24 @@ use crate::layers::record::{Carried, Claimed, Fresh, Handle, Header, Stack};
 use cancel_state::{CancelState, Tokens};
 use carriers::Carriers;
 use clock::Clock;
-use deferred::Finale;
-use failures::{Entry, Report};
+use finalizers::Finalizers;
 use home::Home;
 use jobs::Jobs;
 use members::Members;
 use nested::Nested;
 use patience::Patience;
-use slot_waiters::Reserves;
+use report::{Entry, Report};
+use reserves::Reserves;
 use std::mem;
 use std::task::Waker;
 use std::time::Instant;
-use stragglers::Rolls;
+use stragglers::StragglerLogs;
 
 pub(crate) use cancel_state::BODY;
 pub(crate) use carriers::{Launch, Role};
-pub(crate) use members::{Member, Pass, Told, doing};
+pub(crate) use members::{Member, OnCancel, Pass, doing};
 pub(crate) use nested::Owner;
-pub(crate) use slot_waiters::Kept;
+pub(crate) use reserves::Kept;
 
 /// Where a nursery's future stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,8 +89,8 @@ pub(crate) struct Registry {
     patience: Patience,
     pub(super) home: Home,
     pub(super) reserves: Reserves,
-    pub(super) rolls: Rolls,
-    pub(super) finale: Finale,
+    pub(super) logs: StragglerLogs,
+    pub(super) finalizers: Finalizers,
     pub(super) report: Report,
     pub(crate) phase: Phase,
     /// Of the nursery's future.
@@ -99,20 +99,20 @@ pub(crate) struct Registry {
     pub(super) parent: Option<(Weak<Group>, u32)>,
     /// The group itself, while it is occupied.
     pub(super) own: Option<Strong<Group>>,
-    /// Its place among the strays, if it is one.
-    pub(super) stray: Option<usize>,
+    /// Its place among the orphans, if it is one.
+    pub(super) orphan_key: Option<usize>,
 }
 
 /// A task whose grace is over.
 pub(crate) struct GraceEnd {
-    pub(crate) told: Told,
+    pub(crate) on_cancel: OnCancel,
     pub(crate) reason: Option<Reason>,
     pub(crate) token: Option<CancelToken>,
 }
 
-/// What is left of a group that has closed: what concerns the ancestors, its place among the strays,
+/// What is left of a group that has closed: what concerns the ancestors, its place among the orphans,
 /// and what leads to others or is the user's.
-pub(super) type Gone = (Vec<Entry>, Option<usize>, (Report, Tokens, Rolls));
+pub(super) type Gone = (Vec<Entry>, Option<usize>, (Report, Tokens, StragglerLogs));
 
 impl Registry {
     pub(crate) fn new(keep: usize) -> Registry {
@@ -126,14 +126,14 @@ impl Registry {
             patience: Patience::default(),
             home: Home::default(),
             reserves: Reserves::default(),
-            rolls: Rolls::default(),
-            finale: Finale::default(),
+            logs: StragglerLogs::default(),
+            finalizers: Finalizers::default(),
             report: Report::new(keep),
             phase: Phase::Body,
             run_waker: None,
             parent: None,
             own: None,
-            stray: None,
+            orphan_key: None,
         }
     }
 
@@ -216,7 +216,7 @@ impl Registry {
         self.jobs.forget(number);
         self.cancel.forget(number);
         self.clock.forget(number);
-        self.nested.orphan(number);
+        self.nested.disown(number);
     }
 
     /// Keeps why one task, by its handle, is cancelled on its own; returns why it is: the first
@@ -241,7 +241,7 @@ impl Registry {
         let member = self.clock.due_grace(now)?;
         let reason = self.cancel.reason_of(member.number);
         let token = self.cancel.tokens().task(member.number);
-        Some(GraceEnd { told: self.members.abort(member), reason, token })
+        Some(GraceEnd { on_cancel: self.members.abort(member), reason, token })
     }
 
     // ---- nurseries inside
@@ -261,9 +261,9 @@ impl Registry {
 
     /// Wakes the owner of a nested nursery, which may wait, though cancelled, for nothing but that
     /// nursery. The caller sees that a carrier comes.
-    pub(super) fn poke_owner(&mut self, owner: Owner) -> Option<Foreign<Waker>> {
+    pub(super) fn wake_owner(&mut self, owner: Owner) -> Option<Foreign<Waker>> {
         match owner {
-            Owner::Task(member) => self.members.poke(member),
+            Owner::Task(member) => self.members.wake_cancelled(member),
             Owner::Body => self.run_waker.take(),
             Owner::Nobody => None,
         }
@@ -298,9 +298,9 @@ impl Registry {
     /// Takes what is left: the group has closed.
     pub(super) fn gone(&mut self) -> Gone {
         let mut report = mem::replace(&mut self.report, Report::new(1));
-        let told = report.take_told();
+        let inherited = report.take_inherited();
         let tokens = self.cancel.tokens_mut().take();
-        (told, self.stray.take(), (report, tokens, mem::take(&mut self.rolls)))
+        (inherited, self.orphan_key.take(), (report, tokens, mem::take(&mut self.logs)))
     }
 
     /// The group goes: asserts that it has no members.

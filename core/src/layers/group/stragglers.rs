@@ -1,4 +1,4 @@
-//! Roll calls: a shutdown has it noted who leaves a nursery's tree late, that is, since the cancel.
+//! StragglerLog calls: a shutdown has it noted who leaves a nursery's tree late, that is, since the cancel.
 //!
 //! A roll hangs in the registry of every nursery of the tree; one that is opened later takes over
 //! those of the nursery around it. So it does not matter who raises the nursery, and when.
@@ -10,7 +10,7 @@
 //! 2. The roll's own lock is the innermost: nothing is taken, and nobody called, with it held.
 
 use super::Group;
-use super::registry::stragglers::{Left, Roll};
+use super::registry::stragglers::{Departure, StragglerLog};
 use super::registry::{BODY, Phase, Registry};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
@@ -21,35 +21,35 @@ use std::task::Waker;
 
 impl Group {
     /// Hangs a roll in the whole tree.
-    pub(crate) fn call_roll(&self, roll: &Arc<Roll>) {
+    pub(crate) fn subscribe(&self, log: &Arc<StragglerLog>) {
         self.walk(|_, registry| {
             // One that was opened meanwhile has it.
-            registry.rolls.hang(roll);
+            registry.logs.insert(log);
         });
     }
 
     /// Takes it down.
-    pub(crate) fn end_roll(&self, roll: &Arc<Roll>) {
+    pub(crate) fn unsubscribe(&self, log: &Arc<StragglerLog>) {
         self.walk(|_, registry| {
-            registry.rolls.take_down(roll);
+            registry.logs.remove(log);
         });
     }
 
     /// Notes that a task leaves, or, with no header, that the body does. The caller holds the lock;
-    /// [`vacated`](Group::vacated), or itself, sees to the wakers.
+    /// [`on_vacant`](Group::on_vacant), or itself, sees to the wakers.
     #[inline]
-    pub(super) fn strike(&self, registry: &mut Registry, header: Option<&Header>) {
-        if !registry.rolls.is_empty() {
-            self.strike_off(registry, header);
+    pub(super) fn record_departure(&self, registry: &mut Registry, header: Option<&Header>) {
+        if !registry.logs.is_empty() {
+            self.record_in_logs(registry, header);
         }
     }
 
     #[cold]
-    fn strike_off(&self, registry: &mut Registry, header: Option<&Header>) {
+    fn record_in_logs(&self, registry: &mut Registry, header: Option<&Header>) {
         // A task that saw the cancel by a token may leave before the nursery has followed.
-        let risen = self.risen().max(registry.cancel.tokens().level());
+        let requested = self.requested_level().max(registry.cancel.tokens().level());
         let body_of = if header.is_none() { Some(self.id) } else { None };
-        registry.rolls.strike(body_of, risen, |level| Left {
+        registry.logs.record(body_of, requested, |level| Departure {
             id: header.map_or(self.body_id(), |header| self.task_id(header)),
             who: header.map_or_else(|| self.body(), |header| self.who(header)),
             level,

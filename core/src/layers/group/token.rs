@@ -14,7 +14,7 @@ use std::cell::Cell;
 use std::ptr;
 
 /// Hears of the nursery's token for it.
-struct Ear(Weak<Group>);
+struct TokenListener(Weak<Group>);
 
 thread_local! {
     /// Whose token this thread is raising on its way to the nursery, and how far. It is compared,
@@ -23,7 +23,7 @@ thread_local! {
         const { Cell::new((ptr::null(), Level::Running)) };
 }
 
-impl Listener for Ear {
+impl Listener for TokenListener {
     fn raised(&self, level: Level, reason: &Reason) -> Option<Rest> {
         self.0.token_raised(level, reason)
     }
@@ -42,7 +42,7 @@ impl Group {
                 let closed = self.locked(|registry| {
                     let closed = registry.phase == Phase::Closed;
                     if !closed {
-                        self.rise(registry, level, reason);
+                        self.request(registry, level, reason);
                     }
                     closed
                 });
@@ -57,7 +57,7 @@ impl Group {
     }
 
     fn listener(&self, registry: &mut Registry) -> sync::Weak<dyn Listener> {
-        registry.cancel.tokens_mut().listener(|| Arc::new(Ear(self.weak())))
+        registry.cancel.tokens_mut().listener(|| Arc::new(TokenListener(self.weak())))
     }
 
     /// Returns the nursery's token.
@@ -69,10 +69,10 @@ impl Group {
         if let Some(own) = registry.cancel.tokens().own() {
             return own;
         }
-        let (level, reason) = (self.risen(), registry.cancel.risen_reason());
+        let (level, reason) = (self.requested_level(), registry.cancel.requested_reason());
         if registry.phase == Phase::Closed {
             // Not kept: see `Tokens::take`.
-            let none: sync::Weak<Ear> = sync::Weak::new();
+            let none: sync::Weak<TokenListener> = sync::Weak::new();
             return CancelToken::born(level, reason, none);
         }
         let own = CancelToken::born(level, reason, self.listener(registry));
@@ -81,29 +81,29 @@ impl Group {
     }
 
     /// From now on the nursery says that it is raised, and admits nobody.
-    pub(super) fn rise(&self, registry: &mut Registry, level: Level, reason: &Reason) -> Reason {
+    pub(super) fn request(&self, registry: &mut Registry, level: Level, reason: &Reason) -> Reason {
         let tokens = registry.cancel.tokens_mut();
-        let first = tokens.rise(level, reason);
-        // Release: pairs with `risen`.
-        self.rising.store(tokens.rising() as u8, Ordering::Release);
+        let first = tokens.request(level, reason);
+        // Release: pairs with `requested_level`.
+        self.requested.store(tokens.requested_level() as u8, Ordering::Release);
         first
     }
 
     /// Returns the level that the nursery has, or is on its way to. Its tasks follow.
-    pub(crate) fn risen(&self) -> Level {
-        // Acquire: pairs with `rise`.
-        self.level().max(Level::from_u8(self.rising.load(Ordering::Acquire)))
+    pub(crate) fn requested_level(&self) -> Level {
+        // Acquire: pairs with `request`.
+        self.level().max(Level::from_u8(self.requested.load(Ordering::Acquire)))
     }
 
-    /// As [`risen`](Group::risen), with what its token came to and it did not follow yet.
-    pub(crate) fn heard(&self) -> Level {
-        self.risen().max(self.locked(|registry| registry.cancel.tokens().level()))
+    /// As [`requested_level`](Group::requested_level), with what its token came to and it did not follow yet.
+    pub(crate) fn observed_level(&self) -> Level {
+        self.requested_level().max(self.locked(|registry| registry.cancel.tokens().level()))
     }
 
     /// Says that it is raised if its token is, whose cancel is still on its way here: whoever heard
     /// of it by the token finds the nursery cancelled, too.
     pub(crate) fn follow_token(&self) {
-        if self.risen() >= Level::Cancelled {
+        if self.requested_level() >= Level::Cancelled {
             return;
         }
         self.locked(|registry| {
@@ -112,7 +112,7 @@ impl Group {
                 return;
             }
             if let Some(reason) = registry.cancel.tokens().reason() {
-                self.rise(registry, level, &reason);
+                self.request(registry, level, &reason);
             }
         });
     }
@@ -135,7 +135,7 @@ impl Group {
             }
             let stays = registry.cancel.keeps_body_from(reason);
             let body = if stays { None } else { registry.cancel.tokens().task(BODY) };
-            let first = self.rise(registry, level, reason);
+            let first = self.request(registry, level, reason);
             let tokens = registry.cancel.tokens();
             Some((body, first, tokens.own(), tokens.born()))
         });
@@ -184,7 +184,9 @@ impl Group {
                 return token;
             }
             let token = CancelToken::new();
-            if let Some(reason) = registry.cancel.risen_reason().filter(|_| self.is_body_risen()) {
+            if let Some(reason) =
+                registry.cancel.requested_reason().filter(|_| self.is_body_cancel_requested())
+            {
                 // As in `task_token`.
                 token.cancel_with(reason);
             }

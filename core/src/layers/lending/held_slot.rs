@@ -5,7 +5,7 @@
 //! in; a reservation that waits, and then the [`Slot`](crate::Slot) that it gave, until that is used.
 //! When the last lease is gone the task *wants* its slot back, and does not go on without it.
 //!
-//! | seat    | `permit` | `loan` | leases | goes on to                                              |
+//! | slot    | `permit` | `loan` | leases | goes on to                                              |
 //! |---------|----------|--------|--------|---------------------------------------------------------|
 //! | held    | some     | none   | -      | lent                                                    |
 //! | lent    | none     | some   | >= 1   | held: the last lease's owner takes it back; or wanted   |
@@ -14,17 +14,17 @@
 //!
 //! # Invariants
 //!
-//! 1. A seat is touched by its task only, in its polls and its destruction; leases may go anywhere,
+//! 1. A slot is touched by its task only, in its polls and its destruction; leases may go anywhere,
 //!    and only count.
-//! 2. A lease is made of a seat that is held, or that has a loan. So `loan` is none when the seat is
+//! 2. A lease is made of a slot that is held, or that has a loan. So `loan` is none when the slot is
 //!    held.
-//! 3. Giving a permit back wakes others: the seat is in its new state before.
+//! 3. Giving a permit back wakes others: the slot is in its new state before.
 
 use crate::layers::base::sync::{Arc, AtomicUsize, Ordering};
 use crate::layers::limit::{OwnedPermit, Semaphore};
 use std::cell::Cell;
 
-pub(crate) struct Seat {
+pub(crate) struct HeldSlot {
     permit: Cell<Option<OwnedPermit>>,
     loan: Cell<Option<Arc<Loan>>>,
 }
@@ -38,9 +38,9 @@ struct Loan {
 #[must_use]
 pub(crate) struct Lease(Arc<Loan>);
 
-impl Seat {
-    pub(crate) fn new(permit: Option<OwnedPermit>) -> Seat {
-        Seat { permit: Cell::new(permit), loan: Cell::new(None) }
+impl HeldSlot {
+    pub(crate) fn new(permit: Option<OwnedPermit>) -> HeldSlot {
+        HeldSlot { permit: Cell::new(permit), loan: Cell::new(None) }
     }
 
     /// Lends the slot, if it is one of this limiter.
@@ -106,9 +106,9 @@ impl Lease {
     }
 
     /// Tells whether whoever lets go of it is to take the slot back: it is the last, and this is the
-    /// seat that it is of.
-    pub(crate) fn is_last_of(&self, seat: &Seat) -> bool {
-        let same = peek(&seat.loan, |loan| Arc::ptr_eq(loan, &self.0)).unwrap_or(false);
+    /// slot that it is of.
+    pub(crate) fn is_last_of(&self, slot: &HeldSlot) -> bool {
+        let same = peek(&slot.loan, |loan| Arc::ptr_eq(loan, &self.0)).unwrap_or(false);
         same && self.0.leases.load(Ordering::Relaxed) == 1
     }
 }

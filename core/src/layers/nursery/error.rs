@@ -8,7 +8,7 @@ use crate::layers::base::sync::Arc;
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::group::Group;
 use crate::layers::group::config::Config;
-use crate::layers::group::registry::failures::{Entry, Parts, Report, Who};
+use crate::layers::group::registry::report::{Entry, Parts, Report, Who};
 use allhome_rt::NoRuntime;
 use std::fmt;
 use std::panic::Location;

@@ -24,7 +24,7 @@ use crate::layers::context::last_poll::LastPoll;
 use crate::layers::context::{self, Notes};
 use crate::layers::group::Group;
 use crate::layers::group::config::{Config, PanicPolicy};
-use crate::layers::group::registry::failures::Report;
+use crate::layers::group::registry::report::Report;
 use crate::layers::group::registry::{Member, Owner};
 use crate::layers::lending::{Lending, has_slot_of};
 use allhome_rt::{NoRuntime, Runtime};

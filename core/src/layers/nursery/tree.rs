@@ -117,8 +117,8 @@ impl Tree {
                 name: group.config.name.clone(),
                 location: group.config.place,
                 opened_by,
-                level: group.risen(),
-                reason: registry.cancel.risen_reason(),
+                level: group.requested_level(),
+                reason: registry.cancel.requested_reason(),
                 adopted: registry.is_adopted(),
                 tasks: TaskInfo::all(group, registry),
             });

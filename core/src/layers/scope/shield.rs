@@ -182,7 +182,7 @@ impl Raised {
                     }
                 }
                 Kind::Scope(scope) => raised.scopes.push(scope.shields.raise()),
-                Kind::Values(_) | Kind::Seat(_) => {}
+                Kind::Values(_) | Kind::Slot(_) => {}
             }
             at = frame.outer();
         }

@@ -37,8 +37,8 @@ impl CancelState {
     }
 
     /// Returns why the nursery was cancelled, or is on its way to it.
-    pub(crate) fn risen_reason(&self) -> Option<Reason> {
-        self.reason.as_ref().or_else(|| self.tokens.rising_reason()).cloned()
+    pub(crate) fn requested_reason(&self) -> Option<Reason> {
+        self.reason.as_ref().or_else(|| self.tokens.requested_reason()).cloned()
     }
 
     /// Returns why a member was cancelled: its own reason if it had one first.
@@ -158,10 +158,10 @@ mod tests {
     fn a_nursery_that_rises_has_its_reason() {
         let (first, second) = (Reason::new("first"), Reason::new("second"));
         let mut cancel = CancelState::default();
-        assert!(cancel.tokens_mut().rise(Level::Aborted, &first).same(&first));
-        assert!(cancel.tokens_mut().rise(Level::Cancelled, &second).same(&first));
-        assert_eq!(cancel.tokens().rising(), Level::Aborted);
-        assert!(is(cancel.risen_reason(), &first));
+        assert!(cancel.tokens_mut().request(Level::Aborted, &first).same(&first));
+        assert!(cancel.tokens_mut().request(Level::Cancelled, &second).same(&first));
+        assert_eq!(cancel.tokens().requested_level(), Level::Aborted);
+        assert!(is(cancel.requested_reason(), &first));
         assert!(cancel.reason().is_none());
     }
 

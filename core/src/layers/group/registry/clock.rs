@@ -3,32 +3,32 @@
 //! # Invariants
 //!
 //! 1. A moment is taken once: [`due`](Clock::due) and [`due_grace`](Clock::due_grace) return it and
-//!    forget it, but for the deadline, which is noted as `rung`.
+//!    forget it, but for the deadline, which is noted as `fired`.
 //! 2. Once `stopped`, nothing is due and no sleep is set.
 
-mod bell;
 mod graces;
+mod timer;
 
 use super::members::Member;
 use super::patience;
 use crate::layers::base::reason::Reason;
 use crate::layers::context::scope::earlier;
-use bell::Bell;
 use graces::Graces;
 use std::time::{Duration, Instant};
+use timer::NurseryTimer;
 
-pub(crate) use bell::{Out, Stopped};
+pub(crate) use timer::{Out, Stopped};
 
 #[derive(Default)]
 pub(crate) struct Clock {
     /// When the nursery is cancelled.
     deadline: Option<Instant>,
     /// It was cancelled for that.
-    rung: bool,
+    fired: bool,
     /// The body stays when it is.
     partial: bool,
     /// The reason of the deadline's cancel, which a caller asked for before the timer rang.
-    told: Option<Reason>,
+    promised: Option<Reason>,
     /// When every member is aborted: the nursery's grace is over.
     grace: Option<Instant>,
     /// When what holds a thread still is given up.
@@ -39,13 +39,13 @@ pub(crate) struct Clock {
     graces: Graces,
     /// The nursery has ended: nothing is due any more.
     stopped: bool,
-    bell: Bell,
+    timer: NurseryTimer,
 }
 
 /// A moment that has come, for the whole nursery.
 pub(crate) enum Due {
-    /// The deadline. `partial`: the body stays. `told`: the reason that a caller was given before.
-    Deadline { partial: bool, told: Option<Reason> },
+    /// The deadline. `partial`: the body stays. `promised`: the reason that a caller was given before.
+    Deadline { partial: bool, promised: Option<Reason> },
     /// The end of the nursery's grace.
     Grace,
     /// A look for tasks that hold their threads; with `over`, the last before they are given up.
@@ -67,7 +67,7 @@ impl Clock {
 
     /// Returns the deadline if the nursery was not cancelled for it yet.
     pub(crate) fn coming(&self) -> Option<Instant> {
-        self.deadline.filter(|_| !self.rung)
+        self.deadline.filter(|_| !self.fired)
     }
 
     /// Sets the deadline that the nursery is opened with.
@@ -82,9 +82,9 @@ impl Clock {
 
     /// Says, before the timer rings, for what reason the deadline cancels the nursery: for this one if
     /// none was given out yet. None if there is no deadline any more. With true if the body stays.
-    pub(crate) fn tell(&mut self, reason: Reason) -> Option<(Reason, bool)> {
+    pub(crate) fn promise(&mut self, reason: Reason) -> Option<(Reason, bool)> {
         self.coming()?;
-        Some((self.told.get_or_insert(reason).clone(), self.partial))
+        Some((self.promised.get_or_insert(reason).clone(), self.partial))
     }
 
     /// Begins the grace of the whole nursery, which is over at `end`.
@@ -114,10 +114,10 @@ impl Clock {
         }
         let is_due = |at: &mut Instant| *at <= now;
         if self.coming().is_some_and(|at| at <= now) {
-            self.rung = true;
+            self.fired = true;
             // It still says what remains, which is nothing; but for a body that goes on.
             self.deadline = self.deadline.filter(|_| !self.partial);
-            return Some(Due::Deadline { partial: self.partial, told: self.told.clone() });
+            return Some(Due::Deadline { partial: self.partial, promised: self.promised.clone() });
         }
         if self.grace.take_if(is_due).is_some() {
             return Some(Due::Grace);
@@ -151,25 +151,25 @@ impl Clock {
         waker: impl FnOnce() -> std::task::Waker,
     ) -> Option<Out> {
         let next = self.next();
-        self.bell.take(next, again, waker)
+        self.timer.take(next, again, waker)
     }
 
     /// Puts the sleep back; or gives it back to set it for another moment, or to poll it again.
     pub(crate) fn put_back(&mut self, out: Out) -> Option<Out> {
         let next = self.next();
-        self.bell.put(out, next)
+        self.timer.put(out, next)
     }
 
     /// Returns `true` if a thread has the sleep.
     pub(crate) fn is_out(&self) -> bool {
-        self.bell.is_out()
+        self.timer.is_out()
     }
 
     /// Nothing will be due any more. Returns the timer's, to be dropped with no lock held.
     #[must_use]
     pub(crate) fn stop(&mut self) -> Stopped {
         self.stopped = true;
-        self.bell.stop()
+        self.timer.stop()
     }
 }
 
@@ -193,7 +193,10 @@ mod tests {
         clock.open(Some(end), false);
         assert_eq!(clock.next(), Some(end));
         assert!(clock.due(start, None).is_none());
-        assert!(matches!(clock.due(end, None), Some(Due::Deadline { partial: false, told: None })));
+        assert!(matches!(
+            clock.due(end, None),
+            Some(Due::Deadline { partial: false, promised: None })
+        ));
         assert!(clock.due(end, None).is_none() && clock.next().is_none());
         assert_eq!(clock.deadline(), Some(end), "it says what remains");
     }
@@ -202,16 +205,18 @@ mod tests {
     fn a_reason_that_was_given_out_is_the_cancel_s() {
         let (start, mut clock) = (Instant::now(), Clock::default());
         let (first, second) = (Reason::new("first"), Reason::new("second"));
-        assert!(clock.tell(first.clone()).is_none(), "there is no deadline");
+        assert!(clock.promise(first.clone()).is_none(), "there is no deadline");
         clock.open(Some(start), true);
         for reason in [&first, &second] {
-            let told = clock.tell(reason.clone());
-            assert!(told.is_some_and(|(told, partial)| told.same(&first) && partial));
+            let promised = clock.promise(reason.clone());
+            assert!(promised.is_some_and(|(promised, partial)| promised.same(&first) && partial));
         }
-        let Some(Due::Deadline { partial: true, told: Some(told) }) = clock.due(start, None) else {
+        let Some(Due::Deadline { partial: true, promised: Some(promised) }) =
+            clock.due(start, None)
+        else {
             panic!("it is due")
         };
-        assert!(told.same(&first));
+        assert!(promised.same(&first));
         assert_eq!(clock.deadline(), None, "the body goes on");
     }
 

@@ -8,7 +8,7 @@
 //! | QUEUE | admitted, and waiting for their first poll, oldest first                  |
 //! | WOKEN | woken, and waiting for another poll by a carrier, oldest first            |
 //! | LIVE  | polled just now, or waiting for a wake, or with a carrier of their own    |
-//! | TOLD  | the same, and notified of a cancel or abort: nothing more to do for them  |
+//! | CANCELLED  | the same, and notified of a cancel or abort: nothing more to do for them  |
 //!
 //! # Invariants
 //!
@@ -21,16 +21,16 @@
 
 #![allow(unsafe_code)]
 
+mod cancel;
 mod lists;
-mod tell;
 mod wakers;
 
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::Level;
 use crate::layers::record::{Carried, Claimed, Dead, Fresh, Handle, Header, Ptr, Stack};
-use lists::{LIVE, Lists, QUEUE, TOLD, WOKEN};
+use lists::{CANCELLED, LIVE, Lists, QUEUE, WOKEN};
 
-pub(crate) use tell::{Pass, Told};
+pub(crate) use cancel::{OnCancel, Pass};
 
 /// A member, as other parts of the registry note it: they never follow the pointer.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -169,7 +169,7 @@ impl Members {
             // The sweep may not have come to it yet.
             let _ours = state.order(level == Level::Aborted);
         }
-        self.lists.push(ptr, if state.is_cancelled() { TOLD } else { LIVE });
+        self.lists.push(ptr, if state.is_cancelled() { CANCELLED } else { LIVE });
         Some(claimed)
     }
 

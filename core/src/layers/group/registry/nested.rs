@@ -6,7 +6,7 @@
 //! 2. Those of one owner are a chain, the newest first. It starts at `of_tasks`, by the number of the
 //!    task, or at `of_body`. Each of the chain has that owner; those of [`Owner::Nobody`] are in no
 //!    chain.
-//! 3. A task that leaves lets go of its chain ([`orphan`](Nested::orphan)), so the owner of a nursery
+//! 3. A task that leaves lets go of its chain ([`disown`](Nested::disown)), so the owner of a nursery
 //!    is a member.
 
 use super::members::Member;
@@ -73,13 +73,13 @@ impl<G> Nested<G> {
 
     /// Forgets the owner of the nurseries of a task that leaves.
     #[inline]
-    pub(super) fn orphan(&mut self, number: u64) {
+    pub(super) fn disown(&mut self, number: u64) {
         if !self.of_tasks.is_empty() {
-            self.orphan_chain(number);
+            self.disown_chain(number);
         }
     }
 
-    fn orphan_chain(&mut self, number: u64) {
+    fn disown_chain(&mut self, number: u64) {
         let mut key = self.of_tasks.remove(&number);
         while let Some(now) = key {
             let entry = &mut self.open[now as usize];
@@ -196,7 +196,7 @@ mod tests {
         let mut nested = Nested::new();
         let keys = ["a", "b"].map(|name| nested.insert(name, task(1)));
         let other = nested.insert("c", task(2));
-        nested.orphan(1);
+        nested.disown(1);
         assert!(keys.into_iter().all(|key| nested.owner(key) == Owner::Nobody));
         assert!(nested.owner(other) == task(2));
         assert!(!nested.has(task(1)));

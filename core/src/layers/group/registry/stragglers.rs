@@ -1,6 +1,6 @@
-//! Rolls: who has left late, and how to tell it to the shutdown that asks.
+//! StragglerLogs: who has left late, and how to tell it to the shutdown that asks.
 
-use super::failures::Who;
+use super::report::Who;
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::reason::Level;
@@ -12,16 +12,16 @@ use std::task::Waker;
 /// The rolls that hang in one nursery, by their numbers: to take one down costs little, however many
 /// shutdowns were given up before.
 #[derive(Default)]
-pub(crate) struct Rolls {
-    hung: BTreeMap<u64, Arc<Roll>>,
+pub(crate) struct StragglerLogs {
+    logs: BTreeMap<u64, Arc<StragglerLog>>,
     /// A departure was noted, and the shutdowns were not woken for it yet.
-    struck: bool,
+    changed: bool,
 }
 
 static LAST: GlobalU64 = GlobalU64::new(0);
 
 /// The tasks that have left since the shutdown looked last, and how to wake it.
-pub(crate) struct Roll {
+pub(crate) struct StragglerLog {
     number: u64,
     /// The nursery whose body counts; that of one inside is a part of a task.
     root: NurseryId,
@@ -34,23 +34,23 @@ pub(crate) struct Roll {
 struct State {
     /// The shutdown is given up, or over. A nursery that was opened meanwhile may have the roll still.
     over: bool,
-    left: Vec<Left>,
+    left: Vec<Departure>,
     waker: Option<Foreign<Waker>>,
 }
 
 /// A task, or a body, that has left late.
-pub(crate) struct Left {
+pub(crate) struct Departure {
     pub(crate) id: TaskId,
     pub(crate) who: Who,
     pub(crate) level: Level,
 }
 
-impl Roll {
-    pub(crate) fn new(root: NurseryId) -> Arc<Roll> {
+impl StragglerLog {
+    pub(crate) fn new(root: NurseryId) -> Arc<StragglerLog> {
         let state = State { over: false, left: Vec::new(), waker: None };
         // Relaxed: only uniqueness matters.
         let number = LAST.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Roll { number, root, step: AtomicU8::new(0), state: Guarded::new(state) })
+        Arc::new(StragglerLog { number, root, step: AtomicU8::new(0), state: Guarded::new(state) })
     }
 
     pub(crate) fn step(&self, step: Level) {
@@ -73,76 +73,76 @@ impl Roll {
     }
 
     /// Returns who has left since.
-    pub(crate) fn take_left(&self) -> Vec<Left> {
+    pub(crate) fn take_departures(&self) -> Vec<Departure> {
         self.state.locked(|state| mem::take(&mut state.left))
     }
 }
 
-impl Rolls {
+impl StragglerLogs {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.hung.is_empty()
+        self.logs.is_empty()
     }
 
-    /// Returns `true` if a departure was noted since [`wakers`](Rolls::wakers).
+    /// Returns `true` if a departure was noted since [`wakers`](StragglerLogs::wakers).
     #[inline]
-    pub(crate) fn are_struck(&self) -> bool {
-        self.struck
+    pub(crate) fn have_departures(&self) -> bool {
+        self.changed
     }
 
     /// Returns the rolls that a nursery inside takes over.
-    pub(crate) fn hung(&self) -> Vec<Arc<Roll>> {
-        self.hung.values().cloned().collect()
+    pub(crate) fn all(&self) -> Vec<Arc<StragglerLog>> {
+        self.logs.values().cloned().collect()
     }
 
     /// Hangs a roll up, unless it hangs here.
-    pub(crate) fn hang(&mut self, roll: &Arc<Roll>) {
-        self.hung.entry(roll.number).or_insert_with(|| roll.clone());
+    pub(crate) fn insert(&mut self, log: &Arc<StragglerLog>) {
+        self.logs.entry(log.number).or_insert_with(|| log.clone());
     }
 
-    pub(crate) fn take_down(&mut self, roll: &Roll) {
-        self.hung.remove(&roll.number);
+    pub(crate) fn remove(&mut self, log: &StragglerLog) {
+        self.logs.remove(&log.number);
     }
 
     /// Notes a departure in each roll that counts it, if the nursery, or the step of the roll, is
     /// cancelled. `body_of`: it is the body of that nursery.
-    pub(crate) fn strike(
+    pub(crate) fn record(
         &mut self,
         body_of: Option<NurseryId>,
-        risen: Level,
-        left: impl Fn(Level) -> Left,
+        requested: Level,
+        left: impl Fn(Level) -> Departure,
     ) {
-        for roll in self.hung.values() {
+        for log in self.logs.values() {
             // Relaxed: as in `step`.
-            let level = risen.max(Level::from_u8(roll.step.load(Ordering::Relaxed)));
-            let counts = body_of.is_none_or(|body_of| roll.root == body_of);
+            let level = requested.max(Level::from_u8(log.step.load(Ordering::Relaxed)));
+            let counts = body_of.is_none_or(|body_of| log.root == body_of);
             if counts && level >= Level::Cancelled {
                 let left = left(level);
-                roll.state.locked(|state| {
+                log.state.locked(|state| {
                     if !state.over {
                         state.left.push(left);
                     }
                 });
-                self.struck = true;
+                self.changed = true;
             }
         }
     }
 
     /// Takes the wakers of the shutdowns that a roll is for.
     pub(crate) fn wakers(&mut self) -> Vec<Foreign<Waker>> {
-        self.struck = false;
-        let wakers = self.hung.values().map(|roll| roll.state.locked(|state| state.waker.take()));
+        self.changed = false;
+        let wakers = self.logs.values().map(|log| log.state.locked(|state| state.waker.take()));
         wakers.flatten().collect()
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{Left, Level, NurseryId, Roll, Rolls, TaskId, Waker, Who};
+    use super::{Departure, Level, NurseryId, StragglerLog, StragglerLogs, TaskId, Waker, Who};
     use std::panic::Location;
 
-    fn left(number: u64) -> impl Fn(Level) -> Left {
-        move |level| Left {
+    fn left(number: u64) -> impl Fn(Level) -> Departure {
+        move |level| Departure {
             id: TaskId { nursery: NurseryId::next(), number },
             who: Who { task: None, name: None, place: Location::caller(), finalizer: false },
             level,
@@ -151,41 +151,41 @@ mod tests {
 
     #[test]
     fn a_departure_before_the_cancel_is_not_noted() {
-        let (mut rolls, roll) = (Rolls::default(), Roll::new(NurseryId::next()));
-        rolls.hang(&roll);
-        rolls.strike(None, Level::Draining, left(1));
-        assert!(!rolls.are_struck());
-        rolls.strike(None, Level::Cancelled, left(2));
-        roll.step(Level::Aborted);
-        rolls.strike(None, Level::Running, left(3));
-        let noted: Vec<_> = roll.take_left().iter().map(|l| (l.id.number, l.level)).collect();
+        let (mut logs, log) = (StragglerLogs::default(), StragglerLog::new(NurseryId::next()));
+        logs.insert(&log);
+        logs.record(None, Level::Draining, left(1));
+        assert!(!logs.have_departures());
+        logs.record(None, Level::Cancelled, left(2));
+        log.step(Level::Aborted);
+        logs.record(None, Level::Running, left(3));
+        let noted: Vec<_> = log.take_departures().iter().map(|l| (l.id.number, l.level)).collect();
         assert_eq!(noted, [(2, Level::Cancelled), (3, Level::Aborted)]);
     }
 
     #[test]
     fn the_body_of_the_root_counts_and_that_of_a_nursery_inside_does_not() {
         let (root, inside) = (NurseryId::next(), NurseryId::next());
-        let (mut rolls, roll) = (Rolls::default(), Roll::new(root));
-        rolls.hang(&roll);
-        rolls.strike(Some(inside), Level::Cancelled, left(0));
-        assert!(!rolls.are_struck());
-        rolls.strike(Some(root), Level::Cancelled, left(0));
-        assert_eq!(roll.take_left().len(), 1);
+        let (mut logs, log) = (StragglerLogs::default(), StragglerLog::new(root));
+        logs.insert(&log);
+        logs.record(Some(inside), Level::Cancelled, left(0));
+        assert!(!logs.have_departures());
+        logs.record(Some(root), Level::Cancelled, left(0));
+        assert_eq!(log.take_departures().len(), 1);
     }
 
     #[test]
     fn a_waker_is_taken_once_and_a_roll_that_is_over_notes_nothing() {
-        let (mut rolls, roll) = (Rolls::default(), Roll::new(NurseryId::next()));
-        rolls.hang(&roll);
-        roll.wake_by(Waker::noop());
-        rolls.strike(None, Level::Cancelled, left(1));
-        assert!(rolls.are_struck());
-        assert_eq!((rolls.wakers().len(), rolls.wakers().len()), (1, 0));
-        assert!(!rolls.are_struck());
-        roll.give_up();
-        rolls.strike(None, Level::Cancelled, left(2));
-        assert!(roll.take_left().is_empty());
-        rolls.take_down(&roll);
-        assert!(rolls.is_empty());
+        let (mut logs, log) = (StragglerLogs::default(), StragglerLog::new(NurseryId::next()));
+        logs.insert(&log);
+        log.wake_by(Waker::noop());
+        logs.record(None, Level::Cancelled, left(1));
+        assert!(logs.have_departures());
+        assert_eq!((logs.wakers().len(), logs.wakers().len()), (1, 0));
+        assert!(!logs.have_departures());
+        log.give_up();
+        logs.record(None, Level::Cancelled, left(2));
+        assert!(log.take_departures().is_empty());
+        logs.remove(&log);
+        assert!(logs.is_empty());
     }
 }

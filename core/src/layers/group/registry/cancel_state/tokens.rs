@@ -13,30 +13,30 @@ pub(crate) struct Tokens {
     /// What cancels the nursery with a scope that it was opened in.
     link: Option<Foreign<Registration>>,
     /// How the nursery hears of its own token, which has a weak reference to this.
-    ear: Option<Arc<dyn Listener>>,
+    listener: Option<Arc<dyn Listener>>,
     /// The level that the nursery's was made with: nothing raises it to that.
     born: Level,
     /// A thread raises the token to this, and the nursery right after.
-    rising: Option<(Level, Reason)>,
+    requested: Option<(Level, Reason)>,
 }
 
 impl Default for Tokens {
     fn default() -> Tokens {
         let (tasks, born) = (BTreeMap::new(), Level::Running);
-        Tokens { own: None, tasks, link: None, ear: None, born, rising: None }
+        Tokens { own: None, tasks, link: None, listener: None, born, requested: None }
     }
 }
 
 impl Tokens {
     /// Notes that the caller is going to raise the nursery; returns the reason, which is the first.
-    pub(crate) fn rise(&mut self, level: Level, reason: &Reason) -> Reason {
-        let (rising, first) = self.rising.get_or_insert_with(|| (level, reason.clone()));
-        *rising = (*rising).max(level);
+    pub(crate) fn request(&mut self, level: Level, reason: &Reason) -> Reason {
+        let (requested, first) = self.requested.get_or_insert_with(|| (level, reason.clone()));
+        *requested = (*requested).max(level);
         first.clone()
     }
 
-    pub(crate) fn rising(&self) -> Level {
-        self.rising.as_ref().map_or(Level::Running, |(level, _)| *level)
+    pub(crate) fn requested_level(&self) -> Level {
+        self.requested.as_ref().map_or(Level::Running, |(level, _)| *level)
     }
 
     /// Returns the level of the nursery's, which rises first if it is raised from outside.
@@ -45,8 +45,8 @@ impl Tokens {
     }
 
     /// Returns why the nursery is on its way to that level.
-    pub(super) fn rising_reason(&self) -> Option<&Reason> {
-        self.rising.as_ref().map(|(_, reason)| reason)
+    pub(super) fn requested_reason(&self) -> Option<&Reason> {
+        self.requested.as_ref().map(|(_, reason)| reason)
     }
 
     /// Returns the level that the nursery's own token was made with.
@@ -71,7 +71,7 @@ impl Tokens {
         &mut self,
         listener: impl FnOnce() -> Arc<dyn Listener>,
     ) -> sync::Weak<dyn Listener> {
-        Arc::downgrade(self.ear.get_or_insert_with(listener))
+        Arc::downgrade(self.listener.get_or_insert_with(listener))
     }
 
     /// Keeps what cancels the nursery with a scope that it was opened in.
@@ -103,7 +103,7 @@ impl Tokens {
     /// Takes what leads to others: the nursery has closed, and a callback on a token of its own may
     /// have a handle of it. How far it was raised stays.
     pub(crate) fn take(&mut self) -> Tokens {
-        let rising = self.rising.clone();
-        std::mem::replace(self, Tokens { rising, ..Tokens::default() })
+        let requested = self.requested.clone();
+        std::mem::replace(self, Tokens { requested, ..Tokens::default() })
     }
 }

@@ -11,7 +11,7 @@ use crate::layers::record::{Header, Links, Ptr};
 
 pub(super) const QUEUE: u8 = 0;
 pub(super) const LIVE: u8 = 1;
-pub(super) const TOLD: u8 = 2;
+pub(super) const CANCELLED: u8 = 2;
 pub(super) const WOKEN: u8 = 3;
 
 #[derive(Default, Clone, Copy)]
@@ -41,7 +41,7 @@ impl Lists {
 
     /// Returns `true` if `f` does for each record; asks no further when it does not.
     pub(super) fn all(&self, mut f: impl FnMut(&Header) -> bool) -> bool {
-        [LIVE, TOLD, WOKEN, QUEUE].into_iter().all(|list| {
+        [LIVE, CANCELLED, WOKEN, QUEUE].into_iter().all(|list| {
             let mut at = self.head(list);
             while let Some(ptr) = at {
                 // SAFETY: the record stands in a list and the lock is held.

@@ -2,13 +2,13 @@
 
 #![allow(unsafe_code)]
 
-use super::{Members, Pass, Told};
+use super::{Members, OnCancel, Pass};
 use crate::layers::base::counted::dynamic::View;
 use crate::layers::base::counted::{Counted, Me, Strong};
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::outcome::{Ending, TaskState};
 use crate::layers::base::reason::Level;
-use crate::layers::record::{Claimed, Fresh, Handle, Rouse, Stack};
+use crate::layers::record::{Claimed, Fresh, Handle, Schedule, Stack};
 use std::future::pending;
 use std::panic::Location;
 use std::ptr::NonNull;
@@ -23,13 +23,13 @@ impl Counted for Owner {
     type Owned = ();
 }
 
-impl Rouse for Owner {
-    fn rouse(&self) {}
+impl Schedule for Owner {
+    fn schedule(&self) {}
 }
 
 // SAFETY: it returns its argument.
-unsafe impl View<dyn Rouse> for Owner {
-    fn view(this: NonNull<Owner>) -> NonNull<dyn Rouse> {
+unsafe impl View<dyn Schedule> for Owner {
+    fn view(this: NonNull<Owner>) -> NonNull<dyn Schedule> {
         this
     }
 }
@@ -124,16 +124,16 @@ fn a_sweep_dooms_the_new_and_notifies_the_others_once() {
     let (mut members, _handles) = admitted::<2>(&owner);
     let polled = members.take(Level::Running, &owner.woken).expect("it waits");
     let mut pass = Pass::default();
-    let Some(Told::Doomed(new)) = members.sweep_next(false, &mut pass) else {
+    let Some(OnCancel::Doomed(new)) = members.sweep_next(false, &mut pass) else {
         panic!("it was never polled")
     };
     assert_eq!(number(&new), 2);
-    assert!(matches!(members.sweep_next(false, &mut pass), Some(Told::Busy)), "it is polled");
+    assert!(matches!(members.sweep_next(false, &mut pass), Some(OnCancel::Busy)), "it is polled");
     assert!(polled.header().state().is_cancelled());
     assert!(members.sweep_next(false, &mut pass).is_none());
-    members.untell();
+    members.sweep_again();
     for _ in 0..2 {
-        assert!(matches!(members.sweep_next(true, &mut pass), Some(Told::Busy)), "once more");
+        assert!(matches!(members.sweep_next(true, &mut pass), Some(OnCancel::Busy)), "once more");
     }
     assert!(members.sweep_next(true, &mut pass).is_none());
     end(&mut members, new);
@@ -147,10 +147,10 @@ fn an_abort_leaves_a_shielded_member_where_it_waits() {
     let (fresh, handle) = fresh();
     let member = members.admit_shielded(&owner.woken, fresh);
     let mut pass = Pass::default();
-    assert!(matches!(members.sweep_next(true, &mut pass), Some(Told::Busy)));
+    assert!(matches!(members.sweep_next(true, &mut pass), Some(OnCancel::Busy)));
     assert!(members.sweep_next(true, &mut pass).is_none(), "each is looked at once");
     assert_eq!((members.count(), members.queued()), (1, 1));
-    assert!(matches!(members.tell_one(member, Level::Aborted), Told::Busy));
+    assert!(matches!(members.cancel_one(member, Level::Aborted), OnCancel::Busy));
     assert!(handle.header().state().is_shielded());
     end_all(&mut members);
 }

@@ -27,9 +27,9 @@ use crate::layers::base::sync::{Arc, Ordering};
 use std::task::{Wake, Waker};
 
 /// The waker of the sleep.
-struct Ringer(Weak<Group>);
+struct TimerWaker(Weak<Group>);
 
-impl Wake for Ringer {
+impl Wake for TimerWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -48,8 +48,8 @@ impl Group {
         }
         loop {
             let called = self.locked(|registry| registry.carriers.take_due());
-            self.ring();
-            if !self.set_bell(called) {
+            self.fire();
+            if !self.set_timer(called) {
                 return;
             }
         }
@@ -57,17 +57,17 @@ impl Group {
 
     /// Sets the timer: a moment was set. No lock is held, and nothing is due here and now.
     pub(super) fn arm(&self) {
-        if self.timed.load(Ordering::Relaxed) && self.set_bell(false) {
+        if self.timed.load(Ordering::Relaxed) && self.set_timer(false) {
             self.call_in();
         }
     }
 
     /// Sets the timer for the next moment, if it is not; with `again`, polls it anyway. Returns true
     /// if the moment has come.
-    fn set_bell(&self, again: bool) -> bool {
+    fn set_timer(&self, again: bool) -> bool {
         let taken = self.locked(|registry| {
-            let ringer = || Waker::from(Arc::new(Ringer(self.weak())));
-            registry.clock.take_out(again, ringer)
+            let waker = || Waker::from(Arc::new(TimerWaker(self.weak())));
+            registry.clock.take_out(again, waker)
         });
         let Some(mut out) = taken else { return false };
         loop {
@@ -108,7 +108,7 @@ impl Group {
             Some((registry.run_waker.take(), registry.want(self.width)))
         });
         let Some((run, launch)) = called else { return };
-        // As in `rouse`.
+        // As in `schedule`.
         if let Err(payload) = panic::catch(|| self.launch(launch)) {
             panic::discard(payload);
         }

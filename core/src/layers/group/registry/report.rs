@@ -115,20 +115,20 @@ impl Report {
 
     /// Takes what concerns the ancestors of a nursery whose own future was dropped: its panics. Its
     /// errors are of another type and go with the future that would have returned them.
-    pub(crate) fn take_told(&mut self) -> Vec<Entry> {
-        let is_told = |entry: &Entry| match *entry.ending {
+    pub(crate) fn take_inherited(&mut self) -> Vec<Entry> {
+        let is_inherited = |entry: &Entry| match *entry.ending {
             Ending::Panicked(_) => true,
             Ending::Cancelled(_) | Ending::Lost => entry.who.finalizer,
             Ending::Ok | Ending::Err(_) | Ending::Stuck => false,
         };
-        let (told, rest) = mem::take(&mut self.entries).into_iter().partition(is_told);
+        let (inherited, rest) = mem::take(&mut self.entries).into_iter().partition(is_inherited);
         self.entries = rest;
-        told
+        inherited
     }
 
     /// Takes over what such a nursery had. Returns what is not kept.
-    pub(crate) fn adopt(&mut self, told: Vec<Entry>) -> Vec<Entry> {
-        told.into_iter().filter_map(|entry| self.add(entry)).collect()
+    pub(crate) fn adopt(&mut self, inherited: Vec<Entry>) -> Vec<Entry> {
+        inherited.into_iter().filter_map(|entry| self.add(entry)).collect()
     }
 }
 
@@ -189,9 +189,9 @@ mod tests {
         note(&mut report, error());
         note(&mut report, panicked());
         report.add_plain(Ending::Lost, Who { finalizer: true, ..who() });
-        let told: Vec<Entry> = report.take_told();
-        assert_eq!((told.len(), report.into_parts().entries.len()), (2, 1));
-        assert_eq!(ancestor.adopt(told).len(), 1, "one does not fit");
+        let inherited: Vec<Entry> = report.take_inherited();
+        assert_eq!((inherited.len(), report.into_parts().entries.len()), (2, 1));
+        assert_eq!(ancestor.adopt(inherited).len(), 1, "one does not fit");
         assert!(ancestor.first_panic().is_some());
     }
 }

@@ -1,6 +1,6 @@
 //! What is deferred to the end of a nursery.
 
-use super::failures::Who;
+use super::report::Who;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::sync::Arc;
 use std::any::Any;
@@ -22,13 +22,13 @@ pub(crate) struct Deferred {
 
 /// What is deferred and not begun, the last to be run first.
 #[derive(Default)]
-pub(crate) struct Finale {
+pub(crate) struct Finalizers {
     deferred: Vec<Foreign<Deferred>>,
     /// A member runs them.
     running: bool,
 }
 
-impl Finale {
+impl Finalizers {
     /// Returns `true` if a finalizer is deferred, and no member runs them.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.deferred.is_empty() && !self.running
@@ -48,7 +48,7 @@ impl Finale {
         self.deferred.first().map(|deferred| deferred.place)
     }
 
-    /// Takes the next to run. None ends what [`begin`](Finale::begin) began.
+    /// Takes the next to run. None ends what [`begin`](Finalizers::begin) began.
     pub(crate) fn next(&mut self) -> Option<Foreign<Deferred>> {
         let next = self.deferred.pop();
         self.running = next.is_some();
@@ -84,7 +84,7 @@ impl Deferred {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{Deferred, Finale, Foreign};
+    use super::{Deferred, Finalizers, Foreign};
     use std::panic::Location;
     use std::time::Duration;
 
@@ -95,20 +95,21 @@ mod tests {
 
     #[test]
     fn begin_then_next_until_none() {
-        let mut finale = Finale::default();
-        assert!(finale.begin().is_none());
-        finale.push(deferred(1));
-        finale.push(deferred(2));
-        assert!(finale.is_waiting() && finale.begin().is_some());
-        assert!(!finale.is_waiting() && finale.begin().is_none(), "a member runs them");
-        let next = |finale: &mut Finale| finale.next().map(|next| next.budget.as_secs());
-        assert_eq!(next(&mut finale), Some(2), "the last first");
-        finale.push(deferred(3));
-        assert_eq!([next(&mut finale), next(&mut finale)], [Some(3), Some(1)]);
-        assert!(next(&mut finale).is_none());
-        finale.push(deferred(4));
-        assert!(finale.is_waiting(), "it has ended");
-        assert_eq!(finale.take().len(), 1);
-        assert!(!finale.is_waiting());
+        let mut finalizers = Finalizers::default();
+        assert!(finalizers.begin().is_none());
+        finalizers.push(deferred(1));
+        finalizers.push(deferred(2));
+        assert!(finalizers.is_waiting() && finalizers.begin().is_some());
+        assert!(!finalizers.is_waiting() && finalizers.begin().is_none(), "a member runs them");
+        let next =
+            |finalizers: &mut Finalizers| finalizers.next().map(|next| next.budget.as_secs());
+        assert_eq!(next(&mut finalizers), Some(2), "the last first");
+        finalizers.push(deferred(3));
+        assert_eq!([next(&mut finalizers), next(&mut finalizers)], [Some(3), Some(1)]);
+        assert!(next(&mut finalizers).is_none());
+        finalizers.push(deferred(4));
+        assert!(finalizers.is_waiting(), "it has ended");
+        assert_eq!(finalizers.take().len(), 1);
+        assert!(!finalizers.is_waiting());
     }
 }

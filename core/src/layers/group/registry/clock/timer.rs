@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 use std::time::Instant;
 
 #[derive(Default)]
-pub(super) struct Bell {
+pub(super) struct NurseryTimer {
     /// What it is set for.
     at: Option<Instant>,
     sleep: Option<Foreign<Asleep>>,
@@ -44,12 +44,12 @@ impl Out {
     }
 }
 
-impl Bell {
+impl NurseryTimer {
     pub(super) fn take(
         &mut self,
         next: Option<Instant>,
         again: bool,
-        ringer: impl FnOnce() -> Waker,
+        new_waker: impl FnOnce() -> Waker,
     ) -> Option<Out> {
         if self.out {
             self.again |= again;
@@ -60,7 +60,7 @@ impl Bell {
         }
         self.out = true;
         let waker = self.waker.take();
-        let waker = waker.unwrap_or_else(ringer);
+        let waker = waker.unwrap_or_else(new_waker);
         Some(Out { at: next, sleep: self.sleep.take(), waker })
     }
 
@@ -74,7 +74,7 @@ impl Bell {
         // Kept only while there is a moment to wait for: it has a reference to the group, which would
         // keep itself by it.
         let waker = at.map(|_| waker);
-        *self = Bell { at, sleep, waker, out: false, again: false };
+        *self = NurseryTimer { at, sleep, waker, out: false, again: false };
         None
     }
 
