@@ -5,7 +5,7 @@
 //! in its list until it is vacant, even if its own future was dropped before its end. That is all there
 //! is to adoption: nothing moves, the ancestor just cannot close before.
 //!
-//! | reference | who has one                                                              |
+//! | reference | what has one                                                             |
 //! |-----------|--------------------------------------------------------------------------|
 //! | strong    | the nursery's future, its handles, and the group itself while it is occupied |
 //! | weak      | carriers, tokens, scopes, shields, joiners; a parent its nested groups, and they their parent |
@@ -214,7 +214,7 @@ impl Group {
     }
 
     pub(crate) fn level(&self) -> Level {
-        // Acquire: pairs with `raise`: whoever sees it finds the token raised, too.
+        // Acquire: pairs with `raise`: a thread that sees it finds the token raised, too.
         Level::from_u8(self.level.load(Ordering::Acquire))
     }
 
@@ -294,7 +294,7 @@ impl Drop for Opening<'_> {
 }
 
 impl Drop for Group {
-    /// Nothing points to it any more: invariant 2 says that nobody is left in it.
+    /// Nothing points to it any more: invariant 2 says that it has no members.
     fn drop(&mut self) {
         if cfg!(any(debug_assertions, loom)) && !panicking() {
             self.locked(|registry| registry.assert_left());

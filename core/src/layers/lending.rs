@@ -2,8 +2,8 @@
 //!
 //! | state     | `lease` | `back` | when                                                           |
 //! |-----------|---------|--------|----------------------------------------------------------------|
-//! | idle      | none    | none   | nobody is in the nursery or wants in, or there is no such slot |
-//! | lending   | some    | none   | somebody is; it waits                                          |
+//! | idle      | none    | none   | no task is in the nursery or wants in, or there is no such slot |
+//! | lending   | some    | none   | a task is; the nursery waits                                   |
 //! | returning | none    | some   | all are home, and the slot is not back yet                     |
 
 pub(crate) mod bounded;
@@ -44,7 +44,7 @@ pin_project! {
 pub(crate) type Ended = (Strong<Group>, Report);
 
 impl Lending {
-    /// The nursery waits: lends the slot if somebody in it may need one, and not otherwise.
+    /// The nursery waits: lends the slot if a task in it may need one, and not otherwise.
     #[inline]
     pub(crate) fn wait(&mut self, group: &Strong<Group>) {
         if let Some(limiter) = &group.owned().limiter {
@@ -140,7 +140,7 @@ pub(crate) fn has_slot_of(limiter: &Arc<Semaphore>) -> bool {
 }
 
 impl NoSlot {
-    /// Says why this limiter lets nobody in, as things are.
+    /// Says why this limiter admits no child, as things are.
     pub(crate) fn of(limiter: &Semaphore) -> Option<NoSlot> {
         match limiter {
             limiter if limiter.is_closed() => Some(NoSlot::Closed),

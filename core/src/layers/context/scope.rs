@@ -12,11 +12,11 @@
 //! | cancellable          | as the frame around it, and shields further out are looked through |
 //! | task, body           | as the task or its nursery                                     |
 //!
-//! A time that is over has expired from the first question on: who asks need not wait for the scope's
-//! next poll, which finds the reason of that answer.
+//! A time that is over has expired from the first question on. The answer has a reason, which the
+//! scope's next poll finds.
 //!
 //! A nursery that is opened in a scope is cancelled with it: it hangs on the token of the scope,
-//! which is made when somebody asks for it.
+//! which is made when a caller asks for it.
 
 use super::host::{Host, Waiter};
 use super::last_poll::LastPoll;
@@ -81,7 +81,7 @@ impl Shields {
     }
 }
 
-/// What one frame tells of a cancel.
+/// What one frame says about a cancel.
 enum See {
     Cancelled,
     Hidden,
@@ -121,7 +121,7 @@ impl Scope {
         self.reason.borrow().is_some()
     }
 
-    /// Tells whether what is inside was cancelled, its token included.
+    /// Returns `true` if what is inside was cancelled, its token included.
     pub(crate) fn is_told(&self) -> bool {
         self.token_raised.get()
     }
@@ -137,7 +137,7 @@ impl Scope {
     pub(crate) fn cancel(&self, reason: impl FnOnce() -> Reason) {
         let reason = self.reason().unwrap_or_else(|| self.end_for(reason()));
         self.token_raised.set(true);
-        // Cloned: whoever is woken by this may ask for it.
+        // Cloned: a task that this wakes may ask for it.
         let token = self.token.borrow().clone();
         if let Some(token) = token {
             token.cancel_with(reason);
@@ -154,7 +154,7 @@ impl Scope {
         reason
     }
 
-    /// Tells whether what is inside is cancelled: also if its time is over, and it was not polled
+    /// Returns `true` if what is inside is cancelled: also if its time is over, and it was not polled
     /// since. Where there is no deadline, no clock is looked at.
     fn is_over(&self, frame: &Frame<'_>) -> bool {
         self.is_cancelled() || self.deadline.get().is_some_and(|at| self.expire(frame, at))
@@ -202,8 +202,8 @@ impl Scope {
         groups.push(group.weak());
     }
 
-    /// Tells whether what is inside may not be dropped yet: a nursery is not home, or a shield is
-    /// up. Whoever changes that wakes the waker, if there is one.
+    /// Returns `true` if what is inside may not be dropped yet: a nursery is not home, or a shield is
+    /// up. The call that changes that wakes the waker, if there is one.
     pub(crate) fn holds(&self, waker: Option<&Waker>) -> bool {
         let waker = waker.map(|waker| (self.waiter(), waker));
         let groups = self.groups.borrow();
@@ -216,7 +216,7 @@ impl Scope {
         waiter
     }
 
-    /// Tells whether a nursery inside is home and not closed.
+    /// Returns `true` if a nursery inside is home and not closed.
     pub(crate) fn has_open(&self) -> bool {
         let groups = self.groups.borrow();
         groups.iter().any(|group| !group.is_closed())
@@ -259,7 +259,7 @@ impl Drop for Scope {
     }
 }
 
-/// Tells whether what runs in this frame is cancelled. With `through`, shields are looked through.
+/// Returns `true` if what runs in this frame is cancelled. With `through`, shields are looked through.
 pub(crate) fn is_cancelled(mut at: Option<&Frame<'_>>, mut through: bool) -> bool {
     while let Some(frame) = at {
         match &frame.kind {

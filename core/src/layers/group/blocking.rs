@@ -1,10 +1,10 @@
 //! Blocking work: a child whose only poll runs on the runtime's blocking pool.
 //!
-//! A thread cannot be ended from outside. A nursery that was told so ends without work that is stuck:
-//! as if its future had been dropped, the work is the ancestors' then, who list it and wait for it.
+//! A thread cannot be ended from outside. With `stuck_after`, a nursery ends without work that is stuck:
+//! as if its future had been dropped, the work is the ancestors' then, which list it and wait for it.
 //!
 //! Those that the limit keeps back wait as members that were admitted and not polled, in the registry's
-//! `Jobs`; a cancel ends them as it ends everybody who was not polled.
+//! `Jobs`; a cancel ends them as it ends every member that was not polled.
 
 use super::Group;
 use super::registry::Registry;
@@ -29,7 +29,7 @@ impl Group {
         Ok(TaskId { nursery: self.id, number })
     }
 
-    /// Tells whether a member is blocking work that has begun.
+    /// Returns `true` if a member is blocking work that has begun.
     pub(crate) fn is_work(&self, number: u64) -> bool {
         self.locked(|registry| registry.jobs.has_begun(number))
     }
@@ -46,7 +46,7 @@ impl Group {
         }
         while let Some(carried) = self.locked(|registry| self.next_job(registry)) {
             let job = BlockingJob { group: self.weak(), carried: Some(carried) };
-            // A runtime without a pool gives the job back: dropped, it tells that the work is lost. So
+            // A runtime without a pool gives the job back: dropped, it reports the work as lost. So
             // does one that panics.
             let handed = panic::catch(|| drop(runtime.spawn_blocking(Box::new(move || job.run()))));
             handed.unwrap_or_else(panic::discard);
@@ -70,7 +70,7 @@ impl BlockingJob {
     fn run(mut self) {
         let Some(carried) = self.carried.take() else { return };
         let Ok(claimed) = carried.claim() else {
-            // Whoever has the claim, or had it, destroys the work before it began.
+            // The thread that has the claim, or had it, destroys the work before it began.
             return drop(self.group.locked(|registry| registry.members.drop_bound(carried)));
         };
         let load = Load { claimed, carried: Some(carried), active: false };

@@ -1,7 +1,7 @@
 //! Cancel and abort: through the whole tree in one pass.
 //!
-//! First every group below is raised, parents before children, so that nobody is admitted any
-//! more. Then the members are told (or destroyed), deepest group first: by the time a task is
+//! First every group below is raised, parents before children, so that no child is admitted any
+//! more. Then the members are cancelled (or destroyed), deepest group first: by the time a task is
 //! destroyed, the nurseries inside it are empty, and their destructors find nothing to do. So
 //! neither the pass nor the destructors that it runs recurse, however deep the tree.
 //!
@@ -24,7 +24,7 @@ const BATCH: usize = 64;
 /// A group that was raised.
 struct Raised {
     group: Weak<Group>,
-    /// Of its future, and of those who wait for it to be home.
+    /// Of its future, and of the waiters for its end.
     wakers: Vec<Foreign<Waker>>,
 }
 
@@ -45,7 +45,7 @@ impl Group {
         self.raise_from(level, reason, false);
     }
 
-    /// As [`raise_tree`](Group::raise_tree), for whoever has raised this group's token.
+    /// As [`raise_tree`](Group::raise_tree), for the caller that has raised this group's token.
     pub(super) fn raise_after_token(&self, level: Level, reason: &Reason) {
         self.raise_from(level, reason, true);
     }
@@ -69,7 +69,7 @@ impl Group {
         }
     }
 
-    /// Raises this group alone, for its first reason. Returns whom to wake, or none if there was
+    /// Raises this group alone, for its first reason. Returns the wakers to wake, or none if there was
     /// nothing to raise.
     fn raise(
         &self,
@@ -110,7 +110,7 @@ impl Group {
         })
     }
 
-    /// Tells, or destroys, the members of a group that was raised.
+    /// Cancels, or destroys, the members of a group that was raised.
     fn sweep(&self, level: Level, reason: &Reason) {
         let mut pass = Pass::default();
         loop {
@@ -248,7 +248,7 @@ impl Group {
         cut
     }
 
-    /// Tells whether the body is to leave.
+    /// Returns `true` if the body was cancelled.
     pub(crate) fn is_body_cancelled(&self) -> bool {
         self.is_cancelled() && !self.body_stays.load(Ordering::Relaxed)
     }
@@ -265,7 +265,7 @@ impl Group {
         self.destroy(std::iter::once((claimed, Ending::Cancelled(first))));
     }
 
-    /// A handle of an isolating nursery is dropped, and nobody looked at what it had: a failure
+    /// A handle of an isolating nursery is dropped, and no caller looked at what it had: a failure
     /// goes to the nursery then.
     pub(crate) fn hand_in<T, E>(&self, handle: &Handle<T, E>, outcome: &Outcome<T, E>)
     where

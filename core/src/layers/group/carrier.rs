@@ -9,10 +9,10 @@
 //!
 //! | carrier  | carries               | counted in        | goes on to                        |
 //! |----------|-----------------------|-------------------|-----------------------------------|
-//! | free     | nobody; scheduled     | `active`, `free`  | active, when it is polled         |
-//! | spare    | nobody; scheduled     | `spare`           | active, when it is polled         |
-//! | active   | a child that it polls, or nobody for a moment | `active` | bound, free, parked or ended |
-//! | parked   | nobody; waits to be called | `parked`     | free or spare, when it is called  |
+//! | free     | no child; scheduled   | `active`, `free`  | active, when it is polled         |
+//! | spare    | no child; scheduled   | `spare`           | active, when it is polled         |
+//! | active   | a child that it polls, or none for a moment | `active` | bound, free, parked or ended |
+//! | parked   | no child; waits for a call | `parked`     | free or spare, when it is called  |
 //! | bound    | a child that waits    | –                 | active, when its child has ended  |
 //!
 //! # Invariants
@@ -32,12 +32,12 @@
 //!    that the runtime gives a poll. Each child begins with that budget, whatever the one before it
 //!    has used.
 //! 4. While there are members without a carrier of their own, there is a carrier: the last one that
-//!    finds nobody to carry parks. So whoever waits is known to the runtime, through it.
+//!    finds no child parks. So the runtime knows of each child that waits, through it.
 //! 5. A carrier has a weak reference to its group: it keeps the lock and the counts, and nothing of
 //!    the user's. It uses the group's [`Env`](super::env::Env) only while it holds the claim of a
 //!    member.
 //! 6. A carrier that the runtime drops ends the child that it is bound to as Lost. If it was the
-//!    last, everybody who has no carrier of his own is lost.
+//!    last, every child that has no carrier of its own is lost.
 
 use super::Group;
 use super::registry::{Launch, Registry, Role};
@@ -54,7 +54,7 @@ use std::task::{Context, Poll};
 /// After how many polls a child gets a carrier of its own.
 const BIND_AFTER: u32 = 16;
 
-/// Stand in the slots of the carriers that carry nobody; a free one's is empty.
+/// Stand in the slots of the carriers that carry no child; a free one's is empty.
 static MARKS: [u8; 2] = [0; 2];
 
 impl Role {
@@ -66,7 +66,7 @@ impl Role {
         }
     }
 
-    /// Takes what a carrier carries out of its slot, or its role if it carries nobody.
+    /// Takes what a carrier carries out of its slot, or its role if it carries no child.
     pub(super) fn from_slot(slot: &mut Slot) -> Result<Carried, Role> {
         for role in [Role::Free, Role::Spare, Role::Parked] {
             if slot.get() == role.mark() {
@@ -210,7 +210,7 @@ impl Group {
     #[inline]
     pub(super) fn launch(&self, launch: Launch) {
         match launch {
-            Launch::Nobody => {}
+            Launch::None => {}
             Launch::Call(waker) => waker.wake(),
             Launch::Spawn(role) => self.launch_new(role),
         }
@@ -229,7 +229,7 @@ impl Group {
 
     // ---- taking
 
-    /// A carrier that carries nobody is polled.
+    /// A carrier that carries no child is polled.
     fn arrive(&self, role: Role, cx: &Context<'_>) -> Turn {
         let (unasked, step) = self.locked(|registry| {
             let unasked = registry.carriers.arrive(role);
@@ -278,7 +278,7 @@ impl Group {
 
     /// An active carrier takes the next child, or says that it has had its turn. None if no child
     /// waits.
-    #[inline]
+    #[inline(always)]
     fn take(&self, registry: &mut Registry, more: bool) -> Option<Step> {
         if !more {
             // Looked at once: what is woken from here on finds the lock held, and then a carrier
@@ -318,7 +318,7 @@ impl Group {
         self.go(step, more, cx)
     }
 
-    /// A bound carrier is polled. Gives it back if somebody else has the claim: it is woken then.
+    /// A bound carrier is polled. Gives it back if another thread has the claim, which then wakes it.
     fn go_on(&self, carried: Carried, cx: &Context<'_>) -> Result<Turn, Carried> {
         match carried.claim() {
             Ok(claimed) => Ok(Turn::Carry(bound(claimed, carried))),
@@ -327,11 +327,11 @@ impl Group {
         }
     }
 
-    /// The child of a bound carrier was ended by somebody else.
+    /// The child of a bound carrier was ended by another thread.
     fn let_go(&self, carried: Carried, cx: &Context<'_>) -> Turn {
         drop(carried);
         if self.is_cancelled() {
-            // Those who wait for a last poll have carriers of their own, or the one that is parked.
+            // Members that wait for a last poll have carriers of their own, or the one that is parked.
             return Turn::End;
         }
         let step = self.locked(|registry| {

@@ -1,4 +1,4 @@
-//! A nursery's time: its deadline, and the grace that it gives to those who are cancelled.
+//! A nursery's time: its deadline, and the grace that it gives to cancelled tasks.
 //!
 //! [`timer`](super::timer) waits for the next of these moments. A nursery without any of them pays one
 //! load a poll.
@@ -130,12 +130,12 @@ impl Group {
         }
     }
 
-    /// Returns how long those who are cancelled may go on, if they may.
+    /// Returns how long a cancelled task may go on, if it may.
     pub(super) fn grace(&self) -> Option<Duration> {
         self.config.grace.filter(|grace| !grace.is_zero())
     }
 
-    /// Tells whether those who were cancelled may go on.
+    /// Returns `true` if a cancelled task may go on.
     pub(crate) fn is_in_grace(&self) -> bool {
         self.grace().is_some() && self.level() < Level::Aborted
     }
@@ -164,7 +164,7 @@ impl Group {
         }
     }
 
-    /// Looks who holds a thread. With `over`, `stuck_after` has passed.
+    /// Looks which members hold a thread. With `over`, `stuck_after` has passed.
     pub(super) fn look_at_threads(&self, over: bool) {
         self.locked(|registry| {
             registry.members.queue_woken(&self.woken);

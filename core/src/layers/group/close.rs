@@ -19,7 +19,7 @@ use std::task::Waker;
 /// What the nursery's future found when it asked whether it may end.
 #[must_use]
 enum Asked {
-    /// It has ended: with what is to be reported.
+    /// It has ended, and this is the report.
     Closed {
         report: Report,
         /// Of the future, which needs none any more.

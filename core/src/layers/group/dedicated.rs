@@ -1,8 +1,8 @@
-//! Children that are tasks of their own from their first poll: on runtimes that choose who is next,
-//! and so have to see whom there is to choose from (`Spawn::task_per_child`).
+//! Children that are tasks of their own from their first poll: for runtimes that choose which task is
+//! next, and so must see every child (`Spawn::task_per_child`).
 //!
 //! Such a child's carrier is bound to it when it is admitted. What a simulator wants to happen at
-//! one of its await points happens here, between two of its polls: nobody else pays for it.
+//! one of its await points happens here, between two of its polls: other children do not pay for it.
 
 use super::Group;
 use super::registry::Role;

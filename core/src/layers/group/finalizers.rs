@@ -2,7 +2,7 @@
 //!
 //! They are run by a member like any other, but one that a cancel and an abort leave alone: so the
 //! nursery is not over before they are, also when its future was dropped and the ancestors wait for
-//! it, and whoever looks at the tree sees them at work.
+//! it, and the tree shows them at work.
 //!
 //! | finalizers | when                                   | goes on to                                |
 //! |----------|----------------------------------------|-------------------------------------------|
@@ -37,7 +37,7 @@ use std::time::Duration;
 pub enum DeferError {
     /// The nursery has ended.
     Closed(Reason),
-    /// The runtime has not got a timer for its budget.
+    /// The runtime has no timer for its budget.
     Unsupported(Unsupported),
 }
 
@@ -180,7 +180,7 @@ impl Running {
     }
 }
 
-/// Tells whether the finalizer that was polled has asked for its end; the runner goes on.
+/// Returns `true` if the finalizer that was polled has asked for its end; the runner goes on.
 fn exits() -> bool {
     context::task(|task| task.is_some_and(|task| task.leave().take().is_some()))
 }

@@ -1,4 +1,4 @@
-//! The end of a child: it leaves its nursery, and whoever waits for that is woken.
+//! The end of a child: it leaves its nursery, and the tasks that wait for that are woken.
 
 use super::config::Policy;
 use super::registry::report::{Rest, Who};
@@ -20,7 +20,7 @@ struct Left {
     joiner: Option<Foreign<Waker>>,
     carrier: Option<Foreign<Waker>>,
     dead: Option<Dead>,
-    /// For few, and so apart: what leaves is moved about for each child.
+    /// For few, and so in a box: this struct is moved about for each child.
     more: Option<Box<More>>,
 }
 
@@ -46,8 +46,8 @@ impl Group {
             if !active {
                 registry.carriers.unbind();
             }
-            // A failure comes first: no child is to be polled for the first time because it was not
-            // told of that yet.
+            // A failure comes first: no child is polled for the first time because the cancel has not
+            // come to it yet.
             (!left.has_failed()).then(|| self.step(registry, more))
         });
         let turn = step.map(|step| self.go(step, more, cx));
@@ -223,7 +223,7 @@ impl Group {
         }
     }
 
-    /// It carried nobody.
+    /// It carried no child.
     pub(super) fn runtime_dropped_carrier(&self, role: Role) {
         let mut first = Some(role);
         loop {

@@ -1,9 +1,9 @@
-//! A deadline that has passed, for those who ask whether they are cancelled before the timer rings.
+//! A deadline that has passed, when a task asks whether it is cancelled before the timer fires.
 //!
-//! Nobody is told here, because that runs code of the user's, and the question may come from
+//! The question cancels no task, because that runs the user's code, and the question may come from
 //! anywhere: the nursery only *says* from now on that it is cancelled, as it does while its token is
-//! on its way to it, and takes nobody in. The timer tells everybody, for the reason that was given in
-//! the answer.
+//! on its way to it, and admits no child. The timer cancels the tasks, for the reason that the answer
+//! gave.
 
 use super::Group;
 use super::registry::Phase;

@@ -118,7 +118,7 @@ impl Group {
         held: bool,
         notes: &Notes,
     ) -> Result<(), (Claimed, Park)> {
-        // Held over the park, because whoever leaves that nursery takes it before waking.
+        // Held over the park, because the thread that empties that nursery takes it before waking.
         self.locked(|registry| {
             let spared = claimed.header().state().is_shielded() || self.is_in_grace();
             let stays = spared || notes.put_off.get();

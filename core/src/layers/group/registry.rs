@@ -248,7 +248,7 @@ impl Registry {
 
     /// Returns the nurseries that one member has open.
     pub(super) fn nested_of<T, E>(&self, handle: &Handle<T, E>) -> Vec<Weak<Group>> {
-        let owner = self.members.member(handle).map_or(Owner::Nobody, Owner::Task);
+        let owner = self.members.member(handle).map_or(Owner::None, Owner::Task);
         self.nested.of(owner).cloned().collect()
     }
 
@@ -265,7 +265,7 @@ impl Registry {
         match owner {
             Owner::Task(member) => self.members.wake_cancelled(member),
             Owner::Body => self.run_waker.take(),
-            Owner::Nobody => None,
+            Owner::None => None,
         }
     }
 

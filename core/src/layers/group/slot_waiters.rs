@@ -1,5 +1,5 @@
-//! Those who wait for a slot of a bounded nursery, as far as the nursery has to do with it: they are
-//! woken when it takes no more children. In the line they stand in is the limiter's.
+//! The waiters for a slot of a bounded nursery, as far as the nursery has to do with them: they are
+//! woken when it admits no more children. The line that they stand in is the limiter's.
 
 use super::Group;
 use super::registry::Kept;
@@ -9,17 +9,17 @@ use crate::layers::base::reason::{Reason, ReasonKind};
 use std::task::Waker;
 
 impl Group {
-    /// Says why nobody is taken any more.
+    /// Returns why no child is admitted any more, if so.
     pub(crate) fn refuses(&self) -> Option<Reason> {
         self.locked(|registry| self.refusal(registry))
     }
 
-    /// Says that nobody gets a slot.
+    /// Makes the reason for which no task gets a slot.
     pub(crate) fn no_slot(&self, why: NoSlot) -> Reason {
         Reason::of(ReasonKind::Closed, why.to_string(), None, self.config.place)
     }
 
-    /// Has the waker woken when nobody is taken any more. Says why, if that is so already.
+    /// Has the waker woken when no child is admitted any more. Returns why, if that is so already.
     pub(crate) fn await_end(&self, entry: Option<u64>, waker: &Waker) -> Result<u64, Reason> {
         let new = Foreign::new(waker.clone());
         let kept = self.locked(|registry| {
@@ -46,7 +46,7 @@ impl Group {
         drop(self.locked(|registry| registry.reserves.forget(entry)));
     }
 
-    /// Nobody is taken any more: wakes those who wait to be.
+    /// No child is admitted any more: wakes the tasks that wait for an admission.
     pub(super) fn wake_reserves(&self) {
         if !self.bounded {
             return;

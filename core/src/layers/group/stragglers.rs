@@ -1,13 +1,14 @@
-//! StragglerLog calls: a shutdown has it noted who leaves a nursery's tree late, that is, since the cancel.
+//! Stragglers: a shutdown has the tasks recorded that leave a nursery's tree late, that is, since the
+//! cancel.
 //!
-//! A roll hangs in the registry of every nursery of the tree; one that is opened later takes over
-//! those of the nursery around it. So it does not matter who raises the nursery, and when.
+//! Its log is in the registry of every nursery of the tree; one that is opened later takes over those
+//! of the nursery around it. So it does not matter what raises the nursery, and when.
 //!
 //! # Invariants
 //!
-//! 1. Whoever leaves a nursery that a roll hangs in is noted by it, under the registry's lock, if
-//!    the nursery, or the step of the roll, is cancelled then.
-//! 2. The roll's own lock is the innermost: nothing is taken, and nobody called, with it held.
+//! 1. A task that leaves a nursery that has a log is recorded in it, under the registry's lock, if
+//!    the nursery, or the step of the log, is cancelled then.
+//! 2. The log's own lock is the innermost: nothing is taken, and nothing called, with it held.
 
 use super::Group;
 use super::registry::stragglers::{Departure, StragglerLog};
@@ -20,7 +21,7 @@ use crate::layers::record::Header;
 use std::task::Waker;
 
 impl Group {
-    /// Hangs a roll in the whole tree.
+    /// Inserts a log in the whole tree.
     pub(crate) fn subscribe(&self, log: &Arc<StragglerLog>) {
         self.walk(|_, registry| {
             // One that was opened meanwhile has it.
@@ -28,14 +29,14 @@ impl Group {
         });
     }
 
-    /// Takes it down.
+    /// Removes it.
     pub(crate) fn unsubscribe(&self, log: &Arc<StragglerLog>) {
         self.walk(|_, registry| {
             registry.logs.remove(log);
         });
     }
 
-    /// Notes that a task leaves, or, with no header, that the body does. The caller holds the lock;
+    /// Records that a task leaves, or, with no header, that the body does. The caller holds the lock;
     /// [`on_vacant`](Group::on_vacant), or itself, sees to the wakers.
     #[inline]
     pub(super) fn record_departure(&self, registry: &mut Registry, header: Option<&Header>) {
@@ -56,17 +57,17 @@ impl Group {
         });
     }
 
-    /// Returns how the body is told from the tasks.
+    /// Returns the id that stands for the body among the tasks.
     pub(crate) fn body_id(&self) -> TaskId {
         TaskId { nursery: self.id, number: BODY }
     }
 
-    /// Tells whether the body is there.
+    /// Returns `true` if the body is there.
     pub(crate) fn has_body(&self) -> bool {
         self.locked(|registry| registry.phase == Phase::Body)
     }
 
-    /// Tells whether anybody is left: in it, or, unless it is the body that asks, its body. The
+    /// Returns `true` if a member is left, or, unless it is the body that asks, the body. The
     /// waker is woken when that has changed, and when the nursery is raised.
     pub(crate) fn is_left(&self, body_asks: bool, waiter: Waiter, waker: &Waker) -> bool {
         // Cloned with no lock held.

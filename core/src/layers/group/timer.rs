@@ -4,7 +4,7 @@
 //! The sleep is polled with a waker of the nursery's own. When it is over, the nursery's future is
 //! woken and a carrier comes, as for a child that was woken; the first of the two *keeps time*: it
 //! does what is due, and sets the sleep for what comes next. So a time holds for the children while
-//! nobody polls the future, and on a runtime that is not driven the future keeps it. Who sets a
+//! the future is not polled, and on a runtime that is not driven the future keeps it. Code that sets a
 //! moment sets the sleep, too.
 //!
 //! It is tempting to do what is due in the waker; but a timer may call it with its own lock held, and
@@ -13,7 +13,8 @@
 //! # Invariants
 //!
 //! 1. The timer is asked, and the sleep is polled and dropped, with no lock held: one thread takes it
-//!    out, and who comes meanwhile leaves it to that one, which looks again when it puts it back.
+//!    out, and another that comes meanwhile leaves it to that one, which looks again when it puts it
+//!    back.
 //! 2. The nursery does not close while it is out. Once the clock is stopped there is none.
 //! 3. `waker`, which has a reference to the group, is there only while `at` is.
 
@@ -42,7 +43,7 @@ impl Wake for TimerWaker {
 impl Group {
     /// Does what is due, and sets the timer for what comes next. No lock is held.
     pub(crate) fn keep_time(&self) {
-        // Relaxed: who sets the first moment sets the timer after that.
+        // Relaxed: the thread that sets the first moment sets the timer after that.
         if !self.timed.load(Ordering::Relaxed) {
             return;
         }

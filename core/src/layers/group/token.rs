@@ -1,5 +1,5 @@
 //! The tokens of a nursery, its tasks and its body: what code that takes a token is given. They are
-//! made when somebody asks for one; until then a nursery and its tasks cost none.
+//! made when a caller asks for one; until then a nursery and its tasks cost none.
 //!
 //! The nursery's token and the nursery rise together: whichever rises first raises the other. A
 //! task's token is a child of it.
@@ -80,7 +80,7 @@ impl Group {
         own
     }
 
-    /// From now on the nursery says that it is raised, and admits nobody.
+    /// From now on the nursery says that it is raised, and admits no child.
     pub(super) fn request(&self, registry: &mut Registry, level: Level, reason: &Reason) -> Reason {
         let tokens = registry.cancel.tokens_mut();
         let first = tokens.request(level, reason);
@@ -100,8 +100,8 @@ impl Group {
         self.requested_level().max(self.locked(|registry| registry.cancel.tokens().level()))
     }
 
-    /// Says that it is raised if its token is, whose cancel is still on its way here: whoever heard
-    /// of it by the token finds the nursery cancelled, too.
+    /// Says that it is raised if its token is, whose cancel is still on its way here: a task that
+    /// saw it by the token finds the nursery cancelled, too.
     pub(crate) fn follow_token(&self) {
         if self.requested_level() >= Level::Cancelled {
             return;
@@ -118,11 +118,11 @@ impl Group {
     }
 
     /// Raises the token, if there is one, of a nursery that is about to be raised; one that is made
-    /// from now on is born so. Returns the first reason; or none if somebody else is raising the
-    /// token to that level: he comes to the nursery when he has woken all who wait for the token, and
-    /// to get ahead of him would be to take the last polls from them.
+    /// from now on is born so. Returns the first reason; or none if another thread is raising
+    /// the token to that level: that thread comes to the nursery when it has woken every waiter of the
+    /// token, and to get ahead of it would take the last polls from them.
     ///
-    /// With `raised` it was the caller who has raised it.
+    /// With `raised` the caller has raised it.
     pub(super) fn raise_token(
         &self,
         level: Level,
@@ -150,7 +150,7 @@ impl Group {
         let outer = RAISING.with(|raising| raising.replace((ptr::from_ref(self), level)));
         let ours = token.raise(level, first.clone());
         RAISING.with(|raising| raising.set(outer));
-        // An abort waits for nobody, and a cancel that leaves the body out does not replace one that
+        // An abort does not wait, and a cancel that leaves the body out does not replace one that
         // does not.
         let waits = level == Level::Cancelled && born < level && !self.config.partial;
         if !ours && waits && self.level() < level {
@@ -207,7 +207,7 @@ impl Group {
             // What it was opened in is cancelled.
             own.raise(self.level(), reason);
         }
-        // A listener is not told what its token was born with.
+        // A listener does not hear what its token was born with.
         match own.level() {
             Level::Running => {}
             level => {

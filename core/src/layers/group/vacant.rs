@@ -8,8 +8,8 @@ use crate::layers::base::sync::Ordering;
 use crate::layers::context::host::Waiter;
 use std::task::Waker;
 
-/// What is left to do, with no lock held, when a group has become vacant, or when it is asked who
-/// leaves. It is made for that alone: most who leave are not the last.
+/// What is left to do, with no lock held, when a group has become vacant, or when a straggler log has
+/// recorded a departure. It is made for that alone: most members that leave are not the last.
 #[must_use]
 #[derive(Default)]
 pub(super) struct OnVacant {
@@ -65,7 +65,7 @@ impl Group {
         match registry.phase {
             Phase::Body | Phase::Joining => {
                 // At once, and not after the lock, when the nursery's future may be ready, and nothing
-                // is to be left: that has a reference of its own (invariant 3).
+                // may be left: that has a reference of its own (invariant 3).
                 own.into_iter().for_each(Strong::release_shared);
                 // A body may spawn more: waking it once a child would be for nothing.
                 if cancelled || registry.phase == Phase::Joining {
@@ -109,7 +109,7 @@ impl Group {
         }
     }
 
-    /// Tells whether it is occupied. Then the waker is woken when that has changed.
+    /// Returns `true` if it is occupied. Then the waker is woken when that has changed.
     pub(crate) fn is_out(&self, waker: Option<(Waiter, &Waker)>) -> bool {
         // Cloned with no lock held.
         let waker = waker.map(|(waiter, waker)| (waiter, Foreign::cloned(waker)));

@@ -170,7 +170,7 @@ impl Door {
     }
 }
 
-/// Lets it in, unless it was cancelled meanwhile: a sibling that was told of the same cancel may have
+/// Lets it in, unless it was cancelled meanwhile: a sibling that saw the same cancel may have
 /// given its slot back while this poll was under way.
 fn let_in(slot: &HeldSlot, permit: OwnedPermit) -> bool {
     if is_cancelled() {

@@ -1,8 +1,8 @@
 //! The slot of a task in a bounded nursery, and its lending.
 //!
-//! A task that waits for tasks which need a slot of the same limiter lends them its own. Who lends
-//! has a [`Lease`]: a nested nursery's future while somebody is in the nursery or waits to be let
-//! in; a reservation that waits, and then the [`Slot`](crate::Slot) that it gave, until that is used.
+//! A task that waits for tasks which need a slot of the same limiter lends them its own. What lends
+//! has a [`Lease`]: a nested nursery's future while a task is in the nursery or waits for its
+//! admission; a reservation that waits, and then the [`Slot`](crate::Slot) that it gave, until that is used.
 //! When the last lease is gone the task *wants* its slot back, and does not go on without it.
 //!
 //! | slot    | `permit` | `loan` | leases | goes on to                                              |
@@ -63,12 +63,12 @@ impl HeldSlot {
         if !Arc::ptr_eq(&loan.limiter, limiter) {
             return None;
         }
-        // Relaxed, here and below: a count that guards nothing; who finds it at 0 takes a permit.
+        // Relaxed, here and below: a count that guards nothing; the task that finds it at 0 takes a permit.
         loan.leases.fetch_add(1, Ordering::Relaxed);
         Some(Lease(loan))
     }
 
-    /// Tells whether the slot is, or was when it was lent, one of this limiter.
+    /// Returns `true` if the slot is, or was when it was lent, one of this limiter.
     pub(crate) fn is_of(&self, limiter: &Arc<Semaphore>) -> bool {
         peek(&self.permit, |permit| Arc::ptr_eq(permit.semaphore(), limiter))
             .or_else(|| peek(&self.loan, |loan| Arc::ptr_eq(&loan.limiter, limiter)))
@@ -105,7 +105,7 @@ impl Lease {
         &self.0.limiter
     }
 
-    /// Tells whether whoever lets go of it is to take the slot back: it is the last, and this is the
+    /// Returns `true` if the owner that lets go of it takes the slot back: it is the last, and this is the
     /// slot that it is of.
     pub(crate) fn is_last_of(&self, slot: &HeldSlot) -> bool {
         let same = peek(&slot.loan, |loan| Arc::ptr_eq(loan, &self.0)).unwrap_or(false);

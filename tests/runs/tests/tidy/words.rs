@@ -44,7 +44,10 @@ const WORDS: &[(&[&str], &str)] = &[
 /// Places that may use the words, each with the reason: the start of a path, and what the line has
 /// to contain.
 const ALLOWED: &[(&str, &str, &str)] = &[
-    ("core/src/", "", "its modules are being moved; it is reworded after that"),
+    ("core/src/lib.rs", "", "it is reworded with the new surface"),
+    ("core/src/layers/base/", "", "the same"),
+    ("core/src/layers/limit/", "", "the same"),
+    ("core/src/layers/nursery", "", "the same"),
     ("README.md", "", "it is written anew with the new surface"),
     ("docs/SPEC.md", "**F22**", "the clause is replaced with the new rule for echoes"),
     ("docs/SPEC.md", "**S23**", "the clause is replaced with the new rule for cancel scopes"),
@@ -163,14 +166,15 @@ mod tests {
 
     #[test]
     fn an_excuse_holds_for_its_lines_only() {
-        assert!(check("core/src/a.rs", "// whoever").is_empty());
+        assert!(check("core/src/lib.rs", "// whoever").is_empty());
+        assert_eq!(check("core/src/a.rs", "// whoever").len(), 1);
         assert!(check("docs/SPEC.md", "- **F22** who").is_empty());
         assert_eq!(check("docs/SPEC.md", "- **F21** who").len(), 1);
     }
 
     #[test]
     fn an_excuse_that_is_not_needed_is_found() {
-        let idle = idle_excuses(&[("core/src/a.rs".into(), "// whoever".into())]);
+        let idle = idle_excuses(&[("core/src/lib.rs".into(), "// whoever".into())]);
         assert_eq!(idle.len(), ALLOWED.len() - 1);
     }
 }

@@ -50,7 +50,7 @@ impl CancelState {
     pub(crate) fn reason_for(&self, owner: Owner) -> Option<Reason> {
         match owner {
             Owner::Task(member) => self.reason_of(member.number),
-            Owner::Body | Owner::Nobody => self.reason.clone(),
+            Owner::Body | Owner::None => self.reason.clone(),
         }
     }
 
@@ -149,7 +149,7 @@ mod tests {
         cancel.keep_reason(&all);
         assert!(is(cancel.reason_for(task(1)), &own));
         assert!(is(cancel.reason_for(task(2)), &all));
-        assert!(is(cancel.reason_for(Owner::Nobody), &all));
+        assert!(is(cancel.reason_for(Owner::None), &all));
         cancel.forget(1);
         assert!(is(cancel.reason_of(1), &all), "it has left");
     }

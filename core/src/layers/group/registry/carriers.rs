@@ -45,7 +45,7 @@ enum Parked {
 #[must_use]
 pub(crate) enum Launch {
     /// No carrier is needed.
-    Nobody,
+    None,
     /// The runtime is given a new one.
     Spawn(Role),
     /// The one that is parked is woken.
@@ -67,7 +67,7 @@ impl Carriers {
     /// runtime's width, or else a spare.
     pub(crate) fn want(&mut self, waiting: usize, width: usize) -> Launch {
         if waiting <= self.free {
-            return Launch::Nobody;
+            return Launch::None;
         }
         if self.active < width {
             self.active += 1;
@@ -81,14 +81,14 @@ impl Carriers {
     pub(crate) fn want_called(&mut self, waiting: usize, width: usize) -> Launch {
         match self.parked {
             Some(Parked::Waits(Some(_))) => self.want(waiting, width),
-            _ => Launch::Nobody,
+            _ => Launch::None,
         }
     }
 
     /// Counts a spare carrier if no carrier is scheduled. Children wait.
     fn want_spare(&mut self, width: usize) -> Launch {
         if width == 1 || self.free > 0 || self.spare {
-            return Launch::Nobody;
+            return Launch::None;
         }
         self.spare = true;
         self.launch(Role::Spare)
@@ -196,7 +196,7 @@ mod tests {
     fn spawned(launch: Launch) -> Option<Role> {
         match launch {
             Launch::Spawn(role) => Some(role),
-            Launch::Nobody => None,
+            Launch::None => None,
             Launch::Call(_) => panic!("the parked carrier is called"),
         }
     }

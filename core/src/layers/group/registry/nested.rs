@@ -4,7 +4,7 @@
 //!
 //! 1. `open` holds each nursery that was opened inside and is not closed.
 //! 2. Those of one owner are a chain, the newest first. It starts at `of_tasks`, by the number of the
-//!    task, or at `of_body`. Each of the chain has that owner; those of [`Owner::Nobody`] are in no
+//!    task, or at `of_body`. Each of the chain has that owner; those without an owner are in no
 //!    chain.
 //! 3. A task that leaves lets go of its chain ([`disown`](Nested::disown)), so the owner of a nursery
 //!    is a member.
@@ -19,7 +19,7 @@ pub(crate) enum Owner {
     Task(Member),
     Body,
     /// A task that has left since.
-    Nobody,
+    None,
 }
 
 /// The nested nurseries, by keys of their own.
@@ -83,7 +83,7 @@ impl<G> Nested<G> {
         let mut key = self.of_tasks.remove(&number);
         while let Some(now) = key {
             let entry = &mut self.open[now as usize];
-            entry.owner = Owner::Nobody;
+            entry.owner = Owner::None;
             entry.newer = None;
             key = entry.older.take();
         }
@@ -91,7 +91,7 @@ impl<G> Nested<G> {
 
     /// Returns the owner of a nested nursery.
     pub(crate) fn owner(&self, key: u32) -> Owner {
-        self.open.get(key as usize).map_or(Owner::Nobody, |entry| entry.owner)
+        self.open.get(key as usize).map_or(Owner::None, |entry| entry.owner)
     }
 
     /// Calls `f` with each open nursery, and with the number of the task that opened it.
@@ -99,7 +99,7 @@ impl<G> Nested<G> {
         for (_, entry) in &self.open {
             let opener = match entry.owner {
                 Owner::Task(member) => Some(member.number),
-                Owner::Body | Owner::Nobody => None,
+                Owner::Body | Owner::None => None,
             };
             f(&entry.group, opener);
         }
@@ -124,7 +124,7 @@ impl<G> Nested<G> {
         match owner {
             Owner::Task(member) => self.of_tasks.get(&member.number).copied(),
             Owner::Body => self.of_body,
-            Owner::Nobody => None,
+            Owner::None => None,
         }
     }
 
@@ -137,7 +137,7 @@ impl<G> Nested<G> {
                 };
             }
             Owner::Body => self.of_body = head,
-            Owner::Nobody => {}
+            Owner::None => {}
         }
     }
 }
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(of(&nested, task(1)), ["c", "a"]);
         assert_eq!(of(&nested, Owner::Body), ["b"]);
         assert!(nested.has(task(2)) && !nested.has(task(3)));
-        assert!(of(&nested, Owner::Nobody).is_empty());
+        assert!(of(&nested, Owner::None).is_empty());
     }
 
     #[test]
@@ -197,7 +197,7 @@ mod tests {
         let keys = ["a", "b"].map(|name| nested.insert(name, task(1)));
         let other = nested.insert("c", task(2));
         nested.disown(1);
-        assert!(keys.into_iter().all(|key| nested.owner(key) == Owner::Nobody));
+        assert!(keys.into_iter().all(|key| nested.owner(key) == Owner::None));
         assert!(nested.owner(other) == task(2));
         assert!(!nested.has(task(1)));
         let mut seen = Vec::new();
@@ -215,6 +215,6 @@ mod tests {
         let mut nested = Nested::new();
         let key = nested.insert("a", task(1));
         nested.remove(key);
-        assert!(nested.owner(key) == Owner::Nobody);
+        assert!(nested.owner(key) == Owner::None);
     }
 }

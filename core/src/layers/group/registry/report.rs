@@ -1,4 +1,4 @@
-//! What a nursery has to say at its end: who failed, in the order of ending.
+//! What a nursery reports at its end: the failures, in the order of ending.
 //!
 //! The list is bounded; what does not fit is counted. The first panic is kept in any case,
 //! because it may have to be resumed.
@@ -17,7 +17,7 @@ pub(crate) struct Entry {
     pub(crate) who: Who,
 }
 
-/// Who failed: a child, or (no task) the body.
+/// What failed: a child, or (no task) the body or a finalizer.
 #[derive(Clone)]
 pub(crate) struct Who {
     pub(crate) task: Option<TaskId>,

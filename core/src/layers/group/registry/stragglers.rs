@@ -1,4 +1,4 @@
-//! StragglerLogs: who has left late, and how to tell it to the shutdown that asks.
+//! Straggler logs: the tasks that have left late, and how to wake the shutdown that asks.
 
 use super::report::Who;
 use crate::layers::base::guarded::{Foreign, Guarded};
@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::task::Waker;
 
-/// The rolls that hang in one nursery, by their numbers: to take one down costs little, however many
-/// shutdowns were given up before.
+/// The logs of one nursery, by their numbers: to remove one costs little, however many shutdowns were
+/// given up before.
 #[derive(Default)]
 pub(crate) struct StragglerLogs {
     logs: BTreeMap<u64, Arc<StragglerLog>>,
@@ -32,7 +32,7 @@ pub(crate) struct StragglerLog {
 }
 
 struct State {
-    /// The shutdown is given up, or over. A nursery that was opened meanwhile may have the roll still.
+    /// The shutdown is given up, or over. A nursery that was opened meanwhile may still have the log.
     over: bool,
     left: Vec<Departure>,
     waker: Option<Foreign<Waker>>,
@@ -54,17 +54,17 @@ impl StragglerLog {
     }
 
     pub(crate) fn step(&self, step: Level) {
-        // Relaxed: whoever is cancelled by that step takes a lock after this.
+        // Relaxed: a task that this step cancels takes a lock after this.
         self.step.store(step as u8, Ordering::Relaxed);
     }
 
-    /// Has this waker woken when somebody leaves.
+    /// Has this waker woken when a task leaves.
     pub(crate) fn wake_by(&self, waker: &Waker) {
         let waker = Foreign::new(waker.clone());
         drop(self.state.locked(|state| state.waker.replace(waker)));
     }
 
-    /// Wakes and notes nobody any more: the shutdown is given up, or over.
+    /// Wakes and notes nothing any more: the shutdown is given up, or over.
     pub(crate) fn give_up(&self) {
         drop(self.state.locked(|state| {
             state.over = true;
@@ -72,7 +72,7 @@ impl StragglerLog {
         }));
     }
 
-    /// Returns who has left since.
+    /// Returns the tasks that have left since.
     pub(crate) fn take_departures(&self) -> Vec<Departure> {
         self.state.locked(|state| mem::take(&mut state.left))
     }
@@ -90,12 +90,12 @@ impl StragglerLogs {
         self.changed
     }
 
-    /// Returns the rolls that a nursery inside takes over.
+    /// Returns the logs, which a nursery inside takes over.
     pub(crate) fn all(&self) -> Vec<Arc<StragglerLog>> {
         self.logs.values().cloned().collect()
     }
 
-    /// Hangs a roll up, unless it hangs here.
+    /// Inserts a log, unless it is here.
     pub(crate) fn insert(&mut self, log: &Arc<StragglerLog>) {
         self.logs.entry(log.number).or_insert_with(|| log.clone());
     }
@@ -104,7 +104,7 @@ impl StragglerLogs {
         self.logs.remove(&log.number);
     }
 
-    /// Notes a departure in each roll that counts it, if the nursery, or the step of the roll, is
+    /// Records a departure in each log that counts it, if the nursery, or the step of the log, is
     /// cancelled. `body_of`: it is the body of that nursery.
     pub(crate) fn record(
         &mut self,
@@ -128,7 +128,7 @@ impl StragglerLogs {
         }
     }
 
-    /// Takes the wakers of the shutdowns that a roll is for.
+    /// Takes the wakers of the shutdowns that the logs are for.
     pub(crate) fn wakers(&mut self) -> Vec<Foreign<Waker>> {
         self.changed = false;
         let wakers = self.logs.values().map(|log| log.state.locked(|state| state.waker.take()));

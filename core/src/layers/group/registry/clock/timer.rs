@@ -15,7 +15,7 @@ pub(super) struct NurseryTimer {
     waker: Option<Waker>,
     /// A thread has taken it out.
     out: bool,
-    /// The sleep is to be polled again meanwhile.
+    /// The thread that has it polls the sleep again.
     again: bool,
 }
 
@@ -64,7 +64,7 @@ impl NurseryTimer {
         Some(Out { at: next, sleep: self.sleep.take(), waker })
     }
 
-    /// Gives it back if it is to be set for another moment, or polled again.
+    /// Gives it back if the caller must set it for another moment, or poll it again.
     pub(super) fn put(&mut self, mut out: Out, next: Option<Instant>) -> Option<Out> {
         if std::mem::take(&mut self.again) || out.at != next {
             out.at = next;

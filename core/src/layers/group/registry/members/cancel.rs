@@ -9,11 +9,11 @@ use crate::layers::base::reason::Level;
 use crate::layers::record::{Claimed, Ptr};
 use std::task::Waker;
 
-/// What telling a task of a cancel or abort leaves to do.
+/// What the cancel or abort of a member leaves to do.
 pub(crate) enum OnCancel {
-    /// It is to be destroyed: aborted, or never polled.
+    /// The caller destroys it: it was aborted, or never polled.
     Doomed(Claimed),
-    /// It waits, and is to be woken for its last poll.
+    /// It waits, and the caller wakes it for its last poll.
     Wake(Foreign<Waker>),
     /// It is in the queue for its last poll, or is being polled, or destroyed, and will see for
     /// itself. The caller sees that a carrier comes.
