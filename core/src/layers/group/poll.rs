@@ -18,14 +18,13 @@ impl Group {
     pub(super) fn poll_child(&self, load: Load, turns: &mut Turns, cx: &mut Context<'_>) -> Polled {
         let Load { mut claimed, mut carried, active } = load;
         let id = self.task_id(claimed.header());
-        let owner = Owner::Task(Member::new(claimed.header(), claimed.ptr()));
         let ended = loop {
             let poll = claimed.header().state().begin();
             let seen = claimed.header().state().is_cancelled();
             if !poll || (seen && claimed.header().is_unstarted()) {
                 break self.end_cancelled(&mut claimed);
             }
-            let held = seen && self.locked(|registry| registry.holds(owner));
+            let held = seen && self.locked(|registry| registry.holds(owner(&claimed)));
             let notes = Notes::default();
             let (polled, used_up) = self.poll_once(&mut claimed, carried.is_some(), &notes, cx);
             if used_up {
@@ -122,7 +121,7 @@ impl Group {
         self.locked(|registry| {
             let spared = claimed.header().state().is_shielded() || self.is_in_grace();
             let stays = spared || notes.put_off.get();
-            let owner = Owner::Task(Member::new(claimed.header(), claimed.ptr()));
+            let owner = owner(&claimed);
             if stays || registry.holds(owner) {
                 claimed.park(true)
             } else if held && registry.nested.has(owner) {
@@ -138,4 +137,9 @@ impl Group {
     pub(super) fn stay(&self) {
         self.locked_then_launch(|registry| registry.carriers.retire());
     }
+}
+
+/// Returns the child as the owner of the nurseries inside it.
+fn owner(claimed: &Claimed) -> Owner {
+    Owner::Task(Member::new(claimed.header(), claimed.ptr()))
 }
