@@ -7,12 +7,12 @@
 mod callbacks;
 mod cancelled;
 mod draining;
-mod guard;
 mod listener;
 mod node;
 mod stream;
 mod sweep;
 mod tree;
+mod until_cancelled;
 mod wait;
 mod waiter;
 
@@ -22,9 +22,9 @@ mod tests;
 pub use callbacks::Registration;
 pub use cancelled::{Cancelled, CancelledOwned};
 pub use draining::Draining;
-pub use guard::{CancelExt, Guard};
 pub(crate) use listener::{Listener, Rest};
-pub use stream::{CancelStreamExt, UntilCancelled};
+pub use stream::{CancelStreamExt, UntilCancelledStream};
+pub use until_cancelled::{CancelExt, UntilCancelled};
 
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::Weak;
@@ -32,7 +32,6 @@ use callbacks::Extra;
 use node::NodeRef;
 use std::borrow::Borrow;
 use std::fmt;
-use std::future::Future;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 /// A token that can be cancelled, and whose children are cancelled with it.
@@ -295,37 +294,6 @@ impl CancelToken {
     /// Same as [`cancelled`](CancelToken::cancelled).
     pub fn cancelled_owned(self) -> CancelledOwned {
         CancelledOwned::new(self)
-    }
-
-    /// Runs a future until it ends or the token is cancelled.
-    ///
-    /// Each poll polls the future first: a value that is ready wins. After a cancel the future is
-    /// polled one last time, and can see the cancel in that poll. If it is still pending, the guard
-    /// returns the reason. The future is dropped with the guard.
-    ///
-    /// # Errors
-    ///
-    /// Returns the reason if the token was cancelled first.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the guard drops the future, and nothing else.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[cfg(feature = "executors")] {
-    /// use allhome::{CancelToken, block_on};
-    ///
-    /// let token = CancelToken::new();
-    /// token.cancel();
-    /// assert_eq!(block_on(token.guard(async { 7 }))?, 7, "a value wins");
-    /// assert!(block_on(token.guard(std::future::pending::<()>())).is_err());
-    /// # }
-    /// # Ok::<(), allhome::Reason>(())
-    /// ```
-    pub fn guard<F: Future>(&self, future: F) -> Guard<F> {
-        Guard::new(future, self)
     }
 }
 

@@ -184,6 +184,6 @@ fn k19_debug_says_the_level_also_from_inside_of_a_callback() {
     token.cancel();
     assert_eq!(*said.lock().unwrap(), "CancelToken { level: Cancelled, .. }");
     assert!(format!("{registration:?}").starts_with("Registration"));
-    assert!(format!("{:?}", token.guard(pending::<()>())).starts_with("Guard"));
+    assert!(format!("{:?}", pending::<()>().until_cancelled(&token)).starts_with("UntilCancelled"));
     assert!(format!("{:?} {:?}", token.cancelled(), token.drop_guard()).contains("DropGuard"));
 }

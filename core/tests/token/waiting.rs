@@ -159,18 +159,18 @@ fn polled<'a>(
 }
 
 #[test]
-fn k10_guard_polls_once_more_and_a_value_wins() {
+fn k10_until_cancelled_polls_once_more_and_a_value_wins() {
     for looks in [true, false] {
         let (token, polls) = (CancelToken::new(), Cell::new(0));
         let count = Arc::new(Count::default());
         let waker = Waker::from(count.clone());
-        let mut guard = pin!(token.guard(polled(&token, &polls, looks)));
+        let mut until = pin!(polled(&token, &polls, looks).until_cancelled(&token));
         for _ in 0..3 {
-            assert!(poll(guard.as_mut(), &waker).is_pending());
+            assert!(poll(until.as_mut(), &waker).is_pending());
         }
         token.cancel();
         assert_eq!((polls.get(), count.get()), (3, 1));
-        match poll(guard.as_mut(), &waker) {
+        match poll(until.as_mut(), &waker) {
             Poll::Ready(Ok(value)) => assert_eq!((value, looks), (4, true)),
             Poll::Ready(Err(reason)) => assert!(!looks && reason.same(&token.reason().unwrap())),
             Poll::Pending => panic!("it was cancelled"),
@@ -181,7 +181,7 @@ fn k10_guard_polls_once_more_and_a_value_wins() {
 
 /// In each window: before the first poll, and inside of a poll.
 #[test]
-fn k10_guard_cancelled_before_and_during_a_poll() {
+fn k10_until_cancelled_cancelled_before_and_during_a_poll() {
     let (token, polls) = (CancelToken::new(), Cell::new(0));
     token.cancel();
     let first = poll(pin!(polled(&token, &polls, true).until_cancelled(&token)), Waker::noop());
@@ -196,7 +196,10 @@ fn k10_guard_cancelled_before_and_during_a_poll() {
         token.cancel();
         Poll::<()>::Pending
     });
-    assert!(matches!(poll(pin!(token.guard(inside)), Waker::noop()), Poll::Ready(Err(_))));
+    assert!(matches!(
+        poll(pin!(inside.until_cancelled(&token)), Waker::noop()),
+        Poll::Ready(Err(_))
+    ));
     assert_eq!(polls.get(), 2, "the poll that did not see it, and the last");
 }
 

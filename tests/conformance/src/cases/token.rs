@@ -323,7 +323,7 @@ pub(super) async fn c18_exit_of_a_body_waits_for_the_children(runtime: Runtime) 
     run.await.unwrap();
 }
 
-pub(super) async fn c19_guard_on_the_own_token(runtime: Runtime) {
+pub(super) async fn c19_until_cancelled_on_the_own_token(runtime: Runtime) {
     let ready = Counts::new();
     nursery_on::<Infallible>(runtime)
         .run(async |n| {
