@@ -192,7 +192,7 @@ impl CancelToken {
 
     /// As [`cancel`](CancelToken::cancel), with a reason of one's own.
     pub fn cancel_with(&self, reason: Reason) -> bool {
-        self.raise(Level::Cancelled, reason)
+        self.escalate_to(Level::Cancelled, reason)
     }
 
     /// Raises the level of the token and of everything below it; a higher level stays.
@@ -207,12 +207,12 @@ impl CancelToken {
     /// use allhome::{CancelToken, Level, Reason};
     ///
     /// let token = CancelToken::new();
-    /// assert!(token.raise(Level::Draining, Reason::new("no more requests")));
+    /// assert!(token.escalate_to(Level::Draining, Reason::new("no more requests")));
     /// assert_eq!(token.level(), Level::Draining);
     /// assert!(!token.is_cancelled() && token.reason().is_none());
     /// ```
-    pub fn raise(&self, level: Level, reason: Reason) -> bool {
-        self.node.raise(level, reason)
+    pub fn escalate_to(&self, level: Level, reason: Reason) -> bool {
+        self.node.escalate_to(level, reason)
     }
 
     /// Raises the level of the token, and of everything below it, to the next one, and returns
@@ -224,13 +224,13 @@ impl CancelToken {
     /// use allhome::{CancelToken, Level, Reason};
     ///
     /// let token = CancelToken::new();
-    /// assert_eq!(token.step(Reason::new("asked")), Level::Draining);
-    /// assert_eq!(token.step(Reason::new("asked again")), Level::Cancelled);
+    /// assert_eq!(token.escalate(Reason::new("asked")), Level::Draining);
+    /// assert_eq!(token.escalate(Reason::new("asked again")), Level::Cancelled);
     /// assert_eq!(token.reason().unwrap().message(), "asked again");
     /// ```
-    pub fn step(&self, reason: Reason) -> Level {
+    pub fn escalate(&self, reason: Reason) -> Level {
         while let Some(next) = self.level().next() {
-            if self.raise(next, reason.clone()) {
+            if self.escalate_to(next, reason.clone()) {
                 return next;
             }
         }

@@ -73,7 +73,7 @@ fn k01_cancel_versus_abort() {
         let root = CancelToken::new();
         let child = root.child();
         let other = root.clone();
-        let thread = thread::spawn(move || other.raise(Level::Aborted, Reason::new("abort")));
+        let thread = thread::spawn(move || other.escalate_to(Level::Aborted, Reason::new("abort")));
         root.cancel();
         assert!(thread.join().unwrap());
         assert_eq!((root.level(), child.level()), (Level::Aborted, Level::Aborted));
@@ -127,7 +127,7 @@ fn k08_drop_of_the_newest_waiter_versus_cancel() {
         token.cancel();
         thread.join().unwrap();
         drop(first);
-        assert!(token.raise(Level::Aborted, Reason::new("")));
+        assert!(token.escalate_to(Level::Aborted, Reason::new("")));
     });
 }
 

@@ -28,7 +28,7 @@ fn k06_waker_may_poll_register_cancel_and_drop() {
         assert!(poll(pin!(token.cancelled()), Waker::noop()).is_ready());
         let ran = counted.clone();
         token.on_cancel(move |_| ran.add()).keep();
-        assert!(other.raise(Level::Aborted, Reason::new("")));
+        assert!(other.escalate_to(Level::Aborted, Reason::new("")));
         drop(token);
     });
     let future = slot.lock().unwrap().take();
@@ -53,10 +53,10 @@ fn k07_waiter_is_woken_once_by_its_latest_waker() {
         assert!(poll(owned.as_mut(), &waker).is_pending());
     }
     assert_eq!((Arc::strong_count(&first), Arc::strong_count(&latest)), (1, 3));
-    token.raise(Level::Draining, Reason::new(""));
+    token.escalate_to(Level::Draining, Reason::new(""));
     assert_eq!(latest.get(), 0);
     token.cancel();
-    token.raise(Level::Aborted, Reason::new(""));
+    token.escalate_to(Level::Aborted, Reason::new(""));
     assert_eq!((first.get(), latest.get()), (0, 2));
     for _ in 0..2 {
         assert!(poll(waiting.as_mut(), Waker::noop()).is_ready());
@@ -270,8 +270,8 @@ fn k21_draining_is_waited_for_apart() {
         assert!(poll(dropped.as_mut(), &Waker::from(gone.clone())).is_pending());
         drop(dropped);
         assert_eq!((Arc::strong_count(&first), Arc::strong_count(&gone)), (1, 1));
-        root.raise(level, Reason::new(""));
-        root.raise(Level::Aborted, Reason::new(""));
+        root.escalate_to(level, Reason::new(""));
+        root.escalate_to(Level::Aborted, Reason::new(""));
         assert_eq!((first.get(), latest.get(), gone.get()), (0, 1, 0));
         for _ in 0..2 {
             assert_eq!(poll(waiting.as_mut(), Waker::noop()), Poll::Ready(Level::Aborted));
@@ -282,9 +282,9 @@ fn k21_draining_is_waited_for_apart() {
     let count = Arc::new(Count::default());
     let called = count.clone();
     let registration = token.on_cancel(move |_| called.add());
-    assert_eq!(token.step(Reason::new("")), Level::Draining);
+    assert_eq!(token.escalate(Reason::new("")), Level::Draining);
     assert_eq!(count.get(), 0);
-    assert_eq!(token.step(Reason::new("")), Level::Cancelled);
+    assert_eq!(token.escalate(Reason::new("")), Level::Cancelled);
     assert_eq!(count.get(), 1);
     assert!(!registration.remove());
     assert_eq!(poll(pin!(token.draining()), Waker::noop()), Poll::Ready(Level::Cancelled));
@@ -294,7 +294,7 @@ fn k21_draining_is_waited_for_apart() {
 fn k22_steps_go_one_by_one_also_from_many_threads() {
     for _ in 0..100 {
         let token = CancelToken::new();
-        let step = |token: &CancelToken| token.step(Reason::new("asked"));
+        let step = |token: &CancelToken| token.escalate(Reason::new("asked"));
         let mut levels = std::thread::scope(|scope| {
             let threads = [(); 3].map(|()| scope.spawn(|| step(&token)));
             threads.map(|thread| thread.join().unwrap())
