@@ -84,7 +84,7 @@ struct World {
     handles: Vec<(usize, CancelToken)>,
     waiters: Vec<Waiter>,
     callbacks: Vec<Callback>,
-    raises: usize,
+    escalations: usize,
 }
 
 impl World {
@@ -144,8 +144,8 @@ impl World {
             Op::Drop(at) => drop(self.handles.swap_remove(at % self.handles.len())),
             Op::Raise(at, level) => {
                 let (node, token) = handle(self, at);
-                self.escalate_tos += 1;
-                let text = self.escalate_tos.to_string();
+                self.escalations += 1;
+                let text = self.escalations.to_string();
                 let expected = self.escalate_to(node, level, &text);
                 assert_eq!(token.escalate_to(level, Reason::new(text)), expected);
             }
