@@ -190,7 +190,7 @@ impl CancelToken {
         self.node.same(&other.node)
     }
 
-    /// As [`cancel`](CancelToken::cancel), with a reason of one's own.
+    /// Like [`cancel`](CancelToken::cancel), with a reason. The first reason stays.
     pub fn cancel_with(&self, reason: Reason) -> bool {
         self.escalate_to(Level::Cancelled, reason)
     }

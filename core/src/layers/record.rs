@@ -23,9 +23,9 @@
 //! 3. `links`, `nested`, `list` and a handle's `joiner` are touched only under the registry's lock.
 //! 4. The future is dropped exactly once, in place, before the record leaves its nursery.
 //! 5. `vtable` was made for the very `F`, `T`, `E` of the record it stands in.
-//! 6. `reach` holds a waker if CARRIED is set, and otherwise, from admission on, the nursery's
-//!    group. That pointer is good while LINKED is set, and so while a claim of an admitted record
-//!    is held: a group with a member holds a reference to itself (invariant 2 of `group.rs`).
+//! 6. `reach` holds a waker if CARRIED is set, and otherwise, from admission on, the stack of the
+//!    nursery's group. That pointer is good while LINKED is set, and so while a claim of an admitted
+//!    record is held: a group with a member holds a reference to itself (invariant 2 of `group.rs`).
 
 #![allow(unsafe_code)]
 
@@ -220,7 +220,7 @@ impl Header {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ptr(NonNull<Header>);
 
-// SAFETY: a header holds a state word, wakers, locations and a pointer to a group, all Send and
+// SAFETY: a header holds a state word, wakers, locations and a pointer to a stack, all Send and
 // Sync; the future and the outcome behind it are Send (the bounds of `Fresh::new`) and reached
 // under invariant 2.
 unsafe impl Send for Ptr {}

@@ -64,7 +64,7 @@ pub(crate) struct Scope {
     pub(crate) last_poll: Cell<LastPoll>,
 }
 
-/// How many shields are up inside a scope.
+/// The number of shields that are up inside a scope.
 #[derive(Default)]
 pub(crate) struct Shields(OnceCell<Arc<AtomicUsize>>);
 

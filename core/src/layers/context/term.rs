@@ -49,7 +49,7 @@ impl Term {
         self.state.lock().at = at;
     }
 
-    /// Returns the reason of the scope's end; it is this one if there was none.
+    /// Returns the reason of the scope's end, which is the given one if there was none.
     pub(crate) fn end_for(&self, reason: Reason) -> Reason {
         self.state.lock().reason.get_or_insert(reason).clone()
     }

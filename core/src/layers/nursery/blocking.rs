@@ -14,10 +14,10 @@ use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// Blocking work, of any kind.
+/// Blocking work, of any type.
 pub(crate) type BoxedWork<T, E> = Box<dyn FnOnce(&BlockingCx) -> Result<T, E> + Send>;
 
-/// What [blocking work](crate::Nursery::blocking) is given: how it hears of a cancel, and how it
+/// The context of [blocking work](crate::Nursery::blocking): with it, the work sees a cancel, and
 /// waits for a future.
 ///
 /// What a task can ask about itself ([`is_cancelled`], [`deadline`](crate::deadline), a

@@ -14,7 +14,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::Location;
 
-/// Opens a nursery on a runtime. The nursery's error type stands in the turbofish.
+/// Opens a nursery on a runtime.
 ///
 /// `E` is the error type of the nursery's children. This is how the first nursery of a program is
 /// opened; inside it, [`nursery`] uses the same runtime.

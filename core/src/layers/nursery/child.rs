@@ -53,7 +53,7 @@ impl Spawned {
     }
 }
 
-/// The handle of a child that was forked: joins it, cancels it.
+/// Joins or cancels one child: the handle that [`fork`](crate::Nursery::fork) returns.
 ///
 /// A handle owns nothing but the child's value. Dropping it neither ends the child nor detaches it:
 /// the nursery still waits for the child. If the child has ended already, its value is dropped with

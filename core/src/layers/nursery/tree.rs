@@ -155,7 +155,7 @@ pub fn orphans() -> Vec<Tree> {
     trees.collect()
 }
 
-/// How deep lines are indented; of what is deeper the depth is written.
+/// How deep lines are indented; deeper nurseries show their depth instead.
 const INDENTED: usize = 32;
 
 impl fmt::Display for Tree {

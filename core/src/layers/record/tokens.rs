@@ -30,8 +30,8 @@ impl Claimed {
         unsafe { self.0.header() }
     }
 
-    /// Polls the future. On `Ready` it has been destroyed, and the outcome stands in its place if
-    /// there is a handle.
+    /// Polls the future. On `Ready` the future has been destroyed, and the outcome stands in its
+    /// place if there is a handle.
     ///
     /// An error that it ends with is an echo of its cancel, and no failure, if `leave` says that it was
     /// told; then it asks for its end as cancelled.

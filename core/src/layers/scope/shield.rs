@@ -22,8 +22,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// Makes a future that a cancel of the task, or of a scope around it, does not reach, nor does an
-/// abort, until its `budget` is spent.
+/// Protects a future from a cancel of the task, or of a scope around it, and from an abort, until
+/// its `budget` is spent.
 ///
 /// The budget is counted from the moment at which there is a cancel to keep away; a task that is
 /// not cancelled is not limited. Inside, [`is_cancelled`](crate::is_cancelled) is `false`,
@@ -163,7 +163,7 @@ pub(crate) struct Raised {
 
 struct Owner {
     group: WeakDyn<dyn Host>,
-    /// The number of the task; none for the nursery's body.
+    /// The number of the task; `None` for the nursery's body.
     task: Option<u64>,
 }
 

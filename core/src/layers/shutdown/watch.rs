@@ -92,7 +92,7 @@ impl Watch {
         match &mut self.time {
             _ if self.level == Level::Running => Poll::Pending,
             None => Poll::Ready(()),
-            // There, so that it is the nursery's timer.
+            // In the nursery's context, so that the nursery's timer is used.
             Some(alarm) => {
                 context::enter(&*self.group, &self.group.owned().inherited, None, || alarm.poll(cx))
             }

@@ -1,9 +1,4 @@
-//! Panics: caught, kept and resumed here and nowhere else.
-//!
-//! Rules: a panic of user code (a poll, a destructor, a hook, a waker) is caught where it leaves
-//! that code. It is recorded as the outcome of the task that it belongs to, and the interrupted
-//! operation goes on. A panic that belongs to no task (a waker, a hook, a payload's own destructor)
-//! is dropped after the standard panic hook has printed it.
+//! A panic of user code that was caught, for those who are told of it.
 
 use super::Payload;
 use crate::layers::base::guarded::{Foreign, GlobalGuarded};
