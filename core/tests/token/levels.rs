@@ -1,7 +1,7 @@
 //! Levels, reasons, and what they are handed to.
 
 use crate::{Count, assert_same, calls, poll};
-use allhome::{CancelToken, Level, Reason, ReasonKind};
+use allhome::{CancelExt, CancelToken, Level, Reason, ReasonKind};
 use std::future::pending;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
