@@ -30,7 +30,7 @@
 //! - Join, cancel, abort one child: [`Child`]. It ends as one of five: [`Outcome`].
 //! - End all of them: [`Nursery::cancel`], [`abort`](Nursery::abort), or drop the future.
 //! - Shut down step by step: [`Nursery::shutdown`], and `signals`.
-//! - Find out who is out: [`Nursery::tree`]; and who was left by a dropped root: [`strays`].
+//! - Find out who is out: [`Nursery::tree`]; and who was left by a dropped root: [`orphans`].
 //! - Ask, from inside a task: [`is_cancelled`], [`cancel_reason`], [`cancelled`], [`draining`],
 //!   [`checkpoint`], [`task_id`]; leave it from any depth: [`exit`].
 //! - Limit the time: [`Builder::deadline`], [`Builder::children_deadline`] for what is there in time,
@@ -113,8 +113,8 @@ pub use layers::base::panic::Panic;
 pub use layers::base::reason::{Level, Reason, ReasonKind};
 pub use layers::base::unsupported::Unsupported;
 pub use layers::cancel::{
-    CancelExt, CancelStreamExt, CancelToken, Cancelled, CancelledOwned, Draining, Guard,
-    Registration, UntilCancelled,
+    CancelExt, CancelStreamExt, CancelToken, Cancelled, CancelledOwned, Draining, Registration,
+    UntilCancelled, UntilCancelledStream,
 };
 pub use layers::context::drop_guard::DropGuard;
 pub use layers::context::task::{
@@ -136,7 +136,7 @@ pub use layers::nursery::error::{Cause, Failure, GroupError};
 pub use layers::nursery::named::Named;
 pub use layers::nursery::run::Run;
 pub use layers::nursery::slot::{Reserve, ReserveError, Slot, TryReserveError};
-pub use layers::nursery::tree::{NurseryInfo, TaskInfo, Tree, strays};
+pub use layers::nursery::tree::{NurseryInfo, TaskInfo, Tree, orphans};
 pub use layers::scope::cancellable::{Cancellable, cancellable};
 pub use layers::scope::deadline::{
     Elapsed, FailAfter, MoveOnAfter, TimeoutError, before_deadline, fail_after, fail_at,

@@ -190,7 +190,7 @@ impl Shutdown {
     ///     n.named("listener").spawn(std::future::pending());
     ///     let ladder = Ladder { drain: std::time::Duration::ZERO, ..Ladder::default() };
     ///     let shutdown = n.shutdown(ladder).when_raised();
-    ///     let thread = std::thread::spawn(move || operator.step(Reason::new("maintenance")));
+    ///     let thread = std::thread::spawn(move || operator.escalate(Reason::new("maintenance")));
     ///     let report = shutdown.await?;
     ///     thread.join().expect("it does not panic");
     ///     Ok(report)

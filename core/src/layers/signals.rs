@@ -187,7 +187,7 @@ fn deliver(signal: i32) {
     }
     let name = signal_name(signal).unwrap_or("a signal");
     for Taken { token, location } in taken {
-        token.step(Reason::of(ReasonKind::Signal, name.to_string(), None, location));
+        token.escalate(Reason::of(ReasonKind::Signal, name.to_string(), None, location));
     }
 }
 

@@ -89,8 +89,8 @@ fn tell_many<'a, S: Supply + ?Sized>(
     wakers[1] = Some(second);
     let mut free = 2;
     loop {
-        for location in &mut wakers[free..] {
-            *location = held.tell_next();
+        for place in &mut wakers[free..] {
+            *place = held.tell_next();
         }
         drop(held);
         let is_full = wakers[AT_ONCE - 1].is_some();

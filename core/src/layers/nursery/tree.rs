@@ -147,9 +147,9 @@ impl Tree {
 /// # Examples
 ///
 /// ```
-/// assert!(allhome::strays().is_empty());
+/// assert!(allhome::orphans().is_empty());
 /// ```
-pub fn strays() -> Vec<Tree> {
+pub fn orphans() -> Vec<Tree> {
     let groups = orphans::all();
     let trees = groups.iter().map(Tree::of).filter(|tree| tree.tasks() > 0);
     trees.collect()

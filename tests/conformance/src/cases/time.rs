@@ -116,7 +116,7 @@ pub(super) async fn t08_scope_ends_the_nurseries_inside(runtime: Runtime) {
         .unwrap();
 }
 
-pub(super) async fn t10_timeout_keeps_what_is_there(runtime: Runtime) {
+pub(super) async fn t10_children_deadline_keeps_what_is_there(runtime: Runtime) {
     if !has_timer(&runtime).await {
         return;
     }

@@ -124,7 +124,6 @@ cases! {
     x18_shield: in_child!(shield(LONG, keeps::<SIZE>()).await.unwrap().unwrap());
     x18_cancellable: in_child!(cancellable(keeps::<SIZE>()).await.unwrap().unwrap());
     x18_scoped_value: in_child!(KEY.scope(1, keeps::<SIZE>()).await.unwrap());
-    x18_guard: in_child!(CancelToken::new().guard(keeps::<SIZE>()).await.unwrap().unwrap());
     x18_until_cancelled: in_child!(keeps::<SIZE>().until_cancelled(&CancelToken::new()).await.unwrap().unwrap());
     x18_block_on: fits(|| block_on(big()).unwrap());
     x18_local_run: fits(|| LocalExecutor::new().run(big()).unwrap());

@@ -103,9 +103,8 @@ const CASES: &[Case] = cases! {
     "Cancelled": world => world.token.cancelled();
     "CancelledOwned": world => world.token.clone().cancelled_owned();
     "Draining": world => world.token.draining();
-    "Guard": world => world.token.guard(pending::<()>());
-    "Guard of a trait": world => pending::<()>().until_cancelled(&world.token);
-    "UntilCancelled": world => {
+    "UntilCancelled": world => pending::<()>().until_cancelled(&world.token);
+    "UntilCancelledStream": world => {
         Box::pin(futures_util::stream::pending::<()>().until_cancelled(&world.token)).into_future()
     };
     "TaskCancelled": _ => cancelled();

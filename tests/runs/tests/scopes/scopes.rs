@@ -158,7 +158,7 @@ fn t08_nursery_that_comes_home_during_the_last_poll() {
 }
 
 #[test]
-fn t09_reserve_keeps_time_back() {
+fn t09_before_deadline_keeps_time_back() {
     let (stepped, clock, runtime) = world();
     let run = nursery_on::<Infallible>(runtime).deadline(10 * SECOND).run(async |n| {
         let talk = before_deadline("talk", 3 * SECOND, async {

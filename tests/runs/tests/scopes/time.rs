@@ -221,7 +221,7 @@ fn t05_timers_are_released_when_the_scope_ends() {
 }
 
 #[test]
-fn t10_timeout_leaves_the_body_what_there_is() {
+fn t10_children_deadline_leaves_the_body_what_there_is() {
     let (stepped, clock, runtime) = world();
     let run = nursery_on::<Infallible>(&runtime).children_deadline(5 * SECOND).run(async |n| {
         let children: Vec<_> = (3..8u32)

@@ -260,7 +260,7 @@ impl<E> Builder<E> {
     /// Each task that was given up is a [failure](crate::Cause::Stuck) that names it. It now
     /// belongs to the ancestors, as if the nursery's future had been dropped: they list it in their
     /// [tree](crate::Nursery::tree) and end after it. If the nursery is a root,
-    /// [`strays`](crate::strays) lists it. The nursery's finalizers, which run when the task has
+    /// [`orphans`](crate::orphans) lists it. The nursery's finalizers, which run when the task has
     /// ended, belong to the ancestors as well.
     ///
     /// # Errors
