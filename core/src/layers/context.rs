@@ -52,8 +52,8 @@ pub(crate) enum Kind<'a> {
     Task(TaskFrame<'a>),
     Scope(&'a Scope),
     Values(&'a Arc<Values>),
-    /// Where a child of a bounded nursery has its slot: between it and its task. `lending` knows the
-    /// type.
+    /// Where a child of a bounded nursery has its slot: between it and its task. `lending` knows
+    /// the type.
     Slot(&'a dyn Any),
 }
 
@@ -73,13 +73,13 @@ pub(crate) struct TaskFrame<'a> {
 pub(crate) struct Notes {
     /// It ends at the end of this poll.
     pub(crate) leave: LeaveCell,
-    /// Something inside has put its last poll off by a turn: the task's own last poll is a later one,
-    /// too.
+    /// Something inside has put its last poll off by a turn: the task's own last poll is a later
+    /// one, too.
     pub(crate) put_off: Cell<bool>,
 }
 
-/// An await reports a cancel by an error. If that is the cancel of the task or body that polls it, and
-/// not just of a scope inside, an error that the task ends with in this poll is no failure.
+/// An await reports a cancel by an error. If that is the cancel of the task or body that polls it,
+/// and not just of a scope inside, an error that the task ends with in this poll is no failure.
 pub(crate) fn tell_cancelled() {
     task(|task| {
         if let Some(task) = task.filter(|task| task.leave().get().is_none() && task.is_cancelled())

@@ -2,8 +2,8 @@
 //!
 //! A group is what a nursery's future, its handles and its carriers point to. Nurseries form a
 //! tree: a nursery that is opened inside a task or body is nested in that task's nursery and stays
-//! in its list until it is vacant, even if its own future was dropped before its end. That is all there
-//! is to adoption: nothing moves, the ancestor just cannot close before.
+//! in its list until it is vacant, even if its own future was dropped before its end. That is all
+//! there is to adoption: nothing moves, the ancestor just cannot close before.
 //!
 //! | reference | what has one                                                             |
 //! |-----------|--------------------------------------------------------------------------|
@@ -22,16 +22,16 @@
 //!    then `Registry::own` holds a strong reference to the group itself. It changes under the lock,
 //!    and `occupied` with it. So a group outlives its members: a thread that holds the claim of a
 //!    member knows that the group, and its `Env`, are there.
-//! 3. A group is closed once: by its future when it finds the group vacant, or, if that was dropped,
-//!    by the last to leave. It is unlisted from its parent right after. In the phases Body and
-//!    Joining its future holds a strong reference, and takes it out of those phases with the
+//! 3. A group is closed once: by its future when it finds the group vacant, or, if that was
+//!    dropped, by the last to leave. It is unlisted from its parent right after. In the phases Body
+//!    and Joining its future holds a strong reference, and takes it out of those phases with the
 //!    reference in hand.
 //!
 //! # Lock order
 //!
 //! One lock at a time: a parent's lock is never held with a child's. Wakers, hooks, destructors of
-//! the user's and calls to the runtime run with no lock held: what is the user's leaves the registry
-//! as a [`Foreign`].
+//! the user's and calls to the runtime run with no lock held: what is the user's leaves the
+//! registry as a [`Foreign`].
 
 mod admit;
 mod blocking;
@@ -110,8 +110,8 @@ impl Counted for Group {
 }
 
 impl Group {
-    /// Opens a group inside its parent, whose cancel it takes over if there was one. `lends` says that
-    /// the task has a slot of its limiter.
+    /// Opens a group inside its parent, whose cancel it takes over if there was one. `lends` says
+    /// that the task has a slot of its limiter.
     pub(crate) fn open(
         mut config: Config,
         runtime: Runtime,
@@ -188,8 +188,8 @@ impl Group {
         self.registry.locked(f)
     }
 
-    /// As [`locked`](Group::locked), and then sees that the carriers come that are wanted (invariants
-    /// 1 and 2 of [`carrier`]).
+    /// As [`locked`](Group::locked), and then sees that the carriers come that are wanted
+    /// (invariants 1 and 2 of [`carrier`]).
     pub(crate) fn locked_then_launch<R>(&self, f: impl FnOnce(&mut Registry) -> R) -> R {
         let (result, launch) = self.locked(|registry| {
             let result = f(registry);
@@ -282,8 +282,8 @@ impl Group {
     }
 }
 
-/// A group that is being opened, in which the runtime's clock is asked and tokens are raised. If that
-/// panics, it leaves its parent.
+/// A group that is being opened, in which the runtime's clock is asked and tokens are raised. If
+/// that panics, it leaves its parent.
 struct Opening<'a>(&'a Strong<Group>);
 
 impl Drop for Opening<'_> {

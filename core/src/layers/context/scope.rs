@@ -1,7 +1,8 @@
 //! Scopes inside a task or body: parts of it that are cancelled on their own, or later.
 //!
-//! A scope is a part of the future that polls it, and shows in the [ambient context](crate::layers::context)
-//! while what is inside is polled or destroyed. What is cancelled is asked from the inside out:
+//! A scope is a part of the future that polls it, and shows in the [ambient
+//! context](crate::layers::context) while what is inside is polled or destroyed. What is cancelled
+//! is asked from the inside out:
 //!
 //! | frame                | answer                                                         |
 //! |----------------------|----------------------------------------------------------------|
@@ -154,8 +155,8 @@ impl Scope {
         reason
     }
 
-    /// Returns `true` if what is inside is cancelled: also if its time is over, and it was not polled
-    /// since. Where there is no deadline, no clock is looked at.
+    /// Returns `true` if what is inside is cancelled: also if its time is over, and it was not
+    /// polled since. Where there is no deadline, no clock is looked at.
     fn is_over(&self, frame: &Frame<'_>) -> bool {
         self.is_cancelled() || self.deadline.get().is_some_and(|at| self.expire(frame, at))
     }
@@ -202,8 +203,8 @@ impl Scope {
         groups.push(group.weak());
     }
 
-    /// Returns `true` if what is inside may not be dropped yet: a nursery is not home, or a shield is
-    /// up. The call that changes that wakes the waker, if there is one.
+    /// Returns `true` if what is inside may not be dropped yet: a nursery is not home, or a shield
+    /// is up. The call that changes that wakes the waker, if there is one.
     pub(crate) fn holds(&self, waker: Option<&Waker>) -> bool {
         let waker = waker.map(|waker| (self.waiter(), waker));
         let groups = self.groups.borrow();
@@ -259,7 +260,8 @@ impl Drop for Scope {
     }
 }
 
-/// Returns `true` if what runs in this frame is cancelled. With `through`, shields are looked through.
+/// Returns `true` if what runs in this frame is cancelled. With `through`, shields are looked
+/// through.
 pub(crate) fn is_cancelled(mut at: Option<&Frame<'_>>, mut through: bool) -> bool {
     while let Some(frame) = at {
         match &frame.kind {

@@ -154,8 +154,8 @@ impl fmt::Debug for TaskCancelled {
 }
 
 /// Waits until the nursery of the task that polls it takes no more children: it is draining, or
-/// further. For tasks that accept new work for others, and must stop then. Outside of any nursery it
-/// waits for ever.
+/// further. For tasks that accept new work for others, and must stop then. Outside of any nursery
+/// it waits for ever.
 ///
 /// A shield does not keep it away, and a nursery that is opened inside one that drains does not:
 /// what was begun goes on.

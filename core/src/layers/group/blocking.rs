@@ -1,10 +1,11 @@
 //! Blocking work: a child whose only poll runs on the runtime's blocking pool.
 //!
-//! A thread cannot be ended from outside. With `stuck_after`, a nursery ends without work that is stuck:
-//! as if its future had been dropped, the work is the ancestors' then, which list it and wait for it.
+//! A thread cannot be ended from outside. With `stuck_after`, a nursery ends without work that is
+//! stuck: as if its future had been dropped, the work is the ancestors' then, which list it and
+//! wait for it.
 //!
-//! Those that the limit keeps back wait as members that were admitted and not polled, in the registry's
-//! `Jobs`; a cancel ends them as it ends every member that was not polled.
+//! Those that the limit keeps back wait as members that were admitted and not polled, in the
+//! registry's `Jobs`; a cancel ends them as it ends every member that was not polled.
 
 use super::Group;
 use super::registry::Registry;

@@ -69,8 +69,8 @@ impl Group {
         }
     }
 
-    /// Raises this group alone, for its first reason. Returns the wakers to wake, or none if there was
-    /// nothing to raise.
+    /// Raises this group alone, for its first reason. Returns the wakers to wake, or none if there
+    /// was nothing to raise.
     fn raise(
         &self,
         level: Level,
@@ -115,8 +115,8 @@ impl Group {
         let mut pass = Pass::default();
         loop {
             let batch = self.locked_then_launch(|registry| {
-                // Another sweep, which has raised it further, does what is left here: to move members
-                // on would hide them from it.
+                // Another sweep, which has raised it further, does what is left here: to move
+                // members on would hide them from it.
                 (self.level() == level)
                     .then(|| self.sweep_batch(registry, level, reason, &mut pass))
             });
@@ -187,8 +187,8 @@ impl Group {
         if let Some(token) = token {
             token.escalate_to(level, first);
         }
-        // Before the task is notified: its last poll, which may be under way at once, is that of the bodies
-        // inside it, too.
+        // Before the task is notified: its last poll, which may be under way at once, is that of
+        // the bodies inside it, too.
         for group in nested.into_iter().filter(|group| !group.shielded) {
             group.raise_tree(level, reason);
         }

@@ -1,11 +1,12 @@
 //! Carriers: the tasks that a nursery gives its runtime.
 //!
 //! A carrier takes the child that has waited longest for a poll and polls it, and then the next. A
-//! child that waits costs no task of the runtime: its waker ([`crate::layers::record`]) puts it back in the
-//! nursery's queue, and sees that a carrier comes for it. A child that was polled [`BIND_AFTER`]
-//! times is one that is woken again and again: the next carrier that takes it stays with it, so that
-//! from then on it has a task of the runtime all to itself, with its own waker, turn and budget,
-//! and its wakes are the runtime's business alone. What that saves is in docs/DESIGN.md.
+//! child that waits costs no task of the runtime: its waker ([`crate::layers::record`]) puts it
+//! back in the nursery's queue, and sees that a carrier comes for it. A child that was polled
+//! [`BIND_AFTER`] times is one that is woken again and again: the next carrier that takes it stays
+//! with it, so that from then on it has a task of the runtime all to itself, with its own waker,
+//! turn and budget, and its wakes are the runtime's business alone. What that saves is in
+//! docs/DESIGN.md.
 //!
 //! | carrier  | carries               | counted in        | goes on to                        |
 //! |----------|-----------------------|-------------------|-----------------------------------|
@@ -19,18 +20,18 @@
 //!
 //! 1. While children are queued for a poll, there are as many active carriers as the runtime has
 //!    threads, or as many free ones as there are such children: a spawn, a wake, and a carrier that
-//!    binds itself, launch one if that does not hold. What is due by the nursery's clock counts as a
-//!    child that is queued. A child that blocks its thread takes one active carrier and one thread
-//!    with it; the others have theirs.
+//!    binds itself, launch one if that does not hold. What is due by the nursery's clock counts as
+//!    a child that is queued. A child that blocks its thread takes one active carrier and one
+//!    thread with it; the others have theirs.
 //! 2. While children are queued and no carrier is scheduled, a spare one is launched, at the latest
 //!    before the next child is polled. It serves runtimes that put another thread in the place of
 //!    one that says that it blocks (tokio's `block_in_place`). It is beyond the count of 1, because
 //!    a runtime may keep what a worker schedules where only that worker finds it (tokio's LIFO
 //!    slot). A runtime of one thread has no use for it.
-//! 3. A carrier polls at most [`CHILDREN_A_POLL`](super::turns) children before it gives the runtime a turn, and
-//!    does so at once if a child woke itself, for it had asked for that, or has used up the budget
-//!    that the runtime gives a poll. Each child begins with that budget, whatever the one before it
-//!    has used.
+//! 3. A carrier polls at most [`CHILDREN_A_POLL`](super::turns) children before it gives the
+//!    runtime a turn, and does so at once if a child woke itself, for it had asked for that, or has
+//!    used up the budget that the runtime gives a poll. Each child begins with that budget,
+//!    whatever the one before it has used.
 //! 4. While there are members without a carrier of their own, there is a carrier: the last one that
 //!    finds no child parks. So the runtime knows of each child that waits, through it.
 //! 5. A carrier has a weak reference to its group: it keeps the lock and the counts, and nothing of
@@ -169,8 +170,8 @@ impl Group {
         }
     }
 
-    /// Returns `true` unless the budget of this poll is used up already, around the carrier: its child
-    /// would find none.
+    /// Returns `true` unless the budget of this poll is used up already, around the carrier: its
+    /// child would find none.
     fn has_budget(&self, load: &mut Load) -> bool {
         self.with_env(&mut load.claimed, |_, env| env.inherited.runtime.has_budget())
     }
@@ -246,8 +247,8 @@ impl Group {
         self.go(step, more, cx)
     }
 
-    /// Finds out what an active carrier does next. The caller holds the lock, and hands the result to
-    /// [`go`](Group::go) without it.
+    /// Finds out what an active carrier does next. The caller holds the lock, and hands the result
+    /// to [`go`](Group::go) without it.
     #[inline]
     pub(super) fn step(&self, registry: &mut Registry, more: bool) -> Step {
         match self.take(registry, more) {
@@ -318,7 +319,8 @@ impl Group {
         self.go(step, more, cx)
     }
 
-    /// A bound carrier is polled. Gives it back if another thread has the claim, which then wakes it.
+    /// A bound carrier is polled. Gives it back if another thread has the claim, which then wakes
+    /// it.
     fn go_on(&self, carried: Carried, cx: &Context<'_>) -> Result<Turn, Carried> {
         match carried.claim() {
             Ok(claimed) => Ok(Turn::Carry(bound(claimed, carried))),
@@ -331,7 +333,8 @@ impl Group {
     fn let_go(&self, carried: Carried, cx: &Context<'_>) -> Turn {
         drop(carried);
         if self.is_cancelled() {
-            // Members that wait for a last poll have carriers of their own, or the one that is parked.
+            // Members that wait for a last poll have carriers of their own, or the one that is
+            // parked.
             return Turn::End;
         }
         let step = self.locked(|registry| {

@@ -123,7 +123,8 @@ impl Group {
         }
     }
 
-    /// Begins to count how long blocking work is waited for. As [`begin_grace`](Group::begin_grace).
+    /// Begins to count how long blocking work is waited for. As
+    /// [`begin_grace`](Group::begin_grace).
     pub(super) fn begin_patience(&self, clock: &mut Clock, ends: &Ends) {
         if ends.patience.is_some_and(|end| clock.begin_patience(ends.look, end)) {
             self.timed.store(true, Ordering::Relaxed);

@@ -68,8 +68,8 @@ impl Group {
         }
     }
 
-    /// Closes the group if it is vacant; otherwise keeps the waker for when that is so. The caller is
-    /// the nursery's future.
+    /// Closes the group if it is vacant; otherwise keeps the waker for when that is so. The caller
+    /// is the nursery's future.
     pub(crate) fn try_close(&self, again: &Waker) -> Option<Report> {
         let waker = Foreign::new(again.clone());
         let (waiters, asked) = self.locked(|registry| {

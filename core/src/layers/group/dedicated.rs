@@ -1,8 +1,9 @@
-//! Children that are tasks of their own from their first poll: for runtimes that choose which task is
-//! next, and so must see every child (`Spawn::task_per_child`).
+//! Children that are tasks of their own from their first poll: for runtimes that choose which task
+//! is next, and so must see every child (`Spawn::task_per_child`).
 //!
 //! Such a child's carrier is bound to it when it is admitted. What a simulator wants to happen at
-//! one of its await points happens here, between two of its polls: other children do not pay for it.
+//! one of its await points happens here, between two of its polls: other children do not pay for
+//! it.
 
 use super::Group;
 use super::registry::Role;

@@ -1,9 +1,9 @@
 //! What a nursery's user handed in, and what is made of it: it is there while the nursery is, or a
 //! handle of it.
 //!
-//! The nursery's future and its handles have it by a strong reference, and so has what takes one for
-//! a moment. Code that has the claim of a member, to poll or destroy it, borrows it without counting:
-//! a group that has a member keeps itself (invariant 2 of the parent module).
+//! The nursery's future and its handles have it by a strong reference, and so has what takes one
+//! for a moment. Code that has the claim of a member, to poll or destroy it, borrows it without
+//! counting: a group that has a member keeps itself (invariant 2 of the parent module).
 
 #![allow(unsafe_code)]
 

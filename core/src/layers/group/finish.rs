@@ -46,8 +46,8 @@ impl Group {
             if !active {
                 registry.carriers.unbind();
             }
-            // A failure comes first: no child is polled for the first time because the cancel has not
-            // come to it yet.
+            // A failure comes first: no child is polled for the first time because the cancel has
+            // not come to it yet.
             (!left.has_failed()).then(|| self.step(registry, more))
         });
         let turn = step.map(|step| self.go(step, more, cx));
@@ -204,7 +204,8 @@ impl Group {
     }
 }
 
-/// Carriers that the runtime drops before they are through (invariant 6 of [`carrier`](super::carrier)).
+/// Carriers that the runtime drops before they are through (invariant 6 of
+/// [`carrier`](super::carrier)).
 impl Group {
     /// Its child is lost, unless another thread is ending it.
     pub(super) fn runtime_dropped(&self, carried: Carried) {
@@ -239,8 +240,9 @@ impl Group {
                 });
                 let stranded = registry.is_stranded();
                 let claimed = if stranded { registry.members.claim_unbound() } else { Vec::new() };
-                // Only one that is there is called: a new one would go the way of this, in a runtime
-                // that has ended, and come here again. Carriers that are active see to the queue.
+                // Only one that is there is called: a new one would go the way of this, in a
+                // runtime that has ended, and come here again. Carriers that are active see to the
+                // queue.
                 (unasked, claimed, registry.want_called(self.width))
             });
             drop(unasked);

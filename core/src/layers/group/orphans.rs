@@ -1,7 +1,7 @@
 //! The groups that no ancestor is left to own: what a dropped root nursery had running.
 //!
-//! Its tasks end with the poll that they are in. Until then they are counted, and can be listed. The
-//! list keeps nothing: a group keeps itself while it is occupied.
+//! Its tasks end with the poll that they are in. Until then they are counted, and can be listed.
+//! The list keeps nothing: a group keeps itself while it is occupied.
 
 use super::Group;
 use crate::layers::base::counted::Weak;

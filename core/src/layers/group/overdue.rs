@@ -1,9 +1,9 @@
 //! A deadline that has passed, when a task asks whether it is cancelled before the timer fires.
 //!
 //! The question cancels no task, because that runs the user's code, and the question may come from
-//! anywhere: the nursery only *says* from now on that it is cancelled, as it does while its token is
-//! on its way to it, and admits no child. The timer cancels the tasks, for the reason that the answer
-//! gave.
+//! anywhere: the nursery only *says* from now on that it is cancelled, as it does while its token
+//! is on its way to it, and admits no child. The timer cancels the tasks, for the reason that the
+//! answer gave.
 
 use super::Group;
 use super::registry::Phase;
@@ -49,8 +49,8 @@ impl Group {
         }
     }
 
-    /// Has the nursery say that it is cancelled, if a deadline that holds for it has passed. Returns
-    /// false if there is none; where there never was one that is a load.
+    /// Has the nursery say that it is cancelled, if a deadline that holds for it has passed.
+    /// Returns false if there is none; where there never was one that is a load.
     pub(crate) fn follow_clock(&self) -> bool {
         if !self.limited.load(Ordering::Relaxed) {
             return false;

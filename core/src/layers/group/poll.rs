@@ -108,9 +108,9 @@ impl Group {
         self.end(claimed, reason.map_or(Ending::Lost, Ending::Cancelled))
     }
 
-    /// As [`Claimed::park`], after a poll that showed the cancel: the last one, unless the child has
-    /// grace or a shield, a last poll inside it was put off, or a nursery inside it was not home before
-    /// the poll, as `held` tells, or is not home yet.
+    /// As [`Claimed::park`], after a poll that showed the cancel: the last one, unless the child
+    /// has grace or a shield, a last poll inside it was put off, or a nursery inside it was not
+    /// home before the poll, as `held` tells, or is not home yet.
     fn park_seen(
         &self,
         claimed: Claimed,

@@ -18,8 +18,8 @@
 //!
 //! # Invariants
 //!
-//! 1. What a part notes of a member, by its number or its record, [`unlink`](Registry::unlink) takes
-//!    out: so each [`Member`] in a part is a member.
+//! 1. What a part notes of a member, by its number or its record, [`unlink`](Registry::unlink)
+//!    takes out: so each [`Member`] in a part is a member.
 //! 2. While a member has no carrier of its own, a carrier is on its way, or parked.
 //! 3. `own` is invariant 2 of the group.
 //! 4. What is the user's stands in it as a [`Foreign`], and leaves it before it is dropped.
@@ -110,8 +110,8 @@ pub(crate) struct GraceEnd {
     pub(crate) token: Option<CancelToken>,
 }
 
-/// What is left of a group that has closed: what concerns the ancestors, its place among the orphans,
-/// and what leads to others or is the user's.
+/// What is left of a group that has closed: what concerns the ancestors, its place among the
+/// orphans, and what leads to others or is the user's.
 pub(super) type Gone = (Vec<Entry>, Option<usize>, (Report, Tokens, StragglerLogs));
 
 impl Registry {
@@ -180,8 +180,8 @@ impl Registry {
         self.carriers.want_called(self.waiting(), width)
     }
 
-    /// Returns `true` if a carrier that finds no child waits for the next: a member may still be woken,
-    /// or the body may spawn.
+    /// Returns `true` if a carrier that finds no child waits for the next: a member may still be
+    /// woken, or the body may spawn.
     pub(super) fn wants_parked(&self) -> bool {
         let more = self.members.has_unbound() || self.phase == Phase::Body;
         more && !self.carriers.has_parked()
@@ -271,23 +271,24 @@ impl Registry {
 
     // ---- the end
 
-    /// Returns `true` if nothing is left but blocking work, and tasks that hold their threads, which
-    /// were given up. The stack of the woken is empty: their claims look like those of a poll.
+    /// Returns `true` if nothing is left but blocking work, and tasks that hold their threads,
+    /// which were given up. The stack of the woken is empty: their claims look like those of a
+    /// poll.
     pub(super) fn is_stuck(&self) -> bool {
         let waits = self.members.count() > 0 && self.members.queued() == 0;
         let given_up = self.jobs.are_given_up() && waits && self.nested.is_empty();
         given_up && self.members.all(|header| self.holds_its_thread(header))
     }
 
-    /// Returns `true` if a member that is not queued is in a poll, or an end, that was given up, or is
-    /// blocking work that has begun.
+    /// Returns `true` if a member that is not queued is in a poll, or an end, that was given up, or
+    /// is blocking work that has begun.
     fn holds_its_thread(&self, header: &Header) -> bool {
         let polled = header.state().is_claimed() && self.patience.is_over(header);
         polled || self.jobs.has_begun(header.number())
     }
 
-    /// Looks for members that hold their threads. With `over`, those that did at the look before, too,
-    /// are given up. The stack of the woken is empty.
+    /// Looks for members that hold their threads. With `over`, those that did at the look before,
+    /// too, are given up. The stack of the woken is empty.
     pub(super) fn look_at_threads(&mut self, over: bool) {
         self.patience.look(|f| self.members.each_polled(f));
         if over {

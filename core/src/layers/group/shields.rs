@@ -24,8 +24,8 @@ impl Group {
     pub(crate) fn lower_shield(&self, task: Option<u64>, own: Option<&Header>) {
         let waker = self.locked_then_launch(|registry| {
             let last = registry.cancel.shields().lower(task.unwrap_or(BODY))?;
-            // What was cancelled meanwhile sees what that means now; a task whose own poll this is, at
-            // the end of that.
+            // What was cancelled meanwhile sees what that means now; a task whose own poll this is,
+            // at the end of that.
             match (last, own) {
                 (Some(_), Some(header)) => {
                     header.state().lower_shield();

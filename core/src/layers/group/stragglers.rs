@@ -1,8 +1,8 @@
-//! Stragglers: a shutdown has the tasks recorded that leave a nursery's tree late, that is, since the
-//! cancel.
+//! Stragglers: a shutdown has the tasks recorded that leave a nursery's tree late, that is, since
+//! the cancel.
 //!
-//! Its log is in the registry of every nursery of the tree; one that is opened later takes over those
-//! of the nursery around it. So it does not matter what raises the nursery, and when.
+//! Its log is in the registry of every nursery of the tree; one that is opened later takes over
+//! those of the nursery around it. So it does not matter what raises the nursery, and when.
 //!
 //! # Invariants
 //!
@@ -36,8 +36,8 @@ impl Group {
         });
     }
 
-    /// Records that a task leaves, or, with no header, that the body does. The caller holds the lock;
-    /// [`on_vacant`](Group::on_vacant), or itself, sees to the wakers.
+    /// Records that a task leaves, or, with no header, that the body does. The caller holds the
+    /// lock; [`on_vacant`](Group::on_vacant), or itself, sees to the wakers.
     #[inline]
     pub(super) fn record_departure(&self, registry: &mut Registry, header: Option<&Header>) {
         if !registry.logs.is_empty() {

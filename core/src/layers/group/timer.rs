@@ -4,17 +4,17 @@
 //! The sleep is polled with a waker of the nursery's own. When it is over, the nursery's future is
 //! woken and a carrier comes, as for a child that was woken; the first of the two *keeps time*: it
 //! does what is due, and sets the sleep for what comes next. So a time holds for the children while
-//! the future is not polled, and on a runtime that is not driven the future keeps it. Code that sets a
-//! moment sets the sleep, too.
+//! the future is not polled, and on a runtime that is not driven the future keeps it. Code that
+//! sets a moment sets the sleep, too.
 //!
-//! It is tempting to do what is due in the waker; but a timer may call it with its own lock held, and
-//! what is due runs destructors.
+//! It is tempting to do what is due in the waker; but a timer may call it with its own lock held,
+//! and what is due runs destructors.
 //!
 //! # Invariants
 //!
-//! 1. The timer is asked, and the sleep is polled and dropped, with no lock held: one thread takes it
-//!    out, and another that comes meanwhile leaves it to that one, which looks again when it puts it
-//!    back.
+//! 1. The timer is asked, and the sleep is polled and dropped, with no lock held: one thread takes
+//!    it out, and another that comes meanwhile leaves it to that one, which looks again when it
+//!    puts it back.
 //! 2. The nursery does not close while it is out. Once the clock is stopped there is none.
 //! 3. `waker`, which has a reference to the group, is there only while `at` is.
 
@@ -63,8 +63,8 @@ impl Group {
         }
     }
 
-    /// Sets the timer for the next moment, if it is not; with `again`, polls it anyway. Returns true
-    /// if the moment has come.
+    /// Sets the timer for the next moment, if it is not; with `again`, polls it anyway. Returns
+    /// true if the moment has come.
     fn set_timer(&self, again: bool) -> bool {
         let taken = self.locked(|registry| {
             let waker = || Waker::from(Arc::new(TimerWaker(self.weak())));

@@ -95,7 +95,8 @@ impl Group {
         self.level().max(Level::from_u8(self.requested.load(Ordering::Acquire)))
     }
 
-    /// As [`requested_level`](Group::requested_level), with what its token came to and it did not follow yet.
+    /// As [`requested_level`](Group::requested_level), with what its token came to and it did not
+    /// follow yet.
     pub(crate) fn observed_level(&self) -> Level {
         self.requested_level().max(self.locked(|registry| registry.cancel.tokens().level()))
     }
@@ -118,8 +119,8 @@ impl Group {
     }
 
     /// Raises the token, if there is one, of a nursery that is about to be raised; one that is made
-    /// from now on is born so. Returns the first reason; or none if another thread is raising
-    /// the token to that level: that thread comes to the nursery when it has woken every waiter of the
+    /// from now on is born so. Returns the first reason; or none if another thread is raising the
+    /// token to that level: that thread comes to the nursery when it has woken every waiter of the
     /// token, and to get ahead of it would take the last polls from them.
     ///
     /// With `raised` the caller has raised it.

@@ -8,8 +8,8 @@ use crate::layers::base::sync::Ordering;
 use crate::layers::context::host::Waiter;
 use std::task::Waker;
 
-/// What is left to do, with no lock held, when a group has become vacant, or when a straggler log has
-/// recorded a departure. It is made for that alone: most members that leave are not the last.
+/// What is left to do, with no lock held, when a group has become vacant, or when a straggler log
+/// has recorded a departure. It is made for that alone: most members that leave are not the last.
 #[must_use]
 #[derive(Default)]
 pub(super) struct OnVacant {
@@ -64,8 +64,8 @@ impl Group {
         let cancelled = self.is_cancelled();
         match registry.phase {
             Phase::Body | Phase::Joining => {
-                // At once, and not after the lock, when the nursery's future may be ready, and nothing
-                // may be left: that has a reference of its own (invariant 3).
+                // At once, and not after the lock, when the nursery's future may be ready, and
+                // nothing may be left: that has a reference of its own (invariant 3).
                 own.into_iter().for_each(Strong::release_shared);
                 // A body may spawn more: waking it once a child would be for nothing.
                 if cancelled || registry.phase == Phase::Joining {

@@ -12,10 +12,10 @@
 //!
 //! # Invariants
 //!
-//! 1. The future is polled when it is running, and only then. A task that is cancelled is not stopped,
-//!    and not let in.
-//! 2. The future is dropped before the slot is given back, in every way out: it is dropped here, in the
-//!    destructor, and the slot's own comes after it.
+//! 1. The future is polled when it is running, and only then. A task that is cancelled is not
+//!    stopped, and not let in.
+//! 2. The future is dropped before the slot is given back, in every way out: it is dropped here, in
+//!    the destructor, and the slot's own comes after it.
 
 use super::held_slot::HeldSlot;
 use crate::layers::base::big::BoxedFuture;

@@ -2,8 +2,9 @@
 //!
 //! A task that waits for tasks which need a slot of the same limiter lends them its own. What lends
 //! has a [`Lease`]: a nested nursery's future while a task is in the nursery or waits for its
-//! admission; a reservation that waits, and then the [`Slot`](crate::Slot) that it gave, until that is used.
-//! When the last lease is gone the task *wants* its slot back, and does not go on without it.
+//! admission; a reservation that waits, and then the [`Slot`](crate::Slot) that it gave, until that
+//! is used. When the last lease is gone the task *wants* its slot back, and does not go on without
+//! it.
 //!
 //! | slot    | `permit` | `loan` | leases | goes on to                                              |
 //! |---------|----------|--------|--------|---------------------------------------------------------|
@@ -16,8 +17,8 @@
 //!
 //! 1. A slot is touched by its task only, in its polls and its destruction; leases may go anywhere,
 //!    and only count.
-//! 2. A lease is made of a slot that is held, or that has a loan. So `loan` is none when the slot is
-//!    held.
+//! 2. A lease is made of a slot that is held, or that has a loan. So `loan` is none when the slot
+//!    is held.
 //! 3. Giving a permit back wakes others: the slot is in its new state before.
 
 use crate::layers::base::sync::{Arc, AtomicUsize, Ordering};
@@ -63,7 +64,8 @@ impl HeldSlot {
         if !Arc::ptr_eq(&loan.limiter, limiter) {
             return None;
         }
-        // Relaxed, here and below: a count that guards nothing; the task that finds it at 0 takes a permit.
+        // Relaxed, here and below: a count that guards nothing; the task that finds it at 0 takes a
+        // permit.
         loan.leases.fetch_add(1, Ordering::Relaxed);
         Some(Lease(loan))
     }
@@ -105,8 +107,8 @@ impl Lease {
         &self.0.limiter
     }
 
-    /// Returns `true` if the owner that lets go of it takes the slot back: it is the last, and this is the
-    /// slot that it is of.
+    /// Returns `true` if the owner that lets go of it takes the slot back: it is the last, and this
+    /// is the slot that it is of.
     pub(crate) fn is_last_of(&self, slot: &HeldSlot) -> bool {
         let same = peek(&slot.loan, |loan| Arc::ptr_eq(loan, &self.0)).unwrap_or(false);
         same && self.0.leases.load(Ordering::Relaxed) == 1

@@ -64,8 +64,8 @@ impl Asleep {
         if self.is_over() {
             return Poll::Ready(());
         }
-        // It ended too early, and cannot be polled again. The next is polled in a turn of its own: a
-        // timer whose sleeps all end early takes none from others.
+        // It ended too early, and cannot be polled again. The next is polled in a turn of its own:
+        // a timer whose sleeps all end early takes none from others.
         *self = Asleep::new(self.timer.clone(), self.at);
         cx.waker().wake_by_ref();
         Poll::Pending

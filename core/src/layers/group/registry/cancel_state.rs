@@ -3,12 +3,12 @@
 //! # Invariants
 //!
 //! 1. `reason` is set once: with the first rise to Cancelled or beyond. `own_reasons` are those of
-//!    members that were cancelled on their own before that; a member's first reason is the one that it
-//!    keeps.
-//! 2. `expiry` is the cancel that leaves the body out; it changes only while the body is left out of
-//!    none.
-//! 3. [`forget`](CancelState::forget) takes a member that leaves out of all of this, but for its token,
-//!    which is the user's and leaves by [`Tokens::take_task`].
+//!    members that were cancelled on their own before that; a member's first reason is the one that
+//!    it keeps.
+//! 2. `expiry` is the cancel that leaves the body out; it changes only while the body is left out
+//!    of none.
+//! 3. [`forget`](CancelState::forget) takes a member that leaves out of all of this, but for its
+//!    token, which is the user's and leaves by [`Tokens::take_task`].
 
 mod shields;
 mod tokens;

@@ -15,8 +15,8 @@
 //!
 //! 1. `active` carriers are launched and neither bound nor parked; `free` of them are scheduled and
 //!    carry no child. So `free <= active`.
-//! 2. `spare` is one more that is scheduled, beyond `active`; `parked` is one that waits for a call,
-//!    or was called and has not come yet. Then it is counted as its new role, too.
+//! 2. `spare` is one more that is scheduled, beyond `active`; `parked` is one that waits for a
+//!    call, or was called and has not come yet. Then it is counted as its new role, too.
 
 use crate::layers::base::guarded::Foreign;
 use std::mem;

@@ -27,7 +27,7 @@ pub(crate) struct Clock {
     fired: bool,
     /// The body stays when it is.
     partial: bool,
-    /// The reason of the deadline's cancel, which a caller asked for before the timer rang.
+    /// The reason of the deadline's cancel, which a caller asked for before the timer fired.
     promised: Option<Reason>,
     /// When every member is aborted: the nursery's grace is over.
     grace: Option<Instant>,
@@ -44,7 +44,8 @@ pub(crate) struct Clock {
 
 /// A moment that has come, for the whole nursery.
 pub(crate) enum Due {
-    /// The deadline. `partial`: the body stays. `promised`: the reason that a caller was given before.
+    /// The deadline. `partial`: the body stays. `promised`: the reason that a caller was given
+    /// before.
     Deadline { partial: bool, promised: Option<Reason> },
     /// The end of the nursery's grace.
     Grace,
@@ -80,8 +81,9 @@ impl Clock {
         self.deadline = deadline;
     }
 
-    /// Says, before the timer rings, for what reason the deadline cancels the nursery: for this one if
-    /// none was given out yet. None if there is no deadline any more. With true if the body stays.
+    /// Says, before the timer fires, for what reason the deadline cancels the nursery: for this one
+    /// if none was given out yet. None if there is no deadline any more. With true if the body
+    /// stays.
     pub(crate) fn promise(&mut self, reason: Reason) -> Option<(Reason, bool)> {
         self.coming()?;
         Some((self.promised.get_or_insert(reason).clone(), self.partial))
@@ -97,8 +99,8 @@ impl Clock {
         self.graces.begin(task, end);
     }
 
-    /// Begins to look for tasks that hold their threads, first at `look`; they are given up at `end`.
-    /// Returns false if that has begun.
+    /// Begins to look for tasks that hold their threads, first at `look`; they are given up at
+    /// `end`. Returns false if that has begun.
     pub(crate) fn begin_patience(&mut self, look: Option<Instant>, end: Instant) -> bool {
         let begins = self.stuck.is_none();
         if begins {
@@ -143,8 +145,8 @@ impl Clock {
 
     // ---- the sleep
 
-    /// Takes the sleep out to set it for the next moment, if it is not set for that; with `again`, to
-    /// poll it anyway. None if another thread has it, which does that then.
+    /// Takes the sleep out to set it for the next moment, if it is not set for that; with `again`,
+    /// to poll it anyway. None if another thread has it, which does that then.
     pub(crate) fn take_out(
         &mut self,
         again: bool,

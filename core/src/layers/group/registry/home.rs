@@ -1,7 +1,7 @@
 //! The waiters for the moment when a nursery has no members: scopes that are over, and shutdowns.
 //!
-//! Each has a number, by which its waker is found again: when it is polled with another one, and when
-//! it is dropped.
+//! Each has a number, by which its waker is found again: when it is polled with another one, and
+//! when it is dropped.
 
 use crate::layers::base::guarded::Foreign;
 use crate::layers::context::host::Waiter;

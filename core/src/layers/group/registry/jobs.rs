@@ -2,10 +2,10 @@
 //!
 //! # Invariants
 //!
-//! 1. `running` jobs were handed to the runtime and are not over. `begun` has the members among them;
-//!    a job whose member has left is counted and not named.
-//! 2. One thread at a time hands jobs to the runtime: while `starting` is set, and it goes on as long
-//!    as there is one to hand.
+//! 1. `running` jobs were handed to the runtime and are not over. `begun` has the members among
+//!    them; a job whose member has left is counted and not named.
+//! 2. One thread at a time hands jobs to the runtime: while `starting` is set, and it goes on as
+//!    long as there is one to hand.
 
 use crate::layers::record::Carried;
 use std::collections::{BTreeSet, VecDeque};

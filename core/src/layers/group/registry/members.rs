@@ -17,7 +17,8 @@
 //!    is good while the lock is held, which `&self` and `&mut self` stand for.
 //! 2. `count` is the number of records in the four lists. `bound` members have CARRIED set.
 //! 3. The claim of a record in QUEUE or WOKEN is the list's.
-//! 4. Records whose tokens, handles or [`Member`]s are passed in are, or were, members here.
+//! 4. A token or handle that is passed in is of a record of this nursery. A [`Member`] that is passed
+//!    in is a member: the registry takes it out of each part when it leaves.
 
 #![allow(unsafe_code)]
 
@@ -79,7 +80,8 @@ impl Members {
         self.lists.each(f);
     }
 
-    /// Calls `f` for each member that is being polled or destroyed. The stack of the woken is empty.
+    /// Calls `f` for each member that is being polled or destroyed. The stack of the woken is
+    /// empty.
     pub(crate) fn each_polled(&self, mut f: impl FnMut(&Header)) {
         self.each(|header| {
             if is_polled(header) {

@@ -3,11 +3,11 @@
 //! # Invariants
 //!
 //! 1. `open` holds each nursery that was opened inside and is not closed.
-//! 2. Those of one owner are a chain, the newest first. It starts at `of_tasks`, by the number of the
-//!    task, or at `of_body`. Each of the chain has that owner; those without an owner are in no
+//! 2. Those of one owner are a chain, the newest first. It starts at `of_tasks`, by the number of
+//!    the task, or at `of_body`. Each of the chain has that owner; those without an owner are in no
 //!    chain.
-//! 3. A task that leaves lets go of its chain ([`disown`](Nested::disown)), so the owner of a nursery
-//!    is a member.
+//! 3. A task that leaves lets go of its chain ([`disown`](Nested::disown)), so the owner of a
+//!    nursery is a member.
 
 use super::members::Member;
 use slab::Slab;

@@ -2,8 +2,8 @@
 //!
 //! A look notes which members are being polled, or destroyed, and in which poll. One that is in the
 //! same poll at the next look has held its thread all that time. The looks come when half of
-//! `stuck_after` has passed, and at least as long after each other; when all of it has, what has held
-//! its thread since the look before is given up.
+//! `stuck_after` has passed, and at least as long after each other; when all of it has, what has
+//! held its thread since the look before is given up.
 
 use crate::layers::record::Header;
 use std::collections::BTreeMap;
@@ -32,7 +32,8 @@ impl Patience {
         self.stuck.get(&header.number()) == Some(&header.polls())
     }
 
-    /// Looks at the members that are being polled or destroyed, which `each` calls its argument for.
+    /// Looks at the members that are being polled or destroyed, which `each` calls its argument
+    /// for.
     pub(super) fn look(&mut self, each: impl FnOnce(&mut dyn FnMut(&Header))) {
         let mut now = Polls::new();
         each(&mut |header| {

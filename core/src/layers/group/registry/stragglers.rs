@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::task::Waker;
 
-/// The logs of one nursery, by their numbers: to remove one costs little, however many shutdowns were
-/// given up before.
+/// The logs of one nursery, by their numbers: to remove one costs little, however many shutdowns
+/// were given up before.
 #[derive(Default)]
 pub(crate) struct StragglerLogs {
     logs: BTreeMap<u64, Arc<StragglerLog>>,
@@ -25,14 +25,15 @@ pub(crate) struct StragglerLog {
     number: u64,
     /// The nursery whose body counts; that of one inside is a part of a task.
     root: NurseryId,
-    /// The step that the shutdown takes. A task in a nursery with a shield around it does not see it,
-    /// and leaves at it anyway.
+    /// The step that the shutdown takes. A task in a nursery with a shield around it does not see
+    /// it, and leaves at it anyway.
     step: AtomicU8,
     state: Guarded<State>,
 }
 
 struct State {
-    /// The shutdown is given up, or over. A nursery that was opened meanwhile may still have the log.
+    /// The shutdown is given up, or over. A nursery that was opened meanwhile may still have the
+    /// log.
     over: bool,
     left: Vec<Departure>,
     waker: Option<Foreign<Waker>>,

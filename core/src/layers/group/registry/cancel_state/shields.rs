@@ -29,8 +29,8 @@ impl Shields {
         self.0.entry(number).or_insert(Up { count: 0, task }).count += 1;
     }
 
-    /// One shield less is up in the task, or in the body. Returns it (for the body, none) if that was
-    /// the last.
+    /// One shield less is up in the task, or in the body. Returns it (for the body, none) if that
+    /// was the last.
     pub(crate) fn lower(&mut self, number: u64) -> Option<Option<Member>> {
         let up = self.0.get_mut(&number)?;
         up.count -= 1;

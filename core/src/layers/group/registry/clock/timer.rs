@@ -71,8 +71,8 @@ impl NurseryTimer {
             return Some(out);
         }
         let Out { at, sleep, waker } = out;
-        // Kept only while there is a moment to wait for: it has a reference to the group, which would
-        // keep itself by it.
+        // Kept only while there is a moment to wait for: it has a reference to the group, which
+        // would keep itself by it.
         let waker = at.map(|_| waker);
         *self = NurseryTimer { at, sleep, waker, out: false, again: false };
         None

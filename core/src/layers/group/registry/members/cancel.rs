@@ -76,8 +76,8 @@ impl Members {
         Some(if abort { self.abort_ptr(ptr) } else { self.cancel(ptr) })
     }
 
-    /// Claims the next of those that wait for another poll, and moves it to CANCELLED; or puts it behind
-    /// the others, if it has a shield up. QUEUE is empty.
+    /// Claims the next of those that wait for another poll, and moves it to CANCELLED; or puts it
+    /// behind the others, if it has a shield up. QUEUE is empty.
     fn sweep_woken(&mut self, pass: &mut Pass) -> Option<OnCancel> {
         if pass.left == 0 {
             if pass.requeued == Some(self.requeued) {
@@ -109,11 +109,11 @@ impl Members {
         if level == Level::Aborted { self.abort(member) } else { self.cancel(member.ptr) }
     }
 
-    /// Takes down a member's shield. Wakes it if it was cancelled: gives its carrier's waker, or puts
-    /// it in the queue.
+    /// Takes down a member's shield. Wakes it if it was cancelled: gives its carrier's waker, or
+    /// puts it in the queue.
     pub(crate) fn lower_shield(&mut self, member: Member) -> Option<Foreign<Waker>> {
         let ptr = member.ptr;
-        // SAFETY: it stands in a list (`unlink` takes it out of `shields`), and the lock is held.
+        // SAFETY: it stands in a list (invariant 4), and the lock is held.
         let state = unsafe { ptr.header() }.state();
         state.lower_shield();
         if !state.is_cancelled() {

@@ -1,5 +1,5 @@
-//! The wakers that stand in the records of members: of a joiner, and of the carrier that is a child's
-//! own.
+//! The wakers that stand in the records of members: of a joiner, and of the carrier that is a
+//! child's own.
 
 #![allow(unsafe_code)]
 
@@ -13,7 +13,7 @@ impl Members {
     /// waker, or puts the task in the queue: the caller sees that a carrier comes for it.
     pub(crate) fn wake_cancelled(&mut self, member: Member) -> Option<Foreign<Waker>> {
         let ptr = member.ptr;
-        // SAFETY: the caller found it as the owner of a nested nursery, so it has not left.
+        // SAFETY: it stands in a list (invariant 4), and the lock is held.
         let header = unsafe { ptr.header() };
         if !header.state().is_cancelled() {
             return None;
