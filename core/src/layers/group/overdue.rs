@@ -94,7 +94,7 @@ impl Group {
         first
     }
 
-    /// Returns the reason that the nursery is cancelled for when the timer rings.
+    /// Returns the reason that the nursery is cancelled for when the timer fires.
     fn promise_deadline(&self) -> Option<Reason> {
         let made = self.deadline_reason();
         self.locked(|registry| {

@@ -19,13 +19,13 @@ pub(super) fn timer() -> Result<Arc<dyn Timer>, Unsupported> {
     })
 }
 
-/// A moment that is waited for, from the first poll on. It rings once, and goes on ringing.
+/// A moment that is waited for, from the first poll on. It fires once, and stays fired.
 ///
 /// The timer's clock says when; its sleep is only asked for a poll at that time. So a sleep that is
 /// late delays nothing that is polled anyway, and one that is early ends nothing.
 pub(crate) struct Alarm {
     pub(super) until: Until,
-    /// None before the first poll, and if it never rings.
+    /// None before the first poll, and if it never fires.
     at: Option<Instant>,
     sleep: Option<Asleep>,
     fired: bool,
@@ -108,12 +108,12 @@ impl Alarm {
         }
     }
 
-    /// Returns when it rings, as far as that is known.
+    /// Returns when it fires, as far as that is known.
     pub(crate) fn at(&self) -> Option<Instant> {
         self.at
     }
 
-    /// Returns how long before the deadline around it it rings, if that is how it was set.
+    /// Returns how long before the deadline around it it fires, if that is how it was set.
     pub(crate) fn back(&self) -> Option<Duration> {
         match self.until {
             Until::BeforeDeadline(back) => Some(back),
@@ -148,7 +148,7 @@ impl Alarm {
     }
 
     /// Finds out when to ring, and asks the timer for it unless that is past. Returns false if it
-    /// never rings.
+    /// never fires.
     fn set(&mut self) -> bool {
         if matches!(self.until, Until::Never) {
             // Without a look at the clock: this is asked at every poll.
