@@ -3,14 +3,14 @@
 //! A scope is a part of the future that polls it, and shows in the [ambient context](crate::layers::context)
 //! while what is inside is polled or destroyed. What is cancelled is asked from the inside out:
 //!
-//! | frame                | answer                                                         |
-//! |----------------------|----------------------------------------------------------------|
-//! | deadline, expired    | cancelled                                                      |
-//! | deadline             | as the frame around it                                         |
-//! | shield               | not cancelled                                                  |
-//! | shield, budget spent | as the frame around it                                         |
+//! | frame                | answer                                                             |
+//! |----------------------|--------------------------------------------------------------------|
+//! | deadline, expired    | cancelled                                                          |
+//! | deadline             | as the frame around it                                             |
+//! | shield               | not cancelled                                                      |
+//! | shield, budget spent | as the frame around it                                             |
 //! | cancellable          | as the frame around it, and shields further out are looked through |
-//! | task, body           | as the task or its nursery                                     |
+//! | task, body           | as the task or its nursery                                         |
 //!
 //! A time that is over has expired from the first question on: who asks need not wait for the scope's
 //! next poll, which finds the reason of that answer.

@@ -14,14 +14,14 @@ use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-/// The owner [ends](Stop::end) it when it leaves the line. It has no destructor: an acquire that
-/// never waited would pay for it.
-pub(crate) struct Stop(ManuallyDrop<Option<Pin<Box<CancelledOwned>>>>);
+/// The owner [ends](CancelWatch::end) it when it leaves the queue. It has no destructor: an acquire
+/// that never waited would pay for it.
+pub(crate) struct CancelWatch(ManuallyDrop<Option<Pin<Box<CancelledOwned>>>>);
 
-impl Stop {
+impl CancelWatch {
     #[inline(always)]
-    pub(crate) const fn new() -> Stop {
-        Stop(ManuallyDrop::new(None))
+    pub(crate) const fn new() -> CancelWatch {
+        CancelWatch(ManuallyDrop::new(None))
     }
 
     /// Returns why the wait must leave. If it need not leave, it is polled again when that has
