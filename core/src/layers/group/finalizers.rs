@@ -21,7 +21,7 @@ use crate::layers::base::panic::{self, Panic, Payload};
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context;
-use crate::layers::context::scope::{Cut, Scope};
+use crate::layers::context::scope::{Scope, ScopeKind};
 use crate::layers::record::{Ended, Unadmitted};
 use crate::layers::scope::deadline::{MoveOnAfter, move_on_after};
 use std::convert::Infallible;
@@ -159,7 +159,7 @@ struct Running {
 
 impl Running {
     fn new(deferred: Deferred) -> Running {
-        let (scope, who) = (Scope::new(Cut::Shield), deferred.who());
+        let (scope, who) = (Scope::new(ScopeKind::Shield), deferred.who());
         let Deferred { future, budget, .. } = deferred;
         Running { scope, future: Some(Box::pin(move_on_after(budget, future))), budget, who }
     }

@@ -2,7 +2,7 @@
 //!
 //! A shield that is up is noted in its task: the state word of the record says so, and while it
 //! does, neither a cancel nor an abort destroys the task. For a nursery's body the registry counts.
-//! The shield is noted in the scopes around it, too. Each note is taken back with the [`Raised`]
+//! The shield is noted in the scopes around it, too. Each note is taken back with the [`ShieldNotes`]
 //! that made it, on whichever thread that is dropped.
 
 use super::end;
@@ -11,7 +11,7 @@ use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, AtomicUsize, Ordering};
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context::host::Host;
-use crate::layers::context::scope::{self, Cut, Scope};
+use crate::layers::context::scope::{self, Scope, ScopeKind};
 use crate::layers::context::{self, Frame, Kind, TaskFrame};
 use crate::layers::record::Header;
 use crate::layers::time::alarm::Alarm;
@@ -77,9 +77,9 @@ use std::time::Duration;
 pub fn shield<F: Future>(budget: Duration, future: F) -> Shield<F> {
     let alarm = Alarm::after(budget);
     Shield {
-        scope: Scope::new(Cut::Shield),
+        scope: Scope::new(ScopeKind::Shield),
         alarm,
-        raised: None,
+        notes: None,
         polled: false,
         future: Some(future),
     }
@@ -91,7 +91,7 @@ pin_project! {
     pub struct Shield<F> {
         scope: Scope,
         alarm: Alarm,
-        raised: Option<Raised>,
+        notes: Option<ShieldNotes>,
         polled: bool,
         #[pin]
         future: Option<F>,
@@ -118,17 +118,17 @@ impl<F: Future> Future for Shield<F> {
                     end::clear(this.future);
                     return Poll::Ready(Err(missing));
                 }
-                *this.raised = context::current(Raised::new);
+                *this.notes = context::current(ShieldNotes::new);
             }
         }
-        if this.raised.is_some() {
+        if this.notes.is_some() {
             if let Some(reason) = this.scope.reason() {
-                lift(this.scope, this.raised, reason);
+                lift(this.scope, this.notes, reason);
             } else if let Some(reason) = context::current(|frame| scope::reason(frame, false)) {
                 let spent = this.alarm.poll(cx);
                 this.scope.set_deadline(this.alarm.at());
                 if spent.is_ready() {
-                    lift(this.scope, this.raised, reason);
+                    lift(this.scope, this.notes, reason);
                 }
             }
         }
@@ -138,8 +138,8 @@ impl<F: Future> Future for Shield<F> {
         });
         if polled.is_ready() {
             end::drop_inside(this.scope, this.future);
-            *this.raised = None;
-        } else if this.raised.is_some() && this.scope.is_cancelled() {
+            *this.notes = None;
+        } else if this.notes.is_some() && this.scope.is_cancelled() {
             // Its budget was spent during the poll: it gets one more, which shows that.
             cx.waker().wake_by_ref();
         }
@@ -148,54 +148,54 @@ impl<F: Future> Future for Shield<F> {
 }
 
 /// Makes the cancel visible to what is inside.
-fn lift(scope: &Scope, raised: &mut Option<Raised>, reason: Reason) {
-    *raised = None;
+fn lift(scope: &Scope, notes: &mut Option<ShieldNotes>, reason: Reason) {
+    *notes = None;
     scope.cancel(|| reason);
 }
 
 /// A shield that is up: in the task, in the bodies of nurseries between it and the task, with which
 /// the task would be dropped, and in the scopes around it.
 #[derive(Default)]
-pub(crate) struct Raised {
-    owners: Vec<Owner>,
+pub(crate) struct ShieldNotes {
+    owners: Vec<Shielded>,
     scopes: Vec<Arc<AtomicUsize>>,
 }
 
-struct Owner {
+struct Shielded {
     group: WeakDyn<dyn Host>,
     /// The number of the task; `None` for the nursery's body.
     task: Option<u64>,
 }
 
-impl Raised {
+impl ShieldNotes {
     /// Raises a shield in everything around. Returns `None` outside a nursery.
-    pub(crate) fn new(here: Option<&Frame<'_>>) -> Option<Raised> {
-        let (mut at, mut raised) = (here, Raised::default());
+    pub(crate) fn new(here: Option<&Frame<'_>>) -> Option<ShieldNotes> {
+        let (mut at, mut notes) = (here, ShieldNotes::default());
         while let Some(frame) = at {
             match &frame.kind {
                 Kind::Task(task) => {
                     task.group.raise_shield(task.task.zip(task.header()));
                     let number = task.header().map(Header::number);
-                    raised.owners.push(Owner { group: task.group.weak(), task: number });
+                    notes.owners.push(Shielded { group: task.group.weak(), task: number });
                     if number.is_some() {
                         break;
                     }
                 }
-                Kind::Scope(scope) => raised.scopes.push(scope.shields.raise()),
+                Kind::Scope(scope) => notes.scopes.push(scope.shields.raise()),
                 Kind::Values(_) | Kind::Seat(_) => {}
             }
             at = frame.outer();
         }
-        (!raised.owners.is_empty()).then_some(raised)
+        (!notes.owners.is_empty()).then_some(notes)
     }
 }
 
-impl Drop for Raised {
+impl Drop for ShieldNotes {
     fn drop(&mut self) {
         for scope in &self.scopes {
             scope.fetch_sub(1, Ordering::Relaxed);
         }
-        for Owner { group, task } in &self.owners {
+        for Shielded { group, task } in &self.owners {
             context::current(|here| {
                 let own = here.and_then(|frame| frame.find(&**group, *task));
                 group.lower_shield(*task, own.and_then(TaskFrame::header));
