@@ -45,6 +45,9 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "reference")]
+mod reference;
+
 mod block_on;
 mod local;
 mod pool;
@@ -63,6 +66,8 @@ mod unique;
 pub use block_on::block_on;
 pub use local::{LocalExecutor, LocalHandle, LocalSpawner};
 pub use pool::{ThreadPool, ThreadPoolBuilder};
+#[cfg(feature = "reference")]
+pub use reference::ReferenceExecutor;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
