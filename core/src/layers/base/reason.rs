@@ -204,7 +204,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The reason of whoever ended itself.
+/// Creates the reason of a task or body that ended itself.
 pub(crate) fn exited(by: Option<TaskId>, location: &'static Location<'static>) -> Reason {
     Reason::of(ReasonKind::Exited, String::new(), by, location)
 }

@@ -35,7 +35,7 @@ pub enum TryReserveError {
 }
 
 impl ReserveError {
-    /// Returns why the nursery takes nobody, or why the caller was cancelled.
+    /// Returns why the nursery admits no child, or why the caller was cancelled.
     pub fn reason(&self) -> Option<&Reason> {
         match self {
             ReserveError::Refused(reason) | ReserveError::Cancelled(reason) => Some(reason),
@@ -45,7 +45,7 @@ impl ReserveError {
 }
 
 impl TryReserveError {
-    /// Returns why the nursery takes nobody.
+    /// Returns why the nursery admits no child.
     pub fn reason(&self) -> Option<&Reason> {
         match self {
             TryReserveError::Refused(reason) => Some(reason),
