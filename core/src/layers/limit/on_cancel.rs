@@ -1,4 +1,4 @@
-//! Makes a wait leave when the task, or the scope in it, that polls it is cancelled.
+//! Makes a wait leave when the task, or the cancel scope in it, that polls it is cancelled.
 //!
 //! A task that is cancelled is polled once more, and that poll reaches what the task awaits:
 //! nothing has to be registered for it. Only where a part of the task is polled by a waker of its

@@ -18,8 +18,8 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 /// back are reserved for the first waiter before it is woken, so no other task can snatch them.
 ///
 /// Dropping the future of an acquire, wherever it stands, leaves the semaphore as if it had never
-/// been called. So does cancelling the task, or the scope in it, that awaits it: an acquire that
-/// has to wait then ends with [`Cancelled`](super::AcquireError::Cancelled). Permits already
+/// been called. So does cancelling the task, or the cancel scope in it, that awaits it: an acquire
+/// that has to wait then ends with [`Cancelled`](super::AcquireError::Cancelled). Permits already
 /// granted are kept; if permits are free, the acquire succeeds.
 ///
 /// A future that was granted its permits and is not polled holds them, and other tasks wait for

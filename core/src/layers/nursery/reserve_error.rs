@@ -12,7 +12,7 @@ use std::fmt;
 pub enum ReserveError {
     /// The nursery takes no more children: it was cancelled, or closed, or has ended.
     Refused(Reason),
-    /// The task, or the scope in it, that waited was cancelled.
+    /// The task, or the cancel scope in it, that waited was cancelled.
     Cancelled(Reason),
     /// The limiter was closed.
     LimiterClosed,

@@ -2,8 +2,8 @@
 //!
 //! A shield that is up is noted in its task: the state word of the record says so, and while it
 //! does, neither a cancel nor an abort destroys the task. For a nursery's body the registry counts.
-//! The shield is noted in the scopes around it, too. Each note is taken back with the [`ShieldNotes`]
-//! that made it, on whichever thread that is dropped.
+//! The shield is noted in the cancel scopes around it, too. Each note is taken back with the
+//! [`ShieldNotes`] that made it, on whichever thread that is dropped.
 
 use super::end;
 use crate::layers::base::counted::dynamic::WeakDyn;
@@ -22,8 +22,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// Protects a future from a cancel of the task, or of a scope around it, and from an abort, until
-/// its `budget` is spent.
+/// Protects a future from a cancel of the task, or of a cancel scope around it, and from an abort,
+/// until its `budget` is spent.
 ///
 /// The budget is counted from the moment at which there is a cancel to keep away; a task that is
 /// not cancelled is not limited. Inside, [`is_cancelled`](crate::is_cancelled) is `false`,
@@ -33,8 +33,9 @@ use std::time::Duration;
 /// the task is cancelled all the while: [`Tree`](crate::Tree) and the nursery's handle say so.
 ///
 /// Shields nest: each counts its own budget, from the moment at which the one around it is lifted.
-/// A scope inside a shield (a [`move_on_after`](crate::move_on_after), a nursery's deadline) works
-/// as anywhere; what [`cancellable`](crate::cancellable) runs inside a shield can be cancelled again.
+/// A cancel scope inside a shield (a [`move_on_after`](crate::move_on_after), a nursery's deadline)
+/// works as anywhere; what [`cancellable`](crate::cancellable) runs inside a shield can be
+/// cancelled again.
 ///
 /// A shield does not help against a runtime that is shut down, nor against the drop of the future
 /// that it is a part of.
@@ -154,7 +155,7 @@ fn lift(scope: &Scope, notes: &mut Option<ShieldNotes>, reason: Reason) {
 }
 
 /// A shield that is up: in the task, in the bodies of nurseries between it and the task, with which
-/// the task would be dropped, and in the scopes around it.
+/// the task would be dropped, and in the cancel scopes around it.
 #[derive(Default)]
 pub(crate) struct ShieldNotes {
     owners: Vec<Shielded>,
