@@ -13,7 +13,7 @@ use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::Arc;
-use crate::layers::record::{Carried, Fresh};
+use crate::layers::record::{Carried, Unadmitted};
 use allhome_rt::{Task, TaskData, Work};
 use std::task::{Context, Poll};
 
@@ -24,7 +24,7 @@ struct Apart {
 
 impl Group {
     /// Admits a child, and hands the runtime its task.
-    pub(super) fn admit_apart(&self, fresh: Fresh) -> Result<TaskId, Reason> {
+    pub(super) fn admit_apart(&self, fresh: Unadmitted) -> Result<TaskId, Reason> {
         let (number, carried) =
             self.admit_as(fresh, |registry, fresh| registry.admit_carried(self.woken(), fresh))?;
         self.spawn_apart(carried, &Blow::ALL);

@@ -55,7 +55,7 @@ use crate::layers::base::counted::{Strong, Weak};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::{Level, Reason};
-use crate::layers::record::{Carried, Claimed, Dead, Fresh, Handle, Header, Ptr, Stack};
+use crate::layers::record::{Carried, Claimed, Dealloc, Handle, Header, Ptr, Stack, Unadmitted};
 use carriers::Parked;
 use clock::Clock;
 use deferred::Finale;
@@ -203,7 +203,7 @@ impl Registry {
     }
 
     /// Admits a record to the end of the queue and returns its number.
-    pub(crate) fn admit(&mut self, woken: &Stack, fresh: Fresh) -> u64 {
+    pub(crate) fn admit(&mut self, woken: &Stack, fresh: Unadmitted) -> u64 {
         let (number, claimed) = self.enter(woken, fresh, QUEUE);
         // SAFETY: the lock is held (`&mut self`), and the record stands in the queue.
         unsafe { claimed.queue() };
@@ -211,7 +211,7 @@ impl Registry {
     }
 
     /// Admits the record of the finalizers: a cancel and an abort leave it alone.
-    pub(crate) fn admit_shielded(&mut self, woken: &Stack, fresh: Fresh) -> u64 {
+    pub(crate) fn admit_shielded(&mut self, woken: &Stack, fresh: Unadmitted) -> u64 {
         let (number, claimed) = self.enter(woken, fresh, WOKEN);
         self.shield(claimed.ptr(), claimed.header());
         // SAFETY: the lock is held (`&mut self`), and the record stands in the queue.
@@ -227,14 +227,14 @@ impl Registry {
     }
 
     /// Admits a record with a carrier of its own.
-    pub(crate) fn admit_carried(&mut self, woken: &Stack, fresh: Fresh) -> (u64, Carried) {
+    pub(crate) fn admit_carried(&mut self, woken: &Stack, fresh: Unadmitted) -> (u64, Carried) {
         let (number, mut claimed) = self.enter(woken, fresh, LIVE);
         let carried = self.bind(&mut claimed);
         claimed.unclaim();
         (number, carried)
     }
 
-    fn enter(&mut self, woken: &Stack, fresh: Fresh, list: u8) -> (u64, Claimed) {
+    fn enter(&mut self, woken: &Stack, fresh: Unadmitted, list: u8) -> (u64, Claimed) {
         self.last_number += 1;
         self.count += 1;
         let number = self.last_number;
@@ -297,7 +297,7 @@ impl Registry {
 
     /// A carrier lets go of a record that another thread is ending. The memory is freed, if it is
     /// time, by dropping the result.
-    pub(crate) fn drop_bound(&mut self, carried: Carried) -> Option<Dead> {
+    pub(crate) fn drop_bound(&mut self, carried: Carried) -> Option<Dealloc> {
         // The thread that ends it counts it out, if it is still bound then.
         self.bound -= usize::from(carried.header().state().is_linked());
         carried.release()
@@ -323,7 +323,11 @@ impl Registry {
     }
 
     /// Gives up the claim and membership; the memory is freed by dropping the result.
-    pub(crate) fn release(&mut self, claimed: Claimed, carried: Option<Carried>) -> Option<Dead> {
+    pub(crate) fn release(
+        &mut self,
+        claimed: Claimed,
+        carried: Option<Carried>,
+    ) -> Option<Dealloc> {
         // SAFETY: the lock is held; `finish`, the only caller, unlinked and published first.
         unsafe { claimed.release(carried) }
     }

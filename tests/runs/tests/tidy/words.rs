@@ -44,7 +44,12 @@ const WORDS: &[(&[&str], &str)] = &[
 /// Places that may use the words, each with the reason: the start of a path, and what the line has
 /// to contain.
 const ALLOWED: &[(&str, &str, &str)] = &[
-    ("core/src/", "", "its modules are being moved; it is reworded after that"),
+    ("core/src/layers/context", "", "it is reworded after the engine"),
+    ("core/src/layers/group", "", "the engine is being split into parts; it is reworded with that"),
+    ("core/src/layers/lending", "", "the same"),
+    ("core/src/layers/base/unsupported.rs", "", "every runtime will have a timer"),
+    ("core/src/layers/limit/rate.rs", "has not got a timer", "the same"),
+    ("core/src/layers/nursery/error.rs", "has not got what", "the same"),
     ("README.md", "", "it is written anew with the new surface"),
     ("docs/SPEC.md", "**F22**", "the clause is replaced with the new rule for echoes"),
     ("docs/SPEC.md", "**S23**", "the clause is replaced with the new rule for cancel scopes"),
@@ -163,14 +168,14 @@ mod tests {
 
     #[test]
     fn an_excuse_holds_for_its_lines_only() {
-        assert!(check("core/src/a.rs", "// whoever").is_empty());
+        assert!(check("core/src/layers/group/a.rs", "// whoever").is_empty());
         assert!(check("docs/SPEC.md", "- **F22** who").is_empty());
         assert_eq!(check("docs/SPEC.md", "- **F21** who").len(), 1);
     }
 
     #[test]
     fn an_excuse_that_is_not_needed_is_found() {
-        let idle = idle_excuses(&[("core/src/a.rs".into(), "// whoever".into())]);
+        let idle = idle_excuses(&[("core/src/layers/group/a.rs".into(), "// whoever".into())]);
         assert_eq!(idle.len(), ALLOWED.len() - 1);
     }
 }
