@@ -53,7 +53,7 @@ use std::ptr::{self, NonNull};
 use std::task::Waker;
 
 pub(crate) use handle::Handle;
-pub(crate) use stack::{Rouse, Stack};
+pub(crate) use stack::{Schedule, Stack};
 pub(crate) use tokens::{Carried, Claimed, Dealloc};
 
 /// The part of a record that does not depend on the child's types: 64 bytes.
@@ -229,6 +229,12 @@ unsafe impl Send for Ptr {}
 unsafe impl Sync for Ptr {}
 
 impl Ptr {
+    /// A pointer to no record, for tests of what keeps pointers and never follows them.
+    #[cfg(test)]
+    pub(crate) fn dangling() -> Ptr {
+        Ptr(NonNull::dangling())
+    }
+
     /// # Safety
     ///
     /// The record must not be freed while the reference lives: the caller holds the registry's

@@ -23,7 +23,7 @@ use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context::task::task_id;
 use crate::layers::context::{self, TaskFrame};
 use crate::layers::group::Group;
-use crate::layers::group::registry::stragglers::Roll;
+use crate::layers::group::registry::stragglers::StragglerLog;
 use crate::layers::nursery::Nursery;
 use crate::layers::scope::shield::ShieldNotes;
 use std::fmt;
@@ -147,7 +147,7 @@ impl Ladder {
 #[must_use = "a shutdown takes no step unless it is awaited"]
 pub struct Shutdown {
     group: Strong<Group>,
-    roll: Arc<Roll>,
+    log: Arc<StragglerLog>,
     ladder: Ladder,
     location: &'static Location<'static>,
     asked: bool,
@@ -166,10 +166,10 @@ impl Shutdown {
         ladder: Ladder,
         location: &'static Location<'static>,
     ) -> Shutdown {
-        let roll = Roll::new(group.id);
+        let log = StragglerLog::new(group.id);
         // Not at the first poll: a task that leaves before that is late, too.
-        group.call_roll(&roll);
-        Shutdown { group, roll, ladder, location, asked: true, phase: Phase::Made }
+        group.subscribe(&log);
+        Shutdown { group, log, ladder, location, asked: true, phase: Phase::Made }
     }
 
     /// Takes no first step of its own. The shutdown waits until the nursery is closed, cancelled or
@@ -233,9 +233,9 @@ impl Shutdown {
 
 impl Drop for Shutdown {
     fn drop(&mut self) {
-        self.group.end_roll(&self.roll);
-        // A nursery that has ended meanwhile, and whose handle is kept, still has the roll.
-        self.roll.give_up();
+        self.group.unsubscribe(&self.log);
+        // A nursery that has ended meanwhile, and whose handle is kept, still has the log.
+        self.log.give_up();
     }
 }
 
@@ -253,7 +253,7 @@ impl Future for Shutdown {
                 }
             };
             if this.asked {
-                watch.step(this.group.risen().max(Level::Draining), this);
+                watch.step(this.group.requested_level().max(Level::Draining), this);
             }
             this.phase = Phase::Watching(watch);
         }

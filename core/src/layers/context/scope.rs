@@ -12,11 +12,11 @@
 //! | cancellable          | as the frame around it, and shields further out are looked through |
 //! | task, body           | as the task or its nursery                                         |
 //!
-//! A time that is over has expired from the first question on: who asks need not wait for the scope's
-//! next poll, which finds the reason of that answer.
+//! A time that is over has expired from the first question on. The answer has a reason, which the
+//! scope's next poll finds.
 //!
 //! A nursery that is opened in a scope is cancelled with it: it hangs on the token of the scope,
-//! which is made when somebody asks for it.
+//! which is made when a caller asks for it.
 
 use super::host::{Host, Waiter};
 use super::last_poll::LastPoll;
@@ -50,8 +50,8 @@ pub(crate) struct Scope {
     back: Option<Duration>,
     /// Why what is inside is cancelled: a deadline that has passed, a shield that is lifted.
     reason: RefCell<Option<Reason>>,
-    /// The token was told, too.
-    told: Cell<bool>,
+    /// The token was raised, too.
+    token_raised: Cell<bool>,
     deadline: Cell<Option<Instant>>,
     /// The same for the nurseries that were opened inside.
     term: OnceCell<Arc<Term>>,
@@ -81,7 +81,7 @@ impl Shields {
     }
 }
 
-/// What one frame tells of a cancel.
+/// What one frame says about a cancel.
 enum See {
     Cancelled,
     Hidden,
@@ -95,7 +95,7 @@ impl Scope {
             label: None,
             back: None,
             reason: RefCell::new(None),
-            told: Cell::new(false),
+            token_raised: Cell::new(false),
             deadline: Cell::new(None),
             term: OnceCell::new(),
             token: RefCell::new(None),
@@ -121,9 +121,9 @@ impl Scope {
         self.reason.borrow().is_some()
     }
 
-    /// Tells whether what is inside was cancelled, its token included.
+    /// Returns `true` if what is inside was cancelled, its token included.
     pub(crate) fn is_told(&self) -> bool {
-        self.told.get()
+        self.token_raised.get()
     }
 
     pub(crate) fn set_deadline(&self, at: Option<Instant>) {
@@ -136,8 +136,8 @@ impl Scope {
     /// Cancels what is inside, for this reason if none was given in an answer.
     pub(crate) fn cancel(&self, reason: impl FnOnce() -> Reason) {
         let reason = self.reason().unwrap_or_else(|| self.end_for(reason()));
-        self.told.set(true);
-        // Cloned: whoever is woken by this may ask for it.
+        self.token_raised.set(true);
+        // Cloned: a task that this wakes may ask for it.
         let token = self.token.borrow().clone();
         if let Some(token) = token {
             token.cancel_with(reason);
@@ -154,7 +154,7 @@ impl Scope {
         reason
     }
 
-    /// Tells whether what is inside is cancelled: also if its time is over, and it was not polled
+    /// Returns `true` if what is inside is cancelled: also if its time is over, and it was not polled
     /// since. Where there is no deadline, no clock is looked at.
     fn is_over(&self, frame: &Frame<'_>) -> bool {
         self.is_cancelled() || self.deadline.get().is_some_and(|at| self.expire(frame, at))
@@ -202,8 +202,8 @@ impl Scope {
         groups.push(group.weak());
     }
 
-    /// Tells whether what is inside may not be dropped yet: a nursery is not home, or a shield is
-    /// up. Whoever changes that wakes the waker, if there is one.
+    /// Returns `true` if what is inside may not be dropped yet: a nursery is not home, or a shield is
+    /// up. The call that changes that wakes the waker, if there is one.
     pub(crate) fn holds(&self, waker: Option<&Waker>) -> bool {
         let waker = waker.map(|waker| (self.waiter(), waker));
         let groups = self.groups.borrow();
@@ -216,7 +216,7 @@ impl Scope {
         waiter
     }
 
-    /// Tells whether a nursery inside is home and not closed.
+    /// Returns `true` if a nursery inside is home and not closed.
     pub(crate) fn has_open(&self) -> bool {
         let groups = self.groups.borrow();
         groups.iter().any(|group| !group.is_closed())
@@ -259,7 +259,7 @@ impl Drop for Scope {
     }
 }
 
-/// Tells whether what runs in this frame is cancelled. With `through`, shields are looked through.
+/// Returns `true` if what runs in this frame is cancelled. With `through`, shields are looked through.
 pub(crate) fn is_cancelled(mut at: Option<&Frame<'_>>, mut through: bool) -> bool {
     while let Some(frame) = at {
         match &frame.kind {
@@ -269,7 +269,7 @@ pub(crate) fn is_cancelled(mut at: Option<&Frame<'_>>, mut through: bool) -> boo
                 See::Hidden => return false,
                 See::Outer => {}
             },
-            Kind::Values(_) | Kind::Seat(_) => {}
+            Kind::Values(_) | Kind::Slot(_) => {}
         }
         at = frame.outer();
     }
@@ -286,7 +286,7 @@ pub(crate) fn reason(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<Re
                 See::Hidden => return None,
                 See::Outer => {}
             },
-            Kind::Values(_) | Kind::Seat(_) => {}
+            Kind::Values(_) | Kind::Slot(_) => {}
         }
         at = frame.outer();
     }
@@ -298,7 +298,7 @@ pub(crate) fn token(at: Option<&Frame<'_>>, mut through: bool) -> Option<CancelT
     let frame = at?;
     match &frame.kind {
         Kind::Task(task) => Some(task.token()),
-        Kind::Values(_) | Kind::Seat(_) => token(frame.outer(), through),
+        Kind::Values(_) | Kind::Slot(_) => token(frame.outer(), through),
         Kind::Scope(scope) => match scope.kind {
             ScopeKind::Deadline => Some(scope.token(|| token(frame.outer(), through))),
             ScopeKind::Shield if !through && !scope.is_over(frame) => Some(scope.token(|| None)),
@@ -330,7 +330,7 @@ pub(crate) fn enroll(group: &dyn Host) {
             match &frame.kind {
                 Kind::Task(_) => return,
                 Kind::Scope(scope) => scope.add(group),
-                Kind::Values(_) | Kind::Seat(_) => {}
+                Kind::Values(_) | Kind::Slot(_) => {}
             }
             at = frame.outer();
         }
@@ -354,7 +354,7 @@ pub(crate) fn around() -> Around {
                     }
                     around.shielded |= hides;
                 }
-                Kind::Values(_) | Kind::Seat(_) => {}
+                Kind::Values(_) | Kind::Slot(_) => {}
             }
             at = frame.outer();
         }
@@ -377,7 +377,7 @@ pub(crate) fn deadline(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<
                     return least;
                 }
             }
-            Kind::Values(_) | Kind::Seat(_) => {}
+            Kind::Values(_) | Kind::Slot(_) => {}
         }
         at = frame.outer();
     }

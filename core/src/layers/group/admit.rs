@@ -22,10 +22,11 @@ impl Group {
     ///
     /// If the nursery takes no more, the future is dropped unpolled, and the reason comes back.
     pub(crate) fn admit(&self, fresh: Unadmitted) -> Result<TaskId, Reason> {
-        if self.apart {
-            return self.admit_apart(fresh);
+        if self.task_per_child {
+            return self.admit_dedicated(fresh);
         }
-        let number = self.admit_as(fresh, |registry, fresh| registry.admit(self.woken(), fresh))?;
+        let number =
+            self.admit_as(fresh, |registry, fresh| registry.members.admit(self.woken(), fresh))?;
         Ok(TaskId { nursery: self.id, number })
     }
 
@@ -58,7 +59,7 @@ impl Group {
     #[inline]
     pub(super) fn after_admission(&self, registry: &mut Registry) -> After {
         let mut lender = None;
-        if registry.count() == 1 {
+        if registry.members.count() == 1 {
             self.occupy(registry);
             if self.lends {
                 lender = registry.run_waker.take();
@@ -88,7 +89,7 @@ impl Group {
     }
 
     pub(super) fn refusal(&self, registry: &Registry) -> Option<Reason> {
-        if self.risen() == Level::Running && registry.phase != Phase::Closed {
+        if self.requested_level() == Level::Running && registry.phase != Phase::Closed {
             return None;
         }
         Some(self.closed(registry))
@@ -96,7 +97,7 @@ impl Group {
 
     /// Says why nothing is taken any more.
     pub(super) fn closed(&self, registry: &Registry) -> Reason {
-        self.risen_reason(registry).unwrap_or_else(|| {
+        registry.cancel.requested_reason().unwrap_or_else(|| {
             let message = match &self.config.name {
                 Some(name) => format!("nursery `{name}`"),
                 None => format!("nursery {}", self.id),

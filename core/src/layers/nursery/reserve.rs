@@ -9,8 +9,8 @@ use super::slot::Slot;
 use crate::layers::base::counted::Strong;
 use crate::layers::base::invariant::Invariant;
 use crate::layers::group::Group;
+use crate::layers::lending::held_slot;
 use crate::layers::lending::held_slot::Lease;
-use crate::layers::lending::seat;
 use crate::layers::limit::{AcquireOwned, OwnedPermit};
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -103,7 +103,7 @@ impl<E: Send + Sync + 'static> Reserve<E> {
                 break;
             }
             // A task that waits for a slot does not keep others from theirs; it may get its own.
-            *this.lease = seat(|seat| seat?.lend(limiter));
+            *this.lease = held_slot(|slot| slot?.lend(limiter));
             if this.lease.is_none() {
                 break;
             }

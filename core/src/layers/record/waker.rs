@@ -83,7 +83,7 @@ unsafe fn wake_by_ref(data: *const ()) {
         // SAFETY: the claim was just won.
         let claimed = unsafe { ptr.claimed() };
         if let Some(group) = Stack::push(claimed) {
-            group.rouse();
+            group.schedule();
         }
     }
 }

@@ -183,7 +183,7 @@ impl ShieldNotes {
                     }
                 }
                 Kind::Scope(scope) => notes.scopes.push(scope.shields.raise()),
-                Kind::Values(_) | Kind::Seat(_) => {}
+                Kind::Values(_) | Kind::Slot(_) => {}
             }
             at = frame.outer();
         }

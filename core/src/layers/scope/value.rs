@@ -85,7 +85,7 @@ impl<T: Send + Sync + 'static> ScopedKey<T> {
                 match &frame.kind {
                     Kind::Values(values) => return values.get(key),
                     Kind::Task(task) => return task.env.values.as_ref()?.get(key),
-                    Kind::Scope(_) | Kind::Seat(_) => at = frame.outer(),
+                    Kind::Scope(_) | Kind::Slot(_) => at = frame.outer(),
                 }
             }
             None

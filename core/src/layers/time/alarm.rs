@@ -28,7 +28,7 @@ pub(crate) struct Alarm {
     /// None before the first poll, and if it never rings.
     at: Option<Instant>,
     sleep: Option<Asleep>,
-    rung: bool,
+    fired: bool,
 }
 
 /// A sleep, and the timer whose clock it is measured by.
@@ -84,7 +84,7 @@ pub(super) enum Until {
 
 impl Alarm {
     pub(super) fn new(until: Until) -> Alarm {
-        Alarm { until, at: None, sleep: None, rung: false }
+        Alarm { until, at: None, sleep: None, fired: false }
     }
 
     /// [`Duration::MAX`] is never, and needs no timer.
@@ -122,7 +122,7 @@ impl Alarm {
     }
 
     pub(super) fn is_set(&self) -> bool {
-        self.sleep.is_some() || self.rung
+        self.sleep.is_some() || self.fired
     }
 
     /// Releases the timer.
@@ -131,7 +131,7 @@ impl Alarm {
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while !self.rung {
+        while !self.fired {
             if self.sleep.is_none() && !self.set() {
                 return Poll::Pending;
             }
@@ -142,7 +142,7 @@ impl Alarm {
             }
             self.sleep = None;
             // A deadline may have been moved in the meantime.
-            self.rung = !matches!(self.until, Until::BeforeDeadline(_)) || self.is_due();
+            self.fired = !matches!(self.until, Until::BeforeDeadline(_)) || self.is_due();
         }
         Poll::Ready(())
     }

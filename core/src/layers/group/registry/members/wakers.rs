@@ -3,15 +3,16 @@
 
 #![allow(unsafe_code)]
 
-use super::Registry;
+use super::{Member, Members};
 use crate::layers::base::guarded::Foreign;
-use crate::layers::record::{Carried, Claimed, Handle, Ptr};
+use crate::layers::record::{Carried, Claimed, Handle};
 use std::task::Waker;
 
-impl Registry {
+impl Members {
     /// Wakes a task that waits although it was cancelled, because of a nursery inside it. Gives the
     /// waker, or puts the task in the queue: the caller sees that a carrier comes for it.
-    pub(crate) fn poke(&mut self, ptr: Ptr) -> Option<Foreign<Waker>> {
+    pub(crate) fn wake_cancelled(&mut self, member: Member) -> Option<Foreign<Waker>> {
+        let ptr = member.ptr;
         // SAFETY: the caller found it as the owner of a nested nursery, so it has not left.
         let header = unsafe { ptr.header() };
         if !header.state().is_cancelled() {
