@@ -228,7 +228,7 @@ struct Countdown {
 }
 
 impl rt::Work for Countdown {
-    fn poll(&self, _: &mut rt::Slot, _: &mut Context<'_>) -> Poll<()> {
+    fn poll(&self, _: &mut rt::TaskData, _: &mut Context<'_>) -> Poll<()> {
         if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
             let done = self.done.lock().ok().and_then(|mut done| done.take());
             done.expect("it is sent once").send(()).expect("the receiver waits");
@@ -236,7 +236,7 @@ impl rt::Work for Countdown {
         Poll::Ready(())
     }
 
-    fn discard(&self, _: &mut rt::Slot) {}
+    fn discard(&self, _: &mut rt::TaskData) {}
 }
 
 /// `n` tasks of the pool that do nothing, spawned in a task of it, with no nursery: one worker. Of
@@ -252,7 +252,7 @@ pub fn pool_tasks(n: usize) {
     let runtime = (&pool).into_runtime().expect("a pool is there");
     pool.spawn(rt::Task::from_future(async move {
         for _ in 0..n {
-            runtime.spawn(rt::Task::new(work.clone(), rt::Slot::default()));
+            runtime.spawn(rt::Task::new(work.clone(), rt::TaskData::default()));
         }
     }));
     wait.recv().expect("the last one sends");

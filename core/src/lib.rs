@@ -30,12 +30,12 @@
 //! - Join, cancel, abort one child: [`Child`]. It ends as one of five: [`Outcome`].
 //! - End all of them: [`Nursery::cancel`], [`abort`](Nursery::abort), or drop the future.
 //! - Shut down step by step: [`Nursery::shutdown`], and `signals`.
-//! - Find out who is out: [`Nursery::tree`]; and who was left by a dropped root: [`strays`].
+//! - Find out who is out: [`Nursery::tree`]; and who was left by a dropped root: [`orphans`].
 //! - Ask, from inside a task: [`is_cancelled`], [`cancel_reason`], [`cancelled`], [`draining`],
 //!   [`checkpoint`], [`task_id`]; leave it from any depth: [`exit`].
-//! - Limit the time: [`Builder::deadline`], [`Builder::timeout`] for what is there in time,
-//!   [`move_on_after`] and [`fail_after`] inside a task, [`remaining`], [`reserve`].
-//! - Tidy up: [`Builder::grace`], [`shield`], [`island`], [`Nursery::defer`].
+//! - Limit the time: [`Builder::deadline`], [`Builder::children_deadline`] for what is there in time,
+//!   [`move_on_after`] and [`fail_after`] inside a task, [`remaining`], [`before_deadline`].
+//! - Tidy up: [`Builder::grace`], [`shield`], [`cancellable`], [`Nursery::defer`].
 //! - Hand values down: [`ScopedKey`].
 //! - Cancel what is in no nursery: [`CancelToken`]; hang a nursery on one: [`Builder::token`].
 //! - Limit how many children run at the same time: [`Builder::limit`], [`Nursery::reserve`]; how many
@@ -113,8 +113,8 @@ pub use layers::base::panic::Panic;
 pub use layers::base::reason::{Level, Reason, ReasonKind};
 pub use layers::base::unsupported::Unsupported;
 pub use layers::cancel::{
-    CancelExt, CancelStreamExt, CancelToken, Cancelled, CancelledOwned, Draining, Guard,
-    Registration, UntilCancelled,
+    CancelExt, CancelStreamExt, CancelToken, Cancelled, CancelledOwned, Draining, Registration,
+    UntilCancelled, UntilCancelledStream,
 };
 pub use layers::context::drop_guard::DropGuard;
 pub use layers::context::task::{
@@ -136,11 +136,11 @@ pub use layers::nursery::error::{Cause, Failure, GroupError};
 pub use layers::nursery::named::Named;
 pub use layers::nursery::run::Run;
 pub use layers::nursery::slot::{Reserve, ReserveError, Slot, TryReserveError};
-pub use layers::nursery::tree::{NurseryInfo, TaskInfo, Tree, strays};
-pub use layers::scope::cancellable::{Island, island};
+pub use layers::nursery::tree::{NurseryInfo, TaskInfo, Tree, orphans};
+pub use layers::scope::cancellable::{Cancellable, cancellable};
 pub use layers::scope::deadline::{
-    Elapsed, FailAfter, MoveOnAfter, TimeoutError, fail_after, fail_at, move_on_after, move_on_at,
-    reserve,
+    Elapsed, FailAfter, MoveOnAfter, TimeoutError, before_deadline, fail_after, fail_at,
+    move_on_after, move_on_at,
 };
 pub use layers::scope::shield::{Shield, shield};
 pub use layers::scope::value::{Scoped, ScopedKey};

@@ -76,6 +76,7 @@ fn table() {
         Builder<E>: "SYU--"
         BlockingCx: "--UW-"
         CancelToken: "SYUWR"
+        Cancellable<Fut>: "S-U--"
         Cancelled<'static>: "SY---"
         CancelledOwned: "SY---"
         Cause<E>: "SYUWR"
@@ -89,10 +90,7 @@ fn table() {
         FailAfter<Fut>: "S-U--"
         Failure<E>: "SYUWR"
         GroupError<E>: "SYUWR"
-        Guard<Fut>: "SY---"
-        Guard<std::rc::Rc<u8>>: "-----"
         HolderInfo: "SYUWR"
-        Island<Fut>: "S-U--"
         Join<u8, E>: "SYU--"
         JoinError<E>: "SYUWR"
         JoinMut<'static, u8, E>: "SYU--"
@@ -144,6 +142,8 @@ fn table() {
         TryReserveError: "SYUWR"
         Unsupported: "SYUWR"
         UntilCancelled<Fut>: "SY---"
+        UntilCancelled<std::rc::Rc<u8>>: "-----"
+        UntilCancelledStream<Fut>: "SY---"
         YieldNow: "SYUWR"
     };
     let wrong: Vec<_> = table

@@ -84,7 +84,7 @@ struct World {
     handles: Vec<(usize, CancelToken)>,
     waiters: Vec<Waiter>,
     callbacks: Vec<Callback>,
-    raises: usize,
+    escalations: usize,
 }
 
 impl World {
@@ -99,7 +99,7 @@ impl World {
         self.nodes[node].level >= Level::Cancelled
     }
 
-    fn raise(&mut self, top: usize, level: Level, text: &str) -> bool {
+    fn escalate_to(&mut self, top: usize, level: Level, text: &str) -> bool {
         if self.nodes[top].level >= level {
             return false;
         }
@@ -144,10 +144,10 @@ impl World {
             Op::Drop(at) => drop(self.handles.swap_remove(at % self.handles.len())),
             Op::Raise(at, level) => {
                 let (node, token) = handle(self, at);
-                self.raises += 1;
-                let text = self.raises.to_string();
-                let expected = self.raise(node, level, &text);
-                assert_eq!(token.raise(level, Reason::new(text)), expected);
+                self.escalations += 1;
+                let text = self.escalations.to_string();
+                let expected = self.escalate_to(node, level, &text);
+                assert_eq!(token.escalate_to(level, Reason::new(text)), expected);
             }
             Op::Wait(at) => {
                 let (node, token) = handle(self, at);

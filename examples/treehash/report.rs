@@ -51,11 +51,13 @@ fn list_failures(error: &GroupError<Error>) {
             None => eprintln!("treehash: {failure}"),
         }
     }
-    match failures.len() + error.more() {
+    match failures.len() + error.omitted_count() {
         0 => {}
         1 => eprintln!("treehash: 1 error"),
-        count if error.more() == 0 => eprintln!("treehash: {count} errors"),
-        count => eprintln!("treehash: {count} errors, {} of them not listed", error.more()),
+        count if error.omitted_count() == 0 => eprintln!("treehash: {count} errors"),
+        count => {
+            eprintln!("treehash: {count} errors, {} of them not listed", error.omitted_count())
+        }
     }
 }
 

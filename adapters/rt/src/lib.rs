@@ -44,7 +44,7 @@ mod traits;
 
 pub use hold::{assert_may_hold, refuse_holds_where};
 pub use runtime::{IntoRuntime, NoRuntime, Runtime, RuntimeBuilder};
-pub use task::{LocalTask, LocalWork, Slot, Task, Work};
+pub use task::{LocalTask, LocalWork, Task, TaskData, Work};
 pub use traits::{BoxSleep, Job, Spawn, SpawnBlocking, SpawnLocal, Timer};
 
 #[cfg(doctest)]

@@ -1,7 +1,7 @@
 //! The future that the core hands to a runtime.
 //!
 //! A task is a pointer to the [`Work`] it does and one word that the work may use as it likes,
-//! its [`Slot`]. It is 24 bytes, so that a runtime's own cell round it stays in its smallest size
+//! its [`TaskData`]. It is 24 bytes, so that a runtime's own cell round it stays in its smallest size
 //! class (tokio's: 128 bytes), and making one allocates nothing.
 //!
 //! # Invariants
@@ -10,7 +10,7 @@
 //!    dropping it does nothing.
 //! 2. [`Work::discard`] is called exactly once for a task that is dropped before that, and never
 //!    otherwise.
-//! 3. A task reaches the work of another only through its own slot: the slot is never shared.
+//! 3. A task reaches the work of another only through its own data, which is never shared.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -33,26 +33,26 @@ use std::task::{Context, Poll};
 #[must_use = "a task that is dropped counts as lost in its nursery"]
 pub struct Task {
     work: Option<Arc<dyn Work>>,
-    slot: Slot,
+    data: TaskData,
 }
 
 /// The work of a [`Task`]. The core implements it; a runtime never calls it directly.
 pub trait Work: Send + Sync {
     /// Continues the work.
-    fn poll(&self, slot: &mut Slot, cx: &mut Context<'_>) -> Poll<()>;
+    fn poll(&self, data: &mut TaskData, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Ends the work: the task was dropped before it was ready. Must not panic.
-    fn discard(&self, slot: &mut Slot);
+    fn discard(&self, data: &mut TaskData);
 }
 
 /// One word that belongs to the [`Work`] of one task: a pointer that only the work reads.
 #[derive(Default)]
-pub struct Slot(AtomicPtr<()>);
+pub struct TaskData(AtomicPtr<()>);
 
-impl Slot {
-    /// Makes a slot that contains a pointer.
-    pub const fn new(value: *mut ()) -> Slot {
-        Slot(AtomicPtr::new(value))
+impl TaskData {
+    /// Makes data that is a pointer.
+    pub const fn new(value: *mut ()) -> TaskData {
+        TaskData(AtomicPtr::new(value))
     }
 
     /// Returns the pointer.
@@ -72,9 +72,9 @@ impl Slot {
 }
 
 impl Task {
-    /// Makes a task from its work and the first content of its slot.
-    pub fn new(work: Arc<dyn Work>, slot: Slot) -> Task {
-        Task { work: Some(work), slot }
+    /// Makes a task from its work and its first data.
+    pub fn new(work: Arc<dyn Work>, data: TaskData) -> Task {
+        Task { work: Some(work), data }
     }
 
     /// Makes a task from any future, boxed. The core does not use it; tests of executors do.
@@ -92,12 +92,12 @@ impl Task {
     /// ```
     pub fn from_future(future: impl Future<Output = ()> + Send + 'static) -> Task {
         let boxed: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(future);
-        Task::new(Arc::new(Mutex::new(Some(boxed))), Slot::default())
+        Task::new(Arc::new(Mutex::new(Some(boxed))), TaskData::default())
     }
 }
 
 impl Work for Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>> {
-    fn poll(&self, _: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(&self, _: &mut TaskData, cx: &mut Context<'_>) -> Poll<()> {
         // Locked once for all of it: one thread polls a task at a time, so this never waits.
         let mut place = self.lock().unwrap_or_else(PoisonError::into_inner);
         // Taken out while it is polled: a panic then drops it here and finds an empty place later.
@@ -109,7 +109,7 @@ impl Work for Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>> {
         poll
     }
 
-    fn discard(&self, _: &mut Slot) {
+    fn discard(&self, _: &mut TaskData) {
         let future = self.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(future);
     }
@@ -119,33 +119,33 @@ impl Work for Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>> {
 #[must_use = "a task that is dropped counts as lost in its nursery"]
 pub struct LocalTask {
     work: Option<Rc<dyn LocalWork>>,
-    slot: Slot,
+    data: TaskData,
 }
 
 /// The work of a [`LocalTask`]: the `!Send` twin of [`Work`].
 pub trait LocalWork {
     /// Continues the work.
-    fn poll(&self, slot: &mut Slot, cx: &mut Context<'_>) -> Poll<()>;
+    fn poll(&self, data: &mut TaskData, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Ends the work: the task was dropped before it was ready. Must not panic.
-    fn discard(&self, slot: &mut Slot);
+    fn discard(&self, data: &mut TaskData);
 }
 
 impl LocalTask {
-    /// Makes a task from its work and the first content of its slot.
-    pub fn new(work: Rc<dyn LocalWork>, slot: Slot) -> LocalTask {
-        LocalTask { work: Some(work), slot }
+    /// Makes a task from its work and its first data.
+    pub fn new(work: Rc<dyn LocalWork>, data: TaskData) -> LocalTask {
+        LocalTask { work: Some(work), data }
     }
 
     /// Makes a task from any future, boxed.
     pub fn from_future(future: impl Future<Output = ()> + 'static) -> LocalTask {
         let boxed: Pin<Box<dyn Future<Output = ()>>> = Box::pin(future);
-        LocalTask::new(Rc::new(RefCell::new(Some(boxed))), Slot::default())
+        LocalTask::new(Rc::new(RefCell::new(Some(boxed))), TaskData::default())
     }
 }
 
 impl LocalWork for RefCell<Option<Pin<Box<dyn Future<Output = ()>>>>> {
-    fn poll(&self, _: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(&self, _: &mut TaskData, cx: &mut Context<'_>) -> Poll<()> {
         let Some(mut future) = self.take() else { return Poll::Ready(()) };
         let poll = future.as_mut().poll(cx);
         if poll.is_pending() {
@@ -154,7 +154,7 @@ impl LocalWork for RefCell<Option<Pin<Box<dyn Future<Output = ()>>>>> {
         poll
     }
 
-    fn discard(&self, _: &mut Slot) {
+    fn discard(&self, _: &mut TaskData) {
         drop(self.take());
     }
 }
@@ -168,7 +168,7 @@ macro_rules! task {
             fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
                 let task = &mut *self;
                 let Some(work) = &task.work else { return Poll::Ready(()) };
-                let poll = work.poll(&mut task.slot, cx);
+                let poll = work.poll(&mut task.data, cx);
                 if poll.is_ready() {
                     task.work = None;
                 }
@@ -179,7 +179,7 @@ macro_rules! task {
         impl Drop for $task {
             fn drop(&mut self) {
                 if let Some(work) = self.work.take() {
-                    work.discard(&mut self.slot);
+                    work.discard(&mut self.data);
                 }
             }
         }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use allhome::{
     Builder, CancelToken, Child, GroupError, Ladder, Nursery, Policy, Semaphore, Shutdown, nursery,
-    nursery_on, shield, strays,
+    nursery_on, shield,
 };
 use allhome_benches::stepped::Stepped;
 
@@ -324,7 +324,7 @@ fn orphans(n: usize, stepped: &Stepped) -> Gate {
         stepped.settle();
         drop(run);
     }
-    assert_eq!(strays().len(), n, "the shields hold");
+    assert_eq!(allhome::orphans().len(), n, "the shields hold");
     gate
 }
 
@@ -347,5 +347,5 @@ fn orphans_end(n: usize) {
     let gate = orphans(n, &stepped);
     gate.open();
     measured(&mut || stepped.settle());
-    assert!(strays().is_empty(), "they have ended");
+    assert!(allhome::orphans().is_empty(), "they have ended");
 }

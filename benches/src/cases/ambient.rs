@@ -37,7 +37,7 @@ pub(super) fn cases() -> Vec<Case> {
             ]
         }),
         asks(),
-        wraps("guard/poll", || waiting().until_cancelled(&cancel_token()), Some(1.5)),
+        wraps("until_cancelled/poll", || waiting().until_cancelled(&cancel_token()), Some(1.5)),
         wraps("shield/poll", || shield(Duration::MAX, waiting()), None),
         wraps("move_on_after_max/poll", || move_on_after(Duration::MAX, waiting()), None),
         wraps(

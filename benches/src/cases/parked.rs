@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::thread;
 
 use allhome::{LocalExecutor, ThreadPool};
-use allhome_rt::{Slot, Spawn, Task, Work};
+use allhome_rt::{Spawn, Task, TaskData, Work};
 use async_executor::Executor;
 
 use crate::case::{Case, Measure, Side};
@@ -55,12 +55,12 @@ fn wait() -> impl Future<Output = ()> {
 struct Waits;
 
 impl Work for Waits {
-    fn poll(&self, _: &mut Slot, _: &mut Context<'_>) -> Poll<()> {
+    fn poll(&self, _: &mut TaskData, _: &mut Context<'_>) -> Poll<()> {
         POLLS.fetch_add(1, SeqCst);
         Poll::Pending
     }
 
-    fn discard(&self, _: &mut Slot) {}
+    fn discard(&self, _: &mut TaskData) {}
 }
 
 fn until_polled(n: usize) {
@@ -74,7 +74,7 @@ fn pool(n: usize) -> Sample {
     POLLS.store(0, SeqCst);
     let watch = Watch::start();
     for _ in 0..n {
-        pool.spawn(Task::new(work.clone(), Slot::default()));
+        pool.spawn(Task::new(work.clone(), TaskData::default()));
     }
     until_polled(n);
     watch.stop()

@@ -34,7 +34,6 @@ pub(super) fn cases() -> Vec<Case> {
         cancel("flat/100k", 100_000, Shape::Flat, 0.55),
         cancel("chain/1k", 1_000, Shape::Chain, 0.35),
         drop_middle(),
-        guard(),
         until_cancelled(),
         stream(),
     ]
@@ -246,11 +245,11 @@ pub(super) fn polls<F: Future>(name: &'static str, wrap: impl Fn() -> F + 'stati
     })
 }
 
-fn guard() -> Case {
-    case("guard/poll", MANY, || {
+fn until_cancelled() -> Case {
+    case("until_cancelled/poll", MANY, || {
         let (ours, theirs) = (CancelToken::new(), CancellationToken::new());
         vec![
-            polls("ours", move || ours.guard(waiting())),
+            polls("ours", move || waiting().until_cancelled(&ours)),
             polls("bare", waiting).goal(Goal::Extra(1.5)),
             polls("Abortable", || {
                 let (_, registration) = AbortHandle::new_pair();
@@ -259,16 +258,6 @@ fn guard() -> Case {
             polls("run_until_cancelled", move || {
                 theirs.clone().run_until_cancelled_owned(waiting())
             }),
-        ]
-    })
-}
-
-fn until_cancelled() -> Case {
-    case("until_cancelled/poll", MANY, || {
-        let ours = CancelToken::new();
-        vec![
-            polls("ours", move || waiting().until_cancelled(&ours)),
-            polls("bare", waiting).goal(Goal::Extra(1.5)),
         ]
     })
 }

@@ -7,12 +7,12 @@
 mod callbacks;
 mod cancelled;
 mod draining;
-mod guard;
 mod listener;
 mod node;
 mod stream;
 mod sweep;
 mod tree;
+mod until_cancelled;
 mod wait;
 mod waiter;
 
@@ -22,9 +22,9 @@ mod tests;
 pub use callbacks::Registration;
 pub use cancelled::{Cancelled, CancelledOwned};
 pub use draining::Draining;
-pub use guard::{CancelExt, Guard};
 pub(crate) use listener::{Listener, Rest};
-pub use stream::{CancelStreamExt, UntilCancelled};
+pub use stream::{CancelStreamExt, UntilCancelledStream};
+pub use until_cancelled::{CancelExt, UntilCancelled};
 
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::Weak;
@@ -32,7 +32,6 @@ use callbacks::Extra;
 use node::NodeRef;
 use std::borrow::Borrow;
 use std::fmt;
-use std::future::Future;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 /// A token that can be cancelled, and whose children are cancelled with it.
@@ -191,9 +190,9 @@ impl CancelToken {
         self.node.same(&other.node)
     }
 
-    /// As [`cancel`](CancelToken::cancel), with a reason of one's own.
+    /// Like [`cancel`](CancelToken::cancel), with a reason. The first reason stays.
     pub fn cancel_with(&self, reason: Reason) -> bool {
-        self.raise(Level::Cancelled, reason)
+        self.escalate_to(Level::Cancelled, reason)
     }
 
     /// Raises the level of the token and of everything below it; a higher level stays.
@@ -208,12 +207,12 @@ impl CancelToken {
     /// use allhome::{CancelToken, Level, Reason};
     ///
     /// let token = CancelToken::new();
-    /// assert!(token.raise(Level::Draining, Reason::new("no more requests")));
+    /// assert!(token.escalate_to(Level::Draining, Reason::new("no more requests")));
     /// assert_eq!(token.level(), Level::Draining);
     /// assert!(!token.is_cancelled() && token.reason().is_none());
     /// ```
-    pub fn raise(&self, level: Level, reason: Reason) -> bool {
-        self.node.raise(level, reason)
+    pub fn escalate_to(&self, level: Level, reason: Reason) -> bool {
+        self.node.escalate_to(level, reason)
     }
 
     /// Raises the level of the token, and of everything below it, to the next one, and returns
@@ -225,13 +224,13 @@ impl CancelToken {
     /// use allhome::{CancelToken, Level, Reason};
     ///
     /// let token = CancelToken::new();
-    /// assert_eq!(token.step(Reason::new("asked")), Level::Draining);
-    /// assert_eq!(token.step(Reason::new("asked again")), Level::Cancelled);
+    /// assert_eq!(token.escalate(Reason::new("asked")), Level::Draining);
+    /// assert_eq!(token.escalate(Reason::new("asked again")), Level::Cancelled);
     /// assert_eq!(token.reason().unwrap().message(), "asked again");
     /// ```
-    pub fn step(&self, reason: Reason) -> Level {
+    pub fn escalate(&self, reason: Reason) -> Level {
         while let Some(next) = self.level().next() {
-            if self.raise(next, reason.clone()) {
+            if self.escalate_to(next, reason.clone()) {
                 return next;
             }
         }
@@ -295,37 +294,6 @@ impl CancelToken {
     /// Same as [`cancelled`](CancelToken::cancelled).
     pub fn cancelled_owned(self) -> CancelledOwned {
         CancelledOwned::new(self)
-    }
-
-    /// Runs a future until it ends or the token is cancelled.
-    ///
-    /// Each poll polls the future first: a value that is ready wins. After a cancel the future is
-    /// polled one last time, and can see the cancel in that poll. If it is still pending, the guard
-    /// returns the reason. The future is dropped with the guard.
-    ///
-    /// # Errors
-    ///
-    /// Returns the reason if the token was cancelled first.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the guard drops the future, and nothing else.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[cfg(feature = "executors")] {
-    /// use allhome::{CancelToken, block_on};
-    ///
-    /// let token = CancelToken::new();
-    /// token.cancel();
-    /// assert_eq!(block_on(token.guard(async { 7 }))?, 7, "a value wins");
-    /// assert!(block_on(token.guard(std::future::pending::<()>())).is_err());
-    /// # }
-    /// # Ok::<(), allhome::Reason>(())
-    /// ```
-    pub fn guard<F: Future>(&self, future: F) -> Guard<F> {
-        Guard::new(future, self)
     }
 }
 

@@ -239,7 +239,7 @@ impl Group {
         });
         let Some((token, home)) = closed else { return false };
         if let Some((token, reason)) = token {
-            token.raise(Level::Draining, reason);
+            token.escalate_to(Level::Draining, reason);
         }
         home.into_iter().for_each(Foreign::wake);
         self.wake_reserves();
@@ -276,7 +276,7 @@ impl Group {
             }
         }
         if self.config.panics == PanicPolicy::Abort {
-            eprintln!("allhome: {panic} ({}); aborting, as the nursery asks", panic.place());
+            eprintln!("allhome: {panic} ({}); aborting, as the nursery asks", panic.location());
             std::process::abort();
         }
     }

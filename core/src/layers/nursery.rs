@@ -129,8 +129,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         self.group.locked(|registry| self.group.risen_reason(registry))
     }
 
-    /// Returns the nursery's token: it is cancelled with the nursery, and cancelling it cancels the
-    /// nursery.
+    /// Returns the nursery's token. The token is cancelled with the nursery, and cancelling the
+    /// token cancels the nursery.
     ///
     /// The token is created by the first call; a nursery without one pays nothing for it.
     pub fn token(&self) -> CancelToken {

@@ -23,9 +23,9 @@
 //! 3. `links`, `nested`, `list` and a handle's `joiner` are touched only under the registry's lock.
 //! 4. The future is dropped exactly once, in place, before the record leaves its nursery.
 //! 5. `vtable` was made for the very `F`, `T`, `E` of the record it stands in.
-//! 6. `reach` holds a waker if CARRIED is set, and otherwise, from admission on, the nursery's
-//!    group. That pointer is good while LINKED is set, and so while a claim of an admitted record
-//!    is held: a group with a member holds a reference to itself (invariant 2 of `group.rs`).
+//! 6. `reach` holds a waker if CARRIED is set, and otherwise, from admission on, the stack of the
+//!    nursery's group. That pointer is good while LINKED is set, and so while a claim of an admitted
+//!    record is held: a group with a member holds a reference to itself (invariant 2 of `group.rs`).
 
 #![allow(unsafe_code)]
 
@@ -130,7 +130,7 @@ struct Queued {
 impl Header {
     fn new(
         name: Option<Box<str>>,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
         handle: bool,
     ) -> impl FnOnce(&'static VTable) -> Header {
         move |vtable| Header {
@@ -145,7 +145,7 @@ impl Header {
             reach: UnsafeCell::new(Reach {
                 queued: Queued { stack: ptr::null(), below: ptr::null_mut() },
             }),
-            label: Label::new(name, place),
+            label: Label::new(name, location),
         }
     }
 
@@ -153,8 +153,8 @@ impl Header {
         self.label.name()
     }
 
-    pub(crate) fn place(&self) -> &'static Location<'static> {
-        self.label.place()
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.label.location()
     }
 
     /// Returns the child's number in its nursery.
@@ -208,7 +208,7 @@ impl Header {
 
     /// Makes this child's panic out of a payload.
     pub(crate) fn panicked(&self, id: TaskId, payload: Payload) -> Panic {
-        Panic::new(payload, Some(id), self.name(), self.place())
+        Panic::new(payload, Some(id), self.name(), self.location())
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -220,7 +220,7 @@ impl Header {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ptr(NonNull<Header>);
 
-// SAFETY: a header holds a state word, wakers, locations and a pointer to a group, all Send and
+// SAFETY: a header holds a state word, wakers, locations and a pointer to a stack, all Send and
 // Sync; the future and the outcome behind it are Send (the bounds of `Fresh::new`) and reached
 // under invariant 2.
 unsafe impl Send for Ptr {}
@@ -312,28 +312,28 @@ impl Fresh {
     pub(crate) fn new<F, T, E>(
         future: F,
         name: Option<Box<str>>,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> Fresh
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
         E: Send + Sync + 'static,
     {
-        Fresh(Ptr(layout::allocate::<F, T, E, Plain>(Header::new(name, place, false), future)))
+        Fresh(Ptr(layout::allocate::<F, T, E, Plain>(Header::new(name, location, false), future)))
     }
 
     /// Creates the record of a child and its handle, in one allocation.
     pub(crate) fn with_handle<F, T, E>(
         future: F,
         name: Option<Box<str>>,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> (Fresh, Handle<T, E>)
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
         E: Send + Sync + 'static,
     {
-        let header = Header::new(name, place, true);
+        let header = Header::new(name, location, true);
         let fresh = Fresh(Ptr(layout::allocate::<F, T, E, Joined>(header, future)));
         let handle = Handle::new(fresh.0);
         (fresh, handle)

@@ -61,43 +61,52 @@ pub struct Ladder {
 }
 
 impl<E: Send + Sync + 'static> Nursery<E> {
-    /// Shuts the nursery down in steps: closes it to new children, cancels those that are not home
-    /// when the time for that is over, aborts those that are not home then; and reports who was late.
+    /// Shuts the nursery down in steps, and reports the tasks that did not stop in time.
     ///
-    /// It begins at its first poll (who leaves late before that is in the report, too), and is ready when everybody is home, or when the ladder's last
-    /// time is over. Whoever else raises the nursery meanwhile takes it on to that step; with
-    /// [`when_raised`](Shutdown::when_raised) it is somebody else who takes the first.
+    /// The steps are: close the nursery to new children; when the time for that is over, cancel the
+    /// tasks that have not ended; when the time for that is over, abort those that have still not
+    /// ended.
     ///
-    /// Await it in the nursery's body, which is not cut off while it does; finalizers are run after
-    /// it then. Or await it outside: it waits for the body and the finalizers, too.
+    /// The shutdown begins at its first poll, but a task that leaves late before that poll is in
+    /// the report, too. It is ready when every task has ended, or when the ladder's last time is
+    /// over. If another caller cancels or aborts the nursery meanwhile, the shutdown goes on from
+    /// that step; with [`when_raised`](Shutdown::when_raised) another caller takes the first step
+    /// as well.
+    ///
+    /// Await it in the nursery's body, which is not cut off while it does; finalizers then run
+    /// after it. Or await it outside: then it waits for the body and the finalizers, too.
     ///
     /// # Errors
     ///
-    /// The runtime has no timer, and the ladder needs one; or it is awaited by a task inside the
-    /// nursery, which would wait for itself. Nothing has happened then.
+    /// Returns an error if the runtime has no timer and the ladder needs one, or if the future is
+    /// awaited by a task inside the nursery, which would wait for itself. In both cases nothing has
+    /// happened to the nursery.
     ///
     /// # Cancel safety
     ///
-    /// Dropping it leaves the nursery at the step that it came to: no further step is taken.
+    /// Dropping the future leaves the nursery at the step that it has reached: no further step is
+    /// taken.
     ///
     /// # Examples
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Ladder, Level, ThreadPool, block_on, nursery_on};
-    /// use std::convert::Infallible;
     /// use std::time::Duration;
     ///
-    /// let run = nursery_on::<Infallible>(ThreadPool::global()).name("server").run(async |n| {
+    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    ///
+    /// let run = nursery_on::<BoxError>(ThreadPool::global()).name("server").run(async |n| {
     ///     n.named("stubborn").spawn(std::future::pending());
     ///     let ladder = Ladder { drain: Duration::from_millis(1), ..Ladder::default() };
-    ///     Ok(n.shutdown(ladder).await.unwrap())
+    ///     Ok(n.shutdown(ladder).await?)
     /// });
-    /// let report = block_on(run).unwrap();
+    /// let report = block_on(run)?;
     /// assert!(report.all_home());
     /// let late = &report.stragglers()[0];
     /// assert_eq!((late.name(), late.left()), (Some("stubborn"), Some(Level::Cancelled)));
     /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
     pub fn shutdown(&self, ladder: Ladder) -> Shutdown {
@@ -140,7 +149,7 @@ pub struct Shutdown {
     group: Strong<Group>,
     roll: Arc<Roll>,
     ladder: Ladder,
-    place: &'static Location<'static>,
+    location: &'static Location<'static>,
     asked: bool,
     state: State,
 }
@@ -155,12 +164,12 @@ impl Shutdown {
     pub(crate) fn new(
         group: Strong<Group>,
         ladder: Ladder,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> Shutdown {
         let roll = Roll::new(group.id);
         // Not at the first poll: a task that leaves before that is late, too.
         group.call_roll(&roll);
-        Shutdown { group, roll, ladder, place, asked: true, state: State::Made }
+        Shutdown { group, roll, ladder, location, asked: true, state: State::Made }
     }
 
     /// Takes no first step of its own. The shutdown waits until the nursery is closed, cancelled or
@@ -181,7 +190,7 @@ impl Shutdown {
     ///     n.named("listener").spawn(std::future::pending());
     ///     let ladder = Ladder { drain: std::time::Duration::ZERO, ..Ladder::default() };
     ///     let shutdown = n.shutdown(ladder).when_raised();
-    ///     let thread = std::thread::spawn(move || operator.step(Reason::new("maintenance")));
+    ///     let thread = std::thread::spawn(move || operator.escalate(Reason::new("maintenance")));
     ///     let report = shutdown.await?;
     ///     thread.join().expect("it does not panic");
     ///     Ok(report)
@@ -261,7 +270,7 @@ impl Future for Shutdown {
 
 impl Shutdown {
     fn reason(&self, message: &str) -> Reason {
-        Reason::of(ReasonKind::Shutdown, message.to_string(), task_id(), self.place)
+        Reason::of(ReasonKind::Shutdown, message.to_string(), task_id(), self.location)
     }
 }
 

@@ -39,7 +39,7 @@ struct Watched {
 #[derive(Clone)]
 struct Taken {
     token: CancelToken,
-    place: &'static Location<'static>,
+    location: &'static Location<'static>,
 }
 
 /// Takes SIGINT and SIGTERM: from now on they raise a token, one step each, and do not end the
@@ -85,7 +85,7 @@ struct Taken {
 /// ```
 #[track_caller]
 pub fn signals() -> io::Result<Signals> {
-    let taken = Taken { token: CancelToken::new(), place: Location::caller() };
+    let taken = Taken { token: CancelToken::new(), location: Location::caller() };
     let mut watched = WATCHED.lock();
     if watched.watch.is_none() {
         watched.start()?;
@@ -186,8 +186,8 @@ fn deliver(signal: i32) {
         end(signal);
     }
     let name = signal_name(signal).unwrap_or("a signal");
-    for Taken { token, place } in taken {
-        token.step(Reason::of(ReasonKind::Signal, name.to_string(), None, place));
+    for Taken { token, location } in taken {
+        token.escalate(Reason::of(ReasonKind::Signal, name.to_string(), None, location));
     }
 }
 

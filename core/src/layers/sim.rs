@@ -197,8 +197,8 @@ impl Simulator {
         Fut: Future<Output = Result<R, E>>,
         E: fmt::Display + Send + Sync + 'static,
     {
-        let place = Location::caller();
-        self.bare.explore_with(|simulation| match drive(simulation, place, &body) {
+        let location = Location::caller();
+        self.bare.explore_with(|simulation| match drive(simulation, location, &body) {
             Err(failure) => Some(failure),
             Ok(result) => {
                 let message = result.err()?.to_string();
@@ -235,7 +235,7 @@ impl Simulator {
 /// tasks.
 fn drive<R, E, F, Fut>(
     simulation: &mut Simulation,
-    place: &'static Location<'static>,
+    location: &'static Location<'static>,
     body: F,
 ) -> Result<Result<R, GroupError<E>>, Failure>
 where
@@ -246,7 +246,7 @@ where
     let opened = Arc::new(GlobalGuarded::new(None));
     let keep = opened.clone();
     // Boxed, as everything that may be big: see `big`.
-    let mut run = Box::pin(opens(simulation, place).run(move |n: Nursery<E>| {
+    let mut run = Box::pin(opens(simulation, location).run(move |n: Nursery<E>| {
         let handle = n.clone();
         drop(keep.locked(|keep| keep.replace(handle)));
         body(n)
@@ -260,12 +260,12 @@ where
 }
 
 /// Creates a nursery that was opened at the place of the user's call.
-fn opens<E>(simulation: &Simulation, place: &'static Location<'static>) -> Builder<E>
+fn opens<E>(simulation: &Simulation, location: &'static Location<'static>) -> Builder<E>
 where
     E: Send + Sync + 'static,
 {
     let mut builder = nursery_on(simulation.handle());
-    builder.config.place = place;
+    builder.config.place = location;
     builder
 }
 

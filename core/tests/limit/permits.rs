@@ -146,8 +146,8 @@ fn s18_holders_are_known() {
     let (waits, holds): (Vec<_>, Vec<_>) = infos.iter().partition(|info| info.is_waiting());
     assert_eq!((waits.len(), holds.len()), (1, 1));
     assert_eq!((waits[0].count(), holds[0].count()), (2, 3));
-    assert_eq!(waits[0].place().line(), line);
-    assert!(holds[0].place().file().ends_with("permits.rs") && holds[0].task().is_none());
+    assert_eq!(waits[0].location().line(), line);
+    assert!(holds[0].location().file().ends_with("permits.rs") && holds[0].task().is_none());
     assert!(holds[0].since() >= began && holds[0].since() <= Instant::now());
     assert!(holds[0].to_string().starts_with("no task holds 3 since "), "{}", holds[0]);
     assert!(waits[0].to_string().contains("waits for 2"), "{}", waits[0]);

@@ -6,7 +6,7 @@
 use crate::manual::Flag;
 use crate::model;
 use crate::waiting::Waiting;
-use allhome::{CancelToken, Level, Reason};
+use allhome::{CancelExt, CancelToken, Level, Reason};
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use std::sync::Arc;
@@ -73,7 +73,7 @@ fn k01_cancel_versus_abort() {
         let root = CancelToken::new();
         let child = root.child();
         let other = root.clone();
-        let thread = thread::spawn(move || other.raise(Level::Aborted, Reason::new("abort")));
+        let thread = thread::spawn(move || other.escalate_to(Level::Aborted, Reason::new("abort")));
         root.cancel();
         assert!(thread.join().unwrap());
         assert_eq!((root.level(), child.level()), (Level::Aborted, Level::Aborted));
@@ -127,7 +127,7 @@ fn k08_drop_of_the_newest_waiter_versus_cancel() {
         token.cancel();
         thread.join().unwrap();
         drop(first);
-        assert!(token.raise(Level::Aborted, Reason::new("")));
+        assert!(token.escalate_to(Level::Aborted, Reason::new("")));
     });
 }
 
@@ -151,21 +151,22 @@ fn k07_another_waker_versus_cancel() {
 }
 
 #[test]
-fn k10_guard_versus_cancel() {
+fn k10_until_cancelled_versus_cancel() {
     model(|| {
         let token = CancelToken::new();
         let seen = token.clone();
-        let mut guard = Waiting::new(token.guard(std::future::poll_fn(move |_| {
+        let future = std::future::poll_fn(move |_| {
             if seen.is_cancelled() { Poll::Ready("the last poll") } else { Poll::Pending }
-        })));
+        });
+        let mut waiting = Waiting::new(future.until_cancelled(&token));
         let thread = thread::spawn(move || {
-            let poll = guard.turns();
-            (guard, poll)
+            let poll = waiting.turns();
+            (waiting, poll)
         });
         token.cancel();
         let result = match thread.join().unwrap() {
             (_, Poll::Ready(result)) => result,
-            (guard, Poll::Pending) => guard.ready(),
+            (waiting, Poll::Pending) => waiting.ready(),
         };
         assert_eq!(result.expect("the last poll shows the cancel"), "the last poll");
     });

@@ -40,7 +40,7 @@ fn k12_callbacks_are_called_once_in_order_children_first() {
         token.on_cancel(say(text)).keep();
     }
     root.cancel_with(Reason::new("why"));
-    root.raise(Level::Aborted, Reason::new("again"));
+    root.escalate_to(Level::Aborted, Reason::new("again"));
     assert_eq!(*log.lock().unwrap(), ["child 1", "child 2", "root 1", "root 2"]);
     let late = root.on_cancel(say("at once"));
     assert_eq!(log.lock().unwrap().len(), 5);

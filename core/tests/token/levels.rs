@@ -1,7 +1,7 @@
 //! Levels, reasons, and what they are handed to.
 
 use crate::{Count, assert_same, calls, poll};
-use allhome::{CancelToken, Level, Reason, ReasonKind};
+use allhome::{CancelExt, CancelToken, Level, Reason, ReasonKind};
 use std::future::pending;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -13,14 +13,14 @@ fn k01_level_only_rises() {
     let leaf = root.child().child();
     let levels = [Level::Draining, Level::Cancelled, Level::Aborted];
     assert_eq!(leaf.level(), Level::Running);
-    assert!(!root.raise(Level::Running, Reason::new("")));
+    assert!(!root.escalate_to(Level::Running, Reason::new("")));
     for level in levels {
-        assert!(root.raise(level, Reason::new("")));
+        assert!(root.escalate_to(level, Reason::new("")));
         assert_eq!((root.level(), leaf.level()), (level, level));
-        assert!(!root.raise(level, Reason::new("")));
+        assert!(!root.escalate_to(level, Reason::new("")));
         assert_eq!(root.child().level(), level, "born with it");
     }
-    assert!(levels.iter().all(|level| !leaf.raise(*level, Reason::new(""))));
+    assert!(levels.iter().all(|level| !leaf.escalate_to(*level, Reason::new(""))));
     assert_eq!(leaf.level(), Level::Aborted);
 }
 
@@ -29,7 +29,7 @@ fn k01_a_higher_level_below_stays() {
     let root = CancelToken::new();
     let child = root.child();
     let leaf = child.child();
-    assert!(child.raise(Level::Aborted, Reason::new("child")));
+    assert!(child.escalate_to(Level::Aborted, Reason::new("child")));
     assert!(root.cancel());
     assert_eq!((root.level(), leaf.level()), (Level::Cancelled, Level::Aborted));
     assert_eq!(leaf.reason().unwrap().message(), "child");
@@ -43,7 +43,7 @@ fn k02_first_reason_wins() {
     assert!(child.cancel_with(Reason::new("child")));
     assert!(root.cancel_with(Reason::new("root")));
     assert!(!root.cancel());
-    assert!(root.raise(Level::Aborted, Reason::new("abort")));
+    assert!(root.escalate_to(Level::Aborted, Reason::new("abort")));
     assert_eq!(root.reason().unwrap().message(), "root");
     assert_eq!(child.reason().unwrap().message(), "child");
     assert_same(&leaf, &child);
@@ -58,7 +58,7 @@ fn k02_reason_of_a_cancel_is_requested_here() {
     token.cancel();
     let reason = token.reason().unwrap();
     assert_eq!((reason.kind(), reason.message()), (ReasonKind::Requested, ""));
-    assert_eq!((reason.place().file(), reason.place().line()), (file!(), line));
+    assert_eq!((reason.location().file(), reason.location().line()), (file!(), line));
 }
 
 /// The reason belongs to a token whose handle is gone long before.
@@ -130,7 +130,7 @@ fn k14_drop_guard_cancels_unless_disarmed() {
     assert!(guard.token().same(&token));
     drop(guard);
     let reason = token.reason().unwrap();
-    assert_eq!((reason.kind(), reason.place().line()), (ReasonKind::Requested, line));
+    assert_eq!((reason.kind(), reason.location().line()), (ReasonKind::Requested, line));
     drop(token.drop_guard());
     assert!(token.reason().unwrap().same(&reason));
 }
@@ -149,7 +149,7 @@ fn k15_any_is_cancelled_by_the_first() {
     CancelToken::any([&one, &two]).cancel();
     assert!(!one.is_cancelled() && !two.is_cancelled());
     one.cancel_with(Reason::new("one"));
-    two.raise(Level::Aborted, Reason::new("two"));
+    two.escalate_to(Level::Aborted, Reason::new("two"));
     let born = CancelToken::any([one, two]);
     assert_eq!((born.level(), born.reason().unwrap().message()), (Level::Aborted, "one"));
     assert!(!CancelToken::any(Vec::<CancelToken>::new()).is_cancelled());
@@ -170,7 +170,7 @@ fn k15_any_keeps_to_each_parent_that_is_left() {
 fn k18_detached_hears_nothing() {
     let token = CancelToken::new();
     let detached = token.detached();
-    token.raise(Level::Aborted, Reason::new(""));
+    token.escalate_to(Level::Aborted, Reason::new(""));
     assert_eq!(detached.level(), Level::Running);
     assert!(!token.detached().is_cancelled());
 }
@@ -184,6 +184,6 @@ fn k19_debug_says_the_level_also_from_inside_of_a_callback() {
     token.cancel();
     assert_eq!(*said.lock().unwrap(), "CancelToken { level: Cancelled, .. }");
     assert!(format!("{registration:?}").starts_with("Registration"));
-    assert!(format!("{:?}", token.guard(pending::<()>())).starts_with("Guard"));
+    assert!(format!("{:?}", pending::<()>().until_cancelled(&token)).starts_with("UntilCancelled"));
     assert!(format!("{:?} {:?}", token.cancelled(), token.drop_guard()).contains("DropGuard"));
 }

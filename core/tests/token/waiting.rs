@@ -28,7 +28,7 @@ fn k06_waker_may_poll_register_cancel_and_drop() {
         assert!(poll(pin!(token.cancelled()), Waker::noop()).is_ready());
         let ran = counted.clone();
         token.on_cancel(move |_| ran.add()).keep();
-        assert!(other.raise(Level::Aborted, Reason::new("")));
+        assert!(other.escalate_to(Level::Aborted, Reason::new("")));
         drop(token);
     });
     let future = slot.lock().unwrap().take();
@@ -53,10 +53,10 @@ fn k07_waiter_is_woken_once_by_its_latest_waker() {
         assert!(poll(owned.as_mut(), &waker).is_pending());
     }
     assert_eq!((Arc::strong_count(&first), Arc::strong_count(&latest)), (1, 3));
-    token.raise(Level::Draining, Reason::new(""));
+    token.escalate_to(Level::Draining, Reason::new(""));
     assert_eq!(latest.get(), 0);
     token.cancel();
-    token.raise(Level::Aborted, Reason::new(""));
+    token.escalate_to(Level::Aborted, Reason::new(""));
     assert_eq!((first.get(), latest.get()), (0, 2));
     for _ in 0..2 {
         assert!(poll(waiting.as_mut(), Waker::noop()).is_ready());
@@ -159,18 +159,18 @@ fn polled<'a>(
 }
 
 #[test]
-fn k10_guard_polls_once_more_and_a_value_wins() {
+fn k10_until_cancelled_polls_once_more_and_a_value_wins() {
     for looks in [true, false] {
         let (token, polls) = (CancelToken::new(), Cell::new(0));
         let count = Arc::new(Count::default());
         let waker = Waker::from(count.clone());
-        let mut guard = pin!(token.guard(polled(&token, &polls, looks)));
+        let mut until = pin!(polled(&token, &polls, looks).until_cancelled(&token));
         for _ in 0..3 {
-            assert!(poll(guard.as_mut(), &waker).is_pending());
+            assert!(poll(until.as_mut(), &waker).is_pending());
         }
         token.cancel();
         assert_eq!((polls.get(), count.get()), (3, 1));
-        match poll(guard.as_mut(), &waker) {
+        match poll(until.as_mut(), &waker) {
             Poll::Ready(Ok(value)) => assert_eq!((value, looks), (4, true)),
             Poll::Ready(Err(reason)) => assert!(!looks && reason.same(&token.reason().unwrap())),
             Poll::Pending => panic!("it was cancelled"),
@@ -181,7 +181,7 @@ fn k10_guard_polls_once_more_and_a_value_wins() {
 
 /// In each window: before the first poll, and inside of a poll.
 #[test]
-fn k10_guard_cancelled_before_and_during_a_poll() {
+fn k10_until_cancelled_cancelled_before_and_during_a_poll() {
     let (token, polls) = (CancelToken::new(), Cell::new(0));
     token.cancel();
     let first = poll(pin!(polled(&token, &polls, true).until_cancelled(&token)), Waker::noop());
@@ -196,7 +196,10 @@ fn k10_guard_cancelled_before_and_during_a_poll() {
         token.cancel();
         Poll::<()>::Pending
     });
-    assert!(matches!(poll(pin!(token.guard(inside)), Waker::noop()), Poll::Ready(Err(_))));
+    assert!(matches!(
+        poll(pin!(inside.until_cancelled(&token)), Waker::noop()),
+        Poll::Ready(Err(_))
+    ));
     assert_eq!(polls.get(), 2, "the poll that did not see it, and the last");
 }
 
@@ -267,8 +270,8 @@ fn k21_draining_is_waited_for_apart() {
         assert!(poll(dropped.as_mut(), &Waker::from(gone.clone())).is_pending());
         drop(dropped);
         assert_eq!((Arc::strong_count(&first), Arc::strong_count(&gone)), (1, 1));
-        root.raise(level, Reason::new(""));
-        root.raise(Level::Aborted, Reason::new(""));
+        root.escalate_to(level, Reason::new(""));
+        root.escalate_to(Level::Aborted, Reason::new(""));
         assert_eq!((first.get(), latest.get(), gone.get()), (0, 1, 0));
         for _ in 0..2 {
             assert_eq!(poll(waiting.as_mut(), Waker::noop()), Poll::Ready(Level::Aborted));
@@ -279,9 +282,9 @@ fn k21_draining_is_waited_for_apart() {
     let count = Arc::new(Count::default());
     let called = count.clone();
     let registration = token.on_cancel(move |_| called.add());
-    assert_eq!(token.step(Reason::new("")), Level::Draining);
+    assert_eq!(token.escalate(Reason::new("")), Level::Draining);
     assert_eq!(count.get(), 0);
-    assert_eq!(token.step(Reason::new("")), Level::Cancelled);
+    assert_eq!(token.escalate(Reason::new("")), Level::Cancelled);
     assert_eq!(count.get(), 1);
     assert!(!registration.remove());
     assert_eq!(poll(pin!(token.draining()), Waker::noop()), Poll::Ready(Level::Cancelled));
@@ -291,7 +294,7 @@ fn k21_draining_is_waited_for_apart() {
 fn k22_steps_go_one_by_one_also_from_many_threads() {
     for _ in 0..100 {
         let token = CancelToken::new();
-        let step = |token: &CancelToken| token.step(Reason::new("asked"));
+        let step = |token: &CancelToken| token.escalate(Reason::new("asked"));
         let mut levels = std::thread::scope(|scope| {
             let threads = [(); 3].map(|()| scope.spawn(|| step(&token)));
             threads.map(|thread| thread.join().unwrap())

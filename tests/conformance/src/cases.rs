@@ -90,7 +90,7 @@ cases! {
         t04_deadline_is_moved_from_elsewhere
         t06_move_on_and_fail
         t08_scope_ends_the_nurseries_inside
-        t10_timeout_keeps_what_is_there
+        t10_children_deadline_keeps_what_is_there
         t12_grace_is_time_to_leave
         h01_shield_keeps_cancel_and_abort_away
         h02_budget_is_spent
@@ -106,7 +106,7 @@ cases! {
         c17_checkpoint_gives_a_turn_and_tells
         c18_exit_ends_the_task_from_any_depth
         c18_exit_of_a_body_waits_for_the_children
-        c19_guard_on_the_own_token;
+        c19_until_cancelled_on_the_own_token;
     shutdown:
         d02_drains_until_everybody_is_home
         d03_late_ones_are_named_with_their_level

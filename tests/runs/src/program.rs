@@ -118,7 +118,7 @@ async fn fail(runtime: &Runtime, exact: bool) {
         })
         .await
         .expect_err("a child fails");
-    assert_eq!((error.failures().len(), error.cancelled()), (1, CHILDREN));
+    assert_eq!((error.failures().len(), error.cancelled_count()), (1, CHILDREN));
     assert_eq!(error.into_error(), Some("first"));
     assert_eq!(counts.drops(), CHILDREN);
     assert!(!exact || counts.polls() == 2 * CHILDREN, "{} polls", counts.polls());
@@ -137,7 +137,7 @@ async fn panic(runtime: &Runtime) {
         .await
         .expect_err("a child panics");
     assert_eq!(error.panics().next().expect("it is there").message(), "thrown on purpose");
-    assert_eq!((error.failures().len(), error.cancelled(), counts.drops()), (1, 1, 1));
+    assert_eq!((error.failures().len(), error.cancelled_count(), counts.drops()), (1, 1, 1));
 }
 
 async fn drop_run(runtime: &Runtime, exact: bool) {

@@ -15,8 +15,8 @@ use std::pin::Pin;
 /// The future of a child, of any type.
 pub(crate) type BoxedFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
-/// From so many bytes on a value is boxed. Optimized code makes few copies, and what is below is
-/// better off in one allocation.
+/// A value of more bytes than this is boxed. Optimized code makes few copies, and a smaller value
+/// is better off in one allocation.
 const LIMIT: usize = if cfg!(debug_assertions) { 2 << 10 } else { 16 << 10 };
 
 /// Returns `true` if values of this type must be boxed.

@@ -116,7 +116,7 @@ impl<T: Counted> Strong<T> {
     ) -> Strong<T> {
         let at = NonNull::from(Box::leak(Box::<Block<T>>::new_uninit())).cast::<Block<T>>();
         let place = at.as_ptr();
-        // SAFETY: the box is there, leaked, and nobody else has it; so for the next two.
+        // SAFETY: the box is there, leaked, and no other code has it; the same holds for the next two.
         let counts = unsafe { &raw mut (*place).counts };
         // SAFETY: as above.
         let place_of_owned = unsafe { &raw mut (*place).owned };
@@ -155,7 +155,7 @@ impl<T: Counted> Strong<T> {
         // SAFETY: the reference that is dropped keeps the block until here.
         // Release: as in `drop`.
         let old = unsafe { block(at) }.counts.strong.fetch_sub(1, Ordering::Release);
-        assert!(old > 1, "another strong reference was said to be there");
+        assert!(old > 1, "the caller knows of another strong reference");
     }
 }
 

@@ -25,18 +25,18 @@ pub enum Outcome<T, E> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TaskState {
-    /// It waits for its first poll.
+    /// It is waiting for its first poll.
     Queued,
-    /// It is being polled, or destroyed.
+    /// It is being polled or dropped.
     Running,
-    /// It waits to be woken.
+    /// It is waiting to be woken.
     Waiting,
-    /// It has ended: nothing is left of it but, perhaps, its outcome.
+    /// It has ended. Nothing is left of it but, perhaps, its outcome.
     Ended,
 }
 
-/// What the nursery keeps of an outcome: everything but the value, with the error's type erased
-/// (one nursery has one error type, which its public handle knows).
+/// The part of an outcome that the nursery keeps: everything but the value, with the error's type
+/// erased. (One nursery has one error type, which its public handle knows.)
 pub(crate) enum Ending {
     Ok,
     Err(Arc<dyn Any + Send + Sync>),

@@ -1,9 +1,9 @@
 //! Panics: caught, kept and resumed here and nowhere else.
 //!
 //! Rules: a panic of user code (a poll, a destructor, a hook, a waker) is caught where it leaves
-//! that code; it is recorded as the outcome of the task it belongs to, and what was going on goes
-//! on. A panic that belongs to no task (a waker, a hook, a payload's own destructor) is dropped
-//! after the standard panic hook has printed it.
+//! that code. It is recorded as the outcome of the task that it belongs to, and the interrupted
+//! operation goes on. A panic that belongs to no task (a waker, a hook, a payload's own destructor)
+//! is dropped after the standard panic hook has printed it.
 
 mod kept;
 
@@ -27,29 +27,29 @@ pub(crate) fn catch_drop<T>(value: T) -> Result<(), Payload> {
     catch(move || drop(value))
 }
 
-/// Wakes; a waker that panics harms nobody else.
+/// Wakes. A panic of the waker ends here.
 pub(crate) fn wake(waker: Waker) {
     if let Err(payload) = catch(move || waker.wake()) {
         discard(payload);
     }
 }
 
-/// Drops a waker that is not needed any more; one whose destructor panics harms nobody.
+/// Drops a waker that is not needed any more. A panic of its destructor ends here.
 pub(crate) fn drop_waker(waker: Option<Waker>) {
     if let Some(Err(payload)) = waker.map(catch_drop) {
         discard(payload);
     }
 }
 
-/// As [`wake`], for a waker that is only lent.
+/// Like [`wake`], for a waker that is only lent.
 pub(crate) fn wake_by_ref(waker: &Waker) {
     if let Err(payload) = catch(|| waker.wake_by_ref()) {
         discard(payload);
     }
 }
 
-/// Drops a payload, whose own destructor may panic in turn; so may the payload of that, but not
-/// for ever: what is left after a few times is leaked.
+/// Drops a payload, whose own destructor may panic in turn. The payload of that panic may do the
+/// same, but not for ever: after eight times the rest is leaked.
 pub(crate) fn discard(mut payload: Payload) {
     for _ in 0..8 {
         match catch_drop(payload) {
@@ -60,7 +60,7 @@ pub(crate) fn discard(mut payload: Payload) {
     std::mem::forget(payload);
 }
 
-/// Goes on with a panic that was caught.
+/// Resumes a panic that was caught.
 pub(crate) fn resume(payload: Payload) -> ! {
     resume_unwind(payload)
 }

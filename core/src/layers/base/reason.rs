@@ -88,7 +88,7 @@ struct Inner {
     kind: ReasonKind,
     message: Box<str>,
     by: Option<TaskId>,
-    place: &'static Location<'static>,
+    location: &'static Location<'static>,
     at: Instant,
     cause: Option<Reason>,
 }
@@ -118,7 +118,7 @@ impl Reason {
                 kind: old.kind,
                 message: old.message.clone(),
                 by: old.by,
-                place: old.place,
+                location: old.location,
                 at: old.at,
                 cause: Some(cause),
             }),
@@ -129,11 +129,11 @@ impl Reason {
         kind: ReasonKind,
         message: String,
         by: Option<TaskId>,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> Reason {
         let message = message.into_boxed_str();
         let at = Instant::now();
-        Reason { inner: Arc::new(Inner { kind, message, by, place, at, cause: None }) }
+        Reason { inner: Arc::new(Inner { kind, message, by, location, at, cause: None }) }
     }
 
     /// Returns the kind of event.
@@ -153,8 +153,8 @@ impl Reason {
 
     /// Returns where in the source it was caused: at the call, at the spawn of the failed child, or
     /// where the dropped nursery was opened.
-    pub fn place(&self) -> &'static Location<'static> {
-        self.inner.place
+    pub fn location(&self) -> &'static Location<'static> {
+        self.inner.location
     }
 
     /// Returns when it happened, by the system's clock.
@@ -196,7 +196,7 @@ impl fmt::Display for Reason {
         if !self.message().is_empty() {
             write!(f, ": {}", self.message())?;
         }
-        write!(f, " (at {}", self.place())?;
+        write!(f, " (at {}", self.location())?;
         if let Some(by) = self.by() {
             write!(f, ", by task {by}")?;
         }
@@ -205,8 +205,8 @@ impl fmt::Display for Reason {
 }
 
 /// The reason of whoever ended itself.
-pub(crate) fn exited(by: Option<TaskId>, place: &'static Location<'static>) -> Reason {
-    Reason::of(ReasonKind::Exited, String::new(), by, place)
+pub(crate) fn exited(by: Option<TaskId>, location: &'static Location<'static>) -> Reason {
+    Reason::of(ReasonKind::Exited, String::new(), by, location)
 }
 
 impl fmt::Debug for Reason {
@@ -215,7 +215,7 @@ impl fmt::Debug for Reason {
             .field("kind", &self.kind())
             .field("message", &self.message())
             .field("by", &self.by())
-            .field("place", &format_args!("{}", self.place()))
+            .field("location", &format_args!("{}", self.location()))
             .field("causes", &Causes(Reason::cause(self)))
             .finish_non_exhaustive()
     }

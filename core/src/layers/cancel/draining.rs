@@ -25,7 +25,7 @@ impl CancelToken {
     ///
     /// let token = CancelToken::new();
     /// let other = token.clone();
-    /// let thread = std::thread::spawn(move || other.step(Reason::new("maintenance")));
+    /// let thread = std::thread::spawn(move || other.escalate(Reason::new("maintenance")));
     /// assert_eq!(block_on(token.draining()), Level::Draining);
     /// thread.join().unwrap();
     /// # }

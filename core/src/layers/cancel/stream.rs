@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 pin_project! {
     /// The stream of [`CancelStreamExt::until_cancelled`].
     #[must_use = "it yields items only when it is polled"]
-    pub struct UntilCancelled<S> {
+    pub struct UntilCancelledStream<S> {
         #[pin]
         stream: S,
         #[pin]
@@ -20,14 +20,14 @@ pin_project! {
     }
 }
 
-impl<S> UntilCancelled<S> {
+impl<S> UntilCancelledStream<S> {
     /// Returns the token.
     pub fn token(&self) -> &CancelToken {
         self.cancelled.token()
     }
 }
 
-impl<S: Stream> Stream for UntilCancelled<S> {
+impl<S: Stream> Stream for UntilCancelledStream<S> {
     type Item = S::Item;
 
     #[inline]
@@ -60,9 +60,9 @@ impl<S: Stream> Stream for UntilCancelled<S> {
     }
 }
 
-impl<S> fmt::Debug for UntilCancelled<S> {
+impl<S> fmt::Debug for UntilCancelledStream<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UntilCancelled").field("token", self.token()).finish_non_exhaustive()
+        f.debug_struct("UntilCancelledStream").field("token", self.token()).finish_non_exhaustive()
     }
 }
 
@@ -77,9 +77,9 @@ pub trait CancelStreamExt: Stream + Sized {
     /// # Cancel safety
     ///
     /// Nothing is lost when the future of one item is dropped: items are only in the stream.
-    fn until_cancelled(self, token: &CancelToken) -> UntilCancelled<Self> {
+    fn until_cancelled(self, token: &CancelToken) -> UntilCancelledStream<Self> {
         let cancelled = CancelledOwned::new(token.clone());
-        UntilCancelled { stream: self, cancelled, ended: false }
+        UntilCancelledStream { stream: self, cancelled, ended: false }
     }
 }
 

@@ -36,7 +36,7 @@ const AT_ONCE: usize = if cfg!(loom) { 1 } else { 256 };
 
 impl NodeRef {
     /// Raises the node and everything below it. Returns `false` if it had this level already.
-    pub(super) fn raise(&self, level: Level, reason: Reason) -> bool {
+    pub(super) fn escalate_to(&self, level: Level, reason: Reason) -> bool {
         let mut lists = self.lock();
         if self.level() >= level {
             return false;

@@ -29,12 +29,12 @@ fn listeners_hear_every_rise_deepest_first() {
     let (top_ear, low_ear) = (ear("top", &log), ear("low", &log));
     let top = root.child_with(Arc::downgrade(&top_ear));
     let low = top.child().child_with(Arc::downgrade(&low_ear));
-    root.raise(Level::Draining, Reason::new("drain"));
+    root.escalate_to(Level::Draining, Reason::new("drain"));
     assert_eq!(names(&log), [("low", Level::Draining), ("top", Level::Draining)]);
     assert_eq!(log.lock()[0].2.message(), "drain");
     log.lock().clear();
     low.cancel_with(Reason::new("own"));
-    top.raise(Level::Aborted, Reason::new("abort"));
+    top.escalate_to(Level::Aborted, Reason::new("abort"));
     let expected = [("low", Level::Cancelled), ("low", Level::Aborted), ("top", Level::Aborted)];
     assert_eq!(names(&log), expected);
     let texts: Vec<_> = log.lock().iter().map(|heard| heard.2.message().to_string()).collect();
@@ -48,7 +48,7 @@ fn listener_hears_nothing_of_the_level_it_was_born_with() {
     let ear = ear("late", &log);
     let child = root.child_with(Arc::downgrade(&ear));
     assert_eq!((child.level(), names(&log).len()), (Level::Cancelled, 0));
-    root.raise(Level::Aborted, Reason::new(""));
+    root.escalate_to(Level::Aborted, Reason::new(""));
     assert_eq!(names(&log), [("late", Level::Aborted)]);
 }
 

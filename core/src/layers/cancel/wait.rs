@@ -30,8 +30,8 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::Waker;
 
-/// A waiter and what its owner knows of it. Whoever embeds it calls [`leave`](Wait::leave) in its
-/// destructor.
+/// A waiter and what its owner knows of it. A future that embeds it calls [`leave`](Wait::leave) in
+/// its destructor.
 pub(super) struct Wait {
     waiter: Waiter,
     shown: Cell<Option<Identity>>,

@@ -23,7 +23,7 @@ impl CancelToken {
     /// let token = allhome::CancelToken::new();
     /// assert!(token.cancel());
     /// assert!(!token.cancel());
-    /// assert!(token.reason().unwrap().place().line() > 0);
+    /// assert!(token.reason().unwrap().location().line() > 0);
     /// ```
     #[track_caller]
     pub fn cancel(&self) -> bool {

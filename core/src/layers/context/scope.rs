@@ -9,7 +9,7 @@
 //! | deadline             | as the frame around it                                         |
 //! | shield               | not cancelled                                                  |
 //! | shield, budget spent | as the frame around it                                         |
-//! | island               | as the frame around it, and shields further out are looked through |
+//! | cancellable          | as the frame around it, and shields further out are looked through |
 //! | task, body           | as the task or its nursery                                     |
 //!
 //! A time that is over has expired from the first question on: who asks need not wait for the scope's
@@ -39,7 +39,7 @@ pub(crate) enum Cut {
     /// Holds it back, until it is lifted.
     Shield,
     /// Lets it through where a shield around it would not.
-    Island,
+    Cancellable,
 }
 
 pub(crate) struct Scope {
@@ -64,7 +64,7 @@ pub(crate) struct Scope {
     pub(crate) last_poll: Cell<LastPoll>,
 }
 
-/// How many shields are up inside a scope.
+/// The number of shields that are up inside a scope.
 #[derive(Default)]
 pub(crate) struct Shields(OnceCell<Arc<AtomicUsize>>);
 
@@ -172,7 +172,7 @@ impl Scope {
                 self.label.filter(|_| over).map(|label| label.reason(frame.task_id()))
             }
             Cut::Shield => reason(frame.outer(), false),
-            Cut::Island => None,
+            Cut::Cancellable => None,
         };
         let Some(reason) = reason else { return false };
         self.end_for(reason);
@@ -239,7 +239,7 @@ impl Scope {
         match self.cut {
             Cut::Deadline if self.is_over(frame) => See::Cancelled,
             Cut::Shield if !*through && !self.is_over(frame) => See::Hidden,
-            Cut::Island => {
+            Cut::Cancellable => {
                 *through = true;
                 See::Outer
             }
@@ -303,7 +303,7 @@ pub(crate) fn token(at: Option<&Frame<'_>>, mut through: bool) -> Option<CancelT
             Cut::Deadline => Some(scope.token(|| token(frame.outer(), through))),
             Cut::Shield if !through && !scope.is_over(frame) => Some(scope.token(|| None)),
             cut => {
-                through |= cut == Cut::Island;
+                through |= cut == Cut::Cancellable;
                 token(frame.outer(), through)
             }
         },
@@ -349,7 +349,7 @@ pub(crate) fn around() -> Around {
                     around.scoped = true;
                     let hides = matches!(scope.see(frame, &mut through), See::Hidden);
                     hangs |= !around.shielded && (hides || scope.cut == Cut::Deadline);
-                    if !around.shielded && scope.cut != Cut::Island {
+                    if !around.shielded && scope.cut != Cut::Cancellable {
                         around.terms.push(scope.term(frame));
                     }
                     around.shielded |= hides;

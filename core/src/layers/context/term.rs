@@ -14,12 +14,12 @@ use std::time::Instant;
 #[derive(Clone, Copy)]
 pub(crate) struct Label {
     pub(crate) name: &'static str,
-    pub(crate) place: &'static Location<'static>,
+    pub(crate) location: &'static Location<'static>,
 }
 
 impl Label {
     pub(crate) fn reason(self, task: Option<TaskId>) -> Reason {
-        Reason::of(ReasonKind::Deadline, self.name.into(), task, self.place)
+        Reason::of(ReasonKind::Deadline, self.name.into(), task, self.location)
     }
 }
 
@@ -49,7 +49,7 @@ impl Term {
         self.state.lock().at = at;
     }
 
-    /// Returns the reason of the scope's end; it is this one if there was none.
+    /// Returns the reason of the scope's end, which is the given one if there was none.
     pub(crate) fn end_for(&self, reason: Reason) -> Reason {
         self.state.lock().reason.get_or_insert(reason).clone()
     }

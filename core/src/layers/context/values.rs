@@ -5,7 +5,7 @@ use crate::layers::base::sync::Arc;
 use crate::layers::context;
 use std::any::Any;
 
-/// One value, and those that were set around it.
+/// One value, and the values that were set around it.
 pub(crate) struct Values {
     pub(crate) key: u64,
     pub(crate) value: Arc<dyn Any + Send + Sync>,
@@ -25,7 +25,7 @@ impl Values {
     }
 }
 
-/// Long chains are dropped one by one, and not by recursion.
+/// Drops a long chain one by one, and not by recursion.
 impl Drop for Values {
     fn drop(&mut self) {
         let mut next = self.outer.take();

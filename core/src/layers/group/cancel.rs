@@ -183,7 +183,7 @@ impl Group {
         let Some((first, token, nested)) = found else { return false };
         // First, so that the last poll finds it cancelled.
         if let Some(token) = token {
-            token.raise(level, first);
+            token.escalate_to(level, first);
         }
         // Before the task is told: its last poll, which may be under way at once, is that of the bodies
         // inside it, too.
@@ -212,7 +212,7 @@ impl Group {
             Reason::of(ReasonKind::Aborted, String::new(), None, self.config.place)
         });
         if let Some(token) = token {
-            token.raise(Level::Aborted, reason.clone());
+            token.escalate_to(Level::Aborted, reason.clone());
         }
         self.see_to(told, &reason);
     }

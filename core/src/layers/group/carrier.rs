@@ -48,7 +48,7 @@ use crate::layers::base::guarded::Foreign;
 use crate::layers::base::panic;
 use crate::layers::record::Carried;
 use crate::layers::record::state::Claim;
-use allhome_rt::{Slot, Task, Work};
+use allhome_rt::{Task, TaskData, Work};
 use std::task::{Context, Poll};
 
 /// After how many polls a child gets a carrier of its own.
@@ -67,7 +67,7 @@ impl Role {
     }
 
     /// Takes what a carrier carries out of its slot, or its role if it carries nobody.
-    pub(super) fn from_slot(slot: &mut Slot) -> Result<Carried, Role> {
+    pub(super) fn from_slot(slot: &mut TaskData) -> Result<Carried, Role> {
         for role in [Role::Free, Role::Spare, Role::Parked] {
             if slot.get() == role.mark() {
                 slot.take();
@@ -104,18 +104,18 @@ impl Entry {
 }
 
 impl Work for Entry {
-    fn poll(&self, slot: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(&self, slot: &mut TaskData, cx: &mut Context<'_>) -> Poll<()> {
         self.group.poll_carrier(slot, cx)
     }
 
-    fn discard(&self, slot: &mut Slot) {
+    fn discard(&self, slot: &mut TaskData) {
         self.group.discard_carrier(slot);
     }
 }
 
 impl Group {
     /// A carrier is polled.
-    pub(super) fn poll_carrier(&self, slot: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_carrier(&self, slot: &mut TaskData, cx: &mut Context<'_>) -> Poll<()> {
         let mut turn = match Role::from_slot(slot) {
             Err(role) => self.arrive(role, cx),
             Ok(carried) => match self.go_on(carried, cx) {
@@ -177,7 +177,7 @@ impl Group {
 
     /// Puts a child off to the carrier's next turn.
     #[cold]
-    fn put_back(&self, load: Load, slot: &mut Slot, cx: &Context<'_>) -> Poll<()> {
+    fn put_back(&self, load: Load, slot: &mut TaskData, cx: &Context<'_>) -> Poll<()> {
         let Load { claimed, carried, active } = load;
         match carried {
             None => self.locked(|registry| {
@@ -197,7 +197,7 @@ impl Group {
     }
 
     /// A carrier is dropped by its runtime.
-    pub(super) fn discard_carrier(&self, slot: &mut Slot) {
+    pub(super) fn discard_carrier(&self, slot: &mut TaskData) {
         match Role::from_slot(slot) {
             Ok(carried) => self.lose(carried),
             Err(role) => self.lose_carrier(role),
@@ -224,7 +224,7 @@ impl Group {
         let (runtime, entry) =
             (group.owned().inherited.runtime.clone(), group.owned().entry.clone());
         drop(group);
-        runtime.spawn(Task::new(entry, Slot::new(role.mark())));
+        runtime.spawn(Task::new(entry, TaskData::new(role.mark())));
     }
 
     // ---- taking

@@ -42,24 +42,25 @@ pub enum Policy {
     /// context; Trio's nursery; Kotlin's `coroutineScope`.)
     #[default]
     FailFast,
-    /// Nobody is cancelled, also if the body fails; all failures are reported at the end. (Go's
-    /// `WaitGroup`.) A body that gives up calls [`cancel`](crate::Nursery::cancel) itself.
+    /// A failure cancels nothing, even if it is the body's. All failures are reported at the end.
+    /// (Go's `WaitGroup`.) A body that gives up calls [`cancel`](crate::Nursery::cancel) itself.
     WaitAll,
-    /// Nobody is cancelled because a child fails, and the failure of a child that has a
-    /// [`Child`](crate::Child) is its joiner's alone; a failure that nobody looks at is reported at
-    /// the end. The body's own failure cancels all. (Kotlin's `supervisorScope`.)
+    /// The failure of a child cancels nothing. If the child has a [`Child`](crate::Child), its
+    /// failure goes to the joiner alone; a failure that is never joined is reported at the end. The
+    /// failure of the body cancels all children. (Kotlin's `supervisorScope`.)
     Isolate,
 }
 
-/// What happens to a panic of a child or of the body, beyond being a failure.
+/// What happens to a panic of a child or of the body, besides being a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum PanicPolicy {
-    /// When all children are home, the first panic goes on in the task that awaits the nursery.
+    /// When all children have ended, the first panic is resumed in the task that awaits the
+    /// nursery.
     #[default]
     Resume,
-    /// It is reported in the [`GroupError`](crate::GroupError), like an error.
+    /// The panic is reported in the [`GroupError`](crate::GroupError), like an error.
     Report,
-    /// The process is aborted at once, after the `on_panic` hook.
+    /// The process is aborted at once, after the `on_panic` hook was called.
     Abort,
 }

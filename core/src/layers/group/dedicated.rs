@@ -14,7 +14,7 @@ use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::Arc;
 use crate::layers::record::{Carried, Fresh};
-use allhome_rt::{Slot, Task, Work};
+use allhome_rt::{Task, TaskData, Work};
 use std::task::{Context, Poll};
 
 struct Apart {
@@ -37,14 +37,14 @@ impl Group {
             // The nursery was dropped meanwhile, and has ended the child.
             return drop(carried);
         };
-        let mut slot = Slot::default();
+        let mut slot = TaskData::default();
         carried.put(&mut slot);
         let work = Apart { group: group.downgrade(), ways };
         group.owned().inherited.runtime.spawn(Task::new(Arc::new(work), slot));
     }
 
     /// Ends a child that waits, or cancels its nursery, as the simulator asks.
-    fn suffer(&self, blow: Blow, carried: Carried, slot: &mut Slot) -> Poll<()> {
+    fn suffer(&self, blow: Blow, carried: Carried, slot: &mut TaskData) -> Poll<()> {
         match blow {
             Blow::Cancel => {
                 carried.put(slot);
@@ -72,7 +72,7 @@ impl Group {
 }
 
 impl Work for Apart {
-    fn poll(&self, slot: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(&self, slot: &mut TaskData, cx: &mut Context<'_>) -> Poll<()> {
         let poll = self.group.poll_carrier(slot, cx);
         if poll.is_ready() || !fault::is_planned() {
             return poll;
@@ -93,7 +93,7 @@ impl Work for Apart {
         }
     }
 
-    fn discard(&self, slot: &mut Slot) {
+    fn discard(&self, slot: &mut TaskData) {
         self.group.discard_carrier(slot);
     }
 }

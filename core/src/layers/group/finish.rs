@@ -173,7 +173,7 @@ impl Group {
         Who {
             task: Some(self.task_id(header)),
             name: header.name().map(Box::from),
-            place: header.place(),
+            place: header.location(),
             finalizer: false,
         }
     }

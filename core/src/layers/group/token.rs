@@ -152,14 +152,14 @@ impl Group {
         });
         let Some((body, first, token, born)) = raised_now else { return Some(reason.clone()) };
         if let Some(body) = body {
-            body.raise(level, first.clone());
+            body.escalate_to(level, first.clone());
         }
         let Some(token) = token else { return Some(first) };
         if raised {
             return token.reason().or(Some(first));
         }
         let outer = RAISING.with(|raising| raising.replace((ptr::from_ref(self), level)));
-        let ours = token.raise(level, first.clone());
+        let ours = token.escalate_to(level, first.clone());
         RAISING.with(|raising| raising.set(outer));
         // An abort waits for nobody, and a cancel that leaves the body out does not replace one that
         // does not.
@@ -214,7 +214,7 @@ impl Group {
         });
         if let Some(reason) = first {
             // What it was opened in is cancelled.
-            own.raise(self.level(), reason);
+            own.escalate_to(self.level(), reason);
         }
         // A listener is not told what its token was born with.
         match own.level() {

@@ -190,6 +190,6 @@ pub(crate) fn try_back(limiter: &Arc<Semaphore>) -> Result<OwnedPermit, TryAcqui
 /// Where the task that is polled was spawned.
 #[track_caller]
 pub(crate) fn place_here() -> &'static Location<'static> {
-    let place = context::task(|task| task?.header().map(Header::place));
+    let place = context::task(|task| task?.header().map(Header::location));
     place.unwrap_or_else(|| Location::caller())
 }

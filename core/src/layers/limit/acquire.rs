@@ -43,18 +43,18 @@ impl<'a> Acquire<'a> {
     pub(super) fn new(
         semaphore: &'a Semaphore,
         asked: usize,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> Acquire<'a> {
-        Acquire { semaphore, wait: Wait::new(asked, place) }
+        Acquire { semaphore, wait: Wait::new(asked, location) }
     }
 
     pub(super) fn in_lane(
         semaphore: &'a Semaphore,
         asked: usize,
         lane: u64,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> Acquire<'a> {
-        Acquire { semaphore, wait: Wait::in_lane(asked, lane, place) }
+        Acquire { semaphore, wait: Wait::in_lane(asked, lane, location) }
     }
 }
 
@@ -62,18 +62,18 @@ impl AcquireOwned {
     pub(super) fn new(
         semaphore: Arc<Semaphore>,
         asked: usize,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> AcquireOwned {
-        AcquireOwned::in_lane(semaphore, asked, NO_KEY, place)
+        AcquireOwned::in_lane(semaphore, asked, NO_KEY, location)
     }
 
     pub(super) fn in_lane(
         semaphore: Arc<Semaphore>,
         asked: usize,
         lane: u64,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> AcquireOwned {
-        AcquireOwned { semaphore: Some(semaphore), wait: Wait::in_lane(asked, lane, place) }
+        AcquireOwned { semaphore: Some(semaphore), wait: Wait::in_lane(asked, lane, location) }
     }
 
     /// Marks it as one that takes back what it had lent, if `returns`.

@@ -124,9 +124,9 @@ impl Gate {
     pub(super) fn try_take(
         &self,
         count: usize,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> Result<Share, TryAcquireError> {
-        self.try_take_as(count, place, false)
+        self.try_take_as(count, location, false)
     }
 
     /// Like [`try_take`](Gate::try_take); if `returns`, the caller takes back what it had lent.
@@ -134,12 +134,12 @@ impl Gate {
     pub(super) fn try_take_as(
         &self,
         count: usize,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
         returns: bool,
     ) -> Result<Share, TryAcquireError> {
         match self.take_fast(count) {
             true => Ok(Share::unbooked(count)),
-            false => self.try_take_slow(count, place, returns),
+            false => self.try_take_slow(count, location, returns),
         }
     }
 
@@ -147,7 +147,7 @@ impl Gate {
     fn try_take_slow(
         &self,
         count: usize,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
         returns: bool,
     ) -> Result<Share, TryAcquireError> {
         // Acquire: pairs with the store at the end of a hold.
@@ -163,7 +163,7 @@ impl Gate {
             return Err(TryAcquireError::NoPermits);
         }
         // There are enough: perhaps a waiter asks for more, perhaps the lock is held for a moment.
-        self.hold().admit(count, returns, place)?.ok_or(TryAcquireError::NoPermits)
+        self.hold().admit(count, returns, location)?.ok_or(TryAcquireError::NoPermits)
     }
 
     #[cold]

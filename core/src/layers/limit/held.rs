@@ -92,7 +92,7 @@ impl Holding for Held<'_> {
         &mut self,
         asked: usize,
         returns: bool,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> Result<Option<Share>, Refused> {
         let capacity = self.gate.capacity();
         if self.closed {
@@ -106,13 +106,13 @@ impl Holding for Held<'_> {
             return Ok(None);
         }
         self.free -= asked;
-        let key = self.inner.holders.add(asked, false, place);
+        let key = self.inner.holders.add(asked, false, location);
         Ok(Some(Share { count: asked, key }))
     }
 
     #[inline]
-    fn book(&mut self, asked: usize, place: &'static Location<'static>) -> Key {
-        self.inner.holders.add(asked, true, place)
+    fn book(&mut self, asked: usize, location: &'static Location<'static>) -> Key {
+        self.inner.holders.add(asked, true, location)
     }
 
     #[inline]

@@ -23,7 +23,7 @@ impl Key {
 #[derive(Clone)]
 pub struct HolderInfo {
     task: Option<TaskId>,
-    place: &'static Location<'static>,
+    location: &'static Location<'static>,
     since: Instant,
     count: usize,
     waits: bool,
@@ -37,8 +37,8 @@ impl HolderInfo {
     }
 
     /// Returns where `acquire` was called.
-    pub fn place(&self) -> &'static Location<'static> {
-        self.place
+    pub fn location(&self) -> &'static Location<'static> {
+        self.location
     }
 
     /// Returns since when the permits have been held, or waited for.
@@ -68,7 +68,7 @@ impl fmt::Display for HolderInfo {
             None => f.write_str("no task ")?,
         }
         let age = self.since.elapsed();
-        write!(f, "{verb} {} since {age:.1?}, acquired at {}", self.count, self.place)
+        write!(f, "{verb} {} since {age:.1?}, acquired at {}", self.count, self.location)
     }
 }
 
@@ -76,7 +76,7 @@ impl fmt::Debug for HolderInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HolderInfo")
             .field("task", &self.task)
-            .field("place", &format_args!("{}", self.place))
+            .field("location", &format_args!("{}", self.location))
             .field("count", &self.count)
             .field("waits", &self.waits)
             .finish_non_exhaustive()
@@ -100,11 +100,11 @@ impl Holders {
         &mut self,
         count: usize,
         waits: bool,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> Key {
         let Some(book) = &mut self.0 else { return Key::NONE };
         let since = Instant::now();
-        Key(book.insert(HolderInfo { task: task_id(), place, since, count, waits }))
+        Key(book.insert(HolderInfo { task: task_id(), location, since, count, waits }))
     }
 
     /// The waiter has been granted its permits.

@@ -22,10 +22,10 @@
 
 use std::collections::BTreeMap;
 
-/// The lane of those who came without a key.
+/// The lane of waiters without a key.
 pub(super) const NO_KEY: u64 = 0;
 
-/// Those of one key who wait.
+/// The waiters of one key.
 pub(super) trait Lane: Default {
     /// Returns what the first waiter asks for, or `None` if the lane is empty.
     fn first_asks(&self) -> Option<usize>;

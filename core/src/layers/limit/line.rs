@@ -193,7 +193,7 @@ impl Line {
     #[inline]
     pub(super) fn tell_first(&mut self, verdict: Verdict) -> Option<Foreign<Waker>> {
         let first = self.next()?;
-        // SAFETY: who stands in the line is there (invariant 1).
+        // SAFETY: a waiter in the line is there (invariant 1).
         if unsafe { first.as_ref() }.returns() {
             if self.waiting.oldest().is_some() {
                 self.overtake();

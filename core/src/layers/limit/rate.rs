@@ -22,9 +22,9 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 /// It is a *token bucket*: it starts with its *burst* of permits, permits that are taken come back
 /// at the rate, and it never holds more than the burst. So in any time `t` it grants no more than
 /// `burst + rate * t`, never early, and rounds nothing however long it runs (integers, to the
-/// nanosecond; `core/src/limit/bucket.rs`). Permits that come while the bucket is full are lost:
-/// with a burst of 1, those are all that come while the first waiter is late, because of its timer
-/// or its task. A burst as large as what comes in some milliseconds makes up for that.
+/// nanosecond; `core/src/layers/limit/bucket.rs`). Permits that come while the bucket is full are
+/// lost: with a burst of 1, those are all that come while the first waiter is late, because of its
+/// timer or its task. A burst as large as what comes in some milliseconds makes up for that.
 ///
 /// It is *weighted* and *fair*, as a [`Semaphore`](crate::Semaphore) is: requests are served in the
 /// order in which they were made, a large request is not overtaken by small ones, and

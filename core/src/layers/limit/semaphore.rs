@@ -160,7 +160,7 @@ impl Semaphore {
     /// let permit = semaphore.try_acquire_many(2)?;
     /// let holders = semaphore.holders();
     /// assert_eq!((holders.len(), holders[0].count()), (1, 2));
-    /// assert!(holders[0].place().file().ends_with(".rs"));
+    /// assert!(holders[0].location().file().ends_with(".rs"));
     /// drop(permit);
     /// assert!(semaphore.holders().is_empty());
     /// # Ok::<(), allhome::TryAcquireError>(())

@@ -2,7 +2,7 @@
 
 use super::holders::Key;
 
-/// So many permits of somebody.
+/// A number of permits, and their entry in the book.
 #[derive(Clone, Copy)]
 pub(super) struct Share {
     pub(super) count: usize,

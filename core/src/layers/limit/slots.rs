@@ -14,19 +14,19 @@ impl Semaphore {
     /// Waits for a permit; the list of holders shows `place`. If `returns`, the caller had lent it.
     pub(crate) fn acquire_at(
         self: &Arc<Self>,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
         returns: bool,
     ) -> AcquireOwned {
-        AcquireOwned::new(self.clone(), 1, place).returning(returns)
+        AcquireOwned::new(self.clone(), 1, location).returning(returns)
     }
 
     /// Takes a permit at once.
     pub(crate) fn try_acquire_at(
         self: &Arc<Self>,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
         returns: bool,
     ) -> Result<OwnedPermit, TryAcquireError> {
-        let share = self.gate.try_take_as(1, place, returns)?;
+        let share = self.gate.try_take_as(1, location, returns)?;
         Ok(OwnedPermit::new(self.clone(), share))
     }
 }

@@ -64,11 +64,11 @@ pub(super) trait Holding {
         &mut self,
         asked: usize,
         returns: bool,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> Result<Option<Share>, Refused>;
 
     /// Writes into the book, if one is kept, that a task waits.
-    fn book(&mut self, asked: usize, place: &'static Location<'static>) -> Key;
+    fn book(&mut self, asked: usize, location: &'static Location<'static>) -> Key;
 
     /// Takes a waiter that is about to leave the line out of the book.
     fn unbook(&mut self, waiter: &Waiter, key: Key);

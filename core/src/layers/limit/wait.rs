@@ -35,7 +35,7 @@ pub(super) struct Wait {
 /// What only the owner knows.
 struct Own {
     state: State,
-    place: &'static Location<'static>,
+    location: &'static Location<'static>,
     stop: Stop,
 }
 
@@ -57,14 +57,14 @@ type Granted = Result<Share, AcquireError>;
 
 impl Wait {
     #[inline(always)]
-    pub(super) fn new(asked: usize, place: &'static Location<'static>) -> Wait {
-        Wait::in_lane(asked, NO_KEY, place)
+    pub(super) fn new(asked: usize, location: &'static Location<'static>) -> Wait {
+        Wait::in_lane(asked, NO_KEY, location)
     }
 
     /// For a line by keys.
     #[inline(always)]
-    pub(super) fn in_lane(asked: usize, lane: u64, place: &'static Location<'static>) -> Wait {
-        let own = Own { state: State::New(lane), place, stop: Stop::new() };
+    pub(super) fn in_lane(asked: usize, lane: u64, location: &'static Location<'static>) -> Wait {
+        let own = Own { state: State::New(lane), location, stop: Stop::new() };
         Wait { waiter: Waiter::new(asked), own }
     }
 
@@ -149,7 +149,7 @@ impl Wait {
         // Before the lock: cloning a waker runs code of the user's.
         let new = Foreign::cloned(waker);
         let mut held = supply.hold_now();
-        let admitted = held.admit(waiter.asked(), waiter.returns(), own.place);
+        let admitted = held.admit(waiter.asked(), waiter.returns(), own.location);
         if let Some(granted) = admitted.transpose() {
             own.state = State::Done;
             // The lock before the waker.
@@ -157,7 +157,7 @@ impl Wait {
             drop(new);
             return Poll::Ready(granted.map_err(AcquireError::from));
         }
-        let (key, identity) = (held.book(waiter.asked(), own.place), Identity::of(&new));
+        let (key, identity) = (held.book(waiter.asked(), own.location), Identity::of(&new));
         // SAFETY: the lock is held, the waiter is new, and `leave` is called before it goes (1).
         unsafe { held.line().join(waiter, lane, new, key) };
         own.state = State::Waiting(identity);

@@ -11,23 +11,23 @@ use std::mem::{self, MaybeUninit};
 use std::ptr::NonNull;
 use std::task::Waker;
 
-/// What a waiter is told.
+/// The verdict that a waiter is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// What it asked for is its own.
+    /// It owns the permits that it asked for.
     Granted,
     /// The limit was closed.
     Closed,
-    /// It asked for more than there will ever be.
+    /// It asked for more permits than there will ever be.
     TooMany { capacity: usize },
 }
 
-/// What stands in the line.
+/// The part of an acquire that stands in the line.
 // Loom's models find waiters that are used after they were freed by their alignment.
 #[cfg_attr(loom, repr(align(512)))]
 pub(super) struct Waiter {
     links: UnsafeCell<Links<Waiter>>,
-    // Not there before it joins: most never do, and would pay for it.
+    // Not initialized before it joins: most waiters never join, and would pay for it.
     slot: UnsafeCell<MaybeUninit<Slot>>,
     told: AtomicBool,
     // It had lent what it asks for.
@@ -65,7 +65,7 @@ impl Waiter {
         self.returns
     }
 
-    /// It is new.
+    /// The waiter is new.
     pub(super) fn set_returns(&mut self, returns: bool) {
         self.returns = returns;
     }
@@ -77,10 +77,10 @@ impl Waiter {
     /// It stands in no line yet, and is the caller's.
     pub(super) unsafe fn join(&self, slot: Slot) {
         // SAFETY: the caller's promise.
-        self.slot.with_mut(|place| unsafe { *place = MaybeUninit::new(slot) });
+        self.slot.with_mut(|location| unsafe { *location = MaybeUninit::new(slot) });
     }
 
-    /// Returns what it was told, if it was.
+    /// Returns its verdict, if it was told.
     ///
     /// # Safety
     ///
@@ -90,7 +90,7 @@ impl Waiter {
         if !self.told.load(Ordering::Acquire) {
             return None;
         }
-        // SAFETY: it was told, so only the owner, who calls this, touches it (invariant 2).
+        // SAFETY: it was told, so only the owner, the caller, touches it (invariant 2).
         unsafe { self.with(|slot| slot.verdict) }
     }
 
@@ -129,7 +129,7 @@ impl Waiter {
         })
     }
 
-    /// The end of telling: it is in no queue any more.
+    /// Finishes telling a waiter that is in no queue any more.
     ///
     /// # Safety
     ///

@@ -6,7 +6,7 @@ use crate::layers::base::sync::{Arc, Thread, current_thread, park_thread};
 use crate::layers::cancel::CancelToken;
 use crate::layers::context::task::{cancel_reason, cancel_token, cancelled, is_cancelled, task_id};
 use crate::layers::context::{self, TaskFrame};
-use crate::layers::scope::cancellable::island;
+use crate::layers::scope::cancellable::cancellable;
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
@@ -14,10 +14,10 @@ use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// Blocking work, of any kind.
+/// Blocking work, of any type.
 pub(crate) type BoxedWork<T, E> = Box<dyn FnOnce(&BlockingCx) -> Result<T, E> + Send>;
 
-/// What [blocking work](crate::Nursery::blocking) is given: how it hears of a cancel, and how it
+/// The context of [blocking work](crate::Nursery::blocking): with it, the work sees a cancel, and
 /// waits for a future.
 ///
 /// What a task can ask about itself ([`is_cancelled`], [`deadline`](crate::deadline), a
@@ -93,9 +93,9 @@ impl BlockingCx {
     pub fn block_on<F: Future>(&self, future: F) -> Result<F::Output, Reason> {
         let waker = Waker::from(Arc::new(Unpark(current_thread())));
         let mut cx = Context::from_waker(&waker);
-        let (mut future, mut stop) = (pin!(island(future)), pin!(cancelled()));
+        let (mut future, mut stop) = (pin!(cancellable(future)), pin!(cancelled()));
         loop {
-            // Polled for its waker only: the island decides whether the work stops.
+            // Polled for its waker only: `cancellable` decides whether the work stops.
             let _stop = stop.as_mut().poll(&mut cx);
             let polled = future.as_mut().poll(&mut cx);
             if let (Poll::Pending, Some(reason)) = (&polled, exit()) {
@@ -174,7 +174,7 @@ fn leaves(task: &TaskFrame<'_>, cx: &BlockingCx) -> bool {
 /// Returns the reason of the task's own exit, if it exited.
 fn exit() -> Option<Reason> {
     context::task(|task| match task?.leave().get() {
-        Some(Leave::Exit(place)) => Some(exited(task_id(), place)),
+        Some(Leave::Exit(location)) => Some(exited(task_id(), location)),
         Some(Leave::Cancelled | Leave::NoSlot(_) | Leave::Told) | None => None,
     })
 }

@@ -14,7 +14,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::Location;
 
-/// Opens a nursery on a runtime. The nursery's error type stands in the turbofish.
+/// Opens a nursery on a runtime.
 ///
 /// `E` is the error type of the nursery's children. This is how the first nursery of a program is
 /// opened; inside it, [`nursery`] uses the same runtime.
@@ -197,7 +197,7 @@ impl<E> Builder<E> {
     /// });
     /// let error = block_on(run).expect_err("`three` is not a number");
     /// assert_eq!(error.first().name(), Some("three"));
-    /// assert_eq!(error.cancelled(), 1);
+    /// assert_eq!(error.cancelled_count(), 1);
     /// # }
     /// ```
     pub fn run<R, F, Fut>(self, body: F) -> Run<E, R, F, Fut>

@@ -53,7 +53,7 @@ impl Spawned {
     }
 }
 
-/// The handle of a child that was forked: joins it, cancels it.
+/// Joins or cancels one child: the handle that [`fork`](crate::Nursery::fork) returns.
 ///
 /// A handle owns nothing but the child's value. Dropping it neither ends the child nor detaches it:
 /// the nursery still waits for the child. If the child has ended already, its value is dropped with
@@ -115,9 +115,9 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     }
 
     /// Returns where the child was spawned, or `None` if it was refused or its outcome was taken.
-    pub fn place(&self) -> Option<&'static Location<'static>> {
+    pub fn location(&self) -> Option<&'static Location<'static>> {
         match &self.inner {
-            Inner::Admitted { handle, .. } => Some(handle.header().place()),
+            Inner::Admitted { handle, .. } => Some(handle.header().location()),
             Inner::Refused(_) | Inner::Taken => None,
         }
     }

@@ -47,11 +47,11 @@ pub struct GroupError<E> {
 struct Inner<E> {
     /// At least one.
     failures: Vec<Failure<E>>,
-    more: usize,
+    omitted: usize,
     cancelled: usize,
     reason: Option<Reason>,
     name: Option<Box<str>>,
-    place: &'static Location<'static>,
+    location: &'static Location<'static>,
 }
 
 /// One failure of a nursery: what went wrong, and in which task.
@@ -83,10 +83,10 @@ pub enum Cause<E> {
 impl<E> GroupError<E> {
     /// Creates the error of a nursery that was not opened.
     pub(crate) fn unopened(config: Config, cause: Cause<E>) -> GroupError<E> {
-        let Config { name, place, .. } = config;
-        let who = Who { task: None, name: name.clone(), place, finalizer: false };
+        let Config { name, place: location, .. } = config;
+        let who = Who { task: None, name: name.clone(), place: location, finalizer: false };
         let failures = vec![Failure { cause, who }];
-        let inner = Inner { failures, more: 0, cancelled: 0, reason: None, name, place };
+        let inner = Inner { failures, omitted: 0, cancelled: 0, reason: None, name, location };
         GroupError { inner: Box::new(inner) }
     }
 
@@ -114,12 +114,12 @@ impl<E> GroupError<E> {
     }
 
     /// Returns how many failures were left out because the list was full.
-    pub fn more(&self) -> usize {
-        self.inner.more
+    pub fn omitted_count(&self) -> usize {
+        self.inner.omitted
     }
 
     /// Returns how many children were cancelled.
-    pub fn cancelled(&self) -> usize {
+    pub fn cancelled_count(&self) -> usize {
         self.inner.cancelled
     }
 
@@ -141,8 +141,8 @@ impl<E> GroupError<E> {
     }
 
     /// Returns where the nursery was opened.
-    pub fn place(&self) -> &'static Location<'static> {
-        self.inner.place
+    pub fn location(&self) -> &'static Location<'static> {
+        self.inner.location
     }
 
     /// Returns the first failure and drops the others.
@@ -167,9 +167,9 @@ pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) 
         let cause = reason.clone().map_or(Cause::Lost, Cause::Cancelled);
         failures.push(Failure { cause, who: group.body() });
     }
-    let Report { more, cancelled, .. } = report;
-    let (name, place) = (group.config.name.clone(), group.config.place);
-    GroupError { inner: Box::new(Inner { failures, more, cancelled, reason, name, place }) }
+    let Report { more: omitted, cancelled, .. } = report;
+    let (name, location) = (group.config.name.clone(), group.config.place);
+    GroupError { inner: Box::new(Inner { failures, omitted, cancelled, reason, name, location }) }
 }
 
 fn typed<E: Send + Sync + 'static>(entry: Entry) -> Failure<E> {
@@ -215,7 +215,7 @@ impl<E> Failure<E> {
     }
 
     /// Returns where the child was spawned, or where the nursery was opened if the body failed.
-    pub fn place(&self) -> &'static Location<'static> {
+    pub fn location(&self) -> &'static Location<'static> {
         self.who.place
     }
 }
@@ -238,9 +238,9 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.who.task, self.name()) {
             (Some(_), Some(name)) => write!(f, "task `{name}`")?,
-            (Some(id), None) => write!(f, "task {id} (spawned at {})", self.place())?,
+            (Some(id), None) => write!(f, "task {id} (spawned at {})", self.location())?,
             (None, _) if self.who.finalizer => {
-                write!(f, "a finalizer (deferred at {})", self.place())?;
+                write!(f, "a finalizer (deferred at {})", self.location())?;
             }
             (None, _) => f.write_str("the body")?,
         }
@@ -252,11 +252,11 @@ impl<E: fmt::Display> fmt::Display for GroupError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => write!(f, "nursery `{name}`: ")?,
-            None => write!(f, "nursery at {}: ", self.place())?,
+            None => write!(f, "nursery at {}: ", self.location())?,
         }
         write!(f, "{}", self.first())?;
-        let others = self.inner.failures.len() - 1 + self.inner.more;
-        match (others, self.cancelled()) {
+        let others = self.inner.failures.len() - 1 + self.inner.omitted;
+        match (others, self.cancelled_count()) {
             (0, 0) => Ok(()),
             (0, cut) => write!(f, " ({cut} cancelled)"),
             (others, 0) => write!(f, " (and {others} more)"),
@@ -285,7 +285,7 @@ impl<E: fmt::Debug> fmt::Debug for Failure<E> {
             .field("cause", &self.cause)
             .field("task", &self.who.task)
             .field("name", &self.name())
-            .field("place", &format_args!("{}", self.place()))
+            .field("location", &format_args!("{}", self.location()))
             .finish()
     }
 }
@@ -295,9 +295,9 @@ impl<E: fmt::Debug> fmt::Debug for GroupError<E> {
         f.debug_struct("GroupError")
             .field("name", &self.name())
             .field("failures", &self.inner.failures)
-            .field("more", &self.more())
-            .field("cancelled", &self.cancelled())
-            .field("place", &format_args!("{}", self.place()))
+            .field("omitted_count", &self.omitted_count())
+            .field("cancelled_count", &self.cancelled_count())
+            .field("location", &format_args!("{}", self.location()))
             .finish()
     }
 }

@@ -46,9 +46,9 @@ pin_project! {
 }
 
 impl<E> Reserve<E> {
-    pub(crate) fn new(group: &Strong<Group>, place: &'static Location<'static>) -> Reserve<E> {
+    pub(crate) fn new(group: &Strong<Group>, location: &'static Location<'static>) -> Reserve<E> {
         let acquire =
-            group.owned().limiter.as_ref().map(|limiter| limiter.acquire_at(place, false));
+            group.owned().limiter.as_ref().map(|limiter| limiter.acquire_at(location, false));
         Reserve {
             group: Some(group.clone()),
             acquire,

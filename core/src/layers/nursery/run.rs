@@ -236,8 +236,8 @@ where
                 return Poll::Ready(());
             }
             Ok(Poll::Pending) => {
-                if let Some(Leave::Exit(place)) = notes.leave.get() {
-                    group.exit_body(place);
+                if let Some(Leave::Exit(location)) = notes.leave.get() {
+                    group.exit_body(location);
                     return Poll::Ready(());
                 }
             }

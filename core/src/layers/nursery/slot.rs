@@ -46,7 +46,7 @@ pub use crate::layers::nursery::reserve_error::{ReserveError, TryReserveError};
 /// assert_eq!(block_on(run).unwrap(), 2);
 /// # }
 /// ```
-#[must_use = "dropping it gives the place back: spawn a child with it"]
+#[must_use = "dropping it gives the slot back: spawn a child with it"]
 pub struct Slot<E> {
     // Before the lease: when that is gone the task wants its own slot back.
     permit: Option<OwnedPermit>,
@@ -76,12 +76,12 @@ impl<E: Send + Sync + 'static> Slot<E> {
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        let (permit, name, place) = (self.permit.take(), self.name.take(), Location::caller());
+        let (permit, name, location) = (self.permit.take(), self.name.take(), Location::caller());
         if const { is_big::<F>() } {
             let future: BoxedFuture<(), E> = Box::pin(future);
-            return self.nursery.admit_spawned(Bounded::with(permit, future), name, place);
+            return self.nursery.admit_spawned(Bounded::with(permit, future), name, location);
         }
-        self.nursery.admit_spawned(Bounded::with(permit, future), name, place)
+        self.nursery.admit_spawned(Bounded::with(permit, future), name, location)
     }
 
     /// Spawns a child whose value can be joined: see [`Nursery::fork`].
@@ -117,10 +117,10 @@ impl<E: Send + Sync + 'static> Slot<E> {
     fn fork_boxed<T: Send + 'static>(
         mut self,
         future: BoxedFuture<T, E>,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> Child<T, E> {
         let future = Bounded::with(self.permit.take(), future);
-        self.nursery.admit_forked(future, self.name.take(), place)
+        self.nursery.admit_forked(future, self.name.take(), location)
     }
 
     /// Runs work that blocks its thread, as a child that has this place: see [`Nursery::blocking`].
@@ -135,14 +135,14 @@ impl<E: Send + Sync + 'static> Slot<E> {
         F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
     {
-        let (permit, name, place) = (self.permit.take(), self.name.take(), Location::caller());
+        let (permit, name, location) = (self.permit.take(), self.name.take(), Location::caller());
         if const { is_big::<F>() } {
             let work: BoxedWork<T, E> = Box::new(work);
             let wrap = |work| Bounded::with(permit, work);
-            return self.nursery.admit_blocking(work, wrap, name, place);
+            return self.nursery.admit_blocking(work, wrap, name, location);
         }
         let wrap = |work| Bounded::with(permit, work);
-        self.nursery.admit_blocking(work, wrap, name, place)
+        self.nursery.admit_blocking(work, wrap, name, location)
     }
 
     /// Returns the nursery that it is a place in.

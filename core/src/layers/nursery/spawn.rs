@@ -15,29 +15,29 @@ use std::future::Future;
 use std::panic::Location;
 
 type Name = Option<Box<str>>;
-type Place = &'static Location<'static>;
+type CallSite = &'static Location<'static>;
 
 impl<E: Send + Sync + 'static> Nursery<E> {
     #[inline]
-    pub(crate) fn spawn_named<F>(&self, future: F, name: Name, place: Place) -> Spawned
+    pub(crate) fn spawn_named<F>(&self, future: F, name: Name, location: CallSite) -> Spawned
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
         match &self.group.owned().limiter {
-            None => self.admit_spawned(future, name, place),
-            Some(limiter) => self.spawn_outside(limiter, future, name, place),
+            None => self.admit_spawned(future, name, location),
+            Some(limiter) => self.spawn_outside(limiter, future, name, location),
         }
     }
 
     #[inline]
-    pub(crate) fn fork_named<T, F>(&self, future: F, name: Name, place: Place) -> Child<T, E>
+    pub(crate) fn fork_named<T, F>(&self, future: F, name: Name, location: CallSite) -> Child<T, E>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
         match &self.group.owned().limiter {
-            None => self.admit_forked(future, name, place),
-            Some(limiter) => self.fork_outside(limiter, future, name, place),
+            None => self.admit_forked(future, name, location),
+            Some(limiter) => self.fork_outside(limiter, future, name, location),
         }
     }
 
@@ -48,14 +48,14 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         limiter: &Arc<Semaphore>,
         future: F,
         name: Name,
-        place: Place,
+        location: CallSite,
     ) -> Spawned
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
         let future: BoxedFuture<(), E> = Box::pin(future);
         match self.turned_away(limiter) {
-            None => self.admit_spawned(Bounded::outside(limiter, future), name, place),
+            None => self.admit_spawned(Bounded::outside(limiter, future), name, location),
             Some(reason) => Spawned::new(Err(reason)),
         }
     }
@@ -67,7 +67,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         limiter: &Arc<Semaphore>,
         future: F,
         name: Name,
-        place: Place,
+        location: CallSite,
     ) -> Child<T, E>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
@@ -75,7 +75,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     {
         let future: BoxedFuture<T, E> = Box::pin(future);
         match self.turned_away(limiter) {
-            None => self.admit_forked(Bounded::outside(limiter, future), name, place),
+            None => self.admit_forked(Bounded::outside(limiter, future), name, location),
             Some(reason) => Child::refused(reason),
         }
     }
@@ -84,13 +84,13 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         &self,
         work: F,
         name: Name,
-        place: Place,
+        location: CallSite,
     ) -> Result<Child<T, E>, Unsupported>
     where
         F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
     {
-        self.admit_blocking(work, |work| work, name, place)
+        self.admit_blocking(work, |work| work, name, location)
     }
 
     /// Returns why the limiter will admit no child, as things are.
@@ -99,19 +99,24 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         NoSlot::of(limiter).map(|why| self.group.no_slot(why))
     }
 
-    pub(crate) fn admit_spawned<F>(&self, future: F, name: Name, place: Place) -> Spawned
+    pub(crate) fn admit_spawned<F>(&self, future: F, name: Name, location: CallSite) -> Spawned
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        Spawned::new(self.group.admit(Fresh::new(future, name, place)))
+        Spawned::new(self.group.admit(Fresh::new(future, name, location)))
     }
 
-    pub(crate) fn admit_forked<T, F>(&self, future: F, name: Name, place: Place) -> Child<T, E>
+    pub(crate) fn admit_forked<T, F>(
+        &self,
+        future: F,
+        name: Name,
+        location: CallSite,
+    ) -> Child<T, E>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        let (fresh, handle) = Fresh::with_handle(future, name, place);
+        let (fresh, handle) = Fresh::with_handle(future, name, location);
         Child::new(&self.group, self.group.admit(fresh), handle)
     }
 
@@ -121,7 +126,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         work: F,
         wrap: impl FnOnce(Blocking<F>) -> W,
         name: Name,
-        place: Place,
+        location: CallSite,
     ) -> Result<Child<T, E>, Unsupported>
     where
         F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
@@ -138,7 +143,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
             let none = "room for blocking work: the nursery's limit is 0";
             return Err(Unsupported::new(none, self.group.owned().inherited.runtime.name()));
         }
-        let (fresh, handle) = Fresh::with_handle(wrap(Blocking::new(work)), name, place);
+        let (fresh, handle) = Fresh::with_handle(wrap(Blocking::new(work)), name, location);
         Ok(Child::new(&self.group, self.group.admit_blocking(fresh), handle))
     }
 }

@@ -49,7 +49,7 @@ pub struct NurseryInfo {
     /// Its name, if it has one.
     pub name: Option<Box<str>>,
     /// Where it was opened.
-    pub place: &'static Location<'static>,
+    pub location: &'static Location<'static>,
     /// The task that opened it; `None` if a nursery's body opened it, or if that task has ended.
     pub opened_by: Option<TaskId>,
     /// How far it is on its way to its end.
@@ -71,7 +71,7 @@ pub struct TaskInfo {
     /// Its name, if it has one.
     pub name: Option<Box<str>>,
     /// Where it was spawned.
-    pub place: &'static Location<'static>,
+    pub location: &'static Location<'static>,
     /// What it is doing.
     pub state: TaskState,
     /// How often it was polled.
@@ -95,7 +95,7 @@ impl TaskInfo {
             tasks.push(TaskInfo {
                 id: group.task_id(header),
                 name: header.name().map(Box::from),
-                place: header.place(),
+                location: header.location(),
                 state: doing(header),
                 polls: header.polls(),
                 cancelled: header.state().is_cancelled(),
@@ -115,7 +115,7 @@ impl Tree {
                 depth,
                 id: group.id,
                 name: group.config.name.clone(),
-                place: group.config.place,
+                location: group.config.place,
                 opened_by,
                 level: group.risen(),
                 reason: group.risen_reason(registry),
@@ -147,15 +147,15 @@ impl Tree {
 /// # Examples
 ///
 /// ```
-/// assert!(allhome::strays().is_empty());
+/// assert!(allhome::orphans().is_empty());
 /// ```
-pub fn strays() -> Vec<Tree> {
+pub fn orphans() -> Vec<Tree> {
     let groups = orphans::all();
     let trees = groups.iter().map(Tree::of).filter(|tree| tree.tasks() > 0);
     trees.collect()
 }
 
-/// How deep lines are indented; of what is deeper the depth is written.
+/// How deep lines are indented; deeper nurseries show their depth instead.
 const INDENTED: usize = 32;
 
 impl fmt::Display for Tree {
@@ -178,7 +178,7 @@ impl fmt::Display for Tree {
             if let Some(by) = nursery.opened_by {
                 write!(f, ", opened by task {by}")?;
             }
-            writeln!(f, ", at {}", nursery.place)?;
+            writeln!(f, ", at {}", nursery.location)?;
             for task in &nursery.tasks {
                 write!(f, "{:indent$}  task {}", "", task.id)?;
                 if let Some(name) = &task.name {
@@ -188,7 +188,7 @@ impl fmt::Display for Tree {
                 if task.cancelled {
                     f.write_str(" [cancelled]")?;
                 }
-                writeln!(f, ", {} polls, at {}", task.polls, task.place)?;
+                writeln!(f, ", {} polls, at {}", task.polls, task.location)?;
             }
         }
         Ok(())

@@ -24,7 +24,7 @@ pub(super) struct Label(NonNull<()>);
 
 struct Named {
     name: Box<str>,
-    place: &'static Location<'static>,
+    location: &'static Location<'static>,
 }
 
 // SAFETY: it is a shared reference to a `Location`, or a box of one and a string.
@@ -33,11 +33,11 @@ unsafe impl Send for Label {}
 unsafe impl Sync for Label {}
 
 impl Label {
-    pub(super) fn new(name: Option<Box<str>>, place: &'static Location<'static>) -> Label {
+    pub(super) fn new(name: Option<Box<str>>, location: &'static Location<'static>) -> Label {
         match name {
-            None => Label(NonNull::from(place).cast()),
+            None => Label(NonNull::from(location).cast()),
             Some(name) => {
-                let named = NonNull::from(Box::leak(Box::new(Named { name, place })));
+                let named = NonNull::from(Box::leak(Box::new(Named { name, location })));
                 Label(named.cast().map_addr(|addr| addr | NAMED))
             }
         }
@@ -48,10 +48,10 @@ impl Label {
         self.named().map(|named| &*unsafe { named.as_ref() }.name)
     }
 
-    pub(super) fn place(&self) -> &'static Location<'static> {
+    pub(super) fn location(&self) -> &'static Location<'static> {
         match self.named() {
             // SAFETY: as in `name`.
-            Some(named) => unsafe { named.as_ref() }.place,
+            Some(named) => unsafe { named.as_ref() }.location,
             // SAFETY: invariant 1: it was made of such a reference.
             None => unsafe { self.0.cast::<Location<'static>>().as_ref() },
         }

@@ -107,7 +107,7 @@ union Stage<F, K> {
 ///
 /// All but `free` need the right to the stage (invariant 2 of the parent module).
 pub(super) struct VTable {
-    /// Polls the future; on `Ready` it has been destroyed.
+    /// Polls the future; on `Ready` the future has been destroyed.
     pub(super) poll:
         unsafe fn(NonNull<Header>, TaskId, &LeaveCell, &mut Context<'_>) -> Poll<Ended>,
     /// Destroys the future, if it is still there, with this ending.

@@ -119,7 +119,7 @@ impl Claimed {
     }
 }
 
-/// Those who were taken off a stack. They are to be taken to the end.
+/// The records that were taken off a stack. The iterator must be used to its end.
 pub(crate) struct Chain(*mut Header);
 
 impl Iterator for Chain {

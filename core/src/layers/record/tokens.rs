@@ -10,7 +10,7 @@ use crate::layers::base::leave::LeaveCell;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Payload};
 use crate::layers::base::sync::{Ordering, panicking};
-use allhome_rt::Slot;
+use allhome_rt::TaskData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
@@ -30,8 +30,8 @@ impl Claimed {
         unsafe { self.0.header() }
     }
 
-    /// Polls the future. On `Ready` it has been destroyed, and the outcome stands in its place if
-    /// there is a handle.
+    /// Polls the future. On `Ready` the future has been destroyed, and the outcome stands in its
+    /// place if there is a handle.
     ///
     /// An error that it ends with is an echo of its cancel, and no failure, if `leave` says that it was
     /// told; then it asks for its end as cancelled.
@@ -205,7 +205,7 @@ pub(crate) struct Carried(pub(super) Ptr);
 
 impl Carried {
     /// Puts it in the slot of the task that carries the record.
-    pub(crate) fn put(self, slot: &mut Slot) {
+    pub(crate) fn put(self, slot: &mut TaskData) {
         debug_assert!(slot.get().is_null(), "a carrier carries one child at a time");
         slot.set(self.0.0.as_ptr().cast());
         std::mem::forget(self);
@@ -213,7 +213,7 @@ impl Carried {
 
     /// Takes it out of the slot of a task of the core's own. The caller has seen that none of the
     /// core's marks stands there, and only those marks and [`put`](Carried::put) write there.
-    pub(crate) fn from_slot(slot: &mut Slot) -> Option<Carried> {
+    pub(crate) fn from_slot(slot: &mut TaskData) -> Option<Carried> {
         NonNull::new(slot.take().cast()).map(|ptr| Carried(Ptr(ptr)))
     }
 

@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 ///
 /// Use it for the part of a cleanup that is only worth while if there is time: ask the peer for a
 /// farewell, but do not insist. The cancel of the task shows in it. If the future is still waiting
-/// after the poll that shows the cancel, it is dropped, and the island ends with the reason. The
+/// after the poll that shows the cancel, it is dropped, and `cancellable` ends with the reason. The
 /// shield goes on.
 ///
 /// Outside a shield it does the same, and then the task goes on with its last poll.
@@ -31,7 +31,7 @@ use std::task::{Context, Poll};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ThreadPool, block_on, island, nursery_on, shield};
+/// use allhome::{ThreadPool, block_on, cancellable, nursery_on, shield};
 /// use std::time::Duration;
 ///
 /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -40,7 +40,7 @@ use std::task::{Context, Poll};
 ///     n.cancel();
 ///     let left = shield(Duration::MAX, async {
 ///         assert!(!allhome::is_cancelled(), "the shield keeps it away");
-///         island(std::future::pending::<()>()).await.is_err()
+///         cancellable(std::future::pending::<()>()).await.is_err()
 ///     });
 ///     assert!(left.await?);
 ///     Ok(())
@@ -48,20 +48,20 @@ use std::task::{Context, Poll};
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn island<F: Future>(future: F) -> Island<F> {
-    Island { scope: Scope::new(Cut::Island), future: Some(future) }
+pub fn cancellable<F: Future>(future: F) -> Cancellable<F> {
+    Cancellable { scope: Scope::new(Cut::Cancellable), future: Some(future) }
 }
 
 pin_project! {
-    /// The future of [`island`].
+    /// The future of [`cancellable`].
     #[must_use = "it runs only when it is awaited"]
-    pub struct Island<F> {
+    pub struct Cancellable<F> {
         scope: Scope,
         #[pin]
         future: Option<F>,
     }
 
-    impl<F> PinnedDrop for Island<F> {
+    impl<F> PinnedDrop for Cancellable<F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             end::drop_inside(this.scope, this.future);
@@ -69,7 +69,7 @@ pin_project! {
     }
 }
 
-impl<F: Future> Future for Island<F> {
+impl<F: Future> Future for Cancellable<F> {
     type Output = Result<F::Output, Reason>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -80,8 +80,8 @@ impl<F: Future> Future for Island<F> {
     }
 }
 
-impl<F> fmt::Debug for Island<F> {
+impl<F> fmt::Debug for Cancellable<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Island").finish_non_exhaustive()
+        f.debug_struct("Cancellable").finish_non_exhaustive()
     }
 }

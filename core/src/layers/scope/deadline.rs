@@ -122,7 +122,7 @@ pub fn fail_at<F: Future>(name: &'static str, at: Instant, future: F) -> FailAft
     FailAfter { after: None, head: Head::new(Alarm::at_instant(at), name), future: Some(future) }
 }
 
-/// Runs a future until `back` before the deadline that holds around it, so that this much time is
+/// Runs a future until `margin` before the deadline that holds around it, so that this much time is
 /// left for a cleanup. Where no deadline holds, it is not limited.
 ///
 /// The deadline is looked up in the first poll, and again when the time seems to be over: a
@@ -140,14 +140,14 @@ pub fn fail_at<F: Future>(name: &'static str, at: Instant, future: F) -> FailAft
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ThreadPool, block_on, nursery_on, reserve};
+/// use allhome::{ThreadPool, block_on, nursery_on, before_deadline};
 /// use std::time::Duration;
 ///
 /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// let second = Duration::from_secs(1);
 /// let run = nursery_on::<BoxError>(ThreadPool::global()).deadline(60 * second).run(async |_| {
-///     let left = reserve("talk", 10 * second, async { allhome::remaining() }).await?;
+///     let left = before_deadline("talk", 10 * second, async { allhome::remaining() }).await?;
 ///     assert!(left <= Some(50 * second), "ten are kept for what comes after");
 ///     Ok(())
 /// });
@@ -156,10 +156,10 @@ pub fn fail_at<F: Future>(name: &'static str, at: Instant, future: F) -> FailAft
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[track_caller]
-pub fn reserve<F: Future>(name: &'static str, back: Duration, future: F) -> FailAfter<F> {
+pub fn before_deadline<F: Future>(name: &'static str, margin: Duration, future: F) -> FailAfter<F> {
     FailAfter {
         after: None,
-        head: Head::new(Alarm::before_deadline(back), name),
+        head: Head::new(Alarm::before_deadline(margin), name),
         future: Some(future),
     }
 }
@@ -177,7 +177,7 @@ struct Head {
 impl Head {
     #[track_caller]
     fn new(alarm: Alarm, name: &'static str) -> Head {
-        let label = Label { name, place: Location::caller() };
+        let label = Label { name, location: Location::caller() };
         Head { scope: Scope::with_deadline(label, alarm.back()), alarm, polled: false, label }
     }
 
@@ -243,7 +243,7 @@ impl<F: Future> Future for MoveOnAfter<F> {
 }
 
 pin_project! {
-    /// The future of [`fail_after`], [`fail_at`] and [`reserve`].
+    /// The future of [`fail_after`], [`fail_at`] and [`before_deadline`].
     #[must_use = "it runs only when it is awaited"]
     pub struct FailAfter<F> {
         after: Option<Duration>,
@@ -265,10 +265,10 @@ impl<F: Future> Future for FailAfter<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (after, Label { name, place }) = (*this.after, this.head.label);
+        let (after, Label { name, location }) = (*this.after, this.head.label);
         this.head.poll(this.future, cx).map(|result| match result {
             Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(TimeoutError::Elapsed(Elapsed { name, after, place })),
+            Ok(None) => Err(TimeoutError::Elapsed(Elapsed { name, after, location })),
             Err(missing) => Err(TimeoutError::Unsupported(missing)),
         })
     }
@@ -289,7 +289,7 @@ pub enum TimeoutError {
 pub struct Elapsed {
     name: &'static str,
     after: Option<Duration>,
-    place: &'static Location<'static>,
+    location: &'static Location<'static>,
 }
 
 impl Elapsed {
@@ -304,8 +304,8 @@ impl Elapsed {
     }
 
     /// Returns where the scope was created.
-    pub fn place(&self) -> &'static Location<'static> {
-        self.place
+    pub fn location(&self) -> &'static Location<'static> {
+        self.location
     }
 }
 
@@ -315,7 +315,7 @@ impl fmt::Display for Elapsed {
             Some(after) => write!(f, "`{}` took longer than {after:?}", self.name)?,
             None => write!(f, "`{}` was not done by its deadline", self.name)?,
         }
-        write!(f, " (at {})", self.place)
+        write!(f, " (at {})", self.location)
     }
 }
 

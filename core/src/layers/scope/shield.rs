@@ -22,8 +22,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// Makes a future that a cancel of the task, or of a scope around it, does not reach, nor does an
-/// abort, until its `budget` is spent.
+/// Protects a future from a cancel of the task, or of a scope around it, and from an abort, until
+/// its `budget` is spent.
 ///
 /// The budget is counted from the moment at which there is a cancel to keep away; a task that is
 /// not cancelled is not limited. Inside, [`is_cancelled`](crate::is_cancelled) is `false`,
@@ -34,7 +34,7 @@ use std::time::Duration;
 ///
 /// Shields nest: each counts its own budget, from the moment at which the one around it is lifted.
 /// A scope inside a shield (a [`move_on_after`](crate::move_on_after), a nursery's deadline) works
-/// as anywhere; an [`island`](crate::island) inside a shield can be cancelled again.
+/// as anywhere; what [`cancellable`](crate::cancellable) runs inside a shield can be cancelled again.
 ///
 /// A shield does not help against a runtime that is shut down, nor against the drop of the future
 /// that it is a part of.
@@ -163,7 +163,7 @@ pub(crate) struct Raised {
 
 struct Owner {
     group: WeakDyn<dyn Host>,
-    /// The number of the task; none for the nursery's body.
+    /// The number of the task; `None` for the nursery's body.
     task: Option<u64>,
 }
 

@@ -12,8 +12,8 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// The name of a scoped value: a `static`, by which the value is set for a future and found by
-/// everything that runs inside it.
+/// Names a scoped value: a `static`, with which a value is set for a future and found by everything
+/// that runs inside it.
 ///
 /// [`scope`](ScopedKey::scope) sets a value. The value is visible to that future, and to the
 /// children of every nursery that is opened inside it, their children, and their blocking work, on

@@ -61,7 +61,7 @@ impl ShutdownReport {
 pub struct Straggler {
     pub(super) id: TaskId,
     pub(super) name: Option<Box<str>>,
-    pub(super) place: &'static Location<'static>,
+    pub(super) location: &'static Location<'static>,
     pub(super) left: Option<Level>,
     pub(super) took: Duration,
 }
@@ -83,8 +83,8 @@ impl Straggler {
     }
 
     /// Returns where it was spawned; for a body, where the nursery was opened.
-    pub fn place(&self) -> &'static Location<'static> {
-        self.place
+    pub fn location(&self) -> &'static Location<'static> {
+        self.location
     }
 
     /// Returns the step on which it ended: [`Cancelled`](Level::Cancelled) or
@@ -140,7 +140,7 @@ impl fmt::Display for Straggler {
             Some(_) => f.write_str(" left when cancelled")?,
             None => f.write_str(" is still out")?,
         }
-        write!(f, " after {:.3?}, at {}", self.took, self.place)
+        write!(f, " after {:.3?}, at {}", self.took, self.location)
     }
 }
 

@@ -92,7 +92,7 @@ impl Watch {
         match &mut self.time {
             _ if self.level == Level::Running => Poll::Pending,
             None => Poll::Ready(()),
-            // There, so that it is the nursery's timer.
+            // In the nursery's context, so that the nursery's timer is used.
             Some(alarm) => {
                 context::enter(&*self.group, &self.group.owned().inherited, None, || alarm.poll(cx))
             }
@@ -109,8 +109,8 @@ impl Watch {
         let took = self.took();
         let late = left.into_iter();
         self.stragglers.extend(late.map(|late| {
-            let (name, place) = (late.who.name, late.who.place);
-            Straggler { id: late.id, name, place, left: Some(late.level), took }
+            let (name, location) = (late.who.name, late.who.place);
+            Straggler { id: late.id, name, location, left: Some(late.level), took }
         }));
     }
 
@@ -127,16 +127,17 @@ impl Watch {
         let mut stragglers = std::mem::take(&mut self.stragglers);
         let left: BTreeSet<_> = stragglers.iter().map(|straggler| straggler.id).collect();
         let tasks = tree.nurseries().iter().flat_map(|nursery| &nursery.tasks);
-        let mut out: Vec<_> = tasks.map(|task| (task.id, task.name.clone(), task.place)).collect();
+        let mut out: Vec<_> =
+            tasks.map(|task| (task.id, task.name.clone(), task.location)).collect();
         if body && !self.own_body {
             out.push((group.body_id(), group.config.name.clone(), group.config.place));
         }
         out.retain(|(id, ..)| !left.contains(id));
         let out = out.into_iter();
-        stragglers.extend(out.map(|(id, name, place)| Straggler {
+        stragglers.extend(out.map(|(id, name, location)| Straggler {
             id,
             name,
-            place,
+            location,
             left: None,
             took,
         }));

@@ -92,9 +92,9 @@ impl Simulator {
         E: Send + Sync + 'static,
         C: FnOnce(),
     {
-        let place = Location::caller();
+        let location = Location::caller();
         let mut report = Injected::default();
-        let first = attempt(self, place, None, &make);
+        let first = attempt(self, location, None, &make);
         report.points = first.seen;
         report.note(None, first);
         if report.failed > 0 {
@@ -102,7 +102,7 @@ impl Simulator {
         }
         for point in 0..report.points {
             for blow in Blow::ALL {
-                let attempt = attempt(self, place, Some((point, blow)), &make);
+                let attempt = attempt(self, location, Some((point, blow)), &make);
                 report.note(Some((point, blow)), attempt);
             }
         }
@@ -225,7 +225,7 @@ struct Attempt {
 
 fn attempt<R, E, F, Fut, C>(
     settings: &Simulator,
-    place: &'static Location<'static>,
+    location: &'static Location<'static>,
     target: Option<(u64, Blow)>,
     make: impl Fn() -> (F, C),
 ) -> Attempt
@@ -240,7 +240,7 @@ where
     let opened = Arc::new(GlobalGuarded::new(None));
     let keep = opened.clone();
     let planned = fault::plan(target);
-    let mut run = Box::pin(opens(&simulation, place).run(move |n: Nursery<E>| {
+    let mut run = Box::pin(opens(&simulation, location).run(move |n: Nursery<E>| {
         let handle = n.clone();
         drop(keep.locked(|keep| keep.replace(handle)));
         Body { n: n.clone(), future: body(n) }
@@ -270,7 +270,7 @@ where
     }
     if failure.is_none() {
         failure = panic::catch(check).err().map(|payload| {
-            let panicked = Panic::new(payload, None, None, place);
+            let panicked = Panic::new(payload, None, None, location);
             let message = format!("the check {panicked}");
             simulation.failure(FailureKind::Error, message)
         });

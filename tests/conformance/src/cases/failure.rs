@@ -27,7 +27,7 @@ pub(super) async fn f01_first_error_cancels_siblings_and_body(runtime: Runtime) 
     let error = result.unwrap_err();
     assert_eq!(counts.drops(), 11, "ten siblings, and the body");
     assert_eq!(error.first().name(), Some("bad"));
-    assert_eq!((error.cancelled(), error.failures().len()), (10, 1));
+    assert_eq!((error.cancelled_count(), error.failures().len()), (10, 1));
     assert_eq!(error.into_error().unwrap(), "no");
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn f03_failures_are_bounded_and_counted(runtime: Runtime) {
         })
         .await;
     let error = result.unwrap_err();
-    assert_eq!((error.failures().len(), error.more()), (3, 7));
+    assert_eq!((error.failures().len(), error.omitted_count()), (3, 7));
     assert!(error.to_string().contains("and 9 more"), "{error}");
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn f04_cancelled_children_are_counted(runtime: Runtime) {
         })
         .await;
     let error = result.unwrap_err();
-    assert_eq!((error.failures().len(), error.cancelled()), (1, 6));
+    assert_eq!((error.failures().len(), error.cancelled_count()), (1, 6));
 }
 
 pub(super) async fn f05_always_the_group_type(runtime: Runtime) {
@@ -119,7 +119,7 @@ pub(super) async fn f06_wait_all_cancels_nobody(runtime: Runtime) {
     let error = result.unwrap_err();
     assert_eq!(counts.polls(), 5, "all came to their own end");
     assert_eq!(error.errors().collect::<Vec<_>>(), ["bad", "body"]);
-    assert_eq!(error.cancelled(), 0);
+    assert_eq!(error.cancelled_count(), 0);
 }
 
 pub(super) async fn f07_isolate_gives_failure_to_the_joiner(runtime: Runtime) {

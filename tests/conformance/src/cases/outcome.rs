@@ -19,7 +19,7 @@ pub(super) async fn e01_ok_gives_the_value(runtime: Runtime) {
                 Ok("hello".to_string())
             });
             assert_eq!(child.name(), Some("speaker"));
-            assert!(child.place().unwrap().file().ends_with("outcome.rs"));
+            assert!(child.location().unwrap().file().ends_with("outcome.rs"));
             assert_eq!(child.id().unwrap().nursery(), n.id());
             Ok(child.join().await.unwrap())
         })

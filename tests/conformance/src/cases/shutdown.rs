@@ -78,8 +78,8 @@ pub(super) async fn d05_a_token_takes_it_on_from_another_thread(runtime: Runtime
             let shutdown = n.shutdown(PATIENT).when_raised();
             let operator = operator.clone();
             let thread = thread::spawn(move || {
-                assert_eq!(operator.step(Reason::new("asked")), Level::Draining);
-                assert_eq!(operator.step(Reason::new("asked again")), Level::Cancelled);
+                assert_eq!(operator.escalate(Reason::new("asked")), Level::Draining);
+                assert_eq!(operator.escalate(Reason::new("asked again")), Level::Cancelled);
             });
             let report = shutdown.await.unwrap();
             thread.join().unwrap();

@@ -3,7 +3,7 @@
 
 use crate::probe::{Counts, eventually};
 use allhome::{
-    Cause, ReasonKind, Runtime, TimeoutError, cancelled, fail_after, is_cancelled, island,
+    Cause, ReasonKind, Runtime, TimeoutError, cancellable, cancelled, fail_after, is_cancelled,
     move_on_after, nursery, nursery_on, remaining, shield, sleep, yield_now,
 };
 use std::convert::Infallible;
@@ -116,11 +116,11 @@ pub(super) async fn t08_scope_ends_the_nurseries_inside(runtime: Runtime) {
         .unwrap();
 }
 
-pub(super) async fn t10_timeout_keeps_what_is_there(runtime: Runtime) {
+pub(super) async fn t10_children_deadline_keeps_what_is_there(runtime: Runtime) {
     if !has_timer(&runtime).await {
         return;
     }
-    let run = nursery_on::<Infallible>(runtime).timeout(SOON).run(async |n| {
+    let run = nursery_on::<Infallible>(runtime).children_deadline(SOON).run(async |n| {
         let quick = n.fork(async { Ok(1) }).join().await.ok();
         let slow = n.fork(pending::<Result<u8, _>>()).join().await.ok();
         Ok((quick, slow))
@@ -175,7 +175,7 @@ pub(super) async fn h01_shield_keeps_cancel_and_abort_away(runtime: Runtime) {
                         // The nursery is cancelled before each of its tasks is.
                         eventually(|| hears.load(SeqCst)).await;
                         assert!(child.is_cancelled() && !is_cancelled());
-                        assert!(island(pending::<()>()).await.is_err());
+                        assert!(cancellable(pending::<()>()).await.is_err());
                         for _ in 0..20 {
                             yield_now().await;
                         }

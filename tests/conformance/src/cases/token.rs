@@ -19,7 +19,7 @@ pub(super) async fn c13_token_and_nursery_rise_together(runtime: Runtime) {
                 let token = n.token();
                 assert!(token.same(&n.token()) && token.level() == Level::Running);
                 assert!(if by_token {
-                    token.raise(Level::Draining, Reason::new(""))
+                    token.escalate_to(Level::Draining, Reason::new(""))
                 } else {
                     n.close()
                 });
@@ -30,7 +30,7 @@ pub(super) async fn c13_token_and_nursery_rise_together(runtime: Runtime) {
                 assert!(token.reason().unwrap().same(&n.reason().unwrap()));
                 assert!(!token.cancel() && !n.cancel());
                 assert!(if by_token {
-                    token.raise(Level::Aborted, Reason::new(""))
+                    token.escalate_to(Level::Aborted, Reason::new(""))
                 } else {
                     n.abort()
                 });
@@ -166,7 +166,7 @@ pub(super) async fn c15_nursery_hangs_on_a_token(runtime: Runtime) {
         Ok(n.level())
     });
     assert_eq!(run.await.unwrap(), Level::Cancelled);
-    token.raise(Level::Aborted, Reason::new(""));
+    token.escalate_to(Level::Aborted, Reason::new(""));
     let run = nursery_on::<Infallible>(&runtime).token(&token);
     run.run(async |_| pending::<Result<(), _>>().await).await.unwrap_err();
     let other = CancelToken::new();
@@ -281,7 +281,7 @@ pub(super) async fn c18_exit_ends_the_task_from_any_depth(runtime: Runtime) {
                 let ended = child.join().await.unwrap_err();
                 let reason = ended.reason().unwrap();
                 assert_eq!((reason.kind(), reason.by()), (ReasonKind::Exited, id));
-                assert!(reason.place().file().ends_with("token.rs"));
+                assert!(reason.location().file().ends_with("token.rs"));
             }
             assert_eq!(counts.drops(), 2);
             assert!(!n.is_cancelled(), "it is no failure");
@@ -323,7 +323,7 @@ pub(super) async fn c18_exit_of_a_body_waits_for_the_children(runtime: Runtime) 
     run.await.unwrap();
 }
 
-pub(super) async fn c19_guard_on_the_own_token(runtime: Runtime) {
+pub(super) async fn c19_until_cancelled_on_the_own_token(runtime: Runtime) {
     let ready = Counts::new();
     nursery_on::<Infallible>(runtime)
         .run(async |n| {

@@ -3,7 +3,7 @@
 use super::probe::Probe;
 use crate::fixture::{Fixture, many, outside, pump, until};
 use crate::rule::rules;
-use allhome_rt::{Slot, Task, Work};
+use allhome_rt::{Task, TaskData, Work};
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -37,7 +37,7 @@ struct Own {
 }
 
 impl Work for OnePoll {
-    fn poll(&self, _: &mut Slot, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(&self, _: &mut TaskData, cx: &mut Context<'_>) -> Poll<()> {
         let Ok(mut own) = self.own.try_lock() else {
             self.overlaps.fetch_add(1, Ordering::SeqCst);
             return Poll::Pending;
@@ -62,7 +62,7 @@ impl Work for OnePoll {
         Poll::Ready(())
     }
 
-    fn discard(&self, _: &mut Slot) {
+    fn discard(&self, _: &mut TaskData) {
         self.over.store(true, Ordering::SeqCst);
     }
 }
@@ -74,7 +74,7 @@ fn r21_one_poll_at_a_time(fixture: &mut Fixture) {
     let work = Arc::new(OnePoll { own, overlaps, over: over.clone() });
     let overlaps = || work.overlaps.load(Ordering::SeqCst);
     fixture.drive(async {
-        runtime.spawn(Task::new(work.clone(), Slot::default()));
+        runtime.spawn(Task::new(work.clone(), TaskData::default()));
         until("a task that 3 threads wake has had its polls", || {
             over.load(Ordering::SeqCst) || overlaps() > 0
         })

@@ -2,7 +2,7 @@
 
 use allhome::{
     Cause, Nursery, Reason, ReasonKind, cancel_token, exit, is_cancelled, nursery, nursery_on,
-    shield, sleep, strays, yield_now,
+    orphans, shield, sleep, yield_now,
 };
 use allhome_conformance::Counts;
 use allhome_runs::{Log, Opened, SECOND, Wakes, poll_once, world};
@@ -124,7 +124,7 @@ fn n03_whoever_adopts_runs_the_finalizers() {
     let error = clock.drive(&stepped, run).unwrap_err();
     assert_eq!(error.failures().len(), 1);
     assert!(error.to_string().contains("a finalizer was cut at its budget of 1s"), "{error}");
-    // Of a root, the finalizers that no nursery waits for are strays until they are done.
+    // Of a root, the finalizers that no nursery waits for are orphans until they are done.
     let finalizer = tidies(&log);
     let mut root = Box::pin(nursery_on::<String>(&runtime).name("n03 root").run(async |n| {
         n.defer(5 * SECOND, finalizer).unwrap();
@@ -132,7 +132,7 @@ fn n03_whoever_adopts_runs_the_finalizers() {
     }));
     assert!(poll_once(&mut root, &Wakes::new()).is_pending());
     drop(root);
-    let listed = || strays().iter().any(|tree| tree.to_string().contains("n03 root"));
+    let listed = || orphans().iter().any(|tree| tree.to_string().contains("n03 root"));
     stepped.run_until_stalled();
     assert!(listed() && log.take().is_empty());
     while clock.step() {

@@ -2,8 +2,8 @@
 //! has passed although nothing was polled since.
 
 use allhome::{
-    Reason, ReasonKind, cancel_reason, cancel_token, checkpoint, fail_after, is_cancelled, island,
-    move_on_after, nursery, nursery_on, remaining, reserve, shield, yield_now,
+    Reason, ReasonKind, before_deadline, cancel_reason, cancel_token, cancellable, checkpoint,
+    fail_after, is_cancelled, move_on_after, nursery, nursery_on, remaining, shield, yield_now,
 };
 use allhome_conformance::Counts;
 use allhome_rt::{BoxSleep, Runtime, Timer};
@@ -97,7 +97,7 @@ fn t16_shield_keeps_it_away_until_its_budget_is_spent() {
             shield(SECOND, async {
                 compute(&clock);
                 is_on();
-                assert!(island(poll_fn(|_| Poll::Ready(is_cancelled()))).await.unwrap());
+                assert!(cancellable(poll_fn(|_| Poll::Ready(is_cancelled()))).await.unwrap());
                 // The budget is counted from the poll that sees what it keeps away.
                 yield_now().await;
                 is_on();
@@ -108,9 +108,9 @@ fn t16_shield_keeps_it_away_until_its_budget_is_spent() {
             .unwrap();
         });
         assert_eq!(cut.await, Ok(Some(())));
-        // `reserve` follows a deadline that is moved.
+        // `before_deadline` follows a deadline that is moved.
         let inner = nursery::<Infallible>().deadline(3 * SECOND).run(async |n| {
-            let kept = reserve("it", 2 * SECOND, async {
+            let kept = before_deadline("it", 2 * SECOND, async {
                 n.set_deadline(Some(clock.now() + 4 * SECOND)).unwrap();
                 compute(&clock);
                 is_on();
@@ -195,7 +195,7 @@ fn t16_nursery_with_a_token_ends_all_the_same() {
 fn t16_timeout_leaves_the_body_out() {
     let (stepped, clock, runtime) = world();
     let inside = clock.clone();
-    let run = nursery_on::<Infallible>(&runtime).timeout(SECOND).run(async |n| {
+    let run = nursery_on::<Infallible>(&runtime).children_deadline(SECOND).run(async |n| {
         let child = n.fork(async move {
             compute(&inside);
             Ok(is_over())

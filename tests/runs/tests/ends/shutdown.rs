@@ -93,7 +93,7 @@ fn d01_each_step_when_the_time_of_the_last_is_over() {
     assert_eq!(report.level(), Level::Aborted);
     let reason = report.reason().unwrap();
     assert_eq!(reason.kind(), ReasonKind::Shutdown);
-    assert_eq!(reason.place().file(), file!());
+    assert_eq!(reason.location().file(), file!());
     let (cancelled, aborted) = (Some(Level::Cancelled), Some(Level::Aborted));
     assert_eq!(
         lines(&report),

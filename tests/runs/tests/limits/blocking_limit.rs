@@ -165,7 +165,7 @@ fn b07_runtime_that_refuses_jobs_loses_them_without_recursion() {
     let late = opened.n.blocking(|_| Ok(())).unwrap();
     assert!(block_on(late.join()).unwrap_err().is_lost());
     let Poll::Ready(Err(error)) = opened.finish() else { panic!("they are failures") };
-    assert_eq!((error.failures().len(), error.more()), (3, MANY + 1 - 3));
+    assert_eq!((error.failures().len(), error.omitted_count()), (3, MANY + 1 - 3));
     stepped.shutdown();
 }
 

@@ -144,7 +144,7 @@ fn e08_next_in_the_queue_when_a_child_fails() {
         let Poll::Ready(Err(error)) = opened.poll() else { panic!("all are home") };
         stepped.run_until_stalled();
         assert_eq!(stepped.tasks(), 0);
-        assert_eq!((error.cancelled(), error.into_error()), (3, Some("first")));
+        assert_eq!((error.cancelled_count(), error.into_error()), (3, Some("first")));
     }
 }
 

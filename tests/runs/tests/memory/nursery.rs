@@ -23,7 +23,7 @@ fn o10_a_nursery_that_has_ended_is_freed() {
             n.spawn(async {
                 assert!(cancelled().now_or_never().is_none());
                 drop(cancel_token());
-                let inner = nursery::<Infallible>().timeout(SECOND).run(async |n| {
+                let inner = nursery::<Infallible>().children_deadline(SECOND).run(async |n| {
                     n.fork(pending::<Result<(), _>>()).cancel();
                     Ok(())
                 });

@@ -3,7 +3,7 @@
 
 use super::alone;
 use super::nosy::{Nosy, Watch, at_each_call, panics, sequences};
-use allhome::{Child, Nursery, PanicPolicy, Policy, ScopedKey, nursery_on, strays};
+use allhome::{Child, Nursery, PanicPolicy, Policy, ScopedKey, nursery_on, orphans};
 use allhome_runs::{Jobs, Stepped};
 use std::collections::BTreeSet;
 use std::future::{Future, pending};
@@ -66,7 +66,7 @@ type Run = Pin<Box<dyn Future<Output = ()>>>;
 
 /// What a nosy value does with the nursery that it was given to.
 fn look(n: &Nursery<Nosy>) {
-    let _ = (n.len(), n.level(), n.reason(), n.tree().to_string(), strays().len());
+    let _ = (n.len(), n.level(), n.reason(), n.tree().to_string(), orphans().len());
     n.spawn(async { Ok(()) });
     let mut child = n.fork(async { Ok(()) });
     let _ = Pin::new(&mut child.join_mut()).poll(&mut Context::from_waker(Waker::noop()));
@@ -188,7 +188,7 @@ fn go_through(policy: Policy, length: usize) -> BTreeSet<&'static str> {
             watch.step(|| played.play(Step::Run, watch));
             watch.step(|| played.stepped.shutdown());
             watch.step(|| while played.jobs.run() {});
-            assert!(played.n.is_empty() && strays().is_empty());
+            assert!(played.n.is_empty() && orphans().is_empty());
             watch.looks(|| ());
             drop(played);
             assert_eq!(Arc::strong_count(watch), 1, "a user's value is left");

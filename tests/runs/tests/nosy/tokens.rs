@@ -44,7 +44,7 @@ fn look(token: &CancelToken) {
     let _ = Box::pin(token.draining()).as_mut().poll(&mut cx);
     child.cancel();
     // No more than it is already: what follows in the program is the program's.
-    token.raise(token.level(), Reason::new("look"));
+    token.escalate_to(token.level(), Reason::new("look"));
 }
 
 /// What there is of each kind at the moment.
@@ -77,7 +77,7 @@ impl Played<'_> {
             }
             Step::Remove => self.registration = None,
             Step::Keep => self.registration.take().into_iter().for_each(Registration::keep),
-            Step::Rise => drop(self.token.step(Reason::new("step"))),
+            Step::Rise => drop(self.token.escalate(Reason::new("step"))),
             Step::Cancel => drop(self.token.cancel()),
         }
     }

@@ -4,7 +4,7 @@
 //! spawning: a child that is held in its poll is spawned last.
 
 use allhome::{
-    GroupError, Nursery, PanicPolicy, Policy, TaskState, Tree, nursery, nursery_on, strays,
+    GroupError, Nursery, PanicPolicy, Policy, TaskState, Tree, nursery, nursery_on, orphans,
 };
 use allhome_conformance::{Counts, DropPanics, Gate};
 use allhome_runs::{Hold, Stepped, Wakes, poll_once, within};
@@ -230,11 +230,11 @@ fn c02_held_body_is_cut_when_its_nursery_closes() {
     });
 }
 
-/// Alone in its file with strays: their list is the process's.
+/// Alone in its file with orphans: their list is the process's.
 #[test]
-fn o06_dropped_root_lists_strays() {
+fn o06_dropped_root_lists_orphans() {
     within(|| {
-        assert!(strays().is_empty());
+        assert!(orphans().is_empty());
         let (stepped, scene) = (Stepped::new(1), Scene::default());
         let body = scene.clone();
         let mut root = Box::pin(nursery_on::<Infallible>(stepped.runtime()).name("root").run(
@@ -245,15 +245,15 @@ fn o06_dropped_root_lists_strays() {
         ));
         assert!(poll_once(&mut root, &Wakes::new()).is_pending());
         let thread = scene.hold_the_last(&stepped);
-        assert!(strays().is_empty(), "its root is there");
+        assert!(orphans().is_empty(), "its root is there");
         drop(root);
         assert_eq!(scene.counts(), [(WAITING, WAITING), (0, 0)]);
-        let trees = strays();
+        let trees = orphans();
         assert_eq!(trees.len(), 1);
         assert_eq!(picture(&trees[0]), [("root", true, vec!["busy"])]);
         scene.hold.release();
         thread.join().unwrap();
-        assert!(strays().is_empty());
+        assert!(orphans().is_empty());
         assert_eq!(scene.counts(), [(WAITING, WAITING), (1, 1)]);
         stepped.run_until_stalled();
         assert_eq!(stepped.tasks(), 0);

@@ -3,7 +3,7 @@
 
 use allhome::{
     CancelExt, CancelToken, LocalExecutor, Nursery, ScopedKey, Simulator, ThreadPool, block_on,
-    fail_after, island, move_on_after, nursery_on, shield, yield_now,
+    cancellable, fail_after, move_on_after, nursery_on, shield, yield_now,
 };
 use allhome_rt::{LocalTask, Spawn, SpawnLocal, Task};
 use std::convert::Infallible;
@@ -122,9 +122,8 @@ cases! {
     x18_move_on_after: in_child!(move_on_after(LONG, keeps::<SIZE>()).await.unwrap());
     x18_fail_after: in_child!(fail_after("big", LONG, keeps::<SIZE>()).await.unwrap().unwrap());
     x18_shield: in_child!(shield(LONG, keeps::<SIZE>()).await.unwrap().unwrap());
-    x18_island: in_child!(island(keeps::<SIZE>()).await.unwrap().unwrap());
+    x18_cancellable: in_child!(cancellable(keeps::<SIZE>()).await.unwrap().unwrap());
     x18_scoped_value: in_child!(KEY.scope(1, keeps::<SIZE>()).await.unwrap());
-    x18_guard: in_child!(CancelToken::new().guard(keeps::<SIZE>()).await.unwrap().unwrap());
     x18_until_cancelled: in_child!(keeps::<SIZE>().until_cancelled(&CancelToken::new()).await.unwrap().unwrap());
     x18_block_on: fits(|| block_on(big()).unwrap());
     x18_local_run: fits(|| LocalExecutor::new().run(big()).unwrap());

@@ -44,7 +44,7 @@ fn errors(panic: bool) {
     });
     let error = stepped.drive(run).unwrap_err();
     let kept = error.failures().len();
-    assert_eq!(kept + error.more(), MANY, "each is told once");
+    assert_eq!(kept + error.omitted_count(), MANY, "each is told once");
     assert_eq!(spawned.load(Ordering::SeqCst), MANY - kept, "those that did not fit");
     // Those that are kept are their owner's, and so would be their panics.
     panics.store(false, Ordering::SeqCst);

@@ -201,13 +201,13 @@ fn g10_done_and_err() {
     let mut done = Box::pin(token.cancelled());
     assert!(poll_once(&mut done, &wakes).is_pending());
     assert!(token.reason().is_none(), "Err is nil");
-    token.raise(Level::Draining, Reason::new("Go has no such thing"));
+    token.escalate_to(Level::Draining, Reason::new("Go has no such thing"));
     assert!(poll_once(&mut done, &wakes).is_pending() && token.reason().is_none());
     token.cancel();
     // Go: Done may be closed after `cancel` has returned.
     assert_eq!(wakes.count(), 1);
     let Poll::Ready(reason) = poll_once(&mut done, &wakes) else { panic!("it is done") };
-    token.raise(Level::Aborted, Reason::new("later"));
+    token.escalate_to(Level::Aborted, Reason::new("later"));
     assert!(token.reason().unwrap().same(&reason), "Err gives the same from then on");
     assert!(block_on(token.cancelled()).same(&reason), "and Done stays closed");
 }

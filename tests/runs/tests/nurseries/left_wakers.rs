@@ -2,8 +2,8 @@
 
 use allhome::{
     Both, CancelExt, CancelStreamExt, CancelToken, IntoRuntime, KeyedSemaphore, Ladder, Nursery,
-    Rate, RateLimiter, Semaphore, ThreadPool, block_on, cancelled, draining, fail_after, island,
-    move_on_after, nursery, nursery_on, shield, sleep,
+    Rate, RateLimiter, Semaphore, ThreadPool, block_on, cancellable, cancelled, draining,
+    fail_after, move_on_after, nursery, nursery_on, shield, sleep,
 };
 use allhome_runs::{Opened, SECOND, Stepped, Wakes, poll_once, world};
 use futures_util::{FutureExt, StreamExt};
@@ -103,9 +103,8 @@ const CASES: &[Case] = cases! {
     "Cancelled": world => world.token.cancelled();
     "CancelledOwned": world => world.token.clone().cancelled_owned();
     "Draining": world => world.token.draining();
-    "Guard": world => world.token.guard(pending::<()>());
-    "Guard of a trait": world => pending::<()>().until_cancelled(&world.token);
-    "UntilCancelled": world => {
+    "UntilCancelled": world => pending::<()>().until_cancelled(&world.token);
+    "UntilCancelledStream": world => {
         Box::pin(futures_util::stream::pending::<()>().until_cancelled(&world.token)).into_future()
     };
     "TaskCancelled": _ => cancelled();
@@ -123,7 +122,7 @@ const CASES: &[Case] = cases! {
     "MoveOnAfter": _ => move_on_after(LONG, pending::<()>());
     "FailAfter": _ => fail_after("long", LONG, pending::<()>());
     "Shield": _ => shield(LONG, pending::<()>());
-    "Island": _ => island(pending::<()>());
+    "Cancellable": _ => cancellable(pending::<()>());
     "Run": world => nursery::<Infallible>().run(async |n| {
         *world.inner.borrow_mut() = Some(n);
         pending::<Result<(), _>>().await

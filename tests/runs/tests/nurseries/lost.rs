@@ -20,7 +20,7 @@ fn is_lost<T: std::fmt::Debug>(mut child: Child<T, Infallible>) -> bool {
 fn losses<R>(result: Result<R, GroupError<Infallible>>) -> usize {
     let Err(error) = result else { panic!("no child was lost") };
     assert!(error.failures().all(|failure| matches!(failure.cause(), Cause::Lost)), "{error:?}");
-    error.failures().len() + error.more()
+    error.failures().len() + error.omitted_count()
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn e05_lost_when_the_runtime_drops_the_task() {
         let Poll::Ready(Err(error)) = opened.poll() else { panic!("it has not ended") };
         assert!(matches!(error.first().cause(), Cause::Lost));
         assert_eq!(error.first().name(), Some("one"));
-        assert_eq!((error.failures().len(), error.cancelled()), (1 + usize::from(polled), 0));
+        assert_eq!((error.failures().len(), error.cancelled_count()), (1 + usize::from(polled), 0));
         stepped.run_until_stalled();
         assert_eq!(stepped.tasks(), 0);
     }
@@ -131,7 +131,7 @@ fn e11_with_fail_fast() {
     scene.check();
     let Poll::Ready(Err(error)) = opened.poll() else { panic!("no child is left") };
     assert!(matches!(error.first().cause(), Cause::Lost));
-    assert_eq!(error.failures().len() + error.cancelled(), EACH + 1);
+    assert_eq!(error.failures().len() + error.cancelled_count(), EACH + 1);
 }
 
 /// Runs the same on a real runtime: gives it turns until all is as it should be, and drops it while

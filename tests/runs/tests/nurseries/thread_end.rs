@@ -4,11 +4,11 @@
 //! is called once before, so that the values of ours have been there.
 
 use allhome::{
-    AsyncStd, Both, CancelToken, Cause, GroupError, IntoRuntime, KeyedSemaphore, Ladder,
+    AsyncStd, Both, CancelExt, CancelToken, Cause, GroupError, IntoRuntime, KeyedSemaphore, Ladder,
     LocalExecutor, Nursery, Rate, RateLimiter, Reason, ScopedKey, Semaphore, Simulator, Smol,
-    ThreadPool, Tokio, block_on, cancel_reason, cancel_token, cancelled, checkpoint, deadline,
-    draining, fail_after, is_cancelled, island, move_on_after, nursery, nursery_on, remaining,
-    shield, sleep, strays, task_id, yield_now,
+    ThreadPool, Tokio, block_on, cancel_reason, cancel_token, cancellable, cancelled, checkpoint,
+    deadline, draining, fail_after, is_cancelled, move_on_after, nursery, nursery_on, orphans,
+    remaining, shield, sleep, task_id, yield_now,
 };
 use allhome_rt::{Spawn, SpawnBlocking, SpawnLocal, Task, Timer};
 use std::cell::RefCell;
@@ -57,12 +57,12 @@ fn ambient() {
     assert!(deadline().is_none() && remaining().is_none());
     assert!(!cancel_token().is_cancelled());
     assert_eq!(NUMBER.get(), None);
-    assert!(strays().iter().all(|tree| tree.tasks() < 1_000));
+    assert!(orphans().iter().all(|tree| tree.tasks() < 1_000));
     block_on(checkpoint()).unwrap();
     assert!(block_on(sleep(MOMENT)).is_err(), "no runtime is known");
     assert!(block_on(move_on_after(MOMENT, pending::<()>())).is_err());
     assert_eq!(block_on(shield(Duration::MAX, twice(1))), Ok(2));
-    assert_eq!(block_on(island(twice(1))).unwrap(), 2);
+    assert_eq!(block_on(cancellable(twice(1))).unwrap(), 2);
     // They wait for ever.
     block_on(async {
         let (mut told, mut drains) = (Box::pin(cancelled()), Box::pin(draining()));
@@ -207,7 +207,7 @@ fn tokens() {
     let cancels = thread::spawn(move || other.cancel_with(Reason::new("over")));
     block_on(token.cancelled());
     cancels.join().unwrap();
-    assert!(block_on(token.guard(pending::<()>())).is_err());
+    assert!(block_on(pending::<()>().until_cancelled(&token)).is_err());
     assert!(rx.recv().is_ok());
 }
 

@@ -213,7 +213,7 @@ fn t17_what_is_inside() {
 fn t17_shield_is_up_and_the_timeout_leaves_the_body() {
     for (stepped, clock, runtime) in worlds() {
         let counts = Counts::new();
-        let mut opened = Opened::new(nursery_on::<Infallible>(runtime).timeout(SECOND));
+        let mut opened = Opened::new(nursery_on::<Infallible>(runtime).children_deadline(SECOND));
         let guard = counts.guard();
         opened.n.spawn(async move {
             let _guard = guard;

@@ -1,7 +1,7 @@
 //! Time on a timer that cannot be relied on: its clock is right, and its sleeps are not.
 
 use allhome::{
-    cancelled, fail_after, move_on_after, nursery_on, reserve, shield, sleep, sleep_until,
+    before_deadline, cancelled, fail_after, move_on_after, nursery_on, shield, sleep, sleep_until,
 };
 use allhome_conformance::Counts;
 use allhome_rt::{BoxSleep, Runtime, Timer};
@@ -116,7 +116,7 @@ fn t15_deadline_of_a_nursery_ends_for_the_task_that_waits() {
                 let _guard = guard;
                 pending().await
             });
-            assert!(reserve("it", SECOND, pending::<()>()).await.is_err());
+            assert!(before_deadline("it", SECOND, pending::<()>()).await.is_err());
             passed.polled();
             pending::<Result<(), _>>().await
         }));

@@ -1,8 +1,8 @@
 //! Scopes with a deadline, on a clock that the test moves.
 
 use allhome::{
-    ReasonKind, TimeoutError, cancel_reason, cancel_token, cancelled, fail_after, fail_at,
-    is_cancelled, move_on_after, nursery, nursery_on, remaining, reserve, shield, sleep,
+    ReasonKind, TimeoutError, before_deadline, cancel_reason, cancel_token, cancelled, fail_after,
+    fail_at, is_cancelled, move_on_after, nursery, nursery_on, remaining, shield, sleep,
 };
 use allhome_conformance::Counts;
 use allhome_rt::Timer;
@@ -59,7 +59,7 @@ fn t07_error_names_the_scope_whose_own_time_was_over() {
             let inner = fail_after("inner", SECOND, pending::<()>()).await;
             let TimeoutError::Elapsed(elapsed) = inner.unwrap_err() else { panic!("no timer") };
             assert_eq!((elapsed.name(), elapsed.after()), ("inner", Some(SECOND)));
-            assert_eq!(elapsed.place().file(), file!());
+            assert_eq!(elapsed.location().file(), file!());
             // The outer is over while the inner waits: the inner says nothing of it.
             fail_after("never", 5 * SECOND, pending::<()>()).await
         });
@@ -158,26 +158,29 @@ fn t08_nursery_that_comes_home_during_the_last_poll() {
 }
 
 #[test]
-fn t09_reserve_keeps_time_back() {
+fn t09_before_deadline_keeps_time_back() {
     let (stepped, clock, runtime) = world();
     let run = nursery_on::<Infallible>(runtime).deadline(10 * SECOND).run(async |n| {
-        let talk = reserve("talk", 3 * SECOND, async {
+        let talk = before_deadline("talk", 3 * SECOND, async {
             assert_eq!(remaining(), Some(7 * SECOND));
             pending::<()>().await;
         });
         assert!(matches!(talk.await, Err(TimeoutError::Elapsed(_))));
         assert_eq!((clock.elapsed(), remaining()), (7 * SECOND, Some(3 * SECOND)));
         // The deadline is moved while it waits.
-        let talk = reserve("talk", SECOND, async {
+        let talk = before_deadline("talk", SECOND, async {
             n.set_deadline(Some(clock.now() + 20 * SECOND)).unwrap();
             pending::<()>().await;
         });
         assert!(talk.await.is_err());
         assert_eq!(clock.elapsed(), 26 * SECOND);
-        let none = reserve("talk", 60 * SECOND, pending::<()>());
+        let none = before_deadline("talk", 60 * SECOND, pending::<()>());
         assert!(none.await.is_err(), "more than is left: one poll");
         n.set_deadline(None).unwrap();
-        assert!(reserve("talk", SECOND, sleep(SECOND)).await.is_ok(), "no deadline, no limit");
+        assert!(
+            before_deadline("talk", SECOND, sleep(SECOND)).await.is_ok(),
+            "no deadline, no limit"
+        );
         Ok(())
     });
     clock.drive(&stepped, run).unwrap();

@@ -1,10 +1,10 @@
-//! Shields and islands, on a clock that the test moves.
+//! Shields and cancellable parts, on a clock that the test moves.
 
 mod nurseries;
 
 use allhome::{
-    Child, Nursery, block_on, cancel_reason, cancel_token, cancelled, fail_after, is_cancelled,
-    island, move_on_after, nursery, nursery_on, shield, sleep, yield_now,
+    Child, Nursery, block_on, cancel_reason, cancel_token, cancellable, cancelled, fail_after,
+    is_cancelled, move_on_after, nursery, nursery_on, shield, sleep, yield_now,
 };
 use allhome_conformance::Counts;
 use allhome_runs::{Log, Opened, SECOND, Stepped, world};
@@ -163,11 +163,11 @@ fn h05_inside_and_outside_differ() {
 }
 
 #[test]
-fn h07_island_can_be_cancelled_again() {
+fn h07_cancellable_can_be_cancelled_again() {
     let (after, log) = ended_by(ENDS[0], |log| async move {
         let protected = shield(9 * SECOND, async {
-            let left = island(async {
-                let _guard = log.on_drop("island");
+            let left = cancellable(async {
+                let _guard = log.on_drop("cancellable");
                 let inner = nursery::<Infallible>().run(async |n| {
                     n.spawn(async {
                         cancelled().await;
@@ -188,8 +188,8 @@ fn h07_island_can_be_cancelled_again() {
         protected.await.unwrap();
     });
     assert_eq!(after, 4 * SECOND);
-    assert_eq!(log, ["island dropped, cancelled", "cancel requested", "the shield goes on"]);
-    assert_eq!(block_on(island(async { 7 })).unwrap(), 7, "outside of any nursery");
+    assert_eq!(log, ["cancellable dropped, cancelled", "cancel requested", "the shield goes on"]);
+    assert_eq!(block_on(cancellable(async { 7 })).unwrap(), 7, "outside of any nursery");
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn c13_whoever_is_told_finds_both_risen() {
                 note.lock().unwrap().push((n.level(), other.level(), same));
             });
             match (by_token, level) {
-                (true, _) => assert!(token.raise(level, Reason::new(""))),
+                (true, _) => assert!(token.escalate_to(level, Reason::new(""))),
                 (false, Level::Aborted) => assert!(opened.n.abort()),
                 (false, _) => assert!(opened.n.cancel()),
             }
@@ -74,7 +74,7 @@ fn c13_token_of_a_nursery_that_has_ended_does_nothing() {
     assert!(!token.is_cancelled(), "it ended well");
     assert!(token.cancel() && !opened.n.is_cancelled());
     drop(opened);
-    assert!(token.raise(Level::Aborted, Reason::new("")));
+    assert!(token.escalate_to(Level::Aborted, Reason::new("")));
 }
 
 #[test]
@@ -121,14 +121,14 @@ fn c14_token_of_a_task_that_has_ended_stays() {
 #[test]
 fn c15_draining_token_closes_the_nursery() {
     let (stepped, token) = (Stepped::new(1), CancelToken::new());
-    token.raise(Level::Draining, Reason::new(""));
+    token.escalate_to(Level::Draining, Reason::new(""));
     let opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()).token(&token));
     assert_eq!((opened.n.level(), opened.n.token().level()), (Level::Draining, Level::Draining));
     let other = CancelToken::new();
     let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()).token(&other));
-    other.raise(Level::Draining, Reason::new(""));
+    other.escalate_to(Level::Draining, Reason::new(""));
     assert_eq!(opened.n.level(), Level::Draining);
-    other.raise(Level::Aborted, Reason::new("now"));
+    other.escalate_to(Level::Aborted, Reason::new("now"));
     assert_eq!(opened.n.level(), Level::Aborted);
     let Poll::Ready(Err(error)) = opened.poll() else { panic!("the body was cut off") };
     assert!(matches!(error.first().cause(), Cause::Cancelled(reason) if reason.message() == "now"));

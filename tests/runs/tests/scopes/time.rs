@@ -1,8 +1,8 @@
 //! Deadlines of nurseries, and timeouts, on a clock that the test moves.
 
 use allhome::{
-    Cause, ReasonKind, ThreadPool, block_on, cancel_token, cancelled, deadline, fail_after,
-    is_cancelled, move_on_after, move_on_at, nursery, nursery_on, remaining, reserve, shield,
+    Cause, ReasonKind, ThreadPool, before_deadline, block_on, cancel_token, cancelled, deadline,
+    fail_after, is_cancelled, move_on_after, move_on_at, nursery, nursery_on, remaining, shield,
     sleep, yield_now,
 };
 use allhome_conformance::Counts;
@@ -221,9 +221,9 @@ fn t05_timers_are_released_when_the_scope_ends() {
 }
 
 #[test]
-fn t10_timeout_leaves_the_body_what_there_is() {
+fn t10_children_deadline_leaves_the_body_what_there_is() {
     let (stepped, clock, runtime) = world();
-    let run = nursery_on::<Infallible>(&runtime).timeout(5 * SECOND).run(async |n| {
+    let run = nursery_on::<Infallible>(&runtime).children_deadline(5 * SECOND).run(async |n| {
         let children: Vec<_> = (3..8u32)
             .map(|seconds| {
                 n.fork(async move {
@@ -248,7 +248,7 @@ fn t10_timeout_leaves_the_body_what_there_is() {
     assert_eq!(clock.elapsed(), 5 * SECOND);
     // The body sees its own cancel, and not the children's.
     let begun = clock.now();
-    let run = nursery_on::<Infallible>(&runtime).timeout(SECOND).run(async |n| {
+    let run = nursery_on::<Infallible>(&runtime).children_deadline(SECOND).run(async |n| {
         let (token, early) = (cancel_token(), move_on_after(5 * SECOND, cancelled()).await);
         assert!(early.is_ok() && clock.now() - begun == 5 * SECOND, "told by the scope alone");
         assert!(
@@ -270,7 +270,7 @@ fn t10_timeout_leaves_the_body_what_there_is() {
                 Ok(())
             });
             let inner = nursery::<Infallible>()
-                .timeout(2 * SECOND)
+                .children_deadline(2 * SECOND)
                 .run(async |_| pending::<Result<(), _>>().await);
             assert_eq!(inner.await.unwrap_err().is_timeout(), !before);
             Ok(())
@@ -284,7 +284,8 @@ fn t10_timeout_leaves_the_body_what_there_is() {
 fn t11_missing_timer_is_an_error() {
     let stepped = Stepped::new(1);
     let builder = || nursery_on::<Infallible>(stepped.runtime());
-    let cases = [builder().deadline(SECOND), builder().timeout(SECOND), builder().grace(SECOND)];
+    let cases =
+        [builder().deadline(SECOND), builder().children_deadline(SECOND), builder().grace(SECOND)];
     for builder in cases {
         let run = builder.run(async |_| -> Result<(), _> { unreachable!("it is not called") });
         let error = stepped.drive(run).unwrap_err();
@@ -294,7 +295,7 @@ fn t11_missing_timer_is_an_error() {
     }
     let run = builder().grace(Duration::ZERO).run(async |n| {
         assert!(move_on_after(SECOND, pending::<()>()).await.is_err());
-        assert!(reserve("it", SECOND, pending::<()>()).await.is_err());
+        assert!(before_deadline("it", SECOND, pending::<()>()).await.is_err());
         let error = fail_after("it", SECOND, pending::<()>()).await.unwrap_err();
         assert_eq!(error.to_string(), "the runtime `stepped` has not got a timer");
         assert!(n.set_deadline(Some(std::time::Instant::now())).is_err());

@@ -93,15 +93,15 @@ impl<D: ?Sized> MeDyn<D> {
         WeakDyn { value: self.value, counts: self.counts }
     }
 
-    /// Loom may switch here, and finds a defect if no strong reference is left. The caller uses a
-    /// pointer to the value that it keeps by other means than a reference.
+    /// Lets loom switch here, and fails under loom if no strong reference is left. The caller uses
+    /// a pointer to the value, which it keeps by other means than a reference.
     #[inline(always)]
     pub(crate) fn is_kept(&self) {
         #[cfg(loom)]
         assert!(
             // SAFETY: a `MeDyn` is borrowed (invariant 2).
             unsafe { self.counts.as_ref() }.strong.load(Ordering::Relaxed) > 0,
-            "it is used by a pointer, and nothing keeps it"
+            "the value is used by a pointer, and nothing keeps it"
         );
     }
 }

@@ -19,11 +19,12 @@ mod imp {
     pub(crate) struct Held(usize, PhantomData<*mut ()>);
 
     impl Held {
-        /// Panics if the thread holds that lock already: it would wait for itself.
+        /// Notes a lock. Panics if the thread holds that lock already: it would wait for itself.
         #[track_caller]
         pub(crate) fn of<T>(lock: *const T) -> Held {
             let lock = lock.addr();
-            // A thread-local that is gone belongs to a thread that ends: nothing is checked there.
+            // A thread-local that is gone belongs to a thread that is ending: nothing is checked
+            // there.
             let held = HELD.try_with(Cell::get).unwrap_or_default();
             assert!(
                 !held.contains(&lock),
@@ -49,8 +50,8 @@ mod imp {
         });
     }
 
-    /// Panics if the present thread holds a lock of ours; not while a panic unwinds, since a second
-    /// one would end the process.
+    /// Panics if the present thread holds a lock of ours. Does nothing while a panic unwinds, since
+    /// a second one would end the process.
     #[track_caller]
     pub(crate) fn assert_none(what: &str) {
         let held = HELD.try_with(Cell::get).unwrap_or_default();

@@ -1,9 +1,4 @@
-//! Panics: caught, kept and resumed here and nowhere else.
-//!
-//! Rules: a panic of user code (a poll, a destructor, a hook, a waker) is caught where it leaves
-//! that code. It is recorded as the outcome of the task that it belongs to, and the interrupted
-//! operation goes on. A panic that belongs to no task (a waker, a hook, a payload's own destructor)
-//! is dropped after the standard panic hook has printed it.
+//! A panic of user code that was caught, for those who are told of it.
 
 use super::Payload;
 use crate::layers::base::guarded::{Foreign, GlobalGuarded};
@@ -25,7 +20,7 @@ struct Inner {
     message: Box<str>,
     task: Option<TaskId>,
     name: Option<Box<str>>,
-    place: &'static Location<'static>,
+    location: &'static Location<'static>,
     payload: GlobalGuarded<Option<Foreign<Payload>>>,
 }
 
@@ -34,7 +29,7 @@ impl Panic {
         payload: Payload,
         task: Option<TaskId>,
         name: Option<&str>,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> Panic {
         let message = match payload.downcast_ref::<&'static str>() {
             Some(text) => Box::from(*text),
@@ -45,7 +40,7 @@ impl Panic {
         };
         let payload = GlobalGuarded::new(Some(Foreign::new(payload)));
         Panic {
-            inner: Arc::new(Inner { message, task, name: name.map(Box::from), place, payload }),
+            inner: Arc::new(Inner { message, task, name: name.map(Box::from), location, payload }),
         }
     }
 
@@ -66,8 +61,8 @@ impl Panic {
 
     /// Returns where the child was spawned, or where the nursery was opened. (The standard panic
     /// hook prints where it panicked.)
-    pub fn place(&self) -> &'static Location<'static> {
-        self.inner.place
+    pub fn location(&self) -> &'static Location<'static> {
+        self.inner.location
     }
 
     /// Takes the payload, for [`std::panic::resume_unwind`]. Only the first caller gets it; later
@@ -93,7 +88,7 @@ impl fmt::Debug for Panic {
             .field("message", &self.message())
             .field("task", &self.inner.task)
             .field("name", &self.inner.name)
-            .field("place", &format_args!("{}", self.inner.place))
+            .field("location", &format_args!("{}", self.inner.location))
             .finish()
     }
 }

@@ -40,9 +40,9 @@ impl<'a> AcquireRate<'a> {
     pub(super) fn new(
         limiter: &'a RateLimiter,
         asked: usize,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> AcquireRate<'a> {
-        AcquireRate { limiter, wait: Wait::new(asked, place), alarm: None }
+        AcquireRate { limiter, wait: Wait::new(asked, location), alarm: None }
     }
 }
 

@@ -69,7 +69,7 @@ impl<E> Builder<E> {
     /// use std::time::Duration;
     ///
     /// let run = nursery_on::<Infallible>(ThreadPool::global())
-    ///     .timeout(Duration::from_millis(50))
+    ///     .children_deadline(Duration::from_millis(50))
     ///     .run(async |n| {
     ///         let quick = n.fork(async { Ok(1) });
     ///         let slow = n.fork(std::future::pending::<Result<u32, _>>());
@@ -79,7 +79,7 @@ impl<E> Builder<E> {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn timeout(mut self, after: Duration) -> Builder<E> {
+    pub fn children_deadline(mut self, after: Duration) -> Builder<E> {
         self.config.deadline = Some(When::After(after));
         self.config.partial = true;
         self
@@ -260,7 +260,7 @@ impl<E> Builder<E> {
     /// Each task that was given up is a [failure](crate::Cause::Stuck) that names it. It now
     /// belongs to the ancestors, as if the nursery's future had been dropped: they list it in their
     /// [tree](crate::Nursery::tree) and end after it. If the nursery is a root,
-    /// [`strays`](crate::strays) lists it. The nursery's finalizers, which run when the task has
+    /// [`orphans`](crate::orphans) lists it. The nursery's finalizers, which run when the task has
     /// ended, belong to the ancestors as well.
     ///
     /// # Errors

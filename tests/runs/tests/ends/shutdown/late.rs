@@ -54,8 +54,8 @@ fn d03_the_report_names_every_straggler() {
     );
     let request = report.stragglers().iter().find(|late| late.name() == Some("request")).unwrap();
     assert_eq!((request.task(), Some(request.nursery())), (ids, ids.map(|id| id.nursery())));
-    assert_eq!(request.place().file(), file!());
-    assert_eq!(request.place().line(), *spawned.lock().unwrap());
+    assert_eq!(request.location().file(), file!());
+    assert_eq!(request.location().line(), *spawned.lock().unwrap());
     assert!(!report.all_home());
     assert_eq!(report.still_out().count(), 1);
 

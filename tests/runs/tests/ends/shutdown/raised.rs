@@ -19,12 +19,12 @@ fn d05_whoever_raises_the_nursery_takes_it_on() {
             n.named("slow").spawn(works(100, 100));
             let impatient = async {
                 sleep(2 * SECOND).await.unwrap();
-                assert_eq!(operator.step(Reason::new("asked")), Level::Draining);
-                assert_eq!(operator.step(Reason::new("asked again")), Level::Cancelled);
+                assert_eq!(operator.escalate(Reason::new("asked")), Level::Draining);
+                assert_eq!(operator.escalate(Reason::new("asked again")), Level::Cancelled);
                 sleep(SECOND).await.unwrap();
                 assert_eq!(n.level(), Level::Cancelled);
-                assert_eq!(operator.step(Reason::new("once more")), Level::Aborted);
-                assert_eq!(operator.step(Reason::new("and again")), Level::Aborted);
+                assert_eq!(operator.escalate(Reason::new("once more")), Level::Aborted);
+                assert_eq!(operator.escalate(Reason::new("and again")), Level::Aborted);
             };
             let (report, ()) = join(n.shutdown(LADDER), shielded_body(impatient)).await;
             assert_eq!(clock.elapsed(), 5 * SECOND, "two for the last step");

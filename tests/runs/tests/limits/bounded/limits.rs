@@ -177,7 +177,7 @@ fn l14_holders_are_the_children() {
     assert!(block_on(reserved.join()).unwrap());
     let holders = limiter.holders();
     assert_eq!((holders.len(), holders[0].task()), (1, waits));
-    assert!(holders[0].place().file().ends_with("limits.rs"));
+    assert!(holders[0].location().file().ends_with("limits.rs"));
     opened.n.abort();
     assert!(limiter.holders().is_empty());
     assert!(opened.finish().is_ready());

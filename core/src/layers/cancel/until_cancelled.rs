@@ -10,9 +10,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 pin_project! {
-    /// The future of [`CancelToken::guard`] and [`CancelExt::until_cancelled`].
+    /// The future of [`CancelExt::until_cancelled`].
     #[must_use = "it runs only when it is awaited"]
-    pub struct Guard<F> {
+    pub struct UntilCancelled<F> {
         #[pin]
         future: F,
         #[pin]
@@ -20,18 +20,14 @@ pin_project! {
     }
 }
 
-impl<F> Guard<F> {
-    pub(super) fn new(future: F, token: &CancelToken) -> Guard<F> {
-        Guard { future, cancelled: CancelledOwned::new(token.clone()) }
-    }
-
+impl<F> UntilCancelled<F> {
     /// Returns the token.
     pub fn token(&self) -> &CancelToken {
         self.cancelled.token()
     }
 }
 
-impl<F: Future> Future for Guard<F> {
+impl<F: Future> Future for UntilCancelled<F> {
     type Output = Result<F::Output, Reason>;
 
     #[inline]
@@ -58,16 +54,19 @@ impl<F: Future> Future for Guard<F> {
     }
 }
 
-impl<F> fmt::Debug for Guard<F> {
+impl<F> fmt::Debug for UntilCancelled<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").field("token", self.token()).finish_non_exhaustive()
+        f.debug_struct("UntilCancelled").field("token", self.token()).finish_non_exhaustive()
     }
 }
 
 /// Adds [`until_cancelled`](CancelExt::until_cancelled) to every future.
 pub trait CancelExt: Future + Sized {
-    /// Runs this future until it ends or the token is cancelled. The same as
-    /// [`CancelToken::guard`], for the end of a chain of calls.
+    /// Runs this future until it ends or the token is cancelled.
+    ///
+    /// Each poll polls the future first: a value that is ready wins. After a cancel the future is
+    /// polled one last time, and can see the cancel in that poll. If it is still pending, it is
+    /// dropped with what this returns, and the output is the reason.
     ///
     /// # Errors
     ///
@@ -75,7 +74,7 @@ pub trait CancelExt: Future + Sized {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the guard drops the future, and nothing else.
+    /// Dropping it drops the future, and nothing else.
     ///
     /// # Examples
     ///
@@ -84,14 +83,14 @@ pub trait CancelExt: Future + Sized {
     /// use allhome::{CancelExt, CancelToken, block_on};
     ///
     /// let token = CancelToken::new();
-    /// assert_eq!(block_on(async { 7 }.until_cancelled(&token))?, 7);
     /// token.cancel();
+    /// assert_eq!(block_on(async { 7 }.until_cancelled(&token))?, 7, "a value wins");
     /// assert!(block_on(std::future::pending::<()>().until_cancelled(&token)).is_err());
     /// # }
     /// # Ok::<(), allhome::Reason>(())
     /// ```
-    fn until_cancelled(self, token: &CancelToken) -> Guard<Self> {
-        Guard::new(self, token)
+    fn until_cancelled(self, token: &CancelToken) -> UntilCancelled<Self> {
+        UntilCancelled { future: self, cancelled: CancelledOwned::new(token.clone()) }
     }
 }
 
