@@ -35,6 +35,9 @@ thread_local! {
 /// The most waker cells that are kept for new tasks: 72 bytes each.
 const WAKER_CELLS: usize = 1024;
 
+/// The tasks of a chunk.
+const CHUNK: usize = 256;
+
 /// The most room, in keys of 16 bytes, that an empty ready queue keeps.
 const ROOM: usize = 512;
 
@@ -44,7 +47,7 @@ const ROOT: usize = usize::MAX;
 pub(super) struct Scheduler {
     pub(super) inbox: Arc<Inbox>,
     ready: Kept<VecDeque<TaskKey>>,
-    tasks: Kept<ChunkedSlab<Entry>>,
+    tasks: Kept<ChunkedSlab<Entry, CHUNK>>,
     waker_cells: Kept<Vec<WakerCell>>,
     arrivals: Kept<Vec<Arrival>>,
     last_number: Cell<u64>,

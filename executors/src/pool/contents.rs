@@ -15,13 +15,16 @@ use std::task::{Context, Poll, Waker};
 /// The most waker cells that a shard keeps for new tasks: 64 bytes each.
 const WAKER_CELLS: usize = 1024;
 
+/// The slots of a chunk.
+const CHUNK: usize = 256;
+
 /// The most room, in items of 32 bytes, that an empty queue keeps.
 const ROOM: usize = 256;
 
 #[derive(Default)]
 pub(super) struct Contents {
     pub(super) queue: VecDeque<QueueItem>,
-    pub(super) slots: ChunkedSlab<TaskSlot>,
+    pub(super) slots: ChunkedSlab<TaskSlot, CHUNK>,
     pub(super) waker_cells: Vec<WakerCell>,
     pub(super) closed: bool,
 }

@@ -215,7 +215,7 @@ fn few_stay_then_the_others_room_is_given_back() {
     let (stay, go): (Vec<_>, Vec<_>) =
         keys.into_iter().enumerate().partition(|(number, _)| number % (30 * CHUNK) == 0);
     for (number, key) in go {
-        assert_eq!(slab.remove(key).map(|(_, value)| value), Some(number as u64));
+        assert_eq!(slab.remove(key).map(|entry| entry.value), Some(number as u64));
     }
     assert_eq!((slab.len(), slab.capacity()), (4, 5 * CHUNK), "one is spare");
     for (_, key) in stay {

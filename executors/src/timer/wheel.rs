@@ -128,11 +128,11 @@ impl<T> Wheel<T> {
 
     /// Removes a timer, unless it is gone.
     pub(super) fn remove(&mut self, key: Key) -> Option<T> {
-        let (entry, value) = self.slab.remove(key)?;
+        let entry = self.slab.remove(key)?;
         if entry.slot != DUE {
             self.unlink(entry.slot, entry.previous, entry.next);
         }
-        Some(value)
+        Some(entry.value)
     }
 
     /// Takes the first of the timers that are due at `now`. A `now` before an earlier one counts as
@@ -147,8 +147,8 @@ impl<T> Wheel<T> {
 
     fn pop(&mut self) -> Option<T> {
         while let Some(Due { stamp, index, .. }) = self.due.pop() {
-            if let Some((_, value)) = self.slab.remove(Key { index, stamp }) {
-                return Some(value);
+            if let Some(entry) = self.slab.remove(Key { index, stamp }) {
+                return Some(entry.value);
             }
         }
         if self.due.capacity() > KEPT {

@@ -25,7 +25,6 @@ fn executor_is_dropped_by_its_own_task_then_all_tasks_are_dropped_and_its_thread
         // Waits for ever after it has dropped the executor.
         let mut last = Some((executor, gone));
         runtime.spawn(Task::from_future(std::future::poll_fn(move |_| {
-            drop(last.as_mut().map(|(_, gone)| gone.clone()));
             drop(last.take());
             std::task::Poll::Pending
         })));

@@ -4,14 +4,14 @@
 //! context](crate::layers::context) while what is inside is polled or destroyed. What is cancelled
 //! is asked from the inside out:
 //!
-//! | frame                | answer                                                         |
-//! |----------------------|----------------------------------------------------------------|
-//! | deadline, expired    | cancelled                                                      |
-//! | deadline             | as the frame around it                                         |
-//! | shield               | not cancelled                                                  |
-//! | shield, budget spent | as the frame around it                                         |
+//! | frame                | answer                                                             |
+//! |----------------------|--------------------------------------------------------------------|
+//! | deadline, expired    | cancelled                                                          |
+//! | deadline             | as the frame around it                                             |
+//! | shield               | not cancelled                                                      |
+//! | shield, budget spent | as the frame around it                                             |
 //! | cancellable          | as the frame around it, and shields further out are looked through |
-//! | task, body           | as the task or its nursery                                     |
+//! | task, body           | as the task or its nursery                                         |
 //!
 //! A time that is over has expired from the first question on. The answer has a reason, which the
 //! scope's next poll finds.
@@ -32,9 +32,9 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-/// What a scope does with the cancel of what is around it.
+/// What a cancel scope does with the cancel of what is around it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Cut {
+pub(crate) enum ScopeKind {
     /// Lets it through, and adds its own.
     Deadline,
     /// Holds it back, until it is lifted.
@@ -44,7 +44,7 @@ pub(crate) enum Cut {
 }
 
 pub(crate) struct Scope {
-    cut: Cut,
+    kind: ScopeKind,
     /// Of a scope with a deadline of its own.
     label: Option<Label>,
     /// It ends so long before the deadline that holds around it.
@@ -90,9 +90,9 @@ enum See {
 }
 
 impl Scope {
-    pub(crate) fn new(cut: Cut) -> Scope {
+    pub(crate) fn new(kind: ScopeKind) -> Scope {
         Scope {
-            cut,
+            kind,
             label: None,
             back: None,
             reason: RefCell::new(None),
@@ -109,7 +109,7 @@ impl Scope {
 
     /// Makes one with a deadline; with `back`, so long before the one that holds around it.
     pub(crate) fn with_deadline(label: Label, back: Option<Duration>) -> Scope {
-        let mut scope = Scope::new(Cut::Deadline);
+        let mut scope = Scope::new(ScopeKind::Deadline);
         (scope.label, scope.back) = (Some(label), back);
         scope
     }
@@ -163,8 +163,8 @@ impl Scope {
 
     fn expire(&self, frame: &Frame<'_>, at: Instant) -> bool {
         let Some(now) = frame.now().filter(|&now| at <= now) else { return false };
-        let reason = match self.cut {
-            Cut::Deadline => {
+        let reason = match self.kind {
+            ScopeKind::Deadline => {
                 if let Some(back) = self.back {
                     // It may have been moved.
                     self.set_deadline(before(deadline(frame.outer(), false), back, now));
@@ -172,8 +172,8 @@ impl Scope {
                 let over = self.deadline.get().is_some_and(|at| at <= now);
                 self.label.filter(|_| over).map(|label| label.reason(frame.task_id()))
             }
-            Cut::Shield => reason(frame.outer(), false),
-            Cut::Cancellable => None,
+            ScopeKind::Shield => reason(frame.outer(), false),
+            ScopeKind::Cancellable => None,
         };
         let Some(reason) = reason else { return false };
         self.end_for(reason);
@@ -237,14 +237,14 @@ impl Scope {
     }
 
     fn see(&self, frame: &Frame<'_>, through: &mut bool) -> See {
-        match self.cut {
-            Cut::Deadline if self.is_over(frame) => See::Cancelled,
-            Cut::Shield if !*through && !self.is_over(frame) => See::Hidden,
-            Cut::Cancellable => {
+        match self.kind {
+            ScopeKind::Deadline if self.is_over(frame) => See::Cancelled,
+            ScopeKind::Shield if !*through && !self.is_over(frame) => See::Hidden,
+            ScopeKind::Cancellable => {
                 *through = true;
                 See::Outer
             }
-            Cut::Deadline | Cut::Shield => See::Outer,
+            ScopeKind::Deadline | ScopeKind::Shield => See::Outer,
         }
     }
 }
@@ -301,11 +301,11 @@ pub(crate) fn token(at: Option<&Frame<'_>>, mut through: bool) -> Option<CancelT
     match &frame.kind {
         Kind::Task(task) => Some(task.token()),
         Kind::Values(_) | Kind::Slot(_) => token(frame.outer(), through),
-        Kind::Scope(scope) => match scope.cut {
-            Cut::Deadline => Some(scope.token(|| token(frame.outer(), through))),
-            Cut::Shield if !through && !scope.is_over(frame) => Some(scope.token(|| None)),
-            cut => {
-                through |= cut == Cut::Cancellable;
+        Kind::Scope(scope) => match scope.kind {
+            ScopeKind::Deadline => Some(scope.token(|| token(frame.outer(), through))),
+            ScopeKind::Shield if !through && !scope.is_over(frame) => Some(scope.token(|| None)),
+            kind => {
+                through |= kind == ScopeKind::Cancellable;
                 token(frame.outer(), through)
             }
         },
@@ -350,8 +350,8 @@ pub(crate) fn around() -> Around {
                 Kind::Scope(scope) => {
                     around.scoped = true;
                     let hides = matches!(scope.see(frame, &mut through), See::Hidden);
-                    hangs |= !around.shielded && (hides || scope.cut == Cut::Deadline);
-                    if !around.shielded && scope.cut != Cut::Cancellable {
+                    hangs |= !around.shielded && (hides || scope.kind == ScopeKind::Deadline);
+                    if !around.shielded && scope.kind != ScopeKind::Cancellable {
                         around.terms.push(scope.term(frame));
                     }
                     around.shielded |= hides;

@@ -21,8 +21,8 @@ use std::task::{Context, Poll};
 ///
 /// A task that was cancelled is polled once more, and this is true in that poll: what it does not
 /// finish then is dropped where it waits. It is true as well as soon as a deadline has passed, of a
-/// scope or nursery around, although nothing was polled since: a loop that computes may ask it. A
-/// [token](cancel_token) that it was given before is not cancelled before the next poll.
+/// cancel scope or nursery around, although nothing was polled since: a loop that computes may ask
+/// it. A [token](cancel_token) that it was given before is not cancelled before the next poll.
 ///
 /// It is a few loads; only where a deadline holds does it look at the clock.
 ///
@@ -45,8 +45,8 @@ pub fn task_id() -> Option<TaskId> {
     context::current(|frame| frame?.task_id())
 }
 
-/// Returns a token that is cancelled with the task, or the scope in it, that calls this. Outside of
-/// any nursery it is a token that nothing else cancels.
+/// Returns a token that is cancelled with the task, or the cancel scope in it, that calls this.
+/// Outside of any nursery it is a token that nothing else cancels.
 ///
 /// It is a child of the task's own: cancelling it cancels what hangs on it, and not the task. It is
 /// how code that knows nothing of nurseries is given the cancel of the task that calls it.
@@ -92,8 +92,8 @@ pub(crate) fn poll_own(token: Pin<&mut CancelledOwned>, cx: &mut Context<'_>) ->
     polled
 }
 
-/// Waits until the task, or the scope in it, that polls it is cancelled; gives the reason. Outside
-/// of any nursery it waits for ever.
+/// Waits until the task, or the cancel scope in it, that polls it is cancelled; gives the reason.
+/// Outside of any nursery it waits for ever.
 ///
 /// # Cancel safety
 ///
@@ -210,7 +210,7 @@ impl fmt::Debug for TaskDraining {
 }
 
 /// Gives the others a turn, and says whether to go on: an error with the reason if the task, or the
-/// scope in it, is cancelled. For loops that would not wait otherwise.
+/// cancel scope in it, is cancelled. For loops that would not wait otherwise.
 ///
 /// # Errors
 ///

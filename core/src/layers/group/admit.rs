@@ -6,7 +6,7 @@ use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Ordering;
-use crate::layers::record::Fresh;
+use crate::layers::record::Unadmitted;
 use std::task::Waker;
 
 /// What is left to do, with no lock held, for an admission.
@@ -21,7 +21,7 @@ impl Group {
     /// Admits a child, to be taken by the next carrier.
     ///
     /// If the nursery takes no more, the future is dropped unpolled, and the reason comes back.
-    pub(crate) fn admit(&self, fresh: Fresh) -> Result<TaskId, Reason> {
+    pub(crate) fn admit(&self, fresh: Unadmitted) -> Result<TaskId, Reason> {
         if self.task_per_child {
             return self.admit_dedicated(fresh);
         }
@@ -33,8 +33,8 @@ impl Group {
     /// Has `admit` admit the child; or drops it, with no lock held, and says why.
     pub(super) fn admit_as<R>(
         &self,
-        fresh: Fresh,
-        admit: impl FnOnce(&mut Registry, Fresh) -> R,
+        fresh: Unadmitted,
+        admit: impl FnOnce(&mut Registry, Unadmitted) -> R,
     ) -> Result<R, Reason> {
         let admitted = self.locked(|registry| match self.refusal(registry) {
             Some(reason) => Err((reason, fresh)),

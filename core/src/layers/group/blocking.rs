@@ -15,12 +15,12 @@ use crate::layers::base::counted::Weak;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::panic;
 use crate::layers::base::reason::{Level, Reason};
-use crate::layers::record::{Carried, Fresh};
+use crate::layers::record::{Carried, Unadmitted};
 use std::task::{Context, Waker};
 
 impl Group {
     /// Admits a child, and hands it to the runtime's blocking pool when it is its turn.
-    pub(crate) fn admit_blocking(&self, fresh: Fresh) -> Result<TaskId, Reason> {
+    pub(crate) fn admit_blocking(&self, fresh: Unadmitted) -> Result<TaskId, Reason> {
         let number = self.admit_as(fresh, |registry, fresh| {
             let (number, carried) = registry.members.admit_carried(self.woken(), fresh);
             registry.jobs.push(carried);

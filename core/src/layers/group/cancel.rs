@@ -14,7 +14,7 @@ use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::{Ending, Outcome};
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Ordering;
-use crate::layers::record::{Claimed, Dead, Ended, Handle};
+use crate::layers::record::{Claimed, Dealloc, Ended, Handle};
 use std::mem;
 use std::task::Waker;
 
@@ -34,7 +34,7 @@ struct Raised {
 struct Batch {
     doomed: Vec<(Claimed, Ending)>,
     wakers: Vec<Foreign<Waker>>,
-    dead: Vec<Option<Dead>>,
+    dead: Vec<Option<Dealloc>>,
     more: bool,
 }
 

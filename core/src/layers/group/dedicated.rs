@@ -14,7 +14,7 @@ use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::Arc;
-use crate::layers::record::{Carried, Fresh};
+use crate::layers::record::{Carried, Unadmitted};
 use allhome_rt::{Task, TaskData, Work};
 use std::task::{Context, Poll};
 
@@ -25,7 +25,7 @@ struct Dedicated {
 
 impl Group {
     /// Admits a child, and hands the runtime its task.
-    pub(super) fn admit_dedicated(&self, fresh: Fresh) -> Result<TaskId, Reason> {
+    pub(super) fn admit_dedicated(&self, fresh: Unadmitted) -> Result<TaskId, Reason> {
         let (number, carried) = self.admit_as(fresh, |registry, fresh| {
             registry.members.admit_carried(self.woken(), fresh)
         })?;

@@ -21,8 +21,8 @@ use crate::layers::base::panic::{self, Panic, Payload};
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context;
-use crate::layers::context::scope::{Cut, Scope};
-use crate::layers::record::{Ended, Fresh};
+use crate::layers::context::scope::{Scope, ScopeKind};
+use crate::layers::record::{Ended, Unadmitted};
 use crate::layers::scope::deadline::{MoveOnAfter, move_on_after};
 use std::convert::Infallible;
 use std::fmt;
@@ -91,7 +91,7 @@ impl Group {
             }
             let place = registry.finalizers.begin()?;
             let runner = Runner { group: self.weak(), now: None };
-            let fresh = Fresh::new(runner, Some("finalizers".into()), place);
+            let fresh = Unadmitted::new(runner, Some("finalizers".into()), place);
             let carried = if self.task_per_child {
                 Some(registry.admit_shielded_carried(self.woken(), fresh))
             } else {
@@ -144,7 +144,7 @@ struct Running {
 
 impl Running {
     fn new(deferred: Deferred) -> Running {
-        let (scope, who) = (Scope::new(Cut::Shield), deferred.who());
+        let (scope, who) = (Scope::new(ScopeKind::Shield), deferred.who());
         let Deferred { future, budget, .. } = deferred;
         Running { scope, future: Some(Box::pin(move_on_after(budget, future))), budget, who }
     }

@@ -10,7 +10,7 @@ use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
 use crate::layers::cancel::CancelToken;
 use crate::layers::record::state::Claim;
-use crate::layers::record::{Carried, Claimed, Dead, Ended, Header};
+use crate::layers::record::{Carried, Claimed, Dealloc, Ended, Header};
 use std::mem;
 use std::task::{Context, Waker};
 
@@ -19,7 +19,7 @@ use std::task::{Context, Waker};
 struct Left {
     joiner: Option<Foreign<Waker>>,
     carrier: Option<Foreign<Waker>>,
-    dead: Option<Dead>,
+    dead: Option<Dealloc>,
     /// For few, and so in a box: this struct is moved about for each child.
     more: Option<Box<More>>,
 }

@@ -43,7 +43,7 @@ use crate::layers::base::guarded::Foreign;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Ordering;
 use crate::layers::cancel::CancelToken;
-use crate::layers::record::{Carried, Claimed, Fresh, Handle, Header, Stack};
+use crate::layers::record::{Carried, Claimed, Handle, Header, Stack, Unadmitted};
 use cancel_state::{CancelState, Tokens};
 use carriers::Carriers;
 use clock::Clock;
@@ -195,13 +195,13 @@ impl Registry {
     // ---- a member, and all that is noted of it
 
     /// Admits the record of the finalizers: a cancel and an abort leave it alone.
-    pub(super) fn admit_shielded(&mut self, woken: &Stack, fresh: Fresh) {
+    pub(super) fn admit_shielded(&mut self, woken: &Stack, fresh: Unadmitted) {
         let member = self.members.admit_shielded(woken, fresh);
         self.cancel.shields().raise(Some(member));
     }
 
     /// As [`admit_shielded`](Registry::admit_shielded), with a carrier of its own.
-    pub(super) fn admit_shielded_carried(&mut self, woken: &Stack, fresh: Fresh) -> Carried {
+    pub(super) fn admit_shielded_carried(&mut self, woken: &Stack, fresh: Unadmitted) -> Carried {
         let (_, carried) = self.members.admit_carried(woken, fresh);
         carried.header().state().raise_shield();
         let member = Member::new(carried.header(), carried.ptr());

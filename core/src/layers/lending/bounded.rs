@@ -6,7 +6,7 @@
 //! | in line | waits for one                                 | forgone        | looks for it         |
 //! | let in  | was spawned with one, and never polled        | held           | goes on to running   |
 //! | running | runs                                          | held, lent, forgone | polls the future |
-//! | stopped | went on from where it lent its slot, and waits in front of the line | wanted | looks for it, then as running |
+//! | stopped | went on from where it lent its slot, and waits in front of the queue | wanted | looks for it, then as running |
 //!
 //! What lending is, [`slot`](super::held_slot) tells.
 //!
@@ -88,7 +88,7 @@ impl<F: Future> Future for Bounded<F> {
             future.expect("a child is not polled after it was ready").poll(cx)
         });
         if polled.is_pending() {
-            // It gets in front of the line now, and not when it is polled again.
+            // It gets in front of the queue now, and not when it is polled again.
             let _ = this.door.comes_back(this.slot, cx);
         }
         polled

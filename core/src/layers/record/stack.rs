@@ -6,7 +6,8 @@
 //!
 //! # Invariants
 //!
-//! 1. The claim of a record on the stack belongs to the stack, and its `reach` points to the next.
+//! 1. The claim of a record on the stack belongs to the stack, and its `wake_target` points to the
+//!    next.
 //! 2. A thread that pushes on an empty stack takes the lock and empties the stack afterwards.
 
 #![allow(unsafe_code)]

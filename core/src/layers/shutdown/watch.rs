@@ -9,7 +9,7 @@ use crate::layers::context::host::Waiter;
 use crate::layers::group::Group;
 use crate::layers::group::registry::stragglers::StragglerLog;
 use crate::layers::nursery::tree::Tree;
-use crate::layers::scope::shield::Raised;
+use crate::layers::scope::shield::ShieldNotes;
 use crate::layers::time::alarm::Alarm;
 use std::collections::BTreeSet;
 use std::task::{Context, Poll};
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Watch {
     own_body: bool,
     /// Keeps a body that waits for the report from being cut off by the cancel that it asked for.
-    _raised: Option<Raised>,
+    _shield: Option<ShieldNotes>,
     group: Strong<Group>,
     waiter: Waiter,
     log: Arc<StragglerLog>,
@@ -30,10 +30,10 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(shutdown: &Shutdown, own_body: bool, raised: Option<Raised>) -> Watch {
+    pub(super) fn new(shutdown: &Shutdown, own_body: bool, shield: Option<ShieldNotes>) -> Watch {
         Watch {
             own_body,
-            _raised: raised,
+            _shield: shield,
             group: shutdown.group.clone(),
             waiter: Waiter::new(),
             log: shutdown.log.clone(),

@@ -28,7 +28,7 @@ mod wakers;
 
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::Level;
-use crate::layers::record::{Carried, Claimed, Dead, Fresh, Handle, Header, Ptr, Stack};
+use crate::layers::record::{Carried, Claimed, Dealloc, Handle, Header, Ptr, Stack, Unadmitted};
 use lists::{CANCELLED, LIVE, Lists, QUEUE, WOKEN};
 
 pub(crate) use cancel::{OnCancel, Pass};
@@ -112,7 +112,7 @@ impl Members {
     // ---- a member's way, from its admission to its end
 
     /// Admits a record to the end of the queue and returns its number.
-    pub(crate) fn admit(&mut self, woken: &Stack, fresh: Fresh) -> u64 {
+    pub(crate) fn admit(&mut self, woken: &Stack, fresh: Unadmitted) -> u64 {
         let (number, claimed) = self.enter(woken, fresh, QUEUE);
         // SAFETY: the lock is held (`&mut self`), and the record stands in the queue.
         unsafe { claimed.queue() };
@@ -121,7 +121,7 @@ impl Members {
 
     /// Admits a record with a shield up, as one that was polled before: a cancel and an abort leave
     /// it alone.
-    pub(crate) fn admit_shielded(&mut self, woken: &Stack, fresh: Fresh) -> Member {
+    pub(crate) fn admit_shielded(&mut self, woken: &Stack, fresh: Unadmitted) -> Member {
         let (_, claimed) = self.enter(woken, fresh, WOKEN);
         claimed.header().state().raise_shield();
         let member = Member::new(claimed.header(), claimed.ptr());
@@ -131,14 +131,14 @@ impl Members {
     }
 
     /// Admits a record with a carrier of its own.
-    pub(crate) fn admit_carried(&mut self, woken: &Stack, fresh: Fresh) -> (u64, Carried) {
+    pub(crate) fn admit_carried(&mut self, woken: &Stack, fresh: Unadmitted) -> (u64, Carried) {
         let (number, mut claimed) = self.enter(woken, fresh, LIVE);
         let carried = self.bind(&mut claimed);
         claimed.unclaim();
         (number, carried)
     }
 
-    fn enter(&mut self, woken: &Stack, fresh: Fresh, list: u8) -> (u64, Claimed) {
+    fn enter(&mut self, woken: &Stack, fresh: Unadmitted, list: u8) -> (u64, Claimed) {
         self.last_number += 1;
         self.count += 1;
         let number = self.last_number;
@@ -201,7 +201,7 @@ impl Members {
 
     /// A carrier lets go of a record that another thread is ending. Dropping the result frees the
     /// memory, if nothing else points to it.
-    pub(crate) fn drop_bound(&mut self, carried: Carried) -> Option<Dead> {
+    pub(crate) fn drop_bound(&mut self, carried: Carried) -> Option<Dealloc> {
         // The thread that ends it counts it out, if it is still bound then.
         self.bound -= usize::from(carried.header().state().is_linked());
         carried.release()
@@ -215,7 +215,11 @@ impl Members {
     }
 
     /// Gives up the claim and membership; dropping the result frees the memory.
-    pub(crate) fn release(&mut self, claimed: Claimed, carried: Option<Carried>) -> Option<Dead> {
+    pub(crate) fn release(
+        &mut self,
+        claimed: Claimed,
+        carried: Option<Carried>,
+    ) -> Option<Dealloc> {
         // SAFETY: the lock is held; `finish`, the only caller, unlinked and published first.
         unsafe { claimed.release(carried) }
     }

@@ -8,7 +8,7 @@ use crate::layers::base::counted::{Counted, Me, Strong};
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::outcome::{Ending, TaskState};
 use crate::layers::base::reason::Level;
-use crate::layers::record::{Claimed, Fresh, Handle, Schedule, Stack};
+use crate::layers::record::{Claimed, Handle, Schedule, Stack, Unadmitted};
 use std::future::pending;
 use std::panic::Location;
 use std::ptr::NonNull;
@@ -38,8 +38,8 @@ fn owner() -> Strong<Owner> {
     Strong::new_cyclic(|_| (), |me, ()| Owner { woken: Stack::new(me.to_dyn()), _me: me })
 }
 
-fn fresh() -> (Fresh, Handle<(), ()>) {
-    Fresh::with_handle(pending::<Result<(), ()>>(), None, Location::caller())
+fn fresh() -> (Unadmitted, Handle<(), ()>) {
+    Unadmitted::with_handle(pending::<Result<(), ()>>(), None, Location::caller())
 }
 
 /// Members that wait for their first poll, with their handles.
