@@ -6,6 +6,8 @@
 //! - [`LocalExecutor`] runs tasks on the calling thread, including those that are not `Send`.
 //! - [`sim`] runs tasks for tests: one thread, a virtual clock, and a seed that decides which task
 //!   runs.
+//! - `ReferenceExecutor`, with the feature `reference`, is for reading. To learn how an executor
+//!   keeps its promises, begin with its file, `reference.rs`.
 //!
 //! Nothing here does input or output. A library that does, and wakes its tasks through their
 //! wakers, can be used with these executors.
