@@ -1,11 +1,15 @@
 //! The reference executor, where the suite does not reach: its own threads, and which of them is
 //! notified. Its rules are the suite's (`tests/runs/tests/reference.rs`).
 
-use crate::support::{Counts, OnDrop, eventually, parked, ready, watched, watched_rounds};
+#[allow(dead_code)]
+#[path = "executors/support.rs"]
+mod support;
+
 use allhome_executors::ReferenceExecutor;
 use allhome_rt::{IntoRuntime, Runtime, Task};
 use std::sync::{Arc, Barrier, Weak, mpsc};
 use std::thread;
+use support::{Counts, OnDrop, eventually, parked, ready, watched, watched_rounds};
 
 fn start(threads: usize) -> (ReferenceExecutor, Runtime) {
     let executor = ReferenceExecutor::new(threads).unwrap();
