@@ -30,17 +30,18 @@
 //! - Join, cancel, abort one child: [`Child`]. It ends as one of five: [`Outcome`].
 //! - End all of them: [`Nursery::cancel`], [`abort`](Nursery::abort), or drop the future.
 //! - Shut down step by step: [`Nursery::shutdown`], and `signals`.
-//! - Find out who is out: [`Nursery::tree`]; and who was left by a dropped root: [`orphans`].
+//! - Find out which tasks are not home: [`Nursery::tree`]; and which a dropped root has left:
+//!   [`orphans`].
 //! - Ask, from inside a task: [`is_cancelled`], [`cancel_reason`], [`cancelled`], [`draining`],
 //!   [`checkpoint`], [`task_id`]; leave it from any depth: [`exit`].
-//! - Limit the time: [`Builder::deadline`], [`Builder::children_deadline`] for what is there in time,
-//!   [`move_on_after`] and [`fail_after`] inside a task, [`remaining`], [`before_deadline`].
+//! - Limit the time: [`Builder::deadline`], [`Builder::children_deadline`] for what is there in
+//!   time, [`move_on_after`] and [`fail_after`] inside a task, [`remaining`], [`before_deadline`].
 //! - Tidy up: [`Builder::grace`], [`shield`], [`cancellable`], [`Nursery::defer`].
 //! - Hand values down: [`ScopedKey`].
 //! - Cancel what is in no nursery: [`CancelToken`]; hang a nursery on one: [`Builder::token`].
-//! - Limit how many children run at the same time: [`Builder::limit`], [`Nursery::reserve`]; how many
-//!   do something else at the same time: [`Semaphore`], [`KeyedSemaphore`] to be fair among tenants;
-//!   how often it is begun: [`RateLimiter`]; and [`Both`].
+//! - Limit how many children run at the same time: [`Builder::limit`], [`Nursery::reserve`]; how
+//!   many do something else at the same time: [`Semaphore`], [`KeyedSemaphore`] to be fair among
+//!   tenants; how often it is begun: [`RateLimiter`]; and [`Both`].
 //!
 //! # Runtimes
 //!
@@ -66,8 +67,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // All there is, from the lowest layer up. A module uses those of the layers above it in this list,
-// never its neighbour, and none below; `tests/runs/tests/tidy/rooms.rs` has the table and checks it.
-// What users see of it is below: modules of theirs have other names.
+// never its neighbour, and none below; `tests/runs/tests/tidy/rooms.rs` has the table and checks
+// it. What users see of it is below: modules of theirs have other names.
 mod layers {
     // Words and tools that know of no task: locks, lists, ids, reasons, outcomes.
     pub(crate) mod base;

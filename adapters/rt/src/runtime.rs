@@ -31,7 +31,7 @@ pub struct Runtime {
 struct Parts {
     name: &'static str,
     threads: usize,
-    apart: bool,
+    task_per_child: bool,
     spawn: Box<dyn Spawn>,
     timer: Option<Arc<dyn Timer>>,
     blocking: Option<Box<dyn SpawnBlocking>>,
@@ -46,9 +46,11 @@ impl Runtime {
     /// Starts a builder, which can add more capabilities.
     pub fn builder(name: &'static str, spawn: impl Spawn + 'static) -> RuntimeBuilder {
         let threads = spawn.threads().max(1);
-        let apart = spawn.keeps_tasks_apart();
+        let task_per_child = spawn.task_per_child();
         let spawn = Box::new(spawn);
-        RuntimeBuilder { parts: Parts { name, threads, apart, spawn, timer: None, blocking: None } }
+        RuntimeBuilder {
+            parts: Parts { name, threads, task_per_child, spawn, timer: None, blocking: None },
+        }
     }
 
     /// Returns the name that error messages and dumps use.
@@ -62,8 +64,8 @@ impl Runtime {
     }
 
     /// Returns `true` if every child gets a task of its own, from its first poll.
-    pub fn keeps_tasks_apart(&self) -> bool {
-        self.parts.apart
+    pub fn task_per_child(&self) -> bool {
+        self.parts.task_per_child
     }
 
     /// Returns the timer, if the runtime has one.

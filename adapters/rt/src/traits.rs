@@ -50,7 +50,7 @@ pub trait Spawn: Send + Sync {
     ///
     /// Return `true` for a runtime that chooses which task is polled next, above all a simulator,
     /// and for a tool that shows a runtime's tasks. It costs a task for each child.
-    fn keeps_tasks_apart(&self) -> bool {
+    fn task_per_child(&self) -> bool {
         false
     }
 

@@ -71,10 +71,10 @@ impl Tokio {
     ///
     /// let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
     /// let runtime = Tokio::on(tokio.handle()).task_per_child().into_runtime().unwrap();
-    /// assert!(runtime.keeps_tasks_apart());
+    /// assert!(runtime.task_per_child());
     ///
     /// let inside = tokio.block_on(async { Tokio.task_per_child().into_runtime() });
-    /// assert!(inside.unwrap().keeps_tasks_apart());
+    /// assert!(inside.unwrap().task_per_child());
     /// ```
     pub fn task_per_child(self) -> TokioTaskPerChild {
         TokioTaskPerChild(None)
@@ -140,11 +140,11 @@ impl IntoRuntime for TokioTaskPerChild {
     }
 }
 
-fn runtime(handle: Handle, apart: bool) -> Result<Runtime, NoRuntime> {
+fn runtime(handle: Handle, task_per_child: bool) -> Result<Runtime, NoRuntime> {
     if Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed()) {
         return Err(gone());
     }
-    let on = OnTokio { handle, apart };
+    let on = OnTokio { handle, task_per_child };
     let runtime = Runtime::builder("tokio", on.clone()).blocking(on.clone());
     let runtime = if has_timer(&on.handle) { runtime.timer(on) } else { runtime };
     Ok(runtime.build())
@@ -204,7 +204,7 @@ fn has_timer(handle: &Handle) -> bool {
 struct OnTokio {
     handle: Handle,
     /// Whether each child has a task of its own.
-    apart: bool,
+    task_per_child: bool,
 }
 
 impl Spawn for OnTokio {
@@ -222,8 +222,8 @@ impl Spawn for OnTokio {
         }
     }
 
-    fn keeps_tasks_apart(&self) -> bool {
-        self.apart
+    fn task_per_child(&self) -> bool {
+        self.task_per_child
     }
 
     fn has_budget(&self) -> bool {

@@ -4,8 +4,8 @@
 //! Each poll, and each destruction of a user's future, sets one thread-local pointer to a frame on
 //! its own stack and puts the old one back. A frame names a task (or a nursery's body), or a scope
 //! or scoped value inside one, and the frame around it. It is used to *inherit* (runtime,
-//! parenthood, cancel, values), never to spawn into somebody's nursery behind his back, and it is
-//! never carried in a waker.
+//! parenthood, cancel, values), never to spawn into a nursery that the caller did not name, and it
+//! is never carried in a waker.
 //!
 //! It is tempting to keep an `Arc` of the nursery in the thread-local, which needs no unsafe
 //! code; but that is two read-modify-writes a poll where the pointer costs two plain stores.
@@ -52,9 +52,9 @@ pub(crate) enum Kind<'a> {
     Task(TaskFrame<'a>),
     Scope(&'a Scope),
     Values(&'a Arc<Values>),
-    /// Where a child of a bounded nursery has its slot: between it and its task. `lending` knows the
-    /// type.
-    Seat(&'a dyn Any),
+    /// Where a child of a bounded nursery has its slot: between it and its task. `lending` knows
+    /// the type.
+    Slot(&'a dyn Any),
 }
 
 /// A task, or a nursery's body.
@@ -68,18 +68,18 @@ pub(crate) struct TaskFrame<'a> {
     notes: &'a Notes,
 }
 
-/// What is noted in a poll of a task or body, for who polls it.
+/// What is noted in a poll of a task or body, for the code that polls it.
 #[derive(Default)]
 pub(crate) struct Notes {
-    /// It is to be ended at the end of this poll.
+    /// It ends at the end of this poll.
     pub(crate) leave: LeaveCell,
-    /// Something inside has put its last poll off by a turn: the task's own last poll is a later one,
-    /// too.
+    /// Something inside has put its last poll off by a turn: the task's own last poll is a later
+    /// one, too.
     pub(crate) put_off: Cell<bool>,
 }
 
-/// An await tells of a cancel by an error. If it is that of the task or body that polls it, and not
-/// just of a scope inside, an error that it ends with in this poll is no failure.
+/// An await reports a cancel by an error. If that is the cancel of the task or body that polls it,
+/// and not just of a scope inside, an error that the task ends with in this poll is no failure.
 pub(crate) fn tell_cancelled() {
     task(|task| {
         if let Some(task) = task.filter(|task| task.leave().get().is_none() && task.is_cancelled())
@@ -108,7 +108,7 @@ impl<'a> TaskFrame<'a> {
         TaskId { nursery: self.group.id(), number: header.number() }
     }
 
-    /// Tells whether it was cancelled, or a deadline has passed that it is to be cancelled for.
+    /// Returns `true` if it was cancelled, or a deadline has passed that cancels it.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.group.is_task_cancelled(self.header())
     }
@@ -122,7 +122,7 @@ impl<'a> TaskFrame<'a> {
         self.group.task_token(self.header())
     }
 
-    /// Tells whether a wake leads to another poll of it, and not just of a part of it.
+    /// Returns `true` if a wake leads to another poll of it, and not just of a part of it.
     pub(crate) fn is_woken_by(&self, waker: &Waker) -> bool {
         self.waker.is_some_and(|own| own.will_wake(waker))
             || self.task.is_some_and(|task| task.is_woken_by(waker))
@@ -167,12 +167,12 @@ impl<'a> Frame<'a> {
         None
     }
 
-    /// Returns the seat of the task that this frame is a part of.
-    pub(crate) fn seat(&self) -> Option<&'a dyn Any> {
+    /// Returns the slot of the task that this frame is a part of.
+    pub(crate) fn slot(&self) -> Option<&'a dyn Any> {
         let mut at = Some(self);
         while let Some(frame) = at {
             match &frame.kind {
-                Kind::Seat(seat) => return Some(*seat),
+                Kind::Slot(slot) => return Some(*slot),
                 Kind::Task(TaskFrame { task: Some(_), .. }) => return None,
                 Kind::Task(_) | Kind::Scope(_) | Kind::Values(_) => {}
             }
@@ -240,7 +240,7 @@ pub(crate) fn enter<R>(
     with(Kind::Task(TaskFrame { group, env, task, waker: None, notes: &Notes::default() }), f)
 }
 
-/// As [`enter`], for a poll with this waker, which may tell that it is to be ended.
+/// As [`enter`], for a poll with this waker, in which the task may ask for its end.
 #[inline]
 pub(crate) fn poll<R>(
     group: &dyn Host,
@@ -259,10 +259,10 @@ pub(crate) fn inside<R>(scope: &Scope, f: impl FnOnce() -> R) -> R {
     with(Kind::Scope(scope), f)
 }
 
-/// Calls `f` with the seat of the task that is polled or destroyed.
+/// Calls `f` with the slot of the task that is polled or destroyed.
 #[inline]
-pub(crate) fn seated<R>(seat: &dyn Any, f: impl FnOnce() -> R) -> R {
-    with(Kind::Seat(seat), f)
+pub(crate) fn with_slot<R>(slot: &dyn Any, f: impl FnOnce() -> R) -> R {
+    with(Kind::Slot(slot), f)
 }
 
 /// Calls `f` with these values in place of those around.
@@ -280,7 +280,7 @@ pub(crate) fn current<R>(f: impl FnOnce(Option<&Frame<'_>>) -> R) -> R {
     f(unsafe { here.as_ref() })
 }
 
-/// Tells whether the present thread works for no nursery.
+/// Returns `true` if the present thread works for no nursery.
 #[inline]
 pub(crate) fn is_nowhere() -> bool {
     CURRENT.with(Cell::get).is_null()
@@ -303,7 +303,7 @@ pub(crate) fn held() -> Option<String> {
                         return held;
                     }
                 }
-                Kind::Task(_) | Kind::Scope(_) | Kind::Values(_) | Kind::Seat(_) => {}
+                Kind::Task(_) | Kind::Scope(_) | Kind::Values(_) | Kind::Slot(_) => {}
             }
             at = frame.outer();
         }

@@ -2,10 +2,10 @@
 //!
 //! A group is what a nursery's future, its handles and its carriers point to. Nurseries form a
 //! tree: a nursery that is opened inside a task or body is nested in that task's nursery and stays
-//! in its list until it is vacant, even if its own future was dropped before its end. That is all there
-//! is to adoption: nothing moves, the ancestor just cannot close before.
+//! in its list until it is vacant, even if its own future was dropped before its end. That is all
+//! there is to adoption: nothing moves, the ancestor just cannot close before.
 //!
-//! | reference | who has one                                                              |
+//! | reference | what has one                                                             |
 //! |-----------|--------------------------------------------------------------------------|
 //! | strong    | the nursery's future, its handles, and the group itself while it is occupied |
 //! | weak      | carriers, tokens, scopes, shields, joiners; a parent its nested groups, and they their parent |
@@ -22,19 +22,18 @@
 //!    then `Registry::own` holds a strong reference to the group itself. It changes under the lock,
 //!    and `occupied` with it. So a group outlives its members: a thread that holds the claim of a
 //!    member knows that the group, and its `Env`, are there.
-//! 3. A group is closed once: by its future when it finds the group vacant, or, if that was dropped,
-//!    by the last to leave. It is unlisted from its parent right after. In the phases Body and
-//!    Joining its future holds a strong reference, and takes it out of those phases with the
+//! 3. A group is closed once: by its future when it finds the group vacant, or, if that was
+//!    dropped, by the last to leave. It is unlisted from its parent right after. In the phases Body
+//!    and Joining its future holds a strong reference, and takes it out of those phases with the
 //!    reference in hand.
 //!
 //! # Lock order
 //!
 //! One lock at a time: a parent's lock is never held with a child's. Wakers, hooks, destructors of
-//! the user's and calls to the runtime run with no lock held: what is the user's leaves the registry
-//! as a [`Foreign`].
+//! the user's and calls to the runtime run with no lock held: what is the user's leaves the
+//! registry as a [`Foreign`].
 
 mod admit;
-mod bell;
 mod blocking;
 mod cancel;
 mod carrier;
@@ -53,6 +52,7 @@ pub(crate) mod registry;
 mod shields;
 mod slot_waiters;
 mod stragglers;
+mod timer;
 mod token;
 mod turn;
 mod turns;
@@ -82,7 +82,7 @@ pub(crate) struct Group {
     /// How many tasks the runtime polls at once.
     width: usize,
     /// The runtime wants each child to be a task of its own.
-    apart: bool,
+    task_per_child: bool,
     pub(crate) occupied: AtomicBool,
     /// Set when there is something to wait for in the registry's clock.
     pub(crate) timed: AtomicBool,
@@ -99,8 +99,8 @@ pub(crate) struct Group {
     /// A deadline may hold here: its own, or one of what it is in. Never unset.
     limited: AtomicBool,
     level: AtomicU8,
-    /// The level that it is being raised to: see `risen`.
-    rising: AtomicU8,
+    /// The level that it is being raised to: see `requested_level`.
+    requested: AtomicU8,
     woken: Stack,
     registry: Guarded<Registry>,
 }
@@ -110,8 +110,8 @@ impl Counted for Group {
 }
 
 impl Group {
-    /// Opens a group inside its parent, whose cancel it takes over if there was one. `lends` says that
-    /// the task has a slot of its limiter.
+    /// Opens a group inside its parent, whose cancel it takes over if there was one. `lends` says
+    /// that the task has a slot of its limiter.
     pub(crate) fn open(
         mut config: Config,
         runtime: Runtime,
@@ -132,7 +132,7 @@ impl Group {
                 me,
                 id: NurseryId::next(),
                 width: env.inherited.runtime.threads(),
-                apart: env.inherited.runtime.keeps_tasks_apart(),
+                task_per_child: env.inherited.runtime.task_per_child(),
                 occupied: AtomicBool::new(false),
                 timed: AtomicBool::new(false),
                 body_stays: AtomicBool::new(false),
@@ -142,7 +142,7 @@ impl Group {
                 limited: AtomicBool::new(!around.terms.is_empty()),
                 terms: around.terms.into(),
                 level: AtomicU8::new(Level::Running as u8),
-                rising: AtomicU8::new(Level::Running as u8),
+                requested: AtomicU8::new(Level::Running as u8),
                 registry: Guarded::new(Registry::new(config.keep)),
                 config,
             },
@@ -166,16 +166,16 @@ impl Group {
     }
 
     fn nest_in(&self, parent: Weak<Group>, owner: Owner) {
-        let (key, level, reason, rolls) = parent.locked(|registry| {
+        let (key, level, reason, logs) = parent.locked(|registry| {
             parent.occupy(registry);
-            let key = registry.nest(self.weak(), owner);
+            let key = registry.nested.insert(self.weak(), owner);
             self.inherit_limit(&parent);
-            (key, parent.level(), registry.reason_for(owner), registry.rolls.clone())
+            (key, parent.level(), registry.cancel.reason_for(owner), registry.logs.all())
         });
         self.locked(|registry| {
             registry.parent = Some((parent, key));
             // One may have been called meanwhile, that is here and not in these.
-            registry.rolls.extend(rolls);
+            logs.iter().for_each(|log| registry.logs.insert(log));
         });
         if let Some(reason) = reason.filter(|_| !self.shielded) {
             self.raise_tree(level.max(Level::Cancelled), &reason);
@@ -188,8 +188,8 @@ impl Group {
         self.registry.locked(f)
     }
 
-    /// As [`locked`](Group::locked), and then sees that the carriers come that are wanted (invariants
-    /// 1 and 2 of [`carrier`]).
+    /// As [`locked`](Group::locked), and then sees that the carriers come that are wanted
+    /// (invariants 1 and 2 of [`carrier`]).
     pub(crate) fn locked_then_launch<R>(&self, f: impl FnOnce(&mut Registry) -> R) -> R {
         let (result, launch) = self.locked(|registry| {
             let result = f(registry);
@@ -214,7 +214,7 @@ impl Group {
     }
 
     pub(crate) fn level(&self) -> Level {
-        // Acquire: pairs with `raise`: whoever sees it finds the token raised, too.
+        // Acquire: pairs with `raise`: a thread that sees it finds the token raised, too.
         Level::from_u8(self.level.load(Ordering::Acquire))
     }
 
@@ -233,7 +233,7 @@ impl Group {
                 return None;
             }
             self.level.store(Level::Draining as u8, Ordering::Relaxed);
-            let token = registry.tokens.own();
+            let token = registry.cancel.tokens().own();
             let reason = token.as_ref().map(|_| self.closed(registry));
             Some((token.zip(reason), registry.home.take()))
         });
@@ -282,8 +282,8 @@ impl Group {
     }
 }
 
-/// A group that is being opened, in which the runtime's clock is asked and tokens are raised. If that
-/// panics, it leaves its parent.
+/// A group that is being opened, in which the runtime's clock is asked and tokens are raised. If
+/// that panics, it leaves its parent.
 struct Opening<'a>(&'a Strong<Group>);
 
 impl Drop for Opening<'_> {
@@ -294,7 +294,7 @@ impl Drop for Opening<'_> {
 }
 
 impl Drop for Group {
-    /// Nothing points to it any more: invariant 2 says that nobody is left in it.
+    /// Nothing points to it any more: invariant 2 says that it has no members.
     fn drop(&mut self) {
         if cfg!(any(debug_assertions, loom)) && !panicking() {
             self.locked(|registry| registry.assert_left());

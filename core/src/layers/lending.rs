@@ -2,8 +2,8 @@
 //!
 //! | state     | `lease` | `back` | when                                                           |
 //! |-----------|---------|--------|----------------------------------------------------------------|
-//! | idle      | none    | none   | nobody is in the nursery or wants in, or there is no such slot |
-//! | lending   | some    | none   | somebody is; it waits                                          |
+//! | idle      | none    | none   | no task is in the nursery or wants in, or there is no such slot |
+//! | lending   | some    | none   | a task is; the nursery waits                                   |
 //! | returning | none    | some   | all are home, and the slot is not back yet                     |
 
 pub(crate) mod bounded;
@@ -14,10 +14,10 @@ use crate::layers::base::leave::NoSlot;
 use crate::layers::base::sync::Arc;
 use crate::layers::context;
 use crate::layers::group::Group;
-use crate::layers::group::registry::failures::Report;
+use crate::layers::group::registry::report::Report;
 use crate::layers::limit::{AcquireOwned, Semaphore, TryAcquireError};
 use bounded::{place_here, try_back};
-use held_slot::{Lease, Seat};
+use held_slot::{HeldSlot, Lease};
 use pin_project_lite::pin_project;
 use std::any::Any;
 use std::future::Future;
@@ -44,7 +44,7 @@ pin_project! {
 pub(crate) type Ended = (Strong<Group>, Report);
 
 impl Lending {
-    /// The nursery waits: lends the slot if somebody in it may need one, and not otherwise.
+    /// The nursery waits: lends the slot if a task in it may need one, and not otherwise.
     #[inline]
     pub(crate) fn wait(&mut self, group: &Strong<Group>) {
         if let Some(limiter) = &group.owned().limiter {
@@ -60,7 +60,7 @@ impl Lending {
         if !group.locked(|registry| registry.wants_slots()) {
             self.lease = None;
         } else if self.lease.is_none() {
-            self.lease = seat(|seat| seat?.lend(limiter));
+            self.lease = held_slot(|slot| slot?.lend(limiter));
         }
     }
 
@@ -78,13 +78,13 @@ impl Lending {
     fn take_back(&mut self, ended: Ended, cx: &mut Context<'_>) -> Poll<Ended> {
         let Some(limiter) = &ended.0.owned().limiter else { return Poll::Ready(ended) };
         // Lent by a reservation alone, if the nursery never waited.
-        let lease = self.lease.take().or_else(|| seat(|seat| seat?.lease(limiter)));
+        let lease = self.lease.take().or_else(|| held_slot(|slot| slot?.lease(limiter)));
         let Some(lease) = lease else { return Poll::Ready(ended) };
-        let waits = seat(|seat| {
-            let seat = seat.filter(|seat| lease.is_last_of(seat))?;
+        let waits = held_slot(|slot| {
+            let slot = slot.filter(|slot| lease.is_last_of(slot))?;
             match try_back(lease.limiter()) {
                 Ok(permit) => {
-                    seat.take_back(permit);
+                    slot.take_back(permit);
                     None
                 }
                 Err(TryAcquireError::NoPermits) => {
@@ -110,12 +110,12 @@ impl Lending {
         let Some(back) = &mut self.back else { return Poll::Ready(None) };
         let this = back.as_mut().project();
         // Elsewhere by now, or lent by another part of the task: it is not for us to wait.
-        if seat(|seat| seat.is_some_and(|seat| this.lease.is_last_of(seat))) {
+        if held_slot(|slot| slot.is_some_and(|slot| this.lease.is_last_of(slot))) {
             match this.wait.poll(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(permit)) => {
                     // Between the look above and here the wait may have called wakers, and no more.
-                    seat(|seat| seat.map(|seat| seat.take_back(permit)));
+                    held_slot(|slot| slot.map(|slot| slot.take_back(permit)));
                 }
                 // Cancelled: what is around ends too, or else the task stops before its next poll.
                 Poll::Ready(Err(_)) => {}
@@ -127,20 +127,20 @@ impl Lending {
     }
 }
 
-/// Calls `f` with the seat of the task that is polled.
-pub(crate) fn seat<R>(f: impl FnOnce(Option<&Seat>) -> R) -> R {
+/// Calls `f` with the slot of the task that is polled.
+pub(crate) fn held_slot<R>(f: impl FnOnce(Option<&HeldSlot>) -> R) -> R {
     context::current(|frame| {
-        f(frame.and_then(context::Frame::seat).and_then(<dyn Any>::downcast_ref))
+        f(frame.and_then(context::Frame::slot).and_then(<dyn Any>::downcast_ref))
     })
 }
 
 /// Returns `true` if the task that is polled has a slot of this limiter, or has lent it.
 pub(crate) fn has_slot_of(limiter: &Arc<Semaphore>) -> bool {
-    seat(|seat| seat.is_some_and(|seat| seat.is_of(limiter)))
+    held_slot(|slot| slot.is_some_and(|slot| slot.is_of(limiter)))
 }
 
 impl NoSlot {
-    /// Says why this limiter lets nobody in, as things are.
+    /// Says why this limiter admits no child, as things are.
     pub(crate) fn of(limiter: &Semaphore) -> Option<NoSlot> {
         match limiter {
             limiter if limiter.is_closed() => Some(NoSlot::Closed),

@@ -1,28 +1,27 @@
 //! Limits: how many may do something at the same time.
 //!
-//! The semaphore's state is in [`gate`] and [`held`]; waiters stand in the [`line`](mod@line),
-//! which is the wait queue of every limit. docs/LIMITS.md explains how and why.
+//! The semaphore's state is in [`permits`] and [`locked`]; waiters stand in the [`wait_queue`](mod@wait_queue)
+//! of a limit, of which there is one kind. docs/LIMITS.md explains how and why.
 
 mod acquire;
 mod both;
 mod bucket;
 mod error;
-mod gate;
-mod held;
+mod fair_queue;
 mod holders;
 mod keyed;
-mod lanes;
-mod line;
+mod locked;
+mod on_cancel;
 mod permit;
+mod permits;
 mod rate;
 mod semaphore;
 mod share;
 mod slots;
-mod stop;
-mod supply;
+mod source;
 mod wait;
+mod wait_queue;
 mod waiter;
-mod waiting;
 
 pub use acquire::{Acquire, AcquireOwned};
 pub use both::{AcquireBoth, Both, Limit};

@@ -23,7 +23,7 @@ use crate::layers::base::unsupported::Unsupported;
 use crate::layers::cancel::CancelToken;
 use crate::layers::group::Group;
 use crate::layers::group::finalizers::DeferError;
-use crate::layers::group::registry::deferred::Deferred;
+use crate::layers::group::registry::finalizers::Deferred;
 use allhome_rt::Runtime;
 use blocking::{BlockingCx, BoxedWork};
 use child::{Child, Spawned};
@@ -106,7 +106,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
 
     /// Returns how many children have not ended yet.
     pub fn len(&self) -> usize {
-        self.group.locked(|registry| registry.count())
+        self.group.locked(|registry| registry.members.count())
     }
 
     /// Returns `true` if every child has ended.
@@ -116,7 +116,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
 
     /// Returns the nursery's level: how far it is on its way to its end.
     pub fn level(&self) -> Level {
-        self.group.risen()
+        self.group.requested_level()
     }
 
     /// Returns `true` if the nursery was cancelled or aborted. One atomic load.
@@ -126,7 +126,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
 
     /// Returns why the nursery was cancelled, if it was.
     pub fn reason(&self) -> Option<Reason> {
-        self.group.locked(|registry| self.group.risen_reason(registry))
+        self.group.locked(|registry| registry.cancel.requested_reason())
     }
 
     /// Returns the nursery's token. The token is cancelled with the nursery, and cancelling the

@@ -3,8 +3,8 @@
 //! A record is reached through five kinds of token. Each stands for one flag of the [state
 //! word](state), or for one of its count, and keeps the memory alive while it exists:
 //!
-//! - [`Fresh`]: not yet admitted to a nursery; the only pointer there is.
-//! - [`Claimed`]: the exclusive right to the future and to the `reach`.
+//! - [`Unadmitted`]: not yet admitted to a nursery; the only pointer there is.
+//! - [`Claimed`]: the exclusive right to the future and to the `wake_target`.
 //! - [`Carried`]: held by a task of the runtime that is the child's own.
 //! - [`Handle`]: held by the user's `Child`; typed.
 //! - a [waker](waker): held by what the child waits for.
@@ -16,23 +16,24 @@
 //!
 //! 1. A record is freed once, by the holder that clears the last of LINKED, CARRIED, HANDLE and
 //!    WAKERS.
-//! 2. `stage` and `full`, and `reach`, are touched only by the claim's holder; or, `stage` after
-//!    DONE, only by the handle; or, after the last holder went, only by the thread that frees. One
-//!    exception: a carrier that finds the claim taken may write `reach` under the registry's lock,
-//!    where claim holders other than a carrier read it under that lock too.
+//! 2. `stage` and `stage_state`, and `wake_target`, are touched only by the claim's holder; or,
+//!    `stage` after DONE, only by the handle; or, after the last holder went, only by the thread
+//!    that frees. One exception: a carrier that finds the claim taken may write `wake_target` under
+//!    the registry's lock, where claim holders other than a carrier read it under that lock too.
 //! 3. `links`, `nested`, `list` and a handle's `joiner` are touched only under the registry's lock.
 //! 4. The future is dropped exactly once, in place, before the record leaves its nursery.
 //! 5. `vtable` was made for the very `F`, `T`, `E` of the record it stands in.
-//! 6. `reach` holds a waker if CARRIED is set, and otherwise, from admission on, the stack of the
-//!    nursery's group. That pointer is good while LINKED is set, and so while a claim of an admitted
-//!    record is held: a group with a member holds a reference to itself (invariant 2 of `group.rs`).
+//! 6. `wake_target` holds a waker if CARRIED is set, and otherwise, from admission on, the stack of
+//!    the nursery's group. That pointer is good while LINKED is set, and so while a claim of an
+//!    admitted record is held: a group with a member holds a reference to itself (invariant 2 of
+//!    `group.rs`).
 
 #![allow(unsafe_code)]
 
 mod crowd;
 mod handle;
-mod label;
 mod layout;
+mod spawn_site;
 mod stack;
 pub(crate) mod state;
 mod tokens;
@@ -42,9 +43,9 @@ use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Panic, Payload};
 use crate::layers::base::sync::{AtomicU8, AtomicU16, AtomicU32, Ordering, UnsafeCell, panicking};
-use label::Label;
-use layout::{Front, Joined, Plain, VTable};
-use state::{Claim, State};
+use layout::{JoinHeader, Joined, Plain, VTable};
+use spawn_site::SpawnSite;
+use state::{Claim, StateWord};
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
@@ -52,23 +53,23 @@ use std::ptr::{self, NonNull};
 use std::task::Waker;
 
 pub(crate) use handle::Handle;
-pub(crate) use stack::{Rouse, Stack};
-pub(crate) use tokens::{Carried, Claimed, Dead};
+pub(crate) use stack::{Schedule, Stack};
+pub(crate) use tokens::{Carried, Claimed, Dealloc};
 
 /// The part of a record that does not depend on the child's types: 64 bytes.
 pub(crate) struct Header {
-    state: State,
+    state: StateWord,
     polls: AtomicU32,
     /// The lower half of the child's number in its nursery.
     number: AtomicU32,
     /// Half of the upper half.
     number_above: AtomicU16,
     list: AtomicU8,
-    full: AtomicU8,
+    stage_state: AtomicU8,
     vtable: &'static VTable,
     links: UnsafeCell<Links>,
-    reach: UnsafeCell<Reach>,
-    label: Label,
+    wake_target: UnsafeCell<WakeTarget>,
+    spawn_site: SpawnSite,
 }
 
 #[cfg(all(not(loom), target_pointer_width = "64"))]
@@ -76,7 +77,7 @@ const _: () = assert!(size_of::<Header>() == 64);
 
 /// The target of a wake: the group's queue, or the task of the runtime that is the child's own.
 /// CARRIED says which of the two (invariant 6).
-union Reach {
+union WakeTarget {
     queued: Queued,
     waker: ManuallyDrop<Option<Waker>>,
 }
@@ -90,7 +91,7 @@ pub(crate) struct Links {
 /// The content of a record's stage.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-enum Full {
+enum StageState {
     Empty,
     Future,
     Outcome,
@@ -102,7 +103,7 @@ pub(crate) struct Ended {
     pub(crate) second: Option<Panic>,
 }
 
-impl Reach {
+impl WakeTarget {
     /// # Safety
     ///
     /// CARRIED is not set (invariant 6).
@@ -134,27 +135,27 @@ impl Header {
         handle: bool,
     ) -> impl FnOnce(&'static VTable) -> Header {
         move |vtable| Header {
-            state: State::new(handle),
+            state: StateWord::new(handle),
             polls: AtomicU32::new(0),
             number: AtomicU32::new(0),
             number_above: AtomicU16::new(0),
             list: AtomicU8::new(0),
-            full: AtomicU8::new(Full::Future as u8),
+            stage_state: AtomicU8::new(StageState::Future as u8),
             vtable,
             links: UnsafeCell::new(Links { prev: None, next: None }),
-            reach: UnsafeCell::new(Reach {
+            wake_target: UnsafeCell::new(WakeTarget {
                 queued: Queued { stack: ptr::null(), below: ptr::null_mut() },
             }),
-            label: Label::new(name, location),
+            spawn_site: SpawnSite::new(name, location),
         }
     }
 
     pub(crate) fn name(&self) -> Option<&str> {
-        self.label.name()
+        self.spawn_site.name()
     }
 
     pub(crate) fn location(&self) -> &'static Location<'static> {
-        self.label.location()
+        self.spawn_site.location()
     }
 
     /// Returns the child's number in its nursery.
@@ -183,16 +184,16 @@ impl Header {
 
     /// Returns what stands in the stage. Only the stage's owner calls this (invariant 2): a plain
     /// load.
-    fn full(&self) -> Full {
-        match self.full.load(Ordering::Relaxed) {
-            0 => Full::Empty,
-            1 => Full::Future,
-            _ => Full::Outcome,
+    fn stage_state(&self) -> StageState {
+        match self.stage_state.load(Ordering::Relaxed) {
+            0 => StageState::Empty,
+            1 => StageState::Future,
+            _ => StageState::Outcome,
         }
     }
 
-    fn set_full(&self, full: Full) {
-        self.full.store(full as u8, Ordering::Relaxed);
+    fn set_stage_state(&self, stage_state: StageState) {
+        self.stage_state.store(stage_state as u8, Ordering::Relaxed);
     }
 
     /// Returns how often the child was polled so far. The count wraps.
@@ -211,7 +212,7 @@ impl Header {
         Panic::new(payload, Some(id), self.name(), self.location())
     }
 
-    pub(crate) fn state(&self) -> &State {
+    pub(crate) fn state(&self) -> &StateWord {
         &self.state
     }
 }
@@ -221,13 +222,19 @@ impl Header {
 pub(crate) struct Ptr(NonNull<Header>);
 
 // SAFETY: a header holds a state word, wakers, locations and a pointer to a stack, all Send and
-// Sync; the future and the outcome behind it are Send (the bounds of `Fresh::new`) and reached
+// Sync; the future and the outcome behind it are Send (the bounds of `Unadmitted::new`) and reached
 // under invariant 2.
 unsafe impl Send for Ptr {}
 // SAFETY: as above.
 unsafe impl Sync for Ptr {}
 
 impl Ptr {
+    /// A pointer to no record, for tests of what keeps pointers and never follows them.
+    #[cfg(test)]
+    pub(crate) fn dangling() -> Ptr {
+        Ptr(NonNull::dangling())
+    }
+
     /// # Safety
     ///
     /// The record must not be freed while the reference lives: the caller holds the registry's
@@ -285,9 +292,9 @@ impl Ptr {
     ///
     /// Same as [`header`](Ptr::header), and the record was created with a handle.
     unsafe fn joiner<'a>(self) -> &'a UnsafeCell<Option<Waker>> {
-        // SAFETY: a record with a handle begins with a `Front`.
-        let front = unsafe { self.0.cast::<Front>().as_ref() };
-        &front.joiner
+        // SAFETY: a record with a handle begins with a `JoinHeader`.
+        let join_header = unsafe { self.0.cast::<JoinHeader>().as_ref() };
+        &join_header.joiner
     }
 
     /// Frees the record.
@@ -305,21 +312,24 @@ impl Ptr {
 
 /// A record that no nursery has admitted yet. It is created claimed.
 #[must_use]
-pub(crate) struct Fresh(Ptr);
+pub(crate) struct Unadmitted(Ptr);
 
-impl Fresh {
+impl Unadmitted {
     /// Creates the record of a child that is not joined, in one allocation.
     pub(crate) fn new<F, T, E>(
         future: F,
         name: Option<Box<str>>,
         location: &'static Location<'static>,
-    ) -> Fresh
+    ) -> Unadmitted
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
         E: Send + Sync + 'static,
     {
-        Fresh(Ptr(layout::allocate::<F, T, E, Plain>(Header::new(name, location, false), future)))
+        Unadmitted(Ptr(layout::allocate::<F, T, E, Plain>(
+            Header::new(name, location, false),
+            future,
+        )))
     }
 
     /// Creates the record of a child and its handle, in one allocation.
@@ -327,16 +337,16 @@ impl Fresh {
         future: F,
         name: Option<Box<str>>,
         location: &'static Location<'static>,
-    ) -> (Fresh, Handle<T, E>)
+    ) -> (Unadmitted, Handle<T, E>)
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
         E: Send + Sync + 'static,
     {
         let header = Header::new(name, location, true);
-        let fresh = Fresh(Ptr(layout::allocate::<F, T, E, Joined>(header, future)));
-        let handle = Handle::new(fresh.0);
-        (fresh, handle)
+        let unadmitted = Unadmitted(Ptr(layout::allocate::<F, T, E, Joined>(header, future)));
+        let handle = Handle::new(unadmitted.0);
+        (unadmitted, handle)
     }
 
     /// Gives the record to a registry, whose lists hold LINKED from now on.
@@ -347,13 +357,13 @@ impl Fresh {
     }
 }
 
-impl Drop for Fresh {
+impl Drop for Unadmitted {
     /// The child is refused: its future is dropped unpolled. A handle that was created keeps the
     /// memory.
     fn drop(&mut self) {
         // SAFETY: only this token and its handle, which does not claim, point to it.
         let claimed = unsafe { self.0.claimed() };
-        // SAFETY: the claim is ours, and `Fresh` is the record's first holder.
+        // SAFETY: the claim is ours, and `Unadmitted` is the record's first holder.
         if let Err(payload) = unsafe { claimed.refuse() } {
             // A second panic in one unwinding would abort the process.
             if panicking() {

@@ -1,6 +1,6 @@
 //! Shutting a nursery down step by step, with a report of the tasks that did not stop in time.
 //!
-//! | state    | `level`   | what a poll waits for                                          |
+//! | phase    | `level`   | what a poll waits for                                          |
 //! |----------|-----------|----------------------------------------------------------------|
 //! | made     | -         | nothing: it finds out which task polls it                      |
 //! | waiting  | running   | the nursery is raised from elsewhere, or every task has ended  |
@@ -23,9 +23,9 @@ use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context::task::task_id;
 use crate::layers::context::{self, TaskFrame};
 use crate::layers::group::Group;
-use crate::layers::group::registry::stragglers::Roll;
+use crate::layers::group::registry::stragglers::StragglerLog;
 use crate::layers::nursery::Nursery;
-use crate::layers::scope::shield::Raised;
+use crate::layers::scope::shield::ShieldNotes;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -147,14 +147,14 @@ impl Ladder {
 #[must_use = "a shutdown takes no step unless it is awaited"]
 pub struct Shutdown {
     group: Strong<Group>,
-    roll: Arc<Roll>,
+    log: Arc<StragglerLog>,
     ladder: Ladder,
     location: &'static Location<'static>,
     asked: bool,
-    state: State,
+    phase: Phase,
 }
 
-enum State {
+enum Phase {
     Made,
     Watching(Box<Watch>),
     Done,
@@ -166,10 +166,10 @@ impl Shutdown {
         ladder: Ladder,
         location: &'static Location<'static>,
     ) -> Shutdown {
-        let roll = Roll::new(group.id);
+        let log = StragglerLog::new(group.id);
         // Not at the first poll: a task that leaves before that is late, too.
-        group.call_roll(&roll);
-        Shutdown { group, roll, ladder, location, asked: true, state: State::Made }
+        group.subscribe(&log);
+        Shutdown { group, log, ladder, location, asked: true, phase: Phase::Made }
     }
 
     /// Takes no first step of its own. The shutdown waits until the nursery is closed, cancelled or
@@ -209,8 +209,8 @@ impl Shutdown {
     fn watch(&self) -> Result<Box<Watch>, ShutdownError> {
         let own_body = context::task(|task| self.find_caller(task))?;
         self.ladder.check(&self.group).map_err(ShutdownError::Unsupported)?;
-        let raised = if own_body { context::current(Raised::new) } else { None };
-        Ok(Box::new(Watch::new(self, own_body, raised)))
+        let shield = if own_body { context::current(ShieldNotes::new) } else { None };
+        Ok(Box::new(Watch::new(self, own_body, shield)))
     }
 
     /// Returns `true` if the caller is the nursery's body. Every other task inside the nursery is
@@ -233,9 +233,9 @@ impl Shutdown {
 
 impl Drop for Shutdown {
     fn drop(&mut self) {
-        self.group.end_roll(&self.roll);
-        // A nursery that has ended meanwhile, and whose handle is kept, still has the roll.
-        self.roll.give_up();
+        self.group.unsubscribe(&self.log);
+        // A nursery that has ended meanwhile, and whose handle is kept, still has the log.
+        self.log.give_up();
     }
 }
 
@@ -244,24 +244,24 @@ impl Future for Shutdown {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let State::Made = this.state {
+        if let Phase::Made = this.phase {
             let mut watch = match this.watch() {
                 Ok(watch) => watch,
                 Err(error) => {
-                    this.state = State::Done;
+                    this.phase = Phase::Done;
                     return Poll::Ready(Err(error));
                 }
             };
             if this.asked {
-                watch.step(this.group.risen().max(Level::Draining), this);
+                watch.step(this.group.requested_level().max(Level::Draining), this);
             }
-            this.state = State::Watching(watch);
+            this.phase = Phase::Watching(watch);
         }
-        let State::Watching(mut watch) = std::mem::replace(&mut this.state, State::Done) else {
+        let Phase::Watching(mut watch) = std::mem::replace(&mut this.phase, Phase::Done) else {
             panic!("a shutdown is not polled after it was ready");
         };
         if watch.poll(this, cx).is_pending() {
-            this.state = State::Watching(watch);
+            this.phase = Phase::Watching(watch);
             return Poll::Pending;
         }
         Poll::Ready(Ok(watch.report()))

@@ -71,8 +71,8 @@ impl Future for Sleep {
     }
 }
 
-/// Returns the deadline that holds for the caller: the earliest of those of the scopes and nurseries
-/// that it is in. None if there is none, and outside of any nursery.
+/// Returns the deadline that holds for the caller: the earliest of those of the cancel scopes and
+/// nurseries that it is in. None if there is none, and outside of any nursery.
 ///
 /// A [`shield`] keeps away the deadlines of what is around it, as it does their cancel; when its
 /// budget is being spent, the end of that is a deadline.

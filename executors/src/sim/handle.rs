@@ -101,7 +101,7 @@ impl Spawn for SimHandle {
         1
     }
 
-    fn keeps_tasks_apart(&self) -> bool {
+    fn task_per_child(&self) -> bool {
         true
     }
 }

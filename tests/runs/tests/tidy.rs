@@ -24,6 +24,8 @@ mod source;
 mod spec;
 #[path = "tidy/tree.rs"]
 mod tree;
+#[path = "tidy/ways.rs"]
+mod ways;
 #[path = "tidy/words.rs"]
 mod words;
 
@@ -52,6 +54,15 @@ fn layers_of_the_core_point_down() {
     let map = Map::new(&Tree::new().sources());
     println!("{}", map.picture());
     report("the layers of docs/ARCHITECTURE.md", map.check());
+}
+
+#[test]
+fn the_ways_lead_through_code_that_exists() {
+    let tree = Tree::new();
+    let complaints = ways::check(&tree.read("docs/ARCHITECTURE.md"), |path| {
+        tree.exists(path).then(|| tree.read(path))
+    });
+    report("the ways of docs/ARCHITECTURE.md", complaints);
 }
 
 #[test]

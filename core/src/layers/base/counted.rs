@@ -1,5 +1,5 @@
-//! Strong and weak reference counts, on the atomics of [`sync`](crate::layers::base::sync), so that loom sees
-//! them.
+//! Strong and weak reference counts, on the atomics of [`sync`](crate::layers::base::sync), so that
+//! loom sees them.
 //!
 //! A counted object has two parts: its *value*, which lives as long as any reference, and what it
 //! *owns*, which lives as long as a strong one. So a weak reference always gives access to the
@@ -40,7 +40,7 @@ pub(crate) trait Counted: Send + Sync + Sized {
 struct Counts {
     strong: AtomicUsize,
     weak: AtomicUsize,
-    /// Frees the block, for those who do not know its type.
+    /// Frees the block, for a caller that does not know its type.
     free: unsafe fn(NonNull<Counts>),
 }
 
@@ -116,7 +116,8 @@ impl<T: Counted> Strong<T> {
     ) -> Strong<T> {
         let at = NonNull::from(Box::leak(Box::<Block<T>>::new_uninit())).cast::<Block<T>>();
         let place = at.as_ptr();
-        // SAFETY: the box is there, leaked, and no other code has it; the same holds for the next two.
+        // SAFETY: the box is there, leaked, and no other code has it; the same holds for the next
+        // two.
         let counts = unsafe { &raw mut (*place).counts };
         // SAFETY: as above.
         let place_of_owned = unsafe { &raw mut (*place).owned };
@@ -244,8 +245,8 @@ impl<T: Counted> Me<T> {
     }
 }
 
-/// Gives a weak reference up. Returns `true` if it was the last: the caller frees the block. Another
-/// thread may have freed it otherwise, so this takes the count alone.
+/// Gives a weak reference up. Returns `true` if it was the last: the caller frees the block.
+/// Another thread may have freed it otherwise, so this takes the count alone.
 fn give_up(weak: &AtomicUsize) -> bool {
     // AcqRel: what every other holder did comes before the block is freed.
     weak.fetch_sub(1, Ordering::AcqRel) == 1

@@ -13,9 +13,9 @@
 //!
 //! # Invariants
 //!
-//! 1. `HELD` (in [`held`]) has the locks of ours that the present thread holds: a [`Held`] notes one
-//!    for as long as it lives, and each guard of a lock has one. So a lock that one thread takes
-//!    twice is found, too, instead of a wait for ever.
+//! 1. `HELD` (in [`held`]) has the locks of ours that the present thread holds: a [`Held`] notes
+//!    one for as long as it lives, and each guard of a lock has one. So a lock that one thread
+//!    takes twice is found, too, instead of a wait for ever.
 
 mod held;
 

@@ -1,4 +1,4 @@
-//! How a poll that is not ready may end its task all the same.
+//! How a poll that is not ready may end its task.
 
 use std::cell::Cell;
 use std::fmt;
@@ -13,15 +13,15 @@ pub(crate) enum Leave {
     Cancelled,
     /// There is no slot for it.
     NoSlot(NoSlot),
-    /// Nothing, unless it ends with an error in this poll: an await of ours has told it of its
-    /// cancel, and the error is an echo of that.
+    /// Nothing, unless it ends with an error in this poll: an await of ours has reported its
+    /// cancel to it, and the error is an echo of that.
     Told,
 }
 
 /// Where a poll says so.
 pub(crate) type LeaveCell = Cell<Option<Leave>>;
 
-/// Why nobody gets a slot any more.
+/// Why no caller gets a slot any more.
 #[derive(Clone, Copy)]
 pub(crate) enum NoSlot {
     Closed,

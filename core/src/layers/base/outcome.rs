@@ -97,10 +97,10 @@ impl<T, E: Send + Sync + 'static> Outcome<T, E> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct JoinError<E> {
-    kind: Kind<E>,
+    kind: JoinFailure<E>,
 }
 
-enum Kind<E> {
+enum JoinFailure<E> {
     Failed(Arc<E>),
     Cancelled(Reason),
     Panicked(Panic),
@@ -110,16 +110,16 @@ enum Kind<E> {
 
 impl<E> JoinError<E> {
     pub(crate) fn taken() -> JoinError<E> {
-        JoinError { kind: Kind::Taken }
+        JoinError { kind: JoinFailure::Taken }
     }
 
     pub(crate) fn split<T>(outcome: Outcome<T, E>) -> Result<T, JoinError<E>> {
         let kind = match outcome {
             Outcome::Ok(value) => return Ok(value),
-            Outcome::Err(error) => Kind::Failed(error),
-            Outcome::Cancelled(reason) => Kind::Cancelled(reason),
-            Outcome::Panicked(panic) => Kind::Panicked(panic),
-            Outcome::Lost => Kind::Lost,
+            Outcome::Err(error) => JoinFailure::Failed(error),
+            Outcome::Cancelled(reason) => JoinFailure::Cancelled(reason),
+            Outcome::Panicked(panic) => JoinFailure::Panicked(panic),
+            Outcome::Lost => JoinFailure::Lost,
         };
         Err(JoinError { kind })
     }
@@ -128,7 +128,7 @@ impl<E> JoinError<E> {
     /// its policy is [`Isolate`](crate::Policy::Isolate).
     pub fn error(&self) -> Option<&Arc<E>> {
         match &self.kind {
-            Kind::Failed(error) => Some(error),
+            JoinFailure::Failed(error) => Some(error),
             _ => None,
         }
     }
@@ -136,7 +136,7 @@ impl<E> JoinError<E> {
     /// Returns why the child was cancelled or refused, if it was.
     pub fn reason(&self) -> Option<&Reason> {
         match &self.kind {
-            Kind::Cancelled(reason) => Some(reason),
+            JoinFailure::Cancelled(reason) => Some(reason),
             _ => None,
         }
     }
@@ -144,29 +144,29 @@ impl<E> JoinError<E> {
     /// Returns the child's panic, if it panicked.
     pub fn panic(&self) -> Option<&Panic> {
         match &self.kind {
-            Kind::Panicked(panic) => Some(panic),
+            JoinFailure::Panicked(panic) => Some(panic),
             _ => None,
         }
     }
 
     /// Returns `true` if the runtime dropped the child before it ended.
     pub fn is_lost(&self) -> bool {
-        matches!(self.kind, Kind::Lost)
+        matches!(self.kind, JoinFailure::Lost)
     }
 
     /// Returns `true` if the outcome had been taken before: the handle was awaited twice.
     pub fn is_taken(&self) -> bool {
-        matches!(self.kind, Kind::Taken)
+        matches!(self.kind, JoinFailure::Taken)
     }
 
     /// Converts into the outcome, or `None` if the outcome had been taken before.
     pub fn into_outcome<T>(self) -> Option<Outcome<T, E>> {
         match self.kind {
-            Kind::Failed(error) => Some(Outcome::Err(error)),
-            Kind::Cancelled(reason) => Some(Outcome::Cancelled(reason)),
-            Kind::Panicked(panic) => Some(Outcome::Panicked(panic)),
-            Kind::Lost => Some(Outcome::Lost),
-            Kind::Taken => None,
+            JoinFailure::Failed(error) => Some(Outcome::Err(error)),
+            JoinFailure::Cancelled(reason) => Some(Outcome::Cancelled(reason)),
+            JoinFailure::Panicked(panic) => Some(Outcome::Panicked(panic)),
+            JoinFailure::Lost => Some(Outcome::Lost),
+            JoinFailure::Taken => None,
         }
     }
 }
@@ -174,11 +174,11 @@ impl<E> JoinError<E> {
 impl<E: fmt::Display> fmt::Display for JoinError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            Kind::Failed(error) => write!(f, "child failed: {error}"),
-            Kind::Cancelled(reason) => write!(f, "child was cancelled: {reason}"),
-            Kind::Panicked(panic) => write!(f, "child {panic}"),
-            Kind::Lost => f.write_str("child was lost: the runtime dropped it"),
-            Kind::Taken => f.write_str("the child's outcome was taken before"),
+            JoinFailure::Failed(error) => write!(f, "child failed: {error}"),
+            JoinFailure::Cancelled(reason) => write!(f, "child was cancelled: {reason}"),
+            JoinFailure::Panicked(panic) => write!(f, "child {panic}"),
+            JoinFailure::Lost => f.write_str("child was lost: the runtime dropped it"),
+            JoinFailure::Taken => f.write_str("the child's outcome was taken before"),
         }
     }
 }
@@ -186,11 +186,11 @@ impl<E: fmt::Display> fmt::Display for JoinError<E> {
 impl<E: fmt::Debug> fmt::Debug for JoinError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            Kind::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
-            Kind::Cancelled(reason) => f.debug_tuple("Cancelled").field(reason).finish(),
-            Kind::Panicked(panic) => f.debug_tuple("Panicked").field(panic).finish(),
-            Kind::Lost => f.write_str("Lost"),
-            Kind::Taken => f.write_str("Taken"),
+            JoinFailure::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
+            JoinFailure::Cancelled(reason) => f.debug_tuple("Cancelled").field(reason).finish(),
+            JoinFailure::Panicked(panic) => f.debug_tuple("Panicked").field(panic).finish(),
+            JoinFailure::Lost => f.write_str("Lost"),
+            JoinFailure::Taken => f.write_str("Taken"),
         }
     }
 }

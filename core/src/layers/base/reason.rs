@@ -54,7 +54,7 @@ pub enum ReasonKind {
     ScopeDropped,
     /// The nursery admits no more children: it is draining, or has ended.
     Closed,
-    /// A deadline passed: of a nursery, or of a scope in a task.
+    /// A deadline passed: of a nursery, or of a cancel scope in a task.
     Deadline,
     /// The task, or the body, ended itself with [`exit`](crate::exit).
     Exited,
@@ -204,7 +204,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The reason of whoever ended itself.
+/// Creates the reason of a task or body that ended itself.
 pub(crate) fn exited(by: Option<TaskId>, location: &'static Location<'static>) -> Reason {
     Reason::of(ReasonKind::Exited, String::new(), by, location)
 }

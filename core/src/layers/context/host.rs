@@ -25,10 +25,10 @@ pub(crate) trait Host: Send + Sync {
     /// Returns the present instant by the clock of its runtime, if there is one.
     fn now(&self) -> Option<Instant>;
     fn deadline(&self) -> Option<Instant>;
-    /// Tells whether the child of this number is blocking work.
+    /// Returns `true` if the child of this number is blocking work.
     fn is_work(&self, number: u64) -> bool;
 
-    /// Tells whether the task was cancelled, or a deadline has passed that it is to be cancelled for.
+    /// Returns `true` if the task was cancelled, or a deadline has passed that cancels it.
     fn is_task_cancelled(&self, task: Option<&Header>) -> bool;
     /// Returns why.
     fn task_reason(&self, task: Option<&Header>) -> Option<Reason>;
@@ -43,7 +43,7 @@ pub(crate) trait Host: Send + Sync {
     /// `own` is the task with this number, if it is the one that calls.
     fn lower_shield(&self, number: Option<u64>, own: Option<&Header>);
 
-    /// Tells whether somebody is in it. Then the waker is woken when that has changed.
+    /// Returns `true` if it has members. Then the waker is woken when that has changed.
     fn is_out(&self, waker: Option<(Waiter, &Waker)>) -> bool;
     /// It waits no longer.
     fn forget_home_waker(&self, waiter: Waiter);
@@ -57,7 +57,7 @@ pub(crate) struct Inherited {
     pub(crate) values: Option<Arc<Values>>,
 }
 
-/// One who waits, be it for one nursery or for several.
+/// A waiter for the end of one nursery, or of several.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Waiter(u64);
 

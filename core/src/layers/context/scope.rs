@@ -1,22 +1,23 @@
 //! Scopes inside a task or body: parts of it that are cancelled on their own, or later.
 //!
-//! A scope is a part of the future that polls it, and shows in the [ambient context](crate::layers::context)
-//! while what is inside is polled or destroyed. What is cancelled is asked from the inside out:
+//! A scope is a part of the future that polls it, and shows in the [ambient
+//! context](crate::layers::context) while what is inside is polled or destroyed. What is cancelled
+//! is asked from the inside out:
 //!
-//! | frame                | answer                                                         |
-//! |----------------------|----------------------------------------------------------------|
-//! | deadline, expired    | cancelled                                                      |
-//! | deadline             | as the frame around it                                         |
-//! | shield               | not cancelled                                                  |
-//! | shield, budget spent | as the frame around it                                         |
+//! | frame                | answer                                                             |
+//! |----------------------|--------------------------------------------------------------------|
+//! | deadline, expired    | cancelled                                                          |
+//! | deadline             | as the frame around it                                             |
+//! | shield               | not cancelled                                                      |
+//! | shield, budget spent | as the frame around it                                             |
 //! | cancellable          | as the frame around it, and shields further out are looked through |
-//! | task, body           | as the task or its nursery                                     |
+//! | task, body           | as the task or its nursery                                         |
 //!
-//! A time that is over has expired from the first question on: who asks need not wait for the scope's
-//! next poll, which finds the reason of that answer.
+//! A time that is over has expired from the first question on. The answer has a reason, which the
+//! scope's next poll finds.
 //!
 //! A nursery that is opened in a scope is cancelled with it: it hangs on the token of the scope,
-//! which is made when somebody asks for it.
+//! which is made when a caller asks for it.
 
 use super::host::{Host, Waiter};
 use super::last_poll::LastPoll;
@@ -31,9 +32,9 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-/// What a scope does with the cancel of what is around it.
+/// What a cancel scope does with the cancel of what is around it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Cut {
+pub(crate) enum ScopeKind {
     /// Lets it through, and adds its own.
     Deadline,
     /// Holds it back, until it is lifted.
@@ -43,15 +44,15 @@ pub(crate) enum Cut {
 }
 
 pub(crate) struct Scope {
-    cut: Cut,
+    kind: ScopeKind,
     /// Of a scope with a deadline of its own.
     label: Option<Label>,
     /// It ends so long before the deadline that holds around it.
     back: Option<Duration>,
     /// Why what is inside is cancelled: a deadline that has passed, a shield that is lifted.
     reason: RefCell<Option<Reason>>,
-    /// The token was told, too.
-    told: Cell<bool>,
+    /// The token was raised, too.
+    token_raised: Cell<bool>,
     deadline: Cell<Option<Instant>>,
     /// The same for the nurseries that were opened inside.
     term: OnceCell<Arc<Term>>,
@@ -81,7 +82,7 @@ impl Shields {
     }
 }
 
-/// What one frame tells of a cancel.
+/// What one frame says about a cancel.
 enum See {
     Cancelled,
     Hidden,
@@ -89,13 +90,13 @@ enum See {
 }
 
 impl Scope {
-    pub(crate) fn new(cut: Cut) -> Scope {
+    pub(crate) fn new(kind: ScopeKind) -> Scope {
         Scope {
-            cut,
+            kind,
             label: None,
             back: None,
             reason: RefCell::new(None),
-            told: Cell::new(false),
+            token_raised: Cell::new(false),
             deadline: Cell::new(None),
             term: OnceCell::new(),
             token: RefCell::new(None),
@@ -108,7 +109,7 @@ impl Scope {
 
     /// Makes one with a deadline; with `back`, so long before the one that holds around it.
     pub(crate) fn with_deadline(label: Label, back: Option<Duration>) -> Scope {
-        let mut scope = Scope::new(Cut::Deadline);
+        let mut scope = Scope::new(ScopeKind::Deadline);
         (scope.label, scope.back) = (Some(label), back);
         scope
     }
@@ -121,9 +122,9 @@ impl Scope {
         self.reason.borrow().is_some()
     }
 
-    /// Tells whether what is inside was cancelled, its token included.
+    /// Returns `true` if what is inside was cancelled, its token included.
     pub(crate) fn is_told(&self) -> bool {
-        self.told.get()
+        self.token_raised.get()
     }
 
     pub(crate) fn set_deadline(&self, at: Option<Instant>) {
@@ -136,8 +137,8 @@ impl Scope {
     /// Cancels what is inside, for this reason if none was given in an answer.
     pub(crate) fn cancel(&self, reason: impl FnOnce() -> Reason) {
         let reason = self.reason().unwrap_or_else(|| self.end_for(reason()));
-        self.told.set(true);
-        // Cloned: whoever is woken by this may ask for it.
+        self.token_raised.set(true);
+        // Cloned: a task that this wakes may ask for it.
         let token = self.token.borrow().clone();
         if let Some(token) = token {
             token.cancel_with(reason);
@@ -154,16 +155,16 @@ impl Scope {
         reason
     }
 
-    /// Tells whether what is inside is cancelled: also if its time is over, and it was not polled
-    /// since. Where there is no deadline, no clock is looked at.
+    /// Returns `true` if what is inside is cancelled: also if its time is over, and it was not
+    /// polled since. Where there is no deadline, no clock is looked at.
     fn is_over(&self, frame: &Frame<'_>) -> bool {
         self.is_cancelled() || self.deadline.get().is_some_and(|at| self.expire(frame, at))
     }
 
     fn expire(&self, frame: &Frame<'_>, at: Instant) -> bool {
         let Some(now) = frame.now().filter(|&now| at <= now) else { return false };
-        let reason = match self.cut {
-            Cut::Deadline => {
+        let reason = match self.kind {
+            ScopeKind::Deadline => {
                 if let Some(back) = self.back {
                     // It may have been moved.
                     self.set_deadline(before(deadline(frame.outer(), false), back, now));
@@ -171,8 +172,8 @@ impl Scope {
                 let over = self.deadline.get().is_some_and(|at| at <= now);
                 self.label.filter(|_| over).map(|label| label.reason(frame.task_id()))
             }
-            Cut::Shield => reason(frame.outer(), false),
-            Cut::Cancellable => None,
+            ScopeKind::Shield => reason(frame.outer(), false),
+            ScopeKind::Cancellable => None,
         };
         let Some(reason) = reason else { return false };
         self.end_for(reason);
@@ -202,8 +203,8 @@ impl Scope {
         groups.push(group.weak());
     }
 
-    /// Tells whether what is inside may not be dropped yet: a nursery is not home, or a shield is
-    /// up. Whoever changes that wakes the waker, if there is one.
+    /// Returns `true` if what is inside may not be dropped yet: a nursery is not home, or a shield
+    /// is up. The call that changes that wakes the waker, if there is one.
     pub(crate) fn holds(&self, waker: Option<&Waker>) -> bool {
         let waker = waker.map(|waker| (self.waiter(), waker));
         let groups = self.groups.borrow();
@@ -216,7 +217,7 @@ impl Scope {
         waiter
     }
 
-    /// Tells whether a nursery inside is home and not closed.
+    /// Returns `true` if a nursery inside is home and not closed.
     pub(crate) fn has_open(&self) -> bool {
         let groups = self.groups.borrow();
         groups.iter().any(|group| !group.is_closed())
@@ -236,14 +237,14 @@ impl Scope {
     }
 
     fn see(&self, frame: &Frame<'_>, through: &mut bool) -> See {
-        match self.cut {
-            Cut::Deadline if self.is_over(frame) => See::Cancelled,
-            Cut::Shield if !*through && !self.is_over(frame) => See::Hidden,
-            Cut::Cancellable => {
+        match self.kind {
+            ScopeKind::Deadline if self.is_over(frame) => See::Cancelled,
+            ScopeKind::Shield if !*through && !self.is_over(frame) => See::Hidden,
+            ScopeKind::Cancellable => {
                 *through = true;
                 See::Outer
             }
-            Cut::Deadline | Cut::Shield => See::Outer,
+            ScopeKind::Deadline | ScopeKind::Shield => See::Outer,
         }
     }
 }
@@ -259,7 +260,8 @@ impl Drop for Scope {
     }
 }
 
-/// Tells whether what runs in this frame is cancelled. With `through`, shields are looked through.
+/// Returns `true` if what runs in this frame is cancelled. With `through`, shields are looked
+/// through.
 pub(crate) fn is_cancelled(mut at: Option<&Frame<'_>>, mut through: bool) -> bool {
     while let Some(frame) = at {
         match &frame.kind {
@@ -269,7 +271,7 @@ pub(crate) fn is_cancelled(mut at: Option<&Frame<'_>>, mut through: bool) -> boo
                 See::Hidden => return false,
                 See::Outer => {}
             },
-            Kind::Values(_) | Kind::Seat(_) => {}
+            Kind::Values(_) | Kind::Slot(_) => {}
         }
         at = frame.outer();
     }
@@ -286,7 +288,7 @@ pub(crate) fn reason(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<Re
                 See::Hidden => return None,
                 See::Outer => {}
             },
-            Kind::Values(_) | Kind::Seat(_) => {}
+            Kind::Values(_) | Kind::Slot(_) => {}
         }
         at = frame.outer();
     }
@@ -298,12 +300,12 @@ pub(crate) fn token(at: Option<&Frame<'_>>, mut through: bool) -> Option<CancelT
     let frame = at?;
     match &frame.kind {
         Kind::Task(task) => Some(task.token()),
-        Kind::Values(_) | Kind::Seat(_) => token(frame.outer(), through),
-        Kind::Scope(scope) => match scope.cut {
-            Cut::Deadline => Some(scope.token(|| token(frame.outer(), through))),
-            Cut::Shield if !through && !scope.is_over(frame) => Some(scope.token(|| None)),
-            cut => {
-                through |= cut == Cut::Cancellable;
+        Kind::Values(_) | Kind::Slot(_) => token(frame.outer(), through),
+        Kind::Scope(scope) => match scope.kind {
+            ScopeKind::Deadline => Some(scope.token(|| token(frame.outer(), through))),
+            ScopeKind::Shield if !through && !scope.is_over(frame) => Some(scope.token(|| None)),
+            kind => {
+                through |= kind == ScopeKind::Cancellable;
                 token(frame.outer(), through)
             }
         },
@@ -330,7 +332,7 @@ pub(crate) fn enroll(group: &dyn Host) {
             match &frame.kind {
                 Kind::Task(_) => return,
                 Kind::Scope(scope) => scope.add(group),
-                Kind::Values(_) | Kind::Seat(_) => {}
+                Kind::Values(_) | Kind::Slot(_) => {}
             }
             at = frame.outer();
         }
@@ -348,13 +350,13 @@ pub(crate) fn around() -> Around {
                 Kind::Scope(scope) => {
                     around.scoped = true;
                     let hides = matches!(scope.see(frame, &mut through), See::Hidden);
-                    hangs |= !around.shielded && (hides || scope.cut == Cut::Deadline);
-                    if !around.shielded && scope.cut != Cut::Cancellable {
+                    hangs |= !around.shielded && (hides || scope.kind == ScopeKind::Deadline);
+                    if !around.shielded && scope.kind != ScopeKind::Cancellable {
                         around.terms.push(scope.term(frame));
                     }
                     around.shielded |= hides;
                 }
-                Kind::Values(_) | Kind::Seat(_) => {}
+                Kind::Values(_) | Kind::Slot(_) => {}
             }
             at = frame.outer();
         }
@@ -377,7 +379,7 @@ pub(crate) fn deadline(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<
                     return least;
                 }
             }
-            Kind::Values(_) | Kind::Seat(_) => {}
+            Kind::Values(_) | Kind::Slot(_) => {}
         }
         at = frame.outer();
     }

@@ -16,13 +16,13 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Tells whether the task, or the nursery's body, that calls it was cancelled. False outside of any
-/// nursery.
+/// Returns `true` if the task, or the nursery's body, that calls it was cancelled. Outside of any
+/// nursery it returns `false`.
 ///
 /// A task that was cancelled is polled once more, and this is true in that poll: what it does not
 /// finish then is dropped where it waits. It is true as well as soon as a deadline has passed, of a
-/// scope or nursery around, although nothing was polled since: a loop that computes may ask it. A
-/// [token](cancel_token) that it was given before is not told before the next poll.
+/// cancel scope or nursery around, although nothing was polled since: a loop that computes may ask
+/// it. A [token](cancel_token) that it was given before is not cancelled before the next poll.
 ///
 /// It is a few loads; only where a deadline holds does it look at the clock.
 ///
@@ -45,8 +45,8 @@ pub fn task_id() -> Option<TaskId> {
     context::current(|frame| frame?.task_id())
 }
 
-/// Returns a token that is cancelled with the task, or the scope in it, that calls this. Outside of
-/// any nursery it is a token that nobody cancels.
+/// Returns a token that is cancelled with the task, or the cancel scope in it, that calls this.
+/// Outside of any nursery it is a token that nothing else cancels.
 ///
 /// It is a child of the task's own: cancelling it cancels what hangs on it, and not the task. It is
 /// how code that knows nothing of nurseries is given the cancel of the task that calls it.
@@ -71,7 +71,7 @@ pub fn cancel_token() -> CancelToken {
     let Some(token) = own_token() else { return CancelToken::new() };
     let token = token.child();
     if let Some(reason) = cancel_reason() {
-        // Of a deadline that is over and that the task's own was not told of yet.
+        // Of a deadline that is over, and for which the task's own token was not cancelled yet.
         token.cancel_with(reason);
     }
     token
@@ -84,16 +84,16 @@ pub(crate) fn own_token() -> Option<CancelToken> {
 
 /// Waits for the token of what polls it, and has that find itself cancelled when the token is.
 pub(crate) fn poll_own(token: Pin<&mut CancelledOwned>, cx: &mut Context<'_>) -> Poll<Reason> {
-    let told = token.poll(cx);
-    if told.is_ready() {
+    let polled = token.poll(cx);
+    if polled.is_ready() {
         // A token is cancelled before those below it, and the nursery comes last.
         context::task(|task| task.map(|task| task.group.follow_token()));
     }
-    told
+    polled
 }
 
-/// Waits until the task, or the scope in it, that polls it is cancelled; gives the reason. Outside
-/// of any nursery it waits for ever.
+/// Waits until the task, or the cancel scope in it, that polls it is cancelled; gives the reason.
+/// Outside of any nursery it waits for ever.
 ///
 /// # Cancel safety
 ///
@@ -154,8 +154,8 @@ impl fmt::Debug for TaskCancelled {
 }
 
 /// Waits until the nursery of the task that polls it takes no more children: it is draining, or
-/// further. For those who take in what others work on, and are to stop. Outside of any nursery it
-/// waits for ever.
+/// further. For tasks that accept new work for others, and must stop then. Outside of any nursery
+/// it waits for ever.
 ///
 /// A shield does not keep it away, and a nursery that is opened inside one that drains does not:
 /// what was begun goes on.
@@ -210,7 +210,7 @@ impl fmt::Debug for TaskDraining {
 }
 
 /// Gives the others a turn, and says whether to go on: an error with the reason if the task, or the
-/// scope in it, is cancelled. For loops that would not wait otherwise.
+/// cancel scope in it, is cancelled. For loops that would not wait otherwise.
 ///
 /// # Errors
 ///

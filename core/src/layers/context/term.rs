@@ -1,4 +1,4 @@
-//! The end of a scope's time, for the nurseries that are opened in it.
+//! The end of a cancel scope's time, for the nurseries that are opened in it.
 //!
 //! Their tasks are on other threads, and may ask whether they are cancelled while the scope is not
 //! polled. So a scope in which a nursery is opened keeps its deadline and the reason of its end in
@@ -10,7 +10,7 @@ use crate::layers::base::sync::GlobalMutex;
 use std::panic::Location;
 use std::time::Instant;
 
-/// What the reason of a scope's end says.
+/// What the reason of a cancel scope's end says.
 #[derive(Clone, Copy)]
 pub(crate) struct Label {
     pub(crate) name: &'static str,

@@ -46,7 +46,7 @@ fn of(frame: &Frame<'_>) -> Option<Arc<Values>> {
         match &frame.kind {
             Kind::Values(values) => return Some(Arc::clone(values)),
             Kind::Task(task) => return task.env.values.clone(),
-            Kind::Scope(_) | Kind::Seat(_) => at = frame.outer(),
+            Kind::Scope(_) | Kind::Slot(_) => at = frame.outer(),
         }
     }
     None

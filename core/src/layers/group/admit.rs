@@ -6,7 +6,7 @@ use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Ordering;
-use crate::layers::record::Fresh;
+use crate::layers::record::Unadmitted;
 use std::task::Waker;
 
 /// What is left to do, with no lock held, for an admission.
@@ -21,19 +21,20 @@ impl Group {
     /// Admits a child, to be taken by the next carrier.
     ///
     /// If the nursery takes no more, the future is dropped unpolled, and the reason comes back.
-    pub(crate) fn admit(&self, fresh: Fresh) -> Result<TaskId, Reason> {
-        if self.apart {
-            return self.admit_apart(fresh);
+    pub(crate) fn admit(&self, fresh: Unadmitted) -> Result<TaskId, Reason> {
+        if self.task_per_child {
+            return self.admit_dedicated(fresh);
         }
-        let number = self.admit_as(fresh, |registry, fresh| registry.admit(self.woken(), fresh))?;
+        let number =
+            self.admit_as(fresh, |registry, fresh| registry.members.admit(self.woken(), fresh))?;
         Ok(TaskId { nursery: self.id, number })
     }
 
     /// Has `admit` admit the child; or drops it, with no lock held, and says why.
     pub(super) fn admit_as<R>(
         &self,
-        fresh: Fresh,
-        admit: impl FnOnce(&mut Registry, Fresh) -> R,
+        fresh: Unadmitted,
+        admit: impl FnOnce(&mut Registry, Unadmitted) -> R,
     ) -> Result<R, Reason> {
         let admitted = self.locked(|registry| match self.refusal(registry) {
             Some(reason) => Err((reason, fresh)),
@@ -58,7 +59,7 @@ impl Group {
     #[inline]
     pub(super) fn after_admission(&self, registry: &mut Registry) -> After {
         let mut lender = None;
-        if registry.count() == 1 {
+        if registry.members.count() == 1 {
             self.occupy(registry);
             if self.lends {
                 lender = registry.run_waker.take();
@@ -88,7 +89,7 @@ impl Group {
     }
 
     pub(super) fn refusal(&self, registry: &Registry) -> Option<Reason> {
-        if self.risen() == Level::Running && registry.phase != Phase::Closed {
+        if self.requested_level() == Level::Running && registry.phase != Phase::Closed {
             return None;
         }
         Some(self.closed(registry))
@@ -96,7 +97,7 @@ impl Group {
 
     /// Says why nothing is taken any more.
     pub(super) fn closed(&self, registry: &Registry) -> Reason {
-        self.risen_reason(registry).unwrap_or_else(|| {
+        registry.cancel.requested_reason().unwrap_or_else(|| {
             let message = match &self.config.name {
                 Some(name) => format!("nursery `{name}`"),
                 None => format!("nursery {}", self.id),

@@ -1,35 +1,36 @@
 //! Blocking work: a child whose only poll runs on the runtime's blocking pool.
 //!
-//! A thread cannot be ended from outside. A nursery that was told so ends without work that is stuck:
-//! as if its future had been dropped, the work is the ancestors' then, who list it and wait for it.
+//! A thread cannot be ended from outside. With `stuck_after`, a nursery ends without work that is
+//! stuck: as if its future had been dropped, the work is the ancestors' then, which list it and
+//! wait for it.
 //!
-//! Those that the limit keeps back wait as members that were admitted and not polled, in the registry's
-//! `Jobs`; a cancel ends them as it ends everybody who was not polled.
+//! Those that the limit keeps back wait as members that were admitted and not polled, in the
+//! registry's `Jobs`; a cancel ends them as it ends every member that was not polled.
 
 use super::Group;
 use super::registry::Registry;
-use super::turn::{Driven, Load};
+use super::turn::{Load, Polled};
 use super::turns::Turns;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::panic;
 use crate::layers::base::reason::{Level, Reason};
-use crate::layers::record::{Carried, Fresh};
+use crate::layers::record::{Carried, Unadmitted};
 use std::task::{Context, Waker};
 
 impl Group {
     /// Admits a child, and hands it to the runtime's blocking pool when it is its turn.
-    pub(crate) fn admit_blocking(&self, fresh: Fresh) -> Result<TaskId, Reason> {
+    pub(crate) fn admit_blocking(&self, fresh: Unadmitted) -> Result<TaskId, Reason> {
         let number = self.admit_as(fresh, |registry, fresh| {
-            let (number, carried) = registry.admit_carried(self.woken(), fresh);
-            registry.jobs.waiting.push_back(carried);
+            let (number, carried) = registry.members.admit_carried(self.woken(), fresh);
+            registry.jobs.push(carried);
             number
         })?;
         self.start_jobs();
         Ok(TaskId { nursery: self.id, number })
     }
 
-    /// Tells whether a member is blocking work that has begun.
+    /// Returns `true` if a member is blocking work that has begun.
     pub(crate) fn is_work(&self, number: u64) -> bool {
         self.locked(|registry| registry.jobs.has_begun(number))
     }
@@ -41,12 +42,12 @@ impl Group {
     fn start_jobs(&self) {
         // None: the nursery has ended, and no work is left in it.
         let Some(runtime) = self.runtime() else { return };
-        if self.locked(|registry| std::mem::replace(&mut registry.jobs.starting, true)) {
+        if !self.locked(|registry| registry.jobs.begin_starting()) {
             return;
         }
         while let Some(carried) = self.locked(|registry| self.next_job(registry)) {
             let job = BlockingJob { group: self.weak(), carried: Some(carried) };
-            // A runtime without a pool gives the job back: dropped, it tells that the work is lost. So
+            // A runtime without a pool gives the job back: dropped, it reports the work as lost. So
             // does one that panics.
             let handed = panic::catch(|| drop(runtime.spawn_blocking(Box::new(move || job.run()))));
             handed.unwrap_or_else(panic::discard);
@@ -56,22 +57,8 @@ impl Group {
     fn next_job(&self, registry: &mut Registry) -> Option<Carried> {
         // Work that heard of a cancel which is still on its way makes room: what waits is not to
         // begin, but to be ended by that.
-        let taken = self.risen() < Level::Cancelled;
-        let jobs = &mut registry.jobs;
-        let next = if taken && jobs.running < self.config.blocking_limit {
-            jobs.waiting.pop_front()
-        } else {
-            None
-        };
-        let Some(carried) = next else {
-            jobs.starting = false;
-            return None;
-        };
-        jobs.running += 1;
-        if carried.header().state().is_linked() {
-            jobs.members.insert(carried.header().number());
-        }
-        Some(carried)
+        let begins = self.requested_level() < Level::Cancelled;
+        registry.jobs.next(if begins { self.config.blocking_limit } else { 0 })
     }
 }
 
@@ -84,15 +71,15 @@ impl BlockingJob {
     fn run(mut self) {
         let Some(carried) = self.carried.take() else { return };
         let Ok(claimed) = carried.claim() else {
-            // Whoever has the claim, or had it, destroys the work before it began.
-            return drop(self.group.locked(|registry| registry.drop_bound(carried)));
+            // The thread that has the claim, or had it, destroys the work before it began.
+            return drop(self.group.locked(|registry| registry.members.drop_bound(carried)));
         };
         let load = Load { claimed, carried: Some(carried), active: false };
         let mut cx = Context::from_waker(Waker::noop());
-        match self.group.drive(load, &mut Turns::default(), &mut cx) {
-            Driven::Waits(carried) => self.group.lose(carried),
-            Driven::Ended(load, ended) => self.group.finish_alone(load, ended),
-            Driven::Parked | Driven::Notified(_) => unreachable!("it is carried by this job"),
+        match self.group.poll_child(load, &mut Turns::default(), &mut cx) {
+            Polled::Waits(carried) => self.group.runtime_dropped(carried),
+            Polled::Ended(load, ended) => self.group.finish_alone(load, ended),
+            Polled::Parked | Polled::Notified(_) => unreachable!("it is carried by this job"),
         }
     }
 }
@@ -100,9 +87,9 @@ impl BlockingJob {
 impl Drop for BlockingJob {
     fn drop(&mut self) {
         if let Some(carried) = self.carried.take() {
-            self.group.lose(carried);
+            self.group.runtime_dropped(carried);
         }
-        self.group.locked(|registry| registry.jobs.running -= 1);
+        self.group.locked(|registry| registry.jobs.end());
         self.group.start_jobs();
     }
 }

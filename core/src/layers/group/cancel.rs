@@ -1,20 +1,20 @@
 //! Cancel and abort: through the whole tree in one pass.
 //!
-//! First every group below is raised, parents before children, so that nobody is admitted any
-//! more. Then the members are told (or destroyed), deepest group first: by the time a task is
+//! First every group below is raised, parents before children, so that no child is admitted any
+//! more. Then the members are cancelled (or destroyed), deepest group first: by the time a task is
 //! destroyed, the nurseries inside it are empty, and their destructors find nothing to do. So
 //! neither the pass nor the destructors that it runs recurse, however deep the tree.
 //!
 //! Members are handled in batches: what to do is found out under the lock, and done without it.
 
 use super::Group;
-use super::registry::{GraceEnd, Pass, Phase, Registry, Told};
+use super::registry::{GraceEnd, OnCancel, Pass, Phase, Registry};
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::{Ending, Outcome};
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Ordering;
-use crate::layers::record::{Claimed, Dead, Ended, Handle};
+use crate::layers::record::{Claimed, Dealloc, Ended, Handle};
 use std::mem;
 use std::task::Waker;
 
@@ -24,7 +24,7 @@ const BATCH: usize = 64;
 /// A group that was raised.
 struct Raised {
     group: Weak<Group>,
-    /// Of its future, and of those who wait for it to be home.
+    /// Of its future, and of the waiters for its end.
     wakers: Vec<Foreign<Waker>>,
 }
 
@@ -34,7 +34,7 @@ struct Raised {
 struct Batch {
     doomed: Vec<(Claimed, Ending)>,
     wakers: Vec<Foreign<Waker>>,
-    dead: Vec<Option<Dead>>,
+    dead: Vec<Option<Dealloc>>,
     more: bool,
 }
 
@@ -45,7 +45,7 @@ impl Group {
         self.raise_from(level, reason, false);
     }
 
-    /// As [`raise_tree`](Group::raise_tree), for whoever has raised this group's token.
+    /// As [`raise_tree`](Group::raise_tree), for the caller that has raised this group's token.
     pub(super) fn raise_after_token(&self, level: Level, reason: &Reason) {
         self.raise_from(level, reason, true);
     }
@@ -69,8 +69,8 @@ impl Group {
         }
     }
 
-    /// Raises this group alone, for its first reason. Returns whom to wake, or none if there was
-    /// nothing to raise.
+    /// Raises this group alone, for its first reason. Returns the wakers to wake, or none if there
+    /// was nothing to raise.
     fn raise(
         &self,
         level: Level,
@@ -89,17 +89,17 @@ impl Group {
                 return cut.then(|| registry.run_waker.take().into_iter().collect());
             }
             self.cut_body(registry, reason);
-            registry.reason.get_or_insert_with(|| first.clone());
+            registry.cancel.keep_reason(first);
             // Release: pairs with `level`.
             self.level.store(level as u8, Ordering::Release);
             if level == Level::Aborted {
-                registry.untell();
+                registry.members.sweep_again();
             }
             if level == Level::Cancelled {
                 self.begin_grace(&mut registry.clock, &ends);
             }
             self.begin_patience(&mut registry.clock, &ends);
-            registry.each_nested(|group, _| {
+            registry.nested.each(|group, _| {
                 if !group.shielded {
                     found.push(group.clone());
                 }
@@ -110,13 +110,13 @@ impl Group {
         })
     }
 
-    /// Tells, or destroys, the members of a group that was raised.
+    /// Cancels, or destroys, the members of a group that was raised.
     fn sweep(&self, level: Level, reason: &Reason) {
         let mut pass = Pass::default();
         loop {
             let batch = self.locked_then_launch(|registry| {
-                // Another sweep, which has raised it further, does what is left here: to move members
-                // on would hide them from it.
+                // Another sweep, which has raised it further, does what is left here: to move
+                // members on would hide them from it.
                 (self.level() == level)
                     .then(|| self.sweep_batch(registry, level, reason, &mut pass))
             });
@@ -141,20 +141,22 @@ impl Group {
         pass: &mut Pass,
     ) -> Batch {
         let mut batch = Batch { more: true, ..Batch::default() };
-        registry.queue_woken(&self.woken);
+        registry.members.queue_woken(&self.woken);
         for _ in 0..BATCH {
-            match registry.sweep_next(level == Level::Aborted, pass) {
-                Some(Told::Doomed(claimed)) => {
+            match registry.members.sweep_next(level == Level::Aborted, pass) {
+                Some(OnCancel::Doomed(claimed)) => {
                     let first = registry.reason_of(&claimed);
                     let reason = first.unwrap_or_else(|| reason.clone());
                     batch.doomed.push((claimed, Ending::Cancelled(reason)));
                 }
-                Some(Told::Wake(waker)) => batch.wakers.push(waker),
-                Some(Told::Busy) => {}
+                Some(OnCancel::Wake(waker)) => batch.wakers.push(waker),
+                Some(OnCancel::Busy) => {}
                 None => {
                     batch.more = false;
                     let waiting = registry.jobs.take_waiting();
-                    batch.dead.extend(waiting.into_iter().map(|job| registry.drop_bound(job)));
+                    batch
+                        .dead
+                        .extend(waiting.into_iter().map(|job| registry.members.drop_bound(job)));
                     break;
                 }
             }
@@ -178,50 +180,51 @@ impl Group {
         let found = self.locked(|registry| {
             let first = registry.keep_reason(handle, reason)?;
             // One that is opened from now on has that reason from its start.
-            Some((first, registry.tokens.task(number), registry.nested_of(handle)))
+            Some((first, registry.cancel.tokens().task(number), registry.nested_of(handle)))
         });
         let Some((first, token, nested)) = found else { return false };
         // First, so that the last poll finds it cancelled.
         if let Some(token) = token {
             token.escalate_to(level, first);
         }
-        // Before the task is told: its last poll, which may be under way at once, is that of the bodies
-        // inside it, too.
+        // Before the task is notified: its last poll, which may be under way at once, is that of
+        // the bodies inside it, too.
         for group in nested.into_iter().filter(|group| !group.shielded) {
             group.raise_tree(level, reason);
         }
         let ends = self.ends();
-        let told = self.locked(|registry| {
-            let told = registry.tell_one(handle, level)?;
+        let on_cancel = self.locked(|registry| {
+            let member = registry.members.member(handle)?;
+            let on_cancel = registry.members.cancel_one(member, level);
             if let Some(end) = ends.grace.filter(|_| level == Level::Cancelled) {
-                registry.begin_grace_of(handle, end);
+                registry.clock.begin_grace_of(member, end);
                 self.timed.store(true, Ordering::Relaxed);
             }
-            Some(told)
+            Some(on_cancel)
         });
-        let Some(told) = told else { return true };
-        self.see_to(told, reason);
+        let Some(on_cancel) = on_cancel else { return true };
+        self.see_to(on_cancel, reason);
         self.arm();
         true
     }
 
     /// The grace of one task is over: it is aborted, for the reason that it was cancelled for.
     pub(super) fn end_grace(&self, end: GraceEnd) {
-        let GraceEnd { told, reason, token } = end;
+        let GraceEnd { on_cancel, reason, token } = end;
         let reason = reason.unwrap_or_else(|| {
             Reason::of(ReasonKind::Aborted, String::new(), None, self.config.place)
         });
         if let Some(token) = token {
             token.escalate_to(Level::Aborted, reason.clone());
         }
-        self.see_to(told, &reason);
+        self.see_to(on_cancel, &reason);
     }
 
-    fn see_to(&self, told: Told, reason: &Reason) {
-        match told {
-            Told::Doomed(claimed) => self.destroy_for(claimed, reason),
-            Told::Wake(waker) => waker.wake(),
-            Told::Busy => self.locked_then_launch(|_| ()),
+    fn see_to(&self, on_cancel: OnCancel, reason: &Reason) {
+        match on_cancel {
+            OnCancel::Doomed(claimed) => self.destroy_for(claimed, reason),
+            OnCancel::Wake(waker) => waker.wake(),
+            OnCancel::Busy => self.locked_then_launch(|_| ()),
         }
     }
 
@@ -229,7 +232,7 @@ impl Group {
     pub(super) fn stay_open(&self, reason: &Reason) {
         self.locked(|registry| {
             if !self.is_cancelled() {
-                registry.clock.keep_body_from(reason);
+                registry.cancel.keep_body_from(reason);
                 self.body_stays.store(true, Ordering::Relaxed);
             }
         });
@@ -238,21 +241,21 @@ impl Group {
     /// Ends that, unless this is the cancel that it is for. The caller holds the lock.
     fn cut_body(&self, registry: &Registry, reason: &Reason) -> bool {
         let stays = self.body_stays.load(Ordering::Relaxed);
-        let cut = stays && !registry.clock.keeps_body_from(reason);
+        let cut = stays && !registry.cancel.keeps_body_from(reason);
         if cut {
             self.body_stays.store(false, Ordering::Relaxed);
         }
         cut
     }
 
-    /// Tells whether the body is to leave.
+    /// Returns `true` if the body was cancelled.
     pub(crate) fn is_body_cancelled(&self) -> bool {
         self.is_cancelled() && !self.body_stays.load(Ordering::Relaxed)
     }
 
-    /// Tells whether the body is to leave, or is about to be told so.
-    pub(crate) fn is_body_risen(&self) -> bool {
-        self.risen() >= Level::Cancelled && !self.body_stays.load(Ordering::Relaxed)
+    /// Returns `true` if the body was cancelled, or a cancel of it is on its way.
+    pub(crate) fn is_body_cancel_requested(&self) -> bool {
+        self.requested_level() >= Level::Cancelled && !self.body_stays.load(Ordering::Relaxed)
     }
 
     /// Destroys a child for the reason that it was given first.
@@ -262,7 +265,7 @@ impl Group {
         self.destroy(std::iter::once((claimed, Ending::Cancelled(first))));
     }
 
-    /// A handle of an isolating nursery is dropped, and nobody looked at what it had: a failure
+    /// A handle of an isolating nursery is dropped, and no caller looked at what it had: a failure
     /// goes to the nursery then.
     pub(crate) fn hand_in<T, E>(&self, handle: &Handle<T, E>, outcome: &Outcome<T, E>)
     where

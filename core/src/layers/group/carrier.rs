@@ -1,47 +1,48 @@
 //! Carriers: the tasks that a nursery gives its runtime.
 //!
 //! A carrier takes the child that has waited longest for a poll and polls it, and then the next. A
-//! child that waits costs no task of the runtime: its waker ([`crate::layers::record`]) puts it back in the
-//! nursery's queue, and sees that a carrier comes for it. A child that was polled [`BIND_AFTER`]
-//! times is one that is woken again and again: the next carrier that takes it stays with it, so that
-//! from then on it has a task of the runtime all to itself, with its own waker, turn and budget,
-//! and its wakes are the runtime's business alone. What that saves is in docs/DESIGN.md.
+//! child that waits costs no task of the runtime: its waker ([`crate::layers::record`]) puts it
+//! back in the nursery's queue, and sees that a carrier comes for it. A child that was polled
+//! [`BIND_AFTER`] times is one that is woken again and again: the next carrier that takes it stays
+//! with it, so that from then on it has a task of the runtime all to itself, with its own waker,
+//! turn and budget, and its wakes are the runtime's business alone. What that saves is in
+//! docs/DESIGN.md.
 //!
 //! | carrier  | carries               | counted in        | goes on to                        |
 //! |----------|-----------------------|-------------------|-----------------------------------|
-//! | free     | nobody; scheduled     | `active`, `free`  | active, when it is polled         |
-//! | spare    | nobody; scheduled     | `spare`           | active, when it is polled         |
-//! | active   | a child that it polls, or nobody for a moment | `active` | bound, free, parked or ended |
-//! | parked   | nobody; waits to be called | `parked`     | free or spare, when it is called  |
+//! | free     | no child; scheduled   | `active`, `free`  | active, when it is polled         |
+//! | spare    | no child; scheduled   | `spare`           | active, when it is polled         |
+//! | active   | a child that it polls, or none for a moment | `active` | bound, free, parked or ended |
+//! | parked   | no child; waits for a call | `parked`     | free or spare, when it is called  |
 //! | bound    | a child that waits    | –                 | active, when its child has ended  |
 //!
 //! # Invariants
 //!
 //! 1. While children are queued for a poll, there are as many active carriers as the runtime has
 //!    threads, or as many free ones as there are such children: a spawn, a wake, and a carrier that
-//!    binds itself, launch one if that does not hold. What is due by the nursery's clock counts as a
-//!    child that is queued. A child that blocks its thread takes one active carrier and one thread
-//!    with it; the others have theirs.
+//!    binds itself, launch one if that does not hold. What is due by the nursery's clock counts as
+//!    a child that is queued. A child that blocks its thread takes one active carrier and one
+//!    thread with it; the others have theirs.
 //! 2. While children are queued and no carrier is scheduled, a spare one is launched, at the latest
 //!    before the next child is polled. It serves runtimes that put another thread in the place of
 //!    one that says that it blocks (tokio's `block_in_place`). It is beyond the count of 1, because
 //!    a runtime may keep what a worker schedules where only that worker finds it (tokio's LIFO
 //!    slot). A runtime of one thread has no use for it.
-//! 3. A carrier polls at most [`CHILDREN_A_POLL`](super::turns) children before it gives the runtime a turn, and
-//!    does so at once if a child woke itself, for it had asked for that, or has used up the budget
-//!    that the runtime gives a poll. Each child begins with that budget, whatever the one before it
-//!    has used.
+//! 3. A carrier polls at most [`CHILDREN_A_POLL`](super::turns) children before it gives the
+//!    runtime a turn, and does so at once if a child woke itself, for it had asked for that, or has
+//!    used up the budget that the runtime gives a poll. Each child begins with that budget,
+//!    whatever the one before it has used.
 //! 4. While there are members without a carrier of their own, there is a carrier: the last one that
-//!    finds nobody to carry parks. So whoever waits is known to the runtime, through it.
+//!    finds no child parks. So the runtime knows of each child that waits, through it.
 //! 5. A carrier has a weak reference to its group: it keeps the lock and the counts, and nothing of
 //!    the user's. It uses the group's [`Env`](super::env::Env) only while it holds the claim of a
 //!    member.
 //! 6. A carrier that the runtime drops ends the child that it is bound to as Lost. If it was the
-//!    last, everybody who has no carrier of his own is lost.
+//!    last, every child that has no carrier of its own is lost.
 
 use super::Group;
 use super::registry::{Launch, Registry, Role};
-use super::turn::{Driven, Load, Turn, bound};
+use super::turn::{Load, Polled, Turn, bound};
 use super::turns::Turns;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
@@ -54,7 +55,7 @@ use std::task::{Context, Poll};
 /// After how many polls a child gets a carrier of its own.
 const BIND_AFTER: u32 = 16;
 
-/// Stand in the slots of the carriers that carry nobody; a free one's is empty.
+/// Stand in the slots of the carriers that carry no child; a free one's is empty.
 static MARKS: [u8; 2] = [0; 2];
 
 impl Role {
@@ -66,7 +67,7 @@ impl Role {
         }
     }
 
-    /// Takes what a carrier carries out of its slot, or its role if it carries nobody.
+    /// Takes what a carrier carries out of its slot, or its role if it carries no child.
     pub(super) fn from_slot(slot: &mut TaskData) -> Result<Carried, Role> {
         for role in [Role::Free, Role::Spare, Role::Parked] {
             if slot.get() == role.mark() {
@@ -83,7 +84,7 @@ impl Role {
 pub(super) enum Step {
     /// It has taken a child; and this brings the next carrier on its way.
     Carry(Load, Launch),
-    Ring,
+    Fire,
     Yield,
     /// It is to park, and comes back with a waker.
     Park,
@@ -135,7 +136,7 @@ impl Group {
                     }
                     load
                 }
-                Turn::Ring => {
+                Turn::Fire => {
                     self.keep_time();
                     turn = self.next(false, cx);
                     continue;
@@ -151,26 +152,26 @@ impl Group {
                 }
             };
             turns.take_one();
-            turn = match self.drive(load, &mut turns, cx) {
-                Driven::Waits(carried) => {
+            turn = match self.poll_child(load, &mut turns, cx) {
+                Polled::Waits(carried) => {
                     carried.put(slot);
                     return Poll::Pending;
                 }
-                Driven::Parked => self.next(turns.are_left(), cx),
-                Driven::Notified(claimed) => {
+                Polled::Parked => self.next(turns.are_left(), cx),
+                Polled::Notified(claimed) => {
                     let step = self.locked(|registry| {
-                        registry.requeue(claimed);
+                        registry.members.requeue(claimed);
                         self.step(registry, false)
                     });
                     self.go(step, false, cx)
                 }
-                Driven::Ended(load, ended) => self.finish(load, ended, turns.are_left(), cx),
+                Polled::Ended(load, ended) => self.finish(load, ended, turns.are_left(), cx),
             };
         }
     }
 
-    /// Returns `true` unless the budget of this poll is used up already, around the carrier: its child
-    /// would find none.
+    /// Returns `true` unless the budget of this poll is used up already, around the carrier: its
+    /// child would find none.
     fn has_budget(&self, load: &mut Load) -> bool {
         self.with_env(&mut load.claimed, |_, env| env.inherited.runtime.has_budget())
     }
@@ -181,8 +182,8 @@ impl Group {
         let Load { claimed, carried, active } = load;
         match carried {
             None => self.locked(|registry| {
-                registry.requeue(claimed);
-                registry.yields();
+                registry.members.requeue(claimed);
+                registry.carriers.yields();
             }),
             Some(carried) => {
                 claimed.unclaim();
@@ -199,8 +200,8 @@ impl Group {
     /// A carrier is dropped by its runtime.
     pub(super) fn discard_carrier(&self, slot: &mut TaskData) {
         match Role::from_slot(slot) {
-            Ok(carried) => self.lose(carried),
-            Err(role) => self.lose_carrier(role),
+            Ok(carried) => self.runtime_dropped(carried),
+            Err(role) => self.runtime_dropped_carrier(role),
         }
     }
 
@@ -210,7 +211,7 @@ impl Group {
     #[inline]
     pub(super) fn launch(&self, launch: Launch) {
         match launch {
-            Launch::Nobody => {}
+            Launch::None => {}
             Launch::Call(waker) => waker.wake(),
             Launch::Spawn(role) => self.launch_new(role),
         }
@@ -229,10 +230,10 @@ impl Group {
 
     // ---- taking
 
-    /// A carrier that carries nobody is polled.
+    /// A carrier that carries no child is polled.
     fn arrive(&self, role: Role, cx: &Context<'_>) -> Turn {
         let (unasked, step) = self.locked(|registry| {
-            let unasked = registry.arrive(role);
+            let unasked = registry.carriers.arrive(role);
             (unasked, self.step(registry, true))
         });
         drop(unasked);
@@ -246,15 +247,15 @@ impl Group {
         self.go(step, more, cx)
     }
 
-    /// Finds out what an active carrier does next. The caller holds the lock, and hands the result to
-    /// [`go`](Group::go) without it.
+    /// Finds out what an active carrier does next. The caller holds the lock, and hands the result
+    /// to [`go`](Group::go) without it.
     #[inline]
     pub(super) fn step(&self, registry: &mut Registry, more: bool) -> Step {
         match self.take(registry, more) {
             Some(step) => step,
             None if registry.wants_parked() => Step::Park,
             None => {
-                registry.retire();
+                registry.carriers.retire();
                 Step::End
             }
         }
@@ -268,7 +269,7 @@ impl Group {
                 self.launch(launch);
                 Turn::Carry(load)
             }
-            Step::Ring => Turn::Ring,
+            Step::Fire => Turn::Fire,
             Step::Yield => Turn::Yield,
             Step::Park => self.park(more, cx),
             Step::Parked => Turn::Wait(Role::Parked),
@@ -278,24 +279,24 @@ impl Group {
 
     /// An active carrier takes the next child, or says that it has had its turn. None if no child
     /// waits.
-    #[inline]
+    #[inline(always)]
     fn take(&self, registry: &mut Registry, more: bool) -> Option<Step> {
         if !more {
             // Looked at once: what is woken from here on finds the lock held, and then a carrier
             // that has parked or ended.
-            registry.queue_woken(&self.woken);
-            if !registry.has_queue() {
+            registry.members.queue_woken(&self.woken);
+            if registry.waiting() == 0 {
                 return None;
             }
-            registry.yields();
+            registry.carriers.yields();
             return Some(Step::Yield);
         }
         if registry.is_due() {
-            return Some(Step::Ring);
+            return Some(Step::Fire);
         }
-        let mut claimed = registry.take(self.level(), &self.woken)?;
+        let mut claimed = registry.members.take(self.level(), &self.woken)?;
         let often = claimed.header().polls() >= BIND_AFTER;
-        let carried = often.then(|| registry.bind(&mut claimed));
+        let carried = often.then(|| registry.members.bind(&mut claimed));
         // One calls the next, as long as there is something to do.
         let launch = registry.want(self.width);
         Some(Step::Carry(Load { claimed, carried, active: true }, launch))
@@ -309,7 +310,7 @@ impl Group {
         let mut waker = waker.map(Foreign::new);
         let step = self.locked(|registry| match self.step(registry, more) {
             Step::Park => {
-                registry.park(waker.take());
+                registry.carriers.park(waker.take());
                 Step::Parked
             }
             step => step,
@@ -318,7 +319,8 @@ impl Group {
         self.go(step, more, cx)
     }
 
-    /// A bound carrier is polled. Gives it back if somebody else has the claim: it is woken then.
+    /// A bound carrier is polled. Gives it back if another thread has the claim, which then wakes
+    /// it.
     fn go_on(&self, carried: Carried, cx: &Context<'_>) -> Result<Turn, Carried> {
         match carried.claim() {
             Ok(claimed) => Ok(Turn::Carry(bound(claimed, carried))),
@@ -327,15 +329,16 @@ impl Group {
         }
     }
 
-    /// The child of a bound carrier was ended by somebody else.
+    /// The child of a bound carrier was ended by another thread.
     fn let_go(&self, carried: Carried, cx: &Context<'_>) -> Turn {
         drop(carried);
         if self.is_cancelled() {
-            // Those who wait for a last poll have carriers of their own, or the one that is parked.
+            // Members that wait for a last poll have carriers of their own, or the one that is
+            // parked.
             return Turn::End;
         }
         let step = self.locked(|registry| {
-            registry.unbind();
+            registry.carriers.unbind();
             self.step(registry, true)
         });
         self.go(step, true, cx)
@@ -349,7 +352,8 @@ impl Group {
         let (claimed, old) = self.locked(|registry| {
             let claimed = carried.claim();
             let waits = matches!(claimed, Err(Claim::Busy));
-            let old = waker.take_if(|_| waits).map(|waker| registry.leave_waker(&carried, waker));
+            let old =
+                waker.take_if(|_| waits).map(|waker| registry.members.leave_waker(&carried, waker));
             (claimed, old)
         });
         drop(waker);
@@ -358,7 +362,7 @@ impl Group {
             (Err(Claim::Busy), Some(_)) => Err(carried),
             (Err(Claim::Busy), None) => {
                 // It is not called by this waker: the thread that has the claim sees to the child.
-                drop(self.locked(|registry| registry.drop_bound(carried)));
+                drop(self.locked(|registry| registry.members.drop_bound(carried)));
                 Ok(Turn::End)
             }
             (Err(_), _) => Ok(self.let_go(carried, cx)),

@@ -1,11 +1,11 @@
-//! A nursery's time: its deadline, and the grace that it gives to those who are cancelled.
+//! A nursery's time: its deadline, and the grace that it gives to cancelled tasks.
 //!
-//! [`bell`](super::bell) waits for the next of these moments. A nursery without any of them pays one
+//! [`timer`](super::timer) waits for the next of these moments. A nursery without any of them pays one
 //! load a poll.
 
 use super::Group;
 use super::config::{Config, When};
-use super::registry::clock::Clock;
+use super::registry::clock::{self, Clock};
 use super::registry::{GraceEnd, Phase, patience};
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Ordering;
@@ -14,11 +14,9 @@ use crate::layers::context::scope::earlier;
 use allhome_rt::Runtime;
 use std::time::{Duration, Instant};
 
-/// A moment that is due.
+/// A moment that has come.
 enum Due {
-    Deadline { partial: bool, told: Option<Reason> },
-    Grace,
-    Stuck { over: bool },
+    All(clock::Due),
     Task(GraceEnd),
 }
 
@@ -55,10 +53,7 @@ impl Group {
             None => None,
         };
         if deadline.is_some() {
-            self.locked(|registry| {
-                registry.clock.deadline = deadline;
-                registry.clock.partial = self.config.partial;
-            });
+            self.locked(|registry| registry.clock.open(deadline, self.config.partial));
             self.timed.store(true, Ordering::Relaxed);
             self.limited.store(true, Ordering::Relaxed);
         }
@@ -74,9 +69,10 @@ impl Group {
             }
         }
         let moved = self.locked(|registry| {
-            let moved = self.risen() < Level::Cancelled && registry.phase != Phase::Closed;
+            let moved =
+                self.requested_level() < Level::Cancelled && registry.phase != Phase::Closed;
             if moved {
-                registry.clock.deadline = at;
+                registry.clock.set_deadline(at);
                 self.timed.store(true, Ordering::Relaxed);
             }
             moved
@@ -121,86 +117,66 @@ impl Group {
 
     /// Begins the grace of all. The caller holds the lock, and calls [`arm`](Group::arm) after it.
     pub(super) fn begin_grace(&self, clock: &mut Clock, ends: &Ends) {
-        if ends.grace.is_some() {
-            clock.grace = ends.grace;
+        if let Some(end) = ends.grace {
+            clock.begin_grace(end);
             self.timed.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Begins to count how long blocking work is waited for. As [`begin_grace`](Group::begin_grace).
+    /// Begins to count how long blocking work is waited for. As
+    /// [`begin_grace`](Group::begin_grace).
     pub(super) fn begin_patience(&self, clock: &mut Clock, ends: &Ends) {
-        if ends.patience.is_some() && clock.stuck.is_none() {
-            (clock.stuck, clock.patience) = (ends.look, ends.patience);
+        if ends.patience.is_some_and(|end| clock.begin_patience(ends.look, end)) {
             self.timed.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Returns how long those who are cancelled may go on, if they may.
+    /// Returns how long a cancelled task may go on, if it may.
     pub(super) fn grace(&self) -> Option<Duration> {
         self.config.grace.filter(|grace| !grace.is_zero())
     }
 
-    /// Tells whether those who were cancelled may go on.
+    /// Returns `true` if a cancelled task may go on.
     pub(crate) fn is_in_grace(&self) -> bool {
         self.grace().is_some() && self.level() < Level::Aborted
     }
 
     /// Does what is due.
-    pub(super) fn ring(&self) {
+    pub(super) fn fire(&self) {
         let Some(now) = self.now() else { return };
         while let Some(due) = self.due(now) {
             match due {
-                Due::Deadline { partial, told } => {
-                    let reason = told.unwrap_or_else(|| self.deadline_reason());
+                Due::All(clock::Due::Deadline { partial, promised }) => {
+                    let reason = promised.unwrap_or_else(|| self.deadline_reason());
                     if partial {
                         self.stay_open(&reason);
                     }
                     self.raise_tree(Level::Cancelled, &reason);
                 }
-                Due::Grace => {
-                    let reason = self.locked(|registry| registry.reason.clone());
+                Due::All(clock::Due::Grace) => {
+                    let reason = self.locked(|registry| registry.cancel.reason().cloned());
                     let place = self.config.place;
                     let over = || Reason::of(ReasonKind::Aborted, String::new(), None, place);
                     self.raise_tree(Level::Aborted, &reason.unwrap_or_else(over));
                 }
-                Due::Stuck { over } => self.look_at_threads(over),
+                Due::All(clock::Due::Stuck { over }) => self.look_at_threads(over),
                 Due::Task(end) => self.end_grace(end),
             }
         }
     }
 
-    /// Looks who holds a thread. With `over`, `stuck_after` has passed.
+    /// Looks which members hold a thread. With `over`, `stuck_after` has passed.
     pub(super) fn look_at_threads(&self, over: bool) {
         self.locked(|registry| {
-            registry.queue_woken(&self.woken);
-            registry.look_at_threads();
-            registry.jobs.given_up |= over;
+            registry.members.queue_woken(&self.woken);
+            registry.look_at_threads(over);
         });
     }
 
     fn due(&self, now: Instant) -> Option<Due> {
         self.locked(|registry| {
-            let clock = &mut registry.clock;
-            if clock.stopped {
-                return None;
-            }
-            let is_due = |at: &mut Instant| *at <= now;
-            if clock.coming().is_some_and(|at| at <= now) {
-                clock.rung = true;
-                // It still says what remains, which is nothing; but for a body that goes on.
-                clock.deadline = clock.deadline.filter(|_| !clock.partial);
-                return Some(Due::Deadline { partial: clock.partial, told: clock.told.clone() });
-            }
-            if clock.grace.take_if(is_due).is_some() {
-                return Some(Due::Grace);
-            }
-            if clock.stuck.take_if(is_due).is_some() {
-                let between = self.config.stuck_after.map(patience::between);
-                clock.stuck = between.and_then(|between| now.checked_add(between));
-                let over = clock.patience.is_some_and(|at| at <= now);
-                return Some(Due::Stuck { over });
-            }
-            registry.end_grace(now).map(Due::Task)
+            let due = registry.clock.due(now, self.config.stuck_after).map(Due::All);
+            due.or_else(|| registry.end_grace(now).map(Due::Task))
         })
     }
 }

@@ -2,10 +2,8 @@
 
 use super::config::{Config, Policy};
 use super::env::Env;
-use super::registry::bell::Stopped;
-use super::registry::failures::{Entry, Report, Who};
-use super::registry::stragglers::Rolls;
-use super::registry::tokens::Tokens;
+use super::registry::clock::Stopped;
+use super::registry::report::{Entry, Report, Who};
 use super::registry::{Owner, Phase, Registry};
 use super::{Group, describe, orphans};
 use crate::layers::base::guarded::Foreign;
@@ -21,7 +19,7 @@ use std::task::Waker;
 /// What the nursery's future found when it asked whether it may end.
 #[must_use]
 enum Asked {
-    /// It has ended: with what is to be reported.
+    /// It has ended, and this is the report.
     Closed {
         report: Report,
         /// Of the future, which needs none any more.
@@ -32,7 +30,7 @@ enum Asked {
     /// Nothing is left but blocking work, and tasks that hold their threads, which were given up.
     Stuck { report: Report, waker: Foreign<Waker> },
     /// It waits. `due`: a moment of the clock has come during the poll, when there was no waker.
-    Waits { old: Option<Foreign<Waker>>, finale: bool, due: bool },
+    Waits { old: Option<Foreign<Waker>>, finalizers: bool, due: bool },
 }
 
 impl Group {
@@ -70,27 +68,27 @@ impl Group {
         }
     }
 
-    /// Closes the group if it is vacant; otherwise keeps the waker for when that is so. The caller is
-    /// the nursery's future.
+    /// Closes the group if it is vacant; otherwise keeps the waker for when that is so. The caller
+    /// is the nursery's future.
     pub(crate) fn try_close(&self, again: &Waker) -> Option<Report> {
         let waker = Foreign::new(again.clone());
-        let (told, asked) = self.locked(|registry| {
-            let mut told = Vec::new();
+        let (waiters, asked) = self.locked(|registry| {
+            let mut waiters = Vec::new();
             if registry.phase == Phase::Body {
-                self.strike(registry, None);
-                told = registry.roll_wakers();
+                self.record_departure(registry, None);
+                waiters = registry.logs.wakers();
             }
             registry.phase = Phase::Joining;
             let asked = self.ask(registry, waker);
             if let Asked::Closed { .. } = asked {
-                told.append(&mut registry.home.take());
+                waiters.append(&mut registry.home.take());
             }
-            (told, asked)
+            (waiters, asked)
         });
         let report = match asked {
             Asked::Closed { report, wakers, parked, timer } => {
                 drop((wakers, timer));
-                told.into_iter().chain(parked).for_each(Foreign::wake);
+                waiters.into_iter().chain(parked).for_each(Foreign::wake);
                 self.wake_reserves();
                 self.detach();
                 return Some(report);
@@ -99,10 +97,10 @@ impl Group {
                 drop(waker);
                 Some(report)
             }
-            Asked::Waits { old, finale, due } => {
+            Asked::Waits { old, finalizers, due } => {
                 drop(old);
-                if finale {
-                    self.start_finale();
+                if finalizers {
+                    self.start_finalizers();
                 }
                 if due {
                     panic::wake_by_ref(again);
@@ -110,7 +108,7 @@ impl Group {
                 None
             }
         };
-        told.into_iter().for_each(Foreign::wake);
+        waiters.into_iter().for_each(Foreign::wake);
         if report.is_some() {
             self.leave_stuck();
         }
@@ -120,40 +118,40 @@ impl Group {
     /// Finds out whether the group may close, and closes it.
     fn ask(&self, registry: &mut Registry, waker: Foreign<Waker>) -> Asked {
         // It is back in a moment, and wakes us.
-        let out = registry.clock.bell().is_out();
+        let out = registry.clock.is_out();
         if self.is_stuck(registry) && !out {
             let mut report = mem::replace(&mut registry.report, Report::new(1));
             // Nothing of the user's is in these, should one not fit.
-            registry.each(|header| {
+            registry.members.each(|header| {
                 report.add_plain(Ending::Stuck, self.who(header));
             });
             return Asked::Stuck { report, waker };
         }
-        let finale = registry.finale.is_waiting();
-        if registry.is_vacant() && !finale && !out {
+        let finalizers = registry.finalizers.is_waiting();
+        if registry.is_vacant() && !finalizers && !out {
             registry.phase = Phase::Closed;
             let report = mem::replace(&mut registry.report, Report::new(1));
             let wakers = (registry.run_waker.take(), waker);
             let timer = registry.clock.stop();
-            return Asked::Closed { report, wakers, parked: registry.unpark(), timer };
+            return Asked::Closed { report, wakers, parked: registry.carriers.unpark(), timer };
         }
         Asked::Waits {
             old: registry.run_waker.replace(waker),
-            finale: registry.is_vacant() && finale,
-            due: registry.due,
+            finalizers: registry.is_vacant() && finalizers,
+            due: registry.carriers.is_due(),
         }
     }
 
     /// The nursery ends, but not the work that is left: it is the ancestors' from now on.
     fn leave_stuck(&self) {
-        self.become_stray();
-        let (vacated, old, timer) = self.locked(|registry| {
+        self.become_orphan();
+        let (on_vacant, old, timer) = self.locked(|registry| {
             registry.phase = Phase::Dropped;
             let timer = registry.clock.stop();
-            (self.vacated(registry), registry.run_waker.take(), timer)
+            (self.on_vacant(registry), registry.run_waker.take(), timer)
         });
         drop((old, timer));
-        self.follow(vacated);
+        self.run_on_vacant(on_vacant);
     }
 
     /// The nursery's future was dropped. What is left is the ancestors' from now on.
@@ -165,25 +163,25 @@ impl Group {
         {
             self.fail_body(env, Ending::Panicked(self.body_panic(payload)));
         }
-        self.become_stray();
-        let (vacated, waker, timer) = self.locked(|registry| {
+        self.become_orphan();
+        let (on_vacant, waker, timer) = self.locked(|registry| {
             if registry.phase == Phase::Body {
-                self.strike(registry, None);
+                self.record_departure(registry, None);
             }
             registry.phase = Phase::Dropped;
             let (waker, timer) = (registry.run_waker.take(), registry.clock.stop());
-            (self.vacated(registry), waker, timer)
+            (self.on_vacant(registry), waker, timer)
         });
         drop((waker, timer));
-        self.follow(vacated);
+        self.run_on_vacant(on_vacant);
     }
 
     /// Lists a root whose future goes. Before it goes: the last task may leave, and take it off the
     /// list, at any moment after that.
-    fn become_stray(&self) {
+    fn become_orphan(&self) {
         if self.locked(|registry| registry.parent.is_none()) {
             let place = orphans::add(self.weak());
-            self.locked(|registry| registry.stray = Some(place));
+            self.locked(|registry| registry.orphan_key = Some(place));
         }
     }
 
@@ -195,53 +193,38 @@ impl Group {
     ///
     /// A loop, not a recursion: the chain may be thousands long.
     pub(super) fn detach(&self) {
-        let mut orphan = self.weak();
+        let mut closed = self.weak();
         loop {
             let (parent, gone) =
-                orphan.locked(|registry| (registry.parent.take(), registry.gone()));
-            let (told, stray, rest) = gone;
+                closed.locked(|registry| (registry.parent.take(), registry.gone()));
+            let (inherited, orphan_key, rest) = gone;
             // Before the ancestors hear of the end: nothing of the user's is left then.
             drop(rest);
             let Some((parent, key)) = parent else {
-                stray.into_iter().for_each(orphans::remove);
-                drop(told);
+                orphan_key.into_iter().for_each(orphans::remove);
+                drop(inherited);
                 return;
             };
-            let (nested, poke, vacated, rest) = parent.locked_then_launch(|registry| {
-                let (nested, owner) = registry.unnest(key);
-                let rest = registry.report.adopt(told);
-                let poke = match owner {
-                    Owner::Task(ptr) => registry.poke(ptr),
-                    // A body that was cancelled may have waited for nothing but this.
-                    Owner::Body if parent.is_cancelled() => registry.run_waker.take(),
-                    Owner::Body | Owner::Nobody => None,
-                };
-                (nested, poke, parent.vacated(registry), rest)
+            let (nested, owner_waker, on_vacant, rest) = parent.locked_then_launch(|registry| {
+                let (nested, owner) = registry.nested.remove(key);
+                let rest = registry.report.adopt(inherited);
+                // A body that was not cancelled waits for more than this.
+                let wakes = owner != Owner::Body || parent.is_cancelled();
+                let owner_waker = if wakes { registry.wake_owner(owner) } else { None };
+                (nested, owner_waker, parent.on_vacant(registry), rest)
             });
             drop((nested, rest));
-            poke.into_iter().for_each(Foreign::wake);
+            owner_waker.into_iter().for_each(Foreign::wake);
             let mut close = false;
-            let vacated = vacated.map(|mut vacated| {
-                close = mem::take(&mut vacated.close);
-                vacated
+            let on_vacant = on_vacant.map(|mut on_vacant| {
+                close = mem::take(&mut on_vacant.close);
+                on_vacant
             });
-            parent.follow(vacated);
+            parent.run_on_vacant(on_vacant);
             if !close {
                 return;
             }
-            orphan = parent;
+            closed = parent;
         }
-    }
-}
-
-/// What is left in the registry of a group that has closed: what concerns the ancestors, its place
-/// among the strays, and what leads to others or is the user's.
-type Gone = (Vec<Entry>, Option<usize>, (Report, Tokens, Rolls));
-
-impl Registry {
-    fn gone(&mut self) -> Gone {
-        let mut report = mem::replace(&mut self.report, Report::new(1));
-        let told = report.take_told();
-        (told, self.stray.take(), (report, self.tokens.take(), mem::take(&mut self.rolls)))
     }
 }

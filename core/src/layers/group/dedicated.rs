@@ -1,8 +1,9 @@
-//! Children that are tasks of their own from their first poll: on runtimes that choose who is next,
-//! and so have to see whom there is to choose from (`Spawn::keeps_tasks_apart`).
+//! Children that are tasks of their own from their first poll: for runtimes that choose which task
+//! is next, and so must see every child (`Spawn::task_per_child`).
 //!
 //! Such a child's carrier is bound to it when it is admitted. What a simulator wants to happen at
-//! one of its await points happens here, between two of its polls: nobody else pays for it.
+//! one of its await points happens here, between two of its polls: other children do not pay for
+//! it.
 
 use super::Group;
 use super::registry::Role;
@@ -13,33 +14,34 @@ use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::Arc;
-use crate::layers::record::{Carried, Fresh};
+use crate::layers::record::{Carried, Unadmitted};
 use allhome_rt::{Task, TaskData, Work};
 use std::task::{Context, Poll};
 
-struct Apart {
+struct Dedicated {
     group: Weak<Group>,
     ways: &'static [Blow],
 }
 
 impl Group {
     /// Admits a child, and hands the runtime its task.
-    pub(super) fn admit_apart(&self, fresh: Fresh) -> Result<TaskId, Reason> {
-        let (number, carried) =
-            self.admit_as(fresh, |registry, fresh| registry.admit_carried(self.woken(), fresh))?;
-        self.spawn_apart(carried, &Blow::ALL);
+    pub(super) fn admit_dedicated(&self, fresh: Unadmitted) -> Result<TaskId, Reason> {
+        let (number, carried) = self.admit_as(fresh, |registry, fresh| {
+            registry.members.admit_carried(self.woken(), fresh)
+        })?;
+        self.spawn_dedicated(carried, &Blow::ALL);
         Ok(TaskId { nursery: self.id, number })
     }
 
     /// Hands the runtime the task of a child that has its carrier.
-    pub(super) fn spawn_apart(&self, carried: Carried, ways: &'static [Blow]) {
+    pub(super) fn spawn_dedicated(&self, carried: Carried, ways: &'static [Blow]) {
         let Some(group) = self.strong() else {
             // The nursery was dropped meanwhile, and has ended the child.
             return drop(carried);
         };
         let mut slot = TaskData::default();
         carried.put(&mut slot);
-        let work = Apart { group: group.downgrade(), ways };
+        let work = Dedicated { group: group.downgrade(), ways };
         group.owned().inherited.runtime.spawn(Task::new(Arc::new(work), slot));
     }
 
@@ -55,7 +57,7 @@ impl Group {
                 carried.put(slot);
                 return Poll::Pending;
             }
-            Blow::Lose => self.lose(carried),
+            Blow::Lose => self.runtime_dropped(carried),
             Blow::Panic => match carried.claim() {
                 Ok(mut claimed) => {
                     let id = self.task_id(claimed.header());
@@ -64,14 +66,14 @@ impl Group {
                     self.finish_alone(bound(claimed, carried), ended);
                 }
                 // It has ended itself meanwhile, or is being ended.
-                Err(_) => drop(self.locked(|registry| registry.drop_bound(carried))),
+                Err(_) => drop(self.locked(|registry| registry.members.drop_bound(carried))),
             },
         }
         Poll::Ready(())
     }
 }
 
-impl Work for Apart {
+impl Work for Dedicated {
     fn poll(&self, slot: &mut TaskData, cx: &mut Context<'_>) -> Poll<()> {
         let poll = self.group.poll_carrier(slot, cx);
         if poll.is_ready() || !fault::is_planned() {

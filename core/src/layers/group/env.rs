@@ -1,9 +1,9 @@
 //! What a nursery's user handed in, and what is made of it: it is there while the nursery is, or a
 //! handle of it.
 //!
-//! The nursery's future and its handles have it by a strong reference, and so has what takes one for
-//! a moment. Code that has the claim of a member, to poll or destroy it, borrows it without counting:
-//! a group that has a member keeps itself (invariant 2 of the parent module).
+//! The nursery's future and its handles have it by a strong reference, and so has what takes one
+//! for a moment. Code that has the claim of a member, to poll or destroy it, borrows it without
+//! counting: a group that has a member keeps itself (invariant 2 of the parent module).
 
 #![allow(unsafe_code)]
 
@@ -16,7 +16,7 @@ use crate::layers::base::sync::Arc;
 use crate::layers::context::host::{Host, Inherited};
 use crate::layers::context::values::here;
 use crate::layers::limit::Semaphore;
-use crate::layers::record::{Claimed, Rouse};
+use crate::layers::record::{Claimed, Schedule};
 use allhome_rt::{Runtime, Timer};
 use std::ptr::NonNull;
 
@@ -43,8 +43,8 @@ impl Env {
 }
 
 // SAFETY: it returns its argument.
-unsafe impl View<dyn Rouse> for Group {
-    fn view(this: NonNull<Group>) -> NonNull<dyn Rouse> {
+unsafe impl View<dyn Schedule> for Group {
+    fn view(this: NonNull<Group>) -> NonNull<dyn Schedule> {
         this
     }
 }
@@ -75,7 +75,7 @@ impl Group {
         f: impl FnOnce(&mut Claimed, &Env) -> R,
     ) -> R {
         // SAFETY: the claim is there until `f` is through, which can not give it up, so the member
-        // has not left, and its group, which is this (invariant 4 of the registry), has a strong
+        // has not left, and its group, which is this (invariant 4 of the members), has a strong
         // reference to itself.
         let env = unsafe { self.me.owned() };
         f(claimed, env)

@@ -2,17 +2,17 @@
 //!
 //! They are run by a member like any other, but one that a cancel and an abort leave alone: so the
 //! nursery is not over before they are, also when its future was dropped and the ancestors wait for
-//! it, and whoever looks at the tree sees them at work.
+//! it, and the tree shows them at work.
 //!
-//! | finale   | when                                   | goes on to                                |
+//! | finalizers | when                                   | goes on to                                |
 //! |----------|----------------------------------------|-------------------------------------------|
 //! | waiting  | something is deferred                  | running, when the last member has left and the body is gone |
 //! | running  | a member runs what is deferred         | nothing is deferred, when it ends         |
 
 use super::Group;
-use super::registry::deferred::{Deferred, Finalizer};
-use super::registry::failures::{Entry, Who};
-use super::registry::{Phase, Registry};
+use super::registry::Phase;
+use super::registry::finalizers::{Deferred, Finalizer};
+use super::registry::report::{Entry, Who};
 use crate::layers::base::counted::Weak;
 use crate::layers::base::fault::Blow;
 use crate::layers::base::guarded::Foreign;
@@ -21,8 +21,8 @@ use crate::layers::base::panic::{self, Panic, Payload};
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context;
-use crate::layers::context::scope::{Cut, Scope};
-use crate::layers::record::{Ended, Fresh};
+use crate::layers::context::scope::{Scope, ScopeKind};
+use crate::layers::record::{Ended, Unadmitted};
 use crate::layers::scope::deadline::{MoveOnAfter, move_on_after};
 use std::convert::Infallible;
 use std::fmt;
@@ -37,7 +37,7 @@ use std::time::Duration;
 pub enum DeferError {
     /// The nursery has ended.
     Closed(Reason),
-    /// The runtime has not got a timer for its budget.
+    /// The runtime has no timer for its budget.
     Unsupported(Unsupported),
 }
 
@@ -74,7 +74,7 @@ impl Group {
             if registry.phase == Phase::Closed {
                 return Some((self.closed(registry), deferred));
             }
-            registry.finale.deferred.push(deferred);
+            registry.finalizers.push(deferred);
             None
         });
         match refused {
@@ -84,19 +84,16 @@ impl Group {
     }
 
     /// Has a member run the finalizers, if all others have left.
-    pub(super) fn start_finale(&self) {
+    pub(super) fn start_finalizers(&self) {
         let begun = self.locked(|registry| {
-            if !registry.is_vacant() || !registry.finale.is_waiting() {
+            if !registry.is_vacant() {
                 return None;
             }
-            registry.finale.running = true;
-            let place = registry.finale.deferred[0].place;
+            let place = registry.finalizers.begin()?;
             let runner = Runner { group: self.weak(), now: None };
-            let fresh = Fresh::new(runner, Some("finalizers".into()), place);
-            let carried = if self.apart {
-                let (_, carried) = registry.admit_carried(self.woken(), fresh);
-                registry.shield(carried.ptr(), carried.header());
-                Some(carried)
+            let fresh = Unadmitted::new(runner, Some("finalizers".into()), place);
+            let carried = if self.task_per_child {
+                Some(registry.admit_shielded_carried(self.woken(), fresh))
             } else {
                 registry.admit_shielded(self.woken(), fresh);
                 None
@@ -106,16 +103,12 @@ impl Group {
         let Some((carried, after)) = begun else { return };
         self.see_in(after);
         if let Some(carried) = carried {
-            self.spawn_apart(carried, &Blow::OF_FINALIZERS);
+            self.spawn_dedicated(carried, &Blow::OF_FINALIZERS);
         }
     }
 
     fn next_finalizer(&self) -> Option<Deferred> {
-        let next = self.locked(|registry| {
-            let next = registry.finale.deferred.pop();
-            registry.finale.running = next.is_some();
-            next
-        });
+        let next = self.locked(|registry| registry.finalizers.next());
         next.map(Foreign::into_inner)
     }
 
@@ -135,14 +128,6 @@ impl Group {
     }
 }
 
-impl Registry {
-    /// Takes what will not be run any more.
-    fn take_deferred(&mut self) -> Vec<Foreign<Deferred>> {
-        self.finale.running = false;
-        std::mem::take(&mut self.finale.deferred)
-    }
-}
-
 /// Runs the finalizers, the last first.
 struct Runner {
     group: Weak<Group>,
@@ -159,7 +144,7 @@ struct Running {
 
 impl Running {
     fn new(deferred: Deferred) -> Running {
-        let (scope, who) = (Scope::new(Cut::Shield), deferred.who());
+        let (scope, who) = (Scope::new(ScopeKind::Shield), deferred.who());
         let Deferred { future, budget, .. } = deferred;
         Running { scope, future: Some(Box::pin(move_on_after(budget, future))), budget, who }
     }
@@ -195,7 +180,7 @@ impl Running {
     }
 }
 
-/// Tells whether the finalizer that was polled has asked for its end; the runner goes on.
+/// Returns `true` if the finalizer that was polled has asked for its end; the runner goes on.
 fn exits() -> bool {
     context::task(|task| task.is_some_and(|task| task.leave().take().is_some()))
 }
@@ -233,7 +218,7 @@ impl Drop for Runner {
             }
             group.note_finalizer(Ending::Lost, who);
         }
-        let left = group.locked(Registry::take_deferred);
+        let left = group.locked(|registry| registry.finalizers.take());
         for deferred in left.into_iter().rev() {
             let who = deferred.who();
             if let Err(payload) = panic::catch_drop(deferred.into_inner()) {

@@ -1,16 +1,16 @@
-//! The end of a child: it leaves its nursery, and whoever waits for that is woken.
+//! The end of a child: it leaves its nursery, and the tasks that wait for that are woken.
 
 use super::config::Policy;
-use super::registry::failures::{Rest, Who};
+use super::registry::report::{Rest, Who};
 use super::registry::{Registry, Role};
 use super::turn::{Load, Turn, bound};
-use super::vacant::Vacated;
+use super::vacant::OnVacant;
 use super::{Group, describe};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
 use crate::layers::cancel::CancelToken;
 use crate::layers::record::state::Claim;
-use crate::layers::record::{Carried, Claimed, Dead, Ended, Header};
+use crate::layers::record::{Carried, Claimed, Dealloc, Ended, Header};
 use std::mem;
 use std::task::{Context, Waker};
 
@@ -19,8 +19,8 @@ use std::task::{Context, Waker};
 struct Left {
     joiner: Option<Foreign<Waker>>,
     carrier: Option<Foreign<Waker>>,
-    dead: Option<Dead>,
-    /// For few, and so apart: what leaves is moved about for each child.
+    dead: Option<Dealloc>,
+    /// For few, and so in a box: this struct is moved about for each child.
     more: Option<Box<More>>,
 }
 
@@ -42,44 +42,44 @@ impl Group {
     /// [`next`](Group::next).
     pub(super) fn finish(&self, load: Load, ended: Ended, more: bool, cx: &Context<'_>) -> Turn {
         let active = load.active;
-        let (left, vacated, step) = self.depart(load, ended, |registry, left| {
+        let (left, on_vacant, step) = self.unlink_then(load, ended, |registry, left| {
             if !active {
-                registry.unbind();
+                registry.carriers.unbind();
             }
-            // A failure comes first: no child is to be polled for the first time because it was not
-            // told of that yet.
+            // A failure comes first: no child is polled for the first time because the cancel has
+            // not come to it yet.
             (!left.has_failed()).then(|| self.step(registry, more))
         });
         let turn = step.map(|step| self.go(step, more, cx));
-        self.see_off(left, false);
-        self.follow(vacated);
+        self.after_unlock(left, false);
+        self.run_on_vacant(on_vacant);
         turn.unwrap_or_else(|| self.next(more, cx))
     }
 
     /// Leaves for a child that has ended, whose carrier does nothing more.
     pub(super) fn finish_alone(&self, load: Load, ended: Ended) {
-        let (left, vacated, ()) = self.depart(load, ended, |_, _| ());
-        self.see_off(left, false);
-        self.follow(vacated);
+        let (left, on_vacant, ()) = self.unlink_then(load, ended, |_, _| ());
+        self.after_unlock(left, false);
+        self.run_on_vacant(on_vacant);
     }
 
     /// Leaves for a child, and calls `then` in the same hold of the lock.
     #[inline]
-    fn depart<R>(
+    fn unlink_then<R>(
         &self,
         load: Load,
         ended: Ended,
         then: impl FnOnce(&mut Registry, &Left) -> R,
-    ) -> (Left, Option<Vacated>, R) {
+    ) -> (Left, Option<OnVacant>, R) {
         let Load { mut claimed, carried, .. } = load;
         self.with_env(&mut claimed, |_, env| self.hook(env, &ended));
         let handled = claimed.publish();
         let ended = Foreign::new(ended);
         self.locked(|registry| {
-            let left = self.leave(registry, claimed, carried, ended, handled);
-            let vacated = self.vacated(registry);
+            let left = self.unlink(registry, claimed, carried, ended, handled);
+            let on_vacant = self.on_vacant(registry);
             let result = then(registry, &left);
-            (left, vacated, result)
+            (left, on_vacant, result)
         })
     }
 
@@ -93,21 +93,21 @@ impl Group {
                 (claimed, Foreign::new(ended), handled)
             })
             .collect();
-        let (left, vacated) = self.locked(|registry| {
-            let leave =
-                |(claimed, ended, handled)| self.leave(registry, claimed, None, ended, handled);
-            let left: Vec<_> = ended.into_iter().map(leave).collect();
-            (left, self.vacated(registry))
+        let (left, on_vacant) = self.locked(|registry| {
+            let unlink =
+                |(claimed, ended, handled)| self.unlink(registry, claimed, None, ended, handled);
+            let left: Vec<_> = ended.into_iter().map(unlink).collect();
+            (left, self.on_vacant(registry))
         });
         for left in left {
-            self.see_off(left, true);
+            self.after_unlock(left, true);
         }
-        self.follow(vacated);
+        self.run_on_vacant(on_vacant);
     }
 
     /// Takes a child that has ended out of the registry.
     #[inline]
-    fn leave(
+    fn unlink(
         &self,
         registry: &mut Registry,
         mut claimed: Claimed,
@@ -115,11 +115,11 @@ impl Group {
         ended: Foreign<Ended>,
         handled: bool,
     ) -> Left {
-        let joiner = if handled { registry.take_joiner(&mut claimed) } else { None };
-        let carrier = registry.take_waker(&mut claimed);
+        let joiner = if handled { registry.members.take_joiner(&mut claimed) } else { None };
+        let carrier = registry.members.take_waker(&mut claimed);
         registry.unlink(&claimed);
-        self.strike(registry, Some(claimed.header()));
-        let token = registry.tokens.take_task(claimed.header().number());
+        self.record_departure(registry, Some(claimed.header()));
+        let token = registry.cancel.tokens_mut().take_task(claimed.header().number());
         let plain = token.is_none() && ended.second.is_none();
         let isolated = handled && self.config.policy == Policy::Isolate;
         let more = match ended.ending {
@@ -129,7 +129,9 @@ impl Group {
                 None
             }
             Ending::Cancelled(_) if plain => {
-                registry.report.cancelled += usize::from(!isolated);
+                if !isolated {
+                    registry.report.count_cancelled();
+                }
                 drop(ended.into_inner());
                 None
             }
@@ -138,17 +140,17 @@ impl Group {
                 Some(Box::new(More { token, failed, rest }))
             }
         };
-        let dead = registry.release(claimed, carried);
+        let dead = registry.members.release(claimed, carried);
         Left { joiner, carrier, dead, more }
     }
 
     /// Does what is left to do for a child that has left. No lock is held.
     #[inline]
-    fn see_off(&self, left: Left, wake_carrier: bool) {
+    fn after_unlock(&self, left: Left, wake_carrier: bool) {
         let Left { joiner, carrier, dead, more } = left;
         drop(dead);
         if let Some(more) = more {
-            self.see_to_more(*more);
+            self.after_unlock_more(*more);
         }
         if let Some(joiner) = joiner {
             joiner.wake();
@@ -161,7 +163,7 @@ impl Group {
     }
 
     #[cold]
-    fn see_to_more(&self, more: More) {
+    fn after_unlock_more(&self, more: More) {
         let More { token, failed, rest } = more;
         drop((token, rest));
         if let Some((who, message)) = failed {
@@ -192,7 +194,7 @@ impl Group {
             return (None, (Some(ended), Vec::new()));
         }
         if let Ending::Cancelled(_) = ended.ending {
-            registry.report.cancelled += 1;
+            registry.report.count_cancelled();
             return (None, (Some(ended), Vec::new()));
         }
         let who = self.who(claimed.header());
@@ -202,10 +204,11 @@ impl Group {
     }
 }
 
-/// Carriers that the runtime drops before they are through (invariant 6 of [`carrier`](super::carrier)).
+/// Carriers that the runtime drops before they are through (invariant 6 of
+/// [`carrier`](super::carrier)).
 impl Group {
     /// Its child is lost, unless another thread is ending it.
-    pub(super) fn lose(&self, carried: Carried) {
+    pub(super) fn runtime_dropped(&self, carried: Carried) {
         let claimed = match carried.claim() {
             // A cancel claims for a moment, under the lock, to take the waker: asked under the
             // lock, a holder of the claim is destroying the child.
@@ -217,28 +220,29 @@ impl Group {
                 let ended = self.end(&mut claimed, Ending::Lost);
                 self.finish_alone(bound(claimed, carried), ended);
             }
-            Err(_) => drop(self.locked(|registry| registry.drop_bound(carried))),
+            Err(_) => drop(self.locked(|registry| registry.members.drop_bound(carried))),
         }
     }
 
-    /// It carried nobody.
-    pub(super) fn lose_carrier(&self, role: Role) {
+    /// It carried no child.
+    pub(super) fn runtime_dropped_carrier(&self, role: Role) {
         let mut first = Some(role);
         loop {
             let (unasked, claimed, launch) = self.locked(|registry| {
                 let unasked = first.take().and_then(|role| {
-                    let unasked = registry.arrive(role);
-                    registry.retire();
+                    let unasked = registry.carriers.arrive(role);
+                    registry.carriers.retire();
                     // Another that is launched for it would be dropped, too: it is left to the
                     // nursery's future.
-                    registry.due = false;
-                    registry.queue_woken(&self.woken);
+                    registry.carriers.take_due();
+                    registry.members.queue_woken(&self.woken);
                     unasked
                 });
                 let stranded = registry.is_stranded();
-                let claimed = if stranded { registry.claim_unbound() } else { Vec::new() };
-                // Only one that is there is called: a new one would go the way of this, in a runtime
-                // that has ended, and come here again. Carriers that are active see to the queue.
+                let claimed = if stranded { registry.members.claim_unbound() } else { Vec::new() };
+                // Only one that is there is called: a new one would go the way of this, in a
+                // runtime that has ended, and come here again. Carriers that are active see to the
+                // queue.
                 (unasked, claimed, registry.want_called(self.width))
             });
             drop(unasked);

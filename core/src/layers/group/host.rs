@@ -7,18 +7,19 @@ use crate::layers::base::panic;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::cancel::CancelToken;
 use crate::layers::context::host::{Host, Waiter};
-use crate::layers::record::{Header, Ptr, Rouse};
+use crate::layers::record::{Header, Ptr, Schedule};
 use std::any::Any;
 use std::task::Waker;
 use std::time::Instant;
 
-impl Rouse for Group {
+impl Schedule for Group {
     /// Children that waited were woken: queues them, and sees that a carrier comes for them.
-    fn rouse(&self) {
+    fn schedule(&self) {
         // What wakes is not to suffer from a runtime that panics.
-        let roused =
-            panic::catch(|| self.locked_then_launch(|registry| registry.queue_woken(&self.woken)));
-        if let Err(payload) = roused {
+        let scheduled = panic::catch(|| {
+            self.locked_then_launch(|registry| registry.members.queue_woken(&self.woken))
+        });
+        if let Err(payload) = scheduled {
             panic::discard(payload);
         }
     }
@@ -32,8 +33,8 @@ impl Group {
 
     fn was_cancelled(&self, task: Option<&Header>) -> bool {
         match task {
-            Some(header) => header.state().is_risen() || self.risen() >= Level::Cancelled,
-            None => self.is_body_risen(),
+            Some(header) => header.state().is_risen() || self.requested_level() >= Level::Cancelled,
+            None => self.is_body_cancel_requested(),
         }
     }
 }
@@ -76,8 +77,8 @@ impl Host for Group {
             return None;
         }
         self.locked(|registry| {
-            let own = task.and_then(|header| registry.reason_of_number(header.number()));
-            own.or_else(|| self.risen_reason(registry))
+            let own = task.and_then(|header| registry.cancel.reason_of(header.number()));
+            own.or_else(|| registry.cancel.requested_reason())
         })
     }
 

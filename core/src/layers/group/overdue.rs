@@ -1,9 +1,9 @@
-//! A deadline that has passed, for those who ask whether they are cancelled before the timer rings.
+//! A deadline that has passed, when a task asks whether it is cancelled before the timer fires.
 //!
-//! Nobody is told here, because that runs code of the user's, and the question may come from
-//! anywhere: the nursery only *says* from now on that it is cancelled, as it does while its token is
-//! on its way to it, and takes nobody in. The timer tells everybody, for the reason that was given in
-//! the answer.
+//! The question cancels no task, because that runs the user's code, and the question may come from
+//! anywhere: the nursery only *says* from now on that it is cancelled, as it does while its token
+//! is on its way to it, and admits no child. The timer cancels the tasks, for the reason that the
+//! answer gave.
 
 use super::Group;
 use super::registry::Phase;
@@ -39,7 +39,7 @@ impl Group {
         while let Some(group) = found.pop() {
             group.locked(|registry| {
                 if !group.limited.swap(true, Ordering::Relaxed) {
-                    registry.each_nested(|group, _| {
+                    registry.nested.each(|group, _| {
                         if !group.shielded {
                             found.push(group.clone());
                         }
@@ -49,17 +49,19 @@ impl Group {
         }
     }
 
-    /// Has the nursery say that it is cancelled, if a deadline that holds for it has passed. Returns
-    /// false if there is none; where there never was one that is a load.
+    /// Has the nursery say that it is cancelled, if a deadline that holds for it has passed.
+    /// Returns false if there is none; where there never was one that is a load.
     pub(crate) fn follow_clock(&self) -> bool {
         if !self.limited.load(Ordering::Relaxed) {
             return false;
         }
         let Some(over) = self.first_over() else { return false };
-        let Some(reason) = over.reason.or_else(|| over.group.tell_deadline()) else { return false };
+        let Some(reason) = over.reason.or_else(|| over.group.promise_deadline()) else {
+            return false;
+        };
         let mut at = Some(self.weak());
         while let Some(group) = at {
-            let parent = group.rise_with(&reason);
+            let parent = group.request_with(&reason);
             at = parent.filter(|_| !group.is(&over.group));
         }
         true
@@ -92,13 +94,13 @@ impl Group {
         first
     }
 
-    /// Returns the reason that the nursery is cancelled for when the timer rings.
-    fn tell_deadline(&self) -> Option<Reason> {
+    /// Returns the reason that the nursery is cancelled for when the timer fires.
+    fn promise_deadline(&self) -> Option<Reason> {
         let made = self.deadline_reason();
         self.locked(|registry| {
-            let (reason, body_stays) = registry.clock.tell(made)?;
-            if body_stays && self.risen() < Level::Cancelled {
-                registry.clock.keep_body_from(&reason);
+            let (reason, body_stays) = registry.clock.promise(made)?;
+            if body_stays && self.requested_level() < Level::Cancelled {
+                registry.cancel.keep_body_from(&reason);
                 self.body_stays.store(true, Ordering::Relaxed);
             }
             Some(reason)
@@ -106,10 +108,10 @@ impl Group {
     }
 
     /// Says that it is cancelled. Returns what it is in.
-    fn rise_with(&self, reason: &Reason) -> Option<Weak<Group>> {
+    fn request_with(&self, reason: &Reason) -> Option<Weak<Group>> {
         self.locked(|registry| {
-            if registry.phase != Phase::Closed && self.risen() < Level::Cancelled {
-                self.rise(registry, Level::Cancelled, reason);
+            if registry.phase != Phase::Closed && self.requested_level() < Level::Cancelled {
+                self.request(registry, Level::Cancelled, reason);
             }
             registry.parent()
         })

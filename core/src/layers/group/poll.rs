@@ -1,8 +1,8 @@
 //! Polling a child, until it waits or has ended.
 
 use super::Group;
-use super::registry::{Owner, Registry};
-use super::turn::{Driven, Load};
+use super::registry::{Member, Owner};
+use super::turn::{Load, Polled};
 use super::turns::Turns;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
@@ -15,17 +15,16 @@ use std::task::{Context, Poll};
 impl Group {
     /// Polls a child until it waits, has woken itself or has ended. Each poll begins with a whole
     /// budget; one that uses it up ends the turns of this poll of the carrier.
-    pub(super) fn drive(&self, load: Load, turns: &mut Turns, cx: &mut Context<'_>) -> Driven {
+    pub(super) fn poll_child(&self, load: Load, turns: &mut Turns, cx: &mut Context<'_>) -> Polled {
         let Load { mut claimed, mut carried, active } = load;
         let id = self.task_id(claimed.header());
-        let ptr = claimed.ptr();
         let ended = loop {
             let poll = claimed.header().state().begin();
             let seen = claimed.header().state().is_cancelled();
             if !poll || (seen && claimed.header().is_unstarted()) {
                 break self.end_cancelled(&mut claimed);
             }
-            let held = seen && self.locked(|registry| registry.holds(Owner::Task(ptr)));
+            let held = seen && self.locked(|registry| registry.holds(owner(&claimed)));
             let notes = Notes::default();
             let (polled, used_up) = self.poll_once(&mut claimed, carried.is_some(), &notes, cx);
             if used_up {
@@ -54,14 +53,14 @@ impl Group {
             let parked =
                 if seen { self.park_seen(claimed, held, &notes) } else { claimed.park(false) };
             match (parked, carried) {
-                (Ok(()), None) => return Driven::Parked,
+                (Ok(()), None) => return Polled::Parked,
                 (Ok(()), Some(carried)) => {
                     if active {
                         self.stay();
                     }
-                    return Driven::Waits(carried);
+                    return Polled::Waits(carried);
                 }
-                (Err((claimed, Park::Notified)), None) => return Driven::Notified(claimed),
+                (Err((claimed, Park::Notified)), None) => return Polled::Notified(claimed),
                 (Err((back, Park::Notified | Park::Cancelled)), same) => {
                     (claimed, carried) = (back, same);
                 }
@@ -71,7 +70,7 @@ impl Group {
                 }
             }
         };
-        Driven::Ended(Load { claimed, carried, active }, ended)
+        Polled::Ended(Load { claimed, carried, active }, ended)
     }
 
     /// Polls a child once, with a whole budget. Returns `true` if the poll has used it up.
@@ -103,27 +102,29 @@ impl Group {
 
     fn end_cancelled(&self, claimed: &mut Claimed) -> Ended {
         // Blocking work may have heard of a cancel that is still on its way.
-        let reason = self
-            .locked(|registry| registry.reason_of(claimed).or_else(|| self.risen_reason(registry)));
+        let reason = self.locked(|registry| {
+            registry.reason_of(claimed).or_else(|| registry.cancel.requested_reason())
+        });
         self.end(claimed, reason.map_or(Ending::Lost, Ending::Cancelled))
     }
 
-    /// As [`Claimed::park`], after a poll that showed the cancel: the last one, unless the child has
-    /// grace or a shield, a last poll inside it was put off, or a nursery inside it was not home before
-    /// the poll, as `held` tells, or is not home yet.
+    /// As [`Claimed::park`], after a poll that showed the cancel: the last one, unless the child
+    /// has grace or a shield, a last poll inside it was put off, or a nursery inside it was not
+    /// home before the poll, as `held` tells, or is not home yet.
     fn park_seen(
         &self,
         claimed: Claimed,
         held: bool,
         notes: &Notes,
     ) -> Result<(), (Claimed, Park)> {
-        // Held over the park, because whoever leaves that nursery takes it before waking.
+        // Held over the park, because the thread that empties that nursery takes it before waking.
         self.locked(|registry| {
             let spared = claimed.header().state().is_shielded() || self.is_in_grace();
             let stays = spared || notes.put_off.get();
-            if stays || registry.holds(Owner::Task(claimed.ptr())) {
+            let owner = owner(&claimed);
+            if stays || registry.holds(owner) {
                 claimed.park(true)
-            } else if held && registry.has_nested(Owner::Task(claimed.ptr())) {
+            } else if held && registry.nested.has(owner) {
                 // They came home during the poll, which was too early to see that.
                 Err((claimed, Park::Cancelled))
             } else {
@@ -134,6 +135,11 @@ impl Group {
 
     /// An active carrier stays with its child, which waits.
     pub(super) fn stay(&self) {
-        self.locked_then_launch(Registry::retire);
+        self.locked_then_launch(|registry| registry.carriers.retire());
     }
+}
+
+/// Returns the child as the owner of the nurseries inside it.
+fn owner(claimed: &Claimed) -> Owner {
+    Owner::Task(Member::new(claimed.header(), claimed.ptr()))
 }

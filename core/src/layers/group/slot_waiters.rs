@@ -1,39 +1,34 @@
-//! Those who wait for a slot of a bounded nursery, as far as the nursery has to do with it: they are
-//! woken when it takes no more children. In the line they stand in is the limiter's.
+//! The waiters for a slot of a bounded nursery, as far as the nursery has to do with them: they are
+//! woken when it admits no more children. The line that they stand in is the limiter's.
 
 use super::Group;
+use super::registry::Kept;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::leave::NoSlot;
 use crate::layers::base::reason::{Reason, ReasonKind};
 use std::task::Waker;
 
 impl Group {
-    /// Says why nobody is taken any more.
+    /// Returns why no child is admitted any more, if so.
     pub(crate) fn refuses(&self) -> Option<Reason> {
         self.locked(|registry| self.refusal(registry))
     }
 
-    /// Says that nobody gets a slot.
+    /// Makes the reason for which no task gets a slot.
     pub(crate) fn no_slot(&self, why: NoSlot) -> Reason {
         Reason::of(ReasonKind::Closed, why.to_string(), None, self.config.place)
     }
 
-    /// Has the waker woken when nobody is taken any more. Says why, if that is so already.
+    /// Has the waker woken when no child is admitted any more. Returns why, if that is so already.
     pub(crate) fn await_end(&self, entry: Option<u64>, waker: &Waker) -> Result<u64, Reason> {
         let new = Foreign::new(waker.clone());
         let kept = self.locked(|registry| {
             if let Some(reason) = self.refusal(registry) {
                 return Err((reason, new));
             }
-            let reserves = &mut registry.reserves;
-            let entry = entry.unwrap_or_else(|| {
-                reserves.last += 1;
-                reserves.last
-            });
-            let old = reserves.wakers.insert(entry, new);
-            // The task that the nursery is nested in is to lend its slot.
-            let first = self.lends && old.is_none() && reserves.wakers.len() == 1;
-            let run = if first { registry.run_waker.take() } else { None };
+            let Kept { entry, old, first } = registry.reserves.keep(entry, new);
+            // The task that the nursery is nested in lends its slot then.
+            let run = if self.lends && first { registry.run_waker.take() } else { None };
             Ok((entry, old, run))
         });
         match kept {
@@ -48,15 +43,15 @@ impl Group {
 
     /// It waits no longer.
     pub(crate) fn forget_reserve(&self, entry: u64) {
-        drop(self.locked(|registry| registry.reserves.wakers.remove(&entry)));
+        drop(self.locked(|registry| registry.reserves.forget(entry)));
     }
 
-    /// Nobody is taken any more: wakes those who wait to be.
+    /// No child is admitted any more: wakes the tasks that wait for an admission.
     pub(super) fn wake_reserves(&self) {
         if !self.bounded {
             return;
         }
-        let wakers = self.locked(|registry| std::mem::take(&mut registry.reserves.wakers));
-        wakers.into_values().for_each(Foreign::wake);
+        let wakers = self.locked(|registry| registry.reserves.take());
+        wakers.for_each(Foreign::wake);
     }
 }

@@ -1,84 +1,73 @@
-//! Roll calls: a shutdown has it noted who leaves a nursery's tree late, that is, since the cancel.
+//! Stragglers: a shutdown has the tasks recorded that leave a nursery's tree late, that is, since
+//! the cancel.
 //!
-//! A roll hangs in the registry of every nursery of the tree; one that is opened later takes over
-//! those of the nursery around it. So it does not matter who raises the nursery, and when.
+//! Its log is in the registry of every nursery of the tree; one that is opened later takes over
+//! those of the nursery around it. So it does not matter what raises the nursery, and when.
 //!
 //! # Invariants
 //!
-//! 1. Whoever leaves a nursery that a roll hangs in is noted by it, under the registry's lock, if
-//!    the nursery, or the step of the roll, is cancelled then.
-//! 2. The roll's own lock is the innermost: nothing is taken, and nobody called, with it held.
+//! 1. A task that leaves a nursery that has a log is recorded in it, under the registry's lock, if
+//!    the nursery, or the step of the log, is cancelled then.
+//! 2. The log's own lock is the innermost: nothing is taken, and nothing called, with it held.
 
 use super::Group;
-use super::registry::shields::BODY;
-use super::registry::stragglers::{Left, Roll};
-use super::registry::{Phase, Registry};
+use super::registry::stragglers::{Departure, StragglerLog};
+use super::registry::{BODY, Phase, Registry};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
-use crate::layers::base::reason::Level;
-use crate::layers::base::sync::{Arc, Ordering};
+use crate::layers::base::sync::Arc;
 use crate::layers::context::host::Waiter;
 use crate::layers::record::Header;
 use std::task::Waker;
 
 impl Group {
-    /// Hangs a roll in the whole tree.
-    pub(crate) fn call_roll(&self, roll: &Arc<Roll>) {
+    /// Inserts a log in the whole tree.
+    pub(crate) fn subscribe(&self, log: &Arc<StragglerLog>) {
         self.walk(|_, registry| {
             // One that was opened meanwhile has it.
-            registry.rolls.entry(roll.number).or_insert_with(|| roll.clone());
+            registry.logs.insert(log);
         });
     }
 
-    /// Takes it down.
-    pub(crate) fn end_roll(&self, roll: &Arc<Roll>) {
+    /// Removes it.
+    pub(crate) fn unsubscribe(&self, log: &Arc<StragglerLog>) {
         self.walk(|_, registry| {
-            registry.rolls.remove(&roll.number);
+            registry.logs.remove(log);
         });
     }
 
-    /// Notes that a task leaves, or, with no header, that the body does. The caller holds the lock;
-    /// [`vacated`](Group::vacated), or itself, sees to the wakers.
+    /// Records that a task leaves, or, with no header, that the body does. The caller holds the
+    /// lock; [`on_vacant`](Group::on_vacant), or itself, sees to the wakers.
     #[inline]
-    pub(super) fn strike(&self, registry: &mut Registry, header: Option<&Header>) {
-        if !registry.rolls.is_empty() {
-            self.strike_off(registry, header);
+    pub(super) fn record_departure(&self, registry: &mut Registry, header: Option<&Header>) {
+        if !registry.logs.is_empty() {
+            self.record_in_logs(registry, header);
         }
     }
 
     #[cold]
-    fn strike_off(&self, registry: &mut Registry, header: Option<&Header>) {
-        // Who heard of it by a token may leave before the nursery has followed.
-        let risen = self.risen().max(registry.tokens.level());
-        for roll in registry.rolls.values() {
-            // Relaxed: as in `step`.
-            let step = Level::from_u8(roll.step.load(Ordering::Relaxed));
-            let level = risen.max(step);
-            let counts = header.is_some() || roll.root == self.id;
-            if counts && level >= Level::Cancelled {
-                let id = header.map_or(self.body_id(), |header| self.task_id(header));
-                let who = header.map_or_else(|| self.body(), |header| self.who(header));
-                roll.state.locked(|state| {
-                    if !state.over {
-                        state.left.push(Left { id, who, level });
-                    }
-                });
-                registry.struck = true;
-            }
-        }
+    fn record_in_logs(&self, registry: &mut Registry, header: Option<&Header>) {
+        // A task that saw the cancel by a token may leave before the nursery has followed.
+        let requested = self.requested_level().max(registry.cancel.tokens().level());
+        let body_of = if header.is_none() { Some(self.id) } else { None };
+        registry.logs.record(body_of, requested, |level| Departure {
+            id: header.map_or(self.body_id(), |header| self.task_id(header)),
+            who: header.map_or_else(|| self.body(), |header| self.who(header)),
+            level,
+        });
     }
 
-    /// Returns how the body is told from the tasks.
+    /// Returns the id that stands for the body among the tasks.
     pub(crate) fn body_id(&self) -> TaskId {
         TaskId { nursery: self.id, number: BODY }
     }
 
-    /// Tells whether the body is there.
+    /// Returns `true` if the body is there.
     pub(crate) fn has_body(&self) -> bool {
         self.locked(|registry| registry.phase == Phase::Body)
     }
 
-    /// Tells whether anybody is left: in it, or, unless it is the body that asks, its body. The
+    /// Returns `true` if a member is left, or, unless it is the body that asks, the body. The
     /// waker is woken when that has changed, and when the nursery is raised.
     pub(crate) fn is_left(&self, body_asks: bool, waiter: Waiter, waker: &Waker) -> bool {
         // Cloned with no lock held.
@@ -89,7 +78,7 @@ impl Group {
                 _ if body_asks => !registry.is_vacant(),
                 _ => true,
             };
-            (left, if left { registry.keep_home_waker(waiter, waker) } else { Some(waker) })
+            (left, if left { registry.home.keep(waiter, waker) } else { Some(waker) })
         });
         drop(old);
         left

@@ -1,14 +1,12 @@
 //! The tokens of a nursery, its tasks and its body: what code that takes a token is given. They are
-//! made when somebody asks for one; until then a nursery and its tasks cost none.
+//! made when a caller asks for one; until then a nursery and its tasks cost none.
 //!
 //! The nursery's token and the nursery rise together: whichever rises first raises the other. A
 //! task's token is a child of it.
 
 use super::Group;
-use super::registry::shields::BODY;
-use super::registry::{Phase, Registry};
+use super::registry::{BODY, Phase, Registry};
 use crate::layers::base::counted::Weak;
-use crate::layers::base::guarded::Foreign;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::{self, Arc, Ordering, thread_local};
 use crate::layers::cancel::{CancelToken, Listener, Rest};
@@ -16,7 +14,7 @@ use std::cell::Cell;
 use std::ptr;
 
 /// Hears of the nursery's token for it.
-struct Ear(Weak<Group>);
+struct TokenListener(Weak<Group>);
 
 thread_local! {
     /// Whose token this thread is raising on its way to the nursery, and how far. It is compared,
@@ -25,7 +23,7 @@ thread_local! {
         const { Cell::new((ptr::null(), Level::Running)) };
 }
 
-impl Listener for Ear {
+impl Listener for TokenListener {
     fn raised(&self, level: Level, reason: &Reason) -> Option<Rest> {
         self.0.token_raised(level, reason)
     }
@@ -44,7 +42,7 @@ impl Group {
                 let closed = self.locked(|registry| {
                     let closed = registry.phase == Phase::Closed;
                     if !closed {
-                        self.rise(registry, level, reason);
+                        self.request(registry, level, reason);
                     }
                     closed
                 });
@@ -59,11 +57,7 @@ impl Group {
     }
 
     fn listener(&self, registry: &mut Registry) -> sync::Weak<dyn Listener> {
-        let ear = registry
-            .tokens
-            .ear
-            .get_or_insert_with(|| Arc::new(Ear(self.weak())) as Arc<dyn Listener>);
-        Arc::downgrade(ear)
+        registry.cancel.tokens_mut().listener(|| Arc::new(TokenListener(self.weak())))
     }
 
     /// Returns the nursery's token.
@@ -72,69 +66,64 @@ impl Group {
     }
 
     fn own_token(&self, registry: &mut Registry) -> CancelToken {
-        if let Some(own) = registry.tokens.own() {
+        if let Some(own) = registry.cancel.tokens().own() {
             return own;
         }
-        let (level, reason) = (self.risen(), self.risen_reason(registry));
+        let (level, reason) = (self.requested_level(), registry.cancel.requested_reason());
         if registry.phase == Phase::Closed {
             // Not kept: see `Tokens::take`.
-            let none: sync::Weak<Ear> = sync::Weak::new();
+            let none: sync::Weak<TokenListener> = sync::Weak::new();
             return CancelToken::born(level, reason, none);
         }
-        registry.tokens.born = level;
         let own = CancelToken::born(level, reason, self.listener(registry));
-        registry.tokens.own = Some(Foreign::new(own.clone()));
+        registry.cancel.tokens_mut().set_own(&own, level);
         own
     }
 
-    /// From now on the nursery says that it is raised, and admits nobody.
-    pub(super) fn rise(&self, registry: &mut Registry, level: Level, reason: &Reason) -> Reason {
-        let first = registry.tokens.rise(level, reason);
-        // Release: pairs with `risen`.
-        self.rising.store(registry.tokens.rising() as u8, Ordering::Release);
+    /// From now on the nursery says that it is raised, and admits no child.
+    pub(super) fn request(&self, registry: &mut Registry, level: Level, reason: &Reason) -> Reason {
+        let tokens = registry.cancel.tokens_mut();
+        let first = tokens.request(level, reason);
+        // Release: pairs with `requested_level`.
+        self.requested.store(tokens.requested_level() as u8, Ordering::Release);
         first
     }
 
     /// Returns the level that the nursery has, or is on its way to. Its tasks follow.
-    pub(crate) fn risen(&self) -> Level {
-        // Acquire: pairs with `rise`.
-        self.level().max(Level::from_u8(self.rising.load(Ordering::Acquire)))
+    pub(crate) fn requested_level(&self) -> Level {
+        // Acquire: pairs with `request`.
+        self.level().max(Level::from_u8(self.requested.load(Ordering::Acquire)))
     }
 
-    /// As [`risen`](Group::risen), with what its token came to and it did not follow yet.
-    pub(crate) fn heard(&self) -> Level {
-        self.risen().max(self.locked(|registry| registry.tokens.level()))
+    /// As [`requested_level`](Group::requested_level), with what its token came to and it did not
+    /// follow yet.
+    pub(crate) fn observed_level(&self) -> Level {
+        self.requested_level().max(self.locked(|registry| registry.cancel.tokens().level()))
     }
 
-    /// Says that it is raised if its token is, whose cancel is still on its way here: whoever heard
-    /// of it by the token finds the nursery cancelled, too.
+    /// Says that it is raised if its token is, whose cancel is still on its way here: a task that
+    /// saw it by the token finds the nursery cancelled, too.
     pub(crate) fn follow_token(&self) {
-        if self.risen() >= Level::Cancelled {
+        if self.requested_level() >= Level::Cancelled {
             return;
         }
         self.locked(|registry| {
-            let level = registry.tokens.level();
+            let level = registry.cancel.tokens().level();
             if level < Level::Cancelled || registry.phase == Phase::Closed {
                 return;
             }
-            if let Some(reason) = registry.tokens.own.as_ref().and_then(|own| own.reason()) {
-                self.rise(registry, level, &reason);
+            if let Some(reason) = registry.cancel.tokens().reason() {
+                self.request(registry, level, &reason);
             }
         });
     }
 
-    /// Returns why.
-    pub(crate) fn risen_reason(&self, registry: &Registry) -> Option<Reason> {
-        let rising = registry.tokens.rising.as_ref().map(|(_, reason)| reason);
-        registry.reason.as_ref().or(rising).cloned()
-    }
-
     /// Raises the token, if there is one, of a nursery that is about to be raised; one that is made
-    /// from now on is born so. Returns the first reason; or none if somebody else is raising the
-    /// token to that level: he comes to the nursery when he has woken all who wait for the token, and
-    /// to get ahead of him would be to take the last polls from them.
+    /// from now on is born so. Returns the first reason; or none if another thread is raising the
+    /// token to that level: that thread comes to the nursery when it has woken every waiter of the
+    /// token, and to get ahead of it would take the last polls from them.
     ///
-    /// With `raised` it was the caller who has raised it.
+    /// With `raised` the caller has raised it.
     pub(super) fn raise_token(
         &self,
         level: Level,
@@ -145,10 +134,11 @@ impl Group {
             if registry.phase == Phase::Closed {
                 return None;
             }
-            let stays = registry.clock.keeps_body_from(reason);
-            let body = if stays { None } else { registry.tokens.task(BODY) };
-            let first = self.rise(registry, level, reason);
-            Some((body, first, registry.tokens.own(), registry.tokens.born))
+            let stays = registry.cancel.keeps_body_from(reason);
+            let body = if stays { None } else { registry.cancel.tokens().task(BODY) };
+            let first = self.request(registry, level, reason);
+            let tokens = registry.cancel.tokens();
+            Some((body, first, tokens.own(), tokens.born()))
         });
         let Some((body, first, token, born)) = raised_now else { return Some(reason.clone()) };
         if let Some(body) = body {
@@ -161,7 +151,7 @@ impl Group {
         let outer = RAISING.with(|raising| raising.replace((ptr::from_ref(self), level)));
         let ours = token.escalate_to(level, first.clone());
         RAISING.with(|raising| raising.set(outer));
-        // An abort waits for nobody, and a cancel that leaves the body out does not replace one that
+        // An abort does not wait, and a cancel that leaves the body out does not replace one that
         // does not.
         let waits = level == Level::Cancelled && born < level && !self.config.partial;
         if !ours && waits && self.level() < level {
@@ -172,15 +162,15 @@ impl Group {
 
     pub(super) fn task_token(&self, number: u64) -> CancelToken {
         self.locked(|registry| {
-            if let Some(token) = registry.tokens.task(number) {
+            if let Some(token) = registry.cancel.tokens().task(number) {
                 return token;
             }
             let token = self.own_token(registry).child();
-            if let Some(reason) = registry.own_reasons.get(&number) {
+            if let Some(reason) = registry.cancel.own_reason(number) {
                 // Nothing waits for it yet: the lock may be held.
                 token.cancel_with(reason.clone());
             }
-            registry.tokens.tasks.insert(number, Foreign::new(token.clone()));
+            registry.cancel.tokens_mut().set_task(number, &token);
             token
         })
     }
@@ -191,15 +181,17 @@ impl Group {
             return self.token();
         }
         self.locked(|registry| {
-            if let Some(token) = registry.tokens.task(BODY) {
+            if let Some(token) = registry.cancel.tokens().task(BODY) {
                 return token;
             }
             let token = CancelToken::new();
-            if let Some(reason) = self.risen_reason(registry).filter(|_| self.is_body_risen()) {
+            if let Some(reason) =
+                registry.cancel.requested_reason().filter(|_| self.is_body_cancel_requested())
+            {
                 // As in `task_token`.
                 token.cancel_with(reason);
             }
-            registry.tokens.tasks.insert(BODY, Foreign::new(token.clone()));
+            registry.cancel.tokens_mut().set_task(BODY, &token);
             token
         })
     }
@@ -209,14 +201,14 @@ impl Group {
         let listener = self.locked(|registry| self.listener(registry));
         let own = token.child_with(listener);
         let first = self.locked(|registry| {
-            registry.tokens.own = Some(Foreign::new(own.clone()));
-            registry.reason.clone()
+            registry.cancel.tokens_mut().set_own(&own, Level::Running);
+            registry.cancel.reason().cloned()
         });
         if let Some(reason) = first {
             // What it was opened in is cancelled.
             own.escalate_to(self.level(), reason);
         }
-        // A listener is not told what its token was born with.
+        // A listener does not hear what its token was born with.
         match own.level() {
             Level::Running => {}
             level => {
@@ -232,6 +224,6 @@ impl Group {
     pub(crate) fn link_to(&self, token: &CancelToken) {
         let weak = self.weak();
         let link = token.on_cancel(move |reason| weak.raise_tree(Level::Cancelled, reason));
-        self.locked(|registry| registry.tokens.link = Some(Foreign::new(link)));
+        self.locked(|registry| registry.cancel.tokens_mut().set_link(link));
     }
 }

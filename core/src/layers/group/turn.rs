@@ -16,14 +16,14 @@ pub(super) struct Load {
 pub(super) enum Turn {
     Carry(Load),
     /// It does what is due by the nursery's clock.
-    Ring,
+    Fire,
     Yield,
     Wait(Role),
     End,
 }
 
 /// What a poll of a child came to.
-pub(super) enum Driven {
+pub(super) enum Polled {
     /// It waits, and the carrier is its own.
     Waits(Carried),
     /// It waits to be woken.

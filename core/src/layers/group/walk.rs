@@ -22,7 +22,7 @@ impl Group {
         while let Some((group, depth, opened_by)) = found.pop() {
             group.locked(|registry| {
                 visit(Visit { group: &group, depth, opened_by }, registry);
-                registry.each_nested(|nested, opener| {
+                registry.nested.each(|nested, opener| {
                     let opener = opener.map(|number| TaskId { nursery: group.id, number });
                     found.push((nested.clone(), depth + 1, opener));
                 });

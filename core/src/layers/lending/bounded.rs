@@ -1,23 +1,23 @@
 //! A child of a bounded nursery: its future, and its slot.
 //!
-//! | door    | the child                                     | seat           | a poll               |
+//! | door    | the child                                     | slot           | a poll               |
 //! |---------|-----------------------------------------------|----------------|----------------------|
 //! | outside | was spawned plainly                           | forgone        | asks for a slot      |
 //! | in line | waits for one                                 | forgone        | looks for it         |
 //! | let in  | was spawned with one, and never polled        | held           | goes on to running   |
 //! | running | runs                                          | held, lent, forgone | polls the future |
-//! | stopped | went on from where it lent its slot, and waits in front of the line | wanted | looks for it, then as running |
+//! | stopped | went on from where it lent its slot, and waits in front of the queue | wanted | looks for it, then as running |
 //!
-//! What lending is, [`seat`](super::held_slot) tells.
+//! What lending is, [`slot`](super::held_slot) tells.
 //!
 //! # Invariants
 //!
-//! 1. The future is polled when it is running, and only then. A task that is cancelled is not stopped,
-//!    and not let in.
-//! 2. The future is dropped before the slot is given back, in every way out: it is dropped here, in the
-//!    destructor, and the seat's own comes after it.
+//! 1. The future is polled when it is running, and only then. A task that is cancelled is not
+//!    stopped, and not let in.
+//! 2. The future is dropped before the slot is given back, in every way out: it is dropped here, in
+//!    the destructor, and the slot's own comes after it.
 
-use super::held_slot::Seat;
+use super::held_slot::HeldSlot;
 use crate::layers::base::big::BoxedFuture;
 use crate::layers::base::leave::{Leave, NoSlot};
 use crate::layers::base::sync::Arc;
@@ -45,14 +45,14 @@ pin_project! {
     pub(crate) struct Bounded<F> {
         #[pin]
         future: Option<F>,
-        seat: Seat,
+        slot: HeldSlot,
         door: Door,
     }
 
     impl<F> PinnedDrop for Bounded<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            context::seated(this.seat, || this.future.set(None));
+            context::with_slot(this.slot, || this.future.set(None));
         }
     }
 }
@@ -60,7 +60,7 @@ pin_project! {
 impl<F> Bounded<F> {
     /// It is let in with this, or, in a nursery without a limit, with nothing.
     pub(crate) fn with(permit: Option<OwnedPermit>, future: F) -> Bounded<F> {
-        Bounded { future: Some(future), seat: Seat::new(permit), door: Door::LetIn }
+        Bounded { future: Some(future), slot: HeldSlot::new(permit), door: Door::LetIn }
     }
 }
 
@@ -71,7 +71,7 @@ impl<T, E> Bounded<BoxedFuture<T, E>> {
         future: BoxedFuture<T, E>,
     ) -> Bounded<BoxedFuture<T, E>> {
         let door = Door::Outside(limiter.clone());
-        Bounded { future: Some(future), seat: Seat::new(None), door }
+        Bounded { future: Some(future), slot: HeldSlot::new(None), door }
     }
 }
 
@@ -80,16 +80,16 @@ impl<F: Future> Future for Bounded<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
-        if !this.door.is_passed(this.seat, cx) || this.door.comes_back(this.seat, cx).is_pending() {
+        if !this.door.is_passed(this.slot, cx) || this.door.comes_back(this.slot, cx).is_pending() {
             return Poll::Pending;
         }
-        let polled = context::seated(this.seat, || {
+        let polled = context::with_slot(this.slot, || {
             let future = this.future.as_mut().as_pin_mut();
             future.expect("a child is not polled after it was ready").poll(cx)
         });
         if polled.is_pending() {
-            // It gets in front of the line now, and not when it is polled again.
-            let _ = this.door.comes_back(this.seat, cx);
+            // It gets in front of the queue now, and not when it is polled again.
+            let _ = this.door.comes_back(this.slot, cx);
         }
         polled
     }
@@ -97,14 +97,14 @@ impl<F: Future> Future for Bounded<F> {
 
 impl Door {
     /// Sees that the child has, or had, its slot. If it gets none it leaves.
-    fn is_passed(&mut self, seat: &Seat, cx: &mut Context<'_>) -> bool {
+    fn is_passed(&mut self, slot: &HeldSlot, cx: &mut Context<'_>) -> bool {
         let mut waits = match std::mem::replace(self, Door::Running) {
             door @ (Door::Running | Door::Stopped(_)) => {
                 *self = door;
                 return true;
             }
             Door::LetIn => {
-                seat.sign();
+                slot.sign();
                 return true;
             }
             Door::Outside(_) | Door::InLine(_) if is_cancelled() => {
@@ -113,7 +113,7 @@ impl Door {
             }
             Door::InLine(waits) => waits,
             Door::Outside(limiter) => match limiter.try_acquire_at(place_here(), false) {
-                Ok(permit) => return let_in(seat, permit),
+                Ok(permit) => return let_in(slot, permit),
                 // It is refused, or has to wait.
                 Err(_) => Box::pin(limiter.acquire_at(place_here(), false)),
             },
@@ -123,7 +123,7 @@ impl Door {
                 *self = Door::InLine(waits);
                 false
             }
-            Poll::Ready(Ok(permit)) => let_in(seat, permit),
+            Poll::Ready(Ok(permit)) => let_in(slot, permit),
             Poll::Ready(Err(error)) => leave(match error {
                 AcquireError::Closed => Leave::NoSlot(NoSlot::Closed),
                 AcquireError::TooMany { .. } => Leave::NoSlot(NoSlot::Zero),
@@ -134,19 +134,24 @@ impl Door {
 
     /// Takes the slot back, if the task wants it. Pending: it is to wait.
     #[inline]
-    fn comes_back(&mut self, seat: &Seat, cx: &mut Context<'_>) -> Poll<()> {
-        match seat.wanted() {
+    fn comes_back(&mut self, slot: &HeldSlot, cx: &mut Context<'_>) -> Poll<()> {
+        match slot.wanted() {
             None => Poll::Ready(()),
-            Some(limiter) => self.stop(seat, &limiter, cx),
+            Some(limiter) => self.stop(slot, &limiter, cx),
         }
     }
 
-    fn stop(&mut self, seat: &Seat, limiter: &Arc<Semaphore>, cx: &mut Context<'_>) -> Poll<()> {
+    fn stop(
+        &mut self,
+        slot: &HeldSlot,
+        limiter: &Arc<Semaphore>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         let mut waits = match std::mem::replace(self, Door::Running) {
             Door::Stopped(waits) => waits,
             _ => match try_back(limiter) {
                 Ok(permit) => {
-                    seat.take_back(permit);
+                    slot.take_back(permit);
                     return Poll::Ready(());
                 }
                 // It goes without, or has to wait.
@@ -158,21 +163,21 @@ impl Door {
                 *self = Door::Stopped(waits);
                 return Poll::Pending;
             }
-            Poll::Ready(Ok(permit)) => seat.take_back(permit),
-            Poll::Ready(Err(_)) => seat.forgo(),
+            Poll::Ready(Ok(permit)) => slot.take_back(permit),
+            Poll::Ready(Err(_)) => slot.forgo(),
         }
         Poll::Ready(())
     }
 }
 
-/// Lets it in, unless it was cancelled meanwhile: a sibling that was told of the same cancel may have
+/// Lets it in, unless it was cancelled meanwhile: a sibling that saw the same cancel may have
 /// given its slot back while this poll was under way.
-fn let_in(seat: &Seat, permit: OwnedPermit) -> bool {
+fn let_in(slot: &HeldSlot, permit: OwnedPermit) -> bool {
     if is_cancelled() {
         drop(permit);
         return leave(Leave::Cancelled);
     }
-    seat.take_back(permit);
+    slot.take_back(permit);
     true
 }
 

@@ -1,11 +1,12 @@
 //! The slot of a task in a bounded nursery, and its lending.
 //!
-//! A task that waits for tasks which need a slot of the same limiter lends them its own. Who lends
-//! has a [`Lease`]: a nested nursery's future while somebody is in the nursery or waits to be let
-//! in; a reservation that waits, and then the [`Slot`](crate::Slot) that it gave, until that is used.
-//! When the last lease is gone the task *wants* its slot back, and does not go on without it.
+//! A task that waits for tasks which need a slot of the same limiter lends them its own. What lends
+//! has a [`Lease`]: a nested nursery's future while a task is in the nursery or waits for its
+//! admission; a reservation that waits, and then the [`Slot`](crate::Slot) that it gave, until that
+//! is used. When the last lease is gone the task *wants* its slot back, and does not go on without
+//! it.
 //!
-//! | seat    | `permit` | `loan` | leases | goes on to                                              |
+//! | slot    | `permit` | `loan` | leases | goes on to                                              |
 //! |---------|----------|--------|--------|---------------------------------------------------------|
 //! | held    | some     | none   | -      | lent                                                    |
 //! | lent    | none     | some   | >= 1   | held: the last lease's owner takes it back; or wanted   |
@@ -14,17 +15,17 @@
 //!
 //! # Invariants
 //!
-//! 1. A seat is touched by its task only, in its polls and its destruction; leases may go anywhere,
+//! 1. A slot is touched by its task only, in its polls and its destruction; leases may go anywhere,
 //!    and only count.
-//! 2. A lease is made of a seat that is held, or that has a loan. So `loan` is none when the seat is
-//!    held.
-//! 3. Giving a permit back wakes others: the seat is in its new state before.
+//! 2. A lease is made of a slot that is held, or that has a loan. So `loan` is none when the slot
+//!    is held.
+//! 3. Giving a permit back wakes others: the slot is in its new state before.
 
 use crate::layers::base::sync::{Arc, AtomicUsize, Ordering};
 use crate::layers::limit::{OwnedPermit, Semaphore};
 use std::cell::Cell;
 
-pub(crate) struct Seat {
+pub(crate) struct HeldSlot {
     permit: Cell<Option<OwnedPermit>>,
     loan: Cell<Option<Arc<Loan>>>,
 }
@@ -38,9 +39,9 @@ struct Loan {
 #[must_use]
 pub(crate) struct Lease(Arc<Loan>);
 
-impl Seat {
-    pub(crate) fn new(permit: Option<OwnedPermit>) -> Seat {
-        Seat { permit: Cell::new(permit), loan: Cell::new(None) }
+impl HeldSlot {
+    pub(crate) fn new(permit: Option<OwnedPermit>) -> HeldSlot {
+        HeldSlot { permit: Cell::new(permit), loan: Cell::new(None) }
     }
 
     /// Lends the slot, if it is one of this limiter.
@@ -63,12 +64,13 @@ impl Seat {
         if !Arc::ptr_eq(&loan.limiter, limiter) {
             return None;
         }
-        // Relaxed, here and below: a count that guards nothing; who finds it at 0 takes a permit.
+        // Relaxed, here and below: a count that guards nothing; the task that finds it at 0 takes a
+        // permit.
         loan.leases.fetch_add(1, Ordering::Relaxed);
         Some(Lease(loan))
     }
 
-    /// Tells whether the slot is, or was when it was lent, one of this limiter.
+    /// Returns `true` if the slot is, or was when it was lent, one of this limiter.
     pub(crate) fn is_of(&self, limiter: &Arc<Semaphore>) -> bool {
         peek(&self.permit, |permit| Arc::ptr_eq(permit.semaphore(), limiter))
             .or_else(|| peek(&self.loan, |loan| Arc::ptr_eq(&loan.limiter, limiter)))
@@ -105,10 +107,10 @@ impl Lease {
         &self.0.limiter
     }
 
-    /// Tells whether whoever lets go of it is to take the slot back: it is the last, and this is the
-    /// seat that it is of.
-    pub(crate) fn is_last_of(&self, seat: &Seat) -> bool {
-        let same = peek(&seat.loan, |loan| Arc::ptr_eq(loan, &self.0)).unwrap_or(false);
+    /// Returns `true` if the owner that lets go of it takes the slot back: it is the last, and this
+    /// is the slot that it is of.
+    pub(crate) fn is_last_of(&self, slot: &HeldSlot) -> bool {
+        let same = peek(&slot.loan, |loan| Arc::ptr_eq(loan, &self.0)).unwrap_or(false);
         same && self.0.leases.load(Ordering::Relaxed) == 1
     }
 }

@@ -11,7 +11,7 @@
 #![allow(unsafe_code)]
 
 use super::error::AcquireError;
-use super::lanes::NO_KEY;
+use super::fair_queue::NO_KEY;
 use super::permit::{OwnedPermit, Permit};
 use super::semaphore::Semaphore;
 use super::wait::{Wait, polled_after_ready};
@@ -91,8 +91,8 @@ impl<'a> Future for Acquire<'a> {
         let semaphore = self.semaphore;
         // SAFETY: `wait` is pinned with the future (invariant 1).
         let wait = unsafe { self.map_unchecked_mut(|this| &mut this.wait) };
-        // SAFETY: it is one and the same gate, borrowed for longer than this lives.
-        let granted = unsafe { wait.poll(&semaphore.gate, cx.waker()) };
+        // SAFETY: it is one and the same permits, borrowed for longer than this lives.
+        let granted = unsafe { wait.poll(&semaphore.permits, cx.waker()) };
         granted.map_ok(|share| Permit::new(semaphore, share))
     }
 }
@@ -106,8 +106,8 @@ impl Future for AcquireOwned {
         // SAFETY: as above.
         let wait = unsafe { Pin::new_unchecked(&mut this.wait) };
         let Some(semaphore) = &this.semaphore else { polled_after_ready() };
-        // SAFETY: it is one and the same gate, which the destructor leaves before it goes.
-        let granted = unsafe { wait.poll(&semaphore.gate, cx.waker()) };
+        // SAFETY: it is one and the same permits, which the destructor leaves before it goes.
+        let granted = unsafe { wait.poll(&semaphore.permits, cx.waker()) };
         granted.map_ok(|share| {
             // Not earlier: if a waker panics in there, the destructor still has to leave.
             let semaphore = this.semaphore.take().unwrap_or_else(|| polled_after_ready());
@@ -121,8 +121,8 @@ impl Drop for Acquire<'_> {
     fn drop(&mut self) {
         // SAFETY: `wait` is pinned if the future was, and is not moved any more (invariant 1).
         let wait = unsafe { Pin::new_unchecked(&mut self.wait) };
-        // SAFETY: it is the gate of every poll.
-        unsafe { wait.leave(&self.semaphore.gate) };
+        // SAFETY: it is the permits of every poll.
+        unsafe { wait.leave(&self.semaphore.permits) };
     }
 }
 
@@ -131,8 +131,8 @@ impl Drop for AcquireOwned {
         // SAFETY: `wait` is pinned if the future was, and is not moved any more (invariant 1).
         let wait = unsafe { Pin::new_unchecked(&mut self.wait) };
         if let Some(semaphore) = &self.semaphore {
-            // SAFETY: it is the gate of every poll, and its field is dropped after this.
-            unsafe { wait.leave(&semaphore.gate) };
+            // SAFETY: it is the permits of every poll, and its field is dropped after this.
+            unsafe { wait.leave(&semaphore.permits) };
         }
     }
 }

@@ -16,7 +16,7 @@
 //! 3. D is below 2^64 and n below 2^61. So elapsed nanoseconds times n overflow only where the
 //!    bucket has been full for long, and MAX times D does not.
 
-use super::gate::MAX;
+use super::permits::MAX;
 use std::time::{Duration, Instant};
 
 /// How many permits come in how long a time, such as five a second.

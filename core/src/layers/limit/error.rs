@@ -21,7 +21,7 @@ pub enum AcquireError {
         /// The capacity, or burst, at that moment.
         capacity: usize,
     },
-    /// The task that waited, or a scope in it, was cancelled for this reason.
+    /// The task that waited, or a cancel scope in it, was cancelled for this reason.
     Cancelled(Reason),
 }
 

@@ -1,4 +1,4 @@
-//! A semaphore that is fair among keys: a [`Semaphore`] whose line is one queue for each key.
+//! A semaphore that is fair among keys: a [`Semaphore`] whose wait queue is one queue for each key.
 //!
 //! A key is known by its hash, 64 bits of SipHash with a secret of its own for each semaphore. So
 //! no code of the user's runs under the lock, nothing of a key is kept, and keys that collide
@@ -49,13 +49,13 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 ///     for tenant in ["loud", "loud", "loud", "quiet"] {
 ///         let waiters = printer.semaphore().waiters();
 ///         let (printer, served) = (printer.clone(), served.clone());
-///         let line = printer.semaphore().clone();
+///         let queue = printer.semaphore().clone();
 ///         n.spawn(async move {
 ///             let _permit = printer.acquire(tenant).await?;
 ///             served.lock().unwrap().push(tenant);
 ///             Ok(())
 ///         });
-///         while line.waiters() == waiters {
+///         while queue.waiters() == waiters {
 ///             allhome::yield_now().await;
 ///         }
 ///     }
@@ -115,7 +115,7 @@ impl<K: Hash + ?Sized> KeyedSemaphore<K> {
     /// assert_eq!(allhome::KeyedSemaphore::<str>::new(1).waiting_keys(), 0);
     /// ```
     pub fn waiting_keys(&self) -> usize {
-        self.semaphore.gate.keys()
+        self.semaphore.permits.keys()
     }
 
     /// Waits for a permit.
@@ -215,7 +215,7 @@ impl<K: Hash + ?Sized> KeyedSemaphore<K> {
 
 impl<K: ?Sized> From<Semaphore> for KeyedSemaphore<K> {
     fn from(mut semaphore: Semaphore) -> KeyedSemaphore<K> {
-        semaphore.gate.by_keys();
+        semaphore.permits.by_keys();
         let (semaphore, hasher) = (Arc::new(semaphore), RandomState::new());
         KeyedSemaphore { semaphore, hasher, key: PhantomData }
     }

@@ -3,7 +3,7 @@
 use super::holders::Key;
 use super::semaphore::Semaphore;
 use super::share::Share;
-use super::supply::Supply;
+use super::source::Source;
 use crate::layers::base::sync::Arc;
 use std::{fmt, mem, ptr};
 
@@ -66,7 +66,7 @@ impl<'a> Permit<'a> {
     /// ```
     pub fn split(&mut self, count: usize) -> Option<Permit<'a>> {
         (count <= self.share.count).then(|| {
-            let share = self.semaphore.gate.split(&mut self.share, count);
+            let share = self.semaphore.permits.split(&mut self.share, count);
             Permit::new(self.semaphore, share)
         })
     }
@@ -94,7 +94,7 @@ impl<'a> Permit<'a> {
             return Err(other);
         }
         let share = mem::replace(&mut other.share, Share::unbooked(0));
-        self.semaphore.gate.merge(&mut self.share, share);
+        self.semaphore.permits.merge(&mut self.share, share);
         Ok(())
     }
 
@@ -111,7 +111,7 @@ impl<'a> Permit<'a> {
     /// ```
     pub fn forget(mut self) {
         let share = mem::replace(&mut self.share, Share::unbooked(0));
-        self.semaphore.gate.forget(share);
+        self.semaphore.permits.forget(share);
     }
 }
 
@@ -139,7 +139,7 @@ impl OwnedPermit {
     /// there are fewer.
     pub fn split(&mut self, count: usize) -> Option<OwnedPermit> {
         (count <= self.share.count).then(|| {
-            let share = self.semaphore.gate.split(&mut self.share, count);
+            let share = self.semaphore.permits.split(&mut self.share, count);
             OwnedPermit::new(self.semaphore.clone(), share)
         })
     }
@@ -154,7 +154,7 @@ impl OwnedPermit {
             return Err(other);
         }
         let share = mem::replace(&mut other.share, Share::unbooked(0));
-        self.semaphore.gate.merge(&mut self.share, share);
+        self.semaphore.permits.merge(&mut self.share, share);
         Ok(())
     }
 
@@ -162,21 +162,21 @@ impl OwnedPermit {
     /// asks for more than the new capacity fails. [`Semaphore::resize`] undoes it.
     pub fn forget(mut self) {
         let share = mem::replace(&mut self.share, Share::unbooked(0));
-        self.semaphore.gate.forget(share);
+        self.semaphore.permits.forget(share);
     }
 }
 
 impl Drop for Permit<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.semaphore.gate.give(self.share);
+        self.semaphore.permits.give(self.share);
     }
 }
 
 impl Drop for OwnedPermit {
     #[inline]
     fn drop(&mut self) {
-        self.semaphore.gate.give(self.share);
+        self.semaphore.permits.give(self.share);
     }
 }
 

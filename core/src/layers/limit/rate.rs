@@ -8,7 +8,7 @@ pub use acquire::AcquireRate;
 use super::bucket::Rate;
 use super::error::TryAcquireError;
 use super::share::Share;
-use super::supply::Supply;
+use super::source::Source;
 use crate::layers::base::sync::Arc;
 use crate::layers::base::unsupported::Unsupported;
 use allhome_rt::Runtime;

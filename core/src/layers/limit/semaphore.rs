@@ -1,10 +1,10 @@
-//! The semaphore: a thin handle around its [`Gate`].
+//! The semaphore: a thin handle around its [`Permits`].
 
 use super::acquire::{Acquire, AcquireOwned};
 use super::error::TryAcquireError;
-use super::gate::{Gate, MAX};
 use super::holders::HolderInfo;
 use super::permit::{OwnedPermit, Permit};
+use super::permits::{MAX, Permits};
 use crate::layers::base::sync::Arc;
 use std::borrow::Cow;
 use std::fmt;
@@ -18,8 +18,8 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 /// back are reserved for the first waiter before it is woken, so no other task can snatch them.
 ///
 /// Dropping the future of an acquire, wherever it stands, leaves the semaphore as if it had never
-/// been called. So does cancelling the task, or the scope in it, that awaits it: an acquire that
-/// has to wait then ends with [`Cancelled`](super::AcquireError::Cancelled). Permits already
+/// been called. So does cancelling the task, or the cancel scope in it, that awaits it: an acquire
+/// that has to wait then ends with [`Cancelled`](super::AcquireError::Cancelled). Permits already
 /// granted are kept; if permits are free, the acquire succeeds.
 ///
 /// A future that was granted its permits and is not polled holds them, and other tasks wait for
@@ -69,7 +69,7 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 /// # Ok::<(), allhome::TryAcquireError>(())
 /// ```
 pub struct Semaphore {
-    pub(super) gate: Gate,
+    pub(super) permits: Permits,
     name: Option<Cow<'static, str>>,
 }
 
@@ -93,13 +93,13 @@ impl Semaphore {
     /// ```
     #[cfg(not(loom))]
     pub const fn new(permits: usize) -> Semaphore {
-        Semaphore { gate: Gate::new(permits), name: None }
+        Semaphore { permits: Permits::new(permits), name: None }
     }
 
     /// As above, for loom, whose primitives cannot be created in a constant.
     #[cfg(loom)]
     pub fn new(permits: usize) -> Semaphore {
-        Semaphore { gate: Gate::new(permits), name: None }
+        Semaphore { permits: Permits::new(permits), name: None }
     }
 
     /// Sets its name, which `Debug` and dumps show.
@@ -121,7 +121,7 @@ impl Semaphore {
     /// writes into a table, which allocates when it grows, and an acquire looks at the clock.
     /// Together that is about three times what they cost without.
     pub fn track_holders(mut self, track: bool) -> Semaphore {
-        self.gate.keep_book(track);
+        self.permits.keep_book(track);
         self
     }
 
@@ -132,22 +132,22 @@ impl Semaphore {
 
     /// Returns how many permits there are in all, free or held.
     pub fn capacity(&self) -> usize {
-        self.gate.capacity()
+        self.permits.capacity()
     }
 
     /// Returns how many permits are free just now. While a task waits, they are meant for it.
     pub fn available(&self) -> usize {
-        self.gate.available()
+        self.permits.available()
     }
 
     /// Returns how many acquires wait.
     pub fn waiters(&self) -> usize {
-        self.gate.waiters()
+        self.permits.waiters()
     }
 
     /// Returns `true` if it was closed.
     pub fn is_closed(&self) -> bool {
-        self.gate.is_closed()
+        self.permits.is_closed()
     }
 
     /// Returns the tasks that hold permits and that wait for them, in no order. The list is empty
@@ -166,7 +166,7 @@ impl Semaphore {
     /// # Ok::<(), allhome::TryAcquireError>(())
     /// ```
     pub fn holders(&self) -> Vec<HolderInfo> {
-        self.gate.holders()
+        self.permits.holders()
     }
 
     /// Takes a permit if one is free and no task waits.
@@ -202,7 +202,7 @@ impl Semaphore {
     #[inline]
     #[track_caller]
     pub fn try_acquire_many(&self, count: usize) -> Result<Permit<'_>, TryAcquireError> {
-        let share = self.gate.try_take(count, Location::caller())?;
+        let share = self.permits.try_take(count, Location::caller())?;
         Ok(Permit::new(self, share))
     }
 
@@ -226,7 +226,7 @@ impl Semaphore {
         self: &Arc<Self>,
         count: usize,
     ) -> Result<OwnedPermit, TryAcquireError> {
-        let share = self.gate.try_take(count, Location::caller())?;
+        let share = self.permits.try_take(count, Location::caller())?;
         Ok(OwnedPermit::new(self.clone(), share))
     }
 
@@ -247,7 +247,7 @@ impl Semaphore {
     /// # Ok::<(), allhome::TryAcquireError>(())
     /// ```
     pub fn resize(&self, capacity: usize) {
-        self.gate.resize(capacity);
+        self.permits.resize(capacity);
     }
 
     /// Closes it: every acquire that waits, or is made later, fails with
@@ -269,7 +269,7 @@ impl Semaphore {
     /// # Ok::<(), TryAcquireError>(())
     /// ```
     pub fn close(&self) -> bool {
-        self.gate.close()
+        self.permits.close()
     }
 
     /// Waits for a permit.

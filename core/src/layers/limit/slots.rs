@@ -1,5 +1,5 @@
 //! What the slots of nurseries need of a semaphore beyond its public interface: a place of their
-//! own for the book, a place in front of the line for what was lent, and the name of the task that
+//! own for the book, a place in front of the queue for what was lent, and the name of the task that
 //! has it.
 
 use super::acquire::AcquireOwned;
@@ -26,7 +26,7 @@ impl Semaphore {
         location: &'static Location<'static>,
         returns: bool,
     ) -> Result<OwnedPermit, TryAcquireError> {
-        let share = self.gate.try_take_as(1, location, returns)?;
+        let share = self.permits.try_take_as(1, location, returns)?;
         Ok(OwnedPermit::new(self.clone(), share))
     }
 }
@@ -34,6 +34,6 @@ impl Semaphore {
 impl OwnedPermit {
     /// Records the task that calls this as the holder.
     pub(crate) fn sign(&self) {
-        self.semaphore().gate.sign(self.key(), task_id());
+        self.semaphore().permits.sign(self.key(), task_id());
     }
 }

@@ -2,24 +2,24 @@
 //!
 //! # Invariants
 //!
-//! 1. The supply is the same each time, and it is there until [`leave`](Wait::leave) was called,
+//! 1. The source is the same each time, and it is there until [`leave`](Wait::leave) was called,
 //!    which the owner does in its destructor. The owner is pinned once it has polled.
-//! 2. The state is `Waiting` from the moment at which the waiter joins the line until the owner has
-//!    seen its verdict, or has taken it out. No code of the user's runs between the two: a panic
-//!    leaves both as they were.
-//! 3. The identity in `Waiting` is that of the waker in the line, which only the owner changes. It
+//! 2. The progress is `Waiting` from the moment at which the waiter joins the queue until the owner
+//!    has seen its decision, or has taken it out. No code of the user's runs between the two: a
+//!    panic leaves both as they were.
+//! 3. The identity in `Waiting` is that of the waker in the queue, which only the owner changes. It
 //!    is compared and never used as a pointer.
-//! 4. The waiter is shared with the line: there is no exclusive reference to it alone, and a
+//! 4. The waiter is shared with the queue: there is no exclusive reference to it alone, and a
 //!    `Wait`, which has it, is not `Unpin`.
 
 #![allow(unsafe_code)]
 
 use super::error::AcquireError;
-use super::lanes::NO_KEY;
+use super::fair_queue::NO_KEY;
+use super::on_cancel::CancelWatch;
 use super::share::Share;
-use super::stop::Stop;
-use super::supply::{Holding, Supply};
-use super::waiter::{Verdict, Waiter};
+use super::source::{LockedSource, Source};
+use super::waiter::{Decision, Waiter};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::intrusive::Identity;
 use crate::layers::context;
@@ -34,21 +34,21 @@ pub(super) struct Wait {
 
 /// What only the owner knows.
 struct Own {
-    state: State,
+    progress: Progress,
     location: &'static Location<'static>,
-    stop: Stop,
+    watch: CancelWatch,
 }
 
 #[derive(Clone, Copy)]
-enum State {
-    /// With the lane that it will join, in a line by keys.
+enum Progress {
+    /// With the lane that it will join, in a queue by keys.
     New(u64),
     Waiting(Identity),
     Done,
 }
 
 // SAFETY: the identity is only compared; the other field that is not Send by itself is the waiter,
-// which is guarded by the lock of the line (invariant 2 there), and its waker is Send.
+// which is guarded by the lock of the queue (invariant 2 there), and its waker is Send.
 unsafe impl Send for Wait {}
 // SAFETY: nothing can be done with a shared reference to it.
 unsafe impl Sync for Wait {}
@@ -61,10 +61,10 @@ impl Wait {
         Wait::in_lane(asked, NO_KEY, location)
     }
 
-    /// For a line by keys.
+    /// For a queue by keys.
     #[inline(always)]
     pub(super) fn in_lane(asked: usize, lane: u64, location: &'static Location<'static>) -> Wait {
-        let own = Own { state: State::New(lane), location, stop: Stop::new() };
+        let own = Own { progress: Progress::New(lane), location, watch: CancelWatch::new() };
         Wait { waiter: Waiter::new(asked), own }
     }
 
@@ -77,16 +77,16 @@ impl Wait {
         self.waiter.set_returns(returns);
     }
 
-    /// Returns `true` if it stands in the line, or was told there and does not know it yet.
+    /// Returns `true` if it stands in the queue, or was told there and does not know it yet.
     pub(super) fn is_waiting(&self) -> bool {
-        matches!(self.own.state, State::Waiting(_))
+        matches!(self.own.progress, Progress::Waiting(_))
     }
 
     pub(super) fn waiter(&self) -> &Waiter {
         &self.waiter
     }
 
-    /// Splits it into the part that is shared with the line, and the part that is not.
+    /// Splits it into the part that is shared with the queue, and the part that is not.
     #[inline(always)]
     fn parts(self: Pin<&mut Self>) -> (&Waiter, &mut Own) {
         // SAFETY: nothing is moved out of it.
@@ -106,16 +106,16 @@ impl Wait {
     #[inline(always)]
     pub(super) unsafe fn poll(
         self: Pin<&mut Self>,
-        supply: &impl Supply,
+        source: &impl Source,
         waker: &Waker,
     ) -> Poll<Granted> {
         let asked = self.waiter.asked();
-        if matches!(self.own.state, State::New(_)) && supply.take_fast(asked) {
-            self.parts().1.state = State::Done;
+        if matches!(self.own.progress, Progress::New(_)) && source.take_fast(asked) {
+            self.parts().1.progress = Progress::Done;
             return Poll::Ready(Ok(Share::unbooked(asked)));
         }
         // SAFETY: the caller's promise.
-        unsafe { self.poll_slow(supply, waker) }
+        unsafe { self.poll_slow(source, waker) }
     }
 
     /// # Safety
@@ -124,15 +124,15 @@ impl Wait {
     #[cold]
     unsafe fn poll_slow(
         self: Pin<&mut Self>,
-        supply: &impl Supply,
+        source: &impl Source,
         waker: &Waker,
     ) -> Poll<Granted> {
-        match self.own.state {
+        match self.own.progress {
             // SAFETY: the caller's promise.
-            State::New(lane) => unsafe { self.enter(supply, waker, lane) },
-            // SAFETY: as above, and the state.
-            State::Waiting(shown) => unsafe { self.again(supply, waker, shown) },
-            State::Done => polled_after_ready(),
+            Progress::New(lane) => unsafe { self.enter(source, waker, lane) },
+            // SAFETY: as above, and the progress.
+            Progress::Waiting(shown) => unsafe { self.again(source, waker, shown) },
+            Progress::Done => polled_after_ready(),
         }
     }
 
@@ -141,54 +141,54 @@ impl Wait {
     /// Invariant 1, and the waiter is new.
     unsafe fn enter(
         mut self: Pin<&mut Self>,
-        supply: &impl Supply,
+        source: &impl Source,
         waker: &Waker,
         lane: u64,
     ) -> Poll<Granted> {
         let (waiter, own) = self.as_mut().parts();
         // Before the lock: cloning a waker runs code of the user's.
         let new = Foreign::cloned(waker);
-        let mut held = supply.hold_now();
-        let admitted = held.admit(waiter.asked(), waiter.returns(), own.location);
+        let mut locked = source.lock_now();
+        let admitted = locked.admit(waiter.asked(), waiter.returns(), own.location);
         if let Some(granted) = admitted.transpose() {
-            own.state = State::Done;
+            own.progress = Progress::Done;
             // The lock before the waker.
-            drop(held);
+            drop(locked);
             drop(new);
             return Poll::Ready(granted.map_err(AcquireError::from));
         }
-        let (key, identity) = (held.book(waiter.asked(), own.location), Identity::of(&new));
+        let (key, identity) = (locked.book(waiter.asked(), own.location), Identity::of(&new));
         // SAFETY: the lock is held, the waiter is new, and `leave` is called before it goes (1).
-        unsafe { held.line().join(waiter, lane, new, key) };
-        own.state = State::Waiting(identity);
-        if held.line().len() > 1 && held.line().is_first(waiter) {
+        unsafe { locked.queue().join(waiter, lane, new, key) };
+        own.progress = Progress::Waiting(identity);
+        if locked.queue().len() > 1 && locked.queue().is_first(waiter) {
             // By its key it is in front of other waiters, and may ask for less than they do.
-            supply.tell(held);
+            source.tell(locked);
             // SAFETY: it has joined.
-            if let Some(verdict) = unsafe { waiter.verdict() } {
-                own.state = State::Done;
+            if let Some(decision) = unsafe { waiter.decision() } {
+                own.progress = Progress::Done;
                 // SAFETY: it was told.
-                return Poll::Ready(unsafe { settle(waiter, verdict) });
+                return Poll::Ready(unsafe { settle(waiter, decision) });
             }
         } else {
-            drop(held);
+            drop(locked);
         }
         // SAFETY: the caller's promise, and it has joined.
-        unsafe { self.stay(supply, waker) }
+        unsafe { self.stay(source, waker) }
     }
 
-    /// Stays in the line, unless the task that polls it was cancelled: then it leaves. A verdict
+    /// Stays in the queue, unless the task that polls it was cancelled: then it leaves. A decision
     /// that it was told meanwhile counts.
     ///
     /// # Safety
     ///
-    /// Invariant 1, and the state is `Waiting`.
-    unsafe fn stay(mut self: Pin<&mut Self>, supply: &impl Supply, waker: &Waker) -> Poll<Granted> {
+    /// Invariant 1, and the progress is `Waiting`.
+    unsafe fn stay(mut self: Pin<&mut Self>, source: &impl Source, waker: &Waker) -> Poll<Granted> {
         let (waiter, own) = self.as_mut().parts();
-        let Some(reason) = own.stop.poll(waker) else { return Poll::Pending };
+        let Some(reason) = own.watch.poll(waker) else { return Poll::Pending };
         let returns = waiter.returns();
         // SAFETY: the caller's promise.
-        let told = unsafe { self.part(supply) };
+        let told = unsafe { self.part(source) };
         Poll::Ready(told.unwrap_or_else(|| {
             if !returns {
                 // A waiter that takes back what it had lent asks for itself, and reports the cancel
@@ -201,96 +201,96 @@ impl Wait {
 
     /// # Safety
     ///
-    /// Invariant 1, and the state is `Waiting`.
-    unsafe fn again<S: Supply>(
+    /// Invariant 1, and the progress is `Waiting`.
+    unsafe fn again<S: Source>(
         mut self: Pin<&mut Self>,
-        supply: &S,
+        source: &S,
         waker: &Waker,
         shown: Identity,
     ) -> Poll<Granted> {
         let (waiter, own) = self.as_mut().parts();
-        // SAFETY: it has joined the line.
-        let mut verdict = unsafe { waiter.verdict() };
-        if verdict.is_none() && (S::NUDGES || shown != Identity::of(waker)) {
+        // SAFETY: it has joined the queue.
+        let mut decision = unsafe { waiter.decision() };
+        if decision.is_none() && (S::NUDGES || shown != Identity::of(waker)) {
             // Before the lock: as in `enter`.
             let new = Foreign::cloned(waker);
             let identity = Identity::of(&new);
-            let held = supply.hold();
+            let locked = source.lock();
             // SAFETY: as above.
-            verdict = unsafe { waiter.verdict() };
-            let old = match verdict {
+            decision = unsafe { waiter.decision() };
+            let old = match decision {
                 // SAFETY: the lock is held.
                 None => unsafe { waiter.change_waker(Some(new)) },
                 Some(_) => Some(new),
             };
-            drop(held);
-            own.state = State::Waiting(identity);
+            drop(locked);
+            own.progress = Progress::Waiting(identity);
             // After the lock: so does dropping one.
             drop(old);
         }
-        let Some(verdict) = verdict else {
-            // SAFETY: the caller's promise, and the state is still `Waiting`.
-            return unsafe { self.stay(supply, waker) };
+        let Some(decision) = decision else {
+            // SAFETY: the caller's promise, and the progress is still `Waiting`.
+            return unsafe { self.stay(source, waker) };
         };
-        own.state = State::Done;
-        own.stop.end();
+        own.progress = Progress::Done;
+        own.watch.end();
         // SAFETY: it was told.
-        Poll::Ready(unsafe { settle(waiter, verdict) })
+        Poll::Ready(unsafe { settle(waiter, decision) })
     }
 
-    /// Gives up what it asked for, in the line or granted, as if it had never asked.
+    /// Gives up what it asked for, in the queue or granted, as if it had never asked.
     ///
     /// # Safety
     ///
     /// Invariant 1.
     #[inline(always)]
-    pub(super) unsafe fn leave(self: Pin<&mut Self>, supply: &impl Supply) {
+    pub(super) unsafe fn leave(self: Pin<&mut Self>, source: &impl Source) {
         if self.is_waiting() {
-            // SAFETY: the caller's promise, and the state.
-            unsafe { self.leave_slow(supply) };
+            // SAFETY: the caller's promise, and the progress.
+            unsafe { self.leave_slow(source) };
         }
     }
 
     /// # Safety
     ///
-    /// Invariant 1, and the state is `Waiting`.
+    /// Invariant 1, and the progress is `Waiting`.
     #[cold]
-    unsafe fn leave_slow(self: Pin<&mut Self>, supply: &impl Supply) {
+    unsafe fn leave_slow(self: Pin<&mut Self>, source: &impl Source) {
         // SAFETY: the caller's promise.
-        if let Some(Ok(share)) = unsafe { self.part(supply) } {
-            supply.give(share);
+        if let Some(Ok(share)) = unsafe { self.part(source) } {
+            source.give(share);
         }
     }
 
-    /// Leaves the line. Returns its verdict, if it was told.
+    /// Leaves the queue. Returns its decision, if it was told.
     ///
     /// # Safety
     ///
-    /// Invariant 1, and the state is `Waiting`.
-    unsafe fn part(self: Pin<&mut Self>, supply: &impl Supply) -> Option<Granted> {
+    /// Invariant 1, and the progress is `Waiting`.
+    unsafe fn part(self: Pin<&mut Self>, source: &impl Source) -> Option<Granted> {
         let (waiter, own) = self.parts();
-        // SAFETY: it has joined the line.
-        let mut verdict = unsafe { waiter.verdict() };
+        // SAFETY: it has joined the queue.
+        let mut decision = unsafe { waiter.decision() };
         let mut left = None;
-        if verdict.is_none() {
-            let mut held = supply.hold();
+        if decision.is_none() {
+            let mut locked = source.lock();
             // SAFETY: as above.
-            verdict = unsafe { waiter.verdict() };
-            if verdict.is_none() {
-                // SAFETY: it has joined the line, and the lock is held.
-                held.unbook(waiter, unsafe { waiter.key() });
+            decision = unsafe { waiter.decision() };
+            if decision.is_none() {
+                // SAFETY: it has joined the queue, and the lock is held.
+                locked.unbook(waiter, unsafe { waiter.key() });
                 // SAFETY: as above, and it was not told.
-                left = unsafe { held.line().part(waiter) };
-                own.state = State::Done;
+                left = unsafe { locked.queue().part(waiter) };
+                own.progress = Progress::Done;
                 // The waiters behind it may ask for less.
-                supply.tell(held);
+                source.tell(locked);
             }
         }
-        own.state = State::Done;
+        own.progress = Progress::Done;
         drop(left);
-        own.stop.end();
+        own.watch.end();
         // SAFETY: it was told.
-        verdict.map(|verdict| unsafe { settle(waiter, verdict) })
+        decision.map(|decision| unsafe { settle(waiter, decision) })
     }
 }
 
@@ -301,13 +301,13 @@ pub(super) fn polled_after_ready() -> ! {
 
 /// # Safety
 ///
-/// The waiter has joined a line, was told, and the caller is its owner.
-unsafe fn settle(waiter: &Waiter, verdict: Verdict) -> Granted {
-    match verdict {
+/// The waiter has joined a queue, was told, and the caller is its owner.
+unsafe fn settle(waiter: &Waiter, decision: Decision) -> Granted {
+    match decision {
         // SAFETY: the caller's promise.
-        Verdict::Granted => Ok(Share { count: waiter.asked(), key: unsafe { waiter.key() } }),
-        Verdict::Closed => Err(AcquireError::Closed),
-        Verdict::TooMany { capacity } => {
+        Decision::Granted => Ok(Share { count: waiter.asked(), key: unsafe { waiter.key() } }),
+        Decision::Closed => Err(AcquireError::Closed),
+        Decision::TooMany { capacity } => {
             Err(AcquireError::TooMany { asked: waiter.asked(), capacity })
         }
     }

@@ -1,4 +1,4 @@
-//! One who waits in a line. Its invariants are those of the [line](super::line).
+//! A waiter in a wait queue. Its invariants are those of the [wait queue](super::wait_queue).
 
 #![allow(unsafe_code)]
 
@@ -11,9 +11,9 @@ use std::mem::{self, MaybeUninit};
 use std::ptr::NonNull;
 use std::task::Waker;
 
-/// The verdict that a waiter is told.
+/// The decision that a waiter is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Decision {
     /// It owns the permits that it asked for.
     Granted,
     /// The limit was closed.
@@ -22,13 +22,13 @@ pub(super) enum Verdict {
     TooMany { capacity: usize },
 }
 
-/// The part of an acquire that stands in the line.
+/// The part of an acquire that stands in the wait queue.
 // Loom's models find waiters that are used after they were freed by their alignment.
 #[cfg_attr(loom, repr(align(512)))]
 pub(super) struct Waiter {
     links: UnsafeCell<Links<Waiter>>,
     // Not initialized before it joins: most waiters never join, and would pay for it.
-    slot: UnsafeCell<MaybeUninit<Slot>>,
+    entry: UnsafeCell<MaybeUninit<Entry>>,
     told: AtomicBool,
     // It had lent what it asks for.
     returns: bool,
@@ -36,9 +36,9 @@ pub(super) struct Waiter {
     _pinned: PhantomPinned,
 }
 
-pub(super) struct Slot {
+pub(super) struct Entry {
     pub(super) waker: Option<Foreign<Waker>>,
-    pub(super) verdict: Option<Verdict>,
+    pub(super) decision: Option<Decision>,
     pub(super) key: Key,
     pub(super) lane: u64,
 }
@@ -52,9 +52,9 @@ impl Linked for Waiter {
 impl Waiter {
     #[inline(always)]
     pub(super) fn new(asked: usize) -> Waiter {
-        let slot = UnsafeCell::new(MaybeUninit::uninit());
+        let entry = UnsafeCell::new(MaybeUninit::uninit());
         let (links, told) = (Links::new(), AtomicBool::new(false));
-        Waiter { links, slot, told, returns: false, asked, _pinned: PhantomPinned }
+        Waiter { links, entry, told, returns: false, asked, _pinned: PhantomPinned }
     }
 
     pub(super) fn asked(&self) -> usize {
@@ -70,62 +70,62 @@ impl Waiter {
         self.returns = returns;
     }
 
-    /// Gives it what it has in a line.
+    /// Gives it what it has in a wait queue.
     ///
     /// # Safety
     ///
-    /// It stands in no line yet, and is the caller's.
-    pub(super) unsafe fn join(&self, slot: Slot) {
+    /// It stands in no wait queue yet, and is the caller's.
+    pub(super) unsafe fn join(&self, entry: Entry) {
         // SAFETY: the caller's promise.
-        self.slot.with_mut(|location| unsafe { *location = MaybeUninit::new(slot) });
+        self.entry.with_mut(|location| unsafe { *location = MaybeUninit::new(entry) });
     }
 
-    /// Returns its verdict, if it was told.
+    /// Returns its decision, if it was told.
     ///
     /// # Safety
     ///
-    /// The caller is the owner, and it has joined a line.
-    pub(super) unsafe fn verdict(&self) -> Option<Verdict> {
+    /// The caller is the owner, and it has joined a wait queue.
+    pub(super) unsafe fn decision(&self) -> Option<Decision> {
         // Acquire: pairs with the store in `tell`.
         if !self.told.load(Ordering::Acquire) {
             return None;
         }
         // SAFETY: it was told, so only the owner, the caller, touches it (invariant 2).
-        unsafe { self.with(|slot| slot.verdict) }
+        unsafe { self.with(|entry| entry.decision) }
     }
 
     /// Returns the key that it was given when it joined.
     ///
     /// # Safety
     ///
-    /// It has joined a line, and the caller holds its lock, or is the owner and it was told.
+    /// It has joined a wait queue, and the caller holds its lock, or is the owner and it was told.
     pub(super) unsafe fn key(&self) -> Key {
         // SAFETY: the caller's promise.
-        unsafe { self.with(|slot| slot.key) }
+        unsafe { self.with(|entry| entry.key) }
     }
 
     /// Gives it another waker, and returns the old one.
     ///
     /// # Safety
     ///
-    /// It has joined a line, and the caller holds its lock.
+    /// It has joined a wait queue, and the caller holds its lock.
     pub(super) unsafe fn change_waker(
         &self,
         waker: Option<Foreign<Waker>>,
     ) -> Option<Foreign<Waker>> {
         // SAFETY: the caller's promise.
-        unsafe { self.with(|slot| mem::replace(&mut slot.waker, waker)) }
+        unsafe { self.with(|entry| mem::replace(&mut entry.waker, waker)) }
     }
 
     /// # Safety
     ///
-    /// It has joined a line, and it is the caller's turn to touch it (invariant 2).
-    pub(super) unsafe fn with<R>(&self, f: impl FnOnce(&mut Slot) -> R) -> R {
-        self.slot.with_mut(|slot| {
+    /// It has joined a wait queue, and it is the caller's turn to touch it (invariant 2).
+    pub(super) unsafe fn with<R>(&self, f: impl FnOnce(&mut Entry) -> R) -> R {
+        self.entry.with_mut(|entry| {
             // SAFETY: the caller's promise.
-            let slot = unsafe { &mut *slot };
+            let entry = unsafe { &mut *entry };
             // SAFETY: invariant 4.
-            f(unsafe { slot.assume_init_mut() })
+            f(unsafe { entry.assume_init_mut() })
         })
     }
 
@@ -133,21 +133,21 @@ impl Waiter {
     ///
     /// # Safety
     ///
-    /// It has joined a line and was not told, and the caller holds its lock.
+    /// It has joined a wait queue and was not told, and the caller holds its lock.
     pub(super) unsafe fn tell(
         this: NonNull<Waiter>,
-        verdict: Option<Verdict>,
+        decision: Option<Decision>,
     ) -> Option<Foreign<Waker>> {
         // SAFETY: it was not told: it is there (invariant 1).
         let waiter = unsafe { this.as_ref() };
         // SAFETY: the caller's promise.
         let waker = unsafe {
-            waiter.with(|slot| {
-                slot.verdict = verdict.or(slot.verdict);
-                slot.waker.take()
+            waiter.with(|entry| {
+                entry.decision = decision.or(entry.decision);
+                entry.waker.take()
             })
         };
-        // Release: pairs with the load in `verdict`. The waiter may be gone after this.
+        // Release: pairs with the load in `decision`. The waiter may be gone after this.
         waiter.told.store(true, Ordering::Release);
         waker
     }

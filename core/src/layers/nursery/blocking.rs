@@ -158,8 +158,8 @@ impl<T, E, F: FnOnce(&BlockingCx) -> Result<T, E>> Future for Blocking<F> {
 }
 
 /// Returns `true` if work that returned an error has ended because it exited, or because its cancel
-/// was reported to it. The cancel that was reported may have been that of a scope or a nursery
-/// inside the work alone.
+/// was reported to it. The cancel that was reported may have been that of a cancel scope or a
+/// nursery inside the work alone.
 fn leaves(task: &TaskFrame<'_>, cx: &BlockingCx) -> bool {
     let told = match task.leave().get() {
         None => cx.told.get() && task.is_cancelled(),

@@ -126,7 +126,7 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     pub fn state(&self) -> TaskState {
         match &self.inner {
             Inner::Admitted { group, handle, .. } => {
-                group.locked(|registry| registry.state_of(handle))
+                group.locked(|registry| registry.members.state_of(handle))
             }
             Inner::Refused(_) | Inner::Taken => TaskState::Ended,
         }
@@ -275,7 +275,7 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
         }
         let waker = Foreign::new(cx.waker().clone());
         if let Inner::Admitted { group, handle, waits, .. } = &mut self.inner {
-            let kept = group.locked(|registry| registry.set_joiner(handle, waker));
+            let kept = group.locked(|registry| registry.members.set_joiner(handle, waker));
             match kept {
                 Ok(old) => {
                     *waits = true;
@@ -293,7 +293,7 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     fn stop_waiting(&mut self) {
         if let Inner::Admitted { group, handle, waits: waits @ true, .. } = &mut self.inner {
             *waits = false;
-            drop(group.locked(|registry| registry.forget_joiner(handle)));
+            drop(group.locked(|registry| registry.members.forget_joiner(handle)));
         }
     }
 }

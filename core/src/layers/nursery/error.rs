@@ -8,7 +8,7 @@ use crate::layers::base::sync::Arc;
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::group::Group;
 use crate::layers::group::config::Config;
-use crate::layers::group::registry::failures::{Entry, Report, Who};
+use crate::layers::group::registry::report::{Entry, Parts, Report, Who};
 use allhome_rt::NoRuntime;
 use std::fmt;
 use std::panic::Location;
@@ -161,13 +161,13 @@ impl<E> GroupError<E> {
 
 /// Creates the error of a nursery that has closed without a result.
 pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) -> GroupError<E> {
-    let mut failures: Vec<_> = report.entries.into_iter().map(typed).collect();
-    let reason = group.locked(|registry| registry.reason.clone());
+    let Parts { entries, more: omitted, cancelled } = report.into_parts();
+    let mut failures: Vec<_> = entries.into_iter().map(typed).collect();
+    let reason = group.locked(|registry| registry.cancel.reason().cloned());
     if failures.is_empty() {
         let cause = reason.clone().map_or(Cause::Lost, Cause::Cancelled);
         failures.push(Failure { cause, who: group.body() });
     }
-    let Report { more: omitted, cancelled, .. } = report;
     let (name, location) = (group.config.name.clone(), group.config.place);
     GroupError { inner: Box::new(Inner { failures, omitted, cancelled, reason, name, location }) }
 }

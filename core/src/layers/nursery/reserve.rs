@@ -1,7 +1,7 @@
 //! Waiting for a slot of a nursery.
 //!
-//! It waits for three things at once: a permit of the limiter, its own cancel (which the acquire sees
-//! to), and the nursery's end, for which its waker is kept in the nursery's registry.
+//! It waits for three things at once: a permit of the limiter, its own cancel (which the acquire
+//! sees to), and the nursery's end, for which its waker is kept in the nursery's registry.
 
 use super::Nursery;
 use super::reserve_error::ReserveError;
@@ -9,8 +9,8 @@ use super::slot::Slot;
 use crate::layers::base::counted::Strong;
 use crate::layers::base::invariant::Invariant;
 use crate::layers::group::Group;
+use crate::layers::lending::held_slot;
 use crate::layers::lending::held_slot::Lease;
-use crate::layers::lending::seat;
 use crate::layers::limit::{AcquireOwned, OwnedPermit};
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -29,7 +29,7 @@ pin_project! {
         // None where there is no limit.
         #[pin]
         acquire: Option<AcquireOwned>,
-        // Among those who wait for the nursery's end.
+        // Among the waiters for the nursery's end.
         entry: Option<u64>,
         lease: Option<Lease>,
         error: Invariant<E>,
@@ -69,7 +69,8 @@ impl<E: Send + Sync + 'static> Future for Reserve<E> {
         if let Some(entry) = this.entry.take() {
             group.forget_reserve(entry);
         }
-        // What it asked for is given up, unless it was granted; only then nobody needs the task's slot.
+        // What it asked for is given up, unless it was granted; only then does no future need the
+        // task's slot.
         this.acquire.set(None);
         let lease = this.lease.take();
         Poll::Ready(granted.map(|permit| Slot::new(Nursery::new(group), permit, lease)))
@@ -102,7 +103,7 @@ impl<E: Send + Sync + 'static> Reserve<E> {
                 break;
             }
             // A task that waits for a slot does not keep others from theirs; it may get its own.
-            *this.lease = seat(|seat| seat?.lend(limiter));
+            *this.lease = held_slot(|slot| slot?.lend(limiter));
             if this.lease.is_none() {
                 break;
             }

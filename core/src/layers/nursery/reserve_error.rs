@@ -12,7 +12,7 @@ use std::fmt;
 pub enum ReserveError {
     /// The nursery takes no more children: it was cancelled, or closed, or has ended.
     Refused(Reason),
-    /// The task, or the scope in it, that waited was cancelled.
+    /// The task, or the cancel scope in it, that waited was cancelled.
     Cancelled(Reason),
     /// The limiter was closed.
     LimiterClosed,
@@ -35,7 +35,7 @@ pub enum TryReserveError {
 }
 
 impl ReserveError {
-    /// Returns why the nursery takes nobody, or why the caller was cancelled.
+    /// Returns why the nursery admits no child, or why the caller was cancelled.
     pub fn reason(&self) -> Option<&Reason> {
         match self {
             ReserveError::Refused(reason) | ReserveError::Cancelled(reason) => Some(reason),
@@ -45,7 +45,7 @@ impl ReserveError {
 }
 
 impl TryReserveError {
-    /// Returns why the nursery takes nobody.
+    /// Returns why the nursery admits no child.
     pub fn reason(&self) -> Option<&Reason> {
         match self {
             TryReserveError::Refused(reason) => Some(reason),

@@ -24,8 +24,8 @@ use crate::layers::context::last_poll::LastPoll;
 use crate::layers::context::{self, Notes};
 use crate::layers::group::Group;
 use crate::layers::group::config::{Config, PanicPolicy};
-use crate::layers::group::registry::Owner;
-use crate::layers::group::registry::failures::Report;
+use crate::layers::group::registry::report::Report;
+use crate::layers::group::registry::{Member, Owner};
 use crate::layers::lending::{Lending, has_slot_of};
 use allhome_rt::{NoRuntime, Runtime};
 use pin_project_lite::pin_project;
@@ -170,7 +170,8 @@ fn open<E>(setup: Setup) -> Result<Strong<Group>, GroupError<E>> {
     allhome_rt::refuse_holds_where(context::held);
     let parent = context::task(|task| {
         let task = task?;
-        let owner = task.task.map_or(Owner::Body, Owner::Task);
+        let member = task.header().zip(task.task).map(|(header, ptr)| Member::new(header, ptr));
+        let owner = member.map_or(Owner::Body, Owner::Task);
         Some((Group::of(task.group)?.weak(), owner))
     });
     let inherited = || {
@@ -288,7 +289,7 @@ fn wait_on(
             // The body gets one poll that shows the cancel.
             return Waits::Again;
         }
-        let stays = registry.body_is_shielded();
+        let stays = registry.cancel.body_is_shielded();
         if group.level() == Level::Aborted && !stays {
             return Waits::Gone;
         }
@@ -296,11 +297,11 @@ fn wait_on(
         if cancelled && !stays && !registry.holds(Owner::Body) {
             // The nested nurseries ended during the poll, too late for the body to see it in that
             // poll.
-            let again = held && registry.has_nested(Owner::Body);
+            let again = held && registry.nested.has(Owner::Body);
             return if again { Waits::Again } else { Waits::Last };
         }
         let old = std::mem::replace(&mut registry.run_waker, waker.take());
-        Waits::Kept { old, due: registry.due }
+        Waits::Kept { old, due: registry.carriers.is_due() }
     });
     drop(waker);
     waits
@@ -312,14 +313,14 @@ where
     E: Send + Sync + 'static,
 {
     if group.config.panics == PanicPolicy::Resume {
-        let payload = report.first_panic.as_ref().and_then(|panic| panic.take_payload());
+        let payload = report.first_panic().and_then(|panic| panic.take_payload());
         if let Some(payload) = payload {
             panic::resume(payload);
         }
     }
     match value {
-        Some(value) if report.entries.is_empty() => Ok(value),
-        _ if report.entries.is_empty() => {
+        Some(value) if report.is_empty() => Ok(value),
+        _ if report.is_empty() => {
             // Nothing went wrong but the cancel, which may be that of the task around, too.
             context::tell_cancelled();
             Err(assemble(group, report))

@@ -1,8 +1,8 @@
-//! The slots of a bounded nursery: reserved by whoever spawns, held by the child until it is home,
+//! The slots of a bounded nursery: reserved by the spawner, held by the child until it is home,
 //! lent while the child waits for others that need one.
 //!
-//! The limiter is a [`Semaphore`](crate::Semaphore); a slot is one of its permits. docs/LIMITS.md tells
-//! what was decided, and why.
+//! The limiter is a [`Semaphore`](crate::Semaphore); a slot is one of its permits. docs/LIMITS.md
+//! says what was decided, and why.
 
 use super::Nursery;
 use super::blocking::{BlockingCx, BoxedWork};
@@ -22,9 +22,10 @@ pub use crate::layers::nursery::reserve_error::{ReserveError, TryReserveError};
 /// A place for one child in a bounded nursery: made by [`Nursery::reserve`] and
 /// [`try_reserve`](Nursery::try_reserve).
 ///
-/// The child that is spawned with it has the place until it is home: its future dropped, in whichever
-/// way it ended. Dropped unused, it gives the place back at once. It may be moved to another task or
-/// thread, and may outlive its nursery: a spawn is refused then, and the place is given back.
+/// The child that is spawned with it has the place until it is home: its future dropped, in
+/// whichever way it ended. Dropped unused, it gives the place back at once. It may be moved to
+/// another task or thread, and may outlive its nursery: a spawn is refused then, and the place is
+/// given back.
 ///
 /// A slot that is kept is one that others wait for. Do not keep one across an await if it can be
 /// helped.
@@ -70,7 +71,7 @@ impl<E: Send + Sync + 'static> Slot<E> {
         self
     }
 
-    /// Spawns a child that nobody will join: see [`Nursery::spawn`].
+    /// Spawns a child that is not joined: see [`Nursery::spawn`].
     #[track_caller]
     pub fn spawn<F>(mut self, future: F) -> Spawned
     where

@@ -10,7 +10,7 @@ use crate::layers::base::sync::Arc;
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::lending::bounded::Bounded;
 use crate::layers::limit::Semaphore;
-use crate::layers::record::Fresh;
+use crate::layers::record::Unadmitted;
 use std::future::Future;
 use std::panic::Location;
 
@@ -103,7 +103,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        Spawned::new(self.group.admit(Fresh::new(future, name, location)))
+        Spawned::new(self.group.admit(Unadmitted::new(future, name, location)))
     }
 
     pub(crate) fn admit_forked<T, F>(
@@ -116,8 +116,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        let (fresh, handle) = Fresh::with_handle(future, name, location);
-        Child::new(&self.group, self.group.admit(fresh), handle)
+        let (unadmitted, handle) = Unadmitted::with_handle(future, name, location);
+        Child::new(&self.group, self.group.admit(unadmitted), handle)
     }
 
     /// Admits blocking work, wrapped into a future of the kind that `wrap` makes.
@@ -143,7 +143,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
             let none = "room for blocking work: the nursery's limit is 0";
             return Err(Unsupported::new(none, self.group.owned().inherited.runtime.name()));
         }
-        let (fresh, handle) = Fresh::with_handle(wrap(Blocking::new(work)), name, location);
-        Ok(Child::new(&self.group, self.group.admit_blocking(fresh), handle))
+        let (unadmitted, handle) =
+            Unadmitted::with_handle(wrap(Blocking::new(work)), name, location);
+        Ok(Child::new(&self.group, self.group.admit_blocking(unadmitted), handle))
     }
 }

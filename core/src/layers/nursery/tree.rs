@@ -90,8 +90,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
 impl TaskInfo {
     /// Returns the members of a nursery, in the order of their spawns.
     fn all(group: &Group, registry: &Registry) -> Vec<TaskInfo> {
-        let mut tasks = Vec::with_capacity(registry.count());
-        registry.each(|header| {
+        let mut tasks = Vec::with_capacity(registry.members.count());
+        registry.members.each(|header| {
             tasks.push(TaskInfo {
                 id: group.task_id(header),
                 name: header.name().map(Box::from),
@@ -117,8 +117,8 @@ impl Tree {
                 name: group.config.name.clone(),
                 location: group.config.place,
                 opened_by,
-                level: group.risen(),
-                reason: group.risen_reason(registry),
+                level: group.requested_level(),
+                reason: registry.cancel.requested_reason(),
                 adopted: registry.is_adopted(),
                 tasks: TaskInfo::all(group, registry),
             });

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::state::Last;
-use super::tokens::Dead;
+use super::tokens::Dealloc;
 use super::{Header, Ptr};
 use crate::layers::base::invariant::Invariant;
 use crate::layers::base::outcome::Outcome;
@@ -58,7 +58,7 @@ impl<T, E> Handle<T, E> {
         let Some(last) = self.header().state.drop_handle_early() else { return false };
         self.gone = true;
         if last == Last::Free {
-            drop(Dead(self.ptr));
+            drop(Dealloc(self.ptr));
         }
         true
     }
@@ -100,7 +100,7 @@ impl<T, E> Drop for Handle<T, E> {
             }
         }
         if self.header().state.drop_handle() == Last::Free {
-            drop(Dead(self.ptr));
+            drop(Dealloc(self.ptr));
         }
     }
 }

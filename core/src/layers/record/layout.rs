@@ -8,7 +8,7 @@
 //! | stage  | the future         | the future, then the outcome           |
 //!
 //! The future and its outcome share one place, so a child costs the larger of the two. The header's
-//! `full` says which of them stands there, and not a tag, which would cost another word.
+//! `stage_state` says which of them stands there, and not a tag, which would cost another word.
 //!
 //! It is tempting to erase by transmuting `Box<dyn Future<Output = T>>` to another output; that is
 //! undefined behaviour. Here the erased functions have results without types, and the value passes
@@ -16,7 +16,7 @@
 
 #![allow(unsafe_code)]
 
-use super::{Ended, Full, Header};
+use super::{Ended, Header, StageState};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::{Leave, LeaveCell};
 use crate::layers::base::outcome::{Ending, Outcome};
@@ -30,7 +30,7 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
 /// What a record holds besides its future.
-pub(super) trait Kind<T, E> {
+pub(super) trait Shape<T, E> {
     /// The place of the joiner's waker.
     type Joiner: 'static;
     /// The part of the outcome that is kept.
@@ -48,7 +48,7 @@ pub(super) struct Plain;
 /// A child with a handle.
 pub(super) struct Joined;
 
-impl<T, E> Kind<T, E> for Plain {
+impl<T, E> Shape<T, E> for Plain {
     type Joiner = ();
     type Kept = ();
 
@@ -63,7 +63,7 @@ impl<T, E> Kind<T, E> for Plain {
     }
 }
 
-impl<T, E> Kind<T, E> for Joined {
+impl<T, E> Shape<T, E> for Joined {
     type Joiner = UnsafeCell<Option<Waker>>;
     type Kept = Outcome<T, E>;
 
@@ -81,7 +81,7 @@ impl<T, E> Kind<T, E> for Joined {
 }
 
 /// A whole record. `repr(C)` puts the header first and the joiner second, so that a pointer to the
-/// block is a pointer to the header, and to a [`Front`] if there is a handle.
+/// block is a pointer to the header, and to a [`JoinHeader`] if there is a handle.
 #[repr(C)]
 struct Block<F, J, K> {
     header: Header,
@@ -91,7 +91,7 @@ struct Block<F, J, K> {
 
 /// The front of every record that has a handle.
 #[repr(C)]
-pub(super) struct Front {
+pub(super) struct JoinHeader {
     header: Header,
     pub(super) joiner: UnsafeCell<Option<Waker>>,
 }
@@ -126,7 +126,7 @@ impl<F, T, E, K> Table<F, T, E, K>
 where
     F: Future<Output = Result<T, E>>,
     E: Send + Sync + 'static,
-    K: Kind<T, E>,
+    K: Shape<T, E>,
 {
     const VTABLE: &'static VTable = &VTable {
         poll: poll::<F, T, E, K>,
@@ -145,16 +145,16 @@ pub(super) fn allocate<F, T, E, K>(
 where
     F: Future<Output = Result<T, E>>,
     E: Send + Sync + 'static,
-    K: Kind<T, E>,
+    K: Shape<T, E>,
 {
     let stage = UnsafeCell::new(Stage::<F, K::Kept> { future: ManuallyDrop::new(future) });
     let header = header(Table::<F, T, E, K>::VTABLE);
     NonNull::from(Box::leak(Box::new(Block { header, joiner: K::joiner(), stage }))).cast()
 }
 
-type StageOf<F, T, E, K> = UnsafeCell<Stage<F, <K as Kind<T, E>>::Kept>>;
+type StageOf<F, T, E, K> = UnsafeCell<Stage<F, <K as Shape<T, E>>::Kept>>;
 
-unsafe fn stage<'a, F, T, E, K: Kind<T, E>>(record: NonNull<Header>) -> &'a StageOf<F, T, E, K> {
+unsafe fn stage<'a, F, T, E, K: Shape<T, E>>(record: NonNull<Header>) -> &'a StageOf<F, T, E, K> {
     let block = record.cast::<Block<F, K::Joiner, K::Kept>>();
     // SAFETY: the vtable's functions are called with the record that they were made for, and its
     // memory is kept by the caller's token.
@@ -175,11 +175,14 @@ unsafe fn poll<F, T, E, K>(
 where
     F: Future<Output = Result<T, E>>,
     E: Send + Sync + 'static,
-    K: Kind<T, E>,
+    K: Shape<T, E>,
 {
     // SAFETY: the caller's token.
     let header = unsafe { header(record) };
-    assert!(header.full() == Full::Future, "a claimed record that has not ended holds a future");
+    assert!(
+        header.stage_state() == StageState::Future,
+        "a claimed record that has not ended holds a future"
+    );
     // SAFETY: the caller's token.
     let stage = unsafe { stage::<F, T, E, K>(record) };
     let polled = stage.with_mut(|stage| {
@@ -211,7 +214,7 @@ where
 unsafe fn end<F, T, E, K>(record: NonNull<Header>, id: TaskId, ending: Ending) -> Ended
 where
     E: Send + Sync + 'static,
-    K: Kind<T, E>,
+    K: Shape<T, E>,
 {
     let outcome = match ending {
         Ending::Cancelled(reason) => Outcome::Cancelled(reason),
@@ -231,7 +234,7 @@ unsafe fn conclude<F, T, E, K>(
 ) -> Ended
 where
     E: Send + Sync + 'static,
-    K: Kind<T, E>,
+    K: Shape<T, E>,
 {
     // SAFETY: the caller's token.
     let header = unsafe { header(record) };
@@ -255,7 +258,7 @@ where
                 let kept = Stage { kept: ManuallyDrop::new(kept) };
                 // SAFETY: the claim is held, and `clear` left the stage empty.
                 stage.with_mut(|stage| unsafe { stage.write(kept) });
-                header.set_full(Full::Outcome);
+                header.set_stage_state(StageState::Outcome);
                 return Ended { ending, second };
             }
             Err(back) => outcome = back,
@@ -271,36 +274,36 @@ where
 }
 
 /// Drops what stands in the stage, in place, and leaves it empty.
-unsafe fn clear<F, T, E, K: Kind<T, E>>(record: NonNull<Header>) -> Result<(), Payload> {
+unsafe fn clear<F, T, E, K: Shape<T, E>>(record: NonNull<Header>) -> Result<(), Payload> {
     // SAFETY: the caller's token.
     let header = unsafe { header(record) };
     // SAFETY: the caller's token.
     let stage = unsafe { stage::<F, T, E, K>(record) };
-    let full = header.full();
+    let stage_state = header.stage_state();
     let dropped = stage.with_mut(|stage| {
-        panic::catch(|| match full {
-            Full::Empty => {}
-            Full::Future => {
+        panic::catch(|| match stage_state {
+            StageState::Empty => {}
+            StageState::Future => {
                 // SAFETY: the right to the stage is the caller's, and the future stands there. It
                 // is dropped where it lies, which is what a pinned future needs.
                 unsafe { stage.cast::<F>().drop_in_place() }
             }
-            Full::Outcome => {
+            StageState::Outcome => {
                 // SAFETY: as above, for the outcome.
                 unsafe { stage.cast::<K::Kept>().drop_in_place() }
             }
         })
     });
     // What stood there is gone, even if its destructor panicked.
-    header.set_full(Full::Empty);
+    header.set_stage_state(StageState::Empty);
     dropped
 }
 
-unsafe fn take<F, T, E, K: Kind<T, E>>(record: NonNull<Header>, place: *mut ()) {
+unsafe fn take<F, T, E, K: Shape<T, E>>(record: NonNull<Header>, place: *mut ()) {
     // SAFETY: the caller's token.
     let header = unsafe { header(record) };
-    let outcome = if header.full() == Full::Outcome {
-        header.set_full(Full::Empty);
+    let outcome = if header.stage_state() == StageState::Outcome {
+        header.set_stage_state(StageState::Empty);
         // SAFETY: the caller's token.
         let stage = unsafe { stage::<F, T, E, K>(record) };
         // SAFETY: DONE is set, so the stage is the handle's; the outcome stood there, and is moved
@@ -314,7 +317,7 @@ unsafe fn take<F, T, E, K: Kind<T, E>>(record: NonNull<Header>, place: *mut ()) 
     unsafe { place.cast::<Option<Outcome<T, E>>>().write(outcome) };
 }
 
-unsafe fn free<F, T, E, K: Kind<T, E>>(record: NonNull<Header>) {
+unsafe fn free<F, T, E, K: Shape<T, E>>(record: NonNull<Header>) {
     // What is left of the user's (an outcome that was not taken) may panic in its destructor: the
     // block is freed even then.
     // SAFETY: no pointer to the record is left.

@@ -6,7 +6,8 @@
 //!
 //! # Invariants
 //!
-//! 1. The claim of a record on the stack belongs to the stack, and its `reach` points to the next.
+//! 1. The claim of a record on the stack belongs to the stack, and its `wake_target` points to the
+//!    next.
 //! 2. A thread that pushes on an empty stack takes the lock and empties the stack afterwards.
 
 #![allow(unsafe_code)]
@@ -18,18 +19,18 @@ use crate::layers::base::sync::{AtomicPtr, Ordering};
 use std::ptr::{self, NonNull};
 
 /// What the stack belongs to: a nursery's group.
-pub(crate) trait Rouse: Send + Sync {
+pub(crate) trait Schedule: Send + Sync {
     /// Empties the stack under the lock, and sees that a carrier comes for those that were on it.
-    fn rouse(&self);
+    fn schedule(&self);
 }
 
 pub(crate) struct Stack {
     head: AtomicPtr<Header>,
-    owner: MeDyn<dyn Rouse>,
+    owner: MeDyn<dyn Schedule>,
 }
 
 impl Stack {
-    pub(crate) fn new(owner: MeDyn<dyn Rouse>) -> Stack {
+    pub(crate) fn new(owner: MeDyn<dyn Schedule>) -> Stack {
         Stack { head: AtomicPtr::new(ptr::null_mut()), owner }
     }
 
@@ -41,7 +42,7 @@ impl Stack {
 
     /// Pushes the record on the stack of its group. Returns the group if the stack was empty: the
     /// caller sees to invariant 2. Otherwise the record, and so the group, may be gone.
-    pub(super) fn push(claimed: Claimed) -> Option<WeakDyn<dyn Rouse>> {
+    pub(super) fn push(claimed: Claimed) -> Option<WeakDyn<dyn Schedule>> {
         let mut kept = None;
         let record = claimed.ptr().0.as_ptr();
         // SAFETY: the claim is held until the record is on the stack.

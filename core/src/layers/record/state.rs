@@ -5,7 +5,7 @@
 //! | LINKED   | birth                                    | the claim's holder, leaving | the nursery counts it; it stands in one of the registry's lists |
 //! | CARRIED  | a carrier that binds itself, in the lock | that carrier                | a runtime's task points to it, and is the child's own |
 //! | HANDLE   | birth, if there is a `Child`             | the `Child`'s drop          | a `Child` points to it |
-//! | CLAIMED  | birth; a wake; a thread that destroys the child or takes its wakers; the carrier that is bound | the claim's holder | exclusive right to the future and to the `reach` |
+//! | CLAIMED  | birth; a wake; a thread that destroys the child or takes its wakers; the carrier that is bound | the claim's holder | exclusive right to the future and to the `wake_target` |
 //! | CANCEL   | a cancel, in the lock                    | never                       | the next poll shows it and is the last |
 //! | ABORT    | an abort, in the lock                    | never                       | destroy it as soon as the claim is free |
 //! | DONE     | the claim's holder, if HANDLE            | never                       | the outcome stands ready for the `Child` |
@@ -67,9 +67,9 @@ const MANY: u32 = 1 << 20;
 
 const HOLDERS: u32 = LINKED | CARRIED | HANDLE | WAKERS;
 
-pub(crate) struct State(AtomicU32);
+pub(crate) struct StateWord(AtomicU32);
 
-/// What [`State::claim`] found.
+/// What [`StateWord::claim`] found.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
@@ -81,7 +81,7 @@ pub(crate) enum Claim {
     Gone,
 }
 
-/// What [`State::park`] found.
+/// What [`StateWord::park`] found.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Park {
@@ -96,7 +96,7 @@ pub(crate) enum Park {
     Notified,
 }
 
-/// What [`State::notify`] found.
+/// What [`StateWord::notify`] found.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Notify {
@@ -121,10 +121,10 @@ fn is_doomed(word: u32) -> bool {
     word & (ABORT | SHIELD) == ABORT
 }
 
-impl State {
-    pub(crate) fn new(handle: bool) -> State {
+impl StateWord {
+    pub(crate) fn new(handle: bool) -> StateWord {
         let born = LINKED | CLAIMED;
-        State(AtomicU32::new(if handle { born | HANDLE } else { born }))
+        StateWord(AtomicU32::new(if handle { born | HANDLE } else { born }))
     }
 
     /// Returns `true` if a `Child` points to the record. Once `false` it stays `false`.
@@ -201,8 +201,8 @@ impl State {
 
     /// Binds a carrier. The caller has the claim and the registry's lock.
     pub(crate) fn bind(&self) {
-        // AcqRel: what is written to the `reach` after this is not seen by a thread that finds
-        // CARRIED clear.
+        // AcqRel: what is written to the `wake_target` after this is not seen by a thread that
+        // finds CARRIED clear.
         self.0.fetch_or(CARRIED, Ordering::AcqRel);
     }
 

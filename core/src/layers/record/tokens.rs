@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::state::{Claim, Last, Park};
-use super::{Ended, Full, Header, Ptr, Queued, Reach};
+use super::{Ended, Header, Ptr, Queued, StageState, WakeTarget};
 use crate::layers::base::guarded::assert_none;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::LeaveCell;
@@ -33,8 +33,8 @@ impl Claimed {
     /// Polls the future. On `Ready` the future has been destroyed, and the outcome stands in its
     /// place if there is a handle.
     ///
-    /// An error that it ends with is an echo of its cancel, and no failure, if `leave` says that it was
-    /// told; then it asks for its end as cancelled.
+    /// An error that it ends with is an echo of its cancel, and no failure, if `leave` says that it
+    /// was told; then it asks for its end as cancelled.
     pub(crate) fn poll(
         &mut self,
         id: TaskId,
@@ -58,11 +58,11 @@ impl Claimed {
 
     pub(super) fn queued<R>(&self, f: impl FnOnce(&mut Queued) -> R) -> R {
         debug_assert!(!self.header().state().is_carried());
-        self.header().reach.with_mut(|reach| {
+        self.header().wake_target.with_mut(|wake_target| {
             // SAFETY: the claim is held (invariant 2).
-            let reach = unsafe { &mut *reach };
+            let wake_target = unsafe { &mut *wake_target };
             // SAFETY: CARRIED is not set: `bind` is called once, and this is not called after it.
-            f(unsafe { reach.queued() })
+            f(unsafe { wake_target.queued() })
         })
     }
 
@@ -75,9 +75,9 @@ impl Claimed {
         let header = self.header();
         debug_assert!(!header.state.is_carried());
         header.state.bind();
-        let none = Reach { waker: ManuallyDrop::new(None) };
+        let none = WakeTarget { waker: ManuallyDrop::new(None) };
         // SAFETY: the claim is held (invariant 2). What stood there is a plain pointer.
-        header.reach.with_mut(|reach| unsafe { reach.write(none) });
+        header.wake_target.with_mut(|wake_target| unsafe { wake_target.write(none) });
         Carried(self.0)
     }
 
@@ -92,11 +92,11 @@ impl Claimed {
     /// bound to the caller.
     pub(crate) fn keep_waker(&mut self, waker: &Waker) -> Result<(), Payload> {
         debug_assert!(self.header().state.is_carried());
-        self.header().reach.with_mut(|reach| {
+        self.header().wake_target.with_mut(|wake_target| {
             // SAFETY: the claim is held by the carrier (invariant 2).
-            let reach = unsafe { &mut *reach };
+            let wake_target = unsafe { &mut *wake_target };
             // SAFETY: the child is bound.
-            let kept = unsafe { reach.waker() };
+            let kept = unsafe { wake_target.waker() };
             if kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
                 return Ok(());
             }
@@ -115,11 +115,11 @@ impl Claimed {
         if !self.header().state.is_carried() {
             return None;
         }
-        self.header().reach.with_mut(|reach| {
+        self.header().wake_target.with_mut(|wake_target| {
             // SAFETY: the claim is held, and the caller keeps to invariant 2.
-            let reach = unsafe { &mut *reach };
+            let wake_target = unsafe { &mut *wake_target };
             // SAFETY: CARRIED is set.
-            unsafe { reach.waker() }.take()
+            unsafe { wake_target.waker() }.take()
         })
     }
 
@@ -155,7 +155,7 @@ impl Claimed {
         if header.state.has_handle() && header.state.publish() {
             return true;
         }
-        if header.full() == Full::Empty {
+        if header.stage_state() == StageState::Empty {
             return false;
         }
         // The handle was dropped after the future had ended: the value must not outlive the
@@ -175,18 +175,18 @@ impl Claimed {
     ///
     /// The caller holds the registry's lock, has taken the record off its list, has destroyed the
     /// future and published the outcome. `carried` is this record's.
-    pub(crate) unsafe fn release(self, carried: Option<Carried>) -> Option<Dead> {
+    pub(crate) unsafe fn release(self, carried: Option<Carried>) -> Option<Dealloc> {
         debug_assert!(carried.as_ref().is_none_or(|carried| carried.0 == self.0));
         let last = self.header().state.release(carried.is_some());
         std::mem::forget(carried);
-        (last == Last::Free).then(|| Dead(self.0))
+        (last == Last::Free).then(|| Dealloc(self.0))
     }
 
     /// Ends a record that was never admitted.
     ///
     /// # Safety
     ///
-    /// The record comes from a [`Fresh`](super::Fresh) that is not used again.
+    /// The record comes from a [`Unadmitted`](super::Unadmitted) that is not used again.
     pub(super) unsafe fn refuse(mut self) -> Result<(), Payload> {
         let vtable = self.header().vtable;
         // SAFETY: the vtable is this record's, and the claim is held.
@@ -227,10 +227,10 @@ impl Carried {
     }
 
     /// Lets go. The caller drops what this returns outside the lock, which frees the memory.
-    pub(crate) fn release(self) -> Option<Dead> {
+    pub(crate) fn release(self) -> Option<Dealloc> {
         let last = self.header().state.drop_carrier();
         let ptr = std::mem::ManuallyDrop::new(self).0;
-        (last == Last::Free).then(|| Dead(ptr))
+        (last == Last::Free).then(|| Dealloc(ptr))
     }
 
     /// Tries to claim the record.
@@ -247,11 +247,11 @@ impl Carried {
     ///
     /// The caller holds the registry's lock, and found the claim taken under it.
     pub(crate) unsafe fn leave_waker(&self, waker: Waker) -> Option<Waker> {
-        self.header().reach.with_mut(|reach| {
+        self.header().wake_target.with_mut(|wake_target| {
             // SAFETY: the exception of invariant 2.
-            let reach = unsafe { &mut *reach };
+            let wake_target = unsafe { &mut *wake_target };
             // SAFETY: CARRIED is set while `self` is there.
-            unsafe { reach.waker() }.replace(waker)
+            unsafe { wake_target.waker() }.replace(waker)
         })
     }
 }
@@ -259,16 +259,16 @@ impl Carried {
 impl Drop for Carried {
     fn drop(&mut self) {
         if self.header().state.drop_carrier() == Last::Free {
-            drop(Dead(self.0));
+            drop(Dealloc(self.0));
         }
     }
 }
 
 /// A record without holders. Dropping this frees it.
 #[must_use]
-pub(crate) struct Dead(pub(super) Ptr);
+pub(crate) struct Dealloc(pub(super) Ptr);
 
-impl Drop for Dead {
+impl Drop for Dealloc {
     fn drop(&mut self) {
         if !panicking() {
             assert_none("a record is freed");

@@ -17,7 +17,7 @@
 #![allow(unsafe_code)]
 
 use super::state::{Last, Notify};
-use super::tokens::{Claimed, Dead};
+use super::tokens::{Claimed, Dealloc};
 use super::{Ended, Header, Ptr, Stack, crowd};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::LeaveCell;
@@ -83,7 +83,7 @@ unsafe fn wake_by_ref(data: *const ()) {
         // SAFETY: the claim was just won.
         let claimed = unsafe { ptr.claimed() };
         if let Some(group) = Stack::push(claimed) {
-            group.rouse();
+            group.schedule();
         }
     }
 }
@@ -93,6 +93,6 @@ unsafe fn drop(data: *const ()) {
     let ptr = unsafe { ptr(data) };
     // SAFETY: the waker keeps the record.
     if unsafe { ptr.header() }.state().drop_waker() == Last::Free {
-        std::mem::drop(Dead(ptr));
+        std::mem::drop(Dealloc(ptr));
     }
 }

@@ -3,7 +3,7 @@
 use super::end;
 use crate::layers::base::reason::Reason;
 use crate::layers::context;
-use crate::layers::context::scope::{self, Cut, Scope};
+use crate::layers::context::scope::{self, Scope, ScopeKind};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -49,7 +49,7 @@ use std::task::{Context, Poll};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn cancellable<F: Future>(future: F) -> Cancellable<F> {
-    Cancellable { scope: Scope::new(Cut::Cancellable), future: Some(future) }
+    Cancellable { scope: Scope::new(ScopeKind::Cancellable), future: Some(future) }
 }
 
 pin_project! {

@@ -1,5 +1,5 @@
-//! Scopes with a deadline: when it has passed they end what is inside, and report that by value or
-//! by error.
+//! Cancel scopes with a deadline: when it has passed they end what is inside, and report that by
+//! value or by error.
 
 use super::end;
 use crate::layers::base::unsupported::Unsupported;
@@ -28,9 +28,9 @@ use std::time::{Duration, Instant};
 /// 2. The nurseries that were opened inside are cancelled and waited for.
 /// 3. What is inside is dropped where it waits.
 ///
-/// `None` means that this scope's own time was over, never that something around it was cancelled.
-/// With a duration of zero, or one that is over before the first poll, what is inside gets one
-/// poll; [`Duration::MAX`] never ends, and needs no timer.
+/// `None` means that this cancel scope's own time was over, never that something around it was
+/// cancelled. With a duration of zero, or one that is over before the first poll, what is inside
+/// gets one poll; [`Duration::MAX`] never ends, and needs no timer.
 ///
 /// # Errors
 ///
@@ -54,7 +54,7 @@ use std::time::{Duration, Instant};
 ///     let soon = move_on_after(Duration::from_secs(60), async { 7 }).await?;
 ///     assert_eq!(soon, Some(7));
 ///
-///     // Scopes nest. The inner one's time is over first, and the outer one goes on.
+///     // Cancel scopes nest. The inner one's time is over first, and the outer one goes on.
 ///     let nested = move_on_after(Duration::from_secs(60), async {
 ///         let inner = move_on_after(Duration::ZERO, pending::<u32>()).await;
 ///         inner.map(|value| value.unwrap_or(0))
@@ -78,7 +78,7 @@ pub fn move_on_at<F: Future>(at: Instant, future: F) -> MoveOnAfter<F> {
 }
 
 /// Runs a future for at most the given time: the result is an [error](TimeoutError) that names the
-/// scope if the time was over first.
+/// cancel scope if the time was over first.
 ///
 /// [`move_on_after`] describes what happens at the end of the time.
 ///
@@ -164,9 +164,9 @@ pub fn before_deadline<F: Future>(name: &'static str, margin: Duration, future: 
     }
 }
 
-/// A scope with a deadline, without its future. The future stands beside it, in the struct that the
-/// public function returns, since in a debug build each frame that passes it on has a copy of it
-/// (`big.rs`).
+/// A cancel scope with a deadline, without its future. The future stands beside it, in the struct
+/// that the public function returns, since in a debug build each frame that passes it on has a copy
+/// of it (`big.rs`).
 struct Head {
     scope: Scope,
     alarm: Alarm,
@@ -278,13 +278,13 @@ impl<F: Future> Future for FailAfter<F> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimeoutError {
-    /// The scope's own time was over.
+    /// The cancel scope's own time was over.
     Elapsed(Elapsed),
     /// The runtime has no timer.
     Unsupported(Unsupported),
 }
 
-/// A scope whose time was over.
+/// A cancel scope whose time was over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Elapsed {
     name: &'static str,
@@ -293,7 +293,7 @@ pub struct Elapsed {
 }
 
 impl Elapsed {
-    /// Returns the name that the scope was given.
+    /// Returns the name that the cancel scope was given.
     pub fn name(&self) -> &'static str {
         self.name
     }
@@ -303,7 +303,7 @@ impl Elapsed {
         self.after
     }
 
-    /// Returns where the scope was created.
+    /// Returns where the cancel scope was created.
     pub fn location(&self) -> &'static Location<'static> {
         self.location
     }

@@ -24,7 +24,7 @@ pub(super) fn poll<F: Future>(
         let held = seen.is_some() && scope.holds(None);
         let polled = context::inside(scope, || {
             let future = inside.as_mut().as_pin_mut();
-            future.expect("a scope is not polled after it was ready").poll(cx)
+            future.expect("a cancel scope is not polled after it was ready").poll(cx)
         });
         if let Poll::Ready(value) = polled {
             drop_inside(scope, inside);

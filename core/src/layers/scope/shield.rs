@@ -2,8 +2,8 @@
 //!
 //! A shield that is up is noted in its task: the state word of the record says so, and while it
 //! does, neither a cancel nor an abort destroys the task. For a nursery's body the registry counts.
-//! The shield is noted in the scopes around it, too. Each note is taken back with the [`Raised`]
-//! that made it, on whichever thread that is dropped.
+//! The shield is noted in the cancel scopes around it, too. Each note is taken back with the
+//! [`ShieldNotes`] that made it, on whichever thread that is dropped.
 
 use super::end;
 use crate::layers::base::counted::dynamic::WeakDyn;
@@ -11,7 +11,7 @@ use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, AtomicUsize, Ordering};
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context::host::Host;
-use crate::layers::context::scope::{self, Cut, Scope};
+use crate::layers::context::scope::{self, Scope, ScopeKind};
 use crate::layers::context::{self, Frame, Kind, TaskFrame};
 use crate::layers::record::Header;
 use crate::layers::time::alarm::Alarm;
@@ -22,8 +22,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// Protects a future from a cancel of the task, or of a scope around it, and from an abort, until
-/// its `budget` is spent.
+/// Protects a future from a cancel of the task, or of a cancel scope around it, and from an abort,
+/// until its `budget` is spent.
 ///
 /// The budget is counted from the moment at which there is a cancel to keep away; a task that is
 /// not cancelled is not limited. Inside, [`is_cancelled`](crate::is_cancelled) is `false`,
@@ -33,8 +33,9 @@ use std::time::Duration;
 /// the task is cancelled all the while: [`Tree`](crate::Tree) and the nursery's handle say so.
 ///
 /// Shields nest: each counts its own budget, from the moment at which the one around it is lifted.
-/// A scope inside a shield (a [`move_on_after`](crate::move_on_after), a nursery's deadline) works
-/// as anywhere; what [`cancellable`](crate::cancellable) runs inside a shield can be cancelled again.
+/// A cancel scope inside a shield (a [`move_on_after`](crate::move_on_after), a nursery's deadline)
+/// works as anywhere; what [`cancellable`](crate::cancellable) runs inside a shield can be
+/// cancelled again.
 ///
 /// A shield does not help against a runtime that is shut down, nor against the drop of the future
 /// that it is a part of.
@@ -77,9 +78,9 @@ use std::time::Duration;
 pub fn shield<F: Future>(budget: Duration, future: F) -> Shield<F> {
     let alarm = Alarm::after(budget);
     Shield {
-        scope: Scope::new(Cut::Shield),
+        scope: Scope::new(ScopeKind::Shield),
         alarm,
-        raised: None,
+        notes: None,
         polled: false,
         future: Some(future),
     }
@@ -91,7 +92,7 @@ pin_project! {
     pub struct Shield<F> {
         scope: Scope,
         alarm: Alarm,
-        raised: Option<Raised>,
+        notes: Option<ShieldNotes>,
         polled: bool,
         #[pin]
         future: Option<F>,
@@ -118,17 +119,17 @@ impl<F: Future> Future for Shield<F> {
                     end::clear(this.future);
                     return Poll::Ready(Err(missing));
                 }
-                *this.raised = context::current(Raised::new);
+                *this.notes = context::current(ShieldNotes::new);
             }
         }
-        if this.raised.is_some() {
+        if this.notes.is_some() {
             if let Some(reason) = this.scope.reason() {
-                lift(this.scope, this.raised, reason);
+                lift(this.scope, this.notes, reason);
             } else if let Some(reason) = context::current(|frame| scope::reason(frame, false)) {
                 let spent = this.alarm.poll(cx);
                 this.scope.set_deadline(this.alarm.at());
                 if spent.is_ready() {
-                    lift(this.scope, this.raised, reason);
+                    lift(this.scope, this.notes, reason);
                 }
             }
         }
@@ -138,8 +139,8 @@ impl<F: Future> Future for Shield<F> {
         });
         if polled.is_ready() {
             end::drop_inside(this.scope, this.future);
-            *this.raised = None;
-        } else if this.raised.is_some() && this.scope.is_cancelled() {
+            *this.notes = None;
+        } else if this.notes.is_some() && this.scope.is_cancelled() {
             // Its budget was spent during the poll: it gets one more, which shows that.
             cx.waker().wake_by_ref();
         }
@@ -148,54 +149,54 @@ impl<F: Future> Future for Shield<F> {
 }
 
 /// Makes the cancel visible to what is inside.
-fn lift(scope: &Scope, raised: &mut Option<Raised>, reason: Reason) {
-    *raised = None;
+fn lift(scope: &Scope, notes: &mut Option<ShieldNotes>, reason: Reason) {
+    *notes = None;
     scope.cancel(|| reason);
 }
 
 /// A shield that is up: in the task, in the bodies of nurseries between it and the task, with which
-/// the task would be dropped, and in the scopes around it.
+/// the task would be dropped, and in the cancel scopes around it.
 #[derive(Default)]
-pub(crate) struct Raised {
-    owners: Vec<Owner>,
+pub(crate) struct ShieldNotes {
+    owners: Vec<Shielded>,
     scopes: Vec<Arc<AtomicUsize>>,
 }
 
-struct Owner {
+struct Shielded {
     group: WeakDyn<dyn Host>,
     /// The number of the task; `None` for the nursery's body.
     task: Option<u64>,
 }
 
-impl Raised {
+impl ShieldNotes {
     /// Raises a shield in everything around. Returns `None` outside a nursery.
-    pub(crate) fn new(here: Option<&Frame<'_>>) -> Option<Raised> {
-        let (mut at, mut raised) = (here, Raised::default());
+    pub(crate) fn new(here: Option<&Frame<'_>>) -> Option<ShieldNotes> {
+        let (mut at, mut notes) = (here, ShieldNotes::default());
         while let Some(frame) = at {
             match &frame.kind {
                 Kind::Task(task) => {
                     task.group.raise_shield(task.task.zip(task.header()));
                     let number = task.header().map(Header::number);
-                    raised.owners.push(Owner { group: task.group.weak(), task: number });
+                    notes.owners.push(Shielded { group: task.group.weak(), task: number });
                     if number.is_some() {
                         break;
                     }
                 }
-                Kind::Scope(scope) => raised.scopes.push(scope.shields.raise()),
-                Kind::Values(_) | Kind::Seat(_) => {}
+                Kind::Scope(scope) => notes.scopes.push(scope.shields.raise()),
+                Kind::Values(_) | Kind::Slot(_) => {}
             }
             at = frame.outer();
         }
-        (!raised.owners.is_empty()).then_some(raised)
+        (!notes.owners.is_empty()).then_some(notes)
     }
 }
 
-impl Drop for Raised {
+impl Drop for ShieldNotes {
     fn drop(&mut self) {
         for scope in &self.scopes {
             scope.fetch_sub(1, Ordering::Relaxed);
         }
-        for Owner { group, task } in &self.owners {
+        for Shielded { group, task } in &self.owners {
             context::current(|here| {
                 let own = here.and_then(|frame| frame.find(&**group, *task));
                 group.lower_shield(*task, own.and_then(TaskFrame::header));

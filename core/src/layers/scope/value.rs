@@ -85,7 +85,7 @@ impl<T: Send + Sync + 'static> ScopedKey<T> {
                 match &frame.kind {
                     Kind::Values(values) => return values.get(key),
                     Kind::Task(task) => return task.env.values.as_ref()?.get(key),
-                    Kind::Scope(_) | Kind::Seat(_) => at = frame.outer(),
+                    Kind::Scope(_) | Kind::Slot(_) => at = frame.outer(),
                 }
             }
             None
@@ -168,7 +168,7 @@ impl<F: Future> Future for Scoped<F> {
         let mut this = self.project();
         context::with_values(this.setting.values(), || {
             let future = this.future.as_mut().as_pin_mut();
-            future.expect("a scope is not polled after it was ready").poll(cx)
+            future.expect("a scoped value is not polled after it was ready").poll(cx)
         })
     }
 }

@@ -7,9 +7,9 @@ use crate::layers::base::sync::Arc;
 use crate::layers::context;
 use crate::layers::context::host::Waiter;
 use crate::layers::group::Group;
-use crate::layers::group::registry::stragglers::Roll;
+use crate::layers::group::registry::stragglers::StragglerLog;
 use crate::layers::nursery::tree::Tree;
-use crate::layers::scope::shield::Raised;
+use crate::layers::scope::shield::ShieldNotes;
 use crate::layers::time::alarm::Alarm;
 use std::collections::BTreeSet;
 use std::task::{Context, Poll};
@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 pub(super) struct Watch {
     own_body: bool,
     /// Keeps a body that waits for the report from being cut off by the cancel that it asked for.
-    _raised: Option<Raised>,
+    _shield: Option<ShieldNotes>,
     group: Strong<Group>,
     waiter: Waiter,
-    roll: Arc<Roll>,
+    log: Arc<StragglerLog>,
     level: Level,
     began: Option<Instant>,
     /// The time of the step; `None` if it is over at once.
@@ -30,13 +30,13 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(shutdown: &Shutdown, own_body: bool, raised: Option<Raised>) -> Watch {
+    pub(super) fn new(shutdown: &Shutdown, own_body: bool, shield: Option<ShieldNotes>) -> Watch {
         Watch {
             own_body,
-            _raised: raised,
+            _shield: shield,
             group: shutdown.group.clone(),
             waiter: Waiter::new(),
-            roll: shutdown.roll.clone(),
+            log: shutdown.log.clone(),
             level: Level::Running,
             began: None,
             time: None,
@@ -48,12 +48,12 @@ impl Watch {
         loop {
             // First, so that nothing is missed that happens after the look.
             let left = self.group.is_left(self.own_body, self.waiter, cx.waker());
-            self.roll.wake_by(cx.waker());
+            self.log.wake_by(cx.waker());
             self.note_left();
             if !left {
                 return Poll::Ready(());
             }
-            let risen = self.group.risen();
+            let risen = self.group.requested_level();
             if risen > self.level {
                 self.step(risen, shutdown);
                 continue;
@@ -69,8 +69,8 @@ impl Watch {
     pub(super) fn step(&mut self, level: Level, shutdown: &Shutdown) {
         self.began = self.began.or_else(|| now(&self.group));
         self.level = level;
-        self.roll.step(level);
-        if self.group.risen() < level {
+        self.log.step(level);
+        if self.group.requested_level() < level {
             match level {
                 Level::Running => {}
                 Level::Draining => drop(self.group.close()),
@@ -100,7 +100,7 @@ impl Watch {
     }
 
     fn note_left(&mut self) {
-        let left = self.roll.take_left();
+        let left = self.log.take_departures();
         if left.is_empty() {
             return;
         }
@@ -145,8 +145,8 @@ impl Watch {
             id: group.id,
             name: group.config.name.clone(),
             // The caller that raised it last, or its token, may have ended the last task.
-            level: self.level.max(group.heard()),
-            reason: group.locked(|registry| group.risen_reason(registry)),
+            level: self.level.max(group.observed_level()),
+            reason: group.locked(|registry| registry.cancel.requested_reason()),
             took,
             stragglers,
         }

@@ -19,16 +19,16 @@ pub(super) fn timer() -> Result<Arc<dyn Timer>, Unsupported> {
     })
 }
 
-/// A moment that is waited for, from the first poll on. It rings once, and goes on ringing.
+/// A moment that is waited for, from the first poll on. It fires once, and stays fired.
 ///
 /// The timer's clock says when; its sleep is only asked for a poll at that time. So a sleep that is
 /// late delays nothing that is polled anyway, and one that is early ends nothing.
 pub(crate) struct Alarm {
     pub(super) until: Until,
-    /// None before the first poll, and if it never rings.
+    /// None before the first poll, and if it never fires.
     at: Option<Instant>,
     sleep: Option<Asleep>,
-    rung: bool,
+    fired: bool,
 }
 
 /// A sleep, and the timer whose clock it is measured by.
@@ -64,8 +64,8 @@ impl Asleep {
         if self.is_over() {
             return Poll::Ready(());
         }
-        // It ended too early, and cannot be polled again. The next is polled in a turn of its own: a
-        // timer whose sleeps all end early takes none from others.
+        // It ended too early, and cannot be polled again. The next is polled in a turn of its own:
+        // a timer whose sleeps all end early takes none from others.
         *self = Asleep::new(self.timer.clone(), self.at);
         cx.waker().wake_by_ref();
         Poll::Pending
@@ -84,7 +84,7 @@ pub(super) enum Until {
 
 impl Alarm {
     pub(super) fn new(until: Until) -> Alarm {
-        Alarm { until, at: None, sleep: None, rung: false }
+        Alarm { until, at: None, sleep: None, fired: false }
     }
 
     /// [`Duration::MAX`] is never, and needs no timer.
@@ -108,12 +108,12 @@ impl Alarm {
         }
     }
 
-    /// Returns when it rings, as far as that is known.
+    /// Returns when it fires, as far as that is known.
     pub(crate) fn at(&self) -> Option<Instant> {
         self.at
     }
 
-    /// Returns how long before the deadline around it it rings, if that is how it was set.
+    /// Returns how long before the deadline around it it fires, if that is how it was set.
     pub(crate) fn back(&self) -> Option<Duration> {
         match self.until {
             Until::BeforeDeadline(back) => Some(back),
@@ -122,7 +122,7 @@ impl Alarm {
     }
 
     pub(super) fn is_set(&self) -> bool {
-        self.sleep.is_some() || self.rung
+        self.sleep.is_some() || self.fired
     }
 
     /// Releases the timer.
@@ -131,7 +131,7 @@ impl Alarm {
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while !self.rung {
+        while !self.fired {
             if self.sleep.is_none() && !self.set() {
                 return Poll::Pending;
             }
@@ -142,13 +142,13 @@ impl Alarm {
             }
             self.sleep = None;
             // A deadline may have been moved in the meantime.
-            self.rung = !matches!(self.until, Until::BeforeDeadline(_)) || self.is_due();
+            self.fired = !matches!(self.until, Until::BeforeDeadline(_)) || self.is_due();
         }
         Poll::Ready(())
     }
 
     /// Finds out when to ring, and asks the timer for it unless that is past. Returns false if it
-    /// never rings.
+    /// never fires.
     fn set(&mut self) -> bool {
         if matches!(self.until, Until::Never) {
             // Without a look at the clock: this is asked at every poll.

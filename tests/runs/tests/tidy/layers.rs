@@ -1,4 +1,4 @@
-//! Who may depend on whom, by docs/DESIGN.md §1:
+//! Which package may depend on which (docs/ARCHITECTURE.md):
 //! `rt <- {adapters/*, executors} <- core (optional, by feature) <- conformance <- {runs, benches}`.
 
 use std::fs;
@@ -91,7 +91,7 @@ fn wrong(
     target: Option<&Package>,
 ) -> Option<&'static str> {
     let Some(target) = target else {
-        // Somebody else's crate.
+        // A crate from elsewhere.
         let alone = layer == Layer::Boundary && !dependency.dev;
         return alone.then_some("the boundary depends on nothing");
     };

@@ -42,7 +42,10 @@ const CIRCLES: &[(&[&str], &str)] = &[
         &["limit/acquire.rs", "limit/permit.rs", "limit/semaphore.rs"],
         "a guard borrows the semaphore that makes it",
     ),
-    (&["limit/gate.rs", "limit/held.rs"], "a gate, and the same while its lock is held"),
+    (
+        &["limit/locked.rs", "limit/permits.rs"],
+        "the permits, and the same while their lock is held",
+    ),
 ];
 
 /// An arrow, from the file of one index to that of another.

@@ -44,21 +44,19 @@ const WORDS: &[(&[&str], &str)] = &[
 /// Places that may use the words, each with the reason: the start of a path, and what the line has
 /// to contain.
 const ALLOWED: &[(&str, &str, &str)] = &[
-    ("core/src/", "", "its modules are being moved; it is reworded after that"),
+    ("core/src/layers/base/unsupported.rs", "", "every runtime will have a timer"),
+    ("core/src/layers/limit/rate.rs", "has not got a timer", "the same"),
+    ("core/src/layers/nursery/error.rs", "has not got what", "the same"),
     ("README.md", "", "it is written anew with the new surface"),
     ("docs/SPEC.md", "**F22**", "the clause is replaced with the new rule for echoes"),
     ("docs/SPEC.md", "**S23**", "the clause is replaced with the new rule for cancel scopes"),
     ("docs/SPEC.md", "**T11**", "every runtime will have a timer"),
     ("docs/SPEC.md", "**B01**", "the clause becomes a case of F22"),
-    ("docs/ARCHITECTURE.md", "| `", "its tables of files change with the modules of the core"),
-    ("docs/ARCHITECTURE.md", "- `core/src/", "the same"),
     (
         "tests/runs/tests/",
         "has not got a timer",
         "the core's message; every runtime will have a timer",
     ),
-    ("tests/runs/tests/", "nobody was out", "the core's message"),
-    ("tests/runs/tests/tidy/layers.rs", "", "it is written anew with the layers of the core"),
     ("tests/runs/tests/tidy/words.rs", "", "the list itself"),
 ];
 
@@ -163,14 +161,15 @@ mod tests {
 
     #[test]
     fn an_excuse_holds_for_its_lines_only() {
-        assert!(check("core/src/a.rs", "// whoever").is_empty());
+        assert!(check("core/src/layers/base/unsupported.rs", "// whoever").is_empty());
+        assert_eq!(check("core/src/a.rs", "// whoever").len(), 1);
         assert!(check("docs/SPEC.md", "- **F22** who").is_empty());
         assert_eq!(check("docs/SPEC.md", "- **F21** who").len(), 1);
     }
 
     #[test]
     fn an_excuse_that_is_not_needed_is_found() {
-        let idle = idle_excuses(&[("core/src/a.rs".into(), "// whoever".into())]);
+        let idle = idle_excuses(&[("README.md".into(), "whoever".into())]);
         assert_eq!(idle.len(), ALLOWED.len() - 1);
     }
 }

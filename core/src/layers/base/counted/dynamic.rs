@@ -5,10 +5,10 @@
 //!
 //! # Invariants
 //!
-//! 1. `value` is the value of a counted object, and `counts` those of the same, with which its block
-//!    begins.
-//! 2. A [`WeakDyn`] is counted in `weak`, as a [`Weak`] is, so block and value are there. A [`MeDyn`]
-//!    stands in the value of its block, as a [`Me`] does.
+//! 1. `value` is the value of a counted object, and `counts` those of the same, with which its
+//!    block begins.
+//! 2. A [`WeakDyn`] is counted in `weak`, as a [`Weak`] is, so block and value are there. A
+//!    [`MeDyn`] stands in the value of its block, as a [`Me`] does.
 
 #![allow(unsafe_code)]
 
@@ -41,7 +41,8 @@ pub(crate) struct MeDyn<D: ?Sized> {
     counts: NonNull<Counts>,
 }
 
-// SAFETY: what is shared through it is the value, which is Send and Sync, as is all that is counted.
+// SAFETY: what is shared through it is the value, which is Send and Sync, as is all that is
+// counted.
 unsafe impl<D: ?Sized + Send + Sync> Send for WeakDyn<D> {}
 // SAFETY: as above.
 unsafe impl<D: ?Sized + Send + Sync> Sync for WeakDyn<D> {}

@@ -1,4 +1,4 @@
-//! A panic of user code that was caught, for those who are told of it.
+//! A panic of user code that was caught, as joiners and errors of nurseries show it.
 
 use super::Payload;
 use crate::layers::base::guarded::{Foreign, GlobalGuarded};

@@ -1,10 +1,28 @@
-//! The count of a nursery's carriers (invariant 3 of the registry).
+//! The count of a nursery's carriers: how many are on their way, and whether another one is wanted.
+//!
+//! It knows no members: the registry passes in how many of them wait for a poll, and whether more
+//! may come. What the numbers are for stands in `carrier.rs`.
+//!
+//! | carrier | counted in       | goes on to                                              |
+//! |---------|------------------|---------------------------------------------------------|
+//! | free    | `active`, `free` | active: [`arrive`](Carriers::arrive)                    |
+//! | spare   | `spare`          | active: `arrive`                                        |
+//! | active  | `active`         | free: [`yields`](Carriers::yields); parked: [`park`](Carriers::park); bound or ended: [`retire`](Carriers::retire) |
+//! | parked  | `parked`         | free or spare: [`want`](Carriers::want); active, if it comes unasked: `arrive` |
+//! | bound   | –                | active: [`unbind`](Carriers::unbind)                    |
+//!
+//! # Invariants
+//!
+//! 1. `active` carriers are launched and neither bound nor parked; `free` of them are scheduled and
+//!    carry no child. So `free <= active`.
+//! 2. `spare` is one more that is scheduled, beyond `active`; `parked` is one that waits for a
+//!    call, or was called and has not come yet. Then it is counted as its new role, too.
 
-use super::{Phase, Registry};
 use crate::layers::base::guarded::Foreign;
+use std::mem;
 use std::task::Waker;
 
-/// What a scheduled carrier that carries nobody is counted as.
+/// What a scheduled carrier that carries no child is counted as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Role {
     /// One of `active` and `free`.
@@ -15,9 +33,9 @@ pub(crate) enum Role {
     Parked,
 }
 
-/// The carrier that waits to be called.
-pub(super) enum Parked {
-    /// It waits. Without a waker it cannot be called, and is there to be dropped by the runtime.
+/// The carrier that waits for a call.
+enum Parked {
+    /// It waits. Without a waker it cannot be called, and is there for the runtime to drop.
     Waits(Option<Foreign<Waker>>),
     /// It was called, and is counted as this.
     Called(Role),
@@ -26,31 +44,30 @@ pub(super) enum Parked {
 /// How the caller brings a carrier on its way, with no lock held.
 #[must_use]
 pub(crate) enum Launch {
-    /// Nobody is needed.
-    Nobody,
+    /// No carrier is needed.
+    None,
     /// The runtime is given a new one.
     Spawn(Role),
     /// The one that is parked is woken.
     Call(Foreign<Waker>),
 }
 
-impl Registry {
-    /// Tells whether something waits for a carrier: a child, or what is due.
-    pub(crate) fn has_queue(&self) -> bool {
-        self.queued > 0 || self.is_due()
-    }
+#[derive(Default)]
+pub(crate) struct Carriers {
+    active: usize,
+    free: usize,
+    spare: bool,
+    parked: Option<Parked>,
+    /// A moment of the clock has come, which a carrier or the nursery's future sees to.
+    due: bool,
+}
 
-    /// Tells whether something is due that a carrier sees to. Where no member is left the nursery's
-    /// future does.
-    pub(in crate::layers::group) fn is_due(&self) -> bool {
-        self.due && !self.is_vacant()
-    }
-
+impl Carriers {
     /// Counts one more carrier if more children wait for a poll than carriers are free: one of the
     /// runtime's width, or else a spare.
-    pub(crate) fn want(&mut self, width: usize) -> Launch {
-        if self.queued + usize::from(self.is_due()) <= self.free {
-            return Launch::Nobody;
+    pub(crate) fn want(&mut self, waiting: usize, width: usize) -> Launch {
+        if waiting <= self.free {
+            return Launch::None;
         }
         if self.active < width {
             self.active += 1;
@@ -60,18 +77,18 @@ impl Registry {
         self.want_spare(width)
     }
 
-    /// As [`want`](Registry::want), if there is a carrier to be called.
-    pub(crate) fn want_called(&mut self, width: usize) -> Launch {
+    /// As [`want`](Carriers::want), if there is a carrier to call.
+    pub(crate) fn want_called(&mut self, waiting: usize, width: usize) -> Launch {
         match self.parked {
-            Some(Parked::Waits(Some(_))) => self.want(width),
-            _ => Launch::Nobody,
+            Some(Parked::Waits(Some(_))) => self.want(waiting, width),
+            _ => Launch::None,
         }
     }
 
-    /// Counts a spare carrier if children wait and no carrier is scheduled.
+    /// Counts a spare carrier if no carrier is scheduled. Children wait.
     fn want_spare(&mut self, width: usize) -> Launch {
-        if width == 1 || !self.has_queue() || self.free > 0 || self.spare {
-            return Launch::Nobody;
+        if width == 1 || self.free > 0 || self.spare {
+            return Launch::None;
         }
         self.spare = true;
         self.launch(Role::Spare)
@@ -87,8 +104,8 @@ impl Registry {
         Launch::Spawn(role)
     }
 
-    /// A carrier that carries nobody is polled, or dropped by its runtime: it is active, and no
-    /// longer scheduled. Gives the waker that it was to be called by, if it comes unasked.
+    /// A carrier that carries no child is polled, or dropped by its runtime: it is active, and no
+    /// longer scheduled. Returns the waker that it would have been called by, if it comes unasked.
     pub(crate) fn arrive(&mut self, role: Role) -> Option<Foreign<Waker>> {
         match role {
             Role::Free => self.free -= 1,
@@ -119,20 +136,23 @@ impl Registry {
         self.active -= 1;
     }
 
-    /// Tells whether a carrier that finds nobody to carry is to wait for the next: if somebody may
-    /// still be woken, or the body may spawn.
-    pub(crate) fn wants_parked(&self) -> bool {
-        let more = self.count > self.bound || self.phase == Phase::Body;
-        more && self.parked.is_none()
+    /// An active carrier gives the runtime a turn, and is scheduled again.
+    pub(crate) fn yields(&mut self) {
+        self.free += 1;
     }
 
-    /// An active carrier waits to be called.
+    /// Returns `true` if a carrier is parked, or was called and has not come yet.
+    pub(crate) fn has_parked(&self) -> bool {
+        self.parked.is_some()
+    }
+
+    /// An active carrier waits for a call.
     pub(crate) fn park(&mut self, waker: Option<Foreign<Waker>>) {
         self.active -= 1;
         self.parked = Some(Parked::Waits(waker));
     }
 
-    /// The nursery has closed: the carrier that waits is to be woken, and will end.
+    /// The nursery has closed: returns how to wake the carrier that waits, which then ends.
     pub(crate) fn unpark(&mut self) -> Option<Foreign<Waker>> {
         match &mut self.parked {
             Some(Parked::Waits(waker)) => waker.take(),
@@ -140,14 +160,161 @@ impl Registry {
         }
     }
 
-    /// An active carrier gives the runtime a turn, and is scheduled again.
-    pub(crate) fn yields(&mut self) {
-        self.free += 1;
+    /// Returns `true` if no carrier is left to come for a child that waits.
+    pub(crate) fn are_gone(&self) -> bool {
+        self.active == 0 && !self.spare && self.parked.is_none()
     }
 
-    /// Tells whether somebody waits who has no carrier of his own, and none is left to come.
-    pub(crate) fn is_stranded(&self) -> bool {
-        let none = self.active == 0 && !self.spare && self.parked.is_none();
-        none && self.count > self.bound
+    // ---- what is due by the clock
+
+    /// Returns `true` if a moment of the clock has come, and nothing has seen to it.
+    pub(crate) fn is_due(&self) -> bool {
+        self.due
+    }
+
+    /// A moment of the clock has come.
+    pub(crate) fn set_due(&mut self) {
+        self.due = true;
+    }
+
+    /// The caller sees to what is due. Returns `true` if something is.
+    pub(crate) fn take_due(&mut self) -> bool {
+        mem::take(&mut self.due)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Carriers, Launch, Role};
+    use crate::layers::base::guarded::Foreign;
+    use std::task::Waker;
+
+    fn noop() -> Option<Foreign<Waker>> {
+        Some(Foreign::new(Waker::noop().clone()))
+    }
+
+    fn spawned(launch: Launch) -> Option<Role> {
+        match launch {
+            Launch::Spawn(role) => Some(role),
+            Launch::None => None,
+            Launch::Call(_) => panic!("the parked carrier is called"),
+        }
+    }
+
+    fn is_called(launch: &Launch) -> bool {
+        matches!(launch, Launch::Call(_))
+    }
+
+    #[test]
+    fn as_many_as_the_width_and_then_one_spare() {
+        let mut carriers = Carriers::default();
+        assert_eq!(spawned(carriers.want(1, 2)), Some(Role::Free));
+        assert_eq!(spawned(carriers.want(1, 2)), None, "one is on its way");
+        assert_eq!(spawned(carriers.want(2, 2)), Some(Role::Free));
+        assert_eq!(spawned(carriers.want(3, 2)), None, "one is still scheduled");
+        for _ in 0..2 {
+            assert!(carriers.arrive(Role::Free).is_none());
+        }
+        assert_eq!(spawned(carriers.want(1, 2)), Some(Role::Spare));
+        assert_eq!(spawned(carriers.want(9, 2)), None, "there is one spare");
+    }
+
+    #[test]
+    fn a_runtime_of_one_thread_has_no_spare() {
+        let mut carriers = Carriers::default();
+        assert_eq!(spawned(carriers.want(1, 1)), Some(Role::Free));
+        assert!(carriers.arrive(Role::Free).is_none());
+        assert_eq!(spawned(carriers.want(5, 1)), None);
+    }
+
+    #[test]
+    fn a_spare_that_arrives_is_active_and_may_leave() {
+        let mut carriers = Carriers::default();
+        let _free = carriers.want(1, 2);
+        let _free = carriers.want(2, 2);
+        for _ in 0..2 {
+            assert!(carriers.arrive(Role::Free).is_none());
+        }
+        let _spare = carriers.want(1, 2);
+        assert!(carriers.arrive(Role::Spare).is_none());
+        for _ in 0..3 {
+            assert!(!carriers.are_gone());
+            carriers.retire();
+        }
+        assert!(carriers.are_gone());
+    }
+
+    #[test]
+    fn park_then_call_then_arrive() {
+        let mut carriers = Carriers::default();
+        let _free = carriers.want(1, 1);
+        assert!(carriers.arrive(Role::Free).is_none());
+        carriers.park(noop());
+        assert!(carriers.has_parked() && !carriers.are_gone());
+        let launch = carriers.want(1, 1);
+        assert!(is_called(&launch));
+        assert_eq!(spawned(carriers.want(1, 1)), None, "the called one is free");
+        assert!(carriers.has_parked(), "it has not come yet");
+        assert!(carriers.arrive(Role::Parked).is_none(), "its waker was used");
+        carriers.retire();
+        assert!(carriers.are_gone());
+    }
+
+    #[test]
+    fn park_then_arrive_unasked() {
+        let mut carriers = Carriers::default();
+        let _free = carriers.want(1, 1);
+        assert!(carriers.arrive(Role::Free).is_none());
+        carriers.park(noop());
+        assert!(carriers.arrive(Role::Parked).is_some(), "the waker comes back");
+        assert!(!carriers.has_parked());
+        carriers.yields();
+        assert_eq!(spawned(carriers.want(1, 1)), None, "it is free");
+        assert!(carriers.arrive(Role::Free).is_none());
+        carriers.retire();
+        assert!(carriers.are_gone());
+    }
+
+    #[test]
+    fn park_without_a_waker_cannot_be_called() {
+        let mut carriers = Carriers::default();
+        let _free = carriers.want(1, 1);
+        assert!(carriers.arrive(Role::Free).is_none());
+        carriers.park(None);
+        assert_eq!(spawned(carriers.want_called(1, 1)), None);
+        assert_eq!(spawned(carriers.want(1, 1)), Some(Role::Free));
+        assert!(carriers.unpark().is_none());
+    }
+
+    #[test]
+    fn unpark_then_arrive() {
+        let mut carriers = Carriers::default();
+        let _free = carriers.want(1, 1);
+        assert!(carriers.arrive(Role::Free).is_none());
+        carriers.park(noop());
+        assert!(carriers.unpark().is_some());
+        assert!(carriers.unpark().is_none());
+        assert!(carriers.arrive(Role::Parked).is_none());
+        carriers.retire();
+        assert!(carriers.are_gone());
+    }
+
+    #[test]
+    fn bound_then_unbound() {
+        let mut carriers = Carriers::default();
+        let _free = carriers.want(1, 1);
+        assert!(carriers.arrive(Role::Free).is_none());
+        carriers.retire();
+        assert!(carriers.are_gone(), "a bound carrier sees to its own child alone");
+        carriers.unbind();
+        assert!(!carriers.are_gone());
+    }
+
+    #[test]
+    fn what_is_due_is_taken_once() {
+        let mut carriers = Carriers::default();
+        carriers.set_due();
+        assert!(carriers.is_due() && carriers.take_due());
+        assert!(!carriers.is_due() && !carriers.take_due());
     }
 }

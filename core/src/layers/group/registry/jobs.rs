@@ -1,36 +1,82 @@
 //! The blocking work of a nursery: how much of it runs, and what waits for its turn.
+//!
+//! # Invariants
+//!
+//! 1. `running` jobs were handed to the runtime and are not over. `begun` has the members among
+//!    them; a job whose member has left is counted and not named.
+//! 2. One thread at a time hands jobs to the runtime: while `starting` is set, and it goes on as
+//!    long as there is one to hand.
 
 use crate::layers::record::Carried;
 use std::collections::{BTreeSet, VecDeque};
+use std::mem;
 
-/// The blocking work of a nursery.
 #[derive(Default)]
 pub(crate) struct Jobs {
-    pub(in crate::layers::group) running: usize,
-    pub(in crate::layers::group) waiting: VecDeque<Carried>,
+    running: usize,
+    waiting: VecDeque<Carried>,
     /// The members whose work has begun, or is about to, by their numbers.
-    pub(in crate::layers::group) members: BTreeSet<u64>,
+    begun: BTreeSet<u64>,
     /// The nursery has waited long enough for them, and for tasks that hold their threads.
-    pub(in crate::layers::group) given_up: bool,
-    /// Somebody hands jobs to the runtime, and goes on as long as there is something to hand.
-    pub(in crate::layers::group) starting: bool,
+    given_up: bool,
+    starting: bool,
 }
 
 impl Jobs {
+    /// A member waits for its turn.
+    pub(crate) fn push(&mut self, carried: Carried) {
+        self.waiting.push_back(carried);
+    }
+
+    /// The caller hands jobs to the runtime. Returns false if another thread does.
+    pub(crate) fn begin_starting(&mut self) -> bool {
+        !mem::replace(&mut self.starting, true)
+    }
+
+    /// Takes the next job to hand to the runtime, if fewer than `limit` are running. None ends what
+    /// [`begin_starting`](Jobs::begin_starting) began.
+    pub(crate) fn next(&mut self, limit: usize) -> Option<Carried> {
+        let next = if self.running < limit { self.waiting.pop_front() } else { None };
+        let Some(carried) = next else {
+            self.starting = false;
+            return None;
+        };
+        self.running += 1;
+        if carried.header().state().is_linked() {
+            self.begun.insert(carried.header().number());
+        }
+        Some(carried)
+    }
+
+    /// A job is over.
+    pub(crate) fn end(&mut self) {
+        self.running -= 1;
+    }
+
     /// A member leaves.
-    pub(in crate::layers::group) fn forget(&mut self, number: u64) {
-        if !self.members.is_empty() {
-            self.members.remove(&number);
+    pub(super) fn forget(&mut self, number: u64) {
+        if !self.begun.is_empty() {
+            self.begun.remove(&number);
         }
     }
 
     /// Returns `true` if the member's work has begun, or is about to.
-    pub(in crate::layers::group) fn has_begun(&self, number: u64) -> bool {
-        self.members.contains(&number)
+    pub(crate) fn has_begun(&self, number: u64) -> bool {
+        self.begun.contains(&number)
     }
 
     /// Takes those that wait for their turn: they were cancelled. Dropped with no lock held.
-    pub(in crate::layers::group) fn take_waiting(&mut self) -> VecDeque<Carried> {
-        std::mem::take(&mut self.waiting)
+    pub(crate) fn take_waiting(&mut self) -> VecDeque<Carried> {
+        mem::take(&mut self.waiting)
+    }
+
+    /// The nursery has waited long enough.
+    pub(crate) fn give_up(&mut self) {
+        self.given_up = true;
+    }
+
+    #[inline]
+    pub(crate) fn are_given_up(&self) -> bool {
+        self.given_up
     }
 }

@@ -1,7 +1,6 @@
-//! Rolls: who has left late, and how to tell it to the shutdown that asks.
+//! Straggler logs: the tasks that have left late, and how to wake the shutdown that asks.
 
-use super::Registry;
-use super::failures::Who;
+use super::report::Who;
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::reason::Level;
@@ -10,57 +9,63 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::task::Waker;
 
-/// The rolls that hang in one nursery, by their numbers: to take one down costs little, however many
-/// shutdowns were given up before.
-pub(in crate::layers::group) type Rolls = BTreeMap<u64, Arc<Roll>>;
+/// The logs of one nursery, by their numbers: to remove one costs little, however many shutdowns
+/// were given up before.
+#[derive(Default)]
+pub(crate) struct StragglerLogs {
+    logs: BTreeMap<u64, Arc<StragglerLog>>,
+    /// A departure was noted, and the shutdowns were not woken for it yet.
+    changed: bool,
+}
 
 static LAST: GlobalU64 = GlobalU64::new(0);
 
-/// Those who have left since the shutdown looked last, and how to tell it.
-pub(crate) struct Roll {
-    pub(in crate::layers::group) number: u64,
+/// The tasks that have left since the shutdown looked last, and how to wake it.
+pub(crate) struct StragglerLog {
+    number: u64,
     /// The nursery whose body counts; that of one inside is a part of a task.
-    pub(in crate::layers::group) root: NurseryId,
-    /// The step that is being taken. Who is in a nursery with a shield around it is not told of it,
-    /// and leaves at it all the same.
-    pub(in crate::layers::group) step: AtomicU8,
-    pub(in crate::layers::group) state: Guarded<State>,
+    root: NurseryId,
+    /// The step that the shutdown takes. A task in a nursery with a shield around it does not see
+    /// it, and leaves at it anyway.
+    step: AtomicU8,
+    state: Guarded<State>,
 }
 
-pub(in crate::layers::group) struct State {
-    /// The shutdown is given up, or over. A nursery that was opened meanwhile may have the roll still.
-    pub(in crate::layers::group) over: bool,
-    pub(in crate::layers::group) left: Vec<Left>,
-    pub(in crate::layers::group) waker: Option<Foreign<Waker>>,
+struct State {
+    /// The shutdown is given up, or over. A nursery that was opened meanwhile may still have the
+    /// log.
+    over: bool,
+    left: Vec<Departure>,
+    waker: Option<Foreign<Waker>>,
 }
 
-/// Somebody who has left late.
-pub(crate) struct Left {
+/// A task, or a body, that has left late.
+pub(crate) struct Departure {
     pub(crate) id: TaskId,
     pub(crate) who: Who,
     pub(crate) level: Level,
 }
 
-impl Roll {
-    pub(crate) fn new(root: NurseryId) -> Arc<Roll> {
+impl StragglerLog {
+    pub(crate) fn new(root: NurseryId) -> Arc<StragglerLog> {
         let state = State { over: false, left: Vec::new(), waker: None };
         // Relaxed: only uniqueness matters.
         let number = LAST.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Roll { number, root, step: AtomicU8::new(0), state: Guarded::new(state) })
+        Arc::new(StragglerLog { number, root, step: AtomicU8::new(0), state: Guarded::new(state) })
     }
 
     pub(crate) fn step(&self, step: Level) {
-        // Relaxed: whoever is cancelled by that step takes a lock after this.
+        // Relaxed: a task that this step cancels takes a lock after this.
         self.step.store(step as u8, Ordering::Relaxed);
     }
 
-    /// Has this waker woken when somebody leaves.
+    /// Has this waker woken when a task leaves.
     pub(crate) fn wake_by(&self, waker: &Waker) {
         let waker = Foreign::new(waker.clone());
         drop(self.state.locked(|state| state.waker.replace(waker)));
     }
 
-    /// Wakes and notes nobody any more: the shutdown is given up, or over.
+    /// Wakes and notes nothing any more: the shutdown is given up, or over.
     pub(crate) fn give_up(&self) {
         drop(self.state.locked(|state| {
             state.over = true;
@@ -68,19 +73,120 @@ impl Roll {
         }));
     }
 
-    /// Returns who has left since.
-    pub(crate) fn take_left(&self) -> Vec<Left> {
+    /// Returns the tasks that have left since.
+    pub(crate) fn take_departures(&self) -> Vec<Departure> {
         self.state.locked(|state| mem::take(&mut state.left))
     }
 }
 
-impl Registry {
-    /// Returns how to tell whoever called the roll.
-    pub(in crate::layers::group) fn roll_wakers(&mut self) -> Vec<Foreign<Waker>> {
-        self.struck = false;
-        self.rolls
-            .values()
-            .filter_map(|roll| roll.state.locked(|state| state.waker.take()))
-            .collect()
+impl StragglerLogs {
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.logs.is_empty()
+    }
+
+    /// Returns `true` if a departure was noted since [`wakers`](StragglerLogs::wakers).
+    #[inline]
+    pub(crate) fn have_departures(&self) -> bool {
+        self.changed
+    }
+
+    /// Returns the logs, which a nursery inside takes over.
+    pub(crate) fn all(&self) -> Vec<Arc<StragglerLog>> {
+        self.logs.values().cloned().collect()
+    }
+
+    /// Inserts a log, unless it is here.
+    pub(crate) fn insert(&mut self, log: &Arc<StragglerLog>) {
+        self.logs.entry(log.number).or_insert_with(|| log.clone());
+    }
+
+    pub(crate) fn remove(&mut self, log: &StragglerLog) {
+        self.logs.remove(&log.number);
+    }
+
+    /// Records a departure in each log that counts it, if the nursery, or the step of the log, is
+    /// cancelled. `body_of`: it is the body of that nursery.
+    pub(crate) fn record(
+        &mut self,
+        body_of: Option<NurseryId>,
+        requested: Level,
+        left: impl Fn(Level) -> Departure,
+    ) {
+        for log in self.logs.values() {
+            // Relaxed: as in `step`.
+            let level = requested.max(Level::from_u8(log.step.load(Ordering::Relaxed)));
+            let counts = body_of.is_none_or(|body_of| log.root == body_of);
+            if counts && level >= Level::Cancelled {
+                let left = left(level);
+                log.state.locked(|state| {
+                    if !state.over {
+                        state.left.push(left);
+                    }
+                });
+                self.changed = true;
+            }
+        }
+    }
+
+    /// Takes the wakers of the shutdowns that the logs are for.
+    pub(crate) fn wakers(&mut self) -> Vec<Foreign<Waker>> {
+        self.changed = false;
+        let wakers = self.logs.values().map(|log| log.state.locked(|state| state.waker.take()));
+        wakers.flatten().collect()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Departure, Level, NurseryId, StragglerLog, StragglerLogs, TaskId, Waker, Who};
+    use std::panic::Location;
+
+    fn left(number: u64) -> impl Fn(Level) -> Departure {
+        move |level| Departure {
+            id: TaskId { nursery: NurseryId::next(), number },
+            who: Who { task: None, name: None, place: Location::caller(), finalizer: false },
+            level,
+        }
+    }
+
+    #[test]
+    fn a_departure_before_the_cancel_is_not_noted() {
+        let (mut logs, log) = (StragglerLogs::default(), StragglerLog::new(NurseryId::next()));
+        logs.insert(&log);
+        logs.record(None, Level::Draining, left(1));
+        assert!(!logs.have_departures());
+        logs.record(None, Level::Cancelled, left(2));
+        log.step(Level::Aborted);
+        logs.record(None, Level::Running, left(3));
+        let noted: Vec<_> = log.take_departures().iter().map(|l| (l.id.number, l.level)).collect();
+        assert_eq!(noted, [(2, Level::Cancelled), (3, Level::Aborted)]);
+    }
+
+    #[test]
+    fn the_body_of_the_root_counts_and_that_of_a_nursery_inside_does_not() {
+        let (root, inside) = (NurseryId::next(), NurseryId::next());
+        let (mut logs, log) = (StragglerLogs::default(), StragglerLog::new(root));
+        logs.insert(&log);
+        logs.record(Some(inside), Level::Cancelled, left(0));
+        assert!(!logs.have_departures());
+        logs.record(Some(root), Level::Cancelled, left(0));
+        assert_eq!(log.take_departures().len(), 1);
+    }
+
+    #[test]
+    fn a_waker_is_taken_once_and_a_roll_that_is_over_notes_nothing() {
+        let (mut logs, log) = (StragglerLogs::default(), StragglerLog::new(NurseryId::next()));
+        logs.insert(&log);
+        log.wake_by(Waker::noop());
+        logs.record(None, Level::Cancelled, left(1));
+        assert!(logs.have_departures());
+        assert_eq!((logs.wakers().len(), logs.wakers().len()), (1, 0));
+        assert!(!logs.have_departures());
+        log.give_up();
+        logs.record(None, Level::Cancelled, left(2));
+        assert!(log.take_departures().is_empty());
+        logs.remove(&log);
+        assert!(logs.is_empty());
     }
 }

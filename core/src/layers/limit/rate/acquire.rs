@@ -4,7 +4,7 @@
 //!
 //! 1. `wait` is pinned when the future is, which is not `Unpin` since `Wait` is not. Nothing is
 //!    moved out of it, and the destructor touches it where it is.
-//! 2. `alarm` is there only while this waiter is the first in the line, as far as it knows.
+//! 2. `alarm` is there only while this waiter is the first in the queue, as far as it knows.
 
 #![allow(unsafe_code)]
 
@@ -66,7 +66,7 @@ impl Future for AcquireRate<'_> {
                 this.alarm = None;
                 return Poll::Ready(granted.map(drop));
             }
-            // After the waker was put in the line, so that no nudge goes to an old one.
+            // After the waker was put in the queue, so that no nudge goes to an old one.
             match meter.attend(this.wait.waiter()) {
                 Attend::Granted => continue,
                 Attend::Nothing | Attend::Until(None) => {

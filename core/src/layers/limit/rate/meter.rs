@@ -1,43 +1,43 @@
-//! The state of a rate limiter: a bucket and a line, under one lock.
+//! The state of a rate limiter: a bucket and a queue, under one lock.
 //!
-//! Only the first in the line waits for the timer, in its own poll. Permits come by looking: a
+//! Only the first in the queue waits for the timer, in its own poll. Permits come by looking: a
 //! caller that asks for permits looks at the clock, takes the lock, adds what has come since, and
-//! tells every waiter whose turn it is. A waiter that leaves the line, or a caller that gives
+//! tells every waiter whose turn it is. A waiter that leaves the queue, or a caller that gives
 //! permits back, does not look: the clock is the user's, and may panic. It nudges the waiter that
 //! is the first then, which looks in its own poll.
 //!
-//! | the first in the line | `attended` | what sees to the timer                            | until                 |
+//! | the first in the queue | `attended` | what sees to the timer                            | until                 |
 //! |-----------------------|------------|---------------------------------------------------|-----------------------|
 //! | none                  | false      | nothing                                           | a waiter joins        |
 //! | has just joined       | false      | it, later in the same poll                        | [`Meter::attend`]     |
 //! | has become the first  | false      | the thread that made it so, before it releases the lock | the nudge       |
 //! | was nudged            | true       | its task, which is woken                          | `attend`, in its poll |
-//! | knows                 | true       | it: its sleep wakes it when its permits are there | it leaves the line, or the rate changes |
+//! | knows                 | true       | it: its sleep wakes it when its permits are there | it leaves the queue, or the rate changes |
 //!
-//! A nudge takes the waker out of the line: the poll that follows puts one in again, before it
+//! A nudge takes the waker out of the queue: the poll that follows puts one in again, before it
 //! attends. So a nudge that comes between the two wakes the waker of that poll.
 //!
 //! # Invariants
 //!
-//! 1. The permits in the bucket are for the first in the line: while a task waits, no other task
+//! 1. The permits in the bucket are for the first in the queue: while a task waits, no other task
 //!    takes any.
 //! 2. When the lock is released, the first asks for more than is in the bucket, and is `attended`,
-//!    or is being polled; or a thread is on its way to tell or nudge it ([`Supply::tell`]).
+//!    or is being polled; or a thread is on its way to tell or nudge it ([`Source::tell`]).
 //! 3. The clock is looked at before the lock is taken; a sleep is created, polled and dropped with
 //!    no lock held: the timer is foreign code. It is asked when nothing has changed yet: a panic of
-//!    it leaves bucket and line as they were.
+//!    it leaves bucket and queue as they were.
 
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::spin_lock::{Lock, LockGuard};
 use crate::layers::base::sync::{Arc, AtomicBool, AtomicUsize, Ordering};
 use crate::layers::limit::bucket::{Bucket, Rate};
 use crate::layers::limit::error::{Refused, TryAcquireError};
-use crate::layers::limit::gate::MAX;
 use crate::layers::limit::holders::Key;
-use crate::layers::limit::line::Line;
+use crate::layers::limit::permits::MAX;
 use crate::layers::limit::share::Share;
-use crate::layers::limit::supply::{Holding, Supply};
-use crate::layers::limit::waiter::{Verdict, Waiter};
+use crate::layers::limit::source::{LockedSource, Source};
+use crate::layers::limit::wait_queue::WaitQueue;
+use crate::layers::limit::waiter::{Decision, Waiter};
 use allhome_rt::Timer;
 use std::panic::Location;
 use std::task::Waker;
@@ -53,8 +53,8 @@ pub(in crate::layers::limit) struct Meter {
 
 pub(in crate::layers::limit) struct Inner {
     bucket: Bucket,
-    line: Line,
-    /// The first in the line knows that it is the first, and sees to the timer.
+    queue: WaitQueue,
+    /// The first in the queue knows that it is the first, and sees to the timer.
     attended: bool,
     closed: bool,
 }
@@ -79,8 +79,8 @@ pub(super) enum Attend {
 impl Meter {
     pub(super) fn new(timer: Arc<dyn Timer>, rate: Rate, burst: usize) -> Meter {
         let bucket = Bucket::new(rate, burst, timer.now());
-        let (burst, line) = (AtomicUsize::new(bucket.burst()), Line::new());
-        let inner = Lock::new(Inner { bucket, line, attended: false, closed: false });
+        let (burst, queue) = (AtomicUsize::new(bucket.burst()), WaitQueue::new());
+        let inner = Lock::new(Inner { bucket, queue, attended: false, closed: false });
         Meter { timer, burst, closed: AtomicBool::new(false), inner }
     }
 
@@ -99,100 +99,100 @@ impl Meter {
     }
 
     pub(super) fn waiters(&self) -> usize {
-        self.inner.locked(|inner| inner.line.len())
+        self.inner.locked(|inner| inner.queue.len())
     }
 
     pub(super) fn available(&self) -> usize {
-        self.hold_now().inner.bucket.tokens()
+        self.lock_now().inner.bucket.tokens()
     }
 
     pub(super) fn try_take(&self, count: usize) -> Result<(), TryAcquireError> {
-        let mut held = self.hold_now();
-        let admitted = held.admit(count, false, Location::caller());
-        // Perhaps what has come since is enough for the first in the line.
-        self.tell(held);
+        let mut locked = self.lock_now();
+        let admitted = locked.admit(count, false, Location::caller());
+        // Perhaps what has come since is enough for the first in the queue.
+        self.tell(locked);
         admitted?.map(drop).ok_or(TryAcquireError::NoPermits)
     }
 
     pub(super) fn set_rate(&self, rate: Rate) {
-        let mut held = self.hold_now();
-        held.inner.bucket.set_rate(rate);
+        let mut locked = self.lock_now();
+        locked.inner.bucket.set_rate(rate);
         // The first has to look again when its permits will be there.
-        held.inner.attended = false;
-        self.tell(held);
+        locked.inner.attended = false;
+        self.tell(locked);
     }
 
     pub(super) fn set_burst(&self, burst: usize) {
-        let mut held = self.hold_now();
-        held.inner.bucket.set_burst(burst);
+        let mut locked = self.lock_now();
+        locked.inner.bucket.set_burst(burst);
         // Relaxed: as in `burst`.
         self.burst.store(burst.min(MAX), Ordering::Relaxed);
-        held.inner.line.doom(burst);
-        held.inner.attended = false;
-        self.tell(held);
+        locked.inner.queue.doom(burst);
+        locked.inner.attended = false;
+        self.tell(locked);
     }
 
     /// Closes it. Returns `false` if it was closed before.
     pub(super) fn close(&self) -> bool {
-        let mut held = self.hold();
-        let first = !std::mem::replace(&mut held.inner.closed, true);
+        let mut locked = self.lock();
+        let first = !std::mem::replace(&mut locked.inner.closed, true);
         // Release: pairs with the load in `is_closed`.
         self.closed.store(true, Ordering::Release);
-        self.tell(held);
+        self.tell(locked);
         first
     }
 
-    /// Finds out whether this waiter is the first in the line, and what it has to do then.
+    /// Finds out whether this waiter is the first in the queue, and what it has to do then.
     pub(super) fn attend(&self, waiter: &Waiter) -> Attend {
-        let mut held = self.hold_now();
-        if !held.inner.line.is_first(waiter) {
+        let mut locked = self.lock_now();
+        if !locked.inner.queue.is_first(waiter) {
             return Attend::Nothing;
         }
-        if held.is_granted(waiter.asked()) {
+        if locked.is_granted(waiter.asked()) {
             // This is its own poll: it need not be woken.
-            let own = held.grant_first(waiter.asked());
-            self.tell(held);
+            let own = locked.grant_first(waiter.asked());
+            self.tell(locked);
             drop(own);
             return Attend::Granted;
         }
-        held.inner.attended = true;
-        let bucket = &held.inner.bucket;
+        locked.inner.attended = true;
+        let bucket = &locked.inner.bucket;
         let wait = bucket.time_to(waiter.asked());
         Attend::Until(wait.and_then(|wait| bucket.since().checked_add(wait)))
     }
 }
 
-impl Supply for Meter {
+impl Source for Meter {
     const NUDGES: bool = true;
 
-    type Held<'a> = Reading<'a>;
+    type Locked<'a> = Reading<'a>;
 
     fn take_fast(&self, _: usize) -> bool {
         false
     }
 
-    fn hold(&self) -> Reading<'_> {
+    fn lock(&self) -> Reading<'_> {
         Reading { inner: self.inner.lock() }
     }
 
-    fn hold_now(&self) -> Reading<'_> {
+    fn lock_now(&self) -> Reading<'_> {
         let now = self.timer.now();
-        let mut held = self.hold();
-        held.inner.bucket.refill(now);
-        held
+        let mut locked = self.lock();
+        locked.inner.bucket.refill(now);
+        locked
     }
 
     fn give(&self, share: Share) {
-        let mut held = self.hold();
-        held.inner.bucket.put_back(share.count);
+        let mut locked = self.lock();
+        locked.inner.bucket.put_back(share.count);
         // With what has come since, it may be enough for the first, which has to look.
-        held.inner.attended = false;
-        self.tell(held);
+        locked.inner.attended = false;
+        self.tell(locked);
     }
 }
 
 impl Reading<'_> {
-    /// Returns `true` if the first in the line, which asks for `asked` permits, must be granted
+    /// Returns `true` if the first in the queue, which asks for `asked` permits, must be granted
     /// them.
     fn is_granted(&self, asked: usize) -> bool {
         !self.inner.closed && asked <= self.inner.bucket.tokens()
@@ -201,13 +201,13 @@ impl Reading<'_> {
     fn grant_first(&mut self, asked: usize) -> Option<Foreign<Waker>> {
         self.inner.bucket.take(asked);
         self.inner.attended = false;
-        self.inner.line.tell_first(Verdict::Granted)
+        self.inner.queue.tell_first(Decision::Granted)
     }
 }
 
-impl Holding for Reading<'_> {
-    fn line(&mut self) -> &mut Line {
-        &mut self.inner.line
+impl LockedSource for Reading<'_> {
+    fn queue(&mut self) -> &mut WaitQueue {
+        &mut self.inner.queue
     }
 
     fn admit(
@@ -224,7 +224,7 @@ impl Holding for Reading<'_> {
             return Err(Refused::TooMany { asked, capacity });
         }
         // A request for nothing takes nothing from the waiters.
-        let may = asked == 0 || self.inner.line.is_empty();
+        let may = asked == 0 || self.inner.queue.is_empty();
         Ok((may && self.inner.bucket.take(asked)).then(|| Share::unbooked(asked)))
     }
 
@@ -233,24 +233,24 @@ impl Holding for Reading<'_> {
     }
 
     fn unbook(&mut self, waiter: &Waiter, _: Key) {
-        if self.inner.line.is_first(waiter) {
+        if self.inner.queue.is_first(waiter) {
             self.inner.attended = false;
         }
     }
 
     fn tell_next(&mut self) -> Option<Foreign<Waker>> {
         loop {
-            let waker = if self.inner.line.has_doomed() {
-                self.inner.line.tell_doomed()?.0
+            let waker = if self.inner.queue.has_doomed() {
+                self.inner.queue.tell_doomed()?.0
             } else {
-                let (asked, _) = self.inner.line.first()?;
+                let (asked, _) = self.inner.queue.first()?;
                 if self.inner.closed {
-                    self.inner.line.tell_first(Verdict::Closed)
+                    self.inner.queue.tell_first(Decision::Closed)
                 } else if self.is_granted(asked) {
                     self.grant_first(asked)
                 } else {
                     let attended = std::mem::replace(&mut self.inner.attended, true);
-                    return if attended { None } else { self.inner.line.nudge_first() };
+                    return if attended { None } else { self.inner.queue.nudge_first() };
                 }
             };
             // A waiter that was nudged before was woken then.

@@ -15,9 +15,10 @@ impl<E> Builder<E> {
     /// kind [`Deadline`](crate::ReasonKind::Deadline).
     ///
     /// The earliest deadline around holds: one that is later than the deadline of a nursery or
-    /// scope around has no effect. Zero cancels the nursery in its first poll, after which the
-    /// body, and every child that was not polled yet, is gone. [`Duration::MAX`] is no deadline.
-    /// [`set_deadline`](crate::Nursery::set_deadline) moves the deadline while the nursery runs.
+    /// cancel scope around has no effect. Zero cancels the nursery in its first poll, after which
+    /// the body, and every child that was not polled yet, is gone. [`Duration::MAX`] is no
+    /// deadline. [`set_deadline`](crate::Nursery::set_deadline) moves the deadline while the
+    /// nursery runs.
     ///
     /// If the body returned its value in time, cancelled children alone do not make the nursery
     /// fail. Otherwise the error is a [timeout](crate::GroupError::is_timeout).

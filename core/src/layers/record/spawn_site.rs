@@ -1,4 +1,4 @@
-//! A child's spawn place and its name, if it has one, behind one word.
+//! A child's spawn location and its name, if it has one, behind one word.
 //!
 //! Most children have no name, so a word for it in each header would be one of nine for nothing
 //! (docs/DESIGN.md, memory of a parked child).
@@ -6,8 +6,8 @@
 //! # Invariants
 //!
 //! 1. The pointer's lowest bit says what it points to: clear, a `Location<'static>`; set, one byte
-//!    into a [`Named`] that came from a `Box` and belongs to this label. Both are aligned to more
-//!    than a byte.
+//!    into a [`Named`] that came from a `Box` and belongs to this spawn site. Both are aligned to
+//!    more than a byte.
 
 #![allow(unsafe_code)]
 
@@ -20,7 +20,7 @@ const NAMED: usize = 1;
 
 const _: () = assert!(align_of::<Location<'static>>() > NAMED && align_of::<Named>() > NAMED);
 
-pub(super) struct Label(NonNull<()>);
+pub(super) struct SpawnSite(NonNull<()>);
 
 struct Named {
     name: Box<str>,
@@ -28,23 +28,23 @@ struct Named {
 }
 
 // SAFETY: it is a shared reference to a `Location`, or a box of one and a string.
-unsafe impl Send for Label {}
+unsafe impl Send for SpawnSite {}
 // SAFETY: as above.
-unsafe impl Sync for Label {}
+unsafe impl Sync for SpawnSite {}
 
-impl Label {
-    pub(super) fn new(name: Option<Box<str>>, location: &'static Location<'static>) -> Label {
+impl SpawnSite {
+    pub(super) fn new(name: Option<Box<str>>, location: &'static Location<'static>) -> SpawnSite {
         match name {
-            None => Label(NonNull::from(location).cast()),
+            None => SpawnSite(NonNull::from(location).cast()),
             Some(name) => {
                 let named = NonNull::from(Box::leak(Box::new(Named { name, location })));
-                Label(named.cast().map_addr(|addr| addr | NAMED))
+                SpawnSite(named.cast().map_addr(|addr| addr | NAMED))
             }
         }
     }
 
     pub(super) fn name(&self) -> Option<&str> {
-        // SAFETY: invariant 1; the box is this label's, which is borrowed.
+        // SAFETY: invariant 1; the box is this spawn site's, which is borrowed.
         self.named().map(|named| &*unsafe { named.as_ref() }.name)
     }
 
@@ -67,10 +67,10 @@ impl Label {
     }
 }
 
-impl Drop for Label {
+impl Drop for SpawnSite {
     fn drop(&mut self) {
         if let Some(named) = self.named() {
-            // SAFETY: invariant 1: it came from a box, and is dropped once, with its label.
+            // SAFETY: invariant 1: it came from a box, and is dropped once, with its spawn site.
             drop(unsafe { Box::from_raw(named.as_ptr()) });
         }
     }

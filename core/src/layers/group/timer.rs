@@ -4,22 +4,23 @@
 //! The sleep is polled with a waker of the nursery's own. When it is over, the nursery's future is
 //! woken and a carrier comes, as for a child that was woken; the first of the two *keeps time*: it
 //! does what is due, and sets the sleep for what comes next. So a time holds for the children while
-//! nobody polls the future, and on a runtime that is not driven the future keeps it. Who sets a
-//! moment sets the sleep, too.
+//! the future is not polled, and on a runtime that is not driven the future keeps it. Code that
+//! sets a moment sets the sleep, too.
 //!
-//! It is tempting to do what is due in the waker; but a timer may call it with its own lock held, and
-//! what is due runs destructors.
+//! It is tempting to do what is due in the waker; but a timer may call it with its own lock held,
+//! and what is due runs destructors.
 //!
 //! # Invariants
 //!
-//! 1. The timer is asked, and the sleep is polled and dropped, with no lock held: one thread takes it
-//!    out, and who comes meanwhile leaves it to that one, which looks again when it puts it back.
+//! 1. The timer is asked, and the sleep is polled and dropped, with no lock held: one thread takes
+//!    it out, and another that comes meanwhile leaves it to that one, which looks again when it
+//!    puts it back.
 //! 2. The nursery does not close while it is out. Once the clock is stopped there is none.
 //! 3. `waker`, which has a reference to the group, is there only while `at` is.
 
 use super::Group;
 use super::registry::Phase;
-use super::registry::bell::Out;
+use super::registry::clock::Out;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::panic;
@@ -27,9 +28,9 @@ use crate::layers::base::sync::{Arc, Ordering};
 use std::task::{Wake, Waker};
 
 /// The waker of the sleep.
-struct Ringer(Weak<Group>);
+struct TimerWaker(Weak<Group>);
 
-impl Wake for Ringer {
+impl Wake for TimerWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -42,14 +43,14 @@ impl Wake for Ringer {
 impl Group {
     /// Does what is due, and sets the timer for what comes next. No lock is held.
     pub(crate) fn keep_time(&self) {
-        // Relaxed: who sets the first moment sets the timer after that.
+        // Relaxed: the thread that sets the first moment sets the timer after that.
         if !self.timed.load(Ordering::Relaxed) {
             return;
         }
         loop {
-            let called = self.locked(|registry| std::mem::take(&mut registry.due));
-            self.ring();
-            if !self.set_bell(called) {
+            let called = self.locked(|registry| registry.carriers.take_due());
+            self.fire();
+            if !self.set_timer(called) {
                 return;
             }
         }
@@ -57,25 +58,23 @@ impl Group {
 
     /// Sets the timer: a moment was set. No lock is held, and nothing is due here and now.
     pub(super) fn arm(&self) {
-        if self.timed.load(Ordering::Relaxed) && self.set_bell(false) {
+        if self.timed.load(Ordering::Relaxed) && self.set_timer(false) {
             self.call_in();
         }
     }
 
-    /// Sets the timer for the next moment, if it is not; with `again`, polls it anyway. Returns true
-    /// if the moment has come.
-    fn set_bell(&self, again: bool) -> bool {
+    /// Sets the timer for the next moment, if it is not; with `again`, polls it anyway. Returns
+    /// true if the moment has come.
+    fn set_timer(&self, again: bool) -> bool {
         let taken = self.locked(|registry| {
-            let next = registry.clock.next();
-            let ringer = || Waker::from(Arc::new(Ringer(self.weak())));
-            registry.clock.bell().take(next, again, ringer)
+            let waker = || Waker::from(Arc::new(TimerWaker(self.weak())));
+            registry.clock.take_out(again, waker)
         });
         let Some(mut out) = taken else { return false };
         loop {
             let over = self.set_out(&mut out);
             let (back, run) = self.locked(|registry| {
-                let next = registry.clock.next();
-                let back = registry.clock.bell().put(out, next);
+                let back = registry.clock.put_back(out);
                 // It may have waited for that to close.
                 let ends = registry.phase == Phase::Joining
                     && (registry.is_vacant() || self.is_stuck(registry));
@@ -106,11 +105,11 @@ impl Group {
             if registry.phase == Phase::Closed || registry.clock.next().is_none() {
                 return None;
             }
-            registry.due = true;
+            registry.carriers.set_due();
             Some((registry.run_waker.take(), registry.want(self.width)))
         });
         let Some((run, launch)) = called else { return };
-        // As in `rouse`.
+        // As in `schedule`.
         if let Err(payload) = panic::catch(|| self.launch(launch)) {
             panic::discard(payload);
         }

@@ -1,21 +1,21 @@
-//! The waiters of a line: all in one queue, or each key in a lane of its own.
+//! The waiters of a wait queue: all in one queue, or each key in a lane of its own.
 //!
 //! # Invariants
 //!
-//! 1. It is part of a line, whose lock the caller holds; a waiter that stands in it is there, and
-//!    stays where it is (invariant 1 of the line).
+//! 1. It is part of a wait queue, whose lock the caller holds; a waiter that stands in it is there,
+//!    and stays where it is (invariant 1 of the wait queue).
 
 #![allow(unsafe_code)]
 
-use super::lanes::{Lane, Lanes, NO_KEY};
-use super::waiter::Waiter;
 use crate::layers::base::intrusive::Queue;
+use crate::layers::limit::fair_queue::{FairQueue, Lane, NO_KEY};
+use crate::layers::limit::waiter::Waiter;
 use std::mem;
 use std::ptr::NonNull;
 
-pub(super) enum Waiting {
-    Plain(Queue<Waiter>),
-    Keyed(Box<Lanes<Queue<Waiter>>>),
+pub(super) enum Order {
+    Arrival(Queue<Waiter>),
+    Fair(Box<FairQueue<Queue<Waiter>>>),
 }
 
 impl Default for Queue<Waiter> {
@@ -31,25 +31,25 @@ impl Lane for Queue<Waiter> {
     }
 }
 
-impl Waiting {
-    pub(super) const fn new() -> Waiting {
-        Waiting::Plain(Queue::new())
+impl Order {
+    pub(super) const fn new() -> Order {
+        Order::Arrival(Queue::new())
     }
 
     /// Gives each key a lane. The present waiters came without a key.
     pub(super) fn by_keys(&mut self) {
-        if let Waiting::Plain(queue) = self {
-            let mut lanes = Box::new(Lanes::new());
-            lanes.change(NO_KEY, |lane| mem::swap(lane, queue));
-            *self = Waiting::Keyed(lanes);
+        if let Order::Arrival(queue) = self {
+            let mut fair = Box::new(FairQueue::new());
+            fair.change(NO_KEY, |lane| mem::swap(lane, queue));
+            *self = Order::Fair(fair);
         }
     }
 
     /// Returns how many keys wait; at most one, if it is not by keys.
     pub(super) fn keys(&self) -> usize {
         match self {
-            Waiting::Plain(queue) => usize::from(queue.oldest().is_some()),
-            Waiting::Keyed(lanes) => lanes.len(),
+            Order::Arrival(queue) => usize::from(queue.oldest().is_some()),
+            Order::Fair(fair) => fair.len(),
         }
     }
 
@@ -57,8 +57,8 @@ impl Waiting {
     #[inline]
     pub(super) fn oldest(&self) -> Option<NonNull<Waiter>> {
         match self {
-            Waiting::Plain(queue) => queue.oldest(),
-            Waiting::Keyed(lanes) => lanes.next()?.oldest(),
+            Order::Arrival(queue) => queue.oldest(),
+            Order::Fair(fair) => fair.next()?.oldest(),
         }
     }
 
@@ -66,16 +66,16 @@ impl Waiting {
     #[inline]
     pub(super) fn change<R>(&mut self, lane: u64, f: impl FnOnce(&mut Queue<Waiter>) -> R) -> R {
         match self {
-            Waiting::Plain(queue) => f(queue),
-            Waiting::Keyed(lanes) => lanes.change(lane, f),
+            Order::Arrival(queue) => f(queue),
+            Order::Fair(fair) => fair.change(lane, f),
         }
     }
 
     /// Calls `f` with each queue.
     pub(super) fn change_all(&mut self, mut f: impl FnMut(&mut Queue<Waiter>)) {
         match self {
-            Waiting::Plain(queue) => f(queue),
-            Waiting::Keyed(lanes) => lanes.change_all(f),
+            Order::Arrival(queue) => f(queue),
+            Order::Fair(fair) => fair.change_all(f),
         }
     }
 
@@ -83,8 +83,8 @@ impl Waiting {
     #[inline]
     pub(super) fn take_oldest(&mut self) {
         match self {
-            Waiting::Plain(queue) => take_oldest(queue),
-            Waiting::Keyed(lanes) => lanes.serve(take_oldest).unwrap_or(()),
+            Order::Arrival(queue) => take_oldest(queue),
+            Order::Fair(fair) => fair.serve(take_oldest).unwrap_or(()),
         }
     }
 }

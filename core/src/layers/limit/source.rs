@@ -1,10 +1,10 @@
-//! The source of what a waiter in a line waits for: the permits of a [`Gate`](super::gate::Gate),
-//! or those that a rate brings.
+//! The source of what a waiter in a queue waits for: the permits of a
+//! [`Permits`](super::permits::Permits), or those that a rate brings.
 
 use super::error::Refused;
 use super::holders::Key;
-use super::line::Line;
 use super::share::Share;
+use super::wait_queue::WaitQueue;
 use super::waiter::Waiter;
 use crate::layers::base::guarded::Foreign;
 use std::panic::Location;
@@ -13,50 +13,50 @@ use std::task::Waker;
 /// How many wakers are called for one hold of the lock.
 const AT_ONCE: usize = 16;
 
-pub(super) trait Supply {
-    /// The first in the line may be woken without being told ([`Line::nudge_first`]), and loses its
-    /// waker by that.
+pub(super) trait Source {
+    /// The first in the queue may be woken without being told ([`WaitQueue::nudge_first`]), and
+    /// loses its waker by that.
     const NUDGES: bool = false;
 
-    type Held<'a>: Holding
+    type Locked<'a>: LockedSource
     where
         Self: 'a;
 
     /// Takes permits, if that can be done without the lock.
     fn take_fast(&self, asked: usize) -> bool;
 
-    /// Takes the lock. It runs no code of the user's: the caller may have a waiter in the line that
-    /// is about to go, or other waiters still to tell.
-    fn hold(&self) -> Self::Held<'_>;
+    /// Takes the lock. It runs no code of the user's: the caller may have a waiter in the queue
+    /// that is about to go, or other waiters still to tell.
+    fn lock(&self) -> Self::Locked<'_>;
 
-    /// Like [`hold`](Supply::hold), with all permits that have come by now. Before the lock it may
+    /// Like [`lock`](Source::lock), with all permits that have come by now. Before the lock it may
     /// run code of the user's, which may panic: then nothing has changed.
     #[inline]
-    fn hold_now(&self) -> Self::Held<'_> {
-        self.hold()
+    fn lock_now(&self) -> Self::Locked<'_> {
+        self.lock()
     }
 
     /// Takes permits back, and gives them to the waiters.
     fn give(&self, share: Share);
 
     /// Tells every waiter whose turn it is, and releases the lock. State first: a waiter that is
-    /// woken finds its verdict.
+    /// woken finds its decision.
     #[inline]
-    fn tell<'a>(&'a self, mut held: Self::Held<'a>) {
-        let Some(first) = held.tell_next() else { return };
-        match held.tell_next() {
+    fn tell<'a>(&'a self, mut locked: Self::Locked<'a>) {
+        let Some(first) = locked.tell_next() else { return };
+        match locked.tell_next() {
             None => {
-                drop(held);
+                drop(locked);
                 first.wake();
             }
-            Some(second) => tell_many(self, held, first, second),
+            Some(second) => tell_many(self, locked, first, second),
         }
     }
 }
 
-/// The lock of a [`Supply`], held.
-pub(super) trait Holding {
-    fn line(&mut self) -> &mut Line;
+/// The lock of a [`Source`], held.
+pub(super) trait LockedSource {
+    fn queue(&mut self) -> &mut WaitQueue;
 
     /// Takes permits, if it is not the turn of another waiter; if `returns`, the caller takes back
     /// what it had lent. `None`: the caller has to wait.
@@ -70,7 +70,7 @@ pub(super) trait Holding {
     /// Writes into the book, if one is kept, that a task waits.
     fn book(&mut self, asked: usize, location: &'static Location<'static>) -> Key;
 
-    /// Takes a waiter that is about to leave the line out of the book.
+    /// Takes a waiter that is about to leave the queue out of the book.
     fn unbook(&mut self, waiter: &Waiter, key: Key);
 
     /// Tells one waiter whose turn it is, if there is one.
@@ -78,9 +78,9 @@ pub(super) trait Holding {
 }
 
 #[cold]
-fn tell_many<'a, S: Supply + ?Sized>(
-    supply: &'a S,
-    mut held: S::Held<'a>,
+fn tell_many<'a, S: Source + ?Sized>(
+    source: &'a S,
+    mut locked: S::Locked<'a>,
     first: Foreign<Waker>,
     second: Foreign<Waker>,
 ) {
@@ -90,15 +90,15 @@ fn tell_many<'a, S: Supply + ?Sized>(
     let mut free = 2;
     loop {
         for place in &mut wakers[free..] {
-            *place = held.tell_next();
+            *place = locked.tell_next();
         }
-        drop(held);
+        drop(locked);
         let is_full = wakers[AT_ONCE - 1].is_some();
         wakers.iter_mut().filter_map(Option::take).for_each(Foreign::wake);
         if !is_full {
             return;
         }
-        held = supply.hold();
+        locked = source.lock();
         free = 0;
     }
 }

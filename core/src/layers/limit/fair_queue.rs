@@ -9,8 +9,8 @@
 //! A request pays before it is served, by waiting while others catch up with what it asks for. So
 //! nothing need be remembered of a lane that is empty: it begins again at the clock.
 //!
-//! The lanes are plain data, under the lock of the line that they belong to; what stands in a lane
-//! is the line's business.
+//! The lanes are plain data, under the lock of the wait queue that they belong to; what stands in a
+//! lane is the wait queue's business.
 //!
 //! # Invariants
 //!
@@ -31,7 +31,7 @@ pub(super) trait Lane: Default {
     fn first_asks(&self) -> Option<usize>;
 }
 
-pub(super) struct Lanes<L> {
+pub(super) struct FairQueue<L> {
     turns: BTreeMap<Turn, Place<L>>,
     places: BTreeMap<u64, Turn>,
     clock: u128,
@@ -52,9 +52,9 @@ struct Place<L> {
     lane: L,
 }
 
-impl<L: Lane> Lanes<L> {
-    pub(super) fn new() -> Lanes<L> {
-        Lanes { turns: BTreeMap::new(), places: BTreeMap::new(), clock: 0, last: 0 }
+impl<L: Lane> FairQueue<L> {
+    pub(super) fn new() -> FairQueue<L> {
+        FairQueue { turns: BTreeMap::new(), places: BTreeMap::new(), clock: 0, last: 0 }
     }
 
     /// Returns how many keys wait.

@@ -1,4 +1,4 @@
-//! Makes a wait leave when the task, or the scope in it, that polls it is cancelled.
+//! Makes a wait leave when the task, or the cancel scope in it, that polls it is cancelled.
 //!
 //! A task that is cancelled is polled once more, and that poll reaches what the task awaits:
 //! nothing has to be registered for it. Only where a part of the task is polled by a waker of its
@@ -14,14 +14,14 @@ use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-/// The owner [ends](Stop::end) it when it leaves the line. It has no destructor: an acquire that
-/// never waited would pay for it.
-pub(crate) struct Stop(ManuallyDrop<Option<Pin<Box<CancelledOwned>>>>);
+/// The owner [ends](CancelWatch::end) it when it leaves the queue. It has no destructor: an acquire
+/// that never waited would pay for it.
+pub(crate) struct CancelWatch(ManuallyDrop<Option<Pin<Box<CancelledOwned>>>>);
 
-impl Stop {
+impl CancelWatch {
     #[inline(always)]
-    pub(crate) const fn new() -> Stop {
-        Stop(ManuallyDrop::new(None))
+    pub(crate) const fn new() -> CancelWatch {
+        CancelWatch(ManuallyDrop::new(None))
     }
 
     /// Returns why the wait must leave. If it need not leave, it is polled again when that has

@@ -1,51 +1,56 @@
-//! The line: the wait queue of a limit, first come, first served. There is one for every limit.
+//! The wait queue of a limit, first come, first served. There is one for every limit.
 //!
-//! A line is guarded by the lock of the limit that it belongs to. It knows the waiters, how much
-//! each asks for and how to wake it; whether permits are there to be given is the limit's business.
-//! Waiting costs no allocation: a [`Waiter`] lives in the future that waits, and is pointed to.
+//! A wait queue is guarded by the lock of the limit that it belongs to. It knows the waiters, how
+//! much each asks for and how to wake it; whether permits are there to be given is the limit's
+//! business. Waiting costs no allocation: a [`Waiter`] lives in the future that waits, and is
+//! pointed to.
 //!
 //! A waiter that takes back what it had lent stands in front of all others, in the order of arrival
 //! among its kind; but no waiter is overtaken by them more than [`OVERTAKEN_MOST`] times.
 //!
-//! A line by keys has one queue for each key, and the first in `waiting` is then the first of the
-//! key whose turn it is.
+//! A wait queue by keys has one queue for each key, and the first in `waiting` is then the first of
+//! the key whose turn it is.
 //!
-//! | the waiter is | `verdict` | `told` | stands in                 | leaves by            |
-//! |---------------|-----------|--------|---------------------------|----------------------|
-//! | new           | -         | false  | nothing                   | `join`               |
-//! | waiting       | none      | false  | `waiting`, or `returning` | a verdict, or `part` |
-//! | doomed        | too many  | false  | `doomed`                  | `tell`, or `part`    |
-//! | told          | any       | true   | nothing                   | -                    |
+//! | the waiter is | `decision` | `told` | stands in                 | leaves by             |
+//! |---------------|------------|--------|---------------------------|-----------------------|
+//! | new           | -          | false  | nothing                   | `join`                |
+//! | waiting       | none       | false  | `waiting`, or `returning` | a decision, or `part` |
+//! | doomed        | too many   | false  | `doomed`                  | `tell`, or `part`     |
+//! | told          | any        | true   | nothing                   | -                     |
 //!
 //! # Invariants
 //!
-//! 1. A waiter that stands in a line is there, and does not move, until it is told or has parted.
-//! 2. `links` and `slot` are touched only under the lock of the line; or, once `told` is set or the
-//!    waiter has parted, by its owner alone. The thread that tells touches nothing of the waiter
-//!    after `told` is set: the owner needs no lock to go.
-//! 3. `told` is set once, under the lock, when the waiter was taken out of the line and has its
-//!    verdict. The waiter may be freed in that very moment: the thread that tells has a pointer to
-//!    it and not a reference, which would promise more.
-//! 4. `slot` is there from `join` on. A waiter that parts, or is told, has its waker taken out of
+//! 1. A waiter that stands in a wait queue is there, and does not move, until it is told or has
+//!    parted.
+//! 2. `links` and `entry` are touched only under the lock of the wait queue; or, once `told` is set
+//!    or the waiter has parted, by its owner alone. The thread that tells touches nothing of the
+//!    waiter after `told` is set: the owner needs no lock to go.
+//! 3. `told` is set once, under the lock, when the waiter was taken out of the wait queue and has
+//!    its decision. The waiter may be freed in that very moment: the thread that tells has a
+//!    pointer to it and not a reference, which would promise more.
+//! 4. `entry` is there from `join` on. A waiter that parts, or is told, has its waker taken out of
 //!    it: nothing in it is left to be dropped.
-//! 5. The owner and the line share a waiter, so it is reached through shared references alone, the
-//!    owner's as well as the line's pointers, which are made from one; what changes is in cells.
+//! 5. The owner and the wait queue share a waiter, so it is reached through shared references
+//!    alone, the owner's as well as the wait queue's pointers, which are made from one; what
+//!    changes is in cells.
 //! 6. `overtaken` is no less than how often the first in `waiting` was overtaken. When it has
 //!    reached its maximum, that waiter is the next, even if there are enough permits for a waiter
 //!    in `returning` and not for it.
 
 #![allow(unsafe_code)]
 
+mod order;
+
 use super::holders::Key;
-use super::waiter::{Slot, Verdict, Waiter};
-use super::waiting::Waiting;
+use super::waiter::{Decision, Entry, Waiter};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::intrusive::Queue;
+use order::Order;
 use std::ptr::NonNull;
 use std::task::Waker;
 
-pub(super) struct Line {
-    waiting: Waiting,
+pub(super) struct WaitQueue {
+    waiting: Order,
     returning: Queue<Waiter>,
     doomed: Queue<Waiter>,
     /// In `waiting` and `returning`.
@@ -60,12 +65,12 @@ const OVERTAKEN_MOST: usize = 32;
 
 // SAFETY: it is used by one thread at a time, under the lock; what it points to is guarded by that
 // lock, too, and the wakers are Send.
-unsafe impl Send for Line {}
+unsafe impl Send for WaitQueue {}
 
-impl Line {
-    pub(super) const fn new() -> Line {
+impl WaitQueue {
+    pub(super) const fn new() -> WaitQueue {
         let (returning, doomed) = (Queue::new(), Queue::new());
-        Line { waiting: Waiting::new(), returning, doomed, len: 0, overtaken: 0 }
+        WaitQueue { waiting: Order::new(), returning, doomed, len: 0, overtaken: 0 }
     }
 
     /// Gives each key a queue of its own. The waiters, if there are any, came without a key.
@@ -73,7 +78,7 @@ impl Line {
         self.waiting.by_keys();
     }
 
-    /// Returns how many keys wait; at most one, if it is not a line by keys.
+    /// Returns how many keys wait; at most one, if it is not a wait queue by keys.
     pub(super) fn keys(&self) -> usize {
         self.waiting.keys()
     }
@@ -88,7 +93,7 @@ impl Line {
     }
 
     /// Returns `true` if a request that comes now is the next to be served. If it `returns`, it has
-    /// then overtaken the waiters in the line.
+    /// then overtaken the waiters in the wait queue.
     pub(super) fn lets_in(&mut self, returns: bool) -> bool {
         self.len == 0 || returns && self.returning.oldest().is_none() && self.overtake()
     }
@@ -111,35 +116,36 @@ impl Line {
         }
     }
 
-    /// Returns what the first in the line asks for, and its key.
+    /// Returns what the first in the wait queue asks for, and its key.
     #[inline]
     pub(super) fn first(&self) -> Option<(usize, Key)> {
-        // SAFETY: a waiter in the line is there (invariant 1).
+        // SAFETY: a waiter in the wait queue is there (invariant 1).
         let first = unsafe { self.next()?.as_ref() };
         // SAFETY: the caller has `self`, and so holds the lock.
         let key = unsafe { first.key() };
         Some((first.asked(), key))
     }
 
-    /// Returns `true` if this waiter is the first in the line.
+    /// Returns `true` if this waiter is the first in the wait queue.
     pub(super) fn is_first(&self, waiter: &Waiter) -> bool {
         self.next() == Some(NonNull::from(waiter))
     }
 
     /// Takes the waker of the first, so that it looks again without having been told.
     pub(super) fn nudge_first(&mut self) -> Option<Foreign<Waker>> {
-        // SAFETY: a waiter in the line is there (invariant 1).
+        // SAFETY: a waiter in the wait queue is there (invariant 1).
         let first = unsafe { self.next()?.as_ref() };
         // SAFETY: it has joined, and the caller has `self`, and so holds the lock.
         unsafe { first.change_waker(None) }
     }
 
-    /// Puts a waiter at the end of the line, or at the end of its lane in a line by keys.
+    /// Puts a waiter at the end of the wait queue, or at the end of its lane in a wait queue by
+    /// keys.
     ///
     /// # Safety
     ///
-    /// It is new, it stays where it is until it was told or has [parted](Line::part), and the
-    /// caller holds the lock of the line.
+    /// It is new, it stays where it is until it was told or has [parted](WaitQueue::part), and the
+    /// caller holds the lock of the wait queue.
     #[inline]
     pub(super) unsafe fn join(
         &mut self,
@@ -148,8 +154,8 @@ impl Line {
         waker: Foreign<Waker>,
         key: Key,
     ) {
-        // SAFETY: it stands in no line yet: it is the caller's.
-        unsafe { waiter.join(Slot { waker: Some(waker), verdict: None, key, lane }) };
+        // SAFETY: it stands in no wait queue yet: it is the caller's.
+        unsafe { waiter.join(Entry { waker: Some(waker), decision: None, key, lane }) };
         // SAFETY: the caller's promise.
         self.change(waiter, lane, |queue| unsafe { queue.push(NonNull::from(waiter)) });
         self.len += 1;
@@ -159,10 +165,12 @@ impl Line {
     ///
     /// # Safety
     ///
-    /// It has joined this line, was not told, and the caller holds the lock of the line.
+    /// It has joined this wait queue, was not told, and the caller holds the lock of the wait
+    /// queue.
     pub(super) unsafe fn part(&mut self, waiter: &Waiter) -> Option<Foreign<Waker>> {
         // SAFETY: the caller's promise.
-        let (is_doomed, lane) = unsafe { waiter.with(|slot| (slot.verdict.is_some(), slot.lane)) };
+        let (is_doomed, lane) =
+            unsafe { waiter.with(|entry| (entry.decision.is_some(), entry.lane)) };
         if is_doomed {
             // SAFETY: it stands in this queue (table), and the lock is held.
             unsafe { self.doomed.remove(NonNull::from(waiter)) };
@@ -189,11 +197,11 @@ impl Line {
         if waiter.returns() { f(&mut self.returning) } else { self.waiting.change(lane, f) }
     }
 
-    /// Tells the first in the line, and returns its waker.
+    /// Tells the first in the wait queue, and returns its waker.
     #[inline]
-    pub(super) fn tell_first(&mut self, verdict: Verdict) -> Option<Foreign<Waker>> {
+    pub(super) fn tell_first(&mut self, decision: Decision) -> Option<Foreign<Waker>> {
         let first = self.next()?;
-        // SAFETY: a waiter in the line is there (invariant 1).
+        // SAFETY: a waiter in the wait queue is there (invariant 1).
         if unsafe { first.as_ref() }.returns() {
             if self.waiting.oldest().is_some() {
                 self.overtake();
@@ -205,8 +213,8 @@ impl Line {
             self.waiting.take_oldest();
         }
         self.len -= 1;
-        // SAFETY: it stood in the line, and the caller has `self`, and so holds the lock.
-        unsafe { Waiter::tell(first, Some(verdict)) }
+        // SAFETY: it stood in the wait queue, and the caller has `self`, and so holds the lock.
+        unsafe { Waiter::tell(first, Some(decision)) }
     }
 
     /// Dooms every waiter that asks for more than `capacity`: it waits no longer, and must be told.
@@ -224,7 +232,7 @@ impl Line {
         unsafe { self.doomed.remove(first) };
         // SAFETY: it was not told: it is there (invariant 1).
         let waiter = unsafe { first.as_ref() };
-        // SAFETY: it stood in the line, and the caller has `self`, and so holds the lock.
+        // SAFETY: it stood in the wait queue, and the caller has `self`, and so holds the lock.
         let key = unsafe { waiter.key() };
         // SAFETY: as above.
         Some((unsafe { Waiter::tell(first, None) }, key))
@@ -236,19 +244,19 @@ impl Line {
     }
 }
 
-/// Moves every waiter that asks for more than `capacity` from one queue of a line to that of the
-/// doomed, and returns their number. The caller has both exclusively, and so holds the lock.
+/// Moves every waiter that asks for more than `capacity` from one queue of a wait queue to that of
+/// the doomed, and returns their number. The caller has both exclusively, and so holds the lock.
 fn doom(queue: &mut Queue<Waiter>, doomed: &mut Queue<Waiter>, capacity: usize) -> usize {
     let (mut next, mut count) = (queue.oldest(), 0);
     while let Some(item) = next {
         // SAFETY: it stands in the queue, and the lock is held.
         next = unsafe { Queue::newer(item) };
-        // SAFETY: a waiter in the line is there (invariant 1).
+        // SAFETY: a waiter in the wait queue is there (invariant 1).
         let waiter = unsafe { item.as_ref() };
         if waiter.asked() > capacity {
-            let verdict = Verdict::TooMany { capacity };
-            // SAFETY: it has joined the line, whose lock is held.
-            unsafe { waiter.with(|slot| slot.verdict = Some(verdict)) };
+            let decision = Decision::TooMany { capacity };
+            // SAFETY: it has joined the wait queue, whose lock is held.
+            unsafe { waiter.with(|entry| entry.decision = Some(decision)) };
             // SAFETY: it stands in this queue, and the lock is held.
             unsafe { queue.remove(item) };
             // SAFETY: it stands in no queue now.

@@ -1,48 +1,48 @@
 //! The state of a semaphore: one word for acquires that need not wait, and a lock for everything
 //! else.
 //!
-//! The word holds the free permits and two flags. Without `HELD`, an acquire or a release is one
-//! read-modify-write of it. `HELD` says: only under the lock. The thread that holds the lock and
-//! has set `HELD` has the word for itself, since all other threads either fail to change it or wait
-//! for the lock. So everything under the lock ([`Held`]) is plain sequential code, and the new word
-//! is stored at its end, with no read-modify-write.
+//! The word holds the free permits and two flags. Without `LOCKED`, an acquire or a release is one
+//! read-modify-write of it. `LOCKED` says: only under the lock. The thread that holds the lock and
+//! has set `LOCKED` has the word for itself, since all other threads either fail to change it or
+//! wait for the lock. So everything under the lock ([`Locked`]) is plain sequential code, and the
+//! new word is stored at its end, with no read-modify-write.
 //!
-//! | `HELD` is set   | by                            | until                            |
-//! |-----------------|-------------------------------|----------------------------------|
-//! | for a moment    | the holder of the lock        | it releases the lock             |
-//! | for long        | a line that is not empty      | its last waiter is told, or leaves |
-//! | for long        | a debt                        | the debt is paid                 |
-//! | always          | a semaphore that keeps a book | -                                |
+//! | `LOCKED` is set | by                            | until                              |
+//! |-----------------|-------------------------------|------------------------------------|
+//! | for a moment    | the holder of the lock        | it releases the lock               |
+//! | for long        | a queue that is not empty     | its last waiter is told, or leaves |
+//! | for long        | a debt                        | the debt is paid                   |
+//! | always          | a semaphore that keeps a book | -                                  |
 //!
 //! `CLOSED` is set under the lock, once and for good.
 //!
 //! # Invariants
 //!
-//! 1. While `HELD` is set the word changes only under the lock.
+//! 1. While `LOCKED` is set the word changes only under the lock.
 //! 2. free permits + held permits - debt = capacity. There is a debt only when no permit is free:
 //!    permits that come back pay it first.
-//! 3. When the lock is released, the first in the line asks for more than is free, and no waiter
-//!    that must be told stands in a line; or a thread is on its way to tell them
-//!    ([`Supply::tell`]).
-//! 4. A waiter joins the line only of a gate that is not closed, and asks for no more than the
-//!    capacity; when the capacity falls below its request, it is doomed in the same hold of the
-//!    lock.
+//! 3. When the lock is released, the first in the wait queue asks for more than is free, and no
+//!    waiter that must be told stands in a wait queue; or a thread is on its way to tell them
+//!    ([`Source::tell`]).
+//! 4. A waiter joins the wait queue only of a semaphore that is not closed, and asks for no more
+//!    than the capacity; when the capacity falls below its request, it is doomed in the same hold
+//!    of the lock.
 //!
 //! # Lock order
 //!
 //! One lock, held alone. Wakers are called, cloned and dropped with no lock held.
 
 use super::error::TryAcquireError;
-use super::held::{Held, Inner};
 use super::holders::{HolderInfo, Key};
+use super::locked::{Inner, Locked};
 use super::share::Share;
-use super::supply::{Holding, Supply};
+use super::source::{LockedSource, Source};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::spin_lock::Lock;
 use crate::layers::base::sync::{AtomicUsize, Ordering};
 use std::panic::Location;
 
-pub(super) const HELD: usize = 1;
+pub(super) const LOCKED: usize = 1;
 pub(super) const CLOSED: usize = 2;
 pub(super) const SHIFT: u32 = 2;
 const ONE: usize = 1 << SHIFT;
@@ -50,7 +50,7 @@ const ONE: usize = 1 << SHIFT;
 /// The most permits: as many as fit into the word beside the flags, with one bit to spare.
 pub(super) const MAX: usize = usize::MAX >> (SHIFT + 1);
 
-pub(super) struct Gate {
+pub(super) struct Permits {
     pub(super) word: AtomicUsize,
     /// Changes under the lock; callers that only need a figure read it without.
     pub(super) capacity: AtomicUsize,
@@ -58,11 +58,11 @@ pub(super) struct Gate {
     inner: Lock<Inner>,
 }
 
-impl Gate {
+impl Permits {
     #[cfg(not(loom))]
-    pub(super) const fn new(permits: usize) -> Gate {
+    pub(super) const fn new(permits: usize) -> Permits {
         let permits = if permits < MAX { permits } else { MAX };
-        Gate {
+        Permits {
             word: AtomicUsize::new(permits << SHIFT),
             capacity: AtomicUsize::new(permits),
             keeps_book: false,
@@ -72,8 +72,8 @@ impl Gate {
 
     /// As above; loom's primitives cannot be created in a constant.
     #[cfg(loom)]
-    pub(super) fn new(permits: usize) -> Gate {
-        Gate {
+    pub(super) fn new(permits: usize) -> Permits {
+        Permits {
             word: AtomicUsize::new(permits.min(MAX) << SHIFT),
             capacity: AtomicUsize::new(permits.min(MAX)),
             keeps_book: false,
@@ -84,7 +84,7 @@ impl Gate {
     /// Sets whether a book of holders is kept. No permit has been handed out yet.
     pub(super) fn keep_book(&mut self, keep: bool) {
         self.keeps_book = keep;
-        self.hold().inner.holders.keep(keep);
+        self.lock().inner.holders.keep(keep);
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -103,17 +103,17 @@ impl Gate {
     }
 
     pub(super) fn waiters(&self) -> usize {
-        self.inner.locked(|inner| inner.line.len())
+        self.inner.locked(|inner| inner.queue.len())
     }
 
     /// Gives each key a queue of its own.
     pub(super) fn by_keys(&mut self) {
-        self.hold().inner.line.by_keys();
+        self.lock().inner.queue.by_keys();
     }
 
     /// Returns how many keys wait.
     pub(super) fn keys(&self) -> usize {
-        self.inner.locked(|inner| inner.line.keys())
+        self.inner.locked(|inner| inner.queue.keys())
     }
 
     pub(super) fn holders(&self) -> Vec<HolderInfo> {
@@ -129,7 +129,7 @@ impl Gate {
         self.try_take_as(count, location, false)
     }
 
-    /// Like [`try_take`](Gate::try_take); if `returns`, the caller takes back what it had lent.
+    /// Like [`try_take`](Permits::try_take); if `returns`, the caller takes back what it had lent.
     #[inline(always)]
     pub(super) fn try_take_as(
         &self,
@@ -163,36 +163,36 @@ impl Gate {
             return Err(TryAcquireError::NoPermits);
         }
         // There are enough: perhaps a waiter asks for more, perhaps the lock is held for a moment.
-        self.hold().admit(count, returns, location)?.ok_or(TryAcquireError::NoPermits)
+        self.lock().admit(count, returns, location)?.ok_or(TryAcquireError::NoPermits)
     }
 
     #[cold]
     fn give_slow(&self, share: Share) {
-        let mut held = self.hold();
-        held.inner.holders.remove(share.key);
-        held.put_back(share.count);
-        self.tell(held);
+        let mut locked = self.lock();
+        locked.inner.holders.remove(share.key);
+        locked.put_back(share.count);
+        self.tell(locked);
     }
 
     /// Closes it. Returns `false` if it was closed before.
     pub(super) fn close(&self) -> bool {
-        let mut held = self.hold();
-        let first = held.close();
-        self.tell(held);
+        let mut locked = self.lock();
+        let first = locked.close();
+        self.tell(locked);
         first
     }
 
     pub(super) fn resize(&self, capacity: usize) {
-        let mut held = self.hold();
-        held.resize(capacity.min(MAX));
-        self.tell(held);
+        let mut locked = self.lock();
+        locked.resize(capacity.min(MAX));
+        self.tell(locked);
     }
 
     /// Keeps the permits for good: the capacity shrinks by them.
     pub(super) fn forget(&self, share: Share) {
-        let mut held = self.hold();
-        held.forget(share);
-        self.tell(held);
+        let mut locked = self.lock();
+        locked.forget(share);
+        self.tell(locked);
     }
 
     /// Splits a share in two. It has enough permits.
@@ -219,15 +219,15 @@ impl Gate {
     }
 }
 
-impl Supply for Gate {
-    type Held<'a> = Held<'a>;
+impl Source for Permits {
+    type Locked<'a> = Locked<'a>;
 
     /// Takes permits, if there is no waiter and no book is kept.
     #[inline(always)]
     fn take_fast(&self, count: usize) -> bool {
         // Relaxed: the exchange verifies what was seen.
         let mut word = self.word.load(Ordering::Relaxed);
-        while word & (HELD | CLOSED) == 0 && word >> SHIFT >= count {
+        while word & (LOCKED | CLOSED) == 0 && word >> SHIFT >= count {
             // Acquire: pairs with the exchange in `give`, and with the store at the end of a hold.
             match self.word.compare_exchange_weak(
                 word,
@@ -244,15 +244,15 @@ impl Supply for Gate {
 
     /// Takes the lock, and the word with it.
     #[inline]
-    fn hold(&self) -> Held<'_> {
+    fn lock(&self) -> Locked<'_> {
         let inner = self.inner.lock();
-        // Relaxed: if `HELD` is set, the word was stored by a holder of the lock.
+        // Relaxed: if `LOCKED` is set, the word was stored by a holder of the lock.
         let mut word = self.word.load(Ordering::Relaxed);
-        if word & HELD == 0 {
+        if word & LOCKED == 0 {
             // Acquire: pairs with the exchanges in `give`.
-            word = self.word.fetch_or(HELD, Ordering::Acquire);
+            word = self.word.fetch_or(LOCKED, Ordering::Acquire);
         }
-        Held::new(self, inner, word)
+        Locked::new(self, inner, word)
     }
 
     /// Takes permits back, and gives them to the waiters.
@@ -260,8 +260,8 @@ impl Supply for Gate {
     fn give(&self, share: Share) {
         // Relaxed: the exchange verifies what was seen, or it is looked at again under the lock.
         let mut word = self.word.load(Ordering::Relaxed);
-        while word & HELD == 0 {
-            // Release: pairs with the exchange in `take_fast`, and with `hold`.
+        while word & LOCKED == 0 {
+            // Release: pairs with the exchange in `take_fast`, and with `lock`.
             match self.word.compare_exchange_weak(
                 word,
                 word + share.count * ONE,

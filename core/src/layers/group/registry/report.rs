@@ -1,4 +1,4 @@
-//! What a nursery has to say at its end: who failed, in the order of ending.
+//! What a nursery reports at its end: the failures, in the order of ending.
 //!
 //! The list is bounded; what does not fit is counted. The first panic is kept in any case,
 //! because it may have to be resumed.
@@ -17,7 +17,7 @@ pub(crate) struct Entry {
     pub(crate) who: Who,
 }
 
-/// Who failed: a child, or (no task) the body.
+/// What failed: a child, or (no task) the body or a finalizer.
 #[derive(Clone)]
 pub(crate) struct Who {
     pub(crate) task: Option<TaskId>,
@@ -31,18 +31,47 @@ pub(crate) struct Who {
 pub(crate) type Rest = (Option<Foreign<Ended>>, Vec<Entry>);
 
 pub(crate) struct Report {
+    /// At most `keep`.
+    entries: Vec<Entry>,
+    /// How many failures did not fit.
+    more: usize,
+    /// How many children were cancelled.
+    cancelled: usize,
+    first_panic: Option<Foreign<Panic>>,
+    keep: usize,
+}
+
+/// What a nursery's error says of a report.
+pub(crate) struct Parts {
     pub(crate) entries: Vec<Entry>,
     /// How many failures did not fit.
     pub(crate) more: usize,
     /// How many children were cancelled.
     pub(crate) cancelled: usize,
-    pub(crate) first_panic: Option<Foreign<Panic>>,
-    keep: usize,
 }
 
 impl Report {
     pub(crate) fn new(keep: usize) -> Report {
         Report { entries: Vec::new(), more: 0, cancelled: 0, first_panic: None, keep: keep.max(1) }
+    }
+
+    /// Returns `true` if there is no failure.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(crate) fn first_panic(&self) -> Option<&Panic> {
+        self.first_panic.as_deref()
+    }
+
+    pub(crate) fn into_parts(self) -> Parts {
+        let Report { entries, more, cancelled, .. } = self;
+        Parts { entries, more, cancelled }
+    }
+
+    /// A child was cancelled.
+    pub(crate) fn count_cancelled(&mut self) {
+        self.cancelled += 1;
     }
 
     /// Notes how a child ended, if that was a failure. Returns what is not kept.
@@ -86,25 +115,83 @@ impl Report {
 
     /// Takes what concerns the ancestors of a nursery whose own future was dropped: its panics. Its
     /// errors are of another type and go with the future that would have returned them.
-    pub(crate) fn take_told(&mut self) -> Vec<Entry> {
-        let is_told = |entry: &Entry| match *entry.ending {
+    pub(crate) fn take_inherited(&mut self) -> Vec<Entry> {
+        let is_inherited = |entry: &Entry| match *entry.ending {
             Ending::Panicked(_) => true,
             Ending::Cancelled(_) | Ending::Lost => entry.who.finalizer,
             Ending::Ok | Ending::Err(_) | Ending::Stuck => false,
         };
-        let (told, rest) = mem::take(&mut self.entries).into_iter().partition(is_told);
+        let (inherited, rest) = mem::take(&mut self.entries).into_iter().partition(is_inherited);
         self.entries = rest;
-        told
+        inherited
     }
 
     /// Takes over what such a nursery had. Returns what is not kept.
-    pub(crate) fn adopt(&mut self, told: Vec<Entry>) -> Vec<Entry> {
-        told.into_iter().filter_map(|entry| self.add(entry)).collect()
+    pub(crate) fn adopt(&mut self, inherited: Vec<Entry>) -> Vec<Entry> {
+        inherited.into_iter().filter_map(|entry| self.add(entry)).collect()
     }
 }
 
 impl Entry {
     pub(crate) fn new(ending: Ending, who: Who) -> Entry {
         Entry { ending: Foreign::new(ending), who }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Ended, Ending, Entry, Foreign, Panic, Report, Who};
+    use crate::layers::base::sync::Arc;
+    use std::panic::Location;
+
+    fn who() -> Who {
+        Who { task: None, name: None, place: Location::caller(), finalizer: false }
+    }
+
+    fn note(report: &mut Report, ending: Ending) -> usize {
+        let (ended, rest) = report.note(Foreign::new(Ended { ending, second: None }), who);
+        usize::from(ended.is_some()) + rest.len()
+    }
+
+    fn error() -> Ending {
+        Ending::Err(Arc::new(1))
+    }
+
+    fn panicked() -> Ending {
+        Ending::Panicked(Panic::new(Box::new("no"), None, None, Location::caller()))
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted_and_given_back() {
+        let mut report = Report::new(2);
+        for (ending, given_back) in [(error(), 0), (Ending::Ok, 1), (Ending::Lost, 0), (error(), 1)]
+        {
+            assert_eq!(note(&mut report, ending), given_back);
+        }
+        report.count_cancelled();
+        let parts = report.into_parts();
+        assert_eq!((parts.entries.len(), parts.more, parts.cancelled), (2, 1, 1));
+    }
+
+    #[test]
+    fn the_first_panic_is_kept_where_no_entry_fits() {
+        let mut report = Report::new(0);
+        note(&mut report, error());
+        assert!(report.first_panic().is_none());
+        note(&mut report, panicked());
+        assert!(report.first_panic().is_some());
+        assert_eq!(report.into_parts().entries.len(), 1, "at least one is kept");
+    }
+
+    #[test]
+    fn an_ancestor_takes_over_the_panics() {
+        let (mut report, mut ancestor) = (Report::new(4), Report::new(1));
+        note(&mut report, error());
+        note(&mut report, panicked());
+        report.add_plain(Ending::Lost, Who { finalizer: true, ..who() });
+        let inherited: Vec<Entry> = report.take_inherited();
+        assert_eq!((inherited.len(), report.into_parts().entries.len()), (2, 1));
+        assert_eq!(ancestor.adopt(inherited).len(), 1, "one does not fit");
+        assert!(ancestor.first_panic().is_some());
     }
 }

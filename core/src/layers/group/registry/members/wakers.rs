@@ -1,18 +1,19 @@
-//! The wakers that stand in the records of members: of a joiner, and of the carrier that is a child's
-//! own.
+//! The wakers that stand in the records of members: of a joiner, and of the carrier that is a
+//! child's own.
 
 #![allow(unsafe_code)]
 
-use super::Registry;
+use super::{Member, Members};
 use crate::layers::base::guarded::Foreign;
-use crate::layers::record::{Carried, Claimed, Handle, Ptr};
+use crate::layers::record::{Carried, Claimed, Handle};
 use std::task::Waker;
 
-impl Registry {
+impl Members {
     /// Wakes a task that waits although it was cancelled, because of a nursery inside it. Gives the
     /// waker, or puts the task in the queue: the caller sees that a carrier comes for it.
-    pub(crate) fn poke(&mut self, ptr: Ptr) -> Option<Foreign<Waker>> {
-        // SAFETY: the caller found it as the owner of a nested nursery, so it has not left.
+    pub(crate) fn wake_cancelled(&mut self, member: Member) -> Option<Foreign<Waker>> {
+        let ptr = member.ptr;
+        // SAFETY: it stands in a list (invariant 4), and the lock is held.
         let header = unsafe { ptr.header() };
         if !header.state().is_cancelled() {
             return None;

@@ -1,48 +1,47 @@
 //! The lists that run through the records of a nursery's members.
+//!
+//! # Invariants
+//!
+//! 1. A record stands in at most one list; its header says in which.
+//! 2. `queued` is the number of records in QUEUE and WOKEN.
 
 #![allow(unsafe_code)]
 
-use super::Registry;
 use crate::layers::record::{Header, Links, Ptr};
 
 pub(super) const QUEUE: u8 = 0;
 pub(super) const LIVE: u8 = 1;
-pub(super) const TOLD: u8 = 2;
+pub(super) const CANCELLED: u8 = 2;
 pub(super) const WOKEN: u8 = 3;
 
 #[derive(Default, Clone, Copy)]
-pub(super) struct List {
+struct List {
     head: Option<Ptr>,
     tail: Option<Ptr>,
 }
 
-impl Registry {
-    /// Calls `f` for each member.
-    pub(crate) fn each(&self, mut f: impl FnMut(&Header)) {
-        for list in [LIVE, TOLD, WOKEN, QUEUE] {
-            let mut at = self.head(list);
-            while let Some(ptr) = at {
-                // SAFETY: the record stands in a list and the lock is held.
-                let header = unsafe { ptr.header() };
-                f(header);
-                at = self.next(ptr);
-            }
-        }
+#[derive(Default)]
+pub(super) struct Lists {
+    ends: [List; 4],
+    queued: usize,
+}
+
+impl Lists {
+    pub(super) fn queued(&self) -> usize {
+        self.queued
     }
 
-    /// Calls `f` for each member that is being polled or destroyed. The stack of the woken is empty.
-    pub(in crate::layers::group) fn each_polled(&self, mut f: impl FnMut(&Header)) {
-        self.each(|header| {
-            let queued = matches!(header.list(), QUEUE | WOKEN);
-            if header.state().is_claimed() && !queued {
-                f(header);
-            }
+    /// Calls `f` for each record.
+    pub(super) fn each(&self, mut f: impl FnMut(&Header)) {
+        self.all(|header| {
+            f(header);
+            true
         });
     }
 
-    /// Returns `true` if `f` does for each member; asks no further when it does not.
-    pub(super) fn all(&self, f: impl Fn(&Header) -> bool) -> bool {
-        [LIVE, TOLD, WOKEN, QUEUE].into_iter().all(|list| {
+    /// Returns `true` if `f` does for each record; asks no further when it does not.
+    pub(super) fn all(&self, mut f: impl FnMut(&Header) -> bool) -> bool {
+        [LIVE, CANCELLED, WOKEN, QUEUE].into_iter().all(|list| {
             let mut at = self.head(list);
             while let Some(ptr) = at {
                 // SAFETY: the record stands in a list and the lock is held.
@@ -56,7 +55,7 @@ impl Registry {
     }
 
     pub(super) fn head(&self, list: u8) -> Option<Ptr> {
-        self.lists[usize::from(list)].head
+        self.ends[usize::from(list)].head
     }
 
     pub(super) fn next(&self, ptr: Ptr) -> Option<Ptr> {
@@ -64,14 +63,15 @@ impl Registry {
         unsafe { ptr.links(|links| links.next) }
     }
 
-    pub(super) fn list(&self, ptr: Ptr) -> u8 {
+    /// Returns the list that a record stands in.
+    pub(super) fn of(&self, ptr: Ptr) -> u8 {
         // SAFETY: the record stands in a list and the lock is held.
         unsafe { ptr.header() }.list()
     }
 
     pub(super) fn push(&mut self, ptr: Ptr, list: u8) {
         self.queued += usize::from(list == QUEUE || list == WOKEN);
-        let ends = &mut self.lists[usize::from(list)];
+        let ends = &mut self.ends[usize::from(list)];
         let tail = ends.tail.replace(ptr);
         match tail {
             // SAFETY: the tail stands in the list and the lock is held.
@@ -89,7 +89,7 @@ impl Registry {
     }
 
     pub(super) fn pop(&mut self, list: u8) -> Option<Ptr> {
-        let head = self.lists[usize::from(list)].head?;
+        let head = self.ends[usize::from(list)].head?;
         self.remove(head);
         Some(head)
     }
@@ -97,9 +97,9 @@ impl Registry {
     pub(super) fn remove(&mut self, ptr: Ptr) {
         // SAFETY: the record stands in a list and the lock is held.
         let (prev, next) = unsafe { ptr.links(|links| (links.prev, links.next)) };
-        let list = self.list(ptr);
+        let list = self.of(ptr);
         self.queued -= usize::from(list == QUEUE || list == WOKEN);
-        let ends = &mut self.lists[usize::from(list)];
+        let ends = &mut self.ends[usize::from(list)];
         match prev {
             // SAFETY: a neighbour stands in the same list.
             Some(prev) => unsafe { prev.links(|links| links.next = next) },

@@ -1,12 +1,12 @@
-//! The operations under the lock of a [`Gate`]: plain code on the word, the line and the book.
+//! The operations under the lock of a [`Permits`]: plain code on the word, the queue and the book.
 
 use super::error::Refused;
-use super::gate::{CLOSED, Gate, HELD, SHIFT};
 use super::holders::{Holders, Key};
-use super::line::Line;
+use super::permits::{CLOSED, LOCKED, Permits, SHIFT};
 use super::share::Share;
-use super::supply::Holding;
-use super::waiter::{Verdict, Waiter};
+use super::source::LockedSource;
+use super::wait_queue::WaitQueue;
+use super::waiter::{Decision, Waiter};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::spin_lock::LockGuard;
 use crate::layers::base::sync::Ordering;
@@ -15,30 +15,35 @@ use std::task::Waker;
 
 /// What the lock guards besides the word.
 pub(super) struct Inner {
-    pub(super) line: Line,
+    pub(super) queue: WaitQueue,
     pub(super) holders: Holders,
     debt: usize,
 }
 
 impl Inner {
     pub(super) const fn new() -> Inner {
-        Inner { line: Line::new(), holders: Holders::new(), debt: 0 }
+        Inner { queue: WaitQueue::new(), holders: Holders::new(), debt: 0 }
     }
 }
 
-/// The lock of a gate, and its word, which no other thread can change. Dropping it stores the word.
+/// The lock of a semaphore, and its word, which no other thread can change. Dropping it stores the
+/// word.
 #[must_use]
-pub(super) struct Held<'a> {
-    gate: &'a Gate,
+pub(super) struct Locked<'a> {
+    permits: &'a Permits,
     pub(super) inner: LockGuard<'a, Inner>,
     free: usize,
     closed: bool,
 }
 
-impl<'a> Held<'a> {
-    /// The word has `HELD` set, by the caller since it took the lock, or from before.
-    pub(super) fn new(gate: &'a Gate, inner: LockGuard<'a, Inner>, word: usize) -> Held<'a> {
-        Held { gate, inner, free: word >> SHIFT, closed: word & CLOSED != 0 }
+impl<'a> Locked<'a> {
+    /// The word has `LOCKED` set, by the caller since it took the lock, or from before.
+    pub(super) fn new(
+        permits: &'a Permits,
+        inner: LockGuard<'a, Inner>,
+        word: usize,
+    ) -> Locked<'a> {
+        Locked { permits, inner, free: word >> SHIFT, closed: word & CLOSED != 0 }
     }
 
     /// Takes permits back.
@@ -53,7 +58,7 @@ impl<'a> Held<'a> {
     }
 
     pub(super) fn resize(&mut self, capacity: usize) {
-        let old = self.gate.capacity();
+        let old = self.permits.capacity();
         self.set_capacity(capacity);
         match old.checked_sub(capacity) {
             None => self.put_back(capacity - old),
@@ -67,7 +72,7 @@ impl<'a> Held<'a> {
 
     pub(super) fn forget(&mut self, share: Share) {
         self.inner.holders.remove(share.key);
-        let old = self.gate.capacity();
+        let old = self.permits.capacity();
         let capacity = old.saturating_sub(share.count);
         self.set_capacity(capacity);
         // What the capacity cannot bear was owed.
@@ -76,15 +81,15 @@ impl<'a> Held<'a> {
 
     fn set_capacity(&mut self, capacity: usize) {
         // Relaxed: it is written under the lock, and readers only need a figure.
-        self.gate.capacity.store(capacity, Ordering::Relaxed);
-        self.inner.line.doom(capacity);
+        self.permits.capacity.store(capacity, Ordering::Relaxed);
+        self.inner.queue.doom(capacity);
     }
 }
 
-impl Holding for Held<'_> {
+impl LockedSource for Locked<'_> {
     #[inline]
-    fn line(&mut self) -> &mut Line {
-        &mut self.inner.line
+    fn queue(&mut self) -> &mut WaitQueue {
+        &mut self.inner.queue
     }
 
     #[inline]
@@ -94,7 +99,7 @@ impl Holding for Held<'_> {
         returns: bool,
         location: &'static Location<'static>,
     ) -> Result<Option<Share>, Refused> {
-        let capacity = self.gate.capacity();
+        let capacity = self.permits.capacity();
         if self.closed {
             return Err(Refused::Closed);
         }
@@ -102,7 +107,7 @@ impl Holding for Held<'_> {
             return Err(Refused::TooMany { asked, capacity });
         }
         // A request for nothing takes nothing from the waiters.
-        if asked > 0 && (self.free < asked || !self.inner.line.lets_in(returns)) {
+        if asked > 0 && (self.free < asked || !self.inner.queue.lets_in(returns)) {
             return Ok(None);
         }
         self.free -= asked;
@@ -122,33 +127,33 @@ impl Holding for Held<'_> {
 
     #[inline]
     fn tell_next(&mut self) -> Option<Foreign<Waker>> {
-        if self.inner.line.has_doomed() {
-            let (waker, key) = self.inner.line.tell_doomed()?;
+        if self.inner.queue.has_doomed() {
+            let (waker, key) = self.inner.queue.tell_doomed()?;
             self.inner.holders.remove(key);
             return waker;
         }
-        let (asked, key) = self.inner.line.first()?;
+        let (asked, key) = self.inner.queue.first()?;
         if self.closed {
             self.inner.holders.remove(key);
-            return self.inner.line.tell_first(Verdict::Closed);
+            return self.inner.queue.tell_first(Decision::Closed);
         }
         if asked > self.free {
             return None;
         }
         self.free -= asked;
         self.inner.holders.grant(key);
-        self.inner.line.tell_first(Verdict::Granted)
+        self.inner.queue.tell_first(Decision::Granted)
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for Locked<'_> {
     #[inline]
     fn drop(&mut self) {
         let inner = &*self.inner;
-        let held = self.gate.keeps_book || !inner.line.is_empty() || inner.debt > 0;
-        let flags = if held { HELD } else { 0 } | if self.closed { CLOSED } else { 0 };
-        // A plain store: no other thread has changed it (invariant 1 of the gate). Release: pairs
-        // with the exchange in `take_fast`.
-        self.gate.word.store(self.free << SHIFT | flags, Ordering::Release);
+        let locked = self.permits.keeps_book || !inner.queue.is_empty() || inner.debt > 0;
+        let flags = if locked { LOCKED } else { 0 } | if self.closed { CLOSED } else { 0 };
+        // A plain store: no other thread has changed it (invariant 1 of the permits). Release:
+        // pairs with the exchange in `take_fast`.
+        self.permits.word.store(self.free << SHIFT | flags, Ordering::Release);
     }
 }

@@ -8,19 +8,19 @@ use std::task::{Context, Waker};
 use std::time::Instant;
 
 #[derive(Default)]
-pub(crate) struct Bell {
+pub(super) struct NurseryTimer {
     /// What it is set for.
     at: Option<Instant>,
     sleep: Option<Foreign<Asleep>>,
     waker: Option<Waker>,
     /// A thread has taken it out.
     out: bool,
-    /// The sleep is to be polled again meanwhile.
+    /// The thread that has it polls the sleep again.
     again: bool,
 }
 
 /// What a thread has taken out.
-pub(in crate::layers::group) struct Out {
+pub(crate) struct Out {
     at: Option<Instant>,
     sleep: Option<Foreign<Asleep>>,
     waker: Waker,
@@ -28,7 +28,7 @@ pub(in crate::layers::group) struct Out {
 
 impl Out {
     /// Waits for the moment. Returns true if it has come.
-    pub(in crate::layers::group) fn set(&mut self, timer: Option<&Arc<dyn Timer>>) -> bool {
+    pub(crate) fn set(&mut self, timer: Option<&Arc<dyn Timer>>) -> bool {
         let mut cx = Context::from_waker(&self.waker);
         if self.sleep.as_ref().is_none_or(|sleep| Some(sleep.at()) != self.at) {
             // The old one first.
@@ -44,12 +44,12 @@ impl Out {
     }
 }
 
-impl Bell {
-    pub(in crate::layers::group) fn take(
+impl NurseryTimer {
+    pub(super) fn take(
         &mut self,
         next: Option<Instant>,
         again: bool,
-        ringer: impl FnOnce() -> Waker,
+        new_waker: impl FnOnce() -> Waker,
     ) -> Option<Out> {
         if self.out {
             self.again |= again;
@@ -60,25 +60,21 @@ impl Bell {
         }
         self.out = true;
         let waker = self.waker.take();
-        let waker = waker.unwrap_or_else(ringer);
+        let waker = waker.unwrap_or_else(new_waker);
         Some(Out { at: next, sleep: self.sleep.take(), waker })
     }
 
-    /// Gives it back if it is to be set for another moment, or polled again.
-    pub(in crate::layers::group) fn put(
-        &mut self,
-        mut out: Out,
-        next: Option<Instant>,
-    ) -> Option<Out> {
+    /// Gives it back if the caller must set it for another moment, or poll it again.
+    pub(super) fn put(&mut self, mut out: Out, next: Option<Instant>) -> Option<Out> {
         if std::mem::take(&mut self.again) || out.at != next {
             out.at = next;
             return Some(out);
         }
         let Out { at, sleep, waker } = out;
-        // Kept only while there is a moment to wait for: it has a reference to the group, which would
-        // keep itself by it.
+        // Kept only while there is a moment to wait for: it has a reference to the group, which
+        // would keep itself by it.
         let waker = at.map(|_| waker);
-        *self = Bell { at, sleep, waker, out: false, again: false };
+        *self = NurseryTimer { at, sleep, waker, out: false, again: false };
         None
     }
 
@@ -89,10 +85,10 @@ impl Bell {
         (self.sleep.take(), self.waker.take())
     }
 
-    pub(in crate::layers::group) fn is_out(&self) -> bool {
+    pub(super) fn is_out(&self) -> bool {
         self.out
     }
 }
 
 /// What a clock that is stopped had: the timer's sleep, and the waker of it.
-pub(in crate::layers::group) type Stopped = (Option<Foreign<Asleep>>, Option<Waker>);
+pub(crate) type Stopped = (Option<Foreign<Asleep>>, Option<Waker>);

@@ -1,0 +1,245 @@
+//! The members of a nursery: the records that it counts, and where each of them stands.
+//!
+//! Members stand in one of four doubly linked lists ([`lists`]) that run through their records, so
+//! that admission, departure and every move cost the same however many siblings there are:
+//!
+//! | list  | the members in it                                                         |
+//! |-------|---------------------------------------------------------------------------|
+//! | QUEUE | admitted, and waiting for their first poll, oldest first                  |
+//! | WOKEN | woken, and waiting for another poll by a carrier, oldest first            |
+//! | LIVE  | polled just now, or waiting for a wake, or with a carrier of their own    |
+//! | CANCELLED  | the same, and notified of a cancel or abort: nothing more to do for them  |
+//!
+//! # Invariants
+//!
+//! 1. A record stands in exactly one list of exactly one nursery from its admission until its
+//!    `Claimed` is unlinked, and its LINKED flag is set all that time. So a pointer found in a list
+//!    is good while the lock is held, which `&self` and `&mut self` stand for.
+//! 2. `count` is the number of records in the four lists. `bound` members have CARRIED set.
+//! 3. The claim of a record in QUEUE or WOKEN is the list's.
+//! 4. A token or handle that is passed in is of a record of this nursery. A [`Member`] that is passed
+//!    in is a member: the registry takes it out of each part when it leaves.
+
+#![allow(unsafe_code)]
+
+mod cancel;
+mod lists;
+mod wakers;
+
+use crate::layers::base::outcome::TaskState;
+use crate::layers::base::reason::Level;
+use crate::layers::record::{Carried, Claimed, Dealloc, Handle, Header, Ptr, Stack, Unadmitted};
+use lists::{CANCELLED, LIVE, Lists, QUEUE, WOKEN};
+
+pub(crate) use cancel::{OnCancel, Pass};
+
+/// A member, as other parts of the registry note it: they never follow the pointer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(super) number: u64,
+    pub(super) ptr: Ptr,
+}
+
+impl Member {
+    /// The task that is being polled or that the caller has the claim of.
+    pub(crate) fn new(header: &Header, ptr: Ptr) -> Member {
+        Member { number: header.number(), ptr }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Members {
+    lists: Lists,
+    count: usize,
+    bound: usize,
+    /// How often a record was put in WOKEN; wraps.
+    requeued: usize,
+    /// The next carrier takes a record of WOKEN first.
+    woken_next: bool,
+    last_number: u64,
+}
+
+impl Members {
+    /// Returns the number of members.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Returns the number of members that wait for a poll by a carrier.
+    pub(crate) fn queued(&self) -> usize {
+        self.lists.queued()
+    }
+
+    /// Returns `true` if a member has no carrier of its own.
+    pub(crate) fn has_unbound(&self) -> bool {
+        self.count > self.bound
+    }
+
+    /// Calls `f` for each member.
+    pub(crate) fn each(&self, f: impl FnMut(&Header)) {
+        self.lists.each(f);
+    }
+
+    /// Calls `f` for each member that is being polled or destroyed. The stack of the woken is
+    /// empty.
+    pub(crate) fn each_polled(&self, mut f: impl FnMut(&Header)) {
+        self.each(|header| {
+            if is_polled(header) {
+                f(header);
+            }
+        });
+    }
+
+    /// Returns `true` if `f` does for each member; asks no further when it does not.
+    pub(crate) fn all(&self, f: impl Fn(&Header) -> bool) -> bool {
+        self.lists.all(f)
+    }
+
+    /// Returns a member by its handle; none if it has left.
+    pub(crate) fn member<T, E>(&self, handle: &Handle<T, E>) -> Option<Member> {
+        let header = handle.header();
+        header.state().is_linked().then(|| Member::new(header, handle.ptr()))
+    }
+
+    /// Returns what a member is doing, by its handle.
+    pub(crate) fn state_of<T, E>(&self, handle: &Handle<T, E>) -> TaskState {
+        match self.member(handle) {
+            Some(_) => doing(handle.header()),
+            None => TaskState::Ended,
+        }
+    }
+
+    // ---- a member's way, from its admission to its end
+
+    /// Admits a record to the end of the queue and returns its number.
+    pub(crate) fn admit(&mut self, woken: &Stack, fresh: Unadmitted) -> u64 {
+        let (number, claimed) = self.enter(woken, fresh, QUEUE);
+        // SAFETY: the lock is held (`&mut self`), and the record stands in the queue.
+        unsafe { claimed.queue() };
+        number
+    }
+
+    /// Admits a record with a shield up, as one that was polled before: a cancel and an abort leave
+    /// it alone.
+    pub(crate) fn admit_shielded(&mut self, woken: &Stack, fresh: Unadmitted) -> Member {
+        let (_, claimed) = self.enter(woken, fresh, WOKEN);
+        claimed.header().state().raise_shield();
+        let member = Member::new(claimed.header(), claimed.ptr());
+        // SAFETY: the lock is held (`&mut self`), and the record stands in the queue.
+        unsafe { claimed.queue() };
+        member
+    }
+
+    /// Admits a record with a carrier of its own.
+    pub(crate) fn admit_carried(&mut self, woken: &Stack, fresh: Unadmitted) -> (u64, Carried) {
+        let (number, mut claimed) = self.enter(woken, fresh, LIVE);
+        let carried = self.bind(&mut claimed);
+        claimed.unclaim();
+        (number, carried)
+    }
+
+    fn enter(&mut self, woken: &Stack, fresh: Unadmitted, list: u8) -> (u64, Claimed) {
+        self.last_number += 1;
+        self.count += 1;
+        let number = self.last_number;
+        let ptr = fresh.into_ptr();
+        // SAFETY: a record is born claimed, and its first holder gave it in.
+        let mut claimed = unsafe { ptr.claimed() };
+        // SAFETY: the stack is that of the group which these members belong to.
+        unsafe { claimed.set_stack(woken) };
+        claimed.header().set_number(number);
+        self.lists.push(ptr, list);
+        (number, claimed)
+    }
+
+    /// Takes the longest waiting record for a carrier: by turns one that was woken and one that
+    /// was never polled. It is notified of the nursery's level.
+    pub(crate) fn take(&mut self, level: Level, woken: &Stack) -> Option<Claimed> {
+        if self.lists.head(WOKEN).is_none() {
+            self.queue_woken(woken);
+        }
+        self.woken_next = !self.woken_next;
+        let ptr = if self.woken_next {
+            self.lists.pop(WOKEN).or_else(|| self.lists.pop(QUEUE))
+        } else {
+            self.lists.pop(QUEUE).or_else(|| self.lists.pop(WOKEN))
+        }?;
+        // SAFETY: the lock is held, and the claim of a queued record is the list's (invariant 3).
+        let claimed = unsafe { ptr.claimed() };
+        let state = claimed.header().state();
+        if level >= Level::Cancelled {
+            // The sweep may not have come to it yet.
+            let _ours = state.order(level == Level::Aborted);
+        }
+        self.lists.push(ptr, if state.is_cancelled() { CANCELLED } else { LIVE });
+        Some(claimed)
+    }
+
+    /// Queues the members that were woken since the last time.
+    pub(crate) fn queue_woken(&mut self, woken: &Stack) {
+        for claimed in woken.take_all() {
+            self.requeue(claimed);
+        }
+    }
+
+    /// Puts a record that needs another poll at the end of WOKEN.
+    pub(crate) fn requeue(&mut self, claimed: Claimed) {
+        let ptr = claimed.ptr();
+        self.lists.remove(ptr);
+        self.lists.push(ptr, WOKEN);
+        self.requeued = self.requeued.wrapping_add(1);
+        // SAFETY: the lock is held, and the record stands in the queue.
+        unsafe { claimed.queue() };
+    }
+
+    /// Binds a carrier to a record.
+    pub(crate) fn bind(&mut self, claimed: &mut Claimed) -> Carried {
+        self.bound += 1;
+        // SAFETY: the lock is held, and the caller saw to it that it is not bound.
+        unsafe { claimed.bind() }
+    }
+
+    /// A carrier lets go of a record that another thread is ending. Dropping the result frees the
+    /// memory, if nothing else points to it.
+    pub(crate) fn drop_bound(&mut self, carried: Carried) -> Option<Dealloc> {
+        // The thread that ends it counts it out, if it is still bound then.
+        self.bound -= usize::from(carried.header().state().is_linked());
+        carried.release()
+    }
+
+    /// Takes a record off its list: it leaves.
+    pub(super) fn unlink(&mut self, claimed: &Claimed) {
+        self.lists.remove(claimed.ptr());
+        self.count -= 1;
+        self.bound -= usize::from(claimed.header().state().is_carried());
+    }
+
+    /// Gives up the claim and membership; dropping the result frees the memory.
+    pub(crate) fn release(
+        &mut self,
+        claimed: Claimed,
+        carried: Option<Carried>,
+    ) -> Option<Dealloc> {
+        // SAFETY: the lock is held; `finish`, the only caller, unlinked and published first.
+        unsafe { claimed.release(carried) }
+    }
+}
+
+/// What a member is doing, as its state word and the count of its polls tell.
+pub(crate) fn doing(header: &Header) -> TaskState {
+    if is_polled(header) {
+        TaskState::Running
+    } else if header.polls() == 0 {
+        TaskState::Queued
+    } else {
+        TaskState::Waiting
+    }
+}
+
+/// Returns `true` if a thread has the claim. The claims of the queued are the lists'.
+fn is_polled(header: &Header) -> bool {
+    header.state().is_claimed() && !matches!(header.list(), QUEUE | WOKEN)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;
