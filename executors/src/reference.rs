@@ -1,8 +1,8 @@
 //! The reference executor: the whole of an executor in one file, for reading.
 //!
 //! A task's states and its waker are `async-task`'s, the queue is `concurrent-queue`'s, and a worker
-//! sleeps in `event-listener`. What is left is what an executor owes a nursery: every task has an
-//! owner, and everything ends.
+//! sleeps in `event-listener`. What is left is what an executor owes a nursery: the owner of each
+//! task, and the end of everything.
 //!
 //! # A task
 //!

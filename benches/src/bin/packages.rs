@@ -78,7 +78,7 @@ fn usage() -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Where jobs wait for threads: adding one returns `true` if a waiting thread was notified.
+/// Where jobs wait for threads: `add` returns `true` if it notified a waiting thread.
 trait Jobs: Default + Send + Sync + 'static {
     fn add(&self, job: usize) -> bool;
 
@@ -135,8 +135,8 @@ impl Jobs for Locked {
     }
 }
 
-/// As it would be with the packages. Whether a thread starts or ends would need a lock
-/// anyway, which is not in the figures.
+/// As it would be with the packages. The start and the end of a thread would still need a
+/// lock, which is not in the figures.
 struct Packaged {
     jobs: ConcurrentQueue<usize>,
     added: Event,

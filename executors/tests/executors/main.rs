@@ -4,8 +4,6 @@ mod block_on;
 mod blocking;
 mod fairness;
 mod pool;
-#[cfg(feature = "reference")]
-mod reference;
 mod shutdown;
 mod shutdown_inside;
 mod support;

@@ -1,11 +1,15 @@
 //! The reference executor, where the suite does not reach: its own threads, and which of them is
 //! notified. Its rules are the suite's (`tests/runs/tests/reference.rs`).
 
-use crate::support::{Counts, OnDrop, eventually, parked, ready, watched, watched_rounds};
+#[allow(dead_code)]
+#[path = "executors/support.rs"]
+mod support;
+
 use allhome_executors::ReferenceExecutor;
 use allhome_rt::{IntoRuntime, Runtime, Task};
 use std::sync::{Arc, Barrier, Weak, mpsc};
 use std::thread;
+use support::{Counts, OnDrop, eventually, parked, ready, watched, watched_rounds};
 
 fn start(threads: usize) -> (ReferenceExecutor, Runtime) {
     let executor = ReferenceExecutor::new(threads).unwrap();
@@ -41,8 +45,9 @@ fn executor_is_dropped_by_its_own_task_then_all_tasks_are_dropped_and_its_thread
 
 #[test]
 fn two_tasks_are_queued_at_once_then_two_workers_poll_them() {
-    watched_rounds(500, |_| {
-        let (_executor, runtime) = start(2);
+    let (_executor, runtime) = start(2);
+    // On one executor: from the second round on its workers sleep, or are about to.
+    watched_rounds(2_000, move |_| {
         // Neither task ends before the other is polled.
         let both = Arc::new(Barrier::new(2));
         let (tx, rx) = mpsc::channel();
