@@ -38,6 +38,9 @@ const WAKER_CELLS: usize = 1024;
 /// The tasks of a chunk.
 const CHUNK: usize = 256;
 
+/// The chunks that keep their memory when they are empty.
+const SPARES: usize = 2;
+
 /// The most room, in keys of 16 bytes, that an empty ready queue keeps.
 const ROOM: usize = 512;
 
@@ -47,7 +50,7 @@ const ROOT: usize = usize::MAX;
 pub(super) struct Scheduler {
     pub(super) inbox: Arc<Inbox>,
     ready: Kept<VecDeque<TaskKey>>,
-    tasks: Kept<ChunkedSlab<Entry, CHUNK>>,
+    tasks: Kept<ChunkedSlab<Entry, CHUNK, SPARES>>,
     waker_cells: Kept<Vec<WakerCell>>,
     arrivals: Kept<Vec<Arrival>>,
     last_number: Cell<u64>,

@@ -18,13 +18,16 @@ const WAKER_CELLS: usize = 1024;
 /// The slots of a chunk.
 const CHUNK: usize = 256;
 
+/// The chunks that keep their memory when they are empty.
+const SPARES: usize = 2;
+
 /// The most room, in items of 32 bytes, that an empty queue keeps.
 const ROOM: usize = 256;
 
 #[derive(Default)]
 pub(super) struct Contents {
     pub(super) queue: VecDeque<QueueItem>,
-    pub(super) slots: ChunkedSlab<TaskSlot, CHUNK>,
+    pub(super) slots: ChunkedSlab<TaskSlot, CHUNK, SPARES>,
     pub(super) waker_cells: Vec<WakerCell>,
     pub(super) closed: bool,
 }

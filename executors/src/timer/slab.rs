@@ -10,6 +10,9 @@ use std::num::NonZeroU64;
 
 const CHUNK: usize = 4096;
 
+/// The chunks that keep their memory when they are empty.
+const SPARES: usize = 1;
+
 /// The number of no entry.
 pub(super) const NONE: u32 = u32::MAX;
 
@@ -34,7 +37,7 @@ pub(super) struct Entry<T> {
 }
 
 pub(super) struct Slab<T> {
-    entries: ChunkedSlab<Entry<T>, CHUNK>,
+    entries: ChunkedSlab<Entry<T>, CHUNK, SPARES>,
     last_stamp: NonZeroU64,
 }
 
