@@ -261,7 +261,7 @@ const LIVE: usize = 1000;
 type Value = [usize; 6];
 
 fn chunked(n: usize) {
-    let mut slab = ChunkedSlab::<Value, 256>::default();
+    let mut slab = ChunkedSlab::<Value, 256, 2>::default();
     let mut keys: VecDeque<_> = (0..LIVE).map(|_| slab.insert_with(|key| [key; 6])).collect();
     for _ in 0..n {
         let oldest = keys.pop_front().expect("there are many");
