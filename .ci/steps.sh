@@ -136,6 +136,8 @@ address_sanitizer() {
 # Release as AcqRel, since the sanitizer knows no fences: a missing Acquire in a reference count is
 # for loom to find. Exit code 66: a race.
 # RUST_TEST_NOCAPTURE: what tests print is else collected under a lock of precompiled std.
+# report_thread_leaks: a thread of the global pool for blocking work that has ended is joined by the
+# next one that ends, and the process may end before.
 # RUST_BACKTRACE: std keeps what it reads for a backtrace under another such lock.
 thread_sanitizer() {
     local title=$1 shim
@@ -145,7 +147,7 @@ thread_sanitizer() {
     step "thread sanitizer: shim" .ci/tsan/gen.sh "$shim"
     step "thread sanitizer: $title" \
         env RUSTC_BOOTSTRAP=1 RUSTFLAGS="$instrumented $(<"$shim/flags")" CARGO_TARGET_DIR="$target/tsan" \
-        TSAN_OPTIONS="suppressions=$PWD/.ci/tsan/tsan.supp history_size=7" RUST_TEST_NOCAPTURE=1 RUST_BACKTRACE=0 \
+        TSAN_OPTIONS="suppressions=$PWD/.ci/tsan/tsan.supp history_size=7 report_thread_leaks=0" RUST_TEST_NOCAPTURE=1 RUST_BACKTRACE=0 \
         CARGO_BUILD_TARGET="$native" "$@"
 }
 
