@@ -1,7 +1,7 @@
 //! The reference executor, where the suite does not reach: its own threads, and which of them is
 //! notified. Its rules are the suite's (`tests/runs/tests/reference.rs`).
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "it uses a part of the other program's")]
 #[path = "executors/support.rs"]
 mod support;
 

@@ -18,10 +18,10 @@ use event_listener::{Event, Listener, listener};
 use parking_lot::{Condvar, Mutex};
 use slab::Slab;
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "a part of it is measured")]
 #[path = "../../../executors/src/chunked_slab.rs"]
 mod chunked_slab;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "a part of it is measured")]
 #[path = "../../../executors/src/parker.rs"]
 mod parker;
 

@@ -1,9 +1,10 @@
 //! Making a pool, spawns, polls and panics: rules 1, 2 and 5 and the clauses of `Spawn`.
 
-use crate::support::{Counts, OnDrop, Probe, WATCHDOG, eventually, parked, pump, ready, watched};
+use crate::support::{
+    Counts, INSIDE, OnDrop, Probe, WATCHDOG, eventually, inside, parked, pump, ready, watched,
+};
 use allhome_executors::ThreadPool;
 use allhome_rt::{IntoRuntime, Spawn, SpawnBlocking, Task};
-use std::cell::Cell;
 use std::io::ErrorKind;
 use std::panic::panic_any;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -13,18 +14,6 @@ use std::thread;
 
 fn pool(threads: usize) -> ThreadPool {
     ThreadPool::new(threads).unwrap()
-}
-
-thread_local! {
-    /// Set while this thread is inside the call that a test looks at.
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
-}
-
-fn inside<T>(call: impl FnOnce() -> T) -> T {
-    INSIDE.set(true);
-    let value = call();
-    INSIDE.set(false);
-    value
 }
 
 // Making a pool.

@@ -3,6 +3,7 @@
 
 use allhome_rt::Task;
 use parking_lot::{Condvar, Mutex};
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,6 +14,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(60);
+
+thread_local! {
+    /// Set while this thread is inside the call that a test looks at.
+    pub(crate) static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Notes that this thread is inside the call for as long as it is.
+pub(crate) fn inside<T>(call: impl FnOnce() -> T) -> T {
+    INSIDE.set(true);
+    let value = call();
+    INSIDE.set(false);
+    value
+}
 
 /// Waits until the condition holds.
 #[track_caller]

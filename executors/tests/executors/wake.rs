@@ -1,10 +1,9 @@
 //! Wakes: rules 3 and clause 2 of `Spawn`.
 
-use crate::support::{Counts, OnDrop, Probe, eventually, parked, pump, watched};
+use crate::support::{Counts, INSIDE, OnDrop, Probe, eventually, inside, parked, pump, watched};
 use allhome_executors::ThreadPool;
 use allhome_rt::{Spawn, Task};
 use parking_lot::Mutex;
-use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::task::{Poll, Waker};
@@ -12,18 +11,6 @@ use std::thread;
 
 fn pool(threads: usize) -> ThreadPool {
     ThreadPool::new(threads).unwrap()
-}
-
-thread_local! {
-    /// Set while this thread is inside the call that a test looks at.
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
-}
-
-fn inside<T>(call: impl FnOnce() -> T) -> T {
-    INSIDE.set(true);
-    let value = call();
-    INSIDE.set(false);
-    value
 }
 
 fn wake_by_value(waker: Waker) {

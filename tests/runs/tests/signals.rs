@@ -42,6 +42,7 @@ impl Signalled {
                 return;
             }
             assert!(begin.elapsed() < PATIENCE, "{command}: {answer}, and not {expected}");
+            // For another process, which cannot notify this one; no result depends on the time.
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -61,6 +62,7 @@ impl Signalled {
                 return status.signal().expect("a signal ends it");
             }
             assert!(begin.elapsed() < PATIENCE, "the signal has not ended it");
+            // As above.
             thread::sleep(Duration::from_millis(1));
         }
     }

@@ -5,7 +5,7 @@
 
 use allhome::{Signals, signals};
 use std::io::{self, BufRead};
-use std::{fs, thread, time::Duration};
+use std::{fs, thread};
 
 fn main() -> io::Result<()> {
     let mut taken = Vec::new();
@@ -29,7 +29,7 @@ fn main() -> io::Result<()> {
     }
     // A signal ends it, or the test does.
     loop {
-        thread::sleep(Duration::from_secs(1));
+        thread::park();
     }
 }
 

@@ -23,10 +23,9 @@ const SYNC_PATHS: &[&str] = &[
     "shuttle",
 ];
 
-/// `feature = ".."` belongs in the root of a library or of a program of tests, where it decides which
-/// modules there are.
+/// `feature = ".."` belongs in a `lib.rs`, where it decides which modules there are.
 pub(crate) fn features(source: &Source) -> Vec<String> {
-    if source.path.ends_with("/lib.rs") || source.path.ends_with("/main.rs") {
+    if source.path.ends_with("/lib.rs") {
         return Vec::new();
     }
     let compact = |line: &str| line.split_whitespace().collect::<String>();
@@ -186,9 +185,7 @@ mod tests {
             assert_eq!(found.len(), 1, "in {text}");
             assert!(found[0].starts_with("core/src/layers/record.rs:2: "), "{found:?}");
         }
-        for root in ["core/src/lib.rs", "executors/tests/executors/main.rs"] {
-            assert!(features(&Source::new(root, "#[cfg(feature = \"a\")]")).is_empty());
-        }
+        assert!(features(&Source::new("core/src/lib.rs", "#[cfg(feature = \"a\")]")).is_empty());
         for text in
             ["// #[cfg(feature = \"a\")]", "let s = r#\"cfg(feature = \"a\")\"#;", "#[cfg(loom)]"]
         {
