@@ -10,6 +10,8 @@ mod boundary;
 mod circles;
 #[path = "tidy/layers.rs"]
 mod layers;
+#[path = "tidy/named.rs"]
+mod named;
 #[path = "tidy/paths.rs"]
 mod paths;
 #[path = "tidy/published.rs"]
@@ -142,6 +144,16 @@ fn nothing_is_left_to_do() {
     assert!(texts.len() > 20, "only {} files were found", texts.len());
     let left = texts.iter().flat_map(|(path, text)| rules::leftovers(path, text)).collect();
     report("things left to do", left);
+}
+
+#[test]
+fn documents_name_files_that_exist() {
+    let texts = Tree::new().texts();
+    let paths: Vec<&str> = texts.iter().map(|(path, _)| &**path).collect();
+    let documents =
+        texts.iter().filter(|(path, _)| path.ends_with(".md") && !path.ends_with("CHANGELOG.md"));
+    let gone = documents.flat_map(|(path, text)| named::check(path, text, &paths)).collect();
+    report("files that documents name", gone);
 }
 
 #[test]
