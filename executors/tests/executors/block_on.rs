@@ -82,6 +82,7 @@ fn polls_until_woken() -> usize {
         polls += 1;
         if let Some(tx) = first.take() {
             tx.send(cx.waker().clone()).unwrap();
+            return Poll::Pending; // even if the other thread was so quick: the wake is what counts
         }
         if is_ready.load(SeqCst) { Poll::Ready(()) } else { Poll::Pending }
     }));
