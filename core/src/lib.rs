@@ -138,6 +138,7 @@ pub use layers::nursery::named::Named;
 pub use layers::nursery::run::Run;
 pub use layers::nursery::slot::{Reserve, ReserveError, Slot, TryReserveError};
 pub use layers::nursery::tree::{NurseryInfo, TaskInfo, Tree, orphans};
+pub use layers::nursery::value::Value;
 pub use layers::scope::cancellable::{Cancellable, cancellable};
 pub use layers::scope::deadline::{
     Elapsed, FailAfter, MoveOnAfter, TimeoutError, before_deadline, fail_after, fail_at,
@@ -145,7 +146,7 @@ pub use layers::scope::deadline::{
 };
 pub use layers::scope::shield::{Shield, shield};
 pub use layers::scope::value::{Scoped, ScopedKey};
-pub use layers::shutdown::{Ladder, Shutdown, ShutdownError, ShutdownReport, Straggler};
+pub use layers::shutdown::{Echo, Ladder, Shutdown, ShutdownError, ShutdownReport, Straggler};
 #[cfg(all(feature = "signals", unix))]
 pub use layers::signals::{Signals, signals};
 pub use layers::time::{Sleep, deadline, remaining, sleep, sleep_until};

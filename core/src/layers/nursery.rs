@@ -13,6 +13,7 @@ pub(crate) mod run;
 pub(crate) mod slot;
 mod spawn;
 pub(crate) mod tree;
+pub(crate) mod value;
 
 use crate::layers::base::big::{BoxedFuture, is_big};
 use crate::layers::base::counted::Strong;

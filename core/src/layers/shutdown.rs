@@ -14,13 +14,13 @@
 mod report;
 mod watch;
 
-pub use report::{ShutdownError, ShutdownReport, Straggler};
+pub use report::{Echo, ShutdownError, ShutdownReport, Straggler};
 
 use crate::layers::base::counted::Strong;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
 use crate::layers::base::unsupported::Unsupported;
-use crate::layers::context::task::task_id;
+use crate::layers::context::new_reason::caller;
 use crate::layers::context::{self, TaskFrame};
 use crate::layers::group::Group;
 use crate::layers::group::registry::stragglers::StragglerLog;
@@ -270,7 +270,7 @@ impl Future for Shutdown {
 
 impl Shutdown {
     fn reason(&self, message: &str) -> Reason {
-        Reason::of(ReasonKind::Shutdown, message.to_string(), task_id(), self.location)
+        Reason::of(ReasonKind::Shutdown, message.to_string(), caller(), self.location)
     }
 }
 

@@ -272,7 +272,13 @@ impl Group {
         E: Send + Sync + 'static,
     {
         let who = self.who(handle.header());
-        let ended = Foreign::new(Ended { ending: outcome.ending(), second: None });
+        let mut ending = outcome.ending();
+        if let Ending::Cancelled(reason) = &ending {
+            if reason.kind() == ReasonKind::NoValue && reason.by() == who.task {
+                ending = Ending::NoValue(reason.clone());
+            }
+        }
+        let ended = Foreign::new(Ended { ending, second: None });
         drop(self.locked(|registry| registry.report.note(ended, || who)));
     }
 }

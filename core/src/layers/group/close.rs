@@ -63,7 +63,11 @@ impl Group {
     /// A child failed: its siblings are cancelled, if that is the policy.
     pub(crate) fn child_failed(&self, who: &Who, message: String) {
         if self.config.policy == Policy::FailFast {
-            let reason = Reason::of(ReasonKind::ChildFailed, message, who.task, who.place);
+            let kind = match who.task {
+                Some(_) => ReasonKind::ChildFailed,
+                None => ReasonKind::BodyFailed,
+            };
+            let reason = Reason::of(kind, message, who.task, who.place);
             self.raise_tree(Level::Cancelled, &reason);
         }
     }

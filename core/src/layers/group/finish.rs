@@ -171,7 +171,7 @@ impl Group {
         }
     }
 
-    pub(super) fn who(&self, header: &Header) -> Who {
+    pub(crate) fn who(&self, header: &Header) -> Who {
         Who {
             task: Some(self.task_id(header)),
             name: header.name().map(Box::from),
@@ -189,13 +189,19 @@ impl Group {
         ended: Foreign<Ended>,
         handled: bool,
     ) -> (Option<(Who, String)>, Rest) {
-        if matches!(ended.ending, Ending::Ok) || handled && self.config.policy == Policy::Isolate {
+        let isolated = handled && self.config.policy == Policy::Isolate;
+        if matches!(ended.ending, Ending::Ok)
+            || isolated && !matches!(ended.ending, Ending::Echo(_))
+        {
             // The handle has it, and hands it in if it is dropped without a look.
             return (None, (Some(ended), Vec::new()));
         }
         if let Ending::Cancelled(_) = ended.ending {
             registry.report.count_cancelled();
             return (None, (Some(ended), Vec::new()));
+        }
+        if let Ending::Echo(_) = ended.ending {
+            return (None, self.note_echo_of(registry, claimed, ended, isolated));
         }
         let who = self.who(claimed.header());
         let message = describe(&ended.ending);

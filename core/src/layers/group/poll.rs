@@ -1,6 +1,7 @@
 //! Polling a child, until it waits or has ended.
 
 use super::Group;
+use super::echo::is_echo;
 use super::registry::{Member, Owner};
 use super::turn::{Load, Polled};
 use super::turns::Turns;
@@ -34,8 +35,10 @@ impl Group {
                 break ended;
             }
             match notes.leave.get() {
-                None | Some(Leave::Told) => {}
-                Some(Leave::Cancelled) => break self.end_cancelled(&mut claimed),
+                None | Some(Leave::Told | Leave::ToldOf) => {}
+                Some(Leave::Cancelled | Leave::NoValue) => {
+                    break self.end_heard(&mut claimed, &notes);
+                }
                 Some(Leave::NoSlot(why)) => {
                     let reason = self.no_slot(why);
                     break self.end(&mut claimed, Ending::Cancelled(reason));
@@ -90,8 +93,8 @@ impl Group {
                     polled =
                         context::poll(self, &env.inherited, Some(ptr), cx.waker(), notes, || {
                             match bound {
-                                true => claimed.poll(id, &notes.leave, cx),
-                                false => claimed.poll_lent(id, &notes.leave),
+                                true => claimed.poll(id, is_echo, cx),
+                                false => claimed.poll_lent(id, is_echo),
                             }
                         });
                 }
@@ -100,7 +103,7 @@ impl Group {
         (polled, !left)
     }
 
-    fn end_cancelled(&self, claimed: &mut Claimed) -> Ended {
+    pub(super) fn end_cancelled(&self, claimed: &mut Claimed) -> Ended {
         // Blocking work may have heard of a cancel that is still on its way.
         let reason = self.locked(|registry| {
             registry.reason_of(claimed).or_else(|| registry.cancel.requested_reason())

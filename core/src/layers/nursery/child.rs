@@ -1,16 +1,19 @@
 //! The handle of one child, and the future that joins it.
 
+use super::value::Lacking;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::{JoinError, Outcome, TaskState};
 use crate::layers::base::panic;
 use crate::layers::base::reason::{Reason, ReasonKind};
+use crate::layers::context::new_reason::by_caller;
 use crate::layers::group::Group;
 use crate::layers::group::config::Policy;
 use crate::layers::record::Handle;
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -149,7 +152,7 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     /// child without that last poll.
     #[track_caller]
     pub fn cancel(&self) -> bool {
-        self.cancel_with(Reason::new(String::new()))
+        self.cancel_with(by_caller(ReasonKind::Requested, Location::caller()))
     }
 
     /// Like [`cancel`](Child::cancel), with a reason. If the child was cancelled before, its first
@@ -169,7 +172,7 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     /// Returns `false` if the child had ended already.
     #[track_caller]
     pub fn abort(&self) -> bool {
-        let reason = Reason::of(ReasonKind::Aborted, String::new(), None, Location::caller());
+        let reason = by_caller(ReasonKind::Aborted, Location::caller());
         match &self.inner {
             Inner::Admitted { group, handle, .. } => group.abort_child(handle, &reason),
             Inner::Refused(_) | Inner::Taken => false,
@@ -260,17 +263,29 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     ///
     /// Same as [`join_mut`](Child::join_mut).
     pub fn try_join(&mut self) -> Option<Result<T, JoinError<E>>> {
+        Some(self.take()?.map_err(Lacking::tell))
+    }
+
+    /// Takes the outcome, if it is there.
+    fn take(&mut self) -> Option<Result<T, Box<Lacking<E>>>> {
         let outcome = match &mut self.inner {
-            Inner::Taken => return Some(Err(JoinError::taken())),
+            Inner::Taken => return Some(Err(Lacking::new(JoinError::taken(), None))),
             Inner::Refused(reason) => Outcome::Cancelled(reason.clone()),
             Inner::Admitted { handle, .. } => handle.take()?,
         };
-        self.inner = Inner::Taken;
-        Some(JoinError::split(outcome))
+        let inner = mem::replace(&mut self.inner, Inner::Taken);
+        Some(JoinError::split(outcome).map_err(|error| match inner {
+            Inner::Admitted { group, handle, .. } => {
+                let who = group.who(handle.header());
+                Lacking::new(error, Some((group, who)))
+            }
+            Inner::Refused(_) | Inner::Taken => Lacking::new(error, None),
+        }))
     }
 
-    fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError<E>>> {
-        if let Some(result) = self.try_join() {
+    /// Waits for the outcome, and says nothing of it yet.
+    pub(super) fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Box<Lacking<E>>>> {
+        if let Some(result) = self.take() {
             return Poll::Ready(result);
         }
         let waker = Foreign::new(cx.waker().clone());
@@ -286,7 +301,12 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
                 Err(waker) => drop(waker),
             }
         }
-        Poll::Ready(self.try_join().unwrap_or_else(|| Err(JoinError::taken())))
+        let taken = || Err(Lacking::new(JoinError::taken(), None));
+        Poll::Ready(self.take().unwrap_or_else(taken))
+    }
+
+    fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError<E>>> {
+        self.poll_take(cx).map_err(Lacking::tell)
     }
 
     /// Gives up a join: takes its waker out of the record.

@@ -16,9 +16,8 @@
 
 #![allow(unsafe_code)]
 
-use super::{Ended, Header, StageState};
+use super::{Ended, Header, Judge, StageState};
 use crate::layers::base::id::TaskId;
-use crate::layers::base::leave::{Leave, LeaveCell};
 use crate::layers::base::outcome::{Ending, Outcome};
 use crate::layers::base::panic::{self, Payload};
 use crate::layers::base::sync::{Arc, UnsafeCell};
@@ -108,8 +107,7 @@ union Stage<F, K> {
 /// All but `free` need the right to the stage (invariant 2 of the parent module).
 pub(super) struct VTable {
     /// Polls the future; on `Ready` the future has been destroyed.
-    pub(super) poll:
-        unsafe fn(NonNull<Header>, TaskId, &LeaveCell, &mut Context<'_>) -> Poll<Ended>,
+    pub(super) poll: unsafe fn(NonNull<Header>, TaskId, Judge, &mut Context<'_>) -> Poll<Ended>,
     /// Destroys the future, if it is still there, with this ending.
     pub(super) end: unsafe fn(NonNull<Header>, TaskId, Ending) -> Ended,
     /// Drops what stands in the stage and leaves it empty.
@@ -169,7 +167,7 @@ unsafe fn header<'a>(record: NonNull<Header>) -> &'a Header {
 unsafe fn poll<F, T, E, K>(
     record: NonNull<Header>,
     id: TaskId,
-    leave: &LeaveCell,
+    is_echo: Judge,
     cx: &mut Context<'_>,
 ) -> Poll<Ended>
 where
@@ -195,16 +193,13 @@ where
     let outcome = match polled {
         Ok(Poll::Pending) => return Poll::Pending,
         Ok(Poll::Ready(Ok(value))) => Outcome::Ok(value),
-        Ok(Poll::Ready(Err(error))) if matches!(leave.get(), Some(Leave::Told)) => {
-            match panic::catch_drop(error) {
-                Ok(()) => {
-                    leave.set(Some(Leave::Cancelled));
-                    return Poll::Pending;
-                }
-                Err(payload) => Outcome::Panicked(header.panicked(id, payload)),
+        Ok(Poll::Ready(Err(error))) => {
+            let error = Arc::new(error);
+            if is_echo(error.clone()) {
+                return Poll::Pending;
             }
+            Outcome::Err(error)
         }
-        Ok(Poll::Ready(Err(error))) => Outcome::Err(Arc::new(error)),
         Err(payload) => Outcome::Panicked(header.panicked(id, payload)),
     };
     // SAFETY: the claim is held.
@@ -217,9 +212,11 @@ where
     K: Shape<T, E>,
 {
     let outcome = match ending {
-        Ending::Cancelled(reason) => Outcome::Cancelled(reason),
+        Ending::Cancelled(reason) | Ending::NoValue(reason) => Outcome::Cancelled(reason),
         Ending::Panicked(panic) => Outcome::Panicked(panic),
-        Ending::Ok | Ending::Err(_) | Ending::Lost | Ending::Stuck => Outcome::Lost,
+        Ending::Ok | Ending::Err(_) | Ending::Echo(_) | Ending::Lost | Ending::Stuck => {
+            Outcome::Lost
+        }
     };
     // SAFETY: the claim is held.
     unsafe { conclude::<F, T, E, K>(record, id, outcome) }

@@ -1,6 +1,6 @@
 //! A shutdown under way: which step it is on, and which tasks were late.
 
-use super::{Shutdown, ShutdownReport, Straggler};
+use super::{Echo, Shutdown, ShutdownReport, Straggler};
 use crate::layers::base::counted::Strong;
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::Arc;
@@ -141,7 +141,14 @@ impl Watch {
             left: None,
             took,
         }));
+        let (echoes, omitted_echoes) = self.log.take_echoes();
+        let echoes = echoes.into_iter().map(|echo| {
+            let (name, location) = (echo.who.name, echo.who.place);
+            Echo { id: echo.id, name, location }
+        });
         ShutdownReport {
+            echoes: echoes.collect(),
+            omitted_echoes,
             id: group.id,
             name: group.config.name.clone(),
             // The caller that raised it last, or its token, may have ended the last task.

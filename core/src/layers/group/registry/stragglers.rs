@@ -18,6 +18,9 @@ pub(crate) struct StragglerLogs {
     changed: bool,
 }
 
+/// How many echoes a log names; the others are counted.
+const KEPT: usize = 64;
+
 static LAST: GlobalU64 = GlobalU64::new(0);
 
 /// The tasks that have left since the shutdown looked last, and how to wake it.
@@ -36,7 +39,16 @@ struct State {
     /// log.
     over: bool,
     left: Vec<Departure>,
+    /// At most [`KEPT`].
+    echoes: Vec<Echoed>,
+    more_echoes: usize,
     waker: Option<Foreign<Waker>>,
+}
+
+/// A task, or a body, that has ended with an echo.
+pub(crate) struct Echoed {
+    pub(crate) id: TaskId,
+    pub(crate) who: Who,
 }
 
 /// A task, or a body, that has left late.
@@ -48,7 +60,8 @@ pub(crate) struct Departure {
 
 impl StragglerLog {
     pub(crate) fn new(root: NurseryId) -> Arc<StragglerLog> {
-        let state = State { over: false, left: Vec::new(), waker: None };
+        let (left, echoes) = (Vec::new(), Vec::new());
+        let state = State { over: false, left, echoes, more_echoes: 0, waker: None };
         // Relaxed: only uniqueness matters.
         let number = LAST.fetch_add(1, Ordering::Relaxed);
         Arc::new(StragglerLog { number, root, step: AtomicU8::new(0), state: Guarded::new(state) })
@@ -71,6 +84,11 @@ impl StragglerLog {
             state.over = true;
             (state.waker.take(), mem::take(&mut state.left))
         }));
+    }
+
+    /// Takes the tasks that have ended with an echo, and the number of those that did not fit.
+    pub(crate) fn take_echoes(&self) -> (Vec<Echoed>, usize) {
+        self.state.locked(|state| (mem::take(&mut state.echoes), mem::take(&mut state.more_echoes)))
     }
 
     /// Returns the tasks that have left since.
@@ -126,6 +144,18 @@ impl StragglerLogs {
                 });
                 self.changed = true;
             }
+        }
+    }
+
+    /// Records a task that has ended with an echo. `body_of`: it is the body of that nursery.
+    pub(crate) fn record_echo(&self, body_of: Option<NurseryId>, id: TaskId, who: &Who) {
+        let counts = |log: &&Arc<StragglerLog>| body_of.is_none_or(|body_of| log.root == body_of);
+        for log in self.logs.values().filter(counts) {
+            log.state.locked(|state| match state.echoes.len() {
+                _ if state.over => {}
+                KEPT.. => state.more_echoes += 1,
+                _ => state.echoes.push(Echoed { id, who: who.clone() }),
+            });
         }
     }
 

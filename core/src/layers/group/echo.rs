@@ -1,0 +1,423 @@
+//! Echoes: errors of a task or body that say once more what is known already.
+//!
+//! | an error of | is an echo if, at the end of the poll that gives it,                          |
+//! |-------------|-------------------------------------------------------------------------------|
+//! | a child     | 1. it was cancelled, or a cancel is on its way to it, that it did not ask for |
+//! |             | 2. an await of ours has reported its cancel in that poll, or a failure that a nursery around it reports |
+//! | a body      | 1. its nursery is cancelled, and has a failure already                        |
+//! |             | 2. as above                                                                   |
+//!
+//! An echo is kept beside the failures, cancels nothing, and its task has ended as cancelled.
+//!
+//! # Invariants
+//!
+//! 1. A cancel is *on its way* ([`leaving`](Group::leaving)) before anything of it can be seen: a
+//!    nursery is requested, a task has its own reason, and a token is raised, before the first
+//!    waker is woken and the first child is touched. Those that are inside follow later, so the
+//!    question goes outwards, up to a nursery that was opened in a shield.
+//! 2. A failure that is *reported* is in the report of a nursery around the joiner when that
+//!    closes: the child that failed is a member until it is noted.
+
+use super::config::Policy;
+use super::env::Env;
+use super::registry::report::{Entry, Rest, Who};
+use super::registry::{Phase, Registry};
+use super::{Group, describe};
+use crate::layers::base::counted::Weak;
+use crate::layers::base::guarded::Foreign;
+use crate::layers::base::id::TaskId;
+use crate::layers::base::leave::{Heard, Leave};
+use crate::layers::base::outcome::Ending;
+use crate::layers::base::reason::{Level, Reason, ReasonKind};
+use crate::layers::base::sync::Arc;
+use crate::layers::context::host::Host;
+use crate::layers::context::{self, Notes, TaskFrame};
+use crate::layers::record::{Claimed, Ended, Header};
+use std::any::Any;
+use std::fmt;
+use std::panic::Location;
+
+type Error = Arc<dyn Any + Send + Sync>;
+
+/// Takes the error that the task ends its poll with, if it is an echo; then the task is pending,
+/// and wants its end.
+pub(super) fn is_echo(error: Error) -> bool {
+    context::task(|task| {
+        let Some(task) = task else { return false };
+        let told = was_told(task.leave().get());
+        let leaving = task.leaving();
+        let asked = leaving.as_ref().is_some_and(|reason| reason.by() == task.id());
+        let reason = match leaving {
+            Some(reason) if told || !asked => Some(reason),
+            _ if told => task.take_heard(),
+            _ => None,
+        };
+        let Some(reason) = reason else { return false };
+        task.hear(Leave::Cancelled, Box::new(Heard { reason, error: Some(error) }));
+        true
+    })
+}
+
+fn was_told(leave: Option<Leave>) -> bool {
+    matches!(leave, Some(Leave::Told | Leave::ToldOf | Leave::Cancelled))
+}
+
+impl Group {
+    /// Returns why a task, or the body, was cancelled, or why a cancel is on its way to it
+    /// (invariant 1). It takes the lock of each nursery around: for errors, and not for polls.
+    pub(super) fn find_cancel(&self, task: Option<&Header>) -> Option<Reason> {
+        self.follow_token();
+        if let Some(reason) = Host::task_reason(self, task) {
+            return Some(reason);
+        }
+        let mut at = self.weak();
+        while !at.shielded {
+            let (parent, key) = at.locked(|registry| registry.parent.clone())?;
+            parent.follow_token();
+            let reason = parent.locked(|registry| {
+                let owner = registry.nested.owner(key);
+                registry.cancel.reason_for(owner).or_else(|| registry.cancel.requested_reason())
+            });
+            if reason.is_some() {
+                return reason;
+            }
+            at = parent;
+        }
+        None
+    }
+
+    /// Calls `f` with this nursery and those around it, until it has an answer.
+    fn outwards(&self, f: impl Fn(&Group) -> Option<bool>) -> bool {
+        let mut at = Some(self.weak());
+        while let Some(group) = at {
+            if let Some(answer) = f(&group) {
+                return answer;
+            }
+            at = group.locked(|registry| registry.parent());
+        }
+        false
+    }
+
+    /// Returns `true` if the other nursery is this one or inside it.
+    fn covers(&self, other: &Group) -> bool {
+        other.outwards(|group| (group.id == self.id).then_some(true))
+    }
+
+    /// Returns `true` if a cancel of this nursery reaches the other: no shield is between.
+    fn sweeps(&self, other: &Group) -> bool {
+        other.outwards(|group| match group.id == self.id {
+            true => Some(true),
+            false => group.shielded.then_some(false),
+        })
+    }
+
+    /// Returns `true` if the reason is the failure of a task of this nursery, or of one around it.
+    pub(crate) fn knows(&self, reason: &Reason) -> bool {
+        let failed = reason.by().filter(|_| reason.kind() == ReasonKind::ChildFailed);
+        failed.is_some_and(|by| self.outwards(|group| (group.id == by.nursery).then_some(true)))
+    }
+
+    /// Returns `true` if the failures of its children are in its own error, whoever joins them.
+    fn reports(&self) -> bool {
+        matches!(self.config.policy, Policy::FailFast | Policy::WaitAll)
+    }
+
+    // ---- the end of a child
+
+    /// Ends a child that wants its end, for what it has heard of in its poll.
+    pub(super) fn end_heard(&self, claimed: &mut Claimed, notes: &Notes) -> Ended {
+        let Some(heard) = notes.heard.take() else { return self.end_cancelled(claimed) };
+        let Heard { reason, error } = *heard;
+        let id = self.task_id(claimed.header());
+        if let Some(Leave::NoValue) = notes.leave.get() {
+            let mut ended = self.end(claimed, Ending::Cancelled(reason));
+            if let Ending::Cancelled(reason) = ended.ending {
+                ended.ending = Ending::NoValue(reason);
+            }
+            return ended;
+        }
+        // Every task that one cancel ends has the same reason.
+        let first = self.locked(|registry| registry.reason_of(claimed)).unwrap_or(reason);
+        let mut ended = self.end(claimed, Ending::Cancelled(first));
+        match (ended.ending, error) {
+            (Ending::Cancelled(reason), Some(error)) => {
+                ended.ending = Ending::Echo(Box::new((reason, error)));
+            }
+            // A destructor has panicked.
+            (other, Some(error)) => {
+                ended.ending = other;
+                self.note_echo(error, Some(id), || self.who(claimed.header()));
+            }
+            (other, None) => ended.ending = other,
+        }
+        ended
+    }
+
+    fn note_echo(&self, error: Error, id: Option<TaskId>, who: impl FnOnce() -> Who) {
+        let entry = Entry::new(Ending::Err(error), who());
+        drop(self.locked(|registry| self.keep_echo(registry, id, entry)));
+    }
+
+    /// Keeps an echo, and tells the shutdowns of it. Returns it if it does not fit. The caller
+    /// holds the lock.
+    pub(super) fn keep_echo(
+        &self,
+        registry: &mut Registry,
+        id: Option<TaskId>,
+        echo: Entry,
+    ) -> Option<Entry> {
+        if !registry.logs.is_empty() {
+            let body_of = if id.is_none() { Some(self.id) } else { None };
+            registry.logs.record_echo(body_of, id.unwrap_or_else(|| self.body_id()), &echo.who);
+        }
+        registry.report.add_echo(echo)
+    }
+
+    /// Notes that a child has ended with an echo. Returns what is not kept. The caller holds the
+    /// lock.
+    pub(super) fn note_echo_of(
+        &self,
+        registry: &mut Registry,
+        claimed: &Claimed,
+        ended: Foreign<Ended>,
+        isolated: bool,
+    ) -> Rest {
+        if !isolated {
+            registry.report.count_cancelled();
+        }
+        let Ended { ending, second } = ended.into_inner();
+        let Ending::Echo(echo) = ending else { unreachable!("the caller has seen an echo") };
+        debug_assert!(second.is_none(), "a destructor's panic is the ending");
+        let (_, error) = *echo;
+        let id = self.task_id(claimed.header());
+        let entry = Entry::new(Ending::Err(error), self.who(claimed.header()));
+        (None, self.keep_echo(registry, Some(id), entry).into_iter().collect())
+    }
+
+    // ---- the end of the body
+
+    /// The body has returned an error, in the poll of these notes.
+    pub(crate) fn body_returned(&self, env: &Env, error: Error, notes: &Notes) {
+        let told = was_told(notes.leave.get());
+        let leaving = !told && self.find_cancel(None).is_some();
+        let heard = notes.heard.take().map(|heard| heard.reason);
+        let mut entry = Some(Entry::new(Ending::Err(error), self.body()));
+        let rest = self.locked(|registry| {
+            let known = told || leaving && !registry.report.is_empty();
+            let echo = if known { entry.take() } else { None };
+            echo.and_then(|echo| self.keep_echo(registry, None, echo))
+        });
+        drop(rest);
+        match (entry, heard) {
+            (Some(failure), _) => self.fail_body(env, failure.ending.into_inner()),
+            (None, Some(reason)) => self.end_body(reason),
+            (None, None) => {}
+        }
+    }
+
+    /// The body needs a value that is not there, and ends.
+    pub(crate) fn body_left(&self, env: &Env, notes: &Notes) {
+        let heard = notes.heard.take().map(|heard| heard.reason);
+        match (notes.leave.get(), heard) {
+            (Some(Leave::NoValue), Some(reason)) => self.fail_body(env, Ending::NoValue(reason)),
+            (_, Some(reason)) => self.end_body(reason),
+            (_, None) => {}
+        }
+    }
+
+    /// The body ends without a value, for a reason that is no failure of its own.
+    fn end_body(&self, reason: Reason) {
+        let old = self.locked(|registry| registry.report.set_body_reason(reason.clone()));
+        drop(old);
+        if self.config.policy != Policy::WaitAll {
+            self.raise_tree(Level::Cancelled, &reason);
+        }
+    }
+
+    // ---- failures that count in any case
+
+    /// Notes a failure that a task, or the body, reports, and that counts in any case. Returns
+    /// `false` if the nursery has ended.
+    pub(crate) fn fail(&self, error: Error, who: Who) -> bool {
+        let ending = Ending::Err(error);
+        let message = describe(&ending);
+        let noted = self.note_failure(ending, &who);
+        if noted {
+            self.child_failed(&who, message);
+        }
+        noted
+    }
+
+    fn note_failure(&self, ending: Ending, who: &Who) -> bool {
+        let entry = Entry::new(ending, who.clone());
+        let (noted, rest) = self.locked(|registry| match registry.phase {
+            Phase::Body | Phase::Joining => (true, registry.report.add(entry)),
+            Phase::Dropped | Phase::Closed => (false, Some(entry)),
+        });
+        drop(rest);
+        noted
+    }
+
+    /// Returns what is calling, as a failure of this nursery names it. `place` is that of the call.
+    pub(crate) fn caller(&self, place: &'static Location<'static>) -> Who {
+        context::current(|frame| match frame.and_then(|frame| frame.worker(Some(self))) {
+            Some(task) => task.header().map_or_else(
+                || self.body(),
+                |header| Who {
+                    task: task.id(),
+                    name: header.name().map(Box::from),
+                    place: header.location(),
+                    finalizer: false,
+                },
+            ),
+            None => Who { place, ..self.body() },
+        })
+    }
+}
+
+/// A child without a value, as its joiner finds it.
+pub(crate) struct NoValue<'a> {
+    /// Its nursery; none if it was refused, or its outcome was taken before.
+    pub(crate) group: Option<&'a Weak<Group>>,
+    pub(crate) who: Option<Who>,
+    pub(crate) lack: Lack<'a>,
+}
+
+/// Why there is none.
+pub(crate) enum Lack<'a> {
+    /// It failed: so it was said to.
+    Failed(Ending),
+    /// It was cancelled, or refused.
+    Cancelled(&'a Reason),
+    Taken,
+}
+
+/// What that is for the joiner.
+enum Verdict {
+    /// The joiner is cancelled, too.
+    Cancelled(Reason),
+    /// A nursery around the joiner reports it.
+    Reported(Reason),
+    /// The joiner is inside the child's nursery, which leaves the failure to it.
+    Alone(Reason),
+    /// No nursery around the joiner reports it.
+    Unknown,
+}
+
+impl NoValue<'_> {
+    /// The joiner gets an error for it. Notes for the end of the poll if that is known already.
+    pub(crate) fn tell(&self) {
+        context::task(|task| {
+            let Some(task) = task else { return };
+            match self.judge(task) {
+                Verdict::Cancelled(_) => task.tell(Leave::Told, None),
+                Verdict::Reported(reason) => task.tell(Leave::ToldOf, Some(reason)),
+                Verdict::Alone(_) | Verdict::Unknown => {}
+            }
+        });
+    }
+
+    /// Ends the joiner at the end of this poll. Returns `false` outside of any nursery: there is no
+    /// task to end.
+    ///
+    /// `place` is where the value is needed.
+    pub(crate) fn end_joiner(self, place: &'static Location<'static>) -> bool {
+        let verdict = context::task(|task| task.map(|task| self.judge(task)));
+        let Some(verdict) = verdict else { return false };
+        let (leave, reason) = match verdict {
+            Verdict::Cancelled(reason) | Verdict::Reported(reason) => (Leave::Cancelled, reason),
+            Verdict::Alone(reason) => {
+                self.hand_in();
+                (Leave::Cancelled, reason)
+            }
+            Verdict::Unknown => (Leave::NoValue, self.reason(place)),
+        };
+        context::task(|task| task.map(|task| task.hear(leave, Heard::of(reason))));
+        true
+    }
+
+    fn judge(&self, task: &TaskFrame<'_>) -> Verdict {
+        let Some(joiner) = Group::of(task.group) else { return Verdict::Unknown };
+        match &self.lack {
+            Lack::Taken => Verdict::Unknown,
+            Lack::Failed(_) => self.judge_failure(joiner),
+            Lack::Cancelled(reason) => {
+                let swept = || {
+                    let group = self.group.filter(|group| group.sweeps(joiner))?;
+                    group.locked(|registry| registry.cancel.requested_reason())
+                };
+                if let Some(reason) = task.leaving().or_else(swept) {
+                    Verdict::Cancelled(reason)
+                } else if joiner.knows(reason) {
+                    Verdict::Reported((*reason).clone())
+                } else if reason.kind() == ReasonKind::NoValue && self.is_by_child(reason) {
+                    self.judge_failure(joiner)
+                } else {
+                    Verdict::Unknown
+                }
+            }
+        }
+    }
+
+    /// Returns `true` if the child has ended for want of a value: no other task has that reason.
+    fn is_by_child(&self, reason: &Reason) -> bool {
+        let child = self.who.as_ref().and_then(|who| who.task);
+        child.is_some() && reason.by() == child
+    }
+
+    fn judge_failure(&self, joiner: &Group) -> Verdict {
+        match self.group.filter(|group| group.covers(joiner)) {
+            None => Verdict::Unknown,
+            Some(group) if group.reports() => Verdict::Reported(self.failed()),
+            Some(_) => Verdict::Alone(self.failed()),
+        }
+    }
+
+    /// Creates the reason of a cancel because of the child's failure.
+    fn failed(&self) -> Reason {
+        let task = self.who.as_ref().and_then(|who| who.task);
+        let place = self.who.as_ref().map_or_else(Location::caller, |who| who.place);
+        Reason::of(ReasonKind::ChildFailed, self.lack.to_string(), task, place)
+    }
+
+    /// Creates the reason of the failure of a task that needs the value.
+    fn reason(&self, place: &'static Location<'static>) -> Reason {
+        let by = context::task(|task| task.and_then(TaskFrame::id));
+        let reason = Reason::of(ReasonKind::NoValue, self.to_string(), by, place);
+        match self.lack {
+            Lack::Cancelled(cause) => reason.caused_by(cause.clone()),
+            Lack::Failed(_) | Lack::Taken => reason,
+        }
+    }
+
+    /// The nursery left the failure to the joiner, which goes on no longer.
+    fn hand_in(self) {
+        let (Some(group), Some(who)) = (self.group, self.who) else { return };
+        let ending = match self.lack {
+            Lack::Failed(ending) => ending,
+            Lack::Cancelled(reason) => Ending::NoValue(reason.clone()),
+            Lack::Taken => return,
+        };
+        group.note_failure(ending, &who);
+    }
+}
+
+impl fmt::Display for NoValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.who, &self.lack) {
+            (Some(who), lack) => write!(f, "{who} {lack}"),
+            (None, Lack::Cancelled(reason)) => write!(f, "the child was refused: {reason}"),
+            (None, lack) => write!(f, "the child's {lack}"),
+        }
+    }
+}
+
+impl fmt::Display for Lack<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lack::Failed(ending) => f.write_str(&describe(ending)),
+            Lack::Cancelled(reason) => write!(f, "was cancelled: {reason}"),
+            Lack::Taken => f.write_str("outcome was taken before"),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! A child without a value: what its joiner is told, and how a task that needs the value ends.
+
+use super::child::Child;
+use crate::layers::base::counted::Weak;
+use crate::layers::base::outcome::{Ending, JoinError};
+use crate::layers::group::Group;
+use crate::layers::group::echo::{Lack, NoValue};
+use crate::layers::group::registry::report::Who;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// The error of a join, and what is known of the child. In a box: most children have a value.
+pub(super) struct Lacking<E> {
+    error: JoinError<E>,
+    child: Option<(Weak<Group>, Who)>,
+}
+
+impl<E: Send + Sync + 'static> Lacking<E> {
+    pub(super) fn new(error: JoinError<E>, child: Option<(Weak<Group>, Who)>) -> Box<Lacking<E>> {
+        Box::new(Lacking { error, child })
+    }
+
+    fn no_value(&self) -> NoValue<'_> {
+        let error = &self.error;
+        let lack = if let Some(reason) = error.reason() {
+            Lack::Cancelled(reason)
+        } else if let Some(error) = error.error() {
+            Lack::Failed(Ending::Err(error.clone()))
+        } else if let Some(panic) = error.panic() {
+            Lack::Failed(Ending::Panicked(panic.clone()))
+        } else if error.is_lost() {
+            Lack::Failed(Ending::Lost)
+        } else {
+            Lack::Taken
+        };
+        let (group, who) = self.child.as_ref().map(|(group, who)| (group, who.clone())).unzip();
+        NoValue { group, who, lack }
+    }
+
+    /// Gives the error to the joiner, and notes in its poll if that is known already.
+    pub(super) fn tell(self: Box<Self>) -> JoinError<E> {
+        self.no_value().tell();
+        self.error
+    }
+
+    /// Ends the task, or body, that needs the value.
+    fn end_joiner(self: Box<Self>, place: &'static Location<'static>) {
+        let ends = self.no_value().end_joiner(place);
+        assert!(ends, "there is no task to end for want of a value: {}", self.no_value());
+    }
+}
+
+/// The future of [`Child::value`].
+#[must_use = "it waits only when it is awaited"]
+pub struct Value<T, E: Send + Sync + 'static> {
+    child: Child<T, E>,
+    place: &'static Location<'static>,
+}
+
+impl<T, E: Send + Sync + 'static> Child<T, E> {
+    /// Waits for the value. Where there is none, the task or body that awaits it ends there, as
+    /// [`exit`](crate::exit) ends one: so a failure is reported once, by the child's nursery, and
+    /// the code that uses the value has no error to handle.
+    ///
+    /// The task is dropped where it waits: destructors run, nothing unwinds, scopes and shields do
+    /// not hold it up. In a `select!` it is the whole task that ends, and not the branch. How it
+    /// ends depends on the child and its nursery:
+    ///
+    /// | the child | the joiner | `join().await?` | `value().await` |
+    /// |-----------|------------|-----------------|-----------------|
+    /// | failed, panicked or was lost | inside the nursery | an [echo](crate::GroupError::echoes): the joiner ends as cancelled | the joiner ends as cancelled, for that failure |
+    /// | .. of an [isolating](crate::Policy::Isolate) nursery | inside the nursery | a failure, the joiner's alone | the nursery reports the child's failure, and the joiner ends as cancelled |
+    /// | .. | elsewhere | a failure of the joiner | a failure of the joiner, of the kind [`NoValue`](crate::ReasonKind::NoValue) |
+    /// | ended as an echo itself | where the first failure is reported | an echo | ends as cancelled, for that failure |
+    /// | was cancelled, and so is the joiner | | an echo | ends as cancelled |
+    /// | was cancelled alone, or refused, or its outcome was taken | | a failure | a failure, `NoValue` |
+    /// | any | a finalizer | a failure of the finalizer | the same |
+    /// | any | [blocking work](crate::BlockingCx::block_on) | `block_on` gives the error | `block_on` gives the reason |
+    /// | any | outside of any nursery | an error like any other | a panic |
+    ///
+    /// *Inside the nursery* are its body, its children, and what is in a nursery that one of them
+    /// has open. A body that ends so has no value: by default its nursery is cancelled, and gives
+    /// the child's failure.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no value, and no task to end: it is awaited outside of any nursery.
+    ///
+    /// # Cancel safety
+    ///
+    /// Same as [`join`](Child::join).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ThreadPool, block_on, nursery_on};
+    ///
+    /// let run = nursery_on::<String>(ThreadPool::global()).run(async |n| {
+    ///     let part = n.named("part").fork(async { Err::<u32, _>("no such file".to_string()) });
+    ///     let user = n.fork(async move { Ok(part.value().await + 1) });
+    ///     Ok(user.value().await + 1)
+    /// });
+    /// let error = block_on(run).unwrap_err();
+    /// assert_eq!(error.failures().len(), 1, "one failure is one failure");
+    /// assert_eq!(error.first().name(), Some("part"));
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn value(self) -> Value<T, E> {
+        Value { child: self, place: Location::caller() }
+    }
+}
+
+impl<T, E: Send + Sync + 'static> Future for Value<T, E> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        match self.child.poll_take(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(value)) => Poll::Ready(value),
+            Poll::Ready(Err(lacking)) => {
+                lacking.end_joiner(self.place);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<T, E: Send + Sync + 'static> fmt::Debug for Value<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Value").field("id", &self.child.id()).finish_non_exhaustive()
+    }
+}
