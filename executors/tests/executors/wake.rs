@@ -1,7 +1,7 @@
 //! Wakes: rules 3 and clause 2 of `Spawn`.
 
 use crate::support::{
-    Counts, INSIDE, OnDrop, Probe, eventually, inside, parked, pump, watched, watched_until_end,
+    Counts, INSIDE, OnDrop, Probe, eventually, inside, parked, pump, watched_until_end,
 };
 use allhome_executors::ThreadPool;
 use allhome_rt::{Spawn, Task};
