@@ -28,6 +28,7 @@ use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::{Heard, Leave};
 use crate::layers::base::outcome::Ending;
+use crate::layers::base::panic;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
 use crate::layers::context::host::Host;
@@ -168,7 +169,8 @@ impl Group {
     ) -> Option<Entry> {
         if !registry.logs.is_empty() {
             let body_of = if id.is_none() { Some(self.id) } else { None };
-            registry.logs.record_echo(body_of, id.unwrap_or_else(|| self.body_id()), &echo.who);
+            let id = id.unwrap_or_else(|| self.body_id());
+            registry.logs.record_echo(body_of, id, &echo, self.config.view);
         }
         registry.report.add_echo(echo)
     }
@@ -377,7 +379,7 @@ impl NoValue<'_> {
     fn failed(&self) -> Reason {
         let task = self.who.as_ref().and_then(|who| who.task);
         let place = self.who.as_ref().map_or_else(Location::caller, |who| who.place);
-        Reason::of(ReasonKind::ChildFailed, self.lack.to_string(), task, place)
+        Reason::of(ReasonKind::ChildFailed, self.to_string(), task, place)
     }
 
     /// Creates the reason of the failure of a task that needs the value.
@@ -402,22 +404,28 @@ impl NoValue<'_> {
     }
 }
 
+/// The text has the error's own, which is the user's code: it is made with no lock held.
 impl fmt::Display for NoValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.who, &self.lack) {
-            (Some(who), lack) => write!(f, "{who} {lack}"),
-            (None, Lack::Cancelled(reason)) => write!(f, "the child was refused: {reason}"),
-            (None, lack) => write!(f, "the child's {lack}"),
+        match &self.who {
+            Some(who) => write!(f, "{who} ")?,
+            None => f.write_str("the child ")?,
         }
-    }
-}
-
-impl fmt::Display for Lack<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Lack::Failed(ending) => f.write_str(&describe(ending)),
-            Lack::Cancelled(reason) => write!(f, "was cancelled: {reason}"),
-            Lack::Taken => f.write_str("outcome was taken before"),
+        match (&self.lack, self.group) {
+            (Lack::Failed(Ending::Err(error)), Some(group)) => {
+                let text = panic::catch(|| (group.config.view)(&**error).to_string());
+                match text {
+                    Ok(text) => write!(f, "failed: {text}"),
+                    Err(payload) => {
+                        panic::discard(payload);
+                        f.write_str("failed")
+                    }
+                }
+            }
+            (Lack::Failed(ending), _) => f.write_str(&describe(ending)),
+            (Lack::Cancelled(reason), Some(_)) => write!(f, "was cancelled: {reason}"),
+            (Lack::Cancelled(reason), None) => write!(f, "was refused: {reason}"),
+            (Lack::Taken, _) => f.write_str("has no outcome left: it was taken before"),
         }
     }
 }

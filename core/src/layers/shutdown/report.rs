@@ -1,10 +1,13 @@
 //! What a shutdown reports at its end, and the error that it returns instead.
 
+use crate::layers::base::as_error::{ErrorView, View};
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::reason::{Level, Reason};
+use crate::layers::base::sync::Arc;
 use crate::layers::base::unsupported::Unsupported;
+use std::any::Any;
 use std::fmt;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
 /// How a shutdown went: the step that it reached, and the tasks that had not ended when the time to
@@ -72,14 +75,25 @@ impl ShutdownReport {
 }
 
 /// A task that has ended, after its cancel, with an error that is no failure.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Echo {
     pub(super) id: TaskId,
     pub(super) name: Option<Box<str>>,
     pub(super) location: &'static Location<'static>,
+    pub(super) error: Arc<dyn Any + Send + Sync>,
+    pub(super) view: View,
 }
 
+// It is read, and never changed.
+impl UnwindSafe for Echo {}
+impl RefUnwindSafe for Echo {}
+
 impl Echo {
+    /// Returns the error.
+    pub fn error(&self) -> ErrorView<'_> {
+        (self.view)(&*self.error)
+    }
+
     /// Returns the task's id, or `None` for the nursery's body.
     pub fn task(&self) -> Option<TaskId> {
         (self.id.number() > 0).then_some(self.id)
@@ -190,7 +204,18 @@ fn write_task(f: &mut fmt::Formatter<'_>, id: TaskId, name: Option<&str>) -> fmt
 impl fmt::Display for Echo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_task(f, self.id, self.name())?;
-        write!(f, " ended with an error after the cancel, at {}", self.location)
+        write!(f, " ended after the cancel with an error, at {}: {}", self.location, self.error())
+    }
+}
+
+impl fmt::Debug for Echo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Echo")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("location", &format_args!("{}", self.location))
+            .field("error", &self.error())
+            .finish()
     }
 }
 

@@ -7,7 +7,7 @@ use crate::layers::base::sync::Arc;
 use crate::layers::context;
 use crate::layers::context::host::Waiter;
 use crate::layers::group::Group;
-use crate::layers::group::registry::stragglers::StragglerLog;
+use crate::layers::group::registry::stragglers::{Echoed, StragglerLog};
 use crate::layers::nursery::tree::Tree;
 use crate::layers::scope::shield::ShieldNotes;
 use crate::layers::time::alarm::Alarm;
@@ -142,9 +142,9 @@ impl Watch {
             took,
         }));
         let (echoes, omitted_echoes) = self.log.take_echoes();
-        let echoes = echoes.into_iter().map(|echo| {
-            let (name, location) = (echo.who.name, echo.who.place);
-            Echo { id: echo.id, name, location }
+        let echoes = echoes.into_iter().map(|Echoed { id, who, error, view }| {
+            let (name, location) = (who.name, who.place);
+            Echo { id, name, location, error: error.into_inner(), view }
         });
         ShutdownReport {
             echoes: echoes.collect(),

@@ -1,10 +1,13 @@
 //! Straggler logs: the tasks that have left late, and how to wake the shutdown that asks.
 
-use super::report::Who;
+use super::report::{Entry, Who};
+use crate::layers::base::as_error::View;
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::{NurseryId, TaskId};
+use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::{Arc, AtomicU8, GlobalU64, Ordering};
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::mem;
 use std::task::Waker;
@@ -49,6 +52,8 @@ struct State {
 pub(crate) struct Echoed {
     pub(crate) id: TaskId,
     pub(crate) who: Who,
+    pub(crate) error: Foreign<Arc<dyn Any + Send + Sync>>,
+    pub(crate) view: View,
 }
 
 /// A task, or a body, that has left late.
@@ -82,7 +87,7 @@ impl StragglerLog {
     pub(crate) fn give_up(&self) {
         drop(self.state.locked(|state| {
             state.over = true;
-            (state.waker.take(), mem::take(&mut state.left))
+            (state.waker.take(), mem::take(&mut state.left), mem::take(&mut state.echoes))
         }));
     }
 
@@ -148,13 +153,23 @@ impl StragglerLogs {
     }
 
     /// Records a task that has ended with an echo. `body_of`: it is the body of that nursery.
-    pub(crate) fn record_echo(&self, body_of: Option<NurseryId>, id: TaskId, who: &Who) {
+    pub(crate) fn record_echo(
+        &self,
+        body_of: Option<NurseryId>,
+        id: TaskId,
+        echo: &Entry,
+        view: View,
+    ) {
+        let Ending::Err(error) = &*echo.ending else { return };
         let counts = |log: &&Arc<StragglerLog>| body_of.is_none_or(|body_of| log.root == body_of);
         for log in self.logs.values().filter(counts) {
             log.state.locked(|state| match state.echoes.len() {
                 _ if state.over => {}
                 KEPT.. => state.more_echoes += 1,
-                _ => state.echoes.push(Echoed { id, who: who.clone() }),
+                _ => {
+                    let (who, error) = (echo.who.clone(), Foreign::new(error.clone()));
+                    state.echoes.push(Echoed { id, who, error, view });
+                }
             });
         }
     }
