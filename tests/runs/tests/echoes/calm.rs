@@ -42,7 +42,10 @@ programs! {
     joiner_with_question_mark(on) -> r#""stopped""# {
         nursery().on(on).run(async |n: Nursery| {
             let index = n.fork(pending::<Result<u32, BoxError>>());
-            n.spawn(async move { Ok(drop(index.join().await?)) });
+            n.spawn(async move {
+                index.join().await?;
+                Ok(())
+            });
             begun(&n).await;
             n.cancel();
             Ok("stopped")
@@ -51,7 +54,10 @@ programs! {
     joiner_with_value(on) -> r#""stopped""# {
         nursery().on(on).run(async |n: Nursery<String>| {
             let index = n.fork(pending::<Text>());
-            n.spawn(async move { Ok(drop(index.value().await)) });
+            n.spawn(async move {
+                index.value().await;
+                Ok(())
+            });
             begun(&n).await;
             n.cancel();
             Ok("stopped")
@@ -72,7 +78,10 @@ programs! {
             let first = n.fork(pending::<Text>());
             let second = n.fork(use_of(first));
             let third = n.fork(use_of(second));
-            n.spawn(async move { Ok(drop(third.value().await)) });
+            n.spawn(async move {
+                third.value().await;
+                Ok(())
+            });
             begun(&n).await;
             n.cancel();
             Ok("stopped")
@@ -109,12 +118,12 @@ programs! {
             Ok("went on")
         })
     }
-    children_s_deadline(on) -> "[Some(1), None]" {
+    children_s_deadline(on) -> "None" {
         nursery().on(on).children_deadline(Duration::from_millis(1)).run(
             async |n: Nursery<String>| {
-                let (quick, slow) = (n.fork(async { Ok(1) }), n.fork(pending::<Text>()));
+                let slow = n.fork(pending::<Text>());
                 let next = n.fork(async move { Ok(use_of(slow).await? + 1) });
-                Ok([quick.join().await.ok(), next.join().await.ok()])
+                Ok(next.join().await.ok())
             },
         )
     }

@@ -91,7 +91,7 @@ programs! {
             Ok(())
         })
     }
-    finalizer_after_a_cancel(on) -> "a finalizer (deferred" {
+    finalizer_after_a_cancel(on) -> "a finalizer failed: not flushed" {
         nursery().on(on).run(async |n: Nursery<String>| {
             n.defer(LONG, async {
                 yield_now().await;
@@ -198,12 +198,16 @@ programs! {
             pending::<Result<(), _>>().await
         })
     }
-    told_in_an_earlier_poll(on) -> "task `t` failed: real" {
+    told_in_an_earlier_poll(on) -> "task `k` failed: known; task `t` failed: real" {
         nursery().on(on).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
-            let part = n.fork(async { Err::<(), _>("known".to_string()) });
-            let part = part.join().await.is_err();
+            let known = n.named("k").fork(async { Err::<(), _>("known".to_string()) });
+            let all = n.clone();
             n.named("t").spawn(async move {
-                assert!(part && checkpoint().await.is_ok());
+                assert!(known.join().await.is_err());
+                while all.len() > 1 {
+                    yield_now().await;
+                }
+                assert!(checkpoint().await.is_ok());
                 Err("real".to_string())
             });
             Ok(())

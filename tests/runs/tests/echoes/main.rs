@@ -51,8 +51,14 @@ where
     match result {
         Ok(value) => format!("{value:?}"),
         Err(error) => {
-            // A reason says where it was created.
-            let short = |failure: String| failure.split(" (at ").next().map(str::to_string);
+            // Without places: that of a finalizer, and that of a reason.
+            let short = |failure: String| {
+                let text = match failure.strip_prefix("a finalizer (deferred at ") {
+                    Some(rest) => format!("a finalizer{}", rest.split(')').nth(1)?),
+                    None => failure,
+                };
+                text.split(" (at ").next().map(str::to_string)
+            };
             let failures = error.failures().filter_map(|failure| short(failure.to_string()));
             failures.collect::<Vec<_>>().join("; ")
         }

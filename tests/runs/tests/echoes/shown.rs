@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-fn pool() -> ThreadPool {
-    ThreadPool::new(2).unwrap()
+fn pool() -> &'static ThreadPool {
+    ThreadPool::global()
 }
 
 /// Ends with an error as soon as it is cancelled.
@@ -24,7 +24,7 @@ async fn late(text: &'static str) -> Result<(), String> {
 
 #[test]
 fn f22_a_child_that_ends_with_an_echo_was_cancelled() {
-    let run = nursery().on(&pool()).run(async |n: Nursery<String>| {
+    let run = nursery().on(pool()).run(async |n: Nursery<String>| {
         let child = n.named("late").fork(late("echo"));
         begun(&n).await;
         child.cancel_with(Reason::new("enough"));
@@ -61,7 +61,7 @@ fn f22_ten_workers_fail_on_one_thing() {
 /// A cancel by a reason that another task created is not the task's own.
 #[test]
 fn f22_the_task_that_asked_is_that_of_the_reason() {
-    let run = nursery().on(&pool()).run(async |n: Nursery<String>| {
+    let run = nursery().on(pool()).run(async |n: Nursery<String>| {
         let reason = Reason::new("created in the body");
         assert!(reason.by().is_none());
         let own = n.clone();
@@ -103,7 +103,7 @@ fn f24_an_error_of_the_body_beside_a_failure() {
 #[test]
 fn f25_reported_by_a_task_by_the_body_and_from_elsewhere() {
     let pool = pool();
-    let run = nursery().on(&pool).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
+    let run = nursery().on(pool).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
         let own = n.clone();
         let child = n.named("task").fork(async move {
             let inside = nursery().run(async |_: Nursery<String>| Ok(own.fail("1".to_string())));
@@ -121,14 +121,14 @@ fn f25_reported_by_a_task_by_the_body_and_from_elsewhere() {
     let failures: Vec<_> = error.failures().map(|failure| failure.to_string()).collect();
     assert_eq!(failures, ["task `task` failed: 1", "the body failed: 2", "the body failed: 3"]);
     // By default it cancels the others, as the failure of a child does.
-    let run = nursery().on(&pool).run(async |n: Nursery<String>| {
+    let run = nursery().on(pool).run(async |n: Nursery<String>| {
         assert!(n.fail("enough".to_string()) && n.is_cancelled());
         pending::<Result<(), _>>().await
     });
     let error = block_on(run).unwrap_err();
     assert_eq!(error.reason().map(Reason::kind), Some(ReasonKind::BodyFailed));
     assert_eq!(error.into_error().as_deref(), Some("enough"));
-    let over = block_on(nursery().on(&pool).run(async |n: Nursery<String>| Ok(n))).unwrap();
+    let over = block_on(nursery().on(pool).run(async |n: Nursery<String>| Ok(n))).unwrap();
     assert!(!over.fail("too late".to_string()));
 }
 
@@ -162,7 +162,7 @@ impl std::error::Error for Nosy {}
 #[test]
 fn f26_echoes_are_bounded_and_no_lock_is_held_for_them() {
     let drops = Arc::new(AtomicUsize::new(0));
-    let run = nursery().on(&pool()).keep_failures(3).run(async |n: Nursery<Nosy>| {
+    let run = nursery().on(pool()).keep_failures(3).run(async |n: Nursery<Nosy>| {
         let nosy = || Nosy { n: n.clone(), drops: drops.clone() };
         for _ in 0..10 {
             let error = nosy();
@@ -176,7 +176,8 @@ fn f26_echoes_are_bounded_and_no_lock_is_held_for_them() {
         let needs = nosy();
         n.spawn(async move {
             let _needs = needs;
-            Ok(drop(child.value().await))
+            child.value().await;
+            Ok(())
         });
         begun(&n).await;
         n.fail(nosy());
@@ -192,7 +193,7 @@ fn f26_echoes_are_bounded_and_no_lock_is_held_for_them() {
 #[test]
 fn f26_the_report_of_a_shutdown_shows_them() {
     let pool = pool();
-    let run = nursery().on(&pool).name("server").run(async |n: Nursery<String>| {
+    let run = nursery().on(pool).name("server").run(async |n: Nursery<String>| {
         n.named("worker").spawn(late("3 records lost"));
         n.named("outer").spawn(async {
             let inside = nursery().run(async |m: Nursery<String>| {
@@ -202,6 +203,9 @@ fn f26_the_report_of_a_shutdown_shows_them() {
             });
             inside.await.map_err(|error| error.to_string())
         });
+        while n.tree().tasks() < 3 {
+            yield_now().await;
+        }
         begun(&n).await;
         let (drain, long) = (Duration::ZERO, Duration::from_secs(60));
         let report = n.shutdown(Ladder { drain, cancel: long, abort: long }).await;
@@ -224,7 +228,7 @@ fn f26_the_report_of_a_shutdown_shows_them() {
 
 #[test]
 fn f23_a_nursery_that_ends_for_a_failure_around_it_says_so() {
-    let run = nursery().on(&pool()).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
+    let run = nursery().on(pool()).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
         let child = n.named("a").fork::<u32, _>(async {
             yield_now().await;
             Err("bad".to_string())
@@ -256,7 +260,7 @@ fn f22_a_cancel_of_a_token_above() {
             }
             drop(sender);
         });
-        let run = nursery().on(&pool).token(&token).run(async |n: Nursery<String>| {
+        let run = nursery().on(pool).token(&token).run(async |n: Nursery<String>| {
             n.spawn(async move {
                 while receiver.recv().await.is_some() {}
                 Err("the source has ended early".to_string())

@@ -98,7 +98,7 @@ programs! {
             user(last).await
         })
     }
-    of_one_that_was_refused(on) -> "the body needed a value, but the child was refused: the nursery takes no more children" {
+    of_one_that_was_refused(on) -> "the body needed a value, but the child was refused: the nursery takes no more children: nursery `n`" {
         nursery().on(on).name("n").run(async |n: Nursery<String>| {
             n.close();
             user(n.fork(async { Ok(1) })).await
@@ -116,7 +116,7 @@ programs! {
             Ok(())
         })
     }
-    in_a_finalizer(on) -> "task `a` failed: bad; a finalizer (deferred" {
+    in_a_finalizer(on) -> "task `a` failed: bad; a finalizer needed a value, but task `a` failed: bad" {
         nursery().on(on).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
             let child = n.named("a").fork(bad());
             n.defer(Duration::from_secs(60), async { user(child).await.map(drop) })
@@ -141,7 +141,11 @@ fn f28_outside_of_any_nursery_it_panics() {
     let pool = allhome::ThreadPool::new(1).unwrap();
     let forked = |cancels: bool| {
         let run = nursery().on(&pool).run(async |n: Nursery<String>| {
-            let child = n.named("a").fork(async { Ok(yield_now().await) });
+            let wait = if cancels { Duration::MAX } else { Duration::ZERO };
+            let child = n.named("a").fork(async move {
+                let _ = allhome::sleep(wait).await;
+                Ok(())
+            });
             if cancels {
                 child.cancel();
             }
