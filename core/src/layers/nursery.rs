@@ -324,9 +324,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// The work is counted, listed and joined like any other child, and has the values and the
     /// context of one. It cannot be ended from outside: the nursery waits for it. Call
-    /// [`BlockingCx::check`] regularly. If `check` reported a cancel and the work then returns an
-    /// error, the outcome is [`Cancelled`](crate::Outcome::Cancelled). Work that is cancelled
-    /// before it begins is dropped.
+    /// [`BlockingCx::check`] regularly. If it returns an error after its cancel, the outcome is
+    /// [`Cancelled`](crate::Outcome::Cancelled), and the error an
+    /// [echo](crate::GroupError::echoes). Work that is cancelled before it begins is dropped.
     ///
     /// With a [blocking limit](crate::Builder::blocking_limit) the work waits for its turn, first
     /// come first served. The nursery's [`limit`](crate::Builder::limit) does not count it;

@@ -73,6 +73,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// that step; with [`when_raised`](Shutdown::when_raised) another caller takes the first step
     /// as well.
     ///
+    /// An error that a task ends with after the cancel is no failure of the nursery: the report has
+    /// it as one of its [echoes](ShutdownReport::echoes). A task that must be heard calls
+    /// [`fail`](Nursery::fail), or leaves the work to a finalizer ([`defer`](Nursery::defer)).
+    ///
     /// Await it in the nursery's body, which is not cut off while it does; finalizers then run
     /// after it. Or await it outside: then it waits for the body and the finalizers, too.
     ///

@@ -146,7 +146,10 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     /// Cancels the child and every nursery that it has open.
     ///
     /// The child is polled once more with the cancel visible. If it is still waiting after that
-    /// poll, it is dropped where it waits. A cancelled child is not a failure of its nursery.
+    /// poll, it is dropped where it waits. A cancelled child is not a failure of its nursery, and
+    /// neither is an error that it ends with after the cancel, unless it has cancelled itself: that
+    /// is an [echo](crate::GroupError::echoes). What must count is reported with
+    /// [`fail`](crate::Nursery::fail), or done in a finalizer ([`defer`](crate::Nursery::defer)).
     ///
     /// Returns `false` if the child had ended already. [`abort`](Child::abort) drops a waiting
     /// child without that last poll.
@@ -188,7 +191,9 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     ///
     /// Returns a [`JoinError`] if the child has no value: it failed, panicked, was cancelled, was
     /// refused, or was lost. The nursery reports a failure of the child as well, unless its policy
-    /// is [`Isolate`](crate::Policy::Isolate).
+    /// is [`Isolate`](crate::Policy::Isolate); so an error with which the joiner ends in that very poll,
+    /// as `?` does, is an [echo](crate::GroupError::echoes) of it. The table of
+    /// [`value`](Child::value) has all cases.
     ///
     /// # Panics
     ///
