@@ -117,6 +117,14 @@ impl Home {
         self.result.is_some()
     }
 
+    /// Returns how many failures the result has.
+    pub(crate) fn failures(&self) -> usize {
+        match &self.result {
+            Some(Err(error)) => error.failures().len(),
+            _ => 0,
+        }
+    }
+
     /// Drops the nursery's future.
     pub(crate) fn abandon(&mut self) {
         self.run = None;
