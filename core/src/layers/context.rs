@@ -29,7 +29,7 @@ pub(crate) mod values;
 pub(crate) mod yield_now;
 
 use crate::layers::base::id::TaskId;
-use crate::layers::base::leave::{Heard, Leave, LeaveCell};
+use crate::layers::base::leave::{Heard, HeardCell, Leave, LeaveCell};
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, thread_local};
 use crate::layers::cancel::CancelToken;
@@ -78,7 +78,7 @@ pub(crate) struct Notes {
     /// one, too.
     pub(crate) put_off: Cell<bool>,
     /// What `leave` is for, and the error that it took. In a box: most polls hear of nothing.
-    pub(crate) heard: Cell<Option<Box<Heard>>>,
+    pub(crate) heard: HeardCell,
 }
 
 /// An await reports a cancel by an error. If that is the cancel of the task or body that polls it,

@@ -40,6 +40,9 @@ impl Heard {
     }
 }
 
+/// Where that stands.
+pub(crate) type HeardCell = Cell<Option<Box<Heard>>>;
+
 /// Why no caller gets a slot any more.
 #[derive(Clone, Copy)]
 pub(crate) enum NoSlot {

@@ -34,17 +34,9 @@ impl Group {
             if let Poll::Ready(ended) = polled {
                 break ended;
             }
-            match notes.leave.get() {
-                None | Some(Leave::Told | Leave::ToldOf) => {}
-                Some(Leave::Cancelled | Leave::NoValue) => {
-                    break self.end_heard(&mut claimed, &notes);
-                }
-                Some(Leave::NoSlot(why)) => {
-                    let reason = self.no_slot(why);
-                    break self.end(&mut claimed, Ending::Cancelled(reason));
-                }
-                Some(Leave::Exit(place)) => {
-                    break self.end(&mut claimed, Ending::Cancelled(exited(Some(id), place)));
+            if let Some(leave) = notes.leave.get() {
+                if let Some(ended) = self.leave(&mut claimed, leave, &notes) {
+                    break ended;
                 }
             }
             if carried.is_some() {
@@ -74,6 +66,18 @@ impl Group {
             }
         };
         Polled::Ended(Load { claimed, carried, active }, ended)
+    }
+
+    /// Ends a child that is not ready, if that poll wants its end.
+    #[cold]
+    fn leave(&self, claimed: &mut Claimed, leave: Leave, notes: &Notes) -> Option<Ended> {
+        let reason = match leave {
+            Leave::Told | Leave::ToldOf => return None,
+            Leave::Cancelled | Leave::NoValue => return Some(self.end_heard(claimed, notes)),
+            Leave::NoSlot(why) => self.no_slot(why),
+            Leave::Exit(place) => exited(Some(self.task_id(claimed.header())), place),
+        };
+        Some(self.end(claimed, Ending::Cancelled(reason)))
     }
 
     /// Polls a child once, with a whole budget. Returns `true` if the poll has used it up.

@@ -193,17 +193,22 @@ where
     let outcome = match polled {
         Ok(Poll::Pending) => return Poll::Pending,
         Ok(Poll::Ready(Ok(value))) => Outcome::Ok(value),
-        Ok(Poll::Ready(Err(error))) => {
-            let error = Arc::new(error);
-            if is_echo(error.clone()) {
-                return Poll::Pending;
-            }
-            Outcome::Err(error)
-        }
+        Ok(Poll::Ready(Err(error))) => match failure(error, is_echo) {
+            Some(error) => Outcome::Err(error),
+            None => return Poll::Pending,
+        },
         Err(payload) => Outcome::Panicked(header.panicked(id, payload)),
     };
     // SAFETY: the claim is held.
     Poll::Ready(unsafe { conclude::<F, T, E, K>(record, id, outcome) })
+}
+
+/// Returns the error if it is a failure. Out of line: most children do not fail.
+#[cold]
+#[inline(never)]
+fn failure<E: Send + Sync + 'static>(error: E, is_echo: Judge) -> Option<Arc<E>> {
+    let error = Arc::new(error);
+    (!is_echo(error.clone())).then_some(error)
 }
 
 unsafe fn end<F, T, E, K>(record: NonNull<Header>, id: TaskId, ending: Ending) -> Ended
