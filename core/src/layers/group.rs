@@ -46,6 +46,7 @@ mod env;
 pub(crate) mod finalizers;
 mod finish;
 mod host;
+pub(crate) mod no_value;
 pub(crate) mod orphans;
 mod overdue;
 mod poll;

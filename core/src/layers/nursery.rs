@@ -6,6 +6,7 @@ pub(crate) mod builder;
 pub(crate) mod child;
 mod end;
 pub(crate) mod error;
+mod lacking;
 pub(crate) mod named;
 mod reserve;
 mod reserve_error;

@@ -184,7 +184,7 @@ impl Running {
 
 /// Returns how the finalizer that was polled ends, if it has asked for its end; the runner goes on.
 /// That it has ended itself is no failure, and no reason for the others not to run. That it lacks a
-/// value is a failure, whoever reports why.
+/// value is a failure, also if a nursery reports why.
 fn leaves() -> Option<Option<Ending>> {
     context::task(|task| {
         let task = task?;

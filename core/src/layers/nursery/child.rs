@@ -1,6 +1,6 @@
 //! The handle of one child, and the future that joins it.
 
-use super::value::Lacking;
+use super::lacking::Lacking;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
@@ -149,7 +149,7 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     /// poll, it is dropped where it waits. A cancelled child is not a failure of its nursery, and
     /// neither is an error that it ends with after the cancel, unless it has cancelled itself: that
     /// is an [echo](crate::GroupError::echoes). What must count is reported with
-    /// [`fail`](crate::Nursery::fail), or done in a finalizer ([`defer`](crate::Nursery::defer)).
+    /// [`fail`](crate::Nursery::fail), or done in a [finalizer](crate::Nursery::defer).
     ///
     /// Returns `false` if the child had ended already. [`abort`](Child::abort) drops a waiting
     /// child without that last poll.
@@ -266,7 +266,7 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     ///
     /// Same as [`join_mut`](Child::join_mut).
     pub fn try_join(&mut self) -> Option<Result<T, JoinError<E>>> {
-        Some(self.take()?.map_err(Lacking::tell))
+        Some(self.take()?.map_err(|lacking| lacking.tell()))
     }
 
     /// Takes the outcome, if it is there.
@@ -304,12 +304,11 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
                 Err(waker) => drop(waker),
             }
         }
-        let taken = || Err(Lacking::new(JoinError::taken(), None));
-        Poll::Ready(self.take().unwrap_or_else(taken))
+        Poll::Ready(self.take().unwrap_or_else(|| Err(Lacking::new(JoinError::taken(), None))))
     }
 
     fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError<E>>> {
-        self.poll_take(cx).map_err(Lacking::tell)
+        self.poll_take(cx).map_err(|lacking| lacking.tell())
     }
 
     /// Gives up a join: takes its waker out of the record.

@@ -319,7 +319,7 @@ where
         Some(value) if report.is_empty() => Ok(value),
         _ if report.is_empty() => {
             // Nothing went wrong but the cancel, which may be that of the task around, too; or a
-            // failure of a task around, which the body was told of.
+            // failure that a nursery around reports, and that the body has heard of.
             tell_end(report.body_reason());
             Err(assemble(group, report))
         }

@@ -1,57 +1,11 @@
-//! A child without a value: what its joiner is told, and how a task that needs the value ends.
+//! The value of a child, or the end of the task that needs it.
 
 use super::child::Child;
-use crate::layers::base::counted::Weak;
-use crate::layers::base::outcome::{Ending, JoinError};
-use crate::layers::group::Group;
-use crate::layers::group::echo::{Lack, NoValue};
-use crate::layers::group::registry::report::Who;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-
-/// The error of a join, and what is known of the child. In a box: most children have a value.
-pub(super) struct Lacking<E> {
-    error: JoinError<E>,
-    child: Option<(Weak<Group>, Who)>,
-}
-
-impl<E: Send + Sync + 'static> Lacking<E> {
-    pub(super) fn new(error: JoinError<E>, child: Option<(Weak<Group>, Who)>) -> Box<Lacking<E>> {
-        Box::new(Lacking { error, child })
-    }
-
-    fn no_value(&self) -> NoValue<'_> {
-        let error = &self.error;
-        let lack = if let Some(reason) = error.reason() {
-            Lack::Cancelled(reason)
-        } else if let Some(error) = error.error() {
-            Lack::Failed(Ending::Err(error.clone()))
-        } else if let Some(panic) = error.panic() {
-            Lack::Failed(Ending::Panicked(panic.clone()))
-        } else if error.is_lost() {
-            Lack::Failed(Ending::Lost)
-        } else {
-            Lack::Taken
-        };
-        let (group, who) = self.child.as_ref().map(|(group, who)| (group, who.clone())).unzip();
-        NoValue { group, who, lack }
-    }
-
-    /// Gives the error to the joiner, and notes in its poll if that is known already.
-    pub(super) fn tell(self: Box<Self>) -> JoinError<E> {
-        self.no_value().tell();
-        self.error
-    }
-
-    /// Ends the task, or body, that needs the value.
-    fn end_joiner(self: Box<Self>, place: &'static Location<'static>) {
-        let ends = self.no_value().end_joiner(place);
-        assert!(ends, "there is no task to end for want of a value: {}", self.no_value());
-    }
-}
 
 /// The future of [`Child::value`].
 #[must_use = "it waits only when it is awaited"]

@@ -37,7 +37,7 @@ use std::time::Duration;
 /// works as anywhere; what [`cancellable`](crate::cancellable) runs inside a shield can be
 /// cancelled again.
 ///
-/// The task is cancelled all the same: an error that it ends with after the shield is an
+/// The task is still cancelled: an error that it ends with after the shield is an
 /// [echo](crate::GroupError::echoes) of that, and no failure, also if it comes from the inside. What
 /// must be known is reported with [`fail`](crate::Nursery::fail), or done in a finalizer
 /// ([`defer`](crate::Nursery::defer)).
