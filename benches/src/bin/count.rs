@@ -6,7 +6,7 @@
 //! on; SEMAPHORE is semaphore (ours), tokio, async-lock, futures-intrusive or mea, or nothing, for
 //! what the bench itself costs. Or `count wake/TIMES[/joinset|/tracker] N`: spawn and join of N
 //! children, each woken so many times. Or `count abort[/joinset] N`: N children are spawned, wait,
-//! and are aborted. Or `count pool N`: so many tasks of `ThreadPool`, with no nursery. For
+//! and are aborted. Or `count fork N`: N children, each joined by its handle. Or `count pool N`: so many tasks of `ThreadPool`, with no nursery. For
 //! callgrind; see `rmw.sh`.
 
 use std::process::ExitCode;
@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         "bounded" => host.run(ours::bounded(n, Slots::Free, Noop)),
         "bounded/one" => host.run(ours::bounded(n, Slots::One, Noop)),
         "bounded/plain" => host.run(ours::bounded(n, Slots::Plain, Noop)),
+        "fork" => drop(host.run(ours::fork_join(n, Noop))),
         "abort" => drop(host.run(ours::abort(n))),
         "abort/joinset" => drop(host.run(peers::shutdown_join_set(n))),
         _ if wake(&host, side, n) => return ExitCode::SUCCESS,
@@ -59,7 +60,7 @@ fn wake(host: &Host, side: &str, n: usize) -> bool {
 
 fn usage() -> ExitCode {
     eprintln!(
-        "usage: count ours|bounded[/one|/plain]|joinset|tracker|bare|pool|token|wait|cancel[_peer] N"
+        "usage: count ours|fork|bounded[/one|/plain]|joinset|tracker|bare|pool|token|wait|cancel[_peer] N"
     );
     eprintln!("       count wake/TIMES[/joinset|/tracker]|abort[/joinset] N");
     eprintln!("       count SEMAPHORE/1|5|try|handoff N");

@@ -108,6 +108,14 @@ impl Home {
         self.result.is_some()
     }
 
+    /// Returns the numbers of the children that failed, in the order of the report.
+    #[track_caller]
+    pub(crate) fn failed(&self) -> Vec<u64> {
+        let error = self.result.as_ref().and_then(|result| result.as_ref().err());
+        let failures = error.expect("the nursery has failed").failures();
+        failures.filter_map(|failure| failure.task()).map(|task| task.number()).collect()
+    }
+
     /// Drops the nursery's future.
     pub(crate) fn abandon(&mut self) {
         self.run = None;

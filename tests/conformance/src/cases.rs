@@ -51,7 +51,8 @@ cases! {
         e08_never_polled_is_cancelled
         e09_join_before_and_after_the_end
         e10_join_of_cancelled_child_is_a_value
-        e13_refused_child_says_why;
+        e13_refused_child_says_why
+        e16_joined_child_has_left;
     failure:
         f01_first_error_cancels_siblings_and_body
         f02_failures_in_order_of_ending

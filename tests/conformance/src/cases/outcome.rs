@@ -198,3 +198,25 @@ pub(super) async fn e13_refused_child_says_why(runtime: Runtime) {
         .await
         .unwrap();
 }
+
+pub(super) async fn e16_joined_child_has_left(runtime: Runtime) {
+    nursery_on::<Infallible>(runtime)
+        .run(async |n| {
+            for i in 0..100 {
+                let child = n.fork(async move {
+                    if i % 2 == 1 {
+                        yield_now().await;
+                    }
+                    Ok(i)
+                });
+                while i % 4 < 2 && !child.is_ended() {
+                    yield_now().await;
+                }
+                assert_eq!(child.join().await.unwrap(), i);
+                assert_eq!((n.len(), n.tree().tasks()), (0, 0), "joined, and still there");
+            }
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
