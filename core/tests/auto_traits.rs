@@ -73,7 +73,7 @@ fn table() {
         AcquireOwned: "SY---"
         AcquireRate<'static>: "SY---"
         Both<'static, Semaphore, RateLimiter>: "SYUWR"
-        Builder<E>: "SYU--"
+        Builder: "SYU--"
         BlockingCx: "--UW-"
         CancelToken: "SYUWR"
         Cancellable<Fut>: "S-U--"
