@@ -125,6 +125,7 @@ pub use layers::context::task::{
 };
 pub use layers::context::yield_now::{YieldNow, yield_now};
 pub use layers::group::config::{PanicPolicy, Policy};
+pub use layers::group::failure_info::FailureInfo;
 pub use layers::group::finalizers::DeferError;
 pub use layers::limit::{
     Acquire, AcquireBoth, AcquireError, AcquireOwned, AcquireRate, Both, HolderInfo,
@@ -137,6 +138,8 @@ pub use layers::nursery::child::{Child, Join, JoinMut, Spawned};
 pub use layers::nursery::error::{Cause, Failure, GroupError};
 pub use layers::nursery::named::Named;
 pub use layers::nursery::run::Run;
+pub use layers::nursery::run::settle::Settle;
+pub use layers::nursery::settled::Settled;
 pub use layers::nursery::slot::{Reserve, ReserveError, Slot, TryReserveError};
 pub use layers::nursery::tree::{NurseryInfo, TaskInfo, Tree, orphans};
 pub use layers::scope::cancellable::{Cancellable, cancellable};

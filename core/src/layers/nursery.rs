@@ -10,6 +10,7 @@ pub(crate) mod named;
 mod reserve;
 mod reserve_error;
 pub(crate) mod run;
+pub(crate) mod settled;
 pub(crate) mod slot;
 mod spawn;
 pub(crate) mod tree;

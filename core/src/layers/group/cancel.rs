@@ -273,6 +273,10 @@ impl Group {
     {
         let who = self.who(handle.header());
         let ended = Foreign::new(Ended { ending: outcome.ending(), second: None });
+        let open = self.locked(|registry| registry.phase != Phase::Closed);
+        if let Some(group) = self.strong().filter(|_| open) {
+            self.tell_ended(group.owned(), &ended, &who);
+        }
         drop(self.locked(|registry| registry.report.note(ended, || who)));
     }
 }

@@ -14,7 +14,6 @@
 //! | `release`        | same | the handle's, or freed | the handle's      | it frees the record      |
 //! | `after_unlock`   | no   |                  |                         | the joiner's waker is called in vain |
 
-use super::config::Policy;
 use super::registry::report::{Rest, Who};
 use super::registry::{Registry, Role};
 use super::turn::{Load, Turn, bound};
@@ -35,6 +34,8 @@ struct Leaver {
     ended: Foreign<Ended>,
     /// There is a handle, or was at the last look.
     joinable: bool,
+    /// The hook for failures is not called yet.
+    untold: bool,
 }
 
 /// What is left to do, with no lock held, for a child that has left its nursery.
@@ -56,12 +57,9 @@ struct More {
 
 impl Leaver {
     fn new(claimed: Claimed, carried: Option<Carried>, ended: Ended) -> Leaver {
-        Leaver { claimed, carried, ended: Foreign::new(ended), joinable: true }
-    }
-
-    /// Drops the outcome if no handle is left. No lock is held.
-    fn settle(&mut self) {
-        self.joinable = self.claimed.settle();
+        let plain = matches!(ended.ending, Ending::Ok | Ending::Cancelled(_));
+        let untold = !plain || ended.second.is_some();
+        Leaver { claimed, carried, ended: Foreign::new(ended), joinable: true, untold }
     }
 
     /// Gives the outcome to the handle. Returns `false` if the handle was dropped since `settle`:
@@ -115,7 +113,7 @@ impl Group {
         self.with_env(&mut claimed, |_, env| self.hook(env, &ended));
         let mut leaver = Leaver::new(claimed, carried, ended);
         loop {
-            leaver.settle();
+            self.settle(&mut leaver);
             let unlinked = self.locked(|registry| {
                 if !leaver.publish() {
                     return Err((leaver, then));
@@ -142,7 +140,7 @@ impl Group {
             })
             .collect();
         loop {
-            leavers.iter_mut().for_each(Leaver::settle);
+            leavers.iter_mut().for_each(|leaver| self.settle(leaver));
             let (left, late, on_vacant) = self.locked(|registry| {
                 let mut late = Vec::new();
                 let mut left = Vec::with_capacity(leavers.len());
@@ -166,17 +164,39 @@ impl Group {
         }
     }
 
+    /// Drops the outcome if no handle is left, and reports a failure that is the nursery's. No lock
+    /// is held.
+    #[inline]
+    fn settle(&self, leaver: &mut Leaver) {
+        leaver.joinable = leaver.claimed.settle();
+        if leaver.untold {
+            self.tell_leaver(leaver);
+        }
+    }
+
+    #[cold]
+    fn tell_leaver(&self, leaver: &mut Leaver) {
+        if leaver.joinable && self.config.policy.isolates() {
+            // It is the joiner's, if there is one still when the child leaves.
+            return;
+        }
+        leaver.untold = false;
+        let who = self.who(leaver.claimed.header());
+        let ended = &leaver.ended;
+        self.with_env(&mut leaver.claimed, |_, env| self.tell_ended(env, ended, &who));
+    }
+
     /// Takes a child that has ended, and whose outcome was published, out of the registry.
     #[inline]
     fn unlink(&self, registry: &mut Registry, leaver: Leaver) -> Left {
-        let Leaver { mut claimed, carried, ended, joinable: handled } = leaver;
+        let Leaver { mut claimed, carried, ended, joinable: handled, .. } = leaver;
         let joiner = if handled { registry.members.take_joiner(&mut claimed) } else { None };
         let carrier = registry.members.take_waker(&mut claimed);
         registry.unlink(&claimed);
         self.record_departure(registry, Some(claimed.header()));
         let token = registry.cancel.tokens_mut().take_task(claimed.header().number());
         let plain = token.is_none() && ended.second.is_none();
-        let isolated = handled && self.config.policy == Policy::Isolate;
+        let isolated = handled && self.config.policy.isolates();
         let more = match ended.ending {
             // Nothing of the user's is in these two.
             Ending::Ok if plain => {
@@ -244,7 +264,7 @@ impl Group {
         ended: Foreign<Ended>,
         handled: bool,
     ) -> (Option<(Who, String)>, Rest) {
-        if matches!(ended.ending, Ending::Ok) || handled && self.config.policy == Policy::Isolate {
+        if matches!(ended.ending, Ending::Ok) || handled && self.config.policy.isolates() {
             // The handle has it, and hands it in if it is dropped without a look.
             return (None, (Some(ended), Vec::new()));
         }

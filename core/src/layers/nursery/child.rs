@@ -7,7 +7,6 @@ use crate::layers::base::outcome::{JoinError, Outcome, TaskState};
 use crate::layers::base::panic;
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::group::Group;
-use crate::layers::group::config::Policy;
 use crate::layers::record::Handle;
 use std::fmt;
 use std::future::Future;
@@ -300,7 +299,7 @@ impl<T, E: Send + Sync + 'static> Drop for Child<T, E> {
     fn drop(&mut self) {
         self.stop_waiting();
         let Inner::Admitted { group, handle, .. } = &mut self.inner else { return };
-        if group.config.policy != Policy::Isolate || handle.let_go() {
+        if !group.config.policy.isolates() || handle.let_go() {
             return;
         }
         if let Some(outcome) = handle.take() {

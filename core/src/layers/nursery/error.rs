@@ -49,6 +49,7 @@ struct Inner<E> {
     failures: Vec<Failure<E>>,
     omitted: usize,
     cancelled: usize,
+    forgotten: usize,
     reason: Option<Reason>,
     name: Option<Box<str>>,
     location: &'static Location<'static>,
@@ -86,7 +87,15 @@ impl<E> GroupError<E> {
         let Config { name, place: location, .. } = config;
         let who = Who { task: None, name: name.clone(), place: location, finalizer: false };
         let failures = vec![Failure { cause, who }];
-        let inner = Inner { failures, omitted: 0, cancelled: 0, reason: None, name, location };
+        let inner = Inner {
+            failures,
+            omitted: 0,
+            cancelled: 0,
+            forgotten: 0,
+            reason: None,
+            name,
+            location,
+        };
         GroupError { inner: Box::new(inner) }
     }
 
@@ -116,6 +125,12 @@ impl<E> GroupError<E> {
     /// Returns how many failures were left out because the list was full.
     pub fn omitted_count(&self) -> usize {
         self.inner.omitted
+    }
+
+    /// Returns how many failures of children were only counted, as
+    /// [`Policy::Supervise`](crate::Policy::Supervise) asks.
+    pub fn forgotten_count(&self) -> usize {
+        self.inner.forgotten
     }
 
     /// Returns how many children were cancelled.
@@ -161,7 +176,7 @@ impl<E> GroupError<E> {
 
 /// Creates the error of a nursery that has closed without a result.
 pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) -> GroupError<E> {
-    let Parts { entries, more: omitted, cancelled } = report.into_parts();
+    let Parts { entries, more: omitted, cancelled, forgotten } = report.into_parts();
     let mut failures: Vec<_> = entries.into_iter().map(typed).collect();
     let reason = group.locked(|registry| registry.cancel.reason().cloned());
     if failures.is_empty() {
@@ -169,7 +184,9 @@ pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) 
         failures.push(Failure { cause, who: group.body() });
     }
     let (name, location) = (group.config.name.clone(), group.config.place);
-    GroupError { inner: Box::new(Inner { failures, omitted, cancelled, reason, name, location }) }
+    GroupError {
+        inner: Box::new(Inner { failures, omitted, cancelled, forgotten, reason, name, location }),
+    }
 }
 
 fn typed<E: Send + Sync + 'static>(entry: Entry) -> Failure<E> {
@@ -297,6 +314,7 @@ impl<E: fmt::Debug> fmt::Debug for GroupError<E> {
             .field("failures", &self.inner.failures)
             .field("omitted_count", &self.omitted_count())
             .field("cancelled_count", &self.cancelled_count())
+            .field("forgotten_count", &self.forgotten_count())
             .field("location", &format_args!("{}", self.location()))
             .finish()
     }

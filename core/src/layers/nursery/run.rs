@@ -10,8 +10,11 @@
 //! If the future is dropped in the state body or joining, it abandons the group: see
 //! `Group::abandon`.
 
+pub(crate) mod settle;
+
 use super::Nursery;
 use super::error::{Cause, GroupError, assemble};
+use super::settled::Settled;
 use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::invariant::Invariant;
@@ -95,6 +98,28 @@ where
     type Output = Result<R, GroupError<E>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_closed(cx).map(|closed| closed?.conclude())
+    }
+}
+
+/// A nursery that has closed: what its result is made of.
+struct Closed<R> {
+    group: Strong<Group>,
+    report: Report,
+    value: Option<R>,
+}
+
+impl<E, R, F, Fut> Run<E, R, F, Fut>
+where
+    F: FnOnce(Nursery<E>) -> Fut,
+    Fut: Future<Output = Result<R, E>>,
+    E: Send + Sync + 'static,
+{
+    /// Polls it until it has closed.
+    fn poll_closed(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Closed<R>, GroupError<E>>> {
         let mut this = self.project();
         if this.setup.is_some() {
             match begin(this.setup, this.body.as_mut(), cx.waker()) {
@@ -106,7 +131,7 @@ where
             Poll::Pending => return Poll::Pending,
             Poll::Ready(None) => {}
             Poll::Ready(Some((group, report))) => {
-                return Poll::Ready(conclude(&group, report, this.value.take()));
+                return Poll::Ready(Ok(Closed { group, report, value: this.value.take() }));
             }
         }
         let group = this.group.as_ref().expect("a nursery is not polled after it was ready");
@@ -132,7 +157,7 @@ where
         match this.lending.end((group, report), cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready((group, report)) => {
-                Poll::Ready(conclude(&group, report, this.value.take()))
+                Poll::Ready(Ok(Closed { group, report, value: this.value.take() }))
             }
         }
     }
@@ -305,25 +330,29 @@ fn wait_on(
     waits
 }
 
-/// Makes the nursery's result, when every member has ended.
-fn conclude<R, E>(group: &Group, report: Report, value: Option<R>) -> Result<R, GroupError<E>>
-where
-    E: Send + Sync + 'static,
-{
-    if group.config.panics == PanicPolicy::Resume {
-        let payload = report.first_panic().and_then(|panic| panic.take_payload());
-        if let Some(payload) = payload {
-            panic::resume(payload);
-        }
+impl<R> Closed<R> {
+    /// Makes the nursery's result.
+    fn conclude<E: Send + Sync + 'static>(self) -> Result<R, GroupError<E>> {
+        self.settle().into_result()
     }
-    match value {
-        Some(value) if report.is_empty() => Ok(value),
-        _ if report.is_empty() => {
+
+    /// Makes it, with the body's value beside the failures.
+    fn settle<E: Send + Sync + 'static>(self) -> Settled<R, E> {
+        let Closed { group, report, value } = self;
+        if group.config.panics() == PanicPolicy::Resume {
+            let payload = report.first_panic().and_then(|panic| panic.take_payload());
+            if let Some(payload) = payload {
+                panic::resume(payload);
+            }
+        }
+        let forgotten = report.forgotten();
+        let failed = !report.is_empty();
+        if value.is_none() && !failed {
             // Nothing went wrong but the cancel, which may be that of the task around, too.
             context::tell_cancelled();
-            Err(assemble(group, report))
         }
-        _ => Err(assemble(group, report)),
+        let error = (failed || value.is_none()).then(|| assemble(&group, report));
+        Settled { value, error, echoes: Vec::new(), forgotten }
     }
 }
 

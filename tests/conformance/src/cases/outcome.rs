@@ -210,8 +210,9 @@ pub(super) async fn e13_refused_child_says_why(runtime: Runtime) {
 }
 
 pub(super) async fn e16_joined_child_has_left(runtime: Runtime) {
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             for i in 0..100 {
                 let child = n.fork(async move {
                     if i % 2 == 1 {

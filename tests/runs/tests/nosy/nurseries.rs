@@ -92,6 +92,8 @@ impl Played {
         let out = handle.clone();
         let nursery = nursery().on(stepped.runtime_with(&jobs)).policy(policy);
         let nursery = nursery.keep_failures(1).panics(PanicPolicy::Report);
+        let told = hook.clone();
+        let nursery = nursery.on_failure(move |_| told.called("hook"));
         let run = nursery.on_panic(move |_| hook.called("hook")).run(move |n: Nursery<Nosy>| {
             *out.lock().unwrap() = Some(n);
             pending::<Result<(), Nosy>>()
@@ -208,4 +210,5 @@ fn o23_nurseries_hold_no_lock_and_stay_whole() {
 fn o23_with_other_policies_too() {
     assert_eq!(Vec::from_iter(go_through(Policy::FailFast, 2)), ALL);
     assert_eq!(Vec::from_iter(go_through(Policy::Isolate, 2)), ALL);
+    assert_eq!(Vec::from_iter(go_through(Policy::Supervise, 2)), ALL);
 }

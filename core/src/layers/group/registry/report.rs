@@ -1,6 +1,7 @@
 //! What a nursery reports at its end: the failures, in the order of ending.
 //!
-//! The list is bounded; what does not fit is counted. The first panic is kept in any case,
+//! The list is bounded; what does not fit is counted. A nursery that supervises keeps no failure of
+//! its children, and counts them. The first panic is kept in any case,
 //! because it may have to be resumed.
 
 use crate::layers::base::guarded::Foreign;
@@ -39,6 +40,19 @@ pub(crate) struct Report {
     cancelled: usize,
     first_panic: Option<Foreign<Panic>>,
     keep: usize,
+    forgets: Forgets,
+    /// How many failures were only counted.
+    forgotten: usize,
+}
+
+/// Which failures of children are only counted.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Forgets {
+    #[default]
+    Nothing,
+    /// The nursery resumes panics.
+    AllButPanics,
+    All,
 }
 
 /// What a nursery's error says of a report.
@@ -48,11 +62,43 @@ pub(crate) struct Parts {
     pub(crate) more: usize,
     /// How many children were cancelled.
     pub(crate) cancelled: usize,
+    /// How many failures were only counted.
+    pub(crate) forgotten: usize,
+}
+
+/// What is left of one that was taken.
+impl Default for Report {
+    fn default() -> Report {
+        Report::new(1, Forgets::Nothing)
+    }
 }
 
 impl Report {
-    pub(crate) fn new(keep: usize) -> Report {
-        Report { entries: Vec::new(), more: 0, cancelled: 0, first_panic: None, keep: keep.max(1) }
+    pub(crate) fn new(keep: usize, forgets: Forgets) -> Report {
+        Report {
+            entries: Vec::new(),
+            more: 0,
+            cancelled: 0,
+            first_panic: None,
+            keep: keep.max(1),
+            forgets,
+            forgotten: 0,
+        }
+    }
+
+    /// Returns how many failures were only counted.
+    pub(crate) fn forgotten(&self) -> usize {
+        self.forgotten
+    }
+
+    /// Returns `true` if a failure of a child is only counted. That a task is given up is none of
+    /// its failures.
+    fn is_forgotten(&self, ending: &Ending) -> bool {
+        match ending {
+            Ending::Stuck => false,
+            Ending::Panicked(_) => self.forgets == Forgets::All,
+            _ => self.forgets != Forgets::Nothing,
+        }
     }
 
     /// Returns `true` if there is no failure.
@@ -65,8 +111,8 @@ impl Report {
     }
 
     pub(crate) fn into_parts(self) -> Parts {
-        let Report { entries, more, cancelled, .. } = self;
-        Parts { entries, more, cancelled }
+        let Report { entries, more, cancelled, forgotten, .. } = self;
+        Parts { entries, more, cancelled, forgotten }
     }
 
     /// A child was cancelled.
@@ -91,8 +137,16 @@ impl Report {
         (None, entries.filter_map(|entry| self.add(entry)).collect())
     }
 
-    /// Adds an entry, or gives it back if it does not fit.
+    /// Adds an entry, or gives it back if it does not fit, or is only counted.
     pub(crate) fn add(&mut self, entry: Entry) -> Option<Entry> {
+        if entry.who.task.is_some() && self.is_forgotten(&entry.ending) {
+            self.forgotten += 1;
+            return Some(entry);
+        }
+        self.list(entry)
+    }
+
+    fn list(&mut self, entry: Entry) -> Option<Entry> {
         if let Ending::Panicked(panic) = &*entry.ending {
             self.first_panic.get_or_insert_with(|| Foreign::new(panic.clone()));
         }
@@ -126,9 +180,17 @@ impl Report {
         inherited
     }
 
-    /// Takes over what such a nursery had. Returns what is not kept.
+    /// Takes over what such a nursery had, which a child opened or the body did. Returns what is not
+    /// kept.
     pub(crate) fn adopt(&mut self, inherited: Vec<Entry>) -> Vec<Entry> {
-        inherited.into_iter().filter_map(|entry| self.add(entry)).collect()
+        let adopt = |entry: Entry| {
+            if self.is_forgotten(&entry.ending) {
+                self.forgotten += 1;
+                return Some(entry);
+            }
+            self.list(entry)
+        };
+        inherited.into_iter().filter_map(adopt).collect()
     }
 }
 
@@ -140,7 +202,7 @@ impl Entry {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{Ended, Ending, Entry, Foreign, Panic, Report, Who};
+    use super::{Ended, Ending, Entry, Foreign, Forgets, Panic, Report, Who};
     use crate::layers::base::sync::Arc;
     use std::panic::Location;
 
@@ -163,7 +225,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_counted_and_given_back() {
-        let mut report = Report::new(2);
+        let mut report = Report::new(2, Forgets::Nothing);
         for (ending, given_back) in [(error(), 0), (Ending::Ok, 1), (Ending::Lost, 0), (error(), 1)]
         {
             assert_eq!(note(&mut report, ending), given_back);
@@ -175,7 +237,7 @@ mod tests {
 
     #[test]
     fn the_first_panic_is_kept_where_no_entry_fits() {
-        let mut report = Report::new(0);
+        let mut report = Report::new(0, Forgets::Nothing);
         note(&mut report, error());
         assert!(report.first_panic().is_none());
         note(&mut report, panicked());
@@ -185,7 +247,7 @@ mod tests {
 
     #[test]
     fn an_ancestor_takes_over_the_panics() {
-        let (mut report, mut ancestor) = (Report::new(4), Report::new(1));
+        let (mut report, mut ancestor) = (Report::new(4, Forgets::Nothing), Report::default());
         note(&mut report, error());
         note(&mut report, panicked());
         report.add_plain(Ending::Lost, Who { finalizer: true, ..who() });
