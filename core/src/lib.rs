@@ -7,10 +7,10 @@
 //!
 //! ```
 //! # #[cfg(feature = "executors")] {
-//! use allhome::{GroupError, ThreadPool, block_on, nursery_on};
+//! use allhome::{GroupError, ThreadPool, block_on, nursery};
 //!
 //! let result: Result<u32, GroupError<String>> =
-//!     block_on(nursery_on(ThreadPool::global()).name("demo").run(async |n| {
+//!     block_on(nursery().on(ThreadPool::global()).name("demo").run(async |n| {
 //!         let six = n.fork(async { Ok(6) });
 //!         n.named("bad").spawn(async { Err("no luck".to_string()) });
 //!         Ok(six.join().await.map_err(|error| error.to_string())? * 7)
@@ -22,8 +22,8 @@
 //!
 //! # What is where
 //!
-//! - Open a nursery: [`nursery_on`] a runtime, or [`nursery`] on that of the task around;
-//!   [`Builder`] has names, [policies](Policy) and what to do about [panics](PanicPolicy).
+//! - Open a nursery: [`nursery`], on the runtime of the task around, or [`on`](Builder::on) another
+//!   one; [`Builder`] has names, [policies](Policy) and what to do about [panics](PanicPolicy).
 //! - Spawn: [`Nursery::spawn`], [`fork`](Nursery::fork) for a value,
 //!   [`fork_with`](Nursery::fork_with) for a child that spawns siblings,
 //!   [`blocking`](Nursery::blocking) for work that blocks its thread.
@@ -108,6 +108,7 @@ mod layers {
     pub mod sim;
 }
 
+pub use layers::base::as_error::{AsError, BoxError, ErrorView};
 pub use layers::base::id::{NurseryId, TaskId};
 pub use layers::base::outcome::{JoinError, Outcome, TaskState};
 pub use layers::base::panic::Panic;
@@ -131,7 +132,7 @@ pub use layers::limit::{
 };
 pub use layers::nursery::Nursery;
 pub use layers::nursery::blocking::BlockingCx;
-pub use layers::nursery::builder::{Builder, nursery, nursery_on};
+pub use layers::nursery::builder::{Builder, nursery};
 pub use layers::nursery::child::{Child, Join, JoinMut, Spawned};
 pub use layers::nursery::draining::NurseryDraining;
 pub use layers::nursery::error::{Cause, Failure, GroupError};

@@ -72,7 +72,7 @@ fn table() {
         AcquireError: "SYUWR"
         AcquireOwned: "SY---"
         AcquireRate<'static>: "SY---"
-        Builder<E>: "SYU--"
+        Builder: "SYU--"
         BlockingCx: "--UW-"
         CancelToken: "SYUWR"
         Cancellable<Fut>: "S-U--"

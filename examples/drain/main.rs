@@ -9,7 +9,7 @@
 //! itself, with `stubborn` it does not even if it is cancelled.
 
 use allhome::{
-    Nursery, ThreadPool, block_on, cancelled, draining, nursery_on, shield, signals, sleep,
+    Nursery, ThreadPool, block_on, cancelled, draining, nursery, shield, signals, sleep,
 };
 use std::convert::Infallible;
 use std::error::Error;
@@ -25,9 +25,9 @@ const REQUEST: Duration = Duration::from_millis(100);
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let extra = std::env::args().nth(1);
     let signals = signals()?;
-    let server = nursery_on::<Infallible>(ThreadPool::global()).name("server");
+    let server = nursery().on(ThreadPool::global()).name("server");
     let server = server.token(signals.token());
-    let report = block_on(server.run(async |n| {
+    let report = block_on(server.run(async |n: Nursery<Infallible>| {
         match extra.as_deref() {
             Some("hang") => drop(n.named("hang").spawn(pending())),
             Some("stubborn") => drop(n.named("stubborn").spawn(stubborn())),

@@ -38,7 +38,6 @@ mod stop;
 use ahead::ReadAhead;
 use allhome::{
     AsyncStd, Child, IntoRuntime, Nursery, Policy, Smol, ThreadPool, Tokio, Unsupported, block_on,
-    nursery_on,
 };
 use error::Error;
 use hash::Line;
@@ -101,7 +100,8 @@ async fn treehash(runtime: impl IntoRuntime, options: &Options) -> ExitCode {
     let mut window = Window::new();
     let mut nursery = None;
 
-    let result = nursery_on(runtime)
+    let result = allhome::nursery()
+        .on(runtime)
         .name("treehash")
         .policy(if options.fail_fast { Policy::FailFast } else { Policy::WaitAll })
         .keep_failures(ERRORS_LISTED)

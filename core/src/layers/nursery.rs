@@ -15,6 +15,7 @@ pub(crate) mod slot;
 mod spawn;
 pub(crate) mod tree;
 
+use crate::layers::base::as_error::BoxError;
 use crate::layers::base::big::{BoxedFuture, is_big};
 use crate::layers::base::counted::Strong;
 use crate::layers::base::id::NurseryId;
@@ -59,13 +60,13 @@ use std::time::{Duration, Instant};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ThreadPool, block_on, nursery_on};
+/// use allhome::{Nursery, ThreadPool, block_on, nursery};
 /// use std::convert::Infallible;
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicUsize, Ordering};
 ///
 /// let total = Arc::new(AtomicUsize::new(0));
-/// let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
 ///     for page in ["one", "three", "seven"] {
 ///         let total = total.clone();
 ///         n.spawn(async move {
@@ -80,7 +81,7 @@ use std::time::{Duration, Instant};
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Nursery<E> {
+pub struct Nursery<E = BoxError> {
     pub(crate) group: Strong<Group>,
     error: Invariant<E>,
 }
@@ -156,11 +157,11 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ThreadPool, block_on, nursery_on};
+    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
     /// use std::convert::Infallible;
     /// use std::time::Duration;
     ///
-    /// let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
     ///     let now = n.runtime().timer().unwrap().now();
     ///     assert_eq!(n.set_deadline(Some(now)), Ok(true));
     ///     std::future::pending::<Result<(), _>>().await
@@ -195,11 +196,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ThreadPool, block_on, nursery_on};
+    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
     /// use std::sync::{Arc, Mutex};
     /// use std::time::Duration;
-    ///
-    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
     ///
     /// let log = Arc::new(Mutex::new(Vec::new()));
     /// let write = |line| {
@@ -209,7 +208,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///         Ok(())
     ///     }
     /// };
-    /// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
+    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
     ///     n.defer(Duration::from_secs(5), write("database closed"))?;
     ///     n.defer(Duration::from_secs(5), write("server stopped"))?;
     ///     n.abort();
@@ -242,9 +241,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ThreadPool, block_on, nursery_on};
+    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
     ///
-    /// block_on(nursery_on::<std::io::Error>(ThreadPool::global()).run(async |n| {
+    /// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<std::io::Error>| {
     ///     assert!(n.spawn(async { Ok(()) }).is_admitted());
     ///     n.close();
     ///     let late = n.spawn(async { unreachable!("never polled") });
@@ -294,11 +293,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ThreadPool, block_on, nursery_on};
+    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
     ///
-    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
-    ///
-    /// let three = block_on(nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
+    /// let three = block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery| {
     ///     let child = n.fork_with(async |n| {
     ///         n.spawn(async { Ok(()) });
     ///         Ok(3)
@@ -343,11 +340,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ThreadPool, block_on, nursery_on};
+    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
     ///
-    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
-    ///
-    /// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
+    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
     ///     let sum = n.blocking(|cx| {
     ///         let mut sum = 0u64;
     ///         for number in 0..1_000 {

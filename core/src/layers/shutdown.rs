@@ -75,12 +75,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Level, ThreadPool, block_on, nursery_on};
+    /// use allhome::{Level, Nursery, ThreadPool, block_on, nursery};
     /// use std::time::Duration;
     ///
-    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
-    ///
-    /// let run = nursery_on::<BoxError>(ThreadPool::global()).name("server").run(async |n| {
+    /// let run = nursery().on(ThreadPool::global()).name("server").run(async |n: Nursery| {
     ///     n.named("stubborn").spawn(std::future::pending());
     ///     Ok(n.shutdown().drain(Duration::from_millis(1)).await?)
     /// });
@@ -181,14 +179,12 @@ impl Shutdown {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{CancelToken, Level, Reason, ThreadPool, block_on, nursery_on};
+    /// use allhome::{CancelToken, Level, Nursery, Reason, ThreadPool, block_on, nursery};
     /// use std::time::Duration;
     ///
-    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
-    ///
     /// let operator = CancelToken::new();
-    /// let server = nursery_on::<BoxError>(ThreadPool::global()).token(&operator);
-    /// let run = server.run(async |n| {
+    /// let server = nursery().on(ThreadPool::global()).token(&operator);
+    /// let run = server.run(async |n: Nursery| {
     ///     n.named("listener").spawn(std::future::pending());
     ///     let shutdown = n.shutdown().drain(Duration::ZERO).when_raised();
     ///     let thread = std::thread::spawn(move || operator.escalate(Reason::new("maintenance")));

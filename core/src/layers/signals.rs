@@ -67,12 +67,12 @@ struct Taken {
 /// ```no_run
 /// # #[cfg(feature = "executors")]
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use allhome::{ThreadPool, block_on, nursery_on, signals};
+/// use allhome::{Nursery, ThreadPool, block_on, nursery, signals};
 /// use std::convert::Infallible;
 ///
 /// let signals = signals()?;
-/// let server = nursery_on::<Infallible>(ThreadPool::global()).token(signals.token());
-/// let report = block_on(server.run(async |n| {
+/// let server = nursery().on(ThreadPool::global()).token(signals.token());
+/// let report = block_on(server.run(async |n: Nursery<Infallible>| {
 ///     n.named("listener").spawn(std::future::pending());
 ///     Ok(n.shutdown().when_raised().await)
 /// }))?;

@@ -6,7 +6,9 @@ use crate::home::{Fault, Home};
 use crate::kid::{Kid, Until};
 use crate::model;
 use crate::waiting::Waiting;
-use allhome::{AcquireOwned, OwnedPermit, Reserve, ReserveError, Semaphore, Slot, nursery};
+use allhome::{
+    AcquireOwned, Nursery, OwnedPermit, Reserve, ReserveError, Semaphore, Slot, nursery,
+};
 use loom::thread;
 use std::sync::Arc;
 use std::task::Poll;
@@ -150,7 +152,7 @@ fn lending(kid: Kid) -> (Home, Arc<Semaphore>) {
     let limiter = Arc::new(Semaphore::new(1));
     let inner = limiter.clone();
     let child = Box::pin(async move {
-        let run = nursery::<Fault>().limiter(&inner).run(|n| {
+        let run = nursery().limiter(&inner).run(|n: Nursery<Fault>| {
             n.spawn(kid.plain());
             std::future::ready(Ok(()))
         });

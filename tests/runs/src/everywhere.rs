@@ -1,7 +1,7 @@
 //! One program in many schedules of the simulator, and on real threads: it has one right outcome.
 
 use crate::within;
-use allhome::{GroupError, Nursery, Runtime, Simulator, ThreadPool, Tokio, block_on, nursery_on};
+use allhome::{GroupError, Nursery, Runtime, Simulator, ThreadPool, Tokio, block_on, nursery};
 use allhome_rt::IntoRuntime;
 use std::error::Error;
 use std::future::Future;
@@ -57,7 +57,7 @@ where
     F: Fn(Nursery<Boxed>) -> Fut,
     Fut: Future<Output = Result<(), Boxed>>,
 {
-    block_on(nursery_on::<Boxed>(runtime).run(program))
+    block_on(nursery().on(runtime).run(program))
 }
 
 /// Runs a program in both ways.

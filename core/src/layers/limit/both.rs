@@ -201,6 +201,8 @@ impl<A: Part, B: Part> Future for AcquireBoth<A, B> {
     }
 }
 
+type Granted<X, Y> = Result<(<X as Part>::Permit, <Y as Part>::Permit), AcquireError>;
+
 /// Polls the first until it is granted, then the second. If the second is refused, the permits of
 /// the first are given back.
 fn in_turn<X: Part, Y: Part>(
@@ -208,7 +210,7 @@ fn in_turn<X: Part, Y: Part>(
     second: Pin<&mut Y>,
     taken: &mut Option<X::Taken>,
     cx: &mut Context<'_>,
-) -> Poll<Result<(X::Permit, Y::Permit), AcquireError>> {
+) -> Poll<Granted<X, Y>> {
     if taken.is_none() {
         let permit = ready!(first.as_mut().poll(cx))?;
         *taken = Some(first.take(permit));

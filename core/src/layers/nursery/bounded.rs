@@ -38,9 +38,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ReserveError, ThreadPool, block_on, nursery_on};
+    /// use allhome::{Nursery, ReserveError, ThreadPool, block_on, nursery};
     ///
-    /// let run = nursery_on::<ReserveError>(ThreadPool::global()).limit(8).run(async |n| {
+    /// let run = nursery().on(ThreadPool::global()).limit(8).run(async |n: Nursery<ReserveError>| {
     ///     for _ in 0..1_000 {
     ///         n.reserve().await?.spawn(async { Ok(()) });
     ///     }
@@ -91,9 +91,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ThreadPool, TryReserveError, block_on, nursery_on};
+    /// use allhome::{Nursery, ThreadPool, TryReserveError, block_on, nursery};
     ///
-    /// let run = nursery_on::<TryReserveError>(ThreadPool::global()).limit(1).run(async |n| {
+    /// let run = nursery().on(ThreadPool::global()).limit(1).run(async |n: Nursery<TryReserveError>| {
     ///     let first = n.try_reserve()?;
     ///     assert!(n.try_reserve().is_err());
     ///     assert!(n.set_limit(2));

@@ -203,11 +203,9 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ThreadPool, block_on, nursery_on};
+    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
     ///
-    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
-    ///
-    /// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
+    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
     ///     let length = n.fork(async { Ok("home".len()) });
     ///     let number = n.fork(async { Ok("7".parse::<usize>()?) });
     ///     Ok(length.join().await? * number.join().await?)
@@ -221,10 +219,10 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ReasonKind, ThreadPool, block_on, nursery_on};
+    /// use allhome::{Nursery, ReasonKind, ThreadPool, block_on, nursery};
     /// use std::convert::Infallible;
     ///
-    /// let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
     ///     let child = n.fork(std::future::pending::<Result<(), _>>());
     ///     child.cancel();
     ///     let error = child.join().await.expect_err("it never returns a value");

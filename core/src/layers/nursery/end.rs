@@ -29,13 +29,11 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Level, ThreadPool, block_on, nursery, nursery_on};
+    /// use allhome::{Level, Nursery, ThreadPool, block_on, nursery};
     ///
-    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
-    ///
-    /// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |server| {
+    /// let run = nursery().on(ThreadPool::global()).run(async |server: Nursery| {
     ///     server.close();
-    ///     let inner = nursery::<BoxError>().run(async |_| Ok(server.draining().await));
+    ///     let inner = nursery().run(async |_: Nursery| Ok(server.draining().await));
     ///     Ok(inner.await?)
     /// });
     /// assert_eq!(block_on(run)?, Level::Draining);

@@ -37,10 +37,10 @@ const RESERVED: Admission = Admission::Reserved;
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ThreadPool, block_on, nursery_on};
+/// use allhome::{Nursery, ThreadPool, block_on, nursery};
 /// use std::convert::Infallible;
 ///
-/// let run = nursery_on::<Infallible>(ThreadPool::global()).limit(1).run(async |n| {
+/// let run = nursery().on(ThreadPool::global()).limit(1).run(async |n: Nursery<Infallible>| {
 ///     let slot = n.try_reserve().unwrap();
 ///     assert!(n.try_reserve().is_err(), "there is but one");
 ///     drop(slot);

@@ -20,9 +20,9 @@ use std::panic::Location;
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ThreadPool, block_on, nursery_on};
+/// use allhome::{Nursery, ThreadPool, block_on, nursery};
 ///
-/// block_on(nursery_on::<std::io::Error>(ThreadPool::global()).name("crawl").run(async |n| {
+/// block_on(nursery().on(ThreadPool::global()).name("crawl").run(async |n: Nursery<std::io::Error>| {
 ///     n.named("fetch").spawn(std::future::pending());
 ///     let tree = n.tree();
 ///     assert_eq!(tree.tasks(), 1);

@@ -2,8 +2,8 @@
 
 use crate::probe::{Counts, Gate, eventually};
 use allhome::{
-    GroupError, Outcome, PanicPolicy, Policy, Reason, ReasonKind, Runtime, TaskState, is_cancelled,
-    nursery_on, yield_now,
+    GroupError, Nursery, Outcome, PanicPolicy, Policy, Reason, ReasonKind, Runtime, TaskState,
+    is_cancelled, nursery, yield_now,
 };
 use futures_util::FutureExt;
 use std::convert::Infallible;
@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::task::Poll;
 
 pub(super) async fn e01_ok_gives_the_value(runtime: Runtime) {
-    let text = nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    let text = nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let child = n.named("speaker").fork(async {
                 yield_now().await;
                 Ok("hello".to_string())
@@ -30,9 +31,10 @@ pub(super) async fn e01_ok_gives_the_value(runtime: Runtime) {
 
 pub(super) async fn e02_err_is_shared_with_the_group(runtime: Runtime) {
     let mut seen = None;
-    let error = nursery_on::<String>(runtime)
+    let error = nursery()
+        .on(runtime)
         .policy(Policy::WaitAll)
-        .run(async |n| {
+        .run(async |n: Nursery<String>| {
             let child = n.fork::<(), _>(async { Err("broken".to_string()) });
             let outcome = child.join().await.unwrap_err().into_outcome::<()>().unwrap();
             let Outcome::Err(error) = outcome else { panic!("not an error") };
@@ -50,8 +52,9 @@ pub(super) async fn e02_err_is_shared_with_the_group(runtime: Runtime) {
 
 pub(super) async fn e03_cancelled_gives_the_reason(runtime: Runtime) {
     let counts = Counts::new();
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let child = n.fork(counts.parked().child());
             eventually(|| counts.polls() == 1).await;
             assert!(child.cancel_with(Reason::new("not wanted")));
@@ -66,7 +69,8 @@ pub(super) async fn e03_cancelled_gives_the_reason(runtime: Runtime) {
 
 pub(super) async fn e04_panicked_gives_the_panic(runtime: Runtime) {
     let number = std::hint::black_box(3);
-    let result: Result<(), GroupError<Infallible>> = nursery_on(runtime)
+    let result: Result<(), GroupError<Infallible>> = nursery()
+        .on(runtime)
         .panics(PanicPolicy::Report)
         .policy(Policy::WaitAll)
         .run(async |n| {
@@ -84,8 +88,9 @@ pub(super) async fn e04_panicked_gives_the_panic(runtime: Runtime) {
 }
 
 pub(super) async fn e06_joined_twice_says_taken(runtime: Runtime) {
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let mut child = n.fork(async { Ok(1) });
             assert_eq!(child.join_mut().await.unwrap(), 1);
             assert!(child.join_mut().await.unwrap_err().is_taken());
@@ -98,8 +103,9 @@ pub(super) async fn e06_joined_twice_says_taken(runtime: Runtime) {
 }
 
 pub(super) async fn e07_value_ready_in_the_last_poll_wins(runtime: Runtime) {
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let counts = Counts::new();
             let count = counts.clone();
             let child = n.fork(poll_fn(move |_| {
@@ -121,8 +127,9 @@ pub(super) async fn e07_value_ready_in_the_last_poll_wins(runtime: Runtime) {
 pub(super) async fn e08_never_polled_is_cancelled(runtime: Runtime) {
     // They are admitted and cancelled within one poll of the body. On a runtime with threads some
     // are polled before that, or about to be; the others are destroyed by the cancel.
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let counts: Vec<_> = (0..50).map(|_| Counts::new()).collect();
             let spawned = counts.iter().map(|counts| n.fork(counts.parked().child()));
             let children: Vec<_> = spawned.collect();
@@ -144,8 +151,9 @@ pub(super) async fn e08_never_polled_is_cancelled(runtime: Runtime) {
 }
 
 pub(super) async fn e09_join_before_and_after_the_end(runtime: Runtime) {
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let gate = Gate::new();
             let wait = gate.clone();
             let mut child = n.fork(async move {
@@ -167,8 +175,9 @@ pub(super) async fn e09_join_before_and_after_the_end(runtime: Runtime) {
 }
 
 pub(super) async fn e10_join_of_cancelled_child_is_a_value(runtime: Runtime) {
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let child = n.fork(pending::<Result<(), Infallible>>());
             let joiner = n.fork_with(async move |_| {
                 child.cancel();
@@ -184,8 +193,9 @@ pub(super) async fn e10_join_of_cancelled_child_is_a_value(runtime: Runtime) {
 }
 
 pub(super) async fn e13_refused_child_says_why(runtime: Runtime) {
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             n.cancel_with(Reason::new("over"));
             let mut child = n.named("late").fork(async { Ok(1) });
             assert!(child.id().is_none() && child.is_ended() && !child.cancel());

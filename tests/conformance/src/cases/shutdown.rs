@@ -3,7 +3,7 @@
 use crate::probe::{Counts, Gate, eventually};
 use allhome::{
     CancelToken, Level, Nursery, Reason, Runtime, Shutdown, ShutdownError, cancelled, draining,
-    nursery, nursery_on,
+    nursery,
 };
 use std::convert::Infallible;
 use std::future::pending;
@@ -16,8 +16,9 @@ fn patient(n: &Nursery<Infallible>) -> Shutdown {
 
 pub(super) async fn d02_drains_until_everybody_is_home(runtime: Runtime) {
     let counts = Counts::new();
-    let report = nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    let report = nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             for _ in 0..20 {
                 let counts = counts.clone();
                 n.spawn(async move {
@@ -36,12 +37,13 @@ pub(super) async fn d02_drains_until_everybody_is_home(runtime: Runtime) {
 
 pub(super) async fn d03_late_ones_are_named_with_their_level(runtime: Runtime) {
     let (counts, ready) = (Counts::new(), Counts::new());
-    let report = nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    let report = nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             n.named("parked").spawn(counts.parked().child());
             let (inside, polled) = (counts.clone(), ready.clone());
             n.named("outer").spawn(async move {
-                let inner = nursery::<Infallible>().run(async |n| {
+                let inner = nursery().run(async |n: Nursery<Infallible>| {
                     n.named("inner").spawn(inside.parked().child());
                     polled.polled();
                     pending::<Result<(), _>>().await
@@ -65,9 +67,10 @@ pub(super) async fn d03_late_ones_are_named_with_their_level(runtime: Runtime) {
 
 pub(super) async fn d05_a_token_takes_it_on_from_another_thread(runtime: Runtime) {
     let (operator, gate) = (CancelToken::new(), Gate::new());
-    let report = nursery_on::<Infallible>(runtime)
+    let report = nursery()
+        .on(runtime)
         .token(&operator)
-        .run(async |n| {
+        .run(async |n: Nursery<Infallible>| {
             let opened = gate.clone();
             n.named("late").spawn(async move {
                 opened.open();
@@ -93,8 +96,9 @@ pub(super) async fn d05_a_token_takes_it_on_from_another_thread(runtime: Runtime
 }
 
 pub(super) async fn d07_a_task_inside_is_refused(runtime: Runtime) {
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let (id, inside) = (n.id(), n.clone());
             let answer = n.fork(async move { Ok(patient(&inside).await.map(drop)) });
             assert_eq!(answer.join().await.unwrap(), Err(ShutdownError::Inside(id)));

@@ -6,7 +6,7 @@ mod raised;
 
 use allhome::{
     Builder, Level, Nursery, ReasonKind, Shutdown, ShutdownError, ShutdownReport, cancelled,
-    draining, nursery, nursery_on, shield, sleep, yield_now,
+    draining, nursery, shield, sleep, yield_now,
 };
 use allhome_rt::Runtime;
 use allhome_runs::{Clock, Log, Opened, SECOND, Stepped, Wakes, poll_once, world};
@@ -36,8 +36,13 @@ async fn works(lasts: u32, leaves: u32) -> Result<(), Infallible> {
     Ok(())
 }
 
+/// A nursery with no settings.
+fn on(runtime: Runtime) -> Builder {
+    nursery().on(runtime)
+}
+
 /// Runs a body that ends with a shutdown, and returns the report.
-fn report<F, Fut>(builder: impl FnOnce(Runtime) -> Builder<Infallible>, body: F) -> ShutdownReport
+fn report<F, Fut>(builder: impl FnOnce(Runtime) -> Builder, body: F) -> ShutdownReport
 where
     F: FnOnce(Nursery<Infallible>, Clock) -> Fut,
     Fut: Future<Output = ShutdownReport>,
@@ -69,7 +74,7 @@ async fn shielded(inside: impl Future<Output = ()>) -> Result<(), Infallible> {
 fn d01_each_step_when_the_time_of_the_last_is_over() {
     let levels = Arc::new(Mutex::new(Vec::new()));
     let seen = levels.clone();
-    let report = report(nursery_on::<Infallible>, |n, clock| async move {
+    let report = report(on, |n, clock| async move {
         n.named("in time").spawn(works(9, 0));
         n.named("late").spawn(works(100, 3));
         n.named("too late").spawn(works(100, 7));
@@ -115,11 +120,11 @@ fn d02_ready_as_soon_as_everybody_is_home() {
     for (lasts, leaves, level, took) in
         [(3, 0, Level::Draining, 3), (100, 2, Level::Cancelled, 12), (100, 6, Level::Aborted, 16)]
     {
-        let report = report(nursery_on::<Infallible>, |n, clock| async move {
+        let report = report(on, |n, clock| async move {
             n.spawn(works(lasts, leaves));
             n.spawn(async move {
                 // What is opened inside counts, and may go on spawning while it drains.
-                let inner = nursery::<Infallible>().run(async |n| {
+                let inner = nursery().run(async |n: Nursery<Infallible>| {
                     yield_now().await;
                     assert!(n.spawn(works(lasts, leaves)).is_admitted());
                     Ok(())
@@ -137,22 +142,21 @@ fn d02_ready_as_soon_as_everybody_is_home() {
         assert_eq!(report.stragglers().is_empty(), level == Level::Draining);
     }
     // No task was late.
-    let report =
-        report(nursery_on::<Infallible>, |n, _| steps(n.shutdown(), LADDER).map(Result::unwrap));
+    let report = report(on, |n, _| steps(n.shutdown(), LADDER).map(Result::unwrap));
     assert_eq!((report.level(), report.took()), (Level::Draining, Duration::ZERO));
 }
 
 #[test]
 fn d04_zero_goes_on_at_once_and_max_never() {
     let zero = [Duration::ZERO; 3];
-    let aborted = report(nursery_on::<Infallible>, |n, _| async move {
+    let aborted = report(on, |n, _| async move {
         n.spawn(works(100, 100));
         sleep(SECOND).await.unwrap();
         steps(n.shutdown(), zero).await.unwrap()
     });
     assert_eq!(lines(&aborted), [("-", Some(Level::Aborted), 0)]);
 
-    let patient = report(nursery_on::<Infallible>, |n, _| async move {
+    let patient = report(on, |n, _| async move {
         n.spawn(works(1_000_000, 0));
         steps(n.shutdown(), NEVER).await.unwrap()
     });
@@ -161,7 +165,7 @@ fn d04_zero_goes_on_at_once_and_max_never() {
     // Neither needs a timer; anything between does, and nothing has happened then.
     let stepped = Stepped::new(1);
     let runtime = Runtime::builder("stepped", stepped.spawner()).build();
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let error = steps(n.shutdown(), LADDER).await.unwrap_err();
         assert!(matches!(error, ShutdownError::Unsupported(_)), "{error}");
         assert_eq!(n.level(), Level::Running);
@@ -178,7 +182,7 @@ fn d07_the_body_is_not_cut_off_by_it() {
     let (stepped, clock, runtime) = world();
     let log = Log::default();
     let (inside, last) = (log.clone(), log.clone());
-    let run = nursery_on::<Infallible>(runtime).run(async move |n| {
+    let run = nursery().on(runtime).run(async move |n: Nursery<Infallible>| {
         n.defer(SECOND, async move {
             last.note("finalizer");
             Ok(())
@@ -201,9 +205,9 @@ fn d07_from_outside_it_waits_for_body_and_finalizers() {
     let (stepped, clock, runtime) = world();
     let slot = Arc::new(Mutex::new(None::<Nursery<Infallible>>));
     let (fill, inside, time) = (slot.clone(), runtime.clone(), clock.clone());
-    let run = nursery_on::<Infallible>(runtime).run(async move |n| {
+    let run = nursery().on(runtime).run(async move |n: Nursery<Infallible>| {
         n.spawn(async move {
-            let server = nursery_on::<Infallible>(inside).name("server").run(async |n| {
+            let server = nursery().on(inside).name("server").run(async |n: Nursery<Infallible>| {
                 n.defer(9 * SECOND, sleep(3 * SECOND).map(|_| Ok(()))).unwrap();
                 *fill.lock().unwrap() = Some(n.clone());
                 works(100, 1).await
@@ -226,12 +230,12 @@ fn d07_from_outside_it_waits_for_body_and_finalizers() {
 #[test]
 fn d07_a_task_inside_would_wait_for_itself() {
     let (stepped, clock, runtime) = world();
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let id = n.id();
         let (child, deep, inner) = (n.clone(), n.clone(), n.clone());
         let direct = n.fork(async move { Ok(steps(child.shutdown(), LADDER).await) });
         let nested = n.fork(async move {
-            let run = nursery::<Infallible>().run(async |n| {
+            let run = nursery().run(async |n: Nursery<Infallible>| {
                 Ok(n.fork(async move { Ok(steps(deep.shutdown(), LADDER).await) })
                     .join()
                     .await
@@ -239,7 +243,8 @@ fn d07_a_task_inside_would_wait_for_itself() {
             });
             Ok(run.await.unwrap())
         });
-        let body = nursery::<Infallible>().run(async |_| Ok(steps(inner.shutdown(), LADDER).await));
+        let body =
+            nursery().run(async |_: Nursery<Infallible>| Ok(steps(inner.shutdown(), LADDER).await));
         let answers =
             [body.await.unwrap(), direct.join().await.unwrap(), nested.join().await.unwrap()];
         for answer in answers {
@@ -254,7 +259,7 @@ fn d07_a_task_inside_would_wait_for_itself() {
 #[test]
 fn d08_dropped_it_takes_no_further_step() {
     let (stepped, clock, runtime) = world();
-    let (wakes, mut opened) = (Wakes::new(), Opened::new(nursery_on::<Infallible>(runtime)));
+    let (wakes, mut opened) = (Wakes::new(), Opened::new(nursery().on(runtime)));
     let n = opened.n.clone();
     n.spawn(works(100, 100));
     n.spawn(works(100, 1));
@@ -281,7 +286,7 @@ fn d09_two_at_once_see_the_same() {
     let both = Arc::new(Mutex::new(None));
     let out = both.clone();
     let quick = [SECOND, LADDER[1], LADDER[2]];
-    report(nursery_on::<Infallible>, |n, _| async move {
+    report(on, |n, _| async move {
         n.named("late").spawn(works(100, 2));
         let (one, other) = join(steps(n.shutdown(), LADDER), steps(n.shutdown(), quick)).await;
         *out.lock().unwrap() = Some(other.unwrap());
@@ -295,11 +300,11 @@ fn d09_two_at_once_see_the_same() {
 fn d11_who_takes_in_work_hears_of_the_drain() {
     let log = Log::default();
     let inside = log.clone();
-    let report = report(nursery_on::<Infallible>, |n, clock| async move {
+    let report = report(on, |n, clock| async move {
         let (listener, noted) = (n.clone(), inside.clone());
         n.named("listener").spawn(async move {
             // Also in a shield, which keeps a cancel away; but not in what is inside.
-            let inner = nursery::<Infallible>().run(async |_| Ok(draining().now_or_never()));
+            let inner = nursery().run(async |_: Nursery<Infallible>| Ok(draining().now_or_never()));
             assert_eq!(inner.await.unwrap(), None);
             let level = shield(Duration::MAX, draining()).await.unwrap();
             assert_eq!((level, listener.level()), (Level::Draining, Level::Draining));

@@ -1,6 +1,6 @@
 //! The limit of blocking work, and runtimes and work that do not do what they are asked to.
 
-use allhome::{Builder, Child, PanicPolicy, Policy, ReasonKind, block_on, nursery_on};
+use allhome::{Builder, Child, PanicPolicy, Policy, ReasonKind, block_on, nursery};
 use allhome_conformance::Counts;
 use allhome_runs::{Jobs, Opened, Stepped};
 use std::sync::{Arc, Mutex};
@@ -8,8 +8,8 @@ use std::task::Poll;
 
 type Failure = Arc<str>;
 
-fn at(stepped: &Stepped, jobs: &Jobs, limit: usize) -> Builder<Failure> {
-    let builder = nursery_on::<Failure>(stepped.runtime_with(jobs));
+fn at(stepped: &Stepped, jobs: &Jobs, limit: usize) -> Builder {
+    let builder = nursery().on(stepped.runtime_with(jobs));
     builder.policy(Policy::Isolate).panics(PanicPolicy::Report).blocking_limit(limit)
 }
 
@@ -17,7 +17,7 @@ fn at(stepped: &Stepped, jobs: &Jobs, limit: usize) -> Builder<Failure> {
 fn b05_limit_is_kept_first_come_first_served() {
     for limit in [1, 3] {
         let (stepped, jobs) = (Stepped::new(1), Jobs::new());
-        let mut opened = Opened::new(at(&stepped, &jobs, limit));
+        let mut opened = Opened::<Failure>::fallible(at(&stepped, &jobs, limit));
         let order = Arc::new(Mutex::new(Vec::new()));
         let children: Vec<_> = (0..10)
             .map(|number| {
@@ -46,7 +46,7 @@ fn b05_limit_is_kept_first_come_first_served() {
 #[test]
 fn b06_who_hears_of_a_cancel_first_makes_no_room() {
     let (stepped, jobs, counts) = (Stepped::new(1), Jobs::new(), Counts::new());
-    let mut opened = Opened::new(at(&stepped, &jobs, 1));
+    let mut opened = Opened::<Failure>::fallible(at(&stepped, &jobs, 1));
     let first = opened.n.blocking(|_| Ok(())).unwrap();
     let inside = counts.clone();
     let second = opened.n.blocking(move |_| {
@@ -66,7 +66,7 @@ fn b06_who_hears_of_a_cancel_first_makes_no_room() {
 #[test]
 fn b05_limit_of_zero_is_an_error() {
     let (stepped, jobs, counts) = (Stepped::new(1), Jobs::new(), Counts::new());
-    let mut opened = Opened::new(at(&stepped, &jobs, 0));
+    let mut opened = Opened::<Failure>::fallible(at(&stepped, &jobs, 0));
     let guard = counts.guard();
     let error = opened.n.blocking(move |_| {
         drop(guard);
@@ -81,7 +81,7 @@ fn b05_limit_of_zero_is_an_error() {
 #[test]
 fn b05_work_may_spawn_work_within_the_limit() {
     let (stepped, jobs, counts) = (Stepped::new(1), Jobs::new(), Counts::new());
-    let mut opened = Opened::new(at(&stepped, &jobs, 1));
+    let mut opened = Opened::<Failure>::fallible(at(&stepped, &jobs, 1));
     let (n, count) = (opened.n.clone(), counts.clone());
     opened
         .n
@@ -104,7 +104,7 @@ fn b05_work_may_spawn_work_within_the_limit() {
 fn b06_cancel_ends_those_that_wait_for_their_turn() {
     for of_nursery in [true, false] {
         let (stepped, jobs, counts) = (Stepped::new(1), Jobs::new(), Counts::new());
-        let mut opened = Opened::new(at(&stepped, &jobs, 1));
+        let mut opened = Opened::<Failure>::fallible(at(&stepped, &jobs, 1));
         let first = opened.n.blocking(|cx| Ok(cx.is_cancelled())).unwrap();
         let waiting: Vec<_> = (0..10)
             .map(|_| {
@@ -147,7 +147,7 @@ fn b07_runtime_that_refuses_jobs_loses_them_without_recursion() {
     const MANY: usize = 100_000;
     let (stepped, jobs, counts) = (Stepped::new(1), Jobs::new(), Counts::new());
     let builder = at(&stepped, &jobs, 1).policy(Policy::WaitAll).keep_failures(3);
-    let mut opened = Opened::new(builder);
+    let mut opened = Opened::<Failure>::fallible(builder);
     let first = opened.n.blocking(|_| Ok(1)).unwrap();
     for _ in 0..MANY {
         let guard = counts.guard();
@@ -172,7 +172,7 @@ fn b07_runtime_that_refuses_jobs_loses_them_without_recursion() {
 #[test]
 fn b08_panic_is_the_childs_and_frees_its_place() {
     let (stepped, jobs) = (Stepped::new(1), Jobs::new());
-    let mut opened = Opened::new(at(&stepped, &jobs, 1));
+    let mut opened = Opened::<Failure>::fallible(at(&stepped, &jobs, 1));
     let bad = opened.n.named("bad").blocking::<(), _>(|_| panic!("thrown on purpose")).unwrap();
     let inside = opened.n.blocking(|cx| {
         let result = cx.block_on(async {

@@ -6,7 +6,7 @@ mod pause;
 mod waits;
 
 use allhome::{
-    Nursery, Reason, Reserve, ReserveError, Slot, ThreadPool, TryReserveError, block_on, nursery_on,
+    Nursery, Reason, Reserve, ReserveError, Slot, ThreadPool, TryReserveError, block_on, nursery,
 };
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Opened, Stepped, Wakes, poll_once, within};
@@ -20,7 +20,7 @@ use std::task::Poll;
 type Never = Result<(), Infallible>;
 
 fn open(stepped: &Stepped, limit: usize) -> Opened<Infallible> {
-    Opened::new(nursery_on::<Infallible>(stepped.runtime()).limit(limit))
+    Opened::new(nursery().on(stepped.runtime()).limit(limit))
 }
 
 fn free(n: &Nursery<Infallible>) -> usize {
@@ -82,25 +82,26 @@ fn l01_never_more_than_the_limit_are_in() {
 fn l01_on_threads() {
     within(|| {
         let (inside, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let run = nursery_on::<Infallible>(ThreadPool::global()).limit(3).run(async |n| {
-            for at in 0..2_000 {
-                let (inside, most) = (inside.clone(), most.clone());
-                let child = async move {
-                    most.fetch_max(inside.fetch_add(1, SeqCst) + 1, SeqCst);
-                    if at % 3 == 0 {
-                        allhome::yield_now().await;
+        let run =
+            nursery().on(ThreadPool::global()).limit(3).run(async |n: Nursery<Infallible>| {
+                for at in 0..2_000 {
+                    let (inside, most) = (inside.clone(), most.clone());
+                    let child = async move {
+                        most.fetch_max(inside.fetch_add(1, SeqCst) + 1, SeqCst);
+                        if at % 3 == 0 {
+                            allhome::yield_now().await;
+                        }
+                        inside.fetch_sub(1, SeqCst);
+                        Ok(())
+                    };
+                    if at % 2 == 0 {
+                        n.spawn(child);
+                    } else {
+                        n.reserve().await.unwrap().spawn(child);
                     }
-                    inside.fetch_sub(1, SeqCst);
-                    Ok(())
-                };
-                if at % 2 == 0 {
-                    n.spawn(child);
-                } else {
-                    n.reserve().await.unwrap().spawn(child);
                 }
-            }
-            Ok(())
-        });
+                Ok(())
+            });
         block_on(run).unwrap();
         assert!((1..=3).contains(&most.load(SeqCst)));
     });

@@ -3,7 +3,7 @@
 
 use allhome::{
     CancelExt, CancelToken, LocalExecutor, Nursery, ScopedKey, Simulator, ThreadPool, block_on,
-    cancellable, fail_after, move_on_after, nursery_on, shield, yield_now,
+    cancellable, fail_after, move_on_after, nursery, shield, yield_now,
 };
 use allhome_rt::{LocalTask, Spawn, SpawnLocal, Task};
 use std::convert::Infallible;
@@ -44,13 +44,13 @@ macro_rules! in_body {
     };
     (|$n:ident| $do:expr, limit $limit:expr) => {
         fits(|| {
-            let builder = nursery_on::<Infallible>(ThreadPool::global()).limit($limit);
+            let builder = nursery().on(ThreadPool::global()).limit($limit);
             block_on(builder.run(async |$n: Nursery<Infallible>| Ok($do))).unwrap()
         })
     };
     (|$n:ident| $do:expr, unlimited) => {
         fits(|| {
-            let builder = nursery_on::<Infallible>(ThreadPool::global());
+            let builder = nursery().on(ThreadPool::global());
             block_on(builder.run(async |$n: Nursery<Infallible>| Ok($do))).unwrap()
         })
     };
@@ -117,7 +117,7 @@ cases! {
     }, unlimited);
     x18_defer: in_body!(|n| n.defer(LONG, big()).unwrap(), unlimited);
     x18_body: fits(|| {
-        block_on(nursery_on::<Infallible>(ThreadPool::global()).run(|_| big())).unwrap();
+        block_on(nursery().on(ThreadPool::global()).run(|_: Nursery<Infallible>| big())).unwrap();
     });
     x18_move_on_after: in_child!(move_on_after(LONG, keeps::<SIZE>()).await.unwrap());
     x18_fail_after: in_child!(fail_after("big", LONG, keeps::<SIZE>()).await.unwrap().unwrap());

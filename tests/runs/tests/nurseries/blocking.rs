@@ -1,8 +1,8 @@
 //! Blocking work, on a pool that runs a job when the test says so.
 
 use allhome::{
-    Child, NurseryInfo, PanicPolicy, Policy, Reason, ReasonKind, TaskState, block_on, cancelled,
-    exit, is_cancelled, move_on_after, nursery, nursery_on, yield_now,
+    Child, Nursery, NurseryInfo, PanicPolicy, Policy, Reason, ReasonKind, TaskState, block_on,
+    cancelled, exit, is_cancelled, move_on_after, nursery, yield_now,
 };
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Hold, Jobs, Opened, Stepped, Wakes, poll_once, within};
@@ -16,8 +16,8 @@ use std::time::Duration;
 type Failure = Arc<str>;
 
 fn open(stepped: &Stepped, jobs: &Jobs) -> Opened<Failure> {
-    let builder = nursery_on::<Failure>(stepped.runtime_with(jobs));
-    Opened::new(builder.policy(Policy::Isolate).panics(PanicPolicy::Report))
+    let builder = nursery().on(stepped.runtime_with(jobs));
+    Opened::fallible(builder.policy(Policy::Isolate).panics(PanicPolicy::Report))
 }
 
 fn reason_of<T: std::fmt::Debug>(child: Child<T, Failure>) -> Reason {
@@ -84,7 +84,7 @@ fn b01_value_wins_and_error_that_was_not_told_stays() {
 fn b01_told_by_a_scope_inside_is_not_told() {
     let (stepped, jobs) = (Stepped::new(1), Jobs::new());
     let pool = allhome::ThreadPool::new(1).unwrap();
-    let run = nursery_on::<Failure>(&pool).policy(Policy::Isolate).run(async |n| {
+    let run = nursery().on(&pool).policy(Policy::Isolate).run(async |n: Nursery<Failure>| {
         let work = n.blocking(|cx| {
             let inside = cx.block_on(move_on_after(Duration::ZERO, async {
                 assert!(cx.check().is_err(), "the time of the scope is over");
@@ -170,7 +170,7 @@ fn b03_block_on_is_a_part_of_the_work() {
         let mut opened = open(&stepped, &jobs);
         let (inside, id) = (gate.clone(), opened.n.id());
         let work = opened.n.named("work").blocking(move |cx| {
-            let run = nursery::<Failure>().name("inner").run(async |n| {
+            let run = nursery().name("inner").run(async |n: Nursery<Failure>| {
                 n.spawn(async move {
                     inside.wait().await;
                     Ok(())
@@ -253,7 +253,7 @@ fn b04_block_on_waits_for_a_nursery_inside() {
             (hold.child(&counts, |_| Poll::Pending), Arc::new(AtomicUsize::new(0)));
         let end = ended.clone();
         let work = opened.n.blocking(move |cx| {
-            let inner = nursery::<Failure>().run(async |n| {
+            let inner = nursery().run(async |n: Nursery<Failure>| {
                 n.spawn(child);
                 pending::<Result<(), _>>().await
             });
@@ -322,7 +322,7 @@ fn b09_dropped_nursery_hands_running_work_to_its_parent() {
         let mut opened = open(&stepped, &jobs);
         let stay = hold.clone();
         let child = opened.n.fork(async {
-            let mut inner = Box::pin(nursery::<Failure>().run(async move |n| {
+            let mut inner = Box::pin(nursery().run(async move |n: Nursery<Failure>| {
                 let work = n.blocking(move |_| {
                     stay.stay();
                     Ok(())

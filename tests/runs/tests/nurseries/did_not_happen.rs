@@ -1,8 +1,8 @@
 //! Cancelled means it did not happen: each await that we offer, cancelled in each window.
 
 use allhome::{
-    CancelExt, CancelStreamExt, Child, JoinError, Runtime, block_on, cancel_token, nursery,
-    nursery_on, sleep,
+    CancelExt, CancelStreamExt, Child, JoinError, Nursery, Runtime, block_on, cancel_token,
+    nursery, sleep,
 };
 use allhome_conformance::Counts;
 use allhome_rt::{BoxSleep, Timer};
@@ -79,7 +79,7 @@ fn in_each_window<S>(
             let (stepped, item) = (Stepped::new(1), Item::default());
             let (waits, state) = set_up(&stepped, &item);
             let runtime = runtime(&stepped, &item);
-            let mut opened = Opened::new(nursery_on::<Infallible>(runtime));
+            let mut opened = Opened::new(nursery().on(runtime));
             let child = opened.n.fork(async move {
                 waits.await;
                 Ok(())
@@ -174,7 +174,7 @@ fn c20_join_leaves_the_value_to_the_next() {
     // The child has a runtime to itself, which runs when the item is given.
     let set_up = |_: &Stepped, item: &Item| {
         let stepped = Stepped::new(1);
-        let other = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let other = Opened::new(nursery().on(stepped.runtime()));
         let item = item.clone();
         let child = other.n.fork(async move {
             item.take().await;
@@ -266,10 +266,10 @@ fn parts_with(other: &Runtime, timer: impl Timer + 'static) -> Runtime {
 fn c20_run_always_has_its_result() {
     for window in WINDOWS {
         let (stepped, item) = (Stepped::new(1), Item::default());
-        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let mut opened = Opened::new(nursery().on(stepped.runtime()));
         let takes = item.clone();
         let child = opened.n.fork(async move {
-            let run = nursery::<Infallible>().run(async |n| {
+            let run = nursery().run(async |n: Nursery<Infallible>| {
                 n.spawn(async move {
                     takes.take().await;
                     Ok(())

@@ -2,7 +2,7 @@
 //! has in a queue still, and not in one that another thread has just polled.
 
 use allhome::{
-    Builder, Nursery, Runtime, ScopedKey, Semaphore, ThreadPool, Tokio, block_on, nursery_on,
+    Builder, Nursery, Runtime, ScopedKey, Semaphore, ThreadPool, Tokio, block_on, nursery,
 };
 use allhome_rt::{Spawn, Task};
 use allhome_runs::{Stepped, Wakes, poll_once};
@@ -40,10 +40,10 @@ impl Handed {
         Handed { value: Arc::default(), hook: Arc::default(), runtime: Arc::default(), limiter }
     }
 
-    fn open(&self, spawn: impl Spawn + 'static) -> Builder<Infallible> {
+    fn open(&self, spawn: impl Spawn + 'static) -> Builder {
         let hook = self.hook.clone();
         let runtime = Runtime::new("kept", Kept(spawn, self.runtime.clone()));
-        let nursery = nursery_on(runtime).limiter(&self.limiter);
+        let nursery = nursery().on(runtime).limiter(&self.limiter);
         nursery.on_panic(move |_| drop(hook.clone()))
     }
 

@@ -7,8 +7,8 @@ use allhome::{
     AcquireBoth, AsyncStd, CancelExt, CancelToken, Cause, GroupError, IntoRuntime, KeyedSemaphore,
     LocalExecutor, Nursery, Rate, RateLimiter, Reason, ScopedKey, Semaphore, Simulator, Smol,
     ThreadPool, Tokio, block_on, cancel_reason, cancel_token, cancellable, cancelled, checkpoint,
-    deadline, draining, fail_after, is_cancelled, move_on_after, nursery, nursery_on, orphans,
-    remaining, shield, sleep, task_id, yield_now,
+    deadline, draining, fail_after, is_cancelled, move_on_after, nursery, orphans, remaining,
+    shield, sleep, task_id, yield_now,
 };
 use allhome_rt::{Spawn, SpawnBlocking, SpawnLocal, Task, Timer};
 use std::cell::RefCell;
@@ -120,7 +120,7 @@ fn thread_pool() {
 }
 
 fn nowhere() {
-    let error = block_on(nursery::<Infallible>().run(async |_| Ok(()))).unwrap_err();
+    let error = block_on(nursery().run(async |_: Nursery<Infallible>| Ok(()))).unwrap_err();
     assert!(matches!(error.first().cause(), Cause::NoRuntime(_)));
 }
 
@@ -135,7 +135,7 @@ fn whole(runtime: impl IntoRuntime) {
 }
 
 async fn everything(runtime: impl IntoRuntime) -> Result<(), GroupError<Infallible>> {
-    let builder = nursery_on::<Infallible>(runtime).name("last").limit(8);
+    let builder = nursery().on(runtime).name("last").limit(8);
     builder.run(body).await
 }
 
@@ -155,8 +155,9 @@ async fn body(n: Nursery<Infallible>) -> Result<(), Infallible> {
     assert_eq!(move_on_after(MOMENT, pending::<()>()).await, Ok(None));
     assert!(fail_after("late", MOMENT, pending::<()>()).await.is_err());
     assert_eq!(shield(MOMENT, twice(1)).await, Ok(2));
-    let inner = nursery::<Infallible>()
-        .run(async |n| Ok(n.fork(NUMBER.scope(7, seven())).join().await.unwrap()));
+    let inner = nursery().run(async |n: Nursery<Infallible>| {
+        Ok(n.fork(NUMBER.scope(7, seven())).join().await.unwrap())
+    });
     assert_eq!(inner.await.unwrap(), 7);
     sleeps.join().await.unwrap();
     n.spawn(pending());
@@ -177,7 +178,8 @@ fn on_tokio() {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         builder.worker_threads(1).enable_time().build().unwrap()
     });
-    let here = block_on(nursery_on::<Infallible>(Tokio).run(async |_| Ok(()))).unwrap_err();
+    let here =
+        block_on(nursery().on(Tokio).run(async |_: Nursery<Infallible>| Ok(()))).unwrap_err();
     assert!(matches!(here.first().cause(), Cause::NoRuntime(_)));
     let end = LAST.try_with(|_| {}).is_err();
     match block_on(everything(Tokio::on(RUNTIME.handle()))) {

@@ -52,7 +52,7 @@ fn t18_waits_for_a_permit_are_dropped_by_the_scope() {
 #[test]
 fn t18_waits_of_every_other_kind_are_dropped_by_the_scope() {
     everywhere(async |n: Nursery<Boxed>| {
-        let full = nursery::<Boxed>().limit(1).run(async |m| {
+        let full = nursery().limit(1).run(async |m: Nursery<Boxed>| {
             let _slot = m.try_reserve()?;
             assert!(is_too_slow(m.reserve()).await);
             Ok(())
@@ -98,7 +98,7 @@ fn t18_waits_tell_of_the_cancel_of_the_task() {
 #[test]
 fn t07_the_scope_whose_time_is_over_says_so() {
     in_body(async |_| {
-        let run = nursery::<Boxed>().limit(1).run(async |n| {
+        let run = nursery().limit(1).run(async |n: Nursery<Boxed>| {
             let (_slot, mut tries) = (n.try_reserve()?, 0);
             let out = fail_after("overall", 100 * SECOND, async {
                 loop {
@@ -122,7 +122,7 @@ fn t08_a_nursery_that_only_the_scope_ended_is_not_ready() {
         let counts = Counts::new();
         let batch = async |counts: &Counts| {
             let child = counts.parked().child::<Boxed>();
-            let run = nursery::<Boxed>().run(async |m| {
+            let run = nursery().run(async |m: Nursery<Boxed>| {
                 m.spawn(child);
                 pending::<Result<u32, Boxed>>().await
             });
@@ -131,7 +131,7 @@ fn t08_a_nursery_that_only_the_scope_ended_is_not_ready() {
         assert!(is_too_slow(batch(&counts)).await);
         assert_eq!(counts.drops(), 1, "its child is home");
         // Two deep: the one in the middle has nothing to tell but that, either.
-        let deep = nursery::<Boxed>().run(async |_| Ok(batch(&counts).await?));
+        let deep = nursery().run(async |_: Nursery<Boxed>| Ok(batch(&counts).await?));
         assert!(is_too_slow(deep).await);
         assert_eq!(counts.drops(), 2);
         Ok(())
@@ -141,7 +141,7 @@ fn t08_a_nursery_that_only_the_scope_ended_is_not_ready() {
 #[test]
 fn t08_a_nursery_in_a_scope_tells_what_is_its_own() {
     everywhere(async |_: Nursery<Boxed>| {
-        let failed = nursery::<Boxed>().run(async |m| {
+        let failed = nursery().run(async |m: Nursery<Boxed>| {
             m.spawn(async {
                 cancelled().await;
                 shield(Duration::MAX, yield_now()).await?;
@@ -152,14 +152,15 @@ fn t08_a_nursery_in_a_scope_tells_what_is_its_own() {
         let failed = std::panic::AssertUnwindSafe(move_on_after(MOMENT, failed));
         let caught = futures_util::FutureExt::catch_unwind(failed).await;
         assert!(caught.is_err(), "a real failure is not hidden by a timeout");
-        let value = nursery::<Boxed>().run(async |m| {
+        let value = nursery().run(async |m: Nursery<Boxed>| {
             m.spawn(pending());
             cancelled().await;
             Ok(7)
         });
         assert_eq!(move_on_after(MOMENT, value).await?.unwrap()?, 7);
-        let earlier = nursery::<Boxed>().deadline(MOMENT / 2);
-        let earlier = move_on_after(1_000 * MOMENT, earlier.run(|_| pending::<Never>()));
+        let earlier = nursery().deadline(MOMENT / 2);
+        let earlier =
+            move_on_after(1_000 * MOMENT, earlier.run(|_: Nursery<Boxed>| pending::<Never>()));
         assert!(earlier.await?.unwrap().unwrap_err().is_timeout(), "a time of its own");
         Ok(())
     });
@@ -169,7 +170,7 @@ fn t08_a_nursery_in_a_scope_tells_what_is_its_own() {
 #[test]
 fn t08_a_nursery_that_outlives_its_scope_is_ready() {
     in_body(async |_| {
-        let mut run = Box::pin(nursery::<Boxed>().run(|_| pending::<Never>()));
+        let mut run = Box::pin(nursery().run(|_: Nursery<Boxed>| pending::<Never>()));
         assert!(move_on_after(SECOND, &mut run).await.unwrap().is_none());
         assert!(run.await.unwrap_err().is_timeout());
     });
@@ -213,10 +214,10 @@ fn t16_a_loop_that_computes_sees_the_scope_s_deadline() {
 fn l19_a_value_of_a_nursery_that_wants_its_slot_back_is_kept() {
     in_body(async |_| {
         let limiter = Arc::new(Semaphore::new(1));
-        let outer = nursery::<Boxed>().limiter(&limiter).run(async |n| {
+        let outer = nursery().limiter(&limiter).run(async |n: Nursery<Boxed>| {
             let shared = limiter.clone();
             let lends = n.fork(async move {
-                let inner = nursery::<Boxed>().limiter(&shared).run(async |m| {
+                let inner = nursery().limiter(&shared).run(async |m: Nursery<Boxed>| {
                     m.spawn(sleep_for(SECOND));
                     Ok(7)
                 });

@@ -10,7 +10,7 @@ use std::time::Duration;
 #[test]
 fn d07_a_time_limit_around_a_shutdown_ends_it() {
     in_body(async |clock| {
-        let run = nursery::<Infallible>().run(async |n| {
+        let run = nursery().run(async |n: Nursery<Infallible>| {
             n.spawn(works(60, 0));
             let limited = move_on_after(6 * SECOND, n.shutdown().drain(70 * SECOND));
             assert!(limited.await.unwrap().is_none());
@@ -30,7 +30,7 @@ fn d07_a_time_limit_around_a_shutdown_ends_it() {
 #[test]
 fn d07_a_time_limit_everywhere() {
     everywhere(async |_: Nursery<Boxed>| {
-        let run = nursery::<Boxed>().run(async |n| {
+        let run = nursery().run(async |n: Nursery<Boxed>| {
             n.spawn(async { Ok(sleep(1_000 * MOMENT).await?) });
             let patient = n.shutdown().drain(Duration::MAX);
             assert!(move_on_after(MOMENT, patient).await?.is_none());
@@ -46,7 +46,7 @@ fn d07_a_time_limit_everywhere() {
 #[test]
 fn o24_the_report_of_a_shutdown_counts_what_was_refused() {
     everywhere(async |_: Nursery<Boxed>| {
-        let run = nursery::<Boxed>().run(async |n| {
+        let run = nursery().run(async |n: Nursery<Boxed>| {
             for _ in 0..10 {
                 let m = n.clone();
                 n.spawn(async move {
@@ -69,10 +69,10 @@ fn d11_draining_by_handle_asks_the_nursery_that_is_named() {
     let log = Log::default();
     let inside = log.clone();
     in_body(async |_| {
-        let run = nursery::<Infallible>().run(async |server| {
+        let run = nursery().run(async |server: Nursery<Infallible>| {
             let (stop, noted) = (server.draining(), inside.clone());
             server.spawn(async move {
-                let own = nursery::<Infallible>().run(async |_| Ok(stop.await));
+                let own = nursery().run(async |_: Nursery<Infallible>| Ok(stop.await));
                 noted.note(format!("{:?}", own.await.unwrap()));
                 Ok(())
             });
@@ -90,7 +90,7 @@ fn d11_draining_by_handle_asks_the_nursery_that_is_named() {
 #[test]
 fn d11_draining_by_handle_is_ready_when_the_nursery_has_ended() {
     let stepped = Stepped::new(1);
-    let mut opened = Opened::new(allhome::nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(allhome::nursery().on(stepped.runtime()));
     let (before, dropped) = (opened.n.draining(), opened.n.draining());
     let mut before = Box::pin(before);
     assert!(before.as_mut().now_or_never().is_none());

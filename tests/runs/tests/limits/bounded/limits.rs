@@ -2,8 +2,7 @@
 
 use super::{Log, Waiting, child, free, open};
 use allhome::{
-    Outcome, Policy, ReserveError, Semaphore, TryReserveError, block_on, nursery, nursery_on,
-    task_id,
+    Nursery, Outcome, Policy, ReserveError, Semaphore, TryReserveError, block_on, nursery, task_id,
 };
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Jobs, Opened, Stepped};
@@ -22,7 +21,7 @@ fn l08_limits_that_are_too_high_or_closed() {
     assert!(opened.finish().is_ready());
     // A limiter that is closed, before or while a task waits.
     let limiter = Arc::new(Semaphore::new(1));
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()).limiter(&limiter));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()).limiter(&limiter));
     let slot = opened.n.try_reserve().unwrap();
     let mut waiting = Waiting::new(&opened.n);
     let child = opened.n.fork(counts.parked().child());
@@ -81,7 +80,7 @@ fn l09_the_limit_may_be_moved() {
 fn l11_shared_and_not_inherited() {
     let stepped = Stepped::new(1);
     let limiter = Arc::new(Semaphore::new(1));
-    let build = || nursery_on::<Infallible>(stepped.runtime()).limiter(&limiter);
+    let build = || nursery().on(stepped.runtime()).limiter(&limiter);
     let (mut one, mut other) = (Opened::new(build()), Opened::new(build()));
     assert!(Arc::ptr_eq(one.n.limiter().unwrap(), &limiter));
     let slot = one.n.try_reserve().unwrap();
@@ -91,8 +90,8 @@ fn l11_shared_and_not_inherited() {
     assert_eq!(one.n.limit(), Some(2));
     // A nursery inside has the limit that it is opened with, or none.
     let child = one.n.fork(async {
-        let plain = nursery::<Infallible>().run(async |n| Ok((n.limit(), n.set_limit(7))));
-        let own = nursery::<Infallible>().limit(5).run(async |n| Ok((n.limit(), true)));
+        let plain = nursery().run(async |n: Nursery<Infallible>| Ok((n.limit(), n.set_limit(7))));
+        let own = nursery().limit(5).run(async |n: Nursery<Infallible>| Ok((n.limit(), true)));
         Ok((plain.await.unwrap(), own.await.unwrap()))
     });
     stepped.run_until_stalled();
@@ -104,7 +103,7 @@ fn l11_shared_and_not_inherited() {
 #[test]
 fn l12_without_a_limit() {
     let stepped = Stepped::new(1);
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     assert!(opened.n.limit().is_none() && opened.n.limiter().is_none());
     let slots: Vec<_> = (0..100).map(|_| opened.n.try_reserve().unwrap()).collect();
     assert!(block_on(opened.n.reserve()).unwrap().spawn(async { Ok(()) }).is_admitted());
@@ -119,7 +118,7 @@ fn l12_without_a_limit() {
 #[test]
 fn l13_what_is_not_counted() {
     let (stepped, jobs) = (Stepped::new(1), Jobs::new());
-    let builder = nursery_on::<Infallible>(stepped.runtime_with(&jobs));
+    let builder = nursery().on(stepped.runtime_with(&jobs));
     let builder = builder.policy(Policy::WaitAll).limit(1);
     let mut opened = Opened::new(builder);
     let slot = opened.n.try_reserve().unwrap();
@@ -158,7 +157,7 @@ fn l13_what_is_not_counted() {
 fn l14_holders_are_the_children() {
     let stepped = Stepped::new(1);
     let limiter = Arc::new(Semaphore::new(2).track_holders(true));
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()).limiter(&limiter));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()).limiter(&limiter));
     let slot = opened.n.try_reserve().unwrap();
     assert_eq!(limiter.holders()[0].task(), None, "a slot belongs to no task yet");
     let seen = limiter.clone();

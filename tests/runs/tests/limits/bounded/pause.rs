@@ -1,11 +1,10 @@
 //! A limit of 0 is a pause, a drain keeps what was reserved, and what is refused is counted.
 
 use super::{Log, Waiting, child, open};
-use allhome::{Nursery, Semaphore, TryReserveError, block_on, nursery, nursery_on, sleep};
+use allhome::{Nursery, Semaphore, TryReserveError, block_on, nursery, sleep};
 use allhome_conformance::Gate;
 use allhome_runs::{Boxed, MOMENT, Opened, Stepped, everywhere};
 use futures_util::FutureExt;
-use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -17,14 +16,14 @@ const NEVER: Duration = Duration::MAX;
 #[test]
 #[should_panic(expected = "use at least 1")]
 fn l08_a_nursery_is_not_opened_with_a_limit_of_none() {
-    let _ = nursery::<Infallible>().limit(0);
+    let _ = nursery().limit(0);
 }
 
 #[test]
 fn l08_a_pause_keeps_what_waits() {
     everywhere(async |_: Nursery<Boxed>| {
         let done = Arc::new(AtomicU32::new(0));
-        let run = nursery::<Boxed>().limit(1).run(async |n| {
+        let run = nursery().limit(1).run(async |n: Nursery<Boxed>| {
             let spawn = || {
                 let done = done.clone();
                 n.spawn(async move {
@@ -57,7 +56,7 @@ fn l08_a_pause_keeps_what_waits() {
 fn l08_a_limiter_at_none_is_a_pause() {
     let stepped = Stepped::new(1);
     let limiter = Arc::new(Semaphore::new(0));
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()).limiter(&limiter));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()).limiter(&limiter));
     let (log, gate) = (Log::default(), Gate::new());
     gate.open();
     assert!(opened.n.spawn(child(&log, "a", &gate)).is_admitted());
@@ -86,8 +85,8 @@ fn l08_a_limiter_at_none_is_a_pause() {
 fn l05_a_slot_is_used_while_the_nursery_drains() {
     everywhere(async |_: Nursery<Boxed>| {
         for bounded in [true, false] {
-            let builder = if bounded { nursery::<Boxed>().limit(3) } else { nursery() };
-            let run = builder.run(async |n| {
+            let builder = if bounded { nursery().limit(3) } else { nursery() };
+            let run = builder.run(async |n: Nursery<Boxed>| {
                 let (one, two, late) = (n.reserve().await?, n.try_reserve()?, n.try_reserve()?);
                 n.close();
                 assert!(n.try_reserve().is_err() && n.reserve().await.is_err());
@@ -107,7 +106,7 @@ fn l05_a_slot_is_used_while_the_nursery_drains() {
 #[test]
 fn o24_a_refusal_is_counted_and_is_no_failure() {
     everywhere(async |_: Nursery<Boxed>| {
-        let run = nursery::<Boxed>().run(async |n| {
+        let run = nursery().run(async |n: Nursery<Boxed>| {
             n.close();
             for _ in 0..3 {
                 n.spawn(pending());
@@ -116,7 +115,7 @@ fn o24_a_refusal_is_counted_and_is_no_failure() {
             Ok(n.shutdown().await?.refused_count())
         });
         assert_eq!(run.await?, 4);
-        let run = nursery::<Boxed>().run(async |n| {
+        let run = nursery().run(async |n: Nursery<Boxed>| {
             n.close();
             n.spawn(pending());
             Err::<(), _>("a failure beside it".into())

@@ -2,7 +2,8 @@
 
 use super::limiter;
 use allhome::{
-    AcquireBoth, AcquireError, Rate, ReasonKind, Semaphore, is_cancelled, move_on_after, nursery,
+    AcquireBoth, AcquireError, Nursery, Rate, ReasonKind, Semaphore, is_cancelled, move_on_after,
+    nursery,
 };
 use allhome_runs::{Clock, SECOND, Wakes, in_body, poll_once};
 use std::task::Poll;
@@ -73,7 +74,7 @@ fn j03_what_was_taken_is_given_back_when_the_wait_is_cancelled() {
         let waits_often = || AcquireBoth::new(often.acquire(), low.acquire()).unwrap();
         assert!(move_on_after(SECOND, waits_often()).await.unwrap().is_none());
         assert_eq!((low.available(), often.waiters()), (1, 0));
-        let run = nursery::<AcquireError>().deadline(SECOND).run(async |_| {
+        let run = nursery().deadline(SECOND).run(async |_: Nursery<AcquireError>| {
             let error = waits().await.unwrap_err();
             assert_eq!(error.reason().unwrap().kind(), ReasonKind::Deadline);
             assert_eq!((low.available(), low.waiters(), high.waiters()), (1, 0, 0));
