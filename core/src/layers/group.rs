@@ -33,7 +33,7 @@
 //! the user's and calls to the runtime run with no lock held: what is the user's leaves the
 //! registry as a [`Foreign`].
 
-mod admit;
+pub(crate) mod admit;
 mod blocking;
 mod cancel;
 mod carrier;

@@ -125,7 +125,7 @@ impl Group {
         // It is back in a moment, and wakes us.
         let out = registry.clock.is_out();
         if self.is_stuck(registry) && !out {
-            let mut report = mem::take(&mut registry.report);
+            let mut report = registry.report.take();
             let mut stuck = Vec::new();
             registry.members.each(|header| stuck.push(self.who(header)));
             for who in &stuck {
@@ -137,7 +137,7 @@ impl Group {
         let finalizers = registry.finalizers.is_waiting();
         if registry.is_vacant() && !finalizers && !out {
             registry.phase = Phase::Closed;
-            let report = mem::take(&mut registry.report);
+            let report = registry.report.take();
             let wakers = (registry.run_waker.take(), waker);
             let timer = registry.clock.stop();
             return Asked::Closed { report, wakers, parked: registry.carriers.unpark(), timer };

@@ -38,6 +38,8 @@ pub(crate) struct Report {
     more: usize,
     /// How many children were cancelled.
     cancelled: usize,
+    /// How many children were refused.
+    refused: usize,
     first_panic: Option<Foreign<Panic>>,
     keep: usize,
     forgets: Forgets,
@@ -62,15 +64,10 @@ pub(crate) struct Parts {
     pub(crate) more: usize,
     /// How many children were cancelled.
     pub(crate) cancelled: usize,
+    /// How many children were refused.
+    pub(crate) refused: usize,
     /// How many failures were only counted.
     pub(crate) forgotten: usize,
-}
-
-/// What is left of one that was taken.
-impl Default for Report {
-    fn default() -> Report {
-        Report::new(1, Forgets::Nothing)
-    }
 }
 
 impl Report {
@@ -79,6 +76,7 @@ impl Report {
             entries: Vec::new(),
             more: 0,
             cancelled: 0,
+            refused: 0,
             first_panic: None,
             keep: keep.max(1),
             forgets,
@@ -111,8 +109,23 @@ impl Report {
     }
 
     pub(crate) fn into_parts(self) -> Parts {
-        let Report { entries, more, cancelled, forgotten, .. } = self;
-        Parts { entries, more, cancelled, forgotten }
+        let Report { entries, more, cancelled, refused, forgotten, .. } = self;
+        Parts { entries, more, cancelled, refused, forgotten }
+    }
+
+    /// Takes the report of a nursery that ends. How many were refused is still known after that.
+    pub(crate) fn take(&mut self) -> Report {
+        let left = Report { refused: self.refused, ..Report::new(1, Forgets::Nothing) };
+        mem::replace(self, left)
+    }
+
+    /// A child was refused: its future was dropped unpolled.
+    pub(crate) fn count_refused(&mut self) {
+        self.refused += 1;
+    }
+
+    pub(crate) fn refused_count(&self) -> usize {
+        self.refused
     }
 
     /// A child was cancelled.
@@ -247,7 +260,8 @@ mod tests {
 
     #[test]
     fn an_ancestor_takes_over_the_panics() {
-        let (mut report, mut ancestor) = (Report::new(4, Forgets::Nothing), Report::default());
+        let (mut report, mut ancestor) =
+            (Report::new(4, Forgets::Nothing), Report::new(1, Forgets::Nothing));
         note(&mut report, error());
         note(&mut report, panicked());
         report.add_plain(Ending::Lost, Who { finalizer: true, ..who() });
