@@ -1,5 +1,5 @@
-//! `count ours|joinset|tracker|bare N`: spawn and join of N children that do nothing, once, on
-//! tokio's current-thread runtime. Or `count bounded|bounded/one|bounded/plain N`: the same in a
+//! `count ours|fork|joinset|tracker|bare N`: spawn and join of N children that do nothing, once, on
+//! tokio's current-thread runtime; with `fork`, each by its handle. Or `count bounded|bounded/one|bounded/plain N`: the same in a
 //! nursery with a limit. Or `count token|wait|cancel[_peer] N`: a token's child made and dropped, a
 //! waiter entered and dropped, a child with a waiter cancelled, N times. Or `count
 //! SEMAPHORE/1|5|try|handoff N`: so many permits acquired and given back, one tried for, one handed
@@ -27,6 +27,7 @@ fn main() -> ExitCode {
     let host = Host::new(Flavor::CurrentThread);
     match side.as_str() {
         "ours" => drop(host.run(ours::spawn_join(n, Noop))),
+        "fork" => drop(host.run(ours::fork_join(n, Noop))),
         "joinset" => drop(host.run(peers::join_set(n, Noop))),
         "tracker" => drop(host.run(peers::task_tracker(n, Noop))),
         "bare" => drop(host.run(peers::bare(n, Noop))),

@@ -115,7 +115,11 @@ impl Group {
         ended: Foreign<Ended>,
         handled: bool,
     ) -> Left {
-        let joiner = if handled { registry.members.take_joiner(&mut claimed) } else { None };
+        let has_value = matches!(ended.ending, Ending::Ok);
+        let joiner = match handled {
+            true => registry.members.tell_joiner(&mut claimed, has_value),
+            false => None,
+        };
         let carrier = registry.members.take_waker(&mut claimed);
         registry.unlink(&claimed);
         self.record_departure(registry, Some(claimed.header()));
