@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use allhome_rt::{self as rt, Spawn};
 
-use allhome::{IntoRuntime, ThreadPool, Tokio, block_on, nursery_on};
+use allhome::{IntoRuntime, Nursery, ThreadPool, Tokio, block_on, nursery};
 
 use crate::host::{alive, until_alive};
 use crate::watch::{Sample, Watch};
@@ -24,8 +24,9 @@ pub async fn spawn_join(n: usize, work: impl Work) -> Sample {
 /// Spawns `n` children into a nursery on `runtime` and joins them.
 async fn spawn_join_on(runtime: impl IntoRuntime, n: usize, work: impl Work) -> Sample {
     let watch = Watch::start();
-    nursery_on::<Infallible>(runtime)
-        .run(async move |nursery| {
+    nursery()
+        .on(runtime)
+        .run(async move |nursery: Nursery<Infallible>| {
             for _ in 0..n {
                 nursery.spawn(work.start(Ok(())));
             }
@@ -50,9 +51,10 @@ pub enum Slots {
 /// Spawns `n` children into a nursery with a limit, and joins them.
 pub async fn bounded(n: usize, slots: Slots, work: impl Work) {
     let limit = if matches!(slots, Slots::One) { 1 } else { n };
-    nursery_on::<Infallible>(Tokio)
+    nursery()
+        .on(Tokio)
         .limit(limit)
-        .run(async move |nursery| {
+        .run(async move |nursery: Nursery<Infallible>| {
             for _ in 0..n {
                 let child = work.start(Ok(()));
                 if let Slots::Plain = slots {
@@ -70,8 +72,9 @@ pub async fn bounded(n: usize, slots: Slots, work: impl Work) {
 /// Spawns `n` children, wakes all of them so many times, and joins them.
 pub async fn wake(n: usize, times: u32) -> Sample {
     let watch = Watch::start();
-    nursery_on::<Infallible>(Tokio)
-        .run(async move |nursery| {
+    nursery()
+        .on(Tokio)
+        .run(async move |nursery: Nursery<Infallible>| {
             for _ in 0..n {
                 nursery.spawn(Woken(times).start(Ok(())));
             }
@@ -86,12 +89,13 @@ pub async fn wake(n: usize, times: u32) -> Sample {
 /// Forks `n` children on tokio and awaits the value of each.
 pub async fn fork_join(n: usize, work: impl Work) -> Sample {
     let watch = Watch::start();
-    let sum = nursery_on::<Infallible>(Tokio)
-        .run(async move |nursery| {
+    let sum = nursery()
+        .on(Tokio)
+        .run(async move |nursery: Nursery<Infallible>| {
             let children: Vec<_> = (0..n).map(|i| nursery.fork(work.start(Ok(i)))).collect();
             let mut sum = 0;
             for child in children {
-                sum += child.join().await.expect("no child fails");
+                sum += child.await.expect("no child fails");
             }
             Ok(sum)
         })
@@ -109,8 +113,9 @@ pub async fn park(n: usize, work: impl Work) -> Sample {
     let base = alive();
     let watch = Watch::start();
     // The nursery was aborted, and may say so.
-    let _ = nursery_on::<Infallible>(Tokio)
-        .run(async move |nursery| {
+    let _ = nursery()
+        .on(Tokio)
+        .run(async move |nursery: Nursery<Infallible>| {
             for _ in 0..n {
                 nursery.spawn(work.start(Ok(())));
             }
@@ -131,8 +136,9 @@ pub async fn abort(n: usize) -> Aborted {
     reset_parked();
     let base = alive();
     // The nursery was aborted, and may say so.
-    let _ = nursery_on::<Infallible>(Tokio)
-        .run(async move |nursery| {
+    let _ = nursery()
+        .on(Tokio)
+        .run(async move |nursery: Nursery<Infallible>| {
             for _ in 0..n {
                 nursery.spawn(Parked::<0>.start(Ok(())));
             }
@@ -161,8 +167,9 @@ pub struct Aborted {
 pub async fn churn(n: usize, live: usize, mark_at: usize) -> Sample {
     reset_ended();
     let watch = Watch::start();
-    nursery_on::<Infallible>(Tokio)
-        .run(async move |nursery| {
+    nursery()
+        .on(Tokio)
+        .run(async move |nursery: Nursery<Infallible>| {
             let mut marks = Vec::with_capacity(2);
             for first in (0..n).step_by(live) {
                 let next = n.min(first + live);
@@ -201,7 +208,7 @@ impl Pool {
     /// Panics when a child does.
     pub fn spawn_join(&self, times: u64, n: usize, work: impl Work) -> Sample {
         let pool = self.0.clone();
-        let total = nursery_on::<Infallible>(&self.0).run(async move |nursery| {
+        let total = nursery().on(&self.0).run(async move |nursery: Nursery<Infallible>| {
             let scenario = nursery.fork(async move {
                 let mut total = Sample::default();
                 for _ in 0..times {
@@ -209,7 +216,7 @@ impl Pool {
                 }
                 Ok(total)
             });
-            Ok(scenario.join().await.expect("the scenario ends"))
+            Ok(scenario.await.expect("the scenario ends"))
         });
         block_on(total).expect("no child fails")
     }

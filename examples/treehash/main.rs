@@ -38,7 +38,6 @@ mod stop;
 use ahead::ReadAhead;
 use allhome::{
     AsyncStd, Child, IntoRuntime, Nursery, Policy, Smol, ThreadPool, Tokio, Unsupported, block_on,
-    nursery_on,
 };
 use error::Error;
 use hash::Line;
@@ -101,7 +100,8 @@ async fn treehash(runtime: impl IntoRuntime, options: &Options) -> ExitCode {
     let mut window = Window::new();
     let mut nursery = None;
 
-    let result = nursery_on(runtime)
+    let result = allhome::nursery()
+        .on(runtime)
         .name("treehash")
         .policy(if options.fail_fast { Policy::FailFast } else { Policy::WaitAll })
         .keep_failures(ERRORS_LISTED)
@@ -164,9 +164,9 @@ fn hash_one(
     match found {
         Ok(path) => {
             let progress = progress.clone();
-            n.named(path.to_string_lossy()).blocking(move |_| hash::hash_file(path, &progress))
+            n.task(path.to_string_lossy()).blocking(move |_| hash::hash_file(path, &progress))
         }
-        Err(error) => Ok(n.named(error.to_string()).fork(async { Err(error) })),
+        Err(error) => Ok(n.task(error.to_string()).fork(async { Err(error) })),
     }
 }
 
@@ -178,7 +178,7 @@ async fn print_first(
 ) -> Result<(), Error> {
     let Some(first) = window.front_mut() else { return Ok(()) };
     // Not `join`: a cancel may end this function here, and then the child stays in the window.
-    let ended = first.join_mut().await;
+    let ended = (&mut first).await;
     window.pop_front();
     tally.settle(ended, output).map_err(Error::Write)
 }

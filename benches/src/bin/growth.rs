@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use allhome::{
     Builder, CancelToken, Child, GroupError, Ladder, Nursery, Policy, Semaphore, Shutdown, nursery,
-    nursery_on, shield,
+    shield,
 };
 use allhome_benches::stepped::Stepped;
 
@@ -90,7 +90,7 @@ fn measured(what: &mut dyn FnMut()) {
 type Run = Pin<Box<dyn Future<Output = Result<(), GroupError<Infallible>>> + Send>>;
 
 /// Opens a nursery whose body waits until the nursery is ended.
-fn open(builder: Builder<Infallible>) -> (Run, Nursery<Infallible>) {
+fn open(builder: Builder) -> (Run, Nursery<Infallible>) {
     let handle = Arc::new(OnceLock::new());
     let kept = handle.clone();
     let mut run: Run = Box::pin(builder.run(async move |n: Nursery<Infallible>| {
@@ -157,11 +157,11 @@ fn spawn_shielded(n: &Nursery<Infallible>, gate: &Gate) {
 
 /// A body has `n` nurseries open, and closes them.
 fn nested(n: usize, order: Order) {
-    let mut root: Run = Box::pin(nursery_on(Stepped::new().runtime()).run(async move |_| {
+    let mut root: Run = Box::pin(nursery().on(Stepped::new().runtime()).run(async move |_| {
         let gate = Gate::default();
         let inner = || {
             let gate = gate.clone();
-            Box::pin(nursery::<Infallible>().run(async move |_| {
+            Box::pin(nursery().run(async move |_: Nursery<Infallible>| {
                 gate.pass().await;
                 Ok(())
             }))
@@ -196,7 +196,7 @@ fn fork(n: usize, nursery: &Nursery<Infallible>) -> Vec<Child<(), Infallible>> {
 /// `n` children of twice as many are aborted, each on its own.
 fn aborts(n: usize, order: Order) {
     let stepped = Stepped::new();
-    let (_run, nursery) = open(nursery_on(stepped.runtime()).policy(Policy::WaitAll));
+    let (_run, nursery) = open(nursery().on(stepped.runtime()).policy(Policy::WaitAll));
     let _bystanders = fork(n, &nursery);
     let children = order.sort(fork(n, &nursery));
     stepped.settle();
@@ -212,7 +212,7 @@ fn aborts(n: usize, order: Order) {
 fn graces(n: usize, order: Order) {
     const GRACE: Duration = Duration::from_secs(1_000_000);
     let stepped = Stepped::new();
-    let builder = nursery_on(stepped.runtime()).policy(Policy::WaitAll).grace(GRACE);
+    let builder = nursery().on(stepped.runtime()).policy(Policy::WaitAll).grace(GRACE);
     let (mut run, nursery) = open(builder);
     let _bystanders = fork(n, &nursery);
     let children = order.sort(fork(n, &nursery));
@@ -236,7 +236,7 @@ fn graces(n: usize, order: Order) {
 /// An abort of `n` children with a shield and `n` without; either all wait, or all were woken.
 fn abort_past_shields(n: usize, woken: bool) {
     let (stepped, gate) = (Stepped::new(), Gate::default());
-    let (_run, nursery) = open(nursery_on(stepped.runtime()).policy(Policy::WaitAll));
+    let (_run, nursery) = open(nursery().on(stepped.runtime()).policy(Policy::WaitAll));
     for _ in 0..n {
         spawn_shielded(&nursery, &gate);
     }
@@ -259,7 +259,7 @@ fn abort_past_shields(n: usize, woken: bool) {
 /// `n` children have a shield in an aborted nursery, and come to its end.
 fn shields_lowered(n: usize) {
     let (stepped, gate) = (Stepped::new(), Gate::default());
-    let (_run, nursery) = open(nursery_on(stepped.runtime()).policy(Policy::WaitAll));
+    let (_run, nursery) = open(nursery().on(stepped.runtime()).policy(Policy::WaitAll));
     (0..n).for_each(|_| spawn_shielded(&nursery, &gate));
     stepped.settle();
     nursery.abort();
@@ -274,13 +274,13 @@ fn shutdown(nursery: &Nursery<Infallible>) -> Pin<Box<Shutdown>> {
 }
 
 fn shutdowns_in_turn(n: usize) {
-    let (_run, nursery) = open(nursery_on(Stepped::new().runtime()));
+    let (_run, nursery) = open(nursery().on(Stepped::new().runtime()));
     nursery.spawn(pending());
     measured(&mut || (0..n).for_each(|_| poll_once(&mut shutdown(&nursery))));
 }
 
 fn shutdowns(n: usize, order: Order) {
-    let (_run, nursery) = open(nursery_on(Stepped::new().runtime()));
+    let (_run, nursery) = open(nursery().on(Stepped::new().runtime()));
     nursery.spawn(pending());
     measured(&mut || {
         let mut futures: Vec<_> = (0..n).map(|_| shutdown(&nursery)).collect();
@@ -299,7 +299,7 @@ fn given_up<F: Future>(n: usize, order: Order, wait: impl Fn() -> F) {
 }
 
 fn reserves(n: usize, order: Order) {
-    let (_run, nursery) = open(nursery_on(Stepped::new().runtime()).limit(1));
+    let (_run, nursery) = open(nursery().on(Stepped::new().runtime()).limit(1));
     let _slot = nursery.try_reserve();
     given_up(n, order, || nursery.reserve());
 }
@@ -319,7 +319,7 @@ fn token_waits(n: usize, order: Order) {
 fn orphans(n: usize, stepped: &Stepped) -> Gate {
     let gate = Gate::default();
     for _ in 0..n {
-        let (run, nursery) = open(nursery_on(stepped.runtime()));
+        let (run, nursery) = open(nursery().on(stepped.runtime()));
         spawn_shielded(&nursery, &gate);
         stepped.settle();
         drop(run);
@@ -335,7 +335,8 @@ fn roots_among_orphans(n: usize) {
     let runtime = stepped.runtime();
     measured(&mut || {
         for _ in 0..n {
-            let mut run = Box::pin(nursery_on::<Infallible>(&runtime).run(async |_| Ok(())));
+            let mut run =
+                Box::pin(nursery().on(&runtime).run(async |_: Nursery<Infallible>| Ok(())));
             let end = run.as_mut().poll(&mut Context::from_waker(Waker::noop()));
             assert!(end.is_ready(), "nothing is left in it");
         }

@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use allhome::{
-    CancelExt, Runtime, ScopedKey, ThreadPool, block_on, cancel_token, cancelled, is_cancelled,
-    move_on_after, nursery_on, shield,
+    CancelExt, Nursery, Runtime, ScopedKey, ThreadPool, block_on, cancel_token, cancelled,
+    is_cancelled, move_on_after, nursery, shield,
 };
 use allhome_rt::{Spawn, Task};
 
@@ -90,8 +90,8 @@ fn looped(mut once: impl FnMut()) -> impl FnMut(u64) -> Sample {
 /// A side that is measured inside the body of a nursery.
 fn inside<S: FnMut(u64) -> Sample>(name: &'static str, make: impl Fn() -> S + 'static) -> Side {
     Side::new(name, move |times| {
-        let run = nursery_on::<Infallible>(ThreadPool::global());
-        block_on(run.run(async |_| Ok(make()(times)))).expect("nothing fails")
+        let run = nursery().on(ThreadPool::global());
+        block_on(run.run(async |_: Nursery<Infallible>| Ok(make()(times)))).expect("nothing fails")
     })
 }
 
@@ -106,10 +106,10 @@ fn asks() -> Case {
         let flag = Arc::new(AtomicBool::new(false));
         vec![
             Side::new("ours", move |times| {
-                let run = nursery_on::<Infallible>(ThreadPool::global());
-                let run = run.run(async |n| {
+                let run = nursery().on(ThreadPool::global());
+                let run = run.run(async |n: Nursery<Infallible>| {
                     let child = n.fork(async move { Ok(ask()(times)) });
-                    Ok(child.join().await.expect("it gives its sample"))
+                    Ok(child.await.expect("it gives its sample"))
                 });
                 block_on(run).expect("nothing fails")
             }),
@@ -165,7 +165,7 @@ impl Hand {
     /// was woken often enough to have one.
     fn child(&self, future: impl Future<Output = ()> + Send + 'static) -> Task {
         let runtime = Runtime::new("hand", self.clone());
-        let mut run = Box::pin(nursery_on::<Infallible>(runtime).run(async |n| {
+        let mut run = Box::pin(nursery().on(runtime).run(async |n: Nursery<Infallible>| {
             n.spawn(async {
                 future.await;
                 Ok(())

@@ -6,7 +6,7 @@ use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use allhome::{LocalExecutor, nursery_on};
+use allhome::{LocalExecutor, Nursery, nursery};
 
 use crate::case::{Case, Goal, Measure, Side};
 use crate::watch::{Sample, Watch};
@@ -193,7 +193,7 @@ fn spawn_join(times: u64, n: usize) -> Sample {
     for _ in 0..times {
         let watch = Watch::start();
         executor.run(async {
-            let run = nursery_on::<Infallible>(&executor).run(async move |nursery| {
+            let run = nursery().on(&executor).run(async move |nursery: Nursery<Infallible>| {
                 for _ in 0..n {
                     nursery.spawn(Noop.start(Ok(())));
                 }

@@ -1,5 +1,6 @@
 //! Words and tools that know of no task: locks, lists, ids, reasons, outcomes.
 
+pub(crate) mod as_error;
 pub(crate) mod big;
 pub(crate) mod counted;
 #[allow(dead_code, reason = "only a simulator injects, and that is a feature")]

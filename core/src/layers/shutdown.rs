@@ -91,13 +91,11 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Ladder, Level, ThreadPool, block_on, nursery_on};
+    /// use allhome::{Ladder, Level, Nursery, ThreadPool, block_on, nursery};
     /// use std::time::Duration;
     ///
-    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
-    ///
-    /// let run = nursery_on::<BoxError>(ThreadPool::global()).name("server").run(async |n| {
-    ///     n.named("stubborn").spawn(std::future::pending());
+    /// let run = nursery().on(ThreadPool::global()).name("server").run(async |n: Nursery| {
+    ///     n.task("stubborn").spawn(std::future::pending());
     ///     let ladder = Ladder { drain: Duration::from_millis(1), ..Ladder::default() };
     ///     Ok(n.shutdown(ladder).await?)
     /// });
@@ -180,14 +178,12 @@ impl Shutdown {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{CancelToken, Ladder, Level, Reason, ThreadPool, block_on, nursery_on};
-    ///
-    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    /// use allhome::{CancelToken, Ladder, Level, Nursery, Reason, ThreadPool, block_on, nursery};
     ///
     /// let operator = CancelToken::new();
-    /// let server = nursery_on::<BoxError>(ThreadPool::global()).token(&operator);
-    /// let run = server.run(async |n| {
-    ///     n.named("listener").spawn(std::future::pending());
+    /// let server = nursery().on(ThreadPool::global()).token(&operator);
+    /// let run = server.run(async |n: Nursery| {
+    ///     n.task("listener").spawn(std::future::pending());
     ///     let ladder = Ladder { drain: std::time::Duration::ZERO, ..Ladder::default() };
     ///     let shutdown = n.shutdown(ladder).when_raised();
     ///     let thread = std::thread::spawn(move || operator.escalate(Reason::new("maintenance")));

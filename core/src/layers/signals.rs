@@ -67,13 +67,13 @@ struct Taken {
 /// ```no_run
 /// # #[cfg(feature = "executors")]
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use allhome::{Ladder, ThreadPool, block_on, nursery_on, signals};
+/// use allhome::{Ladder, Nursery, ThreadPool, block_on, nursery, signals};
 /// use std::convert::Infallible;
 ///
 /// let signals = signals()?;
-/// let server = nursery_on::<Infallible>(ThreadPool::global()).token(signals.token());
-/// let report = block_on(server.run(async |n| {
-///     n.named("listener").spawn(std::future::pending());
+/// let server = nursery().on(ThreadPool::global()).token(signals.token());
+/// let report = block_on(server.run(async |n: Nursery<Infallible>| {
+///     n.task("listener").spawn(std::future::pending());
 ///     Ok(n.shutdown(Ladder::default()).when_raised().await)
 /// }))?;
 /// println!("{}", report?);

@@ -15,10 +15,11 @@ pub use allhome_executors::sim::{
 };
 pub use inject::{Injected, inject};
 
+use crate::layers::base::as_error::AsError;
 use crate::layers::base::guarded::GlobalGuarded;
 use crate::layers::base::sync::Arc;
 use crate::layers::nursery::Nursery;
-use crate::layers::nursery::builder::{Builder, nursery_on};
+use crate::layers::nursery::builder::{Builder, nursery};
 use crate::layers::nursery::error::GroupError;
 use std::fmt;
 use std::future::Future;
@@ -34,17 +35,15 @@ use std::panic::Location;
 /// An hour passes in no time, and the same seed gives the same run.
 ///
 /// ```
-/// use allhome::{Simulator, sleep};
+/// use allhome::{BoxError, Simulator, sleep};
 /// use std::time::Duration;
-///
-/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// let six = Simulator::new().seed(7).run(async |n| {
 ///     let child = n.fork(async {
 ///         sleep(Duration::from_secs(3_600)).await?;
 ///         Ok::<_, BoxError>(6)
 ///     });
-///     Ok(child.join().await?)
+///     Ok(child.await?)
 /// });
 /// assert_eq!(six?, 6);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -149,11 +148,11 @@ impl Simulator {
     /// Returns the nursery's error, or a [`Failure`]: deadlock, livelock or panic, with the tree of
     /// the tasks.
     #[track_caller]
-    pub fn run<R, E, F, Fut>(&self, body: F) -> Result<R, SimError<E>>
+    pub fn run<R, E, M, F, Fut>(&self, body: F) -> Result<R, SimError<E>>
     where
         F: FnOnce(Nursery<E>) -> Fut,
         Fut: Future<Output = Result<R, E>>,
-        E: Send + Sync + 'static,
+        E: AsError<M>,
     {
         self.record(body).result.map_err(SimError::Failure)?.map_err(SimError::Nursery)
     }
@@ -173,11 +172,11 @@ impl Simulator {
     /// assert_eq!(first.trace.to_string(), second.trace.to_string());
     /// ```
     #[track_caller]
-    pub fn record<R, E, F, Fut>(&self, body: F) -> Record<Result<R, GroupError<E>>>
+    pub fn record<R, E, M, F, Fut>(&self, body: F) -> Record<Result<R, GroupError<E>>>
     where
         F: FnOnce(Nursery<E>) -> Fut,
         Fut: Future<Output = Result<R, E>>,
-        E: Send + Sync + 'static,
+        E: AsError<M>,
     {
         let mut simulation = self.start();
         let result = drive(&mut simulation, Location::caller(), body);
@@ -191,11 +190,11 @@ impl Simulator {
     /// A schedule fails if the nursery returns an error, if the program panics, or if it neither
     /// ends nor can go on.
     #[track_caller]
-    pub fn explore<R, E, F, Fut>(&self, body: F) -> Explored
+    pub fn explore<R, E, M, F, Fut>(&self, body: F) -> Explored
     where
         F: Fn(Nursery<E>) -> Fut,
         Fut: Future<Output = Result<R, E>>,
-        E: fmt::Display + Send + Sync + 'static,
+        E: AsError<M> + fmt::Display,
     {
         let location = Location::caller();
         self.bare.explore_with(|simulation| match drive(simulation, location, &body) {
@@ -215,11 +214,11 @@ impl Simulator {
     /// Panics if a schedule fails, with the failure and how to replay it, and if `ALLHOME_REPLAY`
     /// is no schedule.
     #[track_caller]
-    pub fn check<R, E, F, Fut>(&self, body: F) -> Explored
+    pub fn check<R, E, M, F, Fut>(&self, body: F) -> Explored
     where
         F: Fn(Nursery<E>) -> Fut,
         Fut: Future<Output = Result<R, E>>,
-        E: fmt::Display + Send + Sync + 'static,
+        E: AsError<M> + fmt::Display,
     {
         match std::env::var(REPLAY) {
             Ok(text) => {
@@ -233,7 +232,7 @@ impl Simulator {
 
 /// Opens a nursery in the simulation and drives it to its end. A failure gets the tree of the
 /// tasks.
-fn drive<R, E, F, Fut>(
+fn drive<R, E, M, F, Fut>(
     simulation: &mut Simulation,
     location: &'static Location<'static>,
     body: F,
@@ -241,7 +240,7 @@ fn drive<R, E, F, Fut>(
 where
     F: FnOnce(Nursery<E>) -> Fut,
     Fut: Future<Output = Result<R, E>>,
-    E: Send + Sync + 'static,
+    E: AsError<M>,
 {
     let opened = Arc::new(GlobalGuarded::new(None));
     let keep = opened.clone();
@@ -260,11 +259,8 @@ where
 }
 
 /// Creates a nursery that was opened at the place of the user's call.
-fn opens<E>(simulation: &Simulation, location: &'static Location<'static>) -> Builder<E>
-where
-    E: Send + Sync + 'static,
-{
-    let mut builder = nursery_on(simulation.handle());
+fn opens(simulation: &Simulation, location: &'static Location<'static>) -> Builder {
+    let mut builder = nursery().on(simulation.handle());
     builder.config.place = location;
     builder
 }

@@ -26,10 +26,10 @@ use std::time::{Duration, Instant};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ThreadPool, block_on, nursery_on, sleep};
+/// use allhome::{Nursery, ThreadPool, block_on, nursery, sleep};
 /// use std::time::Duration;
 ///
-/// block_on(nursery_on::<allhome::Unsupported>(ThreadPool::global()).run(async |n| {
+/// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<allhome::Unsupported>| {
 ///     n.spawn(async { sleep(Duration::from_millis(1)).await });
 ///     Ok(())
 /// }))
@@ -89,13 +89,13 @@ pub fn deadline() -> Option<Instant> {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ThreadPool, block_on, nursery_on, remaining};
+/// use allhome::{Nursery, ThreadPool, block_on, nursery, remaining};
 /// use std::convert::Infallible;
 /// use std::time::Duration;
 ///
 /// let minute = Duration::from_secs(60);
 /// let pool = ThreadPool::global();
-/// let run = nursery_on::<Infallible>(pool).deadline(minute).run(async |_| Ok(remaining()));
+/// let run = nursery().on(pool).deadline(minute).run(async |_: Nursery<Infallible>| Ok(remaining()));
 /// assert!(block_on(run).unwrap() <= Some(minute));
 /// assert_eq!(remaining(), None, "no deadline holds here");
 /// # }

@@ -6,16 +6,18 @@ use crate::home::{Fault, Home};
 use crate::kid::{Kid, Until};
 use crate::model;
 use crate::waiting::Waiting;
-use allhome::{AcquireOwned, OwnedPermit, Reserve, ReserveError, Semaphore, Slot, nursery};
+use allhome::{
+    AcquireOwned, Nursery, OwnedPermit, Reserve, ReserveError, Semaphore, Slot, nursery,
+};
 use loom::thread;
 use std::sync::Arc;
 use std::task::Poll;
 
 type Reserving = Waiting<Reserve<Fault>>;
-type Reserved = Result<Slot<Fault>, ReserveError>;
+type Reserved = Result<TaskBuilder<'static, Fault>, ReserveError>;
 
 /// A nursery of one slot, whose body stays; the slot, and a reservation that waits for it.
-fn reserving() -> (Home, Slot<Fault>, Reserving) {
+fn reserving() -> (Home, TaskBuilder<'static, Fault>, Reserving) {
     let limiter = Arc::new(Semaphore::new(1));
     let (home, (slot, reserve)) =
         Home::held_limited(&limiter, |n| (n.try_reserve().unwrap(), n.reserve()));
@@ -150,7 +152,7 @@ fn lending(kid: Kid) -> (Home, Arc<Semaphore>) {
     let limiter = Arc::new(Semaphore::new(1));
     let inner = limiter.clone();
     let child = Box::pin(async move {
-        let run = nursery::<Fault>().limiter(&inner).run(|n| {
+        let run = nursery().limiter(&inner).run(|n: Nursery<Fault>| {
             n.spawn(kid.plain());
             std::future::ready(Ok(()))
         });

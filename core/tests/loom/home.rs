@@ -1,7 +1,8 @@
 //! A nursery in the model's hands: the test polls its future, the model its tasks.
 
 use crate::manual::{Flag, Job, Manual};
-use allhome::{Child, GroupError, Join, JoinError, Nursery, Policy, Semaphore, nursery_on};
+use allhome::{Child, GroupError, Join, JoinError, Nursery, Policy, Semaphore, nursery};
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -11,6 +12,14 @@ use std::task::{Context, Poll, Waker};
 /// The error of the models' children.
 #[derive(Debug)]
 pub(crate) struct Fault;
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("fault")
+    }
+}
+
+impl std::error::Error for Fault {}
 
 type Run = Pin<Box<dyn Future<Output = Result<(), GroupError<Fault>>>>>;
 
@@ -84,7 +93,7 @@ impl Home {
                 },
             )
         };
-        let mut builder = nursery_on::<Fault>(&runtime).policy(policy);
+        let mut builder = nursery().on(&runtime).policy(policy);
         if let Some(limiter) = limiter {
             builder = builder.limiter(limiter);
         }

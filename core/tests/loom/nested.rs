@@ -3,7 +3,7 @@
 use crate::home::{Fault, Home};
 use crate::kid::{Kid, Until};
 use crate::model;
-use allhome::{Child, nursery};
+use allhome::{Child, Nursery, nursery};
 use loom::thread;
 use std::future::Future;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::task::Poll;
 
 /// A child that opens a nursery with one child in it, and waits for that.
 async fn parent(kid: Kid) -> Result<(), Fault> {
-    let inner = nursery::<Fault>().run(|n| {
+    let inner = nursery().run(|n: Nursery<Fault>| {
         n.spawn(kid.plain());
         std::future::ready(Ok(()))
     });
@@ -77,7 +77,7 @@ fn c07_cancel_versus_last_of_the_inner_nursery() {
 /// A child that opens a nursery whose body ends when it sees a cancel.
 async fn asks_in_a_body(began: Arc<AtomicBool>, ended: Arc<AtomicBool>) -> Result<(), Fault> {
     began.store(true, Relaxed);
-    let inner = nursery::<Fault>().run(|_| {
+    let inner = nursery().run(|_: Nursery<Fault>| {
         std::future::poll_fn(|_| {
             if allhome::is_cancelled() { Poll::Ready(Ok(())) } else { Poll::Pending }
         })

@@ -3,7 +3,7 @@
 use crate::home::Fault;
 use crate::manual::Manual;
 use crate::model;
-use allhome::nursery_on;
+use allhome::nursery;
 use loom::sync::Mutex;
 use loom::thread;
 use std::future::{Future, poll_fn};
@@ -16,15 +16,14 @@ fn wake_versus_drop_of_run_and_carrier() {
         let (mut manual, runtime) = Manual::new(1);
         let left: Arc<Mutex<Option<Waker>>> = Arc::default();
         let kept = left.clone();
-        let mut run =
-            Box::pin(nursery_on::<Fault>(&runtime).run(move |n: allhome::Nursery<Fault>| {
-                n.spawn(poll_fn(move |cx| {
-                    *kept.lock().unwrap() = Some(cx.waker().clone());
-                    Poll::<Result<(), Fault>>::Pending
-                }));
-                drop(n);
-                std::future::pending::<Result<(), Fault>>()
+        let mut run = Box::pin(nursery().on(&runtime).run(move |n: allhome::Nursery<Fault>| {
+            n.spawn(poll_fn(move |cx| {
+                *kept.lock().unwrap() = Some(cx.waker().clone());
+                Poll::<Result<(), Fault>>::Pending
             }));
+            drop(n);
+            std::future::pending::<Result<(), Fault>>()
+        }));
         assert!(run.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         let job = manual.parked();
         let waker = left.lock().unwrap().take().unwrap();

@@ -56,9 +56,10 @@ pub(crate) fn watched_rounds(rounds: usize, test: impl Fn(usize) + Send + 'stati
     });
 }
 
-/// Fails if the test neither ends nor gives a sign of life for as long as the watchdog waits.
+/// Fails if the test neither ends nor gives a sign of life for as long as the watchdog waits: a busy
+/// machine may be slow, but not stand still.
 #[track_caller]
-fn watched_until_end(test: impl FnOnce(&mpsc::Sender<()>) + Send + 'static) {
+pub(crate) fn watched_until_end(test: impl FnOnce(&mpsc::Sender<()>) + Send + 'static) {
     let (alive, signs) = mpsc::channel();
     let thread = thread::spawn(move || test(&alive));
     loop {

@@ -1,6 +1,8 @@
 //! Wakes: rules 3 and clause 2 of `Spawn`.
 
-use crate::support::{Counts, INSIDE, OnDrop, Probe, eventually, inside, parked, pump, watched};
+use crate::support::{
+    Counts, INSIDE, OnDrop, Probe, eventually, inside, parked, pump, watched_until_end,
+};
 use allhome_executors::ThreadPool;
 use allhome_rt::{Spawn, Task};
 use parking_lot::Mutex;
@@ -65,17 +67,19 @@ fn r3_3_and_r3_6_four_hundred_foreign_wakes_while_all_sleep_give_as_many_polls()
 
 #[test]
 fn wakes_of_many_tasks_from_many_threads_none_lost() {
-    watched(|| {
+    watched_until_end(|alive| {
         let pool = pool(2);
         let all: Vec<_> = (0..8).map(|_| Counts::new()).collect();
         all.iter().for_each(|counts| pool.spawn(parked(counts)));
         all.iter().for_each(|counts| counts.wait_for_polls(1));
         thread::scope(|scope| {
             for counts in all.chunks(2) {
+                let alive = alive.clone();
                 scope.spawn(move || {
                     for polls in 2..3000 {
                         counts.iter().for_each(|counts| counts.waker().wake());
                         counts.iter().for_each(|counts| counts.wait_for_polls(polls));
+                        alive.send(()).expect("the watchdog waits until the end");
                     }
                 });
             }
@@ -88,7 +92,7 @@ fn wakes_of_many_tasks_from_many_threads_none_lost() {
 #[test]
 fn wakes_of_a_task_that_moves_meanwhile_none_lost() {
     const ROUNDS: usize = 5_000;
-    watched(|| {
+    watched_until_end(|alive| {
         let pool = pool(3);
         let counts = Counts::new();
         let round = Arc::new(AtomicUsize::new(0));
@@ -124,7 +128,13 @@ fn wakes_of_a_task_that_moves_meanwhile_none_lost() {
             })));
         }
         let wake = wake(2);
-        while wake() {}
+        let mut seen = 0;
+        while wake() {
+            let now = round.load(SeqCst);
+            if now != std::mem::replace(&mut seen, now) {
+                alive.send(()).expect("the watchdog waits until the end");
+            }
+        }
         counts.wait_for_drop();
     });
 }

@@ -2,7 +2,7 @@
 
 use crate::root::Wakes;
 use crate::stepped::Stepped;
-use allhome::nursery_on;
+use allhome::{Nursery, nursery};
 use allhome_rt::{BoxSleep, Runtime, Timer};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -30,7 +30,7 @@ pub fn world() -> (Stepped, Clock, Runtime) {
 pub fn in_body<R, F: Future<Output = R>>(body: impl FnOnce(Clock) -> F) -> R {
     let (stepped, clock, runtime) = world();
     let body = body(clock.clone());
-    let run = nursery_on::<Infallible>(runtime).run(|_| async { Ok(body.await) });
+    let run = nursery().on(runtime).run(|_: Nursery<Infallible>| async { Ok(body.await) });
     let result = clock.drive(&stepped, run).unwrap();
     assert_eq!(clock.sleeps(), 0, "a timer was not released");
     result

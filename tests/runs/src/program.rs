@@ -1,6 +1,6 @@
 //! A program that uses a bit of everything, for runtimes with odd manners.
 
-use allhome::{PanicPolicy, Runtime, nursery, nursery_on, yield_now};
+use allhome::{Nursery, PanicPolicy, Runtime, nursery, yield_now};
 use allhome_conformance::{Counts, eventually};
 use futures_util::FutureExt;
 use std::convert::Infallible;
@@ -27,8 +27,9 @@ pub async fn program(runtime: &Runtime, exact: bool) {
 
 async fn spawn_and_fork(runtime: &Runtime) {
     let counts = Counts::new();
-    let sum = nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    let sum = nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let mut children = Vec::new();
             for i in 0..CHILDREN {
                 let (first, second) = (counts.guard(), counts.guard());
@@ -50,7 +51,7 @@ async fn spawn_and_fork(runtime: &Runtime) {
             }
             let mut sum = 0;
             for child in children {
-                sum += child.join().await.expect("it gives its number");
+                sum += child.await.expect("it gives its number");
             }
             Ok(sum)
         })
@@ -61,12 +62,13 @@ async fn spawn_and_fork(runtime: &Runtime) {
 
 async fn nest(runtime: &Runtime) {
     let counts = Counts::new();
-    let result = nursery_on::<&str>(runtime)
-        .run(async |n| {
+    let result = nursery()
+        .on(runtime)
+        .run(async |n: Nursery<&str>| {
             for _ in 0..CHILDREN {
                 let counts = counts.clone();
                 n.spawn(async move {
-                    let inner = nursery::<&str>().run(async |inner| {
+                    let inner = nursery().run(async |inner: Nursery<&str>| {
                         inner.spawn(counts.parked().child());
                         inner.spawn(async {
                             yield_now().await;
@@ -88,8 +90,9 @@ async fn nest(runtime: &Runtime) {
 async fn cancel_and_abort(runtime: &Runtime, exact: bool) {
     for abort in [false, true] {
         let counts = Counts::new();
-        let value = nursery_on::<Infallible>(runtime)
-            .run(async |n| {
+        let value = nursery()
+            .on(runtime)
+            .run(async |n: Nursery<Infallible>| {
                 for _ in 0..CHILDREN {
                     n.spawn(counts.parked().child());
                 }
@@ -107,8 +110,9 @@ async fn cancel_and_abort(runtime: &Runtime, exact: bool) {
 
 async fn fail(runtime: &Runtime, exact: bool) {
     let counts = Counts::new();
-    let error = nursery_on::<&str>(runtime)
-        .run(async |n| {
+    let error = nursery()
+        .on(runtime)
+        .run(async |n: Nursery<&str>| {
             for _ in 0..CHILDREN {
                 n.spawn(counts.parked().child());
             }
@@ -126,9 +130,10 @@ async fn fail(runtime: &Runtime, exact: bool) {
 
 async fn panic(runtime: &Runtime) {
     let counts = Counts::new();
-    let error = nursery_on::<Infallible>(runtime)
+    let error = nursery()
+        .on(runtime)
         .panics(PanicPolicy::Report)
-        .run(async |n| {
+        .run(async |n: Nursery<Infallible>| {
             n.spawn(counts.parked().child());
             eventually(|| counts.polls() >= 1).await;
             n.spawn(async { panic!("thrown on purpose") });
@@ -142,7 +147,7 @@ async fn panic(runtime: &Runtime) {
 
 async fn drop_run(runtime: &Runtime, exact: bool) {
     let counts = Counts::new();
-    let mut run = Box::pin(nursery_on::<Infallible>(runtime).run(async |n| {
+    let mut run = Box::pin(nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         for _ in 0..CHILDREN {
             n.spawn(counts.parked().child());
         }

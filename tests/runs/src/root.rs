@@ -1,7 +1,8 @@
 //! Futures that a test polls itself, above all that of a nursery.
 
-use allhome::{Builder, GroupError, Nursery};
+use allhome::{AsError, Builder, GroupError, Nursery};
 use allhome_conformance::Gate;
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -62,13 +63,27 @@ pub struct Opened<E> {
     pub wakes: Wakes,
 }
 
+impl Opened<Infallible> {
+    /// Opens it, for children that cannot fail.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no runtime to open it on.
+    pub fn new(builder: Builder) -> Opened<Infallible> {
+        Opened::fallible(builder)
+    }
+}
+
 impl<E: Send + Sync + 'static> Opened<E> {
     /// Opens it.
     ///
     /// # Panics
     ///
     /// Panics if there is no runtime to open it on.
-    pub fn new(builder: Builder<E>) -> Opened<E> {
+    pub fn fallible<M>(builder: Builder) -> Opened<E>
+    where
+        E: AsError<M>,
+    {
         let (wakes, end) = (Wakes::new(), Gate::new());
         let kept = Arc::new(Mutex::new(None));
         let (keep, gate) = (kept.clone(), end.clone());

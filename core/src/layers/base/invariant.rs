@@ -38,12 +38,6 @@ use std::marker::PhantomData;
 /// ```compile_fail,E0308
 /// type Narrow = fn(&'static u8);
 /// type Wide = for<'a> fn(&'a u8);
-/// fn to_narrow(builder: allhome::Builder<Wide>) -> allhome::Builder<Narrow> { builder }
-/// ```
-///
-/// ```compile_fail,E0308
-/// type Narrow = fn(&'static u8);
-/// type Wide = for<'a> fn(&'a u8);
 /// fn to_narrow(run: allhome::Run<Wide, (), (), ()>) -> allhome::Run<Narrow, (), (), ()> { run }
 /// ```
 ///

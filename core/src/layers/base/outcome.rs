@@ -79,12 +79,12 @@ impl<T, E: Send + Sync + 'static> Outcome<T, E> {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Outcome, Policy, ThreadPool, block_on, nursery_on};
+/// use allhome::{Nursery, Outcome, Policy, ThreadPool, block_on, nursery};
 ///
-/// let nursery = nursery_on::<String>(ThreadPool::global()).policy(Policy::Isolate);
-/// let text = block_on(nursery.run(async |n| {
+/// let nursery = nursery().on(ThreadPool::global()).policy(Policy::Isolate);
+/// let text = block_on(nursery.run(async |n: Nursery<String>| {
 ///     let child = n.fork(async { Err::<u32, _>("no such file".to_string()) });
-///     let error = child.join().await.expect_err("the child fails");
+///     let error = child.await.expect_err("the child fails");
 ///     Ok(match error.into_outcome::<u32>() {
 ///         Some(Outcome::Err(error)) => format!("failed: {error}"),
 ///         Some(Outcome::Cancelled(reason)) => format!("cancelled: {reason}"),

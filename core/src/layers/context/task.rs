@@ -55,10 +55,10 @@ pub fn task_id() -> Option<TaskId> {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ThreadPool, block_on, cancel_token, nursery_on};
+/// use allhome::{Nursery, ThreadPool, block_on, cancel_token, nursery};
 /// use std::convert::Infallible;
 ///
-/// block_on(nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+/// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
 ///     let token = cancel_token();
 ///     n.cancel();
 ///     assert!(token.is_cancelled());
@@ -103,13 +103,13 @@ pub(crate) fn poll_own(token: Pin<&mut CancelledOwned>, cx: &mut Context<'_>) ->
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Reason, ThreadPool, block_on, cancelled, nursery_on};
+/// use allhome::{Nursery, Reason, ThreadPool, block_on, cancelled, nursery};
 /// use std::convert::Infallible;
 ///
-/// block_on(nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+/// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
 ///     let child = n.fork(async { Ok(cancelled().await.message().to_string()) });
 ///     child.cancel_with(Reason::new("closing time"));
-///     match child.join().await {
+///     match child.await {
 ///         Ok(why) => assert_eq!(why, "closing time"),
 ///         Err(error) => assert!(error.reason().is_some(), "cancelled before its first poll"),
 ///     }
@@ -168,11 +168,11 @@ impl fmt::Debug for TaskCancelled {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Ladder, ThreadPool, block_on, draining, nursery_on};
+/// use allhome::{Ladder, Nursery, ThreadPool, block_on, draining, nursery};
 /// use std::convert::Infallible;
 ///
-/// let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
-///     n.named("listener").spawn(async {
+/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+///     n.task("listener").spawn(async {
 ///         // It would take connections here, too: a `select!`.
 ///         draining().await;
 ///         Ok(())
@@ -224,10 +224,10 @@ impl fmt::Debug for TaskDraining {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ThreadPool, block_on, checkpoint, nursery_on};
+/// use allhome::{Nursery, ThreadPool, block_on, checkpoint, nursery};
 /// use std::convert::Infallible;
 ///
-/// block_on(nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+/// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
 ///     assert!(checkpoint().await.is_ok());
 ///     n.cancel();
 ///     assert!(checkpoint().await.is_err());
@@ -262,7 +262,7 @@ pub async fn checkpoint() -> Result<(), Reason> {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ReasonKind, ThreadPool, block_on, exit, nursery_on};
+/// use allhome::{Nursery, ReasonKind, ThreadPool, block_on, exit, nursery};
 /// use std::convert::Infallible;
 ///
 /// async fn deep() -> u32 {
@@ -270,8 +270,8 @@ pub async fn checkpoint() -> Result<(), Reason> {
 ///     unreachable!("it does not come back")
 /// }
 ///
-/// block_on(nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
-///     let ended = n.fork(async { Ok(deep().await) }).join().await.unwrap_err();
+/// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+///     let ended = n.fork(async { Ok(deep().await) }).await.unwrap_err();
 ///     assert_eq!(ended.reason().unwrap().kind(), ReasonKind::Exited);
 ///     Ok(())
 /// }))

@@ -1,5 +1,6 @@
 //! What a nursery is opened with.
 
+use crate::layers::base::as_error::View;
 use crate::layers::base::panic::Panic;
 use crate::layers::base::sync::Arc;
 use crate::layers::cancel::CancelToken;
@@ -23,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) blocking_limit: usize,
     pub(crate) limiter: Option<Arc<Semaphore>>,
     pub(crate) stuck_after: Option<Duration>,
+    /// How an error of the children is shown: set with their error type.
+    pub(crate) view: View,
 }
 
 pub(crate) type Hook = Arc<dyn Fn(&Panic) + Send + Sync>;

@@ -25,9 +25,13 @@ struct Dedicated {
 
 impl Group {
     /// Admits a child, and hands the runtime its task.
-    pub(super) fn admit_dedicated(&self, fresh: Unadmitted) -> Result<TaskId, Reason> {
-        let (number, carried) = self.admit_as(fresh, |registry, fresh| {
-            registry.members.admit_carried(self.woken(), fresh)
+    pub(super) fn admit_dedicated<V>(
+        &self,
+        value: V,
+        make: impl FnOnce(V) -> Unadmitted,
+    ) -> Result<TaskId, (Reason, V)> {
+        let (number, carried) = self.admit_as(value, |registry, value| {
+            registry.members.admit_carried(self.woken(), make(value))
         })?;
         self.spawn_dedicated(carried, &Blow::ALL);
         Ok(TaskId { nursery: self.id, number })

@@ -39,12 +39,12 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{KeyedSemaphore, ThreadPool, block_on, nursery_on};
+/// use allhome::{KeyedSemaphore, Nursery, ThreadPool, block_on, nursery};
 /// use std::sync::{Arc, Mutex};
 ///
 /// let printer = KeyedSemaphore::<str>::new(1);
 /// let served = Arc::new(Mutex::new(Vec::new()));
-/// let run = nursery_on::<allhome::AcquireError>(ThreadPool::global()).run(async |n| {
+/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<allhome::AcquireError>| {
 ///     let first = printer.acquire("loud").await?;
 ///     for tenant in ["loud", "loud", "loud", "quiet"] {
 ///         let waiters = printer.semaphore().waiters();

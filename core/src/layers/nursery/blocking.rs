@@ -73,18 +73,16 @@ impl BlockingCx {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ThreadPool, block_on, nursery, nursery_on};
+    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
     ///
-    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
-    ///
-    /// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
+    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
     ///     let work = n.blocking(|cx| {
-    ///         let inner = nursery::<BoxError>().run(async |n| {
-    ///             Ok(n.fork(async { Ok(7) }).join().await?)
+    ///         let inner = nursery().run(async |n: Nursery| {
+    ///             Ok(n.fork(async { Ok(7) }).await?)
     ///         });
     ///         Ok(cx.block_on(inner)??)
     ///     });
-    ///     Ok(work?.join().await?)
+    ///     Ok(work?.await?)
     /// });
     /// assert_eq!(block_on(run)?, 7);
     /// # }

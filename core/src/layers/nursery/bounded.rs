@@ -1,7 +1,9 @@
 //! A nursery's limit: reserving a slot, and changing how many there are.
 
 use super::Nursery;
-use super::slot::{Reserve, Slot, TryReserveError};
+use super::reserve::Reserve;
+use super::reserve_error::TryReserveError;
+use super::task_builder::{Place, TaskBuilder};
 use crate::layers::base::sync::Arc;
 use crate::layers::limit::Semaphore;
 use std::panic::Location;
@@ -38,9 +40,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ReserveError, ThreadPool, block_on, nursery_on};
+    /// use allhome::{Nursery, ReserveError, ThreadPool, block_on, nursery};
     ///
-    /// let run = nursery_on::<ReserveError>(ThreadPool::global()).limit(8).run(async |n| {
+    /// let run = nursery().on(ThreadPool::global()).limit(8).run(async |n: Nursery<ReserveError>| {
     ///     for _ in 0..1_000 {
     ///         n.reserve().await?.spawn(async { Ok(()) });
     ///     }
@@ -62,14 +64,14 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// Returns [`Full`](TryReserveError::Full) if no slot is free just now; otherwise as
     /// [`reserve`](Nursery::reserve).
     #[track_caller]
-    pub fn try_reserve(&self) -> Result<Slot<E>, TryReserveError> {
+    pub fn try_reserve(&self) -> Result<TaskBuilder<'static, E>, TryReserveError> {
         if let Some(reason) = self.group.refuses() {
             return Err(TryReserveError::Refused(reason));
         }
         let limiter = self.group.owned().limiter.as_ref();
         let take = |limiter: &Arc<Semaphore>| limiter.try_acquire_at(Location::caller(), false);
         let permit = limiter.map(take).transpose()?;
-        Ok(Slot::new(self.clone(), permit, None))
+        Ok(TaskBuilder::reserved(self.clone(), Place::new(permit, None)))
     }
 
     /// Returns how many slots there are, taken or free, or `None` in a nursery without a limit.
@@ -90,9 +92,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ThreadPool, TryReserveError, block_on, nursery_on};
+    /// use allhome::{Nursery, ThreadPool, TryReserveError, block_on, nursery};
     ///
-    /// let run = nursery_on::<TryReserveError>(ThreadPool::global()).limit(1).run(async |n| {
+    /// let run = nursery().on(ThreadPool::global()).limit(1).run(async |n: Nursery<TryReserveError>| {
     ///     let first = n.try_reserve()?;
     ///     assert!(n.try_reserve().is_err());
     ///     assert!(n.set_limit(2));

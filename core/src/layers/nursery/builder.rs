@@ -4,44 +4,21 @@ mod limits;
 
 use super::Nursery;
 use super::run::{Run, Setup};
-use crate::layers::base::invariant::Invariant;
+use crate::layers::base::as_error::{self, AsError, ErrorView};
 use crate::layers::base::panic::Panic;
 use crate::layers::base::sync::Arc;
 use crate::layers::group::config::{Config, Hook, PanicPolicy, Policy};
 use allhome_rt::{IntoRuntime, NoRuntime, Runtime};
 use std::fmt;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::panic::Location;
 
-/// Opens a nursery on a runtime.
+/// Opens a nursery on the runtime of the nursery around the caller, or
+/// [on](Builder::on) another one.
 ///
-/// `E` is the error type of the nursery's children. This is how the first nursery of a program is
-/// opened; inside it, [`nursery`] uses the same runtime.
-///
-/// # Examples
-///
-/// ```
-/// # #[cfg(feature = "executors")] {
-/// use allhome::{ThreadPool, block_on, nursery_on};
-///
-/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
-///
-/// let sum = block_on(nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
-///     let a = n.fork(async { Ok(1) });
-///     let b = n.fork(async { Ok(2) });
-///     Ok(a.join().await? + b.join().await?)
-/// }));
-/// assert_eq!(sum?, 3);
-/// # }
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[track_caller]
-pub fn nursery_on<E>(runtime: impl IntoRuntime) -> Builder<E> {
-    Builder::new(Some(runtime.into_runtime()))
-}
-
-/// Opens a nursery on the runtime of the nursery around the caller.
+/// [`run`](Builder::run) finds out the type of the children's errors: by the children, by the body,
+/// or by the function that the result goes to. Where nothing names it, the body's parameter does:
+/// `async |n: Nursery| ..` for [`BoxError`](crate::BoxError), or `async |n: Nursery<MyError>| ..`.
 ///
 /// # Errors
 ///
@@ -53,29 +30,28 @@ pub fn nursery_on<E>(runtime: impl IntoRuntime) -> Builder<E> {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Cause, block_on, nursery};
+/// use allhome::{Cause, Nursery, block_on, nursery};
 ///
-/// let lost = block_on(nursery::<std::io::Error>().run(async |_| Ok(())));
+/// let lost = block_on(nursery().run(async |_: Nursery<std::io::Error>| Ok(())));
 /// assert!(matches!(lost.unwrap_err().first().cause(), Cause::NoRuntime(_)));
 /// # }
 /// ```
 #[track_caller]
-pub fn nursery<E>() -> Builder<E> {
-    Builder::new(None)
+pub fn nursery() -> Builder {
+    Builder::new()
 }
 
-/// The settings of a nursery: created by [`nursery_on`] or [`nursery`], and opened by
+/// The settings of a nursery: created by [`nursery`], and opened by
 /// [`run`](Builder::run).
 #[must_use = "no nursery is opened until `run` is called and awaited"]
-pub struct Builder<E> {
+pub struct Builder {
     pub(crate) config: Config,
     pub(crate) runtime: Option<Result<Runtime, NoRuntime>>,
-    error: Invariant<E>,
 }
 
-impl<E> Builder<E> {
+impl Builder {
     #[track_caller]
-    fn new(runtime: Option<Result<Runtime, NoRuntime>>) -> Builder<E> {
+    fn new() -> Builder {
         let config = Config {
             name: None,
             place: Location::caller(),
@@ -90,24 +66,58 @@ impl<E> Builder<E> {
             blocking_limit: usize::MAX,
             limiter: None,
             stuck_after: None,
+            view: |_| ErrorView::Text("an error"),
         };
-        Builder { config, runtime, error: PhantomData }
+        Builder { config, runtime: None }
+    }
+
+    /// Sets the runtime that the children run on, in place of that of the nursery around.
+    ///
+    /// A program's first nursery needs it; the nurseries inside do not.
+    ///
+    /// # Errors
+    ///
+    /// A runtime that names the one around the caller, as `Tokio` does, may not be there.
+    /// [`run`](Builder::run) returns a [`GroupError`](crate::GroupError) then, whose cause is
+    /// [`Cause::NoRuntime`](crate::Cause::NoRuntime), and the body is not called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{BoxError, ThreadPool, block_on, nursery};
+    ///
+    /// async fn double(number: u32) -> Result<u32, BoxError> {
+    ///     Ok(2 * number)
+    /// }
+    ///
+    /// let sum = nursery().on(ThreadPool::global()).run(async |n| {
+    ///     let (a, b) = (n.fork(double(1)), n.fork(double(2)));
+    ///     Ok(a.await? + b.await?)
+    /// });
+    /// assert_eq!(block_on(sum)?, 6);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on(mut self, runtime: impl IntoRuntime) -> Builder {
+        self.runtime = Some(runtime.into_runtime());
+        self
     }
 
     /// Sets the nursery's name, which errors and dumps show.
-    pub fn name(mut self, name: impl Into<String>) -> Builder<E> {
+    pub fn name(mut self, name: impl Into<String>) -> Builder {
         self.config.name = Some(name.into().into_boxed_str());
         self
     }
 
     /// Sets what the failure of one child means for the others. Default: [`Policy::FailFast`].
-    pub fn policy(mut self, policy: Policy) -> Builder<E> {
+    pub fn policy(mut self, policy: Policy) -> Builder {
         self.config.policy = policy;
         self
     }
 
     /// Sets what happens to panics. Default: [`PanicPolicy::Resume`].
-    pub fn panics(mut self, panics: PanicPolicy) -> Builder<E> {
+    pub fn panics(mut self, panics: PanicPolicy) -> Builder {
         self.config.panics = panics;
         self
     }
@@ -121,16 +131,16 @@ impl<E> Builder<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{PanicPolicy, ThreadPool, block_on, nursery_on};
+    /// use allhome::{Nursery, PanicPolicy, ThreadPool, block_on, nursery};
     /// use std::sync::{Arc, Mutex};
     ///
     /// let seen = Arc::new(Mutex::new(String::new()));
     /// let note = seen.clone();
     /// let result = block_on(
-    ///     nursery_on::<std::io::Error>(ThreadPool::global())
+    ///     nursery().on(ThreadPool::global())
     ///         .panics(PanicPolicy::Report)
     ///         .on_panic(move |panic| *note.lock().unwrap() = panic.message().to_string())
-    ///         .run(async |n| {
+    ///         .run(async |n: Nursery<std::io::Error>| {
     ///             n.spawn(async { panic!("no disk") });
     ///             Ok(())
     ///         }),
@@ -139,7 +149,7 @@ impl<E> Builder<E> {
     /// assert_eq!(result.unwrap_err().panics().count(), 1);
     /// # }
     /// ```
-    pub fn on_panic(mut self, hook: impl Fn(&Panic) + Send + Sync + 'static) -> Builder<E> {
+    pub fn on_panic(mut self, hook: impl Fn(&Panic) + Send + Sync + 'static) -> Builder {
         let hook: Hook = Arc::new(hook);
         self.config.on_panic = Some(hook);
         self
@@ -147,7 +157,7 @@ impl<E> Builder<E> {
 
     /// Sets how many failures the error keeps; failures beyond that number are only counted. The
     /// least is 1, which is also what 0 means. Default: 64.
-    pub fn keep_failures(mut self, count: usize) -> Builder<E> {
+    pub fn keep_failures(mut self, count: usize) -> Builder {
         self.config.keep = count;
         self
     }
@@ -186,11 +196,11 @@ impl<E> Builder<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ThreadPool, block_on, nursery_on};
+    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
     ///
-    /// let run = nursery_on::<std::num::ParseIntError>(ThreadPool::global()).run(async |n| {
+    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<std::num::ParseIntError>| {
     ///     for text in ["1", "2", "three"] {
-    ///         n.named(text).spawn(async move { text.parse::<u32>().map(drop) });
+    ///         n.task(text).spawn(async move { text.parse::<u32>().map(drop) });
     ///     }
     ///     n.spawn(std::future::pending());
     ///     Ok(())
@@ -200,17 +210,18 @@ impl<E> Builder<E> {
     /// assert_eq!(error.cancelled_count(), 1);
     /// # }
     /// ```
-    pub fn run<R, F, Fut>(self, body: F) -> Run<E, R, F, Fut>
+    pub fn run<R, E, M, F, Fut>(mut self, body: F) -> Run<E, R, F, Fut>
     where
         F: FnOnce(Nursery<E>) -> Fut,
         Fut: Future<Output = Result<R, E>>,
-        E: Send + Sync + 'static,
+        E: AsError<M>,
     {
+        self.config.view = as_error::view::<E, M>;
         Run::new(Setup { config: self.config, runtime: self.runtime }, body)
     }
 }
 
-impl<E> fmt::Debug for Builder<E> {
+impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("name", &self.config.name)

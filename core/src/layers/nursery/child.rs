@@ -64,11 +64,9 @@ use std::task::{Context, Poll};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ThreadPool, block_on, nursery_on};
+/// use allhome::{Nursery, ThreadPool, block_on, nursery};
 ///
-/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
-///
-/// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
+/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
 ///     let length = n.fork(async { Ok("home".len()) });
 ///     let number = n.fork(async { Ok("7".parse::<usize>()?) });
 ///     Ok(length.await? * number.await?)
@@ -82,10 +80,10 @@ use std::task::{Context, Poll};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ReasonKind, ThreadPool, block_on, nursery_on};
+/// use allhome::{Nursery, ReasonKind, ThreadPool, block_on, nursery};
 /// use std::convert::Infallible;
 ///
-/// let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
 ///     let child = n.fork(std::future::pending::<Result<(), _>>());
 ///     child.cancel();
 ///     Ok(match child.await {
@@ -220,10 +218,10 @@ impl<T, E> Child<T, E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ThreadPool, block_on, nursery_on, yield_now};
+    /// use allhome::{Nursery, ThreadPool, block_on, nursery, yield_now};
     /// use std::convert::Infallible;
     ///
-    /// let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
     ///     let mut child = n.fork(async { Ok(7) });
     ///     loop {
     ///         if let Some(ended) = child.try_join() {

@@ -26,11 +26,11 @@ use std::panic::Location;
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ThreadPool, block_on, nursery_on};
+/// use allhome::{Nursery, ThreadPool, block_on, nursery};
 ///
 /// let error = block_on(
-///     nursery_on::<String>(ThreadPool::global()).name("demo").run(async |n| {
-///         n.named("reader").spawn(async { Err("no such file".to_string()) });
+///     nursery().on(ThreadPool::global()).name("demo").run(async |n: Nursery<String>| {
+///         n.task("reader").spawn(async { Err("no such file".to_string()) });
 ///         std::future::pending::<Result<(), String>>().await
 ///     }),
 /// )

@@ -39,11 +39,9 @@ use std::task::{Context, Poll};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ThreadPool, block_on, join_all, nursery_on};
+/// use allhome::{Nursery, ThreadPool, block_on, join_all, nursery};
 ///
-/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
-///
-/// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
+/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
 ///     let lengths = ["one", "three", "seven"].map(|page| n.fork(async { Ok(page.len()) }));
 ///     Ok(join_all(lengths).await?)
 /// });

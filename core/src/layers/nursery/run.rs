@@ -176,9 +176,7 @@ fn open<E>(setup: Setup) -> Result<Strong<Group>, GroupError<E>> {
     });
     let inherited = || {
         let runtime = context::task(|task| Some(task?.env.runtime.clone()));
-        runtime.ok_or(NoRuntime::new(
-            "no runtime is known here: open the outermost nursery with nursery_on",
-        ))
+        runtime.ok_or(NoRuntime::new("no runtime is known here: name one with `nursery().on(..)`"))
     };
     match runtime.unwrap_or_else(inherited) {
         Ok(runtime) => match config.check(&runtime) {

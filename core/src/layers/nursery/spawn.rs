@@ -2,14 +2,16 @@
 
 use super::Nursery;
 use super::blocking::{Blocking, BlockingCx};
-use super::child::{Child, Spawned};
-use crate::layers::base::big::BoxedFuture;
+use super::child::Child;
+use super::spawned::{Refused, Spawned};
+use crate::layers::base::big::{BoxedFuture, is_big};
+use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::NoSlot;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Arc;
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::lending::bounded::Bounded;
-use crate::layers::limit::Semaphore;
+use crate::layers::limit::{OwnedPermit, Semaphore};
 use crate::layers::record::Unadmitted;
 use std::future::Future;
 use std::panic::Location;
@@ -80,17 +82,65 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         }
     }
 
-    pub(crate) fn blocking_named<T, F>(
+    /// Admits a child, or gives its future back.
+    pub(super) fn try_spawn_named<F>(
         &self,
-        work: F,
+        future: F,
         name: Name,
         location: CallSite,
-    ) -> Result<Child<T, E>, Unsupported>
+    ) -> Result<TaskId, Refused<F>>
     where
-        F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        self.admit_blocking(work, |work| work, name, location)
+        let limiter = self.group.owned().limiter.as_ref();
+        if !const { is_big::<F>() } && limiter.is_none() {
+            return self.try_admit(future, |future| Unadmitted::new(future, name, location));
+        }
+        if let Some(reason) = limiter.and_then(|limiter| self.turned_away(limiter)) {
+            return Err(Refused::new(future, reason));
+        }
+        let admitted = self.try_admit(Box::new(future), |future| {
+            let future: BoxedFuture<(), E> = Box::into_pin(future);
+            match limiter {
+                None => Unadmitted::new(future, name, location),
+                Some(limiter) => Unadmitted::new(Bounded::outside(limiter, future), name, location),
+            }
+        });
+        admitted.map_err(|refused| refused.map(|future| *future))
+    }
+
+    /// Admits a child with its place, or gives its future back. The place is given back as well,
+    /// to others.
+    pub(super) fn try_spawn_into<F>(
+        &self,
+        permit: Option<OwnedPermit>,
+        future: F,
+        name: Name,
+        location: CallSite,
+    ) -> Result<TaskId, Refused<F>>
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        if const { is_big::<F>() } {
+            let admitted = self.try_admit((permit, Box::new(future)), |(permit, future)| {
+                let future: BoxedFuture<(), E> = Box::into_pin(future);
+                Unadmitted::new(Bounded::with(permit, future), name, location)
+            });
+            return admitted.map_err(|refused| refused.map(|(_, future)| *future));
+        }
+        let admitted = self.try_admit((permit, future), |(permit, future)| {
+            Unadmitted::new(Bounded::with(permit, future), name, location)
+        });
+        admitted.map_err(|refused| refused.map(|(_, future)| future))
+    }
+
+    fn try_admit<V>(
+        &self,
+        value: V,
+        make: impl FnOnce(V) -> Unadmitted,
+    ) -> Result<TaskId, Refused<V>> {
+        let admitted = self.group.admit_made(value, make);
+        admitted.map_err(|(reason, value)| Refused::new(value, reason))
     }
 
     /// Returns why the limiter will admit no child, as things are.

@@ -20,10 +20,10 @@ use std::panic::Location;
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ThreadPool, block_on, nursery_on};
+/// use allhome::{Nursery, ThreadPool, block_on, nursery};
 ///
-/// block_on(nursery_on::<std::io::Error>(ThreadPool::global()).name("crawl").run(async |n| {
-///     n.named("fetch").spawn(std::future::pending());
+/// block_on(nursery().on(ThreadPool::global()).name("crawl").run(async |n: Nursery<std::io::Error>| {
+///     n.task("fetch").spawn(std::future::pending());
 ///     let tree = n.tree();
 ///     assert_eq!(tree.tasks(), 1);
 ///     assert!(tree.to_string().contains("fetch"));

@@ -39,7 +39,7 @@ impl Joiner {
     }
 
     /// The child has ended: returns what is woken for that.
-    pub(super) fn ended(self, record: Ptr, has_value: bool) -> Option<Foreign<Waker>> {
+    pub(crate) fn ended(self, record: Ptr, has_value: bool) -> Option<Foreign<Waker>> {
         match self {
             Joiner::Task(waker) => Some(Foreign::new(waker)),
             Joiner::All(tally) => tally?.ended(record, has_value),

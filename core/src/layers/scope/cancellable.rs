@@ -31,12 +31,10 @@ use std::task::{Context, Poll};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ThreadPool, block_on, cancellable, nursery_on, shield};
+/// use allhome::{Nursery, ThreadPool, block_on, cancellable, nursery, shield};
 /// use std::time::Duration;
 ///
-/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
-///
-/// block_on(nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
+/// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery| {
 ///     n.cancel();
 ///     let left = shield(Duration::MAX, async {
 ///         assert!(!allhome::is_cancelled(), "the shield keeps it away");

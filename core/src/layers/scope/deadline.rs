@@ -44,13 +44,11 @@ use std::time::{Duration, Instant};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ThreadPool, block_on, move_on_after, nursery_on};
+/// use allhome::{Nursery, ThreadPool, block_on, move_on_after, nursery};
 /// use std::future::pending;
 /// use std::time::Duration;
 ///
-/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
-///
-/// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |_| {
+/// let run = nursery().on(ThreadPool::global()).run(async |_: Nursery| {
 ///     let soon = move_on_after(Duration::from_secs(60), async { 7 }).await?;
 ///     assert_eq!(soon, Some(7));
 ///
@@ -95,11 +93,11 @@ pub fn move_on_at<F: Future>(at: Instant, future: F) -> MoveOnAfter<F> {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ThreadPool, block_on, fail_after, nursery_on};
+/// use allhome::{Nursery, ThreadPool, block_on, fail_after, nursery};
 /// use std::convert::Infallible;
 /// use std::time::Duration;
 ///
-/// block_on(nursery_on::<Infallible>(ThreadPool::global()).run(async |_| {
+/// block_on(nursery().on(ThreadPool::global()).run(async |_: Nursery<Infallible>| {
 ///     let error = fail_after("lookup", Duration::ZERO, std::future::pending::<()>()).await;
 ///     assert!(error.unwrap_err().to_string().starts_with("`lookup` took longer than 0ns"));
 ///     Ok(())
@@ -140,13 +138,11 @@ pub fn fail_at<F: Future>(name: &'static str, at: Instant, future: F) -> FailAft
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ThreadPool, block_on, nursery_on, before_deadline};
+/// use allhome::{Nursery, ThreadPool, before_deadline, block_on, nursery};
 /// use std::time::Duration;
 ///
-/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
-///
 /// let second = Duration::from_secs(1);
-/// let run = nursery_on::<BoxError>(ThreadPool::global()).deadline(60 * second).run(async |_| {
+/// let run = nursery().on(ThreadPool::global()).deadline(60 * second).run(async |_: Nursery| {
 ///     let left = before_deadline("talk", 10 * second, async { allhome::remaining() }).await?;
 ///     assert!(left <= Some(50 * second), "ten are kept for what comes after");
 ///     Ok(())

@@ -54,12 +54,10 @@ use std::time::Duration;
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ThreadPool, block_on, is_cancelled, nursery_on, shield, yield_now};
+/// use allhome::{Nursery, ThreadPool, block_on, is_cancelled, nursery, shield, yield_now};
 /// use std::time::Duration;
 ///
-/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
-///
-/// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
+/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
 ///     n.cancel();
 ///     let farewell = async {
 ///         // Without the shield it would be dropped here.

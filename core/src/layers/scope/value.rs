@@ -28,15 +28,13 @@ use std::task::{Context, Poll};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{ScopedKey, ThreadPool, block_on, nursery_on};
-///
-/// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// use allhome::{Nursery, ScopedKey, ThreadPool, block_on, nursery};
 ///
 /// static REQUEST: ScopedKey<u32> = ScopedKey::new();
 ///
-/// let run = nursery_on::<BoxError>(ThreadPool::global()).run(async |n| {
+/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
 ///     let child = n.fork(async { Ok(REQUEST.get().as_deref().copied()) });
-///     Ok(child.join().await?)
+///     Ok(child.await?)
 /// });
 /// assert_eq!(block_on(REQUEST.scope(7, run))?, Some(7));
 /// assert_eq!(REQUEST.get(), None, "the scope is over");

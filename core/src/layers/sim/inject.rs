@@ -1,6 +1,7 @@
 //! A program that is ended at each of its await points, one after the other.
 
 use super::{Failure, FailureKind, Simulation, Simulator, opens};
+use crate::layers::base::as_error::AsError;
 use crate::layers::base::fault::{self, Blow};
 use crate::layers::base::guarded::GlobalGuarded;
 use crate::layers::base::panic::{self, Panic};
@@ -72,11 +73,11 @@ const KEEP: usize = 16;
 /// assert_eq!((report.points(), report.runs()), (4, 1 + 4 * 3 + 3));
 /// ```
 #[track_caller]
-pub fn inject<R, E, F, Fut, C>(make: impl Fn() -> (F, C)) -> Injected
+pub fn inject<R, E, M, F, Fut, C>(make: impl Fn() -> (F, C)) -> Injected
 where
     F: FnOnce(Nursery<E>) -> Fut,
     Fut: Future<Output = Result<R, E>>,
-    E: Send + Sync + 'static,
+    E: AsError<M>,
     C: FnOnce(),
 {
     Simulator::new().inject(make)
@@ -85,11 +86,11 @@ where
 impl Simulator {
     /// Like [`inject`], with these settings. All runs have the same schedule: the first.
     #[track_caller]
-    pub fn inject<R, E, F, Fut, C>(&self, make: impl Fn() -> (F, C)) -> Injected
+    pub fn inject<R, E, M, F, Fut, C>(&self, make: impl Fn() -> (F, C)) -> Injected
     where
         F: FnOnce(Nursery<E>) -> Fut,
         Fut: Future<Output = Result<R, E>>,
-        E: Send + Sync + 'static,
+        E: AsError<M>,
         C: FnOnce(),
     {
         let location = Location::caller();
@@ -223,7 +224,7 @@ struct Attempt {
     failure: Option<Failure>,
 }
 
-fn attempt<R, E, F, Fut, C>(
+fn attempt<R, E, M, F, Fut, C>(
     settings: &Simulator,
     location: &'static Location<'static>,
     target: Option<(u64, Blow)>,
@@ -232,7 +233,7 @@ fn attempt<R, E, F, Fut, C>(
 where
     F: FnOnce(Nursery<E>) -> Fut,
     Fut: Future<Output = Result<R, E>>,
-    E: Send + Sync + 'static,
+    E: AsError<M>,
     C: FnOnce(),
 {
     let (body, check) = make();

@@ -1,7 +1,7 @@
 //! Clauses b..: work that blocks its thread, on runtimes that have threads for it.
 
 use crate::probe::{Counts, eventually};
-use allhome::{PanicPolicy, Policy, Reason, ReasonKind, Runtime, nursery, nursery_on};
+use allhome::{Nursery, PanicPolicy, Policy, Reason, ReasonKind, Runtime, nursery};
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ fn failure(text: &str) -> Failure {
 
 pub(super) async fn b01_told_work_ends_as_cancelled(runtime: Runtime) {
     let counts = Counts::new();
-    let run = nursery_on::<Failure>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Failure>| {
         let count = counts.clone();
         let work = n.blocking(move |cx| {
             count.polled();
@@ -29,7 +29,7 @@ pub(super) async fn b01_told_work_ends_as_cancelled(runtime: Runtime) {
         let work = work.unwrap();
         eventually(|| counts.polls() == 1).await;
         assert!(work.cancel_with(Reason::new("leave")));
-        let reason = work.join().await.unwrap_err();
+        let reason = work.await.unwrap_err();
         assert_eq!(reason.reason().unwrap().message(), "leave");
         assert!(!n.is_cancelled());
         Ok(())
@@ -38,29 +38,29 @@ pub(super) async fn b01_told_work_ends_as_cancelled(runtime: Runtime) {
 }
 
 pub(super) async fn b03_block_on_opens_a_nursery(runtime: Runtime) {
-    let run = nursery_on::<Failure>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Failure>| {
         let work = n.blocking(|cx| {
-            let run = nursery::<Failure>().run(async |inner| {
+            let run = nursery().run(async |inner: Nursery<Failure>| {
                 let parts: Vec<_> = (0..10).map(|i| inner.fork(async move { Ok(i) })).collect();
                 let mut sum = 0;
                 for part in parts {
-                    sum += part.join().await.unwrap();
+                    sum += part.await.unwrap();
                 }
                 Ok(sum)
             });
             Ok(cx.block_on(run).unwrap().unwrap())
         });
-        Ok(work.unwrap().join().await.unwrap())
+        Ok(work.unwrap().await.unwrap())
     });
     assert_eq!(run.await.unwrap(), 45);
 }
 
 pub(super) async fn b04_cancel_reaches_the_nursery_inside(runtime: Runtime) {
     let counts = Counts::new();
-    let run = nursery_on::<Failure>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Failure>| {
         let count = counts.clone();
         let work = n.blocking(move |cx| {
-            let run = nursery::<Failure>().run(async |inner| {
+            let run = nursery().run(async |inner: Nursery<Failure>| {
                 inner.spawn(count.parked().child());
                 pending::<Result<(), _>>().await
             });
@@ -83,8 +83,8 @@ pub(super) async fn b04_cancel_reaches_the_nursery_inside(runtime: Runtime) {
 pub(super) async fn b05_never_more_than_the_limit_at_once(runtime: Runtime) {
     for limit in [1, 2, 3] {
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let builder = nursery_on::<Failure>(&runtime).blocking_limit(limit);
-        let run = builder.run(async |n| {
+        let builder = nursery().on(&runtime).blocking_limit(limit);
+        let run = builder.run(async |n: Nursery<Failure>| {
             for _ in 0..50 {
                 let (now, most) = (now.clone(), most.clone());
                 let work = n.blocking(move |_| {
@@ -106,7 +106,7 @@ pub(super) async fn b05_never_more_than_the_limit_at_once(runtime: Runtime) {
 
 pub(super) async fn b06_cancel_ends_those_that_wait(runtime: Runtime) {
     let counts = Counts::new();
-    let run = nursery_on::<Failure>(runtime).blocking_limit(1).run(async |n| {
+    let run = nursery().on(runtime).blocking_limit(1).run(async |n: Nursery<Failure>| {
         let first = n.blocking(|cx| {
             while !cx.is_cancelled() {
                 thread::yield_now();
@@ -128,7 +128,7 @@ pub(super) async fn b06_cancel_ends_those_that_wait(runtime: Runtime) {
         n.cancel();
         assert_eq!(counts.drops(), 10);
         for child in waiting {
-            let error = child.join().await.unwrap_err();
+            let error = child.await.unwrap_err();
             assert_eq!(error.reason().unwrap().kind(), ReasonKind::Requested);
         }
         drop(first);
@@ -138,23 +138,23 @@ pub(super) async fn b06_cancel_ends_those_that_wait(runtime: Runtime) {
 }
 
 pub(super) async fn b08_panic_of_blocking_work(runtime: Runtime) {
-    let builder = nursery_on::<Failure>(runtime).panics(PanicPolicy::Report);
-    let run = builder.policy(Policy::Isolate).blocking_limit(1).run(async |n| {
+    let builder = nursery().on(runtime).panics(PanicPolicy::Report);
+    let run = builder.policy(Policy::Isolate).blocking_limit(1).run(async |n: Nursery<Failure>| {
         let bad = n.blocking(|cx| {
             assert!(cx.is_cancelled(), "thrown on purpose");
             Ok(())
         });
         let good = n.blocking(|_| Ok(7)).unwrap();
-        let error = bad.unwrap().join().await.unwrap_err();
+        let error = bad.unwrap().await.unwrap_err();
         assert_eq!(error.panic().unwrap().message(), "thrown on purpose");
-        Ok(good.join().await.unwrap())
+        Ok(good.await.unwrap())
     });
     assert_eq!(run.await.unwrap(), 7);
 }
 
 pub(super) async fn b09_nursery_waits_for_blocking_work(runtime: Runtime) {
     let counts = Counts::new();
-    let run = nursery_on::<Failure>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Failure>| {
         for _ in 0..4 {
             let (guard, count) = (counts.guard(), counts.clone());
             let work = n.blocking(move |_| {

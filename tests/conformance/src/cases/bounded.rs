@@ -1,7 +1,7 @@
 //! Clauses l..: nurseries with a limit.
 
 use crate::probe::{Counts, Gate, eventually};
-use allhome::{Nursery, Reason, ReserveError, Runtime, Semaphore, nursery, nursery_on, yield_now};
+use allhome::{Nursery, Reason, ReserveError, Runtime, Semaphore, nursery, yield_now};
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(super) async fn l01_never_more_than_the_limit(runtime: Runtime) {
     let (inside, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let run = nursery_on::<Infallible>(runtime).limit(3).run(async |n| {
+    let run = nursery().on(runtime).limit(3).run(async |n: Nursery<Infallible>| {
         for at in 0..600 {
             let (inside, most) = (inside.clone(), most.clone());
             let child = async move {
@@ -35,14 +35,14 @@ pub(super) async fn l01_never_more_than_the_limit(runtime: Runtime) {
 pub(super) async fn l04_given_back_when_home(runtime: Runtime) {
     let limiter = Arc::new(Semaphore::new(2));
     let (counts, held, plain) = (Counts::new(), Counts::new(), Counts::new());
-    let run = nursery_on::<Infallible>(runtime).limiter(&limiter).run(async |n| {
+    let run = nursery().on(runtime).limiter(&limiter).run(async |n: Nursery<Infallible>| {
         let ends = n.reserve().await.unwrap().fork(async { Ok(1) });
-        assert_eq!(ends.join().await.unwrap(), 1);
+        assert_eq!(ends.await.unwrap(), 1);
         let waits = n.reserve().await.unwrap().fork(counts.parked().child());
         eventually(|| counts.polls() == 1).await;
         assert_eq!(limiter.available(), 1);
         waits.abort();
-        assert!(waits.join().await.is_err());
+        assert!(waits.await.is_err());
         assert_eq!((limiter.available(), counts.drops()), (2, 1));
         n.reserve().await.unwrap().spawn(held.parked().child());
         n.spawn(plain.parked().child());
@@ -60,12 +60,12 @@ pub(super) async fn l04_given_back_when_home(runtime: Runtime) {
 
 pub(super) async fn l06_a_wait_ends_with_the_nursery(runtime: Runtime) {
     let (slots, limiter) = (Gate::new(), Arc::new(Semaphore::new(1)));
-    let run = nursery_on::<Infallible>(runtime).run(async |outer| {
+    let run = nursery().on(runtime).run(async |outer: Nursery<Infallible>| {
         let held = limiter.clone().try_acquire_owned().unwrap();
         let waits = slots.clone();
         let inner = limiter.clone();
         let keeps = outer.fork(async move {
-            let run = nursery::<Infallible>().limiter(&inner).run(async move |n| {
+            let run = nursery().limiter(&inner).run(async move |n: Nursery<Infallible>| {
                 let waiter = n.clone();
                 // In the nursery around: its cancel is another one.
                 waits.wait().await;
@@ -76,13 +76,13 @@ pub(super) async fn l06_a_wait_ends_with_the_nursery(runtime: Runtime) {
         });
         // A handle of a nursery that is over refuses; one of a nursery that is open waits.
         slots.open();
-        let closed = keeps.join().await.unwrap();
+        let closed = keeps.await.unwrap();
         let Err(ReserveError::Refused(reason)) = closed.reserve().await else { panic!() };
         assert_eq!(reason.message(), "over");
         let caller = {
             let limiter = limiter.clone();
             outer.fork(async move {
-                let run = nursery::<Infallible>().limiter(&limiter).run(async |n| {
+                let run = nursery().limiter(&limiter).run(async |n: Nursery<Infallible>| {
                     // It is the nursery's own body that waits, so both are true, and which comes
                     // first is a race.
                     let ends = n.reserve().await;
@@ -93,7 +93,7 @@ pub(super) async fn l06_a_wait_ends_with_the_nursery(runtime: Runtime) {
         };
         eventually(|| limiter.waiters() == 1).await;
         assert!(caller.cancel());
-        assert!(caller.join().await.unwrap());
+        assert!(caller.await.unwrap());
         drop(held);
         Ok(())
     });
@@ -105,7 +105,7 @@ type Walk = Pin<Box<dyn Future<Output = Result<usize, Infallible>> + Send>>;
 
 fn walk(depth: usize, width: usize, limiter: Arc<Semaphore>) -> Walk {
     Box::pin(async move {
-        let run = nursery::<Infallible>().limiter(&limiter).run(async |n: Nursery<Infallible>| {
+        let run = nursery().limiter(&limiter).run(async |n: Nursery<Infallible>| {
             let mut below = Vec::new();
             for at in 0..if depth == 0 { 0 } else { width } {
                 let next = walk(depth - 1, width, limiter.clone());
@@ -116,7 +116,7 @@ fn walk(depth: usize, width: usize, limiter: Arc<Semaphore>) -> Walk {
             }
             let mut nodes = 1;
             for child in below {
-                nodes += child.join().await.unwrap();
+                nodes += child.await.unwrap();
             }
             Ok(nodes)
         });
@@ -127,9 +127,9 @@ fn walk(depth: usize, width: usize, limiter: Arc<Semaphore>) -> Walk {
 pub(super) async fn l15_nested_on_one_limiter(runtime: Runtime) {
     for (depth, width, slots) in [(300, 1, 1), (6, 2, 1), (4, 3, 2)] {
         let limiter = Arc::new(Semaphore::new(slots));
-        let run = nursery_on::<Infallible>(&runtime)
-            .limiter(&limiter)
-            .run(async |n| Ok(n.fork(walk(depth, width, limiter.clone())).join().await.unwrap()));
+        let run = nursery().on(&runtime).limiter(&limiter).run(async |n: Nursery<Infallible>| {
+            Ok(n.fork(walk(depth, width, limiter.clone())).await.unwrap())
+        });
         let nodes: usize = (0..=depth).map(|level| width.pow(level as u32)).sum();
         assert_eq!(run.await.unwrap(), nodes);
         assert_eq!((limiter.available(), limiter.waiters()), (slots, 0));

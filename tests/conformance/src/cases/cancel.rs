@@ -2,8 +2,8 @@
 
 use crate::probe::{Counts, Gate, all_wait, eventually};
 use allhome::{
-    Level, Nursery, Reason, ReasonKind, Runtime, cancel_reason, is_cancelled, nursery, nursery_on,
-    task_id, yield_now,
+    Level, Nursery, Reason, ReasonKind, Runtime, cancel_reason, is_cancelled, nursery, task_id,
+    yield_now,
 };
 use allhome_rt::Task;
 use std::convert::Infallible;
@@ -13,8 +13,9 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 pub(super) async fn c01_level_only_rises(runtime: Runtime) {
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             assert_eq!(n.level(), Level::Running);
             n.close();
             assert_eq!(n.level(), Level::Draining);
@@ -33,8 +34,9 @@ pub(super) async fn c01_level_only_rises(runtime: Runtime) {
 
 pub(super) async fn c02_one_last_poll_then_dropped(runtime: Runtime) {
     let counts = Counts::new();
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             for _ in 0..20 {
                 n.spawn(counts.parked().child());
             }
@@ -63,12 +65,13 @@ fn note_reason(n: &Nursery<Infallible>, ready: &Counts, seen: &Seen) {
 
 pub(super) async fn c03_first_reason_wins_for_every_descendant(runtime: Runtime) {
     let (ready, seen) = (Counts::new(), Seen::default());
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             note_reason(&n, &ready, &seen);
             let (inner_ready, inner_seen) = (ready.clone(), seen.clone());
             n.spawn(async move {
-                let inner = nursery::<Infallible>().run(async |inner| {
+                let inner = nursery().run(async |inner: Nursery<Infallible>| {
                     note_reason(&inner, &inner_ready, &inner_seen);
                     pending::<Result<(), _>>().await
                 });
@@ -90,13 +93,14 @@ pub(super) async fn c03_first_reason_wins_for_every_descendant(runtime: Runtime)
 
 pub(super) async fn c04_cancel_of_a_child_reaches_its_nurseries(runtime: Runtime) {
     let counts = Counts::new();
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let sibling = Counts::new();
             n.spawn(sibling.parked().child());
             let count = counts.clone();
             let child = n.fork(async move {
-                let inner = nursery::<Infallible>().run(async |inner| {
+                let inner = nursery().run(async |inner: Nursery<Infallible>| {
                     inner.spawn(count.parked().child());
                     pending::<Result<(), _>>().await
                 });
@@ -104,7 +108,7 @@ pub(super) async fn c04_cancel_of_a_child_reaches_its_nurseries(runtime: Runtime
             });
             eventually(|| counts.polls() == 1 && sibling.polls() == 1).await;
             child.cancel_with(Reason::new("only you"));
-            assert_eq!(child.join().await.unwrap(), "only you");
+            assert_eq!(child.await.unwrap(), "only you");
             assert_eq!((counts.polls(), counts.drops()), (2, 1));
             assert_eq!((sibling.polls(), sibling.drops()), (1, 0));
             n.cancel();
@@ -116,8 +120,9 @@ pub(super) async fn c04_cancel_of_a_child_reaches_its_nurseries(runtime: Runtime
 
 pub(super) async fn c05_abort_destroys_unpolled(runtime: Runtime) {
     let counts = Counts::new();
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let one = n.fork(counts.parked().child());
             for _ in 0..20 {
                 n.spawn(counts.parked().child());
@@ -126,7 +131,7 @@ pub(super) async fn c05_abort_destroys_unpolled(runtime: Runtime) {
             eventually(|| counts.polls() == 21 && all_wait(&n.tree())).await;
             assert!(one.abort());
             assert_eq!(counts.drops(), 1);
-            let error = one.join().await.unwrap_err();
+            let error = one.await.unwrap_err();
             assert_eq!(error.reason().unwrap().kind(), ReasonKind::Aborted);
             n.abort();
             assert!(n.is_empty());
@@ -139,12 +144,13 @@ pub(super) async fn c05_abort_destroys_unpolled(runtime: Runtime) {
 
 pub(super) async fn c07_joining_is_not_cut_short(runtime: Runtime) {
     let ended = Arc::new(AtomicBool::new(false));
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let ready = Gate::new();
             let (end, tell) = (ended.clone(), ready.clone());
             n.spawn(async move {
-                let inner = nursery::<Infallible>().run(async |inner| {
+                let inner = nursery().run(async |inner: Nursery<Infallible>| {
                     // Takes a few polls to leave after the cancel.
                     inner.spawn(poll_fn(move |_| {
                         tell.open();
@@ -167,12 +173,13 @@ pub(super) async fn c07_joining_is_not_cut_short(runtime: Runtime) {
 
 pub(super) async fn c08_a_task_can_ask(runtime: Runtime) {
     assert!(!is_cancelled() && cancel_reason().is_none() && task_id().is_none());
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             assert!(!is_cancelled() && task_id().is_none(), "the body is no task");
             let child = n.fork(async { Ok((task_id(), is_cancelled())) });
             let id = child.id();
-            assert_eq!(child.join().await.unwrap(), (id, false));
+            assert_eq!(child.await.unwrap(), (id, false));
             n.cancel_with(Reason::new("asked"));
             assert!(is_cancelled());
             assert_eq!(cancel_reason().unwrap().message(), "asked");
@@ -185,10 +192,11 @@ pub(super) async fn c08_a_task_can_ask(runtime: Runtime) {
 
 pub(super) async fn c09_nursery_opened_in_a_cancelled_task(runtime: Runtime) {
     let counts = Counts::new();
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             n.cancel_with(Reason::new("too late"));
-            let inner = nursery::<Infallible>().run(async |inner| {
+            let inner = nursery().run(async |inner: Nursery<Infallible>| {
                 assert!(inner.is_cancelled());
                 assert!(inner.spawn(counts.parked().child()).refused().is_some());
                 Ok(inner.reason().unwrap().message().to_string())
@@ -202,8 +210,9 @@ pub(super) async fn c09_nursery_opened_in_a_cancelled_task(runtime: Runtime) {
 }
 
 pub(super) async fn x05_blocked_child_holds_up_nobody_in_the_queue(runtime: Runtime) {
-    nursery_on::<Infallible>(&runtime)
-        .run(async |n| {
+    nursery()
+        .on(&runtime)
+        .run(async |n: Nursery<Infallible>| {
             let is_open = Arc::new(AtomicBool::new(false));
             for i in 0..10 {
                 let open = is_open.clone();
@@ -237,21 +246,22 @@ pub(super) async fn x05_blocked_child_holds_up_nobody_in_the_queue(runtime: Runt
 pub(super) async fn x08_blocking_work_is_a_child(runtime: Runtime) {
     let has_pool = runtime.blocking().is_some();
     let counts = Counts::new();
-    nursery_on::<String>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<String>| {
             if !has_pool {
                 let error = n.blocking(|_| Ok(())).map(drop).unwrap_err();
                 assert!(error.to_string().contains("a blocking pool"), "{error}");
                 return Ok(());
             }
             let guard = counts.guard();
-            let child = n.named("job").blocking(move |_| {
+            let child = n.task("job").blocking(move |_| {
                 drop(guard);
                 Ok((6, task_id()))
             });
             let child = child.unwrap();
             let id = child.id();
-            assert_eq!(child.join().await.unwrap(), (6, id));
+            assert_eq!(child.await.unwrap(), (6, id));
             assert_eq!(counts.drops(), 1);
             Ok(())
         })
@@ -260,8 +270,9 @@ pub(super) async fn x08_blocking_work_is_a_child(runtime: Runtime) {
 }
 
 pub(super) async fn x08_blocking_work_is_told(runtime: Runtime) {
-    nursery_on::<String>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<String>| {
             let seen = n.blocking(|_| {
                 while !is_cancelled() {
                     std::thread::yield_now();
@@ -271,7 +282,7 @@ pub(super) async fn x08_blocking_work_is_told(runtime: Runtime) {
             let seen = seen.unwrap();
             eventually(|| n.tree().nurseries()[0].tasks[0].polls == 1).await;
             seen.cancel_with(Reason::new("leave"));
-            assert_eq!(seen.join().await.unwrap(), "leave");
+            assert_eq!(seen.await.unwrap(), "leave");
             Ok(())
         })
         .await

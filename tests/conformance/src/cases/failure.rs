@@ -1,7 +1,7 @@
 //! Clauses f..: what a failure does, and what is reported.
 
 use crate::probe::{Counts, DropPanics, Gate, eventually};
-use allhome::{Cause, GroupError, PanicPolicy, Policy, ReasonKind, Runtime, nursery_on};
+use allhome::{Cause, GroupError, Nursery, PanicPolicy, Policy, ReasonKind, Runtime, nursery};
 use futures_util::FutureExt;
 use std::convert::Infallible;
 use std::error::Error;
@@ -13,13 +13,14 @@ type Failed = Result<(), GroupError<String>>;
 
 pub(super) async fn f01_first_error_cancels_siblings_and_body(runtime: Runtime) {
     let counts = Counts::new();
-    let result: Failed = nursery_on(runtime)
+    let result: Failed = nursery()
+        .on(runtime)
         .run(async |n| {
             for _ in 0..10 {
                 n.spawn(counts.parked().child());
             }
             eventually(|| counts.polls() == 10).await;
-            n.named("bad").spawn(async { Err("no".to_string()) });
+            n.task("bad").spawn(async { Err("no".to_string()) });
             let _guard = counts.guard();
             pending().await
         })
@@ -32,7 +33,8 @@ pub(super) async fn f01_first_error_cancels_siblings_and_body(runtime: Runtime) 
 }
 
 pub(super) async fn f02_failures_in_order_of_ending(runtime: Runtime) {
-    let result: Failed = nursery_on(runtime)
+    let result: Failed = nursery()
+        .on(runtime)
         .policy(Policy::WaitAll)
         .run(async |n| {
             let gates: Vec<_> = (0..5).map(|_| Gate::new()).collect();
@@ -47,7 +49,7 @@ pub(super) async fn f02_failures_in_order_of_ending(runtime: Runtime) {
                 .collect();
             for (left, (gate, child)) in gates.iter().zip(children).enumerate().rev() {
                 gate.open();
-                let _ = child.join().await;
+                let _ = child.await;
                 // A joiner may be woken a moment before its child has left and the failure is
                 // recorded.
                 eventually(|| n.len() == left).await;
@@ -60,7 +62,8 @@ pub(super) async fn f02_failures_in_order_of_ending(runtime: Runtime) {
 }
 
 pub(super) async fn f03_failures_are_bounded_and_counted(runtime: Runtime) {
-    let result: Failed = nursery_on(runtime)
+    let result: Failed = nursery()
+        .on(runtime)
         .policy(Policy::WaitAll)
         .keep_failures(3)
         .run(async |n| {
@@ -76,7 +79,8 @@ pub(super) async fn f03_failures_are_bounded_and_counted(runtime: Runtime) {
 }
 
 pub(super) async fn f04_cancelled_children_are_counted(runtime: Runtime) {
-    let result: Failed = nursery_on(runtime)
+    let result: Failed = nursery()
+        .on(runtime)
         .run(async |n| {
             for _ in 0..6 {
                 n.spawn(pending());
@@ -89,7 +93,7 @@ pub(super) async fn f04_cancelled_children_are_counted(runtime: Runtime) {
 }
 
 pub(super) async fn f05_always_the_group_type(runtime: Runtime) {
-    let result: Failed = nursery_on(runtime).run(async |_| Err("alone".to_string())).await;
+    let result: Failed = nursery().on(runtime).run(async |_| Err("alone".to_string())).await;
     let error = result.unwrap_err();
     assert!(error.first().task().is_none(), "it was the body");
     assert!(matches!(error.into_first().into_cause(), Cause::Error(text) if *text == "alone"));
@@ -97,7 +101,8 @@ pub(super) async fn f05_always_the_group_type(runtime: Runtime) {
 
 pub(super) async fn f06_wait_all_cancels_nobody(runtime: Runtime) {
     let counts = Counts::new();
-    let result: Failed = nursery_on(runtime)
+    let result: Failed = nursery()
+        .on(runtime)
         .policy(Policy::WaitAll)
         .run(async |n| {
             let gate = Gate::new();
@@ -110,7 +115,7 @@ pub(super) async fn f06_wait_all_cancels_nobody(runtime: Runtime) {
                 });
             }
             let bad = n.fork::<(), _>(async { Err("bad".to_string()) });
-            let _ = bad.join().await;
+            let _ = bad.await;
             assert!(!n.is_cancelled());
             gate.open();
             Err("body".to_string())
@@ -123,14 +128,15 @@ pub(super) async fn f06_wait_all_cancels_nobody(runtime: Runtime) {
 }
 
 pub(super) async fn f07_isolate_gives_failure_to_the_joiner(runtime: Runtime) {
-    let result: Failed = nursery_on(runtime)
+    let result: Failed = nursery()
+        .on(runtime)
         .policy(Policy::Isolate)
         .panics(PanicPolicy::Report)
         .run(async |n| {
             let bad = n.fork::<(), _>(async { Err("mine".to_string()) });
             let worse = n.fork::<(), _>(async { panic!("mine too") });
-            assert_eq!(**bad.join().await.unwrap_err().error().unwrap(), "mine");
-            assert_eq!(worse.join().await.unwrap_err().panic().unwrap().message(), "mine too");
+            assert_eq!(**bad.await.unwrap_err().error().unwrap(), "mine");
+            assert_eq!(worse.await.unwrap_err().panic().unwrap().message(), "mine too");
             assert!(!n.is_cancelled());
             Ok(())
         })
@@ -139,7 +145,8 @@ pub(super) async fn f07_isolate_gives_failure_to_the_joiner(runtime: Runtime) {
 }
 
 pub(super) async fn f08_isolate_reports_what_nobody_looked_at(runtime: Runtime) {
-    let result: Failed = nursery_on(runtime)
+    let result: Failed = nursery()
+        .on(runtime)
         .policy(Policy::Isolate)
         .run(async |n| {
             n.spawn(async { Err("spawned".to_string()) });
@@ -156,7 +163,7 @@ pub(super) async fn f08_isolate_reports_what_nobody_looked_at(runtime: Runtime) 
 
 pub(super) async fn f09_panic_resumes_after_the_join(runtime: Runtime) {
     let counts = Counts::new();
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         n.spawn(counts.parked().child());
         n.spawn(async { panic!("first") });
         pending::<Result<(), _>>().await
@@ -167,10 +174,11 @@ pub(super) async fn f09_panic_resumes_after_the_join(runtime: Runtime) {
 }
 
 pub(super) async fn f10_panic_is_reported_by_policy(runtime: Runtime) {
-    let result: Failed = nursery_on(runtime)
+    let result: Failed = nursery()
+        .on(runtime)
         .panics(PanicPolicy::Report)
         .run(async |n| {
-            n.named("p").spawn(async { panic!("told") });
+            n.task("p").spawn(async { panic!("told") });
             pending().await
         })
         .await;
@@ -182,7 +190,8 @@ pub(super) async fn f10_panic_is_reported_by_policy(runtime: Runtime) {
 pub(super) async fn f11_on_panic_is_called_at_the_moment(runtime: Runtime) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let note = seen.clone();
-    let result: Failed = nursery_on(runtime)
+    let result: Failed = nursery()
+        .on(runtime)
         .policy(Policy::WaitAll)
         .panics(PanicPolicy::Report)
         .on_panic(move |panic| note.lock().unwrap().push(panic.message().to_string()))
@@ -197,7 +206,8 @@ pub(super) async fn f11_on_panic_is_called_at_the_moment(runtime: Runtime) {
 }
 
 pub(super) async fn f12_panic_in_a_destructor_is_a_panic_of_the_child(runtime: Runtime) {
-    let result: Failed = nursery_on(runtime)
+    let result: Failed = nursery()
+        .on(runtime)
         .policy(Policy::WaitAll)
         .panics(PanicPolicy::Report)
         .run(async |n| {
@@ -214,7 +224,7 @@ pub(super) async fn f12_panic_in_a_destructor_is_a_panic_of_the_child(runtime: R
             });
             eventually(|| counts.polls() == 1).await;
             cut.abort();
-            let error = cut.join().await.unwrap_err();
+            let error = cut.await.unwrap_err();
             assert_eq!(error.panic().unwrap().message(), "when cut off");
             Ok(())
         })
@@ -240,7 +250,8 @@ impl Future for PanicsTwice {
 }
 
 pub(super) async fn f13_panic_in_poll_and_destructor_are_both_kept(runtime: Runtime) {
-    let result: Failed = nursery_on(runtime)
+    let result: Failed = nursery()
+        .on(runtime)
         .panics(PanicPolicy::Report)
         .run(async |n| {
             n.spawn(PanicsTwice(Some(DropPanics("in drop"))));
@@ -254,7 +265,7 @@ pub(super) async fn f13_panic_in_poll_and_destructor_are_both_kept(runtime: Runt
 
 pub(super) async fn f14_panic_of_the_body_joins_first(runtime: Runtime) {
     let counts = Counts::new();
-    let run = nursery_on::<Infallible>(runtime.clone()).run(async |n| {
+    let run = nursery().on(runtime.clone()).run(async |n: Nursery<Infallible>| {
         n.spawn(counts.parked().child());
         eventually(|| counts.polls() == 1).await;
         panic!("the body");
@@ -264,14 +275,16 @@ pub(super) async fn f14_panic_of_the_body_joins_first(runtime: Runtime) {
     let payload = AssertUnwindSafe(run).catch_unwind().await.unwrap_err();
     assert_eq!(*payload.downcast_ref::<&str>().unwrap(), "the body");
     assert_eq!(counts.drops(), 1);
-    let call = nursery_on::<Infallible>(runtime)
+    let call = nursery()
+        .on(runtime)
         .run(|_| -> std::future::Ready<Result<(), Infallible>> { panic!("no future even") });
     let payload = AssertUnwindSafe(call).catch_unwind().await.unwrap_err();
     assert_eq!(*payload.downcast_ref::<&str>().unwrap(), "no future even");
 }
 
 pub(super) async fn f15_panic_of_the_hook_is_dropped(runtime: Runtime) {
-    let result: Failed = nursery_on(runtime)
+    let result: Failed = nursery()
+        .on(runtime)
         .panics(PanicPolicy::Report)
         .on_panic(|_| panic!("the hook"))
         .run(async |n| {
@@ -288,7 +301,8 @@ pub(super) async fn f16_failing_body_cancels_children(runtime: Runtime) {
     let counts = Counts::new();
     let reason = Arc::new(Mutex::new(None));
     let put = reason.clone();
-    let result: Failed = nursery_on(runtime)
+    let result: Failed = nursery()
+        .on(runtime)
         .run(async |n| {
             let seen = put;
             let child = n.fork::<(), _>(counts.parked().child());
@@ -315,10 +329,11 @@ pub(super) async fn f16_failing_body_cancels_children(runtime: Runtime) {
 
 pub(super) async fn f17_converts_with_the_question_mark(runtime: Runtime) {
     async fn inner(runtime: Runtime) -> Result<(), Box<dyn Error + Send + Sync>> {
-        nursery_on::<String>(runtime)
+        nursery()
+            .on(runtime)
             .name("q")
-            .run(async |n| {
-                n.named("t").spawn(async { Err("why".to_string()) });
+            .run(async |n: Nursery<String>| {
+                n.task("t").spawn(async { Err("why".to_string()) });
                 Ok(())
             })
             .await?;
@@ -330,7 +345,8 @@ pub(super) async fn f17_converts_with_the_question_mark(runtime: Runtime) {
 }
 
 pub(super) async fn f19_payload_that_panics_in_drop(runtime: Runtime) {
-    let result: Failed = nursery_on(runtime)
+    let result: Failed = nursery()
+        .on(runtime)
         .panics(PanicPolicy::Report)
         .run(async |n| {
             n.spawn(async { resume_unwind(Box::new(DropPanics("the payload"))) });
@@ -343,7 +359,8 @@ pub(super) async fn f19_payload_that_panics_in_drop(runtime: Runtime) {
 }
 
 pub(super) async fn f20_value_that_panics_in_drop(runtime: Runtime) {
-    let result: Failed = nursery_on(runtime)
+    let result: Failed = nursery()
+        .on(runtime)
         .policy(Policy::WaitAll)
         .panics(PanicPolicy::Report)
         .run(async |n| {
@@ -363,7 +380,8 @@ pub(super) async fn f20_value_that_panics_in_drop(runtime: Runtime) {
 }
 
 pub(super) async fn f21_body_of_cancelled_nursery_that_returns_ok_wins(runtime: Runtime) {
-    let result: Result<i32, GroupError<String>> = nursery_on(runtime.clone())
+    let result: Result<i32, GroupError<String>> = nursery()
+        .on(runtime.clone())
         .run(async |n| {
             n.spawn(pending());
             n.cancel();
@@ -371,7 +389,8 @@ pub(super) async fn f21_body_of_cancelled_nursery_that_returns_ok_wins(runtime: 
         })
         .await;
     assert_eq!(result.unwrap(), 4);
-    let cut: Result<(), GroupError<String>> = nursery_on(runtime)
+    let cut: Result<(), GroupError<String>> = nursery()
+        .on(runtime)
         .run(async |n| {
             n.cancel_with(allhome::Reason::new("cut"));
             pending().await

@@ -2,8 +2,8 @@
 
 use crate::probe::{Counts, Gate, eventually};
 use allhome::{
-    GroupError, Outcome, PanicPolicy, Policy, Reason, ReasonKind, Runtime, TaskState, is_cancelled,
-    nursery_on, yield_now,
+    GroupError, Nursery, Outcome, PanicPolicy, Policy, Reason, ReasonKind, Runtime, TaskState,
+    is_cancelled, nursery, yield_now,
 };
 use futures_util::FutureExt;
 use std::convert::Infallible;
@@ -12,16 +12,17 @@ use std::sync::Arc;
 use std::task::Poll;
 
 pub(super) async fn e01_ok_gives_the_value(runtime: Runtime) {
-    let text = nursery_on::<Infallible>(runtime)
-        .run(async |n| {
-            let child = n.named("speaker").fork(async {
+    let text = nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
+            let child = n.task("speaker").fork(async {
                 yield_now().await;
                 Ok("hello".to_string())
             });
             assert_eq!(child.name(), Some("speaker"));
             assert!(child.location().unwrap().file().ends_with("outcome.rs"));
             assert_eq!(child.id().unwrap().nursery(), n.id());
-            Ok(child.join().await.unwrap())
+            Ok(child.await.unwrap())
         })
         .await
         .unwrap();
@@ -30,11 +31,12 @@ pub(super) async fn e01_ok_gives_the_value(runtime: Runtime) {
 
 pub(super) async fn e02_err_is_shared_with_the_group(runtime: Runtime) {
     let mut seen = None;
-    let error = nursery_on::<String>(runtime)
+    let error = nursery()
+        .on(runtime)
         .policy(Policy::WaitAll)
-        .run(async |n| {
+        .run(async |n: Nursery<String>| {
             let child = n.fork::<(), _>(async { Err("broken".to_string()) });
-            let outcome = child.join().await.unwrap_err().into_outcome::<()>().unwrap();
+            let outcome = child.await.unwrap_err().into_outcome::<()>().unwrap();
             let Outcome::Err(error) = outcome else { panic!("not an error") };
             seen = Some(error);
             Ok(())
@@ -50,12 +52,13 @@ pub(super) async fn e02_err_is_shared_with_the_group(runtime: Runtime) {
 
 pub(super) async fn e03_cancelled_gives_the_reason(runtime: Runtime) {
     let counts = Counts::new();
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let child = n.fork(counts.parked().child());
             eventually(|| counts.polls() == 1).await;
             assert!(child.cancel_with(Reason::new("not wanted")));
-            let error = child.join().await.unwrap_err();
+            let error = child.await.unwrap_err();
             assert_eq!(error.reason().unwrap().message(), "not wanted");
             assert_eq!(counts.drops(), 1);
             Ok(())
@@ -66,13 +69,14 @@ pub(super) async fn e03_cancelled_gives_the_reason(runtime: Runtime) {
 
 pub(super) async fn e04_panicked_gives_the_panic(runtime: Runtime) {
     let number = std::hint::black_box(3);
-    let result: Result<(), GroupError<Infallible>> = nursery_on(runtime)
+    let result: Result<(), GroupError<Infallible>> = nursery()
+        .on(runtime)
         .panics(PanicPolicy::Report)
         .policy(Policy::WaitAll)
         .run(async |n| {
-            let child = n.named("p").fork::<(), _>(async move { panic!("by {}", number) });
+            let child = n.task("p").fork::<(), _>(async move { panic!("by {}", number) });
             let id = child.id();
-            let error = child.join().await.unwrap_err();
+            let error = child.await.unwrap_err();
             let panic = error.panic().unwrap();
             assert_eq!((panic.message(), panic.task(), panic.name()), ("by 3", id, Some("p")));
             Ok(())
@@ -84,13 +88,14 @@ pub(super) async fn e04_panicked_gives_the_panic(runtime: Runtime) {
 }
 
 pub(super) async fn e06_joined_twice_says_taken(runtime: Runtime) {
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let mut child = n.fork(async { Ok(1) });
-            assert_eq!(child.join_mut().await.unwrap(), 1);
-            assert!(child.join_mut().await.unwrap_err().is_taken());
+            assert_eq!((&mut child).await.unwrap(), 1);
+            assert!((&mut child).await.unwrap_err().is_taken());
             assert!(child.try_join().unwrap().unwrap_err().is_taken());
-            assert!(child.join().await.unwrap_err().is_taken());
+            assert!(child.await.unwrap_err().is_taken());
             Ok(())
         })
         .await
@@ -98,8 +103,9 @@ pub(super) async fn e06_joined_twice_says_taken(runtime: Runtime) {
 }
 
 pub(super) async fn e07_value_ready_in_the_last_poll_wins(runtime: Runtime) {
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let counts = Counts::new();
             let count = counts.clone();
             let child = n.fork(poll_fn(move |_| {
@@ -110,7 +116,7 @@ pub(super) async fn e07_value_ready_in_the_last_poll_wins(runtime: Runtime) {
             }));
             eventually(|| counts.polls() == 1).await;
             child.cancel();
-            assert_eq!(child.join().await.unwrap(), 9);
+            assert_eq!(child.await.unwrap(), 9);
             assert_eq!(counts.polls(), 2);
             Ok(())
         })
@@ -121,8 +127,9 @@ pub(super) async fn e07_value_ready_in_the_last_poll_wins(runtime: Runtime) {
 pub(super) async fn e08_never_polled_is_cancelled(runtime: Runtime) {
     // They are admitted and cancelled within one poll of the body. On a runtime with threads some
     // are polled before that, or about to be; the others are destroyed by the cancel.
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let counts: Vec<_> = (0..50).map(|_| Counts::new()).collect();
             let spawned = counts.iter().map(|counts| n.fork(counts.parked().child()));
             let children: Vec<_> = spawned.collect();
@@ -132,7 +139,7 @@ pub(super) async fn e08_never_polled_is_cancelled(runtime: Runtime) {
                 unpolled.push(child.is_ended() && counts.polls() == 0);
             }
             for ((child, counts), unpolled) in children.into_iter().zip(&counts).zip(unpolled) {
-                let error = child.join().await.unwrap_err();
+                let error = child.await.unwrap_err();
                 assert_eq!(error.reason().unwrap().kind(), ReasonKind::Requested);
                 assert_eq!(counts.drops(), 1);
                 assert!(!unpolled || counts.polls() == 0, "polled after its end");
@@ -144,8 +151,9 @@ pub(super) async fn e08_never_polled_is_cancelled(runtime: Runtime) {
 }
 
 pub(super) async fn e09_join_before_and_after_the_end(runtime: Runtime) {
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let gate = Gate::new();
             let wait = gate.clone();
             let mut child = n.fork(async move {
@@ -156,7 +164,7 @@ pub(super) async fn e09_join_before_and_after_the_end(runtime: Runtime) {
             assert!(child.join_mut().now_or_never().is_none(), "nothing is lost by the drop");
             assert!(child.join_mut().now_or_never().is_none());
             gate.open();
-            assert_eq!(child.join_mut().await.unwrap(), 1);
+            assert_eq!((&mut child).await.unwrap(), 1);
             let mut done = n.fork(async { Ok(2) });
             eventually(|| done.is_ended()).await;
             assert_eq!(done.try_join().unwrap().unwrap(), 2);
@@ -167,16 +175,17 @@ pub(super) async fn e09_join_before_and_after_the_end(runtime: Runtime) {
 }
 
 pub(super) async fn e10_join_of_cancelled_child_is_a_value(runtime: Runtime) {
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let child = n.fork(pending::<Result<(), Infallible>>());
             let joiner = n.fork_with(async move |_| {
                 child.cancel();
-                let error = child.join().await.unwrap_err();
+                let error = child.await.unwrap_err();
                 assert!(error.reason().is_some() && !is_cancelled());
                 Ok("I go on")
             });
-            assert_eq!(joiner.join().await.unwrap(), "I go on");
+            assert_eq!(joiner.await.unwrap(), "I go on");
             Ok(())
         })
         .await
@@ -184,15 +193,16 @@ pub(super) async fn e10_join_of_cancelled_child_is_a_value(runtime: Runtime) {
 }
 
 pub(super) async fn e13_refused_child_says_why(runtime: Runtime) {
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             n.cancel_with(Reason::new("over"));
-            let mut child = n.named("late").fork(async { Ok(1) });
+            let mut child = n.task("late").fork(async { Ok(1) });
             assert!(child.id().is_none() && child.is_ended() && !child.cancel());
             assert_eq!(child.state(), TaskState::Ended);
-            let error = child.join_mut().await.unwrap_err();
+            let error = (&mut child).await.unwrap_err();
             assert_eq!(error.reason().unwrap().message(), "over");
-            assert!(child.join().await.unwrap_err().is_taken());
+            assert!(child.await.unwrap_err().is_taken());
             Ok(())
         })
         .await

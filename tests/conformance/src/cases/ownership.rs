@@ -1,7 +1,7 @@
 //! Clauses o..: which nursery owns which child.
 
 use crate::probe::{Counts, Gate, eventually};
-use allhome::{Nursery, ReasonKind, Runtime, nursery, nursery_on, yield_now};
+use allhome::{Nursery, ReasonKind, Runtime, nursery, yield_now};
 use futures_util::FutureExt;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -9,8 +9,9 @@ use std::sync::Mutex;
 
 pub(super) async fn o01_home_means_destroyed(runtime: Runtime) {
     let counts = Counts::new();
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             for i in 0..100 {
                 let guard = counts.guard();
                 n.spawn(async move {
@@ -35,8 +36,9 @@ pub(super) async fn o01_home_means_destroyed(runtime: Runtime) {
 
 pub(super) async fn o02_value_nobody_joins_is_dropped_first(runtime: Runtime) {
     let counts = Counts::new();
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             for _ in 0..50 {
                 let guard = counts.guard();
                 drop(n.fork(async move { Ok(guard) }));
@@ -51,7 +53,7 @@ pub(super) async fn o02_value_nobody_joins_is_dropped_first(runtime: Runtime) {
 pub(super) async fn o03_run_waits_for_children_after_the_body(runtime: Runtime) {
     let gate = Gate::new();
     let counts = Counts::new();
-    let mut run = Box::pin(nursery_on::<Infallible>(runtime).run(async |n| {
+    let mut run = Box::pin(nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let (gate, guard) = (gate.clone(), counts.guard());
         n.spawn(async move {
             gate.wait().await;
@@ -71,7 +73,7 @@ pub(super) async fn o03_run_waits_for_children_after_the_body(runtime: Runtime) 
 
 pub(super) async fn o04_drop_of_run_destroys_who_waits(runtime: Runtime) {
     let counts = Counts::new();
-    let mut run = Box::pin(nursery_on::<Infallible>(runtime).run(async |n| {
+    let mut run = Box::pin(nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         for _ in 0..20 {
             n.spawn(counts.parked().child());
         }
@@ -88,8 +90,9 @@ pub(super) async fn o04_drop_of_run_destroys_who_waits(runtime: Runtime) {
 pub(super) async fn o07_drop_of_handle_neither_kills_nor_detaches(runtime: Runtime) {
     let gate = Gate::new();
     let counts = Counts::new();
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let (wait, guard) = (gate.clone(), counts.guard());
             let child = n.fork(async move {
                 wait.wait().await;
@@ -107,14 +110,15 @@ pub(super) async fn o07_drop_of_handle_neither_kills_nor_detaches(runtime: Runti
 
 pub(super) async fn o08_spawn_after_close_is_refused(runtime: Runtime) {
     let counts = Counts::new();
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             assert!(n.close());
             assert!(!n.close(), "it was closed before");
             let late = n.spawn(counts.parked().child());
             assert_eq!(late.refused().unwrap().kind(), ReasonKind::Closed);
             assert_eq!((counts.polls(), counts.drops()), (0, 1));
-            let error = n.fork(counts.parked().child()).join().await.unwrap_err();
+            let error = n.fork(counts.parked().child()).await.unwrap_err();
             assert_eq!(error.reason().unwrap().kind(), ReasonKind::Closed);
             assert_eq!((counts.polls(), counts.drops()), (0, 2));
             Ok(())
@@ -125,8 +129,9 @@ pub(super) async fn o08_spawn_after_close_is_refused(runtime: Runtime) {
 
 pub(super) async fn o09_spawn_into_cancelled_is_refused_with_its_reason(runtime: Runtime) {
     let counts = Counts::new();
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             n.cancel_with(allhome::Reason::new("enough"));
             let late = n.spawn(counts.parked().child());
             assert_eq!(late.refused().unwrap().message(), "enough");
@@ -138,8 +143,9 @@ pub(super) async fn o09_spawn_into_cancelled_is_refused_with_its_reason(runtime:
 }
 
 pub(super) async fn o10_children_in_flight_are_all_that_is_kept(runtime: Runtime) {
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             for _ in 0..200 {
                 for _ in 0..50 {
                     n.spawn(async { Ok(()) });
@@ -155,15 +161,16 @@ pub(super) async fn o10_children_in_flight_are_all_that_is_kept(runtime: Runtime
 
 pub(super) async fn o11_nested_nursery_inherits_and_is_listed(runtime: Runtime) {
     let name = runtime.name();
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let inside = Gate::new();
             let go_on = Gate::new();
             let (tell, wait) = (inside.clone(), go_on.clone());
             n.spawn(async move {
-                let inner = nursery::<Infallible>().name("inner").run(async |inner| {
+                let inner = nursery().name("inner").run(async |inner: Nursery<Infallible>| {
                     assert_eq!(inner.runtime().name(), name);
-                    inner.named("leaf").spawn(std::future::pending());
+                    inner.task("leaf").spawn(std::future::pending());
                     tell.open();
                     wait.wait().await;
                     inner.cancel();
@@ -200,8 +207,9 @@ impl Drop for SpawnsInDrop {
 
 pub(super) async fn o12_spawn_from_a_destructor(runtime: Runtime) {
     let counts = Counts::new();
-    nursery_on::<Infallible>(runtime.clone())
-        .run(async |n| {
+    nursery()
+        .on(runtime.clone())
+        .run(async |n: Nursery<Infallible>| {
             for _ in 0..10 {
                 let last = SpawnsInDrop(n.clone(), counts.clone());
                 n.spawn(async move {
@@ -215,8 +223,9 @@ pub(super) async fn o12_spawn_from_a_destructor(runtime: Runtime) {
         .unwrap();
     assert_eq!(counts.drops(), 10, "admitted, and waited for");
     let refused = Counts::new();
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             for _ in 0..10 {
                 let last = SpawnsInDrop(n.clone(), refused.clone());
                 n.spawn(async move {
@@ -234,8 +243,9 @@ pub(super) async fn o12_spawn_from_a_destructor(runtime: Runtime) {
 
 pub(super) async fn o13_handle_after_the_end(runtime: Runtime) {
     let mut kept = None;
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             kept = Some(n.clone());
             Ok(())
         })
@@ -253,8 +263,9 @@ pub(super) async fn o13_handle_after_the_end(runtime: Runtime) {
 
 pub(super) async fn o14_child_joined_after_the_end_and_elsewhere(runtime: Runtime) {
     let mut kept = None;
-    nursery_on::<Infallible>(runtime.clone())
-        .run(async |n| {
+    nursery()
+        .on(runtime.clone())
+        .run(async |n: Nursery<Infallible>| {
             kept = Some(n.fork(async { Ok(7) }));
             Ok(())
         })
@@ -264,10 +275,11 @@ pub(super) async fn o14_child_joined_after_the_end_and_elsewhere(runtime: Runtim
     assert!(child.is_ended() && !child.cancel() && !child.abort());
     let joined = Arc::new(Mutex::new(0));
     let put = joined.clone();
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             n.spawn(async move {
-                *put.lock().unwrap() = child.join().await.unwrap();
+                *put.lock().unwrap() = child.await.unwrap();
                 Ok(())
             });
             Ok(())
@@ -286,7 +298,7 @@ fn down(left: usize, counts: Counts, bottom: Gate) -> Down {
             bottom.open();
             return std::future::pending().await;
         }
-        let inner = nursery::<Infallible>().run(async |n| {
+        let inner = nursery().run(async |n: Nursery<Infallible>| {
             n.spawn(down(left - 1, counts.clone(), bottom));
             Ok(())
         });
@@ -300,17 +312,18 @@ pub(super) async fn o15_ten_thousand_nurseries_deep(runtime: Runtime) {
     for way in 0..3 {
         let counts = Counts::new();
         let bottom = Gate::new();
-        let mut run = Box::pin(nursery_on::<Infallible>(runtime.clone()).run(async |n| {
-            n.spawn(down(DEPTH, counts.clone(), bottom.clone()));
-            bottom.wait().await;
-            assert_eq!(n.tree().tasks(), DEPTH + 1);
-            match way {
-                0 => drop(n.cancel()),
-                1 => drop(n.abort()),
-                _ => std::future::pending::<()>().await,
-            }
-            Ok(())
-        }));
+        let mut run =
+            Box::pin(nursery().on(runtime.clone()).run(async |n: Nursery<Infallible>| {
+                n.spawn(down(DEPTH, counts.clone(), bottom.clone()));
+                bottom.wait().await;
+                assert_eq!(n.tree().tasks(), DEPTH + 1);
+                match way {
+                    0 => drop(n.cancel()),
+                    1 => drop(n.abort()),
+                    _ => std::future::pending::<()>().await,
+                }
+                Ok(())
+            }));
         if way < 2 {
             run.await.unwrap();
         } else {
@@ -330,8 +343,9 @@ pub(super) async fn o15_ten_thousand_nurseries_deep(runtime: Runtime) {
 
 pub(super) async fn o17_child_spawns_siblings(runtime: Runtime) {
     let counts = Counts::new();
-    let sum = nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    let sum = nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let count = counts.clone();
             let child = n.fork_with(async move |n| {
                 for _ in 0..10 {
@@ -343,7 +357,7 @@ pub(super) async fn o17_child_spawns_siblings(runtime: Runtime) {
                 }
                 Ok(3)
             });
-            Ok(child.join().await.unwrap())
+            Ok(child.await.unwrap())
         })
         .await
         .unwrap();

@@ -2,8 +2,8 @@
 
 use crate::probe::{Counts, Gate, eventually};
 use allhome::{
-    CancelToken, Ladder, Level, Reason, Runtime, ShutdownError, cancelled, draining, nursery,
-    nursery_on,
+    CancelToken, Ladder, Level, Nursery, Reason, Runtime, ShutdownError, cancelled, draining,
+    nursery,
 };
 use std::convert::Infallible;
 use std::future::pending;
@@ -15,8 +15,9 @@ const PATIENT: Ladder =
 
 pub(super) async fn d02_drains_until_everybody_is_home(runtime: Runtime) {
     let counts = Counts::new();
-    let report = nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    let report = nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             for _ in 0..20 {
                 let counts = counts.clone();
                 n.spawn(async move {
@@ -35,13 +36,14 @@ pub(super) async fn d02_drains_until_everybody_is_home(runtime: Runtime) {
 
 pub(super) async fn d03_late_ones_are_named_with_their_level(runtime: Runtime) {
     let (counts, ready) = (Counts::new(), Counts::new());
-    let report = nursery_on::<Infallible>(runtime)
-        .run(async |n| {
-            n.named("parked").spawn(counts.parked().child());
+    let report = nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
+            n.task("parked").spawn(counts.parked().child());
             let (inside, polled) = (counts.clone(), ready.clone());
-            n.named("outer").spawn(async move {
-                let inner = nursery::<Infallible>().run(async |n| {
-                    n.named("inner").spawn(inside.parked().child());
+            n.task("outer").spawn(async move {
+                let inner = nursery().run(async |n: Nursery<Infallible>| {
+                    n.task("inner").spawn(inside.parked().child());
                     polled.polled();
                     pending::<Result<(), _>>().await
                 });
@@ -65,11 +67,12 @@ pub(super) async fn d03_late_ones_are_named_with_their_level(runtime: Runtime) {
 
 pub(super) async fn d05_a_token_takes_it_on_from_another_thread(runtime: Runtime) {
     let (operator, gate) = (CancelToken::new(), Gate::new());
-    let report = nursery_on::<Infallible>(runtime)
+    let report = nursery()
+        .on(runtime)
         .token(&operator)
-        .run(async |n| {
+        .run(async |n: Nursery<Infallible>| {
             let opened = gate.clone();
-            n.named("late").spawn(async move {
+            n.task("late").spawn(async move {
                 opened.open();
                 cancelled().await;
                 Ok(())
@@ -93,11 +96,12 @@ pub(super) async fn d05_a_token_takes_it_on_from_another_thread(runtime: Runtime
 }
 
 pub(super) async fn d07_a_task_inside_is_refused(runtime: Runtime) {
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let (id, inside) = (n.id(), n.clone());
             let answer = n.fork(async move { Ok(inside.shutdown(PATIENT).await.map(drop)) });
-            assert_eq!(answer.join().await.unwrap(), Err(ShutdownError::Inside(id)));
+            assert_eq!(answer.await.unwrap(), Err(ShutdownError::Inside(id)));
             assert_eq!(n.level(), Level::Running);
             Ok(())
         })

@@ -3,8 +3,8 @@
 
 use crate::probe::{Counts, eventually};
 use allhome::{
-    Cause, ReasonKind, Runtime, TimeoutError, cancellable, cancelled, fail_after, is_cancelled,
-    move_on_after, nursery, nursery_on, remaining, shield, sleep, yield_now,
+    Cause, Nursery, ReasonKind, Runtime, TimeoutError, cancellable, cancelled, fail_after,
+    is_cancelled, move_on_after, nursery, remaining, shield, sleep, yield_now,
 };
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
@@ -23,7 +23,7 @@ async fn has_timer(runtime: &Runtime) -> bool {
     if runtime.timer().is_some() {
         return true;
     }
-    let run = nursery_on::<Infallible>(runtime).deadline(LONG).run(async |_| Ok(()));
+    let run = nursery().on(runtime).deadline(LONG).run(async |_: Nursery<Infallible>| Ok(()));
     assert!(matches!(run.await.unwrap_err().first().cause(), Cause::Unsupported(_)));
     false
 }
@@ -33,7 +33,7 @@ pub(super) async fn t01_deadline_ends_the_nursery(runtime: Runtime) {
         return;
     }
     let counts = Counts::new();
-    let run = nursery_on::<Infallible>(&runtime).deadline(SOON).run(async |n| {
+    let run = nursery().on(&runtime).deadline(SOON).run(async |n: Nursery<Infallible>| {
         for _ in 0..10 {
             n.spawn(counts.parked().child());
         }
@@ -43,8 +43,8 @@ pub(super) async fn t01_deadline_ends_the_nursery(runtime: Runtime) {
     assert!(error.is_timeout());
     assert_eq!(error.reason().unwrap().kind(), ReasonKind::Deadline);
     assert_eq!(counts.drops(), 10);
-    let run = nursery_on::<Infallible>(&runtime).deadline(LONG).run(async |n| {
-        let inner = n.fork(async { Ok(remaining()) }).join().await.unwrap();
+    let run = nursery().on(&runtime).deadline(LONG).run(async |n: Nursery<Infallible>| {
+        let inner = n.fork(async { Ok(remaining()) }).await.unwrap();
         Ok(inner.unwrap() <= LONG && remaining().unwrap() <= LONG)
     });
     assert!(run.await.unwrap());
@@ -55,7 +55,7 @@ pub(super) async fn t04_deadline_is_moved_from_elsewhere(runtime: Runtime) {
         return;
     }
     let timer = runtime.timer().cloned().unwrap();
-    let run = nursery_on::<Infallible>(&runtime).deadline(LONG).run(async |n| {
+    let run = nursery().on(&runtime).deadline(LONG).run(async |n: Nursery<Infallible>| {
         let mover = n.clone();
         n.spawn(async move {
             yield_now().await;
@@ -71,11 +71,12 @@ pub(super) async fn t06_move_on_and_fail(runtime: Runtime) {
     if !has_timer(&runtime).await {
         return;
     }
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             // In the body, and in a task.
             assert!(scopes().await);
-            assert!(n.fork(async { Ok(scopes().await) }).join().await.unwrap());
+            assert!(n.fork(async { Ok(scopes().await) }).await.unwrap());
             Ok(())
         })
         .await
@@ -97,10 +98,11 @@ pub(super) async fn t08_scope_ends_the_nurseries_inside(runtime: Runtime) {
         return;
     }
     let counts = Counts::new();
-    nursery_on::<Infallible>(runtime)
-        .run(async |_| {
+    nursery()
+        .on(runtime)
+        .run(async |_: Nursery<Infallible>| {
             let inside = async {
-                let inner = nursery::<Infallible>().run(async |n| {
+                let inner = nursery().run(async |n: Nursery<Infallible>| {
                     for _ in 0..10 {
                         n.spawn(counts.parked().child());
                     }
@@ -120,9 +122,9 @@ pub(super) async fn t10_children_deadline_keeps_what_is_there(runtime: Runtime) 
     if !has_timer(&runtime).await {
         return;
     }
-    let run = nursery_on::<Infallible>(runtime).children_deadline(SOON).run(async |n| {
-        let quick = n.fork(async { Ok(1) }).join().await.ok();
-        let slow = n.fork(pending::<Result<u8, _>>()).join().await.ok();
+    let run = nursery().on(runtime).children_deadline(SOON).run(async |n: Nursery<Infallible>| {
+        let quick = n.fork(async { Ok(1) }).await.ok();
+        let slow = n.fork(pending::<Result<u8, _>>()).await.ok();
         Ok((quick, slow))
     });
     let (quick, slow) = run.await.unwrap();
@@ -135,7 +137,7 @@ pub(super) async fn t12_grace_is_time_to_leave(runtime: Runtime) {
     }
     for (grace, leaves) in [(LONG, true), (SOON, false)] {
         let counts = Counts::new();
-        let run = nursery_on::<Infallible>(&runtime).grace(grace).run(async |n| {
+        let run = nursery().on(&runtime).grace(grace).run(async |n: Nursery<Infallible>| {
             for _ in 0..10 {
                 let counts = counts.clone();
                 n.spawn(async move {
@@ -166,8 +168,9 @@ pub(super) async fn h01_shield_keeps_cancel_and_abort_away(runtime: Runtime) {
     for abort in [false, true] {
         let log = Log::default();
         let is_told = Arc::new(AtomicBool::new(false));
-        nursery_on::<Infallible>(&runtime)
-            .run(async |n| {
+        nursery()
+            .on(&runtime)
+            .run(async |n: Nursery<Infallible>| {
                 let (child_log, child, hears) = (log.clone(), n.clone(), is_told.clone());
                 n.spawn(async move {
                     let protected = shield(Duration::MAX, async {
@@ -204,8 +207,9 @@ pub(super) async fn h02_budget_is_spent(runtime: Runtime) {
         return;
     }
     let counts = Counts::new();
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             for _ in 0..10 {
                 let inside = counts.parked().child::<Infallible>();
                 n.spawn(async move { shield(SOON, inside).await.unwrap() });
@@ -232,9 +236,10 @@ fn writes(log: &Log, line: &'static str) -> impl Future<Output = Result<(), Infa
 pub(super) async fn n01_finalizers_run_at_the_end(runtime: Runtime) {
     for way in 0..4 {
         let (log, counts) = (Log::default(), Counts::new());
-        nursery_on::<Infallible>(&runtime)
-            .run(async |inside| {
-                let run = nursery::<Infallible>().run(async |n| {
+        nursery()
+            .on(&runtime)
+            .run(async |inside: Nursery<Infallible>| {
+                let run = nursery().run(async |n: Nursery<Infallible>| {
                     n.defer(Duration::MAX, writes(&log, "first")).unwrap();
                     n.defer(Duration::MAX, writes(&log, "second")).unwrap();
                     if way == 0 {

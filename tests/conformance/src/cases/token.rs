@@ -4,7 +4,7 @@
 use crate::probe::{Counts, Gate, all_wait, eventually};
 use allhome::{
     CancelExt, CancelToken, Cause, Level, Nursery, Reason, ReasonKind, Runtime, cancel_token,
-    cancelled, checkpoint, exit, is_cancelled, nursery, nursery_on,
+    cancelled, checkpoint, exit, is_cancelled, nursery,
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::convert::Infallible;
@@ -14,8 +14,9 @@ use std::sync::{Arc, Mutex};
 
 pub(super) async fn c13_token_and_nursery_rise_together(runtime: Runtime) {
     for by_token in [true, false] {
-        let token = nursery_on::<Infallible>(&runtime)
-            .run(async |n| {
+        let token = nursery()
+            .on(&runtime)
+            .run(async |n: Nursery<Infallible>| {
                 let token = n.token();
                 assert!(token.same(&n.token()) && token.level() == Level::Running);
                 assert!(if by_token {
@@ -44,22 +45,25 @@ pub(super) async fn c13_token_and_nursery_rise_together(runtime: Runtime) {
 }
 
 pub(super) async fn c13_token_is_born_with_the_level(runtime: Runtime) {
-    nursery_on::<Infallible>(&runtime)
-        .run(async |n| {
+    nursery()
+        .on(&runtime)
+        .run(async |n: Nursery<Infallible>| {
             n.close();
             assert_eq!(n.token().level(), Level::Draining);
             Ok(())
         })
         .await
         .unwrap();
-    nursery_on::<Infallible>(&runtime)
-        .run(async |n| {
+    nursery()
+        .on(&runtime)
+        .run(async |n: Nursery<Infallible>| {
             n.cancel_with(Reason::new("before"));
             assert!(n.token().reason().unwrap().same(&n.reason().unwrap()));
-            let inner = nursery::<Infallible>().token(&CancelToken::new()).run(async |inner| {
-                assert!(inner.token().reason().unwrap().same(&n.reason().unwrap()));
-                Ok(())
-            });
+            let inner =
+                nursery().token(&CancelToken::new()).run(async |inner: Nursery<Infallible>| {
+                    assert!(inner.token().reason().unwrap().same(&n.reason().unwrap()));
+                    Ok(())
+                });
             inner.await.unwrap();
             n.abort();
             assert_eq!(n.token().level(), Level::Aborted);
@@ -74,7 +78,7 @@ async fn token_in_last_poll(runtime: &Runtime, cancel: Way) -> (Reason, bool) {
     let ready = Counts::new();
     let (tell, seen) = (ready.clone(), Arc::new(Mutex::new(None)));
     let note = seen.clone();
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let task = async move {
             let token = cancel_token();
             assert!(!token.is_cancelled());
@@ -87,7 +91,7 @@ async fn token_in_last_poll(runtime: &Runtime, cancel: Way) -> (Reason, bool) {
         };
         let child = match cancel {
             Way::Ancestor => n.fork(async move {
-                let inner = nursery::<Infallible>().run(async |inner| {
+                let inner = nursery().run(async |inner: Nursery<Infallible>| {
                     inner.spawn(task);
                     pending::<Result<(), _>>().await
                 });
@@ -127,8 +131,9 @@ pub(super) async fn c14_task_token_is_cancelled_with_the_task(runtime: Runtime) 
 }
 
 pub(super) async fn c14_cancelling_it_cancels_what_hangs_on_it(runtime: Runtime) {
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let child = n.fork(async {
                 let token = cancel_token();
                 assert!(token.cancel() && token.child().is_cancelled());
@@ -136,7 +141,7 @@ pub(super) async fn c14_cancelling_it_cancels_what_hangs_on_it(runtime: Runtime)
                 assert!(!cancel_token().is_cancelled(), "each call returns a new token");
                 Ok(7)
             });
-            assert_eq!(child.join().await.unwrap(), 7);
+            assert_eq!(child.await.unwrap(), 7);
             assert!(cancel_token().cancel() && !n.is_cancelled() && !n.token().is_cancelled());
             Ok(())
         })
@@ -149,7 +154,7 @@ pub(super) async fn c14_cancelling_it_cancels_what_hangs_on_it(runtime: Runtime)
 pub(super) async fn c15_nursery_hangs_on_a_token(runtime: Runtime) {
     let token = CancelToken::new();
     let counts = Counts::new();
-    let run = nursery_on::<Infallible>(&runtime).token(&token).run(async |n| {
+    let run = nursery().on(&runtime).token(&token).run(async |n: Nursery<Infallible>| {
         n.spawn(counts.parked().child());
         eventually(|| counts.polls() == 1).await;
         assert!(!n.token().same(&token));
@@ -161,16 +166,16 @@ pub(super) async fn c15_nursery_hangs_on_a_token(runtime: Runtime) {
     assert!(error.reason().unwrap().same(&token.reason().unwrap()));
     assert_eq!((counts.polls(), counts.drops()), (2, 1));
     // It was cancelled before this one is opened.
-    let run = nursery_on::<Infallible>(&runtime).token(&token).run(async |n| {
+    let run = nursery().on(&runtime).token(&token).run(async |n: Nursery<Infallible>| {
         assert!(n.spawn(counts.parked().child()).refused().unwrap().same(&n.reason().unwrap()));
         Ok(n.level())
     });
     assert_eq!(run.await.unwrap(), Level::Cancelled);
     token.escalate_to(Level::Aborted, Reason::new(""));
-    let run = nursery_on::<Infallible>(&runtime).token(&token);
-    run.run(async |_| pending::<Result<(), _>>().await).await.unwrap_err();
+    let run = nursery().on(&runtime).token(&token);
+    run.run(async |_: Nursery<Infallible>| pending::<Result<(), _>>().await).await.unwrap_err();
     let other = CancelToken::new();
-    let run = nursery_on::<Infallible>(runtime).token(&other).run(async |n| {
+    let run = nursery().on(runtime).token(&other).run(async |n: Nursery<Infallible>| {
         assert!(n.cancel() && !other.is_cancelled(), "a cancel goes down only");
         Ok(())
     });
@@ -187,8 +192,9 @@ pub(super) async fn c16_cancelled_is_heard_deep_inside(runtime: Runtime) {
     let counts = Counts::new();
     for own in [true, false] {
         let ready = Counts::new();
-        nursery_on::<Infallible>(&runtime)
-            .run(async |n| {
+        nursery()
+            .on(&runtime)
+            .run(async |n: Nursery<Infallible>| {
                 let (count, tell) = (counts.clone(), ready.clone());
                 let child = n.fork(async move {
                     let parts = (0..10).map(|_| async {
@@ -213,7 +219,7 @@ pub(super) async fn c16_cancelled_is_heard_deep_inside(runtime: Runtime) {
 }
 
 pub(super) async fn c16_cancelled_in_a_body(runtime: Runtime) {
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let other = n.clone();
         n.spawn(async move {
             other.cancel_with(Reason::new("by a child"));
@@ -227,8 +233,9 @@ pub(super) async fn c16_cancelled_in_a_body(runtime: Runtime) {
 pub(super) async fn c17_checkpoint_gives_a_turn_and_tells(runtime: Runtime) {
     let turns = Arc::new(AtomicUsize::new(0));
     assert!(checkpoint().await.is_ok(), "outside of any nursery");
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             for _ in 0..2 {
                 let turns = turns.clone();
                 n.spawn(async move {
@@ -258,8 +265,9 @@ async fn deep(level: u32) -> Result<u32, Infallible> {
 
 pub(super) async fn c18_exit_ends_the_task_from_any_depth(runtime: Runtime) {
     let (counts, gate) = (Counts::new(), Gate::new());
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let waits = gate.clone();
             let sibling = n.fork(async move {
                 waits.wait().await;
@@ -278,7 +286,7 @@ pub(super) async fn c18_exit_ends_the_task_from_any_depth(runtime: Runtime) {
             });
             for child in [plain, within] {
                 let id = child.id();
-                let ended = child.join().await.unwrap_err();
+                let ended = child.await.unwrap_err();
                 let reason = ended.reason().unwrap();
                 assert_eq!((reason.kind(), reason.by()), (ReasonKind::Exited, id));
                 assert!(reason.location().file().ends_with("token.rs"));
@@ -286,7 +294,7 @@ pub(super) async fn c18_exit_ends_the_task_from_any_depth(runtime: Runtime) {
             assert_eq!(counts.drops(), 2);
             assert!(!n.is_cancelled(), "it is no failure");
             gate.open();
-            assert!(!sibling.join().await.unwrap());
+            assert!(!sibling.await.unwrap());
             Ok(())
         })
         .await
@@ -304,8 +312,8 @@ pub(super) async fn c18_exit_of_a_body_waits_for_the_children(runtime: Runtime) 
             Ok(())
         });
     };
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
-        let inner = nursery::<Infallible>().run(async |inner| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
+        let inner = nursery().run(async |inner: Nursery<Infallible>| {
             spawn(&inner);
             let opens = gate.clone();
             inner.spawn(async move {
@@ -325,8 +333,9 @@ pub(super) async fn c18_exit_of_a_body_waits_for_the_children(runtime: Runtime) 
 
 pub(super) async fn c19_until_cancelled_on_the_own_token(runtime: Runtime) {
     let ready = Counts::new();
-    nursery_on::<Infallible>(runtime)
-        .run(async |n| {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
             let tell = ready.clone();
             let child = n.fork(async move {
                 let token = cancel_token();
@@ -337,7 +346,7 @@ pub(super) async fn c19_until_cancelled_on_the_own_token(runtime: Runtime) {
             });
             eventually(|| ready.polls() == 1).await;
             child.cancel_with(Reason::new("cut"));
-            assert_eq!(child.join().await.unwrap(), ("cut".to_string(), 7));
+            assert_eq!(child.await.unwrap(), ("cut".to_string(), 7));
             Ok(())
         })
         .await

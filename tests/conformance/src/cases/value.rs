@@ -1,7 +1,7 @@
 //! Clauses v..: values that are set for a scope.
 
 use crate::probe::{Counts, Gate, eventually};
-use allhome::{Runtime, ScopedKey, nursery, nursery_on, yield_now};
+use allhome::{Nursery, Runtime, ScopedKey, nursery, yield_now};
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -14,48 +14,51 @@ fn user() -> Option<&'static str> {
 }
 
 pub(super) async fn v01_value_is_inherited_by_all_inside(runtime: Runtime) {
-    let run = nursery_on::<Infallible>(&runtime).run(async |n| {
+    let run = nursery().on(&runtime).run(async |n: Nursery<Infallible>| {
         assert_eq!(user(), Some("ann"));
         let child = n.fork_with(async move |n| {
             yield_now().await;
             let sibling = n.fork(async { Ok(user()) });
-            let inner = nursery::<Infallible>().run(async |inner| {
+            let inner = nursery().run(async |inner: Nursery<Infallible>| {
                 yield_now().await;
-                Ok((user(), inner.fork(async { Ok(user()) }).join().await.unwrap()))
+                Ok((user(), inner.fork(async { Ok(user()) }).await.unwrap()))
             });
-            Ok((user(), sibling.join().await.unwrap(), inner.await.unwrap()))
+            Ok((user(), sibling.await.unwrap(), inner.await.unwrap()))
         });
         let ann = Some("ann");
-        assert_eq!(child.join().await.unwrap(), (ann, ann, (ann, ann)));
+        assert_eq!(child.await.unwrap(), (ann, ann, (ann, ann)));
         Ok(())
     });
     USER.scope("ann", run).await.unwrap();
     assert_eq!(user(), None, "it is over");
-    let run = nursery_on::<Infallible>(runtime);
-    let none = run.run(async |n| Ok(n.fork(async { Ok(user()) }).join().await.unwrap()));
+    let run = nursery().on(runtime);
+    let none =
+        run.run(async |n: Nursery<Infallible>| Ok(n.fork(async { Ok(user()) }).await.unwrap()));
     assert_eq!(none.await.unwrap(), None);
 }
 
 pub(super) async fn v01_value_is_inherited_by_blocking_work(runtime: Runtime) {
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let work = n.blocking(|cx| {
-            let inside = nursery::<Infallible>()
-                .run(async |inner| Ok(inner.fork(async { Ok(user()) }).join().await.unwrap()));
+            let inside = nursery().run(async |inner: Nursery<Infallible>| {
+                Ok(inner.fork(async { Ok(user()) }).await.unwrap())
+            });
             Ok((user(), cx.block_on(inside).unwrap().unwrap()))
         });
-        Ok(work.unwrap().join().await.unwrap())
+        Ok(work.unwrap().await.unwrap())
     });
     assert_eq!(USER.scope("ann", run).await.unwrap(), (Some("ann"), Some("ann")));
 }
 
 pub(super) async fn v02_child_has_the_values_of_its_nursery(runtime: Runtime) {
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let spawning = async {
             assert_eq!(user(), Some("ben"));
             let child = n.fork(async { Ok(user()) });
-            let fresh = nursery::<Infallible>()
-                .run(async |inner| Ok(inner.fork(async { Ok(user()) }).join().await.unwrap()));
-            (child.join().await.unwrap(), fresh.await.unwrap())
+            let fresh = nursery().run(async |inner: Nursery<Infallible>| {
+                Ok(inner.fork(async { Ok(user()) }).await.unwrap())
+            });
+            (child.await.unwrap(), fresh.await.unwrap())
         };
         Ok(USER.scope("ben", spawning).await)
     });
@@ -64,7 +67,7 @@ pub(super) async fn v02_child_has_the_values_of_its_nursery(runtime: Runtime) {
 }
 
 pub(super) async fn v03_scope_inside_sets_another(runtime: Runtime) {
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let child = n.fork(async {
             let before = user();
             let inside = USER.scope("ben", async {
@@ -73,7 +76,7 @@ pub(super) async fn v03_scope_inside_sets_another(runtime: Runtime) {
             });
             Ok((before, inside.await, user()))
         });
-        Ok(child.join().await.unwrap())
+        Ok(child.await.unwrap())
     });
     let run = USER.scope("ann", OTHER.scope("other", run));
     let (ann, ben) = (Some("ann"), Some("ben"));
@@ -91,7 +94,7 @@ impl Drop for Notes {
 
 pub(super) async fn v05_values_are_there_while_it_is_destroyed(runtime: Runtime) {
     let (seen, counts) = (Arc::default(), Counts::new());
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         for inside in [false, true] {
             let (notes, count) = (Notes(Arc::clone(&seen)), counts.clone());
             let waits = async move {
@@ -118,7 +121,7 @@ pub(super) async fn v05_values_are_there_while_it_is_destroyed(runtime: Runtime)
 pub(super) async fn v06_value_is_dropped_when_all_inside_is_over(runtime: Runtime) {
     static KEPT: ScopedKey<crate::probe::Guard> = ScopedKey::new();
     let (counts, gate) = (Counts::new(), Gate::new());
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let inside = gate.clone();
         n.spawn(async move {
             inside.wait().await;

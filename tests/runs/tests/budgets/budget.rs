@@ -1,6 +1,6 @@
 //! Budgets, on a runtime that counts what a task does in one poll.
 
-use allhome::{CancelToken, is_cancelled, move_on_after, nursery, nursery_on};
+use allhome::{CancelToken, Nursery, is_cancelled, move_on_after, nursery};
 use allhome_conformance::{Counts, Gate, eventually};
 use allhome_runs::budget::{BUDGET, budgeted, budgeted_outside, limited, units, use_up, without};
 use allhome_runs::{Clock, Stepped, Wakes, poll_once};
@@ -56,7 +56,7 @@ async fn beside<F: Future>(greedy: Arc<AtomicUsize>, future: F) -> F::Output {
 /// runtime's tasks.
 fn polls_of(children: usize, each: u32) -> (usize, usize) {
     let ((stepped, runtime), counts) = (world(), Counts::new());
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         for _ in 0..children {
             let child = counted(counts.clone(), units(each));
             n.spawn(async {
@@ -86,7 +86,7 @@ fn x19_a_child_that_uses_it_up_ends_the_carriers_poll() {
 #[test]
 fn x19_a_carrier_that_has_no_budget_waits_for_a_turn() {
     let (stepped, counts, wakes) = (Stepped::new(1), Counts::new(), Wakes::new());
-    let run = nursery_on::<Infallible>(budgeted_outside(&stepped)).run(async |n| {
+    let run = nursery().on(budgeted_outside(&stepped)).run(async |n: Nursery<Infallible>| {
         let child = counted(counts.clone(), units(1));
         n.spawn(async {
             child.await;
@@ -107,7 +107,7 @@ fn x19_a_carrier_that_has_no_budget_waits_for_a_turn() {
 fn e07_value_ready_in_the_last_poll_wins_whatever_the_siblings_use() {
     for each in [1, BUDGET - 1, BUDGET] {
         let ((stepped, runtime), gate, counts) = (world(), Gate::new(), Counts::new());
-        let run = nursery_on::<Infallible>(runtime).run(async |n| {
+        let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
             let child = || {
                 let gate = gate.clone();
                 counted(counts.clone(), async move {
@@ -140,7 +140,7 @@ fn cancelled_body(needs: u32, greedy: usize) -> (bool, usize, usize) {
         units(needs).await;
         Ok(())
     });
-    let run = nursery_on::<Infallible>(runtime).token(&token).run(async |_| body.await);
+    let run = nursery().on(runtime).token(&token).run(async |_: Nursery<Infallible>| body.await);
     let mut run = Box::pin(limited(beside(left.clone(), run)));
     assert!(poll_once(&mut run, &wakes).is_pending());
     left.store(greedy, SeqCst);
@@ -174,14 +174,14 @@ fn c22_a_last_poll_that_uses_up_the_budget_is_followed_by_one_more() {
 fn scope_of_no_time(needs: u32, used_up: bool) -> (Option<()>, usize) {
     let ((stepped, runtime), counts) = (world(), Counts::new());
     let inside = counted(counts.clone(), units(needs));
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let child = n.fork(async move {
             if used_up {
                 use_up();
             }
             Ok(move_on_after(Duration::ZERO, inside).await.unwrap())
         });
-        Ok(child.join().await.unwrap())
+        Ok(child.await.unwrap())
     });
     (stepped.drive(limited(run)).unwrap(), counts.polls())
 }
@@ -208,12 +208,12 @@ where
             Ok(then.await)
         }
     });
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let child = n.fork(child);
         eventually(|| counts.polls() == 1).await;
         gate.open();
         child.cancel();
-        Ok(child.join().await.ok())
+        Ok(child.await.ok())
     });
     stepped.drive(limited(run)).unwrap()
 }
@@ -226,7 +226,7 @@ fn c22_the_task_around_is_not_ended_in_that_turn() {
         move_on_after(Duration::ZERO, std::future::pending::<()>()).await.map_or(0, |_| 2)
     };
     assert_eq!(in_the_last_poll(nothing), Some(2), "it goes on when the scope has ended");
-    let inner = nursery::<Infallible>().run(async |_| {
+    let inner = nursery().run(async |_: Nursery<Infallible>| {
         units(1).await;
         Ok(3)
     });

@@ -1,6 +1,6 @@
 //! Tokio's budget, of 128 units in a poll of a task; and its tasks.
 
-use allhome::{Child, IntoRuntime, Tokio, checkpoint, move_on_after, nursery_on, yield_now};
+use allhome::{Child, IntoRuntime, Nursery, Tokio, checkpoint, move_on_after, nursery, yield_now};
 use allhome_conformance::{Counts, eventually};
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -51,7 +51,7 @@ fn send(to: &UnboundedSender<u32>, number: u32) {
 /// How many of 200 children that wait for messages have their value, when all is sent and they are
 /// cancelled at once.
 fn had_their_value(tokio: &Runtime, each: u32) -> usize {
-    let run = nursery_on::<Infallible>(Tokio::on(tokio.handle())).run(async |n| {
+    let run = nursery().on(Tokio::on(tokio.handle())).run(async |n: Nursery<Infallible>| {
         let (mut children, mut senders) = (Vec::<Child<u32, _>>::new(), Vec::new());
         let counts = Counts::new();
         for _ in 0..CHILDREN {
@@ -83,7 +83,7 @@ fn x19_greedy_siblings_on_tokio() {
     // All are polled for the first time, and each finds what it needs in that poll.
     for tokio in flavors() {
         let counts = Counts::new();
-        let run = nursery_on::<Infallible>(Tokio::on(tokio.handle())).run(async |n| {
+        let run = nursery().on(Tokio::on(tokio.handle())).run(async |n: Nursery<Infallible>| {
             for _ in 0..CHILDREN {
                 let (to, from) = unbounded_channel();
                 send(&to, MOST);
@@ -105,7 +105,7 @@ fn c20_what_is_there_in_the_last_poll_is_had_on_tokio() {
     // A child that is cut off in the middle has taken messages that no one has.
     for tokio in flavors() {
         let (counts, left) = (Counts::new(), Arc::new(AtomicUsize::new(20 * CHILDREN)));
-        let run = nursery_on::<Infallible>(Tokio::on(tokio.handle())).run(async |n| {
+        let run = nursery().on(Tokio::on(tokio.handle())).run(async |n: Nursery<Infallible>| {
             let mut senders = Vec::new();
             for _ in 0..CHILDREN {
                 let ((to, from), left) = (unbounded_channel(), left.clone());
@@ -129,7 +129,7 @@ fn c20_what_is_there_in_the_last_poll_is_had_on_tokio() {
 #[test]
 fn t03_a_value_wins_in_a_scope_of_no_time_on_tokio() {
     for tokio in flavors() {
-        let run = nursery_on::<Infallible>(Tokio::on(tokio.handle())).run(async |n| {
+        let run = nursery().on(Tokio::on(tokio.handle())).run(async |n: Nursery<Infallible>| {
             let mut children = Vec::new();
             for _ in 0..CHILDREN {
                 let (to, from) = unbounded_channel();
@@ -145,7 +145,7 @@ fn t03_a_value_wins_in_a_scope_of_no_time_on_tokio() {
             }
             let mut had = Vec::new();
             for child in children {
-                had.push(child.join().await.unwrap());
+                had.push(child.await.unwrap());
             }
             Ok(had)
         });
@@ -161,7 +161,7 @@ fn c22_a_cancelled_body_whose_task_has_no_budget_waits_one_turn_on_tokio() {
         send(&to, 20);
         send(&greedy, 128);
         let run = async {
-            let run = nursery_on::<Infallible>(Tokio).run(async |n| {
+            let run = nursery().on(Tokio).run(async |n: Nursery<Infallible>| {
                 n.cancel();
                 Ok(receive(from, 20).await)
             });
@@ -178,7 +178,7 @@ fn c22_a_cancelled_body_whose_task_has_no_budget_waits_one_turn_on_tokio() {
 fn x20_each_child_has_a_task_of_its_own_if_told_to() {
     for tokio in flavors() {
         let given = Tokio::on(tokio.handle()).task_per_child().into_runtime().unwrap();
-        let run = nursery_on::<Infallible>(given).run(async |n| {
+        let run = nursery().on(given).run(async |n: Nursery<Infallible>| {
             let child = async || {
                 let before = task::id();
                 for _ in 0..20 {
@@ -192,7 +192,7 @@ fn x20_each_child_has_a_task_of_its_own_if_told_to() {
                 (0..100).map(|_| n.fork(async move { Ok(child().await) })).collect();
             let mut ids = HashSet::new();
             for child in children {
-                ids.insert(child.join().await.unwrap());
+                ids.insert(child.await.unwrap());
             }
             Ok(ids.len())
         });

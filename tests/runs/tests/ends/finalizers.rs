@@ -1,8 +1,8 @@
 //! Finalizers, on a clock that the test moves.
 
 use allhome::{
-    Cause, Nursery, Reason, ReasonKind, cancel_token, exit, is_cancelled, nursery, nursery_on,
-    orphans, shield, sleep, yield_now,
+    Cause, Nursery, Reason, ReasonKind, cancel_token, exit, is_cancelled, nursery, orphans, shield,
+    sleep, yield_now,
 };
 use allhome_conformance::Counts;
 use allhome_runs::{Log, Opened, SECOND, Wakes, poll_once, world};
@@ -29,12 +29,12 @@ fn n01_finalizers_run_last_first_when_everybody_has_left() {
     let (stepped, clock, runtime) = world();
     let log = Log::default();
     let (guards, inside) = (log.clone(), log.clone());
-    let run = nursery_on::<String>(runtime).run(async move |n| {
+    let run = nursery().on(runtime).run(async move |n: Nursery<String>| {
         let _body = guards.on_drop("body");
         n.defer(SECOND, writes(&inside, "first")).unwrap();
         n.defer(SECOND, writes(&inside, "second")).unwrap();
         let (late, third) = (n.clone(), writes(&inside, "third"));
-        n.fork(ready(Ok(()))).join().await.unwrap();
+        n.fork(ready(Ok(()))).await.unwrap();
         assert!(guards.is_empty(), "only the body is left");
         let child = guards.on_drop("child");
         n.spawn(async move {
@@ -56,8 +56,9 @@ fn tidies(log: &Log) -> impl Future<Output = Result<(), String>> + Send + use<> 
     async move {
         assert!(!is_cancelled() && !cancel_token().is_cancelled());
         sleep(SECOND).await.unwrap();
-        let inner = nursery::<Infallible>()
-            .run(async |n| Ok(n.fork(async { Ok(is_cancelled()) }).join().await.unwrap()));
+        let inner = nursery().run(async |n: Nursery<Infallible>| {
+            Ok(n.fork(async { Ok(is_cancelled()) }).await.unwrap())
+        });
         log.note(format!("tidy, {}", inner.await.unwrap()));
         Ok(())
     }
@@ -77,7 +78,7 @@ fn n02_finalizers_run_on_every_way_out() {
         let (stepped, clock, runtime) = world();
         let log = Log::default();
         let finalizer = tidies(&log);
-        let run = nursery_on::<String>(runtime).run(async move |n| {
+        let run = nursery().on(runtime).run(async move |n: Nursery<String>| {
             n.defer(5 * SECOND, finalizer).unwrap();
             n.spawn(pending());
             n.cancel();
@@ -95,8 +96,8 @@ fn n03_whoever_adopts_runs_the_finalizers() {
     let (stepped, clock, runtime) = world();
     let log = Log::default();
     let (finalizer, counts) = (tidies(&log), Counts::new());
-    let run = nursery_on::<Infallible>(&runtime).run(async |n| {
-        let inner = nursery::<String>().run(async |n| {
+    let run = nursery().on(&runtime).run(async |n: Nursery<Infallible>| {
+        let inner = nursery().run(async |n: Nursery<String>| {
             n.defer(5 * SECOND, finalizer).unwrap();
             n.spawn(counts.parked().child());
             pending::<Result<(), _>>().await
@@ -112,8 +113,8 @@ fn n03_whoever_adopts_runs_the_finalizers() {
     clock.drive(&stepped, run).unwrap();
     assert_eq!((log.take(), clock.elapsed()), (vec!["tidy, false".to_string()], SECOND));
     // What goes wrong is reported there, as far as it has a type that is known there.
-    let run = nursery_on::<Infallible>(&runtime).run(async |_| {
-        let inner = nursery::<String>().run(async |n| {
+    let run = nursery().on(&runtime).run(async |_: Nursery<Infallible>| {
+        let inner = nursery().run(async |n: Nursery<String>| {
             n.defer(SECOND, ready(Err("of another type".into()))).unwrap();
             n.defer(SECOND, pending()).unwrap();
             pending::<Result<(), _>>().await
@@ -126,10 +127,11 @@ fn n03_whoever_adopts_runs_the_finalizers() {
     assert!(error.to_string().contains("a finalizer was cut at its budget of 1s"), "{error}");
     // Of a root, the finalizers that no nursery waits for are orphans until they are done.
     let finalizer = tidies(&log);
-    let mut root = Box::pin(nursery_on::<String>(&runtime).name("n03 root").run(async |n| {
-        n.defer(5 * SECOND, finalizer).unwrap();
-        pending::<Result<(), _>>().await
-    }));
+    let mut root =
+        Box::pin(nursery().on(&runtime).name("n03 root").run(async |n: Nursery<String>| {
+            n.defer(5 * SECOND, finalizer).unwrap();
+            pending::<Result<(), _>>().await
+        }));
     assert!(poll_once(&mut root, &Wakes::new()).is_pending());
     drop(root);
     let listed = || orphans().iter().any(|tree| tree.to_string().contains("n03 root"));
@@ -147,7 +149,7 @@ fn n04_budget_cuts_a_finalizer_that_hangs() {
     let (stepped, clock, runtime) = world();
     let log = Log::default();
     let inside = log.clone();
-    let run = nursery_on::<String>(runtime).run(async move |n| {
+    let run = nursery().on(runtime).run(async move |n: Nursery<String>| {
         n.defer(SECOND, writes(&inside, "after it")).unwrap();
         n.defer(3 * SECOND, async move {
             let _guard = inside.on_drop("hanging");
@@ -171,8 +173,8 @@ fn n05_what_goes_wrong_in_a_finalizer_is_a_failure() {
     let (stepped, clock, runtime) = world();
     let log = Log::default();
     let inside = log.clone();
-    let run =
-        nursery_on::<String>(runtime).panics(allhome::PanicPolicy::Report).run(async move |n| {
+    let run = nursery().on(runtime).panics(allhome::PanicPolicy::Report).run(
+        async move |n: Nursery<String>| {
             n.defer(SECOND, writes(&inside, "the last")).unwrap();
             n.defer(SECOND, ready(Err("broken".to_string()))).unwrap();
             n.defer(SECOND, async { panic!("in a finalizer") }).unwrap();
@@ -184,7 +186,8 @@ fn n05_what_goes_wrong_in_a_finalizer_is_a_failure() {
             .unwrap();
             n.spawn(ready(Err("first".to_string())));
             Ok(())
-        });
+        },
+    );
     let error = clock.drive(&stepped, run).unwrap_err();
     let errors: Vec<_> = error.errors().cloned().collect();
     assert_eq!(errors, ["first", "broken"]);
@@ -198,7 +201,7 @@ fn n06_finalizer_may_register_another() {
     let (stepped, clock, runtime) = world();
     let log = Log::default();
     let inside = log.clone();
-    let run = nursery_on::<String>(runtime).run(async move |n| {
+    let run = nursery().on(runtime).run(async move |n: Nursery<String>| {
         let handle = n.clone();
         n.defer(SECOND, writes(&inside, "the last")).unwrap();
         n.defer(SECOND, async move {
@@ -220,7 +223,7 @@ fn n06_finalizer_may_exit() {
     let (stepped, clock, runtime) = world();
     let log = Log::default();
     let inside = log.clone();
-    let run = nursery_on::<String>(runtime).run(async move |n| {
+    let run = nursery().on(runtime).run(async move |n: Nursery<String>| {
         n.defer(SECOND, writes(&inside, "the last")).unwrap();
         n.defer(SECOND, async move {
             let _guard = inside.on_drop("it");
@@ -237,7 +240,7 @@ fn n06_finalizer_may_exit() {
 fn n07_after_the_end_it_is_refused() {
     let (stepped, clock, runtime) = world();
     let counts = Counts::new();
-    let mut opened = Opened::new(nursery_on::<String>(runtime));
+    let mut opened = Opened::<String>::fallible(nursery().on(runtime));
     assert!(opened.finish().is_ready());
     let guard = counts.guard();
     let refused = opened.n.defer(SECOND, async move {
@@ -253,7 +256,7 @@ fn n07_after_the_end_it_is_refused() {
 fn n08_runtime_that_goes_loses_the_finalizers() {
     let (stepped, clock, runtime) = world();
     let counts = Counts::new();
-    let mut opened = Opened::new(nursery_on::<String>(runtime));
+    let mut opened = Opened::<String>::fallible(nursery().on(runtime));
     for _ in 0..3 {
         let guard = counts.guard();
         let hangs = async move {
@@ -278,7 +281,7 @@ fn n09_abort_while_the_finalizers_run_leaves_them_alone() {
     for end in [Nursery::<String>::cancel, Nursery::<String>::abort] {
         let (stepped, clock, runtime) = world();
         let log = Log::default();
-        let mut opened = Opened::new(nursery_on::<String>(runtime));
+        let mut opened = Opened::<String>::fallible(nursery().on(runtime));
         let tidies = tidies(&log);
         let shields = async move {
             // One of its own, which goes down before it waits again.

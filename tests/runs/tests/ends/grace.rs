@@ -1,6 +1,6 @@
 //! The grace of cancelled tasks, on a clock that the test moves.
 
-use allhome::{Level, cancelled, is_cancelled, nursery, nursery_on, shield, sleep};
+use allhome::{Level, Nursery, cancelled, is_cancelled, nursery, shield, sleep};
 use allhome_runs::{SECOND, world};
 use std::convert::Infallible;
 use std::future::pending;
@@ -11,10 +11,10 @@ use std::time::Duration;
 fn t12_grace_is_time_to_leave() {
     for (needs, has) in [(2, 5), (5, 2)] {
         let (stepped, clock, runtime) = world();
-        let run = nursery_on::<Infallible>(runtime).grace(has * SECOND).run(async |n| {
+        let run = nursery().on(runtime).grace(has * SECOND).run(async |n: Nursery<Infallible>| {
             // The body, a task, and one in a nursery inside, which has the grace of this one.
             n.spawn(async move {
-                let inner = nursery::<Infallible>().run(async |n| {
+                let inner = nursery().run(async |n: Nursery<Infallible>| {
                     n.spawn(leaves_slowly(needs));
                     leaves_slowly(needs).await
                 });
@@ -34,21 +34,21 @@ fn t12_grace_is_time_to_leave() {
     // A child that is cancelled on its own.
     for needs in [2, 5] {
         let (stepped, clock, runtime) = world();
-        let run = nursery_on::<Infallible>(runtime).grace(3 * SECOND).run(async |n| {
+        let run = nursery().on(runtime).grace(3 * SECOND).run(async |n: Nursery<Infallible>| {
             let sibling = n.fork(sleep_for(10));
             let child = n.fork(leaves_slowly(needs));
             sleep(SECOND).await.unwrap();
             assert!(child.cancel());
-            let left = child.join().await.is_ok();
+            let left = child.await.is_ok();
             assert_eq!(clock.elapsed(), (1 + needs.min(3)) * SECOND);
-            sibling.join().await.unwrap();
+            sibling.await.unwrap();
             Ok(left)
         });
         assert_eq!(clock.drive(&stepped, run).unwrap(), needs < 3);
     }
     // Without end.
     let (stepped, clock, runtime) = world();
-    let run = nursery_on::<Infallible>(runtime).grace(Duration::MAX).run(async |n| {
+    let run = nursery().on(runtime).grace(Duration::MAX).run(async |n: Nursery<Infallible>| {
         n.cancel();
         leaves_slowly(1_000).await
     });
@@ -71,7 +71,7 @@ fn t14_grace_ends_in_an_abort() {
     let (stepped, clock, runtime) = world();
     let levels = Arc::new(Mutex::new(Vec::new()));
     let seen = levels.clone();
-    let run = nursery_on::<Infallible>(runtime).grace(SECOND).run(async move |n| {
+    let run = nursery().on(runtime).grace(SECOND).run(async move |n: Nursery<Infallible>| {
         let token = n.token();
         let watch = n.clone();
         n.spawn(async move {

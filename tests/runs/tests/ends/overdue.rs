@@ -2,8 +2,8 @@
 //! has passed although nothing was polled since.
 
 use allhome::{
-    Reason, ReasonKind, before_deadline, cancel_reason, cancel_token, cancellable, checkpoint,
-    fail_after, is_cancelled, move_on_after, nursery, nursery_on, remaining, shield, yield_now,
+    Nursery, Reason, ReasonKind, before_deadline, cancel_reason, cancel_token, cancellable,
+    checkpoint, fail_after, is_cancelled, move_on_after, nursery, remaining, shield, yield_now,
 };
 use allhome_conformance::Counts;
 use allhome_rt::{BoxSleep, Runtime, Timer};
@@ -109,7 +109,7 @@ fn t16_shield_keeps_it_away_until_its_budget_is_spent() {
         });
         assert_eq!(cut.await, Ok(Some(())));
         // `before_deadline` follows a deadline that is moved.
-        let inner = nursery::<Infallible>().deadline(3 * SECOND).run(async |n| {
+        let inner = nursery().deadline(3 * SECOND).run(async |n: Nursery<Infallible>| {
             let kept = before_deadline("it", 2 * SECOND, async {
                 n.set_deadline(Some(clock.now() + 4 * SECOND)).unwrap();
                 compute(&clock);
@@ -130,7 +130,7 @@ fn t16_nursery() {
     let (stepped, clock, runtime) = world();
     let seen = Arc::new(Mutex::new(None));
     let (see, inside) = (seen.clone(), clock.clone());
-    let run = nursery_on::<Infallible>(&runtime).deadline(SECOND).run(async |n| {
+    let run = nursery().on(&runtime).deadline(SECOND).run(async |n: Nursery<Infallible>| {
         n.spawn(async move {
             is_on();
             compute(&inside);
@@ -143,7 +143,7 @@ fn t16_nursery() {
     assert!(error.is_timeout());
     assert!(error.reason().unwrap().same(&seen.lock().unwrap().take().unwrap()));
     // A body: the deadline cannot be moved any more, and no child is admitted.
-    let run = nursery_on::<Infallible>(&runtime).deadline(SECOND).run(async |n| {
+    let run = nursery().on(&runtime).deadline(SECOND).run(async |n: Nursery<Infallible>| {
         compute(&clock);
         let reason = is_over();
         assert_eq!(n.set_deadline(None), Ok(false));
@@ -155,7 +155,7 @@ fn t16_nursery() {
     });
     assert!(clock.drive(&stepped, run).unwrap());
     // An error because of it is an echo.
-    let run = nursery_on::<Reason>(&runtime).deadline(SECOND).run(async |n| {
+    let run = nursery().on(&runtime).deadline(SECOND).run(async |n: Nursery<Reason>| {
         let (handle, clock) = (n.clone(), clock.clone());
         n.spawn(async move {
             let _handle = handle;
@@ -174,7 +174,7 @@ fn t16_nursery_with_a_token_ends_all_the_same() {
     for ask_first in [false, true] {
         let (stepped, clock, runtime) = world();
         let inside = clock.clone();
-        let run = nursery_on::<Infallible>(&runtime).deadline(SECOND).run(async |n| {
+        let run = nursery().on(&runtime).deadline(SECOND).run(async |n: Nursery<Infallible>| {
             let early = ask_first.then(cancel_token);
             n.spawn(async move {
                 let early = ask_first.then(cancel_token);
@@ -195,18 +195,19 @@ fn t16_nursery_with_a_token_ends_all_the_same() {
 fn t16_timeout_leaves_the_body_out() {
     let (stepped, clock, runtime) = world();
     let inside = clock.clone();
-    let run = nursery_on::<Infallible>(&runtime).children_deadline(SECOND).run(async |n| {
-        let child = n.fork(async move {
-            compute(&inside);
-            Ok(is_over())
+    let run =
+        nursery().on(&runtime).children_deadline(SECOND).run(async |n: Nursery<Infallible>| {
+            let child = n.fork(async move {
+                compute(&inside);
+                Ok(is_over())
+            });
+            let reason = child.await.unwrap();
+            is_on();
+            yield_now().await;
+            is_on();
+            assert!(n.is_cancelled());
+            Ok(reason.kind())
         });
-        let reason = child.join().await.unwrap();
-        is_on();
-        yield_now().await;
-        is_on();
-        assert!(n.is_cancelled());
-        Ok(reason.kind())
-    });
     assert_eq!(clock.drive(&stepped, run).unwrap(), ReasonKind::Deadline);
 }
 
@@ -218,11 +219,11 @@ fn t16_what_is_around() {
         for protected in [false, true] {
             let (stepped, clock, runtime) = world();
             let inside = clock.clone();
-            let outer = nursery_on::<Infallible>(&runtime);
+            let outer = nursery().on(&runtime);
             let outer = if late { outer } else { outer.deadline(SECOND) };
-            let run = outer.run(async move |n| {
-                let middle = nursery::<Infallible>().run(async |_| {
-                    let inner = nursery::<Infallible>().run(async |inner| {
+            let run = outer.run(async move |n: Nursery<Infallible>| {
+                let middle = nursery().run(async |_: Nursery<Infallible>| {
+                    let inner = nursery().run(async |inner: Nursery<Infallible>| {
                         if late {
                             n.set_deadline(Some(inside.now() + SECOND)).unwrap();
                         }
@@ -236,7 +237,7 @@ fn t16_what_is_around() {
                             }
                             Ok(())
                         });
-                        Ok(child.join().await.is_ok())
+                        Ok(child.await.is_ok())
                     });
                     Ok(if protected { shield(SECOND, inner).await.unwrap() } else { inner.await })
                 });
@@ -253,7 +254,7 @@ fn t16_scope_around_a_nursery() {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (see, inside) = (seen.clone(), clock.clone());
         let cut = fail_after("scope", SECOND, async move {
-            let inner = nursery::<Infallible>().run(async |n| {
+            let inner = nursery().run(async |n: Nursery<Infallible>| {
                 n.spawn(async move {
                     is_on();
                     compute(&inside);
@@ -280,7 +281,7 @@ fn t16_scope_that_is_gone() {
     in_body(async |clock| {
         let inside = clock.clone();
         let left = move_on_after(SECOND, async {
-            let mut run = Box::pin(nursery::<Infallible>().run(async |n| {
+            let mut run = Box::pin(nursery().run(async |n: Nursery<Infallible>| {
                 yield_now().await;
                 let clock = inside.clone();
                 let child = n.fork(async move {
@@ -288,7 +289,7 @@ fn t16_scope_that_is_gone() {
                     is_on();
                     Ok(())
                 });
-                Ok(child.join().await.is_ok())
+                Ok(child.await.is_ok())
             }));
             assert!(poll_once(&mut run, &Wakes::new()).is_pending());
             (run,)
@@ -304,17 +305,18 @@ fn t16_blocking_work() {
     let builder = Runtime::builder("stepped", stepped.spawner());
     let runtime = builder.timer(clock.clone()).blocking(jobs.clone()).build();
     let inside = clock.clone();
-    let mut run = Box::pin(nursery_on::<Reason>(runtime).deadline(SECOND).run(async move |n| {
-        let work = n.blocking(move |cx| {
-            cx.check()?;
-            compute(&inside);
-            assert!(cx.is_cancelled() && cx.token().is_cancelled());
-            is_over();
-            cx.check()
-        });
-        drop(work.unwrap());
-        pending::<Result<(), _>>().await
-    }));
+    let mut run =
+        Box::pin(nursery().on(runtime).deadline(SECOND).run(async move |n: Nursery<Reason>| {
+            let work = n.blocking(move |cx| {
+                cx.check()?;
+                compute(&inside);
+                assert!(cx.is_cancelled() && cx.token().is_cancelled());
+                is_over();
+                cx.check()
+            });
+            drop(work.unwrap());
+            pending::<Result<(), _>>().await
+        }));
     assert!(poll_once(&mut run, &wakes).is_pending());
     (jobs.take().unwrap())();
     let Poll::Ready(result) = poll_once(&mut run, &wakes) else { panic!("it is over") };
@@ -338,12 +340,12 @@ fn t16_no_deadline_no_look_at_the_clock() {
     let (stepped, looks) = (Stepped::new(1), Arc::new(AtomicUsize::new(0)));
     let timer = Counting(looks.clone());
     let runtime = Runtime::builder("stepped", stepped.spawner()).timer(timer).build();
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let ask = async || {
             move_on_after(Duration::MAX, async { is_on() }).await.unwrap();
             shield(Duration::MAX, async { is_on() }).await.unwrap();
-            nursery::<Infallible>()
-                .run(async |_| {
+            nursery()
+                .run(async |_: Nursery<Infallible>| {
                     is_on();
                     Ok(())
                 })
@@ -355,7 +357,7 @@ fn t16_no_deadline_no_look_at_the_clock() {
             is_on();
             Ok(())
         });
-        Ok(child.join().await.is_ok())
+        Ok(child.await.is_ok())
     });
     assert!(stepped.drive(run).unwrap());
     assert_eq!(looks.load(Ordering::Relaxed), 0);

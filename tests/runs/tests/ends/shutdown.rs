@@ -5,7 +5,7 @@ mod raised;
 
 use allhome::{
     Builder, Ladder, Level, Nursery, ReasonKind, ShutdownError, ShutdownReport, cancelled,
-    draining, nursery, nursery_on, shield, sleep, yield_now,
+    draining, nursery, shield, sleep, yield_now,
 };
 use allhome_rt::Runtime;
 use allhome_runs::{Clock, Log, Opened, SECOND, Stepped, Wakes, poll_once, world};
@@ -32,8 +32,13 @@ async fn works(lasts: u32, leaves: u32) -> Result<(), Infallible> {
     Ok(())
 }
 
+/// A nursery with no settings.
+fn on(runtime: Runtime) -> Builder {
+    nursery().on(runtime)
+}
+
 /// Runs a body that ends with a shutdown, and returns the report.
-fn report<F, Fut>(builder: impl FnOnce(Runtime) -> Builder<Infallible>, body: F) -> ShutdownReport
+fn report<F, Fut>(builder: impl FnOnce(Runtime) -> Builder, body: F) -> ShutdownReport
 where
     F: FnOnce(Nursery<Infallible>, Clock) -> Fut,
     Fut: Future<Output = ShutdownReport>,
@@ -65,17 +70,17 @@ async fn shielded(inside: impl Future<Output = ()>) -> Result<(), Infallible> {
 fn d01_each_step_when_the_time_of_the_last_is_over() {
     let levels = Arc::new(Mutex::new(Vec::new()));
     let seen = levels.clone();
-    let report = report(nursery_on::<Infallible>, |n, clock| async move {
-        n.named("in time").spawn(works(9, 0));
-        n.named("late").spawn(works(100, 3));
-        n.named("too late").spawn(works(100, 7));
+    let report = report(on, |n, clock| async move {
+        n.task("in time").spawn(works(9, 0));
+        n.task("late").spawn(works(100, 3));
+        n.task("too late").spawn(works(100, 7));
         // It has seen the cancel, and forgets about it.
-        n.named("stays").spawn(async {
+        n.task("stays").spawn(async {
             shield(SECOND, pending::<()>()).await.unwrap();
             Ok(())
         });
         let (watch, token) = (n.clone(), n.token());
-        n.named("watch").spawn(shielded(async move {
+        n.task("watch").spawn(shielded(async move {
             let mut last = Level::Running;
             while last < Level::Aborted {
                 if watch.level() > last {
@@ -111,11 +116,11 @@ fn d02_ready_as_soon_as_everybody_is_home() {
     for (lasts, leaves, level, took) in
         [(3, 0, Level::Draining, 3), (100, 2, Level::Cancelled, 12), (100, 6, Level::Aborted, 16)]
     {
-        let report = report(nursery_on::<Infallible>, |n, clock| async move {
+        let report = report(on, |n, clock| async move {
             n.spawn(works(lasts, leaves));
             n.spawn(async move {
                 // What is opened inside counts, and may go on spawning while it drains.
-                let inner = nursery::<Infallible>().run(async |n| {
+                let inner = nursery().run(async |n: Nursery<Infallible>| {
                     yield_now().await;
                     assert!(n.spawn(works(lasts, leaves)).is_admitted());
                     Ok(())
@@ -133,21 +138,21 @@ fn d02_ready_as_soon_as_everybody_is_home() {
         assert_eq!(report.stragglers().is_empty(), level == Level::Draining);
     }
     // No task was late.
-    let report = report(nursery_on::<Infallible>, |n, _| n.shutdown(LADDER).map(Result::unwrap));
+    let report = report(on, |n, _| n.shutdown(LADDER).map(Result::unwrap));
     assert_eq!((report.level(), report.took()), (Level::Draining, Duration::ZERO));
 }
 
 #[test]
 fn d04_zero_goes_on_at_once_and_max_never() {
     let zero = Ladder { drain: Duration::ZERO, cancel: Duration::ZERO, abort: Duration::ZERO };
-    let aborted = report(nursery_on::<Infallible>, |n, _| async move {
+    let aborted = report(on, |n, _| async move {
         n.spawn(works(100, 100));
         sleep(SECOND).await.unwrap();
         n.shutdown(zero).await.unwrap()
     });
     assert_eq!(lines(&aborted), [("-", Some(Level::Aborted), 0)]);
 
-    let patient = report(nursery_on::<Infallible>, |n, _| async move {
+    let patient = report(on, |n, _| async move {
         n.spawn(works(1_000_000, 0));
         n.shutdown(NEVER).await.unwrap()
     });
@@ -156,7 +161,7 @@ fn d04_zero_goes_on_at_once_and_max_never() {
     // Neither needs a timer; anything between does, and nothing has happened then.
     let stepped = Stepped::new(1);
     let runtime = Runtime::builder("stepped", stepped.spawner()).build();
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let error = n.shutdown(LADDER).await.unwrap_err();
         assert!(matches!(error, ShutdownError::Unsupported(_)), "{error}");
         assert_eq!(n.level(), Level::Running);
@@ -173,7 +178,7 @@ fn d07_the_body_is_not_cut_off_by_it() {
     let (stepped, clock, runtime) = world();
     let log = Log::default();
     let (inside, last) = (log.clone(), log.clone());
-    let run = nursery_on::<Infallible>(runtime).run(async move |n| {
+    let run = nursery().on(runtime).run(async move |n: Nursery<Infallible>| {
         n.defer(SECOND, async move {
             last.note("finalizer");
             Ok(())
@@ -196,9 +201,9 @@ fn d07_from_outside_it_waits_for_body_and_finalizers() {
     let (stepped, clock, runtime) = world();
     let slot = Arc::new(Mutex::new(None::<Nursery<Infallible>>));
     let (fill, inside, time) = (slot.clone(), runtime.clone(), clock.clone());
-    let run = nursery_on::<Infallible>(runtime).run(async move |n| {
+    let run = nursery().on(runtime).run(async move |n: Nursery<Infallible>| {
         n.spawn(async move {
-            let server = nursery_on::<Infallible>(inside).name("server").run(async |n| {
+            let server = nursery().on(inside).name("server").run(async |n: Nursery<Infallible>| {
                 n.defer(9 * SECOND, sleep(3 * SECOND).map(|_| Ok(()))).unwrap();
                 *fill.lock().unwrap() = Some(n.clone());
                 works(100, 1).await
@@ -221,19 +226,18 @@ fn d07_from_outside_it_waits_for_body_and_finalizers() {
 #[test]
 fn d07_a_task_inside_would_wait_for_itself() {
     let (stepped, clock, runtime) = world();
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let id = n.id();
         let (child, deep, inner) = (n.clone(), n.clone(), n.clone());
         let direct = n.fork(async move { Ok(child.shutdown(LADDER).await) });
         let nested = n.fork(async move {
-            let run = nursery::<Infallible>().run(async |n| {
-                Ok(n.fork(async move { Ok(deep.shutdown(LADDER).await) }).join().await.unwrap())
+            let run = nursery().run(async |n: Nursery<Infallible>| {
+                Ok(n.fork(async move { Ok(deep.shutdown(LADDER).await) }).await.unwrap())
             });
             Ok(run.await.unwrap())
         });
-        let body = nursery::<Infallible>().run(async |_| Ok(inner.shutdown(LADDER).await));
-        let answers =
-            [body.await.unwrap(), direct.join().await.unwrap(), nested.join().await.unwrap()];
+        let body = nursery().run(async |_: Nursery<Infallible>| Ok(inner.shutdown(LADDER).await));
+        let answers = [body.await.unwrap(), direct.await.unwrap(), nested.await.unwrap()];
         for answer in answers {
             assert_eq!(answer.unwrap_err(), ShutdownError::Inside(id));
         }
@@ -246,7 +250,7 @@ fn d07_a_task_inside_would_wait_for_itself() {
 #[test]
 fn d08_dropped_it_takes_no_further_step() {
     let (stepped, clock, runtime) = world();
-    let (wakes, mut opened) = (Wakes::new(), Opened::new(nursery_on::<Infallible>(runtime)));
+    let (wakes, mut opened) = (Wakes::new(), Opened::new(nursery().on(runtime)));
     let n = opened.n.clone();
     n.spawn(works(100, 100));
     n.spawn(works(100, 1));
@@ -273,8 +277,8 @@ fn d09_two_at_once_see_the_same() {
     let both = Arc::new(Mutex::new(None));
     let out = both.clone();
     let quick = Ladder { drain: SECOND, ..LADDER };
-    report(nursery_on::<Infallible>, |n, _| async move {
-        n.named("late").spawn(works(100, 2));
+    report(on, |n, _| async move {
+        n.task("late").spawn(works(100, 2));
         let (one, other) = join(n.shutdown(LADDER), n.shutdown(quick)).await;
         *out.lock().unwrap() = Some(other.unwrap());
         one.unwrap()
@@ -287,18 +291,18 @@ fn d09_two_at_once_see_the_same() {
 fn d11_who_takes_in_work_hears_of_the_drain() {
     let log = Log::default();
     let inside = log.clone();
-    let report = report(nursery_on::<Infallible>, |n, clock| async move {
+    let report = report(on, |n, clock| async move {
         let (listener, noted) = (n.clone(), inside.clone());
-        n.named("listener").spawn(async move {
+        n.task("listener").spawn(async move {
             // Also in a shield, which keeps a cancel away; but not in what is inside.
-            let inner = nursery::<Infallible>().run(async |_| Ok(draining().now_or_never()));
+            let inner = nursery().run(async |_: Nursery<Infallible>| Ok(draining().now_or_never()));
             assert_eq!(inner.await.unwrap(), None);
             let level = shield(Duration::MAX, draining()).await.unwrap();
             assert_eq!((level, listener.level()), (Level::Draining, Level::Draining));
             noted.note("listener stops");
             Ok(())
         });
-        n.named("request").spawn(works(3, 0));
+        n.task("request").spawn(works(3, 0));
         sleep(SECOND).await.unwrap();
         inside.note("asked to stop");
         let report = n.shutdown(LADDER).await.unwrap();

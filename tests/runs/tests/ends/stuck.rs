@@ -1,6 +1,6 @@
 //! Blocking work that does not end when it is cancelled.
 
-use allhome::{Cause, Nursery, Runtime, block_on, nursery, nursery_on, shield, sleep, yield_now};
+use allhome::{Cause, Nursery, Runtime, block_on, nursery, shield, sleep, yield_now};
 use allhome_conformance::{Counts, Gate};
 use allhome_rt::{Job, SpawnBlocking};
 use allhome_runs::{Clock, Hold, Stepped, within};
@@ -34,15 +34,15 @@ fn b11_stuck_work_is_left_to_the_ancestors_and_listed() {
         let question = Mutex::new(question);
         let left = Arc::new(AtomicBool::new(false));
         let (leaves, time, finalizer) = (left.clone(), clock.clone(), finalized.clone());
-        let mut run = Box::pin(nursery_on::<Infallible>(runtime).run(async move |n| {
-            let inner = nursery::<Infallible>().stuck_after(2 * SECOND).run(async |n| {
+        let mut run = Box::pin(nursery().on(runtime).run(async move |n: Nursery<Infallible>| {
+            let inner = nursery().stuck_after(2 * SECOND).run(async |n: Nursery<Infallible>| {
                 let run_late = async move {
                     finalizer.polled();
                     Ok(())
                 };
                 n.defer(SECOND, run_late).unwrap();
                 let (begun, begins) = channel();
-                let deaf = n.named("deaf").blocking(move |_| {
+                let deaf = n.task("deaf").blocking(move |_| {
                     begun.send(()).unwrap();
                     let _ = question.lock().unwrap().recv();
                     Ok(())
@@ -92,9 +92,9 @@ fn task_that_holds_its_thread(leaves: fn(&Hold) -> Task) {
         let left = Arc::new(AtomicBool::new(false));
         let (leave, time, held, steps) =
             (left.clone(), clock.clone(), hold.clone(), stepped.clone());
-        let mut run = Box::pin(nursery_on::<Infallible>(runtime).run(async move |n| {
-            let inner = nursery::<Infallible>().stuck_after(2 * SECOND).run(async |n| {
-                n.named("busy").spawn(leaves(&held));
+        let mut run = Box::pin(nursery().on(runtime).run(async move |n: Nursery<Infallible>| {
+            let inner = nursery().stuck_after(2 * SECOND).run(async |n: Nursery<Infallible>| {
+                n.task("busy").spawn(leaves(&held));
                 drop(steps.step_on_a_thread());
                 held.wait_entered();
                 n.cancel();
@@ -151,10 +151,8 @@ fn b12_task_that_gives_its_thread_a_turn_is_not_given_up() {
     let (stepped, clock) = (Stepped::new(1), Clock::new());
     let (time, gate) = (clock.clone(), Gate::new());
     let begun = gate.clone();
-    let run = nursery_on::<Infallible>(clock.runtime(&stepped))
-        .grace(10 * SECOND)
-        .stuck_after(SECOND)
-        .run(async move |n| {
+    let run = nursery().on(clock.runtime(&stepped)).grace(10 * SECOND).stuck_after(SECOND).run(
+        async move |n: Nursery<Infallible>| {
             n.spawn(async move {
                 gate.open();
                 for _ in 0..6 {
@@ -167,7 +165,8 @@ fn b12_task_that_gives_its_thread_a_turn_is_not_given_up() {
             begun.wait().await;
             n.cancel();
             Ok(())
-        });
+        },
+    );
     clock.drive(&stepped, run).unwrap();
     assert!(clock.elapsed() >= 3 * SECOND);
 }
@@ -178,8 +177,8 @@ fn b12_task_that_waits_is_not_given_up() {
     let counts = Counts::new();
     let (child, gate, time) = (counts.clone(), Gate::new(), clock.clone());
     let begun = gate.clone();
-    let run =
-        nursery_on::<Infallible>(clock.runtime(&stepped)).stuck_after(SECOND).run(async move |n| {
+    let run = nursery().on(clock.runtime(&stepped)).stuck_after(SECOND).run(
+        async move |n: Nursery<Infallible>| {
             n.spawn(async move {
                 let _guard = child.guard();
                 gate.open();
@@ -189,7 +188,8 @@ fn b12_task_that_waits_is_not_given_up() {
             begun.wait().await;
             n.cancel();
             Ok(())
-        });
+        },
+    );
     clock.drive(&stepped, run).unwrap();
     assert_eq!((counts.drops(), time.elapsed()), (1, 3 * SECOND));
 }

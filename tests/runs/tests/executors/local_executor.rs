@@ -3,7 +3,7 @@
 mod end;
 mod wakes;
 
-use allhome::{LocalExecutor, Nursery, block_on, nursery_on, sleep, yield_now};
+use allhome::{LocalExecutor, Nursery, block_on, nursery, sleep, yield_now};
 use allhome_conformance::{Counts, DropPanics, Gate};
 use allhome_rt::{LocalTask, Spawn, SpawnBlocking, SpawnLocal, Task, Timer};
 use std::cell::{Cell, RefCell};
@@ -217,22 +217,22 @@ fn z07_run_inside_itself_panics_with_a_message() {
 #[test]
 fn z07_nursery_runs_on_it() {
     let executor = LocalExecutor::new();
-    let run = nursery_on(&executor).run(async |n: Nursery<allhome::Unsupported>| {
+    let run = nursery().on(&executor).run(async |n: Nursery<allhome::Unsupported>| {
         let slow = n.fork(async {
             sleep(Duration::from_millis(1)).await?;
             yield_now().await;
             Ok(6)
         });
         let work = n.blocking(|_| Ok(7))?;
-        Ok(slow.join().await.unwrap() * work.join().await.unwrap())
+        Ok(slow.await.unwrap() * work.await.unwrap())
     });
     assert_eq!(executor.run(run).unwrap(), 42);
     // Its handle may be used from elsewhere, as long as it is run here.
     let handle = executor.handle();
     let other = thread::spawn(move || {
         let runtime = allhome_rt::Runtime::new("local", handle);
-        block_on(nursery_on(runtime).run(async |n: Nursery<Infallible>| {
-            Ok(n.fork(async { Ok(thread::current().id()) }).join().await.unwrap())
+        block_on(nursery().on(runtime).run(async |n: Nursery<Infallible>| {
+            Ok(n.fork(async { Ok(thread::current().id()) }).await.unwrap())
         }))
         .unwrap()
     });

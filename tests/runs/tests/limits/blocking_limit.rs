@@ -1,6 +1,6 @@
 //! The limit of blocking work, and runtimes and work that do not do what they are asked to.
 
-use allhome::{Builder, Child, PanicPolicy, Policy, ReasonKind, block_on, nursery_on};
+use allhome::{Builder, Child, PanicPolicy, Policy, ReasonKind, block_on, nursery};
 use allhome_conformance::Counts;
 use allhome_runs::{Jobs, Opened, Stepped};
 use std::sync::{Arc, Mutex};
@@ -8,8 +8,8 @@ use std::task::Poll;
 
 type Failure = Arc<str>;
 
-fn at(stepped: &Stepped, jobs: &Jobs, limit: usize) -> Builder<Failure> {
-    let builder = nursery_on::<Failure>(stepped.runtime_with(jobs));
+fn at(stepped: &Stepped, jobs: &Jobs, limit: usize) -> Builder {
+    let builder = nursery().on(stepped.runtime_with(jobs));
     builder.policy(Policy::Isolate).panics(PanicPolicy::Report).blocking_limit(limit)
 }
 
@@ -17,7 +17,7 @@ fn at(stepped: &Stepped, jobs: &Jobs, limit: usize) -> Builder<Failure> {
 fn b05_limit_is_kept_first_come_first_served() {
     for limit in [1, 3] {
         let (stepped, jobs) = (Stepped::new(1), Jobs::new());
-        let mut opened = Opened::new(at(&stepped, &jobs, limit));
+        let mut opened = Opened::<Failure>::fallible(at(&stepped, &jobs, limit));
         let order = Arc::new(Mutex::new(Vec::new()));
         let children: Vec<_> = (0..10)
             .map(|number| {
@@ -36,7 +36,7 @@ fn b05_limit_is_kept_first_come_first_served() {
         }
         assert_eq!(*order.lock().unwrap(), (0..10).collect::<Vec<_>>());
         for (number, child) in children.into_iter().enumerate() {
-            assert_eq!(block_on(child.join()).unwrap(), number);
+            assert_eq!(block_on(child).unwrap(), number);
         }
         assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
     }
@@ -46,7 +46,7 @@ fn b05_limit_is_kept_first_come_first_served() {
 #[test]
 fn b06_who_hears_of_a_cancel_first_makes_no_room() {
     let (stepped, jobs, counts) = (Stepped::new(1), Jobs::new(), Counts::new());
-    let mut opened = Opened::new(at(&stepped, &jobs, 1));
+    let mut opened = Opened::<Failure>::fallible(at(&stepped, &jobs, 1));
     let first = opened.n.blocking(|_| Ok(())).unwrap();
     let inside = counts.clone();
     let second = opened.n.blocking(move |_| {
@@ -57,8 +57,8 @@ fn b06_who_hears_of_a_cancel_first_makes_no_room() {
     opened.n.token().on_cancel(move |_| assert!(runs.run())).keep();
     assert!(opened.n.cancel());
     assert_eq!((jobs.len(), opened.n.len()), (0, 0));
-    assert!(block_on(second.unwrap().join()).unwrap_err().reason().is_some());
-    assert!(block_on(first.join()).is_ok());
+    assert!(block_on(second.unwrap()).unwrap_err().reason().is_some());
+    assert!(block_on(first).is_ok());
     assert_eq!(counts.polls(), 0);
     while opened.finish().is_pending() {}
 }
@@ -66,7 +66,7 @@ fn b06_who_hears_of_a_cancel_first_makes_no_room() {
 #[test]
 fn b05_limit_of_zero_is_an_error() {
     let (stepped, jobs, counts) = (Stepped::new(1), Jobs::new(), Counts::new());
-    let mut opened = Opened::new(at(&stepped, &jobs, 0));
+    let mut opened = Opened::<Failure>::fallible(at(&stepped, &jobs, 0));
     let guard = counts.guard();
     let error = opened.n.blocking(move |_| {
         drop(guard);
@@ -81,7 +81,7 @@ fn b05_limit_of_zero_is_an_error() {
 #[test]
 fn b05_work_may_spawn_work_within_the_limit() {
     let (stepped, jobs, counts) = (Stepped::new(1), Jobs::new(), Counts::new());
-    let mut opened = Opened::new(at(&stepped, &jobs, 1));
+    let mut opened = Opened::<Failure>::fallible(at(&stepped, &jobs, 1));
     let (n, count) = (opened.n.clone(), counts.clone());
     opened
         .n
@@ -104,7 +104,7 @@ fn b05_work_may_spawn_work_within_the_limit() {
 fn b06_cancel_ends_those_that_wait_for_their_turn() {
     for of_nursery in [true, false] {
         let (stepped, jobs, counts) = (Stepped::new(1), Jobs::new(), Counts::new());
-        let mut opened = Opened::new(at(&stepped, &jobs, 1));
+        let mut opened = Opened::<Failure>::fallible(at(&stepped, &jobs, 1));
         let first = opened.n.blocking(|cx| Ok(cx.is_cancelled())).unwrap();
         let waiting: Vec<_> = (0..10)
             .map(|_| {
@@ -125,13 +125,13 @@ fn b06_cancel_ends_those_that_wait_for_their_turn() {
         assert_eq!((counts.drops(), jobs.len()), (10, 1));
         for child in waiting {
             assert_eq!(
-                block_on(child.join()).unwrap_err().reason().unwrap().kind(),
+                block_on(child).unwrap_err().reason().unwrap().kind(),
                 ReasonKind::Requested
             );
         }
         assert_eq!(opened.n.len(), usize::from(!of_nursery));
         while jobs.run() {}
-        let first = block_on(first.join());
+        let first = block_on(first);
         assert!(if of_nursery { first.is_err() } else { !first.unwrap() });
         if !of_nursery {
             let last = opened.n.blocking(|_| Ok(())).unwrap();
@@ -147,7 +147,7 @@ fn b07_runtime_that_refuses_jobs_loses_them_without_recursion() {
     const MANY: usize = 100_000;
     let (stepped, jobs, counts) = (Stepped::new(1), Jobs::new(), Counts::new());
     let builder = at(&stepped, &jobs, 1).policy(Policy::WaitAll).keep_failures(3);
-    let mut opened = Opened::new(builder);
+    let mut opened = Opened::<Failure>::fallible(builder);
     let first = opened.n.blocking(|_| Ok(1)).unwrap();
     for _ in 0..MANY {
         let guard = counts.guard();
@@ -161,9 +161,9 @@ fn b07_runtime_that_refuses_jobs_loses_them_without_recursion() {
     jobs.refuse();
     assert!(jobs.run());
     assert_eq!((counts.drops(), opened.n.len()), (MANY, 0));
-    assert_eq!(block_on(first.join()).unwrap(), 1);
+    assert_eq!(block_on(first).unwrap(), 1);
     let late = opened.n.blocking(|_| Ok(())).unwrap();
-    assert!(block_on(late.join()).unwrap_err().is_lost());
+    assert!(block_on(late).unwrap_err().is_lost());
     let Poll::Ready(Err(error)) = opened.finish() else { panic!("they are failures") };
     assert_eq!((error.failures().len(), error.omitted_count()), (3, MANY + 1 - 3));
     stepped.shutdown();
@@ -172,8 +172,8 @@ fn b07_runtime_that_refuses_jobs_loses_them_without_recursion() {
 #[test]
 fn b08_panic_is_the_childs_and_frees_its_place() {
     let (stepped, jobs) = (Stepped::new(1), Jobs::new());
-    let mut opened = Opened::new(at(&stepped, &jobs, 1));
-    let bad = opened.n.named("bad").blocking::<(), _>(|_| panic!("thrown on purpose")).unwrap();
+    let mut opened = Opened::<Failure>::fallible(at(&stepped, &jobs, 1));
+    let bad = opened.n.task("bad").blocking::<(), _>(|_| panic!("thrown on purpose")).unwrap();
     let inside = opened.n.blocking(|cx| {
         let result = cx.block_on(async {
             assert!(cx.is_cancelled(), "thrown in a future");
@@ -183,11 +183,11 @@ fn b08_panic_is_the_childs_and_frees_its_place() {
     let inside = inside.unwrap();
     let good = opened.n.blocking(|_| Ok(7)).unwrap();
     while jobs.run() {}
-    let error = block_on(bad.join()).unwrap_err();
+    let error = block_on(bad).unwrap_err();
     let panic = error.panic().unwrap();
     assert_eq!((panic.message(), panic.name()), ("thrown on purpose", Some("bad")));
-    let error = block_on(inside.join()).unwrap_err();
+    let error = block_on(inside).unwrap_err();
     assert_eq!(error.panic().unwrap().message(), "thrown in a future");
-    assert_eq!(block_on(good.join()).unwrap(), 7);
+    assert_eq!(block_on(good).unwrap(), 7);
     assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
 }

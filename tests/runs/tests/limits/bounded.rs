@@ -5,7 +5,7 @@ mod limits;
 mod waits;
 
 use allhome::{
-    Nursery, Reason, Reserve, ReserveError, Slot, ThreadPool, TryReserveError, block_on, nursery_on,
+    Nursery, Reason, Reserve, ReserveError, Slot, ThreadPool, TryReserveError, block_on, nursery,
 };
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Opened, Stepped, Wakes, poll_once, within};
@@ -19,7 +19,7 @@ use std::task::Poll;
 type Never = Result<(), Infallible>;
 
 fn open(stepped: &Stepped, limit: usize) -> Opened<Infallible> {
-    Opened::new(nursery_on::<Infallible>(stepped.runtime()).limit(limit))
+    Opened::new(nursery().on(stepped.runtime()).limit(limit))
 }
 
 fn free(n: &Nursery<Infallible>) -> usize {
@@ -51,7 +51,7 @@ impl Waiting {
         waiting
     }
 
-    fn poll(&mut self) -> Option<Result<Slot<Infallible>, ReserveError>> {
+    fn poll(&mut self) -> Option<Result<TaskBuilder<'static, Infallible>, ReserveError>> {
         match poll_once(&mut self.future, &self.wakes) {
             Poll::Ready(ready) => Some(ready),
             Poll::Pending => None,
@@ -81,25 +81,26 @@ fn l01_never_more_than_the_limit_are_in() {
 fn l01_on_threads() {
     within(|| {
         let (inside, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let run = nursery_on::<Infallible>(ThreadPool::global()).limit(3).run(async |n| {
-            for at in 0..2_000 {
-                let (inside, most) = (inside.clone(), most.clone());
-                let child = async move {
-                    most.fetch_max(inside.fetch_add(1, SeqCst) + 1, SeqCst);
-                    if at % 3 == 0 {
-                        allhome::yield_now().await;
+        let run =
+            nursery().on(ThreadPool::global()).limit(3).run(async |n: Nursery<Infallible>| {
+                for at in 0..2_000 {
+                    let (inside, most) = (inside.clone(), most.clone());
+                    let child = async move {
+                        most.fetch_max(inside.fetch_add(1, SeqCst) + 1, SeqCst);
+                        if at % 3 == 0 {
+                            allhome::yield_now().await;
+                        }
+                        inside.fetch_sub(1, SeqCst);
+                        Ok(())
+                    };
+                    if at % 2 == 0 {
+                        n.spawn(child);
+                    } else {
+                        n.reserve().await.unwrap().spawn(child);
                     }
-                    inside.fetch_sub(1, SeqCst);
-                    Ok(())
-                };
-                if at % 2 == 0 {
-                    n.spawn(child);
-                } else {
-                    n.reserve().await.unwrap().spawn(child);
                 }
-            }
-            Ok(())
-        });
+                Ok(())
+            });
         block_on(run).unwrap();
         assert!((1..=3).contains(&most.load(SeqCst)));
     });
@@ -112,7 +113,7 @@ fn l02_reserve_queues_the_caller() {
     let (log, gate) = (Log::default(), Gate::new());
     let slot = opened.n.try_reserve().unwrap();
     assert!(slot.nursery().id() == opened.n.id());
-    assert!(slot.named("first").spawn(child(&log, "a", &gate)).is_admitted());
+    assert!(slot.name("first").spawn(child(&log, "a", &gate)).is_admitted());
     let mut waiting = Waiting::new(&opened.n);
     // A child that waits stands behind it.
     opened.n.spawn(child(&log, "c", &gate));
@@ -126,7 +127,7 @@ fn l02_reserve_queues_the_caller() {
     let slot = waiting.poll().unwrap().unwrap();
     let joined = slot.fork_with(|n| async move { Ok(n.len()) });
     stepped.run_until_stalled();
-    assert_eq!(block_on(joined.join()).unwrap(), 2);
+    assert_eq!(block_on(joined).unwrap(), 2);
     assert_eq!(*log.lock().unwrap(), ["a", "c"]);
     assert!(opened.finish().is_ready());
 }
@@ -145,20 +146,20 @@ fn l03_a_plain_child_waits_unpolled() {
     assert_eq!(counts.polls(), 1);
     // One that is cancelled while it waits is dropped there.
     let late = Counts::new();
-    let cut = opened.n.named("late").fork(late.parked().child());
+    let cut = opened.n.task("late").fork(late.parked().child());
     let cut_too = opened.n.fork(late.parked().child());
     stepped.run_until_stalled();
     let reason = Reason::new("not any more");
     assert!(cut.cancel_with(reason.clone()));
     stepped.run_until_stalled();
     assert_eq!((late.polls(), late.drops()), (0, 1));
-    assert!(block_on(cut.join()).unwrap_err().reason().unwrap().same(&reason));
+    assert!(block_on(cut).unwrap_err().reason().unwrap().same(&reason));
     assert_eq!(opened.n.limiter().unwrap().waiters(), 1);
     opened.n.cancel_with(reason.clone());
     stepped.run_until_stalled();
     assert_eq!((late.polls(), late.drops()), (0, 2));
-    assert!(block_on(cut_too.join()).unwrap_err().reason().unwrap().same(&reason));
-    assert!(block_on(waits.join()).is_err());
+    assert!(block_on(cut_too).unwrap_err().reason().unwrap().same(&reason));
+    assert!(block_on(waits).is_err());
     assert_eq!((free(&opened.n), opened.n.limiter().unwrap().waiters()), (1, 0));
     assert!(opened.finish().is_ready());
 }

@@ -4,7 +4,7 @@ mod others;
 mod walk;
 mod without;
 
-use allhome::{Semaphore, ThreadPool, block_on, nursery, nursery_on, yield_now};
+use allhome::{Nursery, Semaphore, ThreadPool, block_on, nursery, yield_now};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Opened, Stepped, Wakes, poll_once, within};
 use futures_util::future::{join, poll_immediate};
@@ -19,7 +19,7 @@ type Never = Result<(), Infallible>;
 type Walk = Pin<Box<dyn Future<Output = Result<usize, Infallible>> + Send>>;
 
 fn bounded(stepped: &Stepped, limiter: &Arc<Semaphore>) -> Opened<Infallible> {
-    Opened::new(nursery_on::<Infallible>(stepped.runtime()).limiter(limiter))
+    Opened::new(nursery().on(stepped.runtime()).limiter(limiter))
 }
 
 /// A task that lends, and its nested child, which waits for the gate; what it does then.
@@ -30,7 +30,7 @@ fn lender<F: Future<Output = ()> + Send>(
 ) -> impl Future<Output = Never> + Send + 'static {
     let (limiter, gate) = (limiter.clone(), gate.clone());
     async move {
-        let run = nursery::<Infallible>().limiter(&limiter).run(async |n| {
+        let run = nursery().limiter(&limiter).run(async |n: Nursery<Infallible>| {
             n.spawn(async move {
                 gate.wait().await;
                 Ok(())
@@ -52,10 +52,10 @@ fn l16_back_when_nobody_is_in() {
     let (ends, inner) = (Gate::new(), limiter.clone());
     let wait = ends.clone();
     opened.n.spawn(async move {
-        let run = nursery::<Infallible>().limiter(&inner).run(async |n| {
-            n.reserve().await.unwrap().fork(async { Ok(()) }).join().await.unwrap();
+        let run = nursery().limiter(&inner).run(async |n: Nursery<Infallible>| {
+            n.reserve().await.unwrap().fork(async { Ok(()) }).await.unwrap();
             wait.wait().await;
-            n.fork(async { Ok(()) }).join().await.unwrap();
+            n.fork(async { Ok(()) }).await.unwrap();
             Ok(())
         });
         run.await.unwrap();
@@ -124,8 +124,8 @@ fn l16_back_before_the_task_goes_on() {
             Box::pin(async move {
                 busy.work();
                 if depth > 0 {
-                    let run = nursery::<Infallible>().limiter(&limiter).run(async |n| {
-                        n.fork(sort(depth - 1, limiter.clone(), busy.clone())).join().await.ok();
+                    let run = nursery().limiter(&limiter).run(async |n: Nursery<Infallible>| {
+                        n.fork(sort(depth - 1, limiter.clone(), busy.clone())).await.ok();
                         n.spawn({
                             let more = sort(depth - 1, limiter.clone(), busy.clone());
                             async move { more.await.map(drop) }
@@ -142,10 +142,11 @@ fn l16_back_before_the_task_goes_on() {
         }
         for slots in [1, 2] {
             let (limiter, busy) = (Arc::new(Semaphore::new(slots)), Busy::default());
-            let run =
-                nursery_on::<Infallible>(ThreadPool::global()).limiter(&limiter).run(async |n| {
-                    Ok(n.fork(sort(7, limiter.clone(), busy.clone())).join().await.is_ok())
-                });
+            let run = nursery().on(ThreadPool::global()).limiter(&limiter).run(
+                async |n: Nursery<Infallible>| {
+                    Ok(n.fork(sort(7, limiter.clone(), busy.clone())).await.is_ok())
+                },
+            );
             assert!(block_on(run).unwrap());
             assert!(busy.most() <= slots, "{} with {slots} slots", busy.most());
             assert_eq!(limiter.available(), slots);
@@ -161,7 +162,7 @@ fn l16_waits_for_its_slot_in_front_of_the_line() {
     let (gate, log) = (Gate::new(), Arc::new(Mutex::new(Vec::new())));
     let (wait, note, inner) = (gate.clone(), log.clone(), limiter.clone());
     opened.n.spawn(async move {
-        let run = nursery::<Infallible>().limiter(&inner).run(async |n| {
+        let run = nursery().limiter(&inner).run(async |n: Nursery<Infallible>| {
             n.spawn(async move {
                 wait.wait().await;
                 Ok(())
@@ -210,7 +211,7 @@ fn l17_the_first_in_line_is_not_starved() {
             }
             for _ in 0..1_000 {
                 turns.polled();
-                let run = nursery::<Infallible>().limiter(&inner).run(async |n| {
+                let run = nursery().limiter(&inner).run(async |n: Nursery<Infallible>| {
                     // Lends, and gives up.
                     let _ = poll_immediate(pin!(n.reserve())).await;
                     yield_now().await;

@@ -1,6 +1,6 @@
 //! A semaphore in the tasks of a nursery.
 
-use allhome::{AcquireError, Semaphore, ThreadPool, block_on, nursery_on, task_id};
+use allhome::{AcquireError, Nursery, Semaphore, ThreadPool, block_on, nursery, task_id};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 fn s18_holders_are_tasks() {
     let semaphore = Semaphore::new(1).named("db").track_holders(true);
     let shared = Arc::new(semaphore);
-    let run = nursery_on::<AcquireError>(ThreadPool::global()).run(async |n| {
+    let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<AcquireError>| {
         let outside = shared.try_acquire().expect("no other task holds it");
         assert!(shared.holders()[0].task().is_none(), "the body is no task");
         let semaphore = shared.clone();
@@ -24,7 +24,7 @@ fn s18_holders_are_tasks() {
         }
         let waits = shared.holders().into_iter().find(|info| info.is_waiting());
         drop(outside);
-        let id = child.join().await.expect("it does not fail");
+        let id = child.await.expect("it does not fail");
         assert_eq!(waits.expect("it waits").task(), id);
         Ok(())
     });
@@ -37,7 +37,7 @@ fn s07_cancelled_tasks_give_back() {
     let semaphore = Arc::new(Semaphore::new(2));
     let inside = Arc::new(AtomicUsize::new(0));
     let (shared, count) = (semaphore.clone(), inside.clone());
-    let run = nursery_on::<AcquireError>(ThreadPool::global()).run(async move |n| {
+    let run = nursery().on(ThreadPool::global()).run(async move |n: Nursery<AcquireError>| {
         for _ in 0..50 {
             let (semaphore, inside) = (shared.clone(), count.clone());
             n.spawn(async move {

@@ -1,8 +1,8 @@
 //! Waits for permits, cancelled with the task or the scope that waits.
 
 use allhome::{
-    Acquire, AcquireError, OwnedPermit, Reason, ReasonKind, Semaphore, block_on, move_on_after,
-    nursery_on, shield, sleep,
+    Acquire, AcquireError, Nursery, OwnedPermit, Reason, ReasonKind, Semaphore, block_on,
+    move_on_after, nursery, shield, sleep,
 };
 use allhome_runs::{Opened, SECOND, Stepped, WINDOWS, Wakes, Window, in_body, poll_once, world};
 use futures_util::future::{join, join_all, select};
@@ -23,7 +23,7 @@ fn s23_cancelled_in_each_window() {
             let stepped = Stepped::new(1);
             let semaphore = Arc::new(Semaphore::new(2));
             let mut held = Some(semaphore.try_acquire_many(2).unwrap());
-            let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+            let mut opened = Opened::new(nursery().on(stepped.runtime()));
             let ended = Ended::default();
             let (shared, note) = (semaphore.clone(), ended.clone());
             let child = opened.n.fork(async move {
@@ -84,7 +84,7 @@ fn s23_whose_turn_it_is_now_is_told() {
     let stepped = Stepped::new(1);
     let semaphore = Arc::new(Semaphore::new(2));
     let _one = semaphore.try_acquire().unwrap();
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let shared = semaphore.clone();
     let large = opened.n.fork(async move { Ok(shared.acquire_many(2).await.is_err()) });
     stepped.run_until_stalled();
@@ -95,7 +95,7 @@ fn s23_whose_turn_it_is_now_is_told() {
     stepped.run_until_stalled();
     assert_eq!(wakes.count(), 1);
     assert!(poll_once(&mut small, &wakes).is_ready());
-    assert!(block_on(large.join()).unwrap());
+    assert!(block_on(large).unwrap());
     assert!(opened.finish().is_ready());
 }
 
@@ -118,7 +118,7 @@ fn s23_cancelled_with_a_scope() {
 fn s23_what_is_free_is_taken_by_the_cancelled() {
     let stepped = Stepped::new(1);
     let semaphore = Arc::new(Semaphore::new(1));
-    let run = nursery_on::<Infallible>(stepped.runtime()).run(async |n| {
+    let run = nursery().on(stepped.runtime()).run(async |n: Nursery<Infallible>| {
         n.cancel();
         let permit = semaphore.acquire().await.expect("it is free");
         assert!(semaphore.acquire().await.is_err(), "that one waits");
@@ -135,7 +135,7 @@ fn s23_waits_in_a_shield() {
     let (stepped, clock, runtime) = world();
     let semaphore = Arc::new(Semaphore::new(1));
     let shared = semaphore.clone();
-    let run = nursery_on::<Infallible>(runtime).run(async move |n| {
+    let run = nursery().on(runtime).run(async move |n: Nursery<Infallible>| {
         let held = shared.clone().acquire_owned().await.unwrap();
         n.defer(Duration::MAX, async move {
             sleep(SECOND).await.unwrap();
@@ -188,19 +188,20 @@ fn s24_heard_of_in_combinators() {
         let semaphore = Arc::new(Semaphore::new(1));
         let held = semaphore.try_acquire().unwrap();
         let shared = semaphore.clone();
-        let run = nursery_on::<Infallible>(runtime).grace(Duration::MAX).run(async move |n| {
-            let child = n.fork(async move {
-                let wait: Wait<'_> = Semaphore::acquire;
-                Ok(match which {
-                    0 => unordered(&shared, wait).await,
-                    1 => joined(&shared, wait).await,
-                    _ => selected(&shared, wait).await,
-                })
+        let run =
+            nursery().on(runtime).grace(Duration::MAX).run(async move |n: Nursery<Infallible>| {
+                let child = n.fork(async move {
+                    let wait: Wait<'_> = Semaphore::acquire;
+                    Ok(match which {
+                        0 => unordered(&shared, wait).await,
+                        1 => joined(&shared, wait).await,
+                        _ => selected(&shared, wait).await,
+                    })
+                });
+                sleep(SECOND).await.unwrap();
+                assert!(if of_child { child.cancel() } else { n.cancel() });
+                Ok(child.await.unwrap())
             });
-            sleep(SECOND).await.unwrap();
-            assert!(if of_child { child.cancel() } else { n.cancel() });
-            Ok(child.join().await.unwrap())
-        });
         assert_eq!(clock.drive(&stepped, run).unwrap(), 3, "{which}");
         assert_eq!((semaphore.waiters(), clock.elapsed()), (0, SECOND));
         drop(held);
@@ -214,7 +215,7 @@ fn s24_granted_in_a_combinator() {
     let stepped = Stepped::new(1);
     let semaphore = Arc::new(Semaphore::new(1));
     let held = semaphore.try_acquire().unwrap();
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let shared = semaphore.clone();
     let child = opened.n.fork(async move {
         let mut parts: FuturesUnordered<_> = [shared.acquire_owned()].into_iter().collect();
@@ -229,7 +230,7 @@ fn s24_granted_in_a_combinator() {
     assert_eq!(semaphore.available(), 0);
     opened.n.cancel();
     stepped.run_until_stalled();
-    assert!(block_on(child.join()).is_err());
+    assert!(block_on(child).is_err());
     assert_eq!(semaphore.available(), 1);
     assert!(opened.finish().is_ready());
 }

@@ -1,8 +1,8 @@
 //! What a nursery needs of its runtime, and what it does on a runtime that lacks it.
 
 use allhome::{
-    Cause, IntoRuntime, Nursery, Runtime, ThreadPool, Tokio, block_on, nursery, nursery_on, sleep,
-    sleep_until, yield_now,
+    Cause, IntoRuntime, Nursery, Runtime, ThreadPool, Tokio, block_on, nursery, sleep, sleep_until,
+    yield_now,
 };
 use allhome_conformance::{Counts, Gate};
 use allhome_rt::Task;
@@ -22,16 +22,17 @@ fn x06_missing_timer_is_an_error() {
         assert_eq!(error.to_string(), text);
     }
     let stepped = Stepped::new(1);
-    let run = nursery_on::<Infallible>(stepped.runtime()).run(async |n| {
+    let run = nursery().on(stepped.runtime()).run(async |n: Nursery<Infallible>| {
         let child = n.fork(async { Ok(sleep(Duration::ZERO).await) });
         let in_body = sleep(Duration::MAX).await.unwrap_err();
         assert_eq!(in_body.to_string(), "the runtime `stepped` has not got a timer");
-        Ok(child.join().await.unwrap())
+        Ok(child.await.unwrap())
     });
     assert!(stepped.drive(run).unwrap().is_err());
     let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let timeless = nursery_on::<Infallible>(Tokio::on(tokio.handle()));
-    let slept = tokio.block_on(timeless.run(async |_| Ok(sleep(Duration::ZERO).await)));
+    let timeless = nursery().on(Tokio::on(tokio.handle()));
+    let slept = tokio
+        .block_on(timeless.run(async |_: Nursery<Infallible>| Ok(sleep(Duration::ZERO).await)));
     let error = slept.unwrap().unwrap_err();
     assert_eq!(error.to_string(), "the runtime `tokio` has not got a timer");
     stepped.shutdown();
@@ -39,7 +40,7 @@ fn x06_missing_timer_is_an_error() {
 
 async fn edges_of_time(runtime: Runtime) {
     let now = runtime.timer().expect("it has one").now();
-    let run = nursery_on::<Infallible>(runtime).run(async |_| {
+    let run = nursery().on(runtime).run(async |_: Nursery<Infallible>| {
         sleep(Duration::ZERO).await.unwrap();
         sleep_until(now).await.unwrap();
         if let Some(past) = now.checked_sub(Duration::from_millis(1)) {
@@ -72,7 +73,7 @@ const MANY: usize = 1000;
 fn x07_carrier_gives_others_a_turn() {
     for threads in [1, 4] {
         let (stepped, children, foreign) = (Stepped::new(threads), Counts::new(), Counts::new());
-        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let mut opened = Opened::new(nursery().on(stepped.runtime()));
         for _ in 0..MANY {
             let children = children.clone();
             opened.n.spawn(async move {
@@ -100,7 +101,7 @@ fn x07_carrier_gives_others_a_turn() {
 fn x09_children_that_never_wait_share_carriers() {
     for threads in [1, 4] {
         let (stepped, children) = (Stepped::new(threads), Counts::new());
-        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let mut opened = Opened::new(nursery().on(stepped.runtime()));
         for _ in 0..MANY {
             let children = children.clone();
             opened.n.spawn(async move {
@@ -122,7 +123,7 @@ fn x09_children_that_never_wait_share_carriers() {
 #[test]
 fn e08_cancel_before_the_first_poll_ends_the_child_at_once() {
     let (stepped, counts) = (Stepped::new(2), Counts::new());
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let children: Vec<_> = (0..50).map(|_| opened.n.fork(counts.parked().child())).collect();
     for (ended, mut child) in (1..).zip(children) {
         assert!(child.cancel() && child.is_ended());
@@ -136,7 +137,7 @@ fn e08_cancel_before_the_first_poll_ends_the_child_at_once() {
 fn e08_next_in_the_queue_when_a_child_fails() {
     for threads in [1, 4] {
         let (stepped, counts) = (Stepped::new(threads), Counts::new());
-        let mut opened = Opened::new(nursery_on::<&str>(stepped.runtime()));
+        let mut opened = Opened::<&str>::fallible(nursery().on(stepped.runtime()));
         opened.n.spawn(async { Err("first") });
         (0..3).for_each(|_| drop(opened.n.spawn(counts.parked().child())));
         stepped.run_until_stalled();
@@ -186,7 +187,7 @@ fn x10_child_that_is_polled_often_has_its_own_task() {
     const OFTEN: usize = 20;
     for threads in [1, 4] {
         let stepped = Stepped::new(threads);
-        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let mut opened = Opened::new(nursery().on(stepped.runtime()));
         let children = at_gates(&opened.n, &stepped, WAITING, OFTEN);
         assert_eq!(stepped.tasks(), WAITING);
         for (i, (counts, gate)) in children.iter().enumerate() {
@@ -208,7 +209,7 @@ fn x10_child_that_is_polled_often_has_its_own_task() {
 fn x11_child_that_waits_costs_no_task() {
     for threads in [1, 4] {
         let stepped = Stepped::new(threads);
-        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let mut opened = Opened::new(nursery().on(stepped.runtime()));
         let children = at_gates(&opened.n, &stepped, WAITING, 1);
         assert_eq!(stepped.tasks(), 1);
         let before = stepped.spawns();
@@ -227,7 +228,7 @@ fn x11_child_that_waits_costs_no_task() {
 #[test]
 fn x12_wakers_may_be_kept_and_used_for_ever() {
     let (stepped, counts) = (Stepped::new(1), Counts::new());
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let kept = Arc::new(Mutex::new(Vec::new()));
     let (keep, count, guard) = (kept.clone(), counts.clone(), counts.guard());
     opened.n.spawn(poll_fn(move |cx| {
@@ -259,7 +260,7 @@ fn x12_wakers_may_be_kept_and_used_for_ever() {
 #[test]
 fn x13_child_that_wakes_itself_gives_the_runtime_a_turn() {
     let (stepped, counts) = (Stepped::new(1), Counts::new());
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let count = counts.clone();
     opened.n.spawn(async move {
         loop {
@@ -280,17 +281,11 @@ fn x13_child_that_wakes_itself_gives_the_runtime_a_turn() {
 fn o16_no_runtime_is_a_clear_error() {
     let counts = Counts::new();
     for (builder, message) in [
-        (
-            nursery::<Infallible>(),
-            "no runtime is known here: open the outermost nursery with nursery_on",
-        ),
-        (
-            nursery_on::<Infallible>(Tokio),
-            "the caller is not inside a tokio runtime: name one with Tokio::on",
-        ),
+        (nursery(), "no runtime is known here: name one with `nursery().on(..)`"),
+        (nursery().on(Tokio), "the caller is not inside a tokio runtime: name one with Tokio::on"),
     ] {
         let guard = counts.guard();
-        let run = builder.name("lonely").run(async |_| {
+        let run = builder.name("lonely").run(async |_: Nursery<Infallible>| {
             counts.polled();
             drop(guard);
             Ok(())

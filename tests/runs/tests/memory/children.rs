@@ -1,9 +1,8 @@
 //! What a nursery keeps of its children: nothing, once they are home.
 
-use allhome::{nursery_on, yield_now};
+use allhome::{nursery, yield_now};
 use allhome_runs::{Opened, Stepped};
 use allocation_counter::measure;
-use std::convert::Infallible;
 
 const LIVE: usize = 100;
 const EARLY: usize = 100_000;
@@ -12,12 +11,12 @@ const LATE: usize = 1_000_000;
 #[test]
 fn o21_memory_is_of_live_children() {
     let stepped = Stepped::new(2);
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let n = &opened.n;
     let spawn = |children: usize| {
         for _ in (0..children).step_by(LIVE) {
             for number in 0..LIVE / 2 {
-                n.named("spawned").spawn(async move {
+                n.task("spawned").spawn(async move {
                     if number % 10 == 0 {
                         yield_now().await;
                     }

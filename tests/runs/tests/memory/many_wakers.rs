@@ -1,6 +1,6 @@
 //! A child with more wakers than its state word can count.
 
-use allhome::nursery_on;
+use allhome::nursery;
 use allhome_conformance::Counts;
 use allhome_runs::{Opened, Stepped};
 use allocation_counter::measure;
@@ -27,7 +27,7 @@ struct Scene {
 impl Scene {
     fn new() -> Scene {
         let (stepped, counts) = (Stepped::new(1), Counts::new());
-        let opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let opened = Opened::new(nursery().on(stepped.runtime()));
         let kept = Arc::new(Mutex::new(None));
         let (guard, inside, keep) = (counts.guard(), counts.clone(), kept.clone());
         opened.n.spawn(poll_fn(move |cx| {

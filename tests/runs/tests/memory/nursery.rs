@@ -1,7 +1,7 @@
 //! A nursery that has ended is freed, whatever it had: a timer, tokens, scopes around it, nurseries
 //! inside, finalizers; also one whose future was dropped early.
 
-use allhome::{cancel_token, cancelled, move_on_after, nursery, nursery_on};
+use allhome::{Nursery, cancel_token, cancelled, move_on_after, nursery};
 use allhome_runs::{Clock, Stepped, Wakes, poll_once};
 use allocation_counter::measure;
 use futures_util::FutureExt;
@@ -16,23 +16,24 @@ fn o10_a_nursery_that_has_ended_is_freed() {
     let (stepped, clock, wakes) = (Stepped::new(1), Clock::new(), Wakes::new());
     let runtime = clock.runtime(&stepped);
     let round = |number| {
-        let outer = nursery_on::<Infallible>(&runtime).deadline(9 * SECOND).grace(SECOND);
-        let run = outer.run(async move |n| {
+        let outer = nursery().on(&runtime).deadline(9 * SECOND).grace(SECOND);
+        let run = outer.run(async move |n: Nursery<Infallible>| {
             n.defer(SECOND, async { Ok::<(), Infallible>(()) }).unwrap();
             n.token().on_cancel(|_| ()).keep();
             n.spawn(async {
                 assert!(cancelled().now_or_never().is_none());
                 drop(cancel_token());
-                let inner = nursery::<Infallible>().children_deadline(SECOND).run(async |n| {
-                    n.fork(pending::<Result<(), _>>()).cancel();
-                    Ok(())
-                });
+                let inner =
+                    nursery().children_deadline(SECOND).run(async |n: Nursery<Infallible>| {
+                        n.fork(pending::<Result<(), _>>()).cancel();
+                        Ok(())
+                    });
                 let _ = move_on_after(SECOND, inner).await;
                 Ok(())
             });
             let child = n.fork(pending::<Result<(), Infallible>>());
             child.cancel();
-            let _ = child.join().await;
+            let _ = child.await;
             if number % 3 == 0 { Ok(()) } else { pending().await }
         });
         let mut run = Box::pin(run);

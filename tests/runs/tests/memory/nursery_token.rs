@@ -1,17 +1,16 @@
 //! What is left on a token of nurseries that were opened with it, and have ended: nothing.
 
-use allhome::{CancelToken, cancel_token, cancelled, nursery_on};
+use allhome::{CancelToken, cancel_token, cancelled, nursery};
 use allhome_runs::{Opened, Stepped};
 use allocation_counter::measure;
 use futures_util::FutureExt;
-use std::convert::Infallible;
 use std::task::Poll;
 
 #[test]
 fn c15_nothing_is_left_on_the_token() {
     let (stepped, token) = (Stepped::new(1), CancelToken::new());
-    let nursery = |number| {
-        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()).token(&token));
+    let open = |number| {
+        let mut opened = Opened::new(nursery().on(stepped.runtime()).token(&token));
         let n = opened.n.clone();
         opened.n.spawn(async move {
             let own = cancel_token();
@@ -26,11 +25,11 @@ fn c15_nothing_is_left_on_the_token() {
         drop(opened);
         stepped.run_until_stalled();
     };
-    (0..100).for_each(nursery);
-    let grown = measure(|| (0..20_000).for_each(nursery)).bytes_current;
+    (0..100).for_each(open);
+    let grown = measure(|| (0..20_000).for_each(open)).bytes_current;
     assert!(grown < 1024, "grown by {grown} bytes");
     // Nor of the tasks of a nursery that is still there.
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()).token(&token));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()).token(&token));
     let task = |_| {
         opened.n.spawn(async {
             drop(cancel_token());

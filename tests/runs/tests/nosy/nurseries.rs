@@ -3,7 +3,7 @@
 
 use super::alone;
 use super::nosy::{Nosy, Watch, at_each_call, panics, sequences};
-use allhome::{Child, Nursery, PanicPolicy, Policy, ScopedKey, nursery_on, orphans};
+use allhome::{Child, Nursery, PanicPolicy, Policy, ScopedKey, nursery, orphans};
 use allhome_runs::{Jobs, Stepped};
 use std::collections::BTreeSet;
 use std::future::{Future, pending};
@@ -90,7 +90,7 @@ impl Played {
         let (hook, value) = (watch.nosy(), watch.nosy());
         let handle = Arc::new(Mutex::new(None));
         let out = handle.clone();
-        let nursery = nursery_on::<Nosy>(stepped.runtime_with(&jobs)).policy(policy);
+        let nursery = nursery().on(stepped.runtime_with(&jobs)).policy(policy);
         let nursery = nursery.keep_failures(1).panics(PanicPolicy::Report);
         let run = nursery.on_panic(move |_| hook.called("hook")).run(move |n: Nursery<Nosy>| {
             *out.lock().unwrap() = Some(n);

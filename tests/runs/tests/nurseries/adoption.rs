@@ -3,9 +3,7 @@
 //! The executor has one thread by its own account, so children are polled in the order of their
 //! spawning: a child that is held in its poll is spawned last.
 
-use allhome::{
-    GroupError, Nursery, PanicPolicy, Policy, TaskState, Tree, nursery, nursery_on, orphans,
-};
+use allhome::{GroupError, Nursery, PanicPolicy, Policy, TaskState, Tree, nursery, orphans};
 use allhome_conformance::{Counts, DropPanics, Gate};
 use allhome_runs::{Hold, Stepped, Wakes, poll_once, within};
 use futures_util::future::select;
@@ -41,10 +39,10 @@ impl Scene {
     /// Spawns children that wait, and at the end one that is held in its first poll.
     fn fill(&self, n: &Nursery<Infallible>, leaves: Leaves) {
         for _ in 0..WAITING {
-            n.named("waiting").spawn(self.waiting.parked().child());
+            n.task("waiting").spawn(self.waiting.parked().child());
         }
         let last = (leaves == Leaves::PanickingInDrop).then(|| DropPanics("in the destructor"));
-        n.named("busy").spawn(self.hold.child(&self.busy, move |_| {
+        n.task("busy").spawn(self.hold.child(&self.busy, move |_| {
             let _inside = &last;
             assert!(leaves != Leaves::Panicking, "at the end of its poll");
             Poll::Pending
@@ -53,7 +51,7 @@ impl Scene {
 
     /// Opens the nursery `inner`, and drops its future when the scene is cut.
     async fn cut_off(self, leaves: Leaves) -> Result<(), Infallible> {
-        let inner = nursery::<Infallible>().name("inner").run(async |n| {
+        let inner = nursery().name("inner").run(async |n: Nursery<Infallible>| {
             self.fill(&n, leaves);
             pending::<Result<(), _>>().await
         });
@@ -67,18 +65,18 @@ impl Scene {
     async fn cut_off_deep(self, in_body: bool) -> Result<(), Infallible> {
         let scene = self.clone();
         let inner = async move {
-            let n = nursery::<Infallible>().name("inner");
-            let run = n.run(async |n| {
+            let n = nursery().name("inner");
+            let run = n.run(async |n: Nursery<Infallible>| {
                 scene.fill(&n, Leaves::Waiting);
                 pending::<Result<(), _>>().await
             });
             run.await.map_err(|_| unreachable!("it never ends by itself"))
         };
-        let middle = nursery::<Infallible>().name("middle").run(async |n| {
+        let middle = nursery().name("middle").run(async |n: Nursery<Infallible>| {
             if in_body {
                 inner.await
             } else {
-                n.named("opener").spawn(inner);
+                n.task("opener").spawn(inner);
                 pending().await
             }
         });
@@ -114,10 +112,10 @@ where
 {
     let kept = Arc::new(Mutex::new(None));
     let keep = kept.clone();
-    let builder = nursery_on::<Infallible>(stepped.runtime()).name("outer").panics(panics);
+    let builder = nursery().on(stepped.runtime()).name("outer").panics(panics);
     let mut root: Root = Box::pin(builder.run(async move |n: Nursery<Infallible>| {
         *keep.lock().unwrap() = Some(n.clone());
-        n.named("task").spawn(task);
+        n.task("task").spawn(task);
         Ok(())
     }));
     assert!(poll_once(&mut root, &Wakes::new()).is_pending());
@@ -199,7 +197,7 @@ fn c02_held_body_is_cut_when_its_nursery_closes() {
         let (wakes, kept) = (Wakes::new(), Arc::new(Mutex::new(None)));
         let (inner, keep, guard) = (scene.clone(), kept.clone(), body.guard());
         let child = hold.child(&sibling, |_| Poll::Pending);
-        let builder = nursery_on::<Infallible>(stepped.runtime());
+        let builder = nursery().on(stepped.runtime());
         let mut root = Box::pin(builder.run(async move |n: Nursery<Infallible>| {
             let _guard = guard;
             n.spawn(child);
@@ -237,8 +235,8 @@ fn o06_dropped_root_lists_orphans() {
         assert!(orphans().is_empty());
         let (stepped, scene) = (Stepped::new(1), Scene::default());
         let body = scene.clone();
-        let mut root = Box::pin(nursery_on::<Infallible>(stepped.runtime()).name("root").run(
-            async move |n| {
+        let mut root = Box::pin(nursery().on(stepped.runtime()).name("root").run(
+            async move |n: Nursery<Infallible>| {
                 body.fill(&n, Leaves::Waiting);
                 pending::<Result<(), _>>().await
             },
@@ -270,10 +268,11 @@ fn adopter_of(leaves: Leaves, panics: PanicPolicy, deep: bool) -> Result<(), Str
                 return inner.await;
             }
             // Only its panics go on upwards; it itself is there to take them over.
-            let middle = nursery::<Infallible>().panics(PanicPolicy::Report).run(async |n| {
-                n.spawn(inner);
-                Ok(())
-            });
+            let middle =
+                nursery().panics(PanicPolicy::Report).run(async |n: Nursery<Infallible>| {
+                    n.spawn(inner);
+                    Ok(())
+                });
             let error = middle.await.expect_err("it has adopted a panic");
             assert_eq!(error.panics().count(), 1);
             Ok(())
@@ -319,7 +318,7 @@ fn o19_drop_of_run_in_every_phase() {
         let (body, child, end) = (Counts::new(), Counts::new(), Gate::new());
         let (call, gate) = (body.guard(), end.clone());
         let (in_body, in_child) = (body.clone(), child.clone());
-        let builder = nursery_on::<Infallible>(stepped.runtime()).policy(Policy::WaitAll);
+        let builder = nursery().on(stepped.runtime()).policy(Policy::WaitAll);
         let mut run = Box::pin(builder.run(async move |n: Nursery<Infallible>| {
             let _call = call;
             n.spawn(in_child.parked().child());
@@ -351,7 +350,7 @@ fn o19_drop_of_run_in_every_phase() {
 #[test]
 fn o19_drop_of_run_that_is_ready() {
     let (stepped, wakes, value) = (Stepped::new(1), Wakes::new(), Counts::new());
-    let mut run = Box::pin(nursery_on::<Infallible>(stepped.runtime()).run(async |n| {
+    let mut run = Box::pin(nursery().on(stepped.runtime()).run(async |n: Nursery<Infallible>| {
         n.spawn(async { Ok(()) });
         Ok(value.guard())
     }));

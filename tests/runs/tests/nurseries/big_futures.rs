@@ -3,7 +3,7 @@
 
 use allhome::{
     CancelExt, CancelToken, LocalExecutor, Nursery, ScopedKey, Simulator, ThreadPool, block_on,
-    cancellable, fail_after, move_on_after, nursery_on, shield, yield_now,
+    cancellable, fail_after, move_on_after, nursery, shield, yield_now,
 };
 use allhome_rt::{LocalTask, Spawn, SpawnLocal, Task};
 use std::convert::Infallible;
@@ -44,13 +44,13 @@ macro_rules! in_body {
     };
     (|$n:ident| $do:expr, limit $limit:expr) => {
         fits(|| {
-            let builder = nursery_on::<Infallible>(ThreadPool::global()).limit($limit);
+            let builder = nursery().on(ThreadPool::global()).limit($limit);
             block_on(builder.run(async |$n: Nursery<Infallible>| Ok($do))).unwrap()
         })
     };
     (|$n:ident| $do:expr, unlimited) => {
         fits(|| {
-            let builder = nursery_on::<Infallible>(ThreadPool::global());
+            let builder = nursery().on(ThreadPool::global());
             block_on(builder.run(async |$n: Nursery<Infallible>| Ok($do))).unwrap()
         })
     };
@@ -65,7 +65,6 @@ macro_rules! in_child {
                     let _ended = $waits;
                     Ok(())
                 })
-                .join()
                 .await
                 .unwrap(),
             unlimited
@@ -83,19 +82,19 @@ macro_rules! cases {
 }
 
 cases! {
-    x18_fork: in_body!(|n| n.fork(big()).join().await.unwrap(), unlimited);
-    x18_fork_with: in_body!(|n| n.fork_with(|_| big()).join().await.unwrap(), unlimited);
-    x18_named_spawn: in_body!(|n| drop(n.named("big").spawn(big())), unlimited);
-    x18_named_fork: in_body!(|n| n.named("big").fork(big()).join().await.unwrap(), unlimited);
+    x18_fork: in_body!(|n| n.fork(big()).await.unwrap(), unlimited);
+    x18_fork_with: in_body!(|n| n.fork_with(|_| big()).await.unwrap(), unlimited);
+    x18_named_spawn: in_body!(|n| drop(n.task("big").spawn(big())), unlimited);
+    x18_named_fork: in_body!(|n| n.task("big").fork(big()).await.unwrap(), unlimited);
     x18_named_fork_with:
-        in_body!(|n| n.named("big").fork_with(|_| big()).join().await.unwrap(), unlimited);
+        in_body!(|n| n.task("big").fork_with(|_| big()).await.unwrap(), unlimited);
     x18_spawn_in_a_bounded_nursery: in_body!(|n| drop(n.spawn(big())), limit 1);
-    x18_fork_in_a_bounded_nursery: in_body!(|n| n.fork(big()).join().await.unwrap(), limit 1);
+    x18_fork_in_a_bounded_nursery: in_body!(|n| n.fork(big()).await.unwrap(), limit 1);
     x18_slot_spawn: in_body!(|n| drop(n.reserve().await.unwrap().spawn(big())), limit 1);
     x18_slot_fork:
-        in_body!(|n| n.reserve().await.unwrap().fork(big()).join().await.unwrap(), limit 1);
+        in_body!(|n| n.reserve().await.unwrap().fork(big()).await.unwrap(), limit 1);
     x18_slot_fork_with: in_body!(
-        |n| n.reserve().await.unwrap().fork_with(|_| big()).join().await.unwrap(), limit 1);
+        |n| n.reserve().await.unwrap().fork_with(|_| big()).await.unwrap(), limit 1);
     x18_slot_blocking: in_body!(|n| {
         let slot = n.reserve().await.unwrap();
         let page = [1_u8; SIZE];
@@ -109,7 +108,7 @@ cases! {
     }, unlimited);
     x18_named_blocking: in_body!(|n| {
         let page = [1_u8; SIZE];
-        let work = n.named("big").blocking(move |_| Ok(black_box(&page)[SIZE / 2]));
+        let work = n.task("big").blocking(move |_| Ok(black_box(&page)[SIZE / 2]));
         drop(work.unwrap());
     }, unlimited);
     x18_block_on_in_blocking_work: in_body!(|n| {
@@ -117,7 +116,7 @@ cases! {
     }, unlimited);
     x18_defer: in_body!(|n| n.defer(LONG, big()).unwrap(), unlimited);
     x18_body: fits(|| {
-        block_on(nursery_on::<Infallible>(ThreadPool::global()).run(|_| big())).unwrap();
+        block_on(nursery().on(ThreadPool::global()).run(|_: Nursery<Infallible>| big())).unwrap();
     });
     x18_move_on_after: in_child!(move_on_after(LONG, keeps::<SIZE>()).await.unwrap());
     x18_fail_after: in_child!(fail_after("big", LONG, keeps::<SIZE>()).await.unwrap().unwrap());

@@ -2,7 +2,7 @@
 
 use allhome::sim::Bare;
 use allhome::{
-    LocalExecutor, Policy, Runtime, Simulator, ThreadPool, Tokio, block_on, nursery, nursery_on,
+    LocalExecutor, Nursery, Policy, Runtime, Simulator, ThreadPool, Tokio, block_on, nursery,
 };
 use allhome_runs::{Stepped, within};
 use std::convert::Infallible;
@@ -31,7 +31,7 @@ fn everything() -> Vec<(&'static str, String)> {
 
 /// Opens a nursery there, in whose child and body everything is refused.
 async fn refuses(runtime: Runtime) {
-    let run = nursery_on::<Infallible>(runtime).name("inner").run(async |n| {
+    let run = nursery().on(runtime).name("inner").run(async |n: Nursery<Infallible>| {
         let id = n.id();
         for (call, message) in everything() {
             assert!(message.starts_with(&format!("{call} was called in the body")), "{message}");
@@ -39,7 +39,7 @@ async fn refuses(runtime: Runtime) {
         }
         let child = n.fork(async { Ok(everything()) });
         let task = child.id().unwrap();
-        for (call, message) in child.join().await.unwrap() {
+        for (call, message) in child.await.unwrap() {
             assert!(message.starts_with(&format!("{call} was called in task {task}")), "{message}");
             assert!(message.contains("await the future instead"), "{message}");
         }
@@ -81,7 +81,7 @@ fn b13_destructors_in_a_poll_are_a_part_of_it() {
     }
     within(|| {
         let (stepped, (sender, refused)) = (Stepped::new(1), mpsc::channel());
-        let run = nursery_on::<Infallible>(stepped.runtime()).run(async |n| {
+        let run = nursery().on(stepped.runtime()).run(async |n: Nursery<Infallible>| {
             let [inside, between, of_another] = [(); 3].map(|()| Blocks(sender.clone()));
             n.spawn(async move {
                 drop(inside);
@@ -94,7 +94,7 @@ fn b13_destructors_in_a_poll_are_a_part_of_it() {
             allhome::yield_now().await;
             assert!(refused.recv().unwrap(), "dropped by the task");
             waits.cancel();
-            waits.join().await.unwrap_err();
+            waits.await.unwrap_err();
             assert!(!refused.recv().unwrap(), "its last poll is over");
             let waits = n.fork(async move {
                 let _of_another = of_another;
@@ -114,21 +114,21 @@ fn b13_blocking_work_may_and_what_it_waits_for() {
     within(|| {
         let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let handle = tokio.handle().clone();
-        let run = nursery_on::<Infallible>(Tokio::on(&handle)).run(async |n| {
+        let run = nursery().on(Tokio::on(&handle)).run(async |n: Nursery<Infallible>| {
             let work = n.blocking(move |cx| {
                 let six = block_on(async { 6 });
                 let local = LocalExecutor::new().run(async { 7 });
                 let inside = cx.block_on(async { block_on(async { 8 }) }).unwrap();
-                let nested = nursery::<Infallible>().run(async |n| {
+                let nested = nursery().run(async |n: Nursery<Infallible>| {
                     // Its body runs on the thread of the work; its children do not.
                     let child = n.fork(async { Ok(refused(|| block_on(async {}))) });
-                    let message = block_on(child.join()).unwrap();
+                    let message = block_on(child).unwrap();
                     assert!(message.contains("in task "), "{message}");
                     Ok(9)
                 });
                 Ok([six, local, inside, cx.block_on(nested).unwrap().unwrap()])
             });
-            Ok(work.unwrap().join().await.unwrap())
+            Ok(work.unwrap().await.unwrap())
         });
         assert_eq!(tokio.block_on(run).unwrap(), [6, 7, 8, 9]);
     });
@@ -139,11 +139,11 @@ fn b13_blocking_work_may_and_what_it_waits_for() {
 fn b13_refused_is_a_panic_of_the_task_and_other_threads_are_free() {
     within(|| {
         let stepped = Stepped::new(1);
-        let run = nursery_on::<Infallible>(stepped.runtime()).policy(Policy::Isolate);
-        let run = run.panics(allhome::PanicPolicy::Report).run(async |n| {
+        let run = nursery().on(stepped.runtime()).policy(Policy::Isolate);
+        let run = run.panics(allhome::PanicPolicy::Report).run(async |n: Nursery<Infallible>| {
             let elsewhere = thread::spawn(|| block_on(async { 5 })).join().unwrap();
             let child = n.fork(async { Ok(block_on(async { 6 })) });
-            let error = child.join().await.unwrap_err();
+            let error = child.await.unwrap_err();
             assert!(error.to_string().contains("`block_on` was called in task "), "{error}");
             Ok(elsewhere)
         });

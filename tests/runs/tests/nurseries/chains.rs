@@ -1,7 +1,7 @@
 //! What users can make as long as they like is taken apart, printed and looked at without
 //! recursion.
 
-use allhome::{Reason, ThreadPool, block_on, nursery, nursery_on};
+use allhome::{Nursery, Reason, ThreadPool, block_on, nursery};
 use allhome_conformance::Gate;
 use std::convert::Infallible;
 use std::error::Error;
@@ -57,7 +57,7 @@ type Link = Pin<Box<dyn Future<Output = Result<(), Infallible>> + Send>>;
 /// A task that opens a nursery with such a task in it, and so on.
 fn down(depth: usize, bottom: Gate) -> Link {
     Box::pin(async move {
-        let inside = nursery::<Infallible>().name("inside").run(async |n| {
+        let inside = nursery().name("inside").run(async |n: Nursery<Infallible>| {
             match depth {
                 0 => bottom.open(),
                 _ => drop(n.spawn(down(depth - 1, bottom))),
@@ -73,7 +73,7 @@ fn down(depth: usize, bottom: Gate) -> Link {
 fn o22_deep_tree_is_printed() {
     const DEPTH: usize = 20_000;
     let bottom = Gate::new();
-    let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+    let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
         n.spawn(down(DEPTH, bottom.clone()));
         bottom.wait().await;
         let tree = n.tree().to_string();

@@ -1,8 +1,8 @@
 //! Cancelled means it did not happen: each await that we offer, cancelled in each window.
 
 use allhome::{
-    CancelExt, CancelStreamExt, Child, JoinError, Runtime, block_on, cancel_token, nursery,
-    nursery_on, sleep,
+    CancelExt, CancelStreamExt, Child, JoinError, Nursery, Runtime, block_on, cancel_token,
+    nursery, sleep,
 };
 use allhome_conformance::Counts;
 use allhome_rt::{BoxSleep, Timer};
@@ -79,7 +79,7 @@ fn in_each_window<S>(
             let (stepped, item) = (Stepped::new(1), Item::default());
             let (waits, state) = set_up(&stepped, &item);
             let runtime = runtime(&stepped, &item);
-            let mut opened = Opened::new(nursery_on::<Infallible>(runtime));
+            let mut opened = Opened::new(nursery().on(runtime));
             let child = opened.n.fork(async move {
                 waits.await;
                 Ok(())
@@ -97,7 +97,7 @@ fn in_each_window<S>(
                 give(&item, &state);
             }
             stepped.run_until_stalled();
-            let had = block_on(child.join()).is_ok();
+            let had = block_on(child).is_ok();
             if window == Window::Waiting {
                 give(&item, &state);
             }
@@ -174,7 +174,7 @@ fn c20_join_leaves_the_value_to_the_next() {
     // The child has a runtime to itself, which runs when the item is given.
     let set_up = |_: &Stepped, item: &Item| {
         let stepped = Stepped::new(1);
-        let other = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let other = Opened::new(nursery().on(stepped.runtime()));
         let item = item.clone();
         let child = other.n.fork(async move {
             item.take().await;
@@ -196,7 +196,7 @@ fn c20_join_leaves_the_value_to_the_next() {
     in_each_window(plain, set_up, give, |_, (child, other, _): State| {
         let child = child.lock().unwrap().take().unwrap();
         drop(other);
-        match block_on(child.join()) {
+        match block_on(child) {
             Ok(value) => value == 7,
             Err(error) => !error.is_taken(),
         }
@@ -266,10 +266,10 @@ fn parts_with(other: &Runtime, timer: impl Timer + 'static) -> Runtime {
 fn c20_run_always_has_its_result() {
     for window in WINDOWS {
         let (stepped, item) = (Stepped::new(1), Item::default());
-        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let mut opened = Opened::new(nursery().on(stepped.runtime()));
         let takes = item.clone();
         let child = opened.n.fork(async move {
-            let run = nursery::<Infallible>().run(async |n| {
+            let run = nursery().run(async |n: Nursery<Infallible>| {
                 n.spawn(async move {
                     takes.take().await;
                     Ok(())
@@ -291,7 +291,7 @@ fn c20_run_always_has_its_result() {
         }
         stepped.run_until_stalled();
         let happened = window != Window::BeforeTheFirstPoll;
-        assert_eq!(block_on(child.join()).ok(), happened.then_some(true), "{window:?}");
+        assert_eq!(block_on(child).ok(), happened.then_some(true), "{window:?}");
         let took = window == Window::WokenAndNotPolled || window == Window::ReadyForTheLastPoll;
         assert_eq!(item.is_there(), !took && window != Window::Waiting, "{window:?}");
         assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));

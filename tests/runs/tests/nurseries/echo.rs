@@ -1,8 +1,7 @@
 //! Errors that are nothing but the echo of one's own cancel.
 
 use allhome::{
-    Cause, Nursery, Reason, Semaphore, checkpoint, move_on_after, nursery, nursery_on, shield,
-    sleep,
+    Cause, Nursery, Reason, Semaphore, checkpoint, move_on_after, nursery, shield, sleep,
 };
 use allhome_runs::{SECOND, in_body, world};
 use std::error::Error;
@@ -34,7 +33,7 @@ fn waiters(semaphore: &Arc<Semaphore>) -> Vec<(&'static str, Work)> {
         (
             "nursery",
             Box::pin(async move {
-                let run = nursery::<Boxed>().run(async |n| {
+                let run = nursery().run(async |n: Nursery<Boxed>| {
                     n.spawn(async move { inside.acquire().await.map(drop).map_err(Boxed::from) });
                     pending::<Result<(), _>>().await
                 });
@@ -44,7 +43,7 @@ fn waiters(semaphore: &Arc<Semaphore>) -> Vec<(&'static str, Work)> {
         (
             "slot",
             Box::pin(async move {
-                let run = nursery::<Boxed>().limiter(&limiter).run(async |n| {
+                let run = nursery().limiter(&limiter).run(async |n: Nursery<Boxed>| {
                     n.reserve().await?.spawn(pending());
                     Ok(())
                 });
@@ -62,7 +61,7 @@ fn f22_an_echo_of_the_own_cancel_is_no_failure() {
             let semaphore = Arc::new(Semaphore::new(1));
             let (name, work) = waiters(&semaphore).remove(index);
             let held = semaphore.try_acquire().unwrap();
-            let run = nursery_on::<Boxed>(runtime).run(async |n: Nursery<Boxed>| {
+            let run = nursery().on(runtime).run(async |n: Nursery<Boxed>| {
                 let child = n.fork(work);
                 sleep(5 * SECOND).await?;
                 if !alone {
@@ -70,7 +69,7 @@ fn f22_an_echo_of_the_own_cancel_is_no_failure() {
                     return Ok(());
                 }
                 child.cancel_with(Reason::new("enough"));
-                let error = child.join().await.expect_err(name);
+                let error = child.await.expect_err(name);
                 assert_eq!(error.reason().expect(name).message(), "enough", "{name}");
                 Ok(())
             });
@@ -88,7 +87,7 @@ fn f22_an_echo_of_the_body() {
         let semaphore = Arc::new(Semaphore::new(1));
         let (name, work) = waiters(&semaphore).remove(index);
         let _held = semaphore.try_acquire().unwrap();
-        let run = nursery_on::<Boxed>(runtime).deadline(5 * SECOND).run(|_| work);
+        let run = nursery().on(runtime).deadline(5 * SECOND).run(|_: Nursery<Boxed>| work);
         let error = clock.drive(&stepped, run).unwrap_err();
         assert!(error.is_timeout() && error.failures().len() == 1, "{name}: {error}");
         assert!(matches!(error.first().cause(), Cause::Cancelled(_)), "{name}: {error}");
@@ -101,7 +100,7 @@ fn f22_other_errors_are_failures() {
     in_body(|_| async {
         let semaphore = Semaphore::new(1);
         let _held = semaphore.try_acquire().unwrap();
-        let run = nursery::<Boxed>().run(async |_| {
+        let run = nursery().run(async |_: Nursery<Boxed>| {
             // The scope's time is over, and no task was cancelled.
             let inside = move_on_after(SECOND, semaphore.acquire()).await?;
             Err::<(), _>(format!("{inside:?}").into())
@@ -109,7 +108,7 @@ fn f22_other_errors_are_failures() {
         let error = run.await.unwrap_err();
         assert!(matches!(error.first().cause(), Cause::Error(_)), "{error}");
 
-        let run = nursery::<Boxed>().grace(9 * SECOND).run(async |n: Nursery<Boxed>| {
+        let run = nursery().grace(9 * SECOND).run(async |n: Nursery<Boxed>| {
             let late = n.fork(async {
                 let told = semaphore_like().await.is_err();
                 sleep(SECOND).await?;
@@ -122,7 +121,7 @@ fn f22_other_errors_are_failures() {
             });
             sleep(Duration::from_millis(1)).await?;
             n.cancel();
-            let errors = [late.join().await, other.join().await].map(|end| end.is_err());
+            let errors = [late.await, other.await].map(|end| end.is_err());
             assert_eq!(errors, [true, true]);
             Ok(())
         });

@@ -2,10 +2,11 @@
 //! wakers of carriers that the runtime drops or polls unasked, the wakers of joins that were given
 //! up, a callback on the nursery's own token. Each was dropped with the nursery's lock held once.
 
-use allhome::{Nursery, PanicPolicy, Policy, Runtime, nursery_on};
+use allhome::{Nursery, PanicPolicy, Policy, Runtime, nursery};
 use allhome_rt::{Job, Spawn, SpawnBlocking, Task};
 use allhome_runs::{Opened, Stepped};
 use std::convert::Infallible;
+use std::fmt;
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -22,6 +23,20 @@ struct Calls {
     panics: Arc<AtomicBool>,
 }
 
+impl fmt::Debug for Calls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Calls")
+    }
+}
+
+impl fmt::Display for Calls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("its destructor spawns")
+    }
+}
+
+impl std::error::Error for Calls {}
+
 impl Drop for Calls {
     fn drop(&mut self) {
         let admitted = self.n.spawn(async { Ok(()) }).is_admitted();
@@ -33,9 +48,9 @@ impl Drop for Calls {
 fn errors(panic: bool) {
     let (stepped, spawned) = (Stepped::new(1), Arc::new(AtomicUsize::new(0)));
     let panics = Arc::new(AtomicBool::new(panic));
-    let nursery = nursery_on::<Calls>(stepped.runtime()).policy(Policy::WaitAll);
+    let nursery = nursery().on(stepped.runtime()).policy(Policy::WaitAll);
     let (count, panic) = (spawned.clone(), panics.clone());
-    let run = nursery.panics(PanicPolicy::Report).run(async move |n| {
+    let run = nursery.panics(PanicPolicy::Report).run(async move |n: Nursery<Calls>| {
         for _ in 0..MANY {
             let error = Calls { n: n.clone(), spawned: count.clone(), panics: panic.clone() };
             n.spawn(async move { Err(error) });
@@ -120,7 +135,7 @@ fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
 /// With a carrier that has parked with such a waker.
 fn parked() -> (Opened<Infallible>, Held, Task, Arc<AtomicUsize>) {
     let held = Held::default();
-    let opened = Opened::new(nursery_on::<Infallible>(held.runtime()));
+    let opened = Opened::new(nursery().on(held.runtime()));
     opened.n.spawn(pending());
     let (waker, dropped) = asks(&opened.n);
     let mut task = held.task();
@@ -145,7 +160,7 @@ fn o23_waker_of_a_parked_carrier_that_is_polled_unasked() {
 #[test]
 fn o23_waker_of_a_joiner_of_work_that_waits_for_its_turn() {
     let held = Held::default();
-    let opened = Opened::new(nursery_on::<Infallible>(held.runtime()).blocking_limit(1));
+    let opened = Opened::new(nursery().on(held.runtime()).blocking_limit(1));
     let _first = opened.n.blocking(|_| Ok(())).expect("there are threads");
     let mut second = opened.n.blocking(|_| Ok(())).expect("there are threads");
     let (waker, dropped) = asks(&opened.n);
@@ -159,7 +174,7 @@ fn o23_waker_of_a_joiner_of_work_that_waits_for_its_turn() {
 #[test]
 fn o23_waker_of_a_joiner_of_a_child_whose_carrier_the_runtime_drops() {
     let held = Held::default();
-    let opened = Opened::new(nursery_on::<Infallible>(held.runtime()));
+    let opened = Opened::new(nursery().on(held.runtime()));
     let mut child = opened.n.fork(async {
         for _ in 0..40 {
             allhome::yield_now().await;
@@ -184,8 +199,8 @@ fn o23_waker_of_a_joiner_of_a_child_whose_carrier_the_runtime_drops() {
 fn v06_callback_on_the_nurserys_own_token() {
     let (stepped, kept) = (Stepped::new(1), Arc::new(()));
     let hook = kept.clone();
-    let nursery = nursery_on::<Infallible>(stepped.runtime()).on_panic(move |_| drop(hook.clone()));
-    let run = nursery.run(async |n| {
+    let nursery = nursery().on(stepped.runtime()).on_panic(move |_| drop(hook.clone()));
+    let run = nursery.run(async |n: Nursery<Infallible>| {
         let handle = n.clone();
         n.token().on_cancel(move |_| drop(handle.clone())).keep();
         Ok(())

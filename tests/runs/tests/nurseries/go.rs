@@ -1,8 +1,8 @@
 //! What Go's `context` and `errgroup` promise, row by row as in docs/GO.md, and what ours does.
 
 use allhome::{
-    CancelToken, Level, Reason, ReasonKind, ScopedKey, ThreadPool, block_on, cancel_reason,
-    cancelled, deadline, is_cancelled, move_on_at, nursery, nursery_on, remaining, shield,
+    CancelToken, Level, Nursery, Reason, ReasonKind, ScopedKey, ThreadPool, block_on,
+    cancel_reason, cancelled, deadline, is_cancelled, move_on_at, nursery, remaining, shield,
 };
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Opened, Stepped, Wakes, poll_once};
@@ -44,7 +44,7 @@ fn g02_cancel_func() {
     assert_eq!(first.into_inner(), 1, "the others did nothing");
     // It does not wait for the work to stop; that is what the nursery does.
     let (stepped, counts) = (Stepped::new(1), Counts::new());
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     opened.n.spawn(counts.parked().child());
     stepped.run_until_stalled();
     assert!(opened.n.cancel());
@@ -73,10 +73,10 @@ fn g03_with_cancel_cause() {
 fn g04_with_deadline() {
     let pool = ThreadPool::new(1).unwrap();
     let soon = Instant::now() + HOUR;
-    let run = nursery_on::<Infallible>(&pool).deadline_at(soon).run(async |n| {
+    let run = nursery().on(&pool).deadline_at(soon).run(async |n: Nursery<Infallible>| {
         assert_eq!((n.deadline(), deadline()), (Some(soon), Some(soon)));
         let later =
-            nursery::<Infallible>().deadline_at(soon + HOUR).run(async |n| Ok(n.deadline()));
+            nursery().deadline_at(soon + HOUR).run(async |n: Nursery<Infallible>| Ok(n.deadline()));
         assert_eq!(later.await.unwrap(), Some(soon), "the earlier one holds");
         let scope = move_on_at(soon - HOUR / 2, async { deadline() }).await;
         assert_eq!(scope.unwrap().unwrap(), Some(soon - HOUR / 2));
@@ -85,7 +85,7 @@ fn g04_with_deadline() {
     });
     block_on(run).unwrap();
     let past = Instant::now();
-    let run = nursery_on::<Infallible>(&pool).deadline_at(past).run(async |n| {
+    let run = nursery().on(&pool).deadline_at(past).run(async |n: Nursery<Infallible>| {
         // Like a context that is done at once.
         assert_eq!(cancelled().await.kind(), ReasonKind::Deadline);
         n.set_deadline(None).unwrap();
@@ -98,15 +98,15 @@ fn g04_with_deadline() {
 #[test]
 fn g05_with_timeout() {
     let pool = ThreadPool::new(1).unwrap();
-    let run = nursery_on::<Infallible>(&pool).deadline(Duration::ZERO).run(async |n| {
+    let run = nursery().on(&pool).deadline(Duration::ZERO).run(async |n: Nursery<Infallible>| {
         let child = n.fork(async { Ok(()) });
-        assert_eq!(child.join().await.unwrap_err().reason().unwrap().kind(), ReasonKind::Deadline);
+        assert_eq!(child.await.unwrap_err().reason().unwrap().kind(), ReasonKind::Deadline);
         Ok(is_cancelled())
     });
     assert!(block_on(run).unwrap());
     // In Go `Err` of a context that a caller cancelled is `Canceled`, however close its
     // deadline.
-    let run = nursery_on::<Infallible>(&pool).deadline(HOUR).run(async |n| {
+    let run = nursery().on(&pool).deadline(HOUR).run(async |n: Nursery<Infallible>| {
         n.cancel();
         pending::<Result<(), _>>().await
     });
@@ -168,7 +168,7 @@ fn g08_without_cancel() {
     assert!(!detached.is_cancelled() && detached.reason().is_none());
     // In a task it is a shield, which has a budget where Go's has none.
     let pool = ThreadPool::new(1).unwrap();
-    let run = nursery_on::<Infallible>(&pool).deadline(HOUR).run(async |n| {
+    let run = nursery().on(&pool).deadline(HOUR).run(async |n: Nursery<Infallible>| {
         n.cancel();
         let inside = shield(Duration::MAX, async {
             allhome::yield_now().await;
@@ -216,7 +216,7 @@ fn g10_done_and_err() {
 fn g11_errgroup_with_context() {
     let (stepped, gate) = (Stepped::new(1), Gate::new());
     let counts = Counts::new();
-    let mut opened = Opened::new(nursery_on::<&str>(stepped.runtime()));
+    let mut opened = Opened::<&str>::fallible(nursery().on(stepped.runtime()));
     let token = opened.n.token();
     for error in ["first", "second"] {
         let (gate, count) = (gate.clone(), counts.clone());
@@ -243,7 +243,7 @@ fn g11_errgroup_with_context() {
     assert_eq!((*error.first().error().unwrap(), counts.drops()), ("first", 1));
     assert_eq!(error.failures().len(), 2, "Go keeps the first only");
     // Go: the context is cancelled when `Wait` returns, also if all went well.
-    let mut opened = Opened::new(nursery_on::<&str>(stepped.runtime()));
+    let mut opened = Opened::<&str>::fallible(nursery().on(stepped.runtime()));
     let token = opened.n.token();
     assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
     assert!(!token.is_cancelled() && opened.n.spawn(async { Ok(()) }).refused().is_some());

@@ -3,7 +3,7 @@
 mod from_inside;
 mod while_polled;
 
-use allhome::{Nursery, Reason, block_on, nursery_on};
+use allhome::{Nursery, Reason, block_on, nursery};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{AtSpawn, AtWake, Manner, Opened, Stepped, program, within};
 use std::convert::Infallible;
@@ -93,7 +93,7 @@ fn x04_spurious_polls_change_nothing() {
 fn c03_abort_after_cancel_keeps_the_first_reason() {
     for of_nursery in [true, false] {
         let (stepped, counts) = (Stepped::new(1), Counts::new());
-        let opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let opened = Opened::new(nursery().on(stepped.runtime()));
         let mut child = opened.n.fork(counts.parked().child());
         stepped.run_until_stalled();
         let first = Reason::new("first");
@@ -114,7 +114,7 @@ fn bad_waker() -> Waker {
 fn f18_panic_in_a_waker_harms_nobody() {
     // The waker of a joiner, and of the nursery's future.
     let (stepped, counts) = (Stepped::new(1), Counts::new());
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let mut join = Box::pin(opened.n.fork(async { Ok(5) }).join());
     let (gate, guard) = (Gate::new(), counts.guard());
     let wait = gate.clone();
@@ -139,7 +139,7 @@ fn f18_panics_in_the_runtimes_wakers() {
     for cancel in CANCELS {
         let stepped = Stepped::with(1, Manner { at_wake: AtWake::Panic, ..Manner::default() });
         let counts = Counts::new();
-        let opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let opened = Opened::new(nursery().on(stepped.runtime()));
         (0..100).for_each(|_| drop(opened.n.spawn(counts.parked().child())));
         stepped.run_until_stalled();
         cancel(&opened.n);
@@ -149,7 +149,7 @@ fn f18_panics_in_the_runtimes_wakers() {
     }
     // Seventeen children in one carrier: it gives the runtime a turn through such a waker.
     let stepped = Stepped::with(1, Manner { at_wake: AtWake::Panic, ..Manner::default() });
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     (0..100).for_each(|_| drop(opened.n.spawn(async { Ok(()) })));
     stepped.run_until_stalled();
     assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
@@ -162,7 +162,7 @@ fn c12_sweep_of_many() {
     for (abort, cancel) in CANCELS.into_iter().enumerate() {
         for threads in [1, 4] {
             let (stepped, counts) = (Stepped::new(threads), Counts::new());
-            let opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+            let opened = Opened::new(nursery().on(stepped.runtime()));
             (0..MANY).for_each(|_| drop(opened.n.spawn(counts.parked().child())));
             stepped.run_until_stalled();
             assert_eq!((stepped.tasks(), counts.polls()), (1, MANY));
@@ -178,7 +178,7 @@ fn c12_sweep_of_many() {
 fn c05_abort_needs_no_turn_of_the_runtime() {
     let stepped = Stepped::with(1, Manner { at_wake: AtWake::Hold, ..Manner::default() });
     let counts = Counts::new();
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     (0..3).for_each(|_| drop(opened.n.spawn(counts.parked().child())));
     stepped.run_until_stalled();
     opened.n.cancel();

@@ -3,7 +3,7 @@
 use allhome::{
     Both, CancelExt, CancelStreamExt, CancelToken, IntoRuntime, KeyedSemaphore, Ladder, Nursery,
     Rate, RateLimiter, Semaphore, ThreadPool, block_on, cancellable, cancelled, draining,
-    fail_after, move_on_after, nursery, nursery_on, shield, sleep,
+    fail_after, move_on_after, nursery, shield, sleep,
 };
 use allhome_runs::{Opened, SECOND, Stepped, Wakes, poll_once, world};
 use futures_util::{FutureExt, StreamExt};
@@ -48,7 +48,7 @@ struct World {
 impl World {
     fn new(n: Nursery<Infallible>) -> World {
         let stepped = Stepped::new(1);
-        let other = Opened::new(nursery_on::<Infallible>(stepped.runtime()).limit(1));
+        let other = Opened::new(nursery().on(stepped.runtime()).limit(1));
         let slot = other.n.try_reserve().unwrap();
         let full = Arc::new(Semaphore::new(1));
         let keyed = KeyedSemaphore::new(1);
@@ -123,7 +123,7 @@ const CASES: &[Case] = cases! {
     "FailAfter": _ => fail_after("long", LONG, pending::<()>());
     "Shield": _ => shield(LONG, pending::<()>());
     "Cancellable": _ => cancellable(pending::<()>());
-    "Run": world => nursery::<Infallible>().run(async |n| {
+    "Run": world => nursery().run(async |n: Nursery<Infallible>| {
         *world.inner.borrow_mut() = Some(n);
         pending::<Result<(), _>>().await
     });
@@ -143,7 +143,7 @@ fn left(mut waits: Waits) -> [usize; 2] {
 
 #[test]
 fn x17_what_is_dropped_takes_its_waker_with_it() {
-    let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+    let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
         let world = Rc::new(World::new(n));
         let leaves = CASES.iter().map(|(name, case)| (*name, left(case(world.clone()))));
         let wrong: Vec<_> = leaves.filter(|(_, left)| *left != [0, 0]).collect();
@@ -160,9 +160,9 @@ fn x17_a_scope_that_waits_for_a_nursery_inside_takes_its_waker_with_it() {
     let (over, seen) = (Cell::new(false), RefCell::new(Vec::new()));
     let counts = [Arc::new(Counted), Arc::new(Counted)];
     let left = || counts.each_ref().map(|count| Arc::strong_count(count) - 1);
-    let run = nursery_on::<Infallible>(runtime).run(async |_| {
+    let run = nursery().on(runtime).run(async |_: Nursery<Infallible>| {
         // A nursery that is opened inside, and given away: it does not go with the scope.
-        let inner = RefCell::new(Box::pin(nursery::<Infallible>().run(async |n| {
+        let inner = RefCell::new(Box::pin(nursery().run(async |n: Nursery<Infallible>| {
             n.spawn(shield(Duration::MAX, pending::<()>()).map(|_| Ok(())));
             pending::<Result<(), _>>().await
         })));

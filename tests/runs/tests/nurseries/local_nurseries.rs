@@ -1,7 +1,7 @@
 //! Nurseries beside tasks that are not `Send`, on each runtime that has them.
 
 use allhome::{AsyncStd, IntoRuntime, LocalExecutor, Nursery, Runtime, Smol, Tokio};
-use allhome::{nursery, nursery_on, yield_now};
+use allhome::{nursery, yield_now};
 use allhome_conformance::{Counts, eventually};
 use allhome_rt::{LocalTask, SpawnLocal};
 use allhome_runs::within;
@@ -19,7 +19,7 @@ async fn program(runtime: Runtime, local: Rc<dyn SpawnLocal>) {
         let (runtime, log, guard, home) = (runtime.clone(), log.clone(), over.guard(), home.id());
         let spawns = local.clone();
         local.spawn_local(LocalTask::from_future(async move {
-            let run = nursery_on::<Infallible>(runtime).run(async |n: Nursery<Infallible>| {
+            let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
                 let children: Vec<_> = (0..10)
                     .map(|number| {
                         n.fork(async move {
@@ -30,13 +30,13 @@ async fn program(runtime: Runtime, local: Rc<dyn SpawnLocal>) {
                     .collect();
                 let mut sum = 0;
                 for child in children {
-                    sum += child.join().await.unwrap();
+                    sum += child.await.unwrap();
                 }
                 assert_eq!(thread::current().id(), home, "the body has left");
                 // One inside finds the runtime.
-                let inner = nursery::<Infallible>();
+                let inner = nursery();
                 sum += inner
-                    .run(async |n| Ok(n.fork(async { Ok(5) }).join().await))
+                    .run(async |n: Nursery<Infallible>| Ok(n.fork(async { Ok(5) }).await))
                     .await
                     .unwrap()
                     .unwrap();

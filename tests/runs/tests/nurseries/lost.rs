@@ -2,7 +2,7 @@
 
 use allhome::{
     Cause, Child, GroupError, IntoRuntime, JoinError, Nursery, Policy, ReasonKind, Runtime,
-    ThreadPool, Tokio, block_on, nursery, nursery_on,
+    ThreadPool, Tokio, block_on, nursery,
 };
 use allhome_conformance::{Counts, Gate, eventually};
 use allhome_runs::{AtSpawn, Manner, Opened, Stepped, within};
@@ -27,10 +27,10 @@ fn losses<R>(result: Result<R, GroupError<Infallible>>) -> usize {
 fn e05_lost_when_the_runtime_drops_the_task() {
     for polled in [false, true] {
         let (stepped, gate) = (Stepped::new(1), Gate::new());
-        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let mut opened = Opened::new(nursery().on(stepped.runtime()));
         let (lost, sibling) = (Counts::new(), Counts::new());
         let (guard, count, wait) = (lost.guard(), lost.clone(), gate.clone());
-        let child = opened.n.named("one").fork(async move {
+        let child = opened.n.task("one").fork(async move {
             count.polled();
             wait.wait().await;
             Ok(guard)
@@ -57,7 +57,7 @@ fn e05_lost_when_the_runtime_drops_the_task() {
 #[test]
 fn e05_loss_is_the_reason_of_the_cancel() {
     let (stepped, sibling) = (Stepped::new(1), Counts::new());
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     opened.n.spawn(sibling.parked().child());
     stepped.run_until_stalled();
     let child = opened.n.fork(async { Ok(()) });
@@ -102,7 +102,7 @@ impl Scene {
 #[test]
 fn e11_runtime_shut_down_half_way() {
     let stepped = Stepped::new(1);
-    let builder = nursery_on::<Infallible>(stepped.runtime()).policy(Policy::WaitAll);
+    let builder = nursery().on(stepped.runtime()).policy(Policy::WaitAll);
     let mut opened = Opened::new(builder);
     let scene = Scene::new(&opened.n);
     stepped.run_until_stalled();
@@ -121,7 +121,7 @@ fn e11_runtime_shut_down_half_way() {
 #[test]
 fn e11_with_fail_fast() {
     let stepped = Stepped::new(1);
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let scene = Scene::new(&opened.n);
     stepped.run_until_stalled();
     let unpolled = Counts::new();
@@ -137,7 +137,7 @@ fn e11_with_fail_fast() {
 /// Runs the same on a real runtime: gives it turns until all is as it should be, and drops it while
 /// the nursery is polled on another thread.
 fn drop_early<H>(host: H, runtime: &Runtime, turns: impl Fn(&H, &Scene), drop: impl Fn(H)) {
-    let builder = nursery_on::<Infallible>(runtime).policy(Policy::WaitAll);
+    let builder = nursery().on(runtime).policy(Policy::WaitAll);
     let Opened { run, n, end, .. } = Opened::new(builder);
     let scene = Scene::new(&n);
     let joiner = thread::spawn(move || block_on(run));
@@ -179,19 +179,21 @@ fn e11_on_real_runtimes() {
 
 /// Opens a nursery whose children get no turn, or just one each, and returns how many were lost.
 fn lose_all(stepped: &Stepped, counts: &Counts) -> usize {
-    let run = nursery_on::<Infallible>(stepped.runtime()).policy(Policy::WaitAll).run(async |n| {
-        for _ in 0..EACH {
-            n.spawn(counts.parked().child());
-            let error = n.fork(counts.parked().child()).join().await.unwrap_err();
-            assert!(error.is_lost());
-        }
-        let inner = nursery::<Infallible>().run(async |inner| {
-            inner.spawn(counts.parked().child());
-            pending::<Result<(), _>>().await
-        });
-        assert_eq!(losses(inner.await), 1);
-        Ok(())
-    });
+    let run = nursery().on(stepped.runtime()).policy(Policy::WaitAll).run(
+        async |n: Nursery<Infallible>| {
+            for _ in 0..EACH {
+                n.spawn(counts.parked().child());
+                let error = n.fork(counts.parked().child()).await.unwrap_err();
+                assert!(error.is_lost());
+            }
+            let inner = nursery().run(async |inner: Nursery<Infallible>| {
+                inner.spawn(counts.parked().child());
+                pending::<Result<(), _>>().await
+            });
+            assert_eq!(losses(inner.await), 1);
+            Ok(())
+        },
+    );
     let lost = losses(stepped.drive(run));
     stepped.run_until_stalled();
     assert_eq!((stepped.tasks(), counts.drops()), (0, 2 * EACH + 1));
@@ -222,7 +224,7 @@ fn e12_runtime_that_drops_every_task_after_one_poll() {
 fn e12_runtime_that_drops_tasks_between_children() {
     const MANY: usize = 100;
     let stepped = Stepped::new(1);
-    let builder = nursery_on::<Infallible>(stepped.runtime()).policy(Policy::WaitAll);
+    let builder = nursery().on(stepped.runtime()).policy(Policy::WaitAll);
     let mut opened = Opened::new(builder);
     let children: Vec<_> = (0..MANY).map(|i| opened.n.fork(async move { Ok(i) })).collect();
     assert!(stepped.step());
@@ -239,9 +241,9 @@ fn e12_runtime_that_drops_tasks_between_children() {
 
 fn spawn_on_the_dead(runtime: &Runtime) {
     let counts = Counts::new();
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let child = n.fork(counts.parked().child());
-        assert!(child.join().await.unwrap_err().is_lost());
+        assert!(child.await.unwrap_err().is_lost());
         assert_eq!((counts.polls(), counts.drops()), (0, 1));
         pending::<Result<(), _>>().await
     });

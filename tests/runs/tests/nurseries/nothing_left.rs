@@ -2,7 +2,7 @@
 //! has in a queue still, and not in one that another thread has just polled.
 
 use allhome::{
-    Builder, Nursery, Runtime, ScopedKey, Semaphore, ThreadPool, Tokio, block_on, nursery_on,
+    Builder, Nursery, Runtime, ScopedKey, Semaphore, ThreadPool, Tokio, block_on, nursery,
 };
 use allhome_rt::{Spawn, Task};
 use allhome_runs::{Stepped, Wakes, poll_once};
@@ -40,10 +40,10 @@ impl Handed {
         Handed { value: Arc::default(), hook: Arc::default(), runtime: Arc::default(), limiter }
     }
 
-    fn open(&self, spawn: impl Spawn + 'static) -> Builder<Infallible> {
+    fn open(&self, spawn: impl Spawn + 'static) -> Builder {
         let hook = self.hook.clone();
         let runtime = Runtime::new("kept", Kept(spawn, self.runtime.clone()));
-        let nursery = nursery_on(runtime).limiter(&self.limiter);
+        let nursery = nursery().on(runtime).limiter(&self.limiter);
         nursery.on_panic(move |_| drop(hook.clone()))
     }
 
@@ -83,7 +83,7 @@ fn v06_nor_does_one_that_is_parked() {
     let (stepped, handed) = (Stepped::new(1), Handed::new());
     let run = handed.open(stepped.spawner()).run(async |n: Nursery<Infallible>| {
         let child = n.fork(async { Ok(()) });
-        let _ = child.join().await;
+        let _ = child.await;
         Ok(())
     });
     let mut run = Box::pin(handed.run(run));

@@ -1,6 +1,6 @@
 //! A runtime that ends, or panics, in the middle of what it is asked for.
 
-use allhome::{Nursery, Policy, Runtime, nursery_on};
+use allhome::{Nursery, Policy, Runtime, nursery};
 use allhome_conformance::Counts;
 use allhome_rt::{BoxSleep, Job, Spawn, SpawnBlocking, Task, Timer};
 use allhome_runs::{Hold, Jobs, Opened, Stepped, Wakes, poll_once, within};
@@ -41,7 +41,7 @@ fn e05_runtime_that_ends_while_a_child_is_polled() {
     within(|| {
         let (ends, hold, held, waits) =
             (Ends::default(), Hold::new(), Counts::new(), Counts::new());
-        let opened = Opened::new(nursery_on::<Infallible>(Runtime::new("ends", ends.clone())));
+        let opened = Opened::new(nursery().on(Runtime::new("ends", ends.clone())));
         let kept: Arc<Mutex<Option<Waker>>> = Arc::default();
         let (keep, polled) = (kept.clone(), waits.clone());
         opened.n.spawn(poll_fn(move |cx| {
@@ -84,7 +84,7 @@ fn b07_job_that_the_runtime_panics_at_is_lost_and_the_next_runs() {
     let (stepped, jobs) = (Stepped::new(1), Jobs::new());
     let pool = Panics(jobs.clone(), AtomicBool::new(false));
     let runtime = Runtime::builder("panics", stepped.spawner()).blocking(pool).build();
-    let opened = Opened::new(nursery_on::<Infallible>(runtime).policy(Policy::WaitAll));
+    let opened = Opened::new(nursery().on(runtime).policy(Policy::WaitAll));
     let mut first = opened.n.blocking(|_| Ok(1)).expect("it has a pool");
     let lost = first.try_join().expect("it has ended").unwrap_err();
     assert!(lost.is_lost());
@@ -112,10 +112,10 @@ fn o03_nursery_whose_opening_panics_does_not_keep_the_one_around() {
     let (stepped, broken) = (Stepped::new(1), Arc::new(AtomicBool::new(false)));
     let timer = Clock(broken.clone());
     let runtime = Runtime::builder("broken", stepped.spawner()).timer(timer).build();
-    let run = nursery_on::<Infallible>(runtime).run(async move |_: Nursery<Infallible>| {
+    let run = nursery().on(runtime).run(async move |_: Nursery<Infallible>| {
         broken.store(true, Ordering::SeqCst);
-        let inner = allhome::nursery::<Infallible>().deadline(Duration::from_secs(1));
-        let mut inner = Box::pin(inner.run(async |_| Ok(())));
+        let inner = allhome::nursery().deadline(Duration::from_secs(1));
+        let mut inner = Box::pin(inner.run(async |_: Nursery<Infallible>| Ok(())));
         let wakes = Wakes::new();
         let opened = catch_unwind(AssertUnwindSafe(|| poll_once(&mut inner, &wakes)));
         assert!(opened.is_err(), "the clock's panic");

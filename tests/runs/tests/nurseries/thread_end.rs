@@ -7,8 +7,8 @@ use allhome::{
     AsyncStd, Both, CancelExt, CancelToken, Cause, GroupError, IntoRuntime, KeyedSemaphore, Ladder,
     LocalExecutor, Nursery, Rate, RateLimiter, Reason, ScopedKey, Semaphore, Simulator, Smol,
     ThreadPool, Tokio, block_on, cancel_reason, cancel_token, cancellable, cancelled, checkpoint,
-    deadline, draining, fail_after, is_cancelled, move_on_after, nursery, nursery_on, orphans,
-    remaining, shield, sleep, task_id, yield_now,
+    deadline, draining, fail_after, is_cancelled, move_on_after, nursery, orphans, remaining,
+    shield, sleep, task_id, yield_now,
 };
 use allhome_rt::{Spawn, SpawnBlocking, SpawnLocal, Task, Timer};
 use std::cell::RefCell;
@@ -120,7 +120,7 @@ fn thread_pool() {
 }
 
 fn nowhere() {
-    let error = block_on(nursery::<Infallible>().run(async |_| Ok(()))).unwrap_err();
+    let error = block_on(nursery().run(async |_: Nursery<Infallible>| Ok(()))).unwrap_err();
     assert!(matches!(error.first().cause(), Cause::NoRuntime(_)));
 }
 
@@ -135,30 +135,30 @@ fn whole(runtime: impl IntoRuntime) {
 }
 
 async fn everything(runtime: impl IntoRuntime) -> Result<(), GroupError<Infallible>> {
-    let builder = nursery_on::<Infallible>(runtime).name("last").limit(8);
+    let builder = nursery().on(runtime).name("last").limit(8);
     builder.run(body).await
 }
 
 async fn body(n: Nursery<Infallible>) -> Result<(), Infallible> {
     n.defer(Duration::from_secs(9), async { Ok(()) }).unwrap();
     let two = n.fork(async { Ok(twice(1).await) });
-    assert_eq!(two.join().await.unwrap(), 2);
+    assert_eq!(two.await.unwrap(), 2);
     let sleeps = n.fork(async {
         sleep(MOMENT).await.unwrap();
         Ok(())
     });
     let slot = n.reserve().await.unwrap();
-    slot.named("in a slot").fork(async { Ok(()) }).join().await.unwrap();
+    slot.name("in a slot").fork(async { Ok(()) }).await.unwrap();
     let work = n.blocking(|cx| Ok(cx.block_on(twice(2)).unwrap())).unwrap();
-    assert_eq!(work.join().await.unwrap(), 4);
+    assert_eq!(work.await.unwrap(), 4);
     sleep(MOMENT).await.unwrap();
     assert_eq!(move_on_after(MOMENT, pending::<()>()).await, Ok(None));
     assert!(fail_after("late", MOMENT, pending::<()>()).await.is_err());
     assert_eq!(shield(MOMENT, twice(1)).await, Ok(2));
-    let inner = nursery::<Infallible>()
-        .run(async |n| Ok(n.fork(NUMBER.scope(7, seven())).join().await.unwrap()));
+    let inner = nursery()
+        .run(async |n: Nursery<Infallible>| Ok(n.fork(NUMBER.scope(7, seven())).await.unwrap()));
     assert_eq!(inner.await.unwrap(), 7);
-    sleeps.join().await.unwrap();
+    sleeps.await.unwrap();
     n.spawn(pending());
     assert!(n.tree().to_string().contains("last"));
     n.token().on_cancel(|_| {}).keep();
@@ -178,7 +178,8 @@ fn on_tokio() {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         builder.worker_threads(1).enable_time().build().unwrap()
     });
-    let here = block_on(nursery_on::<Infallible>(Tokio).run(async |_| Ok(()))).unwrap_err();
+    let here =
+        block_on(nursery().on(Tokio).run(async |_: Nursery<Infallible>| Ok(()))).unwrap_err();
     assert!(matches!(here.first().cause(), Cause::NoRuntime(_)));
     let end = LAST.try_with(|_| {}).is_err();
     match block_on(everything(Tokio::on(RUNTIME.handle()))) {
@@ -193,7 +194,7 @@ fn on_tokio() {
 fn simulator() {
     let run = Simulator::new().seed(7).run(async |n| {
         n.spawn(async { sleep(Duration::from_secs(60)).await });
-        Ok(n.fork(async { Ok(twice(1).await) }).join().await.unwrap())
+        Ok(n.fork(async { Ok(twice(1).await) }).await.unwrap())
     });
     assert_eq!(run.unwrap(), 2);
 }

@@ -1,6 +1,6 @@
 //! A nursery's times while its future is not polled: another arm of a `select!` runs.
 
-use allhome::{Builder, Level, Nursery, cancelled, nursery, nursery_on, shield, sleep, yield_now};
+use allhome::{Builder, Level, Nursery, cancelled, nursery, shield, sleep, yield_now};
 use allhome_conformance::Counts;
 use allhome_rt::Runtime;
 use allhome_runs::{
@@ -54,7 +54,7 @@ fn ends(stepped: &Stepped, clock: &Clock, mut opened: Opened<Infallible>) {
 fn t17_deadline_holds_for_the_children() {
     for (stepped, clock, runtime) in worlds() {
         let counts = Counts::new();
-        let opened = Opened::new(nursery_on::<Infallible>(runtime).deadline(SECOND));
+        let opened = Opened::new(nursery().on(runtime).deadline(SECOND));
         spawn_all(&opened.n, &counts);
         pass(&stepped, &clock, SECOND / 2);
         assert_eq!((counts.drops(), opened.n.is_cancelled()), (0, false));
@@ -71,7 +71,7 @@ fn t17_deadline_holds_for_the_children() {
 fn t17_deadline_that_passes_during_a_poll() {
     for (stepped, clock, runtime) in worlds() {
         let counts = Counts::new();
-        let opened = Opened::new(nursery_on::<Infallible>(runtime).deadline(SECOND));
+        let opened = Opened::new(nursery().on(runtime).deadline(SECOND));
         spawn_all(&opened.n, &counts);
         let (computes, guard) = (clock.clone(), counts.guard());
         opened.n.spawn(async move {
@@ -91,7 +91,7 @@ fn t17_grace_ends() {
     for by_hand in [false, true] {
         for (stepped, clock, runtime) in worlds() {
             let counts = Counts::new();
-            let builder = nursery_on::<Infallible>(runtime).grace(SECOND);
+            let builder = nursery().on(runtime).grace(SECOND);
             let builder = if by_hand { builder } else { builder.deadline(SECOND) };
             let mut opened = Opened::new(builder);
             spawn_all(&opened.n, &counts);
@@ -115,7 +115,7 @@ fn t17_grace_ends() {
 fn t17_grace_of_one_child_ends() {
     for (stepped, clock, runtime) in worlds() {
         let (counts, others) = (Counts::new(), Counts::new());
-        let mut opened = Opened::new(nursery_on::<Infallible>(runtime).grace(SECOND));
+        let mut opened = Opened::new(nursery().on(runtime).grace(SECOND));
         spawn_all(&opened.n, &others);
         let guard = counts.guard();
         let child = opened.n.fork(async move {
@@ -140,7 +140,7 @@ fn t17_stuck_work_is_given_up() {
         let (stepped, clock, jobs) = (Stepped::new(1), Clock::new(), Jobs::new());
         let builder = Runtime::builder("stepped", stepped.spawner());
         let runtime = builder.timer(clock.clone()).blocking(jobs.clone()).build();
-        let mut opened = Opened::new(nursery_on::<Infallible>(runtime).stuck_after(SECOND));
+        let mut opened = Opened::new(nursery().on(runtime).stuck_after(SECOND));
         let hold = Hold::new();
         let stay = hold.clone();
         let work = opened.n.blocking(move |_| {
@@ -169,7 +169,7 @@ fn t17_stuck_work_is_given_up() {
 fn t17_deadline_that_is_moved() {
     for (stepped, clock, runtime) in worlds() {
         let counts = Counts::new();
-        let opened = Opened::new(nursery_on::<Infallible>(runtime).deadline(SECOND));
+        let opened = Opened::new(nursery().on(runtime).deadline(SECOND));
         spawn_all(&opened.n, &counts);
         let at = |seconds| Some(allhome_rt::Timer::now(&clock) + seconds * SECOND);
         opened.n.set_deadline(None).unwrap();
@@ -188,8 +188,8 @@ fn t17_deadline_that_is_moved() {
 /// The children are those of a nursery inside, in the body that is not polled either.
 #[test]
 fn t17_what_is_inside() {
-    let inner = |builder: Builder<Infallible>, counts: Counts| {
-        builder.run(async move |n| {
+    let inner = |builder: Builder, counts: Counts| {
+        builder.run(async move |n: Nursery<Infallible>| {
             spawn_all(&n, &counts);
             pending::<Result<(), Infallible>>().await
         })
@@ -197,8 +197,10 @@ fn t17_what_is_inside() {
     for (stepped, clock, runtime) in worlds() {
         let (counts, wakes) = (Counts::new(), Wakes::new());
         let count = counts.clone();
-        let outer = nursery_on::<Infallible>(runtime).deadline(SECOND);
-        let mut run = Box::pin(outer.run(async |_| Ok(inner(nursery(), count).await.is_err())));
+        let outer = nursery().on(runtime).deadline(SECOND);
+        let mut run = Box::pin(
+            outer.run(async |_: Nursery<Infallible>| Ok(inner(nursery(), count).await.is_err())),
+        );
         assert!(poll_once(&mut run, &wakes).is_pending());
         pass(&stepped, &clock, SECOND);
         assert_eq!(counts.drops(), 2);
@@ -213,7 +215,7 @@ fn t17_what_is_inside() {
 fn t17_shield_is_up_and_the_timeout_leaves_the_body() {
     for (stepped, clock, runtime) in worlds() {
         let counts = Counts::new();
-        let mut opened = Opened::new(nursery_on::<Infallible>(runtime).children_deadline(SECOND));
+        let mut opened = Opened::new(nursery().on(runtime).children_deadline(SECOND));
         let guard = counts.guard();
         opened.n.spawn(async move {
             let _guard = guard;
@@ -240,7 +242,7 @@ fn t17_shield_is_up_and_the_timeout_leaves_the_body() {
 #[test]
 fn t17_nobody_is_there_then_no_task_is_spent() {
     let (stepped, clock, runtime) = world();
-    let opened = Opened::new(nursery_on::<Infallible>(runtime).deadline(SECOND));
+    let opened = Opened::new(nursery().on(runtime).deadline(SECOND));
     pass(&stepped, &clock, SECOND);
     assert_eq!(stepped.spawns(), 0);
     ends(&stepped, &clock, opened);
@@ -250,7 +252,7 @@ fn t17_nobody_is_there_then_no_task_is_spent() {
 fn t17_dropped_or_on_a_runtime_that_drops_its_tasks() {
     for (stepped, clock, runtime) in worlds() {
         let counts = Counts::new();
-        let opened = Opened::new(nursery_on::<Infallible>(runtime).deadline(SECOND));
+        let opened = Opened::new(nursery().on(runtime).deadline(SECOND));
         spawn_all(&opened.n, &counts);
         stepped.run_until_stalled();
         drop(opened.run);
@@ -260,10 +262,13 @@ fn t17_dropped_or_on_a_runtime_that_drops_its_tasks() {
     }
     let manner = Manner { at_spawn: AtSpawn::Drop, ..Manner::default() };
     let (stepped, clock) = (Stepped::with(1, manner), Clock::new());
-    let builder = nursery_on::<Infallible>(clock.runtime(&stepped)).deadline(SECOND);
-    let mut run = Box::pin(builder.run(async |_| {
+    let builder = nursery().on(clock.runtime(&stepped)).deadline(SECOND);
+    let mut run = Box::pin(builder.run(async |_: Nursery<Infallible>| {
         // A nursery whose children are lost.
-        nursery::<Infallible>().run(async |_| pending::<Result<(), _>>().await).await.unwrap_err();
+        nursery()
+            .run(async |_: Nursery<Infallible>| pending::<Result<(), _>>().await)
+            .await
+            .unwrap_err();
         Ok(())
     }));
     let wakes = Wakes::new();
@@ -279,7 +284,7 @@ fn t17_dropped_or_on_a_runtime_that_drops_its_tasks() {
 fn t17_deadline_that_has_come_when_the_body_sets_it() {
     let (stepped, clock) = (Stepped::new(1), Clock::new());
     let now = clock.clone();
-    let run = nursery_on::<Infallible>(clock.runtime(&stepped)).run(async move |n| {
+    let run = nursery().on(clock.runtime(&stepped)).run(async move |n: Nursery<Infallible>| {
         n.set_deadline(Some(allhome_rt::Timer::now(&now))).unwrap();
         std::future::pending::<Result<(), _>>().await
     });

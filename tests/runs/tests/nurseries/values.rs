@@ -1,6 +1,6 @@
 //! Values that are set for a scope, step by step.
 
-use allhome::{Reason, ScopedKey, block_on, nursery_on};
+use allhome::{Nursery, Reason, ScopedKey, block_on, nursery};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{AtSpawn, Jobs, Manner, Opened, Stepped, Wakes, poll_once};
 use std::cell::RefCell;
@@ -23,7 +23,7 @@ fn number() -> Option<u32> {
 #[test]
 fn v01_found_on_whichever_thread_polls() {
     let (stepped, gate) = (Stepped::new(2), Gate::new());
-    let opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let opened = Opened::new(nursery().on(stepped.runtime()));
     let inside = gate.clone();
     let outside = opened.n.fork(async { Ok(number()) });
     let child = opened.n.fork(NUMBER.scope(1, async move {
@@ -34,19 +34,19 @@ fn v01_found_on_whichever_thread_polls() {
     stepped.step_on_a_thread().join().unwrap();
     gate.open();
     stepped.run_until_stalled();
-    assert_eq!(block_on(child.join()).unwrap(), (Some(1), Some(1)));
-    assert_eq!(block_on(outside.join()).unwrap(), None);
+    assert_eq!(block_on(child).unwrap(), (Some(1), Some(1)));
+    assert_eq!(block_on(outside).unwrap(), None);
     assert_eq!(number(), None);
 }
 
 #[test]
 fn v01_found_by_blocking_work_that_had_to_wait() {
     let (stepped, jobs) = (Stepped::new(1), Jobs::new());
-    let builder = nursery_on::<Infallible>(stepped.runtime_with(&jobs)).blocking_limit(1);
-    let run = builder.run(async |n| {
+    let builder = nursery().on(stepped.runtime_with(&jobs)).blocking_limit(1);
+    let run = builder.run(async |n: Nursery<Infallible>| {
         let first = n.blocking(|_| Ok(number())).unwrap();
         let second = n.blocking(|cx| Ok(cx.block_on(async { number() }).unwrap())).unwrap();
-        Ok((first.join().await.unwrap(), second.join().await.unwrap()))
+        Ok((first.await.unwrap(), second.await.unwrap()))
     });
     let (mut run, wakes) = (Box::pin(NUMBER.scope(1, run)), Wakes::new());
     assert!(poll_once(&mut run, &wakes).is_pending());
@@ -69,13 +69,13 @@ fn v01_what_was_set_around_is_found_at_the_first_poll() {
 #[test]
 fn v02_values_around_a_poll_are_not_the_childs() {
     let stepped = Stepped::with(1, Manner { at_spawn: AtSpawn::Poll, ..Manner::default() });
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let child = NUMBER.sync_scope(2, || {
         let child = opened.n.fork(async { Ok(number()) });
         assert!(child.is_ended() && number() == Some(2));
         child
     });
-    assert_eq!(block_on(child.join()).unwrap(), None);
+    assert_eq!(block_on(child).unwrap(), None);
     assert!(opened.finish().is_ready());
 }
 
@@ -140,7 +140,7 @@ fn v05_set_while_a_child_is_destroyed_by_somebody_else() {
     let seen = Arc::default();
     let stepped = Stepped::new(1);
     for ending in 0..4 {
-        let run = nursery_on::<Infallible>(stepped.runtime());
+        let run = nursery().on(stepped.runtime());
         let notes = Notes(Arc::clone(&seen));
         let mut opened = NUMBER.sync_scope(ending, || Opened::new(run));
         let child = opened.n.fork(async move {
@@ -168,7 +168,7 @@ fn v06_dropped_when_the_last_inside_is_over() {
     static KEPT: ScopedKey<allhome_conformance::Guard> = ScopedKey::new();
     let (stepped, counts) = (Stepped::new(1), Counts::new());
     let guard = counts.guard();
-    let builder = nursery_on::<Infallible>(stepped.runtime());
+    let builder = nursery().on(stepped.runtime());
     let mut opened = KEPT.sync_scope(guard, || Opened::new(builder));
     assert_eq!(counts.drops(), 0, "a nursery that was opened in it is open");
     let (gate, parked) = (Gate::new(), Counts::new());
@@ -176,7 +176,7 @@ fn v06_dropped_when_the_last_inside_is_over() {
     stepped.run_until_stalled();
     let got = opened.n.fork(async { Ok(KEPT.get().unwrap()) });
     stepped.run_until_stalled();
-    drop((gate, block_on(got.join()).unwrap()));
+    drop((gate, block_on(got).unwrap()));
     opened.n.abort();
     assert!(opened.finish().is_ready());
     drop(opened);

@@ -1,7 +1,8 @@
 //! Time on a timer that cannot be relied on: its clock is right, and its sleeps are not.
 
 use allhome::{
-    before_deadline, cancelled, fail_after, move_on_after, nursery_on, shield, sleep, sleep_until,
+    Nursery, before_deadline, cancelled, fail_after, move_on_after, nursery, shield, sleep,
+    sleep_until,
 };
 use allhome_conformance::Counts;
 use allhome_rt::{BoxSleep, Runtime, Timer};
@@ -65,7 +66,7 @@ fn takes_two_seconds<F: Future<Output = ()>>(what: &str, body: impl Fn(Odd) -> F
         let (stepped, wakes, odd) = (Stepped::new(1), Wakes::new(), Odd::new(says));
         let inside = odd.clone();
         let runtime = odd.runtime(&stepped);
-        let mut run = Box::pin(nursery_on::<Infallible>(runtime).run(async |_| {
+        let mut run = Box::pin(nursery().on(runtime).run(async |_: Nursery<Infallible>| {
             body(inside).await;
             Ok(())
         }));
@@ -110,8 +111,8 @@ fn t15_deadline_of_a_nursery_ends_for_the_task_that_waits() {
         let (stepped, wakes, odd) = (Stepped::new(1), Wakes::new(), Odd::new(says));
         let (counts, reserved) = (Counts::new(), Counts::new());
         let (guard, passed) = (counts.guard(), reserved.clone());
-        let builder = nursery_on::<Infallible>(odd.runtime(&stepped)).deadline(3 * SECOND);
-        let mut run = Box::pin(builder.run(async move |n| {
+        let builder = nursery().on(odd.runtime(&stepped)).deadline(3 * SECOND);
+        let mut run = Box::pin(builder.run(async move |n: Nursery<Infallible>| {
             n.spawn(async move {
                 let _guard = guard;
                 pending().await

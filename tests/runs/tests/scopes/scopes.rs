@@ -1,8 +1,8 @@
 //! Scopes with a deadline, on a clock that the test moves.
 
 use allhome::{
-    ReasonKind, TimeoutError, before_deadline, cancel_reason, cancel_token, cancelled, fail_after,
-    fail_at, is_cancelled, move_on_after, nursery, nursery_on, remaining, shield, sleep,
+    Nursery, ReasonKind, TimeoutError, before_deadline, cancel_reason, cancel_token, cancelled,
+    fail_after, fail_at, is_cancelled, move_on_after, nursery, remaining, shield, sleep,
 };
 use allhome_conformance::Counts;
 use allhome_rt::Timer;
@@ -78,7 +78,7 @@ fn t08_scope_cancels_the_nurseries_inside_and_waits_for_them() {
         let (counts, last) = (Counts::new(), Arc::new(Mutex::new(None)));
         let (count, seen) = (counts.clone(), last.clone());
         let cut = move_on_after(SECOND, async move {
-            let inner = nursery::<Infallible>().run(async |n| {
+            let inner = nursery().run(async |n: Nursery<Infallible>| {
                 n.spawn(async move {
                     let _guard = count.guard();
                     let why = cancelled().await;
@@ -100,7 +100,7 @@ fn t08_scope_cancels_the_nurseries_inside_and_waits_for_them() {
         let (count, seen) = (counts.clone(), Counts::new());
         let polled = seen.clone();
         let cut = move_on_after(SECOND, async move {
-            let inner = nursery::<Infallible>().run(async |n| {
+            let inner = nursery().run(async |n: Nursery<Infallible>| {
                 n.spawn(async move {
                     cancelled().await;
                     shield(5 * SECOND, sleep(SECOND)).await.unwrap().unwrap();
@@ -123,8 +123,8 @@ fn t08_scope_cancels_the_nurseries_inside_and_waits_for_them() {
             })
             .await;
         });
-        let task = nursery::<Infallible>()
-            .run(async |n| Ok(n.fork(async { Ok(cut.await) }).join().await.unwrap()));
+        let task = nursery()
+            .run(async |n: Nursery<Infallible>| Ok(n.fork(async { Ok(cut.await) }).await.unwrap()));
         assert_eq!(task.await.unwrap(), Ok(None));
         assert_eq!((clock.elapsed(), counts.polls()), (4 * SECOND, 1));
     });
@@ -136,9 +136,9 @@ fn t08_scope_cancels_the_nurseries_inside_and_waits_for_them() {
 fn t08_nursery_that_comes_home_during_the_last_poll() {
     let (stepped, clock, runtime) = world();
     let inside = stepped.clone();
-    let run = nursery_on::<Infallible>(runtime).run(async move |_| {
+    let run = nursery().on(runtime).run(async move |_: Nursery<Infallible>| {
         let cut = move_on_after(SECOND, async move {
-            let inner = nursery::<Infallible>().run(async |n| {
+            let inner = nursery().run(async |n: Nursery<Infallible>| {
                 n.spawn(pending());
                 Ok(())
             });
@@ -160,7 +160,7 @@ fn t08_nursery_that_comes_home_during_the_last_poll() {
 #[test]
 fn t09_before_deadline_keeps_time_back() {
     let (stepped, clock, runtime) = world();
-    let run = nursery_on::<Infallible>(runtime).deadline(10 * SECOND).run(async |n| {
+    let run = nursery().on(runtime).deadline(10 * SECOND).run(async |n: Nursery<Infallible>| {
         let talk = before_deadline("talk", 3 * SECOND, async {
             assert_eq!(remaining(), Some(7 * SECOND));
             pending::<()>().await;

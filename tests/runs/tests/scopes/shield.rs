@@ -4,7 +4,7 @@ mod nurseries;
 
 use allhome::{
     Child, Nursery, block_on, cancel_reason, cancel_token, cancellable, cancelled, fail_after,
-    is_cancelled, move_on_after, nursery, nursery_on, shield, sleep, yield_now,
+    is_cancelled, move_on_after, nursery, shield, sleep, yield_now,
 };
 use allhome_conformance::Counts;
 use allhome_runs::{Log, Opened, SECOND, Stepped, world};
@@ -25,7 +25,7 @@ where
     let (stepped, clock, runtime) = world();
     let log = Log::default();
     let future = child(log.clone());
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let child = n.fork(future.map(Ok));
         shield(Duration::MAX, sleep(SECOND)).await.unwrap().unwrap();
         end(&n, &child);
@@ -137,7 +137,7 @@ fn h04_shields_nest() {
 #[test]
 fn h05_inside_and_outside_differ() {
     let (stepped, clock, runtime) = world();
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let watch = n.clone();
         n.spawn(async move {
             let token = cancel_token();
@@ -168,7 +168,7 @@ fn h07_cancellable_can_be_cancelled_again() {
         let protected = shield(9 * SECOND, async {
             let left = cancellable(async {
                 let _guard = log.on_drop("cancellable");
-                let inner = nursery::<Infallible>().run(async |n| {
+                let inner = nursery().run(async |n: Nursery<Infallible>| {
                     n.spawn(async {
                         cancelled().await;
                         shield(9 * SECOND, sleep(2 * SECOND)).await.unwrap().unwrap();
@@ -197,7 +197,7 @@ fn h08_scopes_work_inside_a_shield() {
     let (after, log) = ended_by(ENDS[1], |log| async move {
         let protected = shield(9 * SECOND, async {
             let kind = move_on_after(2 * SECOND, async {
-                let inner = nursery::<Infallible>().run(async |n| {
+                let inner = nursery().run(async |n: Nursery<Infallible>| {
                     n.spawn(pending());
                     pending::<Result<(), _>>().await
                 });
@@ -254,7 +254,7 @@ fn h10_shield_that_is_dropped_protects_no_more() {
     let counts = Counts::new();
     let out: Arc<Mutex<Option<BoxFuture<'static, ()>>>> = Arc::default();
     let (hand, count) = (out.clone(), counts.clone());
-    let run = nursery_on::<Infallible>(runtime).run(async move |n| {
+    let run = nursery().on(runtime).run(async move |n: Nursery<Infallible>| {
         n.spawn(async move {
             let _guard = count.guard();
             let protected = shield(Duration::MAX, pending::<()>()).map(drop);
@@ -282,7 +282,7 @@ fn h10_shield_that_is_dropped_protects_no_more() {
 #[test]
 fn h12_shield_that_cannot_count_its_budget_says_so() {
     let stepped = Stepped::new(1);
-    let run = nursery_on::<Infallible>(stepped.runtime()).run(async |_| {
+    let run = nursery().on(stepped.runtime()).run(async |_: Nursery<Infallible>| {
         let error = shield(SECOND, std::future::poll_fn::<(), _>(|_| unreachable!("not polled")));
         let error = error.await.unwrap_err();
         assert_eq!(error.to_string(), "the runtime `stepped` has not got a timer");
@@ -298,7 +298,7 @@ fn h13_abort_comes_while_the_task_waits_for_its_next_poll() {
         let (stepped, clock, runtime) = world();
         let counts = Counts::new();
         let count = counts.clone();
-        let mut opened = Opened::new(nursery_on::<Infallible>(runtime));
+        let mut opened = Opened::new(nursery().on(runtime));
         let gate = allhome_conformance::Gate::new();
         let wait = gate.clone();
         opened.n.spawn(async move {

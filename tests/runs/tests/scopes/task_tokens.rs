@@ -4,8 +4,8 @@ mod exit;
 mod told;
 
 use allhome::{
-    CancelToken, Cause, Level, Reason, ReasonKind, block_on, cancel_token, checkpoint, nursery,
-    nursery_on,
+    CancelToken, Cause, Level, Nursery, Reason, ReasonKind, block_on, cancel_token, checkpoint,
+    nursery,
 };
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Opened, Stepped};
@@ -45,7 +45,7 @@ fn c13_whoever_is_told_finds_both_risen() {
     for by_token in [true, false] {
         for level in [Level::Cancelled, Level::Aborted] {
             let stepped = Stepped::new(1);
-            let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+            let mut opened = Opened::new(nursery().on(stepped.runtime()));
             let (token, n) = (opened.n.token(), opened.n.clone());
             let (seen, other) = (Arc::new(Mutex::new(Vec::new())), token.clone());
             let note = seen.clone();
@@ -68,7 +68,7 @@ fn c13_whoever_is_told_finds_both_risen() {
 #[test]
 fn c13_token_of_a_nursery_that_has_ended_does_nothing() {
     let stepped = Stepped::new(1);
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let token = opened.n.token();
     assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
     assert!(!token.is_cancelled(), "it ended well");
@@ -80,7 +80,7 @@ fn c13_token_of_a_nursery_that_has_ended_does_nothing() {
 #[test]
 fn c13_dropped_run_raises_the_token() {
     let stepped = Stepped::new(1);
-    let opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let opened = Opened::new(nursery().on(stepped.runtime()));
     let token = opened.n.token();
     drop(opened);
     assert_eq!(token.level(), Level::Aborted);
@@ -90,7 +90,7 @@ fn c13_dropped_run_raises_the_token() {
 #[test]
 fn c14_token_is_raised_by_an_abort_of_the_task() {
     let stepped = Stepped::new(1);
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let kept = Arc::new(Mutex::new(None));
     let keep = kept.clone();
     let child = opened.n.fork(async move {
@@ -102,17 +102,17 @@ fn c14_token_is_raised_by_an_abort_of_the_task() {
     assert!(child.cancel_with(Reason::new("first")));
     assert!(child.abort());
     assert_eq!((token.level(), token.reason().unwrap().message()), (Level::Aborted, "first"));
-    assert!(block_on(child.join()).is_err());
+    assert!(block_on(child).is_err());
     assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
 }
 
 #[test]
 fn c14_token_of_a_task_that_has_ended_stays() {
     let stepped = Stepped::new(1);
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let child = opened.n.fork(async { Ok(cancel_token()) });
     stepped.run_until_stalled();
-    let token = block_on(child.join()).unwrap();
+    let token = block_on(child).unwrap();
     assert!(!token.is_cancelled());
     assert!(opened.n.cancel() && token.is_cancelled(), "it hangs on the nursery's");
     assert!(opened.finish().is_ready());
@@ -122,10 +122,10 @@ fn c14_token_of_a_task_that_has_ended_stays() {
 fn c15_draining_token_closes_the_nursery() {
     let (stepped, token) = (Stepped::new(1), CancelToken::new());
     token.escalate_to(Level::Draining, Reason::new(""));
-    let opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()).token(&token));
+    let opened = Opened::new(nursery().on(stepped.runtime()).token(&token));
     assert_eq!((opened.n.level(), opened.n.token().level()), (Level::Draining, Level::Draining));
     let other = CancelToken::new();
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()).token(&other));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()).token(&other));
     other.escalate_to(Level::Draining, Reason::new(""));
     assert_eq!(opened.n.level(), Level::Draining);
     other.escalate_to(Level::Aborted, Reason::new("now"));
@@ -137,15 +137,15 @@ fn c15_draining_token_closes_the_nursery() {
 #[test]
 fn c15_token_of_a_nursery_in_a_cancelled_one_has_that_reason() {
     let (stepped, token) = (Stepped::new(1), CancelToken::new());
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let (n, own) = (opened.n.clone(), token.clone());
     let child = opened.n.fork(async move {
         n.cancel_with(Reason::new("around"));
-        let inner = nursery::<Infallible>().token(&own).run(async |inner| Ok(inner.token()));
+        let inner = nursery().token(&own).run(async |inner: Nursery<Infallible>| Ok(inner.token()));
         Ok(inner.await.unwrap())
     });
     stepped.run_until_stalled();
-    let inner = block_on(child.join()).unwrap();
+    let inner = block_on(child).unwrap();
     assert_eq!(inner.reason().unwrap().message(), "around");
     assert!(!token.is_cancelled());
     assert!(opened.finish().is_ready());
@@ -154,16 +154,16 @@ fn c15_token_of_a_nursery_in_a_cancelled_one_has_that_reason() {
 #[test]
 fn c17_checkpoint_is_one_turn() {
     let stepped = Stepped::new(1);
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let child = opened.n.fork(async { Ok(checkpoint().await.is_ok()) });
     assert_eq!(stepped.run_until_stalled(), 2, "it gave the runtime a turn");
-    assert!(block_on(child.join()).unwrap());
+    assert!(block_on(child).unwrap());
     let child = opened.n.fork(async { Ok(checkpoint().await.unwrap_err().message().to_string()) });
     assert!(stepped.step());
     // In its turn: it is notified after that.
     assert!(child.cancel_with(Reason::new("meanwhile")));
     stepped.run_until_stalled();
-    assert_eq!(block_on(child.join()).unwrap(), "meanwhile");
+    assert_eq!(block_on(child).unwrap(), "meanwhile");
     let (n, counts) = (opened.n.clone(), Counts::new());
     let count = counts.clone();
     let child = opened.n.fork(poll_fn(move |cx| {
@@ -173,14 +173,14 @@ fn c17_checkpoint_is_one_turn() {
         checkpoint.poll_unpin(cx).map(|result| Ok(result.is_err()))
     }));
     stepped.run_until_stalled();
-    assert!(block_on(child.join()).unwrap() && counts.polls() == 1, "no turn if it is cancelled");
+    assert!(block_on(child).unwrap() && counts.polls() == 1, "no turn if it is cancelled");
     assert!(opened.finish().is_ready());
 }
 
 #[test]
 fn c14_token_asked_for_in_the_last_poll_is_cancelled() {
     let (stepped, gate) = (Stepped::new(1), Gate::new());
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let waits = gate.clone();
     let child = opened.n.fork(async move {
         waits.wait().await;
@@ -190,6 +190,6 @@ fn c14_token_asked_for_in_the_last_poll_is_cancelled() {
     assert!(child.cancel_with(Reason::new("own")));
     gate.open();
     stepped.run_until_stalled();
-    assert_eq!(block_on(child.join()).unwrap().as_deref(), Some("own"));
+    assert_eq!(block_on(child).unwrap().as_deref(), Some("own"));
     assert!(opened.finish().is_ready());
 }

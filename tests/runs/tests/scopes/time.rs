@@ -1,8 +1,8 @@
 //! Deadlines of nurseries, and timeouts, on a clock that the test moves.
 
 use allhome::{
-    Cause, ReasonKind, ThreadPool, before_deadline, block_on, cancel_token, cancelled, deadline,
-    fail_after, is_cancelled, move_on_after, move_on_at, nursery, nursery_on, remaining, shield,
+    Cause, Nursery, ReasonKind, ThreadPool, before_deadline, block_on, cancel_token, cancelled,
+    deadline, fail_after, is_cancelled, move_on_after, move_on_at, nursery, remaining, shield,
     sleep, yield_now,
 };
 use allhome_conformance::Counts;
@@ -18,10 +18,10 @@ fn t01_deadline_cancels_the_nursery_and_what_is_in_it() {
     let (stepped, clock, runtime) = world();
     let (counts, inside) = (Counts::new(), Counts::new());
     let (count, deep) = (counts.clone(), inside.clone());
-    let run = nursery_on::<Infallible>(runtime).deadline(5 * SECOND).run(async |n| {
+    let run = nursery().on(runtime).deadline(5 * SECOND).run(async |n: Nursery<Infallible>| {
         n.spawn(count.parked().child());
         n.spawn(async move {
-            let inner = nursery::<Infallible>().run(async |n| {
+            let inner = nursery().run(async |n: Nursery<Infallible>| {
                 n.spawn(deep.parked().child());
                 pending::<Result<(), _>>().await
             });
@@ -45,22 +45,22 @@ fn t02_earliest_deadline_on_the_way_down_holds() {
     let (stepped, clock, runtime) = world();
     let start = clock.now();
     let at = |seconds| Some(start + seconds * SECOND);
-    let run = nursery_on::<Infallible>(runtime).deadline(10 * SECOND).run(async |n| {
+    let run = nursery().on(runtime).deadline(10 * SECOND).run(async |n: Nursery<Infallible>| {
         assert_eq!((deadline(), n.deadline()), (at(10), at(10)));
-        let later = nursery::<Infallible>().deadline(20 * SECOND).run(async |n| {
+        let later = nursery().deadline(20 * SECOND).run(async |n: Nursery<Infallible>| {
             let child = n.fork(async { Ok(deadline()) });
-            Ok((n.deadline(), child.join().await.unwrap()))
+            Ok((n.deadline(), child.await.unwrap()))
         });
         assert_eq!(later.await.unwrap(), (at(10), at(10)), "that of the nursery around");
-        let earlier = nursery::<Infallible>().deadline(3 * SECOND).run(async |n| {
+        let earlier = nursery().deadline(3 * SECOND).run(async |n: Nursery<Infallible>| {
             let child = n.fork(async { Ok(deadline()) });
-            Ok(child.join().await.unwrap())
+            Ok(child.await.unwrap())
         });
         assert_eq!(earlier.await.unwrap(), at(3));
         let scope = move_on_after(7 * SECOND, async {
             sleep(SECOND).await.unwrap();
-            let inner = nursery::<Infallible>().run(async |n| {
-                Ok((remaining(), n.fork(async { Ok(deadline()) }).join().await.unwrap()))
+            let inner = nursery().run(async |n: Nursery<Infallible>| {
+                Ok((remaining(), n.fork(async { Ok(deadline()) }).await.unwrap()))
             });
             (deadline(), inner.await.unwrap())
         });
@@ -69,7 +69,7 @@ fn t02_earliest_deadline_on_the_way_down_holds() {
         assert_eq!(remaining(), Some(9 * SECOND));
         let shielded = shield(4 * SECOND, async { (deadline(), remaining()) });
         assert_eq!(shielded.await.unwrap(), (None, None), "a shield keeps them away");
-        let inner = nursery::<Infallible>().run(async |n| Ok((n.deadline(), deadline())));
+        let inner = nursery().run(async |n: Nursery<Infallible>| Ok((n.deadline(), deadline())));
         let shielded = shield(4 * SECOND, inner).await.unwrap();
         assert_eq!(shielded.unwrap(), (None, None), "and from a nursery that is opened in it");
         Ok(())
@@ -84,16 +84,16 @@ fn t03_zero_past_far_and_never_are_fine() {
     clock
         .drive(
             &stepped,
-            nursery_on::<Infallible>(&runtime).run(async |_| {
+            nursery().on(&runtime).run(async |_: Nursery<Infallible>| {
                 sleep(SECOND).await.unwrap();
                 Ok(())
             }),
         )
         .unwrap();
     let past = clock.now() - SECOND / 2;
-    let builder = || nursery_on::<Infallible>(&runtime);
+    let builder = || nursery().on(&runtime);
     for builder in [builder().deadline(Duration::ZERO), builder().deadline_at(past)] {
-        let run = builder.run(async |n| {
+        let run = builder.run(async |n: Nursery<Infallible>| {
             assert!(is_cancelled(), "from the first poll on");
             assert!(!n.spawn(pending()).is_admitted());
             pending::<Result<(), _>>().await
@@ -101,13 +101,13 @@ fn t03_zero_past_far_and_never_are_fine() {
         assert!(clock.drive(&stepped, run).unwrap_err().is_timeout());
     }
     // A value that is ready in the poll that shows it wins.
-    let at_once = builder().deadline(Duration::ZERO).run(async |_| Ok(7));
+    let at_once = builder().deadline(Duration::ZERO).run(async |_| Ok::<_, Infallible>(7));
     assert_eq!(clock.drive(&stepped, at_once).unwrap(), 7);
     for far in [Duration::MAX, Duration::from_secs(u64::MAX), 1_000_000_000 * SECOND] {
         let run = builder()
             .deadline(far)
             .grace(far)
-            .run(async |n| n.fork(async { Ok(7) }).join().await.map_err(|_| unreachable!()));
+            .run(async |n| n.fork(async { Ok(7) }).await.map_err(|_| unreachable!()));
         assert_eq!(clock.drive(&stepped, run).unwrap(), 7);
     }
     in_body(async move |clock| {
@@ -126,12 +126,13 @@ fn t03_zero_past_far_and_never_are_fine() {
     });
     // `Duration::MAX` asks for no timer.
     let timeless = Stepped::new(1);
-    let run =
-        nursery_on::<Infallible>(timeless.runtime()).deadline(Duration::MAX).run(async |_| {
+    let run = nursery().on(timeless.runtime()).deadline(Duration::MAX).run(
+        async |_: Nursery<Infallible>| {
             assert_eq!(move_on_after(Duration::MAX, ready(7)).await, Ok(Some(7)));
             assert_eq!(shield(Duration::MAX, ready(7)).await, Ok(7));
             Ok(())
-        });
+        },
+    );
     timeless.drive(run).unwrap();
 }
 
@@ -148,20 +149,21 @@ fn t04_deadline_can_be_moved_while_it_runs() {
     for (to, ends_after) in [(Some(2), 2), (Some(20), 20), (None, 30)] {
         let (stepped, clock, runtime) = world();
         let start = clock.now();
-        let run = nursery_on::<Infallible>(runtime).deadline(10 * SECOND).run(async |n| {
-            let mover = n.clone();
-            n.spawn(async move {
-                sleep(SECOND).await.unwrap();
-                let at = to.map(|seconds| start + seconds * SECOND);
-                assert_eq!(mover.set_deadline(at), Ok(true));
-                assert_eq!(mover.deadline(), at);
-                pending().await
+        let run =
+            nursery().on(runtime).deadline(10 * SECOND).run(async |n: Nursery<Infallible>| {
+                let mover = n.clone();
+                n.spawn(async move {
+                    sleep(SECOND).await.unwrap();
+                    let at = to.map(|seconds| start + seconds * SECOND);
+                    assert_eq!(mover.set_deadline(at), Ok(true));
+                    assert_eq!(mover.deadline(), at);
+                    pending().await
+                });
+                sleep(30 * SECOND).await.unwrap();
+                n.cancel();
+                assert_eq!(n.set_deadline(Some(start)), Ok(false), "it is cancelled");
+                Ok(())
             });
-            sleep(30 * SECOND).await.unwrap();
-            n.cancel();
-            assert_eq!(n.set_deadline(Some(start)), Ok(false), "it is cancelled");
-            Ok(())
-        });
         let result = clock.drive(&stepped, run);
         assert_eq!(result.is_err_and(|error| error.is_timeout()), to.is_some());
         assert_eq!(clock.elapsed(), ends_after * SECOND, "moved to {to:?}");
@@ -169,7 +171,7 @@ fn t04_deadline_can_be_moved_while_it_runs() {
     }
     // Set by the body, while the nursery's future is polled.
     let (stepped, clock, runtime) = world();
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         assert_eq!(n.set_deadline(Some(start_of(&clock) + 4 * SECOND)), Ok(true));
         n.close();
         pending::<Result<(), _>>().await
@@ -177,7 +179,7 @@ fn t04_deadline_can_be_moved_while_it_runs() {
     assert!(clock.drive(&stepped, run).unwrap_err().is_timeout());
     assert_eq!(clock.elapsed(), 4 * SECOND);
     // Set in the poll in which the nursery's future looks at its clock, by a child of the pool.
-    let run = nursery_on::<Infallible>(ThreadPool::global()).run(async |n| {
+    let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
         let mover = n.clone();
         n.spawn(async move {
             let now = mover.runtime().timer().unwrap().now();
@@ -197,7 +199,7 @@ fn start_of(clock: &Clock) -> std::time::Instant {
 fn t05_timers_are_released_when_the_scope_ends() {
     let (stepped, clock, runtime) = world();
     let (wakes, held) = (Wakes::new(), Counts::new());
-    let run = nursery_on::<Infallible>(&runtime).deadline(10 * SECOND).run(async |_| {
+    let run = nursery().on(&runtime).deadline(10 * SECOND).run(async |_: Nursery<Infallible>| {
         assert_eq!(move_on_after(SECOND, yield_now()).await, Ok(Some(())));
         assert!(fail_after("it", SECOND, yield_now()).await.is_ok());
         let mut kept = Box::pin(move_on_after(SECOND, yield_now()));
@@ -209,7 +211,7 @@ fn t05_timers_are_released_when_the_scope_ends() {
     assert_eq!(clock.sleeps(), 0);
     // Dropped early.
     let mut dropped =
-        Box::pin(nursery_on::<Infallible>(&runtime).deadline(SECOND).run(async |_| {
+        Box::pin(nursery().on(&runtime).deadline(SECOND).run(async |_: Nursery<Infallible>| {
             let _held = held.guard();
             move_on_after(SECOND, pending::<()>()).await.unwrap();
             Ok(())
@@ -223,55 +225,57 @@ fn t05_timers_are_released_when_the_scope_ends() {
 #[test]
 fn t10_children_deadline_leaves_the_body_what_there_is() {
     let (stepped, clock, runtime) = world();
-    let run = nursery_on::<Infallible>(&runtime).children_deadline(5 * SECOND).run(async |n| {
-        let children: Vec<_> = (3..8u32)
-            .map(|seconds| {
-                n.fork(async move {
-                    sleep(seconds * SECOND).await.unwrap();
-                    Ok(seconds)
+    let run =
+        nursery().on(&runtime).children_deadline(5 * SECOND).run(async |n: Nursery<Infallible>| {
+            let children: Vec<_> = (3..8u32)
+                .map(|seconds| {
+                    n.fork(async move {
+                        sleep(seconds * SECOND).await.unwrap();
+                        Ok(seconds)
+                    })
                 })
-            })
-            .collect();
-        let mut found = Vec::new();
-        for child in children {
-            match child.join().await {
-                Ok(seconds) => found.push(seconds),
-                Err(error) => assert_eq!(error.reason().unwrap().kind(), ReasonKind::Deadline),
+                .collect();
+            let mut found = Vec::new();
+            for child in children {
+                match child.await {
+                    Ok(seconds) => found.push(seconds),
+                    Err(error) => assert_eq!(error.reason().unwrap().kind(), ReasonKind::Deadline),
+                }
             }
-        }
-        assert!(!is_cancelled() && n.is_cancelled(), "the children are, and not the body");
-        assert!(!n.spawn(pending()).is_admitted());
-        Ok(found)
-    });
+            assert!(!is_cancelled() && n.is_cancelled(), "the children are, and not the body");
+            assert!(!n.spawn(pending()).is_admitted());
+            Ok(found)
+        });
     let found = clock.drive(&stepped, run).unwrap();
     assert!(found == [3, 4] || found == [3, 4, 5], "five is a draw: {found:?}");
     assert_eq!(clock.elapsed(), 5 * SECOND);
     // The body sees its own cancel, and not the children's.
     let begun = clock.now();
-    let run = nursery_on::<Infallible>(&runtime).children_deadline(SECOND).run(async |n| {
-        let (token, early) = (cancel_token(), move_on_after(5 * SECOND, cancelled()).await);
-        assert!(early.is_ok() && clock.now() - begun == 5 * SECOND, "told by the scope alone");
-        assert!(
-            n.token().is_cancelled() && !token.is_cancelled() && !cancel_token().is_cancelled()
-        );
-        n.cancel();
-        assert!(is_cancelled() && token.is_cancelled() && cancel_token().is_cancelled());
-        Ok(cancelled().await.kind())
-    });
+    let run =
+        nursery().on(&runtime).children_deadline(SECOND).run(async |n: Nursery<Infallible>| {
+            let (token, early) = (cancel_token(), move_on_after(5 * SECOND, cancelled()).await);
+            assert!(early.is_ok() && clock.now() - begun == 5 * SECOND, "told by the scope alone");
+            assert!(
+                n.token().is_cancelled() && !token.is_cancelled() && !cancel_token().is_cancelled()
+            );
+            n.cancel();
+            assert!(is_cancelled() && token.is_cancelled() && cancel_token().is_cancelled());
+            Ok(cancelled().await.kind())
+        });
     assert_eq!(clock.drive(&stepped, run).unwrap(), ReasonKind::Deadline, "the nursery's first");
     // Any other cancel ends the body too, before the timeout and after it.
     for before in [true, false] {
         let (stepped, clock, runtime) = world();
-        let run = nursery_on::<Infallible>(runtime).run(async |outer| {
+        let run = nursery().on(runtime).run(async |outer: Nursery<Infallible>| {
             let canceller = outer.clone();
             outer.spawn(async move {
                 sleep(if before { SECOND } else { 3 * SECOND }).await.unwrap();
                 canceller.cancel();
                 Ok(())
             });
-            let inner = nursery::<Infallible>()
+            let inner = nursery()
                 .children_deadline(2 * SECOND)
-                .run(async |_| pending::<Result<(), _>>().await);
+                .run(async |_: Nursery<Infallible>| pending::<Result<(), _>>().await);
             assert_eq!(inner.await.unwrap_err().is_timeout(), !before);
             Ok(())
         });
@@ -283,17 +287,19 @@ fn t10_children_deadline_leaves_the_body_what_there_is() {
 #[test]
 fn t11_missing_timer_is_an_error() {
     let stepped = Stepped::new(1);
-    let builder = || nursery_on::<Infallible>(stepped.runtime());
+    let builder = || nursery().on(stepped.runtime());
     let cases =
         [builder().deadline(SECOND), builder().children_deadline(SECOND), builder().grace(SECOND)];
     for builder in cases {
-        let run = builder.run(async |_| -> Result<(), _> { unreachable!("it is not called") });
+        let run = builder.run(async |_: Nursery<Infallible>| -> Result<(), _> {
+            unreachable!("it is not called")
+        });
         let error = stepped.drive(run).unwrap_err();
         assert!(matches!(error.first().cause(), Cause::Unsupported(_)));
         let text = "was not opened: the runtime `stepped` has not got a timer";
         assert!(error.to_string().contains(text), "{error}");
     }
-    let run = builder().grace(Duration::ZERO).run(async |n| {
+    let run = builder().grace(Duration::ZERO).run(async |n: Nursery<Infallible>| {
         assert!(move_on_after(SECOND, pending::<()>()).await.is_err());
         assert!(before_deadline("it", SECOND, pending::<()>()).await.is_err());
         let error = fail_after("it", SECOND, pending::<()>()).await.unwrap_err();
@@ -312,7 +318,7 @@ fn t11_missing_timer_is_an_error() {
 fn t13_kind_of_the_cancel_tells_and_not_the_clock() {
     let (stepped, clock, runtime) = world();
     let start = clock.now();
-    let run = nursery_on::<Infallible>(&runtime).deadline(SECOND).run(async |n| {
+    let run = nursery().on(&runtime).deadline(SECOND).run(async |n: Nursery<Infallible>| {
         fn_at(start + SECOND).await;
         // It is due, and cancelled by a call first.
         n.cancel();
@@ -327,7 +333,7 @@ fn t13_kind_of_the_cancel_tells_and_not_the_clock() {
     assert_eq!(error.is_timeout(), kind == ReasonKind::Deadline);
     // A cancel of the task is not taken for the scope's own time.
     let (stepped, clock, runtime) = world();
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let child = n.fork(async {
             let ended = fail_after("scope", 5 * SECOND, async {
                 cancelled().await;
@@ -337,7 +343,7 @@ fn t13_kind_of_the_cancel_tells_and_not_the_clock() {
         });
         sleep(SECOND).await.unwrap();
         child.cancel();
-        Ok(child.join().await.unwrap())
+        Ok(child.await.unwrap())
     });
     assert_eq!(clock.drive(&stepped, run).unwrap(), Ok("left"));
 }

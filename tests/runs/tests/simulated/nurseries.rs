@@ -86,7 +86,7 @@ async fn rich(n: Nursery<Unsupported>, left: Left) -> Result<(), Unsupported> {
     let inside = left.clone();
     let nested = n.fork(async move {
         let _home = inside.guard();
-        let run = nursery::<Unsupported>().grace(SECOND).limit(2).run(async |inner| {
+        let run = nursery().grace(SECOND).limit(2).run(async |inner: Nursery<Unsupported>| {
             for _ in 0..3 {
                 let inside = inside.clone();
                 inner.spawn(async move {
@@ -107,7 +107,7 @@ async fn rich(n: Nursery<Unsupported>, left: Left) -> Result<(), Unsupported> {
         drop(guard);
         Ok(())
     })?);
-    let _ = nested.join().await;
+    let _ = nested.await;
     let _ = fail_after("late", SECOND, std::future::pending::<()>()).await;
     Ok(())
 }

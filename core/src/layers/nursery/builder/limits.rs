@@ -7,7 +7,7 @@ use crate::layers::group::config::When;
 use crate::layers::limit::Semaphore;
 use std::time::{Duration, Instant};
 
-impl<E> Builder<E> {
+impl Builder {
     /// Sets how long the nursery may take.
     ///
     /// The time is counted from the first poll of the nursery's future. When it is over, the
@@ -32,24 +32,24 @@ impl<E> Builder<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ThreadPool, block_on, nursery_on};
+    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
     /// use std::convert::Infallible;
     /// use std::time::Duration;
     ///
-    /// let run = nursery_on::<Infallible>(ThreadPool::global())
+    /// let run = nursery().on(ThreadPool::global())
     ///     .deadline(Duration::from_millis(1))
-    ///     .run(async |_| std::future::pending::<Result<(), _>>().await);
+    ///     .run(async |_: Nursery<Infallible>| std::future::pending::<Result<(), _>>().await);
     /// assert!(block_on(run).unwrap_err().is_timeout());
     /// # }
     /// ```
-    pub fn deadline(mut self, after: Duration) -> Builder<E> {
+    pub fn deadline(mut self, after: Duration) -> Builder {
         self.config.deadline = Some(When::After(after));
         self
     }
 
     /// Like [`deadline`](Builder::deadline), at an instant of the runtime's timer. An instant in
     /// the past cancels the nursery in its first poll.
-    pub fn deadline_at(mut self, at: Instant) -> Builder<E> {
+    pub fn deadline_at(mut self, at: Instant) -> Builder {
         self.config.deadline = Some(When::At(at));
         self
     }
@@ -65,22 +65,22 @@ impl<E> Builder<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ThreadPool, block_on, nursery_on};
+    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
     /// use std::convert::Infallible;
     /// use std::time::Duration;
     ///
-    /// let run = nursery_on::<Infallible>(ThreadPool::global())
+    /// let run = nursery().on(ThreadPool::global())
     ///     .children_deadline(Duration::from_millis(50))
-    ///     .run(async |n| {
+    ///     .run(async |n: Nursery<Infallible>| {
     ///         let quick = n.fork(async { Ok(1) });
     ///         let slow = n.fork(std::future::pending::<Result<u32, _>>());
-    ///         Ok([quick.join().await.ok(), slow.join().await.ok()])
+    ///         Ok([quick.await.ok(), slow.await.ok()])
     ///     });
     /// assert_eq!(block_on(run)?, [Some(1), None]);
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn children_deadline(mut self, after: Duration) -> Builder<E> {
+    pub fn children_deadline(mut self, after: Duration) -> Builder {
         self.config.deadline = Some(When::After(after));
         self.config.partial = true;
         self
@@ -105,14 +105,12 @@ impl<E> Builder<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ThreadPool, block_on, cancelled, nursery_on, sleep};
+    /// use allhome::{Nursery, ThreadPool, block_on, cancelled, nursery, sleep};
     /// use std::time::Duration;
     ///
-    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
-    ///
-    /// let run = nursery_on::<BoxError>(ThreadPool::global())
+    /// let run = nursery().on(ThreadPool::global())
     ///     .grace(Duration::from_secs(10))
-    ///     .run(async |n| {
+    ///     .run(async |n: Nursery| {
     ///         n.cancel();
     ///         cancelled().await;
     ///         sleep(Duration::from_millis(1)).await?;
@@ -122,7 +120,7 @@ impl<E> Builder<E> {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn grace(mut self, grace: Duration) -> Builder<E> {
+    pub fn grace(mut self, grace: Duration) -> Builder {
         self.config.grace = Some(grace);
         self
     }
@@ -166,13 +164,13 @@ impl<E> Builder<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ThreadPool, block_on, nursery_on};
+    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
     /// use std::convert::Infallible;
     /// use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
     /// use std::sync::Arc;
     ///
     /// let inside = Arc::new(AtomicUsize::new(0));
-    /// let run = nursery_on::<Infallible>(ThreadPool::global()).limit(4).run(async |n| {
+    /// let run = nursery().on(ThreadPool::global()).limit(4).run(async |n: Nursery<Infallible>| {
     ///     for _ in 0..100 {
     ///         let inside = inside.clone();
     ///         n.spawn(async move {
@@ -188,7 +186,7 @@ impl<E> Builder<E> {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn limit(self, slots: usize) -> Builder<E> {
+    pub fn limit(self, slots: usize) -> Builder {
         self.limiter(&Arc::new(Semaphore::new(slots)))
     }
 
@@ -205,12 +203,11 @@ impl<E> Builder<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Semaphore, ThreadPool, block_on, nursery, nursery_on};
+    /// use allhome::{BoxError, Nursery, Semaphore, ThreadPool, block_on, nursery};
     /// use std::future::Future;
     /// use std::pin::Pin;
     /// use std::sync::Arc;
     ///
-    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
     /// type Walk = Pin<Box<dyn Future<Output = Result<u32, BoxError>> + Send>>;
     ///
     /// fn walk(depth: u32, limiter: Arc<Semaphore>) -> Walk {
@@ -218,24 +215,24 @@ impl<E> Builder<E> {
     ///         if depth == 0 {
     ///             return Ok(1);
     ///         }
-    ///         let run = nursery::<BoxError>().limiter(&limiter).run(async |n| {
+    ///         let run = nursery().limiter(&limiter).run(async |n: Nursery| {
     ///             let left = n.fork(walk(depth - 1, limiter.clone()));
     ///             let right = n.fork(walk(depth - 1, limiter.clone()));
-    ///             Ok(left.join().await? + right.join().await?)
+    ///             Ok(left.await? + right.await?)
     ///         });
     ///         Ok(run.await?)
     ///     })
     /// }
     ///
     /// let one = Arc::new(Semaphore::new(1));
-    /// let run = nursery_on::<BoxError>(ThreadPool::global())
+    /// let run = nursery().on(ThreadPool::global())
     ///     .limiter(&one)
-    ///     .run(async |n| Ok(n.fork(walk(5, one.clone())).join().await?));
+    ///     .run(async |n: Nursery| Ok(n.fork(walk(5, one.clone())).await?));
     /// assert_eq!(block_on(run)?, 32);
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn limiter(mut self, limiter: &Arc<Semaphore>) -> Builder<E> {
+    pub fn limiter(mut self, limiter: &Arc<Semaphore>) -> Builder {
         self.config.limiter = Some(limiter.clone());
         self
     }
@@ -246,7 +243,7 @@ impl<E> Builder<E> {
     ///
     /// It is a limit of its own, because a thread that waits in a system call does not compute.
     /// With zero, blocking work is refused with an error.
-    pub fn blocking_limit(mut self, limit: usize) -> Builder<E> {
+    pub fn blocking_limit(mut self, limit: usize) -> Builder {
         self.config.blocking_limit = limit;
         self
     }
@@ -272,17 +269,17 @@ impl<E> Builder<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Cause, ThreadPool, block_on, nursery_on};
+    /// use allhome::{Cause, Nursery, ThreadPool, block_on, nursery};
     /// use std::convert::Infallible;
     /// use std::sync::mpsc::channel;
     /// use std::time::Duration;
     ///
     /// let (answer, question) = channel::<()>();
-    /// let run = nursery_on::<Infallible>(ThreadPool::global())
+    /// let run = nursery().on(ThreadPool::global())
     ///     .stuck_after(Duration::from_millis(10))
-    ///     .run(async |n| {
+    ///     .run(async |n: Nursery<Infallible>| {
     ///         let (begun, begins) = channel();
-    ///         let work = n.named("deaf").blocking(move |_| {
+    ///         let work = n.task("deaf").blocking(move |_| {
     ///             begun.send(()).unwrap();
     ///             Ok(question.recv().is_ok())
     ///         });
@@ -296,7 +293,7 @@ impl<E> Builder<E> {
     /// drop(answer); // It ends, at last.
     /// # }
     /// ```
-    pub fn stuck_after(mut self, after: Duration) -> Builder<E> {
+    pub fn stuck_after(mut self, after: Duration) -> Builder {
         self.config.stuck_after = Some(after);
         self
     }
@@ -311,12 +308,12 @@ impl<E> Builder<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{CancelToken, ThreadPool, block_on, nursery_on};
+    /// use allhome::{CancelToken, Nursery, ThreadPool, block_on, nursery};
     /// use std::convert::Infallible;
     ///
     /// let token = CancelToken::new();
     /// let stop = token.clone();
-    /// let run = nursery_on::<Infallible>(ThreadPool::global()).token(&token).run(async |n| {
+    /// let run = nursery().on(ThreadPool::global()).token(&token).run(async |n: Nursery<Infallible>| {
     ///     n.spawn(std::future::pending());
     ///     stop.cancel();
     ///     Ok(n.is_cancelled())
@@ -325,7 +322,7 @@ impl<E> Builder<E> {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn token(mut self, token: &CancelToken) -> Builder<E> {
+    pub fn token(mut self, token: &CancelToken) -> Builder {
         self.config.token = Some(token.clone());
         self
     }

@@ -1,7 +1,7 @@
 //! Tasks that come late: the report names them all.
 
-use super::{LADDER, lines, report, shielded, works};
-use allhome::{Level, nursery, nursery_on};
+use super::{LADDER, lines, on, report, shielded, works};
+use allhome::{Level, Nursery, nursery};
 use allhome_conformance::Counts;
 use allhome_runs::{Clock, Hold, Opened, Wakes, poll_once, world};
 use std::convert::Infallible;
@@ -16,27 +16,27 @@ fn d03_the_report_names_every_straggler() {
     let mut ids = None;
     let ids_out = &mut ids;
     let report = report(
-        |runtime| nursery_on::<Infallible>(runtime).name("server"),
+        |runtime| nursery().on(runtime).name("server"),
         |n, _| async move {
             *line.lock().unwrap() = line!() + 1;
-            let outer = n.named("request").fork(async move {
-                let inner = nursery::<Infallible>().name("fan-out").run(async |n| {
-                    n.named("lookup").spawn(works(100, 1));
+            let outer = n.task("request").fork(async move {
+                let inner = nursery().name("fan-out").run(async |n: Nursery<Infallible>| {
+                    n.task("lookup").spawn(works(100, 1));
                     Ok(())
                 });
                 drop(inner.await);
                 works(0, 0).await
             });
             // Nothing notifies it of the cancel, and it still leaves late.
-            n.named("shielded").spawn(shielded(async {
-                let inner = nursery::<Infallible>().run(async |n| {
-                    n.named("kept away").spawn(works(12, 0));
+            n.task("shielded").spawn(shielded(async {
+                let inner = nursery().run(async |n: Nursery<Infallible>| {
+                    n.task("kept away").spawn(works(12, 0));
                     Ok(())
                 });
                 inner.await.unwrap();
             }));
-            n.named("done").spawn(works(1, 0));
-            n.named("asleep").spawn(works(100, 30));
+            n.task("done").spawn(works(1, 0));
+            n.task("asleep").spawn(works(100, 30));
             *ids_out = outer.id();
             n.shutdown(LADDER).await.unwrap()
         },
@@ -72,9 +72,9 @@ fn d03_the_report_names_every_straggler() {
 #[test]
 fn d03_somebody_in_a_poll_is_named() {
     let (stepped, clock, runtime) = world();
-    let (hold, mut opened) = (Hold::new(), Opened::new(nursery_on::<Infallible>(runtime)));
+    let (hold, mut opened) = (Hold::new(), Opened::new(nursery().on(runtime)));
     let stays = hold.clone();
-    opened.n.named("blocks").spawn(async move {
+    opened.n.task("blocks").spawn(async move {
         stays.stay();
         Ok(())
     });
@@ -105,7 +105,7 @@ fn drive_alone<F: Future>(clock: &Clock, future: F) -> F::Output {
 fn d10_ten_thousand_are_listed_once() {
     let counts = Counts::new();
     let parked = counts.clone();
-    let report = report(nursery_on::<Infallible>, |n, _| async move {
+    let report = report(on, |n, _| async move {
         for _ in 0..10_000 {
             n.spawn(parked.parked().child());
         }

@@ -1,7 +1,7 @@
 //! A nursery that others raise: they take its shutdown on, and may be waited for to begin.
 
-use super::{LADDER, NEVER, lines, report, shielded, works};
-use allhome::{CancelToken, Level, Nursery, Reason, nursery_on, shield, sleep};
+use super::{LADDER, NEVER, lines, on, report, shielded, works};
+use allhome::{CancelToken, Level, Nursery, Reason, nursery, shield, sleep};
 use allhome_runs::{Opened, SECOND, Wakes, poll_once, world};
 use futures_util::future::join;
 use std::convert::Infallible;
@@ -14,9 +14,9 @@ fn d05_whoever_raises_the_nursery_takes_it_on() {
     let token = CancelToken::new();
     let operator = token.clone();
     let report = report(
-        |runtime| nursery_on::<Infallible>(runtime).token(&token),
+        |runtime| nursery().on(runtime).token(&token),
         |n, clock| async move {
-            n.named("slow").spawn(works(100, 100));
+            n.task("slow").spawn(works(100, 100));
             let impatient = async {
                 sleep(2 * SECOND).await.unwrap();
                 assert_eq!(operator.escalate(Reason::new("asked")), Level::Draining);
@@ -49,8 +49,8 @@ fn d06_it_may_wait_for_somebody_to_begin() {
         (|n| assert!(n.abort()), Level::Aborted, 0),
     ];
     for (raise, first, drained) in raises {
-        let report = report(nursery_on::<Infallible>, |n, clock| async move {
-            n.named("long").spawn(works(100, 1));
+        let report = report(on, |n, clock| async move {
+            n.task("long").spawn(works(100, 1));
             n.spawn(works(3, 0));
             let raiser = async {
                 sleep(20 * SECOND).await.unwrap();
@@ -71,7 +71,7 @@ fn d06_it_may_wait_for_somebody_to_begin() {
         assert_eq!((report.level(), report.took().as_secs()), (step, took));
     }
     // A failure is one way to begin, and an empty nursery is the other end.
-    let ended = report(nursery_on::<Infallible>, |n, _| async move {
+    let ended = report(on, |n, _| async move {
         n.spawn(works(3, 0));
         n.shutdown(LADDER).when_raised().await.unwrap()
     });
@@ -82,7 +82,7 @@ fn d06_it_may_wait_for_somebody_to_begin() {
 #[test]
 fn d06_from_outside_it_is_woken_by_every_rise() {
     let (stepped, _clock, runtime) = world();
-    let (wakes, mut opened) = (Wakes::new(), Opened::new(nursery_on::<Infallible>(runtime)));
+    let (wakes, mut opened) = (Wakes::new(), Opened::new(nursery().on(runtime)));
     opened.n.spawn(shielded(pending()));
     stepped.run_until_stalled();
     let mut shutdown = Box::pin(opened.n.shutdown(NEVER).when_raised());
@@ -108,8 +108,8 @@ fn d06_from_outside_it_is_woken_by_every_rise() {
 #[test]
 fn d06_the_nursery_is_dropped_meanwhile() {
     let (stepped, _clock, runtime) = world();
-    let (wakes, opened) = (Wakes::new(), Opened::new(nursery_on::<Infallible>(runtime)));
-    opened.n.named("child").spawn(pending());
+    let (wakes, opened) = (Wakes::new(), Opened::new(nursery().on(runtime)));
+    opened.n.task("child").spawn(pending());
     stepped.run_until_stalled();
     let mut shutdown = Box::pin(opened.n.shutdown(NEVER));
     assert!(poll_once(&mut shutdown, &wakes).is_pending());

@@ -1,14 +1,23 @@
 //! Slots that come back: from children, on every way out, and unused.
 
 use super::{Never, Waiting, free, open};
-use allhome::{Child, Level, Policy, Reason, ReserveError, Semaphore, block_on, nursery_on};
+use allhome::{Child, Level, Policy, Reason, ReserveError, Semaphore, block_on, nursery};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Opened, Stepped};
+use std::fmt;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
 
 #[derive(Debug)]
 struct Failed;
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("failed")
+    }
+}
+
+impl std::error::Error for Failed {}
 
 /// What a child does once it has its slot, and what is done to it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,11 +49,12 @@ fn l04_given_back_when_home() {
 fn given_back(way: Way, reserved: bool) {
     let stepped = Stepped::new(1);
     let limiter = Arc::new(Semaphore::new(1));
-    let builder = nursery_on::<Failed>(stepped.runtime())
+    let builder = nursery()
+        .on(stepped.runtime())
         .policy(Policy::Isolate)
         .panics(allhome::PanicPolicy::Report)
         .limiter(&limiter);
-    let mut opened = Opened::new(builder);
+    let mut opened = Opened::fallible(builder);
     let counts = Counts::new();
     let (guard, seen, gate) = (counts.guard(), limiter.clone(), Gate::new());
     let wait = gate.clone();
@@ -170,7 +180,7 @@ fn l05_used_after_the_end() {
         let [a, b, c] = <[_; 3]>::try_from(slots).unwrap();
         assert!(a.spawn(counts.parked().child()).refused().is_some());
         let joined: Child<(), _> = b.fork(counts.parked().child());
-        assert!(block_on(joined.join()).unwrap_err().reason().is_some());
+        assert!(block_on(joined).unwrap_err().reason().is_some());
         drop(c);
         assert_eq!((counts.polls(), counts.drops(), free(&n)), (0, 2, 3), "{end}");
         let Err(error) = n.try_reserve() else { panic!() };

@@ -2,8 +2,7 @@
 
 use super::{Log, Waiting, child, free, open};
 use allhome::{
-    Outcome, Policy, ReserveError, Semaphore, TryReserveError, block_on, nursery, nursery_on,
-    task_id,
+    Nursery, Outcome, Policy, ReserveError, Semaphore, TryReserveError, block_on, nursery, task_id,
 };
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Jobs, Opened, Stepped};
@@ -23,8 +22,8 @@ fn l08_limits_that_let_nobody_in() {
     let counts = Counts::new();
     let spawned = opened.n.spawn(counts.parked().child());
     assert_eq!(spawned.refused().unwrap().message(), "the nursery's limit is 0");
-    let joined = opened.n.named("x").fork(counts.parked().child());
-    assert!(block_on(joined.join()).unwrap_err().reason().is_some());
+    let joined = opened.n.task("x").fork(counts.parked().child());
+    assert!(block_on(joined).unwrap_err().reason().is_some());
     assert_eq!((counts.polls(), counts.drops()), (0, 2));
     assert!(opened.finish().is_ready());
     // More than there can be.
@@ -33,7 +32,7 @@ fn l08_limits_that_let_nobody_in() {
     assert!(opened.finish().is_ready());
     // A limiter that is closed, before or while a task waits.
     let limiter = Arc::new(Semaphore::new(1));
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()).limiter(&limiter));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()).limiter(&limiter));
     let slot = opened.n.try_reserve().unwrap();
     let mut waiting = Waiting::new(&opened.n);
     let child = opened.n.fork(counts.parked().child());
@@ -41,7 +40,7 @@ fn l08_limits_that_let_nobody_in() {
     assert!(limiter.close());
     assert!(matches!(waiting.poll(), Some(Err(ReserveError::LimiterClosed))));
     stepped.run_until_stalled();
-    let error = block_on(child.join()).unwrap_err();
+    let error = block_on(child).unwrap_err();
     assert_eq!(error.reason().unwrap().message(), "the nursery's limiter is closed");
     assert!(matches!(opened.n.try_reserve(), Err(TryReserveError::LimiterClosed)));
     assert!(opened.n.spawn(counts.parked().child()).refused().is_some());
@@ -87,7 +86,7 @@ fn l09_the_limit_may_be_moved() {
 fn l11_shared_and_not_inherited() {
     let stepped = Stepped::new(1);
     let limiter = Arc::new(Semaphore::new(1));
-    let build = || nursery_on::<Infallible>(stepped.runtime()).limiter(&limiter);
+    let build = || nursery().on(stepped.runtime()).limiter(&limiter);
     let (mut one, mut other) = (Opened::new(build()), Opened::new(build()));
     assert!(Arc::ptr_eq(one.n.limiter().unwrap(), &limiter));
     let slot = one.n.try_reserve().unwrap();
@@ -97,12 +96,12 @@ fn l11_shared_and_not_inherited() {
     assert_eq!(one.n.limit(), Some(2));
     // A nursery inside has the limit that it is opened with, or none.
     let child = one.n.fork(async {
-        let plain = nursery::<Infallible>().run(async |n| Ok((n.limit(), n.set_limit(7))));
-        let own = nursery::<Infallible>().limit(5).run(async |n| Ok((n.limit(), true)));
+        let plain = nursery().run(async |n: Nursery<Infallible>| Ok((n.limit(), n.set_limit(7))));
+        let own = nursery().limit(5).run(async |n: Nursery<Infallible>| Ok((n.limit(), true)));
         Ok((plain.await.unwrap(), own.await.unwrap()))
     });
     stepped.run_until_stalled();
-    assert_eq!(block_on(child.join()).unwrap(), ((None, false), (Some(5), true)));
+    assert_eq!(block_on(child).unwrap(), ((None, false), (Some(5), true)));
     assert!(one.finish().is_ready() && other.finish().is_ready());
 }
 
@@ -110,7 +109,7 @@ fn l11_shared_and_not_inherited() {
 #[test]
 fn l12_without_a_limit() {
     let stepped = Stepped::new(1);
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     assert!(opened.n.limit().is_none() && opened.n.limiter().is_none());
     let slots: Vec<_> = (0..100).map(|_| opened.n.try_reserve().unwrap()).collect();
     assert!(block_on(opened.n.reserve()).unwrap().spawn(async { Ok(()) }).is_admitted());
@@ -125,23 +124,23 @@ fn l12_without_a_limit() {
 #[test]
 fn l13_what_is_not_counted() {
     let (stepped, jobs) = (Stepped::new(1), Jobs::new());
-    let builder = nursery_on::<Infallible>(stepped.runtime_with(&jobs));
+    let builder = nursery().on(stepped.runtime_with(&jobs));
     let builder = builder.policy(Policy::WaitAll).limit(1);
     let mut opened = Opened::new(builder);
     let slot = opened.n.try_reserve().unwrap();
     // Blocking work, unless it has a slot.
     let plain = opened.n.blocking(|_| Ok(1)).unwrap();
     assert!(jobs.run());
-    assert_eq!(block_on(plain.join()).unwrap(), 1);
+    assert_eq!(block_on(plain).unwrap(), 1);
     let limiter = opened.n.limiter().unwrap().clone();
-    let counted = slot.named("counted").blocking(move |_| Ok(limiter.available())).unwrap();
+    let counted = slot.name("counted").blocking(move |_| Ok(limiter.available())).unwrap();
     assert_eq!(free(&opened.n), 0);
     assert!(jobs.run());
-    assert_eq!((block_on(counted.join()).unwrap(), free(&opened.n)), (0, 1));
+    assert_eq!((block_on(counted).unwrap(), free(&opened.n)), (0, 1));
     // Work that is never begun gives it back, too.
     let lost = opened.n.try_reserve().unwrap().blocking(|_| Ok(())).unwrap();
     drop(jobs.take());
-    let lost = block_on(lost.join()).unwrap_err().into_outcome::<()>();
+    let lost = block_on(lost).unwrap_err().into_outcome::<()>();
     assert!(matches!(lost, Some(Outcome::Lost)));
     assert_eq!(free(&opened.n), 1);
     // Finalizers.
@@ -164,7 +163,7 @@ fn l13_what_is_not_counted() {
 fn l14_holders_are_the_children() {
     let stepped = Stepped::new(1);
     let limiter = Arc::new(Semaphore::new(2).track_holders(true));
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()).limiter(&limiter));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()).limiter(&limiter));
     let slot = opened.n.try_reserve().unwrap();
     assert_eq!(limiter.holders()[0].task(), None, "a slot belongs to no task yet");
     let seen = limiter.clone();
@@ -174,7 +173,7 @@ fn l14_holders_are_the_children() {
     });
     let waits = opened.n.spawn(pending()).id();
     stepped.run_until_stalled();
-    assert!(block_on(reserved.join()).unwrap());
+    assert!(block_on(reserved).unwrap());
     let holders = limiter.holders();
     assert_eq!((holders.len(), holders[0].task()), (1, waits));
     assert!(holders[0].location().file().ends_with("limits.rs"));

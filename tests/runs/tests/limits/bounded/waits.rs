@@ -1,9 +1,8 @@
 //! Waits for a slot that end without one, with the nursery or with their caller.
 
 use super::{Waiting, free, open};
-use allhome::{Reason, ReasonKind, ReserveError, block_on, nursery_on};
+use allhome::{Reason, ReasonKind, ReserveError, block_on, nursery};
 use allhome_runs::{Opened, Stepped, WINDOWS, Window};
-use std::convert::Infallible;
 use std::error::Error;
 use std::future::pending;
 
@@ -16,7 +15,7 @@ fn l06_a_wait_ends_with_the_nursery() {
         let slot = n.try_reserve().unwrap();
         // In no nursery, and in another one.
         let mut outside = Waiting::new(&n);
-        let mut other = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let mut other = Opened::new(nursery().on(stepped.runtime()));
         let there = n.clone();
         let inside = other.n.fork(async move { Ok(there.reserve().await.map(drop)) });
         stepped.run_until_stalled();
@@ -38,7 +37,7 @@ fn l06_a_wait_ends_with_the_nursery() {
             _ => ReasonKind::Requested,
         };
         stepped.run_until_stalled();
-        let inside = block_on(inside.join()).unwrap();
+        let inside = block_on(inside).unwrap();
         for error in [outside.poll().unwrap().unwrap_err(), inside.unwrap_err()] {
             let ReserveError::Refused(reason) = &error else { panic!("{end}: {error:?}") };
             assert_eq!(reason.kind(), kind, "{end}");
@@ -59,7 +58,7 @@ fn l07_cancelled_in_each_window() {
         let stepped = Stepped::new(1);
         let mut opened = open(&stepped, 1);
         let mut slot = Some(opened.n.try_reserve().unwrap());
-        let mut callers = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let mut callers = Opened::new(nursery().on(stepped.runtime()));
         let n = opened.n.clone();
         let caller = callers.n.fork(async move {
             if window == BeforeItJoinsTheLine {
@@ -84,7 +83,7 @@ fn l07_cancelled_in_each_window() {
         callers.n.cancel_with(reason.clone());
         stepped.run_until_stalled();
         let spawned = matches!(window, GrantedAndNotPolled | Polled);
-        match block_on(caller.join()).unwrap() {
+        match block_on(caller).unwrap() {
             Ok(admitted) => assert!(spawned && admitted, "{window:?}"),
             Err(ReserveError::Cancelled(why)) => assert!(!spawned && why.same(&reason)),
             Err(error) => panic!("{window:?}: {error:?}"),

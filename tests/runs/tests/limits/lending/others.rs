@@ -4,7 +4,7 @@
 use super::{Never, Walk, bounded};
 use allhome::{
     AcquireError, IntoRuntime, Nursery, Reason, ReserveError, Semaphore, ThreadPool, block_on,
-    nursery, nursery_on, yield_now,
+    nursery, yield_now,
 };
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Jobs, Opened, Stepped, Wakes, poll_once, within};
@@ -36,8 +36,8 @@ fn l20_siblings_with_one_slot() {
             false => stepped.runtime(),
         };
         let counted = count.clone();
-        let run = nursery_on::<Infallible>(runtime).limit(1).run(async move |n| {
-            n.fork(crawl(n.clone(), 64, counted)).join().await.unwrap();
+        let run = nursery().on(runtime).limit(1).run(async move |n: Nursery<Infallible>| {
+            n.fork(crawl(n.clone(), 64, counted)).await.unwrap();
             Ok(())
         });
         match threads {
@@ -53,7 +53,7 @@ fn l20_siblings_with_one_slot() {
 fn l20_lent_until_it_is_used() {
     for used in [true, false] {
         let stepped = Stepped::new(1);
-        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()).limit(1));
+        let mut opened = Opened::new(nursery().on(stepped.runtime()).limit(1));
         let (go, hold, turns) = (Gate::new(), Gate::new(), Counts::new());
         let (n, wait, held, count) = (opened.n.clone(), go.clone(), hold.clone(), turns.clone());
         opened.n.spawn(async move {
@@ -96,7 +96,7 @@ fn l21_lent_to_who_comes_from_outside() {
         let (handle, end) = (Arc::new(Mutex::new(None)), Gate::new());
         let (keep, wait, inner) = (handle.clone(), end.clone(), limiter.clone());
         opened.n.spawn(async move {
-            let run = nursery::<Infallible>().limiter(&inner).run(async move |n| {
+            let run = nursery().limiter(&inner).run(async move |n: Nursery<Infallible>| {
                 *keep.lock().unwrap() = Some(n);
                 wait.wait().await;
                 Ok(())
@@ -133,15 +133,17 @@ fn l22_blocking_work_lends() {
     let jobs = Jobs::new();
     let stepped = Stepped::new(1);
     let limiter = Arc::new(Semaphore::new(1));
-    let builder = nursery_on::<Infallible>(stepped.runtime_with(&jobs)).limiter(&limiter);
+    let builder = nursery().on(stepped.runtime_with(&jobs)).limiter(&limiter);
     let mut opened = Opened::new(builder);
     let (inner, ran) = (limiter.clone(), Counts::new());
     let count = ran.clone();
     let work = opened.n.try_reserve().unwrap().blocking(move |cx| {
-        let run = nursery_on::<Infallible>(ThreadPool::global()).limiter(&inner).run(async |n| {
-            let slot = n.reserve().await.unwrap();
-            Ok(slot.fork(async { Ok(7) }).join().await.unwrap())
-        });
+        let run = nursery().on(ThreadPool::global()).limiter(&inner).run(
+            async |n: Nursery<Infallible>| {
+                let slot = n.reserve().await.unwrap();
+                Ok(slot.fork(async { Ok(7) }).await.unwrap())
+            },
+        );
         let seven = cx.block_on(run).unwrap().unwrap();
         count.polled();
         assert_eq!(inner.available(), 0, "it has it back");
@@ -152,7 +154,7 @@ fn l22_blocking_work_lends() {
         move || assert!(jobs.run())
     });
     job.join().unwrap();
-    assert_eq!((block_on(work.unwrap().join()).unwrap(), ran.polls()), (7, 1));
+    assert_eq!((block_on(work.unwrap()).unwrap(), ran.polls()), (7, 1));
     assert_eq!(limiter.available(), 1);
     assert!(opened.finish().is_ready());
 }
@@ -185,7 +187,7 @@ fn l22_reserve_in_a_destructor() {
     }
     for cancelled in [false, true] {
         let stepped = Stepped::new(1);
-        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()).limit(1));
+        let mut opened = Opened::new(nursery().on(stepped.runtime()).limit(1));
         let (said, gate) = (Counts::new(), Gate::new());
         let farewell = Farewell(opened.n.clone(), said.clone());
         let child = opened.n.fork(Ends(gate.clone(), farewell));
@@ -214,7 +216,7 @@ fn l22_an_acquire_lends_nothing() {
     assert_eq!((limiter.available(), limiter.waiters()), (0, 1));
     assert!(child.cancel());
     stepped.run_until_stalled();
-    assert!(matches!(block_on(child.join()), Ok(Err(AcquireError::Cancelled(_)))));
+    assert!(matches!(block_on(child), Ok(Err(AcquireError::Cancelled(_)))));
     assert_eq!(limiter.available(), 1);
     assert!(opened.finish().is_ready());
 }

@@ -1,7 +1,7 @@
 //! Trees of nurseries on one limiter, on runtimes of all manners.
 
 use super::Walk;
-use allhome::{Nursery, Semaphore, ThreadPool, block_on, nursery, nursery_on};
+use allhome::{Nursery, Semaphore, ThreadPool, block_on, nursery};
 use allhome_conformance::Counts;
 use allhome_runs::{AtSpawn, AtWake, Manner, Stepped, Wakes, poll_once, within};
 use std::convert::Infallible;
@@ -23,7 +23,7 @@ fn walk(how: How, depth: usize, width: usize, limiter: Arc<Semaphore>, count: Co
         if depth == 0 {
             return Ok(1);
         }
-        let run = nursery::<Infallible>().limiter(&limiter).run(async |n: Nursery<Infallible>| {
+        let run = nursery().limiter(&limiter).run(async |n: Nursery<Infallible>| {
             let mut below = Vec::new();
             for _ in 0..width {
                 let next = walk(how, depth - 1, width, limiter.clone(), count.clone());
@@ -35,14 +35,14 @@ fn walk(how: How, depth: usize, width: usize, limiter: Arc<Semaphore>, count: Co
             let mut nodes = 1;
             if matches!(how, How::Joined) {
                 for child in below.drain(..) {
-                    nodes += child.join().await.unwrap();
+                    nodes += child.await.unwrap();
                 }
             }
             Ok((nodes, below))
         });
         let (mut nodes, below) = run.await.unwrap();
         for child in below {
-            nodes += child.join().await.unwrap();
+            nodes += child.await.unwrap();
         }
         Ok(nodes)
     })
@@ -58,10 +58,12 @@ fn l15_a_thousand_deep_with_one_slot() {
         let stepped = Stepped::new(1);
         let limiter = Arc::new(Semaphore::new(1));
         let count = Counts::new();
-        let run = nursery_on::<Infallible>(stepped.runtime()).limiter(&limiter).run(async |n| {
-            let first = walk(how, 1_000, 1, limiter.clone(), count.clone());
-            Ok(n.reserve().await.unwrap().fork(first).join().await.unwrap())
-        });
+        let run = nursery().on(stepped.runtime()).limiter(&limiter).run(
+            async |n: Nursery<Infallible>| {
+                let first = walk(how, 1_000, 1, limiter.clone(), count.clone());
+                Ok(n.reserve().await.unwrap().fork(first).await.unwrap())
+            },
+        );
         assert_eq!(stepped.drive(run).unwrap(), 1_001);
         assert_eq!((count.polls(), limiter.available(), limiter.waiters()), (1_001, 1, 0));
     }
@@ -87,10 +89,11 @@ fn l15_on_runtimes_with_other_manners() {
             for (depth, width, slots) in [(20, 1, 1), (4, 2, 1), (3, 3, 2)] {
                 let limiter = Arc::new(Semaphore::new(slots));
                 let runtime = stepped.runtime();
-                let run = nursery_on::<Infallible>(runtime).limiter(&limiter).run(async |n| {
-                    let first = walk(how, depth, width, limiter.clone(), Counts::new());
-                    Ok(n.fork(first).join().await.unwrap())
-                });
+                let run =
+                    nursery().on(runtime).limiter(&limiter).run(async |n: Nursery<Infallible>| {
+                        let first = walk(how, depth, width, limiter.clone(), Counts::new());
+                        Ok(n.fork(first).await.unwrap())
+                    });
                 let mut run = Box::pin(run);
                 let wakes = Wakes::new();
                 let counted = loop {
@@ -124,11 +127,12 @@ fn l15_branching_on_threads() {
         ] {
             let limiter = Arc::new(Semaphore::new(slots));
             let count = Counts::new();
-            let run =
-                nursery_on::<Infallible>(ThreadPool::global()).limiter(&limiter).run(async |n| {
+            let run = nursery().on(ThreadPool::global()).limiter(&limiter).run(
+                async |n: Nursery<Infallible>| {
                     let first = walk(how, depth, width, limiter.clone(), count.clone());
-                    Ok(n.fork(first).join().await.unwrap())
-                });
+                    Ok(n.fork(first).await.unwrap())
+                },
+            );
             assert_eq!(block_on(run).unwrap(), nodes(depth, width));
             assert_eq!((limiter.available(), limiter.waiters()), (slots, 0));
         }

@@ -1,11 +1,10 @@
 //! Tasks that go on without what they have lent, and tasks that are stopped until they have it.
 
 use super::{bounded, lender};
-use allhome::{Permit, Semaphore, block_on, is_cancelled, move_on_after, nursery_on, yield_now};
+use allhome::{Permit, Semaphore, block_on, is_cancelled, move_on_after, nursery, yield_now};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Opened, SECOND, Stepped, Wakes, poll_once, world};
 use futures_util::future::join;
-use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
 use std::task::Poll;
@@ -93,7 +92,7 @@ fn l18_a_limiter_without_slots_holds_nobody_up() {
             limiter.resize(0);
         }
         stepped.run_until_stalled();
-        assert!(block_on(child.join()).is_ok());
+        assert!(block_on(child).is_ok());
         drop(borrowed);
         assert_eq!(limiter.available(), usize::from(close));
         assert!(opened.finish().is_ready());
@@ -106,7 +105,7 @@ fn l19_stopped_where_it_went_on_without() {
     let (stepped, clock, runtime) = world();
     let limiter = Arc::new(Semaphore::new(1));
     let (never, went_on) = (Gate::new(), Counts::new());
-    let mut opened = Opened::new(nursery_on::<Infallible>(runtime).limiter(&limiter));
+    let mut opened = Opened::new(nursery().on(runtime).limiter(&limiter));
     let (inner, count, gate) = (limiter.clone(), went_on.clone(), never.clone());
     opened.n.spawn(async move {
         let nested = lender(&inner, &gate, || std::future::ready(()));

@@ -2,7 +2,7 @@
 
 use super::limiter;
 use allhome::{AcquireError, IntoRuntime, Rate, RateLimiter, ThreadPool, Tokio, block_on};
-use allhome::{ReasonKind, move_on_after, nursery_on, sleep};
+use allhome::{Nursery, ReasonKind, move_on_after, nursery, sleep};
 
 use allhome_runs::{SECOND, in_body, world};
 use std::convert::Infallible;
@@ -16,7 +16,7 @@ fn q16_in_virtual_time_tasks_take_turns() {
     let (stepped, clock, runtime) = world();
     let limiter = Arc::new(RateLimiter::new(&runtime, Rate::per_second(10), 5).unwrap());
     let shared = limiter.clone();
-    let run = nursery_on::<AcquireError>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<AcquireError>| {
         for _ in 0..105 {
             let limiter = shared.clone();
             n.spawn(async move { limiter.acquire().await });
@@ -64,7 +64,7 @@ fn q13_a_cancelled_task_leaves_no_trace() {
     let limiter = Arc::new(RateLimiter::new(&runtime, Rate::per_second(1), 1).unwrap());
     limiter.try_acquire().unwrap();
     let shared = limiter.clone();
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let children: Vec<_> = (0..3)
             .map(|_| {
                 let limiter = shared.clone();
@@ -76,7 +76,7 @@ fn q13_a_cancelled_task_leaves_no_trace() {
         children[0].cancel();
         let mut granted = Vec::new();
         for child in children {
-            granted.push(child.join().await);
+            granted.push(child.await);
         }
         assert!(matches!(granted[..], [Ok(false), Ok(true), Ok(true)]), "{granted:?}");
         Ok(())
@@ -91,7 +91,7 @@ fn takes_its_time(runtime: allhome::Runtime) {
     let limiter = Arc::new(RateLimiter::new(&runtime, Rate::per_second(2_000), 10).unwrap());
     let start = timer.now();
     let shared = limiter.clone();
-    block_on(nursery_on::<AcquireError>(runtime).run(async |n| {
+    block_on(nursery().on(runtime).run(async |n: Nursery<AcquireError>| {
         for _ in 0..10 {
             let limiter = shared.clone();
             n.spawn(async move {

@@ -1,7 +1,7 @@
 //! Cancels, spawns and drops of handles from inside polls, wakers and destructors.
 
 use super::{CANCELS, OnDrop, OnWake, ends};
-use allhome::{Child, ReasonKind, block_on, nursery_on};
+use allhome::{Child, ReasonKind, block_on, nursery};
 use allhome_conformance::Counts;
 use allhome_runs::{Opened, Stepped};
 use std::convert::Infallible;
@@ -15,7 +15,7 @@ fn c11_cancel_from_inside_poll_waker_and_destructor() {
         let polls = if abort == 1 { 3 } else { 6 };
         // In a poll, of a child that itself goes on to wait.
         let (stepped, counts) = (Stepped::new(1), Counts::new());
-        let opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let opened = Opened::new(nursery().on(stepped.runtime()));
         (0..2).for_each(|_| drop(opened.n.spawn(counts.parked().child())));
         let (n, count, guard) = (opened.n.clone(), counts.clone(), counts.guard());
         opened.n.spawn(poll_fn(move |_| {
@@ -28,7 +28,7 @@ fn c11_cancel_from_inside_poll_waker_and_destructor() {
         assert_eq!(counts.polls(), polls);
         // In a destructor: of a child that ends, and of those that are cancelled because of it.
         let (stepped, counts) = (Stepped::new(1), Counts::new());
-        let opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let opened = Opened::new(nursery().on(stepped.runtime()));
         for i in 0..3 {
             let (n, counts) = (opened.n.clone(), counts.clone());
             opened.n.spawn(async move {
@@ -41,7 +41,7 @@ fn c11_cancel_from_inside_poll_waker_and_destructor() {
         assert_eq!(counts.polls(), if abort == 1 { 2 } else { 4 });
         // In a waker: that of a joiner.
         let (stepped, counts) = (Stepped::new(1), Counts::new());
-        let opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let opened = Opened::new(nursery().on(stepped.runtime()));
         (0..3).for_each(|_| drop(opened.n.spawn(counts.parked().child())));
         let mut join = Box::pin(opened.n.fork(async { Ok(5) }).join());
         let n = opened.n.clone();
@@ -56,7 +56,7 @@ fn c11_cancel_from_inside_poll_waker_and_destructor() {
 fn o20_spawn_in_a_destructor_while_aborting() {
     for in_poll in [false, true] {
         let (stepped, counts, late) = (Stepped::new(1), Counts::new(), Counts::new());
-        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let mut opened = Opened::new(nursery().on(stepped.runtime()));
         let refusals = Arc::new(Mutex::new(Vec::new()));
         for _ in 0..100 {
             let (n, late, refusals) = (opened.n.clone(), late.clone(), refusals.clone());
@@ -95,7 +95,7 @@ type Own = Arc<Mutex<Option<Child<(), Infallible>>>>;
 /// Spawns a child that does this with its own handle, in its first poll, and then waits.
 fn turned_on_itself(does: fn(&mut Option<Child<(), Infallible>>)) -> (Counts, Own, bool) {
     let (stepped, counts, own) = (Stepped::new(1), Counts::new(), Own::default());
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let (count, handle, guard) = (counts.clone(), own.clone(), counts.guard());
     let child = opened.n.fork(poll_fn(move |_| {
         let _inside = &guard;

@@ -1,9 +1,7 @@
 //! Cancels and aborts that come while a task is polled or destroyed.
 
 use super::OnDrop;
-use allhome::{
-    Reason, ReasonKind, TaskState, block_on, is_cancelled, nursery, nursery_on, yield_now,
-};
+use allhome::{Nursery, Reason, ReasonKind, TaskState, block_on, is_cancelled, nursery, yield_now};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Hold, Opened, Scheduled, Stepped, Wakes, poll_once, within};
 use std::convert::Infallible;
@@ -17,7 +15,7 @@ fn c06_abort_during_a_poll_takes_effect_after_it() {
     for of_nursery in [true, false] {
         within(move || {
             let (stepped, hold, counts) = (Stepped::new(1), Hold::new(), Counts::new());
-            let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+            let mut opened = Opened::new(nursery().on(stepped.runtime()));
             let child = opened.n.fork(hold.child(&counts, |_| Poll::Pending::<Result<(), _>>));
             let thread = stepped.step_on_a_thread();
             hold.wait_entered();
@@ -28,7 +26,7 @@ fn c06_abort_during_a_poll_takes_effect_after_it() {
             hold.release();
             thread.join().unwrap();
             assert_eq!((counts.polls(), counts.drops()), (1, 1));
-            let joined = block_on(child.join()).unwrap_err();
+            let joined = block_on(child).unwrap_err();
             assert_eq!(joined.reason().unwrap().kind(), ReasonKind::Aborted);
             assert!(matches!(opened.poll(), Poll::Ready(Ok(()))));
             stepped.run_until_stalled();
@@ -43,7 +41,7 @@ fn c10_cancel_during_a_poll_gives_one_more() {
         within(move || {
             let (stepped, hold) = (Stepped::new(1), Hold::new());
             let (counts, shown) = (Counts::new(), Counts::new());
-            let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+            let mut opened = Opened::new(nursery().on(stepped.runtime()));
             let (count, show) = (counts.clone(), shown.clone());
             let child = opened.n.fork(hold.child(&counts, move |_| {
                 // The first poll may show a cancel that came in its midst; the last must.
@@ -64,7 +62,7 @@ fn c10_cancel_during_a_poll_gives_one_more() {
             hold.release();
             thread.join().unwrap();
             assert_eq!((counts.polls(), shown.polls(), counts.drops()), (2, 1, 1));
-            let joined = block_on(child.join()).unwrap_err();
+            let joined = block_on(child).unwrap_err();
             assert_eq!(joined.reason().unwrap().message(), "stop");
             assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
             stepped.run_until_stalled();
@@ -77,7 +75,7 @@ fn c10_cancel_during_a_poll_gives_one_more() {
 fn c06_poll_during_a_destruction_waits_for_it() {
     within(|| {
         let (stepped, hold, counts) = (Stepped::new(1), Hold::new(), Counts::new());
-        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let mut opened = Opened::new(nursery().on(stepped.runtime()));
         let (stay, gate, count) = (hold.clone(), Gate::new(), counts.clone());
         let wait = gate.clone();
         let child = opened.n.fork(async move {
@@ -110,7 +108,7 @@ type Late = Arc<Mutex<Option<Scheduled>>>;
 /// Waits for a nursery with one child in it, whose carrier is polled, and ends it, at the end of
 /// the poll of this one that shows the cancel.
 async fn home_too_late(late: Late, went_on: Counts) -> Result<(), Infallible> {
-    let run = nursery::<Infallible>().run(async move |n| {
+    let run = nursery().run(async move |n: Nursery<Infallible>| {
         n.spawn(pending());
         Ok(())
     });
@@ -136,15 +134,16 @@ fn c07_nursery_that_comes_home_during_the_last_poll() {
             let waits = home_too_late(late.clone(), went_on.clone());
             let outside = Arc::new(Mutex::new(None));
             let inside = outside.clone();
-            let mut run = Box::pin(nursery_on::<Infallible>(stepped.runtime()).run(async |n| {
-                *inside.lock().unwrap() = Some(n.clone());
-                if in_a_task {
-                    n.spawn(waits);
-                    Ok(())
-                } else {
-                    waits.await
-                }
-            }));
+            let mut run =
+                Box::pin(nursery().on(stepped.runtime()).run(async |n: Nursery<Infallible>| {
+                    *inside.lock().unwrap() = Some(n.clone());
+                    if in_a_task {
+                        n.spawn(waits);
+                        Ok(())
+                    } else {
+                        waits.await
+                    }
+                }));
             let wakes = Wakes::new();
             assert!(poll_once(&mut run, &wakes).is_pending());
             stepped.run_until_stalled();

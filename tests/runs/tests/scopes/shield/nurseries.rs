@@ -1,9 +1,7 @@
 //! Nurseries in shields, and shields in their bodies and children.
 
 use super::{ENDS, ended_by};
-use allhome::{
-    Level, Nursery, is_cancelled, move_on_after, nursery, nursery_on, shield, sleep, yield_now,
-};
+use allhome::{Level, Nursery, is_cancelled, move_on_after, nursery, shield, sleep, yield_now};
 use allhome_runs::{Log, SECOND, Wakes, poll_once, world};
 use futures_util::future::{Either, select};
 use std::convert::Infallible;
@@ -15,7 +13,7 @@ fn h06_nursery_in_a_shield_is_cancelled_when_it_is_lifted() {
     for (budget, ends, end) in ways {
         let (after, log) = ended_by(end, |log| async move {
             let protected = shield(budget * SECOND, async move {
-                let inner = nursery::<Infallible>().run(async |n| {
+                let inner = nursery().run(async |n: Nursery<Infallible>| {
                     n.spawn(async move {
                         sleep(5 * SECOND).await.unwrap();
                         log.note(format!("done, {}", is_cancelled()));
@@ -41,7 +39,7 @@ fn h11_body_has_shields_too() {
         let (stepped, clock, runtime) = world();
         let log = Log::default();
         let inside = log.clone();
-        let run = nursery_on::<Infallible>(runtime).run(async |n| {
+        let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
             end(&n);
             shield(2 * SECOND, sleep(SECOND)).await.unwrap().unwrap();
             let _guard = inside.on_drop("body");
@@ -59,8 +57,8 @@ fn h11_body_has_shields_too() {
 fn h11_shield_in_the_body_of_a_nursery_inside() {
     for end in ENDS {
         let (after, log) = ended_by(end, |log| async move {
-            let inner = nursery::<Infallible>().run(async |_| {
-                let innermost = nursery::<Infallible>().run(async |_| {
+            let inner = nursery().run(async |_: Nursery<Infallible>| {
+                let innermost = nursery().run(async |_: Nursery<Infallible>| {
                     shield(5 * SECOND, sleep(3 * SECOND)).await.unwrap().unwrap();
                     log.note("done");
                     Ok(())
@@ -79,7 +77,7 @@ fn h11_shield_in_the_body_of_a_nursery_inside() {
         |_, _| {},
         |log| async move {
             let cut = move_on_after(2 * SECOND, async {
-                let inner = nursery::<Infallible>().run(async |_| {
+                let inner = nursery().run(async |_: Nursery<Infallible>| {
                     shield(9 * SECOND, sleep(5 * SECOND)).await.unwrap().unwrap();
                     log.note("done");
                     Ok(())
@@ -97,9 +95,9 @@ fn h14_drop_of_the_nursery_waits_for_its_shields_elsewhere() {
     let (stepped, clock, runtime) = world();
     let log = Log::default();
     let inside = log.clone();
-    let run = nursery_on::<Infallible>(runtime).run(async |n| {
-        let inner = nursery::<Infallible>().run(async |n| {
-            n.named("kept").spawn(async move {
+    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
+        let inner = nursery().run(async |n: Nursery<Infallible>| {
+            n.task("kept").spawn(async move {
                 let _guard = inside.on_drop("child");
                 shield(9 * SECOND, sleep(5 * SECOND)).await.unwrap().unwrap();
                 inside.note("done");

@@ -1,6 +1,6 @@
 //! Tasks that end themselves.
 
-use allhome::{ReasonKind, block_on, exit, is_cancelled, nursery, nursery_on, yield_now};
+use allhome::{Nursery, ReasonKind, block_on, exit, is_cancelled, nursery, yield_now};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{AtWake, Manner, Opened, Stepped};
 use futures_util::FutureExt;
@@ -21,7 +21,7 @@ fn c18_exit_is_at_the_end_of_the_poll_and_drops_once() {
     for at_wake in [AtWake::Queue, AtWake::Poll] {
         let stepped = Stepped::with(1, Manner { at_wake, ..Manner::default() });
         let counts = Counts::new();
-        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let mut opened = Opened::new(nursery().on(stepped.runtime()));
         for turns in [0, 1, 40] {
             let (exits, after) = (counts.guard(), counts.clone());
             let child = opened.n.fork(async move {
@@ -41,7 +41,7 @@ fn c18_exit_is_at_the_end_of_the_poll_and_drops_once() {
                 Ok(())
             });
             stepped.run_until_stalled();
-            let error = block_on(child.join()).unwrap_err();
+            let error = block_on(child).unwrap_err();
             assert_eq!(error.reason().unwrap().kind(), ReasonKind::Exited);
         }
         assert_eq!((counts.polls(), counts.drops()), (3, 3));
@@ -55,24 +55,24 @@ fn c18_exit_is_at_the_end_of_the_poll_and_drops_once() {
 #[test]
 fn c18_value_that_is_ready_in_the_poll_of_the_exit_wins() {
     let stepped = Stepped::new(1);
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let child = opened.n.fork(async {
         assert!(exit().now_or_never().is_none());
         Ok(7)
     });
     stepped.run_until_stalled();
-    assert_eq!(block_on(child.join()).unwrap(), 7);
+    assert_eq!(block_on(child).unwrap(), 7);
     assert!(opened.finish().is_ready());
 }
 
 #[test]
 fn c18_exit_takes_the_nurseries_inside_along() {
     let (stepped, counts) = (Stepped::new(1), Counts::new());
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let (parked, gate) = (counts.parked(), Gate::new());
     let open = gate.clone();
     let child = opened.n.fork(async move {
-        let inner = nursery::<Infallible>().run(async move |inner| {
+        let inner = nursery().run(async move |inner: Nursery<Infallible>| {
             inner.spawn(parked.child());
             pending::<Result<(), _>>().await
         });
@@ -87,7 +87,7 @@ fn c18_exit_takes_the_nurseries_inside_along() {
     gate.open();
     stepped.run_until_stalled();
     assert_eq!((counts.polls(), counts.drops()), (1, 1), "as when `run` is dropped");
-    assert_eq!(block_on(child.join()).unwrap_err().reason().unwrap().kind(), ReasonKind::Exited);
+    assert_eq!(block_on(child).unwrap_err().reason().unwrap().kind(), ReasonKind::Exited);
     assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
     assert!(!is_cancelled());
 }

@@ -1,7 +1,7 @@
 //! Tasks that wait for a cancel: all are woken, also one that is polled meanwhile.
 
 use super::first;
-use allhome::{Reason, TaskState, block_on, cancel_token, cancelled, nursery_on};
+use allhome::{Nursery, Reason, TaskState, block_on, cancel_token, cancelled, nursery};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Hold, Opened, Stepped, Wakes, poll_once, within};
 use futures_util::FutureExt;
@@ -23,7 +23,7 @@ async fn hears() -> Reason {
 fn c16_poll_before_the_waiters_are_told_is_not_the_last() {
     within(|| {
         let (stepped, hold) = (Stepped::new(1), Hold::new());
-        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let mut opened = Opened::new(nursery().on(stepped.runtime()));
         let (stay, kept) = (hold.clone(), Arc::new(Mutex::new(None)));
         let keep = kept.clone();
         let child = opened.n.fork(async move {
@@ -51,7 +51,7 @@ fn c16_poll_before_the_waiters_are_told_is_not_the_last() {
         stepped.run_until_stalled();
         drop((looks, waits));
         let child = Arc::into_inner(cancels).unwrap();
-        assert_eq!(block_on(child.join()).unwrap(), "own");
+        assert_eq!(block_on(child).unwrap(), "own");
         assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
     });
 }
@@ -59,7 +59,7 @@ fn c16_poll_before_the_waiters_are_told_is_not_the_last() {
 #[test]
 fn c16_queued_child_that_is_polled_before_the_waiters_are_told() {
     let (stepped, gate) = (Stepped::new(1), Gate::new());
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let (wakes, kept) = (gate.clone(), Arc::new(Mutex::new(None)));
     let keep = kept.clone();
     let mut child = opened.n.fork(async move {
@@ -86,14 +86,15 @@ fn c16_body_that_is_polled_before_the_waiters_are_told() {
         let (stepped, hold) = (Stepped::new(1), Hold::new());
         let kept = Arc::new(Mutex::new(None));
         let (stay, keep) = (hold.clone(), kept.clone());
-        let mut run =
-            Box::pin(nursery_on::<Infallible>(stepped.runtime()).run(move |n| async move {
+        let mut run = Box::pin(nursery().on(stepped.runtime()).run(
+            move |n: Nursery<Infallible>| async move {
                 let mut hears = Box::pin(hears());
                 assert!(hears.as_mut().now_or_never().is_none());
                 *keep.lock().unwrap() = Some(n);
                 stay.stay();
                 Ok(hears.await.message().to_string())
-            }));
+            },
+        ));
         let wakes = Wakes::new();
         let watch = wakes.clone();
         let poll = thread::spawn(move || {
@@ -131,7 +132,7 @@ fn c16_outside_of_any_nursery_it_waits_for_ever() {
 #[test]
 fn c16_waiter_that_is_dropped_is_not_woken() {
     let stepped = Stepped::new(1);
-    let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let wakes = Wakes::new();
     let own = wakes.clone();
     opened.n.spawn(async move {
@@ -153,7 +154,7 @@ fn c16_waiter_that_is_dropped_is_not_woken() {
 fn c16_who_was_polled_in_the_meantime_is_cut_off() {
     within(|| {
         let (stepped, hold, counts) = (Stepped::new(1), Hold::new(), Counts::new());
-        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let mut opened = Opened::new(nursery().on(stepped.runtime()));
         let (stay, kept, guard) = (hold.clone(), Arc::new(Mutex::new(None)), counts.guard());
         let keep = kept.clone();
         let child = Arc::new(opened.n.fork(async move {
@@ -178,7 +179,7 @@ fn c16_who_was_polled_in_the_meantime_is_cut_off() {
         drop(waits);
         assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
 
-        let mut opened = Opened::new(nursery_on::<Infallible>(stepped.runtime()));
+        let mut opened = Opened::new(nursery().on(stepped.runtime()));
         let run = Arc::new(Mutex::new(std::mem::replace(&mut opened.run, Box::pin(pending()))));
         let (wakes, polled, n) = (opened.wakes.clone(), run.clone(), opened.n.clone());
         let waits = first(&opened.n.token(), move || {
