@@ -177,8 +177,8 @@ async fn print_first(
     tally: &mut Tally,
 ) -> Result<(), Error> {
     let Some(first) = window.front_mut() else { return Ok(()) };
-    // Not `join`: a cancel may end this function here, and then the child stays in the window.
-    let ended = (&mut first).await;
+    // By reference: a cancel may end this function here, and then the child stays in the window.
+    let ended = first.await;
     window.pop_front();
     tally.settle(ended, output).map_err(Error::Write)
 }

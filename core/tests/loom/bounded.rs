@@ -7,7 +7,7 @@ use crate::kid::{Kid, Until};
 use crate::model;
 use crate::waiting::Waiting;
 use allhome::{
-    AcquireOwned, Nursery, OwnedPermit, Reserve, ReserveError, Semaphore, Slot, nursery,
+    AcquireOwned, Nursery, OwnedPermit, Reserve, ReserveError, Semaphore, TaskBuilder, nursery,
 };
 use loom::thread;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! A nursery in the model's hands: the test polls its future, the model its tasks.
 
 use crate::manual::{Flag, Job, Manual};
-use allhome::{Child, GroupError, Join, JoinError, Nursery, Policy, Semaphore, nursery};
+use allhome::{Child, GroupError, JoinError, Nursery, Policy, Semaphore, nursery};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -176,20 +176,20 @@ fn poll(run: &mut Run, woken: &Arc<Flag>, result: &mut Option<Result<(), GroupEr
     }
 }
 
-/// A join in the model's hands.
+/// A child in the model's hands.
 pub(crate) struct Joiner<T> {
-    join: Join<T, Fault>,
+    child: Child<T, Fault>,
 }
 
 impl<T> Joiner<T> {
     pub(crate) fn new(child: Child<T, Fault>) -> Joiner<T> {
-        Joiner { join: child.join() }
+        Joiner { child }
     }
 
     /// Polls it with this as its waker.
     pub(crate) fn poll(&mut self, woken: &Arc<Flag>) -> Option<Result<T, JoinError<Fault>>> {
         let waker = Waker::from(woken.clone());
-        match Pin::new(&mut self.join).poll(&mut Context::from_waker(&waker)) {
+        match Pin::new(&mut self.child).poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(result) => Some(result),
             Poll::Pending => None,
         }

@@ -40,9 +40,10 @@ async fn spawn_and_fork(runtime: &Runtime) {
                     drop(first);
                     Ok(())
                 });
-                children.push(n.fork_with(async move |n| {
+                let siblings = n.clone();
+                children.push(n.fork(async move {
                     yield_now().await;
-                    n.spawn(async move {
+                    siblings.spawn(async move {
                         drop(second);
                         Ok(())
                     });

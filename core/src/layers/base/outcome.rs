@@ -73,7 +73,7 @@ impl<T, E: Send + Sync + 'static> Outcome<T, E> {
     }
 }
 
-/// Why a child has no value: the error of [`Child::join`](crate::Child::join).
+/// Why a child has no value: the error of a [`Child`](crate::Child) that is awaited.
 ///
 /// # Examples
 ///

@@ -161,8 +161,8 @@ pub(super) async fn e09_join_before_and_after_the_end(runtime: Runtime) {
                 Ok(1)
             });
             assert!(child.try_join().is_none());
-            assert!(child.join_mut().now_or_never().is_none(), "nothing is lost by the drop");
-            assert!(child.join_mut().now_or_never().is_none());
+            assert!((&mut child).now_or_never().is_none(), "nothing is lost by the drop");
+            assert!((&mut child).now_or_never().is_none());
             gate.open();
             assert_eq!((&mut child).await.unwrap(), 1);
             let mut done = n.fork(async { Ok(2) });
@@ -179,7 +179,7 @@ pub(super) async fn e10_join_of_cancelled_child_is_a_value(runtime: Runtime) {
         .on(runtime)
         .run(async |n: Nursery<Infallible>| {
             let child = n.fork(pending::<Result<(), Infallible>>());
-            let joiner = n.fork_with(async move |_| {
+            let joiner = n.fork(async move {
                 child.cancel();
                 let error = child.await.unwrap_err();
                 assert!(error.reason().is_some() && !is_cancelled());

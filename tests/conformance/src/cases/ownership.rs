@@ -347,10 +347,11 @@ pub(super) async fn o17_child_spawns_siblings(runtime: Runtime) {
         .on(runtime)
         .run(async |n: Nursery<Infallible>| {
             let count = counts.clone();
-            let child = n.fork_with(async move |n| {
+            let siblings = n.clone();
+            let child = n.fork(async move {
                 for _ in 0..10 {
                     let guard = count.guard();
-                    n.spawn(async move {
+                    siblings.spawn(async move {
                         drop(guard);
                         Ok(())
                     });

@@ -16,9 +16,10 @@ fn user() -> Option<&'static str> {
 pub(super) async fn v01_value_is_inherited_by_all_inside(runtime: Runtime) {
     let run = nursery().on(&runtime).run(async |n: Nursery<Infallible>| {
         assert_eq!(user(), Some("ann"));
-        let child = n.fork_with(async move |n| {
+        let siblings = n.clone();
+        let child = n.fork(async move {
             yield_now().await;
-            let sibling = n.fork(async { Ok(user()) });
+            let sibling = siblings.fork(async { Ok(user()) });
             let inner = nursery().run(async |inner: Nursery<Infallible>| {
                 yield_now().await;
                 Ok((user(), inner.fork(async { Ok(user()) }).await.unwrap()))

@@ -5,7 +5,8 @@ mod limits;
 mod waits;
 
 use allhome::{
-    Nursery, Reason, Reserve, ReserveError, Slot, ThreadPool, TryReserveError, block_on, nursery,
+    Nursery, Reason, Reserve, ReserveError, TaskBuilder, ThreadPool, TryReserveError, block_on,
+    nursery,
 };
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Opened, Stepped, Wakes, poll_once, within};
@@ -125,7 +126,8 @@ fn l02_reserve_queues_the_caller() {
     assert_eq!((waiting.wakes.count(), free(&opened.n)), (1, 0), "it is reserved");
     assert_eq!(*log.lock().unwrap(), ["a"]);
     let slot = waiting.poll().unwrap().unwrap();
-    let joined = slot.fork_with(|n| async move { Ok(n.len()) });
+    let n = opened.n.clone();
+    let joined = slot.fork(async move { Ok(n.len()) });
     stepped.run_until_stalled();
     assert_eq!(block_on(joined).unwrap(), 2);
     assert_eq!(*log.lock().unwrap(), ["a", "c"]);

@@ -164,8 +164,7 @@ type Shared = Arc<Mutex<Option<Child<u32, Infallible>>>>;
 fn join_shared(child: Shared) -> impl Future<Output = Result<u32, JoinError<Infallible>>> {
     poll_fn(move |cx| {
         let mut child = child.lock().unwrap();
-        let mut join = pin!(child.as_mut().unwrap().join_mut());
-        join.as_mut().poll(cx)
+        Pin::new(child.as_mut().unwrap()).poll(cx)
     })
 }
 

@@ -142,7 +142,7 @@ impl Builder {
     ///
     /// The limit does not count the body, finalizers, or [blocking work](crate::Nursery::blocking),
     /// which has a [limit of its own](Builder::blocking_limit);
-    /// [`Slot::blocking`](crate::Slot::blocking) counts in both. It holds for this nursery alone,
+    /// work with a [reserved](crate::Nursery::reserve) place counts in both. It holds for this nursery alone,
     /// and not for nurseries opened inside it: to share it with them, pass them its
     /// [limiter](crate::Nursery::limiter). [`set_limit`](crate::Nursery::set_limit) changes it
     /// while the nursery runs.
