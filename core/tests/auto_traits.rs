@@ -114,7 +114,7 @@ fn table() {
         ReasonKind: "SYUWR"
         Registration: "SYUWR"
         Refused<u8>: "SYUWR"
-        Refused<Pinned>: "SY-WR"
+        Refused<Pinned>: "SYUWR"
         Reserve<E>: "SY---"
         ReserveError: "SYUWR"
         Run<E, (), F, Fut>: "SYU--"

@@ -4,7 +4,7 @@ use super::Nursery;
 use super::blocking::{Blocking, BlockingCx};
 use super::child::Child;
 use super::spawned::{Refused, Spawned};
-use crate::layers::base::big::{BoxedFuture, is_big};
+use crate::layers::base::big::BoxedFuture;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::NoSlot;
 use crate::layers::base::reason::Reason;
@@ -83,6 +83,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     }
 
     /// Admits a child, or gives its future back.
+    #[inline]
     pub(super) fn try_spawn_named<F>(
         &self,
         future: F,
@@ -92,55 +93,55 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        let limiter = self.group.owned().limiter.as_ref();
-        if !const { is_big::<F>() } && limiter.is_none() {
-            return self.try_admit(future, |future| Unadmitted::new(future, name, location));
+        if self.group.owned().limiter.is_some() {
+            return self.try_spawn_boxed(Box::new(future), name, location);
         }
-        if let Some(reason) = limiter.and_then(|limiter| self.turned_away(limiter)) {
-            return Err(Refused::new(future, reason));
-        }
-        let admitted = self.try_admit(Box::new(future), |future| {
-            let future: BoxedFuture<(), E> = Box::into_pin(future);
-            match limiter {
-                None => Unadmitted::new(future, name, location),
-                Some(limiter) => Unadmitted::new(Bounded::outside(limiter, future), name, location),
-            }
-        });
-        admitted.map_err(|refused| refused.map(|future| *future))
+        let admitted =
+            self.group.admit_made(future, |future| Unadmitted::new(future, name, location));
+        admitted.map_err(|(reason, future)| Refused::new(Box::new(future), reason))
     }
 
-    /// Admits a child with its place, or gives its future back. The place is given back as well,
-    /// to others.
-    pub(super) fn try_spawn_into<F>(
+    /// Like [`try_spawn_named`](Nursery::try_spawn_named), for a big future, or one that waits for a
+    /// place.
+    pub(super) fn try_spawn_boxed<F>(
         &self,
-        permit: Option<OwnedPermit>,
-        future: F,
+        future: Box<F>,
         name: Name,
         location: CallSite,
     ) -> Result<TaskId, Refused<F>>
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        if const { is_big::<F>() } {
-            let admitted = self.try_admit((permit, Box::new(future)), |(permit, future)| {
-                let future: BoxedFuture<(), E> = Box::into_pin(future);
-                Unadmitted::new(Bounded::with(permit, future), name, location)
-            });
-            return admitted.map_err(|refused| refused.map(|(_, future)| *future));
+        let limiter = self.group.owned().limiter.as_ref();
+        if let Some(reason) = limiter.and_then(|limiter| self.turned_away(limiter)) {
+            return Err(Refused::new(future, reason));
         }
-        let admitted = self.try_admit((permit, future), |(permit, future)| {
-            Unadmitted::new(Bounded::with(permit, future), name, location)
+        let admitted = self.group.admit_made(future, |future| {
+            let future: BoxedFuture<(), E> = Box::into_pin(future);
+            match limiter {
+                None => Unadmitted::new(future, name, location),
+                Some(limiter) => Unadmitted::new(Bounded::outside(limiter, future), name, location),
+            }
         });
-        admitted.map_err(|refused| refused.map(|(_, future)| future))
+        admitted.map_err(|(reason, future)| Refused::new(future, reason))
     }
 
-    fn try_admit<V>(
+    /// Admits a child with its place, or gives its future back, and the place to others.
+    pub(super) fn try_spawn_into<F>(
         &self,
-        value: V,
-        make: impl FnOnce(V) -> Unadmitted,
-    ) -> Result<TaskId, Refused<V>> {
-        let admitted = self.group.admit_made(value, make);
-        admitted.map_err(|(reason, value)| Refused::new(value, reason))
+        permit: Option<OwnedPermit>,
+        future: Box<F>,
+        name: Name,
+        location: CallSite,
+    ) -> Result<TaskId, Refused<F>>
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        let admitted = self.group.admit_made((permit, future), |(permit, future)| {
+            let future: BoxedFuture<(), E> = Box::into_pin(future);
+            Unadmitted::new(Bounded::with(permit, future), name, location)
+        });
+        admitted.map_err(|(reason, (_, future))| Refused::new(future, reason))
     }
 
     /// Returns why the limiter will admit no child, as things are.

@@ -46,22 +46,19 @@ impl Spawned {
 /// A child that was refused, with its future: the error of
 /// [`try_spawn`](crate::Nursery::try_spawn).
 pub struct Refused<F> {
-    future: F,
+    /// In a box, since a big value is not passed from function to function.
+    future: Box<F>,
     reason: Reason,
 }
 
 impl<F> Refused<F> {
-    pub(crate) fn new(future: F, reason: Reason) -> Refused<F> {
+    pub(crate) fn new(future: Box<F>, reason: Reason) -> Refused<F> {
         Refused { future, reason }
-    }
-
-    pub(crate) fn map<G>(self, f: impl FnOnce(F) -> G) -> Refused<G> {
-        Refused { future: f(self.future), reason: self.reason }
     }
 
     /// Returns the future, which was not polled.
     pub fn into_future(self) -> F {
-        self.future
+        *self.future
     }
 
     /// Returns why the child was refused.

@@ -157,14 +157,10 @@ impl<E: Send + Sync + 'static> TaskBuilder<'_, E> {
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        let location = Location::caller();
-        let TaskBuilder { place, name, nursery } = self;
-        let Some(Place { permit, lease }) = place else {
-            return nursery.try_spawn_named(future, name, location);
-        };
-        let spawned = nursery.try_spawn_into(permit, future, name, location);
-        drop(lease);
-        spawned
+        if const { is_big::<F>() } || self.place.is_some() {
+            return self.try_spawn_at(Box::new(future), Location::caller());
+        }
+        self.nursery.try_spawn_named(future, self.name, Location::caller())
     }
 
     /// Spawns a child that cannot fail: see [`Nursery::go`].
@@ -224,6 +220,23 @@ impl<E: Send + Sync + 'static> TaskBuilder<'_, E> {
             return nursery.spawn_named(future, name, location);
         };
         let spawned = nursery.admit_spawned(Bounded::with(permit, future), name, location);
+        drop(lease);
+        spawned
+    }
+
+    fn try_spawn_at<F>(
+        self,
+        future: Box<F>,
+        location: &'static Location<'static>,
+    ) -> Result<TaskId, Refused<F>>
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        let TaskBuilder { place, name, nursery } = self;
+        let Some(Place { permit, lease }) = place else {
+            return nursery.try_spawn_boxed(future, name, location);
+        };
+        let spawned = nursery.try_spawn_into(permit, future, name, location);
         drop(lease);
         spawned
     }

@@ -82,6 +82,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
+        if const { is_big::<F>() } {
+            return self.try_spawn_boxed(Box::new(future), None, Location::caller());
+        }
         self.try_spawn_named(future, None, Location::caller())
     }
 
