@@ -105,6 +105,21 @@ pub async fn fork_join(n: usize, work: impl Work) -> Sample {
     watch.stop()
 }
 
+/// Forks `n` children on tokio and awaits the values of all at once.
+pub async fn fork_join_all(n: usize, work: impl Work) -> Sample {
+    let watch = Watch::start();
+    let values = nursery()
+        .on(Tokio)
+        .run(async move |nursery: Nursery<Infallible>| {
+            let children = (0..n).map(|i| nursery.fork(work.start(Ok(i))));
+            Ok(join_all(children).await.expect("no child fails"))
+        })
+        .await
+        .expect("no child fails");
+    assert!(values.into_iter().eq(0..n));
+    watch.stop()
+}
+
 /// Spawns `n` children that park; what they hold once all are parked.
 pub async fn park(n: usize, work: impl Work) -> Sample {
     let slot = Arc::new(OnceLock::new());

@@ -176,20 +176,20 @@ fn poll(run: &mut Run, woken: &Arc<Flag>, result: &mut Option<Result<(), GroupEr
     }
 }
 
-/// A child in the model's hands.
-pub(crate) struct Joiner<T> {
-    child: Child<T, Fault>,
+/// A wait for one child, or for many, in the model's hands.
+pub(crate) struct Joiner<F> {
+    waits: F,
 }
 
-impl<T> Joiner<T> {
-    pub(crate) fn new(child: Child<T, Fault>) -> Joiner<T> {
-        Joiner { child }
+impl<F: Future + Unpin> Joiner<F> {
+    pub(crate) fn new(waits: F) -> Joiner<F> {
+        Joiner { waits }
     }
 
     /// Polls it with this as its waker.
-    pub(crate) fn poll(&mut self, woken: &Arc<Flag>) -> Option<Result<T, JoinError<Fault>>> {
+    pub(crate) fn poll(&mut self, woken: &Arc<Flag>) -> Option<F::Output> {
         let waker = Waker::from(woken.clone());
-        match Pin::new(&mut self.child).poll(&mut Context::from_waker(&waker)) {
+        match Pin::new(&mut self.waits).poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(result) => Some(result),
             Poll::Pending => None,
         }
