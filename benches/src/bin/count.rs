@@ -1,7 +1,8 @@
 //! `count ours|fork|fork/all|joinset|tracker|bare N`: spawn and join of N children that do nothing,
 //! once, on tokio's current-thread runtime; with `fork`, each by its handle, or all by `join_all`. Or
-//! `count bounded|bounded/one|bounded/plain N`: the same in a nursery with a limit. Or `count token|wait|cancel[_peer] N`: a token's child made and dropped, a
-//! waiter entered and dropped, a child with a waiter cancelled, N times. Or `count
+//! `count bounded|bounded/one|bounded/plain N`: the same in a nursery with a limit. Or `count
+//! token|wait|cancel[_peer] N`: a token's child made and dropped, a waiter entered and dropped, a
+//! child with a waiter cancelled, N times. Or `count
 //! SEMAPHORE/1|5|try|handoff N`: so many permits acquired and given back, one tried for, one handed
 //! on; SEMAPHORE is semaphore (ours), tokio, async-lock, futures-intrusive or mea, or nothing, for
 //! what the bench itself costs. Or `count wake/TIMES[/joinset|/tracker] N`: spawn and join of N

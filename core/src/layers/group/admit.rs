@@ -21,7 +21,6 @@ impl Group {
     /// Admits a child, to be taken by the next carrier.
     ///
     /// If the nursery takes no more, the future is dropped unpolled, and the reason comes back.
-    #[inline]
     pub(crate) fn admit(&self, fresh: Unadmitted) -> Result<TaskId, Reason> {
         self.admit_made(fresh, |fresh| fresh).map_err(unpolled)
     }
@@ -33,6 +32,7 @@ impl Group {
     /// out of it again; that is unsafe code which knows each wrapper of a future, and saves the lock
     /// one allocation, in a call that is made once a connection. A look at first and an admission
     /// later would be two steps, and a future that is refused between them is lost.
+    #[inline(always)]
     pub(crate) fn admit_made<V>(
         &self,
         value: V,
@@ -47,6 +47,7 @@ impl Group {
     }
 
     /// Has `admit` admit a child that it makes of the value; or gives the value back, and says why.
+    #[inline(always)]
     pub(super) fn admit_as<V, R>(
         &self,
         value: V,

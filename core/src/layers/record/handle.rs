@@ -5,7 +5,7 @@
 use super::joiner::Joiner;
 use super::state::Last;
 use super::tokens::Dealloc;
-use super::{Header, Ptr};
+use super::{Header, Ptr, StageState};
 use crate::layers::base::invariant::Invariant;
 use crate::layers::base::outcome::{Ending, Outcome};
 use crate::layers::base::panic;
@@ -97,10 +97,12 @@ impl<T, E> Drop for Handle<T, E> {
     fn drop(&mut self) {
         let header = self.header();
         let last = header.state.drop_handle_early().unwrap_or_else(|| {
-            // SAFETY: DONE is set, so the stage is ours (invariant 2), and the vtable is this
-            // record's.
-            if let Err(payload) = unsafe { (header.vtable.clear)(self.ptr.0) } {
-                panic::discard(payload);
+            if header.stage_state() == StageState::Outcome {
+                // SAFETY: DONE is set, so the stage is ours (invariant 2), and the vtable is this
+                // record's.
+                if let Err(payload) = unsafe { (header.vtable.clear)(self.ptr.0) } {
+                    panic::discard(payload);
+                }
             }
             header.state.drop_handle()
         });
