@@ -9,7 +9,9 @@ use crate::layers::limit::Semaphore;
 use std::panic::Location;
 
 impl<E: Send + Sync + 'static> Nursery<E> {
-    /// Waits for a slot of a nursery that was opened with a [limit](crate::Builder::limit).
+    /// Reserves a place for one child in a nursery that was opened with a
+    /// [limit](crate::Builder::limit): waits for a slot, and gives a [`TaskBuilder`] that spawns into
+    /// it.
     ///
     /// Slots are given first come, first served, together with the children that were spawned
     /// without one. The caller waits, and not the child: so a producer goes no faster than the

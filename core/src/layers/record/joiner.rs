@@ -82,7 +82,7 @@ impl Tally {
         self.left.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a child no more that had ended before it was told of the tally.
+    /// Counts a child no more that had ended before it had the tally.
     pub(crate) fn remove(&self) {
         self.left.fetch_sub(1, Ordering::Relaxed);
     }
