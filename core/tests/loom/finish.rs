@@ -4,7 +4,7 @@ use crate::home::{Home, Joiner, outcome};
 use crate::kid::{Kid, Until};
 use crate::manual::Flag;
 use crate::model;
-use allhome::{Policy, TaskState};
+use allhome::{Policy, TaskState, join_all};
 use loom::thread;
 
 #[test]
@@ -274,6 +274,76 @@ fn f02_failure_versus_the_joiners() {
         drop(joiner);
         first.check();
         second.check();
+        home.close();
+    });
+}
+
+/// Three threads: two children end while the task that waits for both begins to wait.
+#[test]
+fn e18_join_all_versus_two_ends() {
+    model(|| {
+        let (one, first) = Kid::new(Until::Yields(0));
+        let (two, second) = Kid::new(Until::Yields(0));
+        let (mut home, children) =
+            Home::with(Policy::WaitAll, 2, move |n| [n.fork(one), n.fork(two)]);
+        let (job, next) = (home.manual.job(), home.manual.job());
+        let carriers = [job, next].map(|job| thread::spawn(move || job.run()));
+        let mut joiner = Joiner::new(join_all(children));
+        let woken = Flag::new(false);
+        let result = joiner.poll(&woken);
+        assert!(home.settle(carriers.map(|carrier| carrier.join().unwrap())));
+        let result = result.or_else(|| {
+            assert!(woken.take(), "the task was not woken");
+            joiner.poll(&woken)
+        });
+        assert!(result.is_some_and(|result| result.is_ok_and(|values| values.len() == 2)));
+        drop(joiner);
+        first.check();
+        second.check();
+        home.close();
+    });
+}
+
+/// The other child does not end: the failure is heard of.
+#[test]
+fn e17_join_all_versus_failure() {
+    model(|| {
+        let (one, first) = Kid::new(Until::Never);
+        let (two, second) = Kid::new(Until::Fails);
+        let (mut home, children) = Home::open(move |n| [n.fork(one), n.fork(two)]);
+        let job = home.manual.job();
+        let carrier = thread::spawn(move || job.run());
+        let mut joiner = Joiner::new(join_all(children));
+        let woken = Flag::new(false);
+        let result = joiner.poll(&woken);
+        home.quiet([carrier.join().unwrap()]);
+        let result = result.or_else(|| {
+            assert!(woken.take(), "the task was not woken");
+            joiner.poll(&woken)
+        });
+        assert!(result.is_some_and(|result| result.is_err_and(|error| error.error().is_some())));
+        drop(joiner);
+        home.nursery.abort();
+        assert!(!home.settle([]), "a child has failed");
+        first.check();
+        second.check();
+        home.close();
+    });
+}
+
+/// A wait that is dropped while its children end.
+#[test]
+fn e18_join_all_drop_versus_end() {
+    model(|| {
+        let (kid, book) = Kid::new(Until::Yields(0));
+        let (mut home, child) = Home::open(move |n| n.fork(kid));
+        let job = home.manual.job();
+        let mut joiner = Joiner::new(join_all([child]));
+        assert!(joiner.poll(&Flag::new(false)).is_none());
+        let carrier = thread::spawn(move || job.run());
+        drop(joiner);
+        assert!(home.settle([carrier.join().unwrap()]));
+        book.check();
         home.close();
     });
 }

@@ -190,7 +190,11 @@ impl Group {
     #[inline]
     fn unlink(&self, registry: &mut Registry, leaver: Leaver) -> Left {
         let Leaver { mut claimed, carried, ended, joinable: handled, .. } = leaver;
-        let joiner = if handled { registry.members.take_joiner(&mut claimed) } else { None };
+        let has_value = matches!(ended.ending, Ending::Ok);
+        let joiner = match handled {
+            true => registry.members.tell_joiner(&mut claimed, has_value),
+            false => None,
+        };
         let carrier = registry.members.take_waker(&mut claimed);
         registry.unlink(&claimed);
         self.record_departure(registry, Some(claimed.header()));

@@ -95,7 +95,7 @@ impl Builder {
     ///
     /// let sum = nursery().on(ThreadPool::global()).run(async |n| {
     ///     let (a, b) = (n.fork(double(1)), n.fork(double(2)));
-    ///     Ok(a.join().await? + b.join().await?)
+    ///     Ok(a.await? + b.await?)
     /// });
     /// assert_eq!(block_on(sum)?, 6);
     /// # }
@@ -188,7 +188,7 @@ impl Builder {
     ///     .policy(Policy::Supervise)
     ///     .on_failure(move |failure| note.lock().unwrap().push(format!("{failure:#}")))
     ///     .run(async |n| {
-    ///         n.named("connection 1").spawn(async { Err("reset by peer") });
+    ///         n.task("connection 1").spawn(async { Err("reset by peer") });
     ///         Ok("served")
     ///     });
     /// assert_eq!(block_on(served)?, "served");
@@ -250,7 +250,7 @@ impl Builder {
     ///
     /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<std::num::ParseIntError>| {
     ///     for text in ["1", "2", "three"] {
-    ///         n.named(text).spawn(async move { text.parse::<u32>().map(drop) });
+    ///         n.task(text).spawn(async move { text.parse::<u32>().map(drop) });
     ///     }
     ///     n.spawn(std::future::pending());
     ///     Ok(())

@@ -30,7 +30,7 @@ use std::panic::Location;
 ///
 /// let error = block_on(
 ///     nursery().on(ThreadPool::global()).name("demo").run(async |n: Nursery<String>| {
-///         n.named("reader").spawn(async { Err("no such file".to_string()) });
+///         n.task("reader").spawn(async { Err("no such file".to_string()) });
 ///         std::future::pending::<Result<(), String>>().await
 ///     }),
 /// )

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use super::joiner::Joiner;
 use super::state::{Claim, Last, Park};
 use super::{Ended, Header, Ptr, Queued, StageState, WakeTarget};
 use crate::layers::base::guarded::assert_none;
@@ -123,12 +124,12 @@ impl Claimed {
         })
     }
 
-    /// Takes the joiner's waker.
+    /// Takes the joiner.
     ///
     /// # Safety
     ///
     /// The caller holds the registry's lock (invariant 3), and the record was made with a handle.
-    pub(crate) unsafe fn take_joiner(&mut self) -> Option<Waker> {
+    pub(crate) unsafe fn take_joiner(&mut self) -> Joiner {
         // SAFETY: the record has a handle, and is kept by the claim.
         let joiner = unsafe { self.0.joiner() };
         // SAFETY: invariant 3.

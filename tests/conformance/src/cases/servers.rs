@@ -20,7 +20,7 @@ pub(super) async fn f30_supervise_tells_counts_and_forgets(runtime: Runtime) {
     let server = nursery().on(runtime.clone()).policy(Policy::Supervise).on_failure(noting(&told));
     let run = server.run(async |n: Nursery<String>| {
         for i in 0..4 {
-            n.named(format!("connection {i}")).spawn(async move {
+            n.task(format!("connection {i}")).spawn(async move {
                 match i {
                     1 => Err("reset by peer".to_string()),
                     2 => panic!("a bug"),
@@ -60,14 +60,14 @@ pub(super) async fn f31_supervise_gives_failure_to_the_joiner(runtime: Runtime) 
     let server = nursery().on(runtime).policy(Policy::Supervise).on_failure(noting(&told));
     let run = server.run(async |n: Nursery<String>| {
         let joined = n.fork::<(), _>(async { Err("mine".to_string()) });
-        assert_eq!(**joined.join().await.unwrap_err().error().unwrap(), "mine");
-        let unseen = n.named("unseen").fork::<(), _>(async { Err("dropped".to_string()) });
+        assert_eq!(**joined.await.unwrap_err().error().unwrap(), "mine");
+        let unseen = n.task("unseen").fork::<(), _>(async { Err("dropped".to_string()) });
         eventually(|| unseen.is_ended()).await;
         assert!(told.lock().unwrap().is_empty(), "it may still be joined");
         drop(unseen);
         assert_eq!(*told.lock().unwrap(), ["task `unseen` failed: dropped"]);
         // Its handle is gone first.
-        drop(n.named("early").fork::<(), _>(async { Err("early".to_string()) }));
+        drop(n.task("early").fork::<(), _>(async { Err("early".to_string()) }));
         Ok(n)
     });
     let settled = run.settle().await;
@@ -107,7 +107,7 @@ pub(super) async fn f33_every_failure_is_told(runtime: Runtime) {
         });
         let run = builder.run(async |n: Nursery<String>| {
             *handle.lock().unwrap() = Some(n.clone());
-            n.named("child").spawn(async { Err("one".into()) });
+            n.task("child").spawn(async { Err("one".into()) });
             eventually(|| n.is_empty()).await;
             let _ = n.defer(Duration::from_secs(60), async { Err("three".to_string()) });
             Err::<(), _>("two".to_string())
@@ -128,7 +128,7 @@ pub(super) async fn f34_nursery_inside_has_a_hook_of_its_own(runtime: Runtime) {
     let told = Told::default();
     let server = nursery().on(runtime).policy(Policy::Supervise).on_failure(noting(&told));
     let run = server.run(async |n: Nursery<String>| {
-        n.named("handled").spawn(async {
+        n.task("handled").spawn(async {
             let inside = nursery().run(async |n: Nursery<String>| {
                 n.spawn(async { Err("inside".into()) });
                 Ok(())
@@ -138,7 +138,7 @@ pub(super) async fn f34_nursery_inside_has_a_hook_of_its_own(runtime: Runtime) {
         });
         eventually(|| n.is_empty()).await;
         assert!(told.lock().unwrap().is_empty(), "handled where it happened");
-        n.named("passed on").spawn(async {
+        n.task("passed on").spawn(async {
             let inside =
                 nursery().name("inside").run(async |_: Nursery<String>| Err::<(), _>("x".into()));
             inside.await.map_err(|error| error.to_string())

@@ -19,7 +19,7 @@ fn o21_memory_is_of_live_children() {
     let spawn = |children: usize| {
         for _ in (0..children).step_by(LIVE) {
             for number in 0..LIVE / 2 {
-                n.named("spawned").spawn(async move {
+                n.task("spawned").spawn(async move {
                     if number % 10 == 0 {
                         yield_now().await;
                     }
@@ -54,7 +54,7 @@ fn f36_memory_of_a_million_failed_children() {
     let spawn = |children: usize| {
         for _ in (0..children).step_by(LIVE) {
             for _ in 0..LIVE / 2 {
-                n.named("spawned").spawn(async { Err("reset by peer") });
+                n.task("spawned").spawn(async { Err("reset by peer") });
                 drop(n.fork::<(), _>(async { Err("reset by peer") }));
             }
             stepped.run_until_stalled();

@@ -69,7 +69,7 @@ fn look(n: &Nursery<Nosy>) {
     let _ = (n.len(), n.level(), n.reason(), n.tree().to_string(), orphans().len());
     n.spawn(async { Ok(()) });
     let mut child = n.fork(async { Ok(()) });
-    let _ = Pin::new(&mut child.join_mut()).poll(&mut Context::from_waker(Waker::noop()));
+    let _ = Pin::new(&mut child).poll(&mut Context::from_waker(Waker::noop()));
     child.abort();
     let token = n.token();
     drop(token.on_cancel(|_| ()));
@@ -131,8 +131,7 @@ impl Played {
             Step::Join => {
                 if let Some(child) = &mut self.child {
                     let waker = watch.waker();
-                    let mut join = child.join_mut();
-                    let _ = Pin::new(&mut join).poll(&mut Context::from_waker(&waker));
+                    let _ = Pin::new(child).poll(&mut Context::from_waker(&waker));
                 }
             }
             Step::LeaveChild => self.child = None,

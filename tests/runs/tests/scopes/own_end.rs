@@ -204,7 +204,7 @@ fn t16_a_loop_that_computes_sees_the_scope_s_deadline() {
         };
         assert_eq!(move_on_after(MOMENT, computes()).await?, Some("saw it"));
         let child = n.fork(async move { Ok(move_on_after(MOMENT, computes()).await?) });
-        assert_eq!(child.join().await?, Some("saw it"));
+        assert_eq!(child.await?, Some("saw it"));
         Ok(())
     });
 }
@@ -224,7 +224,7 @@ fn l19_a_value_of_a_nursery_that_wants_its_slot_back_is_kept() {
                 Ok(move_on_after(2 * SECOND, inner).await?.map(Result::unwrap))
             });
             n.spawn(sleep_for(5 * SECOND));
-            Ok(lends.join().await?)
+            Ok(lends.await?)
         });
         assert_eq!(outer.await.unwrap(), Some(7));
     });
