@@ -28,10 +28,6 @@ async fn unit() {
     big().await.unwrap();
 }
 
-async fn unit() {
-    big().await.unwrap();
-}
-
 /// Keeps so many bytes across an await.
 async fn keeps<const N: usize>() -> Result<(), Infallible> {
     let page = [1_u8; N];

@@ -61,7 +61,7 @@ fn t18_waits_of_every_other_kind_are_dropped_by_the_scope() {
         assert!(move_on_after(Duration::ZERO, checkpoint()).await?.is_none());
         assert!(is_too_slow(sleep(1_000 * MOMENT)).await);
         let child = n.fork(pending::<Never>());
-        assert!(is_too_slow(child.join()).await);
+        assert!(is_too_slow(child).await);
         assert!(is_too_slow(allhome::draining()).await && is_too_slow(n.draining()).await);
         n.cancel();
         Ok(())

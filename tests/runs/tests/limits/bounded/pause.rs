@@ -104,7 +104,7 @@ fn l05_a_slot_is_used_while_the_nursery_drains() {
 }
 
 #[test]
-fn o24_a_refusal_is_counted_and_is_no_failure() {
+fn o27_a_refusal_is_counted_and_is_no_failure() {
     everywhere(async |_: Nursery<Boxed>| {
         let run = nursery().run(async |n: Nursery<Boxed>| {
             n.close();
@@ -128,7 +128,7 @@ fn o24_a_refusal_is_counted_and_is_no_failure() {
 
 /// Children that were admitted, and get no slot because the limiter was closed, are counted, too.
 #[test]
-fn o24_children_that_a_closed_limiter_turns_away_are_counted() {
+fn o27_children_that_a_closed_limiter_turns_away_are_counted() {
     let stepped = Stepped::new(1);
     let mut opened = open(&stepped, 1);
     let slot = opened.n.try_reserve().unwrap();
