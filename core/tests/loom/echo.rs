@@ -65,7 +65,7 @@ fn f22_what_follows_from_a_cancel_of_the_token() {
 }
 
 async fn join(child: Child<(), Fault>) -> Result<(), Fault> {
-    child.join().await.map_err(|_| Fault)
+    child.await.map_err(|_| Fault)
 }
 
 async fn need(child: Child<(), Fault>) -> Result<(), Fault> {

@@ -4,7 +4,6 @@ use super::reason::Reason;
 use super::sync::Arc;
 use std::any::Any;
 use std::cell::Cell;
-use std::fmt;
 use std::panic::Location;
 
 /// Why a task that is not ready does not want another poll.
@@ -14,8 +13,8 @@ pub(crate) enum Leave {
     Exit(&'static Location<'static>),
     /// It has ended because it was cancelled, or, for the reason that it [`Heard`], as if it was.
     Cancelled,
-    /// There is no slot for it.
-    NoSlot(NoSlot),
+    /// There is no slot for it: the limiter is closed.
+    NoSlot,
     /// It needs the value of a child that has none: a failure, for the reason that it [`Heard`].
     NoValue,
     /// Nothing, unless it ends with an error in this poll: an await of ours has reported its
@@ -44,17 +43,4 @@ impl Heard {
 pub(crate) type HeardCell = Cell<Option<Box<Heard>>>;
 
 /// Why no caller gets a slot any more.
-#[derive(Clone, Copy)]
-pub(crate) enum NoSlot {
-    Closed,
-    Zero,
-}
-
-impl fmt::Display for NoSlot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            NoSlot::Closed => "the nursery's limiter is closed",
-            NoSlot::Zero => "the nursery's limit is 0",
-        })
-    }
-}
+pub(crate) const LIMITER_CLOSED: &str = "the nursery's limiter is closed";

@@ -198,19 +198,20 @@ impl Group {
     /// The body has returned an error, in the poll of these notes.
     pub(crate) fn body_returned(&self, env: &Env, error: Error, notes: &Notes) {
         let told = was_told(notes.leave.get());
-        let leaving = !told && self.find_cancel(None).is_some();
+        let leaving = self.find_cancel(None);
         let heard = notes.heard.take().map(|heard| heard.reason);
-        let mut entry = Some(Entry::new(Ending::Err(error), self.body()));
-        let rest = self.locked(|registry| {
-            let known = told || leaving && !registry.report.is_empty();
-            let echo = if known { entry.take() } else { None };
-            echo.and_then(|echo| self.keep_echo(registry, None, echo))
-        });
-        drop(rest);
-        match (entry, heard) {
-            (Some(failure), _) => self.fail_body(env, failure.ending.into_inner()),
-            (None, Some(reason)) => self.end_body(reason),
-            (None, None) => {}
+        let why = leaving.or_else(|| heard.clone());
+        let known = told || self.locked(|registry| !registry.report.is_empty());
+        let Some(why) = why.filter(|_| known) else {
+            self.fail_body(env, Ending::Err(error));
+            return;
+        };
+        let echo = Ending::Echo(Box::new((why, error.clone())));
+        self.tell(env, &echo, &self.body());
+        let entry = Entry::new(Ending::Err(error), self.body());
+        drop(self.locked(|registry| self.keep_echo(registry, None, entry)));
+        if let Some(reason) = heard {
+            self.end_body(reason);
         }
     }
 
@@ -248,6 +249,10 @@ impl Group {
     }
 
     pub(super) fn note_failure(&self, ending: Ending, who: &Who) -> bool {
+        let open = |registry: &mut Registry| matches!(registry.phase, Phase::Body | Phase::Joining);
+        if let Some(group) = self.strong().filter(|_| self.locked(open)) {
+            self.tell(group.owned(), &ending, who);
+        }
         let entry = Entry::new(ending, who.clone());
         let (noted, rest) = self.locked(|registry| match registry.phase {
             Phase::Body | Phase::Joining => (true, registry.report.add(entry)),

@@ -118,6 +118,7 @@ impl Group {
         let ended = Ended { ending, second: None };
         if let Some(group) = self.strong() {
             self.hook(group.owned(), &ended);
+            self.tell_ended(group.owned(), &ended, &who);
         }
         let entry = Entry::new(ended.ending, who);
         drop(self.locked(|registry| registry.report.add(entry)));
@@ -190,7 +191,7 @@ fn leaves() -> Option<Option<Ending>> {
         let task = task?;
         match task.leave().get()? {
             Leave::Told | Leave::ToldOf => return None,
-            Leave::Exit(_) | Leave::Cancelled | Leave::NoSlot(_) | Leave::NoValue => {}
+            Leave::Exit(_) | Leave::Cancelled | Leave::NoSlot | Leave::NoValue => {}
         }
         task.leave().set(None);
         Some(task.take_heard().map(Ending::NoValue))

@@ -16,15 +16,15 @@ pub(crate) struct NoValue<'a> {
     /// Its nursery; none if it was refused, or its outcome was taken before.
     pub(crate) group: Option<&'a Weak<Group>>,
     pub(crate) child: Option<Who>,
-    pub(crate) lack: Lack<'a>,
+    pub(crate) lack: Lack,
 }
 
 /// Why there is none.
-pub(crate) enum Lack<'a> {
+pub(crate) enum Lack {
     /// It failed: so it was said to.
     Failed(Ending),
     /// It was cancelled, or refused.
-    Cancelled(&'a Reason),
+    Cancelled(Reason),
     Taken,
 }
 
@@ -46,20 +46,20 @@ impl NoValue<'_> {
         context::task(|task| {
             let Some(task) = task else { return };
             match self.judge(task) {
-                Verdict::Cancelled(_) => task.tell(Leave::Told, None),
+                Verdict::Cancelled(reason) => task.tell(Leave::Told, Some(reason)),
                 Verdict::Reported(reason) => task.tell(Leave::ToldOf, Some(reason)),
                 Verdict::Alone(_) | Verdict::Unknown => {}
             }
         });
     }
 
-    /// Ends the joiner at the end of this poll. Returns `false` outside of any nursery: there is no
-    /// task to end.
+    /// Ends the joiner at the end of this poll. Outside of any nursery there is no task to end, and
+    /// this comes back.
     ///
     /// `place` is where the value is needed.
-    pub(crate) fn end_joiner(self, place: &'static Location<'static>) -> bool {
+    pub(crate) fn end_joiner(self, place: &'static Location<'static>) -> Result<(), Self> {
         let verdict = context::task(|task| task.map(|task| self.judge(task)));
-        let Some(verdict) = verdict else { return false };
+        let Some(verdict) = verdict else { return Err(self) };
         let (leave, reason) = match verdict {
             Verdict::Cancelled(reason) | Verdict::Reported(reason) => (Leave::Cancelled, reason),
             Verdict::Alone(reason) => {
@@ -69,7 +69,7 @@ impl NoValue<'_> {
             Verdict::Unknown => (Leave::NoValue, self.reason(place)),
         };
         context::task(|task| task.map(|task| task.hear(leave, Heard::of(reason))));
-        true
+        Ok(())
     }
 
     fn judge(&self, task: &TaskFrame<'_>) -> Verdict {
@@ -85,7 +85,7 @@ impl NoValue<'_> {
                 if let Some(reason) = task.leaving().or_else(swept) {
                     Verdict::Cancelled(reason)
                 } else if joiner.knows(reason) {
-                    Verdict::Reported((*reason).clone())
+                    Verdict::Reported(reason.clone())
                 } else if reason.kind() == ReasonKind::NoValue && self.is_by_child(reason) {
                     self.judge_failure(joiner)
                 } else {
@@ -120,7 +120,7 @@ impl NoValue<'_> {
     fn reason(&self, place: &'static Location<'static>) -> Reason {
         let by = context::task(|task| task.and_then(TaskFrame::id));
         let reason = Reason::of(ReasonKind::NoValue, self.to_string(), by, place);
-        match self.lack {
+        match &self.lack {
             Lack::Cancelled(cause) => reason.caused_by(cause.clone()),
             Lack::Failed(_) | Lack::Taken => reason,
         }

@@ -74,7 +74,7 @@ impl Group {
         let reason = match leave {
             Leave::Told | Leave::ToldOf => return None,
             Leave::Cancelled | Leave::NoValue => return Some(self.end_heard(claimed, notes)),
-            Leave::NoSlot(why) => self.no_slot(why),
+            Leave::NoSlot => self.no_slot(),
             Leave::Exit(place) => exited(Some(self.task_id(claimed.header())), place),
         };
         Some(self.end(claimed, Ending::Cancelled(reason)))

@@ -73,11 +73,11 @@ impl BlockingCx {
     /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
     ///     let work = n.blocking(|cx| {
     ///         let inner = nursery().run(async |n: Nursery| {
-    ///             Ok(n.fork(async { Ok(7) }).join().await?)
+    ///             Ok(n.fork(async { Ok(7) }).await?)
     ///         });
     ///         Ok(cx.block_on(inner)??)
     ///     });
-    ///     Ok(work?.join().await?)
+    ///     Ok(work?.await?)
     /// });
     /// assert_eq!(block_on(run)?, 7);
     /// # }
@@ -169,7 +169,7 @@ fn asked() -> Option<Reason> {
                 task.leave().set(None);
                 task.take_heard()
             }
-            Leave::NoSlot(_) | Leave::Told | Leave::ToldOf => None,
+            Leave::NoSlot | Leave::Told | Leave::ToldOf => None,
         }
     })
 }

@@ -31,7 +31,7 @@ use std::panic::Location;
 ///
 /// let error = block_on(
 ///     nursery().on(ThreadPool::global()).name("demo").run(async |n: Nursery<String>| {
-///         n.named("reader").spawn(async { Err("no such file".to_string()) });
+///         n.task("reader").spawn(async { Err("no such file".to_string()) });
 ///         std::future::pending::<Result<(), String>>().await
 ///     }),
 /// )
@@ -48,13 +48,21 @@ pub struct GroupError<E> {
 struct Inner<E> {
     /// At least one.
     failures: Vec<Failure<E>>,
-    omitted: usize,
-    cancelled: usize,
+    counts: Counts,
     echoes: Vec<Failure<E>>,
-    omitted_echoes: usize,
     reason: Option<Reason>,
     name: Option<Box<str>>,
     location: &'static Location<'static>,
+}
+
+/// How many children did what is not listed.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    omitted: usize,
+    cancelled: usize,
+    refused: usize,
+    forgotten: usize,
+    omitted_echoes: usize,
 }
 
 /// One failure of a nursery: what went wrong, and in which task.
@@ -93,16 +101,8 @@ impl<E> GroupError<E> {
         let Config { name, place: location, .. } = config;
         let who = Who { task: None, name: name.clone(), place: location, finalizer: false };
         let failures = vec![Failure { cause, who }];
-        let inner = Inner {
-            failures,
-            omitted: 0,
-            cancelled: 0,
-            echoes: Vec::new(),
-            omitted_echoes: 0,
-            reason: None,
-            name,
-            location,
-        };
+        let (counts, echoes) = (Counts::default(), Vec::new());
+        let inner = Inner { failures, counts, echoes, reason: None, name, location };
         GroupError { inner: Box::new(inner) }
     }
 
@@ -131,12 +131,27 @@ impl<E> GroupError<E> {
 
     /// Returns how many failures were left out because the list was full.
     pub fn omitted_count(&self) -> usize {
-        self.inner.omitted
+        self.inner.counts.omitted
+    }
+
+    /// Returns how many failures of children were only counted, as
+    /// [`Policy::Supervise`](crate::Policy::Supervise) asks.
+    pub fn forgotten_count(&self) -> usize {
+        self.inner.counts.forgotten
     }
 
     /// Returns how many children were cancelled.
     pub fn cancelled_count(&self) -> usize {
-        self.inner.cancelled
+        self.inner.counts.cancelled
+    }
+
+    /// Returns how many spawns were refused, because the nursery had closed or was cancelled, or its
+    /// limiter was closed. Their futures were dropped unpolled.
+    ///
+    /// A refusal is no failure: where nothing else goes wrong the nursery's result is `Ok`. A
+    /// [`ShutdownReport`](crate::ShutdownReport) counts them, too.
+    pub fn refused_count(&self) -> usize {
+        self.inner.counts.refused
     }
 
     /// Returns the errors that are no failures, because they say once more what is known: those
@@ -151,7 +166,7 @@ impl<E> GroupError<E> {
 
     /// Returns how many echoes were left out because the list was full.
     pub fn omitted_echo_count(&self) -> usize {
-        self.inner.omitted_echoes
+        self.inner.counts.omitted_echoes
     }
 
     /// Returns why the nursery was cancelled, if it was: because of its first failure, or from
@@ -192,14 +207,9 @@ impl<E> GroupError<E> {
 
 /// Creates the error of a nursery that has closed without a result.
 pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) -> GroupError<E> {
-    let Parts {
-        entries,
-        more: omitted,
-        cancelled,
-        echoes,
-        more_echoes: omitted_echoes,
-        body_reason,
-    } = report.into_parts();
+    let parts = report.into_parts();
+    let Parts { entries, more: omitted, cancelled, refused, forgotten, .. } = parts;
+    let Parts { echoes, more_echoes: omitted_echoes, body_reason, .. } = parts;
     let mut failures: Vec<_> = entries.into_iter().map(typed).collect();
     let echoes = echoes.into_iter().map(typed).collect();
     let reason = group.locked(|registry| registry.cancel.reason().cloned());
@@ -208,12 +218,11 @@ pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) 
         failures.push(Failure { cause, who: group.body() });
     }
     let (name, location) = (group.config.name.clone(), group.config.place);
-    let inner =
-        Inner { failures, omitted, cancelled, echoes, omitted_echoes, reason, name, location };
-    GroupError { inner: Box::new(inner) }
+    let counts = Counts { omitted, cancelled, refused, forgotten, omitted_echoes };
+    GroupError { inner: Box::new(Inner { failures, counts, echoes, reason, name, location }) }
 }
 
-fn typed<E: Send + Sync + 'static>(entry: Entry) -> Failure<E> {
+pub(super) fn typed<E: Send + Sync + 'static>(entry: Entry) -> Failure<E> {
     let cause = match entry.ending.into_inner() {
         Ending::Err(error) => Cause::Error(
             error.downcast().expect("a nursery's children have the error type of its handle"),
@@ -290,7 +299,7 @@ impl<E: fmt::Display> fmt::Display for GroupError<E> {
             None => write!(f, "nursery at {}: ", self.location())?,
         }
         write!(f, "{}", self.first())?;
-        let others = self.inner.failures.len() - 1 + self.inner.omitted;
+        let others = self.inner.failures.len() - 1 + self.inner.counts.omitted;
         match (others, self.cancelled_count()) {
             (0, 0) => Ok(()),
             (0, cut) => write!(f, " ({cut} cancelled)"),
@@ -334,6 +343,7 @@ impl<E: fmt::Debug> fmt::Debug for GroupError<E> {
             .field("omitted_count", &self.omitted_count())
             .field("cancelled_count", &self.cancelled_count())
             .field("echoes", &self.inner.echoes)
+            .field("forgotten_count", &self.forgotten_count())
             .field("location", &format_args!("{}", self.location()))
             .finish()
     }

@@ -5,13 +5,21 @@
 //! | made    | some    | none    | none   | opens the group, calls the body                     |
 //! | body    | none    | some    | some   | polls the body; drops it when it ends or is cut off |
 //! | joining | none    | some    | none   | if no member is left: closes the group, and is ready |
+//! | quiet   | none    | none    | none   | asks whether the cancel scope around is still there |
 //! | ready   | none    | none    | none   | panics                                              |
+//!
+//! A nursery that ended by nothing but the end of a cancel scope around it is quiet: the scope
+//! reports that end, and drops the future. If the future is polled outside of the scope after that, it
+//! is ready.
 //!
 //! If the future is dropped in the state body or joining, it abandons the group: see
 //! `Group::abandon`.
 
+pub(crate) mod settle;
+
 use super::Nursery;
-use super::error::{Cause, GroupError, assemble};
+use super::error::{Cause, GroupError, assemble, typed};
+use super::settled::Settled;
 use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::invariant::Invariant;
@@ -21,12 +29,12 @@ use crate::layers::base::panic;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::Arc;
 use crate::layers::context::last_poll::LastPoll;
-use crate::layers::context::{self, Notes, TaskFrame};
+use crate::layers::context::{self, Notes, TaskFrame, scope};
 use crate::layers::group::Group;
 use crate::layers::group::config::{Config, PanicPolicy};
 use crate::layers::group::registry::report::Report;
 use crate::layers::group::registry::{Member, Owner};
-use crate::layers::lending::{Lending, has_slot_of};
+use crate::layers::lending::{Ended, Lending, has_slot_of};
 use allhome_rt::{NoRuntime, Runtime};
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -53,6 +61,8 @@ pin_project! {
         value: Option<R>,
         lending: Lending,
         last_poll: LastPoll,
+        // It has ended, and has nothing to tell that the cancel scope around does not tell.
+        quiet: Option<Box<Ended>>,
         error: Invariant<E>,
     }
 
@@ -81,6 +91,7 @@ where
             value: None,
             lending: Lending::default(),
             last_poll: LastPoll::default(),
+            quiet: None,
             error: PhantomData,
         }
     }
@@ -95,6 +106,28 @@ where
     type Output = Result<R, GroupError<E>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_closed(cx).map(|closed| closed?.conclude())
+    }
+}
+
+/// A nursery that has closed: what its result is made of.
+struct Closed<R> {
+    group: Strong<Group>,
+    report: Report,
+    value: Option<R>,
+}
+
+impl<E, R, F, Fut> Run<E, R, F, Fut>
+where
+    F: FnOnce(Nursery<E>) -> Fut,
+    Fut: Future<Output = Result<R, E>>,
+    E: Send + Sync + 'static,
+{
+    /// Polls it until it has closed.
+    fn poll_closed(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Closed<R>, GroupError<E>>> {
         let mut this = self.project();
         if this.setup.is_some() {
             match begin(this.setup, this.body.as_mut(), cx.waker()) {
@@ -105,9 +138,10 @@ where
         match this.lending.poll_end(cx) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(None) => {}
-            Poll::Ready(Some((group, report))) => {
-                return Poll::Ready(conclude(&group, report, this.value.take()));
-            }
+            Poll::Ready(Some(ended)) => return conclude(ended, this.value, this.quiet),
+        }
+        if let Some(ended) = this.quiet.take() {
+            return conclude(*ended, this.value, this.quiet);
         }
         let group = this.group.as_ref().expect("a nursery is not polled after it was ready");
         group.keep_time();
@@ -131,9 +165,7 @@ where
         let group = this.group.take().expect("it was there above");
         match this.lending.end((group, report), cx) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready((group, report)) => {
-                Poll::Ready(conclude(&group, report, this.value.take()))
-            }
+            Poll::Ready(ended) => conclude(ended, this.value, this.quiet),
         }
     }
 }
@@ -237,7 +269,7 @@ where
                     group.body_left(group.owned(), &notes);
                     return Poll::Ready(());
                 }
-                Some(Leave::NoSlot(_) | Leave::Told | Leave::ToldOf) | None => {}
+                Some(Leave::NoSlot | Leave::Told | Leave::ToldOf) | None => {}
             },
         }
         let waker = Foreign::new(cx.waker().clone());
@@ -304,26 +336,55 @@ fn wait_on(
     waits
 }
 
-/// Makes the nursery's result, when every member has ended.
-fn conclude<R, E>(group: &Group, report: Report, value: Option<R>) -> Result<R, GroupError<E>>
-where
-    E: Send + Sync + 'static,
-{
-    if group.config.panics == PanicPolicy::Resume {
-        let payload = report.first_panic().and_then(|panic| panic.take_payload());
-        if let Some(payload) = payload {
-            panic::resume(payload);
-        }
+/// Gives what the nursery's result is made of, when every member has ended. Pending: the cancel scope around tells
+/// it, see the table.
+fn conclude<R, E>(
+    ended: Ended,
+    value: &mut Option<R>,
+    quiet: &mut Option<Box<Ended>>,
+) -> Poll<Result<Closed<R>, GroupError<E>>> {
+    if value.is_none() && is_told_by_a_scope(&ended) {
+        *quiet = Some(Box::new(ended));
+        return Poll::Pending;
     }
-    match value {
-        Some(value) if report.is_empty() => Ok(value),
-        _ if report.is_empty() => {
+    let (group, report) = ended;
+    Poll::Ready(Ok(Closed { group, report, value: value.take() }))
+}
+
+/// Returns `true` if nothing went wrong but the cancel, and that is the end of a scope around.
+fn is_told_by_a_scope((group, report): &Ended) -> bool {
+    if !report.is_empty() {
+        return false;
+    }
+    let reason = group.locked(|registry| registry.cancel.reason().cloned());
+    reason.is_some_and(|reason| context::current(|frame| scope::ends_scope(frame, &reason)))
+}
+
+impl<R> Closed<R> {
+    /// Makes the nursery's result.
+    fn conclude<E: Send + Sync + 'static>(self) -> Result<R, GroupError<E>> {
+        self.settle().into_result()
+    }
+
+    /// Makes it, with the body's value beside the failures.
+    fn settle<E: Send + Sync + 'static>(self) -> Settled<R, E> {
+        let Closed { group, report, value } = self;
+        if group.config.panics() == PanicPolicy::Resume {
+            let payload = report.first_panic().and_then(|panic| panic.take_payload());
+            if let Some(payload) = payload {
+                panic::resume(payload);
+            }
+        }
+        let forgotten = report.forgotten();
+        let failed = !report.is_empty();
+        if value.is_none() && !failed {
             // Nothing went wrong but the cancel, which may be that of the task around, too; or a
             // failure that a nursery around reports, and that the body has heard of.
             tell_end(report.body_reason());
-            Err(assemble(group, report))
         }
-        _ => Err(assemble(group, report)),
+        let echoes = report.echoes().map(typed).collect();
+        let error = (failed || value.is_none()).then(|| assemble(&group, report));
+        Settled { value, error, echoes, forgotten }
     }
 }
 

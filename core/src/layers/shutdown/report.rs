@@ -20,6 +20,7 @@ pub struct ShutdownReport {
     pub(super) name: Option<Box<str>>,
     pub(super) level: Level,
     pub(super) reason: Option<Reason>,
+    pub(super) refused: usize,
     pub(super) took: Duration,
     pub(super) stragglers: Vec<Straggler>,
     pub(super) echoes: Vec<Echo>,
@@ -61,6 +62,12 @@ impl ShutdownReport {
     /// Returns how many echoes were left out because there were too many.
     pub fn omitted_echo_count(&self) -> usize {
         self.omitted_echoes
+    }
+
+    /// Returns how many spawns the nursery has refused, for the most part since it was closed:
+    /// their futures were dropped unpolled.
+    pub fn refused_count(&self) -> usize {
+        self.refused
     }
 
     /// Returns `true` if every task has ended.
@@ -178,6 +185,9 @@ impl fmt::Display for ShutdownReport {
             (late, 0) => write!(f, ", {late} came late")?,
             (late, out) => write!(f, ", {} came late, {out} still out", late - out)?,
         }
+        if self.refused > 0 {
+            write!(f, ", {} refused", self.refused)?;
+        }
         match self.echoes.len() + self.omitted_echoes {
             0 => {}
             echoes => write!(f, ", {echoes} ended with an error after the cancel")?,
@@ -235,7 +245,7 @@ impl fmt::Display for Straggler {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ShutdownError {
-    /// The runtime has no timer to measure the ladder with.
+    /// The runtime has no timer to measure the steps with.
     Unsupported(Unsupported),
     /// It was awaited by a task of this nursery, or of one inside it, which would wait for itself.
     Inside(NurseryId),

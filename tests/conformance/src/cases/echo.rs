@@ -11,7 +11,7 @@ type Text = Result<u32, String>;
 
 /// Waits for a child, and says why it has no value in its own words.
 async fn use_of(child: Child<u32, String>) -> Text {
-    child.join().await.map_err(|error| format!("no part: {error}"))
+    child.await.map_err(|error| format!("no part: {error}"))
 }
 
 async fn failing() -> Text {
@@ -41,7 +41,7 @@ pub(super) async fn f22_echo_of_a_cancel_is_no_failure(runtime: Runtime) {
         });
         eventually(|| counts.polls() == 2).await;
         alone.cancel_with(Reason::new("enough"));
-        let error = alone.join().await.unwrap_err();
+        let error = alone.await.unwrap_err();
         assert_eq!(error.reason().unwrap().message(), "enough", "it has ended as cancelled");
         assert!(!n.is_cancelled());
         n.cancel();
@@ -53,7 +53,7 @@ pub(super) async fn f22_echo_of_a_cancel_is_no_failure(runtime: Runtime) {
 pub(super) async fn f22_failure_of_the_task_that_asked(runtime: Runtime) {
     let run = nursery().on(runtime).run(async |n: Nursery<String>| {
         let own = n.clone();
-        n.named("fatal").spawn(async move {
+        n.task("fatal").spawn(async move {
             own.cancel();
             Err("disk full".to_string())
         });
@@ -65,7 +65,7 @@ pub(super) async fn f22_failure_of_the_task_that_asked(runtime: Runtime) {
 pub(super) async fn f23_one_failure_is_listed_once(runtime: Runtime) {
     for policy in [Policy::FailFast, Policy::WaitAll] {
         let run = nursery().on(runtime.clone()).policy(policy).run(async |n: Nursery<String>| {
-            let first = n.named("reader").fork(failing());
+            let first = n.task("reader").fork(failing());
             let second = n.fork(use_of(first));
             use_of(n.fork(use_of(second))).await
         });
@@ -87,7 +87,7 @@ pub(super) async fn f25_what_counts_in_any_case(runtime: Runtime) {
     let builder = nursery().on(runtime).panics(PanicPolicy::Report);
     let run = builder.run(async |n: Nursery<String>| {
         let (own, count) = (n.clone(), counts.clone());
-        n.named("writer").spawn(async move {
+        n.task("writer").spawn(async move {
             count.polled();
             let why = cancelled().await;
             assert!(own.fail("3 records lost".to_string()));
@@ -104,7 +104,7 @@ pub(super) async fn f26_echoes_are_beside_the_failures(runtime: Runtime) {
     let counts = Counts::new();
     let run = nursery().on(runtime).run(async |n: Nursery<String>| {
         let count = counts.clone();
-        n.named("late").spawn(async move {
+        n.task("late").spawn(async move {
             count.polled();
             cancelled().await;
             Err("an echo".to_string())
@@ -130,7 +130,7 @@ pub(super) async fn f28_value_or_the_end_of_the_task(runtime: Runtime) {
     assert_eq!(run.await.unwrap(), 3);
     let counts = Counts::new();
     let run = nursery().on(runtime.clone()).run(async |n: Nursery<String>| {
-        let (part, guard) = (n.named("reader").fork(failing()), counts.guard());
+        let (part, guard) = (n.task("reader").fork(failing()), counts.guard());
         let next = n.fork(async move {
             let _guard = guard;
             Ok(part.value().await + 1)
@@ -140,9 +140,9 @@ pub(super) async fn f28_value_or_the_end_of_the_task(runtime: Runtime) {
     assert_eq!(failures(run.await), ["task `reader` failed: no such file"]);
     assert_eq!(counts.drops(), 1, "it is dropped where it waits");
     let run = nursery().on(runtime).run(async |n: Nursery<String>| {
-        let part = n.named("part").fork(pending::<Text>());
+        let part = n.task("part").fork(pending::<Text>());
         part.cancel();
-        Ok(n.named("user").fork(async move { Ok(part.value().await) }).value().await)
+        Ok(n.task("user").fork(async move { Ok(part.value().await) }).value().await)
     });
     let error = run.await.unwrap_err();
     assert_eq!((error.failures().len(), error.first().name()), (1, Some("user")));

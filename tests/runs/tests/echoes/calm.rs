@@ -16,7 +16,7 @@ type Text = Result<u32, String>;
 
 /// Waits for a child, and says why it has no value in its own words.
 async fn use_of(child: Child<u32, String>) -> Text {
-    child.join().await.map_err(|error| format!("no part: {error}"))
+    child.await.map_err(|error| format!("no part: {error}"))
 }
 
 /// Works until it is told to stop.
@@ -43,7 +43,7 @@ programs! {
         nursery().on(on).run(async |n: Nursery| {
             let index = n.fork(pending::<Result<u32, BoxError>>());
             n.spawn(async move {
-                index.join().await?;
+                index.await?;
                 Ok(())
             });
             begun(&n).await;
@@ -68,8 +68,8 @@ programs! {
             let index = n.fork(pending::<Text>());
             n.spawn(async move { use_of(index).await.map(drop) });
             begun(&n).await;
-            let ladder = allhome::Ladder { drain: MOMENT, cancel: LONG, abort: LONG };
-            n.shutdown(ladder).await.map_err(|error| error.to_string())?;
+            let shutdown = n.shutdown().drain(MOMENT).cancel(LONG).abort(LONG);
+            shutdown.await.map_err(|error| error.to_string())?;
             Ok("stopped")
         })
     }
@@ -98,7 +98,7 @@ programs! {
             });
             begun(&n).await;
             job.cancel();
-            let _ = job.join().await;
+            let _ = job.await;
             Ok("went on")
         })
     }
@@ -114,7 +114,7 @@ programs! {
             });
             begun(&n).await;
             job.cancel();
-            let _ = job.join().await;
+            let _ = job.await;
             Ok("went on")
         })
     }
@@ -123,7 +123,7 @@ programs! {
             async |n: Nursery<String>| {
                 let slow = n.fork(pending::<Text>());
                 let next = n.fork(async move { Ok(use_of(slow).await? + 1) });
-                Ok(next.join().await.ok())
+                Ok(next.await.ok())
             },
         )
     }
@@ -217,25 +217,25 @@ programs! {
     }
     one_failure_in_the_body(on) -> "task `reader` failed: no such file" {
         nursery().on(on).run(async |n: Nursery<String>| {
-            let part = n.named("reader").fork(failing());
+            let part = n.task("reader").fork(failing());
             use_of(part).await
         })
     }
     one_failure_with_question_mark(on) -> "task `reader` failed: no such file" {
         nursery().on(on).run(async |n: Nursery| {
-            let part = n.named("reader").fork(async { Ok::<u32, _>(failing().await?) });
-            Ok(part.join().await?)
+            let part = n.task("reader").fork(async { Ok::<u32, _>(failing().await?) });
+            Ok(part.await?)
         })
     }
     one_failure_for_a_value(on) -> "task `reader` failed: no such file" {
         nursery().on(on).run(async |n: Nursery<String>| {
-            let part = n.named("reader").fork(failing());
+            let part = n.task("reader").fork(failing());
             Ok(part.value().await)
         })
     }
     one_failure_for_a_chain(on) -> "task `reader` failed: no such file" {
         nursery().on(on).run(async |n: Nursery<String>| {
-            let first = n.named("reader").fork(failing());
+            let first = n.task("reader").fork(failing());
             let second = n.fork(use_of(first));
             let third = n.fork(async move { Ok(second.value().await + 1) });
             use_of(third).await
@@ -243,7 +243,7 @@ programs! {
     }
     one_failure_for_a_chain_that_waits_for_all(on) -> "task `reader` failed: no such file" {
         nursery().on(on).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
-            let first = n.named("reader").fork(failing());
+            let first = n.task("reader").fork(failing());
             let second = n.fork(use_of(first));
             let third = n.fork(async move { Ok(second.value().await + 1) });
             let fourth = n.fork(use_of(third));
@@ -252,7 +252,7 @@ programs! {
     }
     one_failure_for_a_nursery_inside(on) -> "task `reader` failed: no such file" {
         nursery().on(on).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
-            let part = n.named("reader").fork(failing());
+            let part = n.task("reader").fork(failing());
             n.spawn(async {
                 let inside = nursery().run(async |m: Nursery<String>| {
                     m.spawn(pending());
@@ -265,7 +265,7 @@ programs! {
     }
     one_failure_for_a_value_inside(on) -> "task `reader` failed: no such file" {
         nursery().on(on).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
-            let part = n.named("reader").fork(failing());
+            let part = n.task("reader").fork(failing());
             n.spawn(async {
                 let inside = nursery().run(async |m: Nursery<String>| {
                     m.spawn(pending());

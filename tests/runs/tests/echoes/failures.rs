@@ -29,7 +29,7 @@ programs! {
     child_cancels_and_fails(on) -> "task `fatal` failed: disk full" {
         nursery().on(on).run(async |n: Nursery<String>| {
             let own = n.clone();
-            n.named("fatal").spawn(async move {
+            n.task("fatal").spawn(async move {
                 own.cancel();
                 Err("disk full".to_string())
             });
@@ -39,7 +39,7 @@ programs! {
     child_cancels_with_a_reason_and_fails(on) -> "task `fatal` failed: disk full" {
         nursery().on(on).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
             let own = n.clone();
-            n.named("fatal").spawn(async move {
+            n.task("fatal").spawn(async move {
                 yield_now().await;
                 own.cancel_with(Reason::new("fatal"));
                 Err("disk full".to_string())
@@ -54,7 +54,7 @@ programs! {
     child_cancels_by_a_token_and_fails(on) -> "task `fatal` failed: disk full" {
         nursery().on(on).run(async |n: Nursery<String>| {
             let token = n.token();
-            n.named("fatal").spawn(async move {
+            n.task("fatal").spawn(async move {
                 token.cancel();
                 Err("disk full".to_string())
             });
@@ -64,7 +64,7 @@ programs! {
     child_cancels_in_a_nursery_inside_and_fails(on) -> "task `fatal` failed: disk full" {
         nursery().on(on).run(async |n: Nursery<String>| {
             let own = n.clone();
-            n.named("fatal").spawn(async move {
+            n.task("fatal").spawn(async move {
                 // The body is a part of the task.
                 let inside = nursery().run(async |_: Nursery<String>| Ok(own.cancel())).await;
                 assert!(inside.is_ok());
@@ -78,7 +78,7 @@ programs! {
             for reason in [None, Some(Reason::new("by another"))] {
                 let (sender, receiver) = tokio::sync::oneshot::channel::<allhome::Child<(), _>>();
                 let name = if reason.is_none() { "alone" } else { "other" };
-                let child = n.named(name).fork(async move {
+                let child = n.task(name).fork(async move {
                     let own = receiver.await.map_err(|error| error.to_string())?;
                     match reason {
                         None => own.cancel(),
@@ -104,7 +104,7 @@ programs! {
     }
     panic_after_a_cancel(on) -> "task `p` panicked: a bug" {
         nursery().on(on).panics(PanicPolicy::Report).grace(LONG).run(async |n: Nursery<String>| {
-            n.named("p").spawn(async {
+            n.task("p").spawn(async {
                 cancelled().await;
                 yield_now().await;
                 std::panic::resume_unwind(Box::new("a bug"))
@@ -117,7 +117,7 @@ programs! {
     reported_after_a_cancel(on) -> "task `writer` failed: 3 records lost" {
         nursery().on(on).run(async |n: Nursery<String>| {
             let own = n.clone();
-            n.named("writer").spawn(async move {
+            n.task("writer").spawn(async move {
                 let why = cancelled().await;
                 assert!(own.fail("3 records lost".to_string()));
                 Err(why.to_string())
@@ -131,7 +131,7 @@ programs! {
         nursery().on(on).run(async |n: Nursery<String>| {
             let part = n.fork(pending::<Result<u32, _>>());
             part.cancel();
-            part.join().await.map_err(|error| error.to_string())
+            part.await.map_err(|error| error.to_string())
         })
     }
     joiner_in_a_shield(on) -> r#""task `j` failed: child was cancelled: cancel requested""# {
@@ -140,8 +140,8 @@ programs! {
             let (sender, result) = tokio::sync::oneshot::channel();
             n.spawn(async move {
                 let inside = nursery().run(async |m: Nursery<String>| {
-                    m.named("j").spawn(async move {
-                        part.join().await.map(drop).map_err(|error| error.to_string())
+                    m.task("j").spawn(async move {
+                        part.await.map(drop).map_err(|error| error.to_string())
                     });
                     Ok(())
                 });
@@ -159,13 +159,13 @@ programs! {
     channel_of_one_that_failed(on) -> "task `source` failed: no such file; task `sink` failed: too early" {
         nursery().on(on).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
             let (sender, mut receiver) = tokio::sync::mpsc::channel::<u32>(1);
-            let source = n.named("source").fork::<(), _>(async move {
+            let source = n.task("source").fork::<(), _>(async move {
                 let _sender = sender;
                 yield_now().await;
                 Err("no such file".to_string())
             });
             let watch = n.clone();
-            n.named("sink").spawn(async move {
+            n.task("sink").spawn(async move {
                 while receiver.recv().await.is_some() {}
                 // So that the two are listed in one order.
                 while watch.len() > 1 {
@@ -179,7 +179,7 @@ programs! {
     }
     while_it_drains(on) -> "task `t` failed: real" {
         nursery().on(on).run(async |n: Nursery<String>| {
-            n.named("t").spawn(async {
+            n.task("t").spawn(async {
                 allhome::draining().await;
                 Err("real".to_string())
             });
@@ -190,7 +190,7 @@ programs! {
     }
     end_of_a_scope(on) -> "task `t` failed: no permit" {
         nursery().on(on).run(async |n: Nursery| {
-            n.named("t").spawn(async {
+            n.task("t").spawn(async {
                 let semaphore = Semaphore::new(0);
                 let _ = move_on_after(Duration::ZERO, semaphore.acquire()).await?;
                 Err::<(), BoxError>("no permit".into())
@@ -200,10 +200,10 @@ programs! {
     }
     told_in_an_earlier_poll(on) -> "task `k` failed: known; task `t` failed: real" {
         nursery().on(on).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
-            let known = n.named("k").fork(async { Err::<(), _>("known".to_string()) });
+            let known = n.task("k").fork(async { Err::<(), _>("known".to_string()) });
             let all = n.clone();
-            n.named("t").spawn(async move {
-                assert!(known.join().await.is_err());
+            n.task("t").spawn(async move {
+                assert!(known.await.is_err());
                 while all.len() > 1 {
                     yield_now().await;
                 }

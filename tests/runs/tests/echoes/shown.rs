@@ -2,8 +2,8 @@
 
 use crate::begun;
 use allhome::{
-    CancelToken, Cause, Ladder, Level, Nursery, Outcome, Policy, Reason, ReasonKind, ThreadPool,
-    block_on, cancelled, nursery, yield_now,
+    CancelToken, Cause, Level, Nursery, Outcome, Policy, Reason, ReasonKind, ThreadPool, block_on,
+    cancelled, nursery, yield_now,
 };
 use allhome_runs::{SECOND, world};
 use std::fmt;
@@ -25,10 +25,10 @@ async fn late(text: &'static str) -> Result<(), String> {
 #[test]
 fn f22_a_child_that_ends_with_an_echo_was_cancelled() {
     let run = nursery().on(pool()).run(async |n: Nursery<String>| {
-        let child = n.named("late").fork(late("echo"));
+        let child = n.task("late").fork(late("echo"));
         begun(&n).await;
         child.cancel_with(Reason::new("enough"));
-        let end = child.join().await.expect_err("it has no value").into_outcome::<()>();
+        let end = child.await.expect_err("it has no value").into_outcome::<()>();
         let Some(Outcome::Cancelled(reason)) = end else { panic!("{end:?}") };
         assert_eq!((reason.message(), reason.kind()), ("enough", ReasonKind::Requested));
         assert!(!n.is_cancelled(), "an echo cancels nothing");
@@ -73,7 +73,7 @@ fn f22_the_task_that_asked_is_that_of_the_reason() {
             own.cancel_with(reason);
             Err("echo".to_string())
         });
-        let end = child.join().await;
+        let end = child.await;
         Ok(end.expect_err("it has no value").reason().is_some())
     });
     assert!(block_on(run).unwrap(), "it has ended as cancelled");
@@ -84,7 +84,7 @@ fn f24_an_error_of_the_body_beside_a_failure() {
     for fails in [false, true] {
         let (stepped, clock, runtime) = world();
         let run = nursery().on(runtime).grace(9 * SECOND).run(async |n: Nursery<String>| {
-            n.named("first").spawn(async move {
+            n.task("first").spawn(async move {
                 allhome::sleep(SECOND).await.map_err(|error| error.to_string())?;
                 if fails { Err("real".to_string()) } else { Ok(()) }
             });
@@ -105,12 +105,12 @@ fn f25_reported_by_a_task_by_the_body_and_from_elsewhere() {
     let pool = pool();
     let run = nursery().on(pool).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
         let own = n.clone();
-        let child = n.named("task").fork(async move {
+        let child = n.task("task").fork(async move {
             let inside = nursery().run(async |_: Nursery<String>| Ok(own.fail("1".to_string())));
             assert!(inside.await.unwrap());
             Ok(7)
         });
-        assert_eq!(child.join().await.ok(), Some(7), "it goes on");
+        assert_eq!(child.await.ok(), Some(7), "it goes on");
         assert!(n.fail("2".to_string()));
         let other = n.clone();
         std::thread::spawn(move || assert!(other.fail("3".to_string()))).join().unwrap();
@@ -194,10 +194,10 @@ fn f26_echoes_are_bounded_and_no_lock_is_held_for_them() {
 fn f26_the_report_of_a_shutdown_shows_them() {
     let pool = pool();
     let run = nursery().on(pool).name("server").run(async |n: Nursery<String>| {
-        n.named("worker").spawn(late("3 records lost"));
-        n.named("outer").spawn(async {
+        n.task("worker").spawn(late("3 records lost"));
+        n.task("outer").spawn(async {
             let inside = nursery().run(async |m: Nursery<String>| {
-                m.named("inner").spawn(late("of a nursery inside"));
+                m.task("inner").spawn(late("of a nursery inside"));
                 begun(&m).await;
                 Ok(())
             });
@@ -208,7 +208,7 @@ fn f26_the_report_of_a_shutdown_shows_them() {
         }
         begun(&n).await;
         let (drain, long) = (Duration::ZERO, Duration::from_secs(60));
-        let report = n.shutdown(Ladder { drain, cancel: long, abort: long }).await;
+        let report = n.shutdown().drain(drain).cancel(long).abort(long).await;
         report.map_err(|error| error.to_string())
     });
     let report = block_on(run).expect("no echo is a failure");
@@ -229,7 +229,7 @@ fn f26_the_report_of_a_shutdown_shows_them() {
 #[test]
 fn f23_a_nursery_that_ends_for_a_failure_around_it_says_so() {
     let run = nursery().on(pool()).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
-        let child = n.named("a").fork::<u32, _>(async {
+        let child = n.task("a").fork::<u32, _>(async {
             yield_now().await;
             Err("bad".to_string())
         });

@@ -25,7 +25,7 @@ programs! {
     }
     of_a_panic(on) -> "task `p` panicked: a bug" {
         nursery().on(on).panics(PanicPolicy::Report).run(async |n: Nursery<String>| {
-            let child = n.named("p").fork::<u32, _>(async {
+            let child = n.task("p").fork::<u32, _>(async {
                 yield_now().await;
                 std::panic::resume_unwind(Box::new("a bug"))
             });
@@ -34,37 +34,37 @@ programs! {
     }
     siblings_go_on(on) -> "task `a` failed: bad" {
         nursery().on(on).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
-            let child = n.named("a").fork(bad());
+            let child = n.task("a").fork(bad());
             n.spawn(async move { user(child).await.map(drop) });
             let other = n.fork(async {
                 yield_now().await;
                 Ok(())
             });
-            assert!(other.join().await.is_ok());
+            assert!(other.await.is_ok());
             Ok(())
         })
     }
     isolated_in_the_body(on) -> "task `a` failed: bad" {
         nursery().on(on).policy(Policy::Isolate).run(async |n: Nursery<String>| {
-            let child = n.named("a").fork(bad());
+            let child = n.task("a").fork(bad());
             n.spawn(pending());
             Ok(child.value().await)
         })
     }
     isolated_in_a_child(on) -> "task `a` failed: bad" {
         nursery().on(on).policy(Policy::Isolate).run(async |n: Nursery<String>| {
-            let child = n.named("a").fork(bad());
+            let child = n.task("a").fork(bad());
             let joiner = n.fork(user(child));
-            let error = joiner.join().await.expect_err("it has no value");
+            let error = joiner.await.expect_err("it has no value");
             assert!(error.reason().is_some(), "it ends as cancelled");
             Ok(())
         })
     }
     isolated_with_question_mark(on) -> "task `b` failed: child failed: bad" {
         nursery().on(on).policy(Policy::Isolate).run(async |n: Nursery<String>| {
-            let child = n.named("a").fork(bad());
-            n.named("b").spawn(async {
-                child.join().await.map(drop).map_err(|error| error.to_string())
+            let child = n.task("a").fork(bad());
+            n.task("b").spawn(async {
+                child.await.map(drop).map_err(|error| error.to_string())
             });
             Ok(())
         })
@@ -74,7 +74,7 @@ programs! {
             let (sender, receiver) = tokio::sync::oneshot::channel();
             n.spawn(async {
                 let inside = nursery().policy(Policy::WaitAll).run(async |m: Nursery<String>| {
-                    drop(sender.send(m.named("x").fork(bad())));
+                    drop(sender.send(m.task("x").fork(bad())));
                     Ok(())
                 });
                 assert!(inside.await.is_err());
@@ -86,16 +86,16 @@ programs! {
     }
     of_one_that_was_cancelled_alone(on) -> "the body needed a value, but task `a` was cancelled: cancel requested" {
         nursery().on(on).run(async |n: Nursery<String>| {
-            let child = n.named("a").fork(pending::<Result<u32, String>>());
+            let child = n.task("a").fork(pending::<Result<u32, String>>());
             child.cancel();
             user(child).await
         })
     }
     of_one_that_was_cancelled_alone_in_a_child(on) -> "task `b` needed a value, but task `a` was cancelled: cancel requested" {
         nursery().on(on).run(async |n: Nursery<String>| {
-            let child = n.named("a").fork(pending::<Result<u32, String>>());
+            let child = n.task("a").fork(pending::<Result<u32, String>>());
             child.cancel();
-            let joiner = n.named("b").fork(user(child));
+            let joiner = n.task("b").fork(user(child));
             // That failure is reported, once.
             let last = n.fork(user(joiner));
             user(last).await
@@ -109,19 +109,19 @@ programs! {
     }
     the_whole_task_ends(on) -> "task `a` failed: bad" {
         nursery().on(on).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
-            let child = n.named("a").fork(bad());
+            let child = n.task("a").fork(bad());
             let joiner = n.fork::<(), _>(async {
                 let needs = std::pin::pin!(child.value());
                 futures_util::future::select(needs, pending::<()>()).await;
                 unreachable!("it is not only the branch that ends")
             });
-            assert!(joiner.join().await.is_err());
+            assert!(joiner.await.is_err());
             Ok(())
         })
     }
     in_a_finalizer(on) -> "task `a` failed: bad; a finalizer needed a value, but task `a` failed: bad" {
         nursery().on(on).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
-            let child = n.named("a").fork(bad());
+            let child = n.task("a").fork(bad());
             n.defer(Duration::from_secs(60), async { user(child).await.map(drop) })
                 .map_err(|error| error.to_string())?;
             Ok(())
@@ -145,7 +145,7 @@ fn f28_outside_of_any_nursery_it_panics() {
     let forked = |cancels: bool| {
         let run = nursery().on(&pool).run(async |n: Nursery<String>| {
             let wait = if cancels { Duration::MAX } else { Duration::ZERO };
-            let child = n.named("a").fork(async move {
+            let child = n.task("a").fork(async move {
                 let _ = allhome::sleep(wait).await;
                 Ok(())
             });
@@ -170,13 +170,13 @@ fn f28_blocking_work_gets_the_reason() {
     for alone in [false, true] {
         let run = nursery().on(&pool).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
             let child = match alone {
-                true => n.named("a").fork(pending()),
-                false => n.named("a").fork(bad()),
+                true => n.task("a").fork(pending()),
+                false => n.task("a").fork(bad()),
             };
             if alone {
                 child.cancel();
             }
-            let work = n.named("b").blocking(move |cx| {
+            let work = n.task("b").blocking(move |cx| {
                 let reason = cx.block_on(child.value()).expect_err("there is no value");
                 assert!(cx.check().is_ok());
                 Err::<(), _>(format!("by itself, for {}", reason.message().is_empty()))
@@ -189,7 +189,7 @@ fn f28_blocking_work_gets_the_reason() {
         assert!(error.failures().any(|failure| failure.name() == Some("b")), "{error}");
         assert_eq!(error.failures().len(), if alone { 1 } else { 2 }, "{error}");
         let run = nursery().on(&pool).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
-            let child = n.named("a").fork(bad());
+            let child = n.task("a").fork(bad());
             let work = n.blocking(move |cx| {
                 cx.block_on(child.value()).map(drop).map_err(|reason| reason.to_string())
             });

@@ -69,7 +69,7 @@ fn f22_an_echo_of_the_own_cancel_is_no_failure() {
                     return Ok(());
                 }
                 child.cancel_with(Reason::new("enough"));
-                let error = child.join().await.expect_err(name);
+                let error = child.await.expect_err(name);
                 assert_eq!(error.reason().expect(name).message(), "enough", "{name}");
                 Ok(())
             });
@@ -126,7 +126,7 @@ fn f22_an_error_after_the_cancel_is_an_echo_however_late() {
             sleep(Duration::from_millis(1)).await?;
             n.cancel();
             for child in [late, other] {
-                let error = child.join().await.expect_err("it has no value");
+                let error = child.await.expect_err("it has no value");
                 assert!(error.reason().is_some(), "{error}");
             }
             Ok(())

@@ -48,7 +48,6 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("core/src/layers/limit/rate.rs", "has not got a timer", "the same"),
     ("core/src/layers/nursery/error.rs", "has not got what", "the same"),
     ("README.md", "", "it is written anew with the new surface"),
-    ("docs/SPEC.md", "**S23**", "the clause is replaced with the new rule for cancel scopes"),
     ("docs/SPEC.md", "**T11**", "every runtime will have a timer"),
     (
         "tests/runs/tests/",

@@ -74,7 +74,7 @@ impl Builder {
     ///     .run(async |n: Nursery<Infallible>| {
     ///         let quick = n.fork(async { Ok(1) });
     ///         let slow = n.fork(std::future::pending::<Result<u32, _>>());
-    ///         Ok([quick.join().await.ok(), slow.join().await.ok()])
+    ///         Ok([quick.await.ok(), slow.await.ok()])
     ///     });
     /// assert_eq!(block_on(run)?, [Some(1), None]);
     /// # }
@@ -146,12 +146,17 @@ impl Builder {
     ///
     /// The limit does not count the body, finalizers, or [blocking work](crate::Nursery::blocking),
     /// which has a [limit of its own](Builder::blocking_limit);
-    /// [`Slot::blocking`](crate::Slot::blocking) counts in both. It holds for this nursery alone,
+    /// work with a [reserved](crate::Nursery::reserve) place counts in both. It holds for this nursery alone,
     /// and not for nurseries opened inside it: to share it with them, pass them its
     /// [limiter](crate::Nursery::limiter). [`set_limit`](crate::Nursery::set_limit) changes it
     /// while the nursery runs.
     ///
-    /// With 0, no child is admitted: a reservation fails at once, and a spawn is refused.
+    /// [`set_limit(0)`](crate::Nursery::set_limit) pauses a nursery that runs.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `slots` is 0: no child would begin, and the nursery would wait for ever. To open a
+    /// nursery that is paused, pass it a [limiter](Builder::limiter) without permits.
     ///
     /// # Lending
     ///
@@ -190,7 +195,9 @@ impl Builder {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn limit(self, slots: usize) -> Builder {
+        assert!(slots > 0, "a nursery with a limit of 0 never begins a child: use at least 1");
         self.limiter(&Arc::new(Semaphore::new(slots)))
     }
 
@@ -222,7 +229,7 @@ impl Builder {
     ///         let run = nursery().limiter(&limiter).run(async |n: Nursery| {
     ///             let left = n.fork(walk(depth - 1, limiter.clone()));
     ///             let right = n.fork(walk(depth - 1, limiter.clone()));
-    ///             Ok(left.join().await? + right.join().await?)
+    ///             Ok(left.await? + right.await?)
     ///         });
     ///         Ok(run.await?)
     ///     })
@@ -231,7 +238,7 @@ impl Builder {
     /// let one = Arc::new(Semaphore::new(1));
     /// let run = nursery().on(ThreadPool::global())
     ///     .limiter(&one)
-    ///     .run(async |n: Nursery| Ok(n.fork(walk(5, one.clone())).join().await?));
+    ///     .run(async |n: Nursery| Ok(n.fork(walk(5, one.clone())).await?));
     /// assert_eq!(block_on(run)?, 32);
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -283,7 +290,7 @@ impl Builder {
     ///     .stuck_after(Duration::from_millis(10))
     ///     .run(async |n: Nursery<Infallible>| {
     ///         let (begun, begins) = channel();
-    ///         let work = n.named("deaf").blocking(move |_| {
+    ///         let work = n.task("deaf").blocking(move |_| {
     ///             begun.send(()).unwrap();
     ///             Ok(question.recv().is_ok())
     ///         });
