@@ -26,14 +26,14 @@ use crate::layers::base::invariant::Invariant;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
-use crate::layers::base::reason::{Level, Reason};
+use crate::layers::base::reason::Level;
 use crate::layers::base::sync::Arc;
 use crate::layers::context::last_poll::LastPoll;
-use crate::layers::context::{self, Notes, TaskFrame, scope};
-use crate::layers::group::Group;
+use crate::layers::context::{self, Notes, scope};
 use crate::layers::group::config::{Config, PanicPolicy};
 use crate::layers::group::registry::report::Report;
 use crate::layers::group::registry::{Member, Owner};
+use crate::layers::group::{Group, echo};
 use crate::layers::lending::{Ended, Lending, has_slot_of};
 use allhome_rt::{NoRuntime, Runtime};
 use pin_project_lite::pin_project;
@@ -380,27 +380,12 @@ impl<R> Closed<R> {
         if value.is_none() && !failed {
             // Nothing went wrong but the cancel, which may be that of the task around, too; or a
             // failure that a nursery around reports, and that the body has heard of.
-            tell_end(report.body_reason());
+            echo::tell_end(report.body_reason());
         }
         let echoes = report.echoes().map(typed).collect();
         let error = (failed || value.is_none()).then(|| assemble(&group, report));
         Settled { value, error, echoes, forgotten }
     }
-}
-
-/// Notes that the nursery has nothing to report but its cancel, or what a nursery around reports.
-fn tell_end(body_reason: Option<&Reason>) {
-    let known = |task: &TaskFrame<'_>| {
-        let group = Group::of(task.group)?;
-        body_reason.filter(|reason| group.knows(reason)).cloned()
-    };
-    context::task(|task| {
-        let Some(task) = task else { return };
-        match known(task) {
-            Some(reason) => task.tell(Leave::ToldOf, Some(reason)),
-            None => context::tell_cancelled(),
-        }
-    });
 }
 
 impl<E, R, F, Fut> fmt::Debug for Run<E, R, F, Fut> {
