@@ -69,7 +69,9 @@ pub(crate) fn tell_end(body_reason: Option<&Reason>) {
     });
     match known {
         Some(reason) => context::task(|task| {
-            task.map(|task| task.tell(Leave::ToldOf, Some(reason)));
+            if let Some(task) = task {
+                task.tell(Leave::ToldOf, Some(reason));
+            }
         }),
         None => context::tell_cancelled(),
     }
