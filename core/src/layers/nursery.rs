@@ -21,11 +21,10 @@ use crate::layers::base::counted::Strong;
 use crate::layers::base::id::NurseryId;
 use crate::layers::base::invariant::Invariant;
 use crate::layers::base::reason::{Level, Reason};
-use crate::layers::base::unsupported::Unsupported;
 use crate::layers::cancel::CancelToken;
 use crate::layers::group::Group;
-use crate::layers::group::finalizers::DeferError;
 use crate::layers::group::registry::finalizers::Deferred;
+use allhome_rt::Instant;
 use allhome_rt::Runtime;
 use blocking::{BlockingCx, BoxedWork};
 use child::{Child, Spawned};
@@ -33,7 +32,7 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::Location;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Spawns children, and cancels and shows them: the handle of a nursery.
 ///
@@ -149,27 +148,21 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// Returns `false`, and changes nothing, if the nursery is cancelled or closed.
     ///
-    /// # Errors
-    ///
-    /// Returns [`Unsupported`] if the runtime has no timer.
-    ///
     /// # Examples
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, ThreadPool, block_on, now, nursery};
     /// use std::convert::Infallible;
-    /// use std::time::Duration;
     ///
     /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
-    ///     let now = n.runtime().timer().unwrap().now();
-    ///     assert_eq!(n.set_deadline(Some(now)), Ok(true));
+    ///     assert!(n.set_deadline(Some(now())));
     ///     std::future::pending::<Result<(), _>>().await
     /// });
     /// assert!(block_on(run).unwrap_err().is_timeout());
     /// # }
     /// ```
-    pub fn set_deadline(&self, at: Option<Instant>) -> Result<bool, Unsupported> {
+    pub fn set_deadline(&self, at: Option<Instant>) -> bool {
         self.group.move_deadline(at)
     }
 
@@ -187,10 +180,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// task context of the nursery. If the runtime is shut down first, they are lost, and reported
     /// as lost.
     ///
-    /// # Errors
-    ///
-    /// Returns an error if the runtime has no timer and the budget is less than [`Duration::MAX`],
-    /// or if the nursery has ended already. The future is dropped unpolled then.
+    /// Returns `false` if the nursery has ended already; the future is dropped unpolled then.
     ///
     /// # Examples
     ///
@@ -209,8 +199,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///     }
     /// };
     /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
-    ///     n.defer(Duration::from_secs(5), write("database closed"))?;
-    ///     n.defer(Duration::from_secs(5), write("server stopped"))?;
+    ///     n.defer(Duration::from_secs(5), write("database closed"));
+    ///     n.defer(Duration::from_secs(5), write("server stopped"));
     ///     n.abort();
     ///     Ok(())
     /// });
@@ -220,7 +210,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
-    pub fn defer<F>(&self, budget: Duration, future: F) -> Result<(), DeferError>
+    pub fn defer<F>(&self, budget: Duration, future: F) -> bool
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
@@ -332,10 +322,6 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// come first served. The nursery's [`limit`](crate::Builder::limit) does not count it;
     /// [`Slot::blocking`](crate::Slot::blocking) runs work that is counted.
     ///
-    /// # Errors
-    ///
-    /// Returns [`Unsupported`] if the runtime has no blocking pool.
-    ///
     /// # Examples
     ///
     /// ```
@@ -351,14 +337,14 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///         }
     ///         Ok(sum)
     ///     });
-    ///     Ok(sum?.join().await?)
+    ///     Ok(sum.join().await?)
     /// });
     /// assert_eq!(block_on(run)?, 499_500);
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
-    pub fn blocking<T, F>(&self, work: F) -> Result<Child<T, E>, Unsupported>
+    pub fn blocking<T, F>(&self, work: F) -> Child<T, E>
     where
         F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,

@@ -57,9 +57,9 @@ impl Group {
         admit: impl FnOnce(&mut Registry, Unadmitted) -> R,
     ) -> Result<R, Reason> {
         let admitted = self.locked(|registry| match self.refusal(registry, how) {
-            Some(reason) => {
+            Some(refusal) => {
                 registry.report.count_refused();
-                Err((reason, fresh))
+                Err((refusal, fresh))
             }
             None => {
                 let number = admit(registry, fresh);
@@ -71,9 +71,9 @@ impl Group {
                 self.see_in(after);
                 Ok(number)
             }
-            Err((reason, fresh)) => {
+            Err((refusal, fresh)) => {
                 drop(fresh);
-                Err(reason)
+                Err(refusal.reason(self))
             }
         }
     }
@@ -111,7 +111,7 @@ impl Group {
         }
     }
 
-    pub(super) fn refusal(&self, registry: &Registry, how: Admission) -> Option<Reason> {
+    pub(super) fn refusal(&self, registry: &Registry, how: Admission) -> Option<Refusal> {
         if self.requested_level() <= how.most() && registry.phase != Phase::Closed {
             return None;
         }
@@ -119,13 +119,25 @@ impl Group {
     }
 
     /// Says why nothing is taken any more.
-    pub(super) fn closed(&self, registry: &Registry) -> Reason {
-        registry.cancel.requested_reason().unwrap_or_else(|| {
-            let message = match &self.config.name {
+    pub(super) fn closed(&self, registry: &Registry) -> Refusal {
+        Refusal(registry.cancel.requested_reason())
+    }
+}
+
+/// Why nothing is taken any more: the reason of the cancel, if there is one. Otherwise the reason is
+/// made when the lock is released, since the clock that it asks is the runtime's.
+#[must_use]
+pub(super) struct Refusal(Option<Reason>);
+
+impl Refusal {
+    /// Returns the reason. No lock is held.
+    pub(super) fn reason(self, group: &Group) -> Reason {
+        self.0.unwrap_or_else(|| {
+            let message = match &group.config.name {
                 Some(name) => format!("nursery `{name}`"),
-                None => format!("nursery {}", self.id),
+                None => format!("nursery {}", group.id),
             };
-            Reason::of(ReasonKind::Closed, message, None, self.config.place)
+            group.reason(ReasonKind::Closed, message, None, group.config.place)
         })
     }
 }

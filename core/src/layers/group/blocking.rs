@@ -52,9 +52,9 @@ impl Group {
         }
         while let Some(carried) = self.locked(|registry| self.next_job(registry)) {
             let job = BlockingJob { group: self.weak(), carried: Some(carried) };
-            // A runtime without a pool gives the job back: dropped, it reports the work as lost. So
-            // does one that panics.
-            let handed = panic::catch(|| drop(runtime.spawn_blocking(Box::new(move || job.run()))));
+            // A job that is dropped, by a pool that has no thread for it or by one that panics,
+            // reports the work as lost.
+            let handed = panic::catch(|| runtime.spawn_blocking(Box::new(move || job.run())));
             handed.unwrap_or_else(panic::discard);
         }
     }

@@ -4,7 +4,6 @@ use super::Nursery;
 use super::blocking::{BlockingCx, BoxedWork};
 use super::child::{Child, Spawned};
 use crate::layers::base::big::{BoxedFuture, is_big};
-use crate::layers::base::unsupported::Unsupported;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -72,12 +71,8 @@ impl<'a, E: Send + Sync + 'static> Named<'a, E> {
     }
 
     /// As [`Nursery::blocking`].
-    ///
-    /// # Errors
-    ///
-    /// [`Unsupported`] if the runtime has no blocking pool.
     #[track_caller]
-    pub fn blocking<T, F>(self, work: F) -> Result<Child<T, E>, Unsupported>
+    pub fn blocking<T, F>(self, work: F) -> Child<T, E>
     where
         F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,

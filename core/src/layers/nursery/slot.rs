@@ -8,7 +8,6 @@ use super::Nursery;
 use super::blocking::{BlockingCx, BoxedWork};
 use super::child::{Child, Spawned};
 use crate::layers::base::big::{BoxedFuture, is_big};
-use crate::layers::base::unsupported::Unsupported;
 use crate::layers::group::admit::Admission;
 use crate::layers::lending::bounded::Bounded;
 use crate::layers::lending::held_slot::Lease;
@@ -133,13 +132,8 @@ impl<E: Send + Sync + 'static> Slot<E> {
     }
 
     /// Runs work that blocks its thread, as a child that has this place: see [`Nursery::blocking`].
-    ///
-    /// # Errors
-    ///
-    /// [`Unsupported`] if the runtime has no blocking pool, or the nursery's
-    /// [`blocking_limit`](crate::Builder::blocking_limit) is 0. The place is given back.
     #[track_caller]
-    pub fn blocking<T, F>(mut self, work: F) -> Result<Child<T, E>, Unsupported>
+    pub fn blocking<T, F>(mut self, work: F) -> Child<T, E>
     where
         F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,

@@ -45,7 +45,7 @@ pub(super) async fn v01_value_is_inherited_by_blocking_work(runtime: Runtime) {
             });
             Ok((user(), cx.block_on(inside).unwrap().unwrap()))
         });
-        Ok(work.unwrap().join().await.unwrap())
+        Ok(work.join().await.unwrap())
     });
     assert_eq!(USER.scope("ann", run).await.unwrap(), (Some("ann"), Some("ann")));
 }

@@ -11,6 +11,7 @@ mod from_destructors;
 mod go;
 mod hostile;
 mod left_wakers;
+mod lent;
 mod local_nurseries;
 mod lost;
 mod nothing_left;
