@@ -6,7 +6,7 @@ use super::turn::{Load, Polled};
 use super::turns::Turns;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
-use crate::layers::base::reason::exited;
+use crate::layers::base::reason::ReasonKind;
 use crate::layers::context::{self, Notes};
 use crate::layers::record::state::Park;
 use crate::layers::record::{Claimed, Ended};
@@ -41,7 +41,9 @@ impl Group {
                     break self.end(&mut claimed, Ending::Cancelled(reason));
                 }
                 Some(Leave::Exit(place)) => {
-                    break self.end(&mut claimed, Ending::Cancelled(exited(Some(id), place)));
+                    let kind = ReasonKind::Exited;
+                    let reason = self.reason(kind, String::new(), Some(id), place);
+                    break self.end(&mut claimed, Ending::Cancelled(reason));
                 }
             }
             if carried.is_some() {

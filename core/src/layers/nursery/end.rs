@@ -55,7 +55,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// drops children without that last poll.
     #[track_caller]
     pub fn cancel(&self) -> bool {
-        self.cancel_with(Reason::new(String::new()))
+        let place = Location::caller();
+        self.cancel_with(self.group.reason(ReasonKind::Requested, String::new(), None, place))
     }
 
     /// Like [`cancel`](Nursery::cancel), with a reason.
@@ -74,7 +75,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// child one last poll.
     #[track_caller]
     pub fn abort(&self) -> bool {
-        let reason = Reason::of(ReasonKind::Aborted, String::new(), None, Location::caller());
+        let place = Location::caller();
+        let reason = self.group.reason(ReasonKind::Aborted, String::new(), None, place);
         let fresh = self.level() < Level::Aborted;
         self.group.raise_tree(Level::Aborted, &reason);
         fresh

@@ -20,6 +20,7 @@ pub(crate) mod settle;
 use super::Nursery;
 use super::error::{Cause, GroupError, assemble};
 use super::settled::Settled;
+use crate::layers::base::clock;
 use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::invariant::Invariant;
@@ -200,6 +201,7 @@ where
 fn open<E>(setup: Setup) -> Result<Strong<Group>, GroupError<E>> {
     let Setup { config, runtime } = setup;
     allhome_rt::refuse_holds_where(context::held);
+    clock::ask_in_nursery(context::now);
     let parent = context::task(|task| {
         let task = task?;
         let member = task.header().zip(task.task).map(|(header, ptr)| Member::new(header, ptr));
@@ -211,13 +213,11 @@ fn open<E>(setup: Setup) -> Result<Strong<Group>, GroupError<E>> {
         runtime.ok_or(NoRuntime::new("no runtime is known here: name one with `nursery().on(..)`"))
     };
     match runtime.unwrap_or_else(inherited) {
-        Ok(runtime) => match config.check(&runtime) {
-            Ok(()) => {
-                let lends = config.limiter.as_ref().is_some_and(has_slot_of);
-                Ok(Group::open(config, runtime, parent, lends))
-            }
-            Err(missing) => Err(GroupError::unopened(config, Cause::Unsupported(missing))),
-        },
+        Ok(runtime) => {
+            config.ask_timer(&runtime);
+            let lends = config.limiter.as_ref().is_some_and(has_slot_of);
+            Ok(Group::open(config, runtime, parent, lends))
+        }
         Err(error) => Err(GroupError::unopened(config, Cause::NoRuntime(error))),
     }
 }

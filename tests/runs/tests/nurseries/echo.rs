@@ -25,7 +25,7 @@ fn waiters(semaphore: &Arc<Semaphore>) -> Vec<(&'static str, Work)> {
             "checkpoint",
             Box::pin(async {
                 while checkpoint().await.is_ok() {
-                    sleep(SECOND).await?;
+                    sleep(SECOND).await;
                 }
                 Ok(checkpoint().await?)
             }),
@@ -63,7 +63,7 @@ fn f22_an_echo_of_the_own_cancel_is_no_failure() {
             let held = semaphore.try_acquire().unwrap();
             let run = nursery().on(runtime).run(async |n: Nursery<Boxed>| {
                 let child = n.fork(work);
-                sleep(5 * SECOND).await?;
+                sleep(5 * SECOND).await;
                 if !alone {
                     n.cancel();
                     return Ok(());
@@ -102,7 +102,7 @@ fn f22_other_errors_are_failures() {
         let _held = semaphore.try_acquire().unwrap();
         let run = nursery().run(async |_: Nursery<Boxed>| {
             // The scope's time is over, and no task was cancelled.
-            let inside = move_on_after(SECOND, semaphore.acquire()).await?;
+            let inside = move_on_after(SECOND, semaphore.acquire()).await;
             Err::<(), _>(format!("{inside:?}").into())
         });
         let error = run.await.unwrap_err();
@@ -111,15 +111,15 @@ fn f22_other_errors_are_failures() {
         let run = nursery().grace(9 * SECOND).run(async |n: Nursery<Boxed>| {
             let late = n.fork(async {
                 let told = semaphore_like().await.is_err();
-                sleep(SECOND).await?;
+                sleep(SECOND).await;
                 assert!(told);
                 Err::<(), _>("while it tidied up".into())
             });
             let other = n.fork(async {
-                shield(Duration::MAX, sleep(SECOND)).await??;
+                shield(Duration::MAX, sleep(SECOND)).await;
                 Err::<(), _>("in its own time".into())
             });
-            sleep(Duration::from_millis(1)).await?;
+            sleep(Duration::from_millis(1)).await;
             n.cancel();
             let errors = [late.await, other.await].map(|end| end.is_err());
             assert_eq!(errors, [true, true]);
