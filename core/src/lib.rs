@@ -146,6 +146,7 @@ pub use layers::nursery::settled::Settled;
 pub use layers::nursery::spawned::{Refused, Spawned};
 pub use layers::nursery::task_builder::TaskBuilder;
 pub use layers::nursery::tree::{NurseryInfo, TaskInfo, Tree, orphans};
+pub use layers::nursery::value::{Value, Values};
 pub use layers::scope::cancellable::{Cancellable, cancellable};
 pub use layers::scope::deadline::{
     Elapsed, FailAfter, MoveOnAfter, before_deadline, fail_after, fail_at, move_on_after,
@@ -153,7 +154,7 @@ pub use layers::scope::deadline::{
 };
 pub use layers::scope::shield::{Shield, shield};
 pub use layers::scope::value::{Scoped, ScopedKey};
-pub use layers::shutdown::{Shutdown, ShutdownError, ShutdownReport, Straggler};
+pub use layers::shutdown::{Echo, Shutdown, ShutdownError, ShutdownReport, Straggler};
 #[cfg(all(feature = "signals", unix))]
 pub use layers::signals::{Signals, signals};
 pub use layers::time::interval::{Interval, Tick, interval};

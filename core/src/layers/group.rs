@@ -41,11 +41,13 @@ mod clock;
 mod close;
 pub(crate) mod config;
 mod dedicated;
+pub(crate) mod echo;
 mod env;
 pub(crate) mod failure_info;
 pub(crate) mod finalizers;
 mod finish;
 mod host;
+pub(crate) mod no_value;
 pub(crate) mod orphans;
 mod overdue;
 mod poll;
@@ -326,7 +328,8 @@ impl Drop for Group {
 /// Says in a few words what a failure was, for the reason of the cancel that follows from it.
 pub(crate) fn describe(ending: &Ending) -> String {
     match ending {
-        Ending::Ok | Ending::Cancelled(_) => String::new(),
+        Ending::Ok | Ending::Cancelled(_) | Ending::Echo(_) => String::new(),
+        Ending::NoValue(reason) => format!("needed a value, but {}", reason.message()),
         Ending::Err(_) => "returned an error".to_string(),
         Ending::Panicked(panic) => panic.to_string(),
         Ending::Lost => "the runtime threw it away".to_string(),

@@ -9,6 +9,7 @@ pub(crate) mod draining;
 mod end;
 pub(crate) mod error;
 pub(crate) mod join_all;
+mod lacking;
 pub(crate) mod reserve;
 pub(crate) mod reserve_error;
 pub(crate) mod run;
@@ -17,6 +18,7 @@ mod spawn;
 pub(crate) mod spawned;
 pub(crate) mod task_builder;
 pub(crate) mod tree;
+pub(crate) mod value;
 mod verbs;
 
 use crate::layers::base::as_error::BoxError;

@@ -14,12 +14,12 @@
 mod report;
 mod watch;
 
-pub use report::{ShutdownError, ShutdownReport, Straggler};
+pub use report::{Echo, ShutdownError, ShutdownReport, Straggler};
 
 use crate::layers::base::counted::Strong;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
-use crate::layers::context::task::task_id;
+use crate::layers::context::new_reason::caller;
 use crate::layers::context::{self, TaskFrame};
 use crate::layers::group::Group;
 use crate::layers::group::registry::stragglers::StragglerLog;
@@ -54,6 +54,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// the report, too. It is ready when every task has ended, or when the last time is over. If another caller cancels or aborts the nursery meanwhile, the shutdown goes on from
     /// that step; with [`when_raised`](Shutdown::when_raised) another caller takes the first step
     /// as well.
+    ///
+    /// An error that a task ends with after the cancel is no failure of the nursery: the report has
+    /// it as one of its [echoes](ShutdownReport::echoes). A task that must be heard calls
+    /// [`fail`](Nursery::fail), or leaves the work to a finalizer ([`defer`](Nursery::defer)).
     ///
     /// Await it in the nursery's body, which is not cut off while it does; finalizers then run
     /// after it. A time limit around it ([`move_on_after`](crate::move_on_after)) ends it, as if it
@@ -254,7 +258,7 @@ impl Future for Shutdown {
 impl Shutdown {
     fn reason(&self, message: &str) -> Reason {
         let (kind, message) = (ReasonKind::Shutdown, message.to_string());
-        self.group.reason(kind, message, task_id(), self.location)
+        self.group.reason(kind, message, caller(), self.location)
     }
 }
 

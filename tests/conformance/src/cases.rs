@@ -3,6 +3,7 @@
 mod blocking;
 mod bounded;
 mod cancel;
+mod echo;
 mod failure;
 mod outcome;
 mod ownership;
@@ -75,6 +76,14 @@ cases! {
         f19_payload_that_panics_in_drop
         f20_value_that_panics_in_drop
         f21_body_of_cancelled_nursery_that_returns_ok_wins;
+    echo:
+        f22_echo_of_a_cancel_is_no_failure
+        f22_failure_of_the_task_that_asked
+        f23_one_failure_is_listed_once
+        f24_error_of_the_body_is_not_lost
+        f25_what_counts_in_any_case
+        f26_echoes_are_beside_the_failures
+        f28_value_or_the_end_of_the_task;
     servers:
         f30_supervise_tells_counts_and_forgets
         f31_supervise_gives_failure_to_the_joiner

@@ -63,6 +63,9 @@ pub enum ReasonKind {
     Shutdown,
     /// A signal was sent to the process.
     Signal,
+    /// The task needs the value of a child that has none: see
+    /// [`Child::value`](crate::Child::value).
+    NoValue,
 }
 
 /// Why a task or nursery was cancelled: what happened, in which task, where, when, and what caused
@@ -105,12 +108,6 @@ impl Drop for Inner {
 }
 
 impl Reason {
-    /// Creates a reason of kind [`Requested`](ReasonKind::Requested); its place is the caller's.
-    #[track_caller]
-    pub fn new(message: impl Into<String>) -> Reason {
-        Reason::of(ReasonKind::Requested, message.into(), None, Location::caller())
-    }
-
     /// Returns the same reason with another one as its cause.
     pub fn caused_by(self, cause: Reason) -> Reason {
         let old = &*self.inner;
@@ -158,7 +155,8 @@ impl Reason {
         &self.inner.message
     }
 
-    /// Returns the task that caused it, if it was a task.
+    /// Returns the task that caused it, if it was a task: the one that asked for the cancel, or the
+    /// one that failed. In the body of a nursery that a task opened, it is that task.
     pub fn by(&self) -> Option<TaskId> {
         self.inner.by
     }
@@ -200,6 +198,7 @@ impl fmt::Display for ReasonKind {
             ReasonKind::Exited => "it has ended itself",
             ReasonKind::Shutdown => "it was shut down",
             ReasonKind::Signal => "a signal came",
+            ReasonKind::NoValue => "it needed a value",
         })
     }
 }

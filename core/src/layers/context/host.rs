@@ -32,6 +32,9 @@ pub(crate) trait Host: Send + Sync {
     fn is_task_cancelled(&self, task: Option<&Header>) -> bool;
     /// Returns why.
     fn task_reason(&self, task: Option<&Header>) -> Option<Reason>;
+    /// Returns why the task was cancelled, or why a cancel is on its way to it: of the nursery, or
+    /// of what that is in, with no shield between.
+    fn leaving(&self, task: Option<&Header>) -> Option<Reason>;
     /// Returns the token of the task, or, for the body, of the nursery.
     fn task_token(&self, task: Option<&Header>) -> CancelToken;
     /// Returns the nursery's token.

@@ -65,7 +65,11 @@ impl Group {
     /// A child failed: its siblings are cancelled, if that is the policy.
     pub(crate) fn child_failed(&self, who: &Who, message: String) {
         if self.config.policy == Policy::FailFast {
-            let reason = self.reason(ReasonKind::ChildFailed, message, who.task, who.place);
+            let kind = match who.task {
+                Some(_) => ReasonKind::ChildFailed,
+                None => ReasonKind::BodyFailed,
+            };
+            let reason = self.reason(kind, message, who.task, who.place);
             self.raise_tree(Level::Cancelled, &reason);
         }
     }

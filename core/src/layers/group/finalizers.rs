@@ -16,6 +16,7 @@ use super::registry::report::{Entry, Who};
 use crate::layers::base::counted::Weak;
 use crate::layers::base::fault::Blow;
 use crate::layers::base::guarded::Foreign;
+use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Panic, Payload};
 use crate::layers::base::reason::{Reason, ReasonKind};
@@ -117,9 +118,10 @@ impl Running {
             context::inside(&self.scope, || future.as_mut().poll(cx))
         });
         let ending = match polled {
-            // It has ended itself: that is no failure, and no reason for the others not to run.
-            Ok(Poll::Pending) if exits() => Ok(None),
-            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Pending) => match leaves() {
+                None => return Poll::Pending,
+                Some(ending) => Ok(ending),
+            },
             Ok(Poll::Ready(Some(Ok(())))) => Ok(None),
             Ok(Poll::Ready(Some(Err(error)))) => Ok(Some(Ending::Err(error))),
             Ok(Poll::Ready(None)) => Ok(Some(Ending::Cancelled(self.overdue()))),
@@ -139,9 +141,19 @@ impl Running {
     }
 }
 
-/// Returns `true` if the finalizer that was polled has asked for its end; the runner goes on.
-fn exits() -> bool {
-    context::task(|task| task.is_some_and(|task| task.leave().take().is_some()))
+/// Returns how the finalizer that was polled ends, if it has asked for its end; the runner goes on.
+/// That it has ended itself is no failure, and no reason for the others not to run. That it lacks a
+/// value is a failure, also if a nursery reports why.
+fn leaves() -> Option<Option<Ending>> {
+    context::task(|task| {
+        let task = task?;
+        match task.leave().get()? {
+            Leave::Told | Leave::ToldOf => return None,
+            Leave::Exit(_) | Leave::Cancelled | Leave::NoSlot | Leave::NoValue => {}
+        }
+        task.leave().set(None);
+        Some(task.take_heard().map(Ending::NoValue))
+    })
 }
 
 impl Future for Runner {

@@ -82,6 +82,10 @@ impl Host for Group {
         })
     }
 
+    fn leaving(&self, task: Option<&Header>) -> Option<Reason> {
+        self.find_cancel(task)
+    }
+
     fn task_token(&self, task: Option<&Header>) -> CancelToken {
         match task.map(Header::number) {
             Some(number) => self.task_token(number),

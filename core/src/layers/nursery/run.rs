@@ -18,7 +18,7 @@
 pub(crate) mod settle;
 
 use super::Nursery;
-use super::error::{Cause, GroupError, assemble};
+use super::error::{Cause, GroupError, assemble, typed};
 use super::settled::Settled;
 use crate::layers::base::clock;
 use crate::layers::base::counted::Strong;
@@ -27,10 +27,10 @@ use crate::layers::base::invariant::Invariant;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
-use crate::layers::base::reason::Level;
+use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::Arc;
 use crate::layers::context::last_poll::LastPoll;
-use crate::layers::context::{self, Notes, scope};
+use crate::layers::context::{self, Notes, TaskFrame, scope};
 use crate::layers::group::Group;
 use crate::layers::group::config::{Config, PanicPolicy};
 use crate::layers::group::registry::report::Report;
@@ -252,26 +252,25 @@ where
                 *value = Some(result);
                 return Poll::Ready(());
             }
-            Ok(Poll::Ready(Err(error))) if matches!(notes.leave.get(), Some(Leave::Told)) => {
-                if let Err(payload) = panic::catch_drop(error) {
-                    group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
-                }
-                return Poll::Ready(());
-            }
             Ok(Poll::Ready(Err(error))) => {
-                group.fail_body(group.owned(), Ending::Err(Arc::new(error)));
+                group.body_returned(group.owned(), Arc::new(error), &notes);
                 return Poll::Ready(());
             }
             Err(payload) => {
                 group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
                 return Poll::Ready(());
             }
-            Ok(Poll::Pending) => {
-                if let Some(Leave::Exit(location)) = notes.leave.get() {
+            Ok(Poll::Pending) => match notes.leave.get() {
+                Some(Leave::Exit(location)) => {
                     group.exit_body(location);
                     return Poll::Ready(());
                 }
-            }
+                Some(Leave::Cancelled | Leave::NoValue) => {
+                    group.body_left(group.owned(), &notes);
+                    return Poll::Ready(());
+                }
+                Some(Leave::NoSlot | Leave::Told | Leave::ToldOf) | None => {}
+            },
         }
         let waker = Foreign::new(cx.waker().clone());
         match wait_on(group, (seen, held), notes.put_off.get(), waker) {
@@ -379,12 +378,29 @@ impl<R> Closed<R> {
         let forgotten = report.forgotten();
         let failed = !report.is_empty();
         if value.is_none() && !failed {
-            // Nothing went wrong but the cancel, which may be that of the task around, too.
-            context::tell_cancelled();
+            // Nothing went wrong but the cancel, which may be that of the task around, too; or a
+            // failure that a nursery around reports, and that the body has heard of.
+            tell_end(report.body_reason());
         }
+        let echoes = report.echoes().map(typed).collect();
         let error = (failed || value.is_none()).then(|| assemble(&group, report));
-        Settled { value, error, echoes: Vec::new(), forgotten }
+        Settled { value, error, echoes, forgotten }
     }
+}
+
+/// Notes that the nursery has nothing to report but its cancel, or what a nursery around reports.
+fn tell_end(body_reason: Option<&Reason>) {
+    let known = |task: &TaskFrame<'_>| {
+        let group = Group::of(task.group)?;
+        body_reason.filter(|reason| group.knows(reason)).cloned()
+    };
+    context::task(|task| {
+        let Some(task) = task else { return };
+        match known(task) {
+            Some(reason) => task.tell(Leave::ToldOf, Some(reason)),
+            None => context::tell_cancelled(),
+        }
+    });
 }
 
 impl<E, R, F, Fut> fmt::Debug for Run<E, R, F, Fut> {

@@ -36,6 +36,11 @@ use std::time::Duration;
 /// works as anywhere; what [`cancellable`](crate::cancellable) runs inside a shield can be
 /// cancelled again.
 ///
+/// The task is still cancelled: an error that it ends with after the shield is an
+/// [echo](crate::GroupError::echoes) of that, and no failure, also if it comes from the inside. What
+/// must be known is reported with [`fail`](crate::Nursery::fail), or done in a finalizer
+/// ([`defer`](crate::Nursery::defer)).
+///
 /// A shield does not help against a runtime that is shut down, nor against the drop of the future
 /// that it is a part of. With a budget of [`Duration::MAX`] it is never lifted. Outside of any
 /// nursery there is nothing to keep away.

@@ -1,13 +1,13 @@
 //! A shutdown under way: which step it is on, and which tasks were late.
 
-use super::{Shutdown, ShutdownReport, Straggler};
+use super::{Echo, Shutdown, ShutdownReport, Straggler};
 use crate::layers::base::counted::Strong;
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::Arc;
 use crate::layers::context;
 use crate::layers::context::host::Waiter;
 use crate::layers::group::Group;
-use crate::layers::group::registry::stragglers::StragglerLog;
+use crate::layers::group::registry::stragglers::{Echoed, StragglerLog};
 use crate::layers::nursery::tree::Tree;
 use crate::layers::scope::shield::ShieldNotes;
 use crate::layers::time::alarm::Alarm;
@@ -142,7 +142,14 @@ impl Watch {
             left: None,
             took,
         }));
+        let (echoes, omitted_echoes) = self.log.take_echoes();
+        let echoes = echoes.into_iter().map(|Echoed { id, who, error, view }| {
+            let (name, location) = (who.name, who.place);
+            Echo { id, name, location, error: error.into_inner(), view }
+        });
         ShutdownReport {
+            echoes: echoes.collect(),
+            omitted_echoes,
             id: group.id,
             name: group.config.name.clone(),
             // The caller that raised it last, or its token, may have ended the last task.

@@ -116,6 +116,7 @@ pub(super) async fn f06_wait_all_cancels_nobody(runtime: Runtime) {
             let _ = bad.await;
             assert!(!n.is_cancelled());
             gate.open();
+            eventually(|| n.is_empty()).await; // In this poll an error is an echo (F23).
             Err("body".to_string())
         })
         .await;
@@ -351,9 +352,7 @@ pub(super) async fn f19_payload_that_panics_in_drop(runtime: Runtime) {
             Ok(())
         })
         .await;
-    let error = result.unwrap_err();
-    assert_eq!(error.panics().count(), 1);
-    drop(error);
+    assert_eq!(result.unwrap_err().panics().count(), 1);
 }
 
 pub(super) async fn f20_value_that_panics_in_drop(runtime: Runtime) {

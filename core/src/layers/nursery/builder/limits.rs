@@ -93,6 +93,10 @@ impl Builder {
     /// a part of the task that awaits the nursery, so it has less if that task is cancelled and has
     /// less. [`Duration::MAX`] sets no end.
     ///
+    /// An error that a child ends with in its grace is an [echo](crate::GroupError::echoes) of the
+    /// cancel, and no failure. What goes wrong while it tidies up, and must be known, is reported
+    /// with [`fail`](crate::Nursery::fail), or done in a finalizer ([`defer`](crate::Nursery::defer)).
+    ///
     /// # Examples
     ///
     /// ```
