@@ -15,11 +15,11 @@
 //! If the future is dropped in the state body or joining, it abandons the group: see
 //! `Group::abandon`.
 
+mod closed;
 pub(crate) mod settle;
 
 use super::Nursery;
-use super::error::{Cause, GroupError, assemble, typed};
-use super::settled::Settled;
+use super::error::{Cause, GroupError};
 use crate::layers::base::clock;
 use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::Foreign;
@@ -27,16 +27,16 @@ use crate::layers::base::invariant::Invariant;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
-use crate::layers::base::reason::{Level, Reason};
+use crate::layers::base::reason::Level;
 use crate::layers::base::sync::Arc;
 use crate::layers::context::last_poll::LastPoll;
-use crate::layers::context::{self, Notes, TaskFrame, scope};
+use crate::layers::context::{self, Notes};
 use crate::layers::group::Group;
-use crate::layers::group::config::{Config, PanicPolicy};
-use crate::layers::group::registry::report::Report;
+use crate::layers::group::config::Config;
 use crate::layers::group::registry::{Member, Owner};
 use crate::layers::lending::{Ended, Lending, has_slot_of};
 use allhome_rt::{NoRuntime, Runtime};
+use closed::{Closed, conclude};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -109,13 +109,6 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.poll_closed(cx).map(|closed| closed?.conclude())
     }
-}
-
-/// A nursery that has closed: what its result is made of.
-struct Closed<R> {
-    group: Strong<Group>,
-    report: Report,
-    value: Option<R>,
 }
 
 impl<E, R, F, Fut> Run<E, R, F, Fut>
@@ -334,73 +327,6 @@ fn wait_on(
     });
     drop(waker);
     waits
-}
-
-/// Gives what the nursery's result is made of, when every member has ended. Pending: the cancel scope around tells
-/// it, see the table.
-fn conclude<R, E>(
-    ended: Ended,
-    value: &mut Option<R>,
-    quiet: &mut Option<Box<Ended>>,
-) -> Poll<Result<Closed<R>, GroupError<E>>> {
-    if value.is_none() && is_told_by_a_scope(&ended) {
-        *quiet = Some(Box::new(ended));
-        return Poll::Pending;
-    }
-    let (group, report) = ended;
-    Poll::Ready(Ok(Closed { group, report, value: value.take() }))
-}
-
-/// Returns `true` if nothing went wrong but the cancel, and that is the end of a scope around.
-fn is_told_by_a_scope((group, report): &Ended) -> bool {
-    if !report.is_empty() {
-        return false;
-    }
-    let reason = group.locked(|registry| registry.cancel.reason().cloned());
-    reason.is_some_and(|reason| context::current(|frame| scope::ends_scope(frame, &reason)))
-}
-
-impl<R> Closed<R> {
-    /// Makes the nursery's result.
-    fn conclude<E: Send + Sync + 'static>(self) -> Result<R, GroupError<E>> {
-        self.settle().into_result()
-    }
-
-    /// Makes it, with the body's value beside the failures.
-    fn settle<E: Send + Sync + 'static>(self) -> Settled<R, E> {
-        let Closed { group, report, value } = self;
-        if group.config.panics() == PanicPolicy::Resume {
-            let payload = report.first_panic().and_then(|panic| panic.take_payload());
-            if let Some(payload) = payload {
-                panic::resume(payload);
-            }
-        }
-        let forgotten = report.forgotten();
-        let failed = !report.is_empty();
-        if value.is_none() && !failed {
-            // Nothing went wrong but the cancel, which may be that of the task around, too; or a
-            // failure that a nursery around reports, and that the body has heard of.
-            tell_end(report.body_reason());
-        }
-        let echoes = report.echoes().map(typed).collect();
-        let error = (failed || value.is_none()).then(|| assemble(&group, report));
-        Settled { value, error, echoes, forgotten }
-    }
-}
-
-/// Notes that the nursery has nothing to report but its cancel, or what a nursery around reports.
-fn tell_end(body_reason: Option<&Reason>) {
-    let known = |task: &TaskFrame<'_>| {
-        let group = Group::of(task.group)?;
-        body_reason.filter(|reason| group.knows(reason)).cloned()
-    };
-    context::task(|task| {
-        let Some(task) = task else { return };
-        match known(task) {
-            Some(reason) => task.tell(Leave::ToldOf, Some(reason)),
-            None => context::tell_cancelled(),
-        }
-    });
 }
 
 impl<E, R, F, Fut> fmt::Debug for Run<E, R, F, Fut> {
