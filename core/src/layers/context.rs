@@ -34,12 +34,12 @@ use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, thread_local};
 use crate::layers::cancel::CancelToken;
 use crate::layers::record::{Header, Ptr};
+use allhome_rt::Instant;
 use host::{Host, Inherited};
 use scope::Scope;
 use std::any::Any;
 use std::cell::Cell;
 use std::task::Waker;
-use std::time::Instant;
 use std::{fmt, ptr};
 use values::Values;
 
@@ -233,9 +233,10 @@ impl<'a> Frame<'a> {
         None
     }
 
-    /// Returns the present instant by the clock of the innermost task's runtime, if it has one.
+    /// Returns the present instant by the clock of the innermost task's runtime. None outside of
+    /// any nursery.
     pub(crate) fn now(&self) -> Option<Instant> {
-        self.task()?.group.now()
+        Some(self.task()?.group.now())
     }
 
     /// Returns the innermost task.
@@ -330,6 +331,11 @@ pub(crate) fn current<R>(f: impl FnOnce(Option<&Frame<'_>>) -> R) -> R {
 #[inline]
 pub(crate) fn is_nowhere() -> bool {
     CURRENT.with(Cell::get).is_null()
+}
+
+/// Returns the present instant by the clock of the nursery that the present thread works for.
+pub(crate) fn now() -> Option<Instant> {
+    current(|frame| frame?.now())
 }
 
 /// Returns what is held up if the present thread is: the innermost task, or body, that it polls.

@@ -239,12 +239,12 @@ impl Group {
             }
             self.level.store(Level::Draining as u8, Ordering::Relaxed);
             let token = registry.cancel.tokens().own();
-            let reason = token.as_ref().map(|_| self.closed(registry));
-            Some((token.zip(reason), registry.home.take()))
+            let refusal = token.as_ref().map(|_| self.closed(registry));
+            Some((token.zip(refusal), registry.home.take()))
         });
         let Some((token, home)) = closed else { return false };
-        if let Some((token, reason)) = token {
-            token.escalate_to(Level::Draining, reason);
+        if let Some((token, refusal)) = token {
+            token.escalate_to(Level::Draining, refusal.reason(self));
         }
         home.into_iter().for_each(Foreign::wake);
         self.wake_reserves();

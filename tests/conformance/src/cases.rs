@@ -102,7 +102,7 @@ cases! {
         c09_nursery_opened_in_a_cancelled_task
         x05_blocked_child_holds_up_nobody_in_the_queue [TwoThreads]
         x08_blocking_work_is_a_child
-        x08_blocking_work_is_told [Blocking, ParallelJobs];
+        x08_blocking_work_is_told [ParallelJobs];
     time:
         t01_deadline_ends_the_nursery
         t04_deadline_is_moved_from_elsewhere
@@ -132,7 +132,7 @@ cases! {
         d07_a_task_inside_is_refused;
     value:
         v01_value_is_inherited_by_all_inside
-        v01_value_is_inherited_by_blocking_work [Blocking, ParallelJobs]
+        v01_value_is_inherited_by_blocking_work [ParallelJobs]
         v02_child_has_the_values_of_its_nursery
         v03_scope_inside_sets_another
         v05_values_are_there_while_it_is_destroyed
@@ -143,11 +143,11 @@ cases! {
         l06_a_wait_ends_with_the_nursery
         l15_nested_on_one_limiter;
     blocking:
-        b01_told_work_ends_as_cancelled [Blocking, ParallelJobs]
-        b03_block_on_opens_a_nursery [Blocking, ParallelJobs]
-        b04_cancel_reaches_the_nursery_inside [Blocking, ParallelJobs]
-        b05_never_more_than_the_limit_at_once [Blocking]
-        b06_cancel_ends_those_that_wait [Blocking]
-        b08_panic_of_blocking_work [Blocking]
-        b09_nursery_waits_for_blocking_work [Blocking];
+        b01_told_work_ends_as_cancelled [ParallelJobs]
+        b03_block_on_opens_a_nursery [ParallelJobs]
+        b04_cancel_reaches_the_nursery_inside [ParallelJobs]
+        b05_never_more_than_the_limit_at_once
+        b06_cancel_ends_those_that_wait
+        b08_panic_of_blocking_work
+        b09_nursery_waits_for_blocking_work;
 }

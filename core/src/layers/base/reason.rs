@@ -1,11 +1,12 @@
 //! Why a task or nursery was cancelled, and how far a nursery is on its way to its end.
 
+use super::clock;
 use super::id::TaskId;
 use super::sync::Arc;
+use allhome_rt::Instant;
 use std::fmt;
 use std::iter::successors;
 use std::panic::Location;
-use std::time::Instant;
 
 /// How far a nursery or token is on its way to its end. It only rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,14 +123,25 @@ impl Reason {
         }
     }
 
+    /// Creates a reason of the present moment, by the caller's clock: no lock is held.
     pub(crate) fn of(
         kind: ReasonKind,
         message: String,
         by: Option<TaskId>,
         location: &'static Location<'static>,
     ) -> Reason {
+        Reason::since(clock::now(), kind, message, by, location)
+    }
+
+    /// Creates a reason of the given moment.
+    pub(crate) fn since(
+        at: Instant,
+        kind: ReasonKind,
+        message: String,
+        by: Option<TaskId>,
+        location: &'static Location<'static>,
+    ) -> Reason {
         let message = message.into_boxed_str();
-        let at = Instant::now();
         Reason { inner: Arc::new(Inner { kind, message, by, location, at, cause: None }) }
     }
 
@@ -155,7 +167,9 @@ impl Reason {
         self.inner.location
     }
 
-    /// Returns when it happened, by the system's clock.
+    /// Returns when it happened, by the clock of the runtime: that of the nursery which was
+    /// cancelled or, for a reason that was created by the user's code or by a token, that of the
+    /// code that created it, as [`now`](crate::now) tells it.
     pub fn at(&self) -> Instant {
         self.inner.at
     }

@@ -212,7 +212,7 @@ impl Group {
     pub(super) fn end_grace(&self, end: GraceEnd) {
         let GraceEnd { on_cancel, reason, token } = end;
         let reason = reason.unwrap_or_else(|| {
-            Reason::of(ReasonKind::Aborted, String::new(), None, self.config.place)
+            self.reason(ReasonKind::Aborted, String::new(), None, self.config.place)
         });
         if let Some(token) = token {
             token.escalate_to(Level::Aborted, reason.clone());

@@ -60,23 +60,6 @@ fn was_told(leave: Option<Leave>) -> bool {
     matches!(leave, Some(Leave::Told | Leave::ToldOf | Leave::Cancelled))
 }
 
-/// A nursery ends in this poll, and has nothing to report but its cancel, or, for its body, what a
-/// nursery around reports: notes that.
-pub(crate) fn tell_end(body_reason: Option<&Reason>) {
-    let known = context::task(|task| {
-        let group = Group::of(task?.group)?;
-        body_reason.filter(|reason| group.knows(reason)).cloned()
-    });
-    match known {
-        Some(reason) => context::task(|task| {
-            if let Some(task) = task {
-                task.tell(Leave::ToldOf, Some(reason));
-            }
-        }),
-        None => context::tell_cancelled(),
-    }
-}
-
 impl Group {
     /// Returns why a task, or the body, was cancelled, or why a cancel is on its way to it
     /// (invariant 1). It takes the lock of each nursery around: for errors, and not for polls.

@@ -7,7 +7,7 @@ use super::turn::{Load, Polled};
 use super::turns::Turns;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
-use crate::layers::base::reason::exited;
+use crate::layers::base::reason::ReasonKind;
 use crate::layers::context::{self, Notes};
 use crate::layers::record::state::Park;
 use crate::layers::record::{Claimed, Ended};
@@ -75,7 +75,10 @@ impl Group {
             Leave::Told | Leave::ToldOf => return None,
             Leave::Cancelled | Leave::NoValue => return Some(self.end_heard(claimed, notes)),
             Leave::NoSlot => self.no_slot(),
-            Leave::Exit(place) => exited(Some(self.task_id(claimed.header())), place),
+            Leave::Exit(place) => {
+                let id = Some(self.task_id(claimed.header()));
+                self.reason(ReasonKind::Exited, String::new(), id, place)
+            }
         };
         Some(self.end(claimed, Ending::Cancelled(reason)))
     }

@@ -77,7 +77,7 @@ impl BlockingCx {
     ///         });
     ///         Ok(cx.block_on(inner)??)
     ///     });
-    ///     Ok(work?.await?)
+    ///     Ok(work.await?)
     /// });
     /// assert_eq!(block_on(run)?, 7);
     /// # }

@@ -4,7 +4,7 @@ use super::Nursery;
 use super::draining::NurseryDraining;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
-use crate::layers::context::new_reason::by_caller;
+use crate::layers::context::new_reason::caller;
 use std::panic::Location;
 
 impl<E: Send + Sync + 'static> Nursery<E> {
@@ -63,7 +63,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// drops children without that last poll.
     #[track_caller]
     pub fn cancel(&self) -> bool {
-        self.cancel_with(by_caller(ReasonKind::Requested, Location::caller()))
+        let place = Location::caller();
+        self.cancel_with(self.group.reason(ReasonKind::Requested, String::new(), caller(), place))
     }
 
     /// Like [`cancel`](Nursery::cancel), with a reason.
@@ -123,7 +124,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// child one last poll.
     #[track_caller]
     pub fn abort(&self) -> bool {
-        let reason = by_caller(ReasonKind::Aborted, Location::caller());
+        let place = Location::caller();
+        let reason = self.group.reason(ReasonKind::Aborted, String::new(), caller(), place);
         let fresh = self.level() < Level::Aborted;
         self.group.raise_tree(Level::Aborted, &reason);
         fresh

@@ -5,7 +5,6 @@ use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::Panic;
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
-use crate::layers::base::unsupported::Unsupported;
 use crate::layers::group::Group;
 use crate::layers::group::config::Config;
 use crate::layers::group::registry::report::{Entry, Parts, Report, Who};
@@ -91,8 +90,6 @@ pub enum Cause<E> {
     /// The task was still blocking its thread when the time of
     /// [`Builder::stuck_after`](crate::Builder::stuck_after) was over.
     Stuck,
-    /// The runtime has not got what the nursery was to be opened with.
-    Unsupported(Unsupported),
 }
 
 impl<E> GroupError<E> {
@@ -281,7 +278,6 @@ impl<E: fmt::Display> fmt::Display for Cause<E> {
             Cause::Cancelled(reason) => write!(f, "was cancelled: {reason}"),
             Cause::NoValue(reason) => write!(f, "needed a value, but {}", reason.message()),
             Cause::NoRuntime(error) => write!(f, "was not opened: {error}"),
-            Cause::Unsupported(missing) => write!(f, "was not opened: {missing}"),
         }
     }
 }
@@ -319,7 +315,6 @@ impl<E: fmt::Debug> fmt::Debug for Cause<E> {
             Cause::Cancelled(reason) => f.debug_tuple("Cancelled").field(reason).finish(),
             Cause::NoValue(reason) => f.debug_tuple("NoValue").field(reason).finish(),
             Cause::NoRuntime(error) => f.debug_tuple("NoRuntime").field(error).finish(),
-            Cause::Unsupported(missing) => f.debug_tuple("Unsupported").field(missing).finish(),
         }
     }
 }

@@ -15,11 +15,12 @@
 //! If the future is dropped in the state body or joining, it abandons the group: see
 //! `Group::abandon`.
 
+mod closed;
 pub(crate) mod settle;
 
 use super::Nursery;
-use super::error::{Cause, GroupError, assemble, typed};
-use super::settled::Settled;
+use super::error::{Cause, GroupError};
+use crate::layers::base::clock;
 use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::invariant::Invariant;
@@ -29,13 +30,13 @@ use crate::layers::base::panic;
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::Arc;
 use crate::layers::context::last_poll::LastPoll;
-use crate::layers::context::{self, Notes, scope};
-use crate::layers::group::config::{Config, PanicPolicy};
-use crate::layers::group::registry::report::Report;
+use crate::layers::context::{self, Notes};
+use crate::layers::group::Group;
+use crate::layers::group::config::Config;
 use crate::layers::group::registry::{Member, Owner};
-use crate::layers::group::{Group, echo};
 use crate::layers::lending::{Ended, Lending, has_slot_of};
 use allhome_rt::{NoRuntime, Runtime};
+use closed::{Closed, conclude};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -108,13 +109,6 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.poll_closed(cx).map(|closed| closed?.conclude())
     }
-}
-
-/// A nursery that has closed: what its result is made of.
-struct Closed<R> {
-    group: Strong<Group>,
-    report: Report,
-    value: Option<R>,
 }
 
 impl<E, R, F, Fut> Run<E, R, F, Fut>
@@ -200,6 +194,7 @@ where
 fn open<E>(setup: Setup) -> Result<Strong<Group>, GroupError<E>> {
     let Setup { config, runtime } = setup;
     allhome_rt::refuse_holds_where(context::held);
+    clock::ask_in_nursery(context::now);
     let parent = context::task(|task| {
         let task = task?;
         let member = task.header().zip(task.task).map(|(header, ptr)| Member::new(header, ptr));
@@ -211,13 +206,11 @@ fn open<E>(setup: Setup) -> Result<Strong<Group>, GroupError<E>> {
         runtime.ok_or(NoRuntime::new("no runtime is known here: name one with `nursery().on(..)`"))
     };
     match runtime.unwrap_or_else(inherited) {
-        Ok(runtime) => match config.check(&runtime) {
-            Ok(()) => {
-                let lends = config.limiter.as_ref().is_some_and(has_slot_of);
-                Ok(Group::open(config, runtime, parent, lends))
-            }
-            Err(missing) => Err(GroupError::unopened(config, Cause::Unsupported(missing))),
-        },
+        Ok(runtime) => {
+            config.ask_timer(&runtime);
+            let lends = config.limiter.as_ref().is_some_and(has_slot_of);
+            Ok(Group::open(config, runtime, parent, lends))
+        }
         Err(error) => Err(GroupError::unopened(config, Cause::NoRuntime(error))),
     }
 }
@@ -334,58 +327,6 @@ fn wait_on(
     });
     drop(waker);
     waits
-}
-
-/// Gives what the nursery's result is made of, when every member has ended. Pending: the cancel scope around tells
-/// it, see the table.
-fn conclude<R, E>(
-    ended: Ended,
-    value: &mut Option<R>,
-    quiet: &mut Option<Box<Ended>>,
-) -> Poll<Result<Closed<R>, GroupError<E>>> {
-    if value.is_none() && is_told_by_a_scope(&ended) {
-        *quiet = Some(Box::new(ended));
-        return Poll::Pending;
-    }
-    let (group, report) = ended;
-    Poll::Ready(Ok(Closed { group, report, value: value.take() }))
-}
-
-/// Returns `true` if nothing went wrong but the cancel, and that is the end of a scope around.
-fn is_told_by_a_scope((group, report): &Ended) -> bool {
-    if !report.is_empty() {
-        return false;
-    }
-    let reason = group.locked(|registry| registry.cancel.reason().cloned());
-    reason.is_some_and(|reason| context::current(|frame| scope::ends_scope(frame, &reason)))
-}
-
-impl<R> Closed<R> {
-    /// Makes the nursery's result.
-    fn conclude<E: Send + Sync + 'static>(self) -> Result<R, GroupError<E>> {
-        self.settle().into_result()
-    }
-
-    /// Makes it, with the body's value beside the failures.
-    fn settle<E: Send + Sync + 'static>(self) -> Settled<R, E> {
-        let Closed { group, report, value } = self;
-        if group.config.panics() == PanicPolicy::Resume {
-            let payload = report.first_panic().and_then(|panic| panic.take_payload());
-            if let Some(payload) = payload {
-                panic::resume(payload);
-            }
-        }
-        let forgotten = report.forgotten();
-        let failed = !report.is_empty();
-        if value.is_none() && !failed {
-            // Nothing went wrong but the cancel, which may be that of the task around, too; or a
-            // failure that a nursery around reports, and that the body has heard of.
-            echo::tell_end(report.body_reason());
-        }
-        let echoes = report.echoes().map(typed).collect();
-        let error = (failed || value.is_none()).then(|| assemble(&group, report));
-        Settled { value, error, echoes, forgotten }
-    }
 }
 
 impl<E, R, F, Fut> fmt::Debug for Run<E, R, F, Fut> {

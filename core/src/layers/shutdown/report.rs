@@ -4,7 +4,6 @@ use crate::layers::base::as_error::{ErrorView, View};
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::Arc;
-use crate::layers::base::unsupported::Unsupported;
 use std::any::Any;
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
@@ -245,8 +244,6 @@ impl fmt::Display for Straggler {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ShutdownError {
-    /// The runtime has no timer to measure the steps with.
-    Unsupported(Unsupported),
     /// It was awaited by a task of this nursery, or of one inside it, which would wait for itself.
     Inside(NurseryId),
 }
@@ -254,7 +251,6 @@ pub enum ShutdownError {
 impl fmt::Display for ShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ShutdownError::Unsupported(missing) => missing.fmt(f),
             ShutdownError::Inside(nursery) => write!(
                 f,
                 "a task inside nursery {nursery} cannot wait for its shutdown: it would wait for itself"
@@ -263,11 +259,4 @@ impl fmt::Display for ShutdownError {
     }
 }
 
-impl std::error::Error for ShutdownError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            ShutdownError::Unsupported(missing) => Some(missing),
-            ShutdownError::Inside(_) => None,
-        }
-    }
-}
+impl std::error::Error for ShutdownError {}

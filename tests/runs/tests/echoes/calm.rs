@@ -295,7 +295,7 @@ pub(crate) const ON_THREADS: &[crate::Program] = {
                         }
                         Err("not told, and too late".to_string())
                     });
-                    let _work = work.map_err(|error| error.to_string())?;
+                    let _work = work;
                     n.cancel();
                     Ok("stopped")
                 })

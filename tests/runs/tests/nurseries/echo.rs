@@ -25,7 +25,7 @@ fn waiters(semaphore: &Arc<Semaphore>) -> Vec<(&'static str, Work)> {
             "checkpoint",
             Box::pin(async {
                 while checkpoint().await.is_ok() {
-                    sleep(SECOND).await?;
+                    sleep(SECOND).await;
                 }
                 Ok(checkpoint().await?)
             }),
@@ -63,7 +63,7 @@ fn f22_an_echo_of_the_own_cancel_is_no_failure() {
             let held = semaphore.try_acquire().unwrap();
             let run = nursery().on(runtime).run(async |n: Nursery<Boxed>| {
                 let child = n.fork(work);
-                sleep(5 * SECOND).await?;
+                sleep(5 * SECOND).await;
                 if !alone {
                     n.cancel();
                     return Ok(());
@@ -101,7 +101,7 @@ fn f22_an_error_of_a_scope_s_own_end_is_a_failure() {
         let semaphore = Semaphore::new(1);
         let _held = semaphore.try_acquire().unwrap();
         let run = nursery().run(async |_: Nursery<Boxed>| {
-            let inside = move_on_after(SECOND, semaphore.acquire()).await?;
+            let inside = move_on_after(SECOND, semaphore.acquire()).await;
             Err::<(), _>(format!("{inside:?}").into())
         });
         let error = run.await.unwrap_err();
@@ -115,15 +115,15 @@ fn f22_an_error_after_the_cancel_is_an_echo_however_late() {
         let run = nursery().grace(9 * SECOND).run(async |n: Nursery<Boxed>| {
             let late = n.fork(async {
                 let told = semaphore_like().await.is_err();
-                sleep(SECOND).await?;
+                sleep(SECOND).await;
                 assert!(told);
                 Err::<(), _>("while it tidied up".into())
             });
             let other = n.fork(async {
-                shield(Duration::MAX, sleep(SECOND)).await??;
+                shield(Duration::MAX, sleep(SECOND)).await;
                 Err::<(), _>("in its own time".into())
             });
-            sleep(Duration::from_millis(1)).await?;
+            sleep(Duration::from_millis(1)).await;
             n.cancel();
             for child in [late, other] {
                 let error = child.await.expect_err("it has no value");
