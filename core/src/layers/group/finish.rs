@@ -1,13 +1,14 @@
 //! The end of a child: it leaves its nursery, and the tasks that wait for that are woken.
 
 use super::config::Policy;
-use super::registry::report::{Rest, Who};
+use super::registry::report::Rest;
 use super::registry::{Registry, Role};
 use super::turn::{Load, Turn, bound};
 use super::vacant::OnVacant;
 use super::{Group, describe};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
+use crate::layers::base::who::Who;
 use crate::layers::cancel::CancelToken;
 use crate::layers::record::state::Claim;
 use crate::layers::record::{Carried, Claimed, Dealloc, Ended, Header};

@@ -3,14 +3,17 @@
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
-use crate::layers::base::outcome::{JoinError, Outcome, TaskState};
+use crate::layers::base::join_error::JoinError;
+use crate::layers::base::outcome::TaskState;
 use crate::layers::base::panic;
 use crate::layers::base::reason::{Reason, ReasonKind};
+use crate::layers::base::who::Who;
 use crate::layers::group::Group;
 use crate::layers::group::config::Policy;
 use crate::layers::record::Handle;
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -77,7 +80,7 @@ enum Inner<T, E> {
         id: TaskId,
         waits: bool,
     },
-    Refused(Reason),
+    Refused(JoinError<E>),
     Taken,
 }
 
@@ -89,13 +92,21 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     ) -> Child<T, E> {
         let inner = match admitted {
             Ok(id) => Inner::Admitted { group: group.weak(), handle, id, waits: false },
-            Err(reason) => Inner::Refused(reason),
+            Err(reason) => {
+                let header = handle.header();
+                return Child::refused(reason, header.name().map(Box::from), header.location());
+            }
         };
         Child { inner }
     }
 
-    pub(crate) fn refused(reason: Reason) -> Child<T, E> {
-        Child { inner: Inner::Refused(reason) }
+    pub(crate) fn refused(
+        reason: Reason,
+        name: Option<Box<str>>,
+        place: &'static Location<'static>,
+    ) -> Child<T, E> {
+        let who = Who { task: None, name, place, finalizer: false };
+        Child { inner: Inner::Refused(JoinError::refused(reason, who)) }
     }
 
     /// Returns the child's id, or `None` if the child was refused or its outcome was taken.
@@ -258,13 +269,21 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     ///
     /// Same as [`join_mut`](Child::join_mut).
     pub fn try_join(&mut self) -> Option<Result<T, JoinError<E>>> {
-        let outcome = match &mut self.inner {
-            Inner::Taken => return Some(Err(JoinError::taken())),
-            Inner::Refused(reason) => Outcome::Cancelled(reason.clone()),
-            Inner::Admitted { handle, .. } => handle.take()?,
+        let Inner::Admitted { group, handle, id, .. } = &mut self.inner else {
+            return Some(Err(match mem::replace(&mut self.inner, Inner::Taken) {
+                Inner::Refused(error) => error,
+                Inner::Admitted { .. } | Inner::Taken => JoinError::taken(),
+            }));
         };
+        let outcome = handle.take()?;
+        let who = || {
+            let header = handle.header();
+            let (name, place) = (header.name().map(Box::from), header.location());
+            Who { task: Some(*id), name, place, finalizer: false }
+        };
+        let result = JoinError::split(outcome, who, group.config.view);
         self.inner = Inner::Taken;
-        Some(JoinError::split(outcome))
+        Some(result)
     }
 
     fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError<E>>> {

@@ -76,7 +76,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         let future: BoxedFuture<T, E> = Box::pin(future);
         match self.turned_away(limiter) {
             None => self.admit_forked(Bounded::outside(limiter, future), name, location),
-            Some(reason) => Child::refused(reason),
+            Some(reason) => Child::refused(reason, name, location),
         }
     }
 

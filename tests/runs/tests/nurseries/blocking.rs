@@ -70,7 +70,7 @@ fn b01_value_wins_and_error_that_was_not_told_stays() {
             thread.join().unwrap();
             match (ask, block_on(child.join())) {
                 (true, Ok(value)) => assert_eq!(value, 7),
-                (false, Err(error)) => assert_eq!(&***error.error().unwrap(), "my own"),
+                (false, Err(error)) => assert_eq!(&**error.error().unwrap(), "my own"),
                 (_, other) => panic!("{other:?}"),
             }
         }
@@ -96,7 +96,7 @@ fn b01_told_by_a_scope_inside_is_not_told() {
         });
         Ok(work.unwrap().join().await.unwrap_err().error().cloned())
     });
-    assert_eq!(block_on(run).unwrap().as_deref().map(|error| &**error), Some("my own"));
+    assert_eq!(block_on(run).unwrap().as_deref(), Some("my own"));
     drop((stepped, jobs));
 }
 

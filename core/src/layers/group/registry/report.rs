@@ -4,27 +4,16 @@
 //! because it may have to be resumed.
 
 use crate::layers::base::guarded::Foreign;
-use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::Panic;
+use crate::layers::base::who::Who;
 use crate::layers::record::Ended;
 use std::mem;
-use std::panic::Location;
 
 /// A failure, with the error's type erased.
 pub(crate) struct Entry {
     pub(crate) ending: Foreign<Ending>,
     pub(crate) who: Who,
-}
-
-/// What failed: a child, or (no task) the body or a finalizer.
-#[derive(Clone)]
-pub(crate) struct Who {
-    pub(crate) task: Option<TaskId>,
-    pub(crate) name: Option<Box<str>>,
-    pub(crate) place: &'static Location<'static>,
-    /// A finalizer, and not the body.
-    pub(crate) finalizer: bool,
 }
 
 /// What falls out of a note: it is dropped with no lock held.

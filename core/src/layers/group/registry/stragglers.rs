@@ -1,10 +1,10 @@
 //! Straggler logs: the tasks that have left late, and how to wake the shutdown that asks.
 
-use super::report::Who;
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::{Arc, AtomicU8, GlobalU64, Ordering};
+use crate::layers::base::who::Who;
 use std::collections::BTreeMap;
 use std::mem;
 use std::task::Waker;
