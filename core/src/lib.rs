@@ -95,9 +95,16 @@ mod layers {
     // The slot of a child of a bounded nursery, and to which tasks it is lent.
     pub(crate) mod lending;
 
+    // The runtime of tokio's context: where no nursery is around, and none of our calls.
+    #[cfg_attr(not(feature = "tokio"), path = "no_context.rs")]
+    pub(crate) mod tokio_context;
+
     // What users hold: nursery, builder, future, children, errors, the tree.
     pub(crate) mod nursery;
 
+    // `block_on` and `run`, which enter the global pool.
+    #[cfg(feature = "executors")]
+    pub(crate) mod entry;
     // Shutting down step by step.
     pub(crate) mod shutdown;
     // A token that SIGINT and SIGTERM raise.
@@ -133,6 +140,8 @@ pub use layers::limit::{
 pub use layers::nursery::Nursery;
 pub use layers::nursery::blocking::BlockingCx;
 pub use layers::nursery::builder::{Builder, nursery};
+pub use layers::nursery::idle::Idle;
+pub use layers::nursery::owner::{Close, Owner};
 pub use layers::nursery::child::{Child, Join, JoinMut, Spawned};
 pub use layers::nursery::error::{Cause, Failure, GroupError};
 pub use layers::nursery::named::Named;
@@ -151,7 +160,7 @@ pub use layers::shutdown::{Ladder, Shutdown, ShutdownError, ShutdownReport, Stra
 pub use layers::signals::{Signals, signals};
 pub use layers::time::{Sleep, deadline, remaining, sleep, sleep_until};
 
-pub use allhome_rt::{IntoRuntime, NoRuntime, Runtime};
+pub use allhome_rt::{IntoRuntime, NoRuntime, Runtime, RuntimeSource};
 
 #[cfg(feature = "async-std")]
 pub use allhome_async_std::AsyncStd;
@@ -163,7 +172,9 @@ pub use allhome_smol::{Smol, SmolExecutor, SmolLocal};
 pub use allhome_tokio::{Tokio, TokioHandle, TokioLocal, TokioTaskPerChild};
 
 #[cfg(feature = "executors")]
-pub use allhome_executors::{LocalExecutor, ThreadPool, block_on};
+pub use allhome_executors::{LocalExecutor, ThreadPool};
+#[cfg(feature = "executors")]
+pub use layers::entry::{block_on, run};
 #[cfg(feature = "executors")]
 pub use layers::sim::{self, Simulator};
 

@@ -43,7 +43,7 @@ mod task;
 mod traits;
 
 pub use hold::{assert_may_hold, refuse_holds_where};
-pub use runtime::{IntoRuntime, NoRuntime, Runtime, RuntimeBuilder};
+pub use runtime::{IntoRuntime, NoRuntime, Runtime, RuntimeBuilder, RuntimeSource};
 pub use task::{LocalTask, LocalWork, Task, TaskData, Work};
 pub use traits::{BoxSleep, Job, Spawn, SpawnBlocking, SpawnLocal, Timer};
 

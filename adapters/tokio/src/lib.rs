@@ -33,8 +33,8 @@
 #![forbid(unsafe_code)]
 
 use allhome_rt::{
-    BoxSleep, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking, SpawnLocal,
-    Task, Timer,
+    BoxSleep, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, RuntimeSource, Spawn, SpawnBlocking,
+    SpawnLocal, Task, Timer,
 };
 use std::panic::catch_unwind;
 use std::rc::{Rc, Weak};
@@ -93,6 +93,11 @@ impl IntoRuntime for Tokio {
     fn into_runtime(self) -> Result<Runtime, NoRuntime> {
         runtime(current()?, false)
     }
+
+    /// Looks later: where the nursery is awaited for the first time.
+    fn source(self) -> RuntimeSource {
+        RuntimeSource::Later(|| Tokio.into_runtime())
+    }
 }
 
 fn current() -> Result<Handle, NoRuntime> {
@@ -137,6 +142,14 @@ impl IntoRuntime for TokioTaskPerChild {
     fn into_runtime(self) -> Result<Runtime, NoRuntime> {
         let handle = self.0.map_or_else(current, Ok)?;
         runtime(handle, true)
+    }
+
+    /// Looks later, as [`Tokio`] does, unless the runtime was given.
+    fn source(self) -> RuntimeSource {
+        match self.0 {
+            Some(_) => RuntimeSource::Now(self.into_runtime()),
+            None => RuntimeSource::Later(|| Tokio.task_per_child().into_runtime()),
+        }
     }
 }
 

@@ -7,7 +7,6 @@ use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::group::Group;
-use crate::layers::group::config::Config;
 use crate::layers::group::registry::report::{Entry, Parts, Report, Who};
 use allhome_rt::NoRuntime;
 use std::fmt;
@@ -82,8 +81,11 @@ pub enum Cause<E> {
 
 impl<E> GroupError<E> {
     /// Creates the error of a nursery that was not opened.
-    pub(crate) fn unopened(config: Config, cause: Cause<E>) -> GroupError<E> {
-        let Config { name, place: location, .. } = config;
+    pub(super) fn unopened(
+        name: Option<Box<str>>,
+        location: &'static Location<'static>,
+        cause: Cause<E>,
+    ) -> GroupError<E> {
         let who = Who { task: None, name: name.clone(), place: location, finalizer: false };
         let failures = vec![Failure { cause, who }];
         let inner = Inner { failures, omitted: 0, cancelled: 0, reason: None, name, location };
@@ -133,6 +135,15 @@ impl<E> GroupError<E> {
     /// around it.
     pub fn is_timeout(&self) -> bool {
         self.reason().is_some_and(|reason| reason.kind() == ReasonKind::Deadline)
+    }
+
+    /// Returns `true` if nothing went wrong but a cancel, and that was no deadline.
+    pub(super) fn is_mere_cancel(&self) -> bool {
+        let mere = |failure: &Failure<E>| {
+            let body = failure.who.task.is_none() && !failure.who.finalizer;
+            body && matches!(failure.cause, Cause::Cancelled(_))
+        };
+        self.inner.failures.len() == 1 && mere(self.first()) && !self.is_timeout()
     }
 
     /// Returns the nursery's name, if it has one.

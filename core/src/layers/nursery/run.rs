@@ -11,7 +11,8 @@
 //! `Group::abandon`.
 
 use super::Nursery;
-use super::error::{Cause, GroupError, assemble};
+use super::error::{GroupError, assemble};
+use super::setup::Setup;
 use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::invariant::Invariant;
@@ -21,13 +22,12 @@ use crate::layers::base::panic;
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::Arc;
 use crate::layers::context::last_poll::LastPoll;
-use crate::layers::context::{self, Notes};
+use crate::layers::context::{self, Notes, scope};
 use crate::layers::group::Group;
-use crate::layers::group::config::{Config, PanicPolicy};
+use crate::layers::group::config::PanicPolicy;
 use crate::layers::group::registry::report::Report;
-use crate::layers::group::registry::{Member, Owner};
+use crate::layers::group::registry::Owner;
 use crate::layers::lending::{Lending, has_slot_of};
-use allhome_rt::{NoRuntime, Runtime};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -35,12 +35,6 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-/// What a nursery is opened with, and on.
-pub(crate) struct Setup {
-    pub(crate) config: Config,
-    /// None: on that of the task around.
-    pub(crate) runtime: Option<Result<Runtime, NoRuntime>>,
-}
 
 pin_project! {
     /// The future that [`Builder::run`](crate::Builder::run) returns.
@@ -73,11 +67,23 @@ where
     E: Send + Sync + 'static,
 {
     pub(crate) fn new(setup: Setup, body: F) -> Run<E, R, F, Fut> {
-        let setup = Some((setup, body));
+        Run::in_state(Some((setup, body)), None, None)
+    }
+
+    /// Makes one in the state body: of a nursery that is open, and of a body that was called.
+    pub(super) fn opened(group: Strong<Group>, body: Fut) -> Run<E, R, F, Fut> {
+        Run::in_state(None, Some(group), Some(body))
+    }
+
+    fn in_state(
+        setup: Option<(Setup, F)>,
+        group: Option<Strong<Group>>,
+        body: Option<Fut>,
+    ) -> Run<E, R, F, Fut> {
         Run {
             setup,
-            group: None,
-            body: None,
+            group,
+            body,
             value: None,
             lending: Lending::default(),
             last_poll: LastPoll::default(),
@@ -164,30 +170,12 @@ where
     Ok(group)
 }
 
+/// Opens the group where the caller is: in its task, and in the scopes around.
 #[inline(never)]
 fn open<E>(setup: Setup) -> Result<Strong<Group>, GroupError<E>> {
-    let Setup { config, runtime } = setup;
-    allhome_rt::refuse_holds_where(context::held);
-    let parent = context::task(|task| {
-        let task = task?;
-        let member = task.header().zip(task.task).map(|(header, ptr)| Member::new(header, ptr));
-        let owner = member.map_or(Owner::Body, Owner::Task);
-        Some((Group::of(task.group)?.weak(), owner))
-    });
-    let inherited = || {
-        let runtime = context::task(|task| Some(task?.env.runtime.clone()));
-        runtime.ok_or(NoRuntime::new("no runtime is known here: name one with `nursery().on(..)`"))
-    };
-    match runtime.unwrap_or_else(inherited) {
-        Ok(runtime) => match config.check(&runtime) {
-            Ok(()) => {
-                let lends = config.limiter.as_ref().is_some_and(has_slot_of);
-                Ok(Group::open(config, runtime, parent, lends))
-            }
-            Err(missing) => Err(GroupError::unopened(config, Cause::Unsupported(missing))),
-        },
-        Err(error) => Err(GroupError::unopened(config, Cause::NoRuntime(error))),
-    }
+    let lends = setup.config.limiter.as_ref().is_some_and(has_slot_of);
+    let (parent, around) = (setup.parent(), scope::around());
+    setup.open(parent, around, lends)
 }
 
 /// Polls the body. `Ready` means that the body must be dropped: it returned, panicked, or was cut
