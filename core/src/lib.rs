@@ -41,7 +41,7 @@
 //! - Cancel what is in no nursery: [`CancelToken`]; hang a nursery on one: [`Builder::token`].
 //! - Limit how many children run at the same time: [`Builder::limit`], [`Nursery::reserve`]; how
 //!   many do something else at the same time: [`Semaphore`], [`KeyedSemaphore`] to be fair among
-//!   tenants; how often it is begun: [`RateLimiter`]; and [`Both`].
+//!   tenants; how often it is begun: [`RateLimiter`]; and [`AcquireBoth`] takes of two.
 //!
 //! # Runtimes
 //!
@@ -134,17 +134,18 @@ pub use layers::context::yield_now::{YieldNow, yield_now};
 pub use layers::group::config::{PanicPolicy, Policy};
 pub use layers::group::finalizers::DeferError;
 pub use layers::limit::{
-    Acquire, AcquireBoth, AcquireError, AcquireOwned, AcquireRate, Both, HolderInfo,
-    KeyedSemaphore, Limit, OwnedPermit, Permit, Rate, RateLimiter, Semaphore, TryAcquireError,
+    Acquire, AcquireBoth, AcquireError, AcquireOwned, AcquireRate, HolderInfo, KeyedSemaphore,
+    OwnedPermit, Permit, Rate, RateLimiter, Semaphore, TryAcquireError,
 };
 pub use layers::nursery::Nursery;
 pub use layers::nursery::blocking::BlockingCx;
 pub use layers::nursery::builder::{Builder, nursery};
-pub use layers::nursery::idle::Idle;
-pub use layers::nursery::owner::{Close, Owner};
 pub use layers::nursery::child::{Child, Join, JoinMut, Spawned};
+pub use layers::nursery::draining::NurseryDraining;
 pub use layers::nursery::error::{Cause, Failure, GroupError};
+pub use layers::nursery::idle::Idle;
 pub use layers::nursery::named::Named;
+pub use layers::nursery::owner::{Close, Owner};
 pub use layers::nursery::run::Run;
 pub use layers::nursery::slot::{Reserve, ReserveError, Slot, TryReserveError};
 pub use layers::nursery::tree::{NurseryInfo, TaskInfo, Tree, orphans};
@@ -155,7 +156,7 @@ pub use layers::scope::deadline::{
 };
 pub use layers::scope::shield::{Shield, shield};
 pub use layers::scope::value::{Scoped, ScopedKey};
-pub use layers::shutdown::{Ladder, Shutdown, ShutdownError, ShutdownReport, Straggler};
+pub use layers::shutdown::{Shutdown, ShutdownError, ShutdownReport, Straggler};
 #[cfg(all(feature = "signals", unix))]
 pub use layers::signals::{Signals, signals};
 pub use layers::time::{Sleep, deadline, remaining, sleep, sleep_until};

@@ -9,7 +9,7 @@
 //! itself, with `stubborn` it does not even if it is cancelled.
 
 use allhome::{
-    Ladder, Nursery, ThreadPool, block_on, cancelled, draining, nursery, shield, signals, sleep,
+    Nursery, ThreadPool, block_on, cancelled, draining, nursery, shield, signals, sleep,
 };
 use std::convert::Infallible;
 use std::error::Error;
@@ -34,7 +34,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             _ => {}
         }
         let listener = n.named("listener").fork(listen(n.clone()));
-        let shutdown = n.shutdown(Ladder::default()).when_raised();
+        let shutdown = n.shutdown().when_raised();
         println!("serving; stop it with Ctrl-C");
         let report = shutdown.await;
         let served = listener.join().await.unwrap_or(0);

@@ -33,7 +33,7 @@
 //! the user's and calls to the runtime run with no lock held: what is the user's leaves the
 //! registry as a [`Foreign`].
 
-mod admit;
+pub(crate) mod admit;
 mod blocking;
 mod cancel;
 mod carrier;
@@ -67,9 +67,9 @@ use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Panic};
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::{Arc, AtomicBool, AtomicU8, Ordering, panicking};
+use crate::layers::context;
 use crate::layers::context::scope::{self, Around};
 use crate::layers::context::term::Term;
-use crate::layers::context;
 use crate::layers::record::{Claimed, Ended, Header, Stack};
 use allhome_rt::Runtime;
 use config::{Config, PanicPolicy};

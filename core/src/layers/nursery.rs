@@ -4,6 +4,7 @@ pub(crate) mod blocking;
 mod bounded;
 pub(crate) mod builder;
 pub(crate) mod child;
+pub(crate) mod draining;
 mod end;
 pub(crate) mod error;
 pub(crate) mod idle;

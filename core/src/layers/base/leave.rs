@@ -1,7 +1,6 @@
 //! How a poll that is not ready may end its task.
 
 use std::cell::Cell;
-use std::fmt;
 use std::panic::Location;
 
 /// Why a task that is not ready does not want another poll.
@@ -11,8 +10,8 @@ pub(crate) enum Leave {
     Exit(&'static Location<'static>),
     /// It has ended because it was cancelled.
     Cancelled,
-    /// There is no slot for it.
-    NoSlot(NoSlot),
+    /// There is no slot for it: the limiter is closed.
+    NoSlot,
     /// Nothing, unless it ends with an error in this poll: an await of ours has reported its
     /// cancel to it, and the error is an echo of that.
     Told,
@@ -22,17 +21,4 @@ pub(crate) enum Leave {
 pub(crate) type LeaveCell = Cell<Option<Leave>>;
 
 /// Why no caller gets a slot any more.
-#[derive(Clone, Copy)]
-pub(crate) enum NoSlot {
-    Closed,
-    Zero,
-}
-
-impl fmt::Display for NoSlot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            NoSlot::Closed => "the nursery's limiter is closed",
-            NoSlot::Zero => "the nursery's limit is 0",
-        })
-    }
-}
+pub(crate) const LIMITER_CLOSED: &str = "the nursery's limiter is closed";

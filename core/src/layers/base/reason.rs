@@ -58,7 +58,7 @@ pub enum ReasonKind {
     Deadline,
     /// The task, or the body, ended itself with [`exit`](crate::exit).
     Exited,
-    /// A [shutdown](crate::Nursery::shutdown) took the next step of its ladder.
+    /// A [shutdown](crate::Nursery::shutdown) took its next step.
     Shutdown,
     /// A signal was sent to the process.
     Signal,

@@ -16,8 +16,18 @@
 //! A time that is over has expired from the first question on. The answer has a reason, which the
 //! scope's next poll finds.
 //!
+//! A scope's own end is told by the scope alone. The waits of this crate ask for the cancel of the
+//! *task*, for which a frame with a deadline is transparent: where only a scope has ended they stay
+//! pending, and the scope drops them.
+//!
 //! A nursery that is opened in a scope is cancelled with it: it hangs on the token of the scope,
 //! which is made when a caller asks for it.
+
+mod questions;
+
+pub(crate) use questions::{
+    deadline, ends_scope, is_cancelled, reason, task_reason, task_token, token,
+};
 
 use super::host::{Host, Waiter};
 use super::last_poll::LastPoll;
@@ -112,6 +122,11 @@ impl Scope {
         let mut scope = Scope::new(ScopeKind::Deadline);
         (scope.label, scope.back) = (Some(label), back);
         scope
+    }
+
+    /// Returns `true` if it has a time of its own.
+    pub(crate) fn is_limit(&self) -> bool {
+        self.kind == ScopeKind::Deadline
     }
 
     pub(crate) fn reason(&self) -> Option<Reason> {
@@ -260,58 +275,6 @@ impl Drop for Scope {
     }
 }
 
-/// Returns `true` if what runs in this frame is cancelled. With `through`, shields are looked
-/// through.
-pub(crate) fn is_cancelled(mut at: Option<&Frame<'_>>, mut through: bool) -> bool {
-    while let Some(frame) = at {
-        match &frame.kind {
-            Kind::Task(task) => return task.is_cancelled(),
-            Kind::Scope(scope) => match scope.see(frame, &mut through) {
-                See::Cancelled => return true,
-                See::Hidden => return false,
-                See::Outer => {}
-            },
-            Kind::Values(_) | Kind::Slot(_) => {}
-        }
-        at = frame.outer();
-    }
-    false
-}
-
-/// Returns why.
-pub(crate) fn reason(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<Reason> {
-    while let Some(frame) = at {
-        match &frame.kind {
-            Kind::Task(task) => return task.reason(),
-            Kind::Scope(scope) => match scope.see(frame, &mut through) {
-                See::Cancelled => return scope.reason(),
-                See::Hidden => return None,
-                See::Outer => {}
-            },
-            Kind::Values(_) | Kind::Slot(_) => {}
-        }
-        at = frame.outer();
-    }
-    None
-}
-
-/// Returns the token that is cancelled with what runs in this frame. None outside of any nursery.
-pub(crate) fn token(at: Option<&Frame<'_>>, mut through: bool) -> Option<CancelToken> {
-    let frame = at?;
-    match &frame.kind {
-        Kind::Task(task) => Some(task.token()),
-        Kind::Values(_) | Kind::Slot(_) => token(frame.outer(), through),
-        Kind::Scope(scope) => match scope.kind {
-            ScopeKind::Deadline => Some(scope.token(|| token(frame.outer(), through))),
-            ScopeKind::Shield if !through && !scope.is_over(frame) => Some(scope.token(|| None)),
-            kind => {
-                through |= kind == ScopeKind::Cancellable;
-                token(frame.outer(), through)
-            }
-        },
-    }
-}
-
 /// What a nursery that is opened here inherits from the scopes around it.
 #[derive(Default)]
 pub(crate) struct Around {
@@ -365,25 +328,6 @@ pub(crate) fn around() -> Around {
         }
         around
     })
-}
-
-/// Returns the earliest deadline that holds in this frame.
-pub(crate) fn deadline(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<Instant> {
-    let mut least = None;
-    while let Some(frame) = at {
-        match &frame.kind {
-            Kind::Task(task) => return earlier(least, task.group.deadline()),
-            Kind::Scope(scope) => {
-                least = earlier(least, scope.deadline.get());
-                if matches!(scope.see(frame, &mut through), See::Hidden) {
-                    return least;
-                }
-            }
-            Kind::Values(_) | Kind::Slot(_) => {}
-        }
-        at = frame.outer();
-    }
-    least
 }
 
 pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {

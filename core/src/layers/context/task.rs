@@ -11,7 +11,7 @@ use crate::layers::context;
 use pin_project_lite::pin_project;
 use std::convert::Infallible;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -158,7 +158,8 @@ impl fmt::Debug for TaskCancelled {
 /// it waits for ever.
 ///
 /// A shield does not keep it away, and a nursery that is opened inside one that drains does not:
-/// what was begun goes on.
+/// what was begun goes on. [`Nursery::draining`](crate::Nursery::draining) asks a nursery that is
+/// named.
 ///
 /// # Cancel safety
 ///
@@ -168,7 +169,7 @@ impl fmt::Debug for TaskCancelled {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Ladder, Nursery, ThreadPool, block_on, draining, nursery};
+/// use allhome::{Nursery, ThreadPool, block_on, draining, nursery};
 /// use std::convert::Infallible;
 ///
 /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
@@ -177,7 +178,7 @@ impl fmt::Debug for TaskCancelled {
 ///         draining().await;
 ///         Ok(())
 ///     });
-///     Ok(n.shutdown(Ladder::default()).await.unwrap())
+///     Ok(n.shutdown().await.unwrap())
 /// });
 /// assert!(block_on(run).unwrap().stragglers().is_empty());
 /// # }
@@ -209,12 +210,15 @@ impl fmt::Debug for TaskDraining {
     }
 }
 
-/// Gives the others a turn, and says whether to go on: an error with the reason if the task, or the
-/// cancel scope in it, is cancelled. For loops that would not wait otherwise.
+/// Gives the others a turn, and says whether to go on: an error with the reason if the task is
+/// cancelled. For loops that would not wait otherwise.
+///
+/// Where only the time of a cancel scope around is over, it waits, and the scope drops it: the
+/// scope's end is told by the scope.
 ///
 /// # Errors
 ///
-/// The reason of the cancel, before the turn or after it.
+/// Returns the reason of the task's cancel, which came before the turn or during it.
 ///
 /// # Cancel safety
 ///
@@ -237,12 +241,19 @@ impl fmt::Debug for TaskDraining {
 /// # }
 /// ```
 pub async fn checkpoint() -> Result<(), Reason> {
-    if cancel_reason().is_none() {
+    if !is_cancelled() {
         yield_now().await;
     }
-    let Some(reason) = cancel_reason() else { return Ok(()) };
-    context::tell_cancelled();
-    Err(reason)
+    poll_fn(|_| match context::current(scope::task_reason) {
+        Some(reason) => {
+            context::tell_cancelled();
+            Poll::Ready(Err(reason))
+        }
+        // A scope that has ended polls it once more, and drops it.
+        None if is_cancelled() => Poll::Pending,
+        None => Poll::Ready(Ok(())),
+    })
+    .await
 }
 
 /// Ends the task, or the nursery's body, that awaits it, from any depth: the task's future is

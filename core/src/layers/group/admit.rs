@@ -17,27 +17,50 @@ pub(super) struct After {
     launch: Launch,
 }
 
+/// How a child comes to its nursery.
+#[derive(Clone, Copy)]
+pub(crate) enum Admission {
+    Plain,
+    /// With a place that was reserved before: a drain does not refuse it.
+    Reserved,
+}
+
+impl Admission {
+    /// Returns the highest level at which the nursery admits it.
+    fn most(self) -> Level {
+        match self {
+            Admission::Plain => Level::Running,
+            Admission::Reserved => Level::Draining,
+        }
+    }
+}
+
 impl Group {
     /// Admits a child, to be taken by the next carrier.
     ///
     /// If the nursery takes no more, the future is dropped unpolled, and the reason comes back.
-    pub(crate) fn admit(&self, fresh: Unadmitted) -> Result<TaskId, Reason> {
+    pub(crate) fn admit(&self, fresh: Unadmitted, how: Admission) -> Result<TaskId, Reason> {
         if self.task_per_child {
-            return self.admit_dedicated(fresh);
+            return self.admit_dedicated(fresh, how);
         }
-        let number =
-            self.admit_as(fresh, |registry, fresh| registry.members.admit(self.woken(), fresh))?;
+        let number = self
+            .admit_as(fresh, how, |registry, fresh| registry.members.admit(self.woken(), fresh))?;
         Ok(TaskId { nursery: self.id, number })
     }
 
-    /// Has `admit` admit the child; or drops it, with no lock held, and says why.
+    /// Has `admit` admit the child; or counts it as refused, drops it, with no lock held, and says
+    /// why.
     pub(super) fn admit_as<R>(
         &self,
         fresh: Unadmitted,
+        how: Admission,
         admit: impl FnOnce(&mut Registry, Unadmitted) -> R,
     ) -> Result<R, Reason> {
-        let admitted = self.locked(|registry| match self.refusal(registry) {
-            Some(reason) => Err((reason, fresh)),
+        let admitted = self.locked(|registry| match self.refusal(registry, how) {
+            Some(reason) => {
+                registry.report.count_refused();
+                Err((reason, fresh))
+            }
             None => {
                 let number = admit(registry, fresh);
                 Ok((number, self.after_admission(registry)))
@@ -88,8 +111,8 @@ impl Group {
         }
     }
 
-    pub(super) fn refusal(&self, registry: &Registry) -> Option<Reason> {
-        if self.requested_level() == Level::Running && registry.phase != Phase::Closed {
+    pub(super) fn refusal(&self, registry: &Registry, how: Admission) -> Option<Reason> {
+        if self.requested_level() <= how.most() && registry.phase != Phase::Closed {
             return None;
         }
         Some(self.closed(registry))
@@ -100,7 +123,7 @@ impl Group {
     /// as a child is.
     pub(super) fn refusal_inside(&self, registry: &Registry, owner: Owner) -> Option<Reason> {
         match owner {
-            Owner::None => self.refusal(registry),
+            Owner::None => self.refusal(registry, Admission::Plain),
             Owner::Task(_) | Owner::Body => {
                 (registry.phase == Phase::Closed).then(|| self.closed(registry))
             }

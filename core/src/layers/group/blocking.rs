@@ -8,6 +8,7 @@
 //! registry's `Jobs`; a cancel ends them as it ends every member that was not polled.
 
 use super::Group;
+use super::admit::Admission;
 use super::registry::Registry;
 use super::turn::{Load, Polled};
 use super::turns::Turns;
@@ -20,8 +21,12 @@ use std::task::{Context, Waker};
 
 impl Group {
     /// Admits a child, and hands it to the runtime's blocking pool when it is its turn.
-    pub(crate) fn admit_blocking(&self, fresh: Unadmitted) -> Result<TaskId, Reason> {
-        let number = self.admit_as(fresh, |registry, fresh| {
+    pub(crate) fn admit_blocking(
+        &self,
+        fresh: Unadmitted,
+        how: Admission,
+    ) -> Result<TaskId, Reason> {
+        let number = self.admit_as(fresh, how, |registry, fresh| {
             let (number, carried) = registry.members.admit_carried(self.woken(), fresh);
             registry.jobs.push(carried);
             number

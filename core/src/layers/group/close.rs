@@ -120,7 +120,7 @@ impl Group {
         // It is back in a moment, and wakes us.
         let out = registry.clock.is_out();
         if self.is_stuck(registry) && !out {
-            let mut report = mem::replace(&mut registry.report, Report::new(1));
+            let mut report = registry.report.take();
             // Nothing of the user's is in these, should one not fit.
             registry.members.each(|header| {
                 report.add_plain(Ending::Stuck, self.who(header));
@@ -130,7 +130,7 @@ impl Group {
         let finalizers = registry.finalizers.is_waiting();
         if registry.is_vacant() && !finalizers && !out {
             registry.phase = Phase::Closed;
-            let report = mem::replace(&mut registry.report, Report::new(1));
+            let report = registry.report.take();
             let wakers = (registry.run_waker.take(), waker);
             let timer = registry.clock.stop();
             return Asked::Closed { report, wakers, parked: registry.carriers.unpark(), timer };

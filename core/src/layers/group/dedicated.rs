@@ -6,6 +6,7 @@
 //! it.
 
 use super::Group;
+use super::admit::Admission;
 use super::registry::Role;
 use super::turn::bound;
 use crate::layers::base::counted::Weak;
@@ -25,8 +26,12 @@ struct Dedicated {
 
 impl Group {
     /// Admits a child, and hands the runtime its task.
-    pub(super) fn admit_dedicated(&self, fresh: Unadmitted) -> Result<TaskId, Reason> {
-        let (number, carried) = self.admit_as(fresh, |registry, fresh| {
+    pub(super) fn admit_dedicated(
+        &self,
+        fresh: Unadmitted,
+        how: Admission,
+    ) -> Result<TaskId, Reason> {
+        let (number, carried) = self.admit_as(fresh, how, |registry, fresh| {
             registry.members.admit_carried(self.woken(), fresh)
         })?;
         self.spawn_dedicated(carried, &Blow::ALL);

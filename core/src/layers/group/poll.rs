@@ -36,8 +36,8 @@ impl Group {
             match notes.leave.get() {
                 None | Some(Leave::Told) => {}
                 Some(Leave::Cancelled) => break self.end_cancelled(&mut claimed),
-                Some(Leave::NoSlot(why)) => {
-                    let reason = self.no_slot(why);
+                Some(Leave::NoSlot) => {
+                    let reason = self.no_slot();
                     break self.end(&mut claimed, Ending::Cancelled(reason));
                 }
                 Some(Leave::Exit(place)) => {

@@ -298,7 +298,7 @@ impl Registry {
 
     /// Takes what is left: the group has closed.
     pub(super) fn gone(&mut self) -> Gone {
-        let mut report = mem::replace(&mut self.report, Report::new(1));
+        let mut report = self.report.take();
         let inherited = report.take_inherited();
         let tokens = self.cancel.tokens_mut().take();
         (inherited, self.orphan_key.take(), (report, tokens, mem::take(&mut self.logs)))

@@ -11,7 +11,7 @@
 //! | held    | some     | none   | -      | lent                                                    |
 //! | lent    | none     | some   | >= 1   | held: the last lease's owner takes it back; or wanted   |
 //! | wanted  | none     | some   | 0      | held; forgone; lent again, in the same poll of the task |
-//! | forgone | none     | none   | -      | - (cancelled, or the limiter is closed or at 0)         |
+//! | forgone | none     | none   | -      | - (cancelled, or the limiter is closed)                 |
 //!
 //! # Invariants
 //!

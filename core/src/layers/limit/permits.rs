@@ -26,7 +26,7 @@
 //!    ([`Source::tell`]).
 //! 4. A waiter joins the wait queue only of a semaphore that is not closed, and asks for no more
 //!    than the capacity; when the capacity falls below its request, it is doomed in the same hold
-//!    of the lock.
+//!    of the lock. A patient one, for a slot of a nursery, is not: a limit of 0 is a pause.
 //!
 //! # Lock order
 //!

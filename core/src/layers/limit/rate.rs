@@ -39,7 +39,7 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 /// future that is awaited alone.
 ///
 /// *Which one?* A semaphore limits how many tasks do something at the same time; a rate limiter
-/// limits how often it is begun. [`Both`](crate::Both) combines the two.
+/// limits how often it is begun. [`AcquireBoth`](crate::AcquireBoth) combines the two.
 ///
 /// *Coming from elsewhere?* Go's `rate.Limiter` reserves a time for each caller, and gives back
 /// only what was not reserved after it; here an acquire that is dropped leaves no trace. `governor`

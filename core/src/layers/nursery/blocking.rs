@@ -173,7 +173,7 @@ fn leaves(task: &TaskFrame<'_>, cx: &BlockingCx) -> bool {
 fn exit() -> Option<Reason> {
     context::task(|task| match task?.leave().get() {
         Some(Leave::Exit(location)) => Some(exited(task_id(), location)),
-        Some(Leave::Cancelled | Leave::NoSlot(_) | Leave::Told) | None => None,
+        Some(Leave::Cancelled | Leave::NoSlot | Leave::Told) | None => None,
     })
 }
 

@@ -21,9 +21,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// Returns [`Refused`](crate::ReserveError::Refused) if the nursery is cancelled, closed or has
     /// ended, also if that happens during the wait; [`Cancelled`](crate::ReserveError::Cancelled)
-    /// if the caller is cancelled; [`LimiterClosed`](crate::ReserveError::LimiterClosed) if the
-    /// limiter is closed; and [`NoSlots`](crate::ReserveError::NoSlots) if the limit is 0 or is set
-    /// to it. A slot that is free is given to a cancelled caller, too.
+    /// if the caller is cancelled; and [`LimiterClosed`](crate::ReserveError::LimiterClosed) if the
+    /// limiter is closed. A slot that is free is given to a cancelled caller, too. While the limit
+    /// is 0 it waits.
     ///
     /// # Panics
     ///
@@ -81,8 +81,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// [`Semaphore::MAX_PERMITS`] counts as that.
     ///
     /// If the number grows, waiters are admitted. If it shrinks, every slot that is taken is kept,
-    /// and no waiter is admitted until fewer slots are taken than the new limit; with 0, all
-    /// waiters are refused. A limiter that is shared changes for all nurseries that share it.
+    /// and no waiter is admitted until fewer slots are taken than the new limit. So 0 is a pause:
+    /// what waits goes on to wait, and so does the nursery, until the limit grows or the nursery is
+    /// cancelled. A limiter that is shared changes for all nurseries that share it.
     ///
     /// Returns `false`, and changes nothing, in a nursery without a limit.
     ///

@@ -1,6 +1,7 @@
 //! The ways to end a nursery through its handle.
 
 use super::Nursery;
+use super::draining::NurseryDraining;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use std::panic::Location;
 
@@ -11,6 +12,36 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// ends the children that are late.
     pub fn close(&self) -> bool {
         self.group.close()
+    }
+
+    /// Waits until this nursery takes no more children: it is draining, or further, or has ended.
+    /// Returns the level, which is at least [`Draining`](Level::Draining).
+    ///
+    /// It asks this nursery, from wherever it is awaited; the free function
+    /// [`draining`](crate::draining) asks that of the task that awaits it. Use it where code runs
+    /// in a nursery of its own, and must stop to accept work when this one drains.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped: a level stays.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{Level, Nursery, ThreadPool, block_on, nursery};
+    ///
+    /// let run = nursery().on(ThreadPool::global()).run(async |server: Nursery| {
+    ///     server.close();
+    ///     let inner = nursery().run(async |_: Nursery| Ok(server.draining().await));
+    ///     Ok(inner.await?)
+    /// });
+    /// assert_eq!(block_on(run)?, Level::Draining);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn draining(&self) -> NurseryDraining {
+        NurseryDraining::new(self.group.clone())
     }
 
     /// Cancels all children and the body.

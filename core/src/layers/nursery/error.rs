@@ -46,11 +46,18 @@ pub struct GroupError<E> {
 struct Inner<E> {
     /// At least one.
     failures: Vec<Failure<E>>,
-    omitted: usize,
-    cancelled: usize,
+    counts: Counts,
     reason: Option<Reason>,
     name: Option<Box<str>>,
     location: &'static Location<'static>,
+}
+
+/// How many children did what is not listed.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    omitted: usize,
+    cancelled: usize,
+    refused: usize,
 }
 
 /// One failure of a nursery: what went wrong, and in which task.
@@ -88,7 +95,7 @@ impl<E> GroupError<E> {
     ) -> GroupError<E> {
         let who = Who { task: None, name: name.clone(), place: location, finalizer: false };
         let failures = vec![Failure { cause, who }];
-        let inner = Inner { failures, omitted: 0, cancelled: 0, reason: None, name, location };
+        let inner = Inner { failures, counts: Counts::default(), reason: None, name, location };
         GroupError { inner: Box::new(inner) }
     }
 
@@ -117,12 +124,21 @@ impl<E> GroupError<E> {
 
     /// Returns how many failures were left out because the list was full.
     pub fn omitted_count(&self) -> usize {
-        self.inner.omitted
+        self.inner.counts.omitted
     }
 
     /// Returns how many children were cancelled.
     pub fn cancelled_count(&self) -> usize {
-        self.inner.cancelled
+        self.inner.counts.cancelled
+    }
+
+    /// Returns how many spawns were refused, because the nursery had closed or was cancelled, or its
+    /// limiter was closed. Their futures were dropped unpolled.
+    ///
+    /// A refusal is no failure: where nothing else goes wrong the nursery's result is `Ok`. A
+    /// [`ShutdownReport`](crate::ShutdownReport) counts them, too.
+    pub fn refused_count(&self) -> usize {
+        self.inner.counts.refused
     }
 
     /// Returns why the nursery was cancelled, if it was: because of its first failure, or from
@@ -172,7 +188,7 @@ impl<E> GroupError<E> {
 
 /// Creates the error of a nursery that has closed without a result.
 pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) -> GroupError<E> {
-    let Parts { entries, more: omitted, cancelled } = report.into_parts();
+    let Parts { entries, more: omitted, cancelled, refused } = report.into_parts();
     let mut failures: Vec<_> = entries.into_iter().map(typed).collect();
     let reason = group.locked(|registry| registry.cancel.reason().cloned());
     if failures.is_empty() {
@@ -180,7 +196,8 @@ pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) 
         failures.push(Failure { cause, who: group.body() });
     }
     let (name, location) = (group.config.name.clone(), group.config.place);
-    GroupError { inner: Box::new(Inner { failures, omitted, cancelled, reason, name, location }) }
+    let counts = Counts { omitted, cancelled, refused };
+    GroupError { inner: Box::new(Inner { failures, counts, reason, name, location }) }
 }
 
 fn typed<E: Send + Sync + 'static>(entry: Entry) -> Failure<E> {
@@ -266,7 +283,7 @@ impl<E: fmt::Display> fmt::Display for GroupError<E> {
             None => write!(f, "nursery at {}: ", self.location())?,
         }
         write!(f, "{}", self.first())?;
-        let others = self.inner.failures.len() - 1 + self.inner.omitted;
+        let others = self.inner.failures.len() - 1 + self.inner.counts.omitted;
         match (others, self.cancelled_count()) {
             (0, 0) => Ok(()),
             (0, cut) => write!(f, " ({cut} cancelled)"),

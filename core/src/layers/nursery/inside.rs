@@ -46,7 +46,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///     Ok(())
     /// })?;
     /// let late = allhome::block_on(page(server.expect("it was open"))).unwrap_err();
-    /// assert!(late.to_string().contains("closed"), "{late}");
+    /// assert!(late.to_string().contains("takes no more"), "{late}");
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
     /// ```

@@ -5,7 +5,12 @@
 //! | made    | some    | none    | none   | opens the group, calls the body                     |
 //! | body    | none    | some    | some   | polls the body; drops it when it ends or is cut off |
 //! | joining | none    | some    | none   | if no member is left: closes the group, and is ready |
+//! | quiet   | none    | none    | none   | asks whether the cancel scope around is still there |
 //! | ready   | none    | none    | none   | panics                                              |
+//!
+//! A nursery that ended by nothing but the end of a cancel scope around it is quiet: the scope
+//! reports that end, and drops the future. If the future is polled outside of the scope after that, it
+//! is ready.
 //!
 //! If the future is dropped in the state body or joining, it abandons the group: see
 //! `Group::abandon`.
@@ -25,16 +30,15 @@ use crate::layers::context::last_poll::LastPoll;
 use crate::layers::context::{self, Notes, scope};
 use crate::layers::group::Group;
 use crate::layers::group::config::PanicPolicy;
-use crate::layers::group::registry::report::Report;
 use crate::layers::group::registry::Owner;
-use crate::layers::lending::{Lending, has_slot_of};
+use crate::layers::group::registry::report::Report;
+use crate::layers::lending::{Ended, Lending, has_slot_of};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-
 
 pin_project! {
     /// The future that [`Builder::run`](crate::Builder::run) returns.
@@ -47,6 +51,8 @@ pin_project! {
         value: Option<R>,
         lending: Lending,
         last_poll: LastPoll,
+        // It has ended, and has nothing to tell that the cancel scope around does not tell.
+        quiet: Option<Box<Ended>>,
         error: Invariant<E>,
     }
 
@@ -87,6 +93,7 @@ where
             value: None,
             lending: Lending::default(),
             last_poll: LastPoll::default(),
+            quiet: None,
             error: PhantomData,
         }
     }
@@ -111,9 +118,10 @@ where
         match this.lending.poll_end(cx) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(None) => {}
-            Poll::Ready(Some((group, report))) => {
-                return Poll::Ready(conclude(&group, report, this.value.take()));
-            }
+            Poll::Ready(Some(ended)) => return conclude(ended, this.value, this.quiet),
+        }
+        if let Some(ended) = this.quiet.take() {
+            return conclude(*ended, this.value, this.quiet);
         }
         let group = this.group.as_ref().expect("a nursery is not polled after it was ready");
         group.keep_time();
@@ -137,9 +145,7 @@ where
         let group = this.group.take().expect("it was there above");
         match this.lending.end((group, report), cx) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready((group, report)) => {
-                Poll::Ready(conclude(&group, report, this.value.take()))
-            }
+            Poll::Ready(ended) => conclude(ended, this.value, this.quiet),
         }
     }
 }
@@ -293,8 +299,33 @@ fn wait_on(
     waits
 }
 
-/// Makes the nursery's result, when every member has ended.
-fn conclude<R, E>(group: &Group, report: Report, value: Option<R>) -> Result<R, GroupError<E>>
+/// Makes the nursery's result, when every member has ended. Pending: the cancel scope around tells
+/// it, see the table.
+fn conclude<R, E>(
+    ended: Ended,
+    value: &mut Option<R>,
+    quiet: &mut Option<Box<Ended>>,
+) -> Poll<Result<R, GroupError<E>>>
+where
+    E: Send + Sync + 'static,
+{
+    if value.is_none() && is_told_by_a_scope(&ended) {
+        *quiet = Some(Box::new(ended));
+        return Poll::Pending;
+    }
+    Poll::Ready(result(&ended.0, ended.1, value.take()))
+}
+
+/// Returns `true` if nothing went wrong but the cancel, and that is the end of a scope around.
+fn is_told_by_a_scope((group, report): &Ended) -> bool {
+    if !report.is_empty() {
+        return false;
+    }
+    let reason = group.locked(|registry| registry.cancel.reason().cloned());
+    reason.is_some_and(|reason| context::current(|frame| scope::ends_scope(frame, &reason)))
+}
+
+fn result<R, E>(group: &Group, report: Report, value: Option<R>) -> Result<R, GroupError<E>>
 where
     E: Send + Sync + 'static,
 {

@@ -9,6 +9,7 @@ use super::blocking::{BlockingCx, BoxedWork};
 use super::child::{Child, Spawned};
 use crate::layers::base::big::{BoxedFuture, is_big};
 use crate::layers::base::unsupported::Unsupported;
+use crate::layers::group::admit::Admission;
 use crate::layers::lending::bounded::Bounded;
 use crate::layers::lending::held_slot::Lease;
 use crate::layers::limit::OwnedPermit;
@@ -19,13 +20,15 @@ use std::panic::Location;
 pub use crate::layers::nursery::reserve::Reserve;
 pub use crate::layers::nursery::reserve_error::{ReserveError, TryReserveError};
 
+const RESERVED: Admission = Admission::Reserved;
+
 /// A place for one child in a bounded nursery: made by [`Nursery::reserve`] and
 /// [`try_reserve`](Nursery::try_reserve).
 ///
 /// The child that is spawned with it has the place until it is home: its future dropped, in
 /// whichever way it ended. Dropped unused, it gives the place back at once. It may be moved to
-/// another task or thread, and may outlive its nursery: a spawn is refused then, and the place is
-/// given back.
+/// another task or thread. A nursery that drains admits the child of a place that was reserved
+/// before. A nursery that is cancelled, or has ended, refuses it, and the place is given back.
 ///
 /// A slot that is kept is one that others wait for. Do not keep one across an await if it can be
 /// helped.
@@ -80,9 +83,14 @@ impl<E: Send + Sync + 'static> Slot<E> {
         let (permit, name, location) = (self.permit.take(), self.name.take(), Location::caller());
         if const { is_big::<F>() } {
             let future: BoxedFuture<(), E> = Box::pin(future);
-            return self.nursery.admit_spawned(Bounded::with(permit, future), name, location);
+            return self.nursery.admit_spawned(
+                Bounded::with(permit, future),
+                name,
+                location,
+                RESERVED,
+            );
         }
-        self.nursery.admit_spawned(Bounded::with(permit, future), name, location)
+        self.nursery.admit_spawned(Bounded::with(permit, future), name, location, RESERVED)
     }
 
     /// Spawns a child whose value can be joined: see [`Nursery::fork`].
@@ -96,7 +104,7 @@ impl<E: Send + Sync + 'static> Slot<E> {
             return self.fork_boxed(Box::pin(future), Location::caller());
         }
         let future = Bounded::with(self.permit.take(), future);
-        self.nursery.admit_forked(future, self.name.take(), Location::caller())
+        self.nursery.admit_forked(future, self.name.take(), Location::caller(), RESERVED)
     }
 
     /// Spawns a child that gets a handle of its own, to spawn siblings with: see
@@ -121,7 +129,7 @@ impl<E: Send + Sync + 'static> Slot<E> {
         location: &'static Location<'static>,
     ) -> Child<T, E> {
         let future = Bounded::with(self.permit.take(), future);
-        self.nursery.admit_forked(future, self.name.take(), location)
+        self.nursery.admit_forked(future, self.name.take(), location, RESERVED)
     }
 
     /// Runs work that blocks its thread, as a child that has this place: see [`Nursery::blocking`].
@@ -140,10 +148,10 @@ impl<E: Send + Sync + 'static> Slot<E> {
         if const { is_big::<F>() } {
             let work: BoxedWork<T, E> = Box::new(work);
             let wrap = |work| Bounded::with(permit, work);
-            return self.nursery.admit_blocking(work, wrap, name, location);
+            return self.nursery.admit_blocking(work, wrap, (name, location), RESERVED);
         }
         let wrap = |work| Bounded::with(permit, work);
-        self.nursery.admit_blocking(work, wrap, name, location)
+        self.nursery.admit_blocking(work, wrap, (name, location), RESERVED)
     }
 
     /// Returns the nursery that it is a place in.

@@ -4,10 +4,10 @@ use super::Nursery;
 use super::blocking::{Blocking, BlockingCx};
 use super::child::{Child, Spawned};
 use crate::layers::base::big::BoxedFuture;
-use crate::layers::base::leave::NoSlot;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Arc;
 use crate::layers::base::unsupported::Unsupported;
+use crate::layers::group::admit::Admission;
 use crate::layers::lending::bounded::Bounded;
 use crate::layers::limit::Semaphore;
 use crate::layers::record::Unadmitted;
@@ -24,7 +24,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
         match &self.group.owned().limiter {
-            None => self.admit_spawned(future, name, location),
+            None => self.admit_spawned(future, name, location, Admission::Plain),
             Some(limiter) => self.spawn_outside(limiter, future, name, location),
         }
     }
@@ -36,7 +36,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         T: Send + 'static,
     {
         match &self.group.owned().limiter {
-            None => self.admit_forked(future, name, location),
+            None => self.admit_forked(future, name, location, Admission::Plain),
             Some(limiter) => self.fork_outside(limiter, future, name, location),
         }
     }
@@ -55,7 +55,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     {
         let future: BoxedFuture<(), E> = Box::pin(future);
         match self.turned_away(limiter) {
-            None => self.admit_spawned(Bounded::outside(limiter, future), name, location),
+            None => {
+                let future = Bounded::outside(limiter, future);
+                self.admit_spawned(future, name, location, Admission::Plain)
+            }
             Some(reason) => Spawned::new(Err(reason)),
         }
     }
@@ -75,7 +78,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     {
         let future: BoxedFuture<T, E> = Box::pin(future);
         match self.turned_away(limiter) {
-            None => self.admit_forked(Bounded::outside(limiter, future), name, location),
+            None => {
+                let future = Bounded::outside(limiter, future);
+                self.admit_forked(future, name, location, Admission::Plain)
+            }
             Some(reason) => Child::refused(reason),
         }
     }
@@ -90,20 +96,26 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
     {
-        self.admit_blocking(work, |work| work, name, location)
+        self.admit_blocking(work, |work| work, (name, location), Admission::Plain)
     }
 
-    /// Returns why the limiter will admit no child, as things are.
+    /// Returns why the limiter admits no child, if it is closed.
     #[cold]
     fn turned_away(&self, limiter: &Arc<Semaphore>) -> Option<Reason> {
-        NoSlot::of(limiter).map(|why| self.group.no_slot(why))
+        limiter.is_closed().then(|| self.group.no_slot())
     }
 
-    pub(crate) fn admit_spawned<F>(&self, future: F, name: Name, location: CallSite) -> Spawned
+    pub(crate) fn admit_spawned<F>(
+        &self,
+        future: F,
+        name: Name,
+        location: CallSite,
+        how: Admission,
+    ) -> Spawned
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        Spawned::new(self.group.admit(Unadmitted::new(future, name, location)))
+        Spawned::new(self.group.admit(Unadmitted::new(future, name, location), how))
     }
 
     pub(crate) fn admit_forked<T, F>(
@@ -111,13 +123,14 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         future: F,
         name: Name,
         location: CallSite,
+        how: Admission,
     ) -> Child<T, E>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
         let (unadmitted, handle) = Unadmitted::with_handle(future, name, location);
-        Child::new(&self.group, self.group.admit(unadmitted), handle)
+        Child::new(&self.group, self.group.admit(unadmitted, how), handle)
     }
 
     /// Admits blocking work, wrapped into a future of the kind that `wrap` makes.
@@ -125,8 +138,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         &self,
         work: F,
         wrap: impl FnOnce(Blocking<F>) -> W,
-        name: Name,
-        location: CallSite,
+        (name, location): (Name, CallSite),
+        how: Admission,
     ) -> Result<Child<T, E>, Unsupported>
     where
         F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
@@ -145,6 +158,6 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         }
         let (unadmitted, handle) =
             Unadmitted::with_handle(wrap(Blocking::new(work)), name, location);
-        Ok(Child::new(&self.group, self.group.admit_blocking(unadmitted), handle))
+        Ok(Child::new(&self.group, self.group.admit_blocking(unadmitted, how), handle))
     }
 }

@@ -168,7 +168,17 @@ struct Shielded {
 
 impl ShieldNotes {
     /// Raises a shield in everything around. Returns `None` outside a nursery.
-    pub(crate) fn new(here: Option<&Frame<'_>>) -> Option<ShieldNotes> {
+    fn new(here: Option<&Frame<'_>>) -> Option<ShieldNotes> {
+        ShieldNotes::raise(here, |_| true)
+    }
+
+    /// As [`new`](ShieldNotes::new), for a wait that the cancel of its own nursery does not cut
+    /// short. The end of a time limit around it does: its caller has put no shield up.
+    pub(crate) fn within_limits(here: Option<&Frame<'_>>) -> Option<ShieldNotes> {
+        ShieldNotes::raise(here, |scope| !scope.is_limit())
+    }
+
+    fn raise(here: Option<&Frame<'_>>, holds: impl Fn(&Scope) -> bool) -> Option<ShieldNotes> {
         let (mut at, mut notes) = (here, ShieldNotes::default());
         while let Some(frame) = at {
             match &frame.kind {
@@ -180,8 +190,8 @@ impl ShieldNotes {
                         break;
                     }
                 }
-                Kind::Scope(scope) => notes.scopes.push(scope.shields.raise()),
-                Kind::Values(_) | Kind::Slot(_) => {}
+                Kind::Scope(scope) if holds(scope) => notes.scopes.push(scope.shields.raise()),
+                Kind::Scope(_) | Kind::Values(_) | Kind::Slot(_) => {}
             }
             at = frame.outer();
         }

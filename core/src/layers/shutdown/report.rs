@@ -17,6 +17,7 @@ pub struct ShutdownReport {
     pub(super) name: Option<Box<str>>,
     pub(super) level: Level,
     pub(super) reason: Option<Reason>,
+    pub(super) refused: usize,
     pub(super) took: Duration,
     pub(super) stragglers: Vec<Straggler>,
 }
@@ -43,6 +44,12 @@ impl ShutdownReport {
     /// that have ended since, in the order in which they left, then those that are still out.
     pub fn stragglers(&self) -> &[Straggler] {
         &self.stragglers
+    }
+
+    /// Returns how many spawns the nursery has refused, for the most part since it was closed:
+    /// their futures were dropped unpolled.
+    pub fn refused_count(&self) -> usize {
+        self.refused
     }
 
     /// Returns `true` if every task has ended.
@@ -119,6 +126,9 @@ impl fmt::Display for ShutdownReport {
             (late, 0) => write!(f, ", {late} came late")?,
             (late, out) => write!(f, ", {} came late, {out} still out", late - out)?,
         }
+        if self.refused > 0 {
+            write!(f, ", {} refused", self.refused)?;
+        }
         for straggler in &self.stragglers {
             write!(f, "\n  {straggler}")?;
         }
@@ -148,7 +158,7 @@ impl fmt::Display for Straggler {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ShutdownError {
-    /// The runtime has no timer to measure the ladder with.
+    /// The runtime has no timer to measure the steps with.
     Unsupported(Unsupported),
     /// It was awaited by a task of this nursery, or of one inside it, which would wait for itself.
     Inside(NurseryId),

@@ -84,7 +84,7 @@ impl Watch {
                 }
             }
         }
-        let time = shutdown.ladder.time(level);
+        let time = shutdown.times.of(level);
         self.time = (!time.is_zero()).then(|| Alarm::after(time));
     }
 
@@ -147,6 +147,7 @@ impl Watch {
             // The caller that raised it last, or its token, may have ended the last task.
             level: self.level.max(group.observed_level()),
             reason: group.locked(|registry| registry.cancel.requested_reason()),
+            refused: group.refused_count(),
             took,
             stragglers,
         }

@@ -19,8 +19,6 @@ fn open(runtime: &Runtime) -> Opened {
     open_as(runtime).expect("the runtime is known")
 }
 
-fn open_as<E: AsError<M>, M>(
-    runtime: &Runtime,
-) -> Result<(Nursery<E>, Owner<E>), GroupError<E>> {
+fn open_as<E: AsError<M>, M>(runtime: &Runtime) -> Result<(Nursery<E>, Owner<E>), GroupError<E>> {
     nursery().on(runtime).name("opened").open()
 }

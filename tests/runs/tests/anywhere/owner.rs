@@ -2,8 +2,8 @@
 
 use crate::{open, open_as};
 use allhome::{
-    Cause, GroupError, JoinError, Level, Nursery, Owner, PanicPolicy, Policy, ReasonKind, Simulator,
-    fail_after, move_on_after, nursery, shield, sleep, yield_now,
+    Cause, GroupError, JoinError, Level, Nursery, Owner, PanicPolicy, Policy, ReasonKind,
+    Simulator, fail_after, move_on_after, nursery, shield, sleep, yield_now,
 };
 use allhome_conformance::{Counts, Gate, eventually};
 use allhome_runs::{Log, Opened, SECOND, Stepped, Wakes, poll_once, world};

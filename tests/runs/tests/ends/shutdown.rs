@@ -1,10 +1,11 @@
 //! Shutting down step by step, on a clock that the test moves.
 
 mod late;
+mod limited;
 mod raised;
 
 use allhome::{
-    Builder, Ladder, Level, Nursery, ReasonKind, ShutdownError, ShutdownReport, cancelled,
+    Builder, Level, Nursery, ReasonKind, Shutdown, ShutdownError, ShutdownReport, cancelled,
     draining, nursery, shield, sleep, yield_now,
 };
 use allhome_rt::Runtime;
@@ -17,12 +18,15 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-const LADDER: Ladder = Ladder {
-    drain: Duration::from_secs(10),
-    cancel: Duration::from_secs(5),
-    abort: Duration::from_secs(2),
-};
-const NEVER: Ladder = Ladder { drain: Duration::MAX, cancel: Duration::MAX, abort: Duration::MAX };
+const LADDER: Steps = [Duration::from_secs(10), Duration::from_secs(5), Duration::from_secs(2)];
+const NEVER: Steps = [Duration::MAX; 3];
+
+/// The times to drain, after the cancel and after the abort.
+type Steps = [Duration; 3];
+
+fn steps(shutdown: Shutdown, [drain, cancel, abort]: Steps) -> Shutdown {
+    shutdown.drain(drain).cancel(cancel).abort(abort)
+}
 
 /// Takes so long to leave when it is cancelled, and lasts so long if it is not.
 async fn works(lasts: u32, leaves: u32) -> Result<(), Infallible> {
@@ -91,7 +95,7 @@ fn d01_each_step_when_the_time_of_the_last_is_over() {
                 sleep(SECOND / 2).await.unwrap();
             }
         }));
-        n.shutdown(LADDER).await.unwrap()
+        steps(n.shutdown(), LADDER).await.unwrap()
     });
     let expected = [(Level::Draining, 0), (Level::Cancelled, 10), (Level::Aborted, 15)];
     assert_eq!(*levels.lock().unwrap(), expected);
@@ -128,7 +132,7 @@ fn d02_ready_as_soon_as_everybody_is_home() {
                 drop(inner.await);
                 Ok(())
             });
-            let report = n.shutdown(LADDER).await.unwrap();
+            let report = steps(n.shutdown(), LADDER).await.unwrap();
             assert_eq!(clock.elapsed(), took * SECOND);
             assert!(n.is_empty() && !n.spawn(async { Ok(()) }).is_admitted());
             report
@@ -138,23 +142,23 @@ fn d02_ready_as_soon_as_everybody_is_home() {
         assert_eq!(report.stragglers().is_empty(), level == Level::Draining);
     }
     // No task was late.
-    let report = report(on, |n, _| n.shutdown(LADDER).map(Result::unwrap));
+    let report = report(on, |n, _| steps(n.shutdown(), LADDER).map(Result::unwrap));
     assert_eq!((report.level(), report.took()), (Level::Draining, Duration::ZERO));
 }
 
 #[test]
 fn d04_zero_goes_on_at_once_and_max_never() {
-    let zero = Ladder { drain: Duration::ZERO, cancel: Duration::ZERO, abort: Duration::ZERO };
+    let zero = [Duration::ZERO; 3];
     let aborted = report(on, |n, _| async move {
         n.spawn(works(100, 100));
         sleep(SECOND).await.unwrap();
-        n.shutdown(zero).await.unwrap()
+        steps(n.shutdown(), zero).await.unwrap()
     });
     assert_eq!(lines(&aborted), [("-", Some(Level::Aborted), 0)]);
 
     let patient = report(on, |n, _| async move {
         n.spawn(works(1_000_000, 0));
-        n.shutdown(NEVER).await.unwrap()
+        steps(n.shutdown(), NEVER).await.unwrap()
     });
     assert_eq!((patient.level(), patient.took()), (Level::Draining, 1_000_000 * SECOND));
 
@@ -162,12 +166,12 @@ fn d04_zero_goes_on_at_once_and_max_never() {
     let stepped = Stepped::new(1);
     let runtime = Runtime::builder("stepped", stepped.spawner()).build();
     let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
-        let error = n.shutdown(LADDER).await.unwrap_err();
+        let error = steps(n.shutdown(), LADDER).await.unwrap_err();
         assert!(matches!(error, ShutdownError::Unsupported(_)), "{error}");
         assert_eq!(n.level(), Level::Running);
         n.spawn(pending());
-        let ladder = Ladder { cancel: Duration::MAX, ..zero };
-        Ok(n.shutdown(ladder).await.unwrap())
+        let ladder = [Duration::ZERO, Duration::MAX, Duration::ZERO];
+        Ok(steps(n.shutdown(), ladder).await.unwrap())
     });
     let report = stepped.drive(run).unwrap();
     assert_eq!(lines(&report), [("-", Some(Level::Cancelled), 0)]);
@@ -185,7 +189,7 @@ fn d07_the_body_is_not_cut_off_by_it() {
         })
         .unwrap();
         n.spawn(works(100, 1));
-        let report = n.shutdown(LADDER).await.unwrap();
+        let report = steps(n.shutdown(), LADDER).await.unwrap();
         inside.note("body goes on");
         // The cancel shows as soon as it does.
         assert!(allhome::is_cancelled());
@@ -213,7 +217,7 @@ fn d07_from_outside_it_waits_for_body_and_finalizers() {
         });
         sleep(SECOND).await.unwrap();
         let server = slot.lock().unwrap().take().unwrap();
-        let report = server.shutdown(LADDER).await.unwrap();
+        let report = steps(server.shutdown(), LADDER).await.unwrap();
         assert_eq!(time.elapsed(), SECOND + report.took());
         Ok(report)
     });
@@ -229,14 +233,18 @@ fn d07_a_task_inside_would_wait_for_itself() {
     let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let id = n.id();
         let (child, deep, inner) = (n.clone(), n.clone(), n.clone());
-        let direct = n.fork(async move { Ok(child.shutdown(LADDER).await) });
+        let direct = n.fork(async move { Ok(steps(child.shutdown(), LADDER).await) });
         let nested = n.fork(async move {
             let run = nursery().run(async |n: Nursery<Infallible>| {
-                Ok(n.fork(async move { Ok(deep.shutdown(LADDER).await) }).join().await.unwrap())
+                Ok(n.fork(async move { Ok(steps(deep.shutdown(), LADDER).await) })
+                    .join()
+                    .await
+                    .unwrap())
             });
             Ok(run.await.unwrap())
         });
-        let body = nursery().run(async |_: Nursery<Infallible>| Ok(inner.shutdown(LADDER).await));
+        let body =
+            nursery().run(async |_: Nursery<Infallible>| Ok(steps(inner.shutdown(), LADDER).await));
         let answers =
             [body.await.unwrap(), direct.join().await.unwrap(), nested.join().await.unwrap()];
         for answer in answers {
@@ -256,7 +264,7 @@ fn d08_dropped_it_takes_no_further_step() {
     n.spawn(works(100, 100));
     n.spawn(works(100, 1));
     stepped.run_until_stalled();
-    let mut shutdown = Box::pin(n.shutdown(LADDER));
+    let mut shutdown = Box::pin(steps(n.shutdown(), LADDER));
     loop {
         assert!(poll_once(&mut shutdown, &wakes).is_pending());
         if n.level() == Level::Cancelled {
@@ -277,10 +285,10 @@ fn d08_dropped_it_takes_no_further_step() {
 fn d09_two_at_once_see_the_same() {
     let both = Arc::new(Mutex::new(None));
     let out = both.clone();
-    let quick = Ladder { drain: SECOND, ..LADDER };
+    let quick = [SECOND, LADDER[1], LADDER[2]];
     report(on, |n, _| async move {
         n.named("late").spawn(works(100, 2));
-        let (one, other) = join(n.shutdown(LADDER), n.shutdown(quick)).await;
+        let (one, other) = join(steps(n.shutdown(), LADDER), steps(n.shutdown(), quick)).await;
         *out.lock().unwrap() = Some(other.unwrap());
         one.unwrap()
     });
@@ -306,7 +314,7 @@ fn d11_who_takes_in_work_hears_of_the_drain() {
         n.named("request").spawn(works(3, 0));
         sleep(SECOND).await.unwrap();
         inside.note("asked to stop");
-        let report = n.shutdown(LADDER).await.unwrap();
+        let report = steps(n.shutdown(), LADDER).await.unwrap();
         assert_eq!(clock.elapsed(), 3 * SECOND);
         assert_eq!(draining().await, Level::Draining, "at once");
         report

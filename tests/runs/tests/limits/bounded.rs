@@ -2,6 +2,7 @@
 
 mod back;
 mod limits;
+mod pause;
 mod waits;
 
 use allhome::{

@@ -2,7 +2,7 @@
 
 use super::alone;
 use super::nosy::{Kept, Nosy, Watch, at_each_call, sequences};
-use allhome::{Both, KeyedSemaphore, Rate, RateLimiter, Semaphore};
+use allhome::{AcquireBoth, KeyedSemaphore, Rate, RateLimiter, Semaphore};
 use allhome_rt::{BoxSleep, Runtime, Timer};
 use allhome_runs::Stepped;
 use std::collections::BTreeSet;
@@ -173,8 +173,8 @@ fn both(watch: &Arc<Watch>) -> Subject {
         acquire: Box::new(move |count| {
             let (often, at_once) = (a.clone(), b.clone());
             Box::pin(async move {
-                let both = Both::new(&*often, &*at_once).expect("they are two");
-                both.acquire_many(1, count).await.ok().map(|_| Box::new(()) as Kept)
+                let both = AcquireBoth::new(often.acquire(), at_once.acquire_many(count));
+                both.expect("they are two").await.ok().map(|_| Box::new(()) as Kept)
             })
         }),
         resize: Box::new(move |burst| often.resize(burst)),

@@ -1,8 +1,8 @@
 //! A future that is dropped while it waits takes its waker with it.
 
 use allhome::{
-    Both, CancelExt, CancelStreamExt, CancelToken, IntoRuntime, KeyedSemaphore, Ladder, Nursery,
-    Rate, RateLimiter, Semaphore, ThreadPool, block_on, cancellable, cancelled, draining,
+    AcquireBoth, CancelExt, CancelStreamExt, CancelToken, IntoRuntime, KeyedSemaphore, Nursery,
+    Rate, RateLimiter, Semaphore, Shutdown, ThreadPool, block_on, cancellable, cancelled, draining,
     fail_after, move_on_after, nursery, shield, sleep,
 };
 use allhome_runs::{Opened, SECOND, Stepped, Wakes, poll_once, world};
@@ -18,8 +18,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(3_600);
-const PATIENT: Ladder =
-    Ladder { drain: Duration::MAX, cancel: Duration::MAX, abort: Duration::MAX };
+fn patient(n: &Nursery<Infallible>) -> Shutdown {
+    n.shutdown().drain(Duration::MAX).cancel(Duration::MAX).abort(Duration::MAX)
+}
 
 /// Wakes no task; its count is the number of wakers.
 struct Counted;
@@ -114,10 +115,10 @@ const CASES: &[Case] = cases! {
     "AcquireOwned": world => world.full.acquire_owned();
     "Acquire with a key": world => world.keyed.acquire("key");
     "AcquireRate": world => world.slow.acquire();
-    "AcquireBoth": world => Both::new(&*world.full, &world.slow).unwrap().acquire();
+    "AcquireBoth": world => AcquireBoth::new(world.full.acquire(), world.slow.acquire()).unwrap();
     "Reserve": world => world.other.n.reserve();
-    "Shutdown": world => world.other.n.shutdown(PATIENT);
-    "Shutdown when raised": world => world.other.n.shutdown(PATIENT).when_raised();
+    "Shutdown": world => patient(&world.other.n);
+    "Shutdown when raised": world => patient(&world.other.n).when_raised();
     "Sleep": _ => sleep(LONG);
     "MoveOnAfter": _ => move_on_after(LONG, pending::<()>());
     "FailAfter": _ => fail_after("long", LONG, pending::<()>());

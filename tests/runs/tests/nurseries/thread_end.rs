@@ -4,7 +4,7 @@
 //! is called once before, so that the values of ours have been there.
 
 use allhome::{
-    AsyncStd, Both, CancelExt, CancelToken, Cause, GroupError, IntoRuntime, KeyedSemaphore, Ladder,
+    AcquireBoth, AsyncStd, CancelExt, CancelToken, Cause, GroupError, IntoRuntime, KeyedSemaphore,
     LocalExecutor, Nursery, Rate, RateLimiter, Reason, ScopedKey, Semaphore, Simulator, Smol,
     ThreadPool, Tokio, block_on, cancel_reason, cancel_token, cancellable, cancelled, checkpoint,
     deadline, draining, fail_after, is_cancelled, move_on_after, nursery, orphans, remaining,
@@ -120,7 +120,9 @@ fn thread_pool() {
 }
 
 fn nowhere() {
-    let error = block_on(nursery().run(async |_: Nursery<Infallible>| Ok(()))).unwrap_err();
+    // That of the executors: inside of the other one the pool is known.
+    let run = nursery().run(async |_: Nursery<Infallible>| Ok(()));
+    let error = allhome_executors::block_on(run).unwrap_err();
     assert!(matches!(error.first().cause(), Cause::NoRuntime(_)));
 }
 
@@ -163,8 +165,7 @@ async fn body(n: Nursery<Infallible>) -> Result<(), Infallible> {
     n.spawn(pending());
     assert!(n.tree().to_string().contains("last"));
     n.token().on_cancel(|_| {}).keep();
-    let ladder = Ladder { drain: MOMENT, ..Ladder::default() };
-    let report = n.shutdown(ladder).await.unwrap();
+    let report = n.shutdown().drain(MOMENT).await.unwrap();
     assert_eq!(report.stragglers().len(), 1);
     Ok(())
 }
@@ -223,7 +224,7 @@ fn limits() {
     let pool = &ThreadPool::new(1).unwrap();
     let limiter =
         RateLimiter::new(&pool.into_runtime().unwrap(), Rate::per_second(1_000), 1).unwrap();
-    drop(block_on(Both::new(&semaphore, &limiter).unwrap().acquire()).unwrap());
+    drop(block_on(AcquireBoth::new(semaphore.acquire(), limiter.acquire()).unwrap()).unwrap());
     block_on(limiter.acquire()).unwrap();
 }
 

@@ -27,9 +27,14 @@ const LAYERS: &[&[(&str, &str)]] = &[
     &[("time", "clocks and sleeps"), ("limit", "permits and rates, which know of no nursery")],
     &[("scope", "futures that bound a part of a task")],
     &[("group", "the engine: what the handles, the future and the carriers of a nursery share")],
-    &[("lending", "the slot of a child of a bounded nursery, and to which tasks it is lent")],
+    &[
+        ("lending", "the slot of a child of a bounded nursery, and to which tasks it is lent"),
+        ("tokio_context", "the runtime of tokio's context"),
+        ("no_context", "what takes its place without the feature"),
+    ],
     &[("nursery", "what users hold: builder, future, handles, errors, the tree")],
     &[
+        ("entry", "`block_on` and `run`, which enter the global pool"),
         ("shutdown", "shutting down step by step"),
         ("signals", "the token that the process's signals raise"),
         ("sim", "the simulator's side of nurseries"),

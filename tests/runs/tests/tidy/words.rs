@@ -49,7 +49,6 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("core/src/layers/nursery/error.rs", "has not got what", "the same"),
     ("README.md", "", "it is written anew with the new surface"),
     ("docs/SPEC.md", "**F22**", "the clause is replaced with the new rule for echoes"),
-    ("docs/SPEC.md", "**S23**", "the clause is replaced with the new rule for cancel scopes"),
     ("docs/SPEC.md", "**T11**", "every runtime will have a timer"),
     ("docs/SPEC.md", "**B01**", "the clause becomes a case of F22"),
     (

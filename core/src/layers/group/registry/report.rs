@@ -37,6 +37,8 @@ pub(crate) struct Report {
     more: usize,
     /// How many children were cancelled.
     cancelled: usize,
+    /// How many children were refused.
+    refused: usize,
     first_panic: Option<Foreign<Panic>>,
     keep: usize,
 }
@@ -48,11 +50,14 @@ pub(crate) struct Parts {
     pub(crate) more: usize,
     /// How many children were cancelled.
     pub(crate) cancelled: usize,
+    /// How many children were refused.
+    pub(crate) refused: usize,
 }
 
 impl Report {
     pub(crate) fn new(keep: usize) -> Report {
-        Report { entries: Vec::new(), more: 0, cancelled: 0, first_panic: None, keep: keep.max(1) }
+        let (entries, keep) = (Vec::new(), keep.max(1));
+        Report { entries, more: 0, cancelled: 0, refused: 0, first_panic: None, keep }
     }
 
     /// Returns `true` if there is no failure.
@@ -65,8 +70,23 @@ impl Report {
     }
 
     pub(crate) fn into_parts(self) -> Parts {
-        let Report { entries, more, cancelled, .. } = self;
-        Parts { entries, more, cancelled }
+        let Report { entries, more, cancelled, refused, .. } = self;
+        Parts { entries, more, cancelled, refused }
+    }
+
+    /// Takes the report of a nursery that ends. How many were refused is still known after that.
+    pub(crate) fn take(&mut self) -> Report {
+        let left = Report { refused: self.refused, ..Report::new(1) };
+        mem::replace(self, left)
+    }
+
+    /// A child was refused: its future was dropped unpolled.
+    pub(crate) fn count_refused(&mut self) {
+        self.refused += 1;
+    }
+
+    pub(crate) fn refused_count(&self) -> usize {
+        self.refused
     }
 
     /// A child was cancelled.

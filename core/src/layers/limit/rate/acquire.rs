@@ -44,6 +44,14 @@ impl<'a> AcquireRate<'a> {
     ) -> AcquireRate<'a> {
         AcquireRate { limiter, wait: Wait::new(asked, location), alarm: None }
     }
+
+    pub(in crate::layers::limit) fn limiter(&self) -> &'a RateLimiter {
+        self.limiter
+    }
+
+    pub(in crate::layers::limit) fn asked(&self) -> usize {
+        self.wait.asked()
+    }
 }
 
 impl Future for AcquireRate<'_> {

@@ -147,7 +147,12 @@ impl Builder {
     /// [limiter](crate::Nursery::limiter). [`set_limit`](crate::Nursery::set_limit) changes it
     /// while the nursery runs.
     ///
-    /// With 0, no child is admitted: a reservation fails at once, and a spawn is refused.
+    /// [`set_limit(0)`](crate::Nursery::set_limit) pauses a nursery that runs.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `slots` is 0: no child would begin, and the nursery would wait for ever. To open a
+    /// nursery that is paused, pass it a [limiter](Builder::limiter) without permits.
     ///
     /// # Lending
     ///
@@ -186,7 +191,9 @@ impl Builder {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn limit(self, slots: usize) -> Builder {
+        assert!(slots > 0, "a nursery with a limit of 0 never begins a child: use at least 1");
         self.limiter(&Arc::new(Semaphore::new(slots)))
     }
 

@@ -131,13 +131,14 @@ impl<E: Send + Sync + 'static> Driven<E> {
     /// Returns the result once it is there, and resumes a panic; otherwise keeps the waker.
     pub(super) fn poll_end(&self, waker: &Waker) -> Poll<Result<(), GroupError<E>>> {
         let waker = Foreign::cloned(waker);
-        let (end, old) = self.state.locked(|state| match mem::replace(&mut state.stage, Stage::Gone) {
-            Stage::Ended(end) => (Some(end), Some(waker)),
-            stage => {
-                state.stage = stage;
-                (None, state.closer.replace(waker))
-            }
-        });
+        let (end, old) =
+            self.state.locked(|state| match mem::replace(&mut state.stage, Stage::Gone) {
+                Stage::Ended(end) => (Some(end), Some(waker)),
+                stage => {
+                    state.stage = stage;
+                    (None, state.closer.replace(waker))
+                }
+            });
         drop(old);
         match end.map(Foreign::into_inner) {
             None => Poll::Pending,

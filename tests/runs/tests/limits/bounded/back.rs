@@ -166,13 +166,12 @@ fn l05_unused_slots_give_back() {
 
 #[test]
 fn l05_used_after_the_end() {
-    for end in ["closed", "cancelled", "ended"] {
+    for end in ["cancelled", "ended"] {
         let stepped = Stepped::new(1);
         let mut opened = open(&stepped, 3);
         let n = opened.n.clone();
         let slots: Vec<_> = (0..3).map(|_| n.try_reserve().unwrap()).collect();
         match end {
-            "closed" => assert!(n.close()),
             "cancelled" => assert!(n.cancel_with(Reason::new("over"))),
             _ => assert!(opened.finish().is_ready()),
         }
