@@ -12,8 +12,8 @@
 //! let result: Result<u32, GroupError<String>> =
 //!     block_on(nursery().on(ThreadPool::global()).name("demo").run(async |n| {
 //!         let six = n.fork(async { Ok(6) });
-//!         n.named("bad").spawn(async { Err("no luck".to_string()) });
-//!         Ok(six.join().await.map_err(|error| error.to_string())? * 7)
+//!         n.task("bad").spawn(async { Err("no luck".to_string()) });
+//!         Ok(six.await.map_err(|error| error.to_string())? * 7)
 //!     }));
 //! // The first failure cancels the others, and is reported when all are home.
 //! assert_eq!(result.unwrap_err().first().name(), Some("bad"));
@@ -24,10 +24,10 @@
 //!
 //! - Open a nursery: [`nursery`], on the runtime of the task around, or [`on`](Builder::on) another
 //!   one; [`Builder`] has names, [policies](Policy) and what to do about [panics](PanicPolicy).
-//! - Spawn: [`Nursery::spawn`], [`fork`](Nursery::fork) for a value,
-//!   [`fork_with`](Nursery::fork_with) for a child that spawns siblings,
-//!   [`blocking`](Nursery::blocking) for work that blocks its thread.
-//! - Join, cancel, abort one child: [`Child`]. It ends as one of five: [`Outcome`].
+//! - Spawn: [`Nursery::spawn`] for a child that may fail, [`go`](Nursery::go) for one that cannot,
+//!   [`fork`](Nursery::fork) for a value, [`blocking`](Nursery::blocking) for work that blocks its
+//!   thread; [`task`](Nursery::task) gives it a name.
+//! - Await, cancel, abort one child: [`Child`]; await many: [`join_all`]. It ends as one of five: [`Outcome`].
 //! - End all of them: [`Nursery::cancel`], [`abort`](Nursery::abort), or drop the future.
 //! - Shut down step by step: [`Nursery::shutdown`], and `signals`.
 //! - Find out which tasks are not home: [`Nursery::tree`]; and which a dropped root has left:
@@ -132,6 +132,7 @@ pub use layers::context::task::{
 };
 pub use layers::context::yield_now::{YieldNow, yield_now};
 pub use layers::group::config::{PanicPolicy, Policy};
+pub use layers::group::failure_info::FailureInfo;
 pub use layers::group::finalizers::DeferError;
 pub use layers::limit::{
     Acquire, AcquireBoth, AcquireError, AcquireOwned, AcquireRate, HolderInfo, KeyedSemaphore,
@@ -140,14 +141,19 @@ pub use layers::limit::{
 pub use layers::nursery::Nursery;
 pub use layers::nursery::blocking::BlockingCx;
 pub use layers::nursery::builder::{Builder, nursery};
-pub use layers::nursery::child::{Child, Join, JoinMut, Spawned};
+pub use layers::nursery::child::Child;
 pub use layers::nursery::draining::NurseryDraining;
 pub use layers::nursery::error::{Cause, Failure, GroupError};
 pub use layers::nursery::idle::Idle;
-pub use layers::nursery::named::Named;
+pub use layers::nursery::join_all::{JoinAll, join_all};
 pub use layers::nursery::owner::{Close, Owner};
+pub use layers::nursery::reserve::Reserve;
+pub use layers::nursery::reserve_error::{ReserveError, TryReserveError};
 pub use layers::nursery::run::Run;
-pub use layers::nursery::slot::{Reserve, ReserveError, Slot, TryReserveError};
+pub use layers::nursery::run::settle::Settle;
+pub use layers::nursery::settled::Settled;
+pub use layers::nursery::spawned::{Refused, Spawned};
+pub use layers::nursery::task_builder::TaskBuilder;
 pub use layers::nursery::tree::{NurseryInfo, TaskInfo, Tree, orphans};
 pub use layers::scope::cancellable::{Cancellable, cancellable};
 pub use layers::scope::deadline::{

@@ -37,7 +37,7 @@ impl<'a> ReadAhead<'a> {
         if self.piece.as_slice().is_empty() {
             // An error means that it was cancelled: reading ahead has no errors of its own, for
             // those of the walk are among what it found.
-            let Ok((walk, found)) = self.next.join_mut().await else { return Ok(None) };
+            let Ok((walk, found)) = (&mut self.next).await else { return Ok(None) };
             if found.is_empty() {
                 return Ok(None);
             }
@@ -52,7 +52,7 @@ fn read(
     nursery: &Nursery<Error>,
     mut walk: Walk,
 ) -> Result<Child<(Walk, Vec<Found>), Error>, Unsupported> {
-    nursery.named("walk").blocking(move |_| {
+    nursery.task("walk").blocking(move |_| {
         let found = walk.by_ref().take(PIECE).take_while(|_| !is_cancelled()).collect();
         Ok((walk, found))
     })

@@ -164,9 +164,9 @@ fn hash_one(
     match found {
         Ok(path) => {
             let progress = progress.clone();
-            n.named(path.to_string_lossy()).blocking(move |_| hash::hash_file(path, &progress))
+            n.task(path.to_string_lossy()).blocking(move |_| hash::hash_file(path, &progress))
         }
-        Err(error) => Ok(n.named(error.to_string()).fork(async { Err(error) })),
+        Err(error) => Ok(n.task(error.to_string()).fork(async { Err(error) })),
     }
 }
 
@@ -177,8 +177,8 @@ async fn print_first(
     tally: &mut Tally,
 ) -> Result<(), Error> {
     let Some(first) = window.front_mut() else { return Ok(()) };
-    // Not `join`: a cancel may end this function here, and then the child stays in the window.
-    let ended = first.join_mut().await;
+    // By reference: a cancel may end this function here, and then the child stays in the window.
+    let ended = first.await;
     window.pop_front();
     tally.settle(ended, output).map_err(Error::Write)
 }

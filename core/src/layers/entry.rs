@@ -48,7 +48,7 @@ fn global() -> Result<Runtime, NoRuntime> {
 ///         let squares: Vec<_> = numbers.iter().map(|&i| n.fork(async move { Ok(i * i) })).collect();
 ///         let mut sum = 0;
 ///         for square in squares {
-///             sum += square.join().await.map_err(|error| error.to_string())?;
+///             sum += square.await.map_err(|error| error.to_string())?;
 ///         }
 ///         Ok(sum)
 ///     });
@@ -91,7 +91,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// # fn main() -> Result<(), allhome::GroupError<BoxError>> {
 /// let bytes = allhome::run(async |n| {
 ///     let (a, b) = (n.fork(fetch("index")), n.fork(fetch("about")));
-///     Ok(a.join().await? + b.join().await?)
+///     Ok(a.await? + b.await?)
 /// })?;
 /// assert_eq!(bytes, 10);
 /// # Ok(())

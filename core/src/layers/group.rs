@@ -42,6 +42,7 @@ mod close;
 pub(crate) mod config;
 mod dedicated;
 mod env;
+pub(crate) mod failure_info;
 pub(crate) mod finalizers;
 mod finish;
 mod host;
@@ -74,6 +75,8 @@ use crate::layers::record::{Claimed, Ended, Header, Stack};
 use allhome_rt::Runtime;
 use config::{Config, PanicPolicy};
 use env::Env;
+use failure_info::FailureInfo;
+use registry::report::Who;
 use registry::{Owner, Registry};
 use std::mem;
 
@@ -129,9 +132,9 @@ impl Group {
         }
         let token = config.token.take();
         let limiter = config.limiter.take();
-        let on_panic = config.on_panic.take();
+        let hooks = (config.on_panic.take(), config.on_failure.take());
         let group = Strong::new_cyclic(
-            |me| Env::new(runtime, limiter, on_panic, me.weak()),
+            |me| Env::new(runtime, limiter, hooks, me.weak()),
             |me, env| Group {
                 woken: Stack::new(me.to_dyn()),
                 me,
@@ -148,7 +151,7 @@ impl Group {
                 terms: around.terms.into(),
                 level: AtomicU8::new(Level::Running as u8),
                 requested: AtomicU8::new(Level::Running as u8),
-                registry: Guarded::new(Registry::new(config.keep)),
+                registry: Guarded::new(Registry::new(config.keep, config.forgets())),
                 config,
             },
         );
@@ -280,6 +283,23 @@ impl Group {
         }
     }
 
+    /// Calls the hook for a failure. No lock is held; a panic of the hook is dropped.
+    pub(super) fn tell(&self, env: &Env, ending: &Ending, who: &Who) {
+        let Some(hook) = &env.on_failure else { return };
+        let Some(info) = FailureInfo::new(ending, who, self.config.view) else { return };
+        if let Err(payload) = panic::catch(|| hook(&info)) {
+            panic::discard(payload);
+        }
+    }
+
+    /// Calls the hook for each failure of an end.
+    pub(super) fn tell_ended(&self, env: &Env, ended: &Ended, who: &Who) {
+        self.tell(env, &ended.ending, who);
+        if let Some(panic) = &ended.second {
+            self.tell(env, &Ending::Panicked(panic.clone()), who);
+        }
+    }
+
     #[cold]
     fn call_hook(&self, env: &Env, panic: &Panic) {
         if let Some(hook) = &env.on_panic {
@@ -287,7 +307,7 @@ impl Group {
                 panic::discard(payload);
             }
         }
-        if self.config.panics == PanicPolicy::Abort {
+        if self.config.panics() == PanicPolicy::Abort {
             eprintln!("allhome: {panic} ({}); aborting, as the nursery asks", panic.location());
             std::process::abort();
         }

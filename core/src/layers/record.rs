@@ -32,6 +32,7 @@
 
 mod crowd;
 mod handle;
+pub(crate) mod joiner;
 mod layout;
 mod spawn_site;
 mod stack;
@@ -43,6 +44,7 @@ use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Panic, Payload};
 use crate::layers::base::sync::{AtomicU8, AtomicU16, AtomicU32, Ordering, UnsafeCell, panicking};
+use joiner::Joiner;
 use layout::{JoinHeader, Joined, Plain, VTable};
 use spawn_site::SpawnSite;
 use state::{Claim, StateWord};
@@ -286,12 +288,12 @@ impl Ptr {
         (header.state.order(abort) == Claim::Won).then_some(Claimed(self))
     }
 
-    /// Returns the place of the joiner's waker.
+    /// Returns the place of the joiner.
     ///
     /// # Safety
     ///
     /// Same as [`header`](Ptr::header), and the record was created with a handle.
-    unsafe fn joiner<'a>(self) -> &'a UnsafeCell<Option<Waker>> {
+    unsafe fn joiner<'a>(self) -> &'a UnsafeCell<Joiner> {
         // SAFETY: a record with a handle begins with a `JoinHeader`.
         let join_header = unsafe { self.0.cast::<JoinHeader>().as_ref() };
         &join_header.joiner

@@ -79,7 +79,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// use std::time::Duration;
     ///
     /// let run = nursery().on(ThreadPool::global()).name("server").run(async |n: Nursery| {
-    ///     n.named("stubborn").spawn(std::future::pending());
+    ///     n.task("stubborn").spawn(std::future::pending());
     ///     Ok(n.shutdown().drain(Duration::from_millis(1)).await?)
     /// });
     /// let report = block_on(run)?;
@@ -185,7 +185,7 @@ impl Shutdown {
     /// let operator = CancelToken::new();
     /// let server = nursery().on(ThreadPool::global()).token(&operator);
     /// let run = server.run(async |n: Nursery| {
-    ///     n.named("listener").spawn(std::future::pending());
+    ///     n.task("listener").spawn(std::future::pending());
     ///     let shutdown = n.shutdown().drain(Duration::ZERO).when_raised();
     ///     let thread = std::thread::spawn(move || operator.escalate(Reason::new("maintenance")));
     ///     let report = shutdown.await?;

@@ -73,7 +73,7 @@ struct Taken {
 /// let signals = signals()?;
 /// let server = nursery().on(ThreadPool::global()).token(signals.token());
 /// let report = block_on(server.run(async |n: Nursery<Infallible>| {
-///     n.named("listener").spawn(std::future::pending());
+///     n.task("listener").spawn(std::future::pending());
 ///     Ok(n.shutdown().when_raised().await)
 /// }))?;
 /// println!("{}", report?);

@@ -43,7 +43,7 @@ use std::panic::Location;
 ///         sleep(Duration::from_secs(3_600)).await?;
 ///         Ok::<_, BoxError>(6)
 ///     });
-///     Ok(child.join().await?)
+///     Ok(child.await?)
 /// });
 /// assert_eq!(six?, 6);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -6,6 +6,7 @@ mod cancel;
 mod failure;
 mod outcome;
 mod ownership;
+mod servers;
 mod shutdown;
 mod time;
 mod token;
@@ -51,7 +52,8 @@ cases! {
         e08_never_polled_is_cancelled
         e09_join_before_and_after_the_end
         e10_join_of_cancelled_child_is_a_value
-        e13_refused_child_says_why;
+        e13_refused_child_says_why
+        e16_joined_child_has_left;
     failure:
         f01_first_error_cancels_siblings_and_body
         f02_failures_in_order_of_ending
@@ -73,6 +75,13 @@ cases! {
         f19_payload_that_panics_in_drop
         f20_value_that_panics_in_drop
         f21_body_of_cancelled_nursery_that_returns_ok_wins;
+    servers:
+        f30_supervise_tells_counts_and_forgets
+        f31_supervise_gives_failure_to_the_joiner
+        f32_panic_under_supervise
+        f33_every_failure_is_told
+        f34_nursery_inside_has_a_hook_of_its_own
+        f35_settle_keeps_the_value;
     cancel:
         c01_level_only_rises
         c02_one_last_poll_then_dropped

@@ -109,7 +109,7 @@ pub(crate) fn poll_own(token: Pin<&mut CancelledOwned>, cx: &mut Context<'_>) ->
 /// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
 ///     let child = n.fork(async { Ok(cancelled().await.message().to_string()) });
 ///     child.cancel_with(Reason::new("closing time"));
-///     match child.join().await {
+///     match child.await {
 ///         Ok(why) => assert_eq!(why, "closing time"),
 ///         Err(error) => assert!(error.reason().is_some(), "cancelled before its first poll"),
 ///     }
@@ -173,7 +173,7 @@ impl fmt::Debug for TaskCancelled {
 /// use std::convert::Infallible;
 ///
 /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
-///     n.named("listener").spawn(async {
+///     n.task("listener").spawn(async {
 ///         // It would take connections here, too: a `select!`.
 ///         draining().await;
 ///         Ok(())
@@ -282,7 +282,7 @@ pub async fn checkpoint() -> Result<(), Reason> {
 /// }
 ///
 /// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
-///     let ended = n.fork(async { Ok(deep().await) }).join().await.unwrap_err();
+///     let ended = n.fork(async { Ok(deep().await) }).await.unwrap_err();
 ///     assert_eq!(ended.reason().unwrap().kind(), ReasonKind::Exited);
 ///     Ok(())
 /// }))

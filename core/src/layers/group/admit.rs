@@ -25,6 +25,15 @@ pub(crate) enum Admission {
     Reserved,
 }
 
+/// What is made of a child that is refused.
+#[derive(Clone, Copy)]
+pub(super) enum Refusal {
+    /// It is dropped, and the nursery's report counts it.
+    Counted,
+    /// The caller gets it back.
+    Returned,
+}
+
 impl Admission {
     /// Returns the highest level at which the nursery admits it.
     fn most(self) -> Level {
@@ -40,42 +49,65 @@ impl Group {
     ///
     /// If the nursery takes no more, the future is dropped unpolled, and the reason comes back.
     pub(crate) fn admit(&self, fresh: Unadmitted, how: Admission) -> Result<TaskId, Reason> {
+        self.admit_value(fresh, how, Refusal::Counted, |fresh| fresh).map_err(unpolled)
+    }
+
+    /// Admits a child, whose record is made of a value as soon as it is certain that the nursery
+    /// takes it; if not, the value comes back, and is not counted as refused.
+    #[inline(always)]
+    pub(crate) fn admit_made<V>(
+        &self,
+        value: V,
+        how: Admission,
+        make: impl FnOnce(V) -> Unadmitted,
+    ) -> Result<TaskId, (Reason, V)> {
+        self.admit_value(value, how, Refusal::Returned, make)
+    }
+
+    /// The record is made under the lock. It is tempting to make it before, and to take the future
+    /// out of it again; that is unsafe code which knows each wrapper of a future, and saves the lock
+    /// one allocation, in a call that is made once a connection. A look at first and an admission
+    /// later would be two steps, and a future that is refused between them is lost.
+    #[inline(always)]
+    fn admit_value<V>(
+        &self,
+        value: V,
+        how: Admission,
+        refusal: Refusal,
+        make: impl FnOnce(V) -> Unadmitted,
+    ) -> Result<TaskId, (Reason, V)> {
         if self.task_per_child {
-            return self.admit_dedicated(fresh, how);
+            return self.admit_dedicated(value, how, refusal, make);
         }
-        let number = self
-            .admit_as(fresh, how, |registry, fresh| registry.members.admit(self.woken(), fresh))?;
+        let number = self.admit_as(value, how, refusal, |registry, value| {
+            registry.members.admit(self.woken(), make(value))
+        })?;
         Ok(TaskId { nursery: self.id, number })
     }
 
-    /// Has `admit` admit the child; or counts it as refused, drops it, with no lock held, and says
-    /// why.
-    pub(super) fn admit_as<R>(
+    /// Has `admit` admit a child that it makes of the value; or gives the value back, and says why.
+    #[inline(always)]
+    pub(super) fn admit_as<V, R>(
         &self,
-        fresh: Unadmitted,
+        value: V,
         how: Admission,
-        admit: impl FnOnce(&mut Registry, Unadmitted) -> R,
-    ) -> Result<R, Reason> {
-        let admitted = self.locked(|registry| match self.refusal(registry, how) {
+        refusal: Refusal,
+        admit: impl FnOnce(&mut Registry, V) -> R,
+    ) -> Result<R, (Reason, V)> {
+        let (admitted, after) = self.locked(|registry| match self.refusal(registry, how) {
             Some(reason) => {
-                registry.report.count_refused();
-                Err((reason, fresh))
+                if matches!(refusal, Refusal::Counted) {
+                    registry.report.count_refused();
+                }
+                Err((reason, value))
             }
             None => {
-                let number = admit(registry, fresh);
-                Ok((number, self.after_admission(registry)))
+                let admitted = admit(registry, value);
+                Ok((admitted, self.after_admission(registry)))
             }
-        });
-        match admitted {
-            Ok((number, after)) => {
-                self.see_in(after);
-                Ok(number)
-            }
-            Err((reason, fresh)) => {
-                drop(fresh);
-                Err(reason)
-            }
-        }
+        })?;
+        self.see_in(after);
+        Ok(admitted)
     }
 
     /// Says what follows from an admission. The caller holds the lock.
@@ -140,4 +172,10 @@ impl Group {
             Reason::of(ReasonKind::Closed, message, None, self.config.place)
         })
     }
+}
+
+/// Drops a refused child, unpolled, with no lock held, and says why it was refused.
+pub(super) fn unpolled((reason, fresh): (Reason, Unadmitted)) -> Reason {
+    drop(fresh);
+    reason
 }

@@ -8,7 +8,7 @@
 //! registry's `Jobs`; a cancel ends them as it ends every member that was not polled.
 
 use super::Group;
-use super::admit::Admission;
+use super::admit::{Admission, Refusal, unpolled};
 use super::registry::Registry;
 use super::turn::{Load, Polled};
 use super::turns::Turns;
@@ -26,11 +26,12 @@ impl Group {
         fresh: Unadmitted,
         how: Admission,
     ) -> Result<TaskId, Reason> {
-        let number = self.admit_as(fresh, how, |registry, fresh| {
+        let admitted = self.admit_as(fresh, how, Refusal::Counted, |registry, fresh| {
             let (number, carried) = registry.members.admit_carried(self.woken(), fresh);
             registry.jobs.push(carried);
             number
-        })?;
+        });
+        let number = admitted.map_err(unpolled)?;
         self.start_jobs();
         Ok(TaskId { nursery: self.id, number })
     }

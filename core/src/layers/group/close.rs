@@ -28,7 +28,7 @@ enum Asked {
         timer: Stopped,
     },
     /// Nothing is left but blocking work, and tasks that hold their threads, which were given up.
-    Stuck { report: Report, waker: Foreign<Waker> },
+    Stuck { report: Report, waker: Foreign<Waker>, stuck: Vec<Who> },
     /// It waits. `due`: a moment of the clock has come during the poll, when there was no waker.
     Waits { old: Option<Foreign<Waker>>, finalizers: bool, due: bool },
 }
@@ -40,6 +40,7 @@ impl Group {
         let message = describe(&ending);
         let ended = Ended { ending, second: None };
         self.hook(env, &ended);
+        self.tell_ended(env, &ended, &who);
         let ended = Foreign::new(ended);
         drop(self.locked(|registry| registry.report.note(ended, || who)));
         if self.config.policy != Policy::WaitAll {
@@ -93,8 +94,12 @@ impl Group {
                 self.detach();
                 return Some(report);
             }
-            Asked::Stuck { report, waker } => {
+            Asked::Stuck { report, waker, stuck } => {
                 drop(waker);
+                if let Some(group) = self.strong() {
+                    let tell = |who| self.tell(group.owned(), &Ending::Stuck, who);
+                    stuck.iter().for_each(tell);
+                }
                 Some(report)
             }
             Asked::Waits { old, finalizers, due } => {
@@ -121,11 +126,13 @@ impl Group {
         let out = registry.clock.is_out();
         if self.is_stuck(registry) && !out {
             let mut report = registry.report.take();
-            // Nothing of the user's is in these, should one not fit.
-            registry.members.each(|header| {
-                report.add_plain(Ending::Stuck, self.who(header));
-            });
-            return Asked::Stuck { report, waker };
+            let mut stuck = Vec::new();
+            registry.members.each(|header| stuck.push(self.who(header)));
+            for who in &stuck {
+                // Nothing of the user's is in these, should one not fit.
+                report.add_plain(Ending::Stuck, who.clone());
+            }
+            return Asked::Stuck { report, waker, stuck };
         }
         let finalizers = registry.finalizers.is_waiting();
         if registry.is_vacant() && !finalizers && !out {
@@ -185,6 +192,18 @@ impl Group {
         }
     }
 
+    /// Reports the failures of a nursery inside that has no future to return them.
+    fn tell_inherited(&self, inherited: &[Entry]) {
+        if inherited.is_empty() {
+            return;
+        }
+        // It is there: the nursery inside is in its list still.
+        if let Some(group) = self.strong() {
+            let tell = |entry: &Entry| self.tell(group.owned(), &entry.ending, &entry.who);
+            inherited.iter().for_each(tell);
+        }
+    }
+
     pub(crate) fn body_panic(&self, payload: panic::Payload) -> Panic {
         Panic::new(payload, None, self.config.name.as_deref(), self.config.place)
     }
@@ -205,6 +224,7 @@ impl Group {
                 drop(inherited);
                 return;
             };
+            parent.tell_inherited(&inherited);
             let (nested, owner_waker, on_vacant, rest) = parent.locked_then_launch(|registry| {
                 let (nested, owner) = registry.nested.remove(key);
                 let rest = registry.report.adopt(inherited);

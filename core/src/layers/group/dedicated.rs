@@ -6,7 +6,7 @@
 //! it.
 
 use super::Group;
-use super::admit::Admission;
+use super::admit::{Admission, Refusal};
 use super::registry::Role;
 use super::turn::bound;
 use crate::layers::base::counted::Weak;
@@ -26,13 +26,15 @@ struct Dedicated {
 
 impl Group {
     /// Admits a child, and hands the runtime its task.
-    pub(super) fn admit_dedicated(
+    pub(super) fn admit_dedicated<V>(
         &self,
-        fresh: Unadmitted,
+        value: V,
         how: Admission,
-    ) -> Result<TaskId, Reason> {
-        let (number, carried) = self.admit_as(fresh, how, |registry, fresh| {
-            registry.members.admit_carried(self.woken(), fresh)
+        refusal: Refusal,
+        make: impl FnOnce(V) -> Unadmitted,
+    ) -> Result<TaskId, (Reason, V)> {
+        let (number, carried) = self.admit_as(value, how, refusal, |registry, value| {
+            registry.members.admit_carried(self.woken(), make(value))
         })?;
         self.spawn_dedicated(carried, &Blow::ALL);
         Ok(TaskId { nursery: self.id, number })

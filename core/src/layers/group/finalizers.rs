@@ -117,6 +117,7 @@ impl Group {
         let ended = Ended { ending, second: None };
         if let Some(group) = self.strong() {
             self.hook(group.owned(), &ended);
+            self.tell_ended(group.owned(), &ended, &who);
         }
         let entry = Entry::new(ended.ending, who);
         drop(self.locked(|registry| registry.report.add(entry)));

@@ -53,7 +53,7 @@ use jobs::Jobs;
 use members::Members;
 use nested::Nested;
 use patience::Patience;
-use report::{Entry, Report};
+use report::{Entry, Forgets, Report};
 use reserves::Reserves;
 use std::mem;
 use std::task::Waker;
@@ -115,7 +115,7 @@ pub(crate) struct GraceEnd {
 pub(super) type Gone = (Vec<Entry>, Option<usize>, (Report, Tokens, StragglerLogs));
 
 impl Registry {
-    pub(crate) fn new(keep: usize) -> Registry {
+    pub(crate) fn new(keep: usize, forgets: Forgets) -> Registry {
         Registry {
             members: Members::default(),
             carriers: Carriers::default(),
@@ -128,7 +128,7 @@ impl Registry {
             reserves: Reserves::default(),
             logs: StragglerLogs::default(),
             finalizers: Finalizers::default(),
-            report: Report::new(keep),
+            report: Report::new(keep, forgets),
             phase: Phase::Body,
             run_waker: None,
             parent: None,

@@ -78,11 +78,11 @@ impl BlockingCx {
     /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
     ///     let work = n.blocking(|cx| {
     ///         let inner = nursery().run(async |n: Nursery| {
-    ///             Ok(n.fork(async { Ok(7) }).join().await?)
+    ///             Ok(n.fork(async { Ok(7) }).await?)
     ///         });
     ///         Ok(cx.block_on(inner)??)
     ///     });
-    ///     Ok(work?.join().await?)
+    ///     Ok(work?.await?)
     /// });
     /// assert_eq!(block_on(run)?, 7);
     /// # }

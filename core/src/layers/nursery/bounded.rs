@@ -1,13 +1,17 @@
 //! A nursery's limit: reserving a slot, and changing how many there are.
 
 use super::Nursery;
-use super::slot::{Reserve, Slot, TryReserveError};
+use super::reserve::Reserve;
+use super::reserve_error::TryReserveError;
+use super::task_builder::{Place, TaskBuilder};
 use crate::layers::base::sync::Arc;
 use crate::layers::limit::Semaphore;
 use std::panic::Location;
 
 impl<E: Send + Sync + 'static> Nursery<E> {
-    /// Waits for a slot of a nursery that was opened with a [limit](crate::Builder::limit).
+    /// Reserves a place for one child in a nursery that was opened with a
+    /// [limit](crate::Builder::limit): waits for a slot, and gives a [`TaskBuilder`] that spawns into
+    /// it.
     ///
     /// Slots are given first come, first served, together with the children that were spawned
     /// without one. The caller waits, and not the child: so a producer goes no faster than the
@@ -62,14 +66,14 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// Returns [`Full`](TryReserveError::Full) if no slot is free just now; otherwise as
     /// [`reserve`](Nursery::reserve).
     #[track_caller]
-    pub fn try_reserve(&self) -> Result<Slot<E>, TryReserveError> {
+    pub fn try_reserve(&self) -> Result<TaskBuilder<'static, E>, TryReserveError> {
         if let Some(reason) = self.group.refuses() {
             return Err(TryReserveError::Refused(reason));
         }
         let limiter = self.group.owned().limiter.as_ref();
         let take = |limiter: &Arc<Semaphore>| limiter.try_acquire_at(Location::caller(), false);
         let permit = limiter.map(take).transpose()?;
-        Ok(Slot::new(self.clone(), permit, None))
+        Ok(TaskBuilder::reserved(self.clone(), Place::new(permit, None)))
     }
 
     /// Returns how many slots there are, taken or free, or `None` in a nursery without a limit.

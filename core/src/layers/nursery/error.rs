@@ -29,7 +29,7 @@ use std::panic::Location;
 ///
 /// let error = block_on(
 ///     nursery().on(ThreadPool::global()).name("demo").run(async |n: Nursery<String>| {
-///         n.named("reader").spawn(async { Err("no such file".to_string()) });
+///         n.task("reader").spawn(async { Err("no such file".to_string()) });
 ///         std::future::pending::<Result<(), String>>().await
 ///     }),
 /// )
@@ -58,6 +58,7 @@ struct Counts {
     omitted: usize,
     cancelled: usize,
     refused: usize,
+    forgotten: usize,
 }
 
 /// One failure of a nursery: what went wrong, and in which task.
@@ -127,6 +128,12 @@ impl<E> GroupError<E> {
         self.inner.counts.omitted
     }
 
+    /// Returns how many failures of children were only counted, as
+    /// [`Policy::Supervise`](crate::Policy::Supervise) asks.
+    pub fn forgotten_count(&self) -> usize {
+        self.inner.counts.forgotten
+    }
+
     /// Returns how many children were cancelled.
     pub fn cancelled_count(&self) -> usize {
         self.inner.counts.cancelled
@@ -188,7 +195,7 @@ impl<E> GroupError<E> {
 
 /// Creates the error of a nursery that has closed without a result.
 pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) -> GroupError<E> {
-    let Parts { entries, more: omitted, cancelled, refused } = report.into_parts();
+    let Parts { entries, more: omitted, cancelled, refused, forgotten } = report.into_parts();
     let mut failures: Vec<_> = entries.into_iter().map(typed).collect();
     let reason = group.locked(|registry| registry.cancel.reason().cloned());
     if failures.is_empty() {
@@ -196,7 +203,7 @@ pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) 
         failures.push(Failure { cause, who: group.body() });
     }
     let (name, location) = (group.config.name.clone(), group.config.place);
-    let counts = Counts { omitted, cancelled, refused };
+    let counts = Counts { omitted, cancelled, refused, forgotten };
     GroupError { inner: Box::new(Inner { failures, counts, reason, name, location }) }
 }
 
@@ -325,6 +332,7 @@ impl<E: fmt::Debug> fmt::Debug for GroupError<E> {
             .field("failures", &self.inner.failures)
             .field("omitted_count", &self.omitted_count())
             .field("cancelled_count", &self.cancelled_count())
+            .field("forgotten_count", &self.forgotten_count())
             .field("location", &format_args!("{}", self.location()))
             .finish()
     }

@@ -32,7 +32,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// async fn page(server: Nursery) -> Result<u32, BoxError> {
     ///     let parts = server.nursery().name("GET /page").run(async |n: Nursery| {
     ///         let (a, b) = (n.fork(async { Ok(40) }), n.fork(async { Ok(2) }));
-    ///         Ok(a.join().await? + b.join().await?)
+    ///         Ok(a.await? + b.await?)
     ///     });
     ///     Ok(parts.await?)
     /// }

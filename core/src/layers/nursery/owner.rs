@@ -7,7 +7,7 @@ use super::error::{GroupError, assemble};
 use crate::layers::base::as_error::BoxError;
 use crate::layers::base::reason::ReasonKind;
 use crate::layers::base::sync::Arc;
-use crate::layers::group::registry::report::Report;
+use crate::layers::group::registry::report::{Forgets, Report};
 use driven::{Driven, Driver};
 use std::fmt;
 use std::future::Future;
@@ -94,7 +94,7 @@ impl<E: Send + Sync + 'static> Owner<E> {
     ///
     /// let closed = allhome::block_on(async {
     ///     let (n, owner): (Nursery<String>, Owner<String>) = nursery().open()?;
-    ///     n.named("disk").spawn(async { Err("full".to_string()) });
+    ///     n.task("disk").spawn(async { Err("full".to_string()) });
     ///     owner.close().await
     /// });
     /// assert_eq!(closed.unwrap_err().first().name(), Some("disk"));
@@ -145,7 +145,7 @@ impl<E: Send + Sync + 'static> Future for Close<E> {
             Err(error) if error.is_mere_cancel() => Ok(()),
             // The body had ended before, so that the future has a value.
             Ok(()) if nursery.reason().is_some_and(|why| why.kind() == ReasonKind::Deadline) => {
-                Err(assemble(&nursery.group, Report::new(1)))
+                Err(assemble(&nursery.group, Report::new(1, Forgets::Nothing)))
             }
             result => result,
         });

@@ -15,8 +15,11 @@
 //! If the future is dropped in the state body or joining, it abandons the group: see
 //! `Group::abandon`.
 
+pub(crate) mod settle;
+
 use super::Nursery;
 use super::error::{GroupError, assemble};
+use super::settled::Settled;
 use super::setup::Setup;
 use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::Foreign;
@@ -108,6 +111,28 @@ where
     type Output = Result<R, GroupError<E>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_closed(cx).map(|closed| closed?.conclude())
+    }
+}
+
+/// A nursery that has closed: what its result is made of.
+struct Closed<R> {
+    group: Strong<Group>,
+    report: Report,
+    value: Option<R>,
+}
+
+impl<E, R, F, Fut> Run<E, R, F, Fut>
+where
+    F: FnOnce(Nursery<E>) -> Fut,
+    Fut: Future<Output = Result<R, E>>,
+    E: Send + Sync + 'static,
+{
+    /// Polls it until it has closed.
+    fn poll_closed(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Closed<R>, GroupError<E>>> {
         let mut this = self.project();
         if this.setup.is_some() {
             match begin(this.setup, this.body.as_mut(), cx.waker()) {
@@ -299,21 +324,19 @@ fn wait_on(
     waits
 }
 
-/// Makes the nursery's result, when every member has ended. Pending: the cancel scope around tells
+/// Gives what the nursery's result is made of, when every member has ended. Pending: the cancel scope around tells
 /// it, see the table.
 fn conclude<R, E>(
     ended: Ended,
     value: &mut Option<R>,
     quiet: &mut Option<Box<Ended>>,
-) -> Poll<Result<R, GroupError<E>>>
-where
-    E: Send + Sync + 'static,
-{
+) -> Poll<Result<Closed<R>, GroupError<E>>> {
     if value.is_none() && is_told_by_a_scope(&ended) {
         *quiet = Some(Box::new(ended));
         return Poll::Pending;
     }
-    Poll::Ready(result(&ended.0, ended.1, value.take()))
+    let (group, report) = ended;
+    Poll::Ready(Ok(Closed { group, report, value: value.take() }))
 }
 
 /// Returns `true` if nothing went wrong but the cancel, and that is the end of a scope around.
@@ -325,24 +348,29 @@ fn is_told_by_a_scope((group, report): &Ended) -> bool {
     reason.is_some_and(|reason| context::current(|frame| scope::ends_scope(frame, &reason)))
 }
 
-fn result<R, E>(group: &Group, report: Report, value: Option<R>) -> Result<R, GroupError<E>>
-where
-    E: Send + Sync + 'static,
-{
-    if group.config.panics == PanicPolicy::Resume {
-        let payload = report.first_panic().and_then(|panic| panic.take_payload());
-        if let Some(payload) = payload {
-            panic::resume(payload);
-        }
+impl<R> Closed<R> {
+    /// Makes the nursery's result.
+    fn conclude<E: Send + Sync + 'static>(self) -> Result<R, GroupError<E>> {
+        self.settle().into_result()
     }
-    match value {
-        Some(value) if report.is_empty() => Ok(value),
-        _ if report.is_empty() => {
+
+    /// Makes it, with the body's value beside the failures.
+    fn settle<E: Send + Sync + 'static>(self) -> Settled<R, E> {
+        let Closed { group, report, value } = self;
+        if group.config.panics() == PanicPolicy::Resume {
+            let payload = report.first_panic().and_then(|panic| panic.take_payload());
+            if let Some(payload) = payload {
+                panic::resume(payload);
+            }
+        }
+        let forgotten = report.forgotten();
+        let failed = !report.is_empty();
+        if value.is_none() && !failed {
             // Nothing went wrong but the cancel, which may be that of the task around, too.
             context::tell_cancelled();
-            Err(assemble(group, report))
         }
-        _ => Err(assemble(group, report)),
+        let error = (failed || value.is_none()).then(|| assemble(&group, report));
+        Settled { value, error, echoes: Vec::new(), forgotten }
     }
 }
 

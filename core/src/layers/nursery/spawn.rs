@@ -2,14 +2,16 @@
 
 use super::Nursery;
 use super::blocking::{Blocking, BlockingCx};
-use super::child::{Child, Spawned};
+use super::child::Child;
+use super::spawned::{Refused, Spawned};
 use crate::layers::base::big::BoxedFuture;
+use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Arc;
 use crate::layers::base::unsupported::Unsupported;
 use crate::layers::group::admit::Admission;
 use crate::layers::lending::bounded::Bounded;
-use crate::layers::limit::Semaphore;
+use crate::layers::limit::{OwnedPermit, Semaphore};
 use crate::layers::record::Unadmitted;
 use std::future::Future;
 use std::panic::Location;
@@ -86,17 +88,68 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         }
     }
 
-    pub(crate) fn blocking_named<T, F>(
+    /// Admits a child, or gives its future back.
+    #[inline]
+    pub(super) fn try_spawn_named<F>(
         &self,
-        work: F,
+        future: F,
         name: Name,
         location: CallSite,
-    ) -> Result<Child<T, E>, Unsupported>
+    ) -> Result<TaskId, Refused<F>>
     where
-        F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        self.admit_blocking(work, |work| work, (name, location), Admission::Plain)
+        if self.group.owned().limiter.is_some() {
+            return self.try_spawn_boxed(Box::new(future), name, location);
+        }
+        let admitted = self
+            .group
+            .admit_made(future, Admission::Plain, |future| Unadmitted::new(future, name, location));
+        admitted.map_err(|(reason, future)| Refused::new(Box::new(future), reason))
+    }
+
+    /// Like [`try_spawn_named`](Nursery::try_spawn_named), for a big future, or one that waits for a
+    /// place.
+    pub(super) fn try_spawn_boxed<F>(
+        &self,
+        future: Box<F>,
+        name: Name,
+        location: CallSite,
+    ) -> Result<TaskId, Refused<F>>
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        let limiter = self.group.owned().limiter.as_ref();
+        if let Some(reason) = limiter.and_then(|limiter| self.turned_away(limiter)) {
+            return Err(Refused::new(future, reason));
+        }
+        let admitted = self.group.admit_made(future, Admission::Plain, |future| {
+            let future: BoxedFuture<(), E> = Box::into_pin(future);
+            match limiter {
+                None => Unadmitted::new(future, name, location),
+                Some(limiter) => Unadmitted::new(Bounded::outside(limiter, future), name, location),
+            }
+        });
+        admitted.map_err(|(reason, future)| Refused::new(future, reason))
+    }
+
+    /// Admits a child with its place, or gives its future back, and the place to others.
+    pub(super) fn try_spawn_into<F>(
+        &self,
+        permit: Option<OwnedPermit>,
+        future: Box<F>,
+        name: Name,
+        location: CallSite,
+    ) -> Result<TaskId, Refused<F>>
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        let admitted =
+            self.group.admit_made((permit, future), Admission::Reserved, |(permit, future)| {
+                let future: BoxedFuture<(), E> = Box::into_pin(future);
+                Unadmitted::new(Bounded::with(permit, future), name, location)
+            });
+        admitted.map_err(|(reason, (_, future))| Refused::new(future, reason))
     }
 
     /// Returns why the limiter admits no child, if it is closed.

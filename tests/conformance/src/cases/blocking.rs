@@ -29,7 +29,7 @@ pub(super) async fn b01_told_work_ends_as_cancelled(runtime: Runtime) {
         let work = work.unwrap();
         eventually(|| counts.polls() == 1).await;
         assert!(work.cancel_with(Reason::new("leave")));
-        let reason = work.join().await.unwrap_err();
+        let reason = work.await.unwrap_err();
         assert_eq!(reason.reason().unwrap().message(), "leave");
         assert!(!n.is_cancelled());
         Ok(())
@@ -44,13 +44,13 @@ pub(super) async fn b03_block_on_opens_a_nursery(runtime: Runtime) {
                 let parts: Vec<_> = (0..10).map(|i| inner.fork(async move { Ok(i) })).collect();
                 let mut sum = 0;
                 for part in parts {
-                    sum += part.join().await.unwrap();
+                    sum += part.await.unwrap();
                 }
                 Ok(sum)
             });
             Ok(cx.block_on(run).unwrap().unwrap())
         });
-        Ok(work.unwrap().join().await.unwrap())
+        Ok(work.unwrap().await.unwrap())
     });
     assert_eq!(run.await.unwrap(), 45);
 }
@@ -128,7 +128,7 @@ pub(super) async fn b06_cancel_ends_those_that_wait(runtime: Runtime) {
         n.cancel();
         assert_eq!(counts.drops(), 10);
         for child in waiting {
-            let error = child.join().await.unwrap_err();
+            let error = child.await.unwrap_err();
             assert_eq!(error.reason().unwrap().kind(), ReasonKind::Requested);
         }
         drop(first);
@@ -145,9 +145,9 @@ pub(super) async fn b08_panic_of_blocking_work(runtime: Runtime) {
             Ok(())
         });
         let good = n.blocking(|_| Ok(7)).unwrap();
-        let error = bad.unwrap().join().await.unwrap_err();
+        let error = bad.unwrap().await.unwrap_err();
         assert_eq!(error.panic().unwrap().message(), "thrown on purpose");
-        Ok(good.join().await.unwrap())
+        Ok(good.await.unwrap())
     });
     assert_eq!(run.await.unwrap(), 7);
 }

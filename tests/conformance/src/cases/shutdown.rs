@@ -40,11 +40,11 @@ pub(super) async fn d03_late_ones_are_named_with_their_level(runtime: Runtime) {
     let report = nursery()
         .on(runtime)
         .run(async |n: Nursery<Infallible>| {
-            n.named("parked").spawn(counts.parked().child());
+            n.task("parked").spawn(counts.parked().child());
             let (inside, polled) = (counts.clone(), ready.clone());
-            n.named("outer").spawn(async move {
+            n.task("outer").spawn(async move {
                 let inner = nursery().run(async |n: Nursery<Infallible>| {
-                    n.named("inner").spawn(inside.parked().child());
+                    n.task("inner").spawn(inside.parked().child());
                     polled.polled();
                     pending::<Result<(), _>>().await
                 });
@@ -72,7 +72,7 @@ pub(super) async fn d05_a_token_takes_it_on_from_another_thread(runtime: Runtime
         .token(&operator)
         .run(async |n: Nursery<Infallible>| {
             let opened = gate.clone();
-            n.named("late").spawn(async move {
+            n.task("late").spawn(async move {
                 opened.open();
                 cancelled().await;
                 Ok(())
@@ -101,7 +101,7 @@ pub(super) async fn d07_a_task_inside_is_refused(runtime: Runtime) {
         .run(async |n: Nursery<Infallible>| {
             let (id, inside) = (n.id(), n.clone());
             let answer = n.fork(async move { Ok(patient(&inside).await.map(drop)) });
-            assert_eq!(answer.join().await.unwrap(), Err(ShutdownError::Inside(id)));
+            assert_eq!(answer.await.unwrap(), Err(ShutdownError::Inside(id)));
             assert_eq!(n.level(), Level::Running);
             Ok(())
         })

@@ -44,7 +44,7 @@ pub(super) async fn t01_deadline_ends_the_nursery(runtime: Runtime) {
     assert_eq!(error.reason().unwrap().kind(), ReasonKind::Deadline);
     assert_eq!(counts.drops(), 10);
     let run = nursery().on(&runtime).deadline(LONG).run(async |n: Nursery<Infallible>| {
-        let inner = n.fork(async { Ok(remaining()) }).join().await.unwrap();
+        let inner = n.fork(async { Ok(remaining()) }).await.unwrap();
         Ok(inner.unwrap() <= LONG && remaining().unwrap() <= LONG)
     });
     assert!(run.await.unwrap());
@@ -76,7 +76,7 @@ pub(super) async fn t06_move_on_and_fail(runtime: Runtime) {
         .run(async |n: Nursery<Infallible>| {
             // In the body, and in a task.
             assert!(scopes().await);
-            assert!(n.fork(async { Ok(scopes().await) }).join().await.unwrap());
+            assert!(n.fork(async { Ok(scopes().await) }).await.unwrap());
             Ok(())
         })
         .await
@@ -128,8 +128,8 @@ pub(super) async fn t10_children_deadline_keeps_what_is_there(runtime: Runtime) 
         return;
     }
     let run = nursery().on(runtime).children_deadline(SOON).run(async |n: Nursery<Infallible>| {
-        let quick = n.fork(async { Ok(1) }).join().await.ok();
-        let slow = n.fork(pending::<Result<u8, _>>()).join().await.ok();
+        let quick = n.fork(async { Ok(1) }).await.ok();
+        let slow = n.fork(pending::<Result<u8, _>>()).await.ok();
         Ok((quick, slow))
     });
     let (quick, slow) = run.await.unwrap();

@@ -141,7 +141,7 @@ pub(super) async fn c14_cancelling_it_cancels_what_hangs_on_it(runtime: Runtime)
                 assert!(!cancel_token().is_cancelled(), "each call returns a new token");
                 Ok(7)
             });
-            assert_eq!(child.join().await.unwrap(), 7);
+            assert_eq!(child.await.unwrap(), 7);
             assert!(cancel_token().cancel() && !n.is_cancelled() && !n.token().is_cancelled());
             Ok(())
         })
@@ -286,7 +286,7 @@ pub(super) async fn c18_exit_ends_the_task_from_any_depth(runtime: Runtime) {
             });
             for child in [plain, within] {
                 let id = child.id();
-                let ended = child.join().await.unwrap_err();
+                let ended = child.await.unwrap_err();
                 let reason = ended.reason().unwrap();
                 assert_eq!((reason.kind(), reason.by()), (ReasonKind::Exited, id));
                 assert!(reason.location().file().ends_with("token.rs"));
@@ -294,7 +294,7 @@ pub(super) async fn c18_exit_ends_the_task_from_any_depth(runtime: Runtime) {
             assert_eq!(counts.drops(), 2);
             assert!(!n.is_cancelled(), "it is no failure");
             gate.open();
-            assert!(!sibling.join().await.unwrap());
+            assert!(!sibling.await.unwrap());
             Ok(())
         })
         .await
@@ -346,7 +346,7 @@ pub(super) async fn c19_until_cancelled_on_the_own_token(runtime: Runtime) {
             });
             eventually(|| ready.polls() == 1).await;
             child.cancel_with(Reason::new("cut"));
-            assert_eq!(child.join().await.unwrap(), ("cut".to_string(), 7));
+            assert_eq!(child.await.unwrap(), ("cut".to_string(), 7));
             Ok(())
         })
         .await

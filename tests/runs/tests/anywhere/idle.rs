@@ -94,12 +94,12 @@ fn a11_a_child_would_wait_for_itself() {
                 let outer = own.clone();
                 let inner = nursery().name("inner").run(async |inner: Never| {
                     let deep = inner.fork(async move { Ok(panics(&outer)) });
-                    Ok((panics(&own), deep.join().await.unwrap()))
+                    Ok((panics(&own), deep.await.unwrap()))
                 });
                 Ok((message, inner.await.unwrap()))
             });
             let id = child.id().unwrap();
-            let (own, (body, deep)) = child.join().await.unwrap();
+            let (own, (body, deep)) = child.await.unwrap();
             assert!(own.starts_with(&format!("`idle` was awaited in task {id}")), "{own}");
             assert!(body.contains("the body of nursery") && body.contains("`inner`"), "{body}");
             assert!(deep.starts_with("`idle` was awaited in task"), "{deep}");
@@ -115,7 +115,7 @@ fn a11_a_child_would_wait_for_itself() {
 
 #[test]
 fn a10_in_every_schedule() {
-    Simulator::new().schedules(1_000).check(async |n: Never| {
+    let explored = Simulator::new().schedules(1_000).check(async |n: Never| {
         let counts = Counts::new();
         let outer = nursery().run(async |m: Never| {
             for i in 0..4 {
@@ -133,12 +133,13 @@ fn a10_in_every_schedule() {
             let waits = n.fork(async move { Ok(elsewhere.idle().await) });
             handle.idle().await;
             assert_eq!(counts.drops(), 4);
-            waits.join().await.unwrap();
+            waits.await.unwrap();
             Ok(())
         });
         outer.await.unwrap();
         Ok(())
     });
+    assert!(explored.failure().is_none() && explored.schedules() > 100);
 }
 
 /// On threads: no wake is lost.

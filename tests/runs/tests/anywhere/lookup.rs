@@ -48,7 +48,7 @@ fn a01_the_nursery_around_comes_first() {
         let _context = tokio.enter();
         let outer = nursery().on(stepped.runtime()).run(async |n: Nursery<Infallible>| {
             let child = n.fork(in_child());
-            let child = child.join().await.unwrap_or("none");
+            let child = child.await.unwrap_or("none");
             Ok((found().await.unwrap(), child))
         });
         assert_eq!(stepped.drive(outer).unwrap(), ("stepped", "stepped"));
@@ -64,7 +64,7 @@ fn a01_also_in_blocking_work_and_on_the_simulator() {
                     let own = (cx.block_on(found()).unwrap(), block_on(found()));
                     Ok((own.0.unwrap(), own.1.unwrap(), run(async |n| Ok(n.runtime().name()))))
                 });
-                Ok(work.unwrap().join().await.unwrap())
+                Ok(work.unwrap().await.unwrap())
             });
             let (a, b, c) = tokio.block_on(work).unwrap();
             let c: Result<_, GroupError<Infallible>> = c;
@@ -72,7 +72,7 @@ fn a01_also_in_blocking_work_and_on_the_simulator() {
         }
         let simulated = Simulator::new().run(async |n: Nursery<Infallible>| {
             let child = n.fork(in_child());
-            Ok((found().await.unwrap(), child.join().await.unwrap()))
+            Ok((found().await.unwrap(), child.await.unwrap()))
         });
         assert_eq!(simulated.unwrap(), ("simulator", "simulator"));
     });
@@ -167,7 +167,7 @@ fn a04_it_is_looked_for_at_the_first_poll() {
             let (go, wait) = tokio::sync::oneshot::channel::<()>();
             let mut run = Box::pin(nursery().run(async |n: Nursery<Infallible>| {
                 wait.await.unwrap();
-                Ok(n.fork(in_child()).join().await.unwrap())
+                Ok(n.fork(in_child()).await.unwrap())
             }));
             assert!(tokio.block_on(async { (&mut run).now_or_never() }).is_none());
             go.send(()).unwrap();

@@ -48,7 +48,7 @@ fn a12_failures_come_out_of_close() {
     let stepped = Stepped::new(1);
     let open: Result<(Nursery<String>, Owner<String>), _> = open_as(&stepped.runtime());
     let (n, owner) = open.unwrap();
-    n.named("disk").spawn(async { Err("full".to_string()) });
+    n.task("disk").spawn(async { Err("full".to_string()) });
     stepped.run_until_stalled();
     assert!(n.is_cancelled(), "the first failure cancels");
     let error = stepped.drive(owner.close()).unwrap_err();
@@ -85,7 +85,7 @@ fn a12_a_panic_goes_on_in_close() {
 
 #[test]
 fn a12_a_cancel_alone_is_no_failure_but_a_deadline_is() {
-    let ends: [fn(&Never); 2] = [|n| drop(n.cancel()), |n| drop(n.abort())];
+    let ends: [fn(&Never); 2] = [|n| _ = n.cancel(), |n| _ = n.abort()];
     for end in ends {
         let (stepped, counts) = (Stepped::new(1), Counts::new());
         let (n, owner) = open(&stepped.runtime());
@@ -148,7 +148,7 @@ fn a14_it_belongs_to_the_nursery_around() {
             let opened = fail_after("connect", SECOND, shield(SECOND, connect)).await;
             Ok(opened.unwrap().unwrap())
         });
-        let (m, owner) = child.join().await.unwrap();
+        let (m, owner) = child.await.unwrap();
         sleep(5 * SECOND).await.unwrap();
         assert_eq!(m.level(), Level::Running, "its scope's time is no matter of it");
         let tree = n.tree();
@@ -202,7 +202,7 @@ fn a12_without_a_runtime_it_is_an_error() {
 
 #[test]
 fn a12_in_every_schedule() {
-    Simulator::new().schedules(1_000).check(async |_: Never| {
+    let explored = Simulator::new().schedules(1_000).check(async |_: Never| {
         let counts = Counts::new();
         let (n, owner) = nursery().open::<Infallible, _>().unwrap();
         for i in 0..3 {
@@ -215,7 +215,7 @@ fn a12_in_every_schedule() {
                 Ok(())
             });
         }
-        let joined: Result<u8, JoinError<_>> = n.fork(async { Ok(1) }).join().await;
+        let joined: Result<u8, JoinError<_>> = n.fork(async { Ok(1) }).await;
         assert_eq!(joined.ok(), Some(1));
         owner.close().await.unwrap();
         assert_eq!((counts.drops(), n.len()), (3, 0));
@@ -229,6 +229,7 @@ fn a12_in_every_schedule() {
         eventually(|| n.is_empty()).await;
         Ok(())
     });
+    assert!(explored.failure().is_none() && explored.schedules() > 100);
 }
 
 #[test]

@@ -190,9 +190,9 @@ fn a16_close_in_its_own_child_is_refused() {
     within(|| {
         let (stepped, counts) = (Stepped::new(1), Counts::new());
         let (n, owner) = opened(&stepped, &counts);
-        let child = n.named("self").fork(async move { Ok(owner.close().await.is_ok()) });
+        let child = n.task("self").fork(async move { Ok(owner.close().await.is_ok()) });
         let (id, wakes) = (child.id().unwrap(), Wakes::new());
-        let mut join = Box::pin(child.join());
+        let mut join = Box::pin(child);
         stepped.run_until_stalled();
         let Poll::Ready(Err(error)) = poll_once(&mut join, &wakes) else { panic!("it waits") };
         let message = error.panic().expect("it panics").message().to_string();

@@ -23,7 +23,7 @@ mod library {
             }
             let mut sum = 0;
             for child in children {
-                sum += child.join().await?;
+                sum += child.await?;
             }
             Ok(sum)
         });
@@ -42,7 +42,7 @@ fn a19_a_library_under_any_runtime() {
         assert_eq!(tokio.block_on(spawned).unwrap().unwrap(), 3);
         let inside = allhome::run(async |n: Nursery| {
             let child = n.fork(library::word_count(texts()));
-            Ok(child.join().await? + library::word_count(texts()).await?)
+            Ok(child.await? + library::word_count(texts()).await?)
         });
         assert_eq!(inside.unwrap(), 6);
         let error = tokio.block_on(library::word_count(vec![""])).unwrap_err();
@@ -63,7 +63,7 @@ async fn page(app: App) -> String {
     let page = app.nursery().name("GET /page").deadline(Duration::from_secs(60));
     let page = page.run(async |n: Nursery| {
         let (a, b) = (n.fork(part(1)), n.fork(part(2)));
-        Ok(format!("{} {}", a.join().await?, b.join().await?))
+        Ok(format!("{} {}", a.await?, b.await?))
     });
     page.await.unwrap_or_else(|error: GroupError<BoxError>| error.to_string())
 }

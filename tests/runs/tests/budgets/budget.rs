@@ -181,7 +181,7 @@ fn scope_of_no_time(needs: u32, used_up: bool) -> (Option<()>, usize) {
             }
             Ok(move_on_after(Duration::ZERO, inside).await.unwrap())
         });
-        Ok(child.join().await.unwrap())
+        Ok(child.await.unwrap())
     });
     (stepped.drive(limited(run)).unwrap(), counts.polls())
 }
@@ -213,7 +213,7 @@ where
         eventually(|| counts.polls() == 1).await;
         gate.open();
         child.cancel();
-        Ok(child.join().await.ok())
+        Ok(child.await.ok())
     });
     stepped.drive(limited(run)).unwrap()
 }

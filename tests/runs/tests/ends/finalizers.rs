@@ -34,7 +34,7 @@ fn n01_finalizers_run_last_first_when_everybody_has_left() {
         n.defer(SECOND, writes(&inside, "first")).unwrap();
         n.defer(SECOND, writes(&inside, "second")).unwrap();
         let (late, third) = (n.clone(), writes(&inside, "third"));
-        n.fork(ready(Ok(()))).join().await.unwrap();
+        n.fork(ready(Ok(()))).await.unwrap();
         assert!(guards.is_empty(), "only the body is left");
         let child = guards.on_drop("child");
         n.spawn(async move {
@@ -57,7 +57,7 @@ fn tidies(log: &Log) -> impl Future<Output = Result<(), String>> + Send + use<> 
         assert!(!is_cancelled() && !cancel_token().is_cancelled());
         sleep(SECOND).await.unwrap();
         let inner = nursery().run(async |n: Nursery<Infallible>| {
-            Ok(n.fork(async { Ok(is_cancelled()) }).join().await.unwrap())
+            Ok(n.fork(async { Ok(is_cancelled()) }).await.unwrap())
         });
         log.note(format!("tidy, {}", inner.await.unwrap()));
         Ok(())

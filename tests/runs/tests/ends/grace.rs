@@ -39,9 +39,9 @@ fn t12_grace_is_time_to_leave() {
             let child = n.fork(leaves_slowly(needs));
             sleep(SECOND).await.unwrap();
             assert!(child.cancel());
-            let left = child.join().await.is_ok();
+            let left = child.await.is_ok();
             assert_eq!(clock.elapsed(), (1 + needs.min(3)) * SECOND);
-            sibling.join().await.unwrap();
+            sibling.await.unwrap();
             Ok(left)
         });
         assert_eq!(clock.drive(&stepped, run).unwrap(), needs < 3);

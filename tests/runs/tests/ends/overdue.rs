@@ -206,7 +206,7 @@ fn t16_timeout_leaves_the_body_out() {
                 compute(&inside);
                 Ok(is_over())
             });
-            let reason = child.join().await.unwrap();
+            let reason = child.await.unwrap();
             is_on();
             yield_now().await;
             is_on();
@@ -242,7 +242,7 @@ fn t16_what_is_around() {
                             }
                             Ok(())
                         });
-                        Ok(child.join().await.is_ok())
+                        Ok(child.await.is_ok())
                     });
                     Ok(if protected { shield(SECOND, inner).await.unwrap() } else { inner.await })
                 });
@@ -295,7 +295,7 @@ fn t16_scope_that_is_gone() {
                     is_on();
                     Ok(())
                 });
-                Ok(child.join().await.is_ok())
+                Ok(child.await.is_ok())
             }));
             assert!(poll_once(&mut run, &Wakes::new()).is_pending());
             (run,)
@@ -363,7 +363,7 @@ fn t16_no_deadline_no_look_at_the_clock() {
             is_on();
             Ok(())
         });
-        Ok(child.join().await.is_ok())
+        Ok(child.await.is_ok())
     });
     assert!(stepped.drive(run).unwrap());
     assert_eq!(looks.load(Ordering::Relaxed), 0);

@@ -75,16 +75,16 @@ fn d01_each_step_when_the_time_of_the_last_is_over() {
     let levels = Arc::new(Mutex::new(Vec::new()));
     let seen = levels.clone();
     let report = report(on, |n, clock| async move {
-        n.named("in time").spawn(works(9, 0));
-        n.named("late").spawn(works(100, 3));
-        n.named("too late").spawn(works(100, 7));
+        n.task("in time").spawn(works(9, 0));
+        n.task("late").spawn(works(100, 3));
+        n.task("too late").spawn(works(100, 7));
         // It has seen the cancel, and forgets about it.
-        n.named("stays").spawn(async {
+        n.task("stays").spawn(async {
             shield(SECOND, pending::<()>()).await.unwrap();
             Ok(())
         });
         let (watch, token) = (n.clone(), n.token());
-        n.named("watch").spawn(shielded(async move {
+        n.task("watch").spawn(shielded(async move {
             let mut last = Level::Running;
             while last < Level::Aborted {
                 if watch.level() > last {
@@ -236,17 +236,13 @@ fn d07_a_task_inside_would_wait_for_itself() {
         let direct = n.fork(async move { Ok(steps(child.shutdown(), LADDER).await) });
         let nested = n.fork(async move {
             let run = nursery().run(async |n: Nursery<Infallible>| {
-                Ok(n.fork(async move { Ok(steps(deep.shutdown(), LADDER).await) })
-                    .join()
-                    .await
-                    .unwrap())
+                Ok(n.fork(async move { Ok(steps(deep.shutdown(), LADDER).await) }).await.unwrap())
             });
             Ok(run.await.unwrap())
         });
         let body =
             nursery().run(async |_: Nursery<Infallible>| Ok(steps(inner.shutdown(), LADDER).await));
-        let answers =
-            [body.await.unwrap(), direct.join().await.unwrap(), nested.join().await.unwrap()];
+        let answers = [body.await.unwrap(), direct.await.unwrap(), nested.await.unwrap()];
         for answer in answers {
             assert_eq!(answer.unwrap_err(), ShutdownError::Inside(id));
         }
@@ -287,7 +283,7 @@ fn d09_two_at_once_see_the_same() {
     let out = both.clone();
     let quick = [SECOND, LADDER[1], LADDER[2]];
     report(on, |n, _| async move {
-        n.named("late").spawn(works(100, 2));
+        n.task("late").spawn(works(100, 2));
         let (one, other) = join(steps(n.shutdown(), LADDER), steps(n.shutdown(), quick)).await;
         *out.lock().unwrap() = Some(other.unwrap());
         one.unwrap()
@@ -302,7 +298,7 @@ fn d11_who_takes_in_work_hears_of_the_drain() {
     let inside = log.clone();
     let report = report(on, |n, clock| async move {
         let (listener, noted) = (n.clone(), inside.clone());
-        n.named("listener").spawn(async move {
+        n.task("listener").spawn(async move {
             // Also in a shield, which keeps a cancel away; but not in what is inside.
             let inner = nursery().run(async |_: Nursery<Infallible>| Ok(draining().now_or_never()));
             assert_eq!(inner.await.unwrap(), None);
@@ -311,7 +307,7 @@ fn d11_who_takes_in_work_hears_of_the_drain() {
             noted.note("listener stops");
             Ok(())
         });
-        n.named("request").spawn(works(3, 0));
+        n.task("request").spawn(works(3, 0));
         sleep(SECOND).await.unwrap();
         inside.note("asked to stop");
         let report = steps(n.shutdown(), LADDER).await.unwrap();

@@ -36,7 +36,7 @@ fn b05_limit_is_kept_first_come_first_served() {
         }
         assert_eq!(*order.lock().unwrap(), (0..10).collect::<Vec<_>>());
         for (number, child) in children.into_iter().enumerate() {
-            assert_eq!(block_on(child.join()).unwrap(), number);
+            assert_eq!(block_on(child).unwrap(), number);
         }
         assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
     }
@@ -57,8 +57,8 @@ fn b06_who_hears_of_a_cancel_first_makes_no_room() {
     opened.n.token().on_cancel(move |_| assert!(runs.run())).keep();
     assert!(opened.n.cancel());
     assert_eq!((jobs.len(), opened.n.len()), (0, 0));
-    assert!(block_on(second.unwrap().join()).unwrap_err().reason().is_some());
-    assert!(block_on(first.join()).is_ok());
+    assert!(block_on(second.unwrap()).unwrap_err().reason().is_some());
+    assert!(block_on(first).is_ok());
     assert_eq!(counts.polls(), 0);
     while opened.finish().is_pending() {}
 }
@@ -125,13 +125,13 @@ fn b06_cancel_ends_those_that_wait_for_their_turn() {
         assert_eq!((counts.drops(), jobs.len()), (10, 1));
         for child in waiting {
             assert_eq!(
-                block_on(child.join()).unwrap_err().reason().unwrap().kind(),
+                block_on(child).unwrap_err().reason().unwrap().kind(),
                 ReasonKind::Requested
             );
         }
         assert_eq!(opened.n.len(), usize::from(!of_nursery));
         while jobs.run() {}
-        let first = block_on(first.join());
+        let first = block_on(first);
         assert!(if of_nursery { first.is_err() } else { !first.unwrap() });
         if !of_nursery {
             let last = opened.n.blocking(|_| Ok(())).unwrap();
@@ -161,9 +161,9 @@ fn b07_runtime_that_refuses_jobs_loses_them_without_recursion() {
     jobs.refuse();
     assert!(jobs.run());
     assert_eq!((counts.drops(), opened.n.len()), (MANY, 0));
-    assert_eq!(block_on(first.join()).unwrap(), 1);
+    assert_eq!(block_on(first).unwrap(), 1);
     let late = opened.n.blocking(|_| Ok(())).unwrap();
-    assert!(block_on(late.join()).unwrap_err().is_lost());
+    assert!(block_on(late).unwrap_err().is_lost());
     let Poll::Ready(Err(error)) = opened.finish() else { panic!("they are failures") };
     assert_eq!((error.failures().len(), error.omitted_count()), (3, MANY + 1 - 3));
     stepped.shutdown();
@@ -173,7 +173,7 @@ fn b07_runtime_that_refuses_jobs_loses_them_without_recursion() {
 fn b08_panic_is_the_childs_and_frees_its_place() {
     let (stepped, jobs) = (Stepped::new(1), Jobs::new());
     let mut opened = Opened::<Failure>::fallible(at(&stepped, &jobs, 1));
-    let bad = opened.n.named("bad").blocking::<(), _>(|_| panic!("thrown on purpose")).unwrap();
+    let bad = opened.n.task("bad").blocking::<(), _>(|_| panic!("thrown on purpose")).unwrap();
     let inside = opened.n.blocking(|cx| {
         let result = cx.block_on(async {
             assert!(cx.is_cancelled(), "thrown in a future");
@@ -183,11 +183,11 @@ fn b08_panic_is_the_childs_and_frees_its_place() {
     let inside = inside.unwrap();
     let good = opened.n.blocking(|_| Ok(7)).unwrap();
     while jobs.run() {}
-    let error = block_on(bad.join()).unwrap_err();
+    let error = block_on(bad).unwrap_err();
     let panic = error.panic().unwrap();
     assert_eq!((panic.message(), panic.name()), ("thrown on purpose", Some("bad")));
-    let error = block_on(inside.join()).unwrap_err();
+    let error = block_on(inside).unwrap_err();
     assert_eq!(error.panic().unwrap().message(), "thrown in a future");
-    assert_eq!(block_on(good.join()).unwrap(), 7);
+    assert_eq!(block_on(good).unwrap(), 7);
     assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
 }

@@ -95,7 +95,7 @@ fn s23_whose_turn_it_is_now_is_told() {
     stepped.run_until_stalled();
     assert_eq!(wakes.count(), 1);
     assert!(poll_once(&mut small, &wakes).is_ready());
-    assert!(block_on(large.join()).unwrap());
+    assert!(block_on(large).unwrap());
     assert!(opened.finish().is_ready());
 }
 
@@ -199,7 +199,7 @@ fn s24_heard_of_in_combinators() {
                 });
                 sleep(SECOND).await.unwrap();
                 assert!(if of_child { child.cancel() } else { n.cancel() });
-                Ok(child.join().await.unwrap())
+                Ok(child.await.unwrap())
             });
         assert_eq!(clock.drive(&stepped, run).unwrap(), 3, "{which}");
         assert_eq!((semaphore.waiters(), clock.elapsed()), (0, SECOND));
@@ -229,7 +229,7 @@ fn s24_granted_in_a_combinator() {
     assert_eq!(semaphore.available(), 0);
     opened.n.cancel();
     stepped.run_until_stalled();
-    assert!(block_on(child.join()).is_err());
+    assert!(block_on(child).is_err());
     assert_eq!(semaphore.available(), 1);
     assert!(opened.finish().is_ready());
 }

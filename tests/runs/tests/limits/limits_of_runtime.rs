@@ -26,7 +26,7 @@ fn x06_missing_timer_is_an_error() {
         let child = n.fork(async { Ok(sleep(Duration::ZERO).await) });
         let in_body = sleep(Duration::MAX).await.unwrap_err();
         assert_eq!(in_body.to_string(), "the runtime `stepped` has not got a timer");
-        Ok(child.join().await.unwrap())
+        Ok(child.await.unwrap())
     });
     assert!(stepped.drive(run).unwrap().is_err());
     let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();

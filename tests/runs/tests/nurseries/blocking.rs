@@ -21,7 +21,7 @@ fn open(stepped: &Stepped, jobs: &Jobs) -> Opened<Failure> {
 }
 
 fn reason_of<T: std::fmt::Debug>(child: Child<T, Failure>) -> Reason {
-    block_on(child.join()).unwrap_err().reason().expect("it was cancelled").clone()
+    block_on(child).unwrap_err().reason().expect("it was cancelled").clone()
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn b01_value_wins_and_error_that_was_not_told_stays() {
             assert!(child.cancel());
             hold.release();
             thread.join().unwrap();
-            match (ask, block_on(child.join())) {
+            match (ask, block_on(child)) {
                 (true, Ok(value)) => assert_eq!(value, 7),
                 (false, Err(error)) => assert_eq!(&***error.error().unwrap(), "my own"),
                 (_, other) => panic!("{other:?}"),
@@ -94,7 +94,7 @@ fn b01_told_by_a_scope_inside_is_not_told() {
             assert!(cx.check().is_ok());
             Err::<(), _>(Failure::from("my own"))
         });
-        Ok(work.unwrap().join().await.unwrap_err().error().cloned())
+        Ok(work.unwrap().await.unwrap_err().error().cloned())
     });
     assert_eq!(block_on(run).unwrap().as_deref().map(|error| &**error), Some("my own"));
     drop((stepped, jobs));
@@ -154,7 +154,7 @@ fn b02_job_that_comes_while_the_work_is_being_dropped() {
         stepped.run_until_stalled();
         assert_eq!((counts.polls(), stepped.tasks()), (1, 1), "a carrier stays for it");
         stepped.shutdown();
-        assert!(block_on(parked.join()).unwrap_err().is_lost());
+        assert!(block_on(parked).unwrap_err().is_lost());
         assert!(opened.poll().is_ready());
     });
 }
@@ -169,7 +169,7 @@ fn b03_block_on_is_a_part_of_the_work() {
         let (stepped, jobs, gate) = (Stepped::new(1), Jobs::new(), Gate::new());
         let mut opened = open(&stepped, &jobs);
         let (inside, id) = (gate.clone(), opened.n.id());
-        let work = opened.n.named("work").blocking(move |cx| {
+        let work = opened.n.task("work").blocking(move |cx| {
             let run = nursery().name("inner").run(async |n: Nursery<Failure>| {
                 n.spawn(async move {
                     inside.wait().await;
@@ -195,7 +195,7 @@ fn b03_block_on_is_a_part_of_the_work() {
             stepped.run_until_stalled();
         }
         thread.join().unwrap();
-        assert_eq!(block_on(work.join()).unwrap(), 6);
+        assert_eq!(block_on(work).unwrap(), 6);
         assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
         stepped.shutdown();
     });
@@ -308,7 +308,7 @@ fn b09_nursery_waits_for_work_that_runs() {
             hold.release();
             thread.join().unwrap();
             assert_eq!((opened.n.len(), counts.drops()), (0, 1));
-            assert!(block_on(work.join()).is_ok(), "its value was ready");
+            assert!(block_on(work).is_ok(), "its value was ready");
             assert!(matches!(opened.poll(), Poll::Ready(Ok(()))));
             stepped.shutdown();
         }
@@ -339,7 +339,7 @@ fn b09_dropped_nursery_hands_running_work_to_its_parent() {
         let thread = thread::spawn(jobs.take().unwrap());
         hold.wait_entered();
         stepped.run_until_stalled();
-        block_on(child.join()).unwrap();
+        block_on(child).unwrap();
         assert!(opened.finish().is_pending(), "the work is out");
         hold.release();
         thread.join().unwrap();
@@ -392,7 +392,7 @@ fn b04_block_on_with_cancelled_inside() {
         }
         assert!(work.cancel_with(Reason::new("leave")));
         thread.join().unwrap();
-        assert_eq!(block_on(work.join()).unwrap(), "leave", "ready in the last poll");
+        assert_eq!(block_on(work).unwrap(), "leave", "ready in the last poll");
         stepped.shutdown();
     });
 }

@@ -69,7 +69,7 @@ fn f22_an_echo_of_the_own_cancel_is_no_failure() {
                     return Ok(());
                 }
                 child.cancel_with(Reason::new("enough"));
-                let error = child.join().await.expect_err(name);
+                let error = child.await.expect_err(name);
                 assert_eq!(error.reason().expect(name).message(), "enough", "{name}");
                 Ok(())
             });
@@ -121,7 +121,7 @@ fn f22_other_errors_are_failures() {
             });
             sleep(Duration::from_millis(1)).await?;
             n.cancel();
-            let errors = [late.join().await, other.join().await].map(|end| end.is_err());
+            let errors = [late.await, other.await].map(|end| end.is_err());
             assert_eq!(errors, [true, true]);
             Ok(())
         });

@@ -100,7 +100,7 @@ fn g05_with_timeout() {
     let pool = ThreadPool::new(1).unwrap();
     let run = nursery().on(&pool).deadline(Duration::ZERO).run(async |n: Nursery<Infallible>| {
         let child = n.fork(async { Ok(()) });
-        assert_eq!(child.join().await.unwrap_err().reason().unwrap().kind(), ReasonKind::Deadline);
+        assert_eq!(child.await.unwrap_err().reason().unwrap().kind(), ReasonKind::Deadline);
         Ok(is_cancelled())
     });
     assert!(block_on(run).unwrap());

@@ -3,7 +3,7 @@
 use allhome::{
     AcquireBoth, CancelExt, CancelStreamExt, CancelToken, IntoRuntime, KeyedSemaphore, Nursery,
     Rate, RateLimiter, Semaphore, Shutdown, ThreadPool, block_on, cancellable, cancelled, draining,
-    fail_after, move_on_after, nursery, shield, sleep,
+    fail_after, join_all, move_on_after, nursery, shield, sleep,
 };
 use allhome_runs::{Opened, SECOND, Stepped, Wakes, poll_once, world};
 use futures_util::{FutureExt, StreamExt};
@@ -41,8 +41,6 @@ struct World {
     keyed: KeyedSemaphore<str>,
     slow: RateLimiter,
     inner: RefCell<Option<Nursery<Infallible>>>,
-    /// Those that outlive their joins.
-    children: RefCell<Vec<Box<dyn Any>>>,
     _kept: Box<dyn Any>,
 }
 
@@ -66,7 +64,6 @@ impl World {
             keyed,
             slow,
             inner,
-            children: RefCell::default(),
             _kept: Box::new((slot, permits, stepped)),
         }
     }
@@ -85,22 +82,8 @@ macro_rules! cases {
 }
 
 const CASES: &[Case] = cases! {
-    "Join": world => world.n.fork(pending::<Result<(), _>>()).join();
-    "JoinMut": world => {
-        // The handle outlives its join.
-        let child = Rc::new(RefCell::new(world.n.fork(pending::<Result<(), _>>())));
-        world.children.borrow_mut().push(Box::new(child.clone()));
-        poll_fn(move |cx| Pin::new(&mut child.borrow_mut().join_mut()).poll(cx))
-    };
-    "Join that gives the child back": world => {
-        let mut join = world.n.fork(pending::<Result<(), _>>()).join();
-        poll_fn(move |cx| {
-            assert!(Pin::new(&mut join).poll(cx).is_pending());
-            let child = std::mem::replace(&mut join, world.n.fork(pending()).join()).into_child();
-            world.children.borrow_mut().push(Box::new(child));
-            Poll::<()>::Pending
-        })
-    };
+    "Child": world => world.n.fork(pending::<Result<(), _>>());
+    "JoinAll": world => join_all((0..3).map(|_| world.n.fork(pending::<Result<(), _>>())));
     "Cancelled": world => world.token.cancelled();
     "CancelledOwned": world => world.token.clone().cancelled_owned();
     "Draining": world => world.token.draining();

@@ -144,24 +144,23 @@ async fn everything(runtime: impl IntoRuntime) -> Result<(), GroupError<Infallib
 async fn body(n: Nursery<Infallible>) -> Result<(), Infallible> {
     n.defer(Duration::from_secs(9), async { Ok(()) }).unwrap();
     let two = n.fork(async { Ok(twice(1).await) });
-    assert_eq!(two.join().await.unwrap(), 2);
+    assert_eq!(two.await.unwrap(), 2);
     let sleeps = n.fork(async {
         sleep(MOMENT).await.unwrap();
         Ok(())
     });
     let slot = n.reserve().await.unwrap();
-    slot.named("in a slot").fork(async { Ok(()) }).join().await.unwrap();
+    slot.name("in a slot").fork(async { Ok(()) }).await.unwrap();
     let work = n.blocking(|cx| Ok(cx.block_on(twice(2)).unwrap())).unwrap();
-    assert_eq!(work.join().await.unwrap(), 4);
+    assert_eq!(work.await.unwrap(), 4);
     sleep(MOMENT).await.unwrap();
     assert_eq!(move_on_after(MOMENT, pending::<()>()).await, Ok(None));
     assert!(fail_after("late", MOMENT, pending::<()>()).await.is_err());
     assert_eq!(shield(MOMENT, twice(1)).await, Ok(2));
-    let inner = nursery().run(async |n: Nursery<Infallible>| {
-        Ok(n.fork(NUMBER.scope(7, seven())).join().await.unwrap())
-    });
+    let inner = nursery()
+        .run(async |n: Nursery<Infallible>| Ok(n.fork(NUMBER.scope(7, seven())).await.unwrap()));
     assert_eq!(inner.await.unwrap(), 7);
-    sleeps.join().await.unwrap();
+    sleeps.await.unwrap();
     n.spawn(pending());
     assert!(n.tree().to_string().contains("last"));
     n.token().on_cancel(|_| {}).keep();
@@ -196,7 +195,7 @@ fn on_tokio() {
 fn simulator() {
     let run = Simulator::new().seed(7).run(async |n| {
         n.spawn(async { sleep(Duration::from_secs(60)).await });
-        Ok(n.fork(async { Ok(twice(1).await) }).join().await.unwrap())
+        Ok(n.fork(async { Ok(twice(1).await) }).await.unwrap())
     });
     assert_eq!(run.unwrap(), 2);
 }

@@ -61,7 +61,7 @@ fn t18_waits_of_every_other_kind_are_dropped_by_the_scope() {
         assert!(move_on_after(Duration::ZERO, checkpoint()).await?.is_none());
         assert!(is_too_slow(sleep(1_000 * MOMENT)).await);
         let child = n.fork(pending::<Never>());
-        assert!(is_too_slow(child.join()).await);
+        assert!(is_too_slow(child).await);
         assert!(is_too_slow(allhome::draining()).await && is_too_slow(n.draining()).await);
         n.cancel();
         Ok(())
@@ -204,7 +204,7 @@ fn t16_a_loop_that_computes_sees_the_scope_s_deadline() {
         };
         assert_eq!(move_on_after(MOMENT, computes()).await?, Some("saw it"));
         let child = n.fork(async move { Ok(move_on_after(MOMENT, computes()).await?) });
-        assert_eq!(child.join().await?, Some("saw it"));
+        assert_eq!(child.await?, Some("saw it"));
         Ok(())
     });
 }
@@ -224,7 +224,7 @@ fn l19_a_value_of_a_nursery_that_wants_its_slot_back_is_kept() {
                 Ok(move_on_after(2 * SECOND, inner).await?.map(Result::unwrap))
             });
             n.spawn(sleep_for(5 * SECOND));
-            Ok(lends.join().await?)
+            Ok(lends.await?)
         });
         assert_eq!(outer.await.unwrap(), Some(7));
     });

@@ -122,9 +122,8 @@ fn t08_scope_cancels_the_nurseries_inside_and_waits_for_them() {
             })
             .await;
         });
-        let task = nursery().run(async |n: Nursery<Infallible>| {
-            Ok(n.fork(async { Ok(cut.await) }).join().await.unwrap())
-        });
+        let task = nursery()
+            .run(async |n: Nursery<Infallible>| Ok(n.fork(async { Ok(cut.await) }).await.unwrap()));
         assert_eq!(task.await.unwrap(), Ok(None));
         assert_eq!((clock.elapsed(), counts.polls()), (4 * SECOND, 1));
     });

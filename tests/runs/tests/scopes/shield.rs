@@ -29,7 +29,7 @@ where
         let child = n.fork(future.map(Ok));
         shield(Duration::MAX, sleep(SECOND)).await.unwrap().unwrap();
         end(&n, &child);
-        let _ended = shield(Duration::MAX, child.join()).await;
+        let _ended = shield(Duration::MAX, child).await;
         Ok(())
     });
     clock.drive(&stepped, run).unwrap();

@@ -49,18 +49,18 @@ fn t02_earliest_deadline_on_the_way_down_holds() {
         assert_eq!((deadline(), n.deadline()), (at(10), at(10)));
         let later = nursery().deadline(20 * SECOND).run(async |n: Nursery<Infallible>| {
             let child = n.fork(async { Ok(deadline()) });
-            Ok((n.deadline(), child.join().await.unwrap()))
+            Ok((n.deadline(), child.await.unwrap()))
         });
         assert_eq!(later.await.unwrap(), (at(10), at(10)), "that of the nursery around");
         let earlier = nursery().deadline(3 * SECOND).run(async |n: Nursery<Infallible>| {
             let child = n.fork(async { Ok(deadline()) });
-            Ok(child.join().await.unwrap())
+            Ok(child.await.unwrap())
         });
         assert_eq!(earlier.await.unwrap(), at(3));
         let scope = move_on_after(7 * SECOND, async {
             sleep(SECOND).await.unwrap();
             let inner = nursery().run(async |n: Nursery<Infallible>| {
-                Ok((remaining(), n.fork(async { Ok(deadline()) }).join().await.unwrap()))
+                Ok((remaining(), n.fork(async { Ok(deadline()) }).await.unwrap()))
             });
             (deadline(), inner.await.unwrap())
         });
@@ -107,7 +107,7 @@ fn t03_zero_past_far_and_never_are_fine() {
         let run = builder()
             .deadline(far)
             .grace(far)
-            .run(async |n| n.fork(async { Ok(7) }).join().await.map_err(|_| unreachable!()));
+            .run(async |n| n.fork(async { Ok(7) }).await.map_err(|_| unreachable!()));
         assert_eq!(clock.drive(&stepped, run).unwrap(), 7);
     }
     in_body(async move |clock| {
@@ -237,7 +237,7 @@ fn t10_children_deadline_leaves_the_body_what_there_is() {
                 .collect();
             let mut found = Vec::new();
             for child in children {
-                match child.join().await {
+                match child.await {
                     Ok(seconds) => found.push(seconds),
                     Err(error) => assert_eq!(error.reason().unwrap().kind(), ReasonKind::Deadline),
                 }
@@ -343,7 +343,7 @@ fn t13_kind_of_the_cancel_tells_and_not_the_clock() {
         });
         sleep(SECOND).await.unwrap();
         child.cancel();
-        Ok(child.join().await.unwrap())
+        Ok(child.await.unwrap())
     });
     assert_eq!(clock.drive(&stepped, run).unwrap(), Ok("left"));
 }

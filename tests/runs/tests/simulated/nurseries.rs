@@ -107,7 +107,7 @@ async fn rich(n: Nursery<Unsupported>, left: Left) -> Result<(), Unsupported> {
         drop(guard);
         Ok(())
     })?);
-    let _ = nested.join().await;
+    let _ = nested.await;
     let _ = fail_after("late", SECOND, std::future::pending::<()>()).await;
     Ok(())
 }

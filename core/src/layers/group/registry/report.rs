@@ -1,6 +1,7 @@
 //! What a nursery reports at its end: the failures, in the order of ending.
 //!
-//! The list is bounded; what does not fit is counted. The first panic is kept in any case,
+//! The list is bounded; what does not fit is counted. A nursery that supervises keeps no failure of
+//! its children, and counts them. The first panic is kept in any case,
 //! because it may have to be resumed.
 
 use crate::layers::base::guarded::Foreign;
@@ -41,6 +42,19 @@ pub(crate) struct Report {
     refused: usize,
     first_panic: Option<Foreign<Panic>>,
     keep: usize,
+    forgets: Forgets,
+    /// How many failures were only counted.
+    forgotten: usize,
+}
+
+/// Which failures of children are only counted.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Forgets {
+    #[default]
+    Nothing,
+    /// The nursery resumes panics.
+    AllButPanics,
+    All,
 }
 
 /// What a nursery's error says of a report.
@@ -52,12 +66,37 @@ pub(crate) struct Parts {
     pub(crate) cancelled: usize,
     /// How many children were refused.
     pub(crate) refused: usize,
+    /// How many failures were only counted.
+    pub(crate) forgotten: usize,
 }
 
 impl Report {
-    pub(crate) fn new(keep: usize) -> Report {
-        let (entries, keep) = (Vec::new(), keep.max(1));
-        Report { entries, more: 0, cancelled: 0, refused: 0, first_panic: None, keep }
+    pub(crate) fn new(keep: usize, forgets: Forgets) -> Report {
+        Report {
+            entries: Vec::new(),
+            more: 0,
+            cancelled: 0,
+            refused: 0,
+            first_panic: None,
+            keep: keep.max(1),
+            forgets,
+            forgotten: 0,
+        }
+    }
+
+    /// Returns how many failures were only counted.
+    pub(crate) fn forgotten(&self) -> usize {
+        self.forgotten
+    }
+
+    /// Returns `true` if a failure of a child is only counted. That a task is given up is none of
+    /// its failures.
+    fn is_forgotten(&self, ending: &Ending) -> bool {
+        match ending {
+            Ending::Stuck => false,
+            Ending::Panicked(_) => self.forgets == Forgets::All,
+            _ => self.forgets != Forgets::Nothing,
+        }
     }
 
     /// Returns `true` if there is no failure.
@@ -70,13 +109,13 @@ impl Report {
     }
 
     pub(crate) fn into_parts(self) -> Parts {
-        let Report { entries, more, cancelled, refused, .. } = self;
-        Parts { entries, more, cancelled, refused }
+        let Report { entries, more, cancelled, refused, forgotten, .. } = self;
+        Parts { entries, more, cancelled, refused, forgotten }
     }
 
     /// Takes the report of a nursery that ends. How many were refused is still known after that.
     pub(crate) fn take(&mut self) -> Report {
-        let left = Report { refused: self.refused, ..Report::new(1) };
+        let left = Report { refused: self.refused, ..Report::new(1, Forgets::Nothing) };
         mem::replace(self, left)
     }
 
@@ -111,8 +150,16 @@ impl Report {
         (None, entries.filter_map(|entry| self.add(entry)).collect())
     }
 
-    /// Adds an entry, or gives it back if it does not fit.
+    /// Adds an entry, or gives it back if it does not fit, or is only counted.
     pub(crate) fn add(&mut self, entry: Entry) -> Option<Entry> {
+        if entry.who.task.is_some() && self.is_forgotten(&entry.ending) {
+            self.forgotten += 1;
+            return Some(entry);
+        }
+        self.list(entry)
+    }
+
+    fn list(&mut self, entry: Entry) -> Option<Entry> {
         if let Ending::Panicked(panic) = &*entry.ending {
             self.first_panic.get_or_insert_with(|| Foreign::new(panic.clone()));
         }
@@ -146,9 +193,17 @@ impl Report {
         inherited
     }
 
-    /// Takes over what such a nursery had. Returns what is not kept.
+    /// Takes over what such a nursery had, which a child opened or the body did. Returns what is not
+    /// kept.
     pub(crate) fn adopt(&mut self, inherited: Vec<Entry>) -> Vec<Entry> {
-        inherited.into_iter().filter_map(|entry| self.add(entry)).collect()
+        let adopt = |entry: Entry| {
+            if self.is_forgotten(&entry.ending) {
+                self.forgotten += 1;
+                return Some(entry);
+            }
+            self.list(entry)
+        };
+        inherited.into_iter().filter_map(adopt).collect()
     }
 }
 
@@ -160,7 +215,7 @@ impl Entry {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{Ended, Ending, Entry, Foreign, Panic, Report, Who};
+    use super::{Ended, Ending, Entry, Foreign, Forgets, Panic, Report, Who};
     use crate::layers::base::sync::Arc;
     use std::panic::Location;
 
@@ -183,7 +238,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_counted_and_given_back() {
-        let mut report = Report::new(2);
+        let mut report = Report::new(2, Forgets::Nothing);
         for (ending, given_back) in [(error(), 0), (Ending::Ok, 1), (Ending::Lost, 0), (error(), 1)]
         {
             assert_eq!(note(&mut report, ending), given_back);
@@ -195,7 +250,7 @@ mod tests {
 
     #[test]
     fn the_first_panic_is_kept_where_no_entry_fits() {
-        let mut report = Report::new(0);
+        let mut report = Report::new(0, Forgets::Nothing);
         note(&mut report, error());
         assert!(report.first_panic().is_none());
         note(&mut report, panicked());
@@ -205,7 +260,8 @@ mod tests {
 
     #[test]
     fn an_ancestor_takes_over_the_panics() {
-        let (mut report, mut ancestor) = (Report::new(4), Report::new(1));
+        let (mut report, mut ancestor) =
+            (Report::new(4, Forgets::Nothing), Report::new(1, Forgets::Nothing));
         note(&mut report, error());
         note(&mut report, panicked());
         report.add_plain(Ending::Lost, Who { finalizer: true, ..who() });

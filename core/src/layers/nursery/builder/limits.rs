@@ -74,7 +74,7 @@ impl Builder {
     ///     .run(async |n: Nursery<Infallible>| {
     ///         let quick = n.fork(async { Ok(1) });
     ///         let slow = n.fork(std::future::pending::<Result<u32, _>>());
-    ///         Ok([quick.join().await.ok(), slow.join().await.ok()])
+    ///         Ok([quick.await.ok(), slow.await.ok()])
     ///     });
     /// assert_eq!(block_on(run)?, [Some(1), None]);
     /// # }
@@ -142,7 +142,7 @@ impl Builder {
     ///
     /// The limit does not count the body, finalizers, or [blocking work](crate::Nursery::blocking),
     /// which has a [limit of its own](Builder::blocking_limit);
-    /// [`Slot::blocking`](crate::Slot::blocking) counts in both. It holds for this nursery alone,
+    /// work with a [reserved](crate::Nursery::reserve) place counts in both. It holds for this nursery alone,
     /// and not for nurseries opened inside it: to share it with them, pass them its
     /// [limiter](crate::Nursery::limiter). [`set_limit`](crate::Nursery::set_limit) changes it
     /// while the nursery runs.
@@ -225,7 +225,7 @@ impl Builder {
     ///         let run = nursery().limiter(&limiter).run(async |n: Nursery| {
     ///             let left = n.fork(walk(depth - 1, limiter.clone()));
     ///             let right = n.fork(walk(depth - 1, limiter.clone()));
-    ///             Ok(left.join().await? + right.join().await?)
+    ///             Ok(left.await? + right.await?)
     ///         });
     ///         Ok(run.await?)
     ///     })
@@ -234,7 +234,7 @@ impl Builder {
     /// let one = Arc::new(Semaphore::new(1));
     /// let run = nursery().on(ThreadPool::global())
     ///     .limiter(&one)
-    ///     .run(async |n: Nursery| Ok(n.fork(walk(5, one.clone())).join().await?));
+    ///     .run(async |n: Nursery| Ok(n.fork(walk(5, one.clone())).await?));
     /// assert_eq!(block_on(run)?, 32);
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -286,7 +286,7 @@ impl Builder {
     ///     .stuck_after(Duration::from_millis(10))
     ///     .run(async |n: Nursery<Infallible>| {
     ///         let (begun, begins) = channel();
-    ///         let work = n.named("deaf").blocking(move |_| {
+    ///         let work = n.task("deaf").blocking(move |_| {
     ///             begun.send(()).unwrap();
     ///             Ok(question.recv().is_ok())
     ///         });

@@ -19,24 +19,24 @@ fn d03_the_report_names_every_straggler() {
         |runtime| nursery().on(runtime).name("server"),
         |n, _| async move {
             *line.lock().unwrap() = line!() + 1;
-            let outer = n.named("request").fork(async move {
+            let outer = n.task("request").fork(async move {
                 let inner = nursery().name("fan-out").run(async |n: Nursery<Infallible>| {
-                    n.named("lookup").spawn(works(100, 1));
+                    n.task("lookup").spawn(works(100, 1));
                     Ok(())
                 });
                 drop(inner.await);
                 works(0, 0).await
             });
             // Nothing notifies it of the cancel, and it still leaves late.
-            n.named("shielded").spawn(shielded(async {
+            n.task("shielded").spawn(shielded(async {
                 let inner = nursery().run(async |n: Nursery<Infallible>| {
-                    n.named("kept away").spawn(works(12, 0));
+                    n.task("kept away").spawn(works(12, 0));
                     Ok(())
                 });
                 inner.await.unwrap();
             }));
-            n.named("done").spawn(works(1, 0));
-            n.named("asleep").spawn(works(100, 30));
+            n.task("done").spawn(works(1, 0));
+            n.task("asleep").spawn(works(100, 30));
             *ids_out = outer.id();
             steps(n.shutdown(), LADDER).await.unwrap()
         },
@@ -74,7 +74,7 @@ fn d03_somebody_in_a_poll_is_named() {
     let (stepped, clock, runtime) = world();
     let (hold, mut opened) = (Hold::new(), Opened::new(nursery().on(runtime)));
     let stays = hold.clone();
-    opened.n.named("blocks").spawn(async move {
+    opened.n.task("blocks").spawn(async move {
         stays.stay();
         Ok(())
     });

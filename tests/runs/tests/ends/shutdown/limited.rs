@@ -44,7 +44,7 @@ fn d07_a_time_limit_everywhere() {
 
 /// Requests that are under way when the drain begins, and a follow-up of each.
 #[test]
-fn o24_the_report_of_a_shutdown_counts_what_was_refused() {
+fn o27_the_report_of_a_shutdown_counts_what_was_refused() {
     everywhere(async |_: Nursery<Boxed>| {
         let run = nursery().run(async |n: Nursery<Boxed>| {
             for _ in 0..10 {

@@ -16,7 +16,7 @@ fn d05_whoever_raises_the_nursery_takes_it_on() {
     let report = report(
         |runtime| nursery().on(runtime).token(&token),
         |n, clock| async move {
-            n.named("slow").spawn(works(100, 100));
+            n.task("slow").spawn(works(100, 100));
             let impatient = async {
                 sleep(2 * SECOND).await.unwrap();
                 assert_eq!(operator.escalate(Reason::new("asked")), Level::Draining);
@@ -50,7 +50,7 @@ fn d06_it_may_wait_for_somebody_to_begin() {
     ];
     for (raise, first, drained) in raises {
         let report = report(on, |n, clock| async move {
-            n.named("long").spawn(works(100, 1));
+            n.task("long").spawn(works(100, 1));
             n.spawn(works(3, 0));
             let raiser = async {
                 sleep(20 * SECOND).await.unwrap();
@@ -109,7 +109,7 @@ fn d06_from_outside_it_is_woken_by_every_rise() {
 fn d06_the_nursery_is_dropped_meanwhile() {
     let (stepped, _clock, runtime) = world();
     let (wakes, opened) = (Wakes::new(), Opened::new(nursery().on(runtime)));
-    opened.n.named("child").spawn(pending());
+    opened.n.task("child").spawn(pending());
     stepped.run_until_stalled();
     let mut shutdown = Box::pin(steps(opened.n.shutdown(), NEVER));
     assert!(poll_once(&mut shutdown, &wakes).is_pending());

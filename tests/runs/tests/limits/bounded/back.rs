@@ -179,7 +179,7 @@ fn l05_used_after_the_end() {
         let [a, b, c] = <[_; 3]>::try_from(slots).unwrap();
         assert!(a.spawn(counts.parked().child()).refused().is_some());
         let joined: Child<(), _> = b.fork(counts.parked().child());
-        assert!(block_on(joined.join()).unwrap_err().reason().is_some());
+        assert!(block_on(joined).unwrap_err().reason().is_some());
         drop(c);
         assert_eq!((counts.polls(), counts.drops(), free(&n)), (0, 2, 3), "{end}");
         let Err(error) = n.try_reserve() else { panic!() };

@@ -29,7 +29,7 @@ fn l08_limits_that_are_too_high_or_closed() {
     assert!(limiter.close());
     assert!(matches!(waiting.poll(), Some(Err(ReserveError::LimiterClosed))));
     stepped.run_until_stalled();
-    let error = block_on(child.join()).unwrap_err();
+    let error = block_on(child).unwrap_err();
     assert_eq!(error.reason().unwrap().message(), "the nursery's limiter is closed");
     assert!(matches!(opened.n.try_reserve(), Err(TryReserveError::LimiterClosed)));
     assert!(opened.n.spawn(counts.parked().child()).refused().is_some());
@@ -95,7 +95,7 @@ fn l11_shared_and_not_inherited() {
         Ok((plain.await.unwrap(), own.await.unwrap()))
     });
     stepped.run_until_stalled();
-    assert_eq!(block_on(child.join()).unwrap(), ((None, false), (Some(5), true)));
+    assert_eq!(block_on(child).unwrap(), ((None, false), (Some(5), true)));
     assert!(one.finish().is_ready() && other.finish().is_ready());
 }
 
@@ -125,16 +125,16 @@ fn l13_what_is_not_counted() {
     // Blocking work, unless it has a slot.
     let plain = opened.n.blocking(|_| Ok(1)).unwrap();
     assert!(jobs.run());
-    assert_eq!(block_on(plain.join()).unwrap(), 1);
+    assert_eq!(block_on(plain).unwrap(), 1);
     let limiter = opened.n.limiter().unwrap().clone();
-    let counted = slot.named("counted").blocking(move |_| Ok(limiter.available())).unwrap();
+    let counted = slot.name("counted").blocking(move |_| Ok(limiter.available())).unwrap();
     assert_eq!(free(&opened.n), 0);
     assert!(jobs.run());
-    assert_eq!((block_on(counted.join()).unwrap(), free(&opened.n)), (0, 1));
+    assert_eq!((block_on(counted).unwrap(), free(&opened.n)), (0, 1));
     // Work that is never begun gives it back, too.
     let lost = opened.n.try_reserve().unwrap().blocking(|_| Ok(())).unwrap();
     drop(jobs.take());
-    let lost = block_on(lost.join()).unwrap_err().into_outcome::<()>();
+    let lost = block_on(lost).unwrap_err().into_outcome::<()>();
     assert!(matches!(lost, Some(Outcome::Lost)));
     assert_eq!(free(&opened.n), 1);
     // Finalizers.
@@ -167,7 +167,7 @@ fn l14_holders_are_the_children() {
     });
     let waits = opened.n.spawn(pending()).id();
     stepped.run_until_stalled();
-    assert!(block_on(reserved.join()).unwrap());
+    assert!(block_on(reserved).unwrap());
     let holders = limiter.holders();
     assert_eq!((holders.len(), holders[0].task()), (1, waits));
     assert!(holders[0].location().file().ends_with("limits.rs"));

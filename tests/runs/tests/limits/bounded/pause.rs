@@ -92,7 +92,7 @@ fn l05_a_slot_is_used_while_the_nursery_drains() {
                 assert!(n.try_reserve().is_err() && n.reserve().await.is_err());
                 let forked = one.fork(async { Ok(7) });
                 assert!(two.spawn(async { Ok(()) }).is_admitted());
-                let value = forked.join().await?;
+                let value = forked.await?;
                 n.cancel();
                 assert!(late.spawn(async { Ok(()) }).refused().is_some(), "a cancel refuses it");
                 Ok(value)
@@ -104,14 +104,14 @@ fn l05_a_slot_is_used_while_the_nursery_drains() {
 }
 
 #[test]
-fn o24_a_refusal_is_counted_and_is_no_failure() {
+fn o27_a_refusal_is_counted_and_is_no_failure() {
     everywhere(async |_: Nursery<Boxed>| {
         let run = nursery().run(async |n: Nursery<Boxed>| {
             n.close();
             for _ in 0..3 {
                 n.spawn(pending());
             }
-            assert!(n.fork(async { Ok(1) }).join().await.is_err());
+            assert!(n.fork(async { Ok(1) }).await.is_err());
             Ok(n.shutdown().await?.refused_count())
         });
         assert_eq!(run.await?, 4);
@@ -128,7 +128,7 @@ fn o24_a_refusal_is_counted_and_is_no_failure() {
 
 /// Children that were admitted, and get no slot because the limiter was closed, are counted, too.
 #[test]
-fn o24_children_that_a_closed_limiter_turns_away_are_counted() {
+fn o27_children_that_a_closed_limiter_turns_away_are_counted() {
     let stepped = Stepped::new(1);
     let mut opened = open(&stepped, 1);
     let slot = opened.n.try_reserve().unwrap();

@@ -98,7 +98,7 @@ fn l18_a_limiter_that_is_closed_or_paused() {
         assert_eq!(opened.n.is_empty(), close);
         limiter.resize(1);
         stepped.run_until_stalled();
-        assert!(block_on(child.join()).is_ok());
+        assert!(block_on(child).is_ok());
         assert_eq!(limiter.available(), 1);
         assert!(opened.finish().is_ready());
     }

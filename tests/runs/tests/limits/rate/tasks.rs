@@ -71,7 +71,7 @@ fn q13_a_cancelled_task_leaves_no_trace() {
         children[0].cancel();
         let mut granted = Vec::new();
         for child in children {
-            granted.push(child.join().await);
+            granted.push(child.await);
         }
         assert!(matches!(granted[..], [Ok(false), Ok(true), Ok(true)]), "{granted:?}");
         Ok(())

@@ -97,7 +97,7 @@ fn h14_drop_of_the_nursery_waits_for_its_shields_elsewhere() {
     let inside = log.clone();
     let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let inner = nursery().run(async |n: Nursery<Infallible>| {
-            n.named("kept").spawn(async move {
+            n.task("kept").spawn(async move {
                 let _guard = inside.on_drop("child");
                 shield(9 * SECOND, sleep(5 * SECOND)).await.unwrap().unwrap();
                 inside.note("done");

@@ -41,7 +41,7 @@ fn c18_exit_is_at_the_end_of_the_poll_and_drops_once() {
                 Ok(())
             });
             stepped.run_until_stalled();
-            let error = block_on(child.join()).unwrap_err();
+            let error = block_on(child).unwrap_err();
             assert_eq!(error.reason().unwrap().kind(), ReasonKind::Exited);
         }
         assert_eq!((counts.polls(), counts.drops()), (3, 3));
@@ -61,7 +61,7 @@ fn c18_value_that_is_ready_in_the_poll_of_the_exit_wins() {
         Ok(7)
     });
     stepped.run_until_stalled();
-    assert_eq!(block_on(child.join()).unwrap(), 7);
+    assert_eq!(block_on(child).unwrap(), 7);
     assert!(opened.finish().is_ready());
 }
 
@@ -87,7 +87,7 @@ fn c18_exit_takes_the_nurseries_inside_along() {
     gate.open();
     stepped.run_until_stalled();
     assert_eq!((counts.polls(), counts.drops()), (1, 1), "as when `run` is dropped");
-    assert_eq!(block_on(child.join()).unwrap_err().reason().unwrap().kind(), ReasonKind::Exited);
+    assert_eq!(block_on(child).unwrap_err().reason().unwrap().kind(), ReasonKind::Exited);
     assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
     assert!(!is_cancelled());
 }

@@ -24,7 +24,7 @@ async fn waits_for_two(n: Nursery<allhome::Unsupported>) -> Result<u32, allhome:
     for _ in 0..200 {
         yield_now().await;
     }
-    let _ = waits.join().await;
+    let _ = waits.await;
     Ok(polls.load(Ordering::SeqCst))
 }
 
@@ -82,7 +82,7 @@ fn y10_tasks_are_polled_on_different_threads() {
                 seen.dedup();
                 Ok((seen.len(), seen.contains(&format!("{home:?}"))))
             });
-            Ok(child.join().await.unwrap())
+            Ok(child.await.unwrap())
         });
         assert_eq!(run.unwrap(), (expected, threads == 0));
     }

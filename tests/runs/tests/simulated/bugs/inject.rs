@@ -19,7 +19,7 @@ fn y11_every_await_point_is_struck_by_each() {
                 yield_now().await;
                 Ok(())
             });
-            let outcome = child.join().await;
+            let outcome = child.await;
             let what = match &outcome {
                 Ok(()) => "ok",
                 Err(error) if error.panic().is_some() => "panic",

@@ -24,7 +24,7 @@ fn y02_clock_stands_still_while_somebody_is_runnable() {
             yield_now().await;
             times.push(timer.now() - start);
         }
-        let _ = sleeper.join().await;
+        let _ = sleeper.await;
         times.push(timer.now() - start);
         Ok(times)
     });
