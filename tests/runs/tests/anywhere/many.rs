@@ -20,7 +20,8 @@ async fn half_and_half(runtime: Runtime) -> Counts {
                 if waits {
                     pending::<()>().await;
                 }
-                Ok(yield_now().await)
+                yield_now().await;
+                Ok(())
             });
         }
     }

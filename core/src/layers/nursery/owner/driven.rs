@@ -46,6 +46,9 @@ use std::task::{Context, Poll, Wake, Waker};
 /// The nursery's future; its body is never called, but made.
 type BoxedRun<E> = Pin<Box<Run<E, (), fn(Nursery<E>) -> Body<E>, Body<E>>>>;
 
+/// The future, out of the lock or on its way.
+type Taken<E> = Foreign<BoxedRun<E>>;
+
 /// How the future ended: ready, or by a panic that goes on in `close`.
 type End<E> = Result<Result<(), GroupError<E>>, Payload>;
 
@@ -83,7 +86,7 @@ struct State<E> {
 }
 
 enum Stage<E> {
-    Resting(Foreign<BoxedRun<E>>),
+    Resting(Taken<E>),
     Polled,
     Ended(Foreign<End<E>>),
     Gone,
@@ -217,10 +220,7 @@ impl<E: Send + Sync + 'static> Driven<E> {
 impl<E> State<E> {
     /// Takes the future, to be polled with this waker; none if it is gone. Pending if it is being
     /// polled. Returns a waker to drop, too.
-    fn take(
-        &mut self,
-        waker: Foreign<Waker>,
-    ) -> (Poll<Option<Foreign<BoxedRun<E>>>>, Option<Foreign<Waker>>) {
+    fn take(&mut self, waker: Foreign<Waker>) -> (Poll<Option<Taken<E>>>, Option<Foreign<Waker>>) {
         match mem::replace(&mut self.stage, Stage::Polled) {
             Stage::Resting(run) => {
                 let old = if self.lost { Some(waker) } else { self.driver.replace(waker) };
