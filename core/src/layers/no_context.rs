@@ -2,7 +2,7 @@
 
 use allhome_rt::Runtime;
 
-/// Returns `None`: no other runtime tells whether a thread is inside of it.
+/// Returns `None`: there is no other context to look for.
 pub(crate) fn find() -> Option<Runtime> {
     None
 }

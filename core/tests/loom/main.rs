@@ -33,6 +33,7 @@ mod limits;
 mod manual;
 mod nested;
 mod orphans;
+mod owner;
 mod shield;
 mod token;
 mod waiting;

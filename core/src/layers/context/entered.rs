@@ -14,8 +14,10 @@ thread_local! {
 }
 
 /// Puts the runtime around back when it is dropped.
+#[allow(dead_code, reason = "what enters one is a feature")]
 pub(crate) struct Entered(Option<Find>);
 
+#[allow(dead_code, reason = "what enters one is a feature")]
 impl Entered {
     /// From now on the thread is inside of this runtime.
     pub(crate) fn enter(find: Find) -> Entered {
