@@ -34,6 +34,7 @@
 //!   [`orphans`].
 //! - Ask, from inside a task: [`is_cancelled`], [`cancel_reason`], [`cancelled`], [`draining`],
 //!   [`checkpoint`], [`task_id`]; leave it from any depth: [`exit`].
+//! - Wait: [`sleep`], [`interval`], [`now`], on the timer of the runtime, or outside of any nursery.
 //! - Limit the time: [`Builder::deadline`], [`Builder::children_deadline`] for what is there in
 //!   time, [`move_on_after`] and [`fail_after`] inside a task, [`remaining`], [`before_deadline`].
 //! - Tidy up: [`Builder::grace`], [`shield`], [`cancellable`], [`Nursery::defer`].
@@ -57,7 +58,8 @@
 //!
 //! One more feature, `signals`, gives a token that SIGINT and SIGTERM raise, on Unix.
 //!
-//! Any other runtime: implement `allhome_rt::Spawn` and make a [`Runtime`] of it.
+//! Any other runtime: implement `allhome_rt::Spawn` and make a [`Runtime`] of it. Every runtime has a
+//! timer and a pool for blocking work: one that brings none is lent them, in threads of std.
 //!
 //! # What is promised
 //!
@@ -95,10 +97,6 @@ mod layers {
     // The slot of a child of a bounded nursery, and to which tasks it is lent.
     pub(crate) mod lending;
 
-    // The runtime of tokio's context: where no nursery is around, and none of our calls.
-    #[cfg_attr(not(feature = "tokio"), path = "no_context.rs")]
-    pub(crate) mod tokio_context;
-
     // What users hold: nursery, builder, future, children, errors, the tree.
     pub(crate) mod nursery;
 
@@ -120,7 +118,6 @@ pub use layers::base::id::{NurseryId, TaskId};
 pub use layers::base::outcome::{JoinError, Outcome, TaskState};
 pub use layers::base::panic::Panic;
 pub use layers::base::reason::{Level, Reason, ReasonKind};
-pub use layers::base::unsupported::Unsupported;
 pub use layers::cancel::{
     CancelExt, CancelStreamExt, CancelToken, Cancelled, CancelledOwned, Draining, Registration,
     UntilCancelled, UntilCancelledStream,
@@ -133,7 +130,6 @@ pub use layers::context::task::{
 pub use layers::context::yield_now::{YieldNow, yield_now};
 pub use layers::group::config::{PanicPolicy, Policy};
 pub use layers::group::failure_info::FailureInfo;
-pub use layers::group::finalizers::DeferError;
 pub use layers::limit::{
     Acquire, AcquireBoth, AcquireError, AcquireOwned, AcquireRate, HolderInfo, KeyedSemaphore,
     OwnedPermit, Permit, Rate, RateLimiter, Semaphore, TryAcquireError,
@@ -155,19 +151,21 @@ pub use layers::nursery::settled::Settled;
 pub use layers::nursery::spawned::{Refused, Spawned};
 pub use layers::nursery::task_builder::TaskBuilder;
 pub use layers::nursery::tree::{NurseryInfo, TaskInfo, Tree, orphans};
+pub use layers::nursery::value::{Value, Values};
 pub use layers::scope::cancellable::{Cancellable, cancellable};
 pub use layers::scope::deadline::{
-    Elapsed, FailAfter, MoveOnAfter, TimeoutError, before_deadline, fail_after, fail_at,
-    move_on_after, move_on_at,
+    Elapsed, FailAfter, MoveOnAfter, before_deadline, fail_after, fail_at, move_on_after,
+    move_on_at,
 };
 pub use layers::scope::shield::{Shield, shield};
 pub use layers::scope::value::{Scoped, ScopedKey};
-pub use layers::shutdown::{Shutdown, ShutdownError, ShutdownReport, Straggler};
+pub use layers::shutdown::{Echo, Shutdown, ShutdownError, ShutdownReport, Straggler};
 #[cfg(all(feature = "signals", unix))]
 pub use layers::signals::{Signals, signals};
-pub use layers::time::{Sleep, deadline, remaining, sleep, sleep_until};
+pub use layers::time::interval::{Interval, Tick, interval};
+pub use layers::time::{Sleep, deadline, now, remaining, sleep, sleep_until};
 
-pub use allhome_rt::{IntoRuntime, NoRuntime, Runtime, RuntimeSource};
+pub use allhome_rt::{Instant, IntoRuntime, NoRuntime, Runtime, RuntimeSource};
 
 #[cfg(feature = "async-std")]
 pub use allhome_async_std::AsyncStd;
@@ -177,6 +175,13 @@ pub use allhome_smol::{Smol, SmolExecutor, SmolLocal};
 
 #[cfg(feature = "tokio")]
 pub use allhome_tokio::{Tokio, TokioHandle, TokioLocal, TokioTaskPerChild};
+
+/// The runtimes whose own context a caller outside of any nursery may be in. smol and async-std have
+/// none: every thread is in it, so they are never taken unasked.
+pub(crate) const AROUND: &[fn() -> Option<Runtime>] = &[
+    #[cfg(feature = "tokio")]
+    || Tokio.into_runtime().ok(),
+];
 
 #[cfg(feature = "executors")]
 pub use allhome_executors::{LocalExecutor, ThreadPool};

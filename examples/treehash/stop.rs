@@ -41,7 +41,7 @@ impl Stops {
         let Some(limit) = self.limit else { return };
         let (stops, nursery) = (self.clone(), n.clone());
         n.task("timeout").spawn(async move {
-            sleep(limit).await?;
+            sleep(limit).await;
             stops.stop(&nursery, &stops.timeout);
             Ok(())
         });

@@ -41,12 +41,14 @@ mod clock;
 mod close;
 pub(crate) mod config;
 mod dedicated;
+pub(crate) mod echo;
 mod env;
 pub(crate) mod failure_info;
 pub(crate) mod finalizers;
 mod finish;
 mod host;
 mod inside;
+pub(crate) mod no_value;
 pub(crate) mod orphans;
 mod overdue;
 mod poll;
@@ -177,15 +179,16 @@ impl Group {
     /// Puts it into its parent's list, or says why the parent takes no more: the look and the
     /// admission are one hold of the lock.
     fn nest_in(&self, parent: Weak<Group>, owner: Owner) -> Result<(), Reason> {
-        let (key, level, reason, logs) = parent.locked(|registry| {
-            if let Some(reason) = parent.refusal_inside(registry, owner) {
-                return Err(reason);
+        let admitted = parent.locked(|registry| {
+            if let Some(refusal) = parent.refusal_inside(registry, owner) {
+                return Err(refusal);
             }
             parent.occupy(registry);
             let key = registry.nested.insert(self.weak(), owner);
             self.inherit_limit(&parent);
             Ok((key, parent.level(), registry.cancel.reason_for(owner), registry.logs.all()))
-        })?;
+        });
+        let (key, level, reason, logs) = admitted.map_err(|refusal| refusal.reason(&parent))?;
         self.locked(|registry| {
             registry.parent = Some((parent, key));
             // One may have been called meanwhile, that is here and not in these.
@@ -249,12 +252,12 @@ impl Group {
             }
             self.level.store(Level::Draining as u8, Ordering::Relaxed);
             let token = registry.cancel.tokens().own();
-            let reason = token.as_ref().map(|_| self.closed(registry));
-            Some((token.zip(reason), registry.home.take()))
+            let refusal = token.as_ref().map(|_| self.closed(registry));
+            Some((token.zip(refusal), registry.home.take()))
         });
         let Some((token, home)) = closed else { return false };
-        if let Some((token, reason)) = token {
-            token.escalate_to(Level::Draining, reason);
+        if let Some((token, refusal)) = token {
+            token.escalate_to(Level::Draining, refusal.reason(self));
         }
         home.into_iter().for_each(Foreign::wake);
         self.wake_reserves();
@@ -338,7 +341,8 @@ impl Drop for Group {
 /// Says in a few words what a failure was, for the reason of the cancel that follows from it.
 pub(crate) fn describe(ending: &Ending) -> String {
     match ending {
-        Ending::Ok | Ending::Cancelled(_) => String::new(),
+        Ending::Ok | Ending::Cancelled(_) | Ending::Echo(_) => String::new(),
+        Ending::NoValue(reason) => format!("needed a value, but {}", reason.message()),
         Ending::Err(_) => "returned an error".to_string(),
         Ending::Panicked(panic) => panic.to_string(),
         Ending::Lost => "the runtime threw it away".to_string(),

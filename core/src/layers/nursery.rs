@@ -11,6 +11,7 @@ pub(crate) mod error;
 pub(crate) mod idle;
 mod inside;
 pub(crate) mod join_all;
+mod lacking;
 pub(crate) mod owner;
 pub(crate) mod reserve;
 pub(crate) mod reserve_error;
@@ -21,6 +22,7 @@ mod spawn;
 pub(crate) mod spawned;
 pub(crate) mod task_builder;
 pub(crate) mod tree;
+pub(crate) mod value;
 mod verbs;
 
 use crate::layers::base::as_error::BoxError;
@@ -28,17 +30,16 @@ use crate::layers::base::counted::Strong;
 use crate::layers::base::id::NurseryId;
 use crate::layers::base::invariant::Invariant;
 use crate::layers::base::reason::{Level, Reason};
-use crate::layers::base::unsupported::Unsupported;
 use crate::layers::cancel::CancelToken;
 use crate::layers::group::Group;
-use crate::layers::group::finalizers::DeferError;
 use crate::layers::group::registry::finalizers::Deferred;
+use allhome_rt::Instant;
 use allhome_rt::Runtime;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::Location;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Spawns children, and cancels and shows them: the handle of a nursery.
 ///
@@ -170,27 +171,21 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// Returns `false`, and changes nothing, if the nursery is cancelled or closed.
     ///
-    /// # Errors
-    ///
-    /// Returns [`Unsupported`] if the runtime has no timer.
-    ///
     /// # Examples
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, ThreadPool, block_on, now, nursery};
     /// use std::convert::Infallible;
-    /// use std::time::Duration;
     ///
     /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
-    ///     let now = n.runtime().timer().unwrap().now();
-    ///     assert_eq!(n.set_deadline(Some(now)), Ok(true));
+    ///     assert!(n.set_deadline(Some(now())));
     ///     std::future::pending::<Result<(), _>>().await
     /// });
     /// assert!(block_on(run).unwrap_err().is_timeout());
     /// # }
     /// ```
-    pub fn set_deadline(&self, at: Option<Instant>) -> Result<bool, Unsupported> {
+    pub fn set_deadline(&self, at: Option<Instant>) -> bool {
         self.group.move_deadline(at)
     }
 
@@ -208,10 +203,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// task context of the nursery. If the runtime is shut down first, they are lost, and reported
     /// as lost.
     ///
-    /// # Errors
-    ///
-    /// Returns an error if the runtime has no timer and the budget is less than [`Duration::MAX`],
-    /// or if the nursery has ended already. The future is dropped unpolled then.
+    /// Returns `false` if the nursery has ended already; the future is dropped unpolled then.
     ///
     /// # Examples
     ///
@@ -230,8 +222,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///     }
     /// };
     /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
-    ///     n.defer(Duration::from_secs(5), write("database closed"))?;
-    ///     n.defer(Duration::from_secs(5), write("server stopped"))?;
+    ///     n.defer(Duration::from_secs(5), write("database closed"));
+    ///     n.defer(Duration::from_secs(5), write("server stopped"));
     ///     n.abort();
     ///     Ok(())
     /// });
@@ -241,7 +233,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
-    pub fn defer<F>(&self, budget: Duration, future: F) -> Result<(), DeferError>
+    pub fn defer<F>(&self, budget: Duration, future: F) -> bool
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {

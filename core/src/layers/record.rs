@@ -43,11 +43,14 @@ mod waker;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Panic, Payload};
-use crate::layers::base::sync::{AtomicU8, AtomicU16, AtomicU32, Ordering, UnsafeCell, panicking};
+use crate::layers::base::sync::{
+    Arc, AtomicU8, AtomicU16, AtomicU32, Ordering, UnsafeCell, panicking,
+};
 use joiner::Joiner;
 use layout::{JoinHeader, Joined, Plain, VTable};
 use spawn_site::SpawnSite;
 use state::{Claim, StateWord};
+use std::any::Any;
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
@@ -98,6 +101,10 @@ enum StageState {
     Future,
     Outcome,
 }
+
+/// Takes an error that a child's poll gave if it is an echo, and no failure: the layers above know.
+/// It is called in the context of the poll. Returns `false` if it is a failure.
+pub(crate) type Judge = fn(Arc<dyn Any + Send + Sync>) -> bool;
 
 /// How a child ended, and the panic that its destructor added, if it had panicked before.
 pub(crate) struct Ended {

@@ -14,13 +14,12 @@
 mod report;
 mod watch;
 
-pub use report::{ShutdownError, ShutdownReport, Straggler};
+pub use report::{Echo, ShutdownError, ShutdownReport, Straggler};
 
 use crate::layers::base::counted::Strong;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
-use crate::layers::base::unsupported::Unsupported;
-use crate::layers::context::task::task_id;
+use crate::layers::context::new_reason::caller;
 use crate::layers::context::{self, TaskFrame};
 use crate::layers::group::Group;
 use crate::layers::group::registry::stragglers::StragglerLog;
@@ -56,15 +55,18 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// that step; with [`when_raised`](Shutdown::when_raised) another caller takes the first step
     /// as well.
     ///
+    /// An error that a task ends with after the cancel is no failure of the nursery: the report has
+    /// it as one of its [echoes](ShutdownReport::echoes). A task that must be heard calls
+    /// [`fail`](Nursery::fail), or leaves the work to a finalizer ([`defer`](Nursery::defer)).
+    ///
     /// Await it in the nursery's body, which is not cut off while it does; finalizers then run
     /// after it. A time limit around it ([`move_on_after`](crate::move_on_after)) ends it, as if it
     /// was dropped. Or await it outside: then it waits for the body and the finalizers, too.
     ///
     /// # Errors
     ///
-    /// Returns an error if the runtime has no timer and a step needs one, or if the future is
-    /// awaited by a task inside the nursery, which would wait for itself. In both cases nothing has
-    /// happened to the nursery.
+    /// Returns an error if the future is awaited by a task inside the nursery, which would wait for
+    /// itself. Nothing has happened to the nursery then.
     ///
     /// # Cancel safety
     ///
@@ -110,17 +112,6 @@ impl Times {
             Level::Cancelled => self.cancel,
             Level::Aborted => self.abort,
         }
-    }
-
-    /// Returns an error if the runtime cannot measure the times.
-    fn check(&self, group: &Strong<Group>) -> Result<(), Unsupported> {
-        let counts = |time: &Duration| !time.is_zero() && *time < Duration::MAX;
-        let timed = [self.drain, self.cancel, self.abort].iter().any(counts);
-        let runtime = &group.owned().inherited.runtime;
-        if timed && runtime.timer().is_none() {
-            return Err(Unsupported::new("a timer", runtime.name()));
-        }
-        Ok(())
     }
 }
 
@@ -205,7 +196,6 @@ impl Shutdown {
 
     fn watch(&self) -> Result<Box<Watch>, ShutdownError> {
         let own_body = context::task(|task| self.find_caller(task))?;
-        self.times.check(&self.group).map_err(ShutdownError::Unsupported)?;
         let shield = if own_body { context::current(ShieldNotes::within_limits) } else { None };
         Ok(Box::new(Watch::new(self, own_body, shield)))
     }
@@ -267,7 +257,8 @@ impl Future for Shutdown {
 
 impl Shutdown {
     fn reason(&self, message: &str) -> Reason {
-        Reason::of(ReasonKind::Shutdown, message.to_string(), task_id(), self.location)
+        let (kind, message) = (ReasonKind::Shutdown, message.to_string());
+        self.group.reason(kind, message, caller(), self.location)
     }
 }
 

@@ -117,6 +117,14 @@ impl Home {
         self.result.is_some()
     }
 
+    /// Returns how many failures the result has.
+    pub(crate) fn failures(&self) -> usize {
+        match &self.result {
+            Some(Err(error)) => error.failures().len(),
+            _ => 0,
+        }
+    }
+
     /// Returns the numbers of the children that failed, in the order of the report.
     #[track_caller]
     pub(crate) fn failed(&self) -> Vec<u64> {

@@ -41,6 +41,11 @@ pub(crate) enum Ending {
     Ok,
     Err(Arc<dyn Any + Send + Sync>),
     Cancelled(Reason),
+    /// It ended as cancelled, with an error that is an echo. Never an [`Outcome`]: that is
+    /// `Cancelled`.
+    Echo(Box<(Reason, Arc<dyn Any + Send + Sync>)>),
+    /// It needed the value of a child that has none. As an [`Outcome`] it is `Cancelled`.
+    NoValue(Reason),
     Panicked(Panic),
     Lost,
     /// The nursery did not wait for the task any longer, because it blocks its thread. Part of a

@@ -31,16 +31,18 @@ pub(crate) use questions::{
 
 use super::host::{Host, Waiter};
 use super::last_poll::LastPoll;
-use super::term::{Label, Term};
+use super::term::{Label, Term, before, earlier};
 use super::{Frame, Kind};
 use crate::layers::base::counted::dynamic::WeakDyn;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, AtomicUsize, Ordering};
 use crate::layers::cancel::CancelToken;
 use crate::layers::context;
+use allhome_rt::Instant;
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a cancel scope does with the cancel of what is around it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -124,6 +126,18 @@ impl Scope {
         scope
     }
 
+    /// Names it; it was not polled yet.
+    pub(crate) fn set_name(&mut self, name: Cow<'static, str>) {
+        if let Some(label) = &mut self.label {
+            label.name = Some(name);
+        }
+    }
+
+    /// Returns the label. It has a deadline of its own.
+    pub(crate) fn label(&self) -> &Label {
+        self.label.as_ref().expect("a scope with a deadline was made with a label")
+    }
+
     /// Returns `true` if it has a time of its own.
     pub(crate) fn is_limit(&self) -> bool {
         self.kind == ScopeKind::Deadline
@@ -153,8 +167,7 @@ impl Scope {
     pub(crate) fn cancel(&self, reason: impl FnOnce() -> Reason) {
         let reason = self.reason().unwrap_or_else(|| self.end_for(reason()));
         self.token_raised.set(true);
-        // Cloned: a task that this wakes may ask for it.
-        let token = self.token.borrow().clone();
+        let token = self.token.borrow().clone(); // A task that this wakes may ask for it.
         if let Some(token) = token {
             token.cancel_with(reason);
         }
@@ -184,8 +197,8 @@ impl Scope {
                     // It may have been moved.
                     self.set_deadline(before(deadline(frame.outer(), false), back, now));
                 }
-                let over = self.deadline.get().is_some_and(|at| at <= now);
-                self.label.filter(|_| over).map(|label| label.reason(frame.task_id()))
+                let over = self.deadline.get().filter(|&at| at <= now);
+                over.map(|_| self.label().reason(frame.task_id(), now))
             }
             ScopeKind::Shield => reason(frame.outer(), false),
             ScopeKind::Cancellable => None,
@@ -198,7 +211,7 @@ impl Scope {
     /// Returns its deadline and reason for a nursery that is opened inside.
     fn term(&self, frame: &Frame<'_>) -> Arc<Term> {
         let make = || {
-            let label = self.label.filter(|_| self.back.is_none());
+            let label = self.label.clone().filter(|_| self.back.is_none());
             let term = Term::new(label.map(|label| (label, frame.task_id())));
             term.set_deadline(self.deadline.get());
             if let Some(reason) = self.reason() {
@@ -328,17 +341,4 @@ pub(crate) fn around() -> Around {
         }
         around
     })
-}
-
-pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}
-
-/// Returns the instant so long before a deadline.
-pub(crate) fn before(deadline: Option<Instant>, back: Duration, now: Instant) -> Option<Instant> {
-    // One that is too long ago to be told is past.
-    deadline.map(|at| at.checked_sub(back).unwrap_or(now))
 }

@@ -5,7 +5,6 @@ use super::yield_now::yield_now;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::reason::{Level, Reason};
-use crate::layers::base::unsupported::Unsupported;
 use crate::layers::cancel::{CancelToken, CancelledOwned, Draining};
 use crate::layers::context;
 use pin_project_lite::pin_project;
@@ -265,9 +264,9 @@ pub async fn checkpoint() -> Result<(), Reason> {
 /// around it do not hold it up. A body that exits has no value: its nursery waits for the children
 /// and ends with that reason.
 ///
-/// # Errors
+/// # Panics
 ///
-/// It returns only outside of any nursery: there is no task to end.
+/// Panics outside of any nursery: there is no task to end.
 ///
 /// # Examples
 ///
@@ -277,8 +276,7 @@ pub async fn checkpoint() -> Result<(), Reason> {
 /// use std::convert::Infallible;
 ///
 /// async fn deep() -> u32 {
-///     exit().await.expect("there is a task to end");
-///     unreachable!("it does not come back")
+///     match exit().await {} // It does not come back.
 /// }
 ///
 /// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
@@ -302,15 +300,19 @@ pub struct Exit {
 }
 
 impl Future for Exit {
-    type Output = Result<Infallible, Unsupported>;
+    type Output = Infallible;
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Infallible> {
         context::task(|task| match task {
             Some(task) => {
                 task.leave().set(Some(Leave::Exit(self.place)));
                 Poll::Pending
             }
-            None => Poll::Ready(Err(Unsupported::nowhere("a task to end"))),
+            None => panic!(
+                "`exit` was awaited outside of any nursery (at {}): there is no task to end; return \
+                 instead",
+                self.place
+            ),
         })
     }
 }

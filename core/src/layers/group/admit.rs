@@ -27,11 +27,11 @@ pub(crate) enum Admission {
 
 /// What is made of a child that is refused.
 #[derive(Clone, Copy)]
-pub(super) enum Refusal {
+pub(super) enum GivesBack {
     /// It is dropped, and the nursery's report counts it.
-    Counted,
+    No,
     /// The caller gets it back.
-    Returned,
+    Yes,
 }
 
 impl Admission {
@@ -49,7 +49,7 @@ impl Group {
     ///
     /// If the nursery takes no more, the future is dropped unpolled, and the reason comes back.
     pub(crate) fn admit(&self, fresh: Unadmitted, how: Admission) -> Result<TaskId, Reason> {
-        self.admit_value(fresh, how, Refusal::Counted, |fresh| fresh).map_err(unpolled)
+        self.admit_value(fresh, how, GivesBack::No, |fresh| fresh).map_err(unpolled)
     }
 
     /// Admits a child, whose record is made of a value as soon as it is certain that the nursery
@@ -61,7 +61,7 @@ impl Group {
         how: Admission,
         make: impl FnOnce(V) -> Unadmitted,
     ) -> Result<TaskId, (Reason, V)> {
-        self.admit_value(value, how, Refusal::Returned, make)
+        self.admit_value(value, how, GivesBack::Yes, make)
     }
 
     /// The record is made under the lock. It is tempting to make it before, and to take the future
@@ -73,13 +73,13 @@ impl Group {
         &self,
         value: V,
         how: Admission,
-        refusal: Refusal,
+        gives_back: GivesBack,
         make: impl FnOnce(V) -> Unadmitted,
     ) -> Result<TaskId, (Reason, V)> {
         if self.task_per_child {
-            return self.admit_dedicated(value, how, refusal, make);
+            return self.admit_dedicated(value, how, gives_back, make);
         }
-        let number = self.admit_as(value, how, refusal, |registry, value| {
+        let number = self.admit_as(value, how, gives_back, |registry, value| {
             registry.members.admit(self.woken(), make(value))
         })?;
         Ok(TaskId { nursery: self.id, number })
@@ -91,21 +91,23 @@ impl Group {
         &self,
         value: V,
         how: Admission,
-        refusal: Refusal,
+        gives_back: GivesBack,
         admit: impl FnOnce(&mut Registry, V) -> R,
     ) -> Result<R, (Reason, V)> {
-        let (admitted, after) = self.locked(|registry| match self.refusal(registry, how) {
-            Some(reason) => {
-                if matches!(refusal, Refusal::Counted) {
+        let admitted = self.locked(|registry| match self.refusal(registry, how) {
+            Some(refusal) => {
+                if matches!(gives_back, GivesBack::No) {
                     registry.report.count_refused();
                 }
-                Err((reason, value))
+                Err((refusal, value))
             }
             None => {
                 let admitted = admit(registry, value);
                 Ok((admitted, self.after_admission(registry)))
             }
-        })?;
+        });
+        let (admitted, after) =
+            admitted.map_err(|(refusal, value)| (refusal.reason(self), value))?;
         self.see_in(after);
         Ok(admitted)
     }
@@ -143,7 +145,7 @@ impl Group {
         }
     }
 
-    pub(super) fn refusal(&self, registry: &Registry, how: Admission) -> Option<Reason> {
+    pub(super) fn refusal(&self, registry: &Registry, how: Admission) -> Option<Refusal> {
         if self.requested_level() <= how.most() && registry.phase != Phase::Closed {
             return None;
         }
@@ -153,7 +155,7 @@ impl Group {
     /// Says why no nursery is opened inside any more. A task or body of this group opens one as long
     /// as it is there, also while it drains or is cancelled; what is opened from outside is admitted
     /// as a child is.
-    pub(super) fn refusal_inside(&self, registry: &Registry, owner: Owner) -> Option<Reason> {
+    pub(super) fn refusal_inside(&self, registry: &Registry, owner: Owner) -> Option<Refusal> {
         match owner {
             Owner::None => self.refusal(registry, Admission::Plain),
             Owner::Task(_) | Owner::Body => {
@@ -163,13 +165,25 @@ impl Group {
     }
 
     /// Says why nothing is taken any more.
-    pub(super) fn closed(&self, registry: &Registry) -> Reason {
-        registry.cancel.requested_reason().unwrap_or_else(|| {
-            let message = match &self.config.name {
+    pub(super) fn closed(&self, registry: &Registry) -> Refusal {
+        Refusal(registry.cancel.requested_reason())
+    }
+}
+
+/// Why nothing is taken any more: the reason of the cancel, if there is one. Otherwise the reason is
+/// made when the lock is released, since the clock that it asks is the runtime's.
+#[must_use]
+pub(super) struct Refusal(Option<Reason>);
+
+impl Refusal {
+    /// Returns the reason. No lock is held.
+    pub(super) fn reason(self, group: &Group) -> Reason {
+        self.0.unwrap_or_else(|| {
+            let message = match &group.config.name {
                 Some(name) => format!("nursery `{name}`"),
-                None => format!("nursery {}", self.id),
+                None => format!("nursery {}", group.id),
             };
-            Reason::of(ReasonKind::Closed, message, None, self.config.place)
+            group.reason(ReasonKind::Closed, message, None, group.config.place)
         })
     }
 }

@@ -212,7 +212,7 @@ impl Group {
     pub(super) fn end_grace(&self, end: GraceEnd) {
         let GraceEnd { on_cancel, reason, token } = end;
         let reason = reason.unwrap_or_else(|| {
-            Reason::of(ReasonKind::Aborted, String::new(), None, self.config.place)
+            self.reason(ReasonKind::Aborted, String::new(), None, self.config.place)
         });
         if let Some(token) = token {
             token.escalate_to(Level::Aborted, reason.clone());
@@ -267,8 +267,13 @@ impl Group {
 
     /// A handle of an isolating nursery is dropped, and no caller looked at what it had: a failure
     /// goes to the nursery then.
-    pub(crate) fn hand_in(&self, header: &Header, ending: Ending) {
+    pub(crate) fn hand_in(&self, header: &Header, mut ending: Ending) {
         let who = self.who(header);
+        if let Ending::Cancelled(reason) = &ending {
+            if reason.kind() == ReasonKind::NoValue && reason.by() == who.task {
+                ending = Ending::NoValue(reason.clone());
+            }
+        }
         let ended = Foreign::new(Ended { ending, second: None });
         let open = self.locked(|registry| registry.phase != Phase::Closed);
         if let Some(group) = self.strong().filter(|_| open) {

@@ -9,7 +9,7 @@ use super::{Group, describe, orphans};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Panic};
-use crate::layers::base::reason::{Level, Reason, ReasonKind, exited};
+use crate::layers::base::reason::{Level, ReasonKind};
 use crate::layers::context;
 use crate::layers::record::Ended;
 use std::mem;
@@ -45,14 +45,15 @@ impl Group {
         drop(self.locked(|registry| registry.report.note(ended, || who)));
         if self.config.policy != Policy::WaitAll {
             let place = self.config.place;
-            let reason = Reason::of(ReasonKind::BodyFailed, message, None, place);
+            let reason = self.reason(ReasonKind::BodyFailed, message, None, place);
             self.raise_tree(Level::Cancelled, &reason);
         }
     }
 
     /// The body has ended itself.
     pub(crate) fn exit_body(&self, place: &'static Location<'static>) {
-        let entry = Entry::new(Ending::Cancelled(exited(None, place)), self.body());
+        let reason = self.reason(ReasonKind::Exited, String::new(), None, place);
+        let entry = Entry::new(Ending::Cancelled(reason), self.body());
         drop(self.locked(|registry| registry.report.add(entry)));
     }
 
@@ -64,7 +65,11 @@ impl Group {
     /// A child failed: its siblings are cancelled, if that is the policy.
     pub(crate) fn child_failed(&self, who: &Who, message: String) {
         if self.config.policy == Policy::FailFast {
-            let reason = Reason::of(ReasonKind::ChildFailed, message, who.task, who.place);
+            let kind = match who.task {
+                Some(_) => ReasonKind::ChildFailed,
+                None => ReasonKind::BodyFailed,
+            };
+            let reason = self.reason(kind, message, who.task, who.place);
             self.raise_tree(Level::Cancelled, &reason);
         }
     }
@@ -164,7 +169,7 @@ impl Group {
     /// The nursery's future was dropped. What is left is the ancestors' from now on.
     pub(crate) fn abandon(&self, env: &Env, drop_body: impl FnOnce()) {
         let place = self.config.place;
-        let reason = Reason::of(ReasonKind::ScopeDropped, String::new(), None, place);
+        let reason = self.reason(ReasonKind::ScopeDropped, String::new(), None, place);
         self.raise_tree(Level::Aborted, &reason);
         if let Err(payload) = panic::catch(|| context::enter(self, &env.inherited, None, drop_body))
         {

@@ -7,8 +7,9 @@ use crate::layers::base::panic::Panic;
 use crate::layers::base::sync::Arc;
 use crate::layers::cancel::CancelToken;
 use crate::layers::limit::Semaphore;
+use allhome_rt::Instant;
 use std::panic::Location;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a nursery is opened with.
 pub(crate) struct Config {

@@ -6,7 +6,7 @@
 //! it.
 
 use super::Group;
-use super::admit::{Admission, Refusal};
+use super::admit::{Admission, GivesBack};
 use super::registry::Role;
 use super::turn::bound;
 use crate::layers::base::counted::Weak;
@@ -30,10 +30,10 @@ impl Group {
         &self,
         value: V,
         how: Admission,
-        refusal: Refusal,
+        gives_back: GivesBack,
         make: impl FnOnce(V) -> Unadmitted,
     ) -> Result<TaskId, (Reason, V)> {
-        let (number, carried) = self.admit_as(value, how, refusal, |registry, value| {
+        let (number, carried) = self.admit_as(value, how, gives_back, |registry, value| {
             registry.members.admit_carried(self.woken(), make(value))
         })?;
         self.spawn_dedicated(carried, &Blow::ALL);

@@ -64,9 +64,9 @@ impl Group {
         self.strong().map(|group| group.owned().inherited.runtime.clone())
     }
 
-    /// As [`runtime`](Group::runtime), the timer. None, too, if there is none.
+    /// As [`runtime`](Group::runtime), the timer.
     pub(super) fn timer(&self) -> Option<Arc<dyn Timer>> {
-        self.strong()?.owned().inherited.runtime.timer().cloned()
+        Some(self.strong()?.owned().inherited.runtime.timer().clone())
     }
 
     /// Calls `f` with a member that the caller has the claim of, and with what the user handed in.

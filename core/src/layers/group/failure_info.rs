@@ -5,6 +5,8 @@
 //! | a child            | after its future was dropped, before it leaves                         |
 //! | a joined child, under `Isolate` or `Supervise` | if its `Child` is dropped without a look: by that drop |
 //! | the body, a finalizer | before the failure is recorded                                      |
+//! | an echo of a child or of the body | as a failure; the nursery's result does not depend on it |
+//! | an error that a task reports with `fail` | before it is recorded                        |
 //! | a task that is given up | before the nursery's future is ready                              |
 //! | a nursery inside whose future was dropped | before its panic is recorded here               |
 //!
@@ -37,6 +39,7 @@ enum What<'a> {
     Error(ErrorView<'a>),
     Panic(&'a Panic),
     Cancelled(&'a Reason),
+    NoValue(&'a Reason),
     Lost,
     Stuck,
 }
@@ -45,7 +48,10 @@ impl<'a> FailureInfo<'a> {
     /// None if that is no failure. Of a cancel, only that of a finalizer at the end of its budget
     /// is one.
     pub(super) fn new(ending: &'a Ending, who: &'a Who, view: View) -> Option<FailureInfo<'a>> {
+        let echo = matches!(ending, Ending::Echo(_));
         let what = match ending {
+            Ending::Echo(echo) => What::Error(view(&*echo.1)),
+            Ending::NoValue(reason) => What::NoValue(reason),
             Ending::Err(error) => What::Error(view(&**error)),
             Ending::Panicked(panic) => What::Panic(panic),
             Ending::Cancelled(reason) if who.finalizer => What::Cancelled(reason),
@@ -53,7 +59,7 @@ impl<'a> FailureInfo<'a> {
             Ending::Stuck => What::Stuck,
             Ending::Ok | Ending::Cancelled(_) => return None,
         };
-        Some(FailureInfo { who, what, echo: false })
+        Some(FailureInfo { who, what, echo })
     }
 
     /// Returns the id of the child that failed, or `None` if the body or a finalizer failed.
@@ -98,18 +104,13 @@ impl<'a> FailureInfo<'a> {
 
 impl fmt::Display for FailureInfo<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = self.location();
-        match (self.task(), self.name()) {
-            (Some(_), Some(name)) => write!(f, "task `{name}`")?,
-            (Some(id), None) => write!(f, "task {id} (spawned at {place})")?,
-            (None, _) if self.who.finalizer => write!(f, "a finalizer (deferred at {place})")?,
-            (None, _) => f.write_str("the body")?,
-        }
+        write!(f, "{}", self.who)?;
         match &self.what {
             What::Error(view) if f.alternate() => write!(f, " failed: {view:#}"),
             What::Error(view) => write!(f, " failed: {view}"),
             What::Panic(panic) => write!(f, " {panic}"),
             What::Cancelled(reason) => write!(f, " was cancelled: {reason}"),
+            What::NoValue(reason) => write!(f, " needed a value, but {}", reason.message()),
             What::Lost => f.write_str(" was lost: the runtime dropped it"),
             What::Stuck => f.write_str(" is stuck: it was cancelled, and still blocks its thread"),
         }

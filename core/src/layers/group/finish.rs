@@ -176,7 +176,8 @@ impl Group {
 
     #[cold]
     fn tell_leaver(&self, leaver: &mut Leaver) {
-        if leaver.joinable && self.config.policy.isolates() {
+        let echo = matches!(leaver.ended.ending, Ending::Echo(_));
+        if leaver.joinable && self.config.policy.isolates() && !echo {
             // It is the joiner's, if there is one still when the child leaves.
             return;
         }
@@ -250,7 +251,7 @@ impl Group {
         }
     }
 
-    pub(super) fn who(&self, header: &Header) -> Who {
+    pub(crate) fn who(&self, header: &Header) -> Who {
         Who {
             task: Some(self.task_id(header)),
             name: header.name().map(Box::from),
@@ -268,13 +269,19 @@ impl Group {
         ended: Foreign<Ended>,
         handled: bool,
     ) -> (Option<(Who, String)>, Rest) {
-        if matches!(ended.ending, Ending::Ok) || handled && self.config.policy.isolates() {
+        let isolated = handled && self.config.policy.isolates();
+        if matches!(ended.ending, Ending::Ok)
+            || isolated && !matches!(ended.ending, Ending::Echo(_))
+        {
             // The handle has it, and hands it in if it is dropped without a look.
             return (None, (Some(ended), Vec::new()));
         }
         if let Ending::Cancelled(_) = ended.ending {
             registry.report.count_cancelled();
             return (None, (Some(ended), Vec::new()));
+        }
+        if let Ending::Echo(_) = ended.ending {
+            return (None, self.note_echo_of(registry, claimed, ended, isolated));
         }
         let who = self.who(claimed.header());
         let message = describe(&ended.ending);

@@ -44,6 +44,7 @@ use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Ordering;
 use crate::layers::cancel::CancelToken;
 use crate::layers::record::{Carried, Claimed, Handle, Header, Stack, Unadmitted};
+use allhome_rt::Instant;
 use cancel_state::{CancelState, Tokens};
 use carriers::Carriers;
 use clock::Clock;
@@ -57,7 +58,6 @@ use report::{Entry, Forgets, Report};
 use reserves::Reserves;
 use std::mem;
 use std::task::Waker;
-use std::time::Instant;
 use stragglers::StragglerLogs;
 
 pub(crate) use cancel_state::BODY;

@@ -12,21 +12,22 @@ use std::task::Waker;
 impl Group {
     /// Returns why no child is admitted any more, if so.
     pub(crate) fn refuses(&self) -> Option<Reason> {
-        self.locked(|registry| self.refusal(registry, Admission::Plain))
+        let refusal = self.locked(|registry| self.refusal(registry, Admission::Plain));
+        refusal.map(|refusal| refusal.reason(self))
     }
 
     /// Counts a child that gets no slot, because the limiter is closed, and makes the reason.
     pub(crate) fn no_slot(&self) -> Reason {
         self.locked(|registry| registry.report.count_refused());
-        Reason::of(ReasonKind::Closed, LIMITER_CLOSED.to_string(), None, self.config.place)
+        self.reason(ReasonKind::Closed, LIMITER_CLOSED.to_string(), None, self.config.place)
     }
 
     /// Has the waker woken when no child is admitted any more. Returns why, if that is so already.
     pub(crate) fn await_end(&self, entry: Option<u64>, waker: &Waker) -> Result<u64, Reason> {
         let new = Foreign::new(waker.clone());
         let kept = self.locked(|registry| {
-            if let Some(reason) = self.refusal(registry, Admission::Plain) {
-                return Err((reason, new));
+            if let Some(refusal) = self.refusal(registry, Admission::Plain) {
+                return Err((refusal, new));
             }
             let Kept { entry, old, first } = registry.reserves.keep(entry, new);
             // The task that the nursery is nested in lends its slot then.
@@ -39,7 +40,7 @@ impl Group {
                 run.into_iter().for_each(Foreign::wake);
                 Ok(entry)
             }
-            Err((reason, _new)) => Err(reason),
+            Err((refusal, _new)) => Err(refusal.reason(self)),
         }
     }
 

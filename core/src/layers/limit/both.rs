@@ -131,7 +131,7 @@ pin_project! {
     /// use allhome::{AcquireBoth, IntoRuntime, Rate, RateLimiter, Semaphore, ThreadPool, block_on};
     ///
     /// let runtime = ThreadPool::global().into_runtime()?;
-    /// let often = RateLimiter::new(&runtime, Rate::per_second(100), 10)?;
+    /// let often = RateLimiter::new(&runtime, Rate::per_second(100), 10);
     /// let cpu = Semaphore::new(4);
     /// block_on(async {
     ///     let both = AcquireBoth::new(often.acquire(), cpu.acquire_many(3));

@@ -1,11 +1,13 @@
 //! The handle of one child, which is the future of its value.
 
+use super::lacking::Lacking;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
-use crate::layers::base::outcome::{JoinError, Outcome, TaskState};
+use crate::layers::base::outcome::{Ending, JoinError, Outcome, TaskState};
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
+use crate::layers::context::new_reason::by_caller;
 use crate::layers::group::Group;
 use crate::layers::record::joiner::{Joiner, Tally};
 use crate::layers::record::{Handle, Ptr};
@@ -172,13 +174,16 @@ impl<T, E> Child<T, E> {
     /// Cancels the child and every nursery that it has open.
     ///
     /// The child is polled once more with the cancel visible. If it is still waiting after that
-    /// poll, it is dropped where it waits. A cancelled child is not a failure of its nursery.
+    /// poll, it is dropped where it waits. A cancelled child is not a failure of its nursery, and
+    /// neither is an error that it ends with after the cancel, unless it has cancelled itself: that
+    /// is an [echo](crate::GroupError::echoes). What must count is reported with
+    /// [`fail`](crate::Nursery::fail), or done in a [finalizer](crate::Nursery::defer).
     ///
     /// Returns `false` if the child had ended already. [`abort`](Child::abort) drops a waiting
     /// child without that last poll.
     #[track_caller]
     pub fn cancel(&self) -> bool {
-        self.cancel_with(Reason::new(String::new()))
+        self.cancel_with(by_caller(ReasonKind::Requested, Location::caller()))
     }
 
     /// Like [`cancel`](Child::cancel), with a reason. If the child was cancelled before, its first
@@ -198,7 +203,7 @@ impl<T, E> Child<T, E> {
     /// Returns `false` if the child had ended already.
     #[track_caller]
     pub fn abort(&self) -> bool {
-        let reason = Reason::of(ReasonKind::Aborted, String::new(), None, Location::caller());
+        let reason = by_caller(ReasonKind::Aborted, Location::caller());
         match &self.inner {
             Inner::Admitted { group, handle, .. } => group.abort_child(handle, &reason),
             Inner::Refused(_) | Inner::Taken => false,
@@ -234,13 +239,41 @@ impl<T, E> Child<T, E> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_join(&mut self) -> Option<Result<T, JoinError<E>>> {
-        let outcome = match &mut self.inner {
-            Inner::Taken => return Some(Err(JoinError::taken())),
-            Inner::Refused(reason) => Outcome::Cancelled(reason.clone()),
-            Inner::Admitted { handle, .. } => handle.take()?,
+        Some(self.take()?.map_err(|lacking| lacking.tell()))
+    }
+
+    /// Takes the outcome, if it is there, and says nothing of it yet.
+    pub(super) fn take(&mut self) -> Option<Result<T, Box<Lacking<E>>>> {
+        let (outcome, ending) = match &mut self.inner {
+            Inner::Taken => return Some(Err(Lacking::taken())),
+            Inner::Refused(reason) => {
+                (Outcome::Cancelled(reason.clone()), Ending::Cancelled(reason.clone()))
+            }
+            Inner::Admitted { handle, .. } => {
+                let ending = handle.ending()?;
+                (handle.take()?, ending)
+            }
         };
-        self.inner = Inner::Taken;
-        Some(JoinError::split(outcome))
+        let inner = mem::replace(&mut self.inner, Inner::Taken);
+        Some(JoinError::split(outcome).map_err(|error| match inner {
+            Inner::Admitted { group, handle, .. } => {
+                let who = group.who(handle.header());
+                Lacking::new(error, ending, Some((group, who)))
+            }
+            Inner::Refused(_) | Inner::Taken => Lacking::new(error, ending, None),
+        }))
+    }
+
+    /// Waits for the outcome, and says nothing of it yet.
+    pub(super) fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Box<Lacking<E>>>> {
+        if let Some(result) = self.take() {
+            return Poll::Ready(result);
+        }
+        if self.keep_joiner(Joiner::Task(cx.waker().clone())) {
+            return Poll::Pending;
+        }
+        // The child ended after the first look and before the lock was taken.
+        Poll::Ready(self.take().unwrap_or_else(|| Err(Lacking::taken())))
     }
 
     /// Returns `true` if this is the handle of that record.
@@ -276,14 +309,7 @@ impl<T, E> Future for Child<T, E> {
     type Output = Result<T, JoinError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(result) = self.try_join() {
-            return Poll::Ready(result);
-        }
-        if self.keep_joiner(Joiner::Task(cx.waker().clone())) {
-            return Poll::Pending;
-        }
-        // The child ended after the first look and before the lock was taken.
-        Poll::Ready(self.try_join().unwrap_or_else(|| Err(JoinError::taken())))
+        self.poll_take(cx).map_err(|lacking| lacking.tell())
     }
 }
 

@@ -1,8 +1,10 @@
-//! The ways to end a nursery through its handle.
+//! The ways to end a nursery through its handle, and to report a failure to it.
 
 use super::Nursery;
 use super::draining::NurseryDraining;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
+use crate::layers::base::sync::Arc;
+use crate::layers::context::new_reason::caller;
 use std::panic::Location;
 
 impl<E: Send + Sync + 'static> Nursery<E> {
@@ -50,12 +52,19 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// poll, it is dropped where it waits, unless the nursery has a [grace](crate::Builder::grace)
     /// or the task a [shield](crate::shield).
     ///
+    /// An error with which a child ends from now on is an [echo](crate::GroupError::echoes) of the
+    /// cancel and no failure, unless it was this very child that called `cancel`: so that a nursery
+    /// that is stopped in good order has the same result in every schedule. A panic counts. What
+    /// must count as well is reported with [`fail`](Nursery::fail), or done in a finalizer
+    /// ([`defer`](Nursery::defer)).
+    ///
     /// Returns `false` if the nursery was cancelled before: the first reason stays. In that case
     /// another thread may still be about to cancel some of the children. [`abort`](Nursery::abort)
     /// drops children without that last poll.
     #[track_caller]
     pub fn cancel(&self) -> bool {
-        self.cancel_with(Reason::new(String::new()))
+        let place = Location::caller();
+        self.cancel_with(self.group.reason(ReasonKind::Requested, String::new(), caller(), place))
     }
 
     /// Like [`cancel`](Nursery::cancel), with a reason.
@@ -63,6 +72,47 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         let fresh = !self.is_cancelled();
         self.group.raise_tree(Level::Cancelled, &reason);
         fresh
+    }
+
+    /// Reports a failure of the task, or body, that calls it, which goes on. It counts in any case:
+    /// also after a cancel, when an error that a task returns is taken for an
+    /// [echo](crate::GroupError::echoes) of that.
+    ///
+    /// What follows is what follows from the failure of a child: by default the others are
+    /// cancelled. A task that has said so may return `Ok`; an error would be another failure.
+    ///
+    /// Returns `false` if the nursery has ended: the error is dropped.
+    ///
+    /// # Examples
+    ///
+    /// A worker that tidies up, and whose loss must be known:
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{ThreadPool, block_on, cancelled, nursery_on, yield_now};
+    ///
+    /// let run = nursery_on::<String>(ThreadPool::global()).run(async |n| {
+    ///     let worker = n.clone();
+    ///     n.task("writer").spawn(async move {
+    ///         cancelled().await;
+    ///         worker.fail("3 records lost".to_string());
+    ///         Ok(())
+    ///     });
+    ///     while n.tree().nurseries()[0].tasks.iter().any(|task| task.polls == 0) {
+    ///         yield_now().await;
+    ///     }
+    ///     n.cancel();
+    ///     Ok(())
+    /// });
+    /// let error = block_on(run).unwrap_err();
+    /// assert_eq!(error.first().name(), Some("writer"));
+    /// assert_eq!(error.into_error().unwrap(), "3 records lost");
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn fail(&self, error: E) -> bool {
+        let who = self.group.caller(Location::caller());
+        self.group.fail(Arc::new(error), who)
     }
 
     /// Drops all children where they wait, unpolled.
@@ -74,7 +124,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// child one last poll.
     #[track_caller]
     pub fn abort(&self) -> bool {
-        let reason = Reason::of(ReasonKind::Aborted, String::new(), None, Location::caller());
+        let place = Location::caller();
+        let reason = self.group.reason(ReasonKind::Aborted, String::new(), caller(), place);
         let fresh = self.level() < Level::Aborted;
         self.group.raise_tree(Level::Aborted, &reason);
         fresh

@@ -1,6 +1,7 @@
 //! Awaiting many children at once.
 
 use super::child::Child;
+use super::lacking::Lacking;
 use crate::layers::base::outcome::JoinError;
 use crate::layers::base::sync::Arc;
 use crate::layers::record::Ptr;
@@ -75,9 +76,9 @@ enum Stage {
 
 impl<T, E> Part<T, E> {
     /// Takes the child's value, if it has ended with one. `Ok(false)`: it has not ended.
-    fn look(&mut self) -> Result<bool, JoinError<E>> {
+    fn look(&mut self) -> Result<bool, Box<Lacking<E>>> {
         let Part::Child(child) = self else { return Ok(true) };
-        match child.try_join() {
+        match child.take() {
             None => Ok(false),
             Some(value) => {
                 *self = Part::Value(value?);
@@ -87,7 +88,7 @@ impl<T, E> Part<T, E> {
     }
 
     /// Has the tally count the child, unless it has ended.
-    fn enter(&mut self, tally: &Arc<Tally>) -> Result<(), JoinError<E>> {
+    fn enter(&mut self, tally: &Arc<Tally>) -> Result<(), Box<Lacking<E>>> {
         while let (false, Part::Child(child)) = (self.look()?, &mut *self) {
             tally.add();
             if child.enter(tally) {
@@ -103,12 +104,12 @@ impl<T, E> Part<T, E> {
 impl<T, E> JoinAll<T, E> {
     /// Looks at all children. Of several that have no value, one that failed comes before those
     /// that were cancelled, perhaps because of it.
-    fn look(&mut self) -> Result<bool, JoinError<E>> {
+    fn look(&mut self) -> Result<bool, Box<Lacking<E>>> {
         let (mut complete, mut cancelled) = (true, None);
         for part in &mut self.parts {
             match part.look() {
                 Ok(ended) => complete &= ended,
-                Err(error) if error.reason().is_some() => {
+                Err(error) if error.is_cancelled() => {
                     cancelled.get_or_insert(error);
                 }
                 Err(error) => return Err(error),
@@ -118,7 +119,7 @@ impl<T, E> JoinAll<T, E> {
     }
 
     /// Begins to wait. Returns the tally, or none if all have ended.
-    fn begin(&mut self) -> Result<Option<Arc<Tally>>, JoinError<E>> {
+    fn begin(&mut self) -> Result<Option<Arc<Tally>>, Box<Lacking<E>>> {
         if self.look()? {
             return Ok(None);
         }
@@ -132,11 +133,11 @@ impl<T, E> JoinAll<T, E> {
         Ok(Some(tally))
     }
 
-    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), JoinError<E>>> {
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Box<Lacking<E>>>> {
         let tally = match &self.stage {
             Stage::New => self.begin()?,
             Stage::Waits(tally) => Some(tally.clone()),
-            Stage::Ended => return Poll::Ready(Err(JoinError::taken())),
+            Stage::Ended => return Poll::Ready(Err(Lacking::taken())),
         };
         match tally.map_or(Count::Complete, |tally| tally.poll(cx.waker())) {
             Count::Waits => Poll::Pending,
@@ -146,6 +147,15 @@ impl<T, E> JoinAll<T, E> {
             }
             Count::Complete => Poll::Ready(self.look().map(drop)),
         }
+    }
+
+    pub(super) fn poll_values(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Vec<T>, Box<Lacking<E>>>> {
+        let Poll::Ready(ended) = self.poll_ended(cx) else { return Poll::Pending };
+        let parts = self.end();
+        Poll::Ready(ended.map(|()| parts.into_iter().filter_map(Part::into_value).collect()))
     }
 
     /// Ends the wait, and gives up the handles that are left.
@@ -176,9 +186,7 @@ impl<T, E> Future for JoinAll<T, E> {
     type Output = Result<Vec<T>, JoinError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Poll::Ready(ended) = self.poll_ended(cx) else { return Poll::Pending };
-        let parts = self.end();
-        Poll::Ready(ended.map(|()| parts.into_iter().filter_map(Part::into_value).collect()))
+        self.poll_values(cx).map_err(|lacking| lacking.tell())
     }
 }
 

@@ -15,11 +15,11 @@
 //! If the future is dropped in the state body or joining, it abandons the group: see
 //! `Group::abandon`.
 
+mod closed;
 pub(crate) mod settle;
 
 use super::Nursery;
-use super::error::{GroupError, assemble};
-use super::settled::Settled;
+use super::error::GroupError;
 use super::setup::Setup;
 use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::Foreign;
@@ -32,10 +32,9 @@ use crate::layers::base::sync::Arc;
 use crate::layers::context::last_poll::LastPoll;
 use crate::layers::context::{self, Notes, scope};
 use crate::layers::group::Group;
-use crate::layers::group::config::PanicPolicy;
 use crate::layers::group::registry::Owner;
-use crate::layers::group::registry::report::Report;
 use crate::layers::lending::{Ended, Lending, has_slot_of};
+use closed::{Closed, conclude};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -113,13 +112,6 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.poll_closed(cx).map(|closed| closed?.conclude())
     }
-}
-
-/// A nursery that has closed: what its result is made of.
-struct Closed<R> {
-    group: Strong<Group>,
-    report: Report,
-    value: Option<R>,
 }
 
 impl<E, R, F, Fut> Run<E, R, F, Fut>
@@ -239,26 +231,25 @@ where
                 *value = Some(result);
                 return Poll::Ready(());
             }
-            Ok(Poll::Ready(Err(error))) if matches!(notes.leave.get(), Some(Leave::Told)) => {
-                if let Err(payload) = panic::catch_drop(error) {
-                    group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
-                }
-                return Poll::Ready(());
-            }
             Ok(Poll::Ready(Err(error))) => {
-                group.fail_body(group.owned(), Ending::Err(Arc::new(error)));
+                group.body_returned(group.owned(), Arc::new(error), &notes);
                 return Poll::Ready(());
             }
             Err(payload) => {
                 group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
                 return Poll::Ready(());
             }
-            Ok(Poll::Pending) => {
-                if let Some(Leave::Exit(location)) = notes.leave.get() {
+            Ok(Poll::Pending) => match notes.leave.get() {
+                Some(Leave::Exit(location)) => {
                     group.exit_body(location);
                     return Poll::Ready(());
                 }
-            }
+                Some(Leave::Cancelled | Leave::NoValue) => {
+                    group.body_left(group.owned(), &notes);
+                    return Poll::Ready(());
+                }
+                Some(Leave::NoSlot | Leave::Told | Leave::ToldOf) | None => {}
+            },
         }
         let waker = Foreign::new(cx.waker().clone());
         match wait_on(group, (seen, held), notes.put_off.get(), waker) {
@@ -322,56 +313,6 @@ fn wait_on(
     });
     drop(waker);
     waits
-}
-
-/// Gives what the nursery's result is made of, when every member has ended. Pending: the cancel scope around tells
-/// it, see the table.
-fn conclude<R, E>(
-    ended: Ended,
-    value: &mut Option<R>,
-    quiet: &mut Option<Box<Ended>>,
-) -> Poll<Result<Closed<R>, GroupError<E>>> {
-    if value.is_none() && is_told_by_a_scope(&ended) {
-        *quiet = Some(Box::new(ended));
-        return Poll::Pending;
-    }
-    let (group, report) = ended;
-    Poll::Ready(Ok(Closed { group, report, value: value.take() }))
-}
-
-/// Returns `true` if nothing went wrong but the cancel, and that is the end of a scope around.
-fn is_told_by_a_scope((group, report): &Ended) -> bool {
-    if !report.is_empty() {
-        return false;
-    }
-    let reason = group.locked(|registry| registry.cancel.reason().cloned());
-    reason.is_some_and(|reason| context::current(|frame| scope::ends_scope(frame, &reason)))
-}
-
-impl<R> Closed<R> {
-    /// Makes the nursery's result.
-    fn conclude<E: Send + Sync + 'static>(self) -> Result<R, GroupError<E>> {
-        self.settle().into_result()
-    }
-
-    /// Makes it, with the body's value beside the failures.
-    fn settle<E: Send + Sync + 'static>(self) -> Settled<R, E> {
-        let Closed { group, report, value } = self;
-        if group.config.panics() == PanicPolicy::Resume {
-            let payload = report.first_panic().and_then(|panic| panic.take_payload());
-            if let Some(payload) = payload {
-                panic::resume(payload);
-            }
-        }
-        let forgotten = report.forgotten();
-        let failed = !report.is_empty();
-        if value.is_none() && !failed {
-            // Nothing went wrong but the cancel, which may be that of the task around, too.
-            context::tell_cancelled();
-        }
-        let error = (failed || value.is_none()).then(|| assemble(&group, report));
-        Settled { value, error, echoes: Vec::new(), forgotten }
-    }
 }
 
 impl<E, R, F, Fut> fmt::Debug for Run<E, R, F, Fut> {

@@ -12,7 +12,8 @@ pub struct Settled<R, E> {
     pub value: Option<R>,
     /// What [`run`](crate::Builder::run) returns as an error, if anything.
     pub error: Option<GroupError<E>>,
-    /// The errors that are no failures, because they say once more what is known.
+    /// The errors that are no failures, because they say once more what is known: see
+    /// [`GroupError::echoes`].
     pub echoes: Vec<Failure<E>>,
     /// How many failures were forgotten, as [`Policy::Supervise`](crate::Policy::Supervise) asks.
     pub forgotten: usize,

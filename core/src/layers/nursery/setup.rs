@@ -17,13 +17,13 @@
 //! finds its context by itself, wherever it was created.
 
 use super::error::{Cause, GroupError};
+use crate::layers::base::clock;
 use crate::layers::base::counted::{Strong, Weak};
 use crate::layers::context::scope::Around;
 use crate::layers::context::{self, Frame, Kind, TaskFrame, entered};
 use crate::layers::group::Group;
 use crate::layers::group::config::Config;
 use crate::layers::group::registry::{Member, Owner};
-use crate::layers::tokio_context;
 use allhome_rt::{NoRuntime, Runtime, RuntimeSource};
 use std::ptr;
 
@@ -71,6 +71,7 @@ impl Setup {
         lends: bool,
     ) -> Result<Strong<Group>, GroupError<E>> {
         allhome_rt::refuse_holds_where(context::held);
+        clock::ask_in_nursery(context::now);
         let Setup { config, inside, runtime } = self;
         let location = config.place;
         let found = match (runtime, inside) {
@@ -84,9 +85,7 @@ impl Setup {
                 return Err(GroupError::unopened(config.name, location, Cause::NoRuntime(none)));
             }
         };
-        if let Err(missing) = config.check(&runtime) {
-            return Err(GroupError::unopened(config.name, location, Cause::Unsupported(missing)));
-        }
+        config.ask_timer(&runtime);
         Group::open(config, runtime, parent, around, lends).map_err(|(name, reason)| {
             GroupError::unopened(name, location, Cause::Cancelled(reason))
         })
@@ -106,6 +105,6 @@ fn find() -> Result<Runtime, NoRuntime> {
     if let Some(entered) = entered::find() {
         return entered;
     }
-    tokio_context::find()
-        .ok_or(NoRuntime::new("no runtime is known here: name one with `nursery().on(..)`"))
+    let around = crate::AROUND.iter().find_map(|find| find());
+    around.ok_or(NoRuntime::new("no runtime is known here: name one with `nursery().on(..)`"))
 }

@@ -8,7 +8,6 @@ use crate::layers::base::big::BoxedFuture;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Arc;
-use crate::layers::base::unsupported::Unsupported;
 use crate::layers::group::admit::Admission;
 use crate::layers::lending::bounded::Bounded;
 use crate::layers::limit::{OwnedPermit, Semaphore};
@@ -193,24 +192,14 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         wrap: impl FnOnce(Blocking<F>) -> W,
         (name, location): (Name, CallSite),
         how: Admission,
-    ) -> Result<Child<T, E>, Unsupported>
+    ) -> Child<T, E>
     where
         F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
         W: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        if self.group.owned().inherited.runtime.blocking().is_none() {
-            return Err(Unsupported::new(
-                "a blocking pool",
-                self.group.owned().inherited.runtime.name(),
-            ));
-        }
-        if self.group.config.blocking_limit == 0 {
-            let none = "room for blocking work: the nursery's limit is 0";
-            return Err(Unsupported::new(none, self.group.owned().inherited.runtime.name()));
-        }
         let (unadmitted, handle) =
             Unadmitted::with_handle(wrap(Blocking::new(work)), name, location);
-        Ok(Child::new(&self.group, self.group.admit_blocking(unadmitted, how), handle))
+        Child::new(&self.group, self.group.admit_blocking(unadmitted, how), handle)
     }
 }

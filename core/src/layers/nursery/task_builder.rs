@@ -12,7 +12,6 @@ use super::child::Child;
 use super::spawned::{Refused, Spawned};
 use crate::layers::base::big::{BoxedFuture, is_big};
 use crate::layers::base::id::TaskId;
-use crate::layers::base::unsupported::Unsupported;
 use crate::layers::group::admit::Admission;
 use crate::layers::lending::bounded::Bounded;
 use crate::layers::lending::held_slot::Lease;
@@ -196,14 +195,8 @@ impl<E: Send + Sync + 'static> TaskBuilder<'_, E> {
 
     /// Runs work that blocks its thread, as a child: see [`Nursery::blocking`]. The nursery's limit
     /// counts the work if it has a place.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`Unsupported`] if the runtime has no blocking pool, or the nursery's
-    /// [`blocking_limit`](crate::Builder::blocking_limit) is 0. The place, if there is one, is given
-    /// back.
     #[track_caller]
-    pub fn blocking<T, F>(self, work: F) -> Result<Child<T, E>, Unsupported>
+    pub fn blocking<T, F>(self, work: F) -> Child<T, E>
     where
         F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
@@ -260,11 +253,7 @@ impl<E: Send + Sync + 'static> TaskBuilder<'_, E> {
         child
     }
 
-    fn blocking_at<T, F>(
-        self,
-        work: F,
-        location: &'static Location<'static>,
-    ) -> Result<Child<T, E>, Unsupported>
+    fn blocking_at<T, F>(self, work: F, location: &'static Location<'static>) -> Child<T, E>
     where
         F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,

@@ -7,7 +7,6 @@ use super::child::Child;
 use super::spawned::{Refused, Spawned};
 use crate::layers::base::big::{BoxedFuture, is_big};
 use crate::layers::base::id::TaskId;
-use crate::layers::base::unsupported::Unsupported;
 use crate::layers::group::admit::Admission;
 use std::future::Future;
 use std::panic::Location;
@@ -175,10 +174,6 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// come first served. The nursery's [`limit`](crate::Builder::limit) does not count it;
     /// work with a reserved place is counted: `n.reserve().await?.blocking(..)`.
     ///
-    /// # Errors
-    ///
-    /// Returns [`Unsupported`] if the runtime has no blocking pool.
-    ///
     /// # Examples
     ///
     /// ```
@@ -194,14 +189,14 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///         }
     ///         Ok(sum)
     ///     });
-    ///     Ok(sum?.await?)
+    ///     Ok(sum.await?)
     /// });
     /// assert_eq!(block_on(run)?, 499_500);
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
-    pub fn blocking<T, F>(&self, work: F) -> Result<Child<T, E>, Unsupported>
+    pub fn blocking<T, F>(&self, work: F) -> Child<T, E>
     where
         F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
         T: Send + 'static,

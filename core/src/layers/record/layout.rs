@@ -17,9 +17,8 @@
 #![allow(unsafe_code)]
 
 use super::joiner::Joiner;
-use super::{Ended, Header, StageState};
+use super::{Ended, Header, Judge, StageState};
 use crate::layers::base::id::TaskId;
-use crate::layers::base::leave::{Leave, LeaveCell};
 use crate::layers::base::outcome::{Ending, Outcome};
 use crate::layers::base::panic::{self, Payload};
 use crate::layers::base::sync::{Arc, UnsafeCell};
@@ -119,8 +118,7 @@ union Stage<F, K> {
 /// All but `free` need the right to the stage (invariant 2 of the parent module).
 pub(super) struct VTable {
     /// Polls the future; on `Ready` the future has been destroyed.
-    pub(super) poll:
-        unsafe fn(NonNull<Header>, TaskId, &LeaveCell, &mut Context<'_>) -> Poll<Ended>,
+    pub(super) poll: unsafe fn(NonNull<Header>, TaskId, Judge, &mut Context<'_>) -> Poll<Ended>,
     /// Destroys the future, if it is still there, with this ending.
     pub(super) end: unsafe fn(NonNull<Header>, TaskId, Ending) -> Ended,
     /// Drops what stands in the stage and leaves it empty.
@@ -183,7 +181,7 @@ unsafe fn header<'a>(record: NonNull<Header>) -> &'a Header {
 unsafe fn poll<F, T, E, K>(
     record: NonNull<Header>,
     id: TaskId,
-    leave: &LeaveCell,
+    is_echo: Judge,
     cx: &mut Context<'_>,
 ) -> Poll<Ended>
 where
@@ -209,20 +207,22 @@ where
     let outcome = match polled {
         Ok(Poll::Pending) => return Poll::Pending,
         Ok(Poll::Ready(Ok(value))) => Outcome::Ok(value),
-        Ok(Poll::Ready(Err(error))) if matches!(leave.get(), Some(Leave::Told)) => {
-            match panic::catch_drop(error) {
-                Ok(()) => {
-                    leave.set(Some(Leave::Cancelled));
-                    return Poll::Pending;
-                }
-                Err(payload) => Outcome::Panicked(header.panicked(id, payload)),
-            }
-        }
-        Ok(Poll::Ready(Err(error))) => Outcome::Err(Arc::new(error)),
+        Ok(Poll::Ready(Err(error))) => match failure(error, is_echo) {
+            Some(error) => Outcome::Err(error),
+            None => return Poll::Pending,
+        },
         Err(payload) => Outcome::Panicked(header.panicked(id, payload)),
     };
     // SAFETY: the claim is held.
     Poll::Ready(unsafe { conclude::<F, T, E, K>(record, id, outcome) })
+}
+
+/// Returns the error if it is a failure. Out of line: most children do not fail.
+#[cold]
+#[inline(never)]
+fn failure<E: Send + Sync + 'static>(error: E, is_echo: Judge) -> Option<Arc<E>> {
+    let error = Arc::new(error);
+    (!is_echo(error.clone())).then_some(error)
 }
 
 unsafe fn end<F, T, E, K>(record: NonNull<Header>, id: TaskId, ending: Ending) -> Ended
@@ -231,9 +231,11 @@ where
     K: Shape<T, E>,
 {
     let outcome = match ending {
-        Ending::Cancelled(reason) => Outcome::Cancelled(reason),
+        Ending::Cancelled(reason) | Ending::NoValue(reason) => Outcome::Cancelled(reason),
         Ending::Panicked(panic) => Outcome::Panicked(panic),
-        Ending::Ok | Ending::Err(_) | Ending::Lost | Ending::Stuck => Outcome::Lost,
+        Ending::Ok | Ending::Err(_) | Ending::Echo(_) | Ending::Lost | Ending::Stuck => {
+            Outcome::Lost
+        }
     };
     // SAFETY: the claim is held.
     unsafe { conclude::<F, T, E, K>(record, id, outcome) }

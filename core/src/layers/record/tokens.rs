@@ -4,10 +4,9 @@
 
 use super::joiner::Joiner;
 use super::state::{Claim, Last, Park};
-use super::{Ended, Header, Ptr, Queued, StageState, WakeTarget};
+use super::{Ended, Header, Judge, Ptr, Queued, StageState, WakeTarget};
 use crate::layers::base::guarded::assert_none;
 use crate::layers::base::id::TaskId;
-use crate::layers::base::leave::LeaveCell;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Payload};
 use crate::layers::base::sync::{Ordering, panicking};
@@ -34,20 +33,15 @@ impl Claimed {
     /// Polls the future. On `Ready` the future has been destroyed, and the outcome stands in its
     /// place if there is a handle.
     ///
-    /// An error that it ends with is an echo of its cancel, and no failure, if `leave` says that it
-    /// was told; then it asks for its end as cancelled.
-    pub(crate) fn poll(
-        &mut self,
-        id: TaskId,
-        leave: &LeaveCell,
-        cx: &mut Context<'_>,
-    ) -> Poll<Ended> {
+    /// If it ends with an error that `is_echo` takes, it is pending: the future has not been
+    /// destroyed, and is not polled again.
+    pub(crate) fn poll(&mut self, id: TaskId, is_echo: Judge, cx: &mut Context<'_>) -> Poll<Ended> {
         let header = self.header();
         // A plain load and store: only the claim's holder writes.
         header.polls.store(header.polls().wrapping_add(1), Ordering::Relaxed);
         let vtable = header.vtable;
         // SAFETY: the vtable is this record's, and the claim is held.
-        unsafe { (vtable.poll)(self.0.0, id, leave, cx) }
+        unsafe { (vtable.poll)(self.0.0, id, is_echo, cx) }
     }
 
     /// Destroys the future before it ended by itself, with this as its ending.

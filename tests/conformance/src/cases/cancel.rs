@@ -244,22 +244,16 @@ pub(super) async fn x05_blocked_child_holds_up_nobody_in_the_queue(runtime: Runt
 }
 
 pub(super) async fn x08_blocking_work_is_a_child(runtime: Runtime) {
-    let has_pool = runtime.blocking().is_some();
     let counts = Counts::new();
     nursery()
         .on(runtime)
         .run(async |n: Nursery<String>| {
-            if !has_pool {
-                let error = n.blocking(|_| Ok(())).map(drop).unwrap_err();
-                assert!(error.to_string().contains("a blocking pool"), "{error}");
-                return Ok(());
-            }
             let guard = counts.guard();
             let child = n.task("job").blocking(move |_| {
                 drop(guard);
                 Ok((6, task_id()))
             });
-            let child = child.unwrap();
+            let child = child;
             let id = child.id();
             assert_eq!(child.await.unwrap(), (6, id));
             assert_eq!(counts.drops(), 1);
@@ -279,7 +273,7 @@ pub(super) async fn x08_blocking_work_is_told(runtime: Runtime) {
                 }
                 Ok(cancel_reason().unwrap().message().to_string())
             });
-            let seen = seen.unwrap();
+            let seen = seen;
             eventually(|| n.tree().nurseries()[0].tasks[0].polls == 1).await;
             seen.cancel_with(Reason::new("leave"));
             assert_eq!(seen.await.unwrap(), "leave");

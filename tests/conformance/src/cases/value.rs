@@ -46,7 +46,7 @@ pub(super) async fn v01_value_is_inherited_by_blocking_work(runtime: Runtime) {
             });
             Ok((user(), cx.block_on(inside).unwrap().unwrap()))
         });
-        Ok(work.unwrap().await.unwrap())
+        Ok(work.await.unwrap())
     });
     assert_eq!(USER.scope("ann", run).await.unwrap(), (Some("ann"), Some("ann")));
 }

@@ -170,7 +170,7 @@ fn a10_on_threads() {
                 }
                 if round % 100 == 0 {
                     n.spawn(async {
-                        sleep(Duration::from_millis(1)).await.ok();
+                        sleep(Duration::from_millis(1)).await;
                         Ok(())
                     });
                 }

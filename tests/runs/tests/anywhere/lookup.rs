@@ -64,7 +64,7 @@ fn a01_also_in_blocking_work_and_on_the_simulator() {
                     let own = (cx.block_on(found()).unwrap(), block_on(found()));
                     Ok((own.0.unwrap(), own.1.unwrap(), run(async |n| Ok(n.runtime().name()))))
                 });
-                Ok(work.unwrap().await.unwrap())
+                Ok(work.await.unwrap())
             });
             let (a, b, c) = tokio.block_on(work).unwrap();
             let c: Result<_, GroupError<Infallible>> = c;

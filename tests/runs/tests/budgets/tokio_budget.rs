@@ -140,7 +140,7 @@ fn t03_a_value_wins_in_a_scope_of_no_time_on_tokio() {
                     for _ in 0..MOST {
                         from.recv().await.unwrap();
                     }
-                    Ok(move_on_after(Duration::ZERO, receive(from, 20)).await.unwrap())
+                    Ok(move_on_after(Duration::ZERO, receive(from, 20)).await)
                 }));
             }
             let mut had = Vec::new();

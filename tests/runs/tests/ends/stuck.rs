@@ -40,7 +40,7 @@ fn b11_stuck_work_is_left_to_the_ancestors_and_listed() {
                     finalizer.polled();
                     Ok(())
                 };
-                n.defer(SECOND, run_late).unwrap();
+                n.defer(SECOND, run_late);
                 let (begun, begins) = channel();
                 let deaf = n.task("deaf").blocking(move |_| {
                     begun.send(()).unwrap();
@@ -49,7 +49,7 @@ fn b11_stuck_work_is_left_to_the_ancestors_and_listed() {
                 });
                 begins.recv().unwrap();
                 n.cancel();
-                drop(deaf.unwrap());
+                drop(deaf);
                 Ok(())
             });
             let error = inner.await.unwrap_err();

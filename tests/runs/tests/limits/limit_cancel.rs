@@ -104,7 +104,7 @@ fn s23_dropped_with_a_scope() {
     in_body(|clock| async move {
         let semaphore = Semaphore::new(1);
         let permit = semaphore.acquire().await.unwrap();
-        let waits = move_on_after(SECOND, semaphore.acquire()).await.unwrap();
+        let waits = move_on_after(SECOND, semaphore.acquire()).await;
         assert!(waits.is_none(), "{waits:?}");
         assert_eq!((clock.elapsed(), semaphore.waiters()), (SECOND, 0));
         drop(permit);
@@ -137,13 +137,12 @@ fn s23_waits_in_a_shield() {
     let run = nursery().on(runtime).run(async move |n: Nursery<Infallible>| {
         let held = shared.clone().acquire_owned().await.unwrap();
         n.defer(Duration::MAX, async move {
-            sleep(SECOND).await.unwrap();
+            sleep(SECOND).await;
             drop(held);
             Ok(())
-        })
-        .unwrap();
+        });
         n.cancel();
-        let waits = shield(2 * SECOND, shared.acquire()).await.unwrap();
+        let waits = shield(2 * SECOND, shared.acquire()).await;
         assert!(waits.is_err(), "its budget is spent before the finalizer runs");
         Ok(())
     });
@@ -197,7 +196,7 @@ fn s24_heard_of_in_combinators() {
                         _ => selected(&shared, wait).await,
                     })
                 });
-                sleep(SECOND).await.unwrap();
+                sleep(SECOND).await;
                 assert!(if of_child { child.cancel() } else { n.cancel() });
                 Ok(child.await.unwrap())
             });

@@ -137,7 +137,7 @@ impl Future for Sleep {
 fn limiter(watch: &Arc<Watch>) -> Arc<RateLimiter> {
     let clock = Clock { start: Instant::now(), nosy: watch.nosy() };
     let runtime = Runtime::builder("nosy", Stepped::new(1).spawner()).timer(clock).build();
-    Arc::new(RateLimiter::new(&runtime, Rate::new(1, Duration::from_secs(9)), 1).unwrap())
+    Arc::new(RateLimiter::new(&runtime, Rate::new(1, Duration::from_secs(9)), 1))
 }
 
 fn rate(watch: &Arc<Watch>) -> Subject {

@@ -128,7 +128,7 @@ fn b13_blocking_work_may_and_what_it_waits_for() {
                 });
                 Ok([six, local, inside, cx.block_on(nested).unwrap().unwrap()])
             });
-            Ok(work.unwrap().await.unwrap())
+            Ok(work.await.unwrap())
         });
         assert_eq!(tokio.block_on(run).unwrap(), [6, 7, 8, 9]);
     });

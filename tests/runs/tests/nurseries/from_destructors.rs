@@ -161,8 +161,8 @@ fn o23_waker_of_a_parked_carrier_that_is_polled_unasked() {
 fn o23_waker_of_a_joiner_of_work_that_waits_for_its_turn() {
     let held = Held::default();
     let opened = Opened::new(nursery().on(held.runtime()).blocking_limit(1));
-    let _first = opened.n.blocking(|_| Ok(())).expect("there are threads");
-    let mut second = opened.n.blocking(|_| Ok(())).expect("there are threads");
+    let _first = opened.n.blocking(|_| Ok(()));
+    let mut second = opened.n.blocking(|_| Ok(()));
     let (waker, dropped) = asks(&opened.n);
     assert!(poll(&mut second, &waker).is_pending());
     drop(waker);

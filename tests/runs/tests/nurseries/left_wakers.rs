@@ -52,7 +52,7 @@ impl World {
         let full = Arc::new(Semaphore::new(1));
         let keyed = KeyedSemaphore::new(1);
         let timer = ThreadPool::global().into_runtime().unwrap();
-        let slow = RateLimiter::new(&timer, Rate::new(1, LONG), 1).unwrap();
+        let slow = RateLimiter::new(&timer, Rate::new(1, LONG), 1);
         slow.try_acquire().unwrap();
         let permits = [&full, keyed.semaphore()].map(|full| full.try_acquire_owned().unwrap());
         let (token, inner) = (CancelToken::new(), RefCell::default());
@@ -104,7 +104,7 @@ const CASES: &[Case] = cases! {
     "Shutdown when raised": world => patient(&world.other.n).when_raised();
     "Sleep": _ => sleep(LONG);
     "MoveOnAfter": _ => move_on_after(LONG, pending::<()>());
-    "FailAfter": _ => fail_after("long", LONG, pending::<()>());
+    "FailAfter": _ => fail_after(LONG, pending::<()>()).named("long");
     "Shield": _ => shield(LONG, pending::<()>());
     "Cancellable": _ => cancellable(pending::<()>());
     "Run": world => nursery().run(async |n: Nursery<Infallible>| {

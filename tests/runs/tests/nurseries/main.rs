@@ -12,6 +12,7 @@ mod go;
 mod hostile;
 mod join_all;
 mod left_wakers;
+mod lent;
 mod local_nurseries;
 mod lost;
 mod nothing_left;

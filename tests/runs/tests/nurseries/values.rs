@@ -44,8 +44,8 @@ fn v01_found_by_blocking_work_that_had_to_wait() {
     let (stepped, jobs) = (Stepped::new(1), Jobs::new());
     let builder = nursery().on(stepped.runtime_with(&jobs)).blocking_limit(1);
     let run = builder.run(async |n: Nursery<Infallible>| {
-        let first = n.blocking(|_| Ok(number())).unwrap();
-        let second = n.blocking(|cx| Ok(cx.block_on(async { number() }).unwrap())).unwrap();
+        let first = n.blocking(|_| Ok(number()));
+        let second = n.blocking(|cx| Ok(cx.block_on(async { number() }).unwrap()));
         Ok((first.await.unwrap(), second.await.unwrap()))
     });
     let (mut run, wakes) = (Box::pin(NUMBER.scope(1, run)), Wakes::new());

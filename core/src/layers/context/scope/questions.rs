@@ -4,7 +4,7 @@ use super::{ScopeKind, See, earlier};
 use crate::layers::base::reason::Reason;
 use crate::layers::cancel::CancelToken;
 use crate::layers::context::{Frame, Kind};
-use std::time::Instant;
+use allhome_rt::Instant;
 
 /// Returns `true` if what runs in this frame is cancelled. With `through`, shields are looked
 /// through.

@@ -8,7 +8,9 @@ use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::Panic;
+use crate::layers::base::reason::Reason;
 use crate::layers::record::Ended;
+use std::fmt;
 use std::mem;
 use std::panic::Location;
 
@@ -41,6 +43,12 @@ pub(crate) struct Report {
     /// How many children were refused.
     refused: usize,
     first_panic: Option<Foreign<Panic>>,
+    /// Errors that are no failures: at most `keep`.
+    echoes: Vec<Entry>,
+    /// How many echoes did not fit.
+    more_echoes: usize,
+    /// Why the body has no value, if that is no failure of its own.
+    body_reason: Option<Reason>,
     keep: usize,
     forgets: Forgets,
     /// How many failures were only counted.
@@ -68,6 +76,11 @@ pub(crate) struct Parts {
     pub(crate) refused: usize,
     /// How many failures were only counted.
     pub(crate) forgotten: usize,
+    pub(crate) echoes: Vec<Entry>,
+    /// How many echoes did not fit.
+    pub(crate) more_echoes: usize,
+    /// Why the body has no value, if that is no failure of its own.
+    pub(crate) body_reason: Option<Reason>,
 }
 
 impl Report {
@@ -78,6 +91,9 @@ impl Report {
             cancelled: 0,
             refused: 0,
             first_panic: None,
+            echoes: Vec::new(),
+            more_echoes: 0,
+            body_reason: None,
             keep: keep.max(1),
             forgets,
             forgotten: 0,
@@ -110,7 +126,8 @@ impl Report {
 
     pub(crate) fn into_parts(self) -> Parts {
         let Report { entries, more, cancelled, refused, forgotten, .. } = self;
-        Parts { entries, more, cancelled, refused, forgotten }
+        let Report { echoes, more_echoes, body_reason, .. } = self;
+        Parts { entries, more, cancelled, refused, forgotten, echoes, more_echoes, body_reason }
     }
 
     /// Takes the report of a nursery that ends. How many were refused is still known after that.
@@ -141,7 +158,12 @@ impl Report {
                 self.cancelled += 1;
                 return (Some(ended), Vec::new());
             }
-            Ending::Err(_) | Ending::Panicked(_) | Ending::Lost | Ending::Stuck => {}
+            Ending::Echo(_) => unreachable!("an echo is noted as one"),
+            Ending::Err(_)
+            | Ending::NoValue(_)
+            | Ending::Panicked(_)
+            | Ending::Lost
+            | Ending::Stuck => {}
         }
         let who = who();
         let Ended { ending, second } = ended.into_inner();
@@ -172,6 +194,35 @@ impl Report {
         }
     }
 
+    /// Adds an echo, or gives it back if it does not fit.
+    pub(crate) fn add_echo(&mut self, echo: Entry) -> Option<Entry> {
+        if self.echoes.len() < self.keep {
+            self.echoes.push(echo);
+            None
+        } else {
+            self.more_echoes += 1;
+            Some(echo)
+        }
+    }
+
+    /// Returns the echoes that were kept, which share their errors with the report.
+    pub(crate) fn echoes(&self) -> impl Iterator<Item = Entry> {
+        self.echoes.iter().filter_map(|echo| match &*echo.ending {
+            Ending::Err(error) => Some(Entry::new(Ending::Err(error.clone()), echo.who.clone())),
+            _ => None,
+        })
+    }
+
+    /// Returns why the body has no value, if that is no failure of its own.
+    pub(crate) fn body_reason(&self) -> Option<&Reason> {
+        self.body_reason.as_ref()
+    }
+
+    /// Sets that. Returns what was there before.
+    pub(crate) fn set_body_reason(&mut self, reason: Reason) -> Option<Reason> {
+        self.body_reason.replace(reason)
+    }
+
     /// Adds a failure that is nothing of the user's.
     pub(crate) fn add_plain(&mut self, ending: Ending, who: Who) {
         debug_assert!(matches!(ending, Ending::Stuck | Ending::Lost | Ending::Cancelled(_)));
@@ -185,8 +236,8 @@ impl Report {
     pub(crate) fn take_inherited(&mut self) -> Vec<Entry> {
         let is_inherited = |entry: &Entry| match *entry.ending {
             Ending::Panicked(_) => true,
-            Ending::Cancelled(_) | Ending::Lost => entry.who.finalizer,
-            Ending::Ok | Ending::Err(_) | Ending::Stuck => false,
+            Ending::Cancelled(_) | Ending::NoValue(_) | Ending::Lost => entry.who.finalizer,
+            Ending::Ok | Ending::Err(_) | Ending::Echo(_) | Ending::Stuck => false,
         };
         let (inherited, rest) = mem::take(&mut self.entries).into_iter().partition(is_inherited);
         self.entries = rest;
@@ -204,6 +255,17 @@ impl Report {
             self.list(entry)
         };
         inherited.into_iter().filter_map(adopt).collect()
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.task, &self.name) {
+            (Some(_), Some(name)) => write!(f, "task `{name}`"),
+            (Some(id), None) => write!(f, "task {id} (spawned at {})", self.place),
+            (None, _) if self.finalizer => write!(f, "a finalizer (deferred at {})", self.place),
+            (None, _) => f.write_str("the body"),
+        }
     }
 }
 

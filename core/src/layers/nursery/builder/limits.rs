@@ -5,7 +5,8 @@ use crate::layers::base::sync::Arc;
 use crate::layers::cancel::CancelToken;
 use crate::layers::group::config::When;
 use crate::layers::limit::Semaphore;
-use std::time::{Duration, Instant};
+use allhome_rt::Instant;
+use std::time::Duration;
 
 impl Builder {
     /// Sets how long the nursery may take.
@@ -22,11 +23,6 @@ impl Builder {
     ///
     /// If the body returned its value in time, cancelled children alone do not make the nursery
     /// fail. Otherwise the error is a [timeout](crate::GroupError::is_timeout).
-    ///
-    /// # Errors
-    ///
-    /// If the runtime has no timer, [`run`](Builder::run) returns
-    /// [`Cause::Unsupported`](crate::Cause::Unsupported), and the body is not called.
     ///
     /// # Examples
     ///
@@ -97,9 +93,9 @@ impl Builder {
     /// a part of the task that awaits the nursery, so it has less if that task is cancelled and has
     /// less. [`Duration::MAX`] sets no end.
     ///
-    /// # Errors
-    ///
-    /// Same as [`deadline`](Builder::deadline).
+    /// An error that a child ends with in its grace is an [echo](crate::GroupError::echoes) of the
+    /// cancel, and no failure. What goes wrong while it tidies up, and must be known, is reported
+    /// with [`fail`](crate::Nursery::fail), or done in a finalizer ([`defer`](crate::Nursery::defer)).
     ///
     /// # Examples
     ///
@@ -113,7 +109,7 @@ impl Builder {
     ///     .run(async |n: Nursery| {
     ///         n.cancel();
     ///         cancelled().await;
-    ///         sleep(Duration::from_millis(1)).await?;
+    ///         sleep(Duration::from_millis(1)).await;
     ///         Ok("put everything back")
     ///     });
     /// assert_eq!(block_on(run)?, "put everything back");
@@ -249,8 +245,13 @@ impl Builder {
     /// runtime's blocking pool takes.
     ///
     /// It is a limit of its own, because a thread that waits in a system call does not compute.
-    /// With zero, blocking work is refused with an error.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `limit` is 0: no work would ever run.
+    #[track_caller]
     pub fn blocking_limit(mut self, limit: usize) -> Builder {
+        assert!(limit > 0, "`blocking_limit(0)` would let no blocking work run: give at least 1");
         self.config.blocking_limit = limit;
         self
     }
@@ -267,10 +268,6 @@ impl Builder {
     /// [tree](crate::Nursery::tree) and end after it. If the nursery is a root,
     /// [`orphans`](crate::orphans) lists it. The nursery's finalizers, which run when the task has
     /// ended, belong to the ancestors as well.
-    ///
-    /// # Errors
-    ///
-    /// Same as [`deadline`](Builder::deadline).
     ///
     /// # Examples
     ///
@@ -292,7 +289,8 @@ impl Builder {
     ///         });
     ///         begins.recv().unwrap();
     ///         n.cancel();
-    ///         work.map(drop).map_err(|_| unreachable!("the pool has blocking threads"))
+    ///         drop(work);
+    ///         Ok(())
     ///     });
     /// let error = block_on(run).unwrap_err();
     /// assert!(matches!(error.first().cause(), Cause::Stuck));

@@ -30,7 +30,7 @@ use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::invariant::Invariant;
 use crate::layers::base::panic::{self, Payload};
-use crate::layers::base::reason::{Level, Reason, ReasonKind};
+use crate::layers::base::reason::{Level, ReasonKind};
 use crate::layers::base::sync::{Arc, AtomicBool, Ordering, Weak};
 use crate::layers::context;
 use crate::layers::group::Group;
@@ -160,7 +160,7 @@ impl<E: Send + Sync + 'static> Driven<E> {
             // What polls it drops it.
             Stage::Polled => {
                 let place = group.config.place;
-                let reason = Reason::of(ReasonKind::ScopeDropped, String::new(), None, place);
+                let reason = group.reason(ReasonKind::ScopeDropped, String::new(), None, place);
                 group.raise_tree(Level::Aborted, &reason);
             }
             stage => drop(stage),

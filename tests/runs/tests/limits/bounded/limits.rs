@@ -123,16 +123,16 @@ fn l13_what_is_not_counted() {
     let mut opened = Opened::new(builder);
     let slot = opened.n.try_reserve().unwrap();
     // Blocking work, unless it has a slot.
-    let plain = opened.n.blocking(|_| Ok(1)).unwrap();
+    let plain = opened.n.blocking(|_| Ok(1));
     assert!(jobs.run());
     assert_eq!(block_on(plain).unwrap(), 1);
     let limiter = opened.n.limiter().unwrap().clone();
-    let counted = slot.name("counted").blocking(move |_| Ok(limiter.available())).unwrap();
+    let counted = slot.name("counted").blocking(move |_| Ok(limiter.available()));
     assert_eq!(free(&opened.n), 0);
     assert!(jobs.run());
     assert_eq!((block_on(counted).unwrap(), free(&opened.n)), (0, 1));
     // Work that is never begun gives it back, too.
-    let lost = opened.n.try_reserve().unwrap().blocking(|_| Ok(())).unwrap();
+    let lost = opened.n.try_reserve().unwrap().blocking(|_| Ok(()));
     drop(jobs.take());
     let lost = block_on(lost).unwrap_err().into_outcome::<()>();
     assert!(matches!(lost, Some(Outcome::Lost)));
@@ -145,7 +145,7 @@ fn l13_what_is_not_counted() {
         drop(guard);
         Ok(())
     };
-    opened.n.defer(Duration::MAX, defer).unwrap();
+    opened.n.defer(Duration::MAX, defer);
     assert!(opened.finish().is_pending());
     stepped.run_until_stalled();
     assert_eq!(ran.drops(), 1);

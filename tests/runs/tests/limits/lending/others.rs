@@ -154,7 +154,7 @@ fn l22_blocking_work_lends() {
         move || assert!(jobs.run())
     });
     job.join().unwrap();
-    assert_eq!((block_on(work.unwrap()).unwrap(), ran.polls()), (7, 1));
+    assert_eq!((block_on(work).unwrap(), ran.polls()), (7, 1));
     assert_eq!(limiter.available(), 1);
     assert!(opened.finish().is_ready());
 }
