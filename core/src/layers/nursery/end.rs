@@ -89,9 +89,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ThreadPool, block_on, cancelled, nursery_on, yield_now};
+    /// use allhome::{Nursery, ThreadPool, block_on, cancelled, nursery, yield_now};
     ///
-    /// let run = nursery_on::<String>(ThreadPool::global()).run(async |n| {
+    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<String>| {
     ///     let worker = n.clone();
     ///     n.task("writer").spawn(async move {
     ///         cancelled().await;

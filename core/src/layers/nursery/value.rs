@@ -52,9 +52,9 @@ impl<T, E> Child<T, E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{ThreadPool, block_on, nursery_on};
+    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
     ///
-    /// let run = nursery_on::<String>(ThreadPool::global()).run(async |n| {
+    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<String>| {
     ///     let part = n.task("part").fork(async { Err::<u32, _>("no such file".to_string()) });
     ///     let user = n.fork(async move { Ok(part.value().await + 1) });
     ///     Ok(user.value().await + 1)
