@@ -100,6 +100,9 @@ mod layers {
     // What users hold: nursery, builder, future, children, errors, the tree.
     pub(crate) mod nursery;
 
+    // `block_on` and `run`, which enter the global pool.
+    #[cfg(feature = "executors")]
+    pub(crate) mod entry;
     // Shutting down step by step.
     pub(crate) mod shutdown;
     // A token that SIGINT and SIGTERM raise.
@@ -138,7 +141,9 @@ pub use layers::nursery::builder::{Builder, nursery};
 pub use layers::nursery::child::Child;
 pub use layers::nursery::draining::NurseryDraining;
 pub use layers::nursery::error::{Cause, Failure, GroupError};
+pub use layers::nursery::idle::Idle;
 pub use layers::nursery::join_all::{JoinAll, join_all};
+pub use layers::nursery::owner::{Close, Owner};
 pub use layers::nursery::reserve::Reserve;
 pub use layers::nursery::reserve_error::{ReserveError, TryReserveError};
 pub use layers::nursery::run::Run;
@@ -161,7 +166,7 @@ pub use layers::signals::{Signals, signals};
 pub use layers::time::interval::{Interval, Tick, interval};
 pub use layers::time::{Sleep, deadline, now, remaining, sleep, sleep_until};
 
-pub use allhome_rt::{Instant, IntoRuntime, NoRuntime, Runtime};
+pub use allhome_rt::{Instant, IntoRuntime, NoRuntime, Runtime, RuntimeSource};
 
 #[cfg(feature = "async-std")]
 pub use allhome_async_std::AsyncStd;
@@ -180,7 +185,9 @@ pub(crate) const AROUND: &[fn() -> Option<Runtime>] = &[
 ];
 
 #[cfg(feature = "executors")]
-pub use allhome_executors::{LocalExecutor, ThreadPool, block_on};
+pub use allhome_executors::{LocalExecutor, ThreadPool};
+#[cfg(feature = "executors")]
+pub use layers::entry::{block_on, run};
 #[cfg(feature = "executors")]
 pub use layers::sim::{self, Simulator};
 

@@ -10,7 +10,6 @@ use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
 use crate::layers::base::who::Who;
 use crate::layers::group::Group;
-use crate::layers::group::config::Config;
 use crate::layers::group::registry::report::{Entry, Parts, Report};
 use allhome_rt::NoRuntime;
 use std::error::Error;
@@ -106,8 +105,12 @@ pub enum Cause<E> {
 
 impl<E> GroupError<E> {
     /// Creates the error of a nursery that was not opened.
-    pub(crate) fn unopened(config: Config, cause: Cause<E>) -> GroupError<E> {
-        let Config { name, place: location, view, .. } = config;
+    pub(super) fn unopened(
+        name: Option<Box<str>>,
+        location: &'static Location<'static>,
+        view: View,
+        cause: Cause<E>,
+    ) -> GroupError<E> {
         let who = Who { task: None, name: name.clone(), place: location, finalizer: false };
         let failures = vec![Failure { cause, who, view }];
         let (counts, echoes) = (Counts::default(), Vec::new());

@@ -120,7 +120,9 @@ fn thread_pool() {
 }
 
 fn nowhere() {
-    let error = block_on(nursery().run(async |_: Nursery<Infallible>| Ok(()))).unwrap_err();
+    // That of the executors: inside of the other one the pool is known.
+    let run = nursery().run(async |_: Nursery<Infallible>| Ok(()));
+    let error = allhome_executors::block_on(run).unwrap_err();
     assert!(matches!(error.first().cause(), Cause::NoRuntime(_)));
 }
 
