@@ -3,7 +3,13 @@
 
 #![cfg(not(loom))]
 
-use allhome::*;
+use allhome::cancel::*;
+use allhome::error::*;
+use allhome::limit::*;
+use allhome::runtime::*;
+use allhome::shutdown::*;
+use allhome::task::*;
+use allhome::time::*;
 use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 

@@ -77,7 +77,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Level, Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
+    /// use allhome::cancel::Level;
+    /// use allhome::runtime::ThreadPool;
     /// use std::time::Duration;
     ///
     /// let run = nursery().on(ThreadPool::global()).name("server").run(async |n: Nursery| {
@@ -170,7 +172,9 @@ impl Shutdown {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{CancelToken, Level, Nursery, Reason, ThreadPool, block_on, nursery};
+    /// use allhome::{CancelToken, Nursery, Reason, block_on, nursery};
+    /// use allhome::cancel::Level;
+    /// use allhome::runtime::ThreadPool;
     /// use std::time::Duration;
     ///
     /// let operator = CancelToken::new();

@@ -39,7 +39,8 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{AsError, GroupError, Nursery, ThreadPool, block_on, nursery};
+/// use allhome::{AsError, GroupError, Nursery, block_on, nursery};
+/// use allhome::runtime::ThreadPool;
 ///
 /// async fn named<R, E, M, F, Fut>(name: &str, body: F) -> Result<R, GroupError<E>>
 /// where

@@ -24,7 +24,9 @@ use std::panic::Location;
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, Outcome, Policy, ThreadPool, block_on, nursery};
+/// use allhome::{Nursery, Policy, block_on, nursery};
+/// use allhome::runtime::ThreadPool;
+/// use allhome::task::Outcome;
 ///
 /// let nursery = nursery().on(ThreadPool::global()).policy(Policy::Isolate);
 /// let text = block_on(nursery.run(async |n: Nursery<String>| {
@@ -161,7 +163,8 @@ impl<E: Send + Sync + 'static> JoinError<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{BoxError, Policy, ThreadPool, block_on, nursery};
+    /// use allhome::{BoxError, Policy, block_on, nursery};
+    /// use allhome::runtime::ThreadPool;
     /// use std::num::ParseIntError;
     ///
     /// async fn number(text: &str) -> Result<u32, BoxError> {

@@ -54,7 +54,9 @@ pub fn task_id() -> Option<TaskId> {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, cancel_token, nursery};
+/// use allhome::{Nursery, block_on, nursery};
+/// use allhome::cancel::cancel_token;
+/// use allhome::runtime::ThreadPool;
 /// use std::convert::Infallible;
 ///
 /// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
@@ -102,7 +104,8 @@ pub(crate) fn poll_own(token: Pin<&mut CancelledOwned>, cx: &mut Context<'_>) ->
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, Reason, ThreadPool, block_on, cancelled, nursery};
+/// use allhome::{Nursery, Reason, block_on, cancelled, nursery};
+/// use allhome::runtime::ThreadPool;
 /// use std::convert::Infallible;
 ///
 /// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
@@ -168,7 +171,8 @@ impl fmt::Debug for TaskCancelled {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, draining, nursery};
+/// use allhome::{Nursery, block_on, draining, nursery};
+/// use allhome::runtime::ThreadPool;
 /// use std::convert::Infallible;
 ///
 /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
@@ -227,7 +231,8 @@ impl fmt::Debug for TaskDraining {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, checkpoint, nursery};
+/// use allhome::{Nursery, block_on, checkpoint, nursery};
+/// use allhome::runtime::ThreadPool;
 /// use std::convert::Infallible;
 ///
 /// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
@@ -259,8 +264,8 @@ pub async fn checkpoint() -> Result<(), Reason> {
 /// dropped where it waits, so that every destructor runs, and nothing unwinds. It is what Go's
 /// `runtime.Goexit` does.
 ///
-/// The outcome is [`Cancelled`](crate::Outcome::Cancelled) with a reason of the kind
-/// [`Exited`](crate::ReasonKind::Exited), and no failure: the siblings go on. Scopes and shields
+/// The outcome is [`Cancelled`](crate::task::Outcome::Cancelled) with a reason of the kind
+/// [`Exited`](crate::cancel::ReasonKind::Exited), and no failure: the siblings go on. Scopes and shields
 /// around it do not hold it up. A body that exits has no value: its nursery waits for the children
 /// and ends with that reason.
 ///
@@ -272,7 +277,10 @@ pub async fn checkpoint() -> Result<(), Reason> {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ReasonKind, ThreadPool, block_on, exit, nursery};
+/// use allhome::{Nursery, block_on, nursery};
+/// use allhome::cancel::ReasonKind;
+/// use allhome::runtime::ThreadPool;
+/// use allhome::task::exit;
 /// use std::convert::Infallible;
 ///
 /// async fn deep() -> u32 {

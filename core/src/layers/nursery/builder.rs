@@ -43,13 +43,15 @@ use std::panic::Location;
 /// # Errors
 ///
 /// Where no runtime is known, [`run`](Builder::run) returns a [`GroupError`](crate::GroupError)
-/// whose cause is [`Cause::NoRuntime`](crate::Cause::NoRuntime), and the body is not called.
+/// whose cause is [`Cause::NoRuntime`](crate::error::Cause::NoRuntime), and the body is not called.
 ///
 /// # Examples
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Cause, LocalExecutor, Nursery, block_on, nursery};
+/// use allhome::{Nursery, block_on, nursery};
+/// use allhome::error::Cause;
+/// use allhome::runtime::LocalExecutor;
 ///
 /// // A library names no runtime.
 /// async fn answer() -> Result<u32, allhome::GroupError<std::io::Error>> {
@@ -116,13 +118,14 @@ impl Builder {
     /// A runtime that names the one around the caller, as `Tokio` does, is looked for when the
     /// nursery's future is polled for the first time. If it is not there,
     /// [`run`](Builder::run) returns a [`GroupError`](crate::GroupError) whose cause is
-    /// [`Cause::NoRuntime`](crate::Cause::NoRuntime), and the body is not called.
+    /// [`Cause::NoRuntime`](crate::error::Cause::NoRuntime), and the body is not called.
     ///
     /// # Examples
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{BoxError, ThreadPool, block_on, nursery};
+    /// use allhome::{BoxError, block_on, nursery};
+    /// use allhome::runtime::ThreadPool;
     ///
     /// async fn double(number: u32) -> Result<u32, BoxError> {
     ///     Ok(2 * number)
@@ -169,7 +172,9 @@ impl Builder {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, PanicPolicy, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
+    /// use allhome::error::PanicPolicy;
+    /// use allhome::runtime::ThreadPool;
     /// use std::sync::{Arc, Mutex};
     ///
     /// let seen = Arc::new(Mutex::new(String::new()));
@@ -214,7 +219,8 @@ impl Builder {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Policy, ThreadPool, block_on, nursery};
+    /// use allhome::{Policy, block_on, nursery};
+    /// use allhome::runtime::ThreadPool;
     /// use std::sync::{Arc, Mutex};
     ///
     /// let log = Arc::new(Mutex::new(Vec::new()));
@@ -271,7 +277,7 @@ impl Builder {
     /// # Cancel safety
     ///
     /// Dropping the future early (a timeout, a `select!`) cancels all children with the reason
-    /// [`ScopeDropped`](crate::ReasonKind::ScopeDropped). Children that are not being polled at
+    /// [`ScopeDropped`](crate::cancel::ReasonKind::ScopeDropped). Children that are not being polled at
     /// that moment are dropped immediately. The others are dropped when their poll returns; until
     /// then they belong to the nearest nursery around, which cannot end before they do.
     ///
@@ -281,7 +287,8 @@ impl Builder {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
+    /// use allhome::runtime::ThreadPool;
     ///
     /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<std::num::ParseIntError>| {
     ///     for text in ["1", "2", "three"] {

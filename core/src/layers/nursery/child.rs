@@ -67,7 +67,8 @@ use std::task::{Context, Poll};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, nursery};
+/// use allhome::{Nursery, block_on, nursery};
+/// use allhome::runtime::ThreadPool;
 ///
 /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
 ///     let length = n.fork(async { Ok("home".len()) });
@@ -83,7 +84,9 @@ use std::task::{Context, Poll};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ReasonKind, ThreadPool, block_on, nursery};
+/// use allhome::{Nursery, block_on, nursery};
+/// use allhome::cancel::ReasonKind;
+/// use allhome::runtime::ThreadPool;
 /// use std::convert::Infallible;
 ///
 /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
@@ -232,7 +235,8 @@ impl<T, E> Child<T, E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery, yield_now};
+    /// use allhome::{Nursery, block_on, nursery, yield_now};
+    /// use allhome::runtime::ThreadPool;
     /// use std::convert::Infallible;
     ///
     /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {

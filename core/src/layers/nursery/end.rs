@@ -31,7 +31,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Level, Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
+    /// use allhome::cancel::Level;
+    /// use allhome::runtime::ThreadPool;
     ///
     /// let run = nursery().on(ThreadPool::global()).run(async |server: Nursery| {
     ///     server.close();
@@ -89,7 +91,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, cancelled, nursery, yield_now};
+    /// use allhome::{Nursery, block_on, cancelled, nursery, yield_now};
+    /// use allhome::runtime::ThreadPool;
     ///
     /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<String>| {
     ///     let worker = n.clone();

@@ -35,7 +35,8 @@ use std::panic::Location;
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, nursery};
+/// use allhome::{Nursery, block_on, nursery};
+/// use allhome::runtime::ThreadPool;
 ///
 /// let error = block_on(
 ///     nursery().on(ThreadPool::global()).name("demo").run(async |n: Nursery<String>| {
@@ -161,7 +162,7 @@ impl<E> GroupError<E> {
     /// limiter was closed. Their futures were dropped unpolled.
     ///
     /// A refusal is no failure: where nothing else goes wrong the nursery's result is `Ok`. A
-    /// [`ShutdownReport`](crate::ShutdownReport) counts them, too.
+    /// [`ShutdownReport`](crate::shutdown::ShutdownReport) counts them, too.
     pub fn refused_count(&self) -> usize {
         self.inner.counts.refused
     }
@@ -233,7 +234,8 @@ impl<E: Send + Sync + 'static> GroupError<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{BoxError, ThreadPool, block_on, nursery};
+    /// use allhome::{BoxError, block_on, nursery};
+    /// use allhome::runtime::ThreadPool;
     /// use std::num::ParseIntError;
     ///
     /// async fn parse(text: &str) -> Result<(), BoxError> {

@@ -20,13 +20,14 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// A nursery takes it as long as it takes [children](Nursery::spawn). If it has ended, drains or
     /// is cancelled, [`run`](Builder::run) returns an error whose cause is
-    /// [`Cause::Cancelled`](crate::Cause::Cancelled) with the reason, and the body is not called.
+    /// [`Cause::Cancelled`](crate::error::Cause::Cancelled) with the reason, and the body is not called.
     ///
     /// # Examples
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{BoxError, Nursery, ReasonKind};
+    /// use allhome::{BoxError, Nursery};
+    /// use allhome::cancel::ReasonKind;
     ///
     /// /// A handler; the server's nursery is a part of its state.
     /// async fn page(server: Nursery) -> Result<u32, BoxError> {
@@ -59,7 +60,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// for with it.
     ///
     /// It is a [nursery](Nursery::nursery) whose body is the future. Inside it,
-    /// [`is_cancelled`](crate::is_cancelled), [`deadline`](crate::deadline) and
+    /// [`is_cancelled`](crate::is_cancelled), [`deadline`](crate::time::deadline) and
     /// [`nursery`](crate::nursery) are those of this nursery; it is polled where it is awaited, so
     /// it may borrow.
     ///

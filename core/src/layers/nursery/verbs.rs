@@ -26,7 +26,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
+    /// use allhome::runtime::ThreadPool;
     ///
     /// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<std::io::Error>| {
     ///     assert!(n.spawn(async { Ok(()) }).is_admitted());
@@ -65,7 +66,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
+    /// use allhome::runtime::ThreadPool;
     ///
     /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
     ///     n.close();
@@ -102,7 +104,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery, yield_now};
+    /// use allhome::{Nursery, block_on, nursery, yield_now};
+    /// use allhome::runtime::ThreadPool;
     ///
     /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
     ///     n.go(async {
@@ -139,7 +142,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
+    /// use allhome::runtime::ThreadPool;
     ///
     /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
     ///     let (six, seven) = (n.fork(async { Ok(6) }), n.fork(async { Ok("7".parse::<u8>()?) }));
@@ -167,7 +171,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// The work is counted, listed and awaited like any other child, and has the values and the
     /// context of one. It cannot be ended from outside: the nursery waits for it. Call
     /// [`BlockingCx::check`] regularly. If `check` reported a cancel and the work then returns an
-    /// error, the outcome is [`Cancelled`](crate::Outcome::Cancelled). Work that is cancelled
+    /// error, the outcome is [`Cancelled`](crate::task::Outcome::Cancelled). Work that is cancelled
     /// before it begins is dropped.
     ///
     /// With a [blocking limit](crate::Builder::blocking_limit) the work waits for its turn, first
@@ -178,7 +182,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
+    /// use allhome::runtime::ThreadPool;
     ///
     /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
     ///     let sum = n.blocking(|cx| {

@@ -31,7 +31,9 @@ use std::task::{Context, Poll};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, cancellable, nursery, shield};
+/// use allhome::{Nursery, block_on, nursery, shield};
+/// use allhome::cancel::cancellable;
+/// use allhome::runtime::ThreadPool;
 /// use std::time::Duration;
 ///
 /// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery| {

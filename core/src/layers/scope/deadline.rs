@@ -43,7 +43,8 @@ use std::time::Duration;
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, move_on_after, nursery};
+/// use allhome::{Nursery, block_on, move_on_after, nursery};
+/// use allhome::runtime::ThreadPool;
 /// use std::future::pending;
 /// use std::time::Duration;
 ///
@@ -90,7 +91,8 @@ pub fn move_on_at<F: Future>(at: Instant, future: F) -> MoveOnAfter<F> {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, fail_after, nursery};
+/// use allhome::{Nursery, block_on, fail_after, nursery};
+/// use allhome::runtime::ThreadPool;
 /// use std::convert::Infallible;
 /// use std::time::Duration;
 ///
@@ -132,12 +134,14 @@ pub fn fail_at<F: Future>(at: Instant, future: F) -> FailAfter<F> {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, before_deadline, block_on, nursery};
+/// use allhome::{Nursery, block_on, nursery};
+/// use allhome::runtime::ThreadPool;
+/// use allhome::time::before_deadline;
 /// use std::time::Duration;
 ///
 /// let second = Duration::from_secs(1);
 /// let run = nursery().on(ThreadPool::global()).deadline(60 * second).run(async |_: Nursery| {
-///     let left = before_deadline(10 * second, async { allhome::remaining() }).await?;
+///     let left = before_deadline(10 * second, async { allhome::time::remaining() }).await?;
 ///     assert!(left <= Some(50 * second), "ten are kept for what comes after");
 ///     Ok(())
 /// });

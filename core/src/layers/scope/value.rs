@@ -28,7 +28,8 @@ use std::task::{Context, Poll};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ScopedKey, ThreadPool, block_on, nursery};
+/// use allhome::{Nursery, ScopedKey, block_on, nursery};
+/// use allhome::runtime::ThreadPool;
 ///
 /// static REQUEST: ScopedKey<u32> = ScopedKey::new();
 ///

@@ -1,8 +1,13 @@
 //! `n.nursery()` and `n.attach(..)`: inside of a nursery, from any task.
 
+use allhome::cancel::{Level, ReasonKind};
+use allhome::error::Cause;
+use allhome::runtime::Runtime;
+use allhome::task::task_id;
+use allhome::time::deadline;
 use allhome::{
-    Cause, GroupError, Level, Nursery, Reason, ReasonKind, Runtime, Simulator, Tokio, cancelled,
-    deadline, is_cancelled, nursery, shield, task_id, yield_now,
+    GroupError, Nursery, Reason, Simulator, Tokio, cancelled, is_cancelled, nursery, shield,
+    yield_now,
 };
 use allhome_conformance::{Counts, eventually};
 use allhome_runs::{Opened, SECOND, Stepped, Wakes, poll_once, within, world};
@@ -104,7 +109,7 @@ fn a07_refused_as_a_child_is_and_the_body_is_not_called() {
         assert!(outer.finish().is_ready());
         let late = reason_of(stepped.drive(outer.n.nursery().run(|_: Never| ready(Ok(())))));
         assert_eq!((late.kind(), counts.polls()), (refused.kind(), 0), "{name}: it has ended");
-        assert_eq!((stepped.tasks(), allhome::orphans().len()), (0, 0));
+        assert_eq!((stepped.tasks(), allhome::task::orphans().len()), (0, 0));
     }
 }
 

@@ -1,9 +1,8 @@
 //! Which runtime `nursery()` finds.
 
-use allhome::{
-    Cause, GroupError, IntoRuntime, LocalExecutor, Nursery, Simulator, ThreadPool, Tokio, block_on,
-    nursery, run,
-};
+use allhome::error::Cause;
+use allhome::runtime::{IntoRuntime, LocalExecutor, ThreadPool};
+use allhome::{GroupError, Nursery, Simulator, Tokio, block_on, nursery, run};
 use allhome_runs::{Log, Stepped, within};
 use futures_util::FutureExt;
 use std::convert::Infallible;
@@ -136,7 +135,7 @@ fn a03_else_none_and_no_other_is_guessed() {
         assert!(no_runtime(async_std::task::block_on(found())));
         let (tx, rx) = channel();
         let task = async move { tx.send(found().await.map(drop)).unwrap() };
-        let pool: allhome::Runtime = ThreadPool::global().into_runtime().unwrap();
+        let pool: allhome::runtime::Runtime = ThreadPool::global().into_runtime().unwrap();
         pool.spawn(allhome_rt::Task::from_future(task));
         assert!(no_runtime(rx.recv().unwrap()), "a plain task of the pool");
     });

@@ -8,7 +8,8 @@ mod owner;
 mod owner_odd;
 mod programs;
 
-use allhome::{AsError, GroupError, Nursery, Owner, Runtime, nursery};
+use allhome::runtime::Runtime;
+use allhome::{AsError, GroupError, Nursery, Owner, nursery};
 use std::convert::Infallible;
 
 /// A nursery that is a value.

@@ -1,6 +1,7 @@
 //! Many owners at once, on real runtimes.
 
-use allhome::{IntoRuntime, Nursery, Owner, Runtime, ThreadPool, Tokio, nursery, yield_now};
+use allhome::runtime::{IntoRuntime, Runtime, ThreadPool};
+use allhome::{Nursery, Owner, Tokio, nursery, yield_now};
 use allhome_conformance::{Counts, eventually};
 use allhome_runs::within;
 use std::convert::Infallible;

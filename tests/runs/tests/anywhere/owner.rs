@@ -1,9 +1,11 @@
 //! `open()` and its `Owner`: what it promises while all goes well.
 
 use crate::{open, open_as};
+use allhome::cancel::{Level, ReasonKind};
+use allhome::error::{Cause, PanicPolicy};
 use allhome::{
-    Cause, GroupError, JoinError, Level, Nursery, Owner, PanicPolicy, Policy, ReasonKind,
-    Simulator, fail_after, move_on_after, nursery, shield, sleep, yield_now,
+    GroupError, JoinError, Nursery, Owner, Policy, Simulator, fail_after, move_on_after, nursery,
+    shield, sleep, yield_now,
 };
 use allhome_conformance::{Counts, Gate, eventually};
 use allhome_runs::{Log, Opened, SECOND, Stepped, Wakes, poll_once, world};

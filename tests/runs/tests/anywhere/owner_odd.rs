@@ -1,7 +1,10 @@
 //! The rows of the owner's table in which something goes: the owner, the driver, the runtime.
 
 use crate::{Opened, open};
-use allhome::{Level, Nursery, Owner, Runtime, cancelled, nursery, orphans};
+use allhome::cancel::Level;
+use allhome::runtime::Runtime;
+use allhome::task::orphans;
+use allhome::{Nursery, Owner, cancelled, nursery};
 use allhome_conformance::Counts;
 use allhome_runs::{
     AtSpawn, AtWake, Hold, Manner, SECOND, Stepped, Wakes, poll_once, within, world,
@@ -211,7 +214,7 @@ fn a17_the_runtime_ends_before_close() {
     assert_eq!(counts.drops(), 1);
     let mut close = Box::pin(owner.close());
     let Poll::Ready(Err(error)) = poll_once(&mut close, &Wakes::new()) else { panic!("it waits") };
-    assert!(matches!(error.first().cause(), allhome::Cause::Lost), "{error}");
+    assert!(matches!(error.first().cause(), allhome::error::Cause::Lost), "{error}");
     assert_eq!((n.len(), stepped.tasks()), (0, 0));
     // Nothing was in it.
     let stepped = Stepped::new(1);
@@ -231,7 +234,7 @@ fn a17_the_runtime_ends_during_close() {
     stepped.shutdown();
     assert!(wakes.count() > 0, "it is woken");
     let Poll::Ready(Err(error)) = poll_once(&mut close, &wakes) else { panic!("it waits") };
-    assert!(matches!(error.first().cause(), allhome::Cause::Lost), "{error}");
+    assert!(matches!(error.first().cause(), allhome::error::Cause::Lost), "{error}");
     assert_eq!(counts.drops(), 1);
 }
 

@@ -1,9 +1,9 @@
 //! The error of a nursery and that of a join, in the texts, chains and types that users look at.
 
 use super::{Load, boot, joined, on_fire};
-use allhome::{
-    BoxError, GroupError, JoinError, Nursery, PanicPolicy, Policy, ThreadPool, block_on, nursery,
-};
+use allhome::error::PanicPolicy;
+use allhome::runtime::ThreadPool;
+use allhome::{BoxError, GroupError, JoinError, Nursery, Policy, block_on, nursery};
 use anyhow::Context;
 use futures_util::FutureExt;
 use std::error::Error;
@@ -209,6 +209,6 @@ fn e19_no_bound_on_the_error_type() {
     struct NoError;
     is_error::<GroupError<NoError>>();
     is_error::<JoinError<NoError>>();
-    is_error::<allhome::Failure<NoError>>();
+    is_error::<allhome::error::Failure<NoError>>();
     is_error::<allhome::sim::SimError<NoError>>();
 }

@@ -13,7 +13,7 @@ impl Builder {
     ///
     /// The time is counted from the first poll of the nursery's future. When it is over, the
     /// nursery and everything in it is [cancelled](crate::Nursery::cancel), with a reason of the
-    /// kind [`Deadline`](crate::ReasonKind::Deadline).
+    /// kind [`Deadline`](crate::cancel::ReasonKind::Deadline).
     ///
     /// The earliest deadline around holds: one that is later than the deadline of a nursery or
     /// cancel scope around has no effect. Zero cancels the nursery in its first poll, after which
@@ -28,7 +28,8 @@ impl Builder {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
+    /// use allhome::runtime::ThreadPool;
     /// use std::convert::Infallible;
     /// use std::time::Duration;
     ///
@@ -61,7 +62,8 @@ impl Builder {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
+    /// use allhome::runtime::ThreadPool;
     /// use std::convert::Infallible;
     /// use std::time::Duration;
     ///
@@ -101,7 +103,8 @@ impl Builder {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, cancelled, nursery, sleep};
+    /// use allhome::{Nursery, block_on, cancelled, nursery, sleep};
+    /// use allhome::runtime::ThreadPool;
     /// use std::time::Duration;
     ///
     /// let run = nursery().on(ThreadPool::global())
@@ -165,7 +168,8 @@ impl Builder {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
+    /// use allhome::runtime::ThreadPool;
     /// use std::convert::Infallible;
     /// use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
     /// use std::sync::Arc;
@@ -206,7 +210,8 @@ impl Builder {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{BoxError, Nursery, Semaphore, ThreadPool, block_on, nursery};
+    /// use allhome::{BoxError, Nursery, Semaphore, block_on, nursery};
+    /// use allhome::runtime::ThreadPool;
     /// use std::future::Future;
     /// use std::pin::Pin;
     /// use std::sync::Arc;
@@ -263,17 +268,19 @@ impl Builder {
     /// in one poll, or in their destructors, for half of that time. Default: the nursery waits for
     /// them as long as it takes. A task that is waiting is never given up: an abort ends it.
     ///
-    /// Each task that was given up is a [failure](crate::Cause::Stuck) that names it. It now
+    /// Each task that was given up is a [failure](crate::error::Cause::Stuck) that names it. It now
     /// belongs to the ancestors, as if the nursery's future had been dropped: they list it in their
     /// [tree](crate::Nursery::tree) and end after it. If the nursery is a root,
-    /// [`orphans`](crate::orphans) lists it. The nursery's finalizers, which run when the task has
+    /// [`orphans`](crate::task::orphans) lists it. The nursery's finalizers, which run when the task has
     /// ended, belong to the ancestors as well.
     ///
     /// # Examples
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Cause, Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
+    /// use allhome::error::Cause;
+    /// use allhome::runtime::ThreadPool;
     /// use std::convert::Infallible;
     /// use std::sync::mpsc::channel;
     /// use std::time::Duration;
@@ -313,7 +320,8 @@ impl Builder {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{CancelToken, Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{CancelToken, Nursery, block_on, nursery};
+    /// use allhome::runtime::ThreadPool;
     /// use std::convert::Infallible;
     ///
     /// let token = CancelToken::new();
