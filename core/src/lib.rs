@@ -8,10 +8,9 @@
 //! ```
 //! # #[cfg(feature = "executors")] {
 //! use allhome::{GroupError, block_on, nursery};
-//! use allhome::runtime::ThreadPool;
 //!
 //! let result: Result<u32, GroupError<String>> =
-//!     block_on(nursery().on(ThreadPool::global()).name("demo").run(async |n| {
+//!     block_on(nursery().name("demo").run(async |n| {
 //!         let six = n.fork(async { Ok(6) });
 //!         n.task("bad").spawn(async { Err("no luck".to_string()) });
 //!         Ok(six.await.map_err(|error| error.to_string())? * 7)
@@ -23,27 +22,31 @@
 //!
 //! # What is where
 //!
-//! - Open a nursery: [`nursery`], on the runtime of the task around, or [`on`](Builder::on) another
-//!   one; [`Builder`] has names, [policies](Policy) and what to do about [panics](PanicPolicy).
+//! The names that most programs need are here; the others are in a module each.
+//!
+//! - Open a nursery: [`nursery`], or `run` in a `main` that is not async. [`Builder`] has
+//!   names, the [runtime](Builder::on), [policies](Policy) and what to do about
+//!   [panics](error::PanicPolicy); [`open`](Builder::open) gives one that a struct can own.
 //! - Spawn: [`Nursery::spawn`] for a child that may fail, [`go`](Nursery::go) for one that cannot,
 //!   [`fork`](Nursery::fork) for a value, [`blocking`](Nursery::blocking) for work that blocks its
 //!   thread; [`task`](Nursery::task) gives it a name.
-//! - Await, cancel, abort one child: [`Child`]; await many: [`join_all`]. It ends as one of five: [`Outcome`].
+//! - Await, cancel, abort one child: [`Child`]; await many: [`join_all`]. It ends as one of five:
+//!   [`Outcome`](task::Outcome).
 //! - End all of them: [`Nursery::cancel`], [`abort`](Nursery::abort), or drop the future.
-//! - Shut down step by step: [`Nursery::shutdown`], and `signals`.
+//! - Shut down step by step: [`Nursery::shutdown`], and the module [`shutdown`], with signals.
 //! - Find out which tasks are not home: [`Nursery::tree`]; and which a dropped root has left:
-//!   [`orphans`].
-//! - Ask, from inside a task: [`is_cancelled`], [`cancel_reason`], [`cancelled`], [`draining`],
-//!   [`checkpoint`], [`task_id`]; leave it from any depth: [`exit`].
-//! - Wait: [`sleep`], [`interval`], [`now`], on the timer of the runtime, or outside of any nursery.
+//!   [`task::orphans`].
+//! - Ask, from inside a task: [`is_cancelled`], [`cancelled`], [`draining`], [`checkpoint`], and
+//!   more in [`cancel`] and [`task`].
+//! - Wait: [`sleep`], and intervals and instants in [`time`], by the clock of the runtime.
 //! - Limit the time: [`Builder::deadline`], [`Builder::children_deadline`] for what is there in
-//!   time, [`move_on_after`] and [`fail_after`] inside a task, [`remaining`], [`before_deadline`].
-//! - Tidy up: [`Builder::grace`], [`shield`], [`cancellable`], [`Nursery::defer`].
+//!   time, [`move_on_after`] and [`fail_after`] inside a task.
+//! - Tidy up: [`Builder::grace`], [`shield`], [`Nursery::defer`].
 //! - Hand values down: [`ScopedKey`].
 //! - Cancel what is in no nursery: [`CancelToken`]; hang a nursery on one: [`Builder::token`].
 //! - Limit how many children run at the same time: [`Builder::limit`], [`Nursery::reserve`]; how
-//!   many do something else at the same time: [`Semaphore`], [`KeyedSemaphore`] to be fair among
-//!   tenants; how often it is begun: [`RateLimiter`]; and [`AcquireBoth`] takes of two.
+//!   many do something else at the same time, and how often it is begun: [`Semaphore`], and those of
+//!   [`limit`].
 //!
 //! # Runtimes
 //!
@@ -59,7 +62,7 @@
 //!
 //! One more feature, `signals`, gives a token that SIGINT and SIGTERM raise, on Unix.
 //!
-//! Any other runtime: implement `allhome_rt::Spawn` and make a [`Runtime`] of it. Every runtime has a
+//! Any other runtime: implement `allhome_rt::Spawn` and make a [`Runtime`](runtime::Runtime) of it. Every runtime has a
 //! timer and a pool for blocking work: one that brings none is lent them, in threads of std.
 //!
 //! # What is promised

@@ -83,13 +83,12 @@ use std::time::Duration;
 /// ```
 /// # #[cfg(feature = "executors")] {
 /// use allhome::{Nursery, block_on, nursery};
-/// use allhome::runtime::ThreadPool;
 /// use std::convert::Infallible;
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicUsize, Ordering};
 ///
 /// let total = Arc::new(AtomicUsize::new(0));
-/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+/// let run = nursery().run(async |n: Nursery<Infallible>| {
 ///     for page in ["one", "three", "seven"] {
 ///         let total = total.clone();
 ///         n.spawn(async move {
@@ -177,11 +176,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, nursery};
-    /// use allhome::runtime::ThreadPool;
     /// use allhome::time::now;
     /// use std::convert::Infallible;
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+    /// let run = nursery().run(async |n: Nursery<Infallible>| {
     ///     assert!(n.set_deadline(Some(now())));
     ///     std::future::pending::<Result<(), _>>().await
     /// });
@@ -213,7 +211,6 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, nursery};
-    /// use allhome::runtime::ThreadPool;
     /// use std::sync::{Arc, Mutex};
     /// use std::time::Duration;
     ///
@@ -225,7 +222,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///         Ok(())
     ///     }
     /// };
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+    /// let run = nursery().run(async |n: Nursery| {
     ///     n.defer(Duration::from_secs(5), write("database closed"));
     ///     n.defer(Duration::from_secs(5), write("server stopped"));
     ///     n.abort();

@@ -79,10 +79,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, nursery};
     /// use allhome::cancel::Level;
-    /// use allhome::runtime::ThreadPool;
     /// use std::time::Duration;
     ///
-    /// let run = nursery().on(ThreadPool::global()).name("server").run(async |n: Nursery| {
+    /// let run = nursery().name("server").run(async |n: Nursery| {
     ///     n.task("stubborn").spawn(std::future::pending());
     ///     Ok(n.shutdown().drain(Duration::from_millis(1)).await?)
     /// });
@@ -174,11 +173,10 @@ impl Shutdown {
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{CancelToken, Nursery, Reason, block_on, nursery};
     /// use allhome::cancel::Level;
-    /// use allhome::runtime::ThreadPool;
     /// use std::time::Duration;
     ///
     /// let operator = CancelToken::new();
-    /// let server = nursery().on(ThreadPool::global()).token(&operator);
+    /// let server = nursery().token(&operator);
     /// let run = server.run(async |n: Nursery| {
     ///     n.task("listener").spawn(std::future::pending());
     ///     let shutdown = n.shutdown().drain(Duration::ZERO).when_raised();

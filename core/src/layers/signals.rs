@@ -68,12 +68,11 @@ struct Taken {
 /// # #[cfg(feature = "executors")]
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use allhome::{Nursery, block_on, nursery};
-/// use allhome::runtime::ThreadPool;
 /// use allhome::shutdown::signals;
 /// use std::convert::Infallible;
 ///
 /// let signals = signals()?;
-/// let server = nursery().on(ThreadPool::global()).token(signals.token());
+/// let server = nursery().token(signals.token());
 /// let report = block_on(server.run(async |n: Nursery<Infallible>| {
 ///     n.task("listener").spawn(std::future::pending());
 ///     Ok(n.shutdown().when_raised().await)

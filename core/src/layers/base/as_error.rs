@@ -40,7 +40,6 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// ```
 /// # #[cfg(feature = "executors")] {
 /// use allhome::{AsError, GroupError, Nursery, block_on, nursery};
-/// use allhome::runtime::ThreadPool;
 ///
 /// async fn named<R, E, M, F, Fut>(name: &str, body: F) -> Result<R, GroupError<E>>
 /// where
@@ -48,7 +47,7 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 ///     Fut: Future<Output = Result<R, E>>,
 ///     E: AsError<M>,
 /// {
-///     nursery().on(ThreadPool::global()).name(name).run(body).await
+///     nursery().name(name).run(body).await
 /// }
 ///
 /// let error = block_on(named("boot", async |_| Err::<(), _>("no disk"))).unwrap_err();

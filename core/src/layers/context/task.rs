@@ -56,10 +56,9 @@ pub fn task_id() -> Option<TaskId> {
 /// # #[cfg(feature = "executors")] {
 /// use allhome::{Nursery, block_on, nursery};
 /// use allhome::cancel::cancel_token;
-/// use allhome::runtime::ThreadPool;
 /// use std::convert::Infallible;
 ///
-/// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+/// block_on(nursery().run(async |n: Nursery<Infallible>| {
 ///     let token = cancel_token();
 ///     n.cancel();
 ///     assert!(token.is_cancelled());
@@ -105,10 +104,9 @@ pub(crate) fn poll_own(token: Pin<&mut CancelledOwned>, cx: &mut Context<'_>) ->
 /// ```
 /// # #[cfg(feature = "executors")] {
 /// use allhome::{Nursery, Reason, block_on, cancelled, nursery};
-/// use allhome::runtime::ThreadPool;
 /// use std::convert::Infallible;
 ///
-/// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+/// block_on(nursery().run(async |n: Nursery<Infallible>| {
 ///     let child = n.fork(async { Ok(cancelled().await.message().to_string()) });
 ///     child.cancel_with(Reason::new("closing time"));
 ///     match child.await {
@@ -172,10 +170,9 @@ impl fmt::Debug for TaskCancelled {
 /// ```
 /// # #[cfg(feature = "executors")] {
 /// use allhome::{Nursery, block_on, draining, nursery};
-/// use allhome::runtime::ThreadPool;
 /// use std::convert::Infallible;
 ///
-/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+/// let run = nursery().run(async |n: Nursery<Infallible>| {
 ///     n.task("listener").spawn(async {
 ///         // It would take connections here, too: a `select!`.
 ///         draining().await;
@@ -232,10 +229,9 @@ impl fmt::Debug for TaskDraining {
 /// ```
 /// # #[cfg(feature = "executors")] {
 /// use allhome::{Nursery, block_on, checkpoint, nursery};
-/// use allhome::runtime::ThreadPool;
 /// use std::convert::Infallible;
 ///
-/// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+/// block_on(nursery().run(async |n: Nursery<Infallible>| {
 ///     assert!(checkpoint().await.is_ok());
 ///     n.cancel();
 ///     assert!(checkpoint().await.is_err());
@@ -279,7 +275,6 @@ pub async fn checkpoint() -> Result<(), Reason> {
 /// # #[cfg(feature = "executors")] {
 /// use allhome::{Nursery, block_on, nursery};
 /// use allhome::cancel::ReasonKind;
-/// use allhome::runtime::ThreadPool;
 /// use allhome::task::exit;
 /// use std::convert::Infallible;
 ///
@@ -287,7 +282,7 @@ pub async fn checkpoint() -> Result<(), Reason> {
 ///     match exit().await {} // It does not come back.
 /// }
 ///
-/// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+/// block_on(nursery().run(async |n: Nursery<Infallible>| {
 ///     let ended = n.fork(async { Ok(deep().await) }).await.unwrap_err();
 ///     assert_eq!(ended.reason().unwrap().kind(), ReasonKind::Exited);
 ///     Ok(())

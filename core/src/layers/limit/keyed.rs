@@ -41,12 +41,11 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 /// # #[cfg(feature = "executors")] {
 /// use allhome::{Nursery, block_on, nursery};
 /// use allhome::limit::KeyedSemaphore;
-/// use allhome::runtime::ThreadPool;
 /// use std::sync::{Arc, Mutex};
 ///
 /// let printer = KeyedSemaphore::<str>::new(1);
 /// let served = Arc::new(Mutex::new(Vec::new()));
-/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<allhome::limit::AcquireError>| {
+/// let run = nursery().run(async |n: Nursery<allhome::limit::AcquireError>| {
 ///     let first = printer.acquire("loud").await?;
 ///     for tenant in ["loud", "loud", "loud", "quiet"] {
 ///         let waiters = printer.semaphore().waiters();

@@ -69,9 +69,8 @@ impl BlockingCx {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, nursery};
-    /// use allhome::runtime::ThreadPool;
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+    /// let run = nursery().run(async |n: Nursery| {
     ///     let work = n.blocking(|cx| {
     ///         let inner = nursery().run(async |n: Nursery| {
     ///             Ok(n.fork(async { Ok(7) }).await?)

@@ -44,9 +44,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, nursery};
     /// use allhome::limit::ReserveError;
-    /// use allhome::runtime::ThreadPool;
     ///
-    /// let run = nursery().on(ThreadPool::global()).limit(8).run(async |n: Nursery<ReserveError>| {
+    /// let run = nursery().limit(8).run(async |n: Nursery<ReserveError>| {
     ///     for _ in 0..1_000 {
     ///         n.reserve().await?.spawn(async { Ok(()) });
     ///     }
@@ -99,9 +98,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, nursery};
     /// use allhome::limit::TryReserveError;
-    /// use allhome::runtime::ThreadPool;
     ///
-    /// let run = nursery().on(ThreadPool::global()).limit(1).run(async |n: Nursery<TryReserveError>| {
+    /// let run = nursery().limit(1).run(async |n: Nursery<TryReserveError>| {
     ///     let first = n.try_reserve()?;
     ///     assert!(n.try_reserve().is_err());
     ///     assert!(n.set_limit(2));

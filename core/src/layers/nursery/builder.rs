@@ -174,13 +174,12 @@ impl Builder {
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, nursery};
     /// use allhome::error::PanicPolicy;
-    /// use allhome::runtime::ThreadPool;
     /// use std::sync::{Arc, Mutex};
     ///
     /// let seen = Arc::new(Mutex::new(String::new()));
     /// let note = seen.clone();
     /// let result = block_on(
-    ///     nursery().on(ThreadPool::global())
+    ///     nursery()
     ///         .panics(PanicPolicy::Report)
     ///         .on_panic(move |panic| *note.lock().unwrap() = panic.message().to_string())
     ///         .run(async |n: Nursery<std::io::Error>| {
@@ -220,12 +219,11 @@ impl Builder {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Policy, block_on, nursery};
-    /// use allhome::runtime::ThreadPool;
     /// use std::sync::{Arc, Mutex};
     ///
     /// let log = Arc::new(Mutex::new(Vec::new()));
     /// let note = log.clone();
-    /// let served = nursery().on(ThreadPool::global())
+    /// let served = nursery()
     ///     .policy(Policy::Supervise)
     ///     .on_failure(move |failure| note.lock().unwrap().push(format!("{failure:#}")))
     ///     .run(async |n| {
@@ -288,9 +286,8 @@ impl Builder {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, nursery};
-    /// use allhome::runtime::ThreadPool;
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<std::num::ParseIntError>| {
+    /// let run = nursery().run(async |n: Nursery<std::num::ParseIntError>| {
     ///     for text in ["1", "2", "three"] {
     ///         n.task(text).spawn(async move { text.parse::<u32>().map(drop) });
     ///     }

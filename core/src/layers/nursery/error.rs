@@ -36,10 +36,9 @@ use std::panic::Location;
 /// ```
 /// # #[cfg(feature = "executors")] {
 /// use allhome::{Nursery, block_on, nursery};
-/// use allhome::runtime::ThreadPool;
 ///
 /// let error = block_on(
-///     nursery().on(ThreadPool::global()).name("demo").run(async |n: Nursery<String>| {
+///     nursery().name("demo").run(async |n: Nursery<String>| {
 ///         n.task("reader").spawn(async { Err("no such file".to_string()) });
 ///         std::future::pending::<Result<(), String>>().await
 ///     }),
@@ -235,14 +234,13 @@ impl<E: Send + Sync + 'static> GroupError<E> {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{BoxError, block_on, nursery};
-    /// use allhome::runtime::ThreadPool;
     /// use std::num::ParseIntError;
     ///
     /// async fn parse(text: &str) -> Result<(), BoxError> {
     ///     Ok(drop(text.parse::<u32>()?))
     /// }
     ///
-    /// let error = block_on(nursery().on(ThreadPool::global()).run(async |n| {
+    /// let error = block_on(nursery().run(async |n| {
     ///     let inner = nursery().run(async |n| {
     ///         n.spawn(parse("three"));
     ///         Ok(())

@@ -21,9 +21,8 @@ use std::panic::Location;
 /// ```
 /// # #[cfg(feature = "executors")] {
 /// use allhome::{Nursery, block_on, nursery};
-/// use allhome::runtime::ThreadPool;
 ///
-/// block_on(nursery().on(ThreadPool::global()).name("crawl").run(async |n: Nursery<std::io::Error>| {
+/// block_on(nursery().name("crawl").run(async |n: Nursery<std::io::Error>| {
 ///     n.task("fetch").spawn(std::future::pending());
 ///     let tree = n.tree();
 ///     assert_eq!(tree.tasks(), 1);

@@ -53,9 +53,8 @@ impl<T, E> Child<T, E> {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, nursery};
-    /// use allhome::runtime::ThreadPool;
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<String>| {
+    /// let run = nursery().run(async |n: Nursery<String>| {
     ///     let part = n.task("part").fork(async { Err::<u32, _>("no such file".to_string()) });
     ///     let user = n.fork(async move { Ok(part.value().await + 1) });
     ///     Ok(user.value().await + 1)
@@ -117,9 +116,8 @@ impl<T, E> JoinAll<T, E> {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, join_all, nursery};
-    /// use allhome::runtime::ThreadPool;
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+    /// let run = nursery().run(async |n: Nursery| {
     ///     let lengths = ["one", "three"].map(|page| n.fork(async { Ok(page.len()) }));
     ///     Ok(join_all(lengths).values().await)
     /// });

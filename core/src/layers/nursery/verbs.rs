@@ -27,9 +27,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, nursery};
-    /// use allhome::runtime::ThreadPool;
     ///
-    /// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<std::io::Error>| {
+    /// block_on(nursery().run(async |n: Nursery<std::io::Error>| {
     ///     assert!(n.spawn(async { Ok(()) }).is_admitted());
     ///     n.close();
     ///     let late = n.spawn(async { unreachable!("never polled") });
@@ -67,9 +66,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, nursery};
-    /// use allhome::runtime::ThreadPool;
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+    /// let run = nursery().run(async |n: Nursery| {
     ///     n.close();
     ///     let answer = String::from("503");
     ///     let refused = n.try_spawn(async move { Ok(drop(answer)) });
@@ -105,9 +103,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, nursery, yield_now};
-    /// use allhome::runtime::ThreadPool;
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+    /// let run = nursery().run(async |n: Nursery| {
     ///     n.go(async {
     ///         loop {
     ///             yield_now().await;
@@ -143,9 +140,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, nursery};
-    /// use allhome::runtime::ThreadPool;
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+    /// let run = nursery().run(async |n: Nursery| {
     ///     let (six, seven) = (n.fork(async { Ok(6) }), n.fork(async { Ok("7".parse::<u8>()?) }));
     ///     Ok(six.await? * seven.await?)
     /// });
@@ -183,9 +179,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, nursery};
-    /// use allhome::runtime::ThreadPool;
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+    /// let run = nursery().run(async |n: Nursery| {
     ///     let sum = n.blocking(|cx| {
     ///         let mut sum = 0u64;
     ///         for number in 0..1_000 {

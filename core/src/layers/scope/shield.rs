@@ -54,10 +54,9 @@ use std::time::Duration;
 /// ```
 /// # #[cfg(feature = "executors")] {
 /// use allhome::{Nursery, block_on, is_cancelled, nursery, shield, yield_now};
-/// use allhome::runtime::ThreadPool;
 /// use std::time::Duration;
 ///
-/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+/// let run = nursery().run(async |n: Nursery| {
 ///     n.cancel();
 ///     let farewell = async {
 ///         // Without the shield it would be dropped here.

@@ -29,11 +29,10 @@ impl Builder {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, nursery};
-    /// use allhome::runtime::ThreadPool;
     /// use std::convert::Infallible;
     /// use std::time::Duration;
     ///
-    /// let run = nursery().on(ThreadPool::global())
+    /// let run = nursery()
     ///     .deadline(Duration::from_millis(1))
     ///     .run(async |_: Nursery<Infallible>| std::future::pending::<Result<(), _>>().await);
     /// assert!(block_on(run).unwrap_err().is_timeout());
@@ -63,11 +62,10 @@ impl Builder {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, nursery};
-    /// use allhome::runtime::ThreadPool;
     /// use std::convert::Infallible;
     /// use std::time::Duration;
     ///
-    /// let run = nursery().on(ThreadPool::global())
+    /// let run = nursery()
     ///     .children_deadline(Duration::from_millis(50))
     ///     .run(async |n: Nursery<Infallible>| {
     ///         let quick = n.fork(async { Ok(1) });
@@ -104,10 +102,9 @@ impl Builder {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, cancelled, nursery, sleep};
-    /// use allhome::runtime::ThreadPool;
     /// use std::time::Duration;
     ///
-    /// let run = nursery().on(ThreadPool::global())
+    /// let run = nursery()
     ///     .grace(Duration::from_secs(10))
     ///     .run(async |n: Nursery| {
     ///         n.cancel();
@@ -169,13 +166,12 @@ impl Builder {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, nursery};
-    /// use allhome::runtime::ThreadPool;
     /// use std::convert::Infallible;
     /// use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
     /// use std::sync::Arc;
     ///
     /// let inside = Arc::new(AtomicUsize::new(0));
-    /// let run = nursery().on(ThreadPool::global()).limit(4).run(async |n: Nursery<Infallible>| {
+    /// let run = nursery().limit(4).run(async |n: Nursery<Infallible>| {
     ///     for _ in 0..100 {
     ///         let inside = inside.clone();
     ///         n.spawn(async move {
@@ -211,7 +207,6 @@ impl Builder {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{BoxError, Nursery, Semaphore, block_on, nursery};
-    /// use allhome::runtime::ThreadPool;
     /// use std::future::Future;
     /// use std::pin::Pin;
     /// use std::sync::Arc;
@@ -233,7 +228,7 @@ impl Builder {
     /// }
     ///
     /// let one = Arc::new(Semaphore::new(1));
-    /// let run = nursery().on(ThreadPool::global())
+    /// let run = nursery()
     ///     .limiter(&one)
     ///     .run(async |n: Nursery| Ok(n.fork(walk(5, one.clone())).await?));
     /// assert_eq!(block_on(run)?, 32);
@@ -280,13 +275,12 @@ impl Builder {
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, nursery};
     /// use allhome::error::Cause;
-    /// use allhome::runtime::ThreadPool;
     /// use std::convert::Infallible;
     /// use std::sync::mpsc::channel;
     /// use std::time::Duration;
     ///
     /// let (answer, question) = channel::<()>();
-    /// let run = nursery().on(ThreadPool::global())
+    /// let run = nursery()
     ///     .stuck_after(Duration::from_millis(10))
     ///     .run(async |n: Nursery<Infallible>| {
     ///         let (begun, begins) = channel();
@@ -321,12 +315,11 @@ impl Builder {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{CancelToken, Nursery, block_on, nursery};
-    /// use allhome::runtime::ThreadPool;
     /// use std::convert::Infallible;
     ///
     /// let token = CancelToken::new();
     /// let stop = token.clone();
-    /// let run = nursery().on(ThreadPool::global()).token(&token).run(async |n: Nursery<Infallible>| {
+    /// let run = nursery().token(&token).run(async |n: Nursery<Infallible>| {
     ///     n.spawn(std::future::pending());
     ///     stop.cancel();
     ///     Ok(n.is_cancelled())

@@ -37,9 +37,8 @@ impl<E, R, F, Fut> Run<E, R, F, Fut> {
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Policy, block_on, nursery};
-    /// use allhome::runtime::ThreadPool;
     ///
-    /// let run = nursery().on(ThreadPool::global()).policy(Policy::WaitAll).run(async |n| {
+    /// let run = nursery().policy(Policy::WaitAll).run(async |n| {
     ///     n.spawn(async { Err("reset by peer") });
     ///     Ok("3 connections served")
     /// });
