@@ -168,9 +168,5 @@ pub use allhome_executors::{LocalExecutor, ThreadPool, block_on};
 pub use layers::sim::{self, Simulator};
 
 #[cfg(all(doctest, feature = "executors"))]
-#[doc = include_str!("../../README.md")]
-struct Readme;
-
-#[cfg(all(doctest, feature = "executors"))]
 #[doc = include_str!("../../docs/SIMULATOR.md")]
 struct Simulators;

@@ -47,7 +47,6 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("core/src/layers/base/unsupported.rs", "", "every runtime will have a timer"),
     ("core/src/layers/limit/rate.rs", "has not got a timer", "the same"),
     ("core/src/layers/nursery/error.rs", "has not got what", "the same"),
-    ("README.md", "", "it is written anew with the new surface"),
     ("docs/SPEC.md", "**F22**", "the clause is replaced with the new rule for echoes"),
     ("docs/SPEC.md", "**S23**", "the clause is replaced with the new rule for cancel scopes"),
     ("docs/SPEC.md", "**T11**", "every runtime will have a timer"),
@@ -169,7 +168,7 @@ mod tests {
 
     #[test]
     fn an_excuse_that_is_not_needed_is_found() {
-        let idle = idle_excuses(&[("README.md".into(), "whoever".into())]);
+        let idle = idle_excuses(&[("tests/runs/tests/tidy/words.rs".into(), "whoever".into())]);
         assert_eq!(idle.len(), ALLOWED.len() - 1);
     }
 }
