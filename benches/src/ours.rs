@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use allhome_rt::{self as rt, Spawn};
 
-use allhome::{IntoRuntime, Nursery, ThreadPool, Tokio, block_on, nursery};
+use allhome::{IntoRuntime, Nursery, ThreadPool, Tokio, block_on, join_all, nursery};
 
 use crate::host::{alive, until_alive};
 use crate::watch::{Sample, Watch};
@@ -95,13 +95,28 @@ pub async fn fork_join(n: usize, work: impl Work) -> Sample {
             let children: Vec<_> = (0..n).map(|i| nursery.fork(work.start(Ok(i)))).collect();
             let mut sum = 0;
             for child in children {
-                sum += child.join().await.expect("no child fails");
+                sum += child.await.expect("no child fails");
             }
             Ok(sum)
         })
         .await
         .expect("no child fails");
     assert_eq!(sum, n * (n - 1) / 2);
+    watch.stop()
+}
+
+/// Forks `n` children on tokio and awaits the values of all at once.
+pub async fn fork_join_all(n: usize, work: impl Work) -> Sample {
+    let watch = Watch::start();
+    let values = nursery()
+        .on(Tokio)
+        .run(async move |nursery: Nursery<Infallible>| {
+            let children = (0..n).map(|i| nursery.fork(work.start(Ok(i))));
+            Ok(join_all(children).await.expect("no child fails"))
+        })
+        .await
+        .expect("no child fails");
+    assert!(values.into_iter().eq(0..n));
     watch.stop()
 }
 
@@ -216,7 +231,7 @@ impl Pool {
                 }
                 Ok(total)
             });
-            Ok(scenario.join().await.expect("the scenario ends"))
+            Ok(scenario.await.expect("the scenario ends"))
         });
         block_on(total).expect("no child fails")
     }

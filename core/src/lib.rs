@@ -12,8 +12,8 @@
 //! let result: Result<u32, GroupError<String>> =
 //!     block_on(nursery().on(ThreadPool::global()).name("demo").run(async |n| {
 //!         let six = n.fork(async { Ok(6) });
-//!         n.named("bad").spawn(async { Err("no luck".to_string()) });
-//!         Ok(six.join().await.map_err(|error| error.to_string())? * 7)
+//!         n.task("bad").spawn(async { Err("no luck".to_string()) });
+//!         Ok(six.await.map_err(|error| error.to_string())? * 7)
 //!     }));
 //! // The first failure cancels the others, and is reported when all are home.
 //! assert_eq!(result.unwrap_err().first().name(), Some("bad"));
@@ -24,16 +24,17 @@
 //!
 //! - Open a nursery: [`nursery`], on the runtime of the task around, or [`on`](Builder::on) another
 //!   one; [`Builder`] has names, [policies](Policy) and what to do about [panics](PanicPolicy).
-//! - Spawn: [`Nursery::spawn`], [`fork`](Nursery::fork) for a value,
-//!   [`fork_with`](Nursery::fork_with) for a child that spawns siblings,
-//!   [`blocking`](Nursery::blocking) for work that blocks its thread.
-//! - Join, cancel, abort one child: [`Child`]. It ends as one of five: [`Outcome`].
+//! - Spawn: [`Nursery::spawn`] for a child that may fail, [`go`](Nursery::go) for one that cannot,
+//!   [`fork`](Nursery::fork) for a value, [`blocking`](Nursery::blocking) for work that blocks its
+//!   thread; [`task`](Nursery::task) gives it a name.
+//! - Await, cancel, abort one child: [`Child`]; await many: [`join_all`]. It ends as one of five: [`Outcome`].
 //! - End all of them: [`Nursery::cancel`], [`abort`](Nursery::abort), or drop the future.
 //! - Shut down step by step: [`Nursery::shutdown`], and `signals`.
 //! - Find out which tasks are not home: [`Nursery::tree`]; and which a dropped root has left:
 //!   [`orphans`].
 //! - Ask, from inside a task: [`is_cancelled`], [`cancel_reason`], [`cancelled`], [`draining`],
 //!   [`checkpoint`], [`task_id`]; leave it from any depth: [`exit`].
+//! - Wait: [`sleep`], [`interval`], [`now`], on the timer of the runtime, or outside of any nursery.
 //! - Limit the time: [`Builder::deadline`], [`Builder::children_deadline`] for what is there in
 //!   time, [`move_on_after`] and [`fail_after`] inside a task, [`remaining`], [`before_deadline`].
 //! - Tidy up: [`Builder::grace`], [`shield`], [`cancellable`], [`Nursery::defer`].
@@ -41,7 +42,7 @@
 //! - Cancel what is in no nursery: [`CancelToken`]; hang a nursery on one: [`Builder::token`].
 //! - Limit how many children run at the same time: [`Builder::limit`], [`Nursery::reserve`]; how
 //!   many do something else at the same time: [`Semaphore`], [`KeyedSemaphore`] to be fair among
-//!   tenants; how often it is begun: [`RateLimiter`]; and [`Both`].
+//!   tenants; how often it is begun: [`RateLimiter`]; and [`AcquireBoth`] takes of two.
 //!
 //! # Runtimes
 //!
@@ -57,7 +58,8 @@
 //!
 //! One more feature, `signals`, gives a token that SIGINT and SIGTERM raise, on Unix.
 //!
-//! Any other runtime: implement `allhome_rt::Spawn` and make a [`Runtime`] of it.
+//! Any other runtime: implement `allhome_rt::Spawn` and make a [`Runtime`] of it. Every runtime has a
+//! timer and a pool for blocking work: one that brings none is lent them, in threads of std.
 //!
 //! # What is promised
 //!
@@ -113,7 +115,6 @@ pub use layers::base::id::{NurseryId, TaskId};
 pub use layers::base::outcome::{JoinError, Outcome, TaskState};
 pub use layers::base::panic::Panic;
 pub use layers::base::reason::{Level, Reason, ReasonKind};
-pub use layers::base::unsupported::Unsupported;
 pub use layers::cancel::{
     CancelExt, CancelStreamExt, CancelToken, Cancelled, CancelledOwned, Draining, Registration,
     UntilCancelled, UntilCancelledStream,
@@ -125,33 +126,41 @@ pub use layers::context::task::{
 };
 pub use layers::context::yield_now::{YieldNow, yield_now};
 pub use layers::group::config::{PanicPolicy, Policy};
-pub use layers::group::finalizers::DeferError;
+pub use layers::group::failure_info::FailureInfo;
 pub use layers::limit::{
-    Acquire, AcquireBoth, AcquireError, AcquireOwned, AcquireRate, Both, HolderInfo,
-    KeyedSemaphore, Limit, OwnedPermit, Permit, Rate, RateLimiter, Semaphore, TryAcquireError,
+    Acquire, AcquireBoth, AcquireError, AcquireOwned, AcquireRate, HolderInfo, KeyedSemaphore,
+    OwnedPermit, Permit, Rate, RateLimiter, Semaphore, TryAcquireError,
 };
 pub use layers::nursery::Nursery;
 pub use layers::nursery::blocking::BlockingCx;
 pub use layers::nursery::builder::{Builder, nursery};
-pub use layers::nursery::child::{Child, Join, JoinMut, Spawned};
+pub use layers::nursery::child::Child;
+pub use layers::nursery::draining::NurseryDraining;
 pub use layers::nursery::error::{Cause, Failure, GroupError};
-pub use layers::nursery::named::Named;
+pub use layers::nursery::join_all::{JoinAll, join_all};
+pub use layers::nursery::reserve::Reserve;
+pub use layers::nursery::reserve_error::{ReserveError, TryReserveError};
 pub use layers::nursery::run::Run;
-pub use layers::nursery::slot::{Reserve, ReserveError, Slot, TryReserveError};
+pub use layers::nursery::run::settle::Settle;
+pub use layers::nursery::settled::Settled;
+pub use layers::nursery::spawned::{Refused, Spawned};
+pub use layers::nursery::task_builder::TaskBuilder;
 pub use layers::nursery::tree::{NurseryInfo, TaskInfo, Tree, orphans};
+pub use layers::nursery::value::{Value, Values};
 pub use layers::scope::cancellable::{Cancellable, cancellable};
 pub use layers::scope::deadline::{
-    Elapsed, FailAfter, MoveOnAfter, TimeoutError, before_deadline, fail_after, fail_at,
-    move_on_after, move_on_at,
+    Elapsed, FailAfter, MoveOnAfter, before_deadline, fail_after, fail_at, move_on_after,
+    move_on_at,
 };
 pub use layers::scope::shield::{Shield, shield};
 pub use layers::scope::value::{Scoped, ScopedKey};
-pub use layers::shutdown::{Ladder, Shutdown, ShutdownError, ShutdownReport, Straggler};
+pub use layers::shutdown::{Echo, Shutdown, ShutdownError, ShutdownReport, Straggler};
 #[cfg(all(feature = "signals", unix))]
 pub use layers::signals::{Signals, signals};
-pub use layers::time::{Sleep, deadline, remaining, sleep, sleep_until};
+pub use layers::time::interval::{Interval, Tick, interval};
+pub use layers::time::{Sleep, deadline, now, remaining, sleep, sleep_until};
 
-pub use allhome_rt::{IntoRuntime, NoRuntime, Runtime};
+pub use allhome_rt::{Instant, IntoRuntime, NoRuntime, Runtime};
 
 #[cfg(feature = "async-std")]
 pub use allhome_async_std::AsyncStd;
@@ -161,6 +170,13 @@ pub use allhome_smol::{Smol, SmolExecutor, SmolLocal};
 
 #[cfg(feature = "tokio")]
 pub use allhome_tokio::{Tokio, TokioHandle, TokioLocal, TokioTaskPerChild};
+
+/// The runtimes whose own context a caller outside of any nursery may be in. smol and async-std have
+/// none: every thread is in it, so they are never taken unasked.
+pub(crate) const AROUND: &[fn() -> Option<Runtime>] = &[
+    #[cfg(feature = "tokio")]
+    || Tokio.into_runtime().ok(),
+];
 
 #[cfg(feature = "executors")]
 pub use allhome_executors::{LocalExecutor, ThreadPool, block_on};

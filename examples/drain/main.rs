@@ -9,7 +9,7 @@
 //! itself, with `stubborn` it does not even if it is cancelled.
 
 use allhome::{
-    Ladder, Nursery, ThreadPool, block_on, cancelled, draining, nursery, shield, signals, sleep,
+    Nursery, ThreadPool, block_on, cancelled, draining, nursery, shield, signals, sleep,
 };
 use std::convert::Infallible;
 use std::error::Error;
@@ -29,15 +29,15 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let server = server.token(signals.token());
     let report = block_on(server.run(async |n: Nursery<Infallible>| {
         match extra.as_deref() {
-            Some("hang") => drop(n.named("hang").spawn(pending())),
-            Some("stubborn") => drop(n.named("stubborn").spawn(stubborn())),
+            Some("hang") => drop(n.task("hang").spawn(pending())),
+            Some("stubborn") => drop(n.task("stubborn").spawn(stubborn())),
             _ => {}
         }
-        let listener = n.named("listener").fork(listen(n.clone()));
-        let shutdown = n.shutdown(Ladder::default()).when_raised();
+        let listener = n.task("listener").fork(listen(n.clone()));
+        let shutdown = n.shutdown().when_raised();
         println!("serving; stop it with Ctrl-C");
         let report = shutdown.await;
-        let served = listener.join().await.unwrap_or(0);
+        let served = listener.await.unwrap_or(0);
         println!("{served} requests were served");
         Ok(report)
     }))??;
@@ -60,8 +60,8 @@ async fn listen(n: Nursery<Infallible>) -> Result<usize, Infallible> {
             return Ok(served);
         }
         served += 1;
-        n.named(format!("request {served}")).spawn(async {
-            sleep(REQUEST).await.expect("the pool has a timer");
+        n.task(format!("request {served}")).spawn(async {
+            sleep(REQUEST).await;
             Ok(())
         });
     }
@@ -71,6 +71,6 @@ async fn listen(n: Nursery<Infallible>) -> Result<usize, Infallible> {
 async fn stubborn() -> Result<(), Infallible> {
     cancelled().await;
     println!("told to leave");
-    shield(Duration::MAX, pending::<()>()).await.expect("it asks for no timer");
+    shield(Duration::MAX, pending::<()>()).await;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::walk::{Found, Walk};
-use allhome::{Child, Nursery, Unsupported, is_cancelled};
+use allhome::{Child, Nursery, is_cancelled};
 use std::path::Path;
 use std::vec;
 
@@ -21,38 +21,32 @@ pub(crate) struct ReadAhead<'a> {
 }
 
 impl<'a> ReadAhead<'a> {
-    pub(crate) fn new(
-        nursery: &'a Nursery<Error>,
-        start: &Path,
-    ) -> Result<ReadAhead<'a>, Unsupported> {
-        let next = read(nursery, Walk::new(start))?;
-        Ok(ReadAhead { nursery, piece: Vec::new().into_iter(), next })
+    pub(crate) fn new(nursery: &'a Nursery<Error>, start: &Path) -> ReadAhead<'a> {
+        let next = read(nursery, Walk::new(start));
+        ReadAhead { nursery, piece: Vec::new().into_iter(), next }
     }
 
     /// Waits for the next path. None at the end of the walk, or of the nursery.
-    pub(crate) async fn next(&mut self) -> Result<Option<Found>, Unsupported> {
+    pub(crate) async fn next(&mut self) -> Option<Found> {
         if is_cancelled() {
-            return Ok(None);
+            return None;
         }
         if self.piece.as_slice().is_empty() {
             // An error means that it was cancelled: reading ahead has no errors of its own, for
             // those of the walk are among what it found.
-            let Ok((walk, found)) = self.next.join_mut().await else { return Ok(None) };
+            let Ok((walk, found)) = (&mut self.next).await else { return None };
             if found.is_empty() {
-                return Ok(None);
+                return None;
             }
             self.piece = found.into_iter();
-            self.next = read(self.nursery, walk)?;
+            self.next = read(self.nursery, walk);
         }
-        Ok(self.piece.next())
+        self.piece.next()
     }
 }
 
-fn read(
-    nursery: &Nursery<Error>,
-    mut walk: Walk,
-) -> Result<Child<(Walk, Vec<Found>), Error>, Unsupported> {
-    nursery.named("walk").blocking(move |_| {
+fn read(nursery: &Nursery<Error>, mut walk: Walk) -> Child<(Walk, Vec<Found>), Error> {
+    nursery.task("walk").blocking(move |_| {
         let found = walk.by_ref().take(PIECE).take_while(|_| !is_cancelled()).collect();
         Ok((walk, found))
     })

@@ -1,6 +1,5 @@
 //! What can go wrong: the error type of the nursery.
 
-use allhome::Unsupported;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -13,8 +12,6 @@ pub(crate) enum Error {
     Write(io::Error),
     /// The signals cannot be caught.
     Signals(io::Error),
-    /// The runtime lacks something.
-    Runtime(Unsupported),
 }
 
 impl Error {
@@ -24,19 +21,12 @@ impl Error {
     }
 }
 
-impl From<Unsupported> for Error {
-    fn from(error: Unsupported) -> Error {
-        Error::Runtime(error)
-    }
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Read(path, error) => write!(f, "{}: {error}", path.display()),
             Error::Write(error) => write!(f, "standard output: {error}"),
             Error::Signals(error) => write!(f, "cannot catch signals: {error}"),
-            Error::Runtime(error) => write!(f, "{error}"),
         }
     }
 }

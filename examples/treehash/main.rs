@@ -36,9 +36,7 @@ mod report;
 mod stop;
 
 use ahead::ReadAhead;
-use allhome::{
-    AsyncStd, Child, IntoRuntime, Nursery, Policy, Smol, ThreadPool, Tokio, Unsupported, block_on,
-};
+use allhome::{AsyncStd, Child, IntoRuntime, Nursery, Policy, Smol, ThreadPool, Tokio, block_on};
 use error::Error;
 use hash::Line;
 use indicatif::ProgressBar;
@@ -141,9 +139,9 @@ async fn hash_tree(
     output: &mut Output,
     tally: &mut Tally,
 ) -> Result<(), Error> {
-    let mut files = ReadAhead::new(n, &options.dir)?;
-    while let Some(found) = files.next().await? {
-        window.push_back(hash_one(n, found, output.progress())?);
+    let mut files = ReadAhead::new(n, &options.dir);
+    while let Some(found) = files.next().await {
+        window.push_back(hash_one(n, found, output.progress()));
         if window.len() == options.jobs * WINDOW_PER_JOB {
             print_first(window, output, tally).await?;
         }
@@ -160,13 +158,13 @@ fn hash_one(
     n: &Nursery<Error>,
     found: Found,
     progress: &ProgressBar,
-) -> Result<Child<Option<Line>, Error>, Unsupported> {
+) -> Child<Option<Line>, Error> {
     match found {
         Ok(path) => {
             let progress = progress.clone();
-            n.named(path.to_string_lossy()).blocking(move |_| hash::hash_file(path, &progress))
+            n.task(path.to_string_lossy()).blocking(move |_| hash::hash_file(path, &progress))
         }
-        Err(error) => Ok(n.named(error.to_string()).fork(async { Err(error) })),
+        Err(error) => n.task(error.to_string()).fork(async { Err(error) }),
     }
 }
 
@@ -177,8 +175,8 @@ async fn print_first(
     tally: &mut Tally,
 ) -> Result<(), Error> {
     let Some(first) = window.front_mut() else { return Ok(()) };
-    // Not `join`: a cancel may end this function here, and then the child stays in the window.
-    let ended = first.join_mut().await;
+    // By reference: a cancel may end this function here, and then the child stays in the window.
+    let ended = first.await;
     window.pop_front();
     tally.settle(ended, output).map_err(Error::Write)
 }

@@ -40,8 +40,8 @@ impl Stops {
     pub(crate) fn at_timeout(self: &Arc<Self>, n: &Nursery<Error>) {
         let Some(limit) = self.limit else { return };
         let (stops, nursery) = (self.clone(), n.clone());
-        n.named("timeout").spawn(async move {
-            sleep(limit).await?;
+        n.task("timeout").spawn(async move {
+            sleep(limit).await;
             stops.stop(&nursery, &stops.timeout);
             Ok(())
         });

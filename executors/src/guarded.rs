@@ -23,7 +23,7 @@ use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 use std::ptr;
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(crate) use held::assert_none;
 use held::{Held, Tripwire};
@@ -141,10 +141,6 @@ pub(crate) struct Guard<'a, T> {
 impl<T> Guard<'_, T> {
     pub(crate) fn wait(&mut self, condition: &Condvar) {
         condition.wait(&mut self.guard);
-    }
-
-    pub(crate) fn wait_until(&mut self, condition: &Condvar, at: Instant) {
-        condition.wait_until(&mut self.guard, at);
     }
 
     /// Returns `true` if the time was over first.

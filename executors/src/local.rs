@@ -15,6 +15,7 @@ use crate::blocking::Blocking;
 use crate::current::{self, PoolId};
 use crate::guarded::Foreign;
 use crate::timer::Driver;
+use allhome_rt::Instant;
 use allhome_rt::{
     BoxSleep, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking, SpawnLocal,
     Task, Timer,
@@ -28,7 +29,7 @@ use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const NAME: &str = "local";
 

@@ -19,12 +19,12 @@
 //! two stores and two loads, crosswise, so a SeqCst fence is between them on both sides, until the
 //! thread is known. From then on std's own token orders them: it is left after ours.
 
+use allhome_rt::Instant;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::task::Wake;
 use std::thread::{self, Thread};
-use std::time::Instant;
 
 #[derive(Default)]
 pub(crate) struct Parker {

@@ -26,6 +26,7 @@ pub use builder::ThreadPoolBuilder;
 use crate::blocking::Blocking;
 use crate::current::{self, PoolId};
 use crate::timer::Driver;
+use allhome_rt::Instant;
 use allhome_rt::{
     BoxSleep, IntoRuntime, Job, NoRuntime, Runtime, Spawn, SpawnBlocking, Task, Timer,
 };
@@ -35,7 +36,6 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
 use worker::Worker;
 
 /// The name that the runtimes of all pools have.

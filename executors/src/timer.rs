@@ -25,6 +25,7 @@ mod wheel;
 
 use crate::current::{self, PoolId, Role};
 use crate::guarded::{Foreign, Guard, Guarded};
+use allhome_rt::Instant;
 use allhome_rt::{BoxSleep, Timer};
 use parking_lot::Condvar;
 use slab::Key;
@@ -35,7 +36,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use wheel::Wheel;
 
 /// The longest that the thread waits in one go: a wait until an instant that the system's clock
@@ -237,7 +238,7 @@ impl Shared {
         };
         state.wait_ends = next;
         let wait = Duration::from_nanos(next.saturating_sub(self.nanos(now))).min(LONGEST_WAIT);
-        state.wait_until(&self.wait_is_shorter, now + wait);
+        state.wait_for(&self.wait_is_shorter, wait);
         state.wait_ends = 0;
     }
 

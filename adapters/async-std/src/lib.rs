@@ -18,12 +18,12 @@
 #![forbid(unsafe_code)]
 
 use allhome_rt::{
-    BoxSleep, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking, SpawnLocal,
-    Task, Timer,
+    BoxSleep, Instant, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking,
+    SpawnLocal, Task, Timer,
 };
 use async_std::task;
 use std::num::NonZero;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// async-std's runtime, with its timer and its blocking pool.
 ///

@@ -1,5 +1,6 @@
 //! The handle that bundles what a runtime can do.
 
+use crate::lent::{lent_blocking, lent_timer};
 use crate::{Job, Spawn, SpawnBlocking, Task, Timer};
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +8,8 @@ use std::sync::Arc;
 /// A runtime: a name and its capabilities, behind one pointer. Cloning costs one increment.
 ///
 /// Adapters and executors convert into it through [`IntoRuntime`]. For a runtime of your own, call
-/// [`Runtime::new`] or, if it has more than [`Spawn`], [`Runtime::builder`].
+/// [`Runtime::new`] or, if it has more than [`Spawn`], [`Runtime::builder`]. What it lacks of
+/// a timer and a blocking pool, it is [lent](crate#what-is-lent).
 ///
 /// # Examples
 ///
@@ -21,7 +23,8 @@ use std::sync::Arc;
 ///
 /// let runtime = Runtime::new("discard", Discard);
 /// assert_eq!(runtime.name(), "discard");
-/// assert!(runtime.timer().is_none());
+/// // It cannot tell the time, so it is lent a timer that can.
+/// assert!(runtime.timer().now() <= runtime.timer().now());
 /// ```
 #[derive(Clone)]
 pub struct Runtime {
@@ -33,12 +36,12 @@ struct Parts {
     threads: usize,
     task_per_child: bool,
     spawn: Box<dyn Spawn>,
-    timer: Option<Arc<dyn Timer>>,
-    blocking: Option<Box<dyn SpawnBlocking>>,
+    timer: Arc<dyn Timer>,
+    blocking: Box<dyn SpawnBlocking>,
 }
 
 impl Runtime {
-    /// Makes a runtime that can only spawn.
+    /// Makes a runtime of what can only spawn.
     pub fn new(name: &'static str, spawn: impl Spawn + 'static) -> Runtime {
         Runtime::builder(name, spawn).build()
     }
@@ -48,9 +51,8 @@ impl Runtime {
         let threads = spawn.threads().max(1);
         let task_per_child = spawn.task_per_child();
         let spawn = Box::new(spawn);
-        RuntimeBuilder {
-            parts: Parts { name, threads, task_per_child, spawn, timer: None, blocking: None },
-        }
+        let (timer, blocking) = (lent_timer().clone(), lent_blocking());
+        RuntimeBuilder { parts: Parts { name, threads, task_per_child, spawn, timer, blocking } }
     }
 
     /// Returns the name that error messages and dumps use.
@@ -68,14 +70,15 @@ impl Runtime {
         self.parts.task_per_child
     }
 
-    /// Returns the timer, if the runtime has one.
-    pub fn timer(&self) -> Option<&Arc<dyn Timer>> {
-        self.parts.timer.as_ref()
+    /// Returns the timer: the runtime's own, or the one that it is [lent](crate#what-is-lent).
+    pub fn timer(&self) -> &Arc<dyn Timer> {
+        &self.parts.timer
     }
 
-    /// Returns the blocking pool, if the runtime has one.
-    pub fn blocking(&self) -> Option<&dyn SpawnBlocking> {
-        self.parts.blocking.as_deref()
+    /// Returns the blocking pool: the runtime's own, or the one that it is
+    /// [lent](crate#what-is-lent).
+    pub fn blocking(&self) -> &dyn SpawnBlocking {
+        &*self.parts.blocking
     }
 
     /// Hands a task to the runtime.
@@ -111,29 +114,15 @@ impl Runtime {
         self.parts.spawn.with_budget(poll)
     }
 
-    /// Hands a job to the runtime's blocking pool.
-    ///
-    /// # Errors
-    ///
-    /// Returns the job if the runtime has no blocking pool.
-    pub fn spawn_blocking(&self, job: Job) -> Result<(), Job> {
-        match &self.parts.blocking {
-            Some(blocking) => {
-                blocking.spawn_blocking(job);
-                Ok(())
-            }
-            None => Err(job),
-        }
+    /// Hands a job to the [blocking pool](Runtime::blocking).
+    pub fn spawn_blocking(&self, job: Job) {
+        self.parts.blocking.spawn_blocking(job);
     }
 }
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime")
-            .field("name", &self.parts.name)
-            .field("timer", &self.parts.timer.is_some())
-            .field("blocking", &self.parts.blocking.is_some())
-            .finish()
+        f.debug_struct("Runtime").field("name", &self.parts.name).finish_non_exhaustive()
     }
 }
 
@@ -144,15 +133,15 @@ pub struct RuntimeBuilder {
 }
 
 impl RuntimeBuilder {
-    /// Adds a timer.
+    /// Adds a timer, in place of the one that is lent.
     pub fn timer(mut self, timer: impl Timer + 'static) -> RuntimeBuilder {
-        self.parts.timer = Some(Arc::new(timer));
+        self.parts.timer = Arc::new(timer);
         self
     }
 
-    /// Adds a blocking pool.
+    /// Adds a blocking pool, in place of the one that is lent.
     pub fn blocking(mut self, blocking: impl SpawnBlocking + 'static) -> RuntimeBuilder {
-        self.parts.blocking = Some(Box::new(blocking));
+        self.parts.blocking = Box::new(blocking);
         self
     }
 

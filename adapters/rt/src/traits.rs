@@ -1,11 +1,10 @@
 //! The capabilities, one trait each. Each contract is a list of numbered clauses, which the
 //! conformance suite tests.
 
-use crate::{LocalTask, Task};
+use crate::{Instant, LocalTask, Task};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::OnceLock;
-use std::time::Instant;
 
 /// Runs [`Task`]s: the one capability that every runtime has.
 ///
@@ -101,6 +100,8 @@ pub type Job = Box<dyn FnOnce() + Send>;
 /// 3. Jobs may wait in a queue, but none waits for ever as long as others return.
 ///
 /// A job never panics: it catches what user code throws.
+///
+/// A runtime that has no pool is [lent](crate#what-is-lent) one.
 pub trait SpawnBlocking: Send + Sync {
     /// Takes the job and calls it on a thread that may block, or drops it.
     fn spawn_blocking(&self, job: Job);
@@ -118,6 +119,8 @@ pub type BoxSleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 ///    when polled, the second never is.
 /// 3. Only the waker of the latest poll counts. Dropping a sleep releases it.
 /// 4. Any executor may poll a sleep, on any thread.
+///
+/// A runtime that has no timer is [lent](crate#what-is-lent) one.
 pub trait Timer: Send + Sync {
     /// Returns the present instant on this timer's clock.
     fn now(&self) -> Instant {

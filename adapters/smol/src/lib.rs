@@ -21,13 +21,12 @@
 #![forbid(unsafe_code)]
 
 use allhome_rt::{
-    BoxSleep, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking, SpawnLocal,
-    Task, Timer,
+    BoxSleep, Instant, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking,
+    SpawnLocal, Task, Timer,
 };
 use smol::{Executor, LocalExecutor};
 use std::rc::{self, Rc};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
 
 /// The executor behind [`smol::spawn`]; or a given one, by [`Smol::on`].
 ///

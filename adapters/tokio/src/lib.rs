@@ -33,20 +33,22 @@
 #![forbid(unsafe_code)]
 
 use allhome_rt::{
-    BoxSleep, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking, SpawnLocal,
-    Task, Timer,
+    BoxSleep, Instant, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking,
+    SpawnLocal, Task, Timer,
 };
-use std::panic::catch_unwind;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Waker};
-use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::{LocalSet, coop};
 
 /// The tokio runtime that the caller is in, as [`Handle::current`] finds it; or a given one, by
 /// [`Tokio::on`].
 ///
-/// It has a timer if the runtime was built with time enabled, and always a blocking pool.
+/// It has tokio's blocking pool and tokio's timer, also where its clock is paused. On a runtime that
+/// was built without [`enable_time`](tokio::runtime::Builder::enable_time), nurseries run, and what
+/// asks for a sleep gets tokio's own panic, which says what to do: a `sleep`, or a nursery that is
+/// opened with a deadline or a grace. Tokio has no call that says if there is a timer, so
+/// none is lent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tokio;
 
@@ -145,9 +147,7 @@ fn runtime(handle: Handle, task_per_child: bool) -> Result<Runtime, NoRuntime> {
         return Err(gone());
     }
     let on = OnTokio { handle, task_per_child };
-    let runtime = Runtime::builder("tokio", on.clone()).blocking(on.clone());
-    let runtime = if has_timer(&on.handle) { runtime.timer(on) } else { runtime };
-    Ok(runtime.build())
+    Ok(Runtime::builder("tokio", on.clone()).blocking(on.clone()).timer(on).build())
 }
 
 /// A local set, for tasks that stay on the thread that runs it; made by [`Tokio::local`].
@@ -189,15 +189,6 @@ impl SpawnLocal for TokioLocal {
             None => drop(task),
         }
     }
-}
-
-/// Returns `true` if the runtime was built with time enabled.
-///
-/// Tokio has no call that says so: making a sleep panics without time. (The panic hook prints then.
-/// Wrap the handle in your own `Spawn` for a runtime without time that must be silent.)
-fn has_timer(handle: &Handle) -> bool {
-    let _context = handle.enter();
-    catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_ok()
 }
 
 #[derive(Clone)]

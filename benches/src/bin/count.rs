@@ -1,12 +1,13 @@
-//! `count ours|joinset|tracker|bare N`: spawn and join of N children that do nothing, once, on
-//! tokio's current-thread runtime. Or `count bounded|bounded/one|bounded/plain N`: the same in a
-//! nursery with a limit. Or `count token|wait|cancel[_peer] N`: a token's child made and dropped, a
-//! waiter entered and dropped, a child with a waiter cancelled, N times. Or `count
+//! `count ours|fork|fork/all|joinset|tracker|bare N`: spawn and join of N children that do nothing,
+//! once, on tokio's current-thread runtime; with `fork`, each by its handle, or all by `join_all`. Or
+//! `count bounded|bounded/one|bounded/plain N`: the same in a nursery with a limit. Or `count
+//! token|wait|cancel[_peer] N`: a token's child made and dropped, a waiter entered and dropped, a
+//! child with a waiter cancelled, N times. Or `count
 //! SEMAPHORE/1|5|try|handoff N`: so many permits acquired and given back, one tried for, one handed
 //! on; SEMAPHORE is semaphore (ours), tokio, async-lock, futures-intrusive or mea, or nothing, for
 //! what the bench itself costs. Or `count wake/TIMES[/joinset|/tracker] N`: spawn and join of N
 //! children, each woken so many times. Or `count abort[/joinset] N`: N children are spawned, wait,
-//! and are aborted. Or `count pool N`: so many tasks of `ThreadPool`, with no nursery. For
+//! and are aborted. Or `count fork N`: N children, each joined by its handle. Or `count pool N`: so many tasks of `ThreadPool`, with no nursery. For
 //! callgrind; see `rmw.sh`.
 
 use std::process::ExitCode;
@@ -27,6 +28,8 @@ fn main() -> ExitCode {
     let host = Host::new(Flavor::CurrentThread);
     match side.as_str() {
         "ours" => drop(host.run(ours::spawn_join(n, Noop))),
+        "fork" => drop(host.run(ours::fork_join(n, Noop))),
+        "fork/all" => drop(host.run(ours::fork_join_all(n, Noop))),
         "joinset" => drop(host.run(peers::join_set(n, Noop))),
         "tracker" => drop(host.run(peers::task_tracker(n, Noop))),
         "bare" => drop(host.run(peers::bare(n, Noop))),
@@ -59,8 +62,9 @@ fn wake(host: &Host, side: &str, n: usize) -> bool {
 
 fn usage() -> ExitCode {
     eprintln!(
-        "usage: count ours|bounded[/one|/plain]|joinset|tracker|bare|pool|token|wait|cancel[_peer] N"
+        "usage: count ours|fork[/all]|bounded[/one|/plain]|joinset|tracker|bare|pool|token|wait N"
     );
+    eprintln!("       count cancel[_peer] N");
     eprintln!("       count wake/TIMES[/joinset|/tracker]|abort[/joinset] N");
     eprintln!("       count SEMAPHORE/1|5|try|handoff N");
     ExitCode::from(2)

@@ -13,8 +13,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use allhome::{
-    Builder, CancelToken, Child, GroupError, Ladder, Nursery, Policy, Semaphore, Shutdown, nursery,
-    shield,
+    Builder, CancelToken, Child, GroupError, Nursery, Policy, Semaphore, Shutdown, nursery, shield,
 };
 use allhome_benches::stepped::Stepped;
 
@@ -269,8 +268,8 @@ fn shields_lowered(n: usize) {
 
 /// A shutdown of a nursery that has one child, which waits for ever.
 fn shutdown(nursery: &Nursery<Infallible>) -> Pin<Box<Shutdown>> {
-    let ladder = Ladder { drain: Duration::MAX, cancel: Duration::MAX, abort: Duration::MAX };
-    Box::pin(nursery.shutdown(ladder))
+    let never = Duration::MAX;
+    Box::pin(nursery.shutdown().drain(never).cancel(never).abort(never))
 }
 
 fn shutdowns_in_turn(n: usize) {

@@ -109,7 +109,7 @@ fn asks() -> Case {
                 let run = nursery().on(ThreadPool::global());
                 let run = run.run(async |n: Nursery<Infallible>| {
                     let child = n.fork(async move { Ok(ask()(times)) });
-                    Ok(child.join().await.expect("it gives its sample"))
+                    Ok(child.await.expect("it gives its sample"))
                 });
                 block_on(run).expect("nothing fails")
             }),

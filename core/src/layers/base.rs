@@ -2,6 +2,7 @@
 
 pub(crate) mod as_error;
 pub(crate) mod big;
+pub(crate) mod clock;
 pub(crate) mod counted;
 #[allow(dead_code, reason = "only a simulator injects, and that is a feature")]
 pub(crate) mod fault;
@@ -15,4 +16,3 @@ pub(crate) mod panic;
 pub(crate) mod reason;
 pub(crate) mod spin_lock;
 pub(crate) mod sync;
-pub(crate) mod unsupported;

@@ -185,6 +185,12 @@ impl CancelToken {
         self.node.reason()
     }
 
+    /// As [`reason`](CancelToken::reason), or why a token above was cancelled whose rise is on its
+    /// way down to this one.
+    pub(crate) fn reason_above(&self) -> Option<Reason> {
+        self.node.reason_above()
+    }
+
     /// Returns `true` if both are handles of the same token.
     pub fn same(&self, other: &CancelToken) -> bool {
         self.node.same(&other.node)

@@ -21,6 +21,7 @@
 pub(crate) mod drop_guard;
 pub(crate) mod host;
 pub(crate) mod last_poll;
+pub(crate) mod new_reason;
 pub(crate) mod scope;
 pub(crate) mod task;
 pub(crate) mod term;
@@ -28,17 +29,17 @@ pub(crate) mod values;
 pub(crate) mod yield_now;
 
 use crate::layers::base::id::TaskId;
-use crate::layers::base::leave::{Leave, LeaveCell};
+use crate::layers::base::leave::{Heard, HeardCell, Leave, LeaveCell};
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, thread_local};
 use crate::layers::cancel::CancelToken;
 use crate::layers::record::{Header, Ptr};
+use allhome_rt::Instant;
 use host::{Host, Inherited};
 use scope::Scope;
 use std::any::Any;
 use std::cell::Cell;
 use std::task::Waker;
-use std::time::Instant;
 use std::{fmt, ptr};
 use values::Values;
 
@@ -76,15 +77,16 @@ pub(crate) struct Notes {
     /// Something inside has put its last poll off by a turn: the task's own last poll is a later
     /// one, too.
     pub(crate) put_off: Cell<bool>,
+    /// What `leave` is for, and the error that it took. In a box: most polls hear of nothing.
+    pub(crate) heard: HeardCell,
 }
 
 /// An await reports a cancel by an error. If that is the cancel of the task or body that polls it,
 /// and not just of a scope inside, an error that the task ends with in this poll is no failure.
 pub(crate) fn tell_cancelled() {
     task(|task| {
-        if let Some(task) = task.filter(|task| task.leave().get().is_none() && task.is_cancelled())
-        {
-            task.leave().set(Some(Leave::Told));
+        if let Some(task) = task.filter(|task| task.is_cancelled() || task.leaving().is_some()) {
+            task.tell(Leave::Told, None);
         }
     });
 }
@@ -99,6 +101,25 @@ impl<'a> TaskFrame<'a> {
         &self.notes.leave
     }
 
+    pub(crate) fn hear(&self, leave: Leave, heard: Box<Heard>) {
+        self.notes.leave.set(Some(leave));
+        self.notes.heard.set(Some(heard));
+    }
+
+    /// Has an error that it ends with in this poll be an echo: of its cancel, or of a failure that a
+    /// nursery around it reports, for this reason.
+    pub(crate) fn tell(&self, leave: Leave, of: Option<Reason>) {
+        if self.leave().get().is_none() {
+            self.notes.leave.set(Some(leave));
+            self.notes.heard.set(of.map(Heard::of));
+        }
+    }
+
+    /// Takes what it has heard of in this poll.
+    pub(crate) fn take_heard(&self) -> Option<Reason> {
+        self.notes.heard.take().map(|heard| heard.reason)
+    }
+
     pub(crate) fn header(&self) -> Option<&Header> {
         // SAFETY: `enter`'s caller holds the claim of the task while the frame exists.
         self.task.map(|task| unsafe { task.header() })
@@ -111,6 +132,16 @@ impl<'a> TaskFrame<'a> {
     /// Returns `true` if it was cancelled, or a deadline has passed that cancels it.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.group.is_task_cancelled(self.header())
+    }
+
+    /// Returns why it was cancelled, or why a cancel is on its way to it from a nursery around.
+    pub(crate) fn leaving(&self) -> Option<Reason> {
+        self.group.leaving(self.header())
+    }
+
+    /// Returns its id; none if it is a body.
+    pub(crate) fn id(&self) -> Option<TaskId> {
+        self.header().map(|header| self.id_of(header))
     }
 
     pub(crate) fn reason(&self) -> Option<Reason> {
@@ -183,13 +214,29 @@ impl<'a> Frame<'a> {
 
     /// Returns the id of the innermost task, if that is no body.
     pub(crate) fn task_id(&self) -> Option<TaskId> {
-        let task = self.task()?;
-        Some(task.id_of(task.header()?))
+        self.task()?.id()
     }
 
-    /// Returns the present instant by the clock of the innermost task's runtime, if it has one.
+    /// Returns the task that is at work here: a body is a part of the task that opened it. Only the
+    /// body of `group` counts as one of its own.
+    pub(crate) fn worker(&self, group: Option<&dyn Host>) -> Option<&TaskFrame<'a>> {
+        let mut at = Some(self);
+        while let Some(frame) = at {
+            if let Kind::Task(task) = &frame.kind {
+                let own = group.is_some_and(|group| ptr::addr_eq(task.group, group));
+                if task.task.is_some() || own {
+                    return Some(task);
+                }
+            }
+            at = frame.outer();
+        }
+        None
+    }
+
+    /// Returns the present instant by the clock of the innermost task's runtime. None outside of
+    /// any nursery.
     pub(crate) fn now(&self) -> Option<Instant> {
-        self.task()?.group.now()
+        Some(self.task()?.group.now())
     }
 
     /// Returns the innermost task.
@@ -284,6 +331,11 @@ pub(crate) fn current<R>(f: impl FnOnce(Option<&Frame<'_>>) -> R) -> R {
 #[inline]
 pub(crate) fn is_nowhere() -> bool {
     CURRENT.with(Cell::get).is_null()
+}
+
+/// Returns the present instant by the clock of the nursery that the present thread works for.
+pub(crate) fn now() -> Option<Instant> {
+    current(|frame| frame?.now())
 }
 
 /// Returns what is held up if the present thread is: the innermost task, or body, that it polls.

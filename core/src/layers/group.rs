@@ -33,7 +33,7 @@
 //! the user's and calls to the runtime run with no lock held: what is the user's leaves the
 //! registry as a [`Foreign`].
 
-mod admit;
+pub(crate) mod admit;
 mod blocking;
 mod cancel;
 mod carrier;
@@ -41,10 +41,13 @@ mod clock;
 mod close;
 pub(crate) mod config;
 mod dedicated;
+pub(crate) mod echo;
 mod env;
+pub(crate) mod failure_info;
 pub(crate) mod finalizers;
 mod finish;
 mod host;
+pub(crate) mod no_value;
 pub(crate) mod orphans;
 mod overdue;
 mod poll;
@@ -72,6 +75,8 @@ use crate::layers::record::{Claimed, Ended, Header, Stack};
 use allhome_rt::Runtime;
 use config::{Config, PanicPolicy};
 use env::Env;
+use failure_info::FailureInfo;
+use registry::report::Who;
 use registry::{Owner, Registry};
 use std::mem;
 
@@ -124,9 +129,9 @@ impl Group {
         }
         let token = config.token.take();
         let limiter = config.limiter.take();
-        let on_panic = config.on_panic.take();
+        let hooks = (config.on_panic.take(), config.on_failure.take());
         let group = Strong::new_cyclic(
-            |me| Env::new(runtime, limiter, on_panic, me.weak()),
+            |me| Env::new(runtime, limiter, hooks, me.weak()),
             |me, env| Group {
                 woken: Stack::new(me.to_dyn()),
                 me,
@@ -143,7 +148,7 @@ impl Group {
                 terms: around.terms.into(),
                 level: AtomicU8::new(Level::Running as u8),
                 requested: AtomicU8::new(Level::Running as u8),
-                registry: Guarded::new(Registry::new(config.keep)),
+                registry: Guarded::new(Registry::new(config.keep, config.forgets())),
                 config,
             },
         );
@@ -234,12 +239,12 @@ impl Group {
             }
             self.level.store(Level::Draining as u8, Ordering::Relaxed);
             let token = registry.cancel.tokens().own();
-            let reason = token.as_ref().map(|_| self.closed(registry));
-            Some((token.zip(reason), registry.home.take()))
+            let refusal = token.as_ref().map(|_| self.closed(registry));
+            Some((token.zip(refusal), registry.home.take()))
         });
         let Some((token, home)) = closed else { return false };
-        if let Some((token, reason)) = token {
-            token.escalate_to(Level::Draining, reason);
+        if let Some((token, refusal)) = token {
+            token.escalate_to(Level::Draining, refusal.reason(self));
         }
         home.into_iter().for_each(Foreign::wake);
         self.wake_reserves();
@@ -268,6 +273,23 @@ impl Group {
         }
     }
 
+    /// Calls the hook for a failure. No lock is held; a panic of the hook is dropped.
+    pub(super) fn tell(&self, env: &Env, ending: &Ending, who: &Who) {
+        let Some(hook) = &env.on_failure else { return };
+        let Some(info) = FailureInfo::new(ending, who, self.config.view) else { return };
+        if let Err(payload) = panic::catch(|| hook(&info)) {
+            panic::discard(payload);
+        }
+    }
+
+    /// Calls the hook for each failure of an end.
+    pub(super) fn tell_ended(&self, env: &Env, ended: &Ended, who: &Who) {
+        self.tell(env, &ended.ending, who);
+        if let Some(panic) = &ended.second {
+            self.tell(env, &Ending::Panicked(panic.clone()), who);
+        }
+    }
+
     #[cold]
     fn call_hook(&self, env: &Env, panic: &Panic) {
         if let Some(hook) = &env.on_panic {
@@ -275,7 +297,7 @@ impl Group {
                 panic::discard(payload);
             }
         }
-        if self.config.panics == PanicPolicy::Abort {
+        if self.config.panics() == PanicPolicy::Abort {
             eprintln!("allhome: {panic} ({}); aborting, as the nursery asks", panic.location());
             std::process::abort();
         }
@@ -306,7 +328,8 @@ impl Drop for Group {
 /// Says in a few words what a failure was, for the reason of the cancel that follows from it.
 pub(crate) fn describe(ending: &Ending) -> String {
     match ending {
-        Ending::Ok | Ending::Cancelled(_) => String::new(),
+        Ending::Ok | Ending::Cancelled(_) | Ending::Echo(_) => String::new(),
+        Ending::NoValue(reason) => format!("needed a value, but {}", reason.message()),
         Ending::Err(_) => "returned an error".to_string(),
         Ending::Panicked(panic) => panic.to_string(),
         Ending::Lost => "the runtime threw it away".to_string(),

@@ -10,7 +10,6 @@ pub(crate) mod bounded;
 pub(crate) mod held_slot;
 
 use crate::layers::base::counted::Strong;
-use crate::layers::base::leave::NoSlot;
 use crate::layers::base::sync::Arc;
 use crate::layers::context;
 use crate::layers::group::Group;
@@ -87,11 +86,12 @@ impl Lending {
                     slot.take_back(permit);
                     None
                 }
-                Err(TryAcquireError::NoPermits) => {
+                // None is free, or the limit is 0 for now.
+                Err(TryAcquireError::NoPermits | TryAcquireError::TooMany { .. }) => {
                     Some(lease.limiter().acquire_at(place_here(), true))
                 }
                 // The task sees for itself that there are none any more.
-                Err(_) => None,
+                Err(TryAcquireError::Closed) => None,
             }
         });
         let Some(wait) = waits else { return Poll::Ready(ended) };
@@ -137,15 +137,4 @@ pub(crate) fn held_slot<R>(f: impl FnOnce(Option<&HeldSlot>) -> R) -> R {
 /// Returns `true` if the task that is polled has a slot of this limiter, or has lent it.
 pub(crate) fn has_slot_of(limiter: &Arc<Semaphore>) -> bool {
     held_slot(|slot| slot.is_some_and(|slot| slot.is_of(limiter)))
-}
-
-impl NoSlot {
-    /// Says why this limiter admits no child, as things are.
-    pub(crate) fn of(limiter: &Semaphore) -> Option<NoSlot> {
-        match limiter {
-            limiter if limiter.is_closed() => Some(NoSlot::Closed),
-            limiter if limiter.capacity() == 0 => Some(NoSlot::Zero),
-            _ => None,
-        }
-    }
 }

@@ -24,7 +24,7 @@ mod wait_queue;
 mod waiter;
 
 pub use acquire::{Acquire, AcquireOwned};
-pub use both::{AcquireBoth, Both, Limit};
+pub use both::AcquireBoth;
 pub use bucket::Rate;
 pub use error::{AcquireError, TryAcquireError};
 pub use holders::HolderInfo;

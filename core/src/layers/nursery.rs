@@ -3,36 +3,39 @@
 pub(crate) mod blocking;
 mod bounded;
 pub(crate) mod builder;
+mod cannot_fail;
 pub(crate) mod child;
+pub(crate) mod draining;
 mod end;
 pub(crate) mod error;
-pub(crate) mod named;
-mod reserve;
-mod reserve_error;
+pub(crate) mod join_all;
+mod lacking;
+pub(crate) mod reserve;
+pub(crate) mod reserve_error;
 pub(crate) mod run;
-pub(crate) mod slot;
+pub(crate) mod settled;
 mod spawn;
+pub(crate) mod spawned;
+pub(crate) mod task_builder;
 pub(crate) mod tree;
+pub(crate) mod value;
+mod verbs;
 
 use crate::layers::base::as_error::BoxError;
-use crate::layers::base::big::{BoxedFuture, is_big};
 use crate::layers::base::counted::Strong;
 use crate::layers::base::id::NurseryId;
 use crate::layers::base::invariant::Invariant;
 use crate::layers::base::reason::{Level, Reason};
-use crate::layers::base::unsupported::Unsupported;
 use crate::layers::cancel::CancelToken;
 use crate::layers::group::Group;
-use crate::layers::group::finalizers::DeferError;
 use crate::layers::group::registry::finalizers::Deferred;
+use allhome_rt::Instant;
 use allhome_rt::Runtime;
-use blocking::{BlockingCx, BoxedWork};
-use child::{Child, Spawned};
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::Location;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Spawns children, and cancels and shows them: the handle of a nursery.
 ///
@@ -43,6 +46,22 @@ use std::time::{Duration, Instant};
 /// When `run` returns, every child has ended, its future has been dropped, and its destructors have
 /// finished; children that block their thread can be [given up](crate::Builder::stuck_after). A
 /// child that fails cancels its siblings, unless the nursery has another [policy](crate::Policy).
+///
+/// # Which verb
+///
+/// | verb | the child gives | it returns | for |
+/// |---|---|---|---|
+/// | [`spawn`](Nursery::spawn) | `Result<(), E>` | [`Spawned`](crate::Spawned), which may be ignored | a child that may fail |
+/// | [`try_spawn`](Nursery::try_spawn) | `Result<(), E>` | its id, or [`Refused`](crate::Refused), which has the future | a child that must not be lost without a word |
+/// | [`go`](Nursery::go) | `()` | [`Spawned`](crate::Spawned) | a child that cannot fail |
+/// | [`fork`](Nursery::fork) | `Result<T, E>` | [`Child<T, E>`](crate::Child), a future | a child that gives a value |
+/// | [`blocking`](Nursery::blocking) | `Result<T, E>` | [`Child<T, E>`](crate::Child) | work that blocks its thread |
+///
+/// To name the child, begin with [`task`](Nursery::task): `n.task("reader").spawn(..)`. To wait for
+/// a place in a nursery with a [limit](crate::Builder::limit), begin with
+/// [`reserve`](Nursery::reserve): `n.reserve().await?.spawn(..)`. Both give a
+/// [`TaskBuilder`](crate::TaskBuilder), which has the same verbs. To let a child spawn siblings, give
+/// it a clone of the handle.
 ///
 /// # Compared with
 ///
@@ -148,27 +167,21 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// Returns `false`, and changes nothing, if the nursery is cancelled or closed.
     ///
-    /// # Errors
-    ///
-    /// Returns [`Unsupported`] if the runtime has no timer.
-    ///
     /// # Examples
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, ThreadPool, block_on, now, nursery};
     /// use std::convert::Infallible;
-    /// use std::time::Duration;
     ///
     /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
-    ///     let now = n.runtime().timer().unwrap().now();
-    ///     assert_eq!(n.set_deadline(Some(now)), Ok(true));
+    ///     assert!(n.set_deadline(Some(now())));
     ///     std::future::pending::<Result<(), _>>().await
     /// });
     /// assert!(block_on(run).unwrap_err().is_timeout());
     /// # }
     /// ```
-    pub fn set_deadline(&self, at: Option<Instant>) -> Result<bool, Unsupported> {
+    pub fn set_deadline(&self, at: Option<Instant>) -> bool {
         self.group.move_deadline(at)
     }
 
@@ -186,10 +199,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// task context of the nursery. If the runtime is shut down first, they are lost, and reported
     /// as lost.
     ///
-    /// # Errors
-    ///
-    /// Returns an error if the runtime has no timer and the budget is less than [`Duration::MAX`],
-    /// or if the nursery has ended already. The future is dropped unpolled then.
+    /// Returns `false` if the nursery has ended already; the future is dropped unpolled then.
     ///
     /// # Examples
     ///
@@ -208,8 +218,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///     }
     /// };
     /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
-    ///     n.defer(Duration::from_secs(5), write("database closed"))?;
-    ///     n.defer(Duration::from_secs(5), write("server stopped"))?;
+    ///     n.defer(Duration::from_secs(5), write("database closed"));
+    ///     n.defer(Duration::from_secs(5), write("server stopped"));
     ///     n.abort();
     ///     Ok(())
     /// });
@@ -219,154 +229,11 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
-    pub fn defer<F>(&self, budget: Duration, future: F) -> Result<(), DeferError>
+    pub fn defer<F>(&self, budget: Duration, future: F) -> bool
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
         self.group.defer(Deferred::new(Box::pin(future), budget, Location::caller()))
-    }
-
-    /// Spawns a child that is not joined. If it fails, its error is reported by the nursery.
-    ///
-    /// The runtime polls the child for the first time, later. If the nursery takes no more
-    /// children, the future is dropped unpolled, and the return value says why. It may be ignored,
-    /// because a nursery that refuses children has its own way of reporting that to its owner.
-    ///
-    /// In a nursery with a [limit](crate::Builder::limit) the child waits for a slot first. The
-    /// caller does not wait, and no child is refused because no slot is free. To make the caller
-    /// wait, use [`reserve`](Nursery::reserve). To join the child, use [`fork`](Nursery::fork).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
-    ///
-    /// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<std::io::Error>| {
-    ///     assert!(n.spawn(async { Ok(()) }).is_admitted());
-    ///     n.close();
-    ///     let late = n.spawn(async { unreachable!("never polled") });
-    ///     assert!(late.refused().is_some());
-    ///     Ok(())
-    /// }))?;
-    /// # }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn spawn<F>(&self, future: F) -> Spawned
-    where
-        F: Future<Output = Result<(), E>> + Send + 'static,
-    {
-        if const { is_big::<F>() } {
-            let future: BoxedFuture<(), E> = Box::pin(future);
-            return self.spawn_named(future, None, Location::caller());
-        }
-        self.spawn_named(future, None, Location::caller())
-    }
-
-    /// Spawns a child whose value can be joined.
-    ///
-    /// If the nursery takes no more children, the future is dropped unpolled, and joining the
-    /// handle returns the reason. To spawn a child that is not joined, use
-    /// [`spawn`](Nursery::spawn).
-    ///
-    /// # Examples
-    ///
-    /// See [`Child::join`].
-    #[track_caller]
-    pub fn fork<T, F>(&self, future: F) -> Child<T, E>
-    where
-        F: Future<Output = Result<T, E>> + Send + 'static,
-        T: Send + 'static,
-    {
-        if const { is_big::<F>() } {
-            let future: BoxedFuture<T, E> = Box::pin(future);
-            return self.fork_named(future, None, Location::caller());
-        }
-        self.fork_named(future, None, Location::caller())
-    }
-
-    /// Spawns a child that gets a handle of its own, with which it can spawn siblings.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
-    ///
-    /// let three = block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery| {
-    ///     let child = n.fork_with(async |n| {
-    ///         n.spawn(async { Ok(()) });
-    ///         Ok(3)
-    ///     });
-    ///     Ok(child.join().await?)
-    /// }));
-    /// assert_eq!(three?, 3);
-    /// # }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn fork_with<T, F, Fut>(&self, f: F) -> Child<T, E>
-    where
-        F: FnOnce(Nursery<E>) -> Fut,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
-        T: Send + 'static,
-    {
-        if const { is_big::<Fut>() } {
-            let future: BoxedFuture<T, E> = Box::pin(f(self.clone()));
-            return self.fork_named(future, None, Location::caller());
-        }
-        self.fork_named(f(self.clone()), None, Location::caller())
-    }
-
-    /// Runs work that blocks its thread, as a child: on the runtime's blocking pool.
-    ///
-    /// The work is counted, listed and joined like any other child, and has the values and the
-    /// context of one. It cannot be ended from outside: the nursery waits for it. Call
-    /// [`BlockingCx::check`] regularly. If `check` reported a cancel and the work then returns an
-    /// error, the outcome is [`Cancelled`](crate::Outcome::Cancelled). Work that is cancelled
-    /// before it begins is dropped.
-    ///
-    /// With a [blocking limit](crate::Builder::blocking_limit) the work waits for its turn, first
-    /// come first served. The nursery's [`limit`](crate::Builder::limit) does not count it;
-    /// [`Slot::blocking`](crate::Slot::blocking) runs work that is counted.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`Unsupported`] if the runtime has no blocking pool.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
-    ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
-    ///     let sum = n.blocking(|cx| {
-    ///         let mut sum = 0u64;
-    ///         for number in 0..1_000 {
-    ///             cx.check()?;
-    ///             sum += number;
-    ///         }
-    ///         Ok(sum)
-    ///     });
-    ///     Ok(sum?.join().await?)
-    /// });
-    /// assert_eq!(block_on(run)?, 499_500);
-    /// # }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn blocking<T, F>(&self, work: F) -> Result<Child<T, E>, Unsupported>
-    where
-        F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-    {
-        if const { is_big::<F>() } {
-            let work: BoxedWork<T, E> = Box::new(work);
-            return self.blocking_named(work, None, Location::caller());
-        }
-        self.blocking_named(work, None, Location::caller())
     }
 }
 

@@ -32,6 +32,7 @@
 
 mod crowd;
 mod handle;
+pub(crate) mod joiner;
 mod layout;
 mod spawn_site;
 mod stack;
@@ -42,10 +43,14 @@ mod waker;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Panic, Payload};
-use crate::layers::base::sync::{AtomicU8, AtomicU16, AtomicU32, Ordering, UnsafeCell, panicking};
+use crate::layers::base::sync::{
+    Arc, AtomicU8, AtomicU16, AtomicU32, Ordering, UnsafeCell, panicking,
+};
+use joiner::Joiner;
 use layout::{JoinHeader, Joined, Plain, VTable};
 use spawn_site::SpawnSite;
 use state::{Claim, StateWord};
+use std::any::Any;
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
@@ -96,6 +101,10 @@ enum StageState {
     Future,
     Outcome,
 }
+
+/// Takes an error that a child's poll gave if it is an echo, and no failure: the layers above know.
+/// It is called in the context of the poll. Returns `false` if it is a failure.
+pub(crate) type Judge = fn(Arc<dyn Any + Send + Sync>) -> bool;
 
 /// How a child ended, and the panic that its destructor added, if it had panicked before.
 pub(crate) struct Ended {
@@ -286,12 +295,12 @@ impl Ptr {
         (header.state.order(abort) == Claim::Won).then_some(Claimed(self))
     }
 
-    /// Returns the place of the joiner's waker.
+    /// Returns the place of the joiner.
     ///
     /// # Safety
     ///
     /// Same as [`header`](Ptr::header), and the record was created with a handle.
-    unsafe fn joiner<'a>(self) -> &'a UnsafeCell<Option<Waker>> {
+    unsafe fn joiner<'a>(self) -> &'a UnsafeCell<Joiner> {
         // SAFETY: a record with a handle begins with a `JoinHeader`.
         let join_header = unsafe { self.0.cast::<JoinHeader>().as_ref() };
         &join_header.joiner

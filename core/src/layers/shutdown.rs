@@ -14,13 +14,12 @@
 mod report;
 mod watch;
 
-pub use report::{ShutdownError, ShutdownReport, Straggler};
+pub use report::{Echo, ShutdownError, ShutdownReport, Straggler};
 
 use crate::layers::base::counted::Strong;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
-use crate::layers::base::unsupported::Unsupported;
-use crate::layers::context::task::task_id;
+use crate::layers::context::new_reason::caller;
 use crate::layers::context::{self, TaskFrame};
 use crate::layers::group::Group;
 use crate::layers::group::registry::stragglers::StragglerLog;
@@ -35,52 +34,39 @@ use std::time::Duration;
 use watch::Watch;
 
 /// How long a shutdown waits on each of its steps until every task has ended.
-///
-/// Zero goes on at once, and [`Duration::MAX`] never does. The default suits a service manager that
-/// kills the process after 30 seconds: 20 seconds, 5 and 1.
-///
-/// # Examples
-///
-/// ```
-/// use allhome::Ladder;
-/// use std::time::Duration;
-///
-/// let patient = Ladder { drain: Duration::from_secs(60), ..Ladder::default() };
-/// assert_eq!(patient.abort, Duration::from_secs(1));
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ladder {
-    /// The time after the nursery was closed to new children, until the rest is cancelled.
-    pub drain: Duration,
-    /// The time after the cancel, until the rest is aborted. A [grace](crate::Builder::grace) that
-    /// is over earlier ends in an abort, too.
-    pub cancel: Duration,
-    /// The time after the abort, until the report names the tasks that have still not ended: they
-    /// are being polled, or block their thread, or have a shield.
-    pub abort: Duration,
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    drain: Duration,
+    cancel: Duration,
+    abort: Duration,
 }
 
 impl<E: Send + Sync + 'static> Nursery<E> {
     /// Shuts the nursery down in steps, and reports the tasks that did not stop in time.
     ///
-    /// The steps are: close the nursery to new children; when the time for that is over, cancel the
-    /// tasks that have not ended; when the time for that is over, abort those that have still not
-    /// ended.
+    /// The steps are: [close](Nursery::close) the nursery to new children; when the time to
+    /// [drain](Shutdown::drain) is over, [cancel](Shutdown::cancel) the tasks that have not ended;
+    /// when the time for that is over, [abort](Shutdown::abort) those that have still not ended.
+    /// The times suit a service manager that kills the process after 30 seconds: 20 seconds, 5 and
+    /// 1. Zero goes on at once, and [`Duration::MAX`] never does.
     ///
     /// The shutdown begins at its first poll, but a task that leaves late before that poll is in
-    /// the report, too. It is ready when every task has ended, or when the ladder's last time is
-    /// over. If another caller cancels or aborts the nursery meanwhile, the shutdown goes on from
+    /// the report, too. It is ready when every task has ended, or when the last time is over. If another caller cancels or aborts the nursery meanwhile, the shutdown goes on from
     /// that step; with [`when_raised`](Shutdown::when_raised) another caller takes the first step
     /// as well.
     ///
+    /// An error that a task ends with after the cancel is no failure of the nursery: the report has
+    /// it as one of its [echoes](ShutdownReport::echoes). A task that must be heard calls
+    /// [`fail`](Nursery::fail), or leaves the work to a finalizer ([`defer`](Nursery::defer)).
+    ///
     /// Await it in the nursery's body, which is not cut off while it does; finalizers then run
-    /// after it. Or await it outside: then it waits for the body and the finalizers, too.
+    /// after it. A time limit around it ([`move_on_after`](crate::move_on_after)) ends it, as if it
+    /// was dropped. Or await it outside: then it waits for the body and the finalizers, too.
     ///
     /// # Errors
     ///
-    /// Returns an error if the runtime has no timer and the ladder needs one, or if the future is
-    /// awaited by a task inside the nursery, which would wait for itself. In both cases nothing has
-    /// happened to the nursery.
+    /// Returns an error if the future is awaited by a task inside the nursery, which would wait for
+    /// itself. Nothing has happened to the nursery then.
     ///
     /// # Cancel safety
     ///
@@ -91,13 +77,12 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Ladder, Level, Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Level, Nursery, ThreadPool, block_on, nursery};
     /// use std::time::Duration;
     ///
     /// let run = nursery().on(ThreadPool::global()).name("server").run(async |n: Nursery| {
-    ///     n.named("stubborn").spawn(std::future::pending());
-    ///     let ladder = Ladder { drain: Duration::from_millis(1), ..Ladder::default() };
-    ///     Ok(n.shutdown(ladder).await?)
+    ///     n.task("stubborn").spawn(std::future::pending());
+    ///     Ok(n.shutdown().drain(Duration::from_millis(1)).await?)
     /// });
     /// let report = block_on(run)?;
     /// assert!(report.all_home());
@@ -107,37 +92,26 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
-    pub fn shutdown(&self, ladder: Ladder) -> Shutdown {
-        Shutdown::new(self.group.clone(), ladder, Location::caller())
+    pub fn shutdown(&self) -> Shutdown {
+        Shutdown::new(self.group.clone(), Location::caller())
     }
 }
 
-impl Default for Ladder {
-    fn default() -> Ladder {
+impl Default for Times {
+    fn default() -> Times {
         let [drain, cancel, abort] = [20, 5, 1].map(Duration::from_secs);
-        Ladder { drain, cancel, abort }
+        Times { drain, cancel, abort }
     }
 }
 
-impl Ladder {
-    fn time(&self, level: Level) -> Duration {
+impl Times {
+    fn of(&self, level: Level) -> Duration {
         match level {
             Level::Running => Duration::MAX,
             Level::Draining => self.drain,
             Level::Cancelled => self.cancel,
             Level::Aborted => self.abort,
         }
-    }
-
-    /// Returns an error if the runtime cannot measure the ladder's times.
-    fn check(&self, group: &Strong<Group>) -> Result<(), Unsupported> {
-        let counts = |time: &Duration| !time.is_zero() && *time < Duration::MAX;
-        let timed = [self.drain, self.cancel, self.abort].iter().any(counts);
-        let runtime = &group.owned().inherited.runtime;
-        if timed && runtime.timer().is_none() {
-            return Err(Unsupported::new("a timer", runtime.name()));
-        }
-        Ok(())
     }
 }
 
@@ -146,7 +120,7 @@ impl Ladder {
 pub struct Shutdown {
     group: Strong<Group>,
     log: Arc<StragglerLog>,
-    ladder: Ladder,
+    times: Times,
     location: &'static Location<'static>,
     asked: bool,
     phase: Phase,
@@ -159,15 +133,33 @@ enum Phase {
 }
 
 impl Shutdown {
-    pub(crate) fn new(
-        group: Strong<Group>,
-        ladder: Ladder,
-        location: &'static Location<'static>,
-    ) -> Shutdown {
+    pub(crate) fn new(group: Strong<Group>, location: &'static Location<'static>) -> Shutdown {
         let log = StragglerLog::new(group.id);
         // Not at the first poll: a task that leaves before that is late, too.
         group.subscribe(&log);
-        Shutdown { group, log, ladder, location, asked: true, phase: Phase::Made }
+        let times = Times::default();
+        Shutdown { group, log, times, location, asked: true, phase: Phase::Made }
+    }
+
+    /// Sets the time after the nursery was closed to new children, until the rest is cancelled.
+    /// Default: 20 seconds.
+    pub fn drain(mut self, time: Duration) -> Shutdown {
+        self.times.drain = time;
+        self
+    }
+
+    /// Sets the time after the cancel, until the rest is aborted. Default: 5 seconds. A
+    /// [grace](crate::Builder::grace) that is over earlier ends in an abort, too.
+    pub fn cancel(mut self, time: Duration) -> Shutdown {
+        self.times.cancel = time;
+        self
+    }
+
+    /// Sets the time after the abort, until the report names the tasks that have still not ended:
+    /// they are being polled, or block their thread, or have a shield. Default: 1 second.
+    pub fn abort(mut self, time: Duration) -> Shutdown {
+        self.times.abort = time;
+        self
     }
 
     /// Takes no first step of its own. The shutdown waits until the nursery is closed, cancelled or
@@ -178,14 +170,14 @@ impl Shutdown {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{CancelToken, Ladder, Level, Nursery, Reason, ThreadPool, block_on, nursery};
+    /// use allhome::{CancelToken, Level, Nursery, Reason, ThreadPool, block_on, nursery};
+    /// use std::time::Duration;
     ///
     /// let operator = CancelToken::new();
     /// let server = nursery().on(ThreadPool::global()).token(&operator);
     /// let run = server.run(async |n: Nursery| {
-    ///     n.named("listener").spawn(std::future::pending());
-    ///     let ladder = Ladder { drain: std::time::Duration::ZERO, ..Ladder::default() };
-    ///     let shutdown = n.shutdown(ladder).when_raised();
+    ///     n.task("listener").spawn(std::future::pending());
+    ///     let shutdown = n.shutdown().drain(Duration::ZERO).when_raised();
     ///     let thread = std::thread::spawn(move || operator.escalate(Reason::new("maintenance")));
     ///     let report = shutdown.await?;
     ///     thread.join().expect("it does not panic");
@@ -204,8 +196,7 @@ impl Shutdown {
 
     fn watch(&self) -> Result<Box<Watch>, ShutdownError> {
         let own_body = context::task(|task| self.find_caller(task))?;
-        self.ladder.check(&self.group).map_err(ShutdownError::Unsupported)?;
-        let shield = if own_body { context::current(ShieldNotes::new) } else { None };
+        let shield = if own_body { context::current(ShieldNotes::within_limits) } else { None };
         Ok(Box::new(Watch::new(self, own_body, shield)))
     }
 
@@ -266,14 +257,15 @@ impl Future for Shutdown {
 
 impl Shutdown {
     fn reason(&self, message: &str) -> Reason {
-        Reason::of(ReasonKind::Shutdown, message.to_string(), task_id(), self.location)
+        let (kind, message) = (ReasonKind::Shutdown, message.to_string());
+        self.group.reason(kind, message, caller(), self.location)
     }
 }
 
 impl fmt::Debug for Shutdown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Shutdown");
-        debug.field("nursery", &self.group.id).field("ladder", &self.ladder);
+        debug.field("nursery", &self.group.id).field("times", &self.times);
         debug.finish_non_exhaustive()
     }
 }

@@ -67,14 +67,14 @@ struct Taken {
 /// ```no_run
 /// # #[cfg(feature = "executors")]
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use allhome::{Ladder, Nursery, ThreadPool, block_on, nursery, signals};
+/// use allhome::{Nursery, ThreadPool, block_on, nursery, signals};
 /// use std::convert::Infallible;
 ///
 /// let signals = signals()?;
 /// let server = nursery().on(ThreadPool::global()).token(signals.token());
 /// let report = block_on(server.run(async |n: Nursery<Infallible>| {
-///     n.named("listener").spawn(std::future::pending());
-///     Ok(n.shutdown(Ladder::default()).when_raised().await)
+///     n.task("listener").spawn(std::future::pending());
+///     Ok(n.shutdown().when_raised().await)
 /// }))?;
 /// println!("{}", report?);
 /// drop(signals);

@@ -40,10 +40,10 @@ use std::panic::Location;
 ///
 /// let six = Simulator::new().seed(7).run(async |n| {
 ///     let child = n.fork(async {
-///         sleep(Duration::from_secs(3_600)).await?;
+///         sleep(Duration::from_secs(3_600)).await;
 ///         Ok::<_, BoxError>(6)
 ///     });
-///     Ok(child.join().await?)
+///     Ok(child.await?)
 /// });
 /// assert_eq!(six?, 6);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,22 +1,28 @@
 //! Waiting: for an instant, or for a turn. All time comes from the runtime's timer.
 
 pub(crate) mod alarm;
+pub(crate) mod interval;
 
-use crate::layers::base::unsupported::Unsupported;
+use crate::layers::base::clock;
 use crate::layers::context::{self, scope};
-use alarm::{Alarm, Until, timer};
+use alarm::Alarm;
+use allhome_rt::Instant;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Waits for the duration, on the timer of the runtime that the caller's nursery runs on. It counts
-/// from the first poll.
+/// Waits for the duration, on the timer that holds for the caller. It counts from the first poll.
 ///
-/// # Errors
+/// In a nursery, that is the timer of the nursery's runtime. Outside of any nursery it is tokio's if
+/// the caller is in its context (feature `tokio`), and else [one that is
+/// lent](allhome_rt::lent_timer). A [`Duration::MAX`] never ends, and needs no timer.
 ///
-/// [`Unsupported`] outside of any nursery, and if the runtime has no timer.
+/// # Panics
+///
+/// The first poll panics if the timer does: one that is lent on a target without threads, and that
+/// of a tokio runtime that was built without time.
 ///
 /// # Cancel safety
 ///
@@ -26,32 +32,53 @@ use std::time::{Duration, Instant};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, nursery, sleep};
+/// use allhome::{block_on, now, sleep};
 /// use std::time::Duration;
 ///
-/// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<allhome::Unsupported>| {
-///     n.spawn(async { sleep(Duration::from_millis(1)).await });
-///     Ok(())
-/// }))
-/// .unwrap();
+/// let start = now();
+/// block_on(sleep(Duration::from_millis(1)));
+/// assert!(now() - start >= Duration::from_millis(1));
 /// # }
 /// ```
 pub fn sleep(duration: Duration) -> Sleep {
-    Sleep { alarm: Alarm::new(Until::After(duration)) }
+    Sleep { alarm: Alarm::after(duration) }
 }
 
-/// Waits until the instant, on the timer of the runtime that the caller's nursery runs on. An
-/// instant in the past is ready at once.
+/// Waits until the instant, on the timer that holds for the caller. An instant in the past is ready
+/// at once.
 ///
-/// # Errors
+/// # Panics
 ///
-/// As [`sleep`].
+/// Same as [`sleep`].
 ///
 /// # Cancel safety
 ///
-/// As [`sleep`].
+/// Same as [`sleep`].
 pub fn sleep_until(at: Instant) -> Sleep {
-    Sleep { alarm: Alarm::new(Until::At(at)) }
+    Sleep { alarm: Alarm::at_instant(at) }
+}
+
+/// Returns the present instant, on the clock of the timer that [`sleep`] uses here: virtual time in
+/// a [`Simulator`](crate::Simulator), and tokio's paused clock in tests that have one.
+///
+/// # Examples
+///
+/// ```
+/// use allhome::{Simulator, now, sleep};
+/// use std::convert::Infallible;
+/// use std::time::Duration;
+///
+/// let hour = Duration::from_secs(3_600);
+/// let took = Simulator::new().run(async |_| {
+///     let start = now();
+///     sleep(hour).await;
+///     Ok::<_, Infallible>(now() - start)
+/// });
+/// assert_eq!(took?, hour);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn now() -> Instant {
+    clock::now()
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
@@ -61,13 +88,10 @@ pub struct Sleep {
 }
 
 impl Future for Sleep {
-    type Output = Result<(), Unsupported>;
+    type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if !self.alarm.is_set() {
-            timer()?;
-        }
-        self.alarm.poll(cx).map(Ok)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.alarm.poll(cx)
     }
 }
 
@@ -102,7 +126,7 @@ pub fn deadline() -> Option<Instant> {
 /// ```
 pub fn remaining() -> Option<Duration> {
     let at = deadline()?;
-    timer().ok().map(|timer| at.saturating_duration_since(timer.now()))
+    Some(at.saturating_duration_since(now()))
 }
 
 impl fmt::Debug for Sleep {

@@ -7,17 +7,17 @@ use crate::kid::{Kid, Until};
 use crate::model;
 use crate::waiting::Waiting;
 use allhome::{
-    AcquireOwned, Nursery, OwnedPermit, Reserve, ReserveError, Semaphore, Slot, nursery,
+    AcquireOwned, Nursery, OwnedPermit, Reserve, ReserveError, Semaphore, TaskBuilder, nursery,
 };
 use loom::thread;
 use std::sync::Arc;
 use std::task::Poll;
 
 type Reserving = Waiting<Reserve<Fault>>;
-type Reserved = Result<Slot<Fault>, ReserveError>;
+type Reserved = Result<TaskBuilder<'static, Fault>, ReserveError>;
 
 /// A nursery of one slot, whose body stays; the slot, and a reservation that waits for it.
-fn reserving() -> (Home, Slot<Fault>, Reserving) {
+fn reserving() -> (Home, TaskBuilder<'static, Fault>, Reserving) {
     let limiter = Arc::new(Semaphore::new(1));
     let (home, (slot, reserve)) =
         Home::held_limited(&limiter, |n| (n.try_reserve().unwrap(), n.reserve()));

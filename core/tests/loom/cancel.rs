@@ -104,3 +104,22 @@ fn o09_spawn_and_carrier_versus_cancel() {
         home.close();
     });
 }
+
+#[test]
+fn o24_try_spawn_versus_close() {
+    model(|| {
+        let (kid, book) = Kid::new(Until::Never);
+        let (mut home, _) = Home::held(|_| ());
+        let nursery = home.nursery.clone();
+        let other = thread::spawn(move || nursery.try_spawn(kid.plain()));
+        home.nursery.close();
+        let back = other.join().unwrap().err();
+        assert_eq!(home.nursery.len(), usize::from(back.is_none()), "it is the child's, or here");
+        drop(back);
+        home.nursery.abort();
+        assert!(!home.settle([]), "the body was cut off");
+        assert_eq!(book.polls(), 0);
+        book.check();
+        home.close();
+    });
+}

@@ -1,7 +1,7 @@
 //! A nursery in the model's hands: the test polls its future, the model its tasks.
 
 use crate::manual::{Flag, Job, Manual};
-use allhome::{Child, GroupError, Join, JoinError, Nursery, Policy, Semaphore, nursery};
+use allhome::{Child, GroupError, JoinError, Nursery, Policy, Semaphore, nursery};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -117,6 +117,22 @@ impl Home {
         self.result.is_some()
     }
 
+    /// Returns how many failures the result has.
+    pub(crate) fn failures(&self) -> usize {
+        match &self.result {
+            Some(Err(error)) => error.failures().len(),
+            _ => 0,
+        }
+    }
+
+    /// Returns the numbers of the children that failed, in the order of the report.
+    #[track_caller]
+    pub(crate) fn failed(&self) -> Vec<u64> {
+        let error = self.result.as_ref().and_then(|result| result.as_ref().err());
+        let failures = error.expect("the nursery has failed").failures();
+        failures.filter_map(|failure| failure.task()).map(|task| task.number()).collect()
+    }
+
     /// Drops the nursery's future.
     pub(crate) fn abandon(&mut self) {
         self.run = None;
@@ -176,20 +192,20 @@ fn poll(run: &mut Run, woken: &Arc<Flag>, result: &mut Option<Result<(), GroupEr
     }
 }
 
-/// A join in the model's hands.
-pub(crate) struct Joiner<T> {
-    join: Join<T, Fault>,
+/// A wait for one child, or for many, in the model's hands.
+pub(crate) struct Joiner<F> {
+    waits: F,
 }
 
-impl<T> Joiner<T> {
-    pub(crate) fn new(child: Child<T, Fault>) -> Joiner<T> {
-        Joiner { join: child.join() }
+impl<F: Future + Unpin> Joiner<F> {
+    pub(crate) fn new(waits: F) -> Joiner<F> {
+        Joiner { waits }
     }
 
     /// Polls it with this as its waker.
-    pub(crate) fn poll(&mut self, woken: &Arc<Flag>) -> Option<Result<T, JoinError<Fault>>> {
+    pub(crate) fn poll(&mut self, woken: &Arc<Flag>) -> Option<F::Output> {
         let waker = Waker::from(woken.clone());
-        match Pin::new(&mut self.join).poll(&mut Context::from_waker(&waker)) {
+        match Pin::new(&mut self.waits).poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(result) => Some(result),
             Poll::Pending => None,
         }

@@ -68,7 +68,7 @@ impl Clock {
 fn limiter(rate: Rate) -> (Arc<RateLimiter>, Clock) {
     let clock = Clock(Arc::new((Instant::now(), AtomicU64::new(0), AtomicUsize::new(0))));
     let runtime = Runtime::builder("loom", NoSpawn).timer(clock.clone()).build();
-    let limiter = RateLimiter::new(&runtime, rate, 1).unwrap();
+    let limiter = RateLimiter::new(&runtime, rate, 1);
     limiter.try_acquire().unwrap();
     (Arc::new(limiter), clock)
 }

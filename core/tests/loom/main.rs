@@ -24,6 +24,7 @@ mod bounded;
 mod cancel;
 mod carriers;
 mod drops;
+mod echo;
 mod finish;
 mod heap;
 mod home;

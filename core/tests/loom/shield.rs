@@ -154,7 +154,7 @@ fn n09_abort_versus_start_of_the_finalizers() {
 #[inline(never)]
 fn with_finalizer(kid: Kid, finalizer: Kid) -> Home {
     Home::open(move |n| {
-        n.defer(Duration::MAX, Box::pin(finalizer.plain())).unwrap();
+        n.defer(Duration::MAX, Box::pin(finalizer.plain()));
         n.spawn(Box::pin(kid.plain())).id()
     })
     .0

@@ -45,9 +45,10 @@
 //! The list's lock is released before a parker's is taken.
 
 use crate::parker::Parker;
+use allhome_rt::Instant;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long the watchman waits before its first look: the longest that a task waits because no
 /// worker was notified.

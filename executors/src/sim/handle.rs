@@ -2,6 +2,7 @@
 
 use super::world::World;
 use crate::guarded::Foreign;
+use allhome_rt::Instant;
 use allhome_rt::{
     BoxSleep, IntoRuntime, Job, NoRuntime, Runtime, Spawn, SpawnBlocking, Task, Timer,
 };
@@ -10,7 +11,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A handle to a simulated runtime: spawns, sleeps, opens nurseries. Clones name the same runtime.
 ///

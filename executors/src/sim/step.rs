@@ -7,12 +7,12 @@ use super::trace::Event;
 use super::world::{ROOT, Runnable, State};
 use crate::guarded::{Foreign, assert_none};
 use crate::panics::message_of;
+use allhome_rt::Instant;
 use allhome_rt::Task;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
 
 /// What a step has done.
 pub(super) enum Step {

@@ -30,6 +30,7 @@
 use super::run_queue::RunQueue;
 use super::trace::{Event, Trace};
 use crate::guarded::{Foreign, Guard, Guarded};
+use allhome_rt::Instant;
 use allhome_rt::{Job, Task};
 use parking_lot::Condvar;
 use slab::Slab;
@@ -38,7 +39,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 thread_local! {
     /// The world that this thread works for at the moment; 0 is none.

@@ -36,22 +36,21 @@ pub trait Host {
 }
 
 /// What a runtime declares that it can do. A rule about anything else is skipped, and shown as
-/// skipped.
+/// skipped. A timer and a blocking pool are not in the list: every runtime has them, its own or those
+/// that the boundary lends, and the rules about them hold for both.
 ///
 /// # Examples
 ///
 /// ```
 /// use allhome_conformance::Capabilities;
 ///
-/// let declared = Capabilities::new().timer().shutdown().threads(2);
+/// let declared = Capabilities::new().shutdown().threads(2);
 /// assert_ne!(declared, Capabilities::new());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Capabilities {
     pub(crate) threads: usize,
-    timer: bool,
-    blocking: bool,
     local: bool,
     shutdown: bool,
     joins_threads: bool,
@@ -70,8 +69,6 @@ impl Capabilities {
     pub const fn new() -> Capabilities {
         Capabilities {
             threads: 1,
-            timer: false,
-            blocking: false,
             local: false,
             shutdown: false,
             joins_threads: false,
@@ -83,16 +80,6 @@ impl Capabilities {
     /// Declares that this many tasks can be polled at once.
     pub const fn threads(self, threads: usize) -> Capabilities {
         Capabilities { threads, ..self }
-    }
-
-    /// Declares that the runtime has a timer.
-    pub const fn timer(self) -> Capabilities {
-        Capabilities { timer: true, ..self }
-    }
-
-    /// Declares that the runtime has a blocking pool.
-    pub const fn blocking(self) -> Capabilities {
-        Capabilities { blocking: true, ..self }
     }
 
     /// Declares that the host has [`local`](Host::local) tasks.
@@ -124,13 +111,10 @@ impl Capabilities {
         Capabilities { jobs_in_turn: true, ..self }
     }
 
-    /// Returns what the host visibly has: timer, blocking pool, local tasks, threads.
+    /// Returns what the host visibly has: local tasks, threads.
     pub(crate) fn seen(host: &dyn Host) -> Capabilities {
-        let runtime = host.runtime();
         Capabilities {
             threads: host.threads(),
-            timer: runtime.timer().is_some(),
-            blocking: runtime.blocking().is_some(),
             local: host.local().is_some(),
             ..Capabilities::new()
         }
@@ -138,8 +122,6 @@ impl Capabilities {
 
     pub(crate) fn has(&self, need: Need) -> bool {
         match need {
-            Need::Timer => self.timer,
-            Need::Blocking => self.blocking,
             Need::Local => self.local,
             Need::Shutdown => self.shutdown,
             Need::JoinsThreads => self.joins_threads,
@@ -157,8 +139,6 @@ impl Capabilities {
     /// Returns what is declared, by the names of the methods.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         let all = [
-            ("timer", self.timer),
-            ("blocking", self.blocking),
             ("local", self.local),
             ("shutdown", self.shutdown),
             ("joins_threads", self.joins_threads),
@@ -180,7 +160,7 @@ impl Capabilities {
 /// # #[allow(clippy::needless_doctest_main, reason = "it shows the whole file, which has a main")]
 /// fn main() -> std::process::ExitCode {
 ///     Candidate::new("mine", start)
-///         .declares(Capabilities::new().timer().shutdown())
+///         .declares(Capabilities::new().shutdown())
 ///         .deviates("R52", "a task that panics in its destructor aborts: see issue 7")
 ///         .main()
 /// }

@@ -3,9 +3,11 @@
 mod blocking;
 mod bounded;
 mod cancel;
+mod echo;
 mod failure;
 mod outcome;
 mod ownership;
+mod servers;
 mod shutdown;
 mod time;
 mod token;
@@ -51,7 +53,8 @@ cases! {
         e08_never_polled_is_cancelled
         e09_join_before_and_after_the_end
         e10_join_of_cancelled_child_is_a_value
-        e13_refused_child_says_why;
+        e13_refused_child_says_why
+        e16_joined_child_has_left;
     failure:
         f01_first_error_cancels_siblings_and_body
         f02_failures_in_order_of_ending
@@ -73,6 +76,21 @@ cases! {
         f19_payload_that_panics_in_drop
         f20_value_that_panics_in_drop
         f21_body_of_cancelled_nursery_that_returns_ok_wins;
+    echo:
+        f22_echo_of_a_cancel_is_no_failure
+        f22_failure_of_the_task_that_asked
+        f23_one_failure_is_listed_once
+        f24_error_of_the_body_is_not_lost
+        f25_what_counts_in_any_case
+        f26_echoes_are_beside_the_failures
+        f28_value_or_the_end_of_the_task;
+    servers:
+        f30_supervise_tells_counts_and_forgets
+        f31_supervise_gives_failure_to_the_joiner
+        f32_panic_under_supervise
+        f33_every_failure_is_told
+        f34_nursery_inside_has_a_hook_of_its_own
+        f35_settle_keeps_the_value;
     cancel:
         c01_level_only_rises
         c02_one_last_poll_then_dropped
@@ -84,7 +102,7 @@ cases! {
         c09_nursery_opened_in_a_cancelled_task
         x05_blocked_child_holds_up_nobody_in_the_queue [TwoThreads]
         x08_blocking_work_is_a_child
-        x08_blocking_work_is_told [Blocking, ParallelJobs];
+        x08_blocking_work_is_told [ParallelJobs];
     time:
         t01_deadline_ends_the_nursery
         t04_deadline_is_moved_from_elsewhere
@@ -114,7 +132,7 @@ cases! {
         d07_a_task_inside_is_refused;
     value:
         v01_value_is_inherited_by_all_inside
-        v01_value_is_inherited_by_blocking_work [Blocking, ParallelJobs]
+        v01_value_is_inherited_by_blocking_work [ParallelJobs]
         v02_child_has_the_values_of_its_nursery
         v03_scope_inside_sets_another
         v05_values_are_there_while_it_is_destroyed
@@ -125,11 +143,11 @@ cases! {
         l06_a_wait_ends_with_the_nursery
         l15_nested_on_one_limiter;
     blocking:
-        b01_told_work_ends_as_cancelled [Blocking, ParallelJobs]
-        b03_block_on_opens_a_nursery [Blocking, ParallelJobs]
-        b04_cancel_reaches_the_nursery_inside [Blocking, ParallelJobs]
-        b05_never_more_than_the_limit_at_once [Blocking]
-        b06_cancel_ends_those_that_wait [Blocking]
-        b08_panic_of_blocking_work [Blocking]
-        b09_nursery_waits_for_blocking_work [Blocking];
+        b01_told_work_ends_as_cancelled [ParallelJobs]
+        b03_block_on_opens_a_nursery [ParallelJobs]
+        b04_cancel_reaches_the_nursery_inside [ParallelJobs]
+        b05_never_more_than_the_limit_at_once
+        b06_cancel_ends_those_that_wait
+        b08_panic_of_blocking_work
+        b09_nursery_waits_for_blocking_work;
 }

@@ -54,11 +54,7 @@ impl<'a> Fixture<'a> {
     }
 
     pub(crate) fn timer(&mut self) -> Arc<dyn Timer> {
-        self.host()
-            .runtime()
-            .timer()
-            .expect("a timer is declared, but the runtime has none")
-            .clone()
+        self.host().runtime().timer().clone()
     }
 
     /// Returns the clock that waits for things that take time.
@@ -112,8 +108,7 @@ impl OnRuntime {
     }
 
     pub(crate) fn job(&self, job: impl FnOnce() + Send + 'static) {
-        let pool: &dyn SpawnBlocking =
-            self.0.blocking().expect("a blocking pool is declared, but the runtime has none");
+        let pool: &dyn SpawnBlocking = self.0.blocking();
         pool.spawn_blocking(Box::new(job));
     }
 }

@@ -15,10 +15,6 @@ pub enum Requirement {
 /// What a rule is about, or relies on. It is skipped for a candidate without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// [`Capabilities::timer`](crate::Capabilities::timer).
-    Timer,
-    /// [`Capabilities::blocking`](crate::Capabilities::blocking).
-    Blocking,
     /// [`Capabilities::local`](crate::Capabilities::local).
     Local,
     /// [`Capabilities::shutdown`](crate::Capabilities::shutdown).
@@ -124,8 +120,6 @@ impl fmt::Display for Requirement {
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Need::Timer => "timer",
-            Need::Blocking => "blocking",
             Need::Local => "local",
             Need::Shutdown => "shutdown",
             Need::JoinsThreads => "joins_threads",

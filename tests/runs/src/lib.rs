@@ -7,6 +7,7 @@
 
 pub mod budget;
 mod clock;
+mod everywhere;
 mod hold;
 mod jobs;
 mod log;
@@ -18,6 +19,7 @@ pub mod table;
 mod window;
 
 pub use clock::{Clock, SECOND, in_body, world};
+pub use everywhere::{Boxed, MOMENT, everywhere, in_all_schedules, on_threads};
 pub use hold::{Hold, within};
 pub use jobs::Jobs;
 pub use log::{Log, OnDrop};

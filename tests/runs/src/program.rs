@@ -40,9 +40,10 @@ async fn spawn_and_fork(runtime: &Runtime) {
                     drop(first);
                     Ok(())
                 });
-                children.push(n.fork_with(async move |n| {
+                let siblings = n.clone();
+                children.push(n.fork(async move {
                     yield_now().await;
-                    n.spawn(async move {
+                    siblings.spawn(async move {
                         drop(second);
                         Ok(())
                     });
@@ -51,7 +52,7 @@ async fn spawn_and_fork(runtime: &Runtime) {
             }
             let mut sum = 0;
             for child in children {
-                sum += child.join().await.expect("it gives its number");
+                sum += child.await.expect("it gives its number");
             }
             Ok(sum)
         })

@@ -22,6 +22,6 @@ impl Host for Local {
 }
 
 fn main() -> std::process::ExitCode {
-    let declared = Capabilities::new().timer().blocking().local().shutdown().joins_threads();
+    let declared = Capabilities::new().local().shutdown().joins_threads();
     Candidate::new("local", || Box::new(Local(LocalExecutor::new()))).declares(declared).main()
 }

@@ -35,8 +35,8 @@ const FOR_ALONE: &[&str] = &["R85"];
 
 fn candidate(fault: Fault) -> Candidate {
     let declared = match fault {
-        Fault::BlockingIsNotDeclared => Capabilities::new().timer().local().shutdown(),
-        _ => Capabilities::new().timer().blocking().local().shutdown(),
+        Fault::LocalIsNotDeclared => Capabilities::new().shutdown(),
+        _ => Capabilities::new().local().shutdown(),
     };
     let threads = if fault == Fault::ClaimsTwoThreads { 2 } else { 1 };
     Candidate::new("mutants", move || Box::new(Driver::new(fault)))

@@ -27,6 +27,6 @@ impl Drop for Pool {
 
 fn main() -> std::process::ExitCode {
     Candidate::new("pool", || Box::new(Pool(ThreadPool::new(2).expect("threads"))))
-        .declares(Capabilities::new().threads(2).timer().blocking().shutdown().joins_threads())
+        .declares(Capabilities::new().threads(2).shutdown().joins_threads())
         .main()
 }

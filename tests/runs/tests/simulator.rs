@@ -34,7 +34,7 @@ fn main() -> std::process::ExitCode {
     // The rules have threads of their own, and look for what those do.
     let settings = Simulator::new().external_wakes(true).steps(u64::MAX);
     let ways = [("simulator", settings.clone().seed(7)), ("simulator_fifo", settings)];
-    let declared = Capabilities::new().timer().blocking().shutdown().joins_threads();
+    let declared = Capabilities::new().shutdown().joins_threads();
     run(ways.map(|(name, settings)| {
         Candidate::new(name, move || Box::new(Simulated(settings.start())))
             .declares(declared.virtual_clock().jobs_in_turn())

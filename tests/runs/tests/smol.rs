@@ -55,7 +55,7 @@ impl Drop for Threads {
 }
 
 fn main() -> std::process::ExitCode {
-    let declared = Capabilities::new().threads(2).timer().blocking().local();
+    let declared = Capabilities::new().threads(2).local();
     Candidate::new("smol", || Box::new(Threads::start(2)))
         .declares(declared.shutdown().joins_threads())
         .deviates("W83", "async-task aborts the process when a destructor panics")

@@ -92,6 +92,11 @@ fn only_sync_rs_names_where_synchronization_comes_from() {
 }
 
 #[test]
+fn the_core_reads_no_clock_of_the_system() {
+    report("clocks of the system", each_source(rules::clocks));
+}
+
+#[test]
 fn unsafe_code_is_where_the_architecture_says() {
     let tree = Tree::new();
     let listed = Unsafe::listed(&tree.read("docs/ARCHITECTURE.md"));

@@ -21,7 +21,7 @@ fn main() -> std::process::ExitCode {
         builder.enable_time().build().expect("no threads are needed")
     };
     Candidate::new("tokio_current", move || Box::new(Current(start())))
-        .declares(Capabilities::new().timer().blocking().shutdown().joins_threads())
+        .declares(Capabilities::new().shutdown().joins_threads())
         .deviates(
             "W65",
             "tokio's driver calls wakers uncaught, and passes the panic on to its caller",

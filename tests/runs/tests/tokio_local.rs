@@ -32,7 +32,7 @@ fn main() -> std::process::ExitCode {
         let runtime = builder.enable_time().build().expect("no threads are needed");
         Local { set: Rc::default(), runtime }
     };
-    let declared = Capabilities::new().timer().blocking().local().shutdown().joins_threads();
+    let declared = Capabilities::new().local().shutdown().joins_threads();
     Candidate::new("tokio_local", move || Box::new(start()))
         .declares(declared)
         .deviates(

@@ -36,7 +36,7 @@ fn main() -> std::process::ExitCode {
     let ways = [("tokio_multi", false), ("tokio_task_per_child", true)];
     run(ways.map(|(name, task_per_child)| {
         Candidate::new(name, move || Box::new(Multi { tokio: start(), task_per_child }))
-            .declares(Capabilities::new().threads(2).timer().blocking().shutdown().joins_threads())
+            .declares(Capabilities::new().threads(2).shutdown().joins_threads())
             .deviates("W65", "tokio's driver calls wakers uncaught, and aborts the process")
     }))
 }

@@ -32,7 +32,7 @@ use std::marker::PhantomData;
 /// ```compile_fail,E0308
 /// type Narrow = fn(&'static u8);
 /// type Wide = for<'a> fn(&'a u8);
-/// fn to_narrow(join: allhome::Join<(), Wide>) -> allhome::Join<(), Narrow> { join }
+/// fn to_narrow(all: allhome::JoinAll<(), Wide>) -> allhome::JoinAll<(), Narrow> { all }
 /// ```
 ///
 /// ```compile_fail,E0308
@@ -44,19 +44,14 @@ use std::marker::PhantomData;
 /// ```compile_fail,E0308
 /// type Narrow = fn(&'static u8);
 /// type Wide = for<'a> fn(&'a u8);
-/// fn to_wide(named: allhome::Named<'_, Narrow>) -> allhome::Named<'_, Wide> { named }
+/// type Builder<'a, E> = allhome::TaskBuilder<'a, E>;
+/// fn to_wide(task: Builder<'_, Narrow>) -> Builder<'_, Wide> { task }
 /// ```
 ///
 /// ```compile_fail,E0308
 /// type Narrow = fn(&'static u8);
 /// type Wide = for<'a> fn(&'a u8);
 /// fn to_wide(reserve: allhome::Reserve<Narrow>) -> allhome::Reserve<Wide> { reserve }
-/// ```
-///
-/// ```compile_fail,E0308
-/// type Narrow = fn(&'static u8);
-/// type Wide = for<'a> fn(&'a u8);
-/// fn to_wide(slot: allhome::Slot<Narrow>) -> allhome::Slot<Wide> { slot }
 /// ```
 ///
 /// ```compile_fail,E0308

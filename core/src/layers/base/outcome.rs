@@ -41,6 +41,11 @@ pub(crate) enum Ending {
     Ok,
     Err(Arc<dyn Any + Send + Sync>),
     Cancelled(Reason),
+    /// It ended as cancelled, with an error that is an echo. Never an [`Outcome`]: that is
+    /// `Cancelled`.
+    Echo(Box<(Reason, Arc<dyn Any + Send + Sync>)>),
+    /// It needed the value of a child that has none. As an [`Outcome`] it is `Cancelled`.
+    NoValue(Reason),
     Panicked(Panic),
     Lost,
     /// The nursery did not wait for the task any longer, because it blocks its thread. Part of a
@@ -73,7 +78,7 @@ impl<T, E: Send + Sync + 'static> Outcome<T, E> {
     }
 }
 
-/// Why a child has no value: the error of [`Child::join`](crate::Child::join).
+/// Why a child has no value: the error of a [`Child`](crate::Child) that is awaited.
 ///
 /// # Examples
 ///
@@ -84,7 +89,7 @@ impl<T, E: Send + Sync + 'static> Outcome<T, E> {
 /// let nursery = nursery().on(ThreadPool::global()).policy(Policy::Isolate);
 /// let text = block_on(nursery.run(async |n: Nursery<String>| {
 ///     let child = n.fork(async { Err::<u32, _>("no such file".to_string()) });
-///     let error = child.join().await.expect_err("the child fails");
+///     let error = child.await.expect_err("the child fails");
 ///     Ok(match error.into_outcome::<u32>() {
 ///         Some(Outcome::Err(error)) => format!("failed: {error}"),
 ///         Some(Outcome::Cancelled(reason)) => format!("cancelled: {reason}"),

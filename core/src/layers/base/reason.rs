@@ -1,11 +1,12 @@
 //! Why a task or nursery was cancelled, and how far a nursery is on its way to its end.
 
+use super::clock;
 use super::id::TaskId;
 use super::sync::Arc;
+use allhome_rt::Instant;
 use std::fmt;
 use std::iter::successors;
 use std::panic::Location;
-use std::time::Instant;
 
 /// How far a nursery or token is on its way to its end. It only rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,10 +59,13 @@ pub enum ReasonKind {
     Deadline,
     /// The task, or the body, ended itself with [`exit`](crate::exit).
     Exited,
-    /// A [shutdown](crate::Nursery::shutdown) took the next step of its ladder.
+    /// A [shutdown](crate::Nursery::shutdown) took its next step.
     Shutdown,
     /// A signal was sent to the process.
     Signal,
+    /// The task needs the value of a child that has none: see
+    /// [`Child::value`](crate::Child::value).
+    NoValue,
 }
 
 /// Why a task or nursery was cancelled: what happened, in which task, where, when, and what caused
@@ -104,12 +108,6 @@ impl Drop for Inner {
 }
 
 impl Reason {
-    /// Creates a reason of kind [`Requested`](ReasonKind::Requested); its place is the caller's.
-    #[track_caller]
-    pub fn new(message: impl Into<String>) -> Reason {
-        Reason::of(ReasonKind::Requested, message.into(), None, Location::caller())
-    }
-
     /// Returns the same reason with another one as its cause.
     pub fn caused_by(self, cause: Reason) -> Reason {
         let old = &*self.inner;
@@ -125,14 +123,25 @@ impl Reason {
         }
     }
 
+    /// Creates a reason of the present moment, by the caller's clock: no lock is held.
     pub(crate) fn of(
         kind: ReasonKind,
         message: String,
         by: Option<TaskId>,
         location: &'static Location<'static>,
     ) -> Reason {
+        Reason::since(clock::now(), kind, message, by, location)
+    }
+
+    /// Creates a reason of the given moment.
+    pub(crate) fn since(
+        at: Instant,
+        kind: ReasonKind,
+        message: String,
+        by: Option<TaskId>,
+        location: &'static Location<'static>,
+    ) -> Reason {
         let message = message.into_boxed_str();
-        let at = Instant::now();
         Reason { inner: Arc::new(Inner { kind, message, by, location, at, cause: None }) }
     }
 
@@ -146,7 +155,8 @@ impl Reason {
         &self.inner.message
     }
 
-    /// Returns the task that caused it, if it was a task.
+    /// Returns the task that caused it, if it was a task: the one that asked for the cancel, or the
+    /// one that failed. In the body of a nursery that a task opened, it is that task.
     pub fn by(&self) -> Option<TaskId> {
         self.inner.by
     }
@@ -157,7 +167,9 @@ impl Reason {
         self.inner.location
     }
 
-    /// Returns when it happened, by the system's clock.
+    /// Returns when it happened, by the clock of the runtime: that of the nursery which was
+    /// cancelled or, for a reason that was created by the user's code or by a token, that of the
+    /// code that created it, as [`now`](crate::now) tells it.
     pub fn at(&self) -> Instant {
         self.inner.at
     }
@@ -186,6 +198,7 @@ impl fmt::Display for ReasonKind {
             ReasonKind::Exited => "it has ended itself",
             ReasonKind::Shutdown => "it was shut down",
             ReasonKind::Signal => "a signal came",
+            ReasonKind::NoValue => "it needed a value",
         })
     }
 }

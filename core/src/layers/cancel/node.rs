@@ -53,6 +53,7 @@ use crate::layers::base::spin_lock::{Lock, LockGuard};
 use crate::layers::base::sync::{
     AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering, UnsafeCell,
 };
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::process::abort;
 use std::ptr::{self, NonNull};
@@ -161,6 +162,25 @@ impl NodeRef {
 
     pub(super) fn links(&self) -> &[Link] {
         self.up.links()
+    }
+
+    /// Returns why it was cancelled; or why a node above was, whose rise is on its way down to it.
+    pub(super) fn reason_above(&self) -> Option<Reason> {
+        let (mut found, mut seen) = (vec![self.0], BTreeSet::new());
+        while let Some(ptr) = found.pop() {
+            // SAFETY: our handle keeps the first, and so all of its ancestors (invariant 2).
+            let node = unsafe { ptr.as_ref() };
+            if node.is_cancelled() {
+                return node.reason();
+            }
+            if seen.insert(ptr) {
+                // SAFETY: the node is kept, so no thread is about to free it (invariant 6).
+                let parents =
+                    node.up.links().iter().map(|link| link.parent.with(|up| unsafe { *up }));
+                found.extend(parents.flatten());
+            }
+        }
+        None
     }
 
     /// Returns `true` if both are handles of the same node.

@@ -3,7 +3,7 @@
 //!
 //! They stand here and not with the token, which does not know of tasks.
 
-use super::task::task_id;
+use super::new_reason::{by_caller, caller};
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::cancel::CancelToken;
 use std::panic::Location;
@@ -31,7 +31,7 @@ impl CancelToken {
         if self.is_cancelled() {
             return false;
         }
-        self.cancel_with(Reason::of(ReasonKind::Requested, String::new(), task_id(), place))
+        self.cancel_with(by_caller(ReasonKind::Requested, place))
     }
 
     /// Makes a guard that cancels the token when it is dropped, unless it is
@@ -84,7 +84,7 @@ impl Drop for DropGuard {
         if self.armed && !self.token.is_cancelled() {
             let message = String::from("a drop guard was dropped");
             let kind = ReasonKind::Requested;
-            self.token.cancel_with(Reason::of(kind, message, task_id(), self.place));
+            self.token.cancel_with(Reason::of(kind, message, caller(), self.place));
         }
     }
 }

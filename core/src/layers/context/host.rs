@@ -9,10 +9,10 @@ use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, GlobalU64, Ordering};
 use crate::layers::cancel::CancelToken;
 use crate::layers::record::{Header, Ptr};
+use allhome_rt::Instant;
 use allhome_rt::Runtime;
 use std::any::Any;
 use std::task::Waker;
-use std::time::Instant;
 
 /// A nursery. Where a task is asked for, none stands for the body.
 pub(crate) trait Host: Send + Sync {
@@ -22,8 +22,8 @@ pub(crate) trait Host: Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn weak(&self) -> WeakDyn<dyn Host>;
 
-    /// Returns the present instant by the clock of its runtime, if there is one.
-    fn now(&self) -> Option<Instant>;
+    /// Returns the present instant by the clock of its runtime. No lock is held.
+    fn now(&self) -> Instant;
     fn deadline(&self) -> Option<Instant>;
     /// Returns `true` if the child of this number is blocking work.
     fn is_work(&self, number: u64) -> bool;
@@ -32,6 +32,9 @@ pub(crate) trait Host: Send + Sync {
     fn is_task_cancelled(&self, task: Option<&Header>) -> bool;
     /// Returns why.
     fn task_reason(&self, task: Option<&Header>) -> Option<Reason>;
+    /// Returns why the task was cancelled, or why a cancel is on its way to it: of the nursery, or
+    /// of what that is in, with no shield between.
+    fn leaving(&self, task: Option<&Header>) -> Option<Reason>;
     /// Returns the token of the task, or, for the body, of the nursery.
     fn task_token(&self, task: Option<&Header>) -> CancelToken;
     /// Returns the nursery's token.

@@ -16,21 +16,33 @@
 //! A time that is over has expired from the first question on. The answer has a reason, which the
 //! scope's next poll finds.
 //!
+//! A scope's own end is told by the scope alone. The waits of this crate ask for the cancel of the
+//! *task*, for which a frame with a deadline is transparent: where only a scope has ended they stay
+//! pending, and the scope drops them.
+//!
 //! A nursery that is opened in a scope is cancelled with it: it hangs on the token of the scope,
 //! which is made when a caller asks for it.
 
+mod questions;
+
+pub(crate) use questions::{
+    deadline, ends_scope, is_cancelled, reason, task_reason, task_token, token,
+};
+
 use super::host::{Host, Waiter};
 use super::last_poll::LastPoll;
-use super::term::{Label, Term};
+use super::term::{Label, Term, before, earlier};
 use super::{Frame, Kind};
 use crate::layers::base::counted::dynamic::WeakDyn;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, AtomicUsize, Ordering};
 use crate::layers::cancel::CancelToken;
 use crate::layers::context;
+use allhome_rt::Instant;
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a cancel scope does with the cancel of what is around it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,6 +126,23 @@ impl Scope {
         scope
     }
 
+    /// Names it; it was not polled yet.
+    pub(crate) fn set_name(&mut self, name: Cow<'static, str>) {
+        if let Some(label) = &mut self.label {
+            label.name = Some(name);
+        }
+    }
+
+    /// Returns the label. It has a deadline of its own.
+    pub(crate) fn label(&self) -> &Label {
+        self.label.as_ref().expect("a scope with a deadline was made with a label")
+    }
+
+    /// Returns `true` if it has a time of its own.
+    pub(crate) fn is_limit(&self) -> bool {
+        self.kind == ScopeKind::Deadline
+    }
+
     pub(crate) fn reason(&self) -> Option<Reason> {
         self.reason.borrow().clone()
     }
@@ -138,8 +167,7 @@ impl Scope {
     pub(crate) fn cancel(&self, reason: impl FnOnce() -> Reason) {
         let reason = self.reason().unwrap_or_else(|| self.end_for(reason()));
         self.token_raised.set(true);
-        // Cloned: a task that this wakes may ask for it.
-        let token = self.token.borrow().clone();
+        let token = self.token.borrow().clone(); // A task that this wakes may ask for it.
         if let Some(token) = token {
             token.cancel_with(reason);
         }
@@ -169,8 +197,8 @@ impl Scope {
                     // It may have been moved.
                     self.set_deadline(before(deadline(frame.outer(), false), back, now));
                 }
-                let over = self.deadline.get().is_some_and(|at| at <= now);
-                self.label.filter(|_| over).map(|label| label.reason(frame.task_id()))
+                let over = self.deadline.get().filter(|&at| at <= now);
+                over.map(|_| self.label().reason(frame.task_id(), now))
             }
             ScopeKind::Shield => reason(frame.outer(), false),
             ScopeKind::Cancellable => None,
@@ -183,7 +211,7 @@ impl Scope {
     /// Returns its deadline and reason for a nursery that is opened inside.
     fn term(&self, frame: &Frame<'_>) -> Arc<Term> {
         let make = || {
-            let label = self.label.filter(|_| self.back.is_none());
+            let label = self.label.clone().filter(|_| self.back.is_none());
             let term = Term::new(label.map(|label| (label, frame.task_id())));
             term.set_deadline(self.deadline.get());
             if let Some(reason) = self.reason() {
@@ -260,58 +288,6 @@ impl Drop for Scope {
     }
 }
 
-/// Returns `true` if what runs in this frame is cancelled. With `through`, shields are looked
-/// through.
-pub(crate) fn is_cancelled(mut at: Option<&Frame<'_>>, mut through: bool) -> bool {
-    while let Some(frame) = at {
-        match &frame.kind {
-            Kind::Task(task) => return task.is_cancelled(),
-            Kind::Scope(scope) => match scope.see(frame, &mut through) {
-                See::Cancelled => return true,
-                See::Hidden => return false,
-                See::Outer => {}
-            },
-            Kind::Values(_) | Kind::Slot(_) => {}
-        }
-        at = frame.outer();
-    }
-    false
-}
-
-/// Returns why.
-pub(crate) fn reason(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<Reason> {
-    while let Some(frame) = at {
-        match &frame.kind {
-            Kind::Task(task) => return task.reason(),
-            Kind::Scope(scope) => match scope.see(frame, &mut through) {
-                See::Cancelled => return scope.reason(),
-                See::Hidden => return None,
-                See::Outer => {}
-            },
-            Kind::Values(_) | Kind::Slot(_) => {}
-        }
-        at = frame.outer();
-    }
-    None
-}
-
-/// Returns the token that is cancelled with what runs in this frame. None outside of any nursery.
-pub(crate) fn token(at: Option<&Frame<'_>>, mut through: bool) -> Option<CancelToken> {
-    let frame = at?;
-    match &frame.kind {
-        Kind::Task(task) => Some(task.token()),
-        Kind::Values(_) | Kind::Slot(_) => token(frame.outer(), through),
-        Kind::Scope(scope) => match scope.kind {
-            ScopeKind::Deadline => Some(scope.token(|| token(frame.outer(), through))),
-            ScopeKind::Shield if !through && !scope.is_over(frame) => Some(scope.token(|| None)),
-            kind => {
-                through |= kind == ScopeKind::Cancellable;
-                token(frame.outer(), through)
-            }
-        },
-    }
-}
-
 /// What a nursery that is opened here inherits from the scopes around it.
 #[derive(Default)]
 pub(crate) struct Around {
@@ -365,36 +341,4 @@ pub(crate) fn around() -> Around {
         }
         around
     })
-}
-
-/// Returns the earliest deadline that holds in this frame.
-pub(crate) fn deadline(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<Instant> {
-    let mut least = None;
-    while let Some(frame) = at {
-        match &frame.kind {
-            Kind::Task(task) => return earlier(least, task.group.deadline()),
-            Kind::Scope(scope) => {
-                least = earlier(least, scope.deadline.get());
-                if matches!(scope.see(frame, &mut through), See::Hidden) {
-                    return least;
-                }
-            }
-            Kind::Values(_) | Kind::Slot(_) => {}
-        }
-        at = frame.outer();
-    }
-    least
-}
-
-pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}
-
-/// Returns the instant so long before a deadline.
-pub(crate) fn before(deadline: Option<Instant>, back: Duration, now: Instant) -> Option<Instant> {
-    // One that is too long ago to be told is past.
-    deadline.map(|at| at.checked_sub(back).unwrap_or(now))
 }

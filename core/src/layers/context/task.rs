@@ -5,13 +5,12 @@ use super::yield_now::yield_now;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::reason::{Level, Reason};
-use crate::layers::base::unsupported::Unsupported;
 use crate::layers::cancel::{CancelToken, CancelledOwned, Draining};
 use crate::layers::context;
 use pin_project_lite::pin_project;
 use std::convert::Infallible;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -109,7 +108,7 @@ pub(crate) fn poll_own(token: Pin<&mut CancelledOwned>, cx: &mut Context<'_>) ->
 /// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
 ///     let child = n.fork(async { Ok(cancelled().await.message().to_string()) });
 ///     child.cancel_with(Reason::new("closing time"));
-///     match child.join().await {
+///     match child.await {
 ///         Ok(why) => assert_eq!(why, "closing time"),
 ///         Err(error) => assert!(error.reason().is_some(), "cancelled before its first poll"),
 ///     }
@@ -158,7 +157,8 @@ impl fmt::Debug for TaskCancelled {
 /// it waits for ever.
 ///
 /// A shield does not keep it away, and a nursery that is opened inside one that drains does not:
-/// what was begun goes on.
+/// what was begun goes on. [`Nursery::draining`](crate::Nursery::draining) asks a nursery that is
+/// named.
 ///
 /// # Cancel safety
 ///
@@ -168,16 +168,16 @@ impl fmt::Debug for TaskCancelled {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Ladder, Nursery, ThreadPool, block_on, draining, nursery};
+/// use allhome::{Nursery, ThreadPool, block_on, draining, nursery};
 /// use std::convert::Infallible;
 ///
 /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
-///     n.named("listener").spawn(async {
+///     n.task("listener").spawn(async {
 ///         // It would take connections here, too: a `select!`.
 ///         draining().await;
 ///         Ok(())
 ///     });
-///     Ok(n.shutdown(Ladder::default()).await.unwrap())
+///     Ok(n.shutdown().await.unwrap())
 /// });
 /// assert!(block_on(run).unwrap().stragglers().is_empty());
 /// # }
@@ -209,12 +209,15 @@ impl fmt::Debug for TaskDraining {
     }
 }
 
-/// Gives the others a turn, and says whether to go on: an error with the reason if the task, or the
-/// cancel scope in it, is cancelled. For loops that would not wait otherwise.
+/// Gives the others a turn, and says whether to go on: an error with the reason if the task is
+/// cancelled. For loops that would not wait otherwise.
+///
+/// Where only the time of a cancel scope around is over, it waits, and the scope drops it: the
+/// scope's end is told by the scope.
 ///
 /// # Errors
 ///
-/// The reason of the cancel, before the turn or after it.
+/// Returns the reason of the task's cancel, which came before the turn or during it.
 ///
 /// # Cancel safety
 ///
@@ -237,12 +240,19 @@ impl fmt::Debug for TaskDraining {
 /// # }
 /// ```
 pub async fn checkpoint() -> Result<(), Reason> {
-    if cancel_reason().is_none() {
+    if !is_cancelled() {
         yield_now().await;
     }
-    let Some(reason) = cancel_reason() else { return Ok(()) };
-    context::tell_cancelled();
-    Err(reason)
+    poll_fn(|_| match context::current(scope::task_reason) {
+        Some(reason) => {
+            context::tell_cancelled();
+            Poll::Ready(Err(reason))
+        }
+        // A scope that has ended polls it once more, and drops it.
+        None if is_cancelled() => Poll::Pending,
+        None => Poll::Ready(Ok(())),
+    })
+    .await
 }
 
 /// Ends the task, or the nursery's body, that awaits it, from any depth: the task's future is
@@ -254,9 +264,9 @@ pub async fn checkpoint() -> Result<(), Reason> {
 /// around it do not hold it up. A body that exits has no value: its nursery waits for the children
 /// and ends with that reason.
 ///
-/// # Errors
+/// # Panics
 ///
-/// It returns only outside of any nursery: there is no task to end.
+/// Panics outside of any nursery: there is no task to end.
 ///
 /// # Examples
 ///
@@ -266,12 +276,11 @@ pub async fn checkpoint() -> Result<(), Reason> {
 /// use std::convert::Infallible;
 ///
 /// async fn deep() -> u32 {
-///     exit().await.expect("there is a task to end");
-///     unreachable!("it does not come back")
+///     match exit().await {} // It does not come back.
 /// }
 ///
 /// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
-///     let ended = n.fork(async { Ok(deep().await) }).join().await.unwrap_err();
+///     let ended = n.fork(async { Ok(deep().await) }).await.unwrap_err();
 ///     assert_eq!(ended.reason().unwrap().kind(), ReasonKind::Exited);
 ///     Ok(())
 /// }))
@@ -291,15 +300,19 @@ pub struct Exit {
 }
 
 impl Future for Exit {
-    type Output = Result<Infallible, Unsupported>;
+    type Output = Infallible;
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Infallible> {
         context::task(|task| match task {
             Some(task) => {
                 task.leave().set(Some(Leave::Exit(self.place)));
                 Poll::Pending
             }
-            None => Poll::Ready(Err(Unsupported::nowhere("a task to end"))),
+            None => panic!(
+                "`exit` was awaited outside of any nursery (at {}): there is no task to end; return \
+                 instead",
+                self.place
+            ),
         })
     }
 }

@@ -7,19 +7,23 @@
 use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::sync::GlobalMutex;
+use allhome_rt::Instant;
+use std::borrow::Cow;
 use std::panic::Location;
-use std::time::Instant;
+use std::time::Duration;
 
 /// What the reason of a cancel scope's end says.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Label {
-    pub(crate) name: &'static str,
+    /// None if it has no name.
+    pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) location: &'static Location<'static>,
 }
 
 impl Label {
-    pub(crate) fn reason(self, task: Option<TaskId>) -> Reason {
-        Reason::of(ReasonKind::Deadline, self.name.into(), task, self.location)
+    pub(crate) fn reason(&self, task: Option<TaskId>, at: Instant) -> Reason {
+        let name = self.name.clone().unwrap_or_default().into_owned();
+        Reason::since(at, ReasonKind::Deadline, name, task, self.location)
     }
 }
 
@@ -61,7 +65,20 @@ impl Term {
         if let Some(reason) = &state.reason {
             return Some(reason.clone());
         }
-        let (label, task) = self.label?;
-        Some(state.reason.insert(label.reason(task)).clone())
+        let (label, task) = self.label.as_ref()?;
+        Some(state.reason.insert(label.reason(*task, now)).clone())
     }
+}
+
+pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// Returns the instant so long before a deadline.
+pub(crate) fn before(deadline: Option<Instant>, back: Duration, now: Instant) -> Option<Instant> {
+    // One that is too long ago to be told is past.
+    deadline.map(|at| at.checked_sub(back).unwrap_or(now))
 }

@@ -17,42 +17,99 @@ pub(super) struct After {
     launch: Launch,
 }
 
+/// How a child comes to its nursery.
+#[derive(Clone, Copy)]
+pub(crate) enum Admission {
+    Plain,
+    /// With a place that was reserved before: a drain does not refuse it.
+    Reserved,
+}
+
+/// What is made of a child that is refused.
+#[derive(Clone, Copy)]
+pub(super) enum GivesBack {
+    /// It is dropped, and the nursery's report counts it.
+    No,
+    /// The caller gets it back.
+    Yes,
+}
+
+impl Admission {
+    /// Returns the highest level at which the nursery admits it.
+    fn most(self) -> Level {
+        match self {
+            Admission::Plain => Level::Running,
+            Admission::Reserved => Level::Draining,
+        }
+    }
+}
+
 impl Group {
     /// Admits a child, to be taken by the next carrier.
     ///
     /// If the nursery takes no more, the future is dropped unpolled, and the reason comes back.
-    pub(crate) fn admit(&self, fresh: Unadmitted) -> Result<TaskId, Reason> {
+    pub(crate) fn admit(&self, fresh: Unadmitted, how: Admission) -> Result<TaskId, Reason> {
+        self.admit_value(fresh, how, GivesBack::No, |fresh| fresh).map_err(unpolled)
+    }
+
+    /// Admits a child, whose record is made of a value as soon as it is certain that the nursery
+    /// takes it; if not, the value comes back, and is not counted as refused.
+    #[inline(always)]
+    pub(crate) fn admit_made<V>(
+        &self,
+        value: V,
+        how: Admission,
+        make: impl FnOnce(V) -> Unadmitted,
+    ) -> Result<TaskId, (Reason, V)> {
+        self.admit_value(value, how, GivesBack::Yes, make)
+    }
+
+    /// The record is made under the lock. It is tempting to make it before, and to take the future
+    /// out of it again; that is unsafe code which knows each wrapper of a future, and saves the lock
+    /// one allocation, in a call that is made once a connection. A look at first and an admission
+    /// later would be two steps, and a future that is refused between them is lost.
+    #[inline(always)]
+    fn admit_value<V>(
+        &self,
+        value: V,
+        how: Admission,
+        gives_back: GivesBack,
+        make: impl FnOnce(V) -> Unadmitted,
+    ) -> Result<TaskId, (Reason, V)> {
         if self.task_per_child {
-            return self.admit_dedicated(fresh);
+            return self.admit_dedicated(value, how, gives_back, make);
         }
-        let number =
-            self.admit_as(fresh, |registry, fresh| registry.members.admit(self.woken(), fresh))?;
+        let number = self.admit_as(value, how, gives_back, |registry, value| {
+            registry.members.admit(self.woken(), make(value))
+        })?;
         Ok(TaskId { nursery: self.id, number })
     }
 
-    /// Has `admit` admit the child; or drops it, with no lock held, and says why.
-    pub(super) fn admit_as<R>(
+    /// Has `admit` admit a child that it makes of the value; or gives the value back, and says why.
+    #[inline(always)]
+    pub(super) fn admit_as<V, R>(
         &self,
-        fresh: Unadmitted,
-        admit: impl FnOnce(&mut Registry, Unadmitted) -> R,
-    ) -> Result<R, Reason> {
-        let admitted = self.locked(|registry| match self.refusal(registry) {
-            Some(reason) => Err((reason, fresh)),
+        value: V,
+        how: Admission,
+        gives_back: GivesBack,
+        admit: impl FnOnce(&mut Registry, V) -> R,
+    ) -> Result<R, (Reason, V)> {
+        let admitted = self.locked(|registry| match self.refusal(registry, how) {
+            Some(refusal) => {
+                if matches!(gives_back, GivesBack::No) {
+                    registry.report.count_refused();
+                }
+                Err((refusal, value))
+            }
             None => {
-                let number = admit(registry, fresh);
-                Ok((number, self.after_admission(registry)))
+                let admitted = admit(registry, value);
+                Ok((admitted, self.after_admission(registry)))
             }
         });
-        match admitted {
-            Ok((number, after)) => {
-                self.see_in(after);
-                Ok(number)
-            }
-            Err((reason, fresh)) => {
-                drop(fresh);
-                Err(reason)
-            }
-        }
+        let (admitted, after) =
+            admitted.map_err(|(refusal, value)| (refusal.reason(self), value))?;
+        self.see_in(after);
+        Ok(admitted)
     }
 
     /// Says what follows from an admission. The caller holds the lock.
@@ -88,21 +145,39 @@ impl Group {
         }
     }
 
-    pub(super) fn refusal(&self, registry: &Registry) -> Option<Reason> {
-        if self.requested_level() == Level::Running && registry.phase != Phase::Closed {
+    pub(super) fn refusal(&self, registry: &Registry, how: Admission) -> Option<Refusal> {
+        if self.requested_level() <= how.most() && registry.phase != Phase::Closed {
             return None;
         }
         Some(self.closed(registry))
     }
 
     /// Says why nothing is taken any more.
-    pub(super) fn closed(&self, registry: &Registry) -> Reason {
-        registry.cancel.requested_reason().unwrap_or_else(|| {
-            let message = match &self.config.name {
+    pub(super) fn closed(&self, registry: &Registry) -> Refusal {
+        Refusal(registry.cancel.requested_reason())
+    }
+}
+
+/// Why nothing is taken any more: the reason of the cancel, if there is one. Otherwise the reason is
+/// made when the lock is released, since the clock that it asks is the runtime's.
+#[must_use]
+pub(super) struct Refusal(Option<Reason>);
+
+impl Refusal {
+    /// Returns the reason. No lock is held.
+    pub(super) fn reason(self, group: &Group) -> Reason {
+        self.0.unwrap_or_else(|| {
+            let message = match &group.config.name {
                 Some(name) => format!("nursery `{name}`"),
-                None => format!("nursery {}", self.id),
+                None => format!("nursery {}", group.id),
             };
-            Reason::of(ReasonKind::Closed, message, None, self.config.place)
+            group.reason(ReasonKind::Closed, message, None, group.config.place)
         })
     }
+}
+
+/// Drops a refused child, unpolled, with no lock held, and says why it was refused.
+pub(super) fn unpolled((reason, fresh): (Reason, Unadmitted)) -> Reason {
+    drop(fresh);
+    reason
 }

@@ -8,6 +8,7 @@
 //! registry's `Jobs`; a cancel ends them as it ends every member that was not polled.
 
 use super::Group;
+use super::admit::{Admission, GivesBack, unpolled};
 use super::registry::Registry;
 use super::turn::{Load, Polled};
 use super::turns::Turns;
@@ -20,12 +21,17 @@ use std::task::{Context, Waker};
 
 impl Group {
     /// Admits a child, and hands it to the runtime's blocking pool when it is its turn.
-    pub(crate) fn admit_blocking(&self, fresh: Unadmitted) -> Result<TaskId, Reason> {
-        let number = self.admit_as(fresh, |registry, fresh| {
+    pub(crate) fn admit_blocking(
+        &self,
+        fresh: Unadmitted,
+        how: Admission,
+    ) -> Result<TaskId, Reason> {
+        let admitted = self.admit_as(fresh, how, GivesBack::No, |registry, fresh| {
             let (number, carried) = registry.members.admit_carried(self.woken(), fresh);
             registry.jobs.push(carried);
             number
-        })?;
+        });
+        let number = admitted.map_err(unpolled)?;
         self.start_jobs();
         Ok(TaskId { nursery: self.id, number })
     }
@@ -47,9 +53,9 @@ impl Group {
         }
         while let Some(carried) = self.locked(|registry| self.next_job(registry)) {
             let job = BlockingJob { group: self.weak(), carried: Some(carried) };
-            // A runtime without a pool gives the job back: dropped, it reports the work as lost. So
-            // does one that panics.
-            let handed = panic::catch(|| drop(runtime.spawn_blocking(Box::new(move || job.run()))));
+            // A job that is dropped, by a pool that has no thread for it or by one that panics,
+            // reports the work as lost.
+            let handed = panic::catch(|| runtime.spawn_blocking(Box::new(move || job.run())));
             handed.unwrap_or_else(panic::discard);
         }
     }

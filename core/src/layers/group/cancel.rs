@@ -11,10 +11,10 @@ use super::Group;
 use super::registry::{GraceEnd, OnCancel, Pass, Phase, Registry};
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
-use crate::layers::base::outcome::{Ending, Outcome};
+use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Ordering;
-use crate::layers::record::{Claimed, Dealloc, Ended, Handle};
+use crate::layers::record::{Claimed, Dealloc, Ended, Handle, Header};
 use std::mem;
 use std::task::Waker;
 
@@ -212,7 +212,7 @@ impl Group {
     pub(super) fn end_grace(&self, end: GraceEnd) {
         let GraceEnd { on_cancel, reason, token } = end;
         let reason = reason.unwrap_or_else(|| {
-            Reason::of(ReasonKind::Aborted, String::new(), None, self.config.place)
+            self.reason(ReasonKind::Aborted, String::new(), None, self.config.place)
         });
         if let Some(token) = token {
             token.escalate_to(Level::Aborted, reason.clone());
@@ -267,12 +267,18 @@ impl Group {
 
     /// A handle of an isolating nursery is dropped, and no caller looked at what it had: a failure
     /// goes to the nursery then.
-    pub(crate) fn hand_in<T, E>(&self, handle: &Handle<T, E>, outcome: &Outcome<T, E>)
-    where
-        E: Send + Sync + 'static,
-    {
-        let who = self.who(handle.header());
-        let ended = Foreign::new(Ended { ending: outcome.ending(), second: None });
+    pub(crate) fn hand_in(&self, header: &Header, mut ending: Ending) {
+        let who = self.who(header);
+        if let Ending::Cancelled(reason) = &ending {
+            if reason.kind() == ReasonKind::NoValue && reason.by() == who.task {
+                ending = Ending::NoValue(reason.clone());
+            }
+        }
+        let ended = Foreign::new(Ended { ending, second: None });
+        let open = self.locked(|registry| registry.phase != Phase::Closed);
+        if let Some(group) = self.strong().filter(|_| open) {
+            self.tell_ended(group.owned(), &ended, &who);
+        }
         drop(self.locked(|registry| registry.report.note(ended, || who)));
     }
 }

@@ -5,18 +5,21 @@
 
 use super::Group;
 use super::config::{Config, When};
-use super::registry::clock::{self, Clock};
+use super::registry::clock::{Clock, Due as AllDue};
 use super::registry::{GraceEnd, Phase, patience};
+use crate::layers::base::clock;
+use crate::layers::base::guarded;
+use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Ordering;
-use crate::layers::base::unsupported::Unsupported;
-use crate::layers::context::scope::earlier;
-use allhome_rt::Runtime;
-use std::time::{Duration, Instant};
+use crate::layers::context::term::earlier;
+use allhome_rt::{Instant, Runtime};
+use std::panic::Location;
+use std::time::Duration;
 
 /// A moment that has come.
 enum Due {
-    All(clock::Due),
+    All(AllDue),
     Task(GraceEnd),
 }
 
@@ -28,28 +31,47 @@ pub(super) struct Ends {
 }
 
 impl Config {
-    /// Says whether the runtime can keep the times that a nursery is opened with.
-    pub(crate) fn check(&self, runtime: &Runtime) -> Result<(), Unsupported> {
+    /// Asks the timer for a sleep, if the nursery is opened with times: a timer that panics does so
+    /// here, in the task that opens the nursery, and not later, where the panic would be contained
+    /// and the nursery would keep no time.
+    pub(crate) fn ask_timer(&self, runtime: &Runtime) {
         let counts = |time: Option<Duration>| time.is_some_and(|time| time < Duration::MAX);
         let grace = counts(self.grace.filter(|grace| !grace.is_zero())) || counts(self.stuck_after);
         let never = matches!(self.deadline, None | Some(When::After(Duration::MAX)));
-        if runtime.timer().is_none() && (grace || !never) {
-            return Err(Unsupported::new("a timer", runtime.name()));
+        if grace || !never {
+            let timer = runtime.timer();
+            drop(timer.sleep_until(timer.now() + ASKED));
         }
-        Ok(())
     }
 }
 
+/// A time that is not over before the sleep is dropped.
+const ASKED: Duration = Duration::from_secs(60);
+
 impl Group {
-    pub(crate) fn now(&self) -> Option<Instant> {
-        self.timer().map(|timer| timer.now())
+    /// Returns the present instant by the runtime's clock; by the caller's if the nursery has
+    /// ended. No lock is held: the clock is the runtime's.
+    pub(crate) fn now(&self) -> Instant {
+        guarded::assert_none("a clock is read");
+        self.timer().map_or_else(clock::now, |timer| timer.now())
+    }
+
+    /// Creates a reason of the present moment. No lock is held.
+    pub(crate) fn reason(
+        &self,
+        kind: ReasonKind,
+        message: String,
+        by: Option<TaskId>,
+        location: &'static Location<'static>,
+    ) -> Reason {
+        Reason::since(self.now(), kind, message, by, location)
     }
 
     /// Begins to keep the times that the nursery was opened with.
     pub(crate) fn start_clock(&self) {
         let deadline = match self.config.deadline {
             Some(When::At(at)) => Some(at),
-            Some(When::After(after)) => self.now().and_then(|now| now.checked_add(after)),
+            Some(When::After(after)) => self.now().checked_add(after),
             None => None,
         };
         if deadline.is_some() {
@@ -61,13 +83,7 @@ impl Group {
 
     /// Moves the nursery's own deadline, or takes it away. Returns false if it is cancelled or
     /// closed.
-    pub(crate) fn move_deadline(&self, at: Option<Instant>) -> Result<bool, Unsupported> {
-        if let Some(group) = self.strong().filter(|_| at.is_some()) {
-            let runtime = &group.owned().inherited.runtime;
-            if runtime.timer().is_none() {
-                return Err(Unsupported::new("a timer", runtime.name()));
-            }
-        }
+    pub(crate) fn move_deadline(&self, at: Option<Instant>) -> bool {
         let moved = self.locked(|registry| {
             let moved =
                 self.requested_level() < Level::Cancelled && registry.phase != Phase::Closed;
@@ -78,13 +94,13 @@ impl Group {
             moved
         });
         if !moved {
-            return Ok(false);
+            return false;
         }
         if at.is_some() {
             self.limit();
         }
         self.arm();
-        Ok(true)
+        true
     }
 
     /// Returns the earliest of the deadlines of the nursery and of what it is in.
@@ -104,9 +120,9 @@ impl Group {
     /// Returns when what begins now is over. No lock is held: the clock is the runtime's.
     pub(super) fn ends(&self) -> Ends {
         let ends = |after: Option<Duration>| {
-            // What is never over needs no timer.
+            // What is never over needs no clock.
             let after = after.filter(|&after| after < Duration::MAX)?;
-            self.now()?.checked_add(after)
+            self.now().checked_add(after)
         };
         Ends {
             grace: ends(self.grace()),
@@ -143,23 +159,23 @@ impl Group {
 
     /// Does what is due.
     pub(super) fn fire(&self) {
-        let Some(now) = self.now() else { return };
+        let now = self.now();
         while let Some(due) = self.due(now) {
             match due {
-                Due::All(clock::Due::Deadline { partial, promised }) => {
+                Due::All(AllDue::Deadline { partial, promised }) => {
                     let reason = promised.unwrap_or_else(|| self.deadline_reason());
                     if partial {
                         self.stay_open(&reason);
                     }
                     self.raise_tree(Level::Cancelled, &reason);
                 }
-                Due::All(clock::Due::Grace) => {
+                Due::All(AllDue::Grace) => {
                     let reason = self.locked(|registry| registry.cancel.reason().cloned());
                     let place = self.config.place;
-                    let over = || Reason::of(ReasonKind::Aborted, String::new(), None, place);
+                    let over = || self.reason(ReasonKind::Aborted, String::new(), None, place);
                     self.raise_tree(Level::Aborted, &reason.unwrap_or_else(over));
                 }
-                Due::All(clock::Due::Stuck { over }) => self.look_at_threads(over),
+                Due::All(AllDue::Stuck { over }) => self.look_at_threads(over),
                 Due::Task(end) => self.end_grace(end),
             }
         }

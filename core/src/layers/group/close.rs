@@ -9,7 +9,7 @@ use super::{Group, describe, orphans};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Panic};
-use crate::layers::base::reason::{Level, Reason, ReasonKind, exited};
+use crate::layers::base::reason::{Level, ReasonKind};
 use crate::layers::context;
 use crate::layers::record::Ended;
 use std::mem;
@@ -28,7 +28,7 @@ enum Asked {
         timer: Stopped,
     },
     /// Nothing is left but blocking work, and tasks that hold their threads, which were given up.
-    Stuck { report: Report, waker: Foreign<Waker> },
+    Stuck { report: Report, waker: Foreign<Waker>, stuck: Vec<Who> },
     /// It waits. `due`: a moment of the clock has come during the poll, when there was no waker.
     Waits { old: Option<Foreign<Waker>>, finalizers: bool, due: bool },
 }
@@ -40,18 +40,20 @@ impl Group {
         let message = describe(&ending);
         let ended = Ended { ending, second: None };
         self.hook(env, &ended);
+        self.tell_ended(env, &ended, &who);
         let ended = Foreign::new(ended);
         drop(self.locked(|registry| registry.report.note(ended, || who)));
         if self.config.policy != Policy::WaitAll {
             let place = self.config.place;
-            let reason = Reason::of(ReasonKind::BodyFailed, message, None, place);
+            let reason = self.reason(ReasonKind::BodyFailed, message, None, place);
             self.raise_tree(Level::Cancelled, &reason);
         }
     }
 
     /// The body has ended itself.
     pub(crate) fn exit_body(&self, place: &'static Location<'static>) {
-        let entry = Entry::new(Ending::Cancelled(exited(None, place)), self.body());
+        let reason = self.reason(ReasonKind::Exited, String::new(), None, place);
+        let entry = Entry::new(Ending::Cancelled(reason), self.body());
         drop(self.locked(|registry| registry.report.add(entry)));
     }
 
@@ -63,7 +65,11 @@ impl Group {
     /// A child failed: its siblings are cancelled, if that is the policy.
     pub(crate) fn child_failed(&self, who: &Who, message: String) {
         if self.config.policy == Policy::FailFast {
-            let reason = Reason::of(ReasonKind::ChildFailed, message, who.task, who.place);
+            let kind = match who.task {
+                Some(_) => ReasonKind::ChildFailed,
+                None => ReasonKind::BodyFailed,
+            };
+            let reason = self.reason(kind, message, who.task, who.place);
             self.raise_tree(Level::Cancelled, &reason);
         }
     }
@@ -93,8 +99,12 @@ impl Group {
                 self.detach();
                 return Some(report);
             }
-            Asked::Stuck { report, waker } => {
+            Asked::Stuck { report, waker, stuck } => {
                 drop(waker);
+                if let Some(group) = self.strong() {
+                    let tell = |who| self.tell(group.owned(), &Ending::Stuck, who);
+                    stuck.iter().for_each(tell);
+                }
                 Some(report)
             }
             Asked::Waits { old, finalizers, due } => {
@@ -120,17 +130,19 @@ impl Group {
         // It is back in a moment, and wakes us.
         let out = registry.clock.is_out();
         if self.is_stuck(registry) && !out {
-            let mut report = mem::replace(&mut registry.report, Report::new(1));
-            // Nothing of the user's is in these, should one not fit.
-            registry.members.each(|header| {
-                report.add_plain(Ending::Stuck, self.who(header));
-            });
-            return Asked::Stuck { report, waker };
+            let mut report = registry.report.take();
+            let mut stuck = Vec::new();
+            registry.members.each(|header| stuck.push(self.who(header)));
+            for who in &stuck {
+                // Nothing of the user's is in these, should one not fit.
+                report.add_plain(Ending::Stuck, who.clone());
+            }
+            return Asked::Stuck { report, waker, stuck };
         }
         let finalizers = registry.finalizers.is_waiting();
         if registry.is_vacant() && !finalizers && !out {
             registry.phase = Phase::Closed;
-            let report = mem::replace(&mut registry.report, Report::new(1));
+            let report = registry.report.take();
             let wakers = (registry.run_waker.take(), waker);
             let timer = registry.clock.stop();
             return Asked::Closed { report, wakers, parked: registry.carriers.unpark(), timer };
@@ -157,7 +169,7 @@ impl Group {
     /// The nursery's future was dropped. What is left is the ancestors' from now on.
     pub(crate) fn abandon(&self, env: &Env, drop_body: impl FnOnce()) {
         let place = self.config.place;
-        let reason = Reason::of(ReasonKind::ScopeDropped, String::new(), None, place);
+        let reason = self.reason(ReasonKind::ScopeDropped, String::new(), None, place);
         self.raise_tree(Level::Aborted, &reason);
         if let Err(payload) = panic::catch(|| context::enter(self, &env.inherited, None, drop_body))
         {
@@ -185,6 +197,18 @@ impl Group {
         }
     }
 
+    /// Reports the failures of a nursery inside that has no future to return them.
+    fn tell_inherited(&self, inherited: &[Entry]) {
+        if inherited.is_empty() {
+            return;
+        }
+        // It is there: the nursery inside is in its list still.
+        if let Some(group) = self.strong() {
+            let tell = |entry: &Entry| self.tell(group.owned(), &entry.ending, &entry.who);
+            inherited.iter().for_each(tell);
+        }
+    }
+
     pub(crate) fn body_panic(&self, payload: panic::Payload) -> Panic {
         Panic::new(payload, None, self.config.name.as_deref(), self.config.place)
     }
@@ -205,6 +229,7 @@ impl Group {
                 drop(inherited);
                 return;
             };
+            parent.tell_inherited(&inherited);
             let (nested, owner_waker, on_vacant, rest) = parent.locked_then_launch(|registry| {
                 let (nested, owner) = registry.nested.remove(key);
                 let rest = registry.report.adopt(inherited);

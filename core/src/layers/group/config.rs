@@ -1,20 +1,25 @@
 //! What a nursery is opened with.
 
+use super::failure_info::FailureHook;
+use super::registry::report::Forgets;
 use crate::layers::base::as_error::View;
 use crate::layers::base::panic::Panic;
 use crate::layers::base::sync::Arc;
 use crate::layers::cancel::CancelToken;
 use crate::layers::limit::Semaphore;
+use allhome_rt::Instant;
 use std::panic::Location;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a nursery is opened with.
 pub(crate) struct Config {
     pub(crate) name: Option<Box<str>>,
     pub(crate) place: &'static Location<'static>,
     pub(crate) policy: Policy,
-    pub(crate) panics: PanicPolicy,
+    /// None: as the policy says.
+    pub(crate) panics: Option<PanicPolicy>,
     pub(crate) on_panic: Option<Hook>,
+    pub(crate) on_failure: Option<FailureHook>,
     pub(crate) keep: usize,
     pub(crate) deadline: Option<When>,
     /// When the deadline has passed, the body stays, and gets what the children had.
@@ -26,6 +31,26 @@ pub(crate) struct Config {
     pub(crate) stuck_after: Option<Duration>,
     /// How an error of the children is shown: set with their error type.
     pub(crate) view: View,
+}
+
+impl Config {
+    pub(crate) fn panics(&self) -> PanicPolicy {
+        let default = if self.policy == Policy::Supervise {
+            PanicPolicy::Report
+        } else {
+            PanicPolicy::Resume
+        };
+        self.panics.unwrap_or(default)
+    }
+
+    /// Returns which failures of children are only counted.
+    pub(crate) fn forgets(&self) -> Forgets {
+        match (self.policy, self.panics()) {
+            (Policy::Supervise, PanicPolicy::Resume) => Forgets::AllButPanics,
+            (Policy::Supervise, _) => Forgets::All,
+            _ => Forgets::Nothing,
+        }
+    }
 }
 
 pub(crate) type Hook = Arc<dyn Fn(&Panic) + Send + Sync>;
@@ -52,6 +77,29 @@ pub enum Policy {
     /// failure goes to the joiner alone; a failure that is never joined is reported at the end. The
     /// failure of the body cancels all children. (Kotlin's `supervisorScope`.)
     Isolate,
+    /// For servers, which outlive the failures of their children: as [`Isolate`](Policy::Isolate),
+    /// but a failure of a child that no joiner takes is told to the hook of
+    /// [`on_failure`](crate::Builder::on_failure), counted, and forgotten. So the nursery's result
+    /// is that of its body, and a million failed children need no memory. (Erlang's supervisors,
+    /// without the restart.)
+    ///
+    /// A panic of a child is a failure like any other: the default is [`PanicPolicy::Report`]. With
+    /// [`PanicPolicy::Resume`] panics are not forgotten, and the first is resumed at the end.
+    ///
+    /// | | child of `spawn` fails | child of `fork` fails | body fails | the result is an error by |
+    /// |--|--|--|--|--|
+    /// | `FailFast` | cancels all, listed | the same | cancels all | the first failure |
+    /// | `WaitAll` | listed | listed | listed | any failure |
+    /// | `Isolate` | listed | its joiner's; unseen: listed | cancels all | what is listed |
+    /// | `Supervise` | told, counted, forgotten | its joiner's; unseen: told, counted, forgotten | cancels all | the body, a finalizer, a task that is [stuck](crate::Builder::stuck_after) |
+    Supervise,
+}
+
+impl Policy {
+    /// Returns `true` if the failure of a child that is joined is its joiner's alone.
+    pub(crate) fn isolates(self) -> bool {
+        matches!(self, Policy::Isolate | Policy::Supervise)
+    }
 }
 
 /// What happens to a panic of a child or of the body, besides being a failure.
@@ -59,10 +107,11 @@ pub enum Policy {
 #[non_exhaustive]
 pub enum PanicPolicy {
     /// When all children have ended, the first panic is resumed in the task that awaits the
-    /// nursery.
+    /// nursery. The default, but for [`Policy::Supervise`].
     #[default]
     Resume,
-    /// The panic is reported in the [`GroupError`](crate::GroupError), like an error.
+    /// The panic is reported in the [`GroupError`](crate::GroupError), like an error. The default of
+    /// [`Policy::Supervise`].
     Report,
     /// The process is aborted at once, after the `on_panic` hook was called.
     Abort,

@@ -6,6 +6,7 @@
 //! it.
 
 use super::Group;
+use super::admit::{Admission, GivesBack};
 use super::registry::Role;
 use super::turn::bound;
 use crate::layers::base::counted::Weak;
@@ -25,9 +26,15 @@ struct Dedicated {
 
 impl Group {
     /// Admits a child, and hands the runtime its task.
-    pub(super) fn admit_dedicated(&self, fresh: Unadmitted) -> Result<TaskId, Reason> {
-        let (number, carried) = self.admit_as(fresh, |registry, fresh| {
-            registry.members.admit_carried(self.woken(), fresh)
+    pub(super) fn admit_dedicated<V>(
+        &self,
+        value: V,
+        how: Admission,
+        gives_back: GivesBack,
+        make: impl FnOnce(V) -> Unadmitted,
+    ) -> Result<TaskId, (Reason, V)> {
+        let (number, carried) = self.admit_as(value, how, gives_back, |registry, value| {
+            registry.members.admit_carried(self.woken(), make(value))
         })?;
         self.spawn_dedicated(carried, &Blow::ALL);
         Ok(TaskId { nursery: self.id, number })

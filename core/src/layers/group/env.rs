@@ -10,6 +10,7 @@
 use super::Group;
 use super::carrier::Entry;
 use super::config::Hook;
+use super::failure_info::FailureHook;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::counted::dynamic::View;
 use crate::layers::base::sync::Arc;
@@ -25,6 +26,7 @@ pub(crate) struct Env {
     pub(crate) inherited: Inherited,
     pub(crate) limiter: Option<Arc<Semaphore>>,
     pub(super) on_panic: Option<Hook>,
+    pub(super) on_failure: Option<FailureHook>,
     /// What a carrier is given.
     pub(super) entry: Arc<Entry>,
 }
@@ -33,12 +35,12 @@ impl Env {
     pub(super) fn new(
         runtime: Runtime,
         limiter: Option<Arc<Semaphore>>,
-        on_panic: Option<Hook>,
+        (on_panic, on_failure): (Option<Hook>, Option<FailureHook>),
         group: Weak<Group>,
     ) -> Env {
         let entry = Arc::new(Entry::new(group));
         let inherited = Inherited { runtime, values: here() };
-        Env { inherited, limiter, on_panic, entry }
+        Env { inherited, limiter, on_panic, on_failure, entry }
     }
 }
 
@@ -62,9 +64,9 @@ impl Group {
         self.strong().map(|group| group.owned().inherited.runtime.clone())
     }
 
-    /// As [`runtime`](Group::runtime), the timer. None, too, if there is none.
+    /// As [`runtime`](Group::runtime), the timer.
     pub(super) fn timer(&self) -> Option<Arc<dyn Timer>> {
-        self.strong()?.owned().inherited.runtime.timer().cloned()
+        Some(self.strong()?.owned().inherited.runtime.timer().clone())
     }
 
     /// Calls `f` with a member that the caller has the claim of, and with what the user handed in.

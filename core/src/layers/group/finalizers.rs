@@ -16,71 +16,32 @@ use super::registry::report::{Entry, Who};
 use crate::layers::base::counted::Weak;
 use crate::layers::base::fault::Blow;
 use crate::layers::base::guarded::Foreign;
+use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Panic, Payload};
 use crate::layers::base::reason::{Reason, ReasonKind};
-use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context;
 use crate::layers::context::scope::{Scope, ScopeKind};
 use crate::layers::record::{Ended, Unadmitted};
 use crate::layers::scope::deadline::{MoveOnAfter, move_on_after};
 use std::convert::Infallible;
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// Why a finalizer was not registered.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum DeferError {
-    /// The nursery has ended.
-    Closed(Reason),
-    /// The runtime has no timer for its budget.
-    Unsupported(Unsupported),
-}
-
-impl fmt::Display for DeferError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            DeferError::Closed(reason) => write!(f, "not registered: {reason}"),
-            DeferError::Unsupported(missing) => write!(f, "not registered: {missing}"),
-        }
-    }
-}
-
-impl std::error::Error for DeferError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            DeferError::Closed(reason) => Some(reason),
-            DeferError::Unsupported(missing) => Some(missing),
-        }
-    }
-}
-
 impl Group {
-    /// Registers a finalizer.
-    pub(crate) fn defer(&self, deferred: Deferred) -> Result<(), DeferError> {
-        if let Some(group) = self.strong().filter(|_| deferred.budget != Duration::MAX) {
-            let runtime = &group.owned().inherited.runtime;
-            if runtime.timer().is_none() {
-                let missing = Unsupported::new("a timer", runtime.name());
-                return Err(DeferError::Unsupported(missing));
-            }
-        }
+    /// Registers a finalizer. Returns `false` if the nursery has ended; it is dropped then.
+    pub(crate) fn defer(&self, deferred: Deferred) -> bool {
         let deferred = Foreign::new(deferred);
         let refused = self.locked(|registry| {
             if registry.phase == Phase::Closed {
-                return Some((self.closed(registry), deferred));
+                return Some(deferred);
             }
             registry.finalizers.push(deferred);
             None
         });
-        match refused {
-            Some((reason, _deferred)) => Err(DeferError::Closed(reason)),
-            None => Ok(()),
-        }
+        refused.is_none()
     }
 
     /// Has a member run the finalizers, if all others have left.
@@ -117,6 +78,7 @@ impl Group {
         let ended = Ended { ending, second: None };
         if let Some(group) = self.strong() {
             self.hook(group.owned(), &ended);
+            self.tell_ended(group.owned(), &ended, &who);
         }
         let entry = Entry::new(ended.ending, who);
         drop(self.locked(|registry| registry.report.add(entry)));
@@ -156,14 +118,13 @@ impl Running {
             context::inside(&self.scope, || future.as_mut().poll(cx))
         });
         let ending = match polled {
-            // It has ended itself: that is no failure, and no reason for the others not to run.
-            Ok(Poll::Pending) if exits() => Ok(None),
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(Ok(Some(Ok(()))))) => Ok(None),
-            Ok(Poll::Ready(Ok(Some(Err(error))))) => Ok(Some(Ending::Err(error))),
-            Ok(Poll::Ready(Ok(None))) => Ok(Some(Ending::Cancelled(self.overdue()))),
-            // The timer was there when it was deferred.
-            Ok(Poll::Ready(Err(_))) => Ok(Some(Ending::Lost)),
+            Ok(Poll::Pending) => match leaves() {
+                None => return Poll::Pending,
+                Some(ending) => Ok(ending),
+            },
+            Ok(Poll::Ready(Some(Ok(())))) => Ok(None),
+            Ok(Poll::Ready(Some(Err(error)))) => Ok(Some(Ending::Err(error))),
+            Ok(Poll::Ready(None)) => Ok(Some(Ending::Cancelled(self.overdue()))),
             Err(payload) => Err(payload),
         };
         Poll::Ready(self.drop_future().and(ending))
@@ -180,9 +141,19 @@ impl Running {
     }
 }
 
-/// Returns `true` if the finalizer that was polled has asked for its end; the runner goes on.
-fn exits() -> bool {
-    context::task(|task| task.is_some_and(|task| task.leave().take().is_some()))
+/// Returns how the finalizer that was polled ends, if it has asked for its end; the runner goes on.
+/// That it has ended itself is no failure, and no reason for the others not to run. That it lacks a
+/// value is a failure, also if a nursery reports why.
+fn leaves() -> Option<Option<Ending>> {
+    context::task(|task| {
+        let task = task?;
+        match task.leave().get()? {
+            Leave::Told | Leave::ToldOf => return None,
+            Leave::Exit(_) | Leave::Cancelled | Leave::NoSlot | Leave::NoValue => {}
+        }
+        task.leave().set(None);
+        Some(task.take_heard().map(Ending::NoValue))
+    })
 }
 
 impl Future for Runner {

@@ -1,6 +1,19 @@
 //! The end of a child: it leaves its nursery, and the tasks that wait for that are woken.
+//!
+//! A child's end is one event for its joiner: the outcome is published in the hold of the lock in
+//! which the child leaves. An outcome that has no handle is dropped before that, with no lock held.
+//! The claim is the child's thread's all the time, so a cancel or abort that comes meanwhile sets
+//! flags and does nothing else.
+//!
+//! | step             | lock | the record       | the outcome is          | if the handle goes now   |
+//! |------------------|------|------------------|-------------------------|--------------------------|
+//! | future destroyed | no   | linked, claimed  | in the record, if there was a handle | `settle` drops it |
+//! | `settle`         | no   | the same         | the same; dropped if there is no handle | `publish` finds out: settled again |
+//! | `publish`        | yes  | linked, DONE     | the handle's            | it drops the outcome, and waits for nothing |
+//! | `unlink`         | same | out of all parts, the failure noted, the joiner's waker taken | the handle's | the same |
+//! | `release`        | same | the handle's, or freed | the handle's      | it frees the record      |
+//! | `after_unlock`   | no   |                  |                         | the joiner's waker is called in vain |
 
-use super::config::Policy;
 use super::registry::report::{Rest, Who};
 use super::registry::{Registry, Role};
 use super::turn::{Load, Turn, bound};
@@ -13,6 +26,17 @@ use crate::layers::record::state::Claim;
 use crate::layers::record::{Carried, Claimed, Dealloc, Ended, Header};
 use std::mem;
 use std::task::{Context, Waker};
+
+/// A child that has ended, and is about to leave.
+struct Leaver {
+    claimed: Claimed,
+    carried: Option<Carried>,
+    ended: Foreign<Ended>,
+    /// There is a handle, or was at the last look.
+    joinable: bool,
+    /// The hook for failures is not called yet.
+    untold: bool,
+}
 
 /// What is left to do, with no lock held, for a child that has left its nursery.
 #[must_use]
@@ -29,6 +53,20 @@ struct More {
     failed: Option<(Who, String)>,
     /// What the report did not keep.
     rest: Rest,
+}
+
+impl Leaver {
+    fn new(claimed: Claimed, carried: Option<Carried>, ended: Ended) -> Leaver {
+        let plain = matches!(ended.ending, Ending::Ok | Ending::Cancelled(_));
+        let untold = !plain || ended.second.is_some();
+        Leaver { claimed, carried, ended: Foreign::new(ended), joinable: true, untold }
+    }
+
+    /// Gives the outcome to the handle. Returns `false` if the handle was dropped since `settle`:
+    /// the outcome is dropped first, without the lock.
+    fn publish(&self) -> bool {
+        !self.joinable || self.claimed.publish()
+    }
 }
 
 impl Left {
@@ -69,59 +107,101 @@ impl Group {
         &self,
         load: Load,
         ended: Ended,
-        then: impl FnOnce(&mut Registry, &Left) -> R,
+        mut then: impl FnOnce(&mut Registry, &Left) -> R,
     ) -> (Left, Option<OnVacant>, R) {
         let Load { mut claimed, carried, .. } = load;
         self.with_env(&mut claimed, |_, env| self.hook(env, &ended));
-        let handled = claimed.publish();
-        let ended = Foreign::new(ended);
-        self.locked(|registry| {
-            let left = self.unlink(registry, claimed, carried, ended, handled);
-            let on_vacant = self.on_vacant(registry);
-            let result = then(registry, &left);
-            (left, on_vacant, result)
-        })
+        let mut leaver = Leaver::new(claimed, carried, ended);
+        loop {
+            self.settle(&mut leaver);
+            let unlinked = self.locked(|registry| {
+                if !leaver.publish() {
+                    return Err((leaver, then));
+                }
+                let left = self.unlink(registry, leaver);
+                let on_vacant = self.on_vacant(registry);
+                let result = then(registry, &left);
+                Ok((left, on_vacant, result))
+            });
+            match unlinked {
+                Ok(unlinked) => return unlinked,
+                Err(back) => (leaver, then) = back,
+            }
+        }
     }
 
     /// Destroys children where they wait, and leaves for them.
     pub(super) fn destroy(&self, doomed: impl Iterator<Item = (Claimed, Ending)>) {
-        let ended: Vec<_> = doomed
+        let mut leavers: Vec<_> = doomed
             .map(|(mut claimed, ending)| {
                 let ended = self.end(&mut claimed, ending);
                 self.with_env(&mut claimed, |_, env| self.hook(env, &ended));
-                let handled = claimed.publish();
-                (claimed, Foreign::new(ended), handled)
+                Leaver::new(claimed, None, ended)
             })
             .collect();
-        let (left, on_vacant) = self.locked(|registry| {
-            let unlink =
-                |(claimed, ended, handled)| self.unlink(registry, claimed, None, ended, handled);
-            let left: Vec<_> = ended.into_iter().map(unlink).collect();
-            (left, self.on_vacant(registry))
-        });
-        for left in left {
-            self.after_unlock(left, true);
+        loop {
+            leavers.iter_mut().for_each(|leaver| self.settle(leaver));
+            let (left, late, on_vacant) = self.locked(|registry| {
+                let mut late = Vec::new();
+                let mut left = Vec::with_capacity(leavers.len());
+                for leaver in leavers {
+                    if leaver.publish() {
+                        left.push(self.unlink(registry, leaver));
+                    } else {
+                        late.push(leaver);
+                    }
+                }
+                (left, late, self.on_vacant(registry))
+            });
+            for left in left {
+                self.after_unlock(left, true);
+            }
+            self.run_on_vacant(on_vacant);
+            if late.is_empty() {
+                return;
+            }
+            leavers = late;
         }
-        self.run_on_vacant(on_vacant);
     }
 
-    /// Takes a child that has ended out of the registry.
+    /// Drops the outcome if no handle is left, and reports a failure that is the nursery's. No lock
+    /// is held.
     #[inline]
-    fn unlink(
-        &self,
-        registry: &mut Registry,
-        mut claimed: Claimed,
-        carried: Option<Carried>,
-        ended: Foreign<Ended>,
-        handled: bool,
-    ) -> Left {
-        let joiner = if handled { registry.members.take_joiner(&mut claimed) } else { None };
+    fn settle(&self, leaver: &mut Leaver) {
+        leaver.joinable = leaver.claimed.settle();
+        if leaver.untold {
+            self.tell_leaver(leaver);
+        }
+    }
+
+    #[cold]
+    fn tell_leaver(&self, leaver: &mut Leaver) {
+        let echo = matches!(leaver.ended.ending, Ending::Echo(_));
+        if leaver.joinable && self.config.policy.isolates() && !echo {
+            // It is the joiner's, if there is one still when the child leaves.
+            return;
+        }
+        leaver.untold = false;
+        let who = self.who(leaver.claimed.header());
+        let ended = &leaver.ended;
+        self.with_env(&mut leaver.claimed, |_, env| self.tell_ended(env, ended, &who));
+    }
+
+    /// Takes a child that has ended, and whose outcome was published, out of the registry.
+    #[inline]
+    fn unlink(&self, registry: &mut Registry, leaver: Leaver) -> Left {
+        let Leaver { mut claimed, carried, ended, joinable: handled, .. } = leaver;
+        let has_value = matches!(ended.ending, Ending::Ok);
+        let joiner = match handled {
+            true => registry.members.tell_joiner(&mut claimed, has_value),
+            false => None,
+        };
         let carrier = registry.members.take_waker(&mut claimed);
         registry.unlink(&claimed);
         self.record_departure(registry, Some(claimed.header()));
         let token = registry.cancel.tokens_mut().take_task(claimed.header().number());
         let plain = token.is_none() && ended.second.is_none();
-        let isolated = handled && self.config.policy == Policy::Isolate;
+        let isolated = handled && self.config.policy.isolates();
         let more = match ended.ending {
             // Nothing of the user's is in these two.
             Ending::Ok if plain => {
@@ -171,7 +251,7 @@ impl Group {
         }
     }
 
-    pub(super) fn who(&self, header: &Header) -> Who {
+    pub(crate) fn who(&self, header: &Header) -> Who {
         Who {
             task: Some(self.task_id(header)),
             name: header.name().map(Box::from),
@@ -189,13 +269,19 @@ impl Group {
         ended: Foreign<Ended>,
         handled: bool,
     ) -> (Option<(Who, String)>, Rest) {
-        if matches!(ended.ending, Ending::Ok) || handled && self.config.policy == Policy::Isolate {
+        let isolated = handled && self.config.policy.isolates();
+        if matches!(ended.ending, Ending::Ok)
+            || isolated && !matches!(ended.ending, Ending::Echo(_))
+        {
             // The handle has it, and hands it in if it is dropped without a look.
             return (None, (Some(ended), Vec::new()));
         }
         if let Ending::Cancelled(_) = ended.ending {
             registry.report.count_cancelled();
             return (None, (Some(ended), Vec::new()));
+        }
+        if let Ending::Echo(_) = ended.ending {
+            return (None, self.note_echo_of(registry, claimed, ended, isolated));
         }
         let who = self.who(claimed.header());
         let message = describe(&ended.ending);

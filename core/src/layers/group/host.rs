@@ -8,9 +8,9 @@ use crate::layers::base::reason::{Level, Reason};
 use crate::layers::cancel::CancelToken;
 use crate::layers::context::host::{Host, Waiter};
 use crate::layers::record::{Header, Ptr, Schedule};
+use allhome_rt::Instant;
 use std::any::Any;
 use std::task::Waker;
-use std::time::Instant;
 
 impl Schedule for Group {
     /// Children that waited were woken: queues them, and sees that a carrier comes for them.
@@ -56,7 +56,7 @@ impl Host for Group {
         self.weak().into_dyn()
     }
 
-    fn now(&self) -> Option<Instant> {
+    fn now(&self) -> Instant {
         self.now()
     }
 
@@ -80,6 +80,10 @@ impl Host for Group {
             let own = task.and_then(|header| registry.cancel.reason_of(header.number()));
             own.or_else(|| registry.cancel.requested_reason())
         })
+    }
+
+    fn leaving(&self, task: Option<&Header>) -> Option<Reason> {
+        self.find_cancel(task)
     }
 
     fn task_token(&self, task: Option<&Header>) -> CancelToken {

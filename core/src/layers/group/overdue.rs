@@ -10,7 +10,7 @@ use super::registry::Phase;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Ordering;
-use std::time::Instant;
+use allhome_rt::Instant;
 
 /// A time that is over.
 struct Over {
@@ -22,7 +22,7 @@ struct Over {
 
 impl Group {
     pub(super) fn deadline_reason(&self) -> Reason {
-        Reason::of(ReasonKind::Deadline, String::new(), None, self.config.place)
+        self.reason(ReasonKind::Deadline, String::new(), None, self.config.place)
     }
 
     /// The nursery is opened in this one, whose lock is held.
@@ -78,12 +78,12 @@ impl Group {
                     first = Some(Over { at, group: group.clone(), reason });
                 }
             };
-            if let Some(at) = own.filter(|&at| group.now().is_some_and(|now| at <= now)) {
+            if let Some(at) = own.filter(|&at| at <= group.now()) {
                 found(at, None);
             }
             for term in &group.terms {
                 // Its clock is that of the task which the scope is a part of.
-                let timed = term.deadline().zip(parent.as_ref().and_then(|parent| parent.now()));
+                let timed = term.deadline().zip(parent.as_ref().map(|parent| parent.now()));
                 let over = timed.and_then(|(at, now)| Some((at, term.overdue(now)?)));
                 if let Some((at, reason)) = over {
                     found(at, Some(reason));

@@ -1,12 +1,13 @@
 //! Polling a child, until it waits or has ended.
 
 use super::Group;
+use super::echo::is_echo;
 use super::registry::{Member, Owner};
 use super::turn::{Load, Polled};
 use super::turns::Turns;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
-use crate::layers::base::reason::exited;
+use crate::layers::base::reason::ReasonKind;
 use crate::layers::context::{self, Notes};
 use crate::layers::record::state::Park;
 use crate::layers::record::{Claimed, Ended};
@@ -33,15 +34,9 @@ impl Group {
             if let Poll::Ready(ended) = polled {
                 break ended;
             }
-            match notes.leave.get() {
-                None | Some(Leave::Told) => {}
-                Some(Leave::Cancelled) => break self.end_cancelled(&mut claimed),
-                Some(Leave::NoSlot(why)) => {
-                    let reason = self.no_slot(why);
-                    break self.end(&mut claimed, Ending::Cancelled(reason));
-                }
-                Some(Leave::Exit(place)) => {
-                    break self.end(&mut claimed, Ending::Cancelled(exited(Some(id), place)));
+            if let Some(leave) = notes.leave.get() {
+                if let Some(ended) = self.leave(&mut claimed, leave, &notes) {
+                    break ended;
                 }
             }
             if carried.is_some() {
@@ -73,6 +68,21 @@ impl Group {
         Polled::Ended(Load { claimed, carried, active }, ended)
     }
 
+    /// Ends a child that is not ready, if that poll wants its end.
+    #[cold]
+    fn leave(&self, claimed: &mut Claimed, leave: Leave, notes: &Notes) -> Option<Ended> {
+        let reason = match leave {
+            Leave::Told | Leave::ToldOf => return None,
+            Leave::Cancelled | Leave::NoValue => return Some(self.end_heard(claimed, notes)),
+            Leave::NoSlot => self.no_slot(),
+            Leave::Exit(place) => {
+                let id = Some(self.task_id(claimed.header()));
+                self.reason(ReasonKind::Exited, String::new(), id, place)
+            }
+        };
+        Some(self.end(claimed, Ending::Cancelled(reason)))
+    }
+
     /// Polls a child once, with a whole budget. Returns `true` if the poll has used it up.
     fn poll_once(
         &self,
@@ -90,8 +100,8 @@ impl Group {
                     polled =
                         context::poll(self, &env.inherited, Some(ptr), cx.waker(), notes, || {
                             match bound {
-                                true => claimed.poll(id, &notes.leave, cx),
-                                false => claimed.poll_lent(id, &notes.leave),
+                                true => claimed.poll(id, is_echo, cx),
+                                false => claimed.poll_lent(id, is_echo),
                             }
                         });
                 }
@@ -100,7 +110,7 @@ impl Group {
         (polled, !left)
     }
 
-    fn end_cancelled(&self, claimed: &mut Claimed) -> Ended {
+    pub(super) fn end_cancelled(&self, claimed: &mut Claimed) -> Ended {
         // Blocking work may have heard of a cancel that is still on its way.
         let reason = self.locked(|registry| {
             registry.reason_of(claimed).or_else(|| registry.cancel.requested_reason())

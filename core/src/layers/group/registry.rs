@@ -44,6 +44,7 @@ use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Ordering;
 use crate::layers::cancel::CancelToken;
 use crate::layers::record::{Carried, Claimed, Handle, Header, Stack, Unadmitted};
+use allhome_rt::Instant;
 use cancel_state::{CancelState, Tokens};
 use carriers::Carriers;
 use clock::Clock;
@@ -53,11 +54,10 @@ use jobs::Jobs;
 use members::Members;
 use nested::Nested;
 use patience::Patience;
-use report::{Entry, Report};
+use report::{Entry, Forgets, Report};
 use reserves::Reserves;
 use std::mem;
 use std::task::Waker;
-use std::time::Instant;
 use stragglers::StragglerLogs;
 
 pub(crate) use cancel_state::BODY;
@@ -115,7 +115,7 @@ pub(crate) struct GraceEnd {
 pub(super) type Gone = (Vec<Entry>, Option<usize>, (Report, Tokens, StragglerLogs));
 
 impl Registry {
-    pub(crate) fn new(keep: usize) -> Registry {
+    pub(crate) fn new(keep: usize, forgets: Forgets) -> Registry {
         Registry {
             members: Members::default(),
             carriers: Carriers::default(),
@@ -128,7 +128,7 @@ impl Registry {
             reserves: Reserves::default(),
             logs: StragglerLogs::default(),
             finalizers: Finalizers::default(),
-            report: Report::new(keep),
+            report: Report::new(keep, forgets),
             phase: Phase::Body,
             run_waker: None,
             parent: None,
@@ -298,7 +298,7 @@ impl Registry {
 
     /// Takes what is left: the group has closed.
     pub(super) fn gone(&mut self) -> Gone {
-        let mut report = mem::replace(&mut self.report, Report::new(1));
+        let mut report = self.report.take();
         let inherited = report.take_inherited();
         let tokens = self.cancel.tokens_mut().take();
         (inherited, self.orphan_key.take(), (report, tokens, mem::take(&mut self.logs)))

@@ -2,29 +2,32 @@
 //! woken when it admits no more children. The line that they stand in is the limiter's.
 
 use super::Group;
+use super::admit::Admission;
 use super::registry::Kept;
 use crate::layers::base::guarded::Foreign;
-use crate::layers::base::leave::NoSlot;
+use crate::layers::base::leave::LIMITER_CLOSED;
 use crate::layers::base::reason::{Reason, ReasonKind};
 use std::task::Waker;
 
 impl Group {
     /// Returns why no child is admitted any more, if so.
     pub(crate) fn refuses(&self) -> Option<Reason> {
-        self.locked(|registry| self.refusal(registry))
+        let refusal = self.locked(|registry| self.refusal(registry, Admission::Plain));
+        refusal.map(|refusal| refusal.reason(self))
     }
 
-    /// Makes the reason for which no task gets a slot.
-    pub(crate) fn no_slot(&self, why: NoSlot) -> Reason {
-        Reason::of(ReasonKind::Closed, why.to_string(), None, self.config.place)
+    /// Counts a child that gets no slot, because the limiter is closed, and makes the reason.
+    pub(crate) fn no_slot(&self) -> Reason {
+        self.locked(|registry| registry.report.count_refused());
+        self.reason(ReasonKind::Closed, LIMITER_CLOSED.to_string(), None, self.config.place)
     }
 
     /// Has the waker woken when no child is admitted any more. Returns why, if that is so already.
     pub(crate) fn await_end(&self, entry: Option<u64>, waker: &Waker) -> Result<u64, Reason> {
         let new = Foreign::new(waker.clone());
         let kept = self.locked(|registry| {
-            if let Some(reason) = self.refusal(registry) {
-                return Err((reason, new));
+            if let Some(refusal) = self.refusal(registry, Admission::Plain) {
+                return Err((refusal, new));
             }
             let Kept { entry, old, first } = registry.reserves.keep(entry, new);
             // The task that the nursery is nested in lends its slot then.
@@ -37,7 +40,7 @@ impl Group {
                 run.into_iter().for_each(Foreign::wake);
                 Ok(entry)
             }
-            Err((reason, _new)) => Err(reason),
+            Err((refusal, _new)) => Err(refusal.reason(self)),
         }
     }
 

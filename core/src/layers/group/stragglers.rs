@@ -83,4 +83,9 @@ impl Group {
         drop(old);
         left
     }
+
+    /// Returns how many spawns were refused; also once the nursery has ended.
+    pub(crate) fn refused_count(&self) -> usize {
+        self.locked(|registry| registry.report.refused_count())
+    }
 }

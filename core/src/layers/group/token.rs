@@ -108,11 +108,11 @@ impl Group {
             return;
         }
         self.locked(|registry| {
-            let level = registry.cancel.tokens().level();
-            if level < Level::Cancelled || registry.phase == Phase::Closed {
+            if registry.phase == Phase::Closed {
                 return;
             }
             if let Some(reason) = registry.cancel.tokens().reason() {
+                let level = registry.cancel.tokens().level().max(Level::Cancelled);
                 self.request(registry, level, &reason);
             }
         });

@@ -19,7 +19,7 @@
 
 use super::held_slot::HeldSlot;
 use crate::layers::base::big::BoxedFuture;
-use crate::layers::base::leave::{Leave, NoSlot};
+use crate::layers::base::leave::Leave;
 use crate::layers::base::sync::Arc;
 use crate::layers::context;
 use crate::layers::context::task::is_cancelled;
@@ -125,8 +125,8 @@ impl Door {
             }
             Poll::Ready(Ok(permit)) => let_in(slot, permit),
             Poll::Ready(Err(error)) => leave(match error {
-                AcquireError::Closed => Leave::NoSlot(NoSlot::Closed),
-                AcquireError::TooMany { .. } => Leave::NoSlot(NoSlot::Zero),
+                // A wait for a slot is never refused for a capacity: see `Semaphore::acquire_at`.
+                AcquireError::Closed | AcquireError::TooMany { .. } => Leave::NoSlot,
                 AcquireError::Cancelled(_) => Leave::Cancelled,
             }),
         }

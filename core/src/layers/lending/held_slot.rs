@@ -2,7 +2,7 @@
 //!
 //! A task that waits for tasks which need a slot of the same limiter lends them its own. What lends
 //! has a [`Lease`]: a nested nursery's future while a task is in the nursery or waits for its
-//! admission; a reservation that waits, and then the [`Slot`](crate::Slot) that it gave, until that
+//! admission; a reservation that waits, and then the place that it gave, until that
 //! is used. When the last lease is gone the task *wants* its slot back, and does not go on without
 //! it.
 //!
@@ -11,7 +11,7 @@
 //! | held    | some     | none   | -      | lent                                                    |
 //! | lent    | none     | some   | >= 1   | held: the last lease's owner takes it back; or wanted   |
 //! | wanted  | none     | some   | 0      | held; forgone; lent again, in the same poll of the task |
-//! | forgone | none     | none   | -      | - (cancelled, or the limiter is closed or at 0)         |
+//! | forgone | none     | none   | -      | - (cancelled, or the limiter is closed)                 |
 //!
 //! # Invariants
 //!

@@ -58,6 +58,12 @@ impl<'a> Acquire<'a> {
     }
 }
 
+impl<'a> Acquire<'a> {
+    pub(super) fn semaphore(&self) -> &'a Semaphore {
+        self.semaphore
+    }
+}
+
 impl AcquireOwned {
     pub(super) fn new(
         semaphore: Arc<Semaphore>,
@@ -76,9 +82,9 @@ impl AcquireOwned {
         AcquireOwned { semaphore: Some(semaphore), wait: Wait::in_lane(asked, lane, location) }
     }
 
-    /// Marks it as one that takes back what it had lent, if `returns`.
-    pub(super) fn returning(mut self, returns: bool) -> AcquireOwned {
-        self.wait.set_returns(returns);
+    /// Marks it as one that waits for a slot; if it `returns`, for one that it had lent.
+    pub(super) fn for_slot(mut self, returns: bool) -> AcquireOwned {
+        self.wait.set_slot(returns);
         self
     }
 }

@@ -17,7 +17,8 @@
 //!    bucket has been full for long, and MAX times D does not.
 
 use super::permits::MAX;
-use std::time::{Duration, Instant};
+use allhome_rt::Instant;
+use std::time::Duration;
 
 /// How many permits come in how long a time, such as five a second.
 ///

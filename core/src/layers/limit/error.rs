@@ -21,7 +21,8 @@ pub enum AcquireError {
         /// The capacity, or burst, at that moment.
         capacity: usize,
     },
-    /// The task that waited, or a cancel scope in it, was cancelled for this reason.
+    /// The task that waited was cancelled for this reason. Where only a cancel scope in it has
+    /// ended, the wait is dropped instead, and the scope says so.
     Cancelled(Reason),
 }
 

@@ -4,12 +4,13 @@
 //! A plain slab under the semaphore's lock. It costs an allocation when it grows, a look at the
 //! clock for each permit, and the lock for each acquire and release.
 
+use crate::layers::base::clock;
 use crate::layers::base::id::TaskId;
 use crate::layers::context::task::task_id;
+use allhome_rt::Instant;
 use slab::Slab;
 use std::fmt;
 use std::panic::Location;
-use std::time::Instant;
 
 /// An entry of the slab, or none when no book is kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,8 @@ impl HolderInfo {
         self.location
     }
 
-    /// Returns since when the permits have been held, or waited for.
+    /// Returns since when the permits have been held, or waited for, by the clock of the task that
+    /// began that: [`now`](crate::now) in the same task compares with it.
     ///
     /// Permits are held from the moment at which they are reserved for a waiter, even before the
     /// waiter is polled again.
@@ -67,7 +69,7 @@ impl fmt::Display for HolderInfo {
             Some(task) => write!(f, "task {task} ")?,
             None => f.write_str("no task ")?,
         }
-        let age = self.since.elapsed();
+        let age = clock::now().saturating_duration_since(self.since);
         write!(f, "{verb} {} since {age:.1?}, acquired at {}", self.count, self.location)
     }
 }
@@ -101,17 +103,17 @@ impl Holders {
         count: usize,
         waits: bool,
         location: &'static Location<'static>,
+        since: Option<Instant>,
     ) -> Key {
-        let Some(book) = &mut self.0 else { return Key::NONE };
-        let since = Instant::now();
+        let Some((book, since)) = self.0.as_mut().zip(since) else { return Key::NONE };
         Key(book.insert(HolderInfo { task: task_id(), location, since, count, waits }))
     }
 
     /// The waiter has been granted its permits.
-    pub(super) fn grant(&mut self, key: Key) {
-        if let Some(info) = self.get(key) {
+    pub(super) fn grant(&mut self, key: Key, since: Option<Instant>) {
+        if let Some((info, since)) = self.get(key).zip(since) {
             info.waits = false;
-            info.since = Instant::now();
+            info.since = since;
         }
     }
 

@@ -10,6 +10,7 @@ use super::waiter::{Decision, Waiter};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::spin_lock::LockGuard;
 use crate::layers::base::sync::Ordering;
+use allhome_rt::Instant;
 use std::panic::Location;
 use std::task::Waker;
 
@@ -34,6 +35,8 @@ pub(super) struct Locked<'a> {
     pub(super) inner: LockGuard<'a, Inner>,
     free: usize,
     closed: bool,
+    /// For the book, if one is kept: a clock is foreign code, and was asked without the lock.
+    now: Option<Instant>,
 }
 
 impl<'a> Locked<'a> {
@@ -42,8 +45,9 @@ impl<'a> Locked<'a> {
         permits: &'a Permits,
         inner: LockGuard<'a, Inner>,
         word: usize,
+        now: Option<Instant>,
     ) -> Locked<'a> {
-        Locked { permits, inner, free: word >> SHIFT, closed: word & CLOSED != 0 }
+        Locked { permits, inner, free: word >> SHIFT, closed: word & CLOSED != 0, now }
     }
 
     /// Takes permits back.
@@ -111,13 +115,13 @@ impl LockedSource for Locked<'_> {
             return Ok(None);
         }
         self.free -= asked;
-        let key = self.inner.holders.add(asked, false, location);
+        let key = self.inner.holders.add(asked, false, location, self.now);
         Ok(Some(Share { count: asked, key }))
     }
 
     #[inline]
     fn book(&mut self, asked: usize, location: &'static Location<'static>) -> Key {
-        self.inner.holders.add(asked, true, location)
+        self.inner.holders.add(asked, true, location, self.now)
     }
 
     #[inline]
@@ -141,7 +145,7 @@ impl LockedSource for Locked<'_> {
             return None;
         }
         self.free -= asked;
-        self.inner.holders.grant(key);
+        self.inner.holders.grant(key, self.now);
         self.inner.queue.tell_first(Decision::Granted)
     }
 }

@@ -26,7 +26,7 @@
 //!    ([`Source::tell`]).
 //! 4. A waiter joins the wait queue only of a semaphore that is not closed, and asks for no more
 //!    than the capacity; when the capacity falls below its request, it is doomed in the same hold
-//!    of the lock.
+//!    of the lock. A patient one, for a slot of a nursery, is not: a limit of 0 is a pause.
 //!
 //! # Lock order
 //!
@@ -37,6 +37,7 @@ use super::holders::{HolderInfo, Key};
 use super::locked::{Inner, Locked};
 use super::share::Share;
 use super::source::{LockedSource, Source};
+use crate::layers::base::clock;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::spin_lock::Lock;
 use crate::layers::base::sync::{AtomicUsize, Ordering};
@@ -245,6 +246,7 @@ impl Source for Permits {
     /// Takes the lock, and the word with it.
     #[inline]
     fn lock(&self) -> Locked<'_> {
+        let now = if self.keeps_book { Some(clock::now()) } else { None };
         let inner = self.inner.lock();
         // Relaxed: if `LOCKED` is set, the word was stored by a holder of the lock.
         let mut word = self.word.load(Ordering::Relaxed);
@@ -252,7 +254,7 @@ impl Source for Permits {
             // Acquire: pairs with the exchanges in `give`.
             word = self.word.fetch_or(LOCKED, Ordering::Acquire);
         }
-        Locked::new(self, inner, word)
+        Locked::new(self, inner, word, now)
     }
 
     /// Takes permits back, and gives them to the waiters.

@@ -9,8 +9,6 @@ use super::bucket::Rate;
 use super::error::TryAcquireError;
 use super::share::Share;
 use super::source::Source;
-use crate::layers::base::sync::Arc;
-use crate::layers::base::unsupported::Unsupported;
 use allhome_rt::Runtime;
 use meter::Meter;
 use std::borrow::Cow;
@@ -39,7 +37,7 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 /// future that is awaited alone.
 ///
 /// *Which one?* A semaphore limits how many tasks do something at the same time; a rate limiter
-/// limits how often it is begun. [`Both`](crate::Both) combines the two.
+/// limits how often it is begun. [`AcquireBoth`](crate::AcquireBoth) combines the two.
 ///
 /// *Coming from elsewhere?* Go's `rate.Limiter` reserves a time for each caller, and gives back
 /// only what was not reserved after it; here an acquire that is dropped leaves no trace. `governor`
@@ -49,12 +47,12 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{IntoRuntime, Rate, RateLimiter, ThreadPool, block_on};
-/// use std::time::{Duration, Instant};
+/// use allhome::{IntoRuntime, Rate, RateLimiter, ThreadPool, block_on, now};
+/// use std::time::Duration;
 ///
 /// let runtime = ThreadPool::global().into_runtime()?;
-/// let limiter = RateLimiter::new(&runtime, Rate::per_second(1_000), 5)?;
-/// let start = Instant::now();
+/// let limiter = RateLimiter::new(&runtime, Rate::per_second(1_000), 5);
+/// let start = now();
 /// block_on(async {
 ///     for _ in 0..10 {
 ///         limiter.acquire().await?;
@@ -62,7 +60,7 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 ///     Ok::<(), allhome::AcquireError>(())
 /// })?;
 /// // Five at once, and five at a millisecond each.
-/// assert!(start.elapsed() >= Duration::from_millis(5));
+/// assert!(now() - start >= Duration::from_millis(5));
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -79,26 +77,20 @@ impl RateLimiter {
     /// of no permits it grants its burst, and then nothing until the rate is
     /// [changed](RateLimiter::set_rate).
     ///
-    /// # Errors
-    ///
-    /// [`Unsupported`] if the runtime has no timer.
-    ///
     /// # Examples
     ///
     /// ```
-    /// use allhome::{Rate, RateLimiter, Runtime};
-    /// # struct Discard;
-    /// # impl allhome_rt::Spawn for Discard {
-    /// #     fn spawn(&self, task: allhome_rt::Task) { drop(task) }
-    /// # }
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{IntoRuntime, Rate, RateLimiter, ThreadPool};
     ///
-    /// let bare = Runtime::new("bare", Discard);
-    /// let error = RateLimiter::new(&bare, Rate::per_second(5), 1).unwrap_err();
-    /// assert_eq!(error.to_string(), "the runtime `bare` has not got a timer");
+    /// let runtime = ThreadPool::global().into_runtime()?;
+    /// let limiter = RateLimiter::new(&runtime, Rate::per_second(5), 1);
+    /// assert_eq!((limiter.burst(), limiter.available()), (1, 1));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn new(runtime: &Runtime, rate: Rate, burst: usize) -> Result<RateLimiter, Unsupported> {
-        let timer = runtime.timer().ok_or(Unsupported::new("a timer", runtime.name()))?;
-        Ok(RateLimiter { meter: Meter::new(Arc::clone(timer), rate, burst), name: None })
+    pub fn new(runtime: &Runtime, rate: Rate, burst: usize) -> RateLimiter {
+        RateLimiter { meter: Meter::new(runtime.timer().clone(), rate, burst), name: None }
     }
 
     /// Sets its name, which `Debug` shows.
@@ -155,7 +147,7 @@ impl RateLimiter {
     ///
     /// let runtime = ThreadPool::global().into_runtime()?;
     /// let hourly = Rate::new(1, Duration::from_secs(3_600));
-    /// let limiter = RateLimiter::new(&runtime, hourly, 2)?;
+    /// let limiter = RateLimiter::new(&runtime, hourly, 2);
     /// limiter.try_acquire_many(2)?;
     /// assert_eq!(limiter.try_acquire(), Err(TryAcquireError::NoPermits));
     /// assert!(matches!(limiter.try_acquire_many(3), Err(TryAcquireError::TooMany { .. })));
@@ -188,7 +180,7 @@ impl RateLimiter {
     ///
     /// let runtime = ThreadPool::global().into_runtime()?;
     /// let never = Rate::new(0, Duration::MAX);
-    /// let limiter = RateLimiter::new(&runtime, never, 1)?;
+    /// let limiter = RateLimiter::new(&runtime, never, 1);
     /// limiter.try_acquire()?;
     /// limiter.set_rate(Rate::per_second(1_000));
     /// block_on(limiter.acquire())?;

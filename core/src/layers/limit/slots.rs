@@ -11,13 +11,14 @@ use crate::layers::context::task::task_id;
 use std::panic::Location;
 
 impl Semaphore {
-    /// Waits for a permit; the list of holders shows `place`. If `returns`, the caller had lent it.
+    /// Waits for a permit; the list of holders shows `location`. If `returns`, the caller had lent
+    /// it. Where the capacity is 0 it waits until there is one, and is not refused.
     pub(crate) fn acquire_at(
         self: &Arc<Self>,
         location: &'static Location<'static>,
         returns: bool,
     ) -> AcquireOwned {
-        AcquireOwned::new(self.clone(), 1, location).returning(returns)
+        AcquireOwned::new(self.clone(), 1, location).for_slot(returns)
     }
 
     /// Takes a permit at once.

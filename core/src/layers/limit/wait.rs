@@ -14,9 +14,9 @@
 
 #![allow(unsafe_code)]
 
-use super::error::AcquireError;
+use super::error::{AcquireError, Refused};
 use super::fair_queue::NO_KEY;
-use super::on_cancel::CancelWatch;
+use super::on_cancel::{CancelOf, CancelWatch};
 use super::share::Share;
 use super::source::{LockedSource, Source};
 use super::waiter::{Decision, Waiter};
@@ -73,8 +73,8 @@ impl Wait {
     }
 
     /// It is not polled yet.
-    pub(super) fn set_returns(&mut self, returns: bool) {
-        self.waiter.set_returns(returns);
+    pub(super) fn set_slot(&mut self, returns: bool) {
+        self.waiter.set_slot(returns);
     }
 
     /// Returns `true` if it stands in the queue, or was told there and does not know it yet.
@@ -149,8 +149,11 @@ impl Wait {
         // Before the lock: cloning a waker runs code of the user's.
         let new = Foreign::cloned(waker);
         let mut locked = source.lock_now();
-        let admitted = locked.admit(waiter.asked(), waiter.returns(), own.location);
-        if let Some(granted) = admitted.transpose() {
+        let admitted = match locked.admit(waiter.asked(), waiter.returns(), own.location) {
+            Err(Refused::TooMany { .. }) if waiter.is_patient() => None,
+            admitted => admitted.transpose(),
+        };
+        if let Some(granted) = admitted {
             own.progress = Progress::Done;
             // The lock before the waker.
             drop(locked);
@@ -185,8 +188,10 @@ impl Wait {
     /// Invariant 1, and the progress is `Waiting`.
     unsafe fn stay(mut self: Pin<&mut Self>, source: &impl Source, waker: &Waker) -> Poll<Granted> {
         let (waiter, own) = self.as_mut().parts();
-        let Some(reason) = own.watch.poll(waker) else { return Poll::Pending };
         let returns = waiter.returns();
+        // A waiter that takes back what it had lent has a value to go on with, in a last poll too.
+        let of = if returns { CancelOf::Scope } else { CancelOf::Task };
+        let Some(reason) = own.watch.poll(waker, of) else { return Poll::Pending };
         // SAFETY: the caller's promise.
         let told = unsafe { self.part(source) };
         Poll::Ready(told.unwrap_or_else(|| {

@@ -217,7 +217,8 @@ impl WaitQueue {
         unsafe { Waiter::tell(first, Some(decision)) }
     }
 
-    /// Dooms every waiter that asks for more than `capacity`: it waits no longer, and must be told.
+    /// Dooms every waiter that asks for more than `capacity`, unless it is patient: it waits no
+    /// longer, and must be told.
     pub(super) fn doom(&mut self, capacity: usize) {
         let (doomed, len) = (&mut self.doomed, &mut self.len);
         let mut sort_out = |queue: &mut Queue<Waiter>| *len -= doom(queue, doomed, capacity);
@@ -244,7 +245,7 @@ impl WaitQueue {
     }
 }
 
-/// Moves every waiter that asks for more than `capacity` from one queue of a wait queue to that of
+/// Moves every waiter that asks for more than `capacity`, and is not patient, from one queue of a wait queue to that of
 /// the doomed, and returns their number. The caller has both exclusively, and so holds the lock.
 fn doom(queue: &mut Queue<Waiter>, doomed: &mut Queue<Waiter>, capacity: usize) -> usize {
     let (mut next, mut count) = (queue.oldest(), 0);
@@ -253,7 +254,7 @@ fn doom(queue: &mut Queue<Waiter>, doomed: &mut Queue<Waiter>, capacity: usize) 
         next = unsafe { Queue::newer(item) };
         // SAFETY: a waiter in the wait queue is there (invariant 1).
         let waiter = unsafe { item.as_ref() };
-        if waiter.asked() > capacity {
+        if waiter.asked() > capacity && !waiter.is_patient() {
             let decision = Decision::TooMany { capacity };
             // SAFETY: it has joined the wait queue, whose lock is held.
             unsafe { waiter.with(|entry| entry.decision = Some(decision)) };

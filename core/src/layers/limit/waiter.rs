@@ -32,6 +32,8 @@ pub(super) struct Waiter {
     told: AtomicBool,
     // It had lent what it asks for.
     returns: bool,
+    // It waits also where there are fewer permits than it asks for: a limit of 0 is a pause.
+    patient: bool,
     asked: usize,
     _pinned: PhantomPinned,
 }
@@ -54,7 +56,7 @@ impl Waiter {
     pub(super) fn new(asked: usize) -> Waiter {
         let entry = UnsafeCell::new(MaybeUninit::uninit());
         let (links, told) = (Links::new(), AtomicBool::new(false));
-        Waiter { links, entry, told, returns: false, asked, _pinned: PhantomPinned }
+        Waiter { links, entry, told, returns: false, patient: false, asked, _pinned: PhantomPinned }
     }
 
     pub(super) fn asked(&self) -> usize {
@@ -65,9 +67,13 @@ impl Waiter {
         self.returns
     }
 
-    /// The waiter is new.
-    pub(super) fn set_returns(&mut self, returns: bool) {
-        self.returns = returns;
+    pub(super) fn is_patient(&self) -> bool {
+        self.patient
+    }
+
+    /// It waits for a slot; if it `returns`, for one that it had lent. The waiter is new.
+    pub(super) fn set_slot(&mut self, returns: bool) {
+        (self.patient, self.returns) = (true, returns);
     }
 
     /// Gives it what it has in a wait queue.

@@ -4,10 +4,9 @@ use crate::layers::base::leave::Leave;
 use crate::layers::base::reason::{Reason, exited};
 use crate::layers::base::sync::{Arc, Thread, current_thread, park_thread};
 use crate::layers::cancel::CancelToken;
+use crate::layers::context;
 use crate::layers::context::task::{cancel_reason, cancel_token, cancelled, is_cancelled, task_id};
-use crate::layers::context::{self, TaskFrame};
 use crate::layers::scope::cancellable::cancellable;
-use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -23,8 +22,6 @@ pub(crate) type BoxedWork<T, E> = Box<dyn FnOnce(&BlockingCx) -> Result<T, E> + 
 /// What a task can ask about itself ([`is_cancelled`], [`deadline`](crate::deadline), a
 /// [`ScopedKey`](crate::ScopedKey)) is answered on the thread of the work, too.
 pub struct BlockingCx {
-    /// It has reported the cancel to the work.
-    told: Cell<bool>,
     /// It belongs to one thread.
     _thread: PhantomData<*const ()>,
 }
@@ -34,17 +31,14 @@ impl BlockingCx {
     ///
     /// # Errors
     ///
-    /// Returns the reason of the cancel. If the work then returns an error, whichever it is, the
-    /// work has ended because of the cancel, and its outcome is
+    /// Returns the reason of the cancel. An error that the work returns after its cancel, whichever
+    /// it is, is an [echo](crate::GroupError::echoes): the work has ended as
     /// [`Cancelled`](crate::Outcome::Cancelled).
     pub fn check(&self) -> Result<(), Reason> {
-        match cancel_reason() {
-            None => Ok(()),
-            Some(reason) => {
-                self.told.set(true);
-                Err(reason)
-            }
-        }
+        forget();
+        let Some(reason) = cancel_reason() else { return Ok(()) };
+        context::tell_cancelled();
+        Err(reason)
     }
 
     /// Returns `true` if the work was cancelled.
@@ -67,7 +61,8 @@ impl BlockingCx {
     ///
     /// Returns the reason if the work was cancelled; the same holds then as for
     /// [`check`](BlockingCx::check). Returns the reason of an exit if the future awaited
-    /// [`exit`](crate::exit()): if the work then returns an error, it has ended itself.
+    /// [`exit`](crate::exit()): if the work then returns an error, it has ended itself. If the future
+    /// needed the [value](crate::Child::value) of a child that has none, returns the reason for that.
     ///
     /// # Examples
     ///
@@ -78,17 +73,18 @@ impl BlockingCx {
     /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
     ///     let work = n.blocking(|cx| {
     ///         let inner = nursery().run(async |n: Nursery| {
-    ///             Ok(n.fork(async { Ok(7) }).join().await?)
+    ///             Ok(n.fork(async { Ok(7) }).await?)
     ///         });
     ///         Ok(cx.block_on(inner)??)
     ///     });
-    ///     Ok(work?.join().await?)
+    ///     Ok(work.await?)
     /// });
     /// assert_eq!(block_on(run)?, 7);
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn block_on<F: Future>(&self, future: F) -> Result<F::Output, Reason> {
+        forget();
         let waker = Waker::from(Arc::new(Unpark(current_thread())));
         let mut cx = Context::from_waker(&waker);
         let (mut future, mut stop) = (pin!(cancellable(future)), pin!(cancelled()));
@@ -96,13 +92,13 @@ impl BlockingCx {
             // Polled for its waker only: `cancellable` decides whether the work stops.
             let _stop = stop.as_mut().poll(&mut cx);
             let polled = future.as_mut().poll(&mut cx);
-            if let (Poll::Pending, Some(reason)) = (&polled, exit()) {
+            if let (Poll::Pending, Some(reason)) = (&polled, asked()) {
                 return Err(reason);
             }
             match polled {
                 Poll::Ready(Ok(value)) => return Ok(value),
                 Poll::Ready(Err(reason)) => {
-                    self.told.set(true);
+                    context::tell_cancelled();
                     return Err(reason);
                 }
                 Poll::Pending if _stop.is_ready() => {
@@ -145,9 +141,8 @@ impl<T, E, F: FnOnce(&BlockingCx) -> Result<T, E>> Future for Blocking<F> {
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<T, E>> {
         let work = self.0.take().expect("a child is not polled after it was ready");
-        let cx = BlockingCx { told: Cell::new(false), _thread: PhantomData };
-        let result = work(&cx);
-        if result.is_err() && context::task(|task| task.is_some_and(|task| leaves(task, &cx))) {
+        let result = work(&BlockingCx { _thread: PhantomData });
+        if result.is_err() && exits() {
             drop(result);
             return Poll::Pending;
         }
@@ -155,25 +150,45 @@ impl<T, E, F: FnOnce(&BlockingCx) -> Result<T, E>> Future for Blocking<F> {
     }
 }
 
-/// Returns `true` if work that returned an error has ended because it exited, or because its cancel
-/// was reported to it. The cancel that was reported may have been that of a cancel scope or a
-/// nursery inside the work alone.
-fn leaves(task: &TaskFrame<'_>, cx: &BlockingCx) -> bool {
-    let told = match task.leave().get() {
-        None => cx.told.get() && task.is_cancelled(),
-        Some(leave) => matches!(leave, Leave::Told),
-    };
-    if told {
-        task.leave().set(Some(Leave::Cancelled));
-    }
-    task.leave().get().is_some()
+/// Returns why the future that was polled asked for an end, if it did.
+///
+/// That it needs a value is up to the work: an error that the work ends with is an echo if it would
+/// be one of a task.
+fn asked() -> Option<Reason> {
+    context::task(|task| {
+        let task = task?;
+        match task.leave().get()? {
+            Leave::Exit(location) => Some(exited(task_id(), location)),
+            Leave::Cancelled => {
+                let reason = task.take_heard()?;
+                task.leave().set(None);
+                task.tell(Leave::ToldOf, Some(reason.clone()));
+                Some(reason)
+            }
+            Leave::NoValue => {
+                task.leave().set(None);
+                task.take_heard()
+            }
+            Leave::NoSlot | Leave::Told | Leave::ToldOf => None,
+        }
+    })
 }
 
-/// Returns the reason of the task's own exit, if it exited.
-fn exit() -> Option<Reason> {
-    context::task(|task| match task?.leave().get() {
-        Some(Leave::Exit(location)) => Some(exited(task_id(), location)),
-        Some(Leave::Cancelled | Leave::NoSlot(_) | Leave::Told) | None => None,
+/// The work asks again, or waits for something else: an error is no echo of what it was told before.
+fn forget() {
+    context::task(|task| {
+        let told = |leave| matches!(leave, Some(Leave::Told | Leave::ToldOf));
+        if let Some(task) = task.filter(|task| told(task.leave().get())) {
+            task.leave().set(None);
+            drop(task.take_heard());
+        }
+    });
+}
+
+/// Returns `true` if the work has asked for its own end.
+fn exits() -> bool {
+    context::task(|task| {
+        task.is_some_and(|task| matches!(task.leave().get(), Some(Leave::Exit(_))))
     })
 }
 

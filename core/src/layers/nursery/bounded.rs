@@ -1,13 +1,17 @@
 //! A nursery's limit: reserving a slot, and changing how many there are.
 
 use super::Nursery;
-use super::slot::{Reserve, Slot, TryReserveError};
+use super::reserve::Reserve;
+use super::reserve_error::TryReserveError;
+use super::task_builder::{Place, TaskBuilder};
 use crate::layers::base::sync::Arc;
 use crate::layers::limit::Semaphore;
 use std::panic::Location;
 
 impl<E: Send + Sync + 'static> Nursery<E> {
-    /// Waits for a slot of a nursery that was opened with a [limit](crate::Builder::limit).
+    /// Reserves a place for one child in a nursery that was opened with a
+    /// [limit](crate::Builder::limit): waits for a slot, and gives a [`TaskBuilder`] that spawns into
+    /// it.
     ///
     /// Slots are given first come, first served, together with the children that were spawned
     /// without one. The caller waits, and not the child: so a producer goes no faster than the
@@ -21,9 +25,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// Returns [`Refused`](crate::ReserveError::Refused) if the nursery is cancelled, closed or has
     /// ended, also if that happens during the wait; [`Cancelled`](crate::ReserveError::Cancelled)
-    /// if the caller is cancelled; [`LimiterClosed`](crate::ReserveError::LimiterClosed) if the
-    /// limiter is closed; and [`NoSlots`](crate::ReserveError::NoSlots) if the limit is 0 or is set
-    /// to it. A slot that is free is given to a cancelled caller, too.
+    /// if the caller is cancelled; and [`LimiterClosed`](crate::ReserveError::LimiterClosed) if the
+    /// limiter is closed. A slot that is free is given to a cancelled caller, too. While the limit
+    /// is 0 it waits.
     ///
     /// # Panics
     ///
@@ -62,14 +66,14 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// Returns [`Full`](TryReserveError::Full) if no slot is free just now; otherwise as
     /// [`reserve`](Nursery::reserve).
     #[track_caller]
-    pub fn try_reserve(&self) -> Result<Slot<E>, TryReserveError> {
+    pub fn try_reserve(&self) -> Result<TaskBuilder<'static, E>, TryReserveError> {
         if let Some(reason) = self.group.refuses() {
             return Err(TryReserveError::Refused(reason));
         }
         let limiter = self.group.owned().limiter.as_ref();
         let take = |limiter: &Arc<Semaphore>| limiter.try_acquire_at(Location::caller(), false);
         let permit = limiter.map(take).transpose()?;
-        Ok(Slot::new(self.clone(), permit, None))
+        Ok(TaskBuilder::reserved(self.clone(), Place::new(permit, None)))
     }
 
     /// Returns how many slots there are, taken or free, or `None` in a nursery without a limit.
@@ -81,8 +85,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// [`Semaphore::MAX_PERMITS`] counts as that.
     ///
     /// If the number grows, waiters are admitted. If it shrinks, every slot that is taken is kept,
-    /// and no waiter is admitted until fewer slots are taken than the new limit; with 0, all
-    /// waiters are refused. A limiter that is shared changes for all nurseries that share it.
+    /// and no waiter is admitted until fewer slots are taken than the new limit. So 0 is a pause:
+    /// what waits goes on to wait, and so does the nursery, until the limit grows or the nursery is
+    /// cancelled. A limiter that is shared changes for all nurseries that share it.
     ///
     /// Returns `false`, and changes nothing, in a nursery without a limit.
     ///

@@ -8,6 +8,7 @@ use crate::layers::base::as_error::{self, AsError, ErrorView};
 use crate::layers::base::panic::Panic;
 use crate::layers::base::sync::Arc;
 use crate::layers::group::config::{Config, Hook, PanicPolicy, Policy};
+use crate::layers::group::failure_info::{FailureHook, FailureInfo};
 use allhome_rt::{IntoRuntime, NoRuntime, Runtime};
 use std::fmt;
 use std::future::Future;
@@ -56,8 +57,9 @@ impl Builder {
             name: None,
             place: Location::caller(),
             policy: Policy::default(),
-            panics: PanicPolicy::default(),
+            panics: None,
             on_panic: None,
+            on_failure: None,
             keep: 64,
             deadline: None,
             partial: false,
@@ -93,7 +95,7 @@ impl Builder {
     ///
     /// let sum = nursery().on(ThreadPool::global()).run(async |n| {
     ///     let (a, b) = (n.fork(double(1)), n.fork(double(2)));
-    ///     Ok(a.join().await? + b.join().await?)
+    ///     Ok(a.await? + b.await?)
     /// });
     /// assert_eq!(block_on(sum)?, 6);
     /// # }
@@ -116,9 +118,10 @@ impl Builder {
         self
     }
 
-    /// Sets what happens to panics. Default: [`PanicPolicy::Resume`].
+    /// Sets what happens to panics. Default: [`PanicPolicy::Resume`], and under
+    /// [`Policy::Supervise`] [`PanicPolicy::Report`].
     pub fn panics(mut self, panics: PanicPolicy) -> Builder {
-        self.config.panics = panics;
+        self.config.panics = Some(panics);
         self
     }
 
@@ -152,6 +155,53 @@ impl Builder {
     pub fn on_panic(mut self, hook: impl Fn(&Panic) + Send + Sync + 'static) -> Builder {
         let hook: Hook = Arc::new(hook);
         self.config.on_panic = Some(hook);
+        self
+    }
+
+    /// Sets a hook for everything that goes wrong in the nursery: errors and panics of children, of
+    /// the body and of finalizers, and tasks that were lost or are stuck.
+    ///
+    /// The hook is called when the task's future was dropped, and before the task leaves: so every
+    /// failure was told when [`run`](Builder::run) is ready, also one that the result does not have,
+    /// because the list was full, the policy forgets it, or it is an echo. Under
+    /// [`Policy::Isolate`] and [`Policy::Supervise`] a failure of a joined child is its joiner's, and
+    /// is told only if the joiner does not take it: by the drop of the [`Child`](crate::Child), if
+    /// the nursery is still open.
+    ///
+    /// A task that was cancelled has not failed, and a panic that aborts the process is told to
+    /// [`on_panic`](Builder::on_panic) only. The nurseries inside do not have the hook: what goes
+    /// wrong there is the result of their `run`, and fails here if a task fails with it. (A nursery
+    /// inside whose future was dropped has no result; its panics are told here.)
+    ///
+    /// No lock is held during the call. A panic of the hook itself is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{Policy, ThreadPool, block_on, nursery};
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// let log = Arc::new(Mutex::new(Vec::new()));
+    /// let note = log.clone();
+    /// let served = nursery().on(ThreadPool::global())
+    ///     .policy(Policy::Supervise)
+    ///     .on_failure(move |failure| note.lock().unwrap().push(format!("{failure:#}")))
+    ///     .run(async |n| {
+    ///         n.task("connection 1").spawn(async { Err("reset by peer") });
+    ///         Ok("served")
+    ///     });
+    /// assert_eq!(block_on(served)?, "served");
+    /// assert_eq!(*log.lock().unwrap(), ["task `connection 1` failed: reset by peer"]);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_failure(
+        mut self,
+        hook: impl Fn(&FailureInfo<'_>) + Send + Sync + 'static,
+    ) -> Builder {
+        let hook: FailureHook = Arc::new(hook);
+        self.config.on_failure = Some(hook);
         self
     }
 
@@ -200,7 +250,7 @@ impl Builder {
     ///
     /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<std::num::ParseIntError>| {
     ///     for text in ["1", "2", "three"] {
-    ///         n.named(text).spawn(async move { text.parse::<u32>().map(drop) });
+    ///         n.task(text).spawn(async move { text.parse::<u32>().map(drop) });
     ///     }
     ///     n.spawn(std::future::pending());
     ///     Ok(())
@@ -226,7 +276,7 @@ impl fmt::Debug for Builder {
         f.debug_struct("Builder")
             .field("name", &self.config.name)
             .field("policy", &self.config.policy)
-            .field("panics", &self.config.panics)
+            .field("panics", &self.config.panics())
             .finish_non_exhaustive()
     }
 }

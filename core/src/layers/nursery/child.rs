@@ -1,94 +1,125 @@
-//! The handle of one child, and the future that joins it.
+//! The handle of one child, which is the future of its value.
 
+use super::lacking::Lacking;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
-use crate::layers::base::outcome::{JoinError, Outcome, TaskState};
-use crate::layers::base::panic;
+use crate::layers::base::outcome::{Ending, JoinError, Outcome, TaskState};
 use crate::layers::base::reason::{Reason, ReasonKind};
+use crate::layers::base::sync::Arc;
+use crate::layers::context::new_reason::by_caller;
 use crate::layers::group::Group;
-use crate::layers::group::config::Policy;
-use crate::layers::record::Handle;
+use crate::layers::record::joiner::{Joiner, Tally};
+use crate::layers::record::{Handle, Ptr};
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// What [`spawn`](crate::Nursery::spawn) returns: whether the child was admitted. It may be
-/// ignored.
-#[derive(Debug, Clone)]
-pub struct Spawned {
-    result: Result<TaskId, Reason>,
-}
-
-impl Spawned {
-    pub(crate) fn new(result: Result<TaskId, Reason>) -> Spawned {
-        Spawned { result }
-    }
-
-    /// Returns `true` if the child was admitted.
-    pub fn is_admitted(&self) -> bool {
-        self.result.is_ok()
-    }
-
-    /// Returns the child's id, or `None` if the child was refused.
-    pub fn id(&self) -> Option<TaskId> {
-        self.result.as_ref().ok().copied()
-    }
-
-    /// Returns why the child was refused, or `None` if it was admitted. The future of a refused
-    /// child was dropped unpolled.
-    pub fn refused(&self) -> Option<&Reason> {
-        self.result.as_ref().err()
-    }
-
-    /// Converts into a `Result`, for `?`.
-    ///
-    /// # Errors
-    ///
-    /// Returns the [`Reason`] for which the child was refused.
-    pub fn into_result(self) -> Result<TaskId, Reason> {
-        self.result
-    }
-}
-
-/// Joins or cancels one child: the handle that [`fork`](crate::Nursery::fork) returns.
+/// The value of a child, to come: what [`fork`](crate::Nursery::fork) and
+/// [`blocking`](crate::Nursery::blocking) return. Await it for the value; cancel or abort the child
+/// with it.
+///
+/// `child.await` waits until the child has ended, and gives its value. When it is ready, the child's
+/// own future has been dropped and its destructors have finished. It may be awaited anywhere: by
+/// the nursery's body, by siblings, in other nurseries and outside of any; and after its nursery's
+/// end. To wait for many, use [`join_all`](crate::join_all).
 ///
 /// A handle owns nothing but the child's value. Dropping it neither ends the child nor detaches it:
 /// the nursery still waits for the child. If the child has ended already, its value is dropped with
-/// the handle. A handle may outlive the nursery and may be joined anywhere.
+/// the handle.
+///
+/// # Errors
+///
+/// Gives a [`JoinError`] if the child has no value: it failed, panicked, was cancelled, was refused,
+/// or was lost. The nursery reports a failure of the child as well, unless its policy is
+/// [`Isolate`](crate::Policy::Isolate).
+///
+/// The outcome is given once. A handle that is awaited again gives an error for which
+/// [`is_taken`](JoinError::is_taken) is true.
+///
+/// # Panics
+///
+/// Awaiting it never panics, neither because the child did nor because it was awaited before: the
+/// child's panic is in the [`JoinError`]. The nursery resumes it when all children have ended,
+/// unless [`panics`](crate::Builder::panics) says otherwise.
+///
+/// # Cancel safety
+///
+/// `child.await` owns the handle: if it is dropped before it is ready, the handle is dropped, the
+/// child goes on, and its value is lost. `(&mut child).await` loses nothing: a later await gives the
+/// outcome. Use that in a `select!` loop. (A task that has dropped such a borrow may be woken once
+/// more, when the child ends.)
 ///
 /// # Compared with
 ///
-/// tokio's `JoinHandle` detaches its task when it is dropped, and its error is a panic or an abort.
-/// Here the child's own error is one of the cases of a [`JoinError`], and the nursery reports it as
-/// well.
-#[must_use = "to spawn a child that is never joined, use `spawn`"]
-pub struct Child<T, E: Send + Sync + 'static> {
+/// tokio's `JoinHandle` is a future, too. It detaches its task when it is dropped, panics if it is
+/// polled after it was ready, and its error is a panic or an abort. Here the child's own error is
+/// one of the cases of a [`JoinError`], and the nursery reports it as well.
+///
+/// # Examples
+///
+/// A join error is an error like any other, so `?` works:
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{Nursery, ThreadPool, block_on, nursery};
+///
+/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+///     let length = n.fork(async { Ok("home".len()) });
+///     let number = n.fork(async { Ok("7".parse::<usize>()?) });
+///     Ok(length.await? * number.await?)
+/// });
+/// assert_eq!(block_on(run)?, 28);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// What went wrong is found with the methods of [`JoinError`]:
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{Nursery, ReasonKind, ThreadPool, block_on, nursery};
+/// use std::convert::Infallible;
+///
+/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+///     let child = n.fork(std::future::pending::<Result<(), _>>());
+///     child.cancel();
+///     Ok(match child.await {
+///         Ok(()) => unreachable!("it never returns a value"),
+///         Err(error) => error.reason().map(|reason| reason.kind()),
+///     })
+/// });
+/// assert_eq!(block_on(run)?, Some(ReasonKind::Requested));
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "to spawn a child that is never awaited, use `spawn` or `go`"]
+pub struct Child<T, E> {
     inner: Inner<T, E>,
 }
 
 enum Inner<T, E> {
-    /// `waits`: the record holds the waker of a join that was polled.
+    /// `waits`: the record holds the waker of a task that polled the handle.
     Admitted {
         group: Weak<Group>,
         handle: Handle<T, E>,
-        id: TaskId,
         waits: bool,
     },
     Refused(Reason),
     Taken,
 }
 
-impl<T, E: Send + Sync + 'static> Child<T, E> {
+impl<T, E> Child<T, E> {
     pub(crate) fn new(
         group: &Group,
         admitted: Result<TaskId, Reason>,
         handle: Handle<T, E>,
     ) -> Child<T, E> {
         let inner = match admitted {
-            Ok(id) => Inner::Admitted { group: group.weak(), handle, id, waits: false },
+            Ok(_) => Inner::Admitted { group: group.weak(), handle, waits: false },
             Err(reason) => Inner::Refused(reason),
         };
         Child { inner }
@@ -101,7 +132,7 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     /// Returns the child's id, or `None` if the child was refused or its outcome was taken.
     pub fn id(&self) -> Option<TaskId> {
         match &self.inner {
-            Inner::Admitted { id, .. } => Some(*id),
+            Inner::Admitted { group, handle, .. } => Some(group.task_id(handle.header())),
             Inner::Refused(_) | Inner::Taken => None,
         }
     }
@@ -132,7 +163,7 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
         }
     }
 
-    /// Returns `true` if the child has ended: joining it does not wait then.
+    /// Returns `true` if the child has ended: awaiting it does not wait then.
     pub fn is_ended(&self) -> bool {
         match &self.inner {
             Inner::Admitted { handle, .. } => handle.header().state().is_done(),
@@ -143,13 +174,16 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     /// Cancels the child and every nursery that it has open.
     ///
     /// The child is polled once more with the cancel visible. If it is still waiting after that
-    /// poll, it is dropped where it waits. A cancelled child is not a failure of its nursery.
+    /// poll, it is dropped where it waits. A cancelled child is not a failure of its nursery, and
+    /// neither is an error that it ends with after the cancel, unless it has cancelled itself: that
+    /// is an [echo](crate::GroupError::echoes). What must count is reported with
+    /// [`fail`](crate::Nursery::fail), or done in a [finalizer](crate::Nursery::defer).
     ///
     /// Returns `false` if the child had ended already. [`abort`](Child::abort) drops a waiting
     /// child without that last poll.
     #[track_caller]
     pub fn cancel(&self) -> bool {
-        self.cancel_with(Reason::new(String::new()))
+        self.cancel_with(by_caller(ReasonKind::Requested, Location::caller()))
     }
 
     /// Like [`cancel`](Child::cancel), with a reason. If the child was cancelled before, its first
@@ -169,86 +203,11 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     /// Returns `false` if the child had ended already.
     #[track_caller]
     pub fn abort(&self) -> bool {
-        let reason = Reason::of(ReasonKind::Aborted, String::new(), None, Location::caller());
+        let reason = by_caller(ReasonKind::Aborted, Location::caller());
         match &self.inner {
             Inner::Admitted { group, handle, .. } => group.abort_child(handle, &reason),
             Inner::Refused(_) | Inner::Taken => false,
         }
-    }
-
-    /// Waits until the child has ended, and returns its value.
-    ///
-    /// When the future is ready, the child's own future has been dropped and its destructors have
-    /// finished.
-    ///
-    /// # Errors
-    ///
-    /// Returns a [`JoinError`] if the child has no value: it failed, panicked, was cancelled, was
-    /// refused, or was lost. The nursery reports a failure of the child as well, unless its policy
-    /// is [`Isolate`](crate::Policy::Isolate).
-    ///
-    /// # Panics
-    ///
-    /// Never panics because the child did: the panic is in the [`JoinError`]. The nursery resumes
-    /// it when all children have ended, unless [`panics`](crate::Builder::panics) says otherwise.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future drops the handle: the child goes on, and its value is lost. To wait in a
-    /// `select!` loop, use [`join_mut`](Child::join_mut).
-    ///
-    /// # Examples
-    ///
-    /// A join error is an error like any other, so `?` works:
-    ///
-    /// ```
-    /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
-    ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
-    ///     let length = n.fork(async { Ok("home".len()) });
-    ///     let number = n.fork(async { Ok("7".parse::<usize>()?) });
-    ///     Ok(length.join().await? * number.join().await?)
-    /// });
-    /// assert_eq!(block_on(run)?, 28);
-    /// # }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// What went wrong is found with the methods of [`JoinError`]:
-    ///
-    /// ```
-    /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ReasonKind, ThreadPool, block_on, nursery};
-    /// use std::convert::Infallible;
-    ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
-    ///     let child = n.fork(std::future::pending::<Result<(), _>>());
-    ///     child.cancel();
-    ///     let error = child.join().await.expect_err("it never returns a value");
-    ///     Ok(error.reason().map(|reason| reason.kind()))
-    /// });
-    /// assert_eq!(block_on(run)?, Some(ReasonKind::Requested));
-    /// # }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn join(self) -> Join<T, E> {
-        Join { child: self }
-    }
-
-    /// Like [`join`](Child::join), but keeps the handle: for `select!` loops.
-    ///
-    /// # Errors
-    ///
-    /// Same as [`join`](Child::join). Once the outcome was taken, every further join returns an
-    /// error for which [`is_taken`](JoinError::is_taken) is true.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost when the future is dropped before it is ready: a later join returns the
-    /// outcome.
-    pub fn join_mut(&mut self) -> JoinMut<'_, T, E> {
-        JoinMut { child: self }
     }
 
     /// Returns the child's value if the child has ended, and `None` if it has not. It does not
@@ -256,63 +215,122 @@ impl<T, E: Send + Sync + 'static> Child<T, E> {
     ///
     /// # Errors
     ///
-    /// Same as [`join_mut`](Child::join_mut).
+    /// Those of awaiting the handle. Once the outcome was taken, the error is one for which
+    /// [`is_taken`](JoinError::is_taken) is true.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{Nursery, ThreadPool, block_on, nursery, yield_now};
+    /// use std::convert::Infallible;
+    ///
+    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+    ///     let mut child = n.fork(async { Ok(7) });
+    ///     loop {
+    ///         if let Some(ended) = child.try_join() {
+    ///             return Ok(ended.ok());
+    ///         }
+    ///         yield_now().await;
+    ///     }
+    /// });
+    /// assert_eq!(block_on(run)?, Some(7));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_join(&mut self) -> Option<Result<T, JoinError<E>>> {
-        let outcome = match &mut self.inner {
-            Inner::Taken => return Some(Err(JoinError::taken())),
-            Inner::Refused(reason) => Outcome::Cancelled(reason.clone()),
-            Inner::Admitted { handle, .. } => handle.take()?,
-        };
-        self.inner = Inner::Taken;
-        Some(JoinError::split(outcome))
+        Some(self.take()?.map_err(|lacking| lacking.tell()))
     }
 
-    fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError<E>>> {
-        if let Some(result) = self.try_join() {
+    /// Takes the outcome, if it is there, and says nothing of it yet.
+    pub(super) fn take(&mut self) -> Option<Result<T, Box<Lacking<E>>>> {
+        let (outcome, ending) = match &mut self.inner {
+            Inner::Taken => return Some(Err(Lacking::taken())),
+            Inner::Refused(reason) => {
+                (Outcome::Cancelled(reason.clone()), Ending::Cancelled(reason.clone()))
+            }
+            Inner::Admitted { handle, .. } => {
+                let ending = handle.ending()?;
+                (handle.take()?, ending)
+            }
+        };
+        let inner = mem::replace(&mut self.inner, Inner::Taken);
+        Some(JoinError::split(outcome).map_err(|error| match inner {
+            Inner::Admitted { group, handle, .. } => {
+                let who = group.who(handle.header());
+                Lacking::new(error, ending, Some((group, who)))
+            }
+            Inner::Refused(_) | Inner::Taken => Lacking::new(error, ending, None),
+        }))
+    }
+
+    /// Waits for the outcome, and says nothing of it yet.
+    pub(super) fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Box<Lacking<E>>>> {
+        if let Some(result) = self.take() {
             return Poll::Ready(result);
         }
-        let waker = Foreign::new(cx.waker().clone());
-        if let Inner::Admitted { group, handle, waits, .. } = &mut self.inner {
-            let kept = group.locked(|registry| registry.members.set_joiner(handle, waker));
-            match kept {
-                Ok(old) => {
-                    *waits = true;
-                    drop(old);
-                    return Poll::Pending;
-                }
-                // The child ended after the first look and before the lock was taken.
-                Err(waker) => drop(waker),
-            }
+        if self.keep_joiner(Joiner::Task(cx.waker().clone())) {
+            return Poll::Pending;
         }
-        Poll::Ready(self.try_join().unwrap_or_else(|| Err(JoinError::taken())))
+        // The child ended after the first look and before the lock was taken.
+        Poll::Ready(self.take().unwrap_or_else(|| Err(Lacking::taken())))
     }
 
-    /// Gives up a join: takes its waker out of the record.
+    /// Returns `true` if this is the handle of that record.
+    pub(super) fn is_of(&self, record: Ptr) -> bool {
+        matches!(&self.inner, Inner::Admitted { handle, .. } if handle.ptr() == record)
+    }
+
+    /// Has the tally count the child's end. Returns `false` if the child has ended already.
+    pub(super) fn enter(&mut self, tally: &Arc<Tally>) -> bool {
+        self.keep_joiner(Joiner::All(Some(tally.clone())))
+    }
+
+    fn keep_joiner(&mut self, joiner: Joiner) -> bool {
+        let Inner::Admitted { group, handle, waits } = &mut self.inner else { return false };
+        let is_task = matches!(joiner, Joiner::Task(_));
+        let joiner = Foreign::new(joiner);
+        // What is not kept, or not any more, is dropped here, without the lock.
+        let kept = group.locked(|registry| registry.members.set_joiner(handle, joiner)).is_ok();
+        *waits |= kept && is_task;
+        kept
+    }
+
+    /// Takes the waker of a task that polled the handle out of the record.
     fn stop_waiting(&mut self) {
-        if let Inner::Admitted { group, handle, waits: waits @ true, .. } = &mut self.inner {
+        if let Inner::Admitted { group, handle, waits: waits @ true } = &mut self.inner {
             *waits = false;
             drop(group.locked(|registry| registry.members.forget_joiner(handle)));
         }
     }
 }
 
-impl<T, E: Send + Sync + 'static> Drop for Child<T, E> {
+impl<T, E> Future for Child<T, E> {
+    type Output = Result<T, JoinError<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_take(cx).map_err(|lacking| lacking.tell())
+    }
+}
+
+impl<T, E> Drop for Child<T, E> {
     fn drop(&mut self) {
         self.stop_waiting();
-        let Inner::Admitted { group, handle, .. } = &mut self.inner else { return };
-        if group.config.policy != Policy::Isolate || handle.let_go() {
+        let Inner::Admitted { group, .. } = &self.inner else { return };
+        if !group.config.policy.isolates() {
             return;
         }
-        if let Some(outcome) = handle.take() {
-            group.hand_in(handle, &outcome);
-            if let Err(payload) = panic::catch_drop(outcome) {
-                panic::discard(payload);
-            }
+        // A failure that no caller looked at is the nursery's.
+        let inner = mem::replace(&mut self.inner, Inner::Taken);
+        let Inner::Admitted { group, handle, .. } = inner else { return };
+        let Some(handle) = handle.let_go() else { return };
+        if let Some(ending) = handle.ending() {
+            group.hand_in(handle.header(), ending);
         }
     }
 }
 
-impl<T, E: Send + Sync + 'static> fmt::Debug for Child<T, E> {
+impl<T, E> fmt::Debug for Child<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Child")
             .field("id", &self.id())
@@ -321,56 +339,5 @@ impl<T, E: Send + Sync + 'static> fmt::Debug for Child<T, E> {
     }
 }
 
-/// The future of [`Child::join`].
-#[must_use = "a join does nothing unless it is awaited"]
-pub struct Join<T, E: Send + Sync + 'static> {
-    child: Child<T, E>,
-}
-
-impl<T, E: Send + Sync + 'static> Join<T, E> {
-    /// Returns the handle.
-    pub fn into_child(mut self) -> Child<T, E> {
-        self.child.stop_waiting();
-        self.child
-    }
-}
-
-impl<T, E: Send + Sync + 'static> Future for Join<T, E> {
-    type Output = Result<T, JoinError<E>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.child.poll_join(cx)
-    }
-}
-
-impl<T, E: Send + Sync + 'static> fmt::Debug for Join<T, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Join").field("id", &self.child.id()).finish()
-    }
-}
-
-/// The future of [`Child::join_mut`].
-#[must_use = "a join does nothing unless it is awaited"]
-pub struct JoinMut<'a, T, E: Send + Sync + 'static> {
-    child: &'a mut Child<T, E>,
-}
-
-impl<T, E: Send + Sync + 'static> Drop for JoinMut<'_, T, E> {
-    fn drop(&mut self) {
-        self.child.stop_waiting();
-    }
-}
-
-impl<T, E: Send + Sync + 'static> Future for JoinMut<'_, T, E> {
-    type Output = Result<T, JoinError<E>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.child.poll_join(cx)
-    }
-}
-
-impl<T, E: Send + Sync + 'static> fmt::Debug for JoinMut<'_, T, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinMut").field("id", &self.child.id()).finish()
-    }
-}
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Child<[u64; 8], u8>>() <= 40);

@@ -5,7 +5,6 @@ use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::Panic;
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
-use crate::layers::base::unsupported::Unsupported;
 use crate::layers::group::Group;
 use crate::layers::group::config::Config;
 use crate::layers::group::registry::report::{Entry, Parts, Report, Who};
@@ -17,7 +16,8 @@ use std::panic::Location;
 ///
 /// It holds the failures in the order in which they happened, the first cause first. Their number
 /// is [bounded](crate::Builder::keep_failures); failures beyond it are only counted. A child that
-/// ended because of the nursery's own cancel is not a failure, and is only counted.
+/// ended because of the nursery's own cancel is not a failure, and is only counted; the error that
+/// it may have ended with is among the [echoes](GroupError::echoes).
 ///
 /// With `?` it converts into `anyhow::Error` and `Box<dyn Error>` if `E` implements `Display` and
 /// `Debug`. [`into_error`](GroupError::into_error) returns the first error itself.
@@ -30,7 +30,7 @@ use std::panic::Location;
 ///
 /// let error = block_on(
 ///     nursery().on(ThreadPool::global()).name("demo").run(async |n: Nursery<String>| {
-///         n.named("reader").spawn(async { Err("no such file".to_string()) });
+///         n.task("reader").spawn(async { Err("no such file".to_string()) });
 ///         std::future::pending::<Result<(), String>>().await
 ///     }),
 /// )
@@ -47,11 +47,21 @@ pub struct GroupError<E> {
 struct Inner<E> {
     /// At least one.
     failures: Vec<Failure<E>>,
-    omitted: usize,
-    cancelled: usize,
+    counts: Counts,
+    echoes: Vec<Failure<E>>,
     reason: Option<Reason>,
     name: Option<Box<str>>,
     location: &'static Location<'static>,
+}
+
+/// How many children did what is not listed.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    omitted: usize,
+    cancelled: usize,
+    refused: usize,
+    forgotten: usize,
+    omitted_echoes: usize,
 }
 
 /// One failure of a nursery: what went wrong, and in which task.
@@ -69,15 +79,17 @@ pub enum Cause<E> {
     Panic(Panic),
     /// The runtime dropped the child before it ended: the runtime was shut down, or is broken.
     Lost,
-    /// A cancel from outside ended the body before it returned.
+    /// A cancel from outside ended the body before it returned; or it ended by a failure that a
+    /// nursery around reports.
     Cancelled(Reason),
+    /// The task needed the [value](crate::Child::value) of a child that has none, and no nursery
+    /// around it reports why.
+    NoValue(Reason),
     /// There was no runtime to open the nursery on.
     NoRuntime(NoRuntime),
     /// The task was still blocking its thread when the time of
     /// [`Builder::stuck_after`](crate::Builder::stuck_after) was over.
     Stuck,
-    /// The runtime has not got what the nursery was to be opened with.
-    Unsupported(Unsupported),
 }
 
 impl<E> GroupError<E> {
@@ -86,7 +98,8 @@ impl<E> GroupError<E> {
         let Config { name, place: location, .. } = config;
         let who = Who { task: None, name: name.clone(), place: location, finalizer: false };
         let failures = vec![Failure { cause, who }];
-        let inner = Inner { failures, omitted: 0, cancelled: 0, reason: None, name, location };
+        let (counts, echoes) = (Counts::default(), Vec::new());
+        let inner = Inner { failures, counts, echoes, reason: None, name, location };
         GroupError { inner: Box::new(inner) }
     }
 
@@ -115,12 +128,42 @@ impl<E> GroupError<E> {
 
     /// Returns how many failures were left out because the list was full.
     pub fn omitted_count(&self) -> usize {
-        self.inner.omitted
+        self.inner.counts.omitted
+    }
+
+    /// Returns how many failures of children were only counted, as
+    /// [`Policy::Supervise`](crate::Policy::Supervise) asks.
+    pub fn forgotten_count(&self) -> usize {
+        self.inner.counts.forgotten
     }
 
     /// Returns how many children were cancelled.
     pub fn cancelled_count(&self) -> usize {
-        self.inner.cancelled
+        self.inner.counts.cancelled
+    }
+
+    /// Returns how many spawns were refused, because the nursery had closed or was cancelled, or its
+    /// limiter was closed. Their futures were dropped unpolled.
+    ///
+    /// A refusal is no failure: where nothing else goes wrong the nursery's result is `Ok`. A
+    /// [`ShutdownReport`](crate::ShutdownReport) counts them, too.
+    pub fn refused_count(&self) -> usize {
+        self.inner.counts.refused
+    }
+
+    /// Returns the errors that are no failures, because they say once more what is known: those
+    /// that tasks ended with after their cancel, and those of tasks that joined a child whose
+    /// failure is reported. Each such task has ended as cancelled.
+    ///
+    /// Their number is bounded as that of the failures is. A nursery that has no failure returns
+    /// the body's value, and its echoes are dropped.
+    pub fn echoes(&self) -> impl ExactSizeIterator<Item = &Failure<E>> {
+        self.inner.echoes.iter()
+    }
+
+    /// Returns how many echoes were left out because the list was full.
+    pub fn omitted_echo_count(&self) -> usize {
+        self.inner.counts.omitted_echoes
     }
 
     /// Returns why the nursery was cancelled, if it was: because of its first failure, or from
@@ -161,26 +204,31 @@ impl<E> GroupError<E> {
 
 /// Creates the error of a nursery that has closed without a result.
 pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) -> GroupError<E> {
-    let Parts { entries, more: omitted, cancelled } = report.into_parts();
+    let parts = report.into_parts();
+    let Parts { entries, more: omitted, cancelled, refused, forgotten, .. } = parts;
+    let Parts { echoes, more_echoes: omitted_echoes, body_reason, .. } = parts;
     let mut failures: Vec<_> = entries.into_iter().map(typed).collect();
+    let echoes = echoes.into_iter().map(typed).collect();
     let reason = group.locked(|registry| registry.cancel.reason().cloned());
     if failures.is_empty() {
-        let cause = reason.clone().map_or(Cause::Lost, Cause::Cancelled);
+        let cause = body_reason.or(reason.clone()).map_or(Cause::Lost, Cause::Cancelled);
         failures.push(Failure { cause, who: group.body() });
     }
     let (name, location) = (group.config.name.clone(), group.config.place);
-    GroupError { inner: Box::new(Inner { failures, omitted, cancelled, reason, name, location }) }
+    let counts = Counts { omitted, cancelled, refused, forgotten, omitted_echoes };
+    GroupError { inner: Box::new(Inner { failures, counts, echoes, reason, name, location }) }
 }
 
-fn typed<E: Send + Sync + 'static>(entry: Entry) -> Failure<E> {
+pub(super) fn typed<E: Send + Sync + 'static>(entry: Entry) -> Failure<E> {
     let cause = match entry.ending.into_inner() {
         Ending::Err(error) => Cause::Error(
             error.downcast().expect("a nursery's children have the error type of its handle"),
         ),
         Ending::Panicked(panic) => Cause::Panic(panic),
         Ending::Cancelled(reason) => Cause::Cancelled(reason),
+        Ending::NoValue(reason) => Cause::NoValue(reason),
         Ending::Stuck => Cause::Stuck,
-        Ending::Lost | Ending::Ok => Cause::Lost,
+        Ending::Lost | Ending::Ok | Ending::Echo(_) => Cause::Lost,
     };
     Failure { cause, who: entry.who }
 }
@@ -228,23 +276,15 @@ impl<E: fmt::Display> fmt::Display for Cause<E> {
             Cause::Lost => f.write_str("was lost: the runtime dropped it"),
             Cause::Stuck => f.write_str("is stuck: it was cancelled, and still blocks its thread"),
             Cause::Cancelled(reason) => write!(f, "was cancelled: {reason}"),
+            Cause::NoValue(reason) => write!(f, "needed a value, but {}", reason.message()),
             Cause::NoRuntime(error) => write!(f, "was not opened: {error}"),
-            Cause::Unsupported(missing) => write!(f, "was not opened: {missing}"),
         }
     }
 }
 
 impl<E: fmt::Display> fmt::Display for Failure<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.who.task, self.name()) {
-            (Some(_), Some(name)) => write!(f, "task `{name}`")?,
-            (Some(id), None) => write!(f, "task {id} (spawned at {})", self.location())?,
-            (None, _) if self.who.finalizer => {
-                write!(f, "a finalizer (deferred at {})", self.location())?;
-            }
-            (None, _) => f.write_str("the body")?,
-        }
-        write!(f, " {}", self.cause)
+        write!(f, "{} {}", self.who, self.cause)
     }
 }
 
@@ -255,7 +295,7 @@ impl<E: fmt::Display> fmt::Display for GroupError<E> {
             None => write!(f, "nursery at {}: ", self.location())?,
         }
         write!(f, "{}", self.first())?;
-        let others = self.inner.failures.len() - 1 + self.inner.omitted;
+        let others = self.inner.failures.len() - 1 + self.inner.counts.omitted;
         match (others, self.cancelled_count()) {
             (0, 0) => Ok(()),
             (0, cut) => write!(f, " ({cut} cancelled)"),
@@ -273,8 +313,8 @@ impl<E: fmt::Debug> fmt::Debug for Cause<E> {
             Cause::Lost => f.write_str("Lost"),
             Cause::Stuck => f.write_str("Stuck"),
             Cause::Cancelled(reason) => f.debug_tuple("Cancelled").field(reason).finish(),
+            Cause::NoValue(reason) => f.debug_tuple("NoValue").field(reason).finish(),
             Cause::NoRuntime(error) => f.debug_tuple("NoRuntime").field(error).finish(),
-            Cause::Unsupported(missing) => f.debug_tuple("Unsupported").field(missing).finish(),
         }
     }
 }
@@ -297,6 +337,8 @@ impl<E: fmt::Debug> fmt::Debug for GroupError<E> {
             .field("failures", &self.inner.failures)
             .field("omitted_count", &self.omitted_count())
             .field("cancelled_count", &self.cancelled_count())
+            .field("echoes", &self.inner.echoes)
+            .field("forgotten_count", &self.forgotten_count())
             .field("location", &format_args!("{}", self.location()))
             .finish()
     }

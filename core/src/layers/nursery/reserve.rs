@@ -5,7 +5,7 @@
 
 use super::Nursery;
 use super::reserve_error::ReserveError;
-use super::slot::Slot;
+use super::task_builder::{Place, TaskBuilder};
 use crate::layers::base::counted::Strong;
 use crate::layers::base::invariant::Invariant;
 use crate::layers::group::Group;
@@ -60,7 +60,7 @@ impl<E> Reserve<E> {
 }
 
 impl<E: Send + Sync + 'static> Future for Reserve<E> {
-    type Output = Result<Slot<E>, ReserveError>;
+    type Output = Result<TaskBuilder<'static, E>, ReserveError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Poll::Ready(granted) = self.as_mut().poll_permit(cx) else { return Poll::Pending };
@@ -73,7 +73,9 @@ impl<E: Send + Sync + 'static> Future for Reserve<E> {
         // task's slot.
         this.acquire.set(None);
         let lease = this.lease.take();
-        Poll::Ready(granted.map(|permit| Slot::new(Nursery::new(group), permit, lease)))
+        let reserved =
+            |permit| TaskBuilder::reserved(Nursery::new(group), Place::new(permit, lease));
+        Poll::Ready(granted.map(reserved))
     }
 }
 

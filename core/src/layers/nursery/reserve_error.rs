@@ -1,6 +1,6 @@
 //! Why there is no slot.
 
-use crate::layers::base::leave::NoSlot;
+use crate::layers::base::leave::LIMITER_CLOSED;
 use crate::layers::base::reason::Reason;
 use crate::layers::limit::{AcquireError, TryAcquireError};
 use std::error::Error;
@@ -12,26 +12,22 @@ use std::fmt;
 pub enum ReserveError {
     /// The nursery takes no more children: it was cancelled, or closed, or has ended.
     Refused(Reason),
-    /// The task, or the cancel scope in it, that waited was cancelled.
+    /// The task that waited was cancelled.
     Cancelled(Reason),
     /// The limiter was closed.
     LimiterClosed,
-    /// The limit is 0: waiting would never end.
-    NoSlots,
 }
 
 /// Why [`Nursery::try_reserve`](crate::Nursery::try_reserve) gave no slot.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum TryReserveError {
-    /// All slots are taken just now, or others wait for them.
+    /// All slots are taken just now, or others wait for them, or the limit is 0.
     Full,
     /// The nursery takes no more children: it was cancelled, or closed, or has ended.
     Refused(Reason),
     /// The limiter was closed.
     LimiterClosed,
-    /// The limit is 0: trying again would not help.
-    NoSlots,
 }
 
 impl ReserveError {
@@ -39,7 +35,7 @@ impl ReserveError {
     pub fn reason(&self) -> Option<&Reason> {
         match self {
             ReserveError::Refused(reason) | ReserveError::Cancelled(reason) => Some(reason),
-            ReserveError::LimiterClosed | ReserveError::NoSlots => None,
+            ReserveError::LimiterClosed => None,
         }
     }
 }
@@ -57,8 +53,8 @@ impl TryReserveError {
 impl From<AcquireError> for ReserveError {
     fn from(error: AcquireError) -> ReserveError {
         match error {
-            AcquireError::Closed => ReserveError::LimiterClosed,
-            AcquireError::TooMany { .. } => ReserveError::NoSlots,
+            // A wait for a slot is never refused for a capacity: see `Semaphore::acquire_at`.
+            AcquireError::Closed | AcquireError::TooMany { .. } => ReserveError::LimiterClosed,
             AcquireError::Cancelled(reason) => ReserveError::Cancelled(reason),
         }
     }
@@ -67,9 +63,8 @@ impl From<AcquireError> for ReserveError {
 impl From<TryAcquireError> for TryReserveError {
     fn from(error: TryAcquireError) -> TryReserveError {
         match error {
-            TryAcquireError::NoPermits => TryReserveError::Full,
+            TryAcquireError::NoPermits | TryAcquireError::TooMany { .. } => TryReserveError::Full,
             TryAcquireError::Closed => TryReserveError::LimiterClosed,
-            TryAcquireError::TooMany { .. } => TryReserveError::NoSlots,
         }
     }
 }
@@ -85,8 +80,7 @@ impl fmt::Display for ReserveError {
             ReserveError::Cancelled(reason) => {
                 write!(f, "the wait for a slot was cancelled: {reason}")
             }
-            ReserveError::LimiterClosed => NoSlot::Closed.fmt(f),
-            ReserveError::NoSlots => NoSlot::Zero.fmt(f),
+            ReserveError::LimiterClosed => f.write_str(LIMITER_CLOSED),
         }
     }
 }
@@ -96,8 +90,7 @@ impl fmt::Display for TryReserveError {
         match self {
             TryReserveError::Full => f.write_str("no slot of the nursery is free just now"),
             TryReserveError::Refused(reason) => refused(f, reason),
-            TryReserveError::LimiterClosed => NoSlot::Closed.fmt(f),
-            TryReserveError::NoSlots => NoSlot::Zero.fmt(f),
+            TryReserveError::LimiterClosed => f.write_str(LIMITER_CLOSED),
         }
     }
 }

@@ -5,13 +5,22 @@
 //! | made    | some    | none    | none   | opens the group, calls the body                     |
 //! | body    | none    | some    | some   | polls the body; drops it when it ends or is cut off |
 //! | joining | none    | some    | none   | if no member is left: closes the group, and is ready |
+//! | quiet   | none    | none    | none   | asks whether the cancel scope around is still there |
 //! | ready   | none    | none    | none   | panics                                              |
+//!
+//! A nursery that ended by nothing but the end of a cancel scope around it is quiet: the scope
+//! reports that end, and drops the future. If the future is polled outside of the scope after that, it
+//! is ready.
 //!
 //! If the future is dropped in the state body or joining, it abandons the group: see
 //! `Group::abandon`.
 
+mod closed;
+pub(crate) mod settle;
+
 use super::Nursery;
-use super::error::{Cause, GroupError, assemble};
+use super::error::{Cause, GroupError};
+use crate::layers::base::clock;
 use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::invariant::Invariant;
@@ -23,11 +32,11 @@ use crate::layers::base::sync::Arc;
 use crate::layers::context::last_poll::LastPoll;
 use crate::layers::context::{self, Notes};
 use crate::layers::group::Group;
-use crate::layers::group::config::{Config, PanicPolicy};
-use crate::layers::group::registry::report::Report;
+use crate::layers::group::config::Config;
 use crate::layers::group::registry::{Member, Owner};
-use crate::layers::lending::{Lending, has_slot_of};
+use crate::layers::lending::{Ended, Lending, has_slot_of};
 use allhome_rt::{NoRuntime, Runtime};
+use closed::{Closed, conclude};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -53,6 +62,8 @@ pin_project! {
         value: Option<R>,
         lending: Lending,
         last_poll: LastPoll,
+        // It has ended, and has nothing to tell that the cancel scope around does not tell.
+        quiet: Option<Box<Ended>>,
         error: Invariant<E>,
     }
 
@@ -81,6 +92,7 @@ where
             value: None,
             lending: Lending::default(),
             last_poll: LastPoll::default(),
+            quiet: None,
             error: PhantomData,
         }
     }
@@ -95,6 +107,21 @@ where
     type Output = Result<R, GroupError<E>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_closed(cx).map(|closed| closed?.conclude())
+    }
+}
+
+impl<E, R, F, Fut> Run<E, R, F, Fut>
+where
+    F: FnOnce(Nursery<E>) -> Fut,
+    Fut: Future<Output = Result<R, E>>,
+    E: Send + Sync + 'static,
+{
+    /// Polls it until it has closed.
+    fn poll_closed(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Closed<R>, GroupError<E>>> {
         let mut this = self.project();
         if this.setup.is_some() {
             match begin(this.setup, this.body.as_mut(), cx.waker()) {
@@ -105,9 +132,10 @@ where
         match this.lending.poll_end(cx) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(None) => {}
-            Poll::Ready(Some((group, report))) => {
-                return Poll::Ready(conclude(&group, report, this.value.take()));
-            }
+            Poll::Ready(Some(ended)) => return conclude(ended, this.value, this.quiet),
+        }
+        if let Some(ended) = this.quiet.take() {
+            return conclude(*ended, this.value, this.quiet);
         }
         let group = this.group.as_ref().expect("a nursery is not polled after it was ready");
         group.keep_time();
@@ -131,9 +159,7 @@ where
         let group = this.group.take().expect("it was there above");
         match this.lending.end((group, report), cx) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready((group, report)) => {
-                Poll::Ready(conclude(&group, report, this.value.take()))
-            }
+            Poll::Ready(ended) => conclude(ended, this.value, this.quiet),
         }
     }
 }
@@ -168,6 +194,7 @@ where
 fn open<E>(setup: Setup) -> Result<Strong<Group>, GroupError<E>> {
     let Setup { config, runtime } = setup;
     allhome_rt::refuse_holds_where(context::held);
+    clock::ask_in_nursery(context::now);
     let parent = context::task(|task| {
         let task = task?;
         let member = task.header().zip(task.task).map(|(header, ptr)| Member::new(header, ptr));
@@ -179,13 +206,11 @@ fn open<E>(setup: Setup) -> Result<Strong<Group>, GroupError<E>> {
         runtime.ok_or(NoRuntime::new("no runtime is known here: name one with `nursery().on(..)`"))
     };
     match runtime.unwrap_or_else(inherited) {
-        Ok(runtime) => match config.check(&runtime) {
-            Ok(()) => {
-                let lends = config.limiter.as_ref().is_some_and(has_slot_of);
-                Ok(Group::open(config, runtime, parent, lends))
-            }
-            Err(missing) => Err(GroupError::unopened(config, Cause::Unsupported(missing))),
-        },
+        Ok(runtime) => {
+            config.ask_timer(&runtime);
+            let lends = config.limiter.as_ref().is_some_and(has_slot_of);
+            Ok(Group::open(config, runtime, parent, lends))
+        }
         Err(error) => Err(GroupError::unopened(config, Cause::NoRuntime(error))),
     }
 }
@@ -220,26 +245,25 @@ where
                 *value = Some(result);
                 return Poll::Ready(());
             }
-            Ok(Poll::Ready(Err(error))) if matches!(notes.leave.get(), Some(Leave::Told)) => {
-                if let Err(payload) = panic::catch_drop(error) {
-                    group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
-                }
-                return Poll::Ready(());
-            }
             Ok(Poll::Ready(Err(error))) => {
-                group.fail_body(group.owned(), Ending::Err(Arc::new(error)));
+                group.body_returned(group.owned(), Arc::new(error), &notes);
                 return Poll::Ready(());
             }
             Err(payload) => {
                 group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
                 return Poll::Ready(());
             }
-            Ok(Poll::Pending) => {
-                if let Some(Leave::Exit(location)) = notes.leave.get() {
+            Ok(Poll::Pending) => match notes.leave.get() {
+                Some(Leave::Exit(location)) => {
                     group.exit_body(location);
                     return Poll::Ready(());
                 }
-            }
+                Some(Leave::Cancelled | Leave::NoValue) => {
+                    group.body_left(group.owned(), &notes);
+                    return Poll::Ready(());
+                }
+                Some(Leave::NoSlot | Leave::Told | Leave::ToldOf) | None => {}
+            },
         }
         let waker = Foreign::new(cx.waker().clone());
         match wait_on(group, (seen, held), notes.put_off.get(), waker) {
@@ -303,28 +327,6 @@ fn wait_on(
     });
     drop(waker);
     waits
-}
-
-/// Makes the nursery's result, when every member has ended.
-fn conclude<R, E>(group: &Group, report: Report, value: Option<R>) -> Result<R, GroupError<E>>
-where
-    E: Send + Sync + 'static,
-{
-    if group.config.panics == PanicPolicy::Resume {
-        let payload = report.first_panic().and_then(|panic| panic.take_payload());
-        if let Some(payload) = payload {
-            panic::resume(payload);
-        }
-    }
-    match value {
-        Some(value) if report.is_empty() => Ok(value),
-        _ if report.is_empty() => {
-            // Nothing went wrong but the cancel, which may be that of the task around, too.
-            context::tell_cancelled();
-            Err(assemble(group, report))
-        }
-        _ => Err(assemble(group, report)),
-    }
 }
 
 impl<E, R, F, Fut> fmt::Debug for Run<E, R, F, Fut> {

@@ -2,14 +2,15 @@
 
 use super::Nursery;
 use super::blocking::{Blocking, BlockingCx};
-use super::child::{Child, Spawned};
+use super::child::Child;
+use super::spawned::{Refused, Spawned};
 use crate::layers::base::big::BoxedFuture;
-use crate::layers::base::leave::NoSlot;
+use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Arc;
-use crate::layers::base::unsupported::Unsupported;
+use crate::layers::group::admit::Admission;
 use crate::layers::lending::bounded::Bounded;
-use crate::layers::limit::Semaphore;
+use crate::layers::limit::{OwnedPermit, Semaphore};
 use crate::layers::record::Unadmitted;
 use std::future::Future;
 use std::panic::Location;
@@ -24,7 +25,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
         match &self.group.owned().limiter {
-            None => self.admit_spawned(future, name, location),
+            None => self.admit_spawned(future, name, location, Admission::Plain),
             Some(limiter) => self.spawn_outside(limiter, future, name, location),
         }
     }
@@ -36,7 +37,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         T: Send + 'static,
     {
         match &self.group.owned().limiter {
-            None => self.admit_forked(future, name, location),
+            None => self.admit_forked(future, name, location, Admission::Plain),
             Some(limiter) => self.fork_outside(limiter, future, name, location),
         }
     }
@@ -55,7 +56,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     {
         let future: BoxedFuture<(), E> = Box::pin(future);
         match self.turned_away(limiter) {
-            None => self.admit_spawned(Bounded::outside(limiter, future), name, location),
+            None => {
+                let future = Bounded::outside(limiter, future);
+                self.admit_spawned(future, name, location, Admission::Plain)
+            }
             Some(reason) => Spawned::new(Err(reason)),
         }
     }
@@ -75,35 +79,95 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     {
         let future: BoxedFuture<T, E> = Box::pin(future);
         match self.turned_away(limiter) {
-            None => self.admit_forked(Bounded::outside(limiter, future), name, location),
+            None => {
+                let future = Bounded::outside(limiter, future);
+                self.admit_forked(future, name, location, Admission::Plain)
+            }
             Some(reason) => Child::refused(reason),
         }
     }
 
-    pub(crate) fn blocking_named<T, F>(
+    /// Admits a child, or gives its future back.
+    #[inline]
+    pub(super) fn try_spawn_named<F>(
         &self,
-        work: F,
+        future: F,
         name: Name,
         location: CallSite,
-    ) -> Result<Child<T, E>, Unsupported>
-    where
-        F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-    {
-        self.admit_blocking(work, |work| work, name, location)
-    }
-
-    /// Returns why the limiter will admit no child, as things are.
-    #[cold]
-    fn turned_away(&self, limiter: &Arc<Semaphore>) -> Option<Reason> {
-        NoSlot::of(limiter).map(|why| self.group.no_slot(why))
-    }
-
-    pub(crate) fn admit_spawned<F>(&self, future: F, name: Name, location: CallSite) -> Spawned
+    ) -> Result<TaskId, Refused<F>>
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        Spawned::new(self.group.admit(Unadmitted::new(future, name, location)))
+        if self.group.owned().limiter.is_some() {
+            return self.try_spawn_boxed(Box::new(future), name, location);
+        }
+        let admitted = self
+            .group
+            .admit_made(future, Admission::Plain, |future| Unadmitted::new(future, name, location));
+        admitted.map_err(|(reason, future)| Refused::new(Box::new(future), reason))
+    }
+
+    /// Like [`try_spawn_named`](Nursery::try_spawn_named), for a big future, or one that waits for a
+    /// place.
+    pub(super) fn try_spawn_boxed<F>(
+        &self,
+        future: Box<F>,
+        name: Name,
+        location: CallSite,
+    ) -> Result<TaskId, Refused<F>>
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        let limiter = self.group.owned().limiter.as_ref();
+        if let Some(reason) = limiter.and_then(|limiter| self.turned_away(limiter)) {
+            return Err(Refused::new(future, reason));
+        }
+        let admitted = self.group.admit_made(future, Admission::Plain, |future| {
+            let future: BoxedFuture<(), E> = Box::into_pin(future);
+            match limiter {
+                None => Unadmitted::new(future, name, location),
+                Some(limiter) => Unadmitted::new(Bounded::outside(limiter, future), name, location),
+            }
+        });
+        admitted.map_err(|(reason, future)| Refused::new(future, reason))
+    }
+
+    /// Admits a child with its place, or gives its future back, and the place to others.
+    pub(super) fn try_spawn_into<F>(
+        &self,
+        permit: Option<OwnedPermit>,
+        future: Box<F>,
+        name: Name,
+        location: CallSite,
+    ) -> Result<TaskId, Refused<F>>
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        let admitted =
+            self.group.admit_made((permit, future), Admission::Reserved, |(permit, future)| {
+                let future: BoxedFuture<(), E> = Box::into_pin(future);
+                Unadmitted::new(Bounded::with(permit, future), name, location)
+            });
+        admitted.map_err(|(reason, (_, future))| Refused::new(future, reason))
+    }
+
+    /// Returns why the limiter admits no child, if it is closed.
+    #[cold]
+    fn turned_away(&self, limiter: &Arc<Semaphore>) -> Option<Reason> {
+        limiter.is_closed().then(|| self.group.no_slot())
+    }
+
+    pub(crate) fn admit_spawned<F>(
+        &self,
+        future: F,
+        name: Name,
+        location: CallSite,
+        how: Admission,
+    ) -> Spawned
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        Spawned::new(self.group.admit(Unadmitted::new(future, name, location), how))
     }
 
     pub(crate) fn admit_forked<T, F>(
@@ -111,13 +175,14 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         future: F,
         name: Name,
         location: CallSite,
+        how: Admission,
     ) -> Child<T, E>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
         let (unadmitted, handle) = Unadmitted::with_handle(future, name, location);
-        Child::new(&self.group, self.group.admit(unadmitted), handle)
+        Child::new(&self.group, self.group.admit(unadmitted, how), handle)
     }
 
     /// Admits blocking work, wrapped into a future of the kind that `wrap` makes.
@@ -125,26 +190,16 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         &self,
         work: F,
         wrap: impl FnOnce(Blocking<F>) -> W,
-        name: Name,
-        location: CallSite,
-    ) -> Result<Child<T, E>, Unsupported>
+        (name, location): (Name, CallSite),
+        how: Admission,
+    ) -> Child<T, E>
     where
         F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
         W: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        if self.group.owned().inherited.runtime.blocking().is_none() {
-            return Err(Unsupported::new(
-                "a blocking pool",
-                self.group.owned().inherited.runtime.name(),
-            ));
-        }
-        if self.group.config.blocking_limit == 0 {
-            let none = "room for blocking work: the nursery's limit is 0";
-            return Err(Unsupported::new(none, self.group.owned().inherited.runtime.name()));
-        }
         let (unadmitted, handle) =
             Unadmitted::with_handle(wrap(Blocking::new(work)), name, location);
-        Ok(Child::new(&self.group, self.group.admit_blocking(unadmitted), handle))
+        Child::new(&self.group, self.group.admit_blocking(unadmitted, how), handle)
     }
 }

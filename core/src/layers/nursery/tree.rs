@@ -23,7 +23,7 @@ use std::panic::Location;
 /// use allhome::{Nursery, ThreadPool, block_on, nursery};
 ///
 /// block_on(nursery().on(ThreadPool::global()).name("crawl").run(async |n: Nursery<std::io::Error>| {
-///     n.named("fetch").spawn(std::future::pending());
+///     n.task("fetch").spawn(std::future::pending());
 ///     let tree = n.tree();
 ///     assert_eq!(tree.tasks(), 1);
 ///     assert!(tree.to_string().contains("fetch"));

@@ -2,21 +2,19 @@
 
 #![allow(unsafe_code)]
 
+use super::joiner::Joiner;
 use super::state::Last;
 use super::tokens::Dealloc;
-use super::{Header, Ptr};
+use super::{Header, Ptr, StageState};
 use crate::layers::base::invariant::Invariant;
-use crate::layers::base::outcome::Outcome;
+use crate::layers::base::outcome::{Ending, Outcome};
 use crate::layers::base::panic;
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
-use std::task::Waker;
+use std::mem::{ManuallyDrop, MaybeUninit};
 
 /// The user's side of a record: typed, and good beyond the child's and the nursery's life.
 pub(crate) struct Handle<T, E> {
     ptr: Ptr,
-    /// Whether the handle let go before it was dropped.
-    gone: bool,
     value: PhantomData<fn() -> T>,
     /// The outcome may go to the nursery's report.
     error: Invariant<E>,
@@ -25,7 +23,7 @@ pub(crate) struct Handle<T, E> {
 impl<T, E> Handle<T, E> {
     /// The record was created with a handle and these types, and this is its only handle.
     pub(super) fn new(ptr: Ptr) -> Handle<T, E> {
-        Handle { ptr, gone: false, value: PhantomData, error: PhantomData }
+        Handle { ptr, value: PhantomData, error: PhantomData }
     }
 
     pub(crate) fn ptr(&self) -> Ptr {
@@ -51,56 +49,70 @@ impl<T, E> Handle<T, E> {
         unsafe { place.assume_init() }
     }
 
-    /// Lets go of a child that has not ended; nothing may be done with the handle after that.
-    /// Returns `false`, and changes nothing, if the child has ended: the caller must see to its
-    /// outcome first.
-    pub(crate) fn let_go(&mut self) -> bool {
-        let Some(last) = self.header().state.drop_handle_early() else { return false };
-        self.gone = true;
-        if last == Last::Free {
-            drop(Dealloc(self.ptr));
+    /// Returns how the child ended, if its outcome is there and was not taken.
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        let header = self.header();
+        if !header.state().is_done() {
+            return None;
         }
-        true
+        // SAFETY: DONE is set, so the stage is ours (invariant 2), and the vtable is this record's.
+        unsafe { (header.vtable.ending)(self.ptr.0) }
     }
 
-    /// Keeps the joiner's waker, and returns the one that it replaces.
+    /// Lets go of a child that has not ended. If it has ended, the handle comes back: the caller
+    /// must see to the outcome first.
+    pub(crate) fn let_go(self) -> Option<Handle<T, E>> {
+        let Some(last) = self.header().state.drop_handle_early() else { return Some(self) };
+        free_if(last, ManuallyDrop::new(self).ptr);
+        None
+    }
+
+    /// Keeps the joiner, and returns the one that it replaces.
     ///
     /// # Safety
     ///
     /// The caller holds the registry's lock.
-    pub(crate) unsafe fn set_joiner(&mut self, waker: Waker) -> Option<Waker> {
+    pub(crate) unsafe fn set_joiner(&mut self, joiner: Joiner) -> Joiner {
         // SAFETY: the record has a handle: this one.
-        let joiner = unsafe { self.ptr.joiner() };
+        let place = unsafe { self.ptr.joiner() };
         // SAFETY: invariant 3.
-        joiner.with_mut(|kept| unsafe { &mut *kept }.replace(waker))
+        place.with_mut(|kept| std::mem::replace(unsafe { &mut *kept }, joiner))
     }
 
-    /// Takes the joiner's waker.
+    /// Takes the joiner.
     ///
     /// # Safety
     ///
     /// The caller holds the registry's lock.
-    pub(crate) unsafe fn take_joiner(&mut self) -> Option<Waker> {
+    pub(crate) unsafe fn take_joiner(&mut self) -> Joiner {
         // SAFETY: the record has a handle: this one.
-        let joiner = unsafe { self.ptr.joiner() };
+        let place = unsafe { self.ptr.joiner() };
         // SAFETY: invariant 3.
-        joiner.with_mut(|kept| unsafe { &mut *kept }.take())
+        place.with_mut(|kept| unsafe { &mut *kept }.take())
     }
 }
 
 impl<T, E> Drop for Handle<T, E> {
     /// An outcome that is there is dropped with the handle, by the thread that drops the handle.
     fn drop(&mut self) {
-        if self.gone || self.let_go() {
-            return;
-        }
-        if let Some(outcome) = self.take() {
-            if let Err(payload) = panic::catch_drop(outcome) {
-                panic::discard(payload);
+        let header = self.header();
+        let last = header.state.drop_handle_early().unwrap_or_else(|| {
+            if header.stage_state() == StageState::Outcome {
+                // SAFETY: DONE is set, so the stage is ours (invariant 2), and the vtable is this
+                // record's.
+                if let Err(payload) = unsafe { (header.vtable.clear)(self.ptr.0) } {
+                    panic::discard(payload);
+                }
             }
-        }
-        if self.header().state.drop_handle() == Last::Free {
-            drop(Dealloc(self.ptr));
-        }
+            header.state.drop_handle()
+        });
+        free_if(last, self.ptr);
+    }
+}
+
+/// Frees a record whose handle went, if it was the last holder.
+fn free_if(last: Last, record: Ptr) {
+    if last == Last::Free {
+        drop(Dealloc(record));
     }
 }

@@ -4,7 +4,7 @@
 //! | part   | plain child        | child with a handle                    |
 //! |--------|--------------------|----------------------------------------|
 //! | header | 64 bytes           | 64 bytes                               |
-//! | joiner | –                  | the joiner's waker, 16 bytes           |
+//! | joiner | –                  | the joiner, 16 bytes                   |
 //! | stage  | the future         | the future, then the outcome           |
 //!
 //! The future and its outcome share one place, so a child costs the larger of the two. The header's
@@ -16,9 +16,9 @@
 
 #![allow(unsafe_code)]
 
-use super::{Ended, Header, StageState};
+use super::joiner::Joiner;
+use super::{Ended, Header, Judge, StageState};
 use crate::layers::base::id::TaskId;
-use crate::layers::base::leave::{Leave, LeaveCell};
 use crate::layers::base::outcome::{Ending, Outcome};
 use crate::layers::base::panic::{self, Payload};
 use crate::layers::base::sync::{Arc, UnsafeCell};
@@ -27,11 +27,11 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 /// What a record holds besides its future.
 pub(super) trait Shape<T, E> {
-    /// The place of the joiner's waker.
+    /// The place of the joiner.
     type Joiner: 'static;
     /// The part of the outcome that is kept.
     type Kept;
@@ -40,6 +40,8 @@ pub(super) trait Shape<T, E> {
     /// Keeps the outcome, or returns it if it is never asked for.
     fn keep(outcome: Outcome<T, E>) -> Result<Self::Kept, Outcome<T, E>>;
     fn give(kept: Self::Kept) -> Option<Outcome<T, E>>;
+    /// Returns what a nursery notes of it.
+    fn ending(kept: &Self::Kept) -> Option<Ending>;
 }
 
 /// A child that is not joined.
@@ -61,14 +63,18 @@ impl<T, E> Shape<T, E> for Plain {
     fn give((): ()) -> Option<Outcome<T, E>> {
         None
     }
+
+    fn ending((): &()) -> Option<Ending> {
+        None
+    }
 }
 
-impl<T, E> Shape<T, E> for Joined {
-    type Joiner = UnsafeCell<Option<Waker>>;
+impl<T, E: Send + Sync + 'static> Shape<T, E> for Joined {
+    type Joiner = UnsafeCell<Joiner>;
     type Kept = Outcome<T, E>;
 
     fn joiner() -> Self::Joiner {
-        UnsafeCell::new(None)
+        UnsafeCell::new(Joiner::NONE)
     }
 
     fn keep(outcome: Outcome<T, E>) -> Result<Outcome<T, E>, Outcome<T, E>> {
@@ -77,6 +83,10 @@ impl<T, E> Shape<T, E> for Joined {
 
     fn give(kept: Outcome<T, E>) -> Option<Outcome<T, E>> {
         Some(kept)
+    }
+
+    fn ending(kept: &Outcome<T, E>) -> Option<Ending> {
+        Some(kept.ending())
     }
 }
 
@@ -93,7 +103,7 @@ struct Block<F, J, K> {
 #[repr(C)]
 pub(super) struct JoinHeader {
     header: Header,
-    pub(super) joiner: UnsafeCell<Option<Waker>>,
+    pub(super) joiner: UnsafeCell<Joiner>,
 }
 
 /// `repr(C)`: a pointer to it is a pointer to either.
@@ -108,14 +118,15 @@ union Stage<F, K> {
 /// All but `free` need the right to the stage (invariant 2 of the parent module).
 pub(super) struct VTable {
     /// Polls the future; on `Ready` the future has been destroyed.
-    pub(super) poll:
-        unsafe fn(NonNull<Header>, TaskId, &LeaveCell, &mut Context<'_>) -> Poll<Ended>,
+    pub(super) poll: unsafe fn(NonNull<Header>, TaskId, Judge, &mut Context<'_>) -> Poll<Ended>,
     /// Destroys the future, if it is still there, with this ending.
     pub(super) end: unsafe fn(NonNull<Header>, TaskId, Ending) -> Ended,
     /// Drops what stands in the stage and leaves it empty.
     pub(super) clear: unsafe fn(NonNull<Header>) -> Result<(), Payload>,
     /// Moves the outcome to the `Option<Outcome<T, E>>` that the pointer points to.
     pub(super) take: unsafe fn(NonNull<Header>, *mut ()),
+    /// Returns how the child ended, if the outcome stands in the stage.
+    pub(super) ending: unsafe fn(NonNull<Header>) -> Option<Ending>,
     /// Frees the block.
     pub(super) free: unsafe fn(NonNull<Header>),
 }
@@ -133,6 +144,7 @@ where
         end: end::<F, T, E, K>,
         clear: clear::<F, T, E, K>,
         take: take::<F, T, E, K>,
+        ending: ending::<F, T, E, K>,
         free: free::<F, T, E, K>,
     };
 }
@@ -169,7 +181,7 @@ unsafe fn header<'a>(record: NonNull<Header>) -> &'a Header {
 unsafe fn poll<F, T, E, K>(
     record: NonNull<Header>,
     id: TaskId,
-    leave: &LeaveCell,
+    is_echo: Judge,
     cx: &mut Context<'_>,
 ) -> Poll<Ended>
 where
@@ -195,20 +207,22 @@ where
     let outcome = match polled {
         Ok(Poll::Pending) => return Poll::Pending,
         Ok(Poll::Ready(Ok(value))) => Outcome::Ok(value),
-        Ok(Poll::Ready(Err(error))) if matches!(leave.get(), Some(Leave::Told)) => {
-            match panic::catch_drop(error) {
-                Ok(()) => {
-                    leave.set(Some(Leave::Cancelled));
-                    return Poll::Pending;
-                }
-                Err(payload) => Outcome::Panicked(header.panicked(id, payload)),
-            }
-        }
-        Ok(Poll::Ready(Err(error))) => Outcome::Err(Arc::new(error)),
+        Ok(Poll::Ready(Err(error))) => match failure(error, is_echo) {
+            Some(error) => Outcome::Err(error),
+            None => return Poll::Pending,
+        },
         Err(payload) => Outcome::Panicked(header.panicked(id, payload)),
     };
     // SAFETY: the claim is held.
     Poll::Ready(unsafe { conclude::<F, T, E, K>(record, id, outcome) })
+}
+
+/// Returns the error if it is a failure. Out of line: most children do not fail.
+#[cold]
+#[inline(never)]
+fn failure<E: Send + Sync + 'static>(error: E, is_echo: Judge) -> Option<Arc<E>> {
+    let error = Arc::new(error);
+    (!is_echo(error.clone())).then_some(error)
 }
 
 unsafe fn end<F, T, E, K>(record: NonNull<Header>, id: TaskId, ending: Ending) -> Ended
@@ -217,9 +231,11 @@ where
     K: Shape<T, E>,
 {
     let outcome = match ending {
-        Ending::Cancelled(reason) => Outcome::Cancelled(reason),
+        Ending::Cancelled(reason) | Ending::NoValue(reason) => Outcome::Cancelled(reason),
         Ending::Panicked(panic) => Outcome::Panicked(panic),
-        Ending::Ok | Ending::Err(_) | Ending::Lost | Ending::Stuck => Outcome::Lost,
+        Ending::Ok | Ending::Err(_) | Ending::Echo(_) | Ending::Lost | Ending::Stuck => {
+            Outcome::Lost
+        }
     };
     // SAFETY: the claim is held.
     unsafe { conclude::<F, T, E, K>(record, id, outcome) }
@@ -315,6 +331,18 @@ unsafe fn take<F, T, E, K: Shape<T, E>>(record: NonNull<Header>, place: *mut ())
     };
     // SAFETY: the caller passes a place for just this type.
     unsafe { place.cast::<Option<Outcome<T, E>>>().write(outcome) };
+}
+
+unsafe fn ending<F, T, E, K: Shape<T, E>>(record: NonNull<Header>) -> Option<Ending> {
+    // SAFETY: the caller's token.
+    let header = unsafe { header(record) };
+    if header.stage_state() != StageState::Outcome {
+        return None;
+    }
+    // SAFETY: the caller's token.
+    let stage = unsafe { stage::<F, T, E, K>(record) };
+    // SAFETY: DONE is set, so the stage is the handle's, and the outcome stands there.
+    stage.with(|stage| K::ending(unsafe { &*stage.cast::<K::Kept>() }))
 }
 
 unsafe fn free<F, T, E, K: Shape<T, E>>(record: NonNull<Header>) {

@@ -8,7 +8,7 @@
 //! | CLAIMED  | birth; a wake; a thread that destroys the child or takes its wakers; the carrier that is bound | the claim's holder | exclusive right to the future and to the `wake_target` |
 //! | CANCEL   | a cancel, in the lock                    | never                       | the next poll shows it and is the last |
 //! | ABORT    | an abort, in the lock                    | never                       | destroy it as soon as the claim is free |
-//! | DONE     | the claim's holder, if HANDLE            | never                       | the outcome stands ready for the `Child` |
+//! | DONE     | the claim's holder, if HANDLE, in the lock, leaving | never                       | the outcome stands ready for the `Child` |
 //! | NOTIFIED | a wake that finds CLAIMED                | the claim's holder, before a poll | poll it again |
 //! | SHIELD   | the task, in a poll, in the lock         | the task, or the thread that drops the shield, in the lock | an abort is put off: only its carrier destroys it |
 //! | RISING   | a cancel or abort of the task alone, in the lock | never               | CANCEL follows, when the waiters of the task's token have been told |
@@ -33,10 +33,10 @@
 //! | LINKED CLAIMED         | carrier binds itself   | ... CARRIED               | `bind`        |
 //! | LINKED CARRIED         | poll by the bound carrier | ... CLAIMED            | `claim`       |
 //! | LINKED                 | cancel, abort          | ... CANCEL ABORT CLAIMED  | `order`       |
-//! | ... CLAIMED HANDLE     | child ended            | ... DONE                  | `publish`     |
+//! | ... CLAIMED HANDLE     | child leaves           | ... DONE                  | `publish`     |
 //! | ... HANDLE             | `Child` is dropped     | ... without HANDLE        | `drop_handle_early` |
 //! | ... HANDLE DONE        | the same, when it has dropped the outcome | ... without HANDLE | `drop_handle` |
-//! | ... CLAIMED            | child has left         | HANDLE, CARRIED, WAKERS, or freed | `release` |
+//! | ... CLAIMED            | child leaves, in the same hold of the lock | HANDLE, CARRIED, WAKERS, or freed | `release` |
 //!
 //! # Memory ordering
 //!
@@ -298,7 +298,8 @@ impl StateWord {
     }
 
     /// Publishes that the outcome stands ready. Returns `false` if the handle went in the meantime:
-    /// the caller drops the outcome.
+    /// the caller drops the outcome. The caller has the claim, and the registry's lock unless the
+    /// child was never admitted.
     pub(crate) fn publish(&self) -> bool {
         // Release: the handle sees the outcome. Acquire: pairs with `drop_handle`.
         self.0.fetch_or(DONE, Ordering::AcqRel) & HANDLE != 0

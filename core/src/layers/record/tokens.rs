@@ -2,11 +2,11 @@
 
 #![allow(unsafe_code)]
 
+use super::joiner::Joiner;
 use super::state::{Claim, Last, Park};
-use super::{Ended, Header, Ptr, Queued, StageState, WakeTarget};
+use super::{Ended, Header, Judge, Ptr, Queued, StageState, WakeTarget};
 use crate::layers::base::guarded::assert_none;
 use crate::layers::base::id::TaskId;
-use crate::layers::base::leave::LeaveCell;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Payload};
 use crate::layers::base::sync::{Ordering, panicking};
@@ -33,20 +33,15 @@ impl Claimed {
     /// Polls the future. On `Ready` the future has been destroyed, and the outcome stands in its
     /// place if there is a handle.
     ///
-    /// An error that it ends with is an echo of its cancel, and no failure, if `leave` says that it
-    /// was told; then it asks for its end as cancelled.
-    pub(crate) fn poll(
-        &mut self,
-        id: TaskId,
-        leave: &LeaveCell,
-        cx: &mut Context<'_>,
-    ) -> Poll<Ended> {
+    /// If it ends with an error that `is_echo` takes, it is pending: the future has not been
+    /// destroyed, and is not polled again.
+    pub(crate) fn poll(&mut self, id: TaskId, is_echo: Judge, cx: &mut Context<'_>) -> Poll<Ended> {
         let header = self.header();
         // A plain load and store: only the claim's holder writes.
         header.polls.store(header.polls().wrapping_add(1), Ordering::Relaxed);
         let vtable = header.vtable;
         // SAFETY: the vtable is this record's, and the claim is held.
-        unsafe { (vtable.poll)(self.0.0, id, leave, cx) }
+        unsafe { (vtable.poll)(self.0.0, id, is_echo, cx) }
     }
 
     /// Destroys the future before it ended by itself, with this as its ending.
@@ -123,12 +118,12 @@ impl Claimed {
         })
     }
 
-    /// Takes the joiner's waker.
+    /// Takes the joiner.
     ///
     /// # Safety
     ///
     /// The caller holds the registry's lock (invariant 3), and the record was made with a handle.
-    pub(crate) unsafe fn take_joiner(&mut self) -> Option<Waker> {
+    pub(crate) unsafe fn take_joiner(&mut self) -> Joiner {
         // SAFETY: the record has a handle, and is kept by the claim.
         let joiner = unsafe { self.0.joiner() };
         // SAFETY: invariant 3.
@@ -148,11 +143,13 @@ impl Claimed {
         self.header().state.unclaim();
     }
 
-    /// Makes the outcome known to the handle; without a handle, drops it. Returns `true` if the
-    /// outcome is the handle's now.
-    pub(crate) fn publish(&mut self) -> bool {
+    /// Prepares the child to leave: drops an outcome that has no handle. Returns `true` if there is
+    /// a handle, to which [`publish`](Claimed::publish) gives the outcome.
+    ///
+    /// The caller holds no lock: the outcome is the user's.
+    pub(crate) fn settle(&mut self) -> bool {
         let header = self.header();
-        if header.state.has_handle() && header.state.publish() {
+        if header.state.has_handle() {
             return true;
         }
         if header.stage_state() == StageState::Empty {
@@ -168,13 +165,23 @@ impl Claimed {
         false
     }
 
+    /// Gives the outcome to the handle, which may take it from now on. Returns `false` if the
+    /// handle was dropped since [`settle`](Claimed::settle): the caller settles again.
+    ///
+    /// The caller holds the registry's lock, and releases the record in the same hold: so the
+    /// child's end is one event for its joiner.
+    #[must_use]
+    pub(crate) fn publish(&self) -> bool {
+        self.header().state.publish()
+    }
+
     /// Leaves the nursery. The caller drops what this returns outside the lock, which frees the
     /// memory.
     ///
     /// # Safety
     ///
     /// The caller holds the registry's lock, has taken the record off its list, has destroyed the
-    /// future and published the outcome. `carried` is this record's.
+    /// future, and has settled or published the outcome. `carried` is this record's.
     pub(crate) unsafe fn release(self, carried: Option<Carried>) -> Option<Dealloc> {
         debug_assert!(carried.as_ref().is_none_or(|carried| carried.0 == self.0));
         let last = self.header().state.release(carried.is_some());
@@ -191,8 +198,10 @@ impl Claimed {
         let vtable = self.header().vtable;
         // SAFETY: the vtable is this record's, and the claim is held.
         let dropped = unsafe { (vtable.clear)(self.0.0) };
-        let handle = self.publish();
-        debug_assert!(!handle || self.header().state.is_done());
+        if self.settle() {
+            // The stage is empty, so nothing is left to settle if the handle goes.
+            let _handled = self.publish();
+        }
         // SAFETY: no registry has it, so no lock is needed.
         drop(unsafe { self.release(None) });
         dropped

@@ -18,9 +18,8 @@
 
 use super::state::{Last, Notify};
 use super::tokens::{Claimed, Dealloc};
-use super::{Ended, Header, Ptr, Stack, crowd};
+use super::{Ended, Header, Judge, Ptr, Stack, crowd};
 use crate::layers::base::id::TaskId;
-use crate::layers::base::leave::LeaveCell;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
@@ -36,13 +35,13 @@ impl Ptr {
 
 impl Claimed {
     /// Polls the future with the record's own waker: see [`poll`](Claimed::poll).
-    pub(crate) fn poll_lent(&mut self, id: TaskId, leave: &LeaveCell) -> Poll<Ended> {
+    pub(crate) fn poll_lent(&mut self, id: TaskId, is_echo: Judge) -> Poll<Ended> {
         let data = self.ptr().0.as_ptr().cast::<()>();
         // SAFETY: invariant 1: the functions below take a header, kept by the claim or the count.
         let waker = unsafe { Waker::new(data, &VTABLE) };
         // It is lent: not counted, and so not dropped.
         let waker = ManuallyDrop::new(waker);
-        self.poll(id, leave, &mut Context::from_waker(&waker))
+        self.poll(id, is_echo, &mut Context::from_waker(&waker))
     }
 }
 

@@ -40,7 +40,7 @@ use std::task::{Context, Poll};
 ///         assert!(!allhome::is_cancelled(), "the shield keeps it away");
 ///         cancellable(std::future::pending::<()>()).await.is_err()
 ///     });
-///     assert!(left.await?);
+///     assert!(left.await);
 ///     Ok(())
 /// }))?;
 /// # }

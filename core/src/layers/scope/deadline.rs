@@ -2,18 +2,20 @@
 //! value or by error.
 
 use super::end;
-use crate::layers::base::unsupported::Unsupported;
+use crate::layers::base::clock;
 use crate::layers::context::scope::Scope;
 use crate::layers::context::task::task_id;
 use crate::layers::context::term::Label;
 use crate::layers::time::alarm::Alarm;
+use allhome_rt::Instant;
 use pin_project_lite::pin_project;
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Runs a future for at most the given time: the value is `None` if the time was over first.
 ///
@@ -30,11 +32,8 @@ use std::time::{Duration, Instant};
 ///
 /// `None` means that this cancel scope's own time was over, never that something around it was
 /// cancelled. With a duration of zero, or one that is over before the first poll, what is inside
-/// gets one poll; [`Duration::MAX`] never ends, and needs no timer.
-///
-/// # Errors
-///
-/// Returns [`Unsupported`] if the runtime has no timer; the future was not polled then.
+/// gets one poll; [`Duration::MAX`] never ends, and needs no timer. [`named`](MoveOnAfter::named)
+/// names the scope, for the reason that is seen inside.
 ///
 /// # Cancel safety
 ///
@@ -49,15 +48,14 @@ use std::time::{Duration, Instant};
 /// use std::time::Duration;
 ///
 /// let run = nursery().on(ThreadPool::global()).run(async |_: Nursery| {
-///     let soon = move_on_after(Duration::from_secs(60), async { 7 }).await?;
+///     let soon = move_on_after(Duration::from_secs(60), async { 7 }).await;
 ///     assert_eq!(soon, Some(7));
 ///
 ///     // Cancel scopes nest. The inner one's time is over first, and the outer one goes on.
 ///     let nested = move_on_after(Duration::from_secs(60), async {
-///         let inner = move_on_after(Duration::ZERO, pending::<u32>()).await;
-///         inner.map(|value| value.unwrap_or(0))
+///         move_on_after(Duration::ZERO, pending::<u32>()).await
 ///     });
-///     assert_eq!(nested.await?.transpose()?, Some(0));
+///     assert_eq!(nested.await, Some(None));
 ///     Ok(())
 /// });
 /// block_on(run)?;
@@ -66,24 +64,23 @@ use std::time::{Duration, Instant};
 /// ```
 #[track_caller]
 pub fn move_on_after<F: Future>(after: Duration, future: F) -> MoveOnAfter<F> {
-    MoveOnAfter { head: Head::new(Alarm::after(after), ""), future: Some(future) }
+    MoveOnAfter { head: Head::new(Alarm::after(after)), future: Some(future) }
 }
 
 /// Like [`move_on_after`], with an instant of the runtime's timer.
 #[track_caller]
 pub fn move_on_at<F: Future>(at: Instant, future: F) -> MoveOnAfter<F> {
-    MoveOnAfter { head: Head::new(Alarm::at_instant(at), ""), future: Some(future) }
+    MoveOnAfter { head: Head::new(Alarm::at_instant(at)), future: Some(future) }
 }
 
-/// Runs a future for at most the given time: the result is an [error](TimeoutError) that names the
-/// cancel scope if the time was over first.
+/// Runs a future for at most the given time: the result is an error if the time was over first.
 ///
-/// [`move_on_after`] describes what happens at the end of the time.
+/// [`move_on_after`] describes what happens at the end of the time. [`named`](FailAfter::named)
+/// gives the error a name.
 ///
 /// # Errors
 ///
-/// Returns [`TimeoutError::Elapsed`] if the time was over, and [`TimeoutError::Unsupported`] as
-/// [`move_on_after`].
+/// Returns [`Elapsed`] if the time was over.
 ///
 /// # Cancel safety
 ///
@@ -98,7 +95,7 @@ pub fn move_on_at<F: Future>(at: Instant, future: F) -> MoveOnAfter<F> {
 /// use std::time::Duration;
 ///
 /// block_on(nursery().on(ThreadPool::global()).run(async |_: Nursery<Infallible>| {
-///     let error = fail_after("lookup", Duration::ZERO, std::future::pending::<()>()).await;
+///     let error = fail_after(Duration::ZERO, std::future::pending::<()>()).named("lookup").await;
 ///     assert!(error.unwrap_err().to_string().starts_with("`lookup` took longer than 0ns"));
 ///     Ok(())
 /// }))?;
@@ -106,18 +103,15 @@ pub fn move_on_at<F: Future>(at: Instant, future: F) -> MoveOnAfter<F> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[track_caller]
-pub fn fail_after<F: Future>(name: &'static str, after: Duration, future: F) -> FailAfter<F> {
-    FailAfter {
-        after: Some(after),
-        head: Head::new(Alarm::after(after), name),
-        future: Some(future),
-    }
+pub fn fail_after<F: Future>(after: Duration, future: F) -> FailAfter<F> {
+    let head = Head::new(Alarm::after(after));
+    FailAfter { after: Some(after), head, future: Some(future) }
 }
 
 /// Like [`fail_after`], with an instant of the runtime's timer.
 #[track_caller]
-pub fn fail_at<F: Future>(name: &'static str, at: Instant, future: F) -> FailAfter<F> {
-    FailAfter { after: None, head: Head::new(Alarm::at_instant(at), name), future: Some(future) }
+pub fn fail_at<F: Future>(at: Instant, future: F) -> FailAfter<F> {
+    FailAfter { after: None, head: Head::new(Alarm::at_instant(at)), future: Some(future) }
 }
 
 /// Runs a future until `margin` before the deadline that holds around it, so that this much time is
@@ -143,7 +137,7 @@ pub fn fail_at<F: Future>(name: &'static str, at: Instant, future: F) -> FailAft
 ///
 /// let second = Duration::from_secs(1);
 /// let run = nursery().on(ThreadPool::global()).deadline(60 * second).run(async |_: Nursery| {
-///     let left = before_deadline("talk", 10 * second, async { allhome::remaining() }).await?;
+///     let left = before_deadline(10 * second, async { allhome::remaining() }).await?;
 ///     assert!(left <= Some(50 * second), "ten are kept for what comes after");
 ///     Ok(())
 /// });
@@ -152,12 +146,8 @@ pub fn fail_at<F: Future>(name: &'static str, at: Instant, future: F) -> FailAft
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[track_caller]
-pub fn before_deadline<F: Future>(name: &'static str, margin: Duration, future: F) -> FailAfter<F> {
-    FailAfter {
-        after: None,
-        head: Head::new(Alarm::before_deadline(margin), name),
-        future: Some(future),
-    }
+pub fn before_deadline<F: Future>(margin: Duration, future: F) -> FailAfter<F> {
+    FailAfter { after: None, head: Head::new(Alarm::before_deadline(margin)), future: Some(future) }
 }
 
 /// A cancel scope with a deadline, without its future. The future stands beside it, in the struct
@@ -166,15 +156,13 @@ pub fn before_deadline<F: Future>(name: &'static str, margin: Duration, future: 
 struct Head {
     scope: Scope,
     alarm: Alarm,
-    polled: bool,
-    label: Label,
 }
 
 impl Head {
     #[track_caller]
-    fn new(alarm: Alarm, name: &'static str) -> Head {
-        let label = Label { name, location: Location::caller() };
-        Head { scope: Scope::with_deadline(label, alarm.back()), alarm, polled: false, label }
+    fn new(alarm: Alarm) -> Head {
+        let label = Label { name: None, location: Location::caller() };
+        Head { scope: Scope::with_deadline(label, alarm.back()), alarm }
     }
 
     /// Polls its future. Returns the value, or `None` when the time was over.
@@ -182,26 +170,19 @@ impl Head {
         &mut self,
         future: Pin<&mut Option<F>>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<F::Output>, Unsupported>> {
-        let Head { scope, alarm, polled, label } = self;
-        if !*polled {
-            *polled = true;
-            if let Err(missing) = alarm.check() {
-                end::clear(future);
-                return Poll::Ready(Err(missing));
-            }
-        }
+    ) -> Poll<Option<F::Output>> {
+        let Head { scope, alarm } = self;
         let scope = &*scope;
         let polled = end::poll(scope, future, cx, |cx| {
             if !scope.is_told() && (scope.is_cancelled() || is_over(scope, alarm, cx)) {
-                scope.cancel(|| label.reason(task_id()));
+                scope.cancel(|| scope.label().reason(task_id(), clock::now()));
             }
             scope.reason()
         });
         polled.map(|result| {
             alarm.stop();
             scope.set_deadline(None);
-            Ok(result.ok())
+            result.ok()
         })
     }
 }
@@ -229,8 +210,16 @@ pin_project! {
     }
 }
 
+impl<F> MoveOnAfter<F> {
+    /// Names the scope: the reason of its end has the name for its message.
+    pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> MoveOnAfter<F> {
+        self.head.scope.set_name(name.into());
+        self
+    }
+}
+
 impl<F: Future> Future for MoveOnAfter<F> {
-    type Output = Result<Option<F::Output>, Unsupported>;
+    type Output = Option<F::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -256,42 +245,55 @@ pin_project! {
     }
 }
 
-impl<F: Future> Future for FailAfter<F> {
-    type Output = Result<F::Output, TimeoutError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let (after, Label { name, location }) = (*this.after, this.head.label);
-        this.head.poll(this.future, cx).map(|result| match result {
-            Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(TimeoutError::Elapsed(Elapsed { name, after, location })),
-            Err(missing) => Err(TimeoutError::Unsupported(missing)),
-        })
+impl<F> FailAfter<F> {
+    /// Names the scope: its [`Elapsed`] says so, and the reason of its end has the name for its
+    /// message.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{block_on, fail_after};
+    /// use std::time::Duration;
+    ///
+    /// let lookup = fail_after(Duration::ZERO, std::future::pending::<()>());
+    /// let error = block_on(lookup.named(format!("lookup {}", 7))).unwrap_err();
+    /// assert_eq!(error.name(), Some("lookup 7"));
+    /// # }
+    /// ```
+    pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> FailAfter<F> {
+        self.head.scope.set_name(name.into());
+        self
     }
 }
 
-/// Why [`fail_after`] returned no value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TimeoutError {
-    /// The cancel scope's own time was over.
-    Elapsed(Elapsed),
-    /// The runtime has no timer.
-    Unsupported(Unsupported),
+impl<F: Future> Future for FailAfter<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let polled = this.head.poll(this.future, cx);
+        polled.map(|value| {
+            value.ok_or_else(|| {
+                let Label { name, location } = this.head.scope.label().clone();
+                Elapsed { name, after: *this.after, location }
+            })
+        })
+    }
 }
 
 /// A cancel scope whose time was over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Elapsed {
-    name: &'static str,
+    name: Option<Cow<'static, str>>,
     after: Option<Duration>,
     location: &'static Location<'static>,
 }
 
 impl Elapsed {
-    /// Returns the name that the cancel scope was given.
-    pub fn name(&self) -> &'static str {
-        self.name
+    /// Returns the name that the cancel scope was given, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// Returns how much time it had, or `None` if it had an instant.
@@ -307,33 +309,17 @@ impl Elapsed {
 
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.after {
-            Some(after) => write!(f, "`{}` took longer than {after:?}", self.name)?,
-            None => write!(f, "`{}` was not done by its deadline", self.name)?,
+        match (&self.name, self.after) {
+            (Some(name), Some(after)) => write!(f, "`{name}` took longer than {after:?}")?,
+            (Some(name), None) => write!(f, "`{name}` was not done by its deadline")?,
+            (None, Some(after)) => write!(f, "timed out after {after:?}")?,
+            (None, None) => f.write_str("timed out at its deadline")?,
         }
         write!(f, " (at {})", self.location)
     }
 }
 
-impl fmt::Display for TimeoutError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TimeoutError::Elapsed(elapsed) => elapsed.fmt(f),
-            TimeoutError::Unsupported(missing) => missing.fmt(f),
-        }
-    }
-}
-
 impl std::error::Error for Elapsed {}
-
-impl std::error::Error for TimeoutError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            TimeoutError::Elapsed(_) => None,
-            TimeoutError::Unsupported(missing) => Some(missing),
-        }
-    }
-}
 
 impl<F> fmt::Debug for MoveOnAfter<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -344,7 +330,7 @@ impl<F> fmt::Debug for MoveOnAfter<F> {
 impl<F> fmt::Debug for FailAfter<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FailAfter")
-            .field("name", &self.head.label.name)
+            .field("name", &self.head.scope.label().name)
             .field("at", &self.head.alarm.at())
             .finish_non_exhaustive()
     }

@@ -9,7 +9,6 @@ use super::end;
 use crate::layers::base::counted::dynamic::WeakDyn;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, AtomicUsize, Ordering};
-use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context::host::Host;
 use crate::layers::context::scope::{self, Scope, ScopeKind};
 use crate::layers::context::{self, Frame, Kind, TaskFrame};
@@ -37,14 +36,14 @@ use std::time::Duration;
 /// works as anywhere; what [`cancellable`](crate::cancellable) runs inside a shield can be
 /// cancelled again.
 ///
+/// The task is still cancelled: an error that it ends with after the shield is an
+/// [echo](crate::GroupError::echoes) of that, and no failure, also if it comes from the inside. What
+/// must be known is reported with [`fail`](crate::Nursery::fail), or done in a finalizer
+/// ([`defer`](crate::Nursery::defer)).
+///
 /// A shield does not help against a runtime that is shut down, nor against the drop of the future
-/// that it is a part of.
-///
-/// # Errors
-///
-/// Returns [`Unsupported`] if the runtime has no timer and the budget is less than
-/// [`Duration::MAX`]; the future was not polled then. With [`Duration::MAX`] there is no limit, and
-/// no timer is needed.
+/// that it is a part of. With a budget of [`Duration::MAX`] it is never lifted. Outside of any
+/// nursery there is nothing to keep away.
 ///
 /// # Cancel safety
 ///
@@ -65,7 +64,7 @@ use std::time::Duration;
 ///         assert!(!is_cancelled());
 ///         "said goodbye"
 ///     };
-///     let said = shield(Duration::from_secs(2), farewell).await?;
+///     let said = shield(Duration::from_secs(2), farewell).await;
 ///     assert!(is_cancelled());
 ///     Ok(said)
 /// });
@@ -105,20 +104,14 @@ pin_project! {
 }
 
 impl<F: Future> Future for Shield<F> {
-    type Output = Result<F::Output, Unsupported>;
+    type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if !*this.polled {
             *this.polled = true;
             // Outside a nursery there is nothing to keep away.
-            if context::task(|task| task.is_some()) {
-                if let Err(missing) = this.alarm.check() {
-                    end::clear(this.future);
-                    return Poll::Ready(Err(missing));
-                }
-                *this.notes = context::current(ShieldNotes::new);
-            }
+            *this.notes = context::current(ShieldNotes::new);
         }
         if this.notes.is_some() {
             if let Some(reason) = this.scope.reason() {
@@ -142,7 +135,7 @@ impl<F: Future> Future for Shield<F> {
             // Its budget was spent during the poll: it gets one more, which shows that.
             cx.waker().wake_by_ref();
         }
-        polled.map(Ok)
+        polled
     }
 }
 
@@ -168,7 +161,17 @@ struct Shielded {
 
 impl ShieldNotes {
     /// Raises a shield in everything around. Returns `None` outside a nursery.
-    pub(crate) fn new(here: Option<&Frame<'_>>) -> Option<ShieldNotes> {
+    fn new(here: Option<&Frame<'_>>) -> Option<ShieldNotes> {
+        ShieldNotes::raise(here, |_| true)
+    }
+
+    /// As [`new`](ShieldNotes::new), for a wait that the cancel of its own nursery does not cut
+    /// short. The end of a time limit around it does: its caller has put no shield up.
+    pub(crate) fn within_limits(here: Option<&Frame<'_>>) -> Option<ShieldNotes> {
+        ShieldNotes::raise(here, |scope| !scope.is_limit())
+    }
+
+    fn raise(here: Option<&Frame<'_>>, holds: impl Fn(&Scope) -> bool) -> Option<ShieldNotes> {
         let (mut at, mut notes) = (here, ShieldNotes::default());
         while let Some(frame) = at {
             match &frame.kind {
@@ -180,8 +183,8 @@ impl ShieldNotes {
                         break;
                     }
                 }
-                Kind::Scope(scope) => notes.scopes.push(scope.shields.raise()),
-                Kind::Values(_) | Kind::Slot(_) => {}
+                Kind::Scope(scope) if holds(scope) => notes.scopes.push(scope.shields.raise()),
+                Kind::Scope(_) | Kind::Values(_) | Kind::Slot(_) => {}
             }
             at = frame.outer();
         }

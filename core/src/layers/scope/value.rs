@@ -34,7 +34,7 @@ use std::task::{Context, Poll};
 ///
 /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
 ///     let child = n.fork(async { Ok(REQUEST.get().as_deref().copied()) });
-///     Ok(child.join().await?)
+///     Ok(child.await?)
 /// });
 /// assert_eq!(block_on(REQUEST.scope(7, run))?, Some(7));
 /// assert_eq!(REQUEST.get(), None, "the scope is over");

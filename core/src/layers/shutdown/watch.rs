@@ -1,19 +1,20 @@
 //! A shutdown under way: which step it is on, and which tasks were late.
 
-use super::{Shutdown, ShutdownReport, Straggler};
+use super::{Echo, Shutdown, ShutdownReport, Straggler};
 use crate::layers::base::counted::Strong;
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::Arc;
 use crate::layers::context;
 use crate::layers::context::host::Waiter;
 use crate::layers::group::Group;
-use crate::layers::group::registry::stragglers::StragglerLog;
+use crate::layers::group::registry::stragglers::{Echoed, StragglerLog};
 use crate::layers::nursery::tree::Tree;
 use crate::layers::scope::shield::ShieldNotes;
 use crate::layers::time::alarm::Alarm;
+use allhome_rt::Instant;
 use std::collections::BTreeSet;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(super) struct Watch {
     own_body: bool,
@@ -67,7 +68,7 @@ impl Watch {
     }
 
     pub(super) fn step(&mut self, level: Level, shutdown: &Shutdown) {
-        self.began = self.began.or_else(|| now(&self.group));
+        self.began = self.began.or_else(|| Some(self.group.now()));
         self.level = level;
         self.log.step(level);
         if self.group.requested_level() < level {
@@ -84,7 +85,7 @@ impl Watch {
                 }
             }
         }
-        let time = shutdown.ladder.time(level);
+        let time = shutdown.times.of(level);
         self.time = (!time.is_zero()).then(|| Alarm::after(time));
     }
 
@@ -105,7 +106,7 @@ impl Watch {
             return;
         }
         // Another caller may have raised it, and this poll may not have seen that yet.
-        self.began = self.began.or_else(|| now(&self.group));
+        self.began = self.began.or_else(|| Some(self.group.now()));
         let took = self.took();
         let late = left.into_iter();
         self.stragglers.extend(late.map(|late| {
@@ -115,7 +116,7 @@ impl Watch {
     }
 
     fn took(&self) -> Duration {
-        let took = now(&self.group).zip(self.began).map(|(now, began)| now.duration_since(began));
+        let took = self.began.map(|began| self.group.now().saturating_duration_since(began));
         took.unwrap_or_default()
     }
 
@@ -141,12 +142,20 @@ impl Watch {
             left: None,
             took,
         }));
+        let (echoes, omitted_echoes) = self.log.take_echoes();
+        let echoes = echoes.into_iter().map(|Echoed { id, who, error, view }| {
+            let (name, location) = (who.name, who.place);
+            Echo { id, name, location, error: error.into_inner(), view }
+        });
         ShutdownReport {
+            echoes: echoes.collect(),
+            omitted_echoes,
             id: group.id,
             name: group.config.name.clone(),
             // The caller that raised it last, or its token, may have ended the last task.
             level: self.level.max(group.observed_level()),
             reason: group.locked(|registry| registry.cancel.requested_reason()),
+            refused: group.refused_count(),
             took,
             stragglers,
         }
@@ -157,8 +166,4 @@ impl Drop for Watch {
     fn drop(&mut self) {
         self.group.forget_home_waker(self.waiter);
     }
-}
-
-fn now(group: &Strong<Group>) -> Option<Instant> {
-    group.owned().inherited.runtime.timer().map(|timer| timer.now())
 }

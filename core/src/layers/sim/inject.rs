@@ -53,7 +53,7 @@ const KEEP: usize = 16;
 ///     let program = async move |n: Nursery<std::io::Error>| {
 ///         let tidied = own_tidied.clone();
 ///         let tidy = async move { Ok(drop(tidied.fetch_add(1, Ordering::SeqCst))) };
-///         n.defer(Duration::MAX, tidy).unwrap();
+///         n.defer(Duration::MAX, tidy);
 ///         for _ in 0..2 {
 ///             let limit = own_limit.clone();
 ///             n.spawn(async move {

@@ -1,22 +1,19 @@
 //! One moment that is waited for, with the timer of the runtime that is there.
 
+use crate::layers::base::clock;
 use crate::layers::base::sync::{Arc, GlobalMutex};
-use crate::layers::base::unsupported::Unsupported;
 use crate::layers::context;
-use crate::layers::context::scope::{self, before};
-use allhome_rt::{BoxSleep, Timer};
+use crate::layers::context::scope;
+use crate::layers::context::term::before;
+use allhome_rt::{BoxSleep, Instant, Timer};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Returns the timer of the runtime that the caller's nursery runs on.
-pub(super) fn timer() -> Result<Arc<dyn Timer>, Unsupported> {
-    context::task(|task| {
-        let Some(task) = task else {
-            return Err(Unsupported::nowhere("a timer"));
-        };
-        let runtime = &task.env.runtime;
-        runtime.timer().cloned().ok_or(Unsupported::new("a timer", runtime.name()))
-    })
+/// Returns the timer that holds for the caller: that of the runtime that its nursery runs on, or the
+/// one outside of any nursery.
+pub(super) fn timer() -> Arc<dyn Timer> {
+    let inside = context::task(|task| Some(task?.env.runtime.timer().clone()));
+    inside.unwrap_or_else(clock::outside)
 }
 
 /// A moment that is waited for, from the first poll on. It fires once, and stays fired.
@@ -100,14 +97,6 @@ impl Alarm {
         Alarm::new(Until::BeforeDeadline(back))
     }
 
-    /// Says whether the timer that it needs is there.
-    pub(crate) fn check(&self) -> Result<(), Unsupported> {
-        match self.until {
-            Until::Never => Ok(()),
-            _ => timer().map(drop),
-        }
-    }
-
     /// Returns when it fires, as far as that is known.
     pub(crate) fn at(&self) -> Option<Instant> {
         self.at
@@ -119,10 +108,6 @@ impl Alarm {
             Until::BeforeDeadline(back) => Some(back),
             Until::After(_) | Until::At(_) | Until::Never => None,
         }
-    }
-
-    pub(super) fn is_set(&self) -> bool {
-        self.sleep.is_some() || self.fired
     }
 
     /// Releases the timer.
@@ -154,7 +139,7 @@ impl Alarm {
             // Without a look at the clock: this is asked at every poll.
             return false;
         }
-        let Ok(timer) = timer() else { return false };
+        let timer = timer();
         let now = timer.now();
         self.at = match self.until {
             Until::After(duration) => now.checked_add(duration),
@@ -176,8 +161,7 @@ impl Alarm {
 
     fn is_due(&self) -> bool {
         let Until::BeforeDeadline(back) = self.until else { return true };
-        let Ok(timer) = timer() else { return true };
-        let now = timer.now();
+        let now = timer().now();
         before_deadline(back, now).is_some_and(|at| at <= now)
     }
 }

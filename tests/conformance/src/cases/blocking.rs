@@ -26,10 +26,10 @@ pub(super) async fn b01_told_work_ends_as_cancelled(runtime: Runtime) {
             #[expect(unreachable_code)]
             Ok(())
         });
-        let work = work.unwrap();
+        let work = work;
         eventually(|| counts.polls() == 1).await;
         assert!(work.cancel_with(Reason::new("leave")));
-        let reason = work.join().await.unwrap_err();
+        let reason = work.await.unwrap_err();
         assert_eq!(reason.reason().unwrap().message(), "leave");
         assert!(!n.is_cancelled());
         Ok(())
@@ -44,13 +44,13 @@ pub(super) async fn b03_block_on_opens_a_nursery(runtime: Runtime) {
                 let parts: Vec<_> = (0..10).map(|i| inner.fork(async move { Ok(i) })).collect();
                 let mut sum = 0;
                 for part in parts {
-                    sum += part.join().await.unwrap();
+                    sum += part.await.unwrap();
                 }
                 Ok(sum)
             });
             Ok(cx.block_on(run).unwrap().unwrap())
         });
-        Ok(work.unwrap().join().await.unwrap())
+        Ok(work.await.unwrap())
     });
     assert_eq!(run.await.unwrap(), 45);
 }
@@ -71,7 +71,7 @@ pub(super) async fn b04_cancel_reaches_the_nursery_inside(runtime: Runtime) {
             count.polled();
             Ok(())
         });
-        drop(work.unwrap());
+        drop(work);
         eventually(|| counts.polls() == 1).await;
         n.cancel_with(Reason::new("leave"));
         Ok(())
@@ -94,7 +94,7 @@ pub(super) async fn b05_never_more_than_the_limit_at_once(runtime: Runtime) {
                     now.fetch_sub(1, Ordering::SeqCst);
                     Ok(())
                 });
-                drop(work.unwrap());
+                drop(work);
             }
             Ok(())
         });
@@ -116,11 +116,10 @@ pub(super) async fn b06_cancel_ends_those_that_wait(runtime: Runtime) {
         let waiting: Vec<_> = (0..10)
             .map(|_| {
                 let guard = counts.guard();
-                let waits = n.blocking(move |_| {
+                n.blocking(move |_| {
                     drop(guard);
                     Ok(())
-                });
-                waits.unwrap()
+                })
             })
             .collect();
         assert!(waiting[3].cancel());
@@ -128,7 +127,7 @@ pub(super) async fn b06_cancel_ends_those_that_wait(runtime: Runtime) {
         n.cancel();
         assert_eq!(counts.drops(), 10);
         for child in waiting {
-            let error = child.join().await.unwrap_err();
+            let error = child.await.unwrap_err();
             assert_eq!(error.reason().unwrap().kind(), ReasonKind::Requested);
         }
         drop(first);
@@ -144,10 +143,10 @@ pub(super) async fn b08_panic_of_blocking_work(runtime: Runtime) {
             assert!(cx.is_cancelled(), "thrown on purpose");
             Ok(())
         });
-        let good = n.blocking(|_| Ok(7)).unwrap();
-        let error = bad.unwrap().join().await.unwrap_err();
+        let good = n.blocking(|_| Ok(7));
+        let error = bad.await.unwrap_err();
         assert_eq!(error.panic().unwrap().message(), "thrown on purpose");
-        Ok(good.join().await.unwrap())
+        Ok(good.await.unwrap())
     });
     assert_eq!(run.await.unwrap(), 7);
 }
@@ -165,7 +164,7 @@ pub(super) async fn b09_nursery_waits_for_blocking_work(runtime: Runtime) {
                 drop(guard);
                 Ok(())
             });
-            drop(work.unwrap());
+            drop(work);
         }
         eventually(|| counts.polls() > 0).await;
         n.abort();

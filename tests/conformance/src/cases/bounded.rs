@@ -37,12 +37,12 @@ pub(super) async fn l04_given_back_when_home(runtime: Runtime) {
     let (counts, held, plain) = (Counts::new(), Counts::new(), Counts::new());
     let run = nursery().on(runtime).limiter(&limiter).run(async |n: Nursery<Infallible>| {
         let ends = n.reserve().await.unwrap().fork(async { Ok(1) });
-        assert_eq!(ends.join().await.unwrap(), 1);
+        assert_eq!(ends.await.unwrap(), 1);
         let waits = n.reserve().await.unwrap().fork(counts.parked().child());
         eventually(|| counts.polls() == 1).await;
         assert_eq!(limiter.available(), 1);
         waits.abort();
-        assert!(waits.join().await.is_err());
+        assert!(waits.await.is_err());
         assert_eq!((limiter.available(), counts.drops()), (2, 1));
         n.reserve().await.unwrap().spawn(held.parked().child());
         n.spawn(plain.parked().child());
@@ -76,7 +76,7 @@ pub(super) async fn l06_a_wait_ends_with_the_nursery(runtime: Runtime) {
         });
         // A handle of a nursery that is over refuses; one of a nursery that is open waits.
         slots.open();
-        let closed = keeps.join().await.unwrap();
+        let closed = keeps.await.unwrap();
         let Err(ReserveError::Refused(reason)) = closed.reserve().await else { panic!() };
         assert_eq!(reason.message(), "over");
         let caller = {
@@ -93,7 +93,7 @@ pub(super) async fn l06_a_wait_ends_with_the_nursery(runtime: Runtime) {
         };
         eventually(|| limiter.waiters() == 1).await;
         assert!(caller.cancel());
-        assert!(caller.join().await.unwrap());
+        assert!(caller.await.unwrap());
         drop(held);
         Ok(())
     });
@@ -116,7 +116,7 @@ fn walk(depth: usize, width: usize, limiter: Arc<Semaphore>) -> Walk {
             }
             let mut nodes = 1;
             for child in below {
-                nodes += child.join().await.unwrap();
+                nodes += child.await.unwrap();
             }
             Ok(nodes)
         });
@@ -128,7 +128,7 @@ pub(super) async fn l15_nested_on_one_limiter(runtime: Runtime) {
     for (depth, width, slots) in [(300, 1, 1), (6, 2, 1), (4, 3, 2)] {
         let limiter = Arc::new(Semaphore::new(slots));
         let run = nursery().on(&runtime).limiter(&limiter).run(async |n: Nursery<Infallible>| {
-            Ok(n.fork(walk(depth, width, limiter.clone())).join().await.unwrap())
+            Ok(n.fork(walk(depth, width, limiter.clone())).await.unwrap())
         });
         let nodes: usize = (0..=depth).map(|level| width.pow(level as u32)).sum();
         assert_eq!(run.await.unwrap(), nodes);

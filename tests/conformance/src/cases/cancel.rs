@@ -108,7 +108,7 @@ pub(super) async fn c04_cancel_of_a_child_reaches_its_nurseries(runtime: Runtime
             });
             eventually(|| counts.polls() == 1 && sibling.polls() == 1).await;
             child.cancel_with(Reason::new("only you"));
-            assert_eq!(child.join().await.unwrap(), "only you");
+            assert_eq!(child.await.unwrap(), "only you");
             assert_eq!((counts.polls(), counts.drops()), (2, 1));
             assert_eq!((sibling.polls(), sibling.drops()), (1, 0));
             n.cancel();
@@ -131,7 +131,7 @@ pub(super) async fn c05_abort_destroys_unpolled(runtime: Runtime) {
             eventually(|| counts.polls() == 21 && all_wait(&n.tree())).await;
             assert!(one.abort());
             assert_eq!(counts.drops(), 1);
-            let error = one.join().await.unwrap_err();
+            let error = one.await.unwrap_err();
             assert_eq!(error.reason().unwrap().kind(), ReasonKind::Aborted);
             n.abort();
             assert!(n.is_empty());
@@ -179,7 +179,7 @@ pub(super) async fn c08_a_task_can_ask(runtime: Runtime) {
             assert!(!is_cancelled() && task_id().is_none(), "the body is no task");
             let child = n.fork(async { Ok((task_id(), is_cancelled())) });
             let id = child.id();
-            assert_eq!(child.join().await.unwrap(), (id, false));
+            assert_eq!(child.await.unwrap(), (id, false));
             n.cancel_with(Reason::new("asked"));
             assert!(is_cancelled());
             assert_eq!(cancel_reason().unwrap().message(), "asked");
@@ -244,24 +244,18 @@ pub(super) async fn x05_blocked_child_holds_up_nobody_in_the_queue(runtime: Runt
 }
 
 pub(super) async fn x08_blocking_work_is_a_child(runtime: Runtime) {
-    let has_pool = runtime.blocking().is_some();
     let counts = Counts::new();
     nursery()
         .on(runtime)
         .run(async |n: Nursery<String>| {
-            if !has_pool {
-                let error = n.blocking(|_| Ok(())).map(drop).unwrap_err();
-                assert!(error.to_string().contains("a blocking pool"), "{error}");
-                return Ok(());
-            }
             let guard = counts.guard();
-            let child = n.named("job").blocking(move |_| {
+            let child = n.task("job").blocking(move |_| {
                 drop(guard);
                 Ok((6, task_id()))
             });
-            let child = child.unwrap();
+            let child = child;
             let id = child.id();
-            assert_eq!(child.join().await.unwrap(), (6, id));
+            assert_eq!(child.await.unwrap(), (6, id));
             assert_eq!(counts.drops(), 1);
             Ok(())
         })
@@ -279,10 +273,10 @@ pub(super) async fn x08_blocking_work_is_told(runtime: Runtime) {
                 }
                 Ok(cancel_reason().unwrap().message().to_string())
             });
-            let seen = seen.unwrap();
+            let seen = seen;
             eventually(|| n.tree().nurseries()[0].tasks[0].polls == 1).await;
             seen.cancel_with(Reason::new("leave"));
-            assert_eq!(seen.join().await.unwrap(), "leave");
+            assert_eq!(seen.await.unwrap(), "leave");
             Ok(())
         })
         .await

@@ -15,14 +15,14 @@ pub(super) async fn e01_ok_gives_the_value(runtime: Runtime) {
     let text = nursery()
         .on(runtime)
         .run(async |n: Nursery<Infallible>| {
-            let child = n.named("speaker").fork(async {
+            let child = n.task("speaker").fork(async {
                 yield_now().await;
                 Ok("hello".to_string())
             });
             assert_eq!(child.name(), Some("speaker"));
             assert!(child.location().unwrap().file().ends_with("outcome.rs"));
             assert_eq!(child.id().unwrap().nursery(), n.id());
-            Ok(child.join().await.unwrap())
+            Ok(child.await.unwrap())
         })
         .await
         .unwrap();
@@ -36,7 +36,7 @@ pub(super) async fn e02_err_is_shared_with_the_group(runtime: Runtime) {
         .policy(Policy::WaitAll)
         .run(async |n: Nursery<String>| {
             let child = n.fork::<(), _>(async { Err("broken".to_string()) });
-            let outcome = child.join().await.unwrap_err().into_outcome::<()>().unwrap();
+            let outcome = child.await.unwrap_err().into_outcome::<()>().unwrap();
             let Outcome::Err(error) = outcome else { panic!("not an error") };
             seen = Some(error);
             Ok(())
@@ -58,7 +58,7 @@ pub(super) async fn e03_cancelled_gives_the_reason(runtime: Runtime) {
             let child = n.fork(counts.parked().child());
             eventually(|| counts.polls() == 1).await;
             assert!(child.cancel_with(Reason::new("not wanted")));
-            let error = child.join().await.unwrap_err();
+            let error = child.await.unwrap_err();
             assert_eq!(error.reason().unwrap().message(), "not wanted");
             assert_eq!(counts.drops(), 1);
             Ok(())
@@ -74,9 +74,9 @@ pub(super) async fn e04_panicked_gives_the_panic(runtime: Runtime) {
         .panics(PanicPolicy::Report)
         .policy(Policy::WaitAll)
         .run(async |n| {
-            let child = n.named("p").fork::<(), _>(async move { panic!("by {}", number) });
+            let child = n.task("p").fork::<(), _>(async move { panic!("by {}", number) });
             let id = child.id();
-            let error = child.join().await.unwrap_err();
+            let error = child.await.unwrap_err();
             let panic = error.panic().unwrap();
             assert_eq!((panic.message(), panic.task(), panic.name()), ("by 3", id, Some("p")));
             Ok(())
@@ -92,10 +92,10 @@ pub(super) async fn e06_joined_twice_says_taken(runtime: Runtime) {
         .on(runtime)
         .run(async |n: Nursery<Infallible>| {
             let mut child = n.fork(async { Ok(1) });
-            assert_eq!(child.join_mut().await.unwrap(), 1);
-            assert!(child.join_mut().await.unwrap_err().is_taken());
+            assert_eq!((&mut child).await.unwrap(), 1);
+            assert!((&mut child).await.unwrap_err().is_taken());
             assert!(child.try_join().unwrap().unwrap_err().is_taken());
-            assert!(child.join().await.unwrap_err().is_taken());
+            assert!(child.await.unwrap_err().is_taken());
             Ok(())
         })
         .await
@@ -116,7 +116,7 @@ pub(super) async fn e07_value_ready_in_the_last_poll_wins(runtime: Runtime) {
             }));
             eventually(|| counts.polls() == 1).await;
             child.cancel();
-            assert_eq!(child.join().await.unwrap(), 9);
+            assert_eq!(child.await.unwrap(), 9);
             assert_eq!(counts.polls(), 2);
             Ok(())
         })
@@ -139,7 +139,7 @@ pub(super) async fn e08_never_polled_is_cancelled(runtime: Runtime) {
                 unpolled.push(child.is_ended() && counts.polls() == 0);
             }
             for ((child, counts), unpolled) in children.into_iter().zip(&counts).zip(unpolled) {
-                let error = child.join().await.unwrap_err();
+                let error = child.await.unwrap_err();
                 assert_eq!(error.reason().unwrap().kind(), ReasonKind::Requested);
                 assert_eq!(counts.drops(), 1);
                 assert!(!unpolled || counts.polls() == 0, "polled after its end");
@@ -161,10 +161,10 @@ pub(super) async fn e09_join_before_and_after_the_end(runtime: Runtime) {
                 Ok(1)
             });
             assert!(child.try_join().is_none());
-            assert!(child.join_mut().now_or_never().is_none(), "nothing is lost by the drop");
-            assert!(child.join_mut().now_or_never().is_none());
+            assert!((&mut child).now_or_never().is_none(), "nothing is lost by the drop");
+            assert!((&mut child).now_or_never().is_none());
             gate.open();
-            assert_eq!(child.join_mut().await.unwrap(), 1);
+            assert_eq!((&mut child).await.unwrap(), 1);
             let mut done = n.fork(async { Ok(2) });
             eventually(|| done.is_ended()).await;
             assert_eq!(done.try_join().unwrap().unwrap(), 2);
@@ -179,13 +179,13 @@ pub(super) async fn e10_join_of_cancelled_child_is_a_value(runtime: Runtime) {
         .on(runtime)
         .run(async |n: Nursery<Infallible>| {
             let child = n.fork(pending::<Result<(), Infallible>>());
-            let joiner = n.fork_with(async move |_| {
+            let joiner = n.fork(async move {
                 child.cancel();
-                let error = child.join().await.unwrap_err();
+                let error = child.await.unwrap_err();
                 assert!(error.reason().is_some() && !is_cancelled());
                 Ok("I go on")
             });
-            assert_eq!(joiner.join().await.unwrap(), "I go on");
+            assert_eq!(joiner.await.unwrap(), "I go on");
             Ok(())
         })
         .await
@@ -197,12 +197,35 @@ pub(super) async fn e13_refused_child_says_why(runtime: Runtime) {
         .on(runtime)
         .run(async |n: Nursery<Infallible>| {
             n.cancel_with(Reason::new("over"));
-            let mut child = n.named("late").fork(async { Ok(1) });
+            let mut child = n.task("late").fork(async { Ok(1) });
             assert!(child.id().is_none() && child.is_ended() && !child.cancel());
             assert_eq!(child.state(), TaskState::Ended);
-            let error = child.join_mut().await.unwrap_err();
+            let error = (&mut child).await.unwrap_err();
             assert_eq!(error.reason().unwrap().message(), "over");
-            assert!(child.join().await.unwrap_err().is_taken());
+            assert!(child.await.unwrap_err().is_taken());
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+pub(super) async fn e16_joined_child_has_left(runtime: Runtime) {
+    nursery()
+        .on(runtime)
+        .run(async |n: Nursery<Infallible>| {
+            for i in 0..100 {
+                let child = n.fork(async move {
+                    if i % 2 == 1 {
+                        yield_now().await;
+                    }
+                    Ok(i)
+                });
+                while i % 4 < 2 && !child.is_ended() {
+                    yield_now().await;
+                }
+                assert_eq!(child.await.unwrap(), i);
+                assert_eq!((n.len(), n.tree().tasks()), (0, 0), "joined, and still there");
+            }
             Ok(())
         })
         .await

@@ -118,7 +118,7 @@ pub(super) async fn o08_spawn_after_close_is_refused(runtime: Runtime) {
             let late = n.spawn(counts.parked().child());
             assert_eq!(late.refused().unwrap().kind(), ReasonKind::Closed);
             assert_eq!((counts.polls(), counts.drops()), (0, 1));
-            let error = n.fork(counts.parked().child()).join().await.unwrap_err();
+            let error = n.fork(counts.parked().child()).await.unwrap_err();
             assert_eq!(error.reason().unwrap().kind(), ReasonKind::Closed);
             assert_eq!((counts.polls(), counts.drops()), (0, 2));
             Ok(())
@@ -170,7 +170,7 @@ pub(super) async fn o11_nested_nursery_inherits_and_is_listed(runtime: Runtime) 
             n.spawn(async move {
                 let inner = nursery().name("inner").run(async |inner: Nursery<Infallible>| {
                     assert_eq!(inner.runtime().name(), name);
-                    inner.named("leaf").spawn(std::future::pending());
+                    inner.task("leaf").spawn(std::future::pending());
                     tell.open();
                     wait.wait().await;
                     inner.cancel();
@@ -279,7 +279,7 @@ pub(super) async fn o14_child_joined_after_the_end_and_elsewhere(runtime: Runtim
         .on(runtime)
         .run(async |n: Nursery<Infallible>| {
             n.spawn(async move {
-                *put.lock().unwrap() = child.join().await.unwrap();
+                *put.lock().unwrap() = child.await.unwrap();
                 Ok(())
             });
             Ok(())
@@ -347,17 +347,18 @@ pub(super) async fn o17_child_spawns_siblings(runtime: Runtime) {
         .on(runtime)
         .run(async |n: Nursery<Infallible>| {
             let count = counts.clone();
-            let child = n.fork_with(async move |n| {
+            let siblings = n.clone();
+            let child = n.fork(async move {
                 for _ in 0..10 {
                     let guard = count.guard();
-                    n.spawn(async move {
+                    siblings.spawn(async move {
                         drop(guard);
                         Ok(())
                     });
                 }
                 Ok(3)
             });
-            Ok(child.join().await.unwrap())
+            Ok(child.await.unwrap())
         })
         .await
         .unwrap();

@@ -2,7 +2,7 @@
 
 use crate::probe::{Counts, Gate, eventually};
 use allhome::{
-    CancelToken, Ladder, Level, Nursery, Reason, Runtime, ShutdownError, cancelled, draining,
+    CancelToken, Level, Nursery, Reason, Runtime, Shutdown, ShutdownError, cancelled, draining,
     nursery,
 };
 use std::convert::Infallible;
@@ -10,8 +10,9 @@ use std::future::pending;
 use std::thread;
 use std::time::Duration;
 
-const PATIENT: Ladder =
-    Ladder { drain: Duration::MAX, cancel: Duration::MAX, abort: Duration::MAX };
+fn patient(n: &Nursery<Infallible>) -> Shutdown {
+    n.shutdown().drain(Duration::MAX).cancel(Duration::MAX).abort(Duration::MAX)
+}
 
 pub(super) async fn d02_drains_until_everybody_is_home(runtime: Runtime) {
     let counts = Counts::new();
@@ -26,7 +27,7 @@ pub(super) async fn d02_drains_until_everybody_is_home(runtime: Runtime) {
                     Ok(())
                 });
             }
-            Ok(n.shutdown(PATIENT).await.unwrap())
+            Ok(patient(&n).await.unwrap())
         })
         .await
         .unwrap();
@@ -39,11 +40,11 @@ pub(super) async fn d03_late_ones_are_named_with_their_level(runtime: Runtime) {
     let report = nursery()
         .on(runtime)
         .run(async |n: Nursery<Infallible>| {
-            n.named("parked").spawn(counts.parked().child());
+            n.task("parked").spawn(counts.parked().child());
             let (inside, polled) = (counts.clone(), ready.clone());
-            n.named("outer").spawn(async move {
+            n.task("outer").spawn(async move {
                 let inner = nursery().run(async |n: Nursery<Infallible>| {
-                    n.named("inner").spawn(inside.parked().child());
+                    n.task("inner").spawn(inside.parked().child());
                     polled.polled();
                     pending::<Result<(), _>>().await
                 });
@@ -51,8 +52,7 @@ pub(super) async fn d03_late_ones_are_named_with_their_level(runtime: Runtime) {
                 Ok(())
             });
             eventually(|| ready.polls() == 1 && counts.polls() == 2).await;
-            let ladder = Ladder { drain: Duration::ZERO, ..PATIENT };
-            let report = n.shutdown(ladder).await.unwrap();
+            let report = patient(&n).drain(Duration::ZERO).await.unwrap();
             assert_eq!(counts.drops(), 2, "they are home");
             Ok(report)
         })
@@ -72,13 +72,13 @@ pub(super) async fn d05_a_token_takes_it_on_from_another_thread(runtime: Runtime
         .token(&operator)
         .run(async |n: Nursery<Infallible>| {
             let opened = gate.clone();
-            n.named("late").spawn(async move {
+            n.task("late").spawn(async move {
                 opened.open();
                 cancelled().await;
                 Ok(())
             });
             gate.wait().await;
-            let shutdown = n.shutdown(PATIENT).when_raised();
+            let shutdown = patient(&n).when_raised();
             let operator = operator.clone();
             let thread = thread::spawn(move || {
                 assert_eq!(operator.escalate(Reason::new("asked")), Level::Draining);
@@ -100,8 +100,8 @@ pub(super) async fn d07_a_task_inside_is_refused(runtime: Runtime) {
         .on(runtime)
         .run(async |n: Nursery<Infallible>| {
             let (id, inside) = (n.id(), n.clone());
-            let answer = n.fork(async move { Ok(inside.shutdown(PATIENT).await.map(drop)) });
-            assert_eq!(answer.join().await.unwrap(), Err(ShutdownError::Inside(id)));
+            let answer = n.fork(async move { Ok(patient(&inside).await.map(drop)) });
+            assert_eq!(answer.await.unwrap(), Err(ShutdownError::Inside(id)));
             assert_eq!(n.level(), Level::Running);
             Ok(())
         })

@@ -1,10 +1,10 @@
 //! Clauses t..: time; h..: shields; n..: finalizers. On the runtime's own timer: nothing here says
-//! how long something took, only what came first. A runtime without a timer is asked for the error.
+//! how long something took, only what came first. One that has none is lent one.
 
 use crate::probe::{Counts, eventually};
 use allhome::{
-    Cause, Nursery, ReasonKind, Runtime, TimeoutError, cancellable, cancelled, fail_after,
-    is_cancelled, move_on_after, nursery, remaining, shield, sleep, yield_now,
+    Nursery, ReasonKind, Runtime, Semaphore, cancellable, cancelled, fail_after, is_cancelled,
+    move_on_after, nursery, remaining, shield, sleep, yield_now,
 };
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
@@ -18,20 +18,7 @@ const SOON: Duration = Duration::from_millis(5);
 /// Longer than any case takes.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// Without a timer there is an error instead; returns whether there is one.
-async fn has_timer(runtime: &Runtime) -> bool {
-    if runtime.timer().is_some() {
-        return true;
-    }
-    let run = nursery().on(runtime).deadline(LONG).run(async |_: Nursery<Infallible>| Ok(()));
-    assert!(matches!(run.await.unwrap_err().first().cause(), Cause::Unsupported(_)));
-    false
-}
-
 pub(super) async fn t01_deadline_ends_the_nursery(runtime: Runtime) {
-    if !has_timer(&runtime).await {
-        return;
-    }
     let counts = Counts::new();
     let run = nursery().on(&runtime).deadline(SOON).run(async |n: Nursery<Infallible>| {
         for _ in 0..10 {
@@ -44,22 +31,19 @@ pub(super) async fn t01_deadline_ends_the_nursery(runtime: Runtime) {
     assert_eq!(error.reason().unwrap().kind(), ReasonKind::Deadline);
     assert_eq!(counts.drops(), 10);
     let run = nursery().on(&runtime).deadline(LONG).run(async |n: Nursery<Infallible>| {
-        let inner = n.fork(async { Ok(remaining()) }).join().await.unwrap();
+        let inner = n.fork(async { Ok(remaining()) }).await.unwrap();
         Ok(inner.unwrap() <= LONG && remaining().unwrap() <= LONG)
     });
     assert!(run.await.unwrap());
 }
 
 pub(super) async fn t04_deadline_is_moved_from_elsewhere(runtime: Runtime) {
-    if !has_timer(&runtime).await {
-        return;
-    }
-    let timer = runtime.timer().cloned().unwrap();
+    let timer = runtime.timer().clone();
     let run = nursery().on(&runtime).deadline(LONG).run(async |n: Nursery<Infallible>| {
         let mover = n.clone();
         n.spawn(async move {
             yield_now().await;
-            mover.set_deadline(Some(timer.now())).unwrap();
+            mover.set_deadline(Some(timer.now()));
             pending().await
         });
         pending::<Result<(), _>>().await
@@ -68,15 +52,12 @@ pub(super) async fn t04_deadline_is_moved_from_elsewhere(runtime: Runtime) {
 }
 
 pub(super) async fn t06_move_on_and_fail(runtime: Runtime) {
-    if !has_timer(&runtime).await {
-        return;
-    }
     nursery()
         .on(runtime)
         .run(async |n: Nursery<Infallible>| {
             // In the body, and in a task.
             assert!(scopes().await);
-            assert!(n.fork(async { Ok(scopes().await) }).join().await.unwrap());
+            assert!(n.fork(async { Ok(scopes().await) }).await.unwrap());
             Ok(())
         })
         .await
@@ -84,19 +65,20 @@ pub(super) async fn t06_move_on_and_fail(runtime: Runtime) {
 }
 
 async fn scopes() -> bool {
-    assert_eq!(move_on_after(LONG, async { 7 }).await, Ok(Some(7)));
-    assert_eq!(move_on_after(SOON, pending::<()>()).await, Ok(None));
-    let last = move_on_after(SOON, cancelled()).await.unwrap().unwrap();
+    assert_eq!(move_on_after(LONG, async { 7 }).await, Some(7));
+    assert_eq!(move_on_after(SOON, pending::<()>()).await, None);
+    let last = move_on_after(SOON, cancelled()).await.unwrap();
     assert_eq!(last.kind(), ReasonKind::Deadline);
-    let failed = fail_after("case", SOON, sleep(LONG)).await.unwrap_err();
-    assert!(matches!(failed, TimeoutError::Elapsed(elapsed) if elapsed.name() == "case"));
+    let full = Semaphore::new(1);
+    let _held = full.try_acquire().unwrap();
+    let waits = move_on_after(SOON, full.acquire()).await;
+    assert!(waits.is_none(), "what waits inside does not report the scope's end");
+    let failed = fail_after(SOON, sleep(LONG)).named("case").await.unwrap_err();
+    assert_eq!(failed.name(), Some("case"));
     !is_cancelled()
 }
 
 pub(super) async fn t08_scope_ends_the_nurseries_inside(runtime: Runtime) {
-    if !has_timer(&runtime).await {
-        return;
-    }
     let counts = Counts::new();
     nursery()
         .on(runtime)
@@ -108,9 +90,10 @@ pub(super) async fn t08_scope_ends_the_nurseries_inside(runtime: Runtime) {
                     }
                     pending::<Result<(), _>>().await
                 });
-                inner.await.unwrap_err().is_timeout()
+                inner.await
             };
-            assert_eq!(move_on_after(SOON, inside).await, Ok(Some(true)), "joining is not cut");
+            let cut = move_on_after(SOON, inside).await;
+            assert!(cut.is_none(), "the scope reports its end, when all are home");
             assert_eq!(counts.drops(), 10);
             Ok(())
         })
@@ -119,12 +102,9 @@ pub(super) async fn t08_scope_ends_the_nurseries_inside(runtime: Runtime) {
 }
 
 pub(super) async fn t10_children_deadline_keeps_what_is_there(runtime: Runtime) {
-    if !has_timer(&runtime).await {
-        return;
-    }
     let run = nursery().on(runtime).children_deadline(SOON).run(async |n: Nursery<Infallible>| {
-        let quick = n.fork(async { Ok(1) }).join().await.ok();
-        let slow = n.fork(pending::<Result<u8, _>>()).join().await.ok();
+        let quick = n.fork(async { Ok(1) }).await.ok();
+        let slow = n.fork(pending::<Result<u8, _>>()).await.ok();
         Ok((quick, slow))
     });
     let (quick, slow) = run.await.unwrap();
@@ -132,9 +112,6 @@ pub(super) async fn t10_children_deadline_keeps_what_is_there(runtime: Runtime) 
 }
 
 pub(super) async fn t12_grace_is_time_to_leave(runtime: Runtime) {
-    if !has_timer(&runtime).await {
-        return;
-    }
     for (grace, leaves) in [(LONG, true), (SOON, false)] {
         let counts = Counts::new();
         let run = nursery().on(&runtime).grace(grace).run(async |n: Nursery<Infallible>| {
@@ -143,7 +120,7 @@ pub(super) async fn t12_grace_is_time_to_leave(runtime: Runtime) {
                 n.spawn(async move {
                     let _guard = counts.guard();
                     cancelled().await;
-                    sleep(if leaves { SOON } else { LONG }).await.unwrap();
+                    sleep(if leaves { SOON } else { LONG }).await;
                     counts.polled();
                     Ok(())
                 });
@@ -184,7 +161,7 @@ pub(super) async fn h01_shield_keeps_cancel_and_abort_away(runtime: Runtime) {
                         }
                         note(&child_log, "done");
                     });
-                    protected.await.unwrap();
+                    protected.await;
                     assert!(is_cancelled());
                     yield_now().await;
                     note(&child_log, "after the last poll");
@@ -203,16 +180,13 @@ pub(super) async fn h01_shield_keeps_cancel_and_abort_away(runtime: Runtime) {
 }
 
 pub(super) async fn h02_budget_is_spent(runtime: Runtime) {
-    if !has_timer(&runtime).await {
-        return;
-    }
     let counts = Counts::new();
     nursery()
         .on(runtime)
         .run(async |n: Nursery<Infallible>| {
             for _ in 0..10 {
                 let inside = counts.parked().child::<Infallible>();
-                n.spawn(async move { shield(SOON, inside).await.unwrap() });
+                n.spawn(async move { shield(SOON, inside).await });
             }
             eventually(|| counts.polls() == 10).await;
             n.abort();
@@ -240,8 +214,8 @@ pub(super) async fn n01_finalizers_run_at_the_end(runtime: Runtime) {
             .on(&runtime)
             .run(async |inside: Nursery<Infallible>| {
                 let run = nursery().run(async |n: Nursery<Infallible>| {
-                    n.defer(Duration::MAX, writes(&log, "first")).unwrap();
-                    n.defer(Duration::MAX, writes(&log, "second")).unwrap();
+                    n.defer(Duration::MAX, writes(&log, "first"));
+                    n.defer(Duration::MAX, writes(&log, "second"));
                     if way == 0 {
                         return Ok(());
                     }

@@ -16,24 +16,25 @@ fn user() -> Option<&'static str> {
 pub(super) async fn v01_value_is_inherited_by_all_inside(runtime: Runtime) {
     let run = nursery().on(&runtime).run(async |n: Nursery<Infallible>| {
         assert_eq!(user(), Some("ann"));
-        let child = n.fork_with(async move |n| {
+        let siblings = n.clone();
+        let child = n.fork(async move {
             yield_now().await;
-            let sibling = n.fork(async { Ok(user()) });
+            let sibling = siblings.fork(async { Ok(user()) });
             let inner = nursery().run(async |inner: Nursery<Infallible>| {
                 yield_now().await;
-                Ok((user(), inner.fork(async { Ok(user()) }).join().await.unwrap()))
+                Ok((user(), inner.fork(async { Ok(user()) }).await.unwrap()))
             });
-            Ok((user(), sibling.join().await.unwrap(), inner.await.unwrap()))
+            Ok((user(), sibling.await.unwrap(), inner.await.unwrap()))
         });
         let ann = Some("ann");
-        assert_eq!(child.join().await.unwrap(), (ann, ann, (ann, ann)));
+        assert_eq!(child.await.unwrap(), (ann, ann, (ann, ann)));
         Ok(())
     });
     USER.scope("ann", run).await.unwrap();
     assert_eq!(user(), None, "it is over");
     let run = nursery().on(runtime);
-    let none = run
-        .run(async |n: Nursery<Infallible>| Ok(n.fork(async { Ok(user()) }).join().await.unwrap()));
+    let none =
+        run.run(async |n: Nursery<Infallible>| Ok(n.fork(async { Ok(user()) }).await.unwrap()));
     assert_eq!(none.await.unwrap(), None);
 }
 
@@ -41,11 +42,11 @@ pub(super) async fn v01_value_is_inherited_by_blocking_work(runtime: Runtime) {
     let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let work = n.blocking(|cx| {
             let inside = nursery().run(async |inner: Nursery<Infallible>| {
-                Ok(inner.fork(async { Ok(user()) }).join().await.unwrap())
+                Ok(inner.fork(async { Ok(user()) }).await.unwrap())
             });
             Ok((user(), cx.block_on(inside).unwrap().unwrap()))
         });
-        Ok(work.unwrap().join().await.unwrap())
+        Ok(work.await.unwrap())
     });
     assert_eq!(USER.scope("ann", run).await.unwrap(), (Some("ann"), Some("ann")));
 }
@@ -56,9 +57,9 @@ pub(super) async fn v02_child_has_the_values_of_its_nursery(runtime: Runtime) {
             assert_eq!(user(), Some("ben"));
             let child = n.fork(async { Ok(user()) });
             let fresh = nursery().run(async |inner: Nursery<Infallible>| {
-                Ok(inner.fork(async { Ok(user()) }).join().await.unwrap())
+                Ok(inner.fork(async { Ok(user()) }).await.unwrap())
             });
-            (child.join().await.unwrap(), fresh.await.unwrap())
+            (child.await.unwrap(), fresh.await.unwrap())
         };
         Ok(USER.scope("ben", spawning).await)
     });
@@ -76,7 +77,7 @@ pub(super) async fn v03_scope_inside_sets_another(runtime: Runtime) {
             });
             Ok((before, inside.await, user()))
         });
-        Ok(child.join().await.unwrap())
+        Ok(child.await.unwrap())
     });
     let run = USER.scope("ann", OTHER.scope("other", run));
     let (ann, ben) = (Some("ann"), Some("ben"));

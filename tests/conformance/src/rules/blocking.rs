@@ -9,28 +9,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 rules! { "blocking":
-    Must r71_tasks_go_on_while_jobs_block [Blocking, ParallelJobs]
+    Must r71_tasks_go_on_while_jobs_block [ParallelJobs]
         "Blocking work exists so that tasks need not wait for it."
         "jobs run on the threads that poll tasks";
-    Should r72_job_that_panics_harms_no_other [Blocking]
+    Should r72_job_that_panics_harms_no_other []
         "One job's fault is not the end of the pool."
         "the panic ends the pool's thread, which is not replaced";
-    Should r73_three_at_once [Blocking, ParallelJobs]
+    Should r73_three_at_once [ParallelJobs]
         "Jobs that wait for each other, or for the same disk, run side by side."
         "one thread for all jobs";
-    Must r74_each_job_is_called_once [Blocking]
+    Must r74_each_job_is_called_once []
         "A job that is forgotten is a child that never comes home."
         "a queue of fixed size, or a thread that goes to sleep although a job has just come";
-    Must r75_not_on_the_callers_stack [Blocking]
+    Must r75_not_on_the_callers_stack []
         "A caller that hands in a job is a task that must not block."
         "when no thread is free, the caller runs the job itself";
-    Must r76_jobs_spawn_and_wake [Blocking]
+    Must r76_jobs_spawn_and_wake []
         "A job hands its result to a task, and work to other jobs."
         "the pool's lock is held while a job runs";
-    Must r77_jobs_at_the_end_are_called_or_dropped [Blocking, Shutdown]
+    Must r77_jobs_at_the_end_are_called_or_dropped [Shutdown]
         "A child waits for each job's end."
         "the queue is leaked with the pool";
-    Must r78_job_after_the_end_is_dropped_or_called [Blocking, Shutdown]
+    Must r78_job_after_the_end_is_dropped_or_called [Shutdown]
         "A nursery's handle outlives its runtime."
         "jobs are put in a queue that no thread looks into any more";
 }

@@ -20,7 +20,7 @@ rules! { "fairness":
     Must r95_busy_tasks_do_not_stop_the_root []
         "The body of a nursery can stop it."
         "the driver empties the queue before it looks at the root";
-    Must r96_busy_tasks_do_not_stop_the_timer [Timer, RealClock]
+    Must r96_busy_tasks_do_not_stop_the_timer [RealClock]
         "A deadline is meant for tasks that are busy."
         "the timer is looked at only when there is nothing to run";
     Must r97_busy_tasks_do_not_stop_foreign_spawns []

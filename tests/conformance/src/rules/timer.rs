@@ -9,28 +9,28 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 rules! { "timer":
-    Must r61_never_early [Timer]
+    Must r61_never_early []
         "A deadline that comes early cuts off work that had time left."
         "durations are rounded down to the timer's granule";
-    Must r62_instants_of_the_past [Timer]
+    Must r62_instants_of_the_past []
         "A deadline may be over before a task waits for it."
         "`at - now` panics or wraps, or the timer never looks at an instant that is over";
-    Must r63_instants_beyond_all_clocks [Timer]
+    Must r63_instants_beyond_all_clocks []
         "`no deadline` is often written as a very late one."
         "`at` is turned into a number of ticks that overflows";
-    Must r67_latest_waker_counts [Timer]
+    Must r67_latest_waker_counts []
         "A sleep moves between tasks, as in `select`."
         "the waker is kept at the first poll and not changed after";
-    Must r68_drop_releases_the_waker [Timer]
+    Must r68_drop_releases_the_waker []
         "A deadline that is dropped must not keep its task's memory for an hour."
         "the entry stays until it expires";
-    Must r69_any_executor_any_thread [Timer]
+    Must r69_any_executor_any_thread []
         "The body of a nursery runs where the user likes."
         "the sleep registers with a reactor that it looks up on the thread that polls";
-    Must w61_time_does_not_go_back [Timer]
+    Must w61_time_does_not_go_back []
         "Deadlines are compared."
         "`now` is taken from a clock that can be set";
-    Must w62_sleeps_begin_before_the_first_poll [Timer]
+    Must w62_sleeps_begin_before_the_first_poll []
         "A deadline counts from when it was set."
         "the duration is worked out when the sleep is made, and counted from its first poll";
 }

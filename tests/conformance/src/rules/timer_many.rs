@@ -11,28 +11,28 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 rules! { "timer":
-    Should r64_in_order_of_their_instants [Timer]
+    Should r64_in_order_of_their_instants []
         "The earlier deadline ends first, however late both are."
         "sleeps that are found due together fire in the order of a heap's array, or of a hash";
-    Must r65_one_expiry_fires_no_other [Timer]
+    Must r65_one_expiry_fires_no_other []
         "A deadline of an hour must not end with one of a second."
         "an expiry wakes all sleeps, and they take a wake for the end";
-    Must r66_shorter_one_later [Timer]
+    Must r66_shorter_one_later []
         "A task may set a short deadline while another waits for a long one."
         "the thread that sleeps until the first instant is not woken for an earlier one";
-    Must r60_many_at_the_same_instant [Timer]
+    Must r60_many_at_the_same_instant []
         "A thousand requests may have one deadline."
         "sleeps stand in a map under their instant: the second takes the first's place";
-    Must w63_in_tasks_and_in_the_root [Timer]
+    Must w63_in_tasks_and_in_the_root []
         "Children and body sleep alike."
         "the timer is looked at only while the root, or only while a task, is polled";
-    Must w64_from_a_foreign_thread [Timer]
+    Must w64_from_a_foreign_thread []
         "Sleeps are polled on other threads, while the driver sleeps."
         "a sleep that is registered elsewhere does not wake the one that waits for the first";
-    Should w65_waker_that_panics_harms_no_other [Timer]
+    Should w65_waker_that_panics_harms_no_other []
         "One waker's fault is not the end of all deadlines."
         "the timer's thread calls wakers outside of `catch_unwind`, or under its lock";
-    Must w66_dropping_one_keeps_the_others [Timer]
+    Must w66_dropping_one_keeps_the_others []
         "Most deadlines are dropped before they are reached."
         "the entry is removed by its instant, or by an index that has moved";
 }

@@ -99,14 +99,13 @@ fn start(way: &str) -> Box<dyn Host> {
 
 fn main() -> ExitCode {
     let way = std::env::var("IMPOSTOR").unwrap_or_default();
-    let declared = Capabilities::new().timer().shutdown().joins_threads();
+    let declared = Capabilities::new().shutdown().joins_threads();
     let declared = match &*way {
         "says that its clock is virtual" => declared.virtual_clock(),
         "says that its driver calls jobs" => declared.jobs_in_turn(),
         _ if way.starts_with("lies") => declared.local(),
         _ => declared,
     };
-    let declared = if way == "stopped clock" { declared } else { declared.blocking() };
     let candidate = match &*way {
         "lies and says so" => {
             Candidate::new("impostor", || start("lies")).deviates("W43", "as ever")

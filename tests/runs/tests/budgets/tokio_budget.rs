@@ -140,12 +140,12 @@ fn t03_a_value_wins_in_a_scope_of_no_time_on_tokio() {
                     for _ in 0..MOST {
                         from.recv().await.unwrap();
                     }
-                    Ok(move_on_after(Duration::ZERO, receive(from, 20)).await.unwrap())
+                    Ok(move_on_after(Duration::ZERO, receive(from, 20)).await)
                 }));
             }
             let mut had = Vec::new();
             for child in children {
-                had.push(child.join().await.unwrap());
+                had.push(child.await.unwrap());
             }
             Ok(had)
         });
@@ -192,7 +192,7 @@ fn x20_each_child_has_a_task_of_its_own_if_told_to() {
                 (0..100).map(|_| n.fork(async move { Ok(child().await) })).collect();
             let mut ids = HashSet::new();
             for child in children {
-                ids.insert(child.join().await.unwrap());
+                ids.insert(child.await.unwrap());
             }
             Ok(ids.len())
         });

@@ -31,16 +31,17 @@ fn n01_finalizers_run_last_first_when_everybody_has_left() {
     let (guards, inside) = (log.clone(), log.clone());
     let run = nursery().on(runtime).run(async move |n: Nursery<String>| {
         let _body = guards.on_drop("body");
-        n.defer(SECOND, writes(&inside, "first")).unwrap();
-        n.defer(SECOND, writes(&inside, "second")).unwrap();
+        n.defer(SECOND, writes(&inside, "first"));
+        n.defer(SECOND, writes(&inside, "second"));
         let (late, third) = (n.clone(), writes(&inside, "third"));
-        n.fork(ready(Ok(()))).join().await.unwrap();
+        n.fork(ready(Ok(()))).await.unwrap();
         assert!(guards.is_empty(), "only the body is left");
         let child = guards.on_drop("child");
         n.spawn(async move {
             let _child = child;
-            sleep(2 * SECOND).await.unwrap();
-            late.defer(SECOND, third).map_err(|error| error.to_string())
+            sleep(2 * SECOND).await;
+            assert!(late.defer(SECOND, third));
+            Ok(())
         });
         Ok(7)
     });
@@ -55,9 +56,9 @@ fn tidies(log: &Log) -> impl Future<Output = Result<(), String>> + Send + use<> 
     let log = log.clone();
     async move {
         assert!(!is_cancelled() && !cancel_token().is_cancelled());
-        sleep(SECOND).await.unwrap();
+        sleep(SECOND).await;
         let inner = nursery().run(async |n: Nursery<Infallible>| {
-            Ok(n.fork(async { Ok(is_cancelled()) }).join().await.unwrap())
+            Ok(n.fork(async { Ok(is_cancelled()) }).await.unwrap())
         });
         log.note(format!("tidy, {}", inner.await.unwrap()));
         Ok(())
@@ -79,7 +80,7 @@ fn n02_finalizers_run_on_every_way_out() {
         let log = Log::default();
         let finalizer = tidies(&log);
         let run = nursery().on(runtime).run(async move |n: Nursery<String>| {
-            n.defer(5 * SECOND, finalizer).unwrap();
+            n.defer(5 * SECOND, finalizer);
             n.spawn(pending());
             n.cancel();
             way(&n)
@@ -98,7 +99,7 @@ fn n03_whoever_adopts_runs_the_finalizers() {
     let (finalizer, counts) = (tidies(&log), Counts::new());
     let run = nursery().on(&runtime).run(async |n: Nursery<Infallible>| {
         let inner = nursery().run(async |n: Nursery<String>| {
-            n.defer(5 * SECOND, finalizer).unwrap();
+            n.defer(5 * SECOND, finalizer);
             n.spawn(counts.parked().child());
             pending::<Result<(), _>>().await
         });
@@ -115,8 +116,8 @@ fn n03_whoever_adopts_runs_the_finalizers() {
     // What goes wrong is reported there, as far as it has a type that is known there.
     let run = nursery().on(&runtime).run(async |_: Nursery<Infallible>| {
         let inner = nursery().run(async |n: Nursery<String>| {
-            n.defer(SECOND, ready(Err("of another type".into()))).unwrap();
-            n.defer(SECOND, pending()).unwrap();
+            n.defer(SECOND, ready(Err("of another type".into())));
+            n.defer(SECOND, pending());
             pending::<Result<(), _>>().await
         });
         drop(select(Box::pin(inner), Box::pin(yield_now())).await);
@@ -129,7 +130,7 @@ fn n03_whoever_adopts_runs_the_finalizers() {
     let finalizer = tidies(&log);
     let mut root =
         Box::pin(nursery().on(&runtime).name("n03 root").run(async |n: Nursery<String>| {
-            n.defer(5 * SECOND, finalizer).unwrap();
+            n.defer(5 * SECOND, finalizer);
             pending::<Result<(), _>>().await
         }));
     assert!(poll_once(&mut root, &Wakes::new()).is_pending());
@@ -150,12 +151,11 @@ fn n04_budget_cuts_a_finalizer_that_hangs() {
     let log = Log::default();
     let inside = log.clone();
     let run = nursery().on(runtime).run(async move |n: Nursery<String>| {
-        n.defer(SECOND, writes(&inside, "after it")).unwrap();
+        n.defer(SECOND, writes(&inside, "after it"));
         n.defer(3 * SECOND, async move {
             let _guard = inside.on_drop("hanging");
             pending().await
-        })
-        .unwrap();
+        });
         Ok(())
     });
     let error = clock.drive(&stepped, run).unwrap_err();
@@ -175,15 +175,14 @@ fn n05_what_goes_wrong_in_a_finalizer_is_a_failure() {
     let inside = log.clone();
     let run = nursery().on(runtime).panics(allhome::PanicPolicy::Report).run(
         async move |n: Nursery<String>| {
-            n.defer(SECOND, writes(&inside, "the last")).unwrap();
-            n.defer(SECOND, ready(Err("broken".to_string()))).unwrap();
-            n.defer(SECOND, async { panic!("in a finalizer") }).unwrap();
+            n.defer(SECOND, writes(&inside, "the last"));
+            n.defer(SECOND, ready(Err("broken".to_string())));
+            n.defer(SECOND, async { panic!("in a finalizer") });
             let bomb = allhome_conformance::DropPanics("in its destructor");
             n.defer(SECOND, async move {
                 let _bomb = bomb;
                 Ok(())
-            })
-            .unwrap();
+            });
             n.spawn(ready(Err("first".to_string())));
             Ok(())
         },
@@ -203,14 +202,13 @@ fn n06_finalizer_may_register_another() {
     let inside = log.clone();
     let run = nursery().on(runtime).run(async move |n: Nursery<String>| {
         let handle = n.clone();
-        n.defer(SECOND, writes(&inside, "the last")).unwrap();
+        n.defer(SECOND, writes(&inside, "the last"));
         n.defer(SECOND, async move {
             assert!(!handle.spawn(pending()).is_admitted() || !handle.is_cancelled());
-            handle.defer(SECOND, writes(&inside, "second")).unwrap();
+            handle.defer(SECOND, writes(&inside, "second"));
             inside.note("first");
             Ok(())
-        })
-        .unwrap();
+        });
         n.close();
         Ok(())
     });
@@ -224,12 +222,11 @@ fn n06_finalizer_may_exit() {
     let log = Log::default();
     let inside = log.clone();
     let run = nursery().on(runtime).run(async move |n: Nursery<String>| {
-        n.defer(SECOND, writes(&inside, "the last")).unwrap();
+        n.defer(SECOND, writes(&inside, "the last"));
         n.defer(SECOND, async move {
             let _guard = inside.on_drop("it");
-            exit().await.map(|never| match never {}).map_err(|error| error.to_string())
-        })
-        .unwrap();
+            match exit().await {}
+        });
         Ok(())
     });
     clock.drive(&stepped, run).unwrap();
@@ -247,8 +244,7 @@ fn n07_after_the_end_it_is_refused() {
         let _guard = guard;
         unreachable!("it is not polled")
     });
-    let text = refused.unwrap_err().to_string();
-    assert!(text.starts_with("not registered: the nursery takes no more children"), "{text}");
+    assert!(!refused);
     assert_eq!((counts.drops(), stepped.tasks(), clock.sleeps()), (1, 0, 0));
 }
 
@@ -263,7 +259,7 @@ fn n08_runtime_that_goes_loses_the_finalizers() {
             let _guard = guard;
             pending().await
         };
-        opened.n.defer(SECOND, hangs).unwrap();
+        opened.n.defer(SECOND, hangs);
     }
     assert!(opened.finish().is_pending());
     stepped.run_until_stalled();
@@ -285,10 +281,10 @@ fn n09_abort_while_the_finalizers_run_leaves_them_alone() {
         let tidies = tidies(&log);
         let shields = async move {
             // One of its own, which goes down before it waits again.
-            shield(SECOND, yield_now()).await.unwrap();
+            shield(SECOND, yield_now()).await;
             tidies.await
         };
-        opened.n.defer(5 * SECOND, shields).unwrap();
+        opened.n.defer(5 * SECOND, shields);
         assert!(opened.finish().is_pending());
         // Before the first poll, and in the middle.
         assert!(end(&opened.n));

@@ -22,7 +22,7 @@ fn t12_grace_is_time_to_leave() {
                 Ok(())
             });
             n.spawn(leaves_slowly(needs));
-            sleep(SECOND).await.unwrap();
+            sleep(SECOND).await;
             n.cancel();
             leaves_slowly(needs).await
         });
@@ -37,11 +37,11 @@ fn t12_grace_is_time_to_leave() {
         let run = nursery().on(runtime).grace(3 * SECOND).run(async |n: Nursery<Infallible>| {
             let sibling = n.fork(sleep_for(10));
             let child = n.fork(leaves_slowly(needs));
-            sleep(SECOND).await.unwrap();
+            sleep(SECOND).await;
             assert!(child.cancel());
-            let left = child.join().await.is_ok();
+            let left = child.await.is_ok();
             assert_eq!(clock.elapsed(), (1 + needs.min(3)) * SECOND);
-            sibling.join().await.unwrap();
+            sibling.await.unwrap();
             Ok(left)
         });
         assert_eq!(clock.drive(&stepped, run).unwrap(), needs < 3);
@@ -56,7 +56,7 @@ fn t12_grace_is_time_to_leave() {
 }
 
 async fn sleep_for(seconds: u32) -> Result<(), Infallible> {
-    sleep(seconds * SECOND).await.unwrap();
+    sleep(seconds * SECOND).await;
     Ok(())
 }
 
@@ -81,7 +81,7 @@ fn t14_grace_ends_in_an_abort() {
         });
         n.cancel();
         seen.lock().unwrap().push((watch.level(), token.level()));
-        shield(Duration::MAX, sleep(2 * SECOND)).await.unwrap().unwrap();
+        shield(Duration::MAX, sleep(2 * SECOND)).await;
         seen.lock().unwrap().push((watch.level(), token.level()));
         Ok(watch.len())
     });

@@ -1,10 +1,11 @@
 //! Shutting down step by step, on a clock that the test moves.
 
 mod late;
+mod limited;
 mod raised;
 
 use allhome::{
-    Builder, Ladder, Level, Nursery, ReasonKind, ShutdownError, ShutdownReport, cancelled,
+    Builder, Level, Nursery, ReasonKind, Shutdown, ShutdownError, ShutdownReport, cancelled,
     draining, nursery, shield, sleep, yield_now,
 };
 use allhome_rt::Runtime;
@@ -17,17 +18,20 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-const LADDER: Ladder = Ladder {
-    drain: Duration::from_secs(10),
-    cancel: Duration::from_secs(5),
-    abort: Duration::from_secs(2),
-};
-const NEVER: Ladder = Ladder { drain: Duration::MAX, cancel: Duration::MAX, abort: Duration::MAX };
+const LADDER: Steps = [Duration::from_secs(10), Duration::from_secs(5), Duration::from_secs(2)];
+const NEVER: Steps = [Duration::MAX; 3];
+
+/// The times to drain, after the cancel and after the abort.
+type Steps = [Duration; 3];
+
+fn steps(shutdown: Shutdown, [drain, cancel, abort]: Steps) -> Shutdown {
+    shutdown.drain(drain).cancel(cancel).abort(abort)
+}
 
 /// Takes so long to leave when it is cancelled, and lasts so long if it is not.
 async fn works(lasts: u32, leaves: u32) -> Result<(), Infallible> {
     if let Either::Right(_) = select(pin!(sleep(lasts * SECOND)), pin!(cancelled())).await {
-        shield(Duration::MAX, sleep(leaves * SECOND)).await.unwrap().unwrap();
+        shield(Duration::MAX, sleep(leaves * SECOND)).await;
     }
     Ok(())
 }
@@ -62,7 +66,7 @@ fn lines(report: &ShutdownReport) -> Vec<(&str, Option<Level>, u64)> {
 }
 
 async fn shielded(inside: impl Future<Output = ()>) -> Result<(), Infallible> {
-    shield(Duration::MAX, inside).await.unwrap();
+    shield(Duration::MAX, inside).await;
     Ok(())
 }
 
@@ -71,16 +75,16 @@ fn d01_each_step_when_the_time_of_the_last_is_over() {
     let levels = Arc::new(Mutex::new(Vec::new()));
     let seen = levels.clone();
     let report = report(on, |n, clock| async move {
-        n.named("in time").spawn(works(9, 0));
-        n.named("late").spawn(works(100, 3));
-        n.named("too late").spawn(works(100, 7));
+        n.task("in time").spawn(works(9, 0));
+        n.task("late").spawn(works(100, 3));
+        n.task("too late").spawn(works(100, 7));
         // It has seen the cancel, and forgets about it.
-        n.named("stays").spawn(async {
-            shield(SECOND, pending::<()>()).await.unwrap();
+        n.task("stays").spawn(async {
+            shield(SECOND, pending::<()>()).await;
             Ok(())
         });
         let (watch, token) = (n.clone(), n.token());
-        n.named("watch").spawn(shielded(async move {
+        n.task("watch").spawn(shielded(async move {
             let mut last = Level::Running;
             while last < Level::Aborted {
                 if watch.level() > last {
@@ -88,10 +92,10 @@ fn d01_each_step_when_the_time_of_the_last_is_over() {
                     assert_eq!(token.level(), last);
                     seen.lock().unwrap().push((last, clock.elapsed().as_secs()));
                 }
-                sleep(SECOND / 2).await.unwrap();
+                sleep(SECOND / 2).await;
             }
         }));
-        n.shutdown(LADDER).await.unwrap()
+        steps(n.shutdown(), LADDER).await.unwrap()
     });
     let expected = [(Level::Draining, 0), (Level::Cancelled, 10), (Level::Aborted, 15)];
     assert_eq!(*levels.lock().unwrap(), expected);
@@ -128,7 +132,7 @@ fn d02_ready_as_soon_as_everybody_is_home() {
                 drop(inner.await);
                 Ok(())
             });
-            let report = n.shutdown(LADDER).await.unwrap();
+            let report = steps(n.shutdown(), LADDER).await.unwrap();
             assert_eq!(clock.elapsed(), took * SECOND);
             assert!(n.is_empty() && !n.spawn(async { Ok(()) }).is_admitted());
             report
@@ -138,36 +142,31 @@ fn d02_ready_as_soon_as_everybody_is_home() {
         assert_eq!(report.stragglers().is_empty(), level == Level::Draining);
     }
     // No task was late.
-    let report = report(on, |n, _| n.shutdown(LADDER).map(Result::unwrap));
+    let report = report(on, |n, _| steps(n.shutdown(), LADDER).map(Result::unwrap));
     assert_eq!((report.level(), report.took()), (Level::Draining, Duration::ZERO));
 }
 
 #[test]
 fn d04_zero_goes_on_at_once_and_max_never() {
-    let zero = Ladder { drain: Duration::ZERO, cancel: Duration::ZERO, abort: Duration::ZERO };
+    let zero = [Duration::ZERO; 3];
     let aborted = report(on, |n, _| async move {
         n.spawn(works(100, 100));
-        sleep(SECOND).await.unwrap();
-        n.shutdown(zero).await.unwrap()
+        sleep(SECOND).await;
+        steps(n.shutdown(), zero).await.unwrap()
     });
     assert_eq!(lines(&aborted), [("-", Some(Level::Aborted), 0)]);
 
     let patient = report(on, |n, _| async move {
         n.spawn(works(1_000_000, 0));
-        n.shutdown(NEVER).await.unwrap()
+        steps(n.shutdown(), NEVER).await.unwrap()
     });
     assert_eq!((patient.level(), patient.took()), (Level::Draining, 1_000_000 * SECOND));
 
-    // Neither needs a timer; anything between does, and nothing has happened then.
     let stepped = Stepped::new(1);
-    let runtime = Runtime::builder("stepped", stepped.spawner()).build();
-    let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
-        let error = n.shutdown(LADDER).await.unwrap_err();
-        assert!(matches!(error, ShutdownError::Unsupported(_)), "{error}");
-        assert_eq!(n.level(), Level::Running);
+    let run = nursery().on(stepped.runtime()).run(async |n: Nursery<Infallible>| {
         n.spawn(pending());
-        let ladder = Ladder { cancel: Duration::MAX, ..zero };
-        Ok(n.shutdown(ladder).await.unwrap())
+        let ladder = [Duration::ZERO, Duration::MAX, Duration::ZERO];
+        Ok(steps(n.shutdown(), ladder).await.unwrap())
     });
     let report = stepped.drive(run).unwrap();
     assert_eq!(lines(&report), [("-", Some(Level::Cancelled), 0)]);
@@ -182,10 +181,9 @@ fn d07_the_body_is_not_cut_off_by_it() {
         n.defer(SECOND, async move {
             last.note("finalizer");
             Ok(())
-        })
-        .unwrap();
+        });
         n.spawn(works(100, 1));
-        let report = n.shutdown(LADDER).await.unwrap();
+        let report = steps(n.shutdown(), LADDER).await.unwrap();
         inside.note("body goes on");
         // The cancel shows as soon as it does.
         assert!(allhome::is_cancelled());
@@ -204,16 +202,16 @@ fn d07_from_outside_it_waits_for_body_and_finalizers() {
     let run = nursery().on(runtime).run(async move |n: Nursery<Infallible>| {
         n.spawn(async move {
             let server = nursery().on(inside).name("server").run(async |n: Nursery<Infallible>| {
-                n.defer(9 * SECOND, sleep(3 * SECOND).map(|_| Ok(()))).unwrap();
+                n.defer(9 * SECOND, sleep(3 * SECOND).map(|_| Ok(())));
                 *fill.lock().unwrap() = Some(n.clone());
                 works(100, 1).await
             });
             server.await.unwrap();
             Ok(())
         });
-        sleep(SECOND).await.unwrap();
+        sleep(SECOND).await;
         let server = slot.lock().unwrap().take().unwrap();
-        let report = server.shutdown(LADDER).await.unwrap();
+        let report = steps(server.shutdown(), LADDER).await.unwrap();
         assert_eq!(time.elapsed(), SECOND + report.took());
         Ok(report)
     });
@@ -229,16 +227,16 @@ fn d07_a_task_inside_would_wait_for_itself() {
     let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let id = n.id();
         let (child, deep, inner) = (n.clone(), n.clone(), n.clone());
-        let direct = n.fork(async move { Ok(child.shutdown(LADDER).await) });
+        let direct = n.fork(async move { Ok(steps(child.shutdown(), LADDER).await) });
         let nested = n.fork(async move {
             let run = nursery().run(async |n: Nursery<Infallible>| {
-                Ok(n.fork(async move { Ok(deep.shutdown(LADDER).await) }).join().await.unwrap())
+                Ok(n.fork(async move { Ok(steps(deep.shutdown(), LADDER).await) }).await.unwrap())
             });
             Ok(run.await.unwrap())
         });
-        let body = nursery().run(async |_: Nursery<Infallible>| Ok(inner.shutdown(LADDER).await));
-        let answers =
-            [body.await.unwrap(), direct.join().await.unwrap(), nested.join().await.unwrap()];
+        let body =
+            nursery().run(async |_: Nursery<Infallible>| Ok(steps(inner.shutdown(), LADDER).await));
+        let answers = [body.await.unwrap(), direct.await.unwrap(), nested.await.unwrap()];
         for answer in answers {
             assert_eq!(answer.unwrap_err(), ShutdownError::Inside(id));
         }
@@ -256,7 +254,7 @@ fn d08_dropped_it_takes_no_further_step() {
     n.spawn(works(100, 100));
     n.spawn(works(100, 1));
     stepped.run_until_stalled();
-    let mut shutdown = Box::pin(n.shutdown(LADDER));
+    let mut shutdown = Box::pin(steps(n.shutdown(), LADDER));
     loop {
         assert!(poll_once(&mut shutdown, &wakes).is_pending());
         if n.level() == Level::Cancelled {
@@ -277,10 +275,10 @@ fn d08_dropped_it_takes_no_further_step() {
 fn d09_two_at_once_see_the_same() {
     let both = Arc::new(Mutex::new(None));
     let out = both.clone();
-    let quick = Ladder { drain: SECOND, ..LADDER };
+    let quick = [SECOND, LADDER[1], LADDER[2]];
     report(on, |n, _| async move {
-        n.named("late").spawn(works(100, 2));
-        let (one, other) = join(n.shutdown(LADDER), n.shutdown(quick)).await;
+        n.task("late").spawn(works(100, 2));
+        let (one, other) = join(steps(n.shutdown(), LADDER), steps(n.shutdown(), quick)).await;
         *out.lock().unwrap() = Some(other.unwrap());
         one.unwrap()
     });
@@ -294,19 +292,19 @@ fn d11_who_takes_in_work_hears_of_the_drain() {
     let inside = log.clone();
     let report = report(on, |n, clock| async move {
         let (listener, noted) = (n.clone(), inside.clone());
-        n.named("listener").spawn(async move {
+        n.task("listener").spawn(async move {
             // Also in a shield, which keeps a cancel away; but not in what is inside.
             let inner = nursery().run(async |_: Nursery<Infallible>| Ok(draining().now_or_never()));
             assert_eq!(inner.await.unwrap(), None);
-            let level = shield(Duration::MAX, draining()).await.unwrap();
+            let level = shield(Duration::MAX, draining()).await;
             assert_eq!((level, listener.level()), (Level::Draining, Level::Draining));
             noted.note("listener stops");
             Ok(())
         });
-        n.named("request").spawn(works(3, 0));
-        sleep(SECOND).await.unwrap();
+        n.task("request").spawn(works(3, 0));
+        sleep(SECOND).await;
         inside.note("asked to stop");
-        let report = n.shutdown(LADDER).await.unwrap();
+        let report = steps(n.shutdown(), LADDER).await.unwrap();
         assert_eq!(clock.elapsed(), 3 * SECOND);
         assert_eq!(draining().await, Level::Draining, "at once");
         report

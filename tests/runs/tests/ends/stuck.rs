@@ -40,16 +40,16 @@ fn b11_stuck_work_is_left_to_the_ancestors_and_listed() {
                     finalizer.polled();
                     Ok(())
                 };
-                n.defer(SECOND, run_late).unwrap();
+                n.defer(SECOND, run_late);
                 let (begun, begins) = channel();
-                let deaf = n.named("deaf").blocking(move |_| {
+                let deaf = n.task("deaf").blocking(move |_| {
                     begun.send(()).unwrap();
                     let _ = question.lock().unwrap().recv();
                     Ok(())
                 });
                 begins.recv().unwrap();
                 n.cancel();
-                drop(deaf.unwrap());
+                drop(deaf);
                 Ok(())
             });
             let error = inner.await.unwrap_err();
@@ -94,7 +94,7 @@ fn task_that_holds_its_thread(leaves: fn(&Hold) -> Task) {
             (left.clone(), clock.clone(), hold.clone(), stepped.clone());
         let mut run = Box::pin(nursery().on(runtime).run(async move |n: Nursery<Infallible>| {
             let inner = nursery().stuck_after(2 * SECOND).run(async |n: Nursery<Infallible>| {
-                n.named("busy").spawn(leaves(&held));
+                n.task("busy").spawn(leaves(&held));
                 drop(steps.step_on_a_thread());
                 held.wait_entered();
                 n.cancel();

@@ -217,14 +217,14 @@ fn z07_run_inside_itself_panics_with_a_message() {
 #[test]
 fn z07_nursery_runs_on_it() {
     let executor = LocalExecutor::new();
-    let run = nursery().on(&executor).run(async |n: Nursery<allhome::Unsupported>| {
+    let run = nursery().on(&executor).run(async |n: Nursery<std::convert::Infallible>| {
         let slow = n.fork(async {
-            sleep(Duration::from_millis(1)).await?;
+            sleep(Duration::from_millis(1)).await;
             yield_now().await;
             Ok(6)
         });
-        let work = n.blocking(|_| Ok(7))?;
-        Ok(slow.join().await.unwrap() * work.join().await.unwrap())
+        let work = n.blocking(|_| Ok(7));
+        Ok(slow.await.unwrap() * work.await.unwrap())
     });
     assert_eq!(executor.run(run).unwrap(), 42);
     // Its handle may be used from elsewhere, as long as it is run here.
@@ -232,7 +232,7 @@ fn z07_nursery_runs_on_it() {
     let other = thread::spawn(move || {
         let runtime = allhome_rt::Runtime::new("local", handle);
         block_on(nursery().on(runtime).run(async |n: Nursery<Infallible>| {
-            Ok(n.fork(async { Ok(thread::current().id()) }).join().await.unwrap())
+            Ok(n.fork(async { Ok(thread::current().id()) }).await.unwrap())
         }))
         .unwrap()
     });

@@ -22,11 +22,10 @@ fn b05_limit_is_kept_first_come_first_served() {
         let children: Vec<_> = (0..10)
             .map(|number| {
                 let order = order.clone();
-                let child = opened.n.blocking(move |_| {
+                opened.n.blocking(move |_| {
                     order.lock().unwrap().push(number);
                     Ok(number)
-                });
-                child.unwrap()
+                })
             })
             .collect();
         for left in (0..10).rev() {
@@ -36,7 +35,7 @@ fn b05_limit_is_kept_first_come_first_served() {
         }
         assert_eq!(*order.lock().unwrap(), (0..10).collect::<Vec<_>>());
         for (number, child) in children.into_iter().enumerate() {
-            assert_eq!(block_on(child.join()).unwrap(), number);
+            assert_eq!(block_on(child).unwrap(), number);
         }
         assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
     }
@@ -47,7 +46,7 @@ fn b05_limit_is_kept_first_come_first_served() {
 fn b06_who_hears_of_a_cancel_first_makes_no_room() {
     let (stepped, jobs, counts) = (Stepped::new(1), Jobs::new(), Counts::new());
     let mut opened = Opened::<Failure>::fallible(at(&stepped, &jobs, 1));
-    let first = opened.n.blocking(|_| Ok(())).unwrap();
+    let first = opened.n.blocking(|_| Ok(()));
     let inside = counts.clone();
     let second = opened.n.blocking(move |_| {
         inside.polled();
@@ -57,25 +56,16 @@ fn b06_who_hears_of_a_cancel_first_makes_no_room() {
     opened.n.token().on_cancel(move |_| assert!(runs.run())).keep();
     assert!(opened.n.cancel());
     assert_eq!((jobs.len(), opened.n.len()), (0, 0));
-    assert!(block_on(second.unwrap().join()).unwrap_err().reason().is_some());
-    assert!(block_on(first.join()).is_ok());
+    assert!(block_on(second).unwrap_err().reason().is_some());
+    assert!(block_on(first).is_ok());
     assert_eq!(counts.polls(), 0);
     while opened.finish().is_pending() {}
 }
 
 #[test]
-fn b05_limit_of_zero_is_an_error() {
-    let (stepped, jobs, counts) = (Stepped::new(1), Jobs::new(), Counts::new());
-    let mut opened = Opened::<Failure>::fallible(at(&stepped, &jobs, 0));
-    let guard = counts.guard();
-    let error = opened.n.blocking(move |_| {
-        drop(guard);
-        Ok(())
-    });
-    let text = error.map(drop).unwrap_err().to_string();
-    assert!(text.contains("the nursery's limit is 0"), "{text}");
-    assert_eq!((counts.drops(), opened.n.len(), jobs.len()), (1, 0, 0));
-    assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
+#[should_panic = "`blocking_limit(0)` would let no blocking work run"]
+fn b05_limit_of_zero_panics_in_the_builder() {
+    let _ = at(&Stepped::new(1), &Jobs::new(), 0);
 }
 
 #[test]
@@ -83,18 +73,14 @@ fn b05_work_may_spawn_work_within_the_limit() {
     let (stepped, jobs, counts) = (Stepped::new(1), Jobs::new(), Counts::new());
     let mut opened = Opened::<Failure>::fallible(at(&stepped, &jobs, 1));
     let (n, count) = (opened.n.clone(), counts.clone());
-    opened
-        .n
-        .blocking(move |_| {
-            let next = n.blocking(move |_| {
-                count.polled();
-                Ok(())
-            });
-            assert!(next.unwrap().id().is_some());
+    let _work = opened.n.blocking(move |_| {
+        let next = n.blocking(move |_| {
+            count.polled();
             Ok(())
-        })
-        .map(drop)
-        .unwrap();
+        });
+        assert!(next.id().is_some());
+        Ok(())
+    });
     assert!(jobs.run() && counts.polls() == 0, "the place was taken");
     assert!(jobs.run() && counts.polls() == 1);
     assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
@@ -105,7 +91,7 @@ fn b06_cancel_ends_those_that_wait_for_their_turn() {
     for of_nursery in [true, false] {
         let (stepped, jobs, counts) = (Stepped::new(1), Jobs::new(), Counts::new());
         let mut opened = Opened::<Failure>::fallible(at(&stepped, &jobs, 1));
-        let first = opened.n.blocking(|cx| Ok(cx.is_cancelled())).unwrap();
+        let first = opened.n.blocking(|cx| Ok(cx.is_cancelled()));
         let waiting: Vec<_> = (0..10)
             .map(|_| {
                 let guard = counts.guard();
@@ -113,7 +99,7 @@ fn b06_cancel_ends_those_that_wait_for_their_turn() {
                     let _guard = &guard;
                     panic!("it is not called")
                 });
-                child.unwrap() as Child<(), Failure>
+                child as Child<(), Failure>
             })
             .collect();
         // The first has not begun either, but a runtime has it.
@@ -125,16 +111,16 @@ fn b06_cancel_ends_those_that_wait_for_their_turn() {
         assert_eq!((counts.drops(), jobs.len()), (10, 1));
         for child in waiting {
             assert_eq!(
-                block_on(child.join()).unwrap_err().reason().unwrap().kind(),
+                block_on(child).unwrap_err().reason().unwrap().kind(),
                 ReasonKind::Requested
             );
         }
         assert_eq!(opened.n.len(), usize::from(!of_nursery));
         while jobs.run() {}
-        let first = block_on(first.join());
+        let first = block_on(first);
         assert!(if of_nursery { first.is_err() } else { !first.unwrap() });
         if !of_nursery {
-            let last = opened.n.blocking(|_| Ok(())).unwrap();
+            let last = opened.n.blocking(|_| Ok(()));
             assert!(jobs.run() && last.is_ended(), "the places are free again");
         }
         assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
@@ -147,23 +133,23 @@ fn b07_runtime_that_refuses_jobs_loses_them_without_recursion() {
     const MANY: usize = 100_000;
     let (stepped, jobs, counts) = (Stepped::new(1), Jobs::new(), Counts::new());
     let builder = at(&stepped, &jobs, 1).policy(Policy::WaitAll).keep_failures(3);
-    let mut opened = Opened::<Failure>::fallible(builder);
-    let first = opened.n.blocking(|_| Ok(1)).unwrap();
+    let mut opened = Opened::new(builder);
+    let first = opened.n.blocking(|_| Ok(1));
     for _ in 0..MANY {
         let guard = counts.guard();
         let lost = opened.n.blocking(move |_| {
             drop(guard);
             Ok(())
         });
-        drop(lost.unwrap());
+        drop(lost);
     }
     assert_eq!((jobs.len(), counts.drops(), opened.n.len()), (1, 0, MANY + 1));
     jobs.refuse();
     assert!(jobs.run());
     assert_eq!((counts.drops(), opened.n.len()), (MANY, 0));
-    assert_eq!(block_on(first.join()).unwrap(), 1);
-    let late = opened.n.blocking(|_| Ok(())).unwrap();
-    assert!(block_on(late.join()).unwrap_err().is_lost());
+    assert_eq!(block_on(first).unwrap(), 1);
+    let late = opened.n.blocking(|_| Ok(()));
+    assert!(block_on(late).unwrap_err().is_lost());
     let Poll::Ready(Err(error)) = opened.finish() else { panic!("they are failures") };
     assert_eq!((error.failures().len(), error.omitted_count()), (3, MANY + 1 - 3));
     stepped.shutdown();
@@ -173,21 +159,21 @@ fn b07_runtime_that_refuses_jobs_loses_them_without_recursion() {
 fn b08_panic_is_the_childs_and_frees_its_place() {
     let (stepped, jobs) = (Stepped::new(1), Jobs::new());
     let mut opened = Opened::<Failure>::fallible(at(&stepped, &jobs, 1));
-    let bad = opened.n.named("bad").blocking::<(), _>(|_| panic!("thrown on purpose")).unwrap();
+    let bad = opened.n.task("bad").blocking::<(), _>(|_| panic!("thrown on purpose"));
     let inside = opened.n.blocking(|cx| {
         let result = cx.block_on(async {
             assert!(cx.is_cancelled(), "thrown in a future");
         });
         result.map_err(|reason| Failure::from(reason.message()))
     });
-    let inside = inside.unwrap();
-    let good = opened.n.blocking(|_| Ok(7)).unwrap();
+    let inside = inside;
+    let good = opened.n.blocking(|_| Ok(7));
     while jobs.run() {}
-    let error = block_on(bad.join()).unwrap_err();
+    let error = block_on(bad).unwrap_err();
     let panic = error.panic().unwrap();
     assert_eq!((panic.message(), panic.name()), ("thrown on purpose", Some("bad")));
-    let error = block_on(inside.join()).unwrap_err();
+    let error = block_on(inside).unwrap_err();
     assert_eq!(error.panic().unwrap().message(), "thrown in a future");
-    assert_eq!(block_on(good.join()).unwrap(), 7);
+    assert_eq!(block_on(good).unwrap(), 7);
     assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
 }

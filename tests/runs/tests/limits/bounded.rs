@@ -2,10 +2,12 @@
 
 mod back;
 mod limits;
+mod pause;
 mod waits;
 
 use allhome::{
-    Nursery, Reason, Reserve, ReserveError, Slot, ThreadPool, TryReserveError, block_on, nursery,
+    Nursery, Reason, Reserve, ReserveError, TaskBuilder, ThreadPool, TryReserveError, block_on,
+    nursery,
 };
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Opened, Stepped, Wakes, poll_once, within};
@@ -51,7 +53,7 @@ impl Waiting {
         waiting
     }
 
-    fn poll(&mut self) -> Option<Result<Slot<Infallible>, ReserveError>> {
+    fn poll(&mut self) -> Option<Result<TaskBuilder<'static, Infallible>, ReserveError>> {
         match poll_once(&mut self.future, &self.wakes) {
             Poll::Ready(ready) => Some(ready),
             Poll::Pending => None,
@@ -113,7 +115,7 @@ fn l02_reserve_queues_the_caller() {
     let (log, gate) = (Log::default(), Gate::new());
     let slot = opened.n.try_reserve().unwrap();
     assert!(slot.nursery().id() == opened.n.id());
-    assert!(slot.named("first").spawn(child(&log, "a", &gate)).is_admitted());
+    assert!(slot.name("first").spawn(child(&log, "a", &gate)).is_admitted());
     let mut waiting = Waiting::new(&opened.n);
     // A child that waits stands behind it.
     opened.n.spawn(child(&log, "c", &gate));
@@ -125,9 +127,10 @@ fn l02_reserve_queues_the_caller() {
     assert_eq!((waiting.wakes.count(), free(&opened.n)), (1, 0), "it is reserved");
     assert_eq!(*log.lock().unwrap(), ["a"]);
     let slot = waiting.poll().unwrap().unwrap();
-    let joined = slot.fork_with(|n| async move { Ok(n.len()) });
+    let n = opened.n.clone();
+    let joined = slot.fork(async move { Ok(n.len()) });
     stepped.run_until_stalled();
-    assert_eq!(block_on(joined.join()).unwrap(), 2);
+    assert_eq!(block_on(joined).unwrap(), 2);
     assert_eq!(*log.lock().unwrap(), ["a", "c"]);
     assert!(opened.finish().is_ready());
 }
@@ -146,20 +149,20 @@ fn l03_a_plain_child_waits_unpolled() {
     assert_eq!(counts.polls(), 1);
     // One that is cancelled while it waits is dropped there.
     let late = Counts::new();
-    let cut = opened.n.named("late").fork(late.parked().child());
+    let cut = opened.n.task("late").fork(late.parked().child());
     let cut_too = opened.n.fork(late.parked().child());
     stepped.run_until_stalled();
     let reason = Reason::new("not any more");
     assert!(cut.cancel_with(reason.clone()));
     stepped.run_until_stalled();
     assert_eq!((late.polls(), late.drops()), (0, 1));
-    assert!(block_on(cut.join()).unwrap_err().reason().unwrap().same(&reason));
+    assert!(block_on(cut).unwrap_err().reason().unwrap().same(&reason));
     assert_eq!(opened.n.limiter().unwrap().waiters(), 1);
     opened.n.cancel_with(reason.clone());
     stepped.run_until_stalled();
     assert_eq!((late.polls(), late.drops()), (0, 2));
-    assert!(block_on(cut_too.join()).unwrap_err().reason().unwrap().same(&reason));
-    assert!(block_on(waits.join()).is_err());
+    assert!(block_on(cut_too).unwrap_err().reason().unwrap().same(&reason));
+    assert!(block_on(waits).is_err());
     assert_eq!((free(&opened.n), opened.n.limiter().unwrap().waiters()), (1, 0));
     assert!(opened.finish().is_ready());
 }

@@ -53,9 +53,9 @@ fn l16_back_when_nobody_is_in() {
     let wait = ends.clone();
     opened.n.spawn(async move {
         let run = nursery().limiter(&inner).run(async |n: Nursery<Infallible>| {
-            n.reserve().await.unwrap().fork(async { Ok(()) }).join().await.unwrap();
+            n.reserve().await.unwrap().fork(async { Ok(()) }).await.unwrap();
             wait.wait().await;
-            n.fork(async { Ok(()) }).join().await.unwrap();
+            n.fork(async { Ok(()) }).await.unwrap();
             Ok(())
         });
         run.await.unwrap();
@@ -125,7 +125,7 @@ fn l16_back_before_the_task_goes_on() {
                 busy.work();
                 if depth > 0 {
                     let run = nursery().limiter(&limiter).run(async |n: Nursery<Infallible>| {
-                        n.fork(sort(depth - 1, limiter.clone(), busy.clone())).join().await.ok();
+                        n.fork(sort(depth - 1, limiter.clone(), busy.clone())).await.ok();
                         n.spawn({
                             let more = sort(depth - 1, limiter.clone(), busy.clone());
                             async move { more.await.map(drop) }
@@ -144,7 +144,7 @@ fn l16_back_before_the_task_goes_on() {
             let (limiter, busy) = (Arc::new(Semaphore::new(slots)), Busy::default());
             let run = nursery().on(ThreadPool::global()).limiter(&limiter).run(
                 async |n: Nursery<Infallible>| {
-                    Ok(n.fork(sort(7, limiter.clone(), busy.clone())).join().await.is_ok())
+                    Ok(n.fork(sort(7, limiter.clone(), busy.clone())).await.is_ok())
                 },
             );
             assert!(block_on(run).unwrap());

@@ -24,7 +24,7 @@ fn s18_holders_are_tasks() {
         }
         let waits = shared.holders().into_iter().find(|info| info.is_waiting());
         drop(outside);
-        let id = child.join().await.expect("it does not fail");
+        let id = child.await.expect("it does not fail");
         assert_eq!(waits.expect("it waits").task(), id);
         Ok(())
     });

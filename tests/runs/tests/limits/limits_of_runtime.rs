@@ -1,8 +1,8 @@
 //! What a nursery needs of its runtime, and what it does on a runtime that lacks it.
 
 use allhome::{
-    Cause, IntoRuntime, Nursery, Runtime, ThreadPool, Tokio, block_on, nursery, sleep, sleep_until,
-    yield_now,
+    Cause, IntoRuntime, Nursery, Runtime, ThreadPool, Tokio, block_on, fail_after, move_on_after,
+    now, nursery, sleep, sleep_until, yield_now,
 };
 use allhome_conformance::{Counts, Gate};
 use allhome_rt::Task;
@@ -12,39 +12,63 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[test]
-fn x06_missing_timer_is_an_error() {
-    for outside in [sleep(Duration::ZERO), sleep(Duration::MAX), sleep_until(Instant::now())] {
-        let error = outside.now_or_never().expect("ready at once").unwrap_err();
-        let text = "no runtime is known outside of a nursery, so there is not a timer";
-        assert_eq!(error.to_string(), text);
-    }
-    let stepped = Stepped::new(1);
-    let run = nursery().on(stepped.runtime()).run(async |n: Nursery<Infallible>| {
-        let child = n.fork(async { Ok(sleep(Duration::ZERO).await) });
-        let in_body = sleep(Duration::MAX).await.unwrap_err();
-        assert_eq!(in_body.to_string(), "the runtime `stepped` has not got a timer");
-        Ok(child.join().await.unwrap())
+fn x06_outside_of_any_nursery_there_is_a_timer() {
+    assert_eq!(sleep(Duration::ZERO).now_or_never(), Some(()));
+    assert_eq!(sleep(Duration::MAX).now_or_never(), None);
+    assert_eq!(sleep_until(now()).now_or_never(), Some(()));
+    let start = now();
+    block_on(sleep(Duration::from_millis(2)));
+    assert!(now() - start >= Duration::from_millis(2));
+}
+
+/// Tokio's, whose clock stands still here: an hour passes in no time.
+#[test]
+fn x06_in_tokios_context_it_is_tokios() {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let tokio = builder.enable_time().start_paused(true).build().unwrap();
+    let hour = Duration::from_secs(3_600);
+    let (began, took) = tokio.block_on(async {
+        let (began, start) = (tokio::time::Instant::now(), now());
+        sleep(hour).await;
+        assert_eq!(move_on_after(hour, std::future::pending::<()>()).await, None);
+        assert!(fail_after(hour, std::future::pending::<()>()).await.is_err());
+        (began.elapsed(), now() - start)
     });
-    assert!(stepped.drive(run).unwrap().is_err());
+    assert_eq!((began, took), (3 * hour, 3 * hour));
+}
+
+/// Nothing panics to find out what tokio has: a panic hook may end the process.
+#[test]
+fn x06_tokio_without_time_is_asked_by_what_sleeps_only() {
     let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let timeless = nursery().on(Tokio::on(tokio.handle()));
-    let slept = tokio
-        .block_on(timeless.run(async |_: Nursery<Infallible>| Ok(sleep(Duration::ZERO).await)));
-    let error = slept.unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "the runtime `tokio` has not got a timer");
-    stepped.shutdown();
+    let timeless = || nursery().on(Tokio::on(tokio.handle()));
+    let run =
+        timeless().run(async |n: Nursery<Infallible>| Ok(n.fork(async { Ok(7) }).await.unwrap()));
+    assert_eq!(tokio.block_on(run).unwrap(), 7);
+    let sleeps = timeless()
+        .policy(allhome::Policy::Isolate)
+        .panics(allhome::PanicPolicy::Report)
+        .run(async |n: Nursery<Infallible>| {
+            let slept = n.fork(async {
+                sleep(Duration::from_secs(1)).await;
+                Ok(())
+            });
+            Ok(slept.await.unwrap_err().panic().unwrap().message().to_string())
+        });
+    let text = tokio.block_on(sleeps).unwrap();
+    assert!(text.contains("enable_time"), "tokio's own text says what to do: {text}");
 }
 
 async fn edges_of_time(runtime: Runtime) {
-    let now = runtime.timer().expect("it has one").now();
+    let now = runtime.timer().now();
     let run = nursery().on(runtime).run(async |_: Nursery<Infallible>| {
-        sleep(Duration::ZERO).await.unwrap();
-        sleep_until(now).await.unwrap();
+        sleep(Duration::ZERO).await;
+        sleep_until(now).await;
         if let Some(past) = now.checked_sub(Duration::from_millis(1)) {
-            sleep_until(past).await.unwrap();
+            sleep_until(past).await;
         }
         let mut never = Box::pin(sleep(Duration::MAX));
         let wakes = Wakes::new();

@@ -218,11 +218,8 @@ impl Driver {
 impl Host for Driver {
     fn runtime(&self) -> Runtime {
         let shared = &self.shared;
-        let mut builder = Runtime::builder("mutants", Spawner(shared.clone()));
-        if !shared.is(TimerIsMissing) {
-            builder = builder.timer(Clock(shared.clone()));
-        }
-        builder.blocking(Pool(shared.clone())).build()
+        let builder = Runtime::builder("mutants", Spawner(shared.clone()));
+        builder.timer(Clock(shared.clone())).blocking(Pool(shared.clone())).build()
     }
 
     fn block_on(&mut self, root: Root<'_>) {

@@ -19,8 +19,7 @@ faults! {
     StartPanics "W41" "it cannot be started";
     RootIsNeverPolled "W42" "the root is not polled";
     DriveReturnsEarly "W42" "the drive returns after the first poll of its root";
-    TimerIsMissing "W43" "a timer is declared and missing";
-    BlockingIsNotDeclared "W43" "a blocking pool is there and not declared";
+    LocalIsNotDeclared "W43" "local tasks are there and not declared";
     ClaimsTwoThreads "W44" "one thread, and two are claimed";
     EndIsGlobal "W45" "the end of one is the end of all";
 

@@ -2,7 +2,7 @@
 
 use super::alone;
 use super::nosy::{Kept, Nosy, Watch, at_each_call, sequences};
-use allhome::{Both, KeyedSemaphore, Rate, RateLimiter, Semaphore};
+use allhome::{AcquireBoth, KeyedSemaphore, Rate, RateLimiter, Semaphore};
 use allhome_rt::{BoxSleep, Runtime, Timer};
 use allhome_runs::Stepped;
 use std::collections::BTreeSet;
@@ -137,7 +137,7 @@ impl Future for Sleep {
 fn limiter(watch: &Arc<Watch>) -> Arc<RateLimiter> {
     let clock = Clock { start: Instant::now(), nosy: watch.nosy() };
     let runtime = Runtime::builder("nosy", Stepped::new(1).spawner()).timer(clock).build();
-    Arc::new(RateLimiter::new(&runtime, Rate::new(1, Duration::from_secs(9)), 1).unwrap())
+    Arc::new(RateLimiter::new(&runtime, Rate::new(1, Duration::from_secs(9)), 1))
 }
 
 fn rate(watch: &Arc<Watch>) -> Subject {
@@ -173,8 +173,8 @@ fn both(watch: &Arc<Watch>) -> Subject {
         acquire: Box::new(move |count| {
             let (often, at_once) = (a.clone(), b.clone());
             Box::pin(async move {
-                let both = Both::new(&*often, &*at_once).expect("they are two");
-                both.acquire_many(1, count).await.ok().map(|_| Box::new(()) as Kept)
+                let both = AcquireBoth::new(often.acquire(), at_once.acquire_many(count));
+                both.expect("they are two").await.ok().map(|_| Box::new(()) as Kept)
             })
         }),
         resize: Box::new(move |burst| often.resize(burst)),

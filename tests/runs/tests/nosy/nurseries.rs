@@ -69,7 +69,7 @@ fn look(n: &Nursery<Nosy>) {
     let _ = (n.len(), n.level(), n.reason(), n.tree().to_string(), orphans().len());
     n.spawn(async { Ok(()) });
     let mut child = n.fork(async { Ok(()) });
-    let _ = Pin::new(&mut child.join_mut()).poll(&mut Context::from_waker(Waker::noop()));
+    let _ = Pin::new(&mut child).poll(&mut Context::from_waker(Waker::noop()));
     child.abort();
     let token = n.token();
     drop(token.on_cancel(|_| ()));
@@ -92,6 +92,8 @@ impl Played {
         let out = handle.clone();
         let nursery = nursery().on(stepped.runtime_with(&jobs)).policy(policy);
         let nursery = nursery.keep_failures(1).panics(PanicPolicy::Report);
+        let told = hook.clone();
+        let nursery = nursery.on_failure(move |_| told.called("hook"));
         let run = nursery.on_panic(move |_| hook.called("hook")).run(move |n: Nursery<Nosy>| {
             *out.lock().unwrap() = Some(n);
             pending::<Result<(), Nosy>>()
@@ -129,8 +131,7 @@ impl Played {
             Step::Join => {
                 if let Some(child) = &mut self.child {
                     let waker = watch.waker();
-                    let mut join = child.join_mut();
-                    let _ = Pin::new(&mut join).poll(&mut Context::from_waker(&waker));
+                    let _ = Pin::new(child).poll(&mut Context::from_waker(&waker));
                 }
             }
             Step::LeaveChild => self.child = None,
@@ -208,4 +209,5 @@ fn o23_nurseries_hold_no_lock_and_stay_whole() {
 fn o23_with_other_policies_too() {
     assert_eq!(Vec::from_iter(go_through(Policy::FailFast, 2)), ALL);
     assert_eq!(Vec::from_iter(go_through(Policy::Isolate, 2)), ALL);
+    assert_eq!(Vec::from_iter(go_through(Policy::Supervise, 2)), ALL);
 }

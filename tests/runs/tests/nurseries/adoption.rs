@@ -39,10 +39,10 @@ impl Scene {
     /// Spawns children that wait, and at the end one that is held in its first poll.
     fn fill(&self, n: &Nursery<Infallible>, leaves: Leaves) {
         for _ in 0..WAITING {
-            n.named("waiting").spawn(self.waiting.parked().child());
+            n.task("waiting").spawn(self.waiting.parked().child());
         }
         let last = (leaves == Leaves::PanickingInDrop).then(|| DropPanics("in the destructor"));
-        n.named("busy").spawn(self.hold.child(&self.busy, move |_| {
+        n.task("busy").spawn(self.hold.child(&self.busy, move |_| {
             let _inside = &last;
             assert!(leaves != Leaves::Panicking, "at the end of its poll");
             Poll::Pending
@@ -76,7 +76,7 @@ impl Scene {
             if in_body {
                 inner.await
             } else {
-                n.named("opener").spawn(inner);
+                n.task("opener").spawn(inner);
                 pending().await
             }
         });
@@ -115,7 +115,7 @@ where
     let builder = nursery().on(stepped.runtime()).name("outer").panics(panics);
     let mut root: Root = Box::pin(builder.run(async move |n: Nursery<Infallible>| {
         *keep.lock().unwrap() = Some(n.clone());
-        n.named("task").spawn(task);
+        n.task("task").spawn(task);
         Ok(())
     }));
     assert!(poll_once(&mut root, &Wakes::new()).is_pending());

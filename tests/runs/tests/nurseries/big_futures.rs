@@ -24,6 +24,10 @@ fn big() -> impl Future<Output = Result<(), Infallible>> + Send {
     keeps::<SIZE>()
 }
 
+async fn unit() {
+    big().await.unwrap();
+}
+
 /// Keeps so many bytes across an await.
 async fn keeps<const N: usize>() -> Result<(), Infallible> {
     let page = [1_u8; N];
@@ -65,7 +69,6 @@ macro_rules! in_child {
                     let _ended = $waits;
                     Ok(())
                 })
-                .join()
                 .await
                 .unwrap(),
             unlimited
@@ -83,45 +86,51 @@ macro_rules! cases {
 }
 
 cases! {
-    x18_fork: in_body!(|n| n.fork(big()).join().await.unwrap(), unlimited);
-    x18_fork_with: in_body!(|n| n.fork_with(|_| big()).join().await.unwrap(), unlimited);
-    x18_named_spawn: in_body!(|n| drop(n.named("big").spawn(big())), unlimited);
-    x18_named_fork: in_body!(|n| n.named("big").fork(big()).join().await.unwrap(), unlimited);
-    x18_named_fork_with:
-        in_body!(|n| n.named("big").fork_with(|_| big()).join().await.unwrap(), unlimited);
+    x18_fork: in_body!(|n| n.fork(big()).await.unwrap(), unlimited);
+    x18_try_spawn: in_body!(|n| assert!(n.try_spawn(big()).is_ok()), unlimited);
+    x18_go: in_body!(|n| drop(n.go(unit())), unlimited);
+    x18_named_spawn: in_body!(|n| drop(n.task("big").spawn(big())), unlimited);
+    x18_named_fork: in_body!(|n| n.task("big").fork(big()).await.unwrap(), unlimited);
+    x18_named_go: in_body!(|n| drop(n.task("big").go(unit())), unlimited);
+    x18_named_try_spawn: in_body!(|n| assert!(n.task("big").try_spawn(big()).is_ok()), unlimited);
     x18_spawn_in_a_bounded_nursery: in_body!(|n| drop(n.spawn(big())), limit 1);
-    x18_fork_in_a_bounded_nursery: in_body!(|n| n.fork(big()).join().await.unwrap(), limit 1);
+    x18_fork_in_a_bounded_nursery: in_body!(|n| n.fork(big()).await.unwrap(), limit 1);
     x18_slot_spawn: in_body!(|n| drop(n.reserve().await.unwrap().spawn(big())), limit 1);
     x18_slot_fork:
-        in_body!(|n| n.reserve().await.unwrap().fork(big()).join().await.unwrap(), limit 1);
-    x18_slot_fork_with: in_body!(
-        |n| n.reserve().await.unwrap().fork_with(|_| big()).join().await.unwrap(), limit 1);
+        in_body!(|n| n.reserve().await.unwrap().fork(big()).await.unwrap(), limit 1);
+    x18_try_spawn_in_a_bounded_nursery: in_body!(|n| assert!(n.try_spawn(big()).is_ok()), limit 1);
+    x18_slot_try_spawn:
+        in_body!(|n| assert!(n.reserve().await.unwrap().try_spawn(big()).is_ok()), limit 1);
+    x18_refused: in_body!(|n| {
+        n.close();
+        drop(n.try_spawn(big()).unwrap_err().into_future());
+    }, unlimited);
     x18_slot_blocking: in_body!(|n| {
         let slot = n.reserve().await.unwrap();
         let page = [1_u8; SIZE];
         let work = slot.blocking(move |_| Ok(black_box(&page)[SIZE / 2]));
-        drop(work.unwrap());
+        drop(work);
     }, limit 1);
     x18_blocking: in_body!(|n| {
         let page = [1_u8; SIZE];
         let work = n.blocking(move |_| Ok(black_box(&page)[SIZE / 2]));
-        drop(work.unwrap());
+        drop(work);
     }, unlimited);
     x18_named_blocking: in_body!(|n| {
         let page = [1_u8; SIZE];
-        let work = n.named("big").blocking(move |_| Ok(black_box(&page)[SIZE / 2]));
-        drop(work.unwrap());
+        let work = n.task("big").blocking(move |_| Ok(black_box(&page)[SIZE / 2]));
+        drop(work);
     }, unlimited);
     x18_block_on_in_blocking_work: in_body!(|n| {
-        drop(n.blocking(|cx| Ok(cx.block_on(big()).unwrap())).unwrap());
+        drop(n.blocking(|cx| Ok(cx.block_on(big()).unwrap())));
     }, unlimited);
-    x18_defer: in_body!(|n| n.defer(LONG, big()).unwrap(), unlimited);
+    x18_defer: in_body!(|n| assert!(n.defer(LONG, big())), unlimited);
     x18_body: fits(|| {
         block_on(nursery().on(ThreadPool::global()).run(|_: Nursery<Infallible>| big())).unwrap();
     });
-    x18_move_on_after: in_child!(move_on_after(LONG, keeps::<SIZE>()).await.unwrap());
-    x18_fail_after: in_child!(fail_after("big", LONG, keeps::<SIZE>()).await.unwrap().unwrap());
-    x18_shield: in_child!(shield(LONG, keeps::<SIZE>()).await.unwrap().unwrap());
+    x18_move_on_after: in_child!(move_on_after(LONG, keeps::<SIZE>()).await);
+    x18_fail_after: in_child!(fail_after(LONG, keeps::<SIZE>()).await.unwrap().unwrap());
+    x18_shield: in_child!(shield(LONG, keeps::<SIZE>()).await.unwrap());
     x18_cancellable: in_child!(cancellable(keeps::<SIZE>()).await.unwrap().unwrap());
     x18_scoped_value: in_child!(KEY.scope(1, keeps::<SIZE>()).await.unwrap());
     x18_until_cancelled: in_child!(keeps::<SIZE>().until_cancelled(&CancelToken::new()).await.unwrap().unwrap());

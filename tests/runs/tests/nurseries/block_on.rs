@@ -39,7 +39,7 @@ async fn refuses(runtime: Runtime) {
         }
         let child = n.fork(async { Ok(everything()) });
         let task = child.id().unwrap();
-        for (call, message) in child.join().await.unwrap() {
+        for (call, message) in child.await.unwrap() {
             assert!(message.starts_with(&format!("{call} was called in task {task}")), "{message}");
             assert!(message.contains("await the future instead"), "{message}");
         }
@@ -94,7 +94,7 @@ fn b13_destructors_in_a_poll_are_a_part_of_it() {
             allhome::yield_now().await;
             assert!(refused.recv().unwrap(), "dropped by the task");
             waits.cancel();
-            waits.join().await.unwrap_err();
+            waits.await.unwrap_err();
             assert!(!refused.recv().unwrap(), "its last poll is over");
             let waits = n.fork(async move {
                 let _of_another = of_another;
@@ -122,13 +122,13 @@ fn b13_blocking_work_may_and_what_it_waits_for() {
                 let nested = nursery().run(async |n: Nursery<Infallible>| {
                     // Its body runs on the thread of the work; its children do not.
                     let child = n.fork(async { Ok(refused(|| block_on(async {}))) });
-                    let message = block_on(child.join()).unwrap();
+                    let message = block_on(child).unwrap();
                     assert!(message.contains("in task "), "{message}");
                     Ok(9)
                 });
                 Ok([six, local, inside, cx.block_on(nested).unwrap().unwrap()])
             });
-            Ok(work.unwrap().join().await.unwrap())
+            Ok(work.await.unwrap())
         });
         assert_eq!(tokio.block_on(run).unwrap(), [6, 7, 8, 9]);
     });
@@ -143,7 +143,7 @@ fn b13_refused_is_a_panic_of_the_task_and_other_threads_are_free() {
         let run = run.panics(allhome::PanicPolicy::Report).run(async |n: Nursery<Infallible>| {
             let elsewhere = thread::spawn(|| block_on(async { 5 })).join().unwrap();
             let child = n.fork(async { Ok(block_on(async { 6 })) });
-            let error = child.join().await.unwrap_err();
+            let error = child.await.unwrap_err();
             assert!(error.to_string().contains("`block_on` was called in task "), "{error}");
             Ok(elsewhere)
         });

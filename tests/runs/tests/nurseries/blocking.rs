@@ -21,7 +21,7 @@ fn open(stepped: &Stepped, jobs: &Jobs) -> Opened<Failure> {
 }
 
 fn reason_of<T: std::fmt::Debug>(child: Child<T, Failure>) -> Reason {
-    block_on(child.join()).unwrap_err().reason().expect("it was cancelled").clone()
+    block_on(child).unwrap_err().reason().expect("it was cancelled").clone()
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn b01_told_work_that_errs_is_cancelled() {
             assert!(cx.is_cancelled() && cx.token().is_cancelled());
             cx.check().map_err(|_| Failure::from("gave up"))
         });
-        let told = told.unwrap();
+        let told = told;
         let thread = thread::spawn(jobs.take().unwrap());
         hold.wait_entered();
         assert_eq!(told.state(), TaskState::Running);
@@ -50,7 +50,7 @@ fn b01_told_work_that_errs_is_cancelled() {
 }
 
 #[test]
-fn b01_value_wins_and_error_that_was_not_told_stays() {
+fn b01_value_wins_and_error_of_work_that_did_not_ask_is_an_echo() {
     within(|| {
         let (stepped, jobs) = (Stepped::new(1), Jobs::new());
         let mut opened = open(&stepped, &jobs);
@@ -62,15 +62,15 @@ fn b01_value_wins_and_error_that_was_not_told_stays() {
                 assert!(!ask || cx.check().is_err());
                 if ask { Ok(7) } else { Err(Failure::from("my own")) }
             });
-            let child = child.unwrap();
+            let child = child;
             let thread = thread::spawn(jobs.take().unwrap());
             hold.wait_entered();
             assert!(child.cancel());
             hold.release();
             thread.join().unwrap();
-            match (ask, block_on(child.join())) {
+            match (ask, block_on(child)) {
                 (true, Ok(value)) => assert_eq!(value, 7),
-                (false, Err(error)) => assert_eq!(&***error.error().unwrap(), "my own"),
+                (false, Err(error)) => assert!(error.reason().is_some(), "{error}"),
                 (_, other) => panic!("{other:?}"),
             }
         }
@@ -90,11 +90,11 @@ fn b01_told_by_a_scope_inside_is_not_told() {
                 assert!(cx.check().is_err(), "the time of the scope is over");
                 pending::<()>().await;
             }));
-            assert_eq!(inside.unwrap(), Ok(None));
+            assert_eq!(inside.unwrap(), None);
             assert!(cx.check().is_ok());
             Err::<(), _>(Failure::from("my own"))
         });
-        Ok(work.unwrap().join().await.unwrap_err().error().cloned())
+        Ok(work.await.unwrap_err().error().cloned())
     });
     assert_eq!(block_on(run).unwrap().as_deref().map(|error| &**error), Some("my own"));
     drop((stepped, jobs));
@@ -112,7 +112,7 @@ fn b02_cancelled_before_it_began_is_dropped_uncalled() {
             #[expect(unreachable_code)]
             Ok(())
         });
-        let child = child.unwrap();
+        let child = child;
         assert!(if of_nursery { opened.n.cancel() } else { child.cancel() });
         assert_eq!((counts.drops(), child.state()), (1, TaskState::Ended));
         assert_eq!(reason_of(child).kind(), ReasonKind::Requested);
@@ -141,7 +141,7 @@ fn b02_job_that_comes_while_the_work_is_being_dropped() {
             drop(slow);
             Ok(())
         });
-        let work = work.unwrap();
+        let work = work;
         let cancel = thread::spawn(move || assert!(work.cancel()));
         hold.wait_entered();
         assert!(jobs.run());
@@ -154,7 +154,7 @@ fn b02_job_that_comes_while_the_work_is_being_dropped() {
         stepped.run_until_stalled();
         assert_eq!((counts.polls(), stepped.tasks()), (1, 1), "a carrier stays for it");
         stepped.shutdown();
-        assert!(block_on(parked.join()).unwrap_err().is_lost());
+        assert!(block_on(parked).unwrap_err().is_lost());
         assert!(opened.poll().is_ready());
     });
 }
@@ -169,7 +169,7 @@ fn b03_block_on_is_a_part_of_the_work() {
         let (stepped, jobs, gate) = (Stepped::new(1), Jobs::new(), Gate::new());
         let mut opened = open(&stepped, &jobs);
         let (inside, id) = (gate.clone(), opened.n.id());
-        let work = opened.n.named("work").blocking(move |cx| {
+        let work = opened.n.task("work").blocking(move |cx| {
             let run = nursery().name("inner").run(async |n: Nursery<Failure>| {
                 n.spawn(async move {
                     inside.wait().await;
@@ -181,7 +181,7 @@ fn b03_block_on_is_a_part_of_the_work() {
             assert_eq!(cx.block_on(async { allhome::task_id() }).unwrap(), allhome::task_id());
             Ok(6)
         });
-        let work = work.unwrap();
+        let work = work;
         let thread = thread::spawn(jobs.take().unwrap());
         while opened.n.tree().nurseries().len() < 2 || stepped.run_until_stalled() > 0 {
             thread::yield_now();
@@ -195,7 +195,7 @@ fn b03_block_on_is_a_part_of_the_work() {
             stepped.run_until_stalled();
         }
         thread.join().unwrap();
-        assert_eq!(block_on(work.join()).unwrap(), 6);
+        assert_eq!(block_on(work).unwrap(), 6);
         assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
         stepped.shutdown();
     });
@@ -223,7 +223,7 @@ fn b04_cancel_ends_block_on_after_one_last_poll() {
                 assert_eq!(cx.block_on(async { 7 }).unwrap(), 7);
                 Err::<(), _>(Failure::from(reason.message()))
             });
-            let work = work.unwrap();
+            let work = work;
             let thread = thread::spawn(jobs.take().unwrap());
             while counts.polls() == 0 {
                 thread::yield_now();
@@ -263,7 +263,7 @@ fn b04_block_on_waits_for_a_nursery_inside() {
             assert!(result.unwrap().unwrap_err().reason().is_some());
             cx.check().map_err(|reason| Failure::from(reason.message()))
         });
-        let work = work.unwrap();
+        let work = work;
         let thread = thread::spawn(jobs.take().unwrap());
         while stepped.tasks() == 0 {
             thread::yield_now();
@@ -299,7 +299,7 @@ fn b09_nursery_waits_for_work_that_runs() {
                 stay.stay();
                 Ok(())
             });
-            let work = work.unwrap();
+            let work = work;
             let thread = thread::spawn(jobs.take().unwrap());
             hold.wait_entered();
             assert!(if abort { opened.n.abort() } else { opened.n.cancel() });
@@ -308,7 +308,7 @@ fn b09_nursery_waits_for_work_that_runs() {
             hold.release();
             thread.join().unwrap();
             assert_eq!((opened.n.len(), counts.drops()), (0, 1));
-            assert!(block_on(work.join()).is_ok(), "its value was ready");
+            assert!(block_on(work).is_ok(), "its value was ready");
             assert!(matches!(opened.poll(), Poll::Ready(Ok(()))));
             stepped.shutdown();
         }
@@ -327,7 +327,7 @@ fn b09_dropped_nursery_hands_running_work_to_its_parent() {
                     stay.stay();
                     Ok(())
                 });
-                drop(work.unwrap());
+                drop(work);
                 pending::<Result<(), _>>().await
             }));
             assert!(poll_once(&mut inner, &Wakes::new()).is_pending());
@@ -339,7 +339,7 @@ fn b09_dropped_nursery_hands_running_work_to_its_parent() {
         let thread = thread::spawn(jobs.take().unwrap());
         hold.wait_entered();
         stepped.run_until_stalled();
-        block_on(child.join()).unwrap();
+        block_on(child).unwrap();
         assert!(opened.finish().is_pending(), "the work is out");
         hold.release();
         thread.join().unwrap();
@@ -358,14 +358,14 @@ fn b10_exit_inside_block_on_ends_the_work() {
             let reason = cx.block_on(async move {
                 let _guard = guard;
                 yield_now().await;
-                exit().await.map(drop)
+                match exit().await {}
             });
             let reason = reason.unwrap_err();
             assert_eq!((reason.kind(), counts.drops()), (ReasonKind::Exited, 1));
             assert!(cx.check().is_ok(), "it was not cancelled");
             Err::<(), _>(Failure::from("on the way out"))
         });
-        let work = work.unwrap();
+        let work = work;
         assert!(jobs.run());
         assert_eq!(reason_of(work).kind(), ReasonKind::Exited);
         assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
@@ -385,14 +385,14 @@ fn b04_block_on_with_cancelled_inside() {
             });
             Ok(seen.unwrap())
         });
-        let work = work.unwrap();
+        let work = work;
         let thread = thread::spawn(jobs.take().unwrap());
         while counts.polls() == 0 {
             thread::yield_now();
         }
         assert!(work.cancel_with(Reason::new("leave")));
         thread.join().unwrap();
-        assert_eq!(block_on(work.join()).unwrap(), "leave", "ready in the last poll");
+        assert_eq!(block_on(work).unwrap(), "leave", "ready in the last poll");
         stepped.shutdown();
     });
 }

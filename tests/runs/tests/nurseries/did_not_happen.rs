@@ -97,7 +97,7 @@ fn in_each_window<S>(
                 give(&item, &state);
             }
             stepped.run_until_stalled();
-            let had = block_on(child.join()).is_ok();
+            let had = block_on(child).is_ok();
             if window == Window::Waiting {
                 give(&item, &state);
             }
@@ -164,8 +164,7 @@ type Shared = Arc<Mutex<Option<Child<u32, Infallible>>>>;
 fn join_shared(child: Shared) -> impl Future<Output = Result<u32, JoinError<Infallible>>> {
     poll_fn(move |cx| {
         let mut child = child.lock().unwrap();
-        let mut join = pin!(child.as_mut().unwrap().join_mut());
-        join.as_mut().poll(cx)
+        Pin::new(child.as_mut().unwrap()).poll(cx)
     })
 }
 
@@ -196,7 +195,7 @@ fn c20_join_leaves_the_value_to_the_next() {
     in_each_window(plain, set_up, give, |_, (child, other, _): State| {
         let child = child.lock().unwrap().take().unwrap();
         drop(other);
-        match block_on(child.join()) {
+        match block_on(child) {
             Ok(value) => value == 7,
             Err(error) => !error.is_taken(),
         }
@@ -234,7 +233,7 @@ fn c20_sleep_that_is_cut_releases_its_timer() {
         parts_with(&parts, ItemTimer { item: item.clone(), sleeps: counts.clone(), now })
     };
     let set_up = |_: &Stepped, _: &Item| {
-        let waits: Waits = Box::pin(async { sleep(Duration::from_secs(1)).await.unwrap() });
+        let waits: Waits = Box::pin(async { sleep(Duration::from_secs(1)).await });
         (waits, counts.drops())
     };
     in_each_window(
@@ -291,7 +290,7 @@ fn c20_run_always_has_its_result() {
         }
         stepped.run_until_stalled();
         let happened = window != Window::BeforeTheFirstPoll;
-        assert_eq!(block_on(child.join()).ok(), happened.then_some(true), "{window:?}");
+        assert_eq!(block_on(child).ok(), happened.then_some(true), "{window:?}");
         let took = window == Window::WokenAndNotPolled || window == Window::ReadyForTheLastPoll;
         assert_eq!(item.is_there(), !took && window != Window::Waiting, "{window:?}");
         assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));

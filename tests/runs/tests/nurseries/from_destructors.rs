@@ -161,10 +161,10 @@ fn o23_waker_of_a_parked_carrier_that_is_polled_unasked() {
 fn o23_waker_of_a_joiner_of_work_that_waits_for_its_turn() {
     let held = Held::default();
     let opened = Opened::new(nursery().on(held.runtime()).blocking_limit(1));
-    let _first = opened.n.blocking(|_| Ok(())).expect("there are threads");
-    let mut second = opened.n.blocking(|_| Ok(())).expect("there are threads");
+    let _first = opened.n.blocking(|_| Ok(()));
+    let mut second = opened.n.blocking(|_| Ok(()));
     let (waker, dropped) = asks(&opened.n);
-    assert!(poll(&mut second.join_mut(), &waker).is_pending());
+    assert!(poll(&mut second, &waker).is_pending());
     drop(waker);
     opened.n.cancel();
     drop(second);
@@ -182,7 +182,7 @@ fn o23_waker_of_a_joiner_of_a_child_whose_carrier_the_runtime_drops() {
         pending::<Result<(), Infallible>>().await
     });
     let (waker, dropped) = asks(&opened.n);
-    assert!(poll(&mut child.join_mut(), &waker).is_pending());
+    assert!(poll(&mut child, &waker).is_pending());
     drop(waker);
     let mut task = held.task();
     for _ in 0..60 {

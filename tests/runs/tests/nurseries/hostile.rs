@@ -115,7 +115,7 @@ fn f18_panic_in_a_waker_harms_nobody() {
     // The waker of a joiner, and of the nursery's future.
     let (stepped, counts) = (Stepped::new(1), Counts::new());
     let mut opened = Opened::new(nursery().on(stepped.runtime()));
-    let mut join = Box::pin(opened.n.fork(async { Ok(5) }).join());
+    let mut join = Box::pin(opened.n.fork(async { Ok(5) }));
     let (gate, guard) = (Gate::new(), counts.guard());
     let wait = gate.clone();
     opened.n.spawn(async move {

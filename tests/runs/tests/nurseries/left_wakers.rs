@@ -1,9 +1,9 @@
 //! A future that is dropped while it waits takes its waker with it.
 
 use allhome::{
-    Both, CancelExt, CancelStreamExt, CancelToken, IntoRuntime, KeyedSemaphore, Ladder, Nursery,
-    Rate, RateLimiter, Semaphore, ThreadPool, block_on, cancellable, cancelled, draining,
-    fail_after, move_on_after, nursery, shield, sleep,
+    AcquireBoth, CancelExt, CancelStreamExt, CancelToken, IntoRuntime, KeyedSemaphore, Nursery,
+    Rate, RateLimiter, Semaphore, Shutdown, ThreadPool, block_on, cancellable, cancelled, draining,
+    fail_after, join_all, move_on_after, nursery, shield, sleep,
 };
 use allhome_runs::{Opened, SECOND, Stepped, Wakes, poll_once, world};
 use futures_util::{FutureExt, StreamExt};
@@ -18,8 +18,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(3_600);
-const PATIENT: Ladder =
-    Ladder { drain: Duration::MAX, cancel: Duration::MAX, abort: Duration::MAX };
+fn patient(n: &Nursery<Infallible>) -> Shutdown {
+    n.shutdown().drain(Duration::MAX).cancel(Duration::MAX).abort(Duration::MAX)
+}
 
 /// Wakes no task; its count is the number of wakers.
 struct Counted;
@@ -40,8 +41,6 @@ struct World {
     keyed: KeyedSemaphore<str>,
     slow: RateLimiter,
     inner: RefCell<Option<Nursery<Infallible>>>,
-    /// Those that outlive their joins.
-    children: RefCell<Vec<Box<dyn Any>>>,
     _kept: Box<dyn Any>,
 }
 
@@ -53,7 +52,7 @@ impl World {
         let full = Arc::new(Semaphore::new(1));
         let keyed = KeyedSemaphore::new(1);
         let timer = ThreadPool::global().into_runtime().unwrap();
-        let slow = RateLimiter::new(&timer, Rate::new(1, LONG), 1).unwrap();
+        let slow = RateLimiter::new(&timer, Rate::new(1, LONG), 1);
         slow.try_acquire().unwrap();
         let permits = [&full, keyed.semaphore()].map(|full| full.try_acquire_owned().unwrap());
         let (token, inner) = (CancelToken::new(), RefCell::default());
@@ -65,7 +64,6 @@ impl World {
             keyed,
             slow,
             inner,
-            children: RefCell::default(),
             _kept: Box::new((slot, permits, stepped)),
         }
     }
@@ -84,22 +82,8 @@ macro_rules! cases {
 }
 
 const CASES: &[Case] = cases! {
-    "Join": world => world.n.fork(pending::<Result<(), _>>()).join();
-    "JoinMut": world => {
-        // The handle outlives its join.
-        let child = Rc::new(RefCell::new(world.n.fork(pending::<Result<(), _>>())));
-        world.children.borrow_mut().push(Box::new(child.clone()));
-        poll_fn(move |cx| Pin::new(&mut child.borrow_mut().join_mut()).poll(cx))
-    };
-    "Join that gives the child back": world => {
-        let mut join = world.n.fork(pending::<Result<(), _>>()).join();
-        poll_fn(move |cx| {
-            assert!(Pin::new(&mut join).poll(cx).is_pending());
-            let child = std::mem::replace(&mut join, world.n.fork(pending()).join()).into_child();
-            world.children.borrow_mut().push(Box::new(child));
-            Poll::<()>::Pending
-        })
-    };
+    "Child": world => world.n.fork(pending::<Result<(), _>>());
+    "JoinAll": world => join_all((0..3).map(|_| world.n.fork(pending::<Result<(), _>>())));
     "Cancelled": world => world.token.cancelled();
     "CancelledOwned": world => world.token.clone().cancelled_owned();
     "Draining": world => world.token.draining();
@@ -114,13 +98,13 @@ const CASES: &[Case] = cases! {
     "AcquireOwned": world => world.full.acquire_owned();
     "Acquire with a key": world => world.keyed.acquire("key");
     "AcquireRate": world => world.slow.acquire();
-    "AcquireBoth": world => Both::new(&*world.full, &world.slow).unwrap().acquire();
+    "AcquireBoth": world => AcquireBoth::new(world.full.acquire(), world.slow.acquire()).unwrap();
     "Reserve": world => world.other.n.reserve();
-    "Shutdown": world => world.other.n.shutdown(PATIENT);
-    "Shutdown when raised": world => world.other.n.shutdown(PATIENT).when_raised();
+    "Shutdown": world => patient(&world.other.n);
+    "Shutdown when raised": world => patient(&world.other.n).when_raised();
     "Sleep": _ => sleep(LONG);
     "MoveOnAfter": _ => move_on_after(LONG, pending::<()>());
-    "FailAfter": _ => fail_after("long", LONG, pending::<()>());
+    "FailAfter": _ => fail_after(LONG, pending::<()>()).named("long");
     "Shield": _ => shield(LONG, pending::<()>());
     "Cancellable": _ => cancellable(pending::<()>());
     "Run": world => nursery().run(async |n: Nursery<Infallible>| {

@@ -30,13 +30,13 @@ async fn program(runtime: Runtime, local: Rc<dyn SpawnLocal>) {
                     .collect();
                 let mut sum = 0;
                 for child in children {
-                    sum += child.join().await.unwrap();
+                    sum += child.await.unwrap();
                 }
                 assert_eq!(thread::current().id(), home, "the body has left");
                 // One inside finds the runtime.
                 let inner = nursery();
                 sum += inner
-                    .run(async |n: Nursery<Infallible>| Ok(n.fork(async { Ok(5) }).join().await))
+                    .run(async |n: Nursery<Infallible>| Ok(n.fork(async { Ok(5) }).await))
                     .await
                     .unwrap()
                     .unwrap();

@@ -30,7 +30,7 @@ fn e05_lost_when_the_runtime_drops_the_task() {
         let mut opened = Opened::new(nursery().on(stepped.runtime()));
         let (lost, sibling) = (Counts::new(), Counts::new());
         let (guard, count, wait) = (lost.guard(), lost.clone(), gate.clone());
-        let child = opened.n.named("one").fork(async move {
+        let child = opened.n.task("one").fork(async move {
             count.polled();
             wait.wait().await;
             Ok(guard)
@@ -183,7 +183,7 @@ fn lose_all(stepped: &Stepped, counts: &Counts) -> usize {
         async |n: Nursery<Infallible>| {
             for _ in 0..EACH {
                 n.spawn(counts.parked().child());
-                let error = n.fork(counts.parked().child()).join().await.unwrap_err();
+                let error = n.fork(counts.parked().child()).await.unwrap_err();
                 assert!(error.is_lost());
             }
             let inner = nursery().run(async |inner: Nursery<Infallible>| {
@@ -243,7 +243,7 @@ fn spawn_on_the_dead(runtime: &Runtime) {
     let counts = Counts::new();
     let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let child = n.fork(counts.parked().child());
-        assert!(child.join().await.unwrap_err().is_lost());
+        assert!(child.await.unwrap_err().is_lost());
         assert_eq!((counts.polls(), counts.drops()), (0, 1));
         pending::<Result<(), _>>().await
     });

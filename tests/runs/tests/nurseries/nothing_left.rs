@@ -83,7 +83,7 @@ fn v06_nor_does_one_that_is_parked() {
     let (stepped, handed) = (Stepped::new(1), Handed::new());
     let run = handed.open(stepped.spawner()).run(async |n: Nursery<Infallible>| {
         let child = n.fork(async { Ok(()) });
-        let _ = child.join().await;
+        let _ = child.await;
         Ok(())
     });
     let mut run = Box::pin(handed.run(run));

@@ -85,10 +85,10 @@ fn b07_job_that_the_runtime_panics_at_is_lost_and_the_next_runs() {
     let pool = Panics(jobs.clone(), AtomicBool::new(false));
     let runtime = Runtime::builder("panics", stepped.spawner()).blocking(pool).build();
     let opened = Opened::new(nursery().on(runtime).policy(Policy::WaitAll));
-    let mut first = opened.n.blocking(|_| Ok(1)).expect("it has a pool");
+    let mut first = opened.n.blocking(|_| Ok(1));
     let lost = first.try_join().expect("it has ended").unwrap_err();
     assert!(lost.is_lost());
-    let mut second = opened.n.blocking(|_| Ok(2)).expect("it has a pool");
+    let mut second = opened.n.blocking(|_| Ok(2));
     assert!(jobs.run());
     assert_eq!(second.try_join().and_then(Result::ok), Some(2));
 }

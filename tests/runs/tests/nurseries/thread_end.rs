@@ -4,7 +4,7 @@
 //! is called once before, so that the values of ours have been there.
 
 use allhome::{
-    AsyncStd, Both, CancelExt, CancelToken, Cause, GroupError, IntoRuntime, KeyedSemaphore, Ladder,
+    AcquireBoth, AsyncStd, CancelExt, CancelToken, Cause, GroupError, IntoRuntime, KeyedSemaphore,
     LocalExecutor, Nursery, Rate, RateLimiter, Reason, ScopedKey, Semaphore, Simulator, Smol,
     ThreadPool, Tokio, block_on, cancel_reason, cancel_token, cancellable, cancelled, checkpoint,
     deadline, draining, fail_after, is_cancelled, move_on_after, nursery, orphans, remaining,
@@ -59,9 +59,9 @@ fn ambient() {
     assert_eq!(NUMBER.get(), None);
     assert!(orphans().iter().all(|tree| tree.tasks() < 1_000));
     block_on(checkpoint()).unwrap();
-    assert!(block_on(sleep(MOMENT)).is_err(), "no runtime is known");
-    assert!(block_on(move_on_after(MOMENT, pending::<()>())).is_err());
-    assert_eq!(block_on(shield(Duration::MAX, twice(1))), Ok(2));
+    block_on(sleep(MOMENT));
+    assert_eq!(block_on(move_on_after(MOMENT, pending::<()>())), None);
+    assert_eq!(block_on(shield(Duration::MAX, twice(1))), 2);
     assert_eq!(block_on(cancellable(twice(1))).unwrap(), 2);
     // They wait for ever.
     block_on(async {
@@ -140,31 +140,29 @@ async fn everything(runtime: impl IntoRuntime) -> Result<(), GroupError<Infallib
 }
 
 async fn body(n: Nursery<Infallible>) -> Result<(), Infallible> {
-    n.defer(Duration::from_secs(9), async { Ok(()) }).unwrap();
+    n.defer(Duration::from_secs(9), async { Ok(()) });
     let two = n.fork(async { Ok(twice(1).await) });
-    assert_eq!(two.join().await.unwrap(), 2);
+    assert_eq!(two.await.unwrap(), 2);
     let sleeps = n.fork(async {
-        sleep(MOMENT).await.unwrap();
+        sleep(MOMENT).await;
         Ok(())
     });
     let slot = n.reserve().await.unwrap();
-    slot.named("in a slot").fork(async { Ok(()) }).join().await.unwrap();
-    let work = n.blocking(|cx| Ok(cx.block_on(twice(2)).unwrap())).unwrap();
-    assert_eq!(work.join().await.unwrap(), 4);
-    sleep(MOMENT).await.unwrap();
-    assert_eq!(move_on_after(MOMENT, pending::<()>()).await, Ok(None));
-    assert!(fail_after("late", MOMENT, pending::<()>()).await.is_err());
-    assert_eq!(shield(MOMENT, twice(1)).await, Ok(2));
-    let inner = nursery().run(async |n: Nursery<Infallible>| {
-        Ok(n.fork(NUMBER.scope(7, seven())).join().await.unwrap())
-    });
+    slot.name("in a slot").fork(async { Ok(()) }).await.unwrap();
+    let work = n.blocking(|cx| Ok(cx.block_on(twice(2)).unwrap()));
+    assert_eq!(work.await.unwrap(), 4);
+    sleep(MOMENT).await;
+    assert_eq!(move_on_after(MOMENT, pending::<()>()).await, None);
+    assert!(fail_after(MOMENT, pending::<()>()).named("late").await.is_err());
+    assert_eq!(shield(MOMENT, twice(1)).await, 2);
+    let inner = nursery()
+        .run(async |n: Nursery<Infallible>| Ok(n.fork(NUMBER.scope(7, seven())).await.unwrap()));
     assert_eq!(inner.await.unwrap(), 7);
-    sleeps.join().await.unwrap();
+    sleeps.await.unwrap();
     n.spawn(pending());
     assert!(n.tree().to_string().contains("last"));
     n.token().on_cancel(|_| {}).keep();
-    let ladder = Ladder { drain: MOMENT, ..Ladder::default() };
-    let report = n.shutdown(ladder).await.unwrap();
+    let report = n.shutdown().drain(MOMENT).await.unwrap();
     assert_eq!(report.stragglers().len(), 1);
     Ok(())
 }
@@ -193,9 +191,12 @@ fn on_tokio() {
 }
 
 fn simulator() {
-    let run = Simulator::new().seed(7).run(async |n| {
-        n.spawn(async { sleep(Duration::from_secs(60)).await });
-        Ok(n.fork(async { Ok(twice(1).await) }).join().await.unwrap())
+    let run = Simulator::new().seed(7).run(async |n: Nursery<Infallible>| {
+        n.spawn(async {
+            sleep(Duration::from_secs(60)).await;
+            Ok(())
+        });
+        Ok(n.fork(async { Ok(twice(1).await) }).await.unwrap())
     });
     assert_eq!(run.unwrap(), 2);
 }
@@ -221,9 +222,8 @@ fn limits() {
     let keyed = KeyedSemaphore::<str>::new(1);
     drop(block_on(keyed.acquire("key")).unwrap());
     let pool = &ThreadPool::new(1).unwrap();
-    let limiter =
-        RateLimiter::new(&pool.into_runtime().unwrap(), Rate::per_second(1_000), 1).unwrap();
-    drop(block_on(Both::new(&semaphore, &limiter).unwrap().acquire()).unwrap());
+    let limiter = RateLimiter::new(&pool.into_runtime().unwrap(), Rate::per_second(1_000), 1);
+    drop(block_on(AcquireBoth::new(semaphore.acquire(), limiter.acquire()).unwrap()).unwrap());
     block_on(limiter.acquire()).unwrap();
 }
 

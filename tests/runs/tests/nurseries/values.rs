@@ -34,8 +34,8 @@ fn v01_found_on_whichever_thread_polls() {
     stepped.step_on_a_thread().join().unwrap();
     gate.open();
     stepped.run_until_stalled();
-    assert_eq!(block_on(child.join()).unwrap(), (Some(1), Some(1)));
-    assert_eq!(block_on(outside.join()).unwrap(), None);
+    assert_eq!(block_on(child).unwrap(), (Some(1), Some(1)));
+    assert_eq!(block_on(outside).unwrap(), None);
     assert_eq!(number(), None);
 }
 
@@ -44,9 +44,9 @@ fn v01_found_by_blocking_work_that_had_to_wait() {
     let (stepped, jobs) = (Stepped::new(1), Jobs::new());
     let builder = nursery().on(stepped.runtime_with(&jobs)).blocking_limit(1);
     let run = builder.run(async |n: Nursery<Infallible>| {
-        let first = n.blocking(|_| Ok(number())).unwrap();
-        let second = n.blocking(|cx| Ok(cx.block_on(async { number() }).unwrap())).unwrap();
-        Ok((first.join().await.unwrap(), second.join().await.unwrap()))
+        let first = n.blocking(|_| Ok(number()));
+        let second = n.blocking(|cx| Ok(cx.block_on(async { number() }).unwrap()));
+        Ok((first.await.unwrap(), second.await.unwrap()))
     });
     let (mut run, wakes) = (Box::pin(NUMBER.scope(1, run)), Wakes::new());
     assert!(poll_once(&mut run, &wakes).is_pending());
@@ -75,7 +75,7 @@ fn v02_values_around_a_poll_are_not_the_childs() {
         assert!(child.is_ended() && number() == Some(2));
         child
     });
-    assert_eq!(block_on(child.join()).unwrap(), None);
+    assert_eq!(block_on(child).unwrap(), None);
     assert!(opened.finish().is_ready());
 }
 
@@ -176,7 +176,7 @@ fn v06_dropped_when_the_last_inside_is_over() {
     stepped.run_until_stalled();
     let got = opened.n.fork(async { Ok(KEPT.get().unwrap()) });
     stepped.run_until_stalled();
-    drop((gate, block_on(got.join()).unwrap()));
+    drop((gate, block_on(got).unwrap()));
     opened.n.abort();
     assert!(opened.finish().is_ready());
     drop(opened);

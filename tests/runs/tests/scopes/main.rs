@@ -1,6 +1,7 @@
 //! Parts of a task: deadlines, shields, sleeps, and the token of a task.
 
 mod odd_timer;
+mod own_end;
 mod scopes;
 mod shield;
 mod task_tokens;

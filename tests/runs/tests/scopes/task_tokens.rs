@@ -102,7 +102,7 @@ fn c14_token_is_raised_by_an_abort_of_the_task() {
     assert!(child.cancel_with(Reason::new("first")));
     assert!(child.abort());
     assert_eq!((token.level(), token.reason().unwrap().message()), (Level::Aborted, "first"));
-    assert!(block_on(child.join()).is_err());
+    assert!(block_on(child).is_err());
     assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
 }
 
@@ -112,7 +112,7 @@ fn c14_token_of_a_task_that_has_ended_stays() {
     let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let child = opened.n.fork(async { Ok(cancel_token()) });
     stepped.run_until_stalled();
-    let token = block_on(child.join()).unwrap();
+    let token = block_on(child).unwrap();
     assert!(!token.is_cancelled());
     assert!(opened.n.cancel() && token.is_cancelled(), "it hangs on the nursery's");
     assert!(opened.finish().is_ready());
@@ -145,7 +145,7 @@ fn c15_token_of_a_nursery_in_a_cancelled_one_has_that_reason() {
         Ok(inner.await.unwrap())
     });
     stepped.run_until_stalled();
-    let inner = block_on(child.join()).unwrap();
+    let inner = block_on(child).unwrap();
     assert_eq!(inner.reason().unwrap().message(), "around");
     assert!(!token.is_cancelled());
     assert!(opened.finish().is_ready());
@@ -157,13 +157,13 @@ fn c17_checkpoint_is_one_turn() {
     let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let child = opened.n.fork(async { Ok(checkpoint().await.is_ok()) });
     assert_eq!(stepped.run_until_stalled(), 2, "it gave the runtime a turn");
-    assert!(block_on(child.join()).unwrap());
+    assert!(block_on(child).unwrap());
     let child = opened.n.fork(async { Ok(checkpoint().await.unwrap_err().message().to_string()) });
     assert!(stepped.step());
     // In its turn: it is notified after that.
     assert!(child.cancel_with(Reason::new("meanwhile")));
     stepped.run_until_stalled();
-    assert_eq!(block_on(child.join()).unwrap(), "meanwhile");
+    assert_eq!(block_on(child).unwrap(), "meanwhile");
     let (n, counts) = (opened.n.clone(), Counts::new());
     let count = counts.clone();
     let child = opened.n.fork(poll_fn(move |cx| {
@@ -173,7 +173,7 @@ fn c17_checkpoint_is_one_turn() {
         checkpoint.poll_unpin(cx).map(|result| Ok(result.is_err()))
     }));
     stepped.run_until_stalled();
-    assert!(block_on(child.join()).unwrap() && counts.polls() == 1, "no turn if it is cancelled");
+    assert!(block_on(child).unwrap() && counts.polls() == 1, "no turn if it is cancelled");
     assert!(opened.finish().is_ready());
 }
 
@@ -190,6 +190,6 @@ fn c14_token_asked_for_in_the_last_poll_is_cancelled() {
     assert!(child.cancel_with(Reason::new("own")));
     gate.open();
     stepped.run_until_stalled();
-    assert_eq!(block_on(child.join()).unwrap().as_deref(), Some("own"));
+    assert_eq!(block_on(child).unwrap().as_deref(), Some("own"));
     assert!(opened.finish().is_ready());
 }

@@ -3,11 +3,12 @@
 
 use allhome::sim::{Bare, Faults};
 use allhome::{
-    IntoRuntime, Nursery, Semaphore, Simulator, Unsupported, fail_after, move_on_after, nursery,
-    shield, sleep, yield_now,
+    IntoRuntime, Nursery, Semaphore, Simulator, fail_after, move_on_after, nursery, shield, sleep,
+    yield_now,
 };
 use allhome_conformance::Counts;
 use allhome_runs::program;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -65,20 +66,20 @@ impl Left {
     }
 }
 
-async fn rich(n: Nursery<Unsupported>, left: Left) -> Result<(), Unsupported> {
+async fn rich(n: Nursery<Infallible>, left: Left) -> Result<(), Infallible> {
     let (_home, tidied) = (left.guard(), left.tidied.clone());
     let tidy = async move {
-        sleep(SECOND).await?;
+        sleep(SECOND).await;
         tidied.fetch_add(1, Ordering::SeqCst);
         Ok(())
     };
-    n.defer(SECOND * 60, tidy).expect("there is a timer");
+    n.defer(SECOND * 60, tidy);
     for number in 0..4 {
         let left = left.clone();
         n.spawn(async move {
             let _home = left.guard();
             let _permit = left.limit.acquire().await;
-            sleep(SECOND * number).await?;
+            sleep(SECOND * number).await;
             yield_now().await;
             Ok(())
         });
@@ -86,13 +87,13 @@ async fn rich(n: Nursery<Unsupported>, left: Left) -> Result<(), Unsupported> {
     let inside = left.clone();
     let nested = n.fork(async move {
         let _home = inside.guard();
-        let run = nursery().grace(SECOND).limit(2).run(async |inner: Nursery<Unsupported>| {
+        let run = nursery().grace(SECOND).limit(2).run(async |inner: Nursery<Infallible>| {
             for _ in 0..3 {
                 let inside = inside.clone();
                 inner.spawn(async move {
                     let _home = inside.guard();
                     let _ = shield(SECOND, sleep(SECOND * 2)).await;
-                    let _ = move_on_after(SECOND, inside.limit.acquire()).await?;
+                    let _ = move_on_after(SECOND, inside.limit.acquire()).await;
                     Ok(())
                 });
             }
@@ -106,9 +107,9 @@ async fn rich(n: Nursery<Unsupported>, left: Left) -> Result<(), Unsupported> {
     drop(n.blocking(move |_| {
         drop(guard);
         Ok(())
-    })?);
-    let _ = nested.join().await;
-    let _ = fail_after("late", SECOND, std::future::pending::<()>()).await;
+    }));
+    let _ = nested.await;
+    let _ = fail_after(SECOND, std::future::pending::<()>()).named("late").await;
     Ok(())
 }
 
@@ -118,7 +119,7 @@ fn y11_everything_is_home_wherever_it_is_struck() {
         let report = simulator.inject(|| {
             let left = Left::new();
             let own = left.clone();
-            (async move |n: Nursery<Unsupported>| rich(n, own).await, move || left.check())
+            (async move |n: Nursery<Infallible>| rich(n, own).await, move || left.check())
         });
         println!("{report}");
         assert!(report.points() > 15, "{report}");

@@ -60,6 +60,20 @@ pub(crate) fn sync_imports(source: &Source) -> Vec<String> {
     complaints.into_iter().map(say).collect()
 }
 
+/// The clocks of the system.
+const CLOCKS: &[&str] = &["Instant::now", "SystemTime"];
+
+/// The core asks the runtime's timer for the time, so that a virtual clock holds for all of it.
+pub(crate) fn clocks(source: &Source) -> Vec<String> {
+    if !source.path.starts_with("core/src/") {
+        return Vec::new();
+    }
+    let lines = source.whole_code().lines().enumerate();
+    let reads = lines.filter(|(_, line)| CLOCKS.iter().any(|clock| line.contains(clock)));
+    let say = |(index, _)| format!("{}: take `base::clock::now`", source.place(index));
+    reads.map(say).collect()
+}
+
 fn names_path(line: &str, path: &str) -> bool {
     let inside = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     line.match_indices(path).any(|(at, _)| {
@@ -190,6 +204,19 @@ mod tests {
             ["// #[cfg(feature = \"a\")]", "let s = r#\"cfg(feature = \"a\")\"#;", "#[cfg(loom)]"]
         {
             assert!(features(&in_core(text)).is_empty(), "in {text}");
+        }
+    }
+
+    #[test]
+    fn a_clock_of_the_system_is_found() {
+        for text in
+            ["let at = Instant::now();", "f(std::time::Instant::now)", "use std::time::SystemTime;"]
+        {
+            assert_eq!(clocks(&in_core(text)).len(), 1, "in {text}");
+            assert!(clocks(&Source::new("executors/src/timer.rs", text)).is_empty());
+        }
+        for text in ["// Instant::now()", "timer.now()", "let at: Instant = clock::now();"] {
+            assert!(clocks(&in_core(text)).is_empty(), "in {text}");
         }
     }
 

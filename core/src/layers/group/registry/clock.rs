@@ -12,9 +12,10 @@ mod timer;
 use super::members::Member;
 use super::patience;
 use crate::layers::base::reason::Reason;
-use crate::layers::context::scope::earlier;
+use crate::layers::context::term::earlier;
+use allhome_rt::Instant;
 use graces::Graces;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use timer::NurseryTimer;
 
 pub(crate) use timer::{Out, Stopped};
@@ -178,9 +179,10 @@ impl Clock {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::{Clock, Due, Member};
+    use crate::layers::base::clock;
     use crate::layers::base::reason::Reason;
     use crate::layers::record::Ptr;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -190,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_deadline_is_due_once() {
-        let (start, mut clock) = (Instant::now(), Clock::default());
+        let (start, mut clock) = (clock::now(), Clock::default());
         let end = start + SECOND;
         clock.open(Some(end), false);
         assert_eq!(clock.next(), Some(end));
@@ -205,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_reason_that_was_given_out_is_the_cancel_s() {
-        let (start, mut clock) = (Instant::now(), Clock::default());
+        let (start, mut clock) = (clock::now(), Clock::default());
         let (first, second) = (Reason::new("first"), Reason::new("second"));
         assert!(clock.promise(first.clone()).is_none(), "there is no deadline");
         clock.open(Some(start), true);
@@ -224,7 +226,7 @@ mod tests {
 
     #[test]
     fn graces_end_in_order_and_begin_once() {
-        let (start, mut clock) = (Instant::now(), Clock::default());
+        let (start, mut clock) = (clock::now(), Clock::default());
         clock.begin_grace_of(task(1), start + 2 * SECOND);
         clock.begin_grace_of(task(2), start + SECOND);
         clock.begin_grace_of(task(2), start + 3 * SECOND);
@@ -240,7 +242,7 @@ mod tests {
 
     #[test]
     fn looks_go_on_until_they_are_over() {
-        let (start, mut clock) = (Instant::now(), Clock::default());
+        let (start, mut clock) = (clock::now(), Clock::default());
         let (half, end) = (start + SECOND, start + 2 * SECOND);
         assert!(clock.begin_patience(Some(half), end));
         assert!(!clock.begin_patience(Some(end), end), "it has begun");
@@ -253,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_stopped_has_nothing_due() {
-        let (start, mut clock) = (Instant::now(), Clock::default());
+        let (start, mut clock) = (clock::now(), Clock::default());
         clock.open(Some(start), false);
         clock.begin_grace(start);
         clock.begin_grace_of(task(1), start);

@@ -220,7 +220,8 @@ impl Members {
         claimed: Claimed,
         carried: Option<Carried>,
     ) -> Option<Dealloc> {
-        // SAFETY: the lock is held; `finish`, the only caller, unlinked and published first.
+        // SAFETY: the lock is held; `finish`, the only caller, unlinked it, and settled or published
+        // its outcome first.
         unsafe { claimed.release(carried) }
     }
 }

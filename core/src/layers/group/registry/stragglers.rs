@@ -1,10 +1,13 @@
 //! Straggler logs: the tasks that have left late, and how to wake the shutdown that asks.
 
-use super::report::Who;
+use super::report::{Entry, Who};
+use crate::layers::base::as_error::View;
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::{NurseryId, TaskId};
+use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::{Arc, AtomicU8, GlobalU64, Ordering};
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::mem;
 use std::task::Waker;
@@ -17,6 +20,9 @@ pub(crate) struct StragglerLogs {
     /// A departure was noted, and the shutdowns were not woken for it yet.
     changed: bool,
 }
+
+/// How many echoes a log names; the others are counted.
+const KEPT: usize = 64;
 
 static LAST: GlobalU64 = GlobalU64::new(0);
 
@@ -36,7 +42,18 @@ struct State {
     /// log.
     over: bool,
     left: Vec<Departure>,
+    /// At most [`KEPT`].
+    echoes: Vec<Echoed>,
+    more_echoes: usize,
     waker: Option<Foreign<Waker>>,
+}
+
+/// A task, or a body, that has ended with an echo.
+pub(crate) struct Echoed {
+    pub(crate) id: TaskId,
+    pub(crate) who: Who,
+    pub(crate) error: Foreign<Arc<dyn Any + Send + Sync>>,
+    pub(crate) view: View,
 }
 
 /// A task, or a body, that has left late.
@@ -48,7 +65,8 @@ pub(crate) struct Departure {
 
 impl StragglerLog {
     pub(crate) fn new(root: NurseryId) -> Arc<StragglerLog> {
-        let state = State { over: false, left: Vec::new(), waker: None };
+        let (left, echoes) = (Vec::new(), Vec::new());
+        let state = State { over: false, left, echoes, more_echoes: 0, waker: None };
         // Relaxed: only uniqueness matters.
         let number = LAST.fetch_add(1, Ordering::Relaxed);
         Arc::new(StragglerLog { number, root, step: AtomicU8::new(0), state: Guarded::new(state) })
@@ -69,8 +87,13 @@ impl StragglerLog {
     pub(crate) fn give_up(&self) {
         drop(self.state.locked(|state| {
             state.over = true;
-            (state.waker.take(), mem::take(&mut state.left))
+            (state.waker.take(), mem::take(&mut state.left), mem::take(&mut state.echoes))
         }));
+    }
+
+    /// Takes the tasks that have ended with an echo, and the number of those that did not fit.
+    pub(crate) fn take_echoes(&self) -> (Vec<Echoed>, usize) {
+        self.state.locked(|state| (mem::take(&mut state.echoes), mem::take(&mut state.more_echoes)))
     }
 
     /// Returns the tasks that have left since.
@@ -126,6 +149,28 @@ impl StragglerLogs {
                 });
                 self.changed = true;
             }
+        }
+    }
+
+    /// Records a task that has ended with an echo. `body_of`: it is the body of that nursery.
+    pub(crate) fn record_echo(
+        &self,
+        body_of: Option<NurseryId>,
+        id: TaskId,
+        echo: &Entry,
+        view: View,
+    ) {
+        let Ending::Err(error) = &*echo.ending else { return };
+        let counts = |log: &&Arc<StragglerLog>| body_of.is_none_or(|body_of| log.root == body_of);
+        for log in self.logs.values().filter(counts) {
+            log.state.locked(|state| match state.echoes.len() {
+                _ if state.over => {}
+                KEPT.. => state.more_echoes += 1,
+                _ => {
+                    let (who, error) = (echo.who.clone(), Foreign::new(error.clone()));
+                    state.echoes.push(Echoed { id, who, error, view });
+                }
+            });
         }
     }
 

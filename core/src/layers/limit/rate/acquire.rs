@@ -15,12 +15,12 @@ use crate::layers::base::sync::GlobalMutex;
 use crate::layers::limit::error::AcquireError;
 use crate::layers::limit::wait::Wait;
 use allhome_rt::BoxSleep;
+use allhome_rt::Instant;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 /// The future of [`RateLimiter::acquire`] and [`acquire_many`](RateLimiter::acquire_many).
 #[must_use = "it joins the queue only when it is awaited"]
@@ -43,6 +43,14 @@ impl<'a> AcquireRate<'a> {
         location: &'static Location<'static>,
     ) -> AcquireRate<'a> {
         AcquireRate { limiter, wait: Wait::new(asked, location), alarm: None }
+    }
+
+    pub(in crate::layers::limit) fn limiter(&self) -> &'a RateLimiter {
+        self.limiter
+    }
+
+    pub(in crate::layers::limit) fn asked(&self) -> usize {
+        self.wait.asked()
     }
 }
 

@@ -38,10 +38,10 @@ use crate::layers::limit::share::Share;
 use crate::layers::limit::source::{LockedSource, Source};
 use crate::layers::limit::wait_queue::WaitQueue;
 use crate::layers::limit::waiter::{Decision, Waiter};
+use allhome_rt::Instant;
 use allhome_rt::Timer;
 use std::panic::Location;
 use std::task::Waker;
-use std::time::Instant;
 
 pub(in crate::layers::limit) struct Meter {
     pub(super) timer: Arc<dyn Timer>,

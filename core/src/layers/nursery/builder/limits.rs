@@ -5,7 +5,8 @@ use crate::layers::base::sync::Arc;
 use crate::layers::cancel::CancelToken;
 use crate::layers::group::config::When;
 use crate::layers::limit::Semaphore;
-use std::time::{Duration, Instant};
+use allhome_rt::Instant;
+use std::time::Duration;
 
 impl Builder {
     /// Sets how long the nursery may take.
@@ -22,11 +23,6 @@ impl Builder {
     ///
     /// If the body returned its value in time, cancelled children alone do not make the nursery
     /// fail. Otherwise the error is a [timeout](crate::GroupError::is_timeout).
-    ///
-    /// # Errors
-    ///
-    /// If the runtime has no timer, [`run`](Builder::run) returns
-    /// [`Cause::Unsupported`](crate::Cause::Unsupported), and the body is not called.
     ///
     /// # Examples
     ///
@@ -74,7 +70,7 @@ impl Builder {
     ///     .run(async |n: Nursery<Infallible>| {
     ///         let quick = n.fork(async { Ok(1) });
     ///         let slow = n.fork(std::future::pending::<Result<u32, _>>());
-    ///         Ok([quick.join().await.ok(), slow.join().await.ok()])
+    ///         Ok([quick.await.ok(), slow.await.ok()])
     ///     });
     /// assert_eq!(block_on(run)?, [Some(1), None]);
     /// # }
@@ -97,9 +93,9 @@ impl Builder {
     /// a part of the task that awaits the nursery, so it has less if that task is cancelled and has
     /// less. [`Duration::MAX`] sets no end.
     ///
-    /// # Errors
-    ///
-    /// Same as [`deadline`](Builder::deadline).
+    /// An error that a child ends with in its grace is an [echo](crate::GroupError::echoes) of the
+    /// cancel, and no failure. What goes wrong while it tidies up, and must be known, is reported
+    /// with [`fail`](crate::Nursery::fail), or done in a finalizer ([`defer`](crate::Nursery::defer)).
     ///
     /// # Examples
     ///
@@ -113,7 +109,7 @@ impl Builder {
     ///     .run(async |n: Nursery| {
     ///         n.cancel();
     ///         cancelled().await;
-    ///         sleep(Duration::from_millis(1)).await?;
+    ///         sleep(Duration::from_millis(1)).await;
     ///         Ok("put everything back")
     ///     });
     /// assert_eq!(block_on(run)?, "put everything back");
@@ -142,12 +138,17 @@ impl Builder {
     ///
     /// The limit does not count the body, finalizers, or [blocking work](crate::Nursery::blocking),
     /// which has a [limit of its own](Builder::blocking_limit);
-    /// [`Slot::blocking`](crate::Slot::blocking) counts in both. It holds for this nursery alone,
+    /// work with a [reserved](crate::Nursery::reserve) place counts in both. It holds for this nursery alone,
     /// and not for nurseries opened inside it: to share it with them, pass them its
     /// [limiter](crate::Nursery::limiter). [`set_limit`](crate::Nursery::set_limit) changes it
     /// while the nursery runs.
     ///
-    /// With 0, no child is admitted: a reservation fails at once, and a spawn is refused.
+    /// [`set_limit(0)`](crate::Nursery::set_limit) pauses a nursery that runs.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `slots` is 0: no child would begin, and the nursery would wait for ever. To open a
+    /// nursery that is paused, pass it a [limiter](Builder::limiter) without permits.
     ///
     /// # Lending
     ///
@@ -186,7 +187,9 @@ impl Builder {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn limit(self, slots: usize) -> Builder {
+        assert!(slots > 0, "a nursery with a limit of 0 never begins a child: use at least 1");
         self.limiter(&Arc::new(Semaphore::new(slots)))
     }
 
@@ -218,7 +221,7 @@ impl Builder {
     ///         let run = nursery().limiter(&limiter).run(async |n: Nursery| {
     ///             let left = n.fork(walk(depth - 1, limiter.clone()));
     ///             let right = n.fork(walk(depth - 1, limiter.clone()));
-    ///             Ok(left.join().await? + right.join().await?)
+    ///             Ok(left.await? + right.await?)
     ///         });
     ///         Ok(run.await?)
     ///     })
@@ -227,7 +230,7 @@ impl Builder {
     /// let one = Arc::new(Semaphore::new(1));
     /// let run = nursery().on(ThreadPool::global())
     ///     .limiter(&one)
-    ///     .run(async |n: Nursery| Ok(n.fork(walk(5, one.clone())).join().await?));
+    ///     .run(async |n: Nursery| Ok(n.fork(walk(5, one.clone())).await?));
     /// assert_eq!(block_on(run)?, 32);
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -242,8 +245,13 @@ impl Builder {
     /// runtime's blocking pool takes.
     ///
     /// It is a limit of its own, because a thread that waits in a system call does not compute.
-    /// With zero, blocking work is refused with an error.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `limit` is 0: no work would ever run.
+    #[track_caller]
     pub fn blocking_limit(mut self, limit: usize) -> Builder {
+        assert!(limit > 0, "`blocking_limit(0)` would let no blocking work run: give at least 1");
         self.config.blocking_limit = limit;
         self
     }
@@ -261,10 +269,6 @@ impl Builder {
     /// [`orphans`](crate::orphans) lists it. The nursery's finalizers, which run when the task has
     /// ended, belong to the ancestors as well.
     ///
-    /// # Errors
-    ///
-    /// Same as [`deadline`](Builder::deadline).
-    ///
     /// # Examples
     ///
     /// ```
@@ -279,13 +283,14 @@ impl Builder {
     ///     .stuck_after(Duration::from_millis(10))
     ///     .run(async |n: Nursery<Infallible>| {
     ///         let (begun, begins) = channel();
-    ///         let work = n.named("deaf").blocking(move |_| {
+    ///         let work = n.task("deaf").blocking(move |_| {
     ///             begun.send(()).unwrap();
     ///             Ok(question.recv().is_ok())
     ///         });
     ///         begins.recv().unwrap();
     ///         n.cancel();
-    ///         work.map(drop).map_err(|_| unreachable!("the pool has blocking threads"))
+    ///         drop(work);
+    ///         Ok(())
     ///     });
     /// let error = block_on(run).unwrap_err();
     /// assert!(matches!(error.first().cause(), Cause::Stuck));

@@ -1,6 +1,6 @@
 //! Tasks that come late: the report names them all.
 
-use super::{LADDER, lines, on, report, shielded, works};
+use super::{LADDER, lines, on, report, shielded, steps, works};
 use allhome::{Level, Nursery, nursery};
 use allhome_conformance::Counts;
 use allhome_runs::{Clock, Hold, Opened, Wakes, poll_once, world};
@@ -19,26 +19,26 @@ fn d03_the_report_names_every_straggler() {
         |runtime| nursery().on(runtime).name("server"),
         |n, _| async move {
             *line.lock().unwrap() = line!() + 1;
-            let outer = n.named("request").fork(async move {
+            let outer = n.task("request").fork(async move {
                 let inner = nursery().name("fan-out").run(async |n: Nursery<Infallible>| {
-                    n.named("lookup").spawn(works(100, 1));
+                    n.task("lookup").spawn(works(100, 1));
                     Ok(())
                 });
                 drop(inner.await);
                 works(0, 0).await
             });
             // Nothing notifies it of the cancel, and it still leaves late.
-            n.named("shielded").spawn(shielded(async {
+            n.task("shielded").spawn(shielded(async {
                 let inner = nursery().run(async |n: Nursery<Infallible>| {
-                    n.named("kept away").spawn(works(12, 0));
+                    n.task("kept away").spawn(works(12, 0));
                     Ok(())
                 });
                 inner.await.unwrap();
             }));
-            n.named("done").spawn(works(1, 0));
-            n.named("asleep").spawn(works(100, 30));
+            n.task("done").spawn(works(1, 0));
+            n.task("asleep").spawn(works(100, 30));
             *ids_out = outer.id();
-            n.shutdown(LADDER).await.unwrap()
+            steps(n.shutdown(), LADDER).await.unwrap()
         },
     );
     let (cancelled, out) = (Some(Level::Cancelled), None);
@@ -74,14 +74,14 @@ fn d03_somebody_in_a_poll_is_named() {
     let (stepped, clock, runtime) = world();
     let (hold, mut opened) = (Hold::new(), Opened::new(nursery().on(runtime)));
     let stays = hold.clone();
-    opened.n.named("blocks").spawn(async move {
+    opened.n.task("blocks").spawn(async move {
         stays.stay();
         Ok(())
     });
     let thread = stepped.step_on_a_thread();
     hold.wait_entered();
     // From outside: the body is one of them, too. It is not polled.
-    let report = drive_alone(&clock, opened.n.shutdown(LADDER)).unwrap();
+    let report = drive_alone(&clock, steps(opened.n.shutdown(), LADDER)).unwrap();
     assert_eq!(lines(&report), [("-", None, 17), ("blocks", None, 17)]);
     let body = report.stragglers().iter().find(|late| late.task().is_none()).unwrap();
     assert!(body.to_string().starts_with("body of nursery"), "{body}");
@@ -109,7 +109,7 @@ fn d10_ten_thousand_are_listed_once() {
         for _ in 0..10_000 {
             n.spawn(parked.parked().child());
         }
-        n.shutdown(LADDER).await.unwrap()
+        steps(n.shutdown(), LADDER).await.unwrap()
     });
     assert_eq!((report.stragglers().len(), counts.drops()), (10_000, 10_000));
     assert!(report.all_home());

@@ -1,6 +1,6 @@
 //! A nursery that others raise: they take its shutdown on, and may be waited for to begin.
 
-use super::{LADDER, NEVER, lines, on, report, shielded, works};
+use super::{LADDER, NEVER, lines, on, report, shielded, steps, works};
 use allhome::{CancelToken, Level, Nursery, Reason, nursery, shield, sleep};
 use allhome_runs::{Opened, SECOND, Wakes, poll_once, world};
 use futures_util::future::join;
@@ -16,17 +16,17 @@ fn d05_whoever_raises_the_nursery_takes_it_on() {
     let report = report(
         |runtime| nursery().on(runtime).token(&token),
         |n, clock| async move {
-            n.named("slow").spawn(works(100, 100));
+            n.task("slow").spawn(works(100, 100));
             let impatient = async {
-                sleep(2 * SECOND).await.unwrap();
+                sleep(2 * SECOND).await;
                 assert_eq!(operator.escalate(Reason::new("asked")), Level::Draining);
                 assert_eq!(operator.escalate(Reason::new("asked again")), Level::Cancelled);
-                sleep(SECOND).await.unwrap();
+                sleep(SECOND).await;
                 assert_eq!(n.level(), Level::Cancelled);
                 assert_eq!(operator.escalate(Reason::new("once more")), Level::Aborted);
                 assert_eq!(operator.escalate(Reason::new("and again")), Level::Aborted);
             };
-            let (report, ()) = join(n.shutdown(LADDER), shielded_body(impatient)).await;
+            let (report, ()) = join(steps(n.shutdown(), LADDER), shielded_body(impatient)).await;
             assert_eq!(clock.elapsed(), 5 * SECOND, "two for the last step");
             report.unwrap()
         },
@@ -37,7 +37,7 @@ fn d05_whoever_raises_the_nursery_takes_it_on() {
 }
 
 async fn shielded_body(inside: impl Future<Output = ()>) {
-    shield(Duration::MAX, inside).await.unwrap();
+    shield(Duration::MAX, inside).await;
 }
 
 #[test]
@@ -50,15 +50,15 @@ fn d06_it_may_wait_for_somebody_to_begin() {
     ];
     for (raise, first, drained) in raises {
         let report = report(on, |n, clock| async move {
-            n.named("long").spawn(works(100, 1));
+            n.task("long").spawn(works(100, 1));
             n.spawn(works(3, 0));
             let raiser = async {
-                sleep(20 * SECOND).await.unwrap();
+                sleep(20 * SECOND).await;
                 assert_eq!(n.level(), Level::Running);
                 raise(&n);
                 assert_eq!(n.level(), first);
             };
-            let ladder = n.shutdown(LADDER).when_raised();
+            let ladder = steps(n.shutdown(), LADDER).when_raised();
             let (report, ()) = join(ladder, shielded_body(raiser)).await;
             assert_eq!(clock.elapsed().as_secs(), 20 + report.as_ref().unwrap().took().as_secs());
             report.unwrap()
@@ -73,7 +73,7 @@ fn d06_it_may_wait_for_somebody_to_begin() {
     // A failure is one way to begin, and an empty nursery is the other end.
     let ended = report(on, |n, _| async move {
         n.spawn(works(3, 0));
-        n.shutdown(LADDER).when_raised().await.unwrap()
+        steps(n.shutdown(), LADDER).when_raised().await.unwrap()
     });
     assert_eq!((ended.level(), ended.took()), (Level::Running, Duration::ZERO));
     assert!(ended.to_string().contains("no task was running"), "{ended}");
@@ -85,7 +85,7 @@ fn d06_from_outside_it_is_woken_by_every_rise() {
     let (wakes, mut opened) = (Wakes::new(), Opened::new(nursery().on(runtime)));
     opened.n.spawn(shielded(pending()));
     stepped.run_until_stalled();
-    let mut shutdown = Box::pin(opened.n.shutdown(NEVER).when_raised());
+    let mut shutdown = Box::pin(steps(opened.n.shutdown(), NEVER).when_raised());
     let raises: [fn(&Nursery<Infallible>) -> bool; 3] =
         [Nursery::close, |n| n.cancel(), |n| n.abort()];
     for raise in raises {
@@ -109,9 +109,9 @@ fn d06_from_outside_it_is_woken_by_every_rise() {
 fn d06_the_nursery_is_dropped_meanwhile() {
     let (stepped, _clock, runtime) = world();
     let (wakes, opened) = (Wakes::new(), Opened::new(nursery().on(runtime)));
-    opened.n.named("child").spawn(pending());
+    opened.n.task("child").spawn(pending());
     stepped.run_until_stalled();
-    let mut shutdown = Box::pin(opened.n.shutdown(NEVER));
+    let mut shutdown = Box::pin(steps(opened.n.shutdown(), NEVER));
     assert!(poll_once(&mut shutdown, &wakes).is_pending());
     drop(opened.run);
     assert!(wakes.count() > 0);

@@ -13,19 +13,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 #[test]
-fn l08_limits_that_let_nobody_in() {
-    let stepped = Stepped::new(1);
-    let mut opened = open(&stepped, 0);
-    assert_eq!(opened.n.limit(), Some(0));
-    assert!(matches!(block_on(opened.n.reserve()), Err(ReserveError::NoSlots)));
-    assert!(matches!(opened.n.try_reserve(), Err(TryReserveError::NoSlots)));
-    let counts = Counts::new();
-    let spawned = opened.n.spawn(counts.parked().child());
-    assert_eq!(spawned.refused().unwrap().message(), "the nursery's limit is 0");
-    let joined = opened.n.named("x").fork(counts.parked().child());
-    assert!(block_on(joined.join()).unwrap_err().reason().is_some());
-    assert_eq!((counts.polls(), counts.drops()), (0, 2));
-    assert!(opened.finish().is_ready());
+fn l08_limits_that_are_too_high_or_closed() {
+    let (stepped, counts) = (Stepped::new(1), Counts::new());
     // More than there can be.
     let mut opened = open(&stepped, usize::MAX);
     assert_eq!(opened.n.limit(), Some(Semaphore::MAX_PERMITS));
@@ -40,13 +29,13 @@ fn l08_limits_that_let_nobody_in() {
     assert!(limiter.close());
     assert!(matches!(waiting.poll(), Some(Err(ReserveError::LimiterClosed))));
     stepped.run_until_stalled();
-    let error = block_on(child.join()).unwrap_err();
+    let error = block_on(child).unwrap_err();
     assert_eq!(error.reason().unwrap().message(), "the nursery's limiter is closed");
     assert!(matches!(opened.n.try_reserve(), Err(TryReserveError::LimiterClosed)));
     assert!(opened.n.spawn(counts.parked().child()).refused().is_some());
     assert!(slot.spawn(async { Ok(()) }).is_admitted(), "a slot that was granted stays");
     stepped.run_until_stalled();
-    assert_eq!((counts.polls(), counts.drops()), (0, 4));
+    assert_eq!((counts.polls(), counts.drops()), (0, 2));
     assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
 }
 
@@ -71,14 +60,19 @@ fn l09_the_limit_may_be_moved() {
     gates[2].open();
     stepped.run_until_stalled();
     assert_eq!(*log.lock().unwrap(), ["a", "b", "c", "d"]);
-    // Down to nothing: children that wait are refused, those that are in go on.
+    // Down to nothing: children that are in go on, and those that wait are kept.
     let mut waiting = Waiting::new(&opened.n);
     assert!(opened.n.set_limit(0));
-    assert!(matches!(waiting.poll(), Some(Err(ReserveError::NoSlots))));
-    stepped.run_until_stalled();
-    assert_eq!((opened.n.len(), log.lock().unwrap().len()), (1, 4));
     gates[3].open();
     stepped.run_until_stalled();
+    assert_eq!((opened.n.len(), log.lock().unwrap().len()), (1, 4));
+    assert!(waiting.poll().is_none());
+    assert!(opened.n.set_limit(1));
+    stepped.run_until_stalled();
+    assert_eq!(log.lock().unwrap().len(), 5);
+    gates[4].open();
+    stepped.run_until_stalled();
+    drop(waiting.poll().expect("it is its turn").unwrap());
     assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
 }
 
@@ -101,7 +95,7 @@ fn l11_shared_and_not_inherited() {
         Ok((plain.await.unwrap(), own.await.unwrap()))
     });
     stepped.run_until_stalled();
-    assert_eq!(block_on(child.join()).unwrap(), ((None, false), (Some(5), true)));
+    assert_eq!(block_on(child).unwrap(), ((None, false), (Some(5), true)));
     assert!(one.finish().is_ready() && other.finish().is_ready());
 }
 
@@ -129,18 +123,18 @@ fn l13_what_is_not_counted() {
     let mut opened = Opened::new(builder);
     let slot = opened.n.try_reserve().unwrap();
     // Blocking work, unless it has a slot.
-    let plain = opened.n.blocking(|_| Ok(1)).unwrap();
+    let plain = opened.n.blocking(|_| Ok(1));
     assert!(jobs.run());
-    assert_eq!(block_on(plain.join()).unwrap(), 1);
+    assert_eq!(block_on(plain).unwrap(), 1);
     let limiter = opened.n.limiter().unwrap().clone();
-    let counted = slot.named("counted").blocking(move |_| Ok(limiter.available())).unwrap();
+    let counted = slot.name("counted").blocking(move |_| Ok(limiter.available()));
     assert_eq!(free(&opened.n), 0);
     assert!(jobs.run());
-    assert_eq!((block_on(counted.join()).unwrap(), free(&opened.n)), (0, 1));
+    assert_eq!((block_on(counted).unwrap(), free(&opened.n)), (0, 1));
     // Work that is never begun gives it back, too.
-    let lost = opened.n.try_reserve().unwrap().blocking(|_| Ok(())).unwrap();
+    let lost = opened.n.try_reserve().unwrap().blocking(|_| Ok(()));
     drop(jobs.take());
-    let lost = block_on(lost.join()).unwrap_err().into_outcome::<()>();
+    let lost = block_on(lost).unwrap_err().into_outcome::<()>();
     assert!(matches!(lost, Some(Outcome::Lost)));
     assert_eq!(free(&opened.n), 1);
     // Finalizers.
@@ -151,7 +145,7 @@ fn l13_what_is_not_counted() {
         drop(guard);
         Ok(())
     };
-    opened.n.defer(Duration::MAX, defer).unwrap();
+    opened.n.defer(Duration::MAX, defer);
     assert!(opened.finish().is_pending());
     stepped.run_until_stalled();
     assert_eq!(ran.drops(), 1);
@@ -173,7 +167,7 @@ fn l14_holders_are_the_children() {
     });
     let waits = opened.n.spawn(pending()).id();
     stepped.run_until_stalled();
-    assert!(block_on(reserved.join()).unwrap());
+    assert!(block_on(reserved).unwrap());
     let holders = limiter.holders();
     assert_eq!((holders.len(), holders[0].task()), (1, waits));
     assert!(holders[0].location().file().ends_with("limits.rs"));

@@ -37,7 +37,7 @@ fn l06_a_wait_ends_with_the_nursery() {
             _ => ReasonKind::Requested,
         };
         stepped.run_until_stalled();
-        let inside = block_on(inside.join()).unwrap();
+        let inside = block_on(inside).unwrap();
         for error in [outside.poll().unwrap().unwrap_err(), inside.unwrap_err()] {
             let ReserveError::Refused(reason) = &error else { panic!("{end}: {error:?}") };
             assert_eq!(reason.kind(), kind, "{end}");
@@ -83,7 +83,7 @@ fn l07_cancelled_in_each_window() {
         callers.n.cancel_with(reason.clone());
         stepped.run_until_stalled();
         let spawned = matches!(window, GrantedAndNotPolled | Polled);
-        match block_on(caller.join()).unwrap() {
+        match block_on(caller).unwrap() {
             Ok(admitted) => assert!(spawned && admitted, "{window:?}"),
             Err(ReserveError::Cancelled(why)) => assert!(!spawned && why.same(&reason)),
             Err(error) => panic!("{window:?}: {error:?}"),

@@ -37,7 +37,7 @@ fn l20_siblings_with_one_slot() {
         };
         let counted = count.clone();
         let run = nursery().on(runtime).limit(1).run(async move |n: Nursery<Infallible>| {
-            n.fork(crawl(n.clone(), 64, counted)).join().await.unwrap();
+            n.fork(crawl(n.clone(), 64, counted)).await.unwrap();
             Ok(())
         });
         match threads {
@@ -141,7 +141,7 @@ fn l22_blocking_work_lends() {
         let run = nursery().on(ThreadPool::global()).limiter(&inner).run(
             async |n: Nursery<Infallible>| {
                 let slot = n.reserve().await.unwrap();
-                Ok(slot.fork(async { Ok(7) }).join().await.unwrap())
+                Ok(slot.fork(async { Ok(7) }).await.unwrap())
             },
         );
         let seven = cx.block_on(run).unwrap().unwrap();
@@ -154,7 +154,7 @@ fn l22_blocking_work_lends() {
         move || assert!(jobs.run())
     });
     job.join().unwrap();
-    assert_eq!((block_on(work.unwrap().join()).unwrap(), ran.polls()), (7, 1));
+    assert_eq!((block_on(work).unwrap(), ran.polls()), (7, 1));
     assert_eq!(limiter.available(), 1);
     assert!(opened.finish().is_ready());
 }
@@ -216,7 +216,7 @@ fn l22_an_acquire_lends_nothing() {
     assert_eq!((limiter.available(), limiter.waiters()), (0, 1));
     assert!(child.cancel());
     stepped.run_until_stalled();
-    assert!(matches!(block_on(child.join()), Ok(Err(AcquireError::Cancelled(_)))));
+    assert!(matches!(block_on(child), Ok(Err(AcquireError::Cancelled(_)))));
     assert_eq!(limiter.available(), 1);
     assert!(opened.finish().is_ready());
 }

@@ -35,14 +35,14 @@ fn walk(how: How, depth: usize, width: usize, limiter: Arc<Semaphore>, count: Co
             let mut nodes = 1;
             if matches!(how, How::Joined) {
                 for child in below.drain(..) {
-                    nodes += child.join().await.unwrap();
+                    nodes += child.await.unwrap();
                 }
             }
             Ok((nodes, below))
         });
         let (mut nodes, below) = run.await.unwrap();
         for child in below {
-            nodes += child.join().await.unwrap();
+            nodes += child.await.unwrap();
         }
         Ok(nodes)
     })
@@ -61,7 +61,7 @@ fn l15_a_thousand_deep_with_one_slot() {
         let run = nursery().on(stepped.runtime()).limiter(&limiter).run(
             async |n: Nursery<Infallible>| {
                 let first = walk(how, 1_000, 1, limiter.clone(), count.clone());
-                Ok(n.reserve().await.unwrap().fork(first).join().await.unwrap())
+                Ok(n.reserve().await.unwrap().fork(first).await.unwrap())
             },
         );
         assert_eq!(stepped.drive(run).unwrap(), 1_001);
@@ -92,7 +92,7 @@ fn l15_on_runtimes_with_other_manners() {
                 let run =
                     nursery().on(runtime).limiter(&limiter).run(async |n: Nursery<Infallible>| {
                         let first = walk(how, depth, width, limiter.clone(), Counts::new());
-                        Ok(n.fork(first).join().await.unwrap())
+                        Ok(n.fork(first).await.unwrap())
                     });
                 let mut run = Box::pin(run);
                 let wakes = Wakes::new();
@@ -130,7 +130,7 @@ fn l15_branching_on_threads() {
             let run = nursery().on(ThreadPool::global()).limiter(&limiter).run(
                 async |n: Nursery<Infallible>| {
                     let first = walk(how, depth, width, limiter.clone(), count.clone());
-                    Ok(n.fork(first).join().await.unwrap())
+                    Ok(n.fork(first).await.unwrap())
                 },
             );
             assert_eq!(block_on(run).unwrap(), nodes(depth, width));

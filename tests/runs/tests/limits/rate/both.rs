@@ -1,7 +1,10 @@
 //! A semaphore and a rate limiter, or two of these, at once; and cancels.
 
 use super::limiter;
-use allhome::{AcquireError, Both, Rate, Semaphore, TryAcquireError, move_on_after};
+use allhome::{
+    AcquireBoth, AcquireError, Nursery, Rate, ReasonKind, Semaphore, is_cancelled, move_on_after,
+    nursery,
+};
 use allhome_runs::{Clock, SECOND, Wakes, in_body, poll_once};
 use std::task::Poll;
 
@@ -11,8 +14,9 @@ fn j05_what_is_spent_is_taken_last() {
     let often = limiter(&clock, Rate::per_second(1), 5);
     let at_once = Semaphore::new(1);
     let held = at_once.try_acquire().unwrap();
-    let mut acquire = Box::pin(Both::new(&often, &at_once).unwrap().acquire_many(5, 1));
-    let mut other_way = Box::pin(Both::new(&at_once, &often).unwrap().acquire_many(1, 5));
+    let mut acquire = Box::pin(AcquireBoth::new(often.acquire_many(5), at_once.acquire()).unwrap());
+    let mut other_way =
+        Box::pin(AcquireBoth::new(at_once.acquire(), often.acquire_many(5)).unwrap());
     let wakes = Wakes::new();
     assert!(poll_once(&mut acquire, &wakes).is_pending());
     assert!(poll_once(&mut other_way, &wakes).is_pending());
@@ -32,21 +36,21 @@ fn j05_spent_tokens_come_back_if_the_second_is_refused() {
     let clock = Clock::new();
     let pair = [limiter(&clock, Rate::per_second(1), 3), limiter(&clock, Rate::per_second(1), 3)];
     let (low, high) = (&pair[0], &pair[1]);
-    let both = Both::new(high, low).unwrap();
-    assert!(matches!(both.try_acquire_many(4, 3), Err(TryAcquireError::TooMany { .. })));
-    assert_eq!((low.available(), high.available()), (3, 3));
+    let both = |of_high, of_low| {
+        AcquireBoth::new(high.acquire_many(of_high), low.acquire_many(of_low)).unwrap()
+    };
     let wakes = Wakes::new();
-    let refused = poll_once(&mut Box::pin(both.acquire_many(4, 3)), &wakes);
+    let refused = poll_once(&mut Box::pin(both(4, 3)), &wakes);
     assert!(matches!(refused, Poll::Ready(Err(AcquireError::TooMany { .. }))));
     assert_eq!((low.available(), high.available()), (3, 3));
     // It has the first's, waits for the second's, and is dropped.
     high.try_acquire_many(3).unwrap();
-    let mut acquire = Box::pin(both.acquire_many(2, 3));
+    let mut acquire = Box::pin(both(2, 3));
     assert!(poll_once(&mut acquire, &wakes).is_pending());
     assert_eq!((low.available(), high.waiters()), (0, 1));
     drop(acquire);
     assert_eq!((low.available(), high.waiters(), clock.sleeps()), (3, 0, 0));
-    let mut acquire = Box::pin(both.acquire_many(2, 3));
+    let mut acquire = Box::pin(both(2, 3));
     assert!(poll_once(&mut acquire, &wakes).is_pending());
     clock.advance(2 * SECOND);
     assert_eq!(poll_once(&mut acquire, &wakes), Poll::Ready(Ok(((), ()))));
@@ -54,25 +58,30 @@ fn j05_spent_tokens_come_back_if_the_second_is_refused() {
     assert_eq!((low.available(), high.available()), (2, 0), "what was had is spent");
 }
 
+/// With the task the wait ends; with a cancel scope alone it is dropped. In both cases nothing of
+/// it is left.
 #[test]
 fn j03_what_was_taken_is_given_back_when_the_wait_is_cancelled() {
     in_body(async |clock| {
         let pair = [Semaphore::new(1), Semaphore::new(1)];
         let (low, high) = (&pair[0], &pair[1]);
         let _held = high.try_acquire().unwrap();
-        let inside = async {
-            let error = Both::new(high, low).unwrap().acquire().await.unwrap_err();
-            assert!(matches!(error, AcquireError::Cancelled(_)));
-            (low.available(), low.waiters(), high.waiters())
-        };
-        assert_eq!(move_on_after(SECOND, inside).await.unwrap(), Some((1, 0, 0)));
+        let waits = || AcquireBoth::new(high.acquire(), low.acquire()).unwrap();
+        assert!(move_on_after(SECOND, waits()).await.is_none());
+        assert_eq!((low.available(), low.waiters(), high.waiters()), (1, 0, 0));
         let often = limiter(&clock, Rate::new(0, SECOND), 1);
         often.try_acquire().unwrap();
-        let inside = async {
-            let error = Both::new(&often, low).unwrap().acquire().await.unwrap_err();
-            assert!(matches!(error, AcquireError::Cancelled(_)));
-            (low.available(), often.waiters())
-        };
-        assert_eq!(move_on_after(SECOND, inside).await.unwrap(), Some((1, 0)));
+        let waits_often = || AcquireBoth::new(often.acquire(), low.acquire()).unwrap();
+        assert!(move_on_after(SECOND, waits_often()).await.is_none());
+        assert_eq!((low.available(), often.waiters()), (1, 0));
+        let run = nursery().deadline(SECOND).run(async |_: Nursery<AcquireError>| {
+            let error = waits().await.unwrap_err();
+            assert_eq!(error.reason().unwrap().kind(), ReasonKind::Deadline);
+            assert_eq!((low.available(), low.waiters(), high.waiters()), (1, 0, 0));
+            let error = waits_often().await.unwrap_err();
+            assert!(matches!(error, AcquireError::Cancelled(_)) && is_cancelled());
+            Ok((low.available(), often.waiters()))
+        });
+        assert_eq!(run.await.unwrap(), (1, 0));
     });
 }

@@ -33,7 +33,7 @@ where
 
 fn on(timer: impl Timer + 'static, rate: Rate, burst: usize) -> RateLimiter {
     let runtime = Runtime::builder("odd", Stepped::new(1).spawner()).timer(timer).build();
-    RateLimiter::new(&runtime, rate, burst).unwrap()
+    RateLimiter::new(&runtime, rate, burst)
 }
 
 #[test]
@@ -150,8 +150,8 @@ fn q14_a_waker_may_use_the_limiter_and_may_panic() {
     static LIMITER: OnceLock<RateLimiter> = OnceLock::new();
     let clock = Clock::new();
     let rate = Rate::per_second(1);
-    let limiter = LIMITER
-        .get_or_init(|| RateLimiter::new(&clock.runtime(&Stepped::new(1)), rate, 50).unwrap());
+    let limiter =
+        LIMITER.get_or_init(|| RateLimiter::new(&clock.runtime(&Stepped::new(1)), rate, 50));
     limiter.try_acquire_many(50).unwrap();
     let mut first = queue(limiter, 1);
     let mut line: Vec<_> = (0..30).map(|_| Box::pin(limiter.acquire())).collect();
@@ -206,8 +206,7 @@ fn q09_closed_is_closed_for_those_who_are_not_told_yet() {
     static LIMITER: OnceLock<RateLimiter> = OnceLock::new();
     let clock = Clock::new();
     let runtime = clock.runtime(&Stepped::new(1));
-    let limiter =
-        LIMITER.get_or_init(|| RateLimiter::new(&runtime, Rate::per_second(1), 50).unwrap());
+    let limiter = LIMITER.get_or_init(|| RateLimiter::new(&runtime, Rate::per_second(1), 50));
     limiter.try_acquire_many(50).unwrap();
     let line: Vec<_> = (0..40).map(|_| Mutex::new(Box::pin(limiter.acquire()))).collect();
     let line = Arc::new(line);

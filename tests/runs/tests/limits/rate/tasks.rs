@@ -2,7 +2,7 @@
 
 use super::limiter;
 use allhome::{AcquireError, IntoRuntime, Rate, RateLimiter, ThreadPool, Tokio, block_on};
-use allhome::{Nursery, ReasonKind, move_on_after, nursery, sleep};
+use allhome::{Nursery, move_on_after, nursery, sleep};
 
 use allhome_runs::{SECOND, in_body, world};
 use std::convert::Infallible;
@@ -14,7 +14,7 @@ use std::time::Duration;
 #[test]
 fn q16_in_virtual_time_tasks_take_turns() {
     let (stepped, clock, runtime) = world();
-    let limiter = Arc::new(RateLimiter::new(&runtime, Rate::per_second(10), 5).unwrap());
+    let limiter = Arc::new(RateLimiter::new(&runtime, Rate::per_second(10), 5));
     let shared = limiter.clone();
     let run = nursery().on(runtime).run(async |n: Nursery<AcquireError>| {
         for _ in 0..105 {
@@ -29,18 +29,13 @@ fn q16_in_virtual_time_tasks_take_turns() {
 }
 
 #[test]
-fn q13_a_wait_ends_when_its_scope_does() {
+fn q13_a_wait_is_dropped_with_its_scope() {
     in_body(async |clock| {
         let limiter = limiter(&clock, Rate::per_second(1), 5);
         limiter.try_acquire_many(5).unwrap();
-        let found = move_on_after(3 * SECOND, async {
-            let error = limiter.acquire_many(4).await.unwrap_err();
-            let AcquireError::Cancelled(reason) = &error else { panic!("{error:?}") };
-            assert_eq!(reason.kind(), ReasonKind::Deadline);
-            assert_eq!((limiter.waiters(), clock.sleeps()), (0, 0), "it has left");
-            clock.elapsed()
-        });
-        assert_eq!(found.await.unwrap(), Some(3 * SECOND));
+        let found = move_on_after(3 * SECOND, limiter.acquire_many(4));
+        assert_eq!((found.await, clock.elapsed()), (None, 3 * SECOND));
+        assert_eq!((limiter.waiters(), clock.sleeps()), (0, 0), "it has left");
         assert_eq!(limiter.available(), 3, "as if it had not been called");
     });
 }
@@ -53,7 +48,7 @@ fn q13_what_is_there_in_the_last_poll_is_had() {
         let limiter = limiter(&clock, Rate::per_second(1), 5);
         limiter.try_acquire_many(5).unwrap();
         let found = move_on_after(3 * SECOND, limiter.acquire_many(3));
-        assert_eq!(found.await.unwrap(), Some(Ok(())));
+        assert_eq!(found.await, Some(Ok(())));
         assert_eq!((limiter.available(), limiter.waiters(), clock.elapsed()), (0, 0, 3 * SECOND));
     });
 }
@@ -61,7 +56,7 @@ fn q13_what_is_there_in_the_last_poll_is_had() {
 #[test]
 fn q13_a_cancelled_task_leaves_no_trace() {
     let (stepped, clock, runtime) = world();
-    let limiter = Arc::new(RateLimiter::new(&runtime, Rate::per_second(1), 1).unwrap());
+    let limiter = Arc::new(RateLimiter::new(&runtime, Rate::per_second(1), 1));
     limiter.try_acquire().unwrap();
     let shared = limiter.clone();
     let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
@@ -71,12 +66,12 @@ fn q13_a_cancelled_task_leaves_no_trace() {
                 n.fork(async move { Ok(limiter.acquire().await.is_ok()) })
             })
             .collect();
-        sleep(SECOND / 2).await.expect("there is a timer");
+        sleep(SECOND / 2).await;
         assert_eq!(shared.waiters(), 3);
         children[0].cancel();
         let mut granted = Vec::new();
         for child in children {
-            granted.push(child.join().await);
+            granted.push(child.await);
         }
         assert!(matches!(granted[..], [Ok(false), Ok(true), Ok(true)]), "{granted:?}");
         Ok(())
@@ -87,8 +82,8 @@ fn q13_a_cancelled_task_leaves_no_trace() {
 
 /// On a real timer: never early, by that timer's own clock.
 fn takes_its_time(runtime: allhome::Runtime) {
-    let timer = runtime.timer().unwrap().clone();
-    let limiter = Arc::new(RateLimiter::new(&runtime, Rate::per_second(2_000), 10).unwrap());
+    let timer = runtime.timer().clone();
+    let limiter = Arc::new(RateLimiter::new(&runtime, Rate::per_second(2_000), 10));
     let start = timer.now();
     let shared = limiter.clone();
     block_on(nursery().on(runtime).run(async |n: Nursery<AcquireError>| {
@@ -140,9 +135,9 @@ fn poll_times<F: Future>(future: F, polls: usize) -> Option<F::Output> {
 fn q15_threads_get_no_more_than_comes() {
     const BURST: usize = 5;
     let runtime = ThreadPool::global().into_runtime().unwrap();
-    let timer = runtime.timer().unwrap().clone();
+    let timer = runtime.timer().clone();
     let start = timer.now();
-    let limiter = RateLimiter::new(&runtime, Rate::per_second(20_000), BURST).unwrap();
+    let limiter = RateLimiter::new(&runtime, Rate::per_second(20_000), BURST);
     let granted = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for number in 0..4_usize {

@@ -43,7 +43,7 @@ fn c11_cancel_from_inside_poll_waker_and_destructor() {
         let (stepped, counts) = (Stepped::new(1), Counts::new());
         let opened = Opened::new(nursery().on(stepped.runtime()));
         (0..3).for_each(|_| drop(opened.n.spawn(counts.parked().child())));
-        let mut join = Box::pin(opened.n.fork(async { Ok(5) }).join());
+        let mut join = Box::pin(opened.n.fork(async { Ok(5) }));
         let n = opened.n.clone();
         let waker = Waker::from(Arc::new(OnWake(move || cancel(&n))));
         assert!(join.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());

@@ -26,7 +26,7 @@ fn c06_abort_during_a_poll_takes_effect_after_it() {
             hold.release();
             thread.join().unwrap();
             assert_eq!((counts.polls(), counts.drops()), (1, 1));
-            let joined = block_on(child.join()).unwrap_err();
+            let joined = block_on(child).unwrap_err();
             assert_eq!(joined.reason().unwrap().kind(), ReasonKind::Aborted);
             assert!(matches!(opened.poll(), Poll::Ready(Ok(()))));
             stepped.run_until_stalled();
@@ -62,7 +62,7 @@ fn c10_cancel_during_a_poll_gives_one_more() {
             hold.release();
             thread.join().unwrap();
             assert_eq!((counts.polls(), shown.polls(), counts.drops()), (2, 1, 1));
-            let joined = block_on(child.join()).unwrap_err();
+            let joined = block_on(child).unwrap_err();
             assert_eq!(joined.reason().unwrap().message(), "stop");
             assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
             stepped.run_until_stalled();

@@ -15,17 +15,17 @@ fn h06_nursery_in_a_shield_is_cancelled_when_it_is_lifted() {
             let protected = shield(budget * SECOND, async move {
                 let inner = nursery().run(async |n: Nursery<Infallible>| {
                     n.spawn(async move {
-                        sleep(5 * SECOND).await.unwrap();
+                        sleep(5 * SECOND).await;
                         log.note(format!("done, {}", is_cancelled()));
                         Ok(())
                     });
-                    sleep(2 * SECOND).await.unwrap();
+                    sleep(2 * SECOND).await;
                     assert!(!n.is_cancelled());
                     Ok(())
                 });
                 inner.await
             });
-            let result = protected.await.unwrap();
+            let result = protected.await;
             assert!(result.is_ok(), "the body had its value: {result:?}");
         });
         assert_eq!(after, ends * SECOND, "budget {budget}");
@@ -41,9 +41,9 @@ fn h11_body_has_shields_too() {
         let inside = log.clone();
         let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
             end(&n);
-            shield(2 * SECOND, sleep(SECOND)).await.unwrap().unwrap();
+            shield(2 * SECOND, sleep(SECOND)).await;
             let _guard = inside.on_drop("body");
-            shield(2 * SECOND, pending::<()>()).await.unwrap();
+            shield(2 * SECOND, pending::<()>()).await;
             Ok(())
         });
         assert!(clock.drive(&stepped, run).is_err());
@@ -59,7 +59,7 @@ fn h11_shield_in_the_body_of_a_nursery_inside() {
         let (after, log) = ended_by(end, |log| async move {
             let inner = nursery().run(async |_: Nursery<Infallible>| {
                 let innermost = nursery().run(async |_: Nursery<Infallible>| {
-                    shield(5 * SECOND, sleep(3 * SECOND)).await.unwrap().unwrap();
+                    shield(5 * SECOND, sleep(3 * SECOND)).await;
                     log.note("done");
                     Ok(())
                 });
@@ -78,13 +78,13 @@ fn h11_shield_in_the_body_of_a_nursery_inside() {
         |log| async move {
             let cut = move_on_after(2 * SECOND, async {
                 let inner = nursery().run(async |_: Nursery<Infallible>| {
-                    shield(9 * SECOND, sleep(5 * SECOND)).await.unwrap().unwrap();
+                    shield(9 * SECOND, sleep(5 * SECOND)).await;
                     log.note("done");
                     Ok(())
                 });
                 inner.await.is_ok()
             });
-            assert_eq!(cut.await, Ok(Some(true)));
+            assert_eq!(cut.await, Some(true));
         },
     );
     assert_eq!((after, log), (5 * SECOND, vec!["done".to_string()]));
@@ -97,9 +97,9 @@ fn h14_drop_of_the_nursery_waits_for_its_shields_elsewhere() {
     let inside = log.clone();
     let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let inner = nursery().run(async |n: Nursery<Infallible>| {
-            n.named("kept").spawn(async move {
+            n.task("kept").spawn(async move {
                 let _guard = inside.on_drop("child");
-                shield(9 * SECOND, sleep(5 * SECOND)).await.unwrap().unwrap();
+                shield(9 * SECOND, sleep(5 * SECOND)).await;
                 inside.note("done");
                 Ok(())
             });

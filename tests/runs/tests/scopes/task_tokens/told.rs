@@ -51,7 +51,7 @@ fn c16_poll_before_the_waiters_are_told_is_not_the_last() {
         stepped.run_until_stalled();
         drop((looks, waits));
         let child = Arc::into_inner(cancels).unwrap();
-        assert_eq!(block_on(child.join()).unwrap(), "own");
+        assert_eq!(block_on(child).unwrap(), "own");
         assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
     });
 }

@@ -10,21 +10,24 @@ use std::task::{Context, Waker};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-async fn waits_for_two(n: Nursery<allhome::Unsupported>) -> Result<u32, allhome::Unsupported> {
+async fn waits_for_two(
+    n: Nursery<std::convert::Infallible>,
+) -> Result<u32, std::convert::Infallible> {
     let polls = Arc::new(AtomicU32::new(0));
     let count = polls.clone();
     let waits = n.fork(async move {
         let mut inner = std::pin::pin!(sleep(Duration::from_secs(9)));
-        std::future::poll_fn(|cx| {
+        let slept = std::future::poll_fn(|cx| {
             count.fetch_add(1, Ordering::SeqCst);
             inner.as_mut().poll(cx)
-        })
-        .await
+        });
+        slept.await;
+        Ok(())
     });
     for _ in 0..200 {
         yield_now().await;
     }
-    let _ = waits.join().await;
+    let _ = waits.await;
     Ok(polls.load(Ordering::SeqCst))
 }
 
@@ -49,19 +52,21 @@ fn y10_wakes_come_from_another_thread() {
     }
     for foreign_wakes in [false, true] {
         let faults = Faults { foreign_wakes, ..Faults::default() };
-        let run = Simulator::new().faults(faults).run(async |_: Nursery<allhome::Unsupported>| {
-            let mut sleep = std::pin::pin!(sleep(Duration::from_secs(1)));
-            let mut notes: Option<Arc<Notes>> = None;
-            std::future::poll_fn(|cx| {
-                let notes = notes
-                    .get_or_insert_with(|| Arc::new(Notes(Mutex::new(None), cx.waker().clone())));
-                let waker = Waker::from(notes.clone());
-                sleep.as_mut().poll(&mut Context::from_waker(&waker))
-            })
-            .await?;
-            let woken_by = notes.and_then(|notes| *notes.0.lock().unwrap());
-            Ok(woken_by != Some(thread::current().id()))
-        });
+        let run =
+            Simulator::new().faults(faults).run(async |_: Nursery<std::convert::Infallible>| {
+                let mut sleep = std::pin::pin!(sleep(Duration::from_secs(1)));
+                let mut notes: Option<Arc<Notes>> = None;
+                std::future::poll_fn(|cx| {
+                    let notes = notes.get_or_insert_with(|| {
+                        Arc::new(Notes(Mutex::new(None), cx.waker().clone()))
+                    });
+                    let waker = Waker::from(notes.clone());
+                    sleep.as_mut().poll(&mut Context::from_waker(&waker))
+                })
+                .await;
+                let woken_by = notes.and_then(|notes| *notes.0.lock().unwrap());
+                Ok(woken_by != Some(thread::current().id()))
+            });
         assert_eq!(run.unwrap(), foreign_wakes);
     }
 }
@@ -82,7 +87,7 @@ fn y10_tasks_are_polled_on_different_threads() {
                 seen.dedup();
                 Ok((seen.len(), seen.contains(&format!("{home:?}"))))
             });
-            Ok(child.join().await.unwrap())
+            Ok(child.await.unwrap())
         });
         assert_eq!(run.unwrap(), (expected, threads == 0));
     }

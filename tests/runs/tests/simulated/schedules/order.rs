@@ -110,7 +110,7 @@ fn y09_first_polls_of_children_are_in_any_order() {
             })
             .collect();
         for child in children {
-            child.join().await.unwrap();
+            child.await.unwrap();
         }
         seen.lock().unwrap().insert(taken(&log));
         Ok(())

@@ -61,9 +61,9 @@ impl Tokens {
         self.own = Some(Foreign::new(own.clone()));
     }
 
-    /// Returns why the nursery's own token was raised, if it was.
+    /// Returns why the nursery's own token was raised, or one above it, if it was.
     pub(crate) fn reason(&self) -> Option<Reason> {
-        self.own.as_ref().and_then(|own| own.reason())
+        self.own.as_ref().and_then(|own| own.reason_above())
     }
 
     /// Returns how the nursery hears of its own token.

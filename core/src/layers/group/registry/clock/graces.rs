@@ -6,8 +6,8 @@
 
 use crate::layers::group::registry::members::Member;
 use crate::layers::record::Ptr;
+use allhome_rt::Instant;
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 #[derive(Default)]
 pub(super) struct Graces {

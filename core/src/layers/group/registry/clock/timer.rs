@@ -3,9 +3,8 @@
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::sync::Arc;
 use crate::layers::time::alarm::Asleep;
-use allhome_rt::Timer;
+use allhome_rt::{Instant, Timer};
 use std::task::{Context, Waker};
-use std::time::Instant;
 
 #[derive(Default)]
 pub(super) struct NurseryTimer {

@@ -56,7 +56,9 @@ fn admitted<const N: usize>(owner: &Owner) -> (Members, [Handle<(), ()>; N]) {
 fn end(members: &mut Members, mut claimed: Claimed) {
     let id = TaskId { nursery: NurseryId::next(), number: claimed.header().number() };
     drop(claimed.end(id, Ending::Lost));
-    claimed.publish();
+    if claimed.settle() {
+        let _handled = claimed.publish();
+    }
     members.unlink(&claimed);
     drop(members.release(claimed, None));
 }

@@ -1,10 +1,11 @@
-//! The wakers that stand in the records of members: of a joiner, and of the carrier that is a
-//! child's own.
+//! What stands in the records of members and is woken: a joiner, and the carrier that is a child's
+//! own.
 
 #![allow(unsafe_code)]
 
 use super::{Member, Members};
 use crate::layers::base::guarded::Foreign;
+use crate::layers::record::joiner::Joiner;
 use crate::layers::record::{Carried, Claimed, Handle};
 use std::task::Waker;
 
@@ -41,32 +42,34 @@ impl Members {
         unsafe { claimed.take_waker() }.map(Foreign::new)
     }
 
-    /// Takes the joiner's waker.
-    pub(crate) fn take_joiner(&mut self, claimed: &mut Claimed) -> Option<Foreign<Waker>> {
+    /// Tells the joiner that the child has ended, and returns the waker that it has for that.
+    pub(crate) fn tell_joiner(
+        &mut self,
+        claimed: &mut Claimed,
+        has_value: bool,
+    ) -> Option<Foreign<Waker>> {
+        let record = claimed.ptr();
         // SAFETY: the lock is held.
-        unsafe { claimed.take_joiner() }.map(Foreign::new)
+        unsafe { claimed.take_joiner() }.ended(record, has_value)
     }
 
-    /// Keeps the joiner's waker, unless the outcome is there; returns one to drop.
+    /// Keeps the joiner, unless the outcome is there; returns one to drop.
     pub(crate) fn set_joiner<T, E>(
         &mut self,
         handle: &mut Handle<T, E>,
-        waker: Foreign<Waker>,
-    ) -> Result<Option<Foreign<Waker>>, Foreign<Waker>> {
+        joiner: Foreign<Joiner>,
+    ) -> Result<Foreign<Joiner>, Foreign<Joiner>> {
         if handle.header().state().is_done() {
-            return Err(waker);
+            return Err(joiner);
         }
         // SAFETY: the lock is held.
-        Ok(unsafe { handle.set_joiner(waker.into_inner()) }.map(Foreign::new))
+        Ok(Foreign::new(unsafe { handle.set_joiner(joiner.into_inner()) }))
     }
 
-    /// Takes the waker of a joiner that waits no longer, if it is there still.
-    pub(crate) fn forget_joiner<T, E>(
-        &mut self,
-        handle: &mut Handle<T, E>,
-    ) -> Option<Foreign<Waker>> {
+    /// Takes a joiner that waits no longer, if it is there still.
+    pub(crate) fn forget_joiner<T, E>(&mut self, handle: &mut Handle<T, E>) -> Foreign<Joiner> {
         // SAFETY: the lock is held.
-        unsafe { handle.take_joiner() }.map(Foreign::new)
+        Foreign::new(unsafe { handle.take_joiner() })
     }
 
     /// Leaves a carrier's waker for the thread that has the claim, and returns one to drop.

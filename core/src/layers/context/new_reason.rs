@@ -1,0 +1,34 @@
+//! Reasons that say in which task they were created.
+//!
+//! [`Reason::new`] stands here and not with the type, which does not know of tasks.
+
+use crate::layers::base::id::TaskId;
+use crate::layers::base::reason::{Reason, ReasonKind};
+use crate::layers::context;
+use std::panic::Location;
+
+/// Returns the task that calls: also if it does so in the body of a nursery that it opened.
+pub(crate) fn caller() -> Option<TaskId> {
+    context::current(|frame| frame?.worker(None)?.id())
+}
+
+/// Creates a reason of this kind, with no text, by the task that calls.
+pub(crate) fn by_caller(kind: ReasonKind, place: &'static Location<'static>) -> Reason {
+    Reason::of(kind, String::new(), caller(), place)
+}
+
+impl Reason {
+    /// Creates a reason of kind [`Requested`](ReasonKind::Requested). Its place is the caller's, and
+    /// it is [by](Reason::by) the task that calls.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let reason = allhome::Reason::new("closing time");
+    /// assert!(reason.by().is_none(), "no task calls it");
+    /// ```
+    #[track_caller]
+    pub fn new(message: impl Into<String>) -> Reason {
+        Reason::of(ReasonKind::Requested, message.into(), caller(), Location::caller())
+    }
+}

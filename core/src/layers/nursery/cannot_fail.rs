@@ -1,0 +1,35 @@
+//! The future of a child that gives nothing and cannot fail, as one that may.
+//!
+//! An async block around it would keep the future twice, once as what it captured and once as what
+//! it awaits.
+
+use pin_project_lite::pin_project;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// A future that gives nothing, of any type.
+pub(super) type BoxedUnit = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+pin_project! {
+    pub(super) struct CannotFail<F, E> {
+        #[pin]
+        future: F,
+        error: PhantomData<fn() -> E>,
+    }
+}
+
+impl<F, E> CannotFail<F, E> {
+    pub(super) fn new(future: F) -> CannotFail<F, E> {
+        CannotFail { future, error: PhantomData }
+    }
+}
+
+impl<F: Future<Output = ()>, E> Future for CannotFail<F, E> {
+    type Output = Result<(), E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        self.project().future.poll(cx).map(Ok)
+    }
+}

@@ -1,0 +1,203 @@
+//! Awaiting many children at once.
+
+use super::child::Child;
+use super::lacking::Lacking;
+use crate::layers::base::outcome::JoinError;
+use crate::layers::base::sync::Arc;
+use crate::layers::record::Ptr;
+use crate::layers::record::joiner::{Count, Tally};
+use std::fmt;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Waits for all of these children, and gives their values in the order of the handles.
+///
+/// The first child that ends without a value ends the wait, wherever it stands in the order. The
+/// children may be those of several nurseries.
+///
+/// However many children there are, the task that waits is woken once: by the last end, or by the
+/// first that is no value.
+///
+/// # Errors
+///
+/// Gives the [`JoinError`] of the first child that has no value. The other handles are dropped then.
+/// Awaited again after it was ready, it gives an error for which
+/// [`is_taken`](JoinError::is_taken) is true.
+///
+/// # Cancel safety
+///
+/// If the future is dropped before it is ready, all handles are dropped: the children go on, and
+/// their values are lost.
+///
+/// # Compared with
+///
+/// `futures::future::join_all` waits for all, whatever becomes of them, and `try_join_all` drops
+/// the futures that are left. Here the children go on until their nursery ends them.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{Nursery, ThreadPool, block_on, join_all, nursery};
+///
+/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+///     let lengths = ["one", "three", "seven"].map(|page| n.fork(async { Ok(page.len()) }));
+///     Ok(join_all(lengths).await?)
+/// });
+/// assert_eq!(block_on(run)?, [3, 5, 5]);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn join_all<T, E>(children: impl IntoIterator<Item = Child<T, E>>) -> JoinAll<T, E> {
+    JoinAll { parts: children.into_iter().map(Part::Child).collect(), stage: Stage::New }
+}
+
+/// The future of [`join_all`].
+#[must_use = "it waits only when it is awaited"]
+pub struct JoinAll<T, E> {
+    parts: Vec<Part<T, E>>,
+    stage: Stage,
+}
+
+enum Part<T, E> {
+    Child(Child<T, E>),
+    Value(T),
+}
+
+enum Stage {
+    /// No child knows of it.
+    New,
+    /// Each child that had not ended has the tally as its joiner.
+    Waits(Arc<Tally>),
+    Ended,
+}
+
+impl<T, E> Part<T, E> {
+    /// Takes the child's value, if it has ended with one. `Ok(false)`: it has not ended.
+    fn look(&mut self) -> Result<bool, Box<Lacking<E>>> {
+        let Part::Child(child) = self else { return Ok(true) };
+        match child.take() {
+            None => Ok(false),
+            Some(value) => {
+                *self = Part::Value(value?);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Has the tally count the child, unless it has ended.
+    fn enter(&mut self, tally: &Arc<Tally>) -> Result<(), Box<Lacking<E>>> {
+        while let (false, Part::Child(child)) = (self.look()?, &mut *self) {
+            tally.add();
+            if child.enter(tally) {
+                break;
+            }
+            // It has ended meanwhile.
+            tally.remove();
+        }
+        Ok(())
+    }
+}
+
+impl<T, E> JoinAll<T, E> {
+    /// Looks at all children. Of several that have no value, one that failed comes before those
+    /// that were cancelled, perhaps because of it.
+    fn look(&mut self) -> Result<bool, Box<Lacking<E>>> {
+        let (mut complete, mut cancelled) = (true, None);
+        for part in &mut self.parts {
+            match part.look() {
+                Ok(ended) => complete &= ended,
+                Err(error) if error.is_cancelled() => {
+                    cancelled.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        cancelled.map_or(Ok(complete), Err)
+    }
+
+    /// Begins to wait. Returns the tally, or none if all have ended.
+    fn begin(&mut self) -> Result<Option<Arc<Tally>>, Box<Lacking<E>>> {
+        if self.look()? {
+            return Ok(None);
+        }
+        let tally = Arc::new(Tally::new());
+        // From here on, a drop of the future finds it.
+        self.stage = Stage::Waits(tally.clone());
+        for part in &mut self.parts {
+            part.enter(&tally)?;
+        }
+        tally.seal();
+        Ok(Some(tally))
+    }
+
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Box<Lacking<E>>>> {
+        let tally = match &self.stage {
+            Stage::New => self.begin()?,
+            Stage::Waits(tally) => Some(tally.clone()),
+            Stage::Ended => return Poll::Ready(Err(Lacking::taken())),
+        };
+        match tally.map_or(Count::Complete, |tally| tally.poll(cx.waker())) {
+            Count::Waits => Poll::Pending,
+            Count::Failed(record) => {
+                let failed = self.parts.iter_mut().find(|part| part.is_of(record));
+                Poll::Ready(failed.map_or(Ok(false), Part::look).and(self.look()).map(drop))
+            }
+            Count::Complete => Poll::Ready(self.look().map(drop)),
+        }
+    }
+
+    pub(super) fn poll_values(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Vec<T>, Box<Lacking<E>>>> {
+        let Poll::Ready(ended) = self.poll_ended(cx) else { return Poll::Pending };
+        let parts = self.end();
+        Poll::Ready(ended.map(|()| parts.into_iter().filter_map(Part::into_value).collect()))
+    }
+
+    /// Ends the wait, and gives up the handles that are left.
+    fn end(&mut self) -> Vec<Part<T, E>> {
+        if let Stage::Waits(tally) = mem::replace(&mut self.stage, Stage::Ended) {
+            tally.leave();
+        }
+        mem::take(&mut self.parts)
+    }
+}
+
+impl<T, E> Part<T, E> {
+    fn is_of(&self, record: Ptr) -> bool {
+        matches!(self, Part::Child(child) if child.is_of(record))
+    }
+
+    fn into_value(self) -> Option<T> {
+        match self {
+            Part::Value(value) => Some(value),
+            Part::Child(_) => None,
+        }
+    }
+}
+
+impl<T, E> Unpin for JoinAll<T, E> {}
+
+impl<T, E> Future for JoinAll<T, E> {
+    type Output = Result<Vec<T>, JoinError<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_values(cx).map_err(|lacking| lacking.tell())
+    }
+}
+
+impl<T, E> Drop for JoinAll<T, E> {
+    fn drop(&mut self) {
+        drop(self.end());
+    }
+}
+
+impl<T, E> fmt::Debug for JoinAll<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinAll").field("children", &self.parts.len()).finish_non_exhaustive()
+    }
+}

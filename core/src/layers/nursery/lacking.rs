@@ -1,0 +1,60 @@
+//! What a handle finds of a child without a value.
+
+use crate::layers::base::counted::Weak;
+use crate::layers::base::outcome::{Ending, JoinError};
+use crate::layers::group::Group;
+use crate::layers::group::no_value::{Lack, NoValue};
+use crate::layers::group::registry::report::Who;
+use std::panic::Location;
+
+/// The error of a join, and what is known of the child. In a box: most children have a value.
+pub(super) struct Lacking<E> {
+    error: JoinError<E>,
+    /// None if the outcome was taken before.
+    ending: Option<Ending>,
+    child: Option<(Weak<Group>, Who)>,
+}
+
+impl<E> Lacking<E> {
+    pub(super) fn new(
+        error: JoinError<E>,
+        ending: Ending,
+        child: Option<(Weak<Group>, Who)>,
+    ) -> Box<Lacking<E>> {
+        Box::new(Lacking { error, ending: Some(ending), child })
+    }
+
+    pub(super) fn taken() -> Box<Lacking<E>> {
+        Box::new(Lacking { error: JoinError::taken(), ending: None, child: None })
+    }
+
+    /// Returns `true` if the child was cancelled or refused.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.error.reason().is_some()
+    }
+
+    /// Gives the error to the joiner, and notes in its poll if that is known already.
+    pub(super) fn tell(self) -> JoinError<E> {
+        let Lacking { error, ending, child } = self;
+        no_value(ending, child.as_ref()).tell();
+        error
+    }
+
+    /// Ends the task, or body, that needs the value.
+    pub(super) fn end_joiner(self, place: &'static Location<'static>) {
+        let lack = no_value(self.ending, self.child.as_ref());
+        if let Err(lack) = lack.end_joiner(place) {
+            panic!("there is no task to end for want of a value: {lack}");
+        }
+    }
+}
+
+fn no_value(ending: Option<Ending>, child: Option<&(Weak<Group>, Who)>) -> NoValue<'_> {
+    let lack = match ending {
+        None => Lack::Taken,
+        Some(Ending::Cancelled(reason)) => Lack::Cancelled(reason),
+        Some(ending) => Lack::Failed(ending),
+    };
+    let (group, child) = child.map(|(group, who)| (group, who.clone())).unzip();
+    NoValue { group, child, lack }
+}

@@ -1,0 +1,88 @@
+//! What the nursery's future makes its result of, when every member has ended.
+
+use crate::layers::base::counted::Strong;
+use crate::layers::base::leave::Leave;
+use crate::layers::base::panic;
+use crate::layers::base::reason::Reason;
+use crate::layers::context::{self, TaskFrame, scope};
+use crate::layers::group::Group;
+use crate::layers::group::config::PanicPolicy;
+use crate::layers::group::registry::report::Report;
+use crate::layers::lending::Ended;
+use crate::layers::nursery::error::{GroupError, assemble, typed};
+use crate::layers::nursery::settled::Settled;
+use std::task::Poll;
+
+/// A nursery that has closed: what its result is made of.
+pub(super) struct Closed<R> {
+    pub(super) group: Strong<Group>,
+    pub(super) report: Report,
+    pub(super) value: Option<R>,
+}
+
+/// Gives what the nursery's result is made of, when every member has ended. Pending: the cancel
+/// scope around tells it, see the table of the future.
+pub(super) fn conclude<R, E>(
+    ended: Ended,
+    value: &mut Option<R>,
+    quiet: &mut Option<Box<Ended>>,
+) -> Poll<Result<Closed<R>, GroupError<E>>> {
+    if value.is_none() && is_told_by_a_scope(&ended) {
+        *quiet = Some(Box::new(ended));
+        return Poll::Pending;
+    }
+    let (group, report) = ended;
+    Poll::Ready(Ok(Closed { group, report, value: value.take() }))
+}
+
+/// Returns `true` if nothing went wrong but the cancel, and that is the end of a scope around.
+fn is_told_by_a_scope((group, report): &Ended) -> bool {
+    if !report.is_empty() {
+        return false;
+    }
+    let reason = group.locked(|registry| registry.cancel.reason().cloned());
+    reason.is_some_and(|reason| context::current(|frame| scope::ends_scope(frame, &reason)))
+}
+
+impl<R> Closed<R> {
+    /// Makes the nursery's result.
+    pub(super) fn conclude<E: Send + Sync + 'static>(self) -> Result<R, GroupError<E>> {
+        self.settle().into_result()
+    }
+
+    /// Makes it, with the body's value beside the failures.
+    pub(super) fn settle<E: Send + Sync + 'static>(self) -> Settled<R, E> {
+        let Closed { group, report, value } = self;
+        if group.config.panics() == PanicPolicy::Resume {
+            let payload = report.first_panic().and_then(|panic| panic.take_payload());
+            if let Some(payload) = payload {
+                panic::resume(payload);
+            }
+        }
+        let forgotten = report.forgotten();
+        let failed = !report.is_empty();
+        if value.is_none() && !failed {
+            // Nothing went wrong but the cancel, which may be that of the task around, too; or a
+            // failure that a nursery around reports, and that the body has heard of.
+            tell_end(report.body_reason());
+        }
+        let echoes = report.echoes().map(typed).collect();
+        let error = (failed || value.is_none()).then(|| assemble(&group, report));
+        Settled { value, error, echoes, forgotten }
+    }
+}
+
+/// Notes that the nursery has nothing to report but its cancel, or what a nursery around reports.
+fn tell_end(body_reason: Option<&Reason>) {
+    let known = |task: &TaskFrame<'_>| {
+        let group = Group::of(task.group)?;
+        body_reason.filter(|reason| group.knows(reason)).cloned()
+    };
+    context::task(|task| {
+        let Some(task) = task else { return };
+        match known(task) {
+            Some(reason) => task.tell(Leave::ToldOf, Some(reason)),
+            None => context::tell_cancelled(),
+        }
+    });
+}

@@ -1,0 +1,161 @@
+//! What waits for a child's outcome by the child's handle: one task, or a
+//! [`join_all`](crate::join_all) for many handles at once.
+//!
+//! The tasks of ten thousand children end, and the task that waits for all of them is woken once: a
+//! [`Tally`] counts the ends, and gives out its waker at the last of them, or at the first that is
+//! no value.
+//!
+//! # Invariants
+//!
+//! 1. `left` is the number of children that will still be counted, and one more until the `Tally`
+//!    has been [sealed](Tally::seal).
+//! 2. A count that reaches 0 is followed by a look for the waker, under the lock; a waker is kept
+//!    under the lock after a look at the count. So one of the two sees the other.
+//! 3. When the future that has the `Tally` is gone, no waker is in it: it may go anywhere, also
+//!    under a registry's lock.
+
+use super::Ptr;
+use crate::layers::base::guarded::{Foreign, Guarded};
+use crate::layers::base::sync::{Arc, AtomicUsize, Ordering};
+use std::mem;
+use std::task::Waker;
+
+/// What a record with a handle has in its place for a joiner. As large as a waker: nothing waits if
+/// there is no `Tally`.
+pub(crate) enum Joiner {
+    Task(Waker),
+    All(Option<Arc<Tally>>),
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Joiner>() == size_of::<Waker>());
+
+impl Joiner {
+    pub(super) const NONE: Joiner = Joiner::All(None);
+
+    /// Takes it, and leaves nothing.
+    pub(super) fn take(&mut self) -> Joiner {
+        mem::replace(self, Joiner::NONE)
+    }
+
+    /// The child has ended: returns what is woken for that.
+    pub(crate) fn ended(self, record: Ptr, has_value: bool) -> Option<Foreign<Waker>> {
+        match self {
+            Joiner::Task(waker) => Some(Foreign::new(waker)),
+            Joiner::All(tally) => tally?.ended(record, has_value),
+        }
+    }
+}
+
+/// Counts the ends of the children of one `join_all`.
+pub(crate) struct Tally {
+    left: AtomicUsize,
+    state: Guarded<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The first child that ended without a value; compared, never followed.
+    failed: Option<Ptr>,
+    waker: Option<Foreign<Waker>>,
+}
+
+/// What the future of a `join_all` does next.
+#[must_use]
+#[derive(PartialEq, Eq)]
+pub(crate) enum Count {
+    Waits,
+    /// All children that were counted have ended, with a value.
+    Complete,
+    /// This child was the first to end without a value.
+    Failed(Ptr),
+}
+
+impl Tally {
+    pub(crate) fn new() -> Tally {
+        Tally { left: AtomicUsize::new(1), state: Guarded::new(State::default()) }
+    }
+
+    /// Counts one more child.
+    pub(crate) fn add(&self) {
+        // Relaxed, here and below: the child is told after this, under its registry's lock.
+        self.left.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a child no more that had ended before it had the tally.
+    pub(crate) fn remove(&self) {
+        self.left.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// All children are counted.
+    pub(crate) fn seal(&self) {
+        self.remove();
+    }
+
+    /// A child has ended. Returns the waker if its task has something to do.
+    fn ended(&self, record: Ptr, has_value: bool) -> Option<Foreign<Waker>> {
+        // Release: the task that finds 0 sees the outcomes of all. Acquire: and so does this thread,
+        // which the task may see by the lock alone.
+        let last = self.left.fetch_sub(1, Ordering::AcqRel) == 1;
+        if has_value && !last {
+            return None;
+        }
+        self.state.locked(|state| {
+            if !has_value {
+                state.failed.get_or_insert(record);
+            }
+            state.waker.take()
+        })
+    }
+
+    /// Looks how far it is, and keeps the waker if there is more to wait for.
+    pub(crate) fn poll(&self, waker: &Waker) -> Count {
+        let waker = Foreign::cloned(waker);
+        // Acquire, below: pairs with `ended`.
+        let (count, unused) = self.state.locked(|state| match state.failed {
+            Some(record) => (Count::Failed(record), Some(waker)),
+            None if self.left.load(Ordering::Acquire) == 0 => (Count::Complete, Some(waker)),
+            None => (Count::Waits, state.waker.replace(waker)),
+        });
+        drop(unused);
+        count
+    }
+
+    /// The future that waits goes: nothing is woken any more.
+    pub(crate) fn leave(&self) {
+        drop(self.state.locked(|state| state.waker.take()));
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Count, Tally};
+    use crate::layers::record::Ptr;
+    use std::task::Waker;
+
+    #[test]
+    fn the_last_end_gives_the_waker() {
+        let tally = Tally::new();
+        tally.add();
+        tally.add();
+        tally.seal();
+        assert!(tally.poll(Waker::noop()) == Count::Waits);
+        assert!(tally.ended(Ptr::dangling(), true).is_none());
+        assert!(tally.ended(Ptr::dangling(), true).is_some());
+        assert!(tally.poll(Waker::noop()) == Count::Complete);
+    }
+
+    #[test]
+    fn the_first_failure_gives_the_waker() {
+        let tally = Tally::new();
+        tally.add();
+        tally.add();
+        tally.add();
+        assert!(tally.ended(Ptr::dangling(), true).is_none(), "it is not sealed");
+        tally.seal();
+        assert!(tally.poll(Waker::noop()) == Count::Waits);
+        assert!(tally.ended(Ptr::dangling(), false).is_some());
+        assert!(tally.poll(Waker::noop()) == Count::Failed(Ptr::dangling()));
+        assert!(tally.ended(Ptr::dangling(), true).is_none(), "it was woken");
+    }
+}
