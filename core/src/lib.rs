@@ -112,7 +112,8 @@ mod layers {
 
 pub use layers::base::as_error::{AsError, BoxError, ErrorView};
 pub use layers::base::id::{NurseryId, TaskId};
-pub use layers::base::outcome::{JoinError, Outcome, TaskState};
+pub use layers::base::join_error::JoinError;
+pub use layers::base::outcome::{Outcome, TaskState};
 pub use layers::base::panic::Panic;
 pub use layers::base::reason::{Level, Reason, ReasonKind};
 pub use layers::cancel::{

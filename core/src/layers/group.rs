@@ -69,6 +69,7 @@ use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Panic};
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::{Arc, AtomicBool, AtomicU8, Ordering, panicking};
+use crate::layers::base::who::Who;
 use crate::layers::context::term::Term;
 use crate::layers::context::{self, scope};
 use crate::layers::record::{Claimed, Ended, Header, Stack};
@@ -76,7 +77,6 @@ use allhome_rt::Runtime;
 use config::{Config, PanicPolicy};
 use env::Env;
 use failure_info::FailureInfo;
-use registry::report::Who;
 use registry::{Owner, Registry};
 use std::mem;
 

@@ -79,7 +79,6 @@ pub struct Simulator {
 }
 
 /// Why a simulated program has no value.
-#[derive(Debug)]
 pub enum SimError<E> {
     /// Its nursery returned an error.
     Nursery(GroupError<E>),
@@ -194,7 +193,7 @@ impl Simulator {
     where
         F: Fn(Nursery<E>) -> Fut,
         Fut: Future<Output = Result<R, E>>,
-        E: AsError<M> + fmt::Display,
+        E: AsError<M>,
     {
         let location = Location::caller();
         self.bare.explore_with(|simulation| match drive(simulation, location, &body) {
@@ -218,7 +217,7 @@ impl Simulator {
     where
         F: Fn(Nursery<E>) -> Fut,
         Fut: Future<Output = Result<R, E>>,
-        E: AsError<M> + fmt::Display,
+        E: AsError<M>,
     {
         match std::env::var(REPLAY) {
             Ok(text) => {
@@ -265,7 +264,7 @@ fn opens(simulation: &Simulation, location: &'static Location<'static>) -> Build
     builder
 }
 
-impl<E: fmt::Display> fmt::Display for SimError<E> {
+impl<E: Send + Sync + 'static> fmt::Display for SimError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SimError::Nursery(error) => error.fmt(f),
@@ -274,4 +273,20 @@ impl<E: fmt::Display> fmt::Display for SimError<E> {
     }
 }
 
-impl<E: fmt::Debug + fmt::Display> std::error::Error for SimError<E> {}
+impl<E: Send + Sync + 'static> fmt::Debug for SimError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SimError::Nursery(error) => error.fmt(f),
+            SimError::Failure(failure) => failure.fmt(f),
+        }
+    }
+}
+
+impl<E: Send + Sync + 'static> std::error::Error for SimError<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            SimError::Nursery(error) => error.source(),
+            SimError::Failure(failure) => failure.source(),
+        }
+    }
+}

@@ -14,6 +14,7 @@
 use super::sync::Arc;
 use std::any::Any;
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::iter::successors;
@@ -130,19 +131,22 @@ impl<'a> ErrorView<'a> {
         }
     }
 
-    /// Returns what is behind the error.
-    pub fn source(self) -> Option<&'a (dyn Error + 'static)> {
-        self.error()?.source()
-    }
-
     /// Returns the error and, one after the other, what is behind it.
     pub fn chain(self) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
         successors(self.error(), |&error| error.source())
     }
 
-    /// Returns the first error of the chain that has the type `T`.
+    /// Returns the first error of the chain that has the type `T`. Errors of nurseries and joins in
+    /// the chain are searched, too.
     pub fn find<T: Error + 'static>(self) -> Option<&'a T> {
+        let _whole = Whole::begin();
         self.chain().find_map(|error| error.downcast_ref())
+    }
+
+    /// Returns the `source` of an error that has this one in its text: what is behind it.
+    pub(crate) fn behind(self) -> Option<&'a (dyn Error + 'static)> {
+        let error = self.error()?;
+        if WHOLE.get() { Some(error) } else { error.source() }
     }
 }
 
@@ -157,6 +161,28 @@ impl fmt::Display for ErrorView<'_> {
                 behind.try_for_each(|error| write!(f, ": {error}"))
             }
         }
+    }
+}
+
+thread_local! {
+    /// A search by type is on its way.
+    static WHOLE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it is there, the errors of nurseries and joins give the error that they have in their text
+/// as their source, so that a search comes by it. Their types have the user's type in them, so no
+/// downcast finds them; `source` is the one way through errors that wrap them, besides.
+struct Whole(bool);
+
+impl Whole {
+    fn begin() -> Whole {
+        Whole(WHOLE.replace(true))
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        WHOLE.set(self.0);
     }
 }
 

@@ -3,13 +3,14 @@
 use super::config::{Config, Policy};
 use super::env::Env;
 use super::registry::clock::Stopped;
-use super::registry::report::{Entry, Report, Who};
+use super::registry::report::{Entry, Report};
 use super::registry::{Owner, Phase, Registry};
 use super::{Group, describe, orphans};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Panic};
 use crate::layers::base::reason::{Level, ReasonKind};
+use crate::layers::base::who::Who;
 use crate::layers::context;
 use crate::layers::record::Ended;
 use std::mem;

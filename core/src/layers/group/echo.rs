@@ -20,7 +20,7 @@
 
 use super::config::Policy;
 use super::env::Env;
-use super::registry::report::{Entry, Rest, Who};
+use super::registry::report::{Entry, Rest};
 use super::registry::{Phase, Registry};
 use super::{Group, describe};
 use crate::layers::base::guarded::Foreign;
@@ -29,6 +29,7 @@ use crate::layers::base::leave::{Heard, Leave};
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
+use crate::layers::base::who::Who;
 use crate::layers::context::host::Host;
 use crate::layers::context::{self, Notes};
 use crate::layers::record::{Claimed, Ended, Header};

@@ -12,13 +12,13 @@
 //!
 //! So each failure of a nursery was told when the nursery's future is ready. No lock is held.
 
-use super::registry::report::Who;
 use crate::layers::base::as_error::{ErrorView, View};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::Panic;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Arc;
+use crate::layers::base::who::Who;
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;

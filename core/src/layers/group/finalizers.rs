@@ -12,7 +12,7 @@
 use super::Group;
 use super::registry::Phase;
 use super::registry::finalizers::{Deferred, Finalizer};
-use super::registry::report::{Entry, Who};
+use super::registry::report::Entry;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::fault::Blow;
 use crate::layers::base::guarded::Foreign;
@@ -20,6 +20,7 @@ use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Panic, Payload};
 use crate::layers::base::reason::{Reason, ReasonKind};
+use crate::layers::base::who::Who;
 use crate::layers::context;
 use crate::layers::context::scope::{Scope, ScopeKind};
 use crate::layers::record::{Ended, Unadmitted};

@@ -14,13 +14,14 @@
 //! | `release`        | same | the handle's, or freed | the handle's      | it frees the record      |
 //! | `after_unlock`   | no   |                  |                         | the joiner's waker is called in vain |
 
-use super::registry::report::{Rest, Who};
+use super::registry::report::Rest;
 use super::registry::{Registry, Role};
 use super::turn::{Load, Turn, bound};
 use super::vacant::OnVacant;
 use super::{Group, describe};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
+use crate::layers::base::who::Who;
 use crate::layers::cancel::CancelToken;
 use crate::layers::record::state::Claim;
 use crate::layers::record::{Carried, Claimed, Dealloc, Ended, Header};

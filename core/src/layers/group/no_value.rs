@@ -1,12 +1,12 @@
 //! A child without a value: what that is for the task that joins it, or that needs the value.
 
-use super::registry::report::Who;
 use super::{Group, describe};
 use crate::layers::base::counted::Weak;
 use crate::layers::base::leave::{Heard, Leave};
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
 use crate::layers::base::reason::{Reason, ReasonKind};
+use crate::layers::base::who::Who;
 use crate::layers::context::{self, TaskFrame};
 use std::fmt;
 use std::panic::Location;

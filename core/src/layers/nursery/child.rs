@@ -4,9 +4,11 @@ use super::lacking::Lacking;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
-use crate::layers::base::outcome::{Ending, JoinError, Outcome, TaskState};
+use crate::layers::base::join_error::JoinError;
+use crate::layers::base::outcome::{Ending, TaskState};
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
+use crate::layers::base::who::Who;
 use crate::layers::context::new_reason::by_caller;
 use crate::layers::group::Group;
 use crate::layers::record::joiner::{Joiner, Tally};
@@ -108,7 +110,7 @@ enum Inner<T, E> {
         handle: Handle<T, E>,
         waits: bool,
     },
-    Refused(Reason),
+    Refused(JoinError<E>),
     Taken,
 }
 
@@ -120,13 +122,21 @@ impl<T, E> Child<T, E> {
     ) -> Child<T, E> {
         let inner = match admitted {
             Ok(_) => Inner::Admitted { group: group.weak(), handle, waits: false },
-            Err(reason) => Inner::Refused(reason),
+            Err(reason) => {
+                let header = handle.header();
+                return Child::refused(reason, header.name().map(Box::from), header.location());
+            }
         };
         Child { inner }
     }
 
-    pub(crate) fn refused(reason: Reason) -> Child<T, E> {
-        Child { inner: Inner::Refused(reason) }
+    pub(crate) fn refused(
+        reason: Reason,
+        name: Option<Box<str>>,
+        place: &'static Location<'static>,
+    ) -> Child<T, E> {
+        let who = Who { task: None, name, place, finalizer: false };
+        Child { inner: Inner::Refused(JoinError::refused(reason, who)) }
     }
 
     /// Returns the child's id, or `None` if the child was refused or its outcome was taken.
@@ -245,23 +255,30 @@ impl<T, E> Child<T, E> {
     /// Takes the outcome, if it is there, and says nothing of it yet.
     pub(super) fn take(&mut self) -> Option<Result<T, Box<Lacking<E>>>> {
         let (outcome, ending) = match &mut self.inner {
-            Inner::Taken => return Some(Err(Lacking::taken())),
-            Inner::Refused(reason) => {
-                (Outcome::Cancelled(reason.clone()), Ending::Cancelled(reason.clone()))
-            }
+            Inner::Taken | Inner::Refused(_) => return Some(Err(self.never_had())),
             Inner::Admitted { handle, .. } => {
                 let ending = handle.ending()?;
                 (handle.take()?, ending)
             }
         };
         let inner = mem::replace(&mut self.inner, Inner::Taken);
-        Some(JoinError::split(outcome).map_err(|error| match inner {
-            Inner::Admitted { group, handle, .. } => {
-                let who = group.who(handle.header());
-                Lacking::new(error, ending, Some((group, who)))
-            }
-            Inner::Refused(_) | Inner::Taken => Lacking::new(error, ending, None),
-        }))
+        let Inner::Admitted { group, handle, .. } = inner else { return None };
+        let mut who = None;
+        let note = || who.insert(group.who(handle.header())).clone();
+        let value = JoinError::split(outcome, note, group.config.view);
+        Some(value.map_err(|error| Lacking::new(error, ending, who.map(|who| (group, who)))))
+    }
+
+    /// Says why there is no outcome, where there never was one, or is none any more.
+    #[cold]
+    fn never_had(&mut self) -> Box<Lacking<E>> {
+        match mem::replace(&mut self.inner, Inner::Taken) {
+            Inner::Refused(error) => match error.reason().cloned() {
+                Some(reason) => Lacking::new(error, Ending::Cancelled(reason), None),
+                None => Lacking::taken(),
+            },
+            Inner::Admitted { .. } | Inner::Taken => Lacking::taken(),
+        }
     }
 
     /// Waits for the outcome, and says nothing of it yet.

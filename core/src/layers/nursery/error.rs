@@ -1,15 +1,19 @@
 //! The error of a nursery: which task failed, and how many were cancelled because of it.
 
+mod show;
+
+use crate::layers::base::as_error::{ErrorView, View};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::Panic;
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
+use crate::layers::base::who::Who;
 use crate::layers::group::Group;
 use crate::layers::group::config::Config;
-use crate::layers::group::registry::report::{Entry, Parts, Report, Who};
+use crate::layers::group::registry::report::{Entry, Parts, Report};
 use allhome_rt::NoRuntime;
-use std::fmt;
+use std::error::Error;
 use std::panic::Location;
 
 /// Why a nursery has no result. The type is the same even when there is only one failure.
@@ -19,8 +23,14 @@ use std::panic::Location;
 /// ended because of the nursery's own cancel is not a failure, and is only counted; the error that
 /// it may have ended with is among the [echoes](GroupError::echoes).
 ///
-/// With `?` it converts into `anyhow::Error` and `Box<dyn Error>` if `E` implements `Display` and
-/// `Debug`. [`into_error`](GroupError::into_error) returns the first error itself.
+/// It shows itself as the first failure: nursery, task, and the error's own text. What is behind
+/// that error is its [`source`](std::error::Error::source), and is shown too with `{:#}`. `Debug`,
+/// which `main` prints for an error that it returns, is a report of all failures, a line each.
+///
+/// That holds for every error type that a nursery can have, so `?` converts it into `anyhow::Error`
+/// and `Box<dyn Error>`, and a `GroupError<io::Error>` into `io::Error`, with the same kind.
+/// [`find`](GroupError::find) looks for an error of a type, and
+/// [`into_error`](GroupError::into_error) returns the first error itself.
 ///
 /// # Examples
 ///
@@ -68,9 +78,11 @@ struct Counts {
 pub struct Failure<E> {
     cause: Cause<E>,
     who: Who,
+    view: View,
 }
 
 /// What went wrong in a [`Failure`].
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Cause<E> {
     /// A child or the body returned this error. A joiner may share it.
@@ -95,9 +107,9 @@ pub enum Cause<E> {
 impl<E> GroupError<E> {
     /// Creates the error of a nursery that was not opened.
     pub(crate) fn unopened(config: Config, cause: Cause<E>) -> GroupError<E> {
-        let Config { name, place: location, .. } = config;
+        let Config { name, place: location, view, .. } = config;
         let who = Who { task: None, name: name.clone(), place: location, finalizer: false };
-        let failures = vec![Failure { cause, who }];
+        let failures = vec![Failure { cause, who, view }];
         let (counts, echoes) = (Counts::default(), Vec::new());
         let inner = Inner { failures, counts, echoes, reason: None, name, location };
         GroupError { inner: Box::new(inner) }
@@ -178,6 +190,12 @@ impl<E> GroupError<E> {
         self.reason().is_some_and(|reason| reason.kind() == ReasonKind::Deadline)
     }
 
+    /// Returns `true` if nothing failed: the body was cancelled before it returned a value.
+    pub fn is_cancel(&self) -> bool {
+        self.failures()
+            .all(|failure| matches!(failure.cause, Cause::Cancelled(_)) && !failure.who.finalizer)
+    }
+
     /// Returns the nursery's name, if it has one.
     pub fn name(&self) -> Option<&str> {
         self.inner.name.as_deref()
@@ -202,24 +220,60 @@ impl<E> GroupError<E> {
     }
 }
 
+impl<E: Send + Sync + 'static> GroupError<E> {
+    /// Returns the first error of the type `T` among the failures' errors and what is behind them.
+    ///
+    /// A search by `downcast_ref` along the sources passes by the failures' own errors, which are in
+    /// the text; this one does not, nor by those of nurseries inside, of which it sees the first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{BoxError, ThreadPool, block_on, nursery};
+    /// use std::num::ParseIntError;
+    ///
+    /// async fn parse(text: &str) -> Result<(), BoxError> {
+    ///     Ok(drop(text.parse::<u32>()?))
+    /// }
+    ///
+    /// let error = block_on(nursery().on(ThreadPool::global()).run(async |n| {
+    ///     let inner = nursery().run(async |n| {
+    ///         n.spawn(parse("three"));
+    ///         Ok(())
+    ///     });
+    ///     n.spawn(parse("4"));
+    ///     Ok(inner.await?)
+    /// }))
+    /// .unwrap_err();
+    /// assert!(error.find::<ParseIntError>().is_some());
+    /// # }
+    /// ```
+    pub fn find<T: Error + 'static>(&self) -> Option<&T> {
+        self.failures().find_map(Failure::find)
+    }
+}
+
 /// Creates the error of a nursery that has closed without a result.
 pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) -> GroupError<E> {
     let parts = report.into_parts();
     let Parts { entries, more: omitted, cancelled, refused, forgotten, .. } = parts;
     let Parts { echoes, more_echoes: omitted_echoes, body_reason, .. } = parts;
+    let view = group.config.view;
+    let typed = |entry| typed(entry, view);
     let mut failures: Vec<_> = entries.into_iter().map(typed).collect();
     let echoes = echoes.into_iter().map(typed).collect();
     let reason = group.locked(|registry| registry.cancel.reason().cloned());
     if failures.is_empty() {
         let cause = body_reason.or(reason.clone()).map_or(Cause::Lost, Cause::Cancelled);
-        failures.push(Failure { cause, who: group.body() });
+        failures.push(Failure { cause, who: group.body(), view });
     }
     let (name, location) = (group.config.name.clone(), group.config.place);
     let counts = Counts { omitted, cancelled, refused, forgotten, omitted_echoes };
     GroupError { inner: Box::new(Inner { failures, counts, echoes, reason, name, location }) }
 }
 
-pub(super) fn typed<E: Send + Sync + 'static>(entry: Entry) -> Failure<E> {
+pub(super) fn typed<E: Send + Sync + 'static>(entry: Entry, view: View) -> Failure<E> {
     let cause = match entry.ending.into_inner() {
         Ending::Err(error) => Cause::Error(
             error.downcast().expect("a nursery's children have the error type of its handle"),
@@ -230,7 +284,7 @@ pub(super) fn typed<E: Send + Sync + 'static>(entry: Entry) -> Failure<E> {
         Ending::Stuck => Cause::Stuck,
         Ending::Lost | Ending::Ok | Ending::Echo(_) => Cause::Lost,
     };
-    Failure { cause, who: entry.who }
+    Failure { cause, who: entry.who, view }
 }
 
 impl<E> Failure<E> {
@@ -268,80 +322,16 @@ impl<E> Failure<E> {
     }
 }
 
-impl<E: fmt::Display> fmt::Display for Cause<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Cause::Error(error) => write!(f, "failed: {error}"),
-            Cause::Panic(panic) => write!(f, "{panic}"),
-            Cause::Lost => f.write_str("was lost: the runtime dropped it"),
-            Cause::Stuck => f.write_str("is stuck: it was cancelled, and still blocks its thread"),
-            Cause::Cancelled(reason) => write!(f, "was cancelled: {reason}"),
-            Cause::NoValue(reason) => write!(f, "needed a value, but {}", reason.message()),
-            Cause::NoRuntime(error) => write!(f, "was not opened: {error}"),
+impl<E: Send + Sync + 'static> Failure<E> {
+    /// Returns the first error of the type `T` among the task's error and what is behind it.
+    pub fn find<T: Error + 'static>(&self) -> Option<&T> {
+        self.view()?.find()
+    }
+
+    fn view(&self) -> Option<ErrorView<'_>> {
+        match &self.cause {
+            Cause::Error(error) => Some((self.view)(&**error)),
+            _ => None,
         }
     }
 }
-
-impl<E: fmt::Display> fmt::Display for Failure<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.who, self.cause)
-    }
-}
-
-impl<E: fmt::Display> fmt::Display for GroupError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name() {
-            Some(name) => write!(f, "nursery `{name}`: ")?,
-            None => write!(f, "nursery at {}: ", self.location())?,
-        }
-        write!(f, "{}", self.first())?;
-        let others = self.inner.failures.len() - 1 + self.inner.counts.omitted;
-        match (others, self.cancelled_count()) {
-            (0, 0) => Ok(()),
-            (0, cut) => write!(f, " ({cut} cancelled)"),
-            (others, 0) => write!(f, " (and {others} more)"),
-            (others, cut) => write!(f, " (and {others} more, {cut} cancelled)"),
-        }
-    }
-}
-
-impl<E: fmt::Debug> fmt::Debug for Cause<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Cause::Error(error) => f.debug_tuple("Error").field(error).finish(),
-            Cause::Panic(panic) => f.debug_tuple("Panic").field(panic).finish(),
-            Cause::Lost => f.write_str("Lost"),
-            Cause::Stuck => f.write_str("Stuck"),
-            Cause::Cancelled(reason) => f.debug_tuple("Cancelled").field(reason).finish(),
-            Cause::NoValue(reason) => f.debug_tuple("NoValue").field(reason).finish(),
-            Cause::NoRuntime(error) => f.debug_tuple("NoRuntime").field(error).finish(),
-        }
-    }
-}
-
-impl<E: fmt::Debug> fmt::Debug for Failure<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Failure")
-            .field("cause", &self.cause)
-            .field("task", &self.who.task)
-            .field("name", &self.name())
-            .field("location", &format_args!("{}", self.location()))
-            .finish()
-    }
-}
-
-impl<E: fmt::Debug> fmt::Debug for GroupError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GroupError")
-            .field("name", &self.name())
-            .field("failures", &self.inner.failures)
-            .field("omitted_count", &self.omitted_count())
-            .field("cancelled_count", &self.cancelled_count())
-            .field("echoes", &self.inner.echoes)
-            .field("forgotten_count", &self.forgotten_count())
-            .field("location", &format_args!("{}", self.location()))
-            .finish()
-    }
-}
-
-impl<E: fmt::Debug + fmt::Display> std::error::Error for GroupError<E> {}

@@ -2,7 +2,7 @@
 
 use super::child::Child;
 use super::lacking::Lacking;
-use crate::layers::base::outcome::JoinError;
+use crate::layers::base::join_error::JoinError;
 use crate::layers::base::sync::Arc;
 use crate::layers::record::Ptr;
 use crate::layers::record::joiner::{Count, Tally};

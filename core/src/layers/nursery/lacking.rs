@@ -1,10 +1,11 @@
 //! What a handle finds of a child without a value.
 
 use crate::layers::base::counted::Weak;
-use crate::layers::base::outcome::{Ending, JoinError};
+use crate::layers::base::join_error::JoinError;
+use crate::layers::base::outcome::Ending;
+use crate::layers::base::who::Who;
 use crate::layers::group::Group;
 use crate::layers::group::no_value::{Lack, NoValue};
-use crate::layers::group::registry::report::Who;
 use std::panic::Location;
 
 /// The error of a join, and what is known of the child. In a box: most children have a value.

@@ -1,10 +1,10 @@
 //! A nursery's result with the body's value beside the failures.
 
 use super::error::{Failure, GroupError};
+use std::fmt;
 
 /// Keeps what a nursery's body returned beside what went wrong: the result of
 /// [`Run::settle`](crate::Run::settle).
-#[derive(Debug)]
 #[must_use = "it may have an error; `into_result` gives the one or the other"]
 #[non_exhaustive]
 pub struct Settled<R, E> {
@@ -30,5 +30,16 @@ impl<R, E> Settled<R, E> {
             (Some(error), _) => Err(error),
             (None, value) => Ok(value.expect("a nursery without an error has a value")),
         }
+    }
+}
+
+impl<R: fmt::Debug, E: Send + Sync + 'static> fmt::Debug for Settled<R, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settled")
+            .field("value", &self.value)
+            .field("error", &self.error)
+            .field("echoes", &self.echoes)
+            .field("forgotten", &self.forgotten)
+            .finish()
     }
 }

@@ -83,7 +83,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
                 let future = Bounded::outside(limiter, future);
                 self.admit_forked(future, name, location, Admission::Plain)
             }
-            Some(reason) => Child::refused(reason),
+            Some(reason) => Child::refused(reason, name, location),
         }
     }
 

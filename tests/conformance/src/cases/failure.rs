@@ -137,7 +137,7 @@ pub(super) async fn f07_isolate_gives_failure_to_the_joiner(runtime: Runtime) {
         .run(async |n| {
             let bad = n.fork::<(), _>(async { Err("mine".to_string()) });
             let worse = n.fork::<(), _>(async { panic!("mine too") });
-            assert_eq!(**bad.await.unwrap_err().error().unwrap(), "mine");
+            assert_eq!(bad.await.unwrap_err().error().unwrap(), "mine");
             assert_eq!(worse.await.unwrap_err().panic().unwrap().message(), "mine too");
             assert!(!n.is_cancelled());
             Ok(())

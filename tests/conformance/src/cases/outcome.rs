@@ -36,18 +36,17 @@ pub(super) async fn e02_err_is_shared_with_the_group(runtime: Runtime) {
         .policy(Policy::WaitAll)
         .run(async |n: Nursery<String>| {
             let child = n.fork::<(), _>(async { Err("broken".to_string()) });
-            let outcome = child.await.unwrap_err().into_outcome::<()>().unwrap();
-            let Outcome::Err(error) = outcome else { panic!("not an error") };
-            seen = Some(error);
+            seen = Some(child.await.unwrap_err());
             Ok(())
         })
         .await
         .unwrap_err();
     let seen = seen.unwrap();
     assert_eq!(error.errors().collect::<Vec<_>>(), ["broken"]);
-    assert!(std::ptr::eq(error.first().error().unwrap(), Arc::as_ptr(&seen)));
+    assert!(std::ptr::eq(error.first().error().unwrap(), seen.error().unwrap()));
     assert!(error.into_error().is_none(), "the joiner shares it");
-    assert_eq!(Arc::into_inner(seen).unwrap(), "broken");
+    let Some(Outcome::Err(alone)) = seen.into_outcome::<()>() else { panic!("not an error") };
+    assert_eq!(Arc::into_inner(alone).unwrap(), "broken");
 }
 
 pub(super) async fn e03_cancelled_gives_the_reason(runtime: Runtime) {

@@ -60,7 +60,7 @@ pub(super) async fn f31_supervise_gives_failure_to_the_joiner(runtime: Runtime) 
     let server = nursery().on(runtime).policy(Policy::Supervise).on_failure(noting(&told));
     let run = server.run(async |n: Nursery<String>| {
         let joined = n.fork::<(), _>(async { Err("mine".to_string()) });
-        assert_eq!(**joined.await.unwrap_err().error().unwrap(), "mine");
+        assert_eq!(joined.await.unwrap_err().error().unwrap(), "mine");
         let unseen = n.task("unseen").fork::<(), _>(async { Err("dropped".to_string()) });
         eventually(|| unseen.is_ended()).await;
         assert!(told.lock().unwrap().is_empty(), "it may still be joined");

@@ -126,16 +126,16 @@ programs! {
             Ok(())
         })
     }
-    joiner_of_one_that_was_cancelled_alone(on) -> "the body failed: child was cancelled: cancel requested" {
+    joiner_of_one_that_was_cancelled_alone(on) -> "the body failed: task `part` was cancelled: cancel requested" {
         nursery().on(on).run(async |n: Nursery<String>| {
-            let part = n.fork(pending::<Result<u32, _>>());
+            let part = n.task("part").fork(pending::<Result<u32, _>>());
             part.cancel();
             part.await.map_err(|error| error.to_string())
         })
     }
-    joiner_in_a_shield(on) -> r#""task `j` failed: child was cancelled: cancel requested""# {
+    joiner_in_a_shield(on) -> r#""task `j` failed: task `part` was cancelled: cancel requested""# {
         nursery().on(on).run(async |n: Nursery<String>| {
-            let part = n.fork(pending::<Result<u32, String>>());
+            let part = n.task("part").fork(pending::<Result<u32, String>>());
             let (sender, result) = tokio::sync::oneshot::channel();
             n.spawn(async move {
                 let inside = nursery().run(async |m: Nursery<String>| {

@@ -60,7 +60,7 @@ programs! {
             Ok(())
         })
     }
-    isolated_with_question_mark(on) -> "task `b` failed: child failed: bad" {
+    isolated_with_question_mark(on) -> "task `b` failed: task `a` failed: bad" {
         nursery().on(on).policy(Policy::Isolate).run(async |n: Nursery<String>| {
             let child = n.task("a").fork(bad());
             n.task("b").spawn(async {

@@ -96,7 +96,7 @@ fn b01_told_by_a_scope_inside_is_not_told() {
         });
         Ok(work.await.unwrap_err().error().cloned())
     });
-    assert_eq!(block_on(run).unwrap().as_deref().map(|error| &**error), Some("my own"));
+    assert_eq!(block_on(run).unwrap().as_deref(), Some("my own"));
     drop((stepped, jobs));
 }
 

@@ -1,8 +1,8 @@
 //! What is deferred to the end of a nursery.
 
-use super::report::Who;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::sync::Arc;
+use crate::layers::base::who::Who;
 use std::any::Any;
 use std::future::Future;
 use std::mem;

@@ -5,29 +5,17 @@
 //! because it may have to be resumed.
 
 use crate::layers::base::guarded::Foreign;
-use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::Panic;
 use crate::layers::base::reason::Reason;
+use crate::layers::base::who::Who;
 use crate::layers::record::Ended;
-use std::fmt;
 use std::mem;
-use std::panic::Location;
 
 /// A failure, with the error's type erased.
 pub(crate) struct Entry {
     pub(crate) ending: Foreign<Ending>,
     pub(crate) who: Who,
-}
-
-/// What failed: a child, or (no task) the body or a finalizer.
-#[derive(Clone)]
-pub(crate) struct Who {
-    pub(crate) task: Option<TaskId>,
-    pub(crate) name: Option<Box<str>>,
-    pub(crate) place: &'static Location<'static>,
-    /// A finalizer, and not the body.
-    pub(crate) finalizer: bool,
 }
 
 /// What falls out of a note: it is dropped with no lock held.
@@ -255,17 +243,6 @@ impl Report {
             self.list(entry)
         };
         inherited.into_iter().filter_map(adopt).collect()
-    }
-}
-
-impl fmt::Display for Who {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.task, &self.name) {
-            (Some(_), Some(name)) => write!(f, "task `{name}`"),
-            (Some(id), None) => write!(f, "task {id} (spawned at {})", self.place),
-            (None, _) if self.finalizer => write!(f, "a finalizer (deferred at {})", self.place),
-            (None, _) => f.write_str("the body"),
-        }
     }
 }
 

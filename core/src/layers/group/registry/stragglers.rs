@@ -1,12 +1,13 @@
 //! Straggler logs: the tasks that have left late, and how to wake the shutdown that asks.
 
-use super::report::{Entry, Who};
+use super::report::Entry;
 use crate::layers::base::as_error::View;
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::{Arc, AtomicU8, GlobalU64, Ordering};
+use crate::layers::base::who::Who;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::mem;

@@ -66,7 +66,7 @@ impl<R> Closed<R> {
             // failure that a nursery around reports, and that the body has heard of.
             tell_end(report.body_reason());
         }
-        let echoes = report.echoes().map(typed).collect();
+        let echoes = report.echoes().map(|entry| typed(entry, group.config.view)).collect();
         let error = (failed || value.is_none()).then(|| assemble(&group, report));
         Settled { value, error, echoes, forgotten }
     }

@@ -1,0 +1,159 @@
+//! How the error of a nursery shows itself, to users and to other errors.
+//!
+//! | | `GroupError` | `Failure` |
+//! |---|---|---|
+//! | `{}` | nursery, first failure, how many others | task, and its error's text |
+//! | `{:#}` | the same, with what is behind the first error | the same, with what is behind it |
+//! | `{:?}` | a report: a line for each failure, as `{:#}` | as `{:#}` |
+//! | `source` | what is behind the first error | what is behind the error |
+//!
+//! The text has the error's own in it, as that of `io::Error::other` and of a transparent
+//! `thiserror` variant: it is what most logs print. So `source` begins below it, and a chain that is
+//! printed has each text once.
+
+use super::{Cause, Failure, GroupError};
+use crate::layers::base::reason::{Reason, ReasonKind};
+use std::error::Error;
+use std::fmt::{self, Write};
+use std::io;
+
+impl<E: Send + Sync + 'static> fmt::Display for Failure<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.who)?;
+        match &self.cause {
+            Cause::Error(error) => {
+                f.write_str("failed: ")?;
+                (self.view)(&**error).fmt(f)
+            }
+            Cause::Panic(panic) => write!(f, "{panic}"),
+            Cause::Lost => f.write_str("was lost: the runtime dropped it"),
+            Cause::Stuck => f.write_str("is stuck: it was cancelled, and still blocks its thread"),
+            Cause::Cancelled(reason) => write!(f, "was cancelled: {reason}"),
+            Cause::NoRuntime(error) => write!(f, "was not opened: {error}"),
+            Cause::NoValue(reason) => write!(f, "needed a value, but {}", reason.message()),
+        }
+    }
+}
+
+impl<E: Send + Sync + 'static> fmt::Display for GroupError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => write!(f, "nursery `{name}`: ")?,
+            None => write!(f, "nursery at {}: ", self.location())?,
+        }
+        self.first().fmt(f)?;
+        match self.inner.failures.len() - 1 + self.omitted_count() {
+            0 => Ok(()),
+            others => write!(f, " (and {others} more)"),
+        }
+    }
+}
+
+impl<E: Send + Sync + 'static> fmt::Debug for Failure<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:#}")
+    }
+}
+
+/// A report of many lines: what `main` prints for an error that it returns.
+impl<E: Send + Sync + 'static> fmt::Debug for GroupError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => write!(f, "nursery `{name}` (at {}) failed", self.location())?,
+            None => write!(f, "nursery at {} failed", self.location())?,
+        }
+        for failure in self.failures() {
+            write!(Indented(f), "\n{failure:#}")?;
+        }
+        if self.omitted_count() > 0 {
+            write!(f, "\n  and {} more", self.omitted_count())?;
+        }
+        let because = match self.reason().map(Reason::kind) {
+            Some(ReasonKind::ChildFailed | ReasonKind::BodyFailed) => " because of that",
+            _ => "",
+        };
+        write_count(f, &format!("cancelled{because}"), self.cancelled_count())?;
+        write_count(f, "refused", self.refused_count())?;
+        write_count(f, "failed, and forgotten", self.forgotten_count())?;
+        self.write_echoes(f)
+    }
+}
+
+/// Writes a line, unless there is nothing to count.
+fn write_count(f: &mut fmt::Formatter<'_>, what: &str, count: usize) -> fmt::Result {
+    match count {
+        0 => Ok(()),
+        1 => write!(f, "\n{what}: 1 task"),
+        _ => write!(f, "\n{what}: {count} tasks"),
+    }
+}
+
+impl<E: Send + Sync + 'static> GroupError<E> {
+    fn write_echoes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.echoes().len() == 0 {
+            return Ok(());
+        }
+        write!(f, "\nsaid after it, and no failure:")?;
+        for echo in self.echoes() {
+            write!(Indented(f), "\n{echo:#}")?;
+        }
+        match self.omitted_echo_count() {
+            0 => Ok(()),
+            omitted => write!(f, "\n  and {omitted} more"),
+        }
+    }
+}
+
+/// Puts each line that begins further to the right.
+struct Indented<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for Indented<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut lines = text.split('\n');
+        self.0.write_str(lines.next().unwrap_or_default())?;
+        lines.try_for_each(|line| write!(self.0, "\n  {line}"))
+    }
+}
+
+impl<E: Send + Sync + 'static> Error for Failure<E> {
+    /// Returns what is behind the task's error, which itself is part of the text, or what caused the
+    /// cancel.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.cause {
+            Cause::Error(_) => self.view()?.behind(),
+            Cause::Cancelled(reason) | Cause::NoValue(reason) => reason.source(),
+            Cause::NoRuntime(error) => error.source(),
+            Cause::Panic(_) | Cause::Lost | Cause::Stuck => None,
+        }
+    }
+}
+
+impl<E: Send + Sync + 'static> Error for GroupError<E> {
+    /// Returns what is behind the first failure.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.first().source()
+    }
+}
+
+// A body whose `?` meets an `io::Error` and gives one finds its nursery's error type by these, since
+// there is one for each target: another one would break programs that compile. That set is fixed.
+
+/// The kind is that of the first failure's error, and `TimedOut` for a nursery without a failure
+/// whose deadline has passed. What is inside is the `GroupError`.
+impl From<GroupError<io::Error>> for io::Error {
+    fn from(error: GroupError<io::Error>) -> io::Error {
+        let kind = match error.first().error() {
+            Some(error) => error.kind(),
+            None if error.is_cancel() && error.is_timeout() => io::ErrorKind::TimedOut,
+            None => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
+    }
+}
+
+/// The text of the `GroupError`.
+impl From<GroupError<String>> for String {
+    fn from(error: GroupError<String>) -> String {
+        error.to_string()
+    }
+}

@@ -1,0 +1,140 @@
+//! Programs that do not compile, and what the compiler says: the code of its error and, where we
+//! have one, our own sentence. The rest of its text is its own, and changes; so the programs are not
+//! files with an expected output each, but bins of one package, which is checked once.
+
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+struct Program {
+    name: &'static str,
+    code: &'static str,
+    /// A part of the error's message.
+    says: &'static str,
+    body: &'static str,
+}
+
+const PROGRAMS: [Program; 7] = [
+    Program {
+        name: "unit",
+        code: "E0277",
+        says: "`()` cannot be the error of a nursery",
+        body: "nursery().run(async |_| Err::<u8, ()>(()))",
+    },
+    Program {
+        name: "box_without_send",
+        code: "E0277",
+        says: "`Box<dyn std::error::Error>` cannot be the error of a nursery",
+        body: "nursery().run(async |_: Nursery<Box<dyn std::error::Error>>| Ok(1))",
+    },
+    Program {
+        name: "number_in_the_simulator",
+        code: "E0277",
+        says: "`u32` cannot be the error of a nursery",
+        body: "allhome::Simulator::new().check(async |_: Nursery<u32>| Ok(1))",
+    },
+    Program {
+        name: "two_error_types",
+        code: "E0271",
+        says: "",
+        body: "nursery().run(async |n| {
+            n.spawn(async { Ok::<(), std::io::Error>(()) });
+            n.spawn(async { Ok::<(), std::fmt::Error>(()) });
+            Ok(1)
+        })",
+    },
+    Program {
+        name: "children_that_borrow",
+        code: "E0597",
+        says: "",
+        body: "nursery().run(async |n: Nursery| {
+            let text = String::new();
+            let text = &text;
+            n.spawn(async move { Ok(drop(text.len())) });
+            Ok(1)
+        })",
+    },
+    Program {
+        name: "nothing_names_the_error",
+        code: "E0283",
+        says: "",
+        body: "nursery().run(async |_| Ok(1))",
+    },
+    Program {
+        name: "an_implementation_elsewhere",
+        code: "E0277",
+        says: "Sealed",
+        body: "{
+            struct Own;
+            struct Marker;
+            impl allhome::AsError<Marker> for Own {
+                fn view(&self) -> allhome::ErrorView<'_> { allhome::ErrorView::Text(\"own\") }
+            }
+        }",
+    },
+];
+
+/// A program that compiles stands beside them, so that the package is known to be sound.
+const SOUND: &str = "nursery().run(async |_: Nursery| Ok(1))";
+
+fn write(folder: &Path, name: &str, body: &str) {
+    let text = format!(
+        "#![allow(unused)]\nuse allhome::{{Nursery, nursery}};\nfn main() {{\n    let _ = {body};\n}}\n"
+    );
+    fs::write(folder.join("src/bin").join(format!("{name}.rs")), text).unwrap();
+}
+
+/// Checks the programs, and returns the compiler's messages, each with the name of its program.
+fn check(folder: &Path) -> Vec<(String, Value)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let core = root.join("core");
+    fs::create_dir_all(folder.join("src/bin")).unwrap();
+    let manifest = format!(
+        "[package]\nname = \"refused\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n\
+         [dependencies]\nallhome = {{ path = {core:?}, features = [\"executors\"] }}\n"
+    );
+    fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+    fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+    PROGRAMS.iter().for_each(|program| write(folder, program.name, program.body));
+    write(folder, "sound", SOUND);
+    let mut cargo = Command::new(std::env::var("CARGO").unwrap_or("cargo".to_string()));
+    cargo.args(["check", "--offline", "--bins", "--keep-going", "--message-format=json"]);
+    cargo.current_dir(folder).env("CARGO_TARGET_DIR", folder.join("target"));
+    // A sanitizer's flags, say, are for the tests and not for these.
+    for flags in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
+        cargo.env_remove(flags);
+    }
+    let output = cargo.output().expect("cargo is there");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let messages: Vec<_> = messages
+        .filter(|message| {
+            message["reason"] == "compiler-message" && message["message"]["level"] == "error"
+        })
+        .map(|message| (message["target"]["name"].as_str().unwrap().to_string(), message))
+        .collect();
+    assert!(!messages.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    messages
+}
+
+#[test]
+fn f39_what_the_compiler_refuses() {
+    let rustc = Command::new("rustc").arg("--version").output().expect("rustc is there");
+    let version = String::from_utf8_lossy(&rustc.stdout);
+    if ["-nightly", "-beta", "-dev"].iter().any(|other| version.contains(other)) {
+        println!("skipped: {} is not the stable compiler", version.trim());
+        return;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("refused");
+    let messages = check(&folder);
+    assert!(messages.iter().all(|(name, _)| name != "sound"), "{messages:#?}");
+    for Program { name, code, says, .. } in PROGRAMS {
+        let of: Vec<_> = messages.iter().filter(|(program, _)| program == name).collect();
+        let fits = |message: &Value| {
+            let text = message["message"]["rendered"].as_str().unwrap_or_default();
+            message["message"]["code"]["code"] == code && text.contains(says)
+        };
+        assert!(of.iter().any(|(_, message)| fits(message)), "{name}: {code}, {says}: {of:#?}");
+    }
+}
