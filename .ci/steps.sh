@@ -42,15 +42,16 @@ component() {
     fi
 }
 
-# tool CRATE VERSION: installs a program of crates.io when that version is not there, below the target
+# tool CRATE VERSION OPTIONS...: installs a program of crates.io when that version is not there, below the target
 # folder, and puts it on the path.
 tool() {
     local crate=$1 version=$2 root
+    shift 2
     mkdir -p "$target/tools"
     root=$(cd "$target/tools" && pwd)
     export PATH=$root/bin:$PATH
     if ! cargo install --list --root "$root" | grep -q "^$crate v$version:"; then
-        step "install $crate $version" cargo install --locked --root "$root" "$crate@$version"
+        step "install $crate $version" cargo install --locked --root "$root" "$@" "$crate@$version"
     fi
 }
 

@@ -260,9 +260,5 @@ pub(crate) const AROUND: &[fn() -> Option<runtime::Runtime>] = &[
 ];
 
 #[cfg(all(doctest, feature = "executors"))]
-#[doc = include_str!("../../README.md")]
-struct Readme;
-
-#[cfg(all(doctest, feature = "executors"))]
 #[doc = include_str!("../../docs/SIMULATOR.md")]
 struct Simulators;

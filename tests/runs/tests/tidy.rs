@@ -10,6 +10,8 @@ mod boundary;
 mod circles;
 #[path = "tidy/layers.rs"]
 mod layers;
+#[path = "tidy/links.rs"]
+mod links;
 #[path = "tidy/named.rs"]
 mod named;
 #[path = "tidy/paths.rs"]
@@ -101,9 +103,10 @@ fn unsafe_code_is_where_the_architecture_says() {
     let mut complaints = listed.check(&tree.sources());
     for Package { name, dir, .. } in layers::workspace() {
         if !MAY_BE_UNSAFE.contains(&name.as_str()) {
-            // A package of examples has no library; its examples' own roots count.
+            // These have no library; the roots of their programs count.
             let root = match dir.as_str() {
                 "examples" => "examples/treehash/main.rs".to_string(),
+                "docs/guide/programs" => format!("{dir}/main.rs"),
                 dir => format!("{dir}/src/lib.rs"),
             };
             complaints.extend(rules::forbids_unsafe(&Source::new(&root, &tree.read(&root))));
@@ -159,6 +162,21 @@ fn documents_name_files_that_exist() {
         texts.iter().filter(|(path, _)| path.ends_with(".md") && !path.ends_with("CHANGELOG.md"));
     let gone = documents.flat_map(|(path, text)| named::check(path, text, &paths)).collect();
     report("files that documents name", gone);
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let tree = Tree::new();
+    let texts = tree.texts();
+    let documents: Vec<_> = texts.iter().filter(|(path, _)| path.ends_with(".md")).collect();
+    let read = |path: &str| tree.exists(path).then(|| tree.read(path));
+    let check =
+        |(path, text): &&(String, String)| links::check(path, text, read, |path| tree.exists(path));
+    let mut complaints: Vec<_> = documents.iter().flat_map(check).collect();
+    let chapters: Vec<&str> = documents.iter().map(|(path, _)| &**path).collect();
+    let summary = tree.read("docs/guide/src/SUMMARY.md");
+    complaints.extend(links::check_summary(&summary, &chapters));
+    report("links of documents", complaints);
 }
 
 #[test]

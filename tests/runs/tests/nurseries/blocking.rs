@@ -3,10 +3,7 @@
 use allhome::cancel::ReasonKind;
 use allhome::error::PanicPolicy;
 use allhome::task::{NurseryInfo, TaskState, exit};
-use allhome::{
-    Child, Nursery, Policy, Reason, block_on, cancelled, is_cancelled, move_on_after, nursery,
-    yield_now,
-};
+use allhome::{Child, Nursery, Policy, Reason, block_on, cancelled, is_cancelled, move_on_after, nursery, yield_now};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Hold, Jobs, Opened, Stepped, Wakes, poll_once, within};
 use std::future::{pending, poll_fn};

@@ -1,5 +1,5 @@
 //! Which package may depend on which (docs/ARCHITECTURE.md):
-//! `rt <- {adapters/*, executors} <- core (optional, by feature) <- conformance <- {runs, benches}`.
+//! `rt <- {adapters/*, executors} <- core (optional, by feature) <- conformance <- {runs, benches, guide}`.
 
 use std::fs;
 use std::path::Path;
@@ -43,7 +43,7 @@ impl Package {
             "core" => Layer::Core,
             "executors" => Layer::Runtime,
             "tests/conformance" => Layer::Conformance,
-            "tests/runs" | "benches" | "examples" => Layer::User,
+            "tests/runs" | "benches" | "examples" | "docs/guide/programs" => Layer::User,
             dir if dir.starts_with("adapters/") => Layer::Runtime,
             _ => return None,
         })
