@@ -13,7 +13,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use allhome::shutdown::Shutdown;
-use allhome::{Builder, CancelToken, Child, GroupError, Nursery, Policy, Semaphore, nursery, shield};
+use allhome::{
+    Builder, CancelToken, Child, GroupError, Nursery, Policy, Semaphore, nursery, shield,
+};
 use allhome_benches::stepped::Stepped;
 
 /// What is given up, ended or closed first: the newest or the oldest.

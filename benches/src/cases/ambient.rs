@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use allhome::cancel::{CancelExt, cancel_token};
 use allhome::runtime::{Runtime, ThreadPool};
-use allhome::{Nursery, ScopedKey, block_on, cancelled, is_cancelled, move_on_after, nursery, shield};
+use allhome::{
+    Nursery, ScopedKey, block_on, cancelled, is_cancelled, move_on_after, nursery, shield,
+};
 use allhome_rt::{Spawn, Task};
 
 use super::token::{MANY, poll_once, polls, waiting};

@@ -8,9 +8,10 @@
 use std::process::ExitCode;
 
 /// Makes a module of a program: its text is as the chapter has it, with a `main` of its own.
-#[allow(unused_macros)] // While every program waits for its API.
 macro_rules! program {
     ($name:ident, $file:literal) => {
+        // A program is a crate of its own where its reader has it, and may have `pub` items.
+        #[allow(unreachable_pub)]
         mod $name {
             include!(concat!(env!("OUT_DIR"), $file));
 

@@ -29,7 +29,6 @@ pub(super) async fn b01_told_work_ends_as_cancelled(runtime: Runtime) {
             #[expect(unreachable_code)]
             Ok(())
         });
-        let work = work;
         eventually(|| counts.polls() == 1).await;
         assert!(work.cancel_with(Reason::new("leave")));
         let reason = work.await.unwrap_err();

@@ -253,7 +253,6 @@ pub(super) async fn x08_blocking_work_is_a_child(runtime: Runtime) {
                 drop(guard);
                 Ok((6, task_id()))
             });
-            let child = child;
             let id = child.id();
             assert_eq!(child.await.unwrap(), (6, id));
             assert_eq!(counts.drops(), 1);
@@ -273,7 +272,6 @@ pub(super) async fn x08_blocking_work_is_told(runtime: Runtime) {
                 }
                 Ok(cancel_reason().unwrap().message().to_string())
             });
-            let seen = seen;
             eventually(|| n.tree().nurseries()[0].tasks[0].polls == 1).await;
             seen.cancel_with(Reason::new("leave"));
             assert_eq!(seen.await.unwrap(), "leave");

@@ -102,9 +102,8 @@ pub(super) async fn f05_always_the_group_type(runtime: Runtime) {
 
 pub(super) async fn f06_wait_all_cancels_nobody(runtime: Runtime) {
     let counts = Counts::new();
-    let result: Failed = nursery()
-        .on(runtime)
-        .policy(Policy::WaitAll)
+    let open = nursery().on(runtime).policy(Policy::WaitAll);
+    let result: Failed = open
         .run(async |n| {
             let gate = Gate::new();
             for _ in 0..5 {
@@ -120,7 +119,7 @@ pub(super) async fn f06_wait_all_cancels_nobody(runtime: Runtime) {
             assert!(!n.is_cancelled());
             gate.open();
             eventually(|| n.is_empty()).await;
-            yield_now().await; // In the poll of the join an error is an echo (F23).
+            yield_now().await; // In the poll of the join it would be an echo (F23).
             Err("body".to_string())
         })
         .await;

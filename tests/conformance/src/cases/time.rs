@@ -5,7 +5,10 @@ use crate::probe::{Counts, eventually};
 use allhome::cancel::{ReasonKind, cancellable};
 use allhome::runtime::Runtime;
 use allhome::time::remaining;
-use allhome::{Nursery, Semaphore, cancelled, fail_after, is_cancelled, move_on_after, nursery, shield, sleep, yield_now};
+use allhome::{
+    Nursery, Semaphore, cancelled, fail_after, is_cancelled, move_on_after, nursery, shield, sleep,
+    yield_now,
+};
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

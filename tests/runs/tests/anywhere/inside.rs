@@ -5,7 +5,10 @@ use allhome::error::Cause;
 use allhome::runtime::Runtime;
 use allhome::task::task_id;
 use allhome::time::deadline;
-use allhome::{GroupError, Nursery, Reason, Simulator, Tokio, cancelled, is_cancelled, nursery, shield, yield_now};
+use allhome::{
+    GroupError, Nursery, Reason, Simulator, Tokio, cancelled, is_cancelled, nursery, shield,
+    yield_now,
+};
 use allhome_conformance::{Counts, eventually};
 use allhome_runs::{Opened, SECOND, Stepped, Wakes, poll_once, within, world};
 use std::convert::Infallible;

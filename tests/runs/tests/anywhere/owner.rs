@@ -3,7 +3,10 @@
 use crate::{open, open_as};
 use allhome::cancel::{Level, ReasonKind};
 use allhome::error::{Cause, PanicPolicy};
-use allhome::{GroupError, JoinError, Nursery, Owner, Policy, Simulator, fail_after, move_on_after, nursery, shield, sleep, yield_now};
+use allhome::{
+    GroupError, JoinError, Nursery, Owner, Policy, Simulator, fail_after, move_on_after, nursery,
+    shield, sleep, yield_now,
+};
 use allhome_conformance::{Counts, Gate, eventually};
 use allhome_runs::{Log, Opened, SECOND, Stepped, Wakes, poll_once, world};
 use futures_util::FutureExt;

@@ -2,7 +2,10 @@
 
 use crate::{begun, programs};
 use allhome::error::PanicPolicy;
-use allhome::{BoxError, CancelToken, Nursery, Policy, Reason, Semaphore, cancelled, checkpoint, move_on_after, nursery, shield, yield_now};
+use allhome::{
+    BoxError, CancelToken, Nursery, Policy, Reason, Semaphore, cancelled, checkpoint,
+    move_on_after, nursery, shield, yield_now,
+};
 use std::future::pending;
 use std::time::Duration;
 

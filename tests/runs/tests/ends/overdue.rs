@@ -3,7 +3,10 @@
 
 use allhome::cancel::{ReasonKind, cancel_reason, cancel_token, cancellable};
 use allhome::time::{before_deadline, remaining};
-use allhome::{Nursery, Reason, checkpoint, fail_after, is_cancelled, move_on_after, nursery, shield, yield_now};
+use allhome::{
+    Nursery, Reason, checkpoint, fail_after, is_cancelled, move_on_after, nursery, shield,
+    yield_now,
+};
 use allhome_conformance::Counts;
 use allhome_rt::{BoxSleep, Runtime, Timer};
 use allhome_runs::{Clock, Jobs, SECOND, Stepped, Wakes, in_body, poll_once, world};

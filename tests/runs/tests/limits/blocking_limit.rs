@@ -168,7 +168,6 @@ fn b08_panic_is_the_childs_and_frees_its_place() {
         });
         result.map_err(|reason| Failure::from(reason.message()))
     });
-    let inside = inside;
     let good = opened.n.blocking(|_| Ok(7));
     while jobs.run() {}
     let error = block_on(bad).unwrap_err();

@@ -3,7 +3,10 @@
 
 use allhome::cancel::{CancelExt, cancellable};
 use allhome::runtime::{LocalExecutor, ThreadPool};
-use allhome::{CancelToken, Nursery, ScopedKey, Simulator, block_on, fail_after, move_on_after, nursery, shield, yield_now};
+use allhome::{
+    CancelToken, Nursery, ScopedKey, Simulator, block_on, fail_after, move_on_after, nursery,
+    shield, yield_now,
+};
 use allhome_rt::{LocalTask, Spawn, SpawnLocal, Task};
 use std::convert::Infallible;
 use std::future::Future;

@@ -3,7 +3,10 @@
 use allhome::cancel::ReasonKind;
 use allhome::error::PanicPolicy;
 use allhome::task::{NurseryInfo, TaskState, exit};
-use allhome::{Child, Nursery, Policy, Reason, block_on, cancelled, is_cancelled, move_on_after, nursery, yield_now};
+use allhome::{
+    Child, Nursery, Policy, Reason, block_on, cancelled, is_cancelled, move_on_after, nursery,
+    yield_now,
+};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Hold, Jobs, Opened, Stepped, Wakes, poll_once, within};
 use std::future::{pending, poll_fn};
@@ -36,7 +39,6 @@ fn b01_told_work_that_errs_is_cancelled() {
             assert!(cx.is_cancelled() && cx.token().is_cancelled());
             cx.check().map_err(|_| Failure::from("gave up"))
         });
-        let told = told;
         let thread = thread::spawn(jobs.take().unwrap());
         hold.wait_entered();
         assert_eq!(told.state(), TaskState::Running);
@@ -62,7 +64,6 @@ fn b01_value_wins_and_error_of_work_that_did_not_ask_is_an_echo() {
                 assert!(!ask || cx.check().is_err());
                 if ask { Ok(7) } else { Err(Failure::from("my own")) }
             });
-            let child = child;
             let thread = thread::spawn(jobs.take().unwrap());
             hold.wait_entered();
             assert!(child.cancel());
@@ -112,7 +113,6 @@ fn b02_cancelled_before_it_began_is_dropped_uncalled() {
             #[expect(unreachable_code)]
             Ok(())
         });
-        let child = child;
         assert!(if of_nursery { opened.n.cancel() } else { child.cancel() });
         assert_eq!((counts.drops(), child.state()), (1, TaskState::Ended));
         assert_eq!(reason_of(child).kind(), ReasonKind::Requested);
@@ -141,7 +141,6 @@ fn b02_job_that_comes_while_the_work_is_being_dropped() {
             drop(slow);
             Ok(())
         });
-        let work = work;
         let cancel = thread::spawn(move || assert!(work.cancel()));
         hold.wait_entered();
         assert!(jobs.run());
@@ -184,7 +183,6 @@ fn b03_block_on_is_a_part_of_the_work() {
             );
             Ok(6)
         });
-        let work = work;
         let thread = thread::spawn(jobs.take().unwrap());
         while opened.n.tree().nurseries().len() < 2 || stepped.run_until_stalled() > 0 {
             thread::yield_now();
@@ -226,7 +224,6 @@ fn b04_cancel_ends_block_on_after_one_last_poll() {
                 assert_eq!(cx.block_on(async { 7 }).unwrap(), 7);
                 Err::<(), _>(Failure::from(reason.message()))
             });
-            let work = work;
             let thread = thread::spawn(jobs.take().unwrap());
             while counts.polls() == 0 {
                 thread::yield_now();
@@ -266,7 +263,6 @@ fn b04_block_on_waits_for_a_nursery_inside() {
             assert!(result.unwrap().unwrap_err().reason().is_some());
             cx.check().map_err(|reason| Failure::from(reason.message()))
         });
-        let work = work;
         let thread = thread::spawn(jobs.take().unwrap());
         while stepped.tasks() == 0 {
             thread::yield_now();
@@ -302,7 +298,6 @@ fn b09_nursery_waits_for_work_that_runs() {
                 stay.stay();
                 Ok(())
             });
-            let work = work;
             let thread = thread::spawn(jobs.take().unwrap());
             hold.wait_entered();
             assert!(if abort { opened.n.abort() } else { opened.n.cancel() });
@@ -368,7 +363,6 @@ fn b10_exit_inside_block_on_ends_the_work() {
             assert!(cx.check().is_ok(), "it was not cancelled");
             Err::<(), _>(Failure::from("on the way out"))
         });
-        let work = work;
         assert!(jobs.run());
         assert_eq!(reason_of(work).kind(), ReasonKind::Exited);
         assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
@@ -388,7 +382,6 @@ fn b04_block_on_with_cancelled_inside() {
             });
             Ok(seen.unwrap())
         });
-        let work = work;
         let thread = thread::spawn(jobs.take().unwrap());
         while counts.polls() == 0 {
             thread::yield_now();

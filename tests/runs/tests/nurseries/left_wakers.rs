@@ -4,7 +4,10 @@ use allhome::cancel::{CancelExt, CancelStreamExt, cancellable};
 use allhome::limit::{AcquireBoth, KeyedSemaphore, Rate, RateLimiter};
 use allhome::runtime::{IntoRuntime, ThreadPool};
 use allhome::shutdown::Shutdown;
-use allhome::{CancelToken, Nursery, Semaphore, block_on, cancelled, draining, fail_after, join_all, move_on_after, nursery, shield, sleep};
+use allhome::{
+    CancelToken, Nursery, Semaphore, block_on, cancelled, draining, fail_after, join_all,
+    move_on_after, nursery, shield, sleep,
+};
 use allhome_runs::{Opened, SECOND, Stepped, Wakes, poll_once, world};
 use futures_util::{FutureExt, StreamExt};
 use std::any::Any;

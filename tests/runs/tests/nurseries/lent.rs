@@ -3,7 +3,9 @@
 
 use allhome::runtime::Runtime;
 use allhome::time::{before_deadline, interval, now};
-use allhome::{Nursery, Semaphore, Simulator, block_on, fail_after, move_on_after, nursery, shield, sleep};
+use allhome::{
+    Nursery, Semaphore, Simulator, block_on, fail_after, move_on_after, nursery, shield, sleep,
+};
 use allhome_rt::{Spawn, Task};
 use allhome_runs::{SECOND, in_body};
 use std::convert::Infallible;

@@ -9,7 +9,11 @@ use allhome::limit::{AcquireBoth, KeyedSemaphore, Rate, RateLimiter};
 use allhome::runtime::{AsyncStd, IntoRuntime, LocalExecutor, Smol, ThreadPool};
 use allhome::task::{orphans, task_id};
 use allhome::time::{deadline, remaining};
-use allhome::{CancelToken, GroupError, Nursery, Reason, ScopedKey, Semaphore, Simulator, Tokio, block_on, cancelled, checkpoint, draining, fail_after, is_cancelled, move_on_after, nursery, shield, sleep, yield_now};
+use allhome::{
+    CancelToken, GroupError, Nursery, Reason, ScopedKey, Semaphore, Simulator, Tokio, block_on,
+    cancelled, checkpoint, draining, fail_after, is_cancelled, move_on_after, nursery, shield,
+    sleep, yield_now,
+};
 use allhome_rt::{Spawn, SpawnBlocking, SpawnLocal, Task, Timer};
 use std::cell::RefCell;
 use std::convert::Infallible;

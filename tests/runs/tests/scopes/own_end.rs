@@ -4,7 +4,10 @@ use allhome::cancel::cancel_reason;
 use allhome::limit::{AcquireBoth, AcquireError, KeyedSemaphore, Rate, RateLimiter};
 use allhome::runtime::{IntoRuntime, ThreadPool};
 use allhome::time::Elapsed;
-use allhome::{Nursery, Semaphore, cancelled, checkpoint, fail_after, is_cancelled, move_on_after, nursery, shield, sleep, yield_now};
+use allhome::{
+    Nursery, Semaphore, cancelled, checkpoint, fail_after, is_cancelled, move_on_after, nursery,
+    shield, sleep, yield_now,
+};
 use allhome_conformance::Counts;
 use allhome_runs::{Boxed, MOMENT, SECOND, everywhere, in_body, on_threads};
 use futures_util::stream::{FuturesUnordered, StreamExt};

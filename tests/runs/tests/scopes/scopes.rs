@@ -2,7 +2,9 @@
 
 use allhome::cancel::{ReasonKind, cancel_reason, cancel_token};
 use allhome::time::{before_deadline, fail_at, remaining};
-use allhome::{Nursery, cancelled, fail_after, is_cancelled, move_on_after, nursery, shield, sleep};
+use allhome::{
+    Nursery, cancelled, fail_after, is_cancelled, move_on_after, nursery, shield, sleep,
+};
 use allhome_conformance::Counts;
 use allhome_rt::Timer;
 use allhome_runs::{SECOND, in_body, world};

@@ -4,7 +4,10 @@ use allhome::cancel::{ReasonKind, cancel_token};
 use allhome::error::Cause;
 use allhome::runtime::ThreadPool;
 use allhome::time::{deadline, move_on_at, remaining};
-use allhome::{Nursery, block_on, cancelled, fail_after, is_cancelled, move_on_after, nursery, shield, sleep, yield_now};
+use allhome::{
+    Nursery, block_on, cancelled, fail_after, is_cancelled, move_on_after, nursery, shield, sleep,
+    yield_now,
+};
 use allhome_conformance::Counts;
 use allhome_rt::{BoxSleep, Instant, Runtime, Timer};
 use allhome_runs::{Clock, SECOND, Stepped, Wakes, in_body, poll_once, world};

@@ -3,7 +3,9 @@
 
 use allhome::runtime::IntoRuntime;
 use allhome::sim::{Bare, Faults};
-use allhome::{Nursery, Semaphore, Simulator, fail_after, move_on_after, nursery, shield, sleep, yield_now};
+use allhome::{
+    Nursery, Semaphore, Simulator, fail_after, move_on_after, nursery, shield, sleep, yield_now,
+};
 use allhome_conformance::Counts;
 use allhome_runs::program;
 use std::convert::Infallible;
