@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 
 use allhome_rt::{self as rt, Spawn};
 
-use allhome::{IntoRuntime, Nursery, ThreadPool, Tokio, block_on, join_all, nursery};
+use allhome::runtime::{IntoRuntime, ThreadPool};
+use allhome::{Nursery, Tokio, block_on, join_all, nursery};
 
 use crate::host::{alive, until_alive};
 use crate::watch::{Sample, Watch};

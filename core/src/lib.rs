@@ -7,10 +7,10 @@
 //!
 //! ```
 //! # #[cfg(feature = "executors")] {
-//! use allhome::{GroupError, ThreadPool, block_on, nursery};
+//! use allhome::{GroupError, block_on, nursery};
 //!
 //! let result: Result<u32, GroupError<String>> =
-//!     block_on(nursery().on(ThreadPool::global()).name("demo").run(async |n| {
+//!     block_on(nursery().name("demo").run(async |n| {
 //!         let six = n.fork(async { Ok(6) });
 //!         n.task("bad").spawn(async { Err("no luck".to_string()) });
 //!         Ok(six.await.map_err(|error| error.to_string())? * 7)
@@ -22,27 +22,31 @@
 //!
 //! # What is where
 //!
-//! - Open a nursery: [`nursery`], on the runtime of the task around, or [`on`](Builder::on) another
-//!   one; [`Builder`] has names, [policies](Policy) and what to do about [panics](PanicPolicy).
+//! The names that most programs need are here; the others are in a module each.
+//!
+//! - Open a nursery: [`nursery`], or `run` in a `main` that is not async. [`Builder`] has
+//!   names, the [runtime](Builder::on), [policies](Policy) and what to do about
+//!   [panics](error::PanicPolicy); [`open`](Builder::open) gives one that a struct can own.
 //! - Spawn: [`Nursery::spawn`] for a child that may fail, [`go`](Nursery::go) for one that cannot,
 //!   [`fork`](Nursery::fork) for a value, [`blocking`](Nursery::blocking) for work that blocks its
 //!   thread; [`task`](Nursery::task) gives it a name.
-//! - Await, cancel, abort one child: [`Child`]; await many: [`join_all`]. It ends as one of five: [`Outcome`].
+//! - Await, cancel, abort one child: [`Child`]; await many: [`join_all`]. It ends as one of five:
+//!   [`Outcome`](task::Outcome).
 //! - End all of them: [`Nursery::cancel`], [`abort`](Nursery::abort), or drop the future.
-//! - Shut down step by step: [`Nursery::shutdown`], and `signals`.
+//! - Shut down step by step: [`Nursery::shutdown`], and the module [`shutdown`], with signals.
 //! - Find out which tasks are not home: [`Nursery::tree`]; and which a dropped root has left:
-//!   [`orphans`].
-//! - Ask, from inside a task: [`is_cancelled`], [`cancel_reason`], [`cancelled`], [`draining`],
-//!   [`checkpoint`], [`task_id`]; leave it from any depth: [`exit`].
-//! - Wait: [`sleep`], [`interval`], [`now`], on the timer of the runtime, or outside of any nursery.
+//!   [`task::orphans`].
+//! - Ask, from inside a task: [`is_cancelled`], [`cancelled`], [`draining`], [`checkpoint`], and
+//!   more in [`cancel`] and [`task`].
+//! - Wait: [`sleep`], and intervals and instants in [`time`], by the clock of the runtime.
 //! - Limit the time: [`Builder::deadline`], [`Builder::children_deadline`] for what is there in
-//!   time, [`move_on_after`] and [`fail_after`] inside a task, [`remaining`], [`before_deadline`].
-//! - Tidy up: [`Builder::grace`], [`shield`], [`cancellable`], [`Nursery::defer`].
+//!   time, [`move_on_after`] and [`fail_after`] inside a task.
+//! - Tidy up: [`Builder::grace`], [`shield`], [`Nursery::defer`].
 //! - Hand values down: [`ScopedKey`].
 //! - Cancel what is in no nursery: [`CancelToken`]; hang a nursery on one: [`Builder::token`].
 //! - Limit how many children run at the same time: [`Builder::limit`], [`Nursery::reserve`]; how
-//!   many do something else at the same time: [`Semaphore`], [`KeyedSemaphore`] to be fair among
-//!   tenants; how often it is begun: [`RateLimiter`]; and [`AcquireBoth`] takes of two.
+//!   many do something else at the same time, and how often it is begun: [`Semaphore`], and those of
+//!   [`limit`].
 //!
 //! # Runtimes
 //!
@@ -58,7 +62,7 @@
 //!
 //! One more feature, `signals`, gives a token that SIGINT and SIGTERM raise, on Unix.
 //!
-//! Any other runtime: implement `allhome_rt::Spawn` and make a [`Runtime`] of it. Every runtime has a
+//! Any other runtime: implement `allhome_rt::Spawn` and make a [`Runtime`](runtime::Runtime) of it. Every runtime has a
 //! timer and a pool for blocking work: one that brings none is lent them, in threads of std.
 //!
 //! # What is promised
@@ -100,6 +104,9 @@ mod layers {
     // What users hold: nursery, builder, future, children, errors, the tree.
     pub(crate) mod nursery;
 
+    // `block_on` and `run`, which enter the global pool.
+    #[cfg(feature = "executors")]
+    pub(crate) mod entry;
     // Shutting down step by step.
     pub(crate) mod shutdown;
     // A token that SIGINT and SIGTERM raise.
@@ -110,79 +117,147 @@ mod layers {
     pub mod sim;
 }
 
-pub use layers::base::as_error::{AsError, BoxError, ErrorView};
-pub use layers::base::id::{NurseryId, TaskId};
+pub use layers::base::as_error::{AsError, BoxError};
 pub use layers::base::join_error::JoinError;
-pub use layers::base::outcome::{Outcome, TaskState};
-pub use layers::base::panic::Panic;
-pub use layers::base::reason::{Level, Reason, ReasonKind};
-pub use layers::cancel::{
-    CancelExt, CancelStreamExt, CancelToken, Cancelled, CancelledOwned, Draining, Registration,
-    UntilCancelled, UntilCancelledStream,
-};
-pub use layers::context::drop_guard::DropGuard;
-pub use layers::context::task::{
-    Exit, TaskCancelled, TaskDraining, cancel_reason, cancel_token, cancelled, checkpoint,
-    draining, exit, is_cancelled, task_id,
-};
-pub use layers::context::yield_now::{YieldNow, yield_now};
-pub use layers::group::config::{PanicPolicy, Policy};
-pub use layers::group::failure_info::FailureInfo;
-pub use layers::limit::{
-    Acquire, AcquireBoth, AcquireError, AcquireOwned, AcquireRate, HolderInfo, KeyedSemaphore,
-    OwnedPermit, Permit, Rate, RateLimiter, Semaphore, TryAcquireError,
-};
+pub use layers::base::reason::Reason;
+pub use layers::cancel::CancelToken;
+pub use layers::context::task::{cancelled, checkpoint, draining, is_cancelled};
+pub use layers::context::yield_now::yield_now;
+pub use layers::group::config::Policy;
+pub use layers::limit::Semaphore;
 pub use layers::nursery::Nursery;
-pub use layers::nursery::blocking::BlockingCx;
 pub use layers::nursery::builder::{Builder, nursery};
 pub use layers::nursery::child::Child;
-pub use layers::nursery::draining::NurseryDraining;
-pub use layers::nursery::error::{Cause, Failure, GroupError};
-pub use layers::nursery::join_all::{JoinAll, join_all};
-pub use layers::nursery::reserve::Reserve;
-pub use layers::nursery::reserve_error::{ReserveError, TryReserveError};
-pub use layers::nursery::run::Run;
-pub use layers::nursery::run::settle::Settle;
-pub use layers::nursery::settled::Settled;
-pub use layers::nursery::spawned::{Refused, Spawned};
-pub use layers::nursery::task_builder::TaskBuilder;
-pub use layers::nursery::tree::{NurseryInfo, TaskInfo, Tree, orphans};
-pub use layers::nursery::value::{Value, Values};
-pub use layers::scope::cancellable::{Cancellable, cancellable};
-pub use layers::scope::deadline::{
-    Elapsed, FailAfter, MoveOnAfter, before_deadline, fail_after, fail_at, move_on_after,
-    move_on_at,
-};
-pub use layers::scope::shield::{Shield, shield};
-pub use layers::scope::value::{Scoped, ScopedKey};
-pub use layers::shutdown::{Echo, Shutdown, ShutdownError, ShutdownReport, Straggler};
-#[cfg(all(feature = "signals", unix))]
-pub use layers::signals::{Signals, signals};
-pub use layers::time::interval::{Interval, Tick, interval};
-pub use layers::time::{Sleep, deadline, now, remaining, sleep, sleep_until};
-
-pub use allhome_rt::{Instant, IntoRuntime, NoRuntime, Runtime};
-
-#[cfg(feature = "async-std")]
-pub use allhome_async_std::AsyncStd;
-
-#[cfg(feature = "smol")]
-pub use allhome_smol::{Smol, SmolExecutor, SmolLocal};
+pub use layers::nursery::error::GroupError;
+pub use layers::nursery::join_all::join_all;
+pub use layers::nursery::owner::Owner;
+pub use layers::scope::deadline::{fail_after, move_on_after};
+pub use layers::scope::shield::shield;
+pub use layers::scope::value::ScopedKey;
+pub use layers::time::sleep;
 
 #[cfg(feature = "tokio")]
-pub use allhome_tokio::{Tokio, TokioHandle, TokioLocal, TokioTaskPerChild};
+pub use allhome_tokio::Tokio;
+#[cfg(feature = "executors")]
+pub use layers::entry::{block_on, run};
+#[cfg(feature = "executors")]
+pub use layers::sim::{self, Simulator};
+
+pub mod task {
+    //! What is spawned, and what becomes of it: the future of a nursery, builders, outcomes, ids and
+    //! the tree of those that are alive.
+
+    pub use crate::layers::base::id::{NurseryId, TaskId};
+    pub use crate::layers::base::outcome::{Outcome, TaskState};
+    pub use crate::layers::context::task::{Exit, exit, task_id};
+    pub use crate::layers::context::yield_now::YieldNow;
+    pub use crate::layers::nursery::blocking::BlockingCx;
+    pub use crate::layers::nursery::idle::Idle;
+    pub use crate::layers::nursery::join_all::JoinAll;
+    pub use crate::layers::nursery::owner::Close;
+    pub use crate::layers::nursery::run::Run;
+    pub use crate::layers::nursery::run::settle::Settle;
+    pub use crate::layers::nursery::settled::Settled;
+    pub use crate::layers::nursery::spawned::{Refused, Spawned};
+    pub use crate::layers::nursery::task_builder::TaskBuilder;
+    pub use crate::layers::nursery::tree::{NurseryInfo, TaskInfo, Tree, orphans};
+    pub use crate::layers::nursery::value::{Value, Values};
+    pub use crate::layers::scope::value::Scoped;
+    #[doc(no_inline)]
+    pub use crate::{
+        Builder, Child, Nursery, Owner, Policy, ScopedKey, join_all, nursery, yield_now,
+    };
+}
+
+pub mod error {
+    //! What went wrong: the failures of a nursery, and how they are shown.
+
+    pub use crate::layers::base::as_error::ErrorView;
+    pub use crate::layers::base::panic::Panic;
+    pub use crate::layers::group::config::PanicPolicy;
+    pub use crate::layers::group::failure_info::FailureInfo;
+    pub use crate::layers::nursery::error::{Cause, Failure};
+    #[doc(no_inline)]
+    pub use crate::{AsError, BoxError, GroupError, JoinError};
+}
+
+pub mod cancel {
+    //! Cancellation: tokens, levels and reasons, what a task can ask about its own, and what it is
+    //! protected by.
+
+    pub use crate::layers::base::reason::{Level, ReasonKind};
+    pub use crate::layers::cancel::{
+        CancelExt, CancelStreamExt, Cancelled, CancelledOwned, Draining, Registration,
+        UntilCancelled, UntilCancelledStream,
+    };
+    pub use crate::layers::context::drop_guard::DropGuard;
+    pub use crate::layers::context::task::{
+        TaskCancelled, TaskDraining, cancel_reason, cancel_token,
+    };
+    pub use crate::layers::nursery::draining::NurseryDraining;
+    pub use crate::layers::scope::cancellable::{Cancellable, cancellable};
+    pub use crate::layers::scope::shield::Shield;
+    #[doc(no_inline)]
+    pub use crate::{CancelToken, Reason, cancelled, checkpoint, draining, is_cancelled, shield};
+}
+
+pub mod limit {
+    //! How many at once, and how often: permits, rates, and the places of a bounded nursery.
+
+    #[doc(no_inline)]
+    pub use crate::Semaphore;
+    pub use crate::layers::limit::{
+        Acquire, AcquireBoth, AcquireError, AcquireOwned, AcquireRate, HolderInfo, KeyedSemaphore,
+        OwnedPermit, Permit, Rate, RateLimiter, TryAcquireError,
+    };
+    pub use crate::layers::nursery::reserve::Reserve;
+    pub use crate::layers::nursery::reserve_error::{ReserveError, TryReserveError};
+}
+
+pub mod time {
+    //! Time: sleeps, intervals, deadlines and cancel scopes, by the clock of the runtime.
+
+    pub use crate::layers::scope::deadline::{
+        Elapsed, FailAfter, MoveOnAfter, before_deadline, fail_at, move_on_at,
+    };
+    pub use crate::layers::time::interval::{Interval, Tick, interval};
+    pub use crate::layers::time::{Sleep, deadline, now, remaining, sleep_until};
+    #[doc(no_inline)]
+    pub use crate::{fail_after, move_on_after, sleep};
+    pub use allhome_rt::Instant;
+}
+
+pub mod shutdown {
+    //! Shutting down step by step, by the clock or by signals, and the report of it.
+
+    pub use crate::layers::shutdown::{Echo, Shutdown, ShutdownError, ShutdownReport, Straggler};
+    #[cfg(all(feature = "signals", unix))]
+    pub use crate::layers::signals::{Signals, signals};
+}
+
+pub mod runtime {
+    //! Runtimes: what [`Builder::on`](crate::Builder::on) takes.
+
+    #[cfg(feature = "tokio")]
+    #[doc(no_inline)]
+    pub use crate::Tokio;
+    #[cfg(feature = "async-std")]
+    pub use allhome_async_std::AsyncStd;
+    #[cfg(feature = "executors")]
+    pub use allhome_executors::{LocalExecutor, ThreadPool};
+    pub use allhome_rt::{IntoRuntime, NoRuntime, Runtime, RuntimeSource};
+    #[cfg(feature = "smol")]
+    pub use allhome_smol::{Smol, SmolExecutor, SmolLocal};
+    #[cfg(feature = "tokio")]
+    pub use allhome_tokio::{TokioHandle, TokioLocal, TokioTaskPerChild};
+}
 
 /// The runtimes whose own context a caller outside of any nursery may be in. smol and async-std have
 /// none: every thread is in it, so they are never taken unasked.
-pub(crate) const AROUND: &[fn() -> Option<Runtime>] = &[
+pub(crate) const AROUND: &[fn() -> Option<runtime::Runtime>] = &[
     #[cfg(feature = "tokio")]
-    || Tokio.into_runtime().ok(),
+    || runtime::IntoRuntime::into_runtime(Tokio).ok(),
 ];
-
-#[cfg(feature = "executors")]
-pub use allhome_executors::{LocalExecutor, ThreadPool, block_on};
-#[cfg(feature = "executors")]
-pub use layers::sim::{self, Simulator};
 
 #[cfg(all(doctest, feature = "executors"))]
 #[doc = include_str!("../../docs/SIMULATOR.md")]

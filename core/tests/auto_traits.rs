@@ -3,7 +3,13 @@
 
 #![cfg(not(loom))]
 
-use allhome::*;
+use allhome::cancel::*;
+use allhome::error::*;
+use allhome::limit::*;
+use allhome::runtime::*;
+use allhome::shutdown::*;
+use allhome::task::*;
+use allhome::time::*;
 use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -81,6 +87,7 @@ fn table() {
         Cause<E>: "SYUWR"
         Child<u8, E>: "SYU--"
         Child<std::cell::Cell<u8>, E>: "SYU--"
+        Close<E>: "SYU--"
         Draining: "SYU--"
         DropGuard: "SYUWR"
         Elapsed: "SYUWR"
@@ -89,6 +96,7 @@ fn table() {
         Failure<E>: "SYUWR"
         GroupError<E>: "SYUWR"
         HolderInfo: "SYUWR"
+        Idle: "SYU--"
         JoinAll<u8, E>: "SYU--"
         JoinAll<std::cell::Cell<u8>, E>: "S-U--"
         JoinError<E>: "SYUWR"
@@ -102,6 +110,7 @@ fn table() {
         NurseryInfo: "SYUWR"
         Outcome<u8, E>: "SYUWR"
         OwnedPermit: "SYUWR"
+        Owner<E>: "SYU--"
         Panic: "SYUWR"
         PanicPolicy: "SYUWR"
         Permit<'static>: "SYUWR"
@@ -119,6 +128,7 @@ fn table() {
         Run<E, (), F, Pinned>: "SY---"
         Run<E, (), F, std::rc::Rc<u8>>: "--U--"
         Runtime: "SYU--"
+        RuntimeSource: "SYU--"
         ScopedKey<std::rc::Rc<u8>>: "SYUWR"
         Scoped<Fut>: "SYU--"
         Shield<Fut>: "S-U--"

@@ -2,7 +2,8 @@
 
 #![cfg(not(loom))]
 
-use allhome::{CancelToken, Level, Reason, Registration};
+use allhome::cancel::{Level, Registration};
+use allhome::{CancelToken, Reason};
 use proptest::prelude::*;
 use std::future::Future;
 use std::pin::Pin;

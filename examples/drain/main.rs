@@ -8,9 +8,9 @@
 //! Each further signal takes the next step at once. With `hang` one of the requests never ends by
 //! itself, with `stubborn` it does not even if it is cancelled.
 
-use allhome::{
-    Nursery, ThreadPool, block_on, cancelled, draining, nursery, shield, signals, sleep,
-};
+use allhome::runtime::ThreadPool;
+use allhome::shutdown::signals;
+use allhome::{Nursery, block_on, cancelled, draining, nursery, shield, sleep};
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Future, pending, poll_fn};

@@ -36,7 +36,8 @@ mod report;
 mod stop;
 
 use ahead::ReadAhead;
-use allhome::{AsyncStd, Child, IntoRuntime, Nursery, Policy, Smol, ThreadPool, Tokio, block_on};
+use allhome::runtime::{AsyncStd, IntoRuntime, Smol, ThreadPool};
+use allhome::{Child, Nursery, Policy, Tokio, block_on};
 use error::Error;
 use hash::Line;
 use indicatif::ProgressBar;

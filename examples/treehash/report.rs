@@ -3,7 +3,9 @@
 use crate::error::Error;
 use crate::stop::Stops;
 use crate::tally::Tally;
-use allhome::{Cause, Failure, GroupError, Reason, ReasonKind};
+use allhome::cancel::ReasonKind;
+use allhome::error::{Cause, Failure};
+use allhome::{GroupError, Reason};
 use std::io;
 use std::process::ExitCode;
 

@@ -4,7 +4,8 @@
 //! cancel, which says which of them it was.
 
 use crate::error::Error;
-use allhome::{Nursery, Reason, TaskState, sleep, task_id};
+use allhome::task::{TaskState, task_id};
+use allhome::{Nursery, Reason, sleep};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::process;

@@ -61,7 +61,7 @@ mod traits;
 pub use hold::{assert_may_hold, refuse_holds_where};
 pub use instant::Instant;
 pub use lent::lent_timer;
-pub use runtime::{IntoRuntime, NoRuntime, Runtime, RuntimeBuilder};
+pub use runtime::{IntoRuntime, NoRuntime, Runtime, RuntimeBuilder, RuntimeSource};
 pub use task::{LocalTask, LocalWork, Task, TaskData, Work};
 pub use traits::{BoxSleep, Job, Spawn, SpawnBlocking, SpawnLocal, Timer};
 

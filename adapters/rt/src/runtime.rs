@@ -168,6 +168,60 @@ pub trait IntoRuntime {
     ///
     /// [`NoRuntime`] if the value names a runtime that does not exist.
     fn into_runtime(self) -> Result<Runtime, NoRuntime>;
+
+    /// Returns the runtime, or how to look for it when it is needed. The default looks now.
+    ///
+    /// A value that names the runtime around its user returns [`RuntimeSource::Later`]: a nursery
+    /// that is built in one place and awaited in another is opened where it is awaited.
+    fn source(self) -> RuntimeSource
+    where
+        Self: Sized,
+    {
+        RuntimeSource::Now(self.into_runtime())
+    }
+}
+
+/// A runtime, or how to look for it: what [`IntoRuntime::source`] returns.
+///
+/// # Examples
+///
+/// ```
+/// use allhome_rt::{IntoRuntime, NoRuntime, Runtime, RuntimeSource};
+///
+/// /// Stands for the runtime around its user; here there is none.
+/// struct Around;
+/// impl IntoRuntime for Around {
+///     fn into_runtime(self) -> Result<Runtime, NoRuntime> {
+///         Err(NoRuntime::new("no runtime is around: name one"))
+///     }
+///     fn source(self) -> RuntimeSource {
+///         RuntimeSource::Later(|| Around.into_runtime())
+///     }
+/// }
+///
+/// let later = Around.source();
+/// assert_eq!(later.find().unwrap_err().to_string(), "no runtime is around: name one");
+/// ```
+#[derive(Debug, Clone)]
+pub enum RuntimeSource {
+    /// It was looked for.
+    Now(Result<Runtime, NoRuntime>),
+    /// It is looked for by this function when it is needed.
+    Later(fn() -> Result<Runtime, NoRuntime>),
+}
+
+impl RuntimeSource {
+    /// Returns the runtime; looks for it if that was not done.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRuntime`] if there is none.
+    pub fn find(self) -> Result<Runtime, NoRuntime> {
+        match self {
+            RuntimeSource::Now(found) => found,
+            RuntimeSource::Later(find) => find(),
+        }
+    }
 }
 
 impl IntoRuntime for Runtime {

@@ -33,8 +33,8 @@
 #![forbid(unsafe_code)]
 
 use allhome_rt::{
-    BoxSleep, Instant, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking,
-    SpawnLocal, Task, Timer,
+    BoxSleep, Instant, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, RuntimeSource, Spawn,
+    SpawnBlocking, SpawnLocal, Task, Timer,
 };
 use std::rc::{Rc, Weak};
 use std::task::{Context, Waker};
@@ -95,6 +95,11 @@ impl IntoRuntime for Tokio {
     fn into_runtime(self) -> Result<Runtime, NoRuntime> {
         runtime(current()?, false)
     }
+
+    /// Looks later: where the nursery is awaited for the first time.
+    fn source(self) -> RuntimeSource {
+        RuntimeSource::Later(|| Tokio.into_runtime())
+    }
 }
 
 fn current() -> Result<Handle, NoRuntime> {
@@ -139,6 +144,14 @@ impl IntoRuntime for TokioTaskPerChild {
     fn into_runtime(self) -> Result<Runtime, NoRuntime> {
         let handle = self.0.map_or_else(current, Ok)?;
         runtime(handle, true)
+    }
+
+    /// Looks later, as [`Tokio`] does, unless the runtime was given.
+    fn source(self) -> RuntimeSource {
+        match self.0 {
+            Some(_) => RuntimeSource::Now(self.into_runtime()),
+            None => RuntimeSource::Later(|| Tokio.task_per_child().into_runtime()),
+        }
     }
 }
 

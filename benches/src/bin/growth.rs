@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use allhome::shutdown::Shutdown;
 use allhome::{
-    Builder, CancelToken, Child, GroupError, Nursery, Policy, Semaphore, Shutdown, nursery, shield,
+    Builder, CancelToken, Child, GroupError, Nursery, Policy, Semaphore, nursery, shield,
 };
 use allhome_benches::stepped::Stepped;
 
@@ -323,7 +324,7 @@ fn orphans(n: usize, stepped: &Stepped) -> Gate {
         stepped.settle();
         drop(run);
     }
-    assert_eq!(allhome::orphans().len(), n, "the shields hold");
+    assert_eq!(allhome::task::orphans().len(), n, "the shields hold");
     gate
 }
 
@@ -347,5 +348,5 @@ fn orphans_end(n: usize) {
     let gate = orphans(n, &stepped);
     gate.open();
     measured(&mut || stepped.settle());
-    assert!(allhome::orphans().is_empty(), "they have ended");
+    assert!(allhome::task::orphans().is_empty(), "they have ended");
 }

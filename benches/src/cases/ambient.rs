@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use allhome::cancel::{CancelExt, cancel_token};
+use allhome::runtime::{Runtime, ThreadPool};
 use allhome::{
-    CancelExt, Nursery, Runtime, ScopedKey, ThreadPool, block_on, cancel_token, cancelled,
-    is_cancelled, move_on_after, nursery, shield,
+    Nursery, ScopedKey, block_on, cancelled, is_cancelled, move_on_after, nursery, shield,
 };
 use allhome_rt::{Spawn, Task};
 

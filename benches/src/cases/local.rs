@@ -6,7 +6,8 @@ use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use allhome::{LocalExecutor, Nursery, nursery};
+use allhome::runtime::LocalExecutor;
+use allhome::{Nursery, nursery};
 
 use crate::case::{Case, Goal, Measure, Side};
 use crate::watch::{Sample, Watch};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll};
 use std::thread;
 
-use allhome::{LocalExecutor, ThreadPool};
+use allhome::runtime::{LocalExecutor, ThreadPool};
 use allhome_rt::{Spawn, Task, TaskData, Work};
 use async_executor::Executor;
 

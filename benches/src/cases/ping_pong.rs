@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::Poll;
 use std::thread;
 
-use allhome::{LocalExecutor, ThreadPool};
+use allhome::runtime::{LocalExecutor, ThreadPool};
 use allhome_rt::{Spawn, Task};
 use async_executor::{Executor, StaticExecutor};
 use futures_util::task::AtomicWaker;

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use allhome::ThreadPool;
+use allhome::runtime::ThreadPool;
 use allhome_rt::Timer;
 use tokio_util::time::DelayQueue;
 

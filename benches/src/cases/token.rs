@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use allhome::{CancelExt, CancelStreamExt, CancelToken};
+use allhome::CancelToken;
+use allhome::cancel::{CancelExt, CancelStreamExt};
 use event_listener::Event;
 use futures_util::Stream;
 use futures_util::future::Abortable;

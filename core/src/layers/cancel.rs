@@ -210,7 +210,8 @@ impl CancelToken {
     /// # Examples
     ///
     /// ```
-    /// use allhome::{CancelToken, Level, Reason};
+    /// use allhome::{CancelToken, Reason};
+    /// use allhome::cancel::Level;
     ///
     /// let token = CancelToken::new();
     /// assert!(token.escalate_to(Level::Draining, Reason::new("no more requests")));
@@ -227,7 +228,8 @@ impl CancelToken {
     /// # Examples
     ///
     /// ```
-    /// use allhome::{CancelToken, Level, Reason};
+    /// use allhome::{CancelToken, Reason};
+    /// use allhome::cancel::Level;
     ///
     /// let token = CancelToken::new();
     /// assert_eq!(token.escalate(Reason::new("asked")), Level::Draining);
@@ -280,7 +282,8 @@ impl CancelToken {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{CancelToken, ReasonKind, block_on};
+    /// use allhome::{CancelToken, block_on};
+    /// use allhome::cancel::ReasonKind;
     ///
     /// let token = CancelToken::new();
     /// let other = token.clone();

@@ -19,6 +19,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod drop_guard;
+pub(crate) mod entered;
 pub(crate) mod host;
 pub(crate) mod last_poll;
 pub(crate) mod new_reason;
@@ -272,6 +273,13 @@ fn with<R>(kind: Kind<'_>, f: impl FnOnce() -> R) -> R {
     let frame = Frame { outer, kind };
     CURRENT.with(|current| current.set(ptr::from_ref(&frame).cast()));
     let _restore = Restore(outer);
+    f()
+}
+
+/// Calls `f` as outside of any nursery: what it polls is no part of the task that the present
+/// thread works for.
+pub(crate) fn nowhere<R>(f: impl FnOnce() -> R) -> R {
+    let _restore = Restore(CURRENT.with(|current| current.replace(ptr::null())));
     f()
 }
 

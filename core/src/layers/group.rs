@@ -47,6 +47,7 @@ pub(crate) mod failure_info;
 pub(crate) mod finalizers;
 mod finish;
 mod host;
+mod inside;
 pub(crate) mod no_value;
 pub(crate) mod orphans;
 mod overdue;
@@ -67,11 +68,12 @@ use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Panic};
-use crate::layers::base::reason::Level;
+use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::{Arc, AtomicBool, AtomicU8, Ordering, panicking};
 use crate::layers::base::who::Who;
+use crate::layers::context;
+use crate::layers::context::scope::{self, Around};
 use crate::layers::context::term::Term;
-use crate::layers::context::{self, scope};
 use crate::layers::record::{Claimed, Ended, Header, Stack};
 use allhome_rt::Runtime;
 use config::{Config, PanicPolicy};
@@ -117,13 +119,16 @@ impl Counted for Group {
 impl Group {
     /// Opens a group inside its parent, whose cancel it takes over if there was one. `lends` says
     /// that the task has a slot of its limiter.
+    ///
+    /// If the parent takes no more, the reason comes back, with the group's name: nothing is left
+    /// of it.
     pub(crate) fn open(
         mut config: Config,
         runtime: Runtime,
         parent: Option<(Weak<Group>, Owner)>,
+        around: Around,
         lends: bool,
-    ) -> Strong<Group> {
-        let around = scope::around();
+    ) -> Result<Strong<Group>, (Option<Box<str>>, Reason)> {
         if let (None, Some((parent, _))) = (config.grace, &parent) {
             config.grace = parent.config.grace;
         }
@@ -154,7 +159,8 @@ impl Group {
         );
         let opening = Opening(&group);
         if let Some((parent, owner)) = parent {
-            group.nest_in(parent, owner);
+            // If it is refused, `opening` ends it.
+            group.nest_in(parent, owner).map_err(|reason| (group.config.name.clone(), reason))?;
         }
         if let Some(token) = token {
             group.hang_on(&token);
@@ -167,16 +173,22 @@ impl Group {
         }
         group.start_clock();
         mem::forget(opening);
-        group
+        Ok(group)
     }
 
-    fn nest_in(&self, parent: Weak<Group>, owner: Owner) {
-        let (key, level, reason, logs) = parent.locked(|registry| {
+    /// Puts it into its parent's list, or says why the parent takes no more: the look and the
+    /// admission are one hold of the lock.
+    fn nest_in(&self, parent: Weak<Group>, owner: Owner) -> Result<(), Reason> {
+        let admitted = parent.locked(|registry| {
+            if let Some(refusal) = parent.refusal_inside(registry, owner) {
+                return Err(refusal);
+            }
             parent.occupy(registry);
             let key = registry.nested.insert(self.weak(), owner);
             self.inherit_limit(&parent);
-            (key, parent.level(), registry.cancel.reason_for(owner), registry.logs.all())
+            Ok((key, parent.level(), registry.cancel.reason_for(owner), registry.logs.all()))
         });
+        let (key, level, reason, logs) = admitted.map_err(|refusal| refusal.reason(&parent))?;
         self.locked(|registry| {
             registry.parent = Some((parent, key));
             // One may have been called meanwhile, that is here and not in these.
@@ -185,6 +197,7 @@ impl Group {
         if let Some(reason) = reason.filter(|_| !self.shielded) {
             self.raise_tree(level.max(Level::Cancelled), &reason);
         }
+        Ok(())
     }
 
     /// Calls `f` with the registry while its lock is held.
@@ -305,7 +318,7 @@ impl Group {
 }
 
 /// A group that is being opened, in which the runtime's clock is asked and tokens are raised. If
-/// that panics, it leaves its parent.
+/// that panics, or its parent refuses it, it ends.
 struct Opening<'a>(&'a Strong<Group>);
 
 impl Drop for Opening<'_> {

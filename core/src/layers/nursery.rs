@@ -8,12 +8,16 @@ pub(crate) mod child;
 pub(crate) mod draining;
 mod end;
 pub(crate) mod error;
+pub(crate) mod idle;
+mod inside;
 pub(crate) mod join_all;
 mod lacking;
+pub(crate) mod owner;
 pub(crate) mod reserve;
 pub(crate) mod reserve_error;
 pub(crate) mod run;
 pub(crate) mod settled;
+mod setup;
 mod spawn;
 pub(crate) mod spawned;
 pub(crate) mod task_builder;
@@ -51,16 +55,16 @@ use std::time::Duration;
 ///
 /// | verb | the child gives | it returns | for |
 /// |---|---|---|---|
-/// | [`spawn`](Nursery::spawn) | `Result<(), E>` | [`Spawned`](crate::Spawned), which may be ignored | a child that may fail |
-/// | [`try_spawn`](Nursery::try_spawn) | `Result<(), E>` | its id, or [`Refused`](crate::Refused), which has the future | a child that must not be lost without a word |
-/// | [`go`](Nursery::go) | `()` | [`Spawned`](crate::Spawned) | a child that cannot fail |
+/// | [`spawn`](Nursery::spawn) | `Result<(), E>` | [`Spawned`](crate::task::Spawned), which may be ignored | a child that may fail |
+/// | [`try_spawn`](Nursery::try_spawn) | `Result<(), E>` | its id, or [`Refused`](crate::task::Refused), which has the future | a child that must not be lost without a word |
+/// | [`go`](Nursery::go) | `()` | [`Spawned`](crate::task::Spawned) | a child that cannot fail |
 /// | [`fork`](Nursery::fork) | `Result<T, E>` | [`Child<T, E>`](crate::Child), a future | a child that gives a value |
 /// | [`blocking`](Nursery::blocking) | `Result<T, E>` | [`Child<T, E>`](crate::Child) | work that blocks its thread |
 ///
 /// To name the child, begin with [`task`](Nursery::task): `n.task("reader").spawn(..)`. To wait for
 /// a place in a nursery with a [limit](crate::Builder::limit), begin with
 /// [`reserve`](Nursery::reserve): `n.reserve().await?.spawn(..)`. Both give a
-/// [`TaskBuilder`](crate::TaskBuilder), which has the same verbs. To let a child spawn siblings, give
+/// [`TaskBuilder`](crate::task::TaskBuilder), which has the same verbs. To let a child spawn siblings, give
 /// it a clone of the handle.
 ///
 /// # Compared with
@@ -78,13 +82,13 @@ use std::time::Duration;
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, nursery};
+/// use allhome::{Nursery, block_on, nursery};
 /// use std::convert::Infallible;
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicUsize, Ordering};
 ///
 /// let total = Arc::new(AtomicUsize::new(0));
-/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+/// let run = nursery().run(async |n: Nursery<Infallible>| {
 ///     for page in ["one", "three", "seven"] {
 ///         let total = total.clone();
 ///         n.spawn(async move {
@@ -171,10 +175,11 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, now, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
+    /// use allhome::time::now;
     /// use std::convert::Infallible;
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+    /// let run = nursery().run(async |n: Nursery<Infallible>| {
     ///     assert!(n.set_deadline(Some(now())));
     ///     std::future::pending::<Result<(), _>>().await
     /// });
@@ -193,7 +198,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// the nursery around waits for them. The cancel does not show in them. A finalizer that is not
     /// done within its `budget`, counted from its own start, is cut: it is polled once more with a
     /// cancel visible, and then dropped. An error, a panic or a cut in a finalizer is a
-    /// [failure](crate::Failure) of the nursery, beside the others.
+    /// [failure](crate::error::Failure) of the nursery, beside the others.
     ///
     /// A finalizer may register another. Finalizers have the runtime, the scoped values and the
     /// task context of the nursery. If the runtime is shut down first, they are lost, and reported
@@ -205,7 +210,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
     /// use std::sync::{Arc, Mutex};
     /// use std::time::Duration;
     ///
@@ -217,7 +222,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///         Ok(())
     ///     }
     /// };
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+    /// let run = nursery().run(async |n: Nursery| {
     ///     n.defer(Duration::from_secs(5), write("database closed"));
     ///     n.defer(Duration::from_secs(5), write("server stopped"));
     ///     n.abort();

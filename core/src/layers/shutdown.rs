@@ -77,10 +77,11 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Level, Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
+    /// use allhome::cancel::Level;
     /// use std::time::Duration;
     ///
-    /// let run = nursery().on(ThreadPool::global()).name("server").run(async |n: Nursery| {
+    /// let run = nursery().name("server").run(async |n: Nursery| {
     ///     n.task("stubborn").spawn(std::future::pending());
     ///     Ok(n.shutdown().drain(Duration::from_millis(1)).await?)
     /// });
@@ -170,11 +171,12 @@ impl Shutdown {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{CancelToken, Level, Nursery, Reason, ThreadPool, block_on, nursery};
+    /// use allhome::{CancelToken, Nursery, Reason, block_on, nursery};
+    /// use allhome::cancel::Level;
     /// use std::time::Duration;
     ///
     /// let operator = CancelToken::new();
-    /// let server = nursery().on(ThreadPool::global()).token(&operator);
+    /// let server = nursery().token(&operator);
     /// let run = server.run(async |n: Nursery| {
     ///     n.task("listener").spawn(std::future::pending());
     ///     let shutdown = n.shutdown().drain(Duration::ZERO).when_raised();

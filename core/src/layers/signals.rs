@@ -49,7 +49,7 @@ struct Taken {
 /// signal that finds nothing left to raise ends the process.
 ///
 /// Hang a nursery on the token with [`Builder::token`](crate::Builder::token), and let a
-/// [`shutdown`](crate::Nursery::shutdown) with [`when_raised`](crate::Shutdown::when_raised) take
+/// [`shutdown`](crate::Nursery::shutdown) with [`when_raised`](crate::shutdown::Shutdown::when_raised) take
 /// the further steps by the clock. Each call returns a token of its own, and each signal raises all
 /// of them: two servers in one process both see it.
 ///
@@ -67,11 +67,12 @@ struct Taken {
 /// ```no_run
 /// # #[cfg(feature = "executors")]
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use allhome::{Nursery, ThreadPool, block_on, nursery, signals};
+/// use allhome::{Nursery, block_on, nursery};
+/// use allhome::shutdown::signals;
 /// use std::convert::Infallible;
 ///
 /// let signals = signals()?;
-/// let server = nursery().on(ThreadPool::global()).token(signals.token());
+/// let server = nursery().token(signals.token());
 /// let report = block_on(server.run(async |n: Nursery<Infallible>| {
 ///     n.task("listener").spawn(std::future::pending());
 ///     Ok(n.shutdown().when_raised().await)

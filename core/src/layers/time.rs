@@ -32,7 +32,8 @@ use std::time::Duration;
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{block_on, now, sleep};
+/// use allhome::{block_on, sleep};
+/// use allhome::time::now;
 /// use std::time::Duration;
 ///
 /// let start = now();
@@ -64,7 +65,8 @@ pub fn sleep_until(at: Instant) -> Sleep {
 /// # Examples
 ///
 /// ```
-/// use allhome::{Simulator, now, sleep};
+/// use allhome::{Simulator, sleep};
+/// use allhome::time::now;
 /// use std::convert::Infallible;
 /// use std::time::Duration;
 ///
@@ -113,7 +115,9 @@ pub fn deadline() -> Option<Instant> {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, nursery, remaining};
+/// use allhome::{Nursery, block_on, nursery};
+/// use allhome::runtime::ThreadPool;
+/// use allhome::time::remaining;
 /// use std::convert::Infallible;
 /// use std::time::Duration;
 ///

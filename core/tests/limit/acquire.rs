@@ -1,7 +1,8 @@
 //! Taking permits: at once, in turn, or not at all.
 
 use super::{poll, queue, take};
-use allhome::{AcquireError, Semaphore, TryAcquireError};
+use allhome::Semaphore;
+use allhome::limit::{AcquireError, TryAcquireError};
 use std::pin::pin;
 use std::task::{Poll, Waker};
 

@@ -1,7 +1,8 @@
 //! Two limits at once: the clauses J of docs/SPEC.md, with two semaphores.
 
 use super::{Count, poll, queue, take, threads::block_on};
-use allhome::{Acquire, AcquireBoth, AcquireError, Semaphore};
+use allhome::Semaphore;
+use allhome::limit::{Acquire, AcquireBoth, AcquireError};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 

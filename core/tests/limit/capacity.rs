@@ -1,7 +1,8 @@
 //! Close, resize, forget, and the most there can be.
 
 use super::{poll, queue, take};
-use allhome::{AcquireError, Semaphore, TryAcquireError};
+use allhome::Semaphore;
+use allhome::limit::{AcquireError, TryAcquireError};
 use std::pin::pin;
 use std::task::{Poll, Waker};
 

@@ -1,7 +1,8 @@
 //! Turns among keys: the clauses W of docs/SPEC.md.
 
 use super::{Count, Waiting, drop_out_of_order, poll, take};
-use allhome::{AcquireError, KeyedSemaphore, Permit, Semaphore, TryAcquireError};
+use allhome::Semaphore;
+use allhome::limit::{AcquireError, KeyedSemaphore, Permit, TryAcquireError};
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};

@@ -1,7 +1,7 @@
 //! Random operations against a plain model of a semaphore with keys, and its fairness in figures.
 
 use super::{Count, poll};
-use allhome::{AcquireError, AcquireOwned, KeyedSemaphore, OwnedPermit};
+use allhome::limit::{AcquireError, AcquireOwned, KeyedSemaphore, OwnedPermit};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::pin::Pin;

@@ -1,7 +1,8 @@
 //! Acquires that are dropped, in every window.
 
 use super::{Count, calls, drop_out_of_order, poll, queue, take};
-use allhome::{Semaphore, TryAcquireError};
+use allhome::Semaphore;
+use allhome::limit::TryAcquireError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;

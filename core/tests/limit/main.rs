@@ -58,7 +58,8 @@ mod raw;
 mod threads;
 mod wakers;
 
-use allhome::{Acquire, AcquireError, Permit, Semaphore};
+use allhome::Semaphore;
+use allhome::limit::{Acquire, AcquireError, Permit};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

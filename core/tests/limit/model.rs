@@ -1,7 +1,8 @@
 //! Random operations against a plain model of a semaphore.
 
 use super::{Count, poll};
-use allhome::{AcquireError, OwnedPermit, Semaphore, TryAcquireError};
+use allhome::Semaphore;
+use allhome::limit::{AcquireError, OwnedPermit, TryAcquireError};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::future::Future;

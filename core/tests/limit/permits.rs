@@ -1,7 +1,8 @@
 //! Permits: split, merged, owned, given back anywhere; and their holders.
 
 use super::{poll, queue, take};
-use allhome::{AcquireError, OwnedPermit, Permit, Semaphore, TryAcquireError};
+use allhome::Semaphore;
+use allhome::limit::{AcquireError, OwnedPermit, Permit, TryAcquireError};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -173,7 +174,7 @@ fn queue_here(semaphore: &Semaphore) -> super::Waiting<'_> {
     queue_acquire(semaphore.acquire_many(2))
 }
 
-fn queue_acquire(acquire: allhome::Acquire<'_>) -> super::Waiting<'_> {
+fn queue_acquire(acquire: allhome::limit::Acquire<'_>) -> super::Waiting<'_> {
     let mut waiting = super::Waiting { future: Box::pin(acquire), woken: Arc::default() };
     assert!(waiting.poll().is_pending());
     waiting

@@ -1,7 +1,8 @@
 //! Everything at once, from several threads.
 
 use super::{Count, poll};
-use allhome::{Acquire, Permit, Semaphore};
+use allhome::Semaphore;
+use allhome::limit::{Acquire, Permit};
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! Wakers: which, how often, and what they may do.
 
 use super::{Count, calls, poll, queue, raw, take};
-use allhome::{Acquire, AcquireError, OwnedPermit, Semaphore};
+use allhome::Semaphore;
+use allhome::limit::{Acquire, AcquireError, OwnedPermit};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};

@@ -6,9 +6,9 @@ use crate::home::{Fault, Home};
 use crate::kid::{Kid, Until};
 use crate::model;
 use crate::waiting::Waiting;
-use allhome::{
-    AcquireOwned, Nursery, OwnedPermit, Reserve, ReserveError, Semaphore, TaskBuilder, nursery,
-};
+use allhome::limit::{AcquireOwned, OwnedPermit, Reserve, ReserveError};
+use allhome::task::TaskBuilder;
+use allhome::{Nursery, Semaphore, nursery};
 use loom::thread;
 use std::sync::Arc;
 use std::task::Poll;

@@ -4,7 +4,8 @@ use crate::home::{Home, Joiner, outcome};
 use crate::kid::{Kid, Until};
 use crate::manual::Flag;
 use crate::model;
-use allhome::{Policy, TaskState, join_all};
+use allhome::task::TaskState;
+use allhome::{Policy, join_all};
 use loom::thread;
 
 #[test]

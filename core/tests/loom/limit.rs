@@ -5,7 +5,8 @@
 use crate::manual::Flag;
 use crate::model;
 use crate::waiting::Waiting;
-use allhome::{AcquireError, AcquireOwned, OwnedPermit, Semaphore};
+use allhome::Semaphore;
+use allhome::limit::{AcquireError, AcquireOwned, OwnedPermit};
 use loom::cell::UnsafeCell;
 use loom::thread;
 use std::sync::Arc;

@@ -5,7 +5,8 @@
 
 use crate::model;
 use crate::waiting::Waiting;
-use allhome::{AcquireError, KeyedSemaphore, Rate, RateLimiter, Runtime};
+use allhome::limit::{AcquireError, KeyedSemaphore, Rate, RateLimiter};
+use allhome::runtime::Runtime;
 use allhome_rt::{BoxSleep, Spawn, Task, Timer};
 use loom::thread;
 use std::future::Future;

@@ -34,6 +34,7 @@ mod limits;
 mod manual;
 mod nested;
 mod orphans;
+mod owner;
 mod shield;
 mod token;
 mod waiting;

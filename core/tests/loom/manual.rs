@@ -1,6 +1,6 @@
 //! An executor that does nothing by itself: a model takes its tasks and polls them.
 
-use allhome::Runtime;
+use allhome::runtime::Runtime;
 use allhome_rt::{Spawn, Task};
 use loom::sync::Mutex;
 use loom::sync::atomic::{AtomicBool, Ordering};

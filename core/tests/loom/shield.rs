@@ -5,7 +5,8 @@ use crate::home::{Fault, Home};
 use crate::kid::{Book, Kid, Until};
 use crate::manual::Flag;
 use crate::model;
-use allhome::{CancelToken, cancel_token, shield};
+use allhome::cancel::cancel_token;
+use allhome::{CancelToken, shield};
 use loom::sync::Mutex;
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::thread;
@@ -66,7 +67,7 @@ fn h13_abort_versus_wake_of_a_shielded_child() {
         let inner = poll_fn(move |cx| {
             *leave.lock().unwrap() = Some(cx.waker().clone());
             let polled = kid.as_mut().poll(cx).map(drop);
-            if polled.is_pending() && allhome::task_id().is_none() {
+            if polled.is_pending() && allhome::task::task_id().is_none() {
                 unreachable!("it is a task");
             }
             polled
@@ -328,7 +329,7 @@ fn c16_told_is_cancelled() {
                 let told = cancelled.as_mut().poll(cx);
                 told.map(|reason| {
                     assert!(allhome::is_cancelled());
-                    assert!(allhome::cancel_reason().unwrap().same(&reason));
+                    assert!(allhome::cancel::cancel_reason().unwrap().same(&reason));
                     Ok::<_, Fault>(())
                 })
             })))

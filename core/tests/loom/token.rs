@@ -6,7 +6,8 @@
 use crate::manual::Flag;
 use crate::model;
 use crate::waiting::Waiting;
-use allhome::{CancelExt, CancelToken, Level, Reason};
+use allhome::cancel::{CancelExt, Level};
+use allhome::{CancelToken, Reason};
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! Callbacks, and taking them away.
 
 use crate::Count;
-use allhome::{CancelToken, Level, Reason, Registration};
+use allhome::cancel::{Level, Registration};
+use allhome::{CancelToken, Reason};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread;

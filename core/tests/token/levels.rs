@@ -1,7 +1,8 @@
 //! Levels, reasons, and what they are handed to.
 
 use crate::{Count, assert_same, calls, poll};
-use allhome::{CancelExt, CancelToken, Level, Reason, ReasonKind};
+use allhome::cancel::{CancelExt, Level, ReasonKind};
+use allhome::{CancelToken, Reason};
 use std::future::pending;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};

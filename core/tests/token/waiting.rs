@@ -1,7 +1,8 @@
 //! Everything that waits: futures, guards, streams.
 
 use crate::{Count, calls, poll};
-use allhome::{CancelExt, CancelStreamExt, CancelToken, Level, Reason};
+use allhome::cancel::{CancelExt, CancelStreamExt, Level};
+use allhome::{CancelToken, Reason};
 use futures_core::Stream;
 use std::cell::Cell;
 use std::future::{Future, poll_fn};

@@ -16,7 +16,7 @@ fn main() {
     for path in markdown() {
         println!("cargo::rerun-if-changed={}", path.display());
         let text = fs::read_to_string(&path).expect("a chapter is text");
-        for program in chapters::programs(&text).into_iter().filter(|program| !program.later) {
+        for program in chapters::programs(&text) {
             let name = program.name;
             fs::write(out.join(format!("{name}.rs")), program.code).expect("OUT_DIR is writable");
             writeln!(modules, "program!({name}, {:?});", format!("/{name}.rs")).expect("a string");

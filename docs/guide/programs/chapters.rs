@@ -6,8 +6,6 @@ pub(crate) struct Program {
     /// The line of its fence, counted from 1.
     pub(crate) line: usize,
     pub(crate) code: String,
-    /// It waits for an API that is not there yet: ` ```rust,later=NAME `.
-    pub(crate) later: bool,
     /// What it prints, if the chapter shows it.
     pub(crate) output: Option<Output>,
 }
@@ -27,11 +25,10 @@ pub(crate) fn programs(chapter: &str) -> Vec<Program> {
     for block in blocks(chapter) {
         let mut words = block.info.split(',');
         match (words.next(), words.next().map(|word| word.split_once('=').unwrap_or((word, "")))) {
-            (Some("rust"), Some((kind @ ("program" | "later"), name))) => programs.push(Program {
+            (Some("rust"), Some(("program", name))) => programs.push(Program {
                 name: name.to_string(),
                 line: block.lines.0,
                 code: block.text,
-                later: kind == "later",
                 output: None,
             }),
             (Some("text"), fails) => {

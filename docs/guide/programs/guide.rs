@@ -50,7 +50,7 @@ fn programs_print_what_their_chapters_show() {
     for file in markdown() {
         let mut text = fs::read_to_string(&file).expect("a chapter is text");
         // From the last to the first, so that line numbers stay true.
-        for program in programs(&text).into_iter().rev().filter(|program| !program.later) {
+        for program in programs(&text).into_iter().rev() {
             let Some(Wrong { complaint, blessed }) = wrong(&program) else { continue };
             if let Some((printed, (from, to))) = blessed.filter(|_| bless) {
                 let mut all: Vec<_> = text.lines().map(str::to_string).collect();
@@ -108,7 +108,7 @@ fn programs_are_formatted() {
     }
     let chapters = markdown().into_iter();
     let texts = chapters.map(|file| fs::read_to_string(file).expect("a chapter is text"));
-    let here = texts.flat_map(|text| programs(&text)).filter(|program| !program.later);
+    let here = texts.flat_map(|text| programs(&text));
     let sources =
         here.map(|program| Path::new(env!("OUT_DIR")).join(format!("{}.rs", program.name)));
     // As wide as the book's page.

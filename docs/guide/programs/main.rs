@@ -8,7 +8,6 @@
 use std::process::ExitCode;
 
 /// Makes a module of a program: its text is as the chapter has it, with a `main` of its own.
-#[allow(unused_macros)] // While every program waits for its API.
 macro_rules! program {
     ($name:ident, $file:literal) => {
         mod $name {

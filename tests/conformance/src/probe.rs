@@ -1,6 +1,7 @@
 //! The tools of the cases: futures that count, gates that a case opens.
 
-use allhome::{TaskState, Tree, yield_now};
+use allhome::task::{TaskState, Tree};
+use allhome::yield_now;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,7 +1,8 @@
 //! One program in many schedules of the simulator, and on real threads: it has one right outcome.
 
 use crate::within;
-use allhome::{GroupError, Nursery, Runtime, Simulator, ThreadPool, Tokio, block_on, nursery};
+use allhome::runtime::{Runtime, ThreadPool};
+use allhome::{GroupError, Nursery, Simulator, Tokio, block_on, nursery};
 use allhome_rt::IntoRuntime;
 use std::error::Error;
 use std::future::Future;

@@ -1,6 +1,8 @@
 //! A program that uses a bit of everything, for runtimes with odd manners.
 
-use allhome::{Nursery, PanicPolicy, Runtime, nursery, yield_now};
+use allhome::error::PanicPolicy;
+use allhome::runtime::Runtime;
+use allhome::{Nursery, nursery, yield_now};
 use allhome_conformance::{Counts, eventually};
 use futures_util::FutureExt;
 use std::convert::Infallible;

@@ -1,6 +1,6 @@
 //! The suite on async-std, whose one runtime all cases share.
 
-use allhome::{AsyncStd, IntoRuntime, Runtime};
+use allhome::runtime::{AsyncStd, IntoRuntime, Runtime};
 use allhome_conformance::{Host, Root, main as suite};
 use allhome_rt::SpawnLocal;
 use std::rc::Rc;

@@ -1,6 +1,6 @@
 //! The suite on our own local executor.
 
-use allhome::{IntoRuntime, LocalExecutor, Runtime};
+use allhome::runtime::{IntoRuntime, LocalExecutor, Runtime};
 use allhome_conformance::{Candidate, Capabilities, Host, Root};
 use allhome_rt::SpawnLocal;
 use std::rc::Rc;

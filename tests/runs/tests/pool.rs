@@ -1,6 +1,7 @@
 //! The suite on our own thread pool.
 
-use allhome::{IntoRuntime, Runtime, ThreadPool, block_on};
+use allhome::block_on;
+use allhome::runtime::{IntoRuntime, Runtime, ThreadPool};
 use allhome_conformance::{Candidate, Capabilities, Host, Root};
 
 struct Pool(ThreadPool);

@@ -1,6 +1,7 @@
 //! The suite on the executor that a reader begins with.
 
-use allhome::{IntoRuntime, Runtime, block_on};
+use allhome::block_on;
+use allhome::runtime::{IntoRuntime, Runtime};
 use allhome_conformance::{Candidate, Capabilities, Host, Root};
 use allhome_executors::ReferenceExecutor;
 

@@ -1,8 +1,9 @@
 //! The suite on the simulator, where each child is a task of its own and the seed decides which
 //! runs.
 
+use allhome::Simulator;
+use allhome::runtime::{IntoRuntime, Runtime};
 use allhome::sim::{FailureKind, Simulation};
-use allhome::{IntoRuntime, Runtime, Simulator};
 use allhome_conformance::{Candidate, Capabilities, Host, Root, run};
 use futures_util::FutureExt;
 use std::panic::{AssertUnwindSafe, resume_unwind};

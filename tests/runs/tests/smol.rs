@@ -1,6 +1,6 @@
 //! The suite on smol: an executor of the test's own, run by two threads.
 
-use allhome::{IntoRuntime, Runtime, Smol};
+use allhome::runtime::{IntoRuntime, Runtime, Smol};
 use allhome_conformance::{Candidate, Capabilities, Host, Root};
 use allhome_rt::SpawnLocal;
 use smol::channel::{Sender, unbounded};

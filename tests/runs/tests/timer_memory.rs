@@ -1,6 +1,6 @@
 //! Clause U02, in a process of its own: it counts what the whole process allocates.
 
-use allhome::ThreadPool;
+use allhome::runtime::ThreadPool;
 use allhome_rt::{BoxSleep, Timer};
 use cap::Cap;
 use std::alloc::System;

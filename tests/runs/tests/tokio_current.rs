@@ -1,6 +1,7 @@
 //! The suite on tokio's current-thread runtime.
 
-use allhome::{IntoRuntime, Runtime, Tokio};
+use allhome::Tokio;
+use allhome::runtime::{IntoRuntime, Runtime};
 use allhome_conformance::{Candidate, Capabilities, Host, Root};
 
 struct Current(tokio::runtime::Runtime);

@@ -1,6 +1,7 @@
 //! The suite on tokio's current-thread runtime, driven through a `LocalSet`.
 
-use allhome::{IntoRuntime, Runtime, Tokio};
+use allhome::Tokio;
+use allhome::runtime::{IntoRuntime, Runtime};
 use allhome_conformance::{Candidate, Capabilities, Host, Root};
 use allhome_rt::SpawnLocal;
 use std::rc::Rc;

@@ -1,7 +1,8 @@
 //! The suite on tokio, with two worker threads; and once more with a task of tokio's for each
 //! child.
 
-use allhome::{IntoRuntime, Runtime, Tokio};
+use allhome::Tokio;
+use allhome::runtime::{IntoRuntime, Runtime};
 use allhome_conformance::{Candidate, Capabilities, Host, Root, run};
 
 struct Multi {

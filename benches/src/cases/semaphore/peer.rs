@@ -24,7 +24,7 @@ pub(super) type Mea = mea::semaphore::Semaphore;
 pub(super) struct Nothing(usize);
 
 impl Peer for Nothing {
-    type Grant<'a> = Result<&'a usize, allhome::AcquireError>;
+    type Grant<'a> = Result<&'a usize, allhome::limit::AcquireError>;
     const NAME: &'static str = "nothing";
 
     fn new(permits: usize) -> Self {
@@ -43,7 +43,7 @@ impl Peer for Nothing {
 }
 
 impl Peer for Ours {
-    type Grant<'a> = Result<allhome::Permit<'a>, allhome::AcquireError>;
+    type Grant<'a> = Result<allhome::limit::Permit<'a>, allhome::limit::AcquireError>;
     const NAME: &'static str = "ours";
 
     fn new(permits: usize) -> Self {

@@ -39,7 +39,7 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{AsError, GroupError, Nursery, ThreadPool, block_on, nursery};
+/// use allhome::{AsError, GroupError, Nursery, block_on, nursery};
 ///
 /// async fn named<R, E, M, F, Fut>(name: &str, body: F) -> Result<R, GroupError<E>>
 /// where
@@ -47,7 +47,7 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 ///     Fut: Future<Output = Result<R, E>>,
 ///     E: AsError<M>,
 /// {
-///     nursery().on(ThreadPool::global()).name(name).run(body).await
+///     nursery().name(name).run(body).await
 /// }
 ///
 /// let error = block_on(named("boot", async |_| Err::<(), _>("no disk"))).unwrap_err();

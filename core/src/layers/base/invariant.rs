@@ -32,26 +32,26 @@ use std::marker::PhantomData;
 /// ```compile_fail,E0308
 /// type Narrow = fn(&'static u8);
 /// type Wide = for<'a> fn(&'a u8);
-/// fn to_narrow(all: allhome::JoinAll<(), Wide>) -> allhome::JoinAll<(), Narrow> { all }
+/// fn to_narrow(all: allhome::task::JoinAll<(), Wide>) -> allhome::task::JoinAll<(), Narrow> { all }
 /// ```
 ///
 /// ```compile_fail,E0308
 /// type Narrow = fn(&'static u8);
 /// type Wide = for<'a> fn(&'a u8);
-/// fn to_narrow(run: allhome::Run<Wide, (), (), ()>) -> allhome::Run<Narrow, (), (), ()> { run }
+/// fn to_narrow(run: allhome::task::Run<Wide, (), (), ()>) -> allhome::task::Run<Narrow, (), (), ()> { run }
 /// ```
 ///
 /// ```compile_fail,E0308
 /// type Narrow = fn(&'static u8);
 /// type Wide = for<'a> fn(&'a u8);
-/// type Builder<'a, E> = allhome::TaskBuilder<'a, E>;
+/// type Builder<'a, E> = allhome::task::TaskBuilder<'a, E>;
 /// fn to_wide(task: Builder<'_, Narrow>) -> Builder<'_, Wide> { task }
 /// ```
 ///
 /// ```compile_fail,E0308
 /// type Narrow = fn(&'static u8);
 /// type Wide = for<'a> fn(&'a u8);
-/// fn to_wide(reserve: allhome::Reserve<Narrow>) -> allhome::Reserve<Wide> { reserve }
+/// fn to_wide(reserve: allhome::limit::Reserve<Narrow>) -> allhome::limit::Reserve<Wide> { reserve }
 /// ```
 ///
 /// ```compile_fail,E0308
@@ -69,6 +69,6 @@ use std::marker::PhantomData;
 /// fn value(child: allhome::Child<Wide, ()>) -> allhome::Child<Narrow, ()> { child }
 /// fn error(error: allhome::GroupError<Wide>) -> allhome::GroupError<Narrow> { error }
 /// fn join(error: allhome::JoinError<Wide>) -> allhome::JoinError<Narrow> { error }
-/// fn outcome(outcome: allhome::Outcome<(), Wide>) -> allhome::Outcome<(), Narrow> { outcome }
+/// fn outcome(outcome: allhome::task::Outcome<(), Wide>) -> allhome::task::Outcome<(), Narrow> { outcome }
 /// ```
 pub(crate) type Invariant<T> = PhantomData<fn(T) -> T>;

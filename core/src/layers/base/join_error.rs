@@ -12,7 +12,7 @@ use std::fmt;
 use std::io;
 use std::panic::Location;
 
-/// Why a child has no value: the error of [`Child::join`](crate::Child::join).
+/// Why a child has no value: the error of a [`Child`](crate::Child) that is awaited.
 ///
 /// It shows itself as the child and the error's own text; what is behind that error is its
 /// [`source`](Error::source), and is shown too with `{:#}`. That holds for every error type that a
@@ -24,9 +24,10 @@ use std::panic::Location;
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, Outcome, Policy, ThreadPool, block_on, nursery};
+/// use allhome::{Nursery, Policy, block_on, nursery};
+/// use allhome::task::Outcome;
 ///
-/// let nursery = nursery().on(ThreadPool::global()).policy(Policy::Isolate);
+/// let nursery = nursery().policy(Policy::Isolate);
 /// let text = block_on(nursery.run(async |n: Nursery<String>| {
 ///     let child = n.task("reader").fork(async { Err::<u32, _>("no such file".to_string()) });
 ///     let error = child.await.expect_err("the child fails");
@@ -161,14 +162,14 @@ impl<E: Send + Sync + 'static> JoinError<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{BoxError, Policy, ThreadPool, block_on, nursery};
+    /// use allhome::{BoxError, Policy, block_on, nursery};
     /// use std::num::ParseIntError;
     ///
     /// async fn number(text: &str) -> Result<u32, BoxError> {
     ///     Ok(text.parse()?)
     /// }
     ///
-    /// let run = nursery().on(ThreadPool::global()).policy(Policy::Isolate).run(async |n| {
+    /// let run = nursery().policy(Policy::Isolate).run(async |n| {
     ///     let error = n.fork(number("three")).await.expect_err("it is no number");
     ///     Ok(error.find::<ParseIntError>().is_some())
     /// });

@@ -57,7 +57,7 @@ pub enum ReasonKind {
     Closed,
     /// A deadline passed: of a nursery, or of a cancel scope in a task.
     Deadline,
-    /// The task, or the body, ended itself with [`exit`](crate::exit).
+    /// The task, or the body, ended itself with [`exit`](crate::task::exit).
     Exited,
     /// A [shutdown](crate::Nursery::shutdown) took its next step.
     Shutdown,
@@ -77,7 +77,8 @@ pub enum ReasonKind {
 /// # Examples
 ///
 /// ```
-/// use allhome::{Reason, ReasonKind};
+/// use allhome::Reason;
+/// use allhome::cancel::ReasonKind;
 ///
 /// let reason = Reason::new("the user pressed Ctrl-C");
 /// assert_eq!(reason.kind(), ReasonKind::Requested);
@@ -169,7 +170,7 @@ impl Reason {
 
     /// Returns when it happened, by the clock of the runtime: that of the nursery which was
     /// cancelled or, for a reason that was created by the user's code or by a token, that of the
-    /// code that created it, as [`now`](crate::now) tells it.
+    /// code that created it, as [`now`](crate::time::now) tells it.
     pub fn at(&self) -> Instant {
         self.inner.at
     }

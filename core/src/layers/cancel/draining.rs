@@ -21,7 +21,8 @@ impl CancelToken {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{CancelToken, Level, Reason, block_on};
+    /// use allhome::{CancelToken, Reason, block_on};
+    /// use allhome::cancel::Level;
     ///
     /// let token = CancelToken::new();
     /// let other = token.clone();

@@ -80,7 +80,8 @@ pub trait CancelExt: Future + Sized {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{CancelExt, CancelToken, block_on};
+    /// use allhome::{CancelToken, block_on};
+    /// use allhome::cancel::CancelExt;
     ///
     /// let token = CancelToken::new();
     /// token.cancel();

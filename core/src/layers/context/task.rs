@@ -54,10 +54,11 @@ pub fn task_id() -> Option<TaskId> {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, cancel_token, nursery};
+/// use allhome::{Nursery, block_on, nursery};
+/// use allhome::cancel::cancel_token;
 /// use std::convert::Infallible;
 ///
-/// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+/// block_on(nursery().run(async |n: Nursery<Infallible>| {
 ///     let token = cancel_token();
 ///     n.cancel();
 ///     assert!(token.is_cancelled());
@@ -102,10 +103,10 @@ pub(crate) fn poll_own(token: Pin<&mut CancelledOwned>, cx: &mut Context<'_>) ->
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, Reason, ThreadPool, block_on, cancelled, nursery};
+/// use allhome::{Nursery, Reason, block_on, cancelled, nursery};
 /// use std::convert::Infallible;
 ///
-/// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+/// block_on(nursery().run(async |n: Nursery<Infallible>| {
 ///     let child = n.fork(async { Ok(cancelled().await.message().to_string()) });
 ///     child.cancel_with(Reason::new("closing time"));
 ///     match child.await {
@@ -168,10 +169,10 @@ impl fmt::Debug for TaskCancelled {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, draining, nursery};
+/// use allhome::{Nursery, block_on, draining, nursery};
 /// use std::convert::Infallible;
 ///
-/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+/// let run = nursery().run(async |n: Nursery<Infallible>| {
 ///     n.task("listener").spawn(async {
 ///         // It would take connections here, too: a `select!`.
 ///         draining().await;
@@ -227,10 +228,10 @@ impl fmt::Debug for TaskDraining {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, checkpoint, nursery};
+/// use allhome::{Nursery, block_on, checkpoint, nursery};
 /// use std::convert::Infallible;
 ///
-/// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+/// block_on(nursery().run(async |n: Nursery<Infallible>| {
 ///     assert!(checkpoint().await.is_ok());
 ///     n.cancel();
 ///     assert!(checkpoint().await.is_err());
@@ -259,8 +260,8 @@ pub async fn checkpoint() -> Result<(), Reason> {
 /// dropped where it waits, so that every destructor runs, and nothing unwinds. It is what Go's
 /// `runtime.Goexit` does.
 ///
-/// The outcome is [`Cancelled`](crate::Outcome::Cancelled) with a reason of the kind
-/// [`Exited`](crate::ReasonKind::Exited), and no failure: the siblings go on. Scopes and shields
+/// The outcome is [`Cancelled`](crate::task::Outcome::Cancelled) with a reason of the kind
+/// [`Exited`](crate::cancel::ReasonKind::Exited), and no failure: the siblings go on. Scopes and shields
 /// around it do not hold it up. A body that exits has no value: its nursery waits for the children
 /// and ends with that reason.
 ///
@@ -272,14 +273,16 @@ pub async fn checkpoint() -> Result<(), Reason> {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ReasonKind, ThreadPool, block_on, exit, nursery};
+/// use allhome::{Nursery, block_on, nursery};
+/// use allhome::cancel::ReasonKind;
+/// use allhome::task::exit;
 /// use std::convert::Infallible;
 ///
 /// async fn deep() -> u32 {
 ///     match exit().await {} // It does not come back.
 /// }
 ///
-/// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+/// block_on(nursery().run(async |n: Nursery<Infallible>| {
 ///     let ended = n.fork(async { Ok(deep().await) }).await.unwrap_err();
 ///     assert_eq!(ended.reason().unwrap().kind(), ReasonKind::Exited);
 ///     Ok(())

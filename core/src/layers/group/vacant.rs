@@ -60,6 +60,7 @@ impl Group {
         }
         self.occupied.store(false, Ordering::Relaxed);
         let own = registry.own.take();
+        registry.home.note_vacant();
         on_vacant.home.append(&mut registry.home.take());
         let cancelled = self.is_cancelled();
         match registry.phase {

@@ -101,7 +101,7 @@ pin_project! {
     /// Takes permits of two limits at the same time: a future that is made of two acquires.
     ///
     /// Each is an acquire of a [`Semaphore`](crate::Semaphore), a
-    /// [`KeyedSemaphore`](crate::KeyedSemaphore) or a [`RateLimiter`]. They are taken one after the
+    /// [`KeyedSemaphore`](crate::limit::KeyedSemaphore) or a [`RateLimiter`]. They are taken one after the
     /// other, in an order that does not depend on which is named first: semaphores before rate
     /// limiters, and then by address. So two tasks that need the same two limits cannot wait for
     /// each other for ever, as they can with two acquires in opposite order. This holds as long as
@@ -128,7 +128,9 @@ pin_project! {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{AcquireBoth, IntoRuntime, Rate, RateLimiter, Semaphore, ThreadPool, block_on};
+    /// use allhome::{Semaphore, block_on};
+    /// use allhome::limit::{AcquireBoth, Rate, RateLimiter};
+    /// use allhome::runtime::{IntoRuntime, ThreadPool};
     ///
     /// let runtime = ThreadPool::global().into_runtime()?;
     /// let often = RateLimiter::new(&runtime, Rate::per_second(100), 10);
@@ -137,7 +139,7 @@ pin_project! {
     ///     let both = AcquireBoth::new(often.acquire(), cpu.acquire_many(3));
     ///     let ((), on_cpu) = both.expect("the limits differ").await?;
     ///     assert_eq!((on_cpu.count(), often.available()), (3, 9));
-    ///     Ok::<(), allhome::AcquireError>(())
+    ///     Ok::<(), allhome::limit::AcquireError>(())
     /// })?;
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -166,12 +168,13 @@ struct Taken<A, B> {
 
 impl<A: Part, B: Part> AcquireBoth<A, B> {
     /// Combines two acquires. Returns `None` if both are of the same limit, which would wait for
-    /// itself: acquire the sum instead, and [split](crate::Permit::split) it.
+    /// itself: acquire the sum instead, and [split](crate::limit::Permit::split) it.
     ///
     /// # Examples
     ///
     /// ```
-    /// use allhome::{AcquireBoth, Semaphore};
+    /// use allhome::Semaphore;
+    /// use allhome::limit::AcquireBoth;
     ///
     /// let (one, other) = (Semaphore::new(1), Semaphore::new(1));
     /// assert!(AcquireBoth::new(one.acquire(), other.acquire()).is_some());

@@ -25,7 +25,7 @@ use std::time::Duration;
 /// # Examples
 ///
 /// ```
-/// use allhome::Rate;
+/// use allhome::limit::Rate;
 /// use std::time::Duration;
 ///
 /// assert_eq!(Rate::per_second(5), Rate::new(5, Duration::from_secs(1)));

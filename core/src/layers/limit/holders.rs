@@ -43,7 +43,7 @@ impl HolderInfo {
     }
 
     /// Returns since when the permits have been held, or waited for, by the clock of the task that
-    /// began that: [`now`](crate::now) in the same task compares with it.
+    /// began that: [`now`](crate::time::now) in the same task compares with it.
     ///
     /// Permits are held from the moment at which they are reserved for a waiter, even before the
     /// waiter is polled again.

@@ -39,12 +39,13 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{KeyedSemaphore, Nursery, ThreadPool, block_on, nursery};
+/// use allhome::{Nursery, block_on, nursery};
+/// use allhome::limit::KeyedSemaphore;
 /// use std::sync::{Arc, Mutex};
 ///
 /// let printer = KeyedSemaphore::<str>::new(1);
 /// let served = Arc::new(Mutex::new(Vec::new()));
-/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<allhome::AcquireError>| {
+/// let run = nursery().run(async |n: Nursery<allhome::limit::AcquireError>| {
 ///     let first = printer.acquire("loud").await?;
 ///     for tenant in ["loud", "loud", "loud", "quiet"] {
 ///         let waiters = printer.semaphore().waiters();
@@ -81,7 +82,8 @@ impl<K: Hash + ?Sized> KeyedSemaphore<K> {
     /// # Examples
     ///
     /// ```
-    /// use allhome::{KeyedSemaphore, Semaphore};
+    /// use allhome::Semaphore;
+    /// use allhome::limit::KeyedSemaphore;
     ///
     /// let semaphore: KeyedSemaphore<u32> = Semaphore::new(8).named("db").into();
     /// assert_eq!(semaphore.semaphore().name(), Some("db"));
@@ -97,11 +99,11 @@ impl<K: Hash + ?Sized> KeyedSemaphore<K> {
     /// # Examples
     ///
     /// ```
-    /// let semaphore = allhome::KeyedSemaphore::<str>::new(8);
+    /// let semaphore = allhome::limit::KeyedSemaphore::<str>::new(8);
     /// let permit = semaphore.semaphore().try_acquire()?;
     /// semaphore.semaphore().resize(4);
     /// assert_eq!(semaphore.semaphore().available(), 3);
-    /// # Ok::<(), allhome::TryAcquireError>(())
+    /// # Ok::<(), allhome::limit::TryAcquireError>(())
     /// ```
     pub fn semaphore(&self) -> &Arc<Semaphore> {
         &self.semaphore
@@ -112,7 +114,7 @@ impl<K: Hash + ?Sized> KeyedSemaphore<K> {
     /// # Examples
     ///
     /// ```
-    /// assert_eq!(allhome::KeyedSemaphore::<str>::new(1).waiting_keys(), 0);
+    /// assert_eq!(allhome::limit::KeyedSemaphore::<str>::new(1).waiting_keys(), 0);
     /// ```
     pub fn waiting_keys(&self) -> usize {
         self.semaphore.permits.keys()
@@ -138,14 +140,14 @@ impl<K: Hash + ?Sized> KeyedSemaphore<K> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// let semaphore = allhome::KeyedSemaphore::<str>::new(8);
+    /// let semaphore = allhome::limit::KeyedSemaphore::<str>::new(8);
     /// allhome::block_on(async {
     ///     let permit = semaphore.acquire("tenant 7").await?;
     ///     assert_eq!(permit.count(), 1);
-    ///     Ok::<(), allhome::AcquireError>(())
+    ///     Ok::<(), allhome::limit::AcquireError>(())
     /// })?;
     /// # }
-    /// # Ok::<(), allhome::AcquireError>(())
+    /// # Ok::<(), allhome::limit::AcquireError>(())
     /// ```
     #[track_caller]
     pub fn acquire(&self, key: &K) -> Acquire<'_> {

@@ -19,7 +19,7 @@ use std::{fmt, mem, ptr};
 /// let one = two.split(1).unwrap();
 /// drop(one);
 /// assert_eq!((two.count(), semaphore.available()), (1, 2));
-/// # Ok::<(), allhome::TryAcquireError>(())
+/// # Ok::<(), allhome::limit::TryAcquireError>(())
 /// ```
 #[must_use = "dropping it gives the permits back at once"]
 pub struct Permit<'a> {
@@ -62,7 +62,7 @@ impl<'a> Permit<'a> {
     /// let two = all.split(2).unwrap();
     /// assert_eq!((all.count(), two.count()), (3, 2));
     /// assert!(all.split(4).is_none());
-    /// # Ok::<(), allhome::TryAcquireError>(())
+    /// # Ok::<(), allhome::limit::TryAcquireError>(())
     /// ```
     pub fn split(&mut self, count: usize) -> Option<Permit<'a>> {
         (count <= self.share.count).then(|| {
@@ -87,7 +87,7 @@ impl<'a> Permit<'a> {
     /// permit.merge(one.try_acquire()?).unwrap();
     /// assert_eq!(permit.count(), 2);
     /// assert!(permit.merge(other.try_acquire()?).is_err());
-    /// # Ok::<(), allhome::TryAcquireError>(())
+    /// # Ok::<(), allhome::limit::TryAcquireError>(())
     /// ```
     pub fn merge(&mut self, mut other: Permit<'a>) -> Result<(), Permit<'a>> {
         if !ptr::eq(self.semaphore, other.semaphore) {
@@ -107,7 +107,7 @@ impl<'a> Permit<'a> {
     /// let semaphore = allhome::Semaphore::new(3);
     /// semaphore.try_acquire_many(2)?.forget();
     /// assert_eq!((semaphore.capacity(), semaphore.available()), (1, 1));
-    /// # Ok::<(), allhome::TryAcquireError>(())
+    /// # Ok::<(), allhome::limit::TryAcquireError>(())
     /// ```
     pub fn forget(mut self) {
         let share = mem::replace(&mut self.share, Share::unbooked(0));

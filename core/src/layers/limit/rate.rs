@@ -37,7 +37,7 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 /// future that is awaited alone.
 ///
 /// *Which one?* A semaphore limits how many tasks do something at the same time; a rate limiter
-/// limits how often it is begun. [`AcquireBoth`](crate::AcquireBoth) combines the two.
+/// limits how often it is begun. [`AcquireBoth`](crate::limit::AcquireBoth) combines the two.
 ///
 /// *Coming from elsewhere?* Go's `rate.Limiter` reserves a time for each caller, and gives back
 /// only what was not reserved after it; here an acquire that is dropped leaves no trace. `governor`
@@ -47,7 +47,10 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{IntoRuntime, Rate, RateLimiter, ThreadPool, block_on, now};
+/// use allhome::block_on;
+/// use allhome::limit::{Rate, RateLimiter};
+/// use allhome::runtime::{IntoRuntime, ThreadPool};
+/// use allhome::time::now;
 /// use std::time::Duration;
 ///
 /// let runtime = ThreadPool::global().into_runtime()?;
@@ -57,7 +60,7 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 ///     for _ in 0..10 {
 ///         limiter.acquire().await?;
 ///     }
-///     Ok::<(), allhome::AcquireError>(())
+///     Ok::<(), allhome::limit::AcquireError>(())
 /// })?;
 /// // Five at once, and five at a millisecond each.
 /// assert!(now() - start >= Duration::from_millis(5));
@@ -81,7 +84,8 @@ impl RateLimiter {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{IntoRuntime, Rate, RateLimiter, ThreadPool};
+    /// use allhome::limit::{Rate, RateLimiter};
+    /// use allhome::runtime::{IntoRuntime, ThreadPool};
     ///
     /// let runtime = ThreadPool::global().into_runtime()?;
     /// let limiter = RateLimiter::new(&runtime, Rate::per_second(5), 1);
@@ -142,7 +146,8 @@ impl RateLimiter {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{IntoRuntime, Rate, RateLimiter, ThreadPool, TryAcquireError};
+    /// use allhome::limit::{Rate, RateLimiter, TryAcquireError};
+    /// use allhome::runtime::{IntoRuntime, ThreadPool};
     /// use std::time::Duration;
     ///
     /// let runtime = ThreadPool::global().into_runtime()?;
@@ -175,7 +180,9 @@ impl RateLimiter {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{IntoRuntime, Rate, RateLimiter, ThreadPool, block_on};
+    /// use allhome::block_on;
+    /// use allhome::limit::{Rate, RateLimiter};
+    /// use allhome::runtime::{IntoRuntime, ThreadPool};
     /// use std::time::Duration;
     ///
     /// let runtime = ThreadPool::global().into_runtime()?;
@@ -199,7 +206,7 @@ impl RateLimiter {
     }
 
     /// Closes it: every acquire that waits, or is made later, fails with
-    /// [`Closed`](crate::AcquireError::Closed). Permits that were granted before stay granted, also
+    /// [`Closed`](crate::limit::AcquireError::Closed). Permits that were granted before stay granted, also
     /// if the acquire was not polled since.
     ///
     /// Returns `false` if it was closed before.

@@ -51,10 +51,10 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 ///     assert!(CONNECTIONS.try_acquire().is_err());
 ///     drop(first);
 ///     assert!(CONNECTIONS.try_acquire().is_ok());
-///     Ok::<(), allhome::AcquireError>(())
+///     Ok::<(), allhome::limit::AcquireError>(())
 /// })?;
 /// # }
-/// # Ok::<(), allhome::AcquireError>(())
+/// # Ok::<(), allhome::limit::AcquireError>(())
 /// ```
 ///
 /// Keeps readers and a writer apart, by taking all permits for the writer:
@@ -66,7 +66,7 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 /// drop(reader);
 /// let _writer = table.try_acquire_many(64)?;
 /// assert!(table.try_acquire().is_err(), "the writer is there");
-/// # Ok::<(), allhome::TryAcquireError>(())
+/// # Ok::<(), allhome::limit::TryAcquireError>(())
 /// ```
 pub struct Semaphore {
     pub(super) permits: Permits,
@@ -163,7 +163,7 @@ impl Semaphore {
     /// assert!(holders[0].location().file().ends_with(".rs"));
     /// drop(permit);
     /// assert!(semaphore.holders().is_empty());
-    /// # Ok::<(), allhome::TryAcquireError>(())
+    /// # Ok::<(), allhome::limit::TryAcquireError>(())
     /// ```
     pub fn holders(&self) -> Vec<HolderInfo> {
         self.permits.holders()
@@ -180,7 +180,8 @@ impl Semaphore {
     /// # Examples
     ///
     /// ```
-    /// use allhome::{Semaphore, TryAcquireError};
+    /// use allhome::Semaphore;
+    /// use allhome::limit::TryAcquireError;
     ///
     /// let semaphore = Semaphore::new(1);
     /// let permit = semaphore.try_acquire()?;
@@ -244,7 +245,7 @@ impl Semaphore {
     /// semaphore.resize(1);
     /// drop(both);
     /// assert_eq!(semaphore.available(), 1);
-    /// # Ok::<(), allhome::TryAcquireError>(())
+    /// # Ok::<(), allhome::limit::TryAcquireError>(())
     /// ```
     pub fn resize(&self, capacity: usize) {
         self.permits.resize(capacity);
@@ -259,7 +260,8 @@ impl Semaphore {
     /// # Examples
     ///
     /// ```
-    /// use allhome::{Semaphore, TryAcquireError};
+    /// use allhome::Semaphore;
+    /// use allhome::limit::TryAcquireError;
     ///
     /// let semaphore = Semaphore::new(1);
     /// let permit = semaphore.try_acquire()?;
@@ -297,10 +299,10 @@ impl Semaphore {
     /// allhome::block_on(async {
     ///     let permit = semaphore.acquire().await?;
     ///     assert_eq!((permit.count(), semaphore.available()), (1, 0));
-    ///     Ok::<(), allhome::AcquireError>(())
+    ///     Ok::<(), allhome::limit::AcquireError>(())
     /// })?;
     /// # }
-    /// # Ok::<(), allhome::AcquireError>(())
+    /// # Ok::<(), allhome::limit::AcquireError>(())
     /// ```
     #[inline]
     #[track_caller]

@@ -19,7 +19,7 @@ pub(crate) type BoxedWork<T, E> = Box<dyn FnOnce(&BlockingCx) -> Result<T, E> + 
 /// The context of [blocking work](crate::Nursery::blocking): with it, the work sees a cancel, and
 /// waits for a future.
 ///
-/// What a task can ask about itself ([`is_cancelled`], [`deadline`](crate::deadline), a
+/// What a task can ask about itself ([`is_cancelled`], [`deadline`](crate::time::deadline), a
 /// [`ScopedKey`](crate::ScopedKey)) is answered on the thread of the work, too.
 pub struct BlockingCx {
     /// It belongs to one thread.
@@ -33,7 +33,7 @@ impl BlockingCx {
     ///
     /// Returns the reason of the cancel. An error that the work returns after its cancel, whichever
     /// it is, is an [echo](crate::GroupError::echoes): the work has ended as
-    /// [`Cancelled`](crate::Outcome::Cancelled).
+    /// [`Cancelled`](crate::task::Outcome::Cancelled).
     pub fn check(&self) -> Result<(), Reason> {
         forget();
         let Some(reason) = cancel_reason() else { return Ok(()) };
@@ -61,16 +61,16 @@ impl BlockingCx {
     ///
     /// Returns the reason if the work was cancelled; the same holds then as for
     /// [`check`](BlockingCx::check). Returns the reason of an exit if the future awaited
-    /// [`exit`](crate::exit()): if the work then returns an error, it has ended itself. If the future
+    /// [`exit`](crate::task::exit()): if the work then returns an error, it has ended itself. If the future
     /// needed the [value](crate::Child::value) of a child that has none, returns the reason for that.
     ///
     /// # Examples
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+    /// let run = nursery().run(async |n: Nursery| {
     ///     let work = n.blocking(|cx| {
     ///         let inner = nursery().run(async |n: Nursery| {
     ///             Ok(n.fork(async { Ok(7) }).await?)

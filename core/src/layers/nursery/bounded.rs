@@ -23,9 +23,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// # Errors
     ///
-    /// Returns [`Refused`](crate::ReserveError::Refused) if the nursery is cancelled, closed or has
-    /// ended, also if that happens during the wait; [`Cancelled`](crate::ReserveError::Cancelled)
-    /// if the caller is cancelled; and [`LimiterClosed`](crate::ReserveError::LimiterClosed) if the
+    /// Returns [`Refused`](crate::limit::ReserveError::Refused) if the nursery is cancelled, closed or has
+    /// ended, also if that happens during the wait; [`Cancelled`](crate::limit::ReserveError::Cancelled)
+    /// if the caller is cancelled; and [`LimiterClosed`](crate::limit::ReserveError::LimiterClosed) if the
     /// limiter is closed. A slot that is free is given to a cancelled caller, too. While the limit
     /// is 0 it waits.
     ///
@@ -42,9 +42,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ReserveError, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
+    /// use allhome::limit::ReserveError;
     ///
-    /// let run = nursery().on(ThreadPool::global()).limit(8).run(async |n: Nursery<ReserveError>| {
+    /// let run = nursery().limit(8).run(async |n: Nursery<ReserveError>| {
     ///     for _ in 0..1_000 {
     ///         n.reserve().await?.spawn(async { Ok(()) });
     ///     }
@@ -95,9 +96,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, TryReserveError, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
+    /// use allhome::limit::TryReserveError;
     ///
-    /// let run = nursery().on(ThreadPool::global()).limit(1).run(async |n: Nursery<TryReserveError>| {
+    /// let run = nursery().limit(1).run(async |n: Nursery<TryReserveError>| {
     ///     let first = n.try_reserve()?;
     ///     assert!(n.try_reserve().is_err());
     ///     assert!(n.set_limit(2));

@@ -1,21 +1,40 @@
 //! Opening a nursery: its settings and its policies.
 
 mod limits;
+mod open;
 
 use super::Nursery;
-use super::run::{Run, Setup};
+use super::run::Run;
+use super::setup::Setup;
 use crate::layers::base::as_error::{self, AsError, ErrorView};
+use crate::layers::base::counted::Strong;
 use crate::layers::base::panic::Panic;
 use crate::layers::base::sync::Arc;
+use crate::layers::group::Group;
 use crate::layers::group::config::{Config, Hook, PanicPolicy, Policy};
 use crate::layers::group::failure_info::{FailureHook, FailureInfo};
-use allhome_rt::{IntoRuntime, NoRuntime, Runtime};
+use allhome_rt::{IntoRuntime, RuntimeSource};
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 
-/// Opens a nursery on the runtime of the nursery around the caller, or
-/// [on](Builder::on) another one.
+/// Opens a nursery wherever a runtime is known; [`on`](Builder::on) names another one.
+///
+/// | called                                                          | runtime                   |
+/// |-----------------------------------------------------------------|---------------------------|
+/// | in a task or body of a nursery, in blocking work of one         | that nursery's            |
+/// | else, inside of `allhome::run` or `allhome::block_on`           | the global `ThreadPool`   |
+/// | else, in tokio's context, if the feature `tokio` is on          | tokio's                   |
+/// | else                                                            | none: an error            |
+///
+/// It is looked for when the nursery's future is polled for the first time: so the nursery of a
+/// library runs where the future is awaited, in `tokio::spawn`, in an axum handler, in a test. smol
+/// and async-std have no context to be found in; name them with [`on`](Builder::on). Which features
+/// another crate has switched on changes no runtime: a feature only turns an error into a result.
+///
+/// A nursery that is opened in a task or body of another is inside of that one: it is listed there,
+/// is cancelled with it, and the other waits for it. [`Nursery::nursery`] opens one inside of a
+/// nursery from any other task.
 ///
 /// [`run`](Builder::run) finds out the type of the children's errors: by the children, by the body,
 /// or by the function that the result goes to. Where nothing names it, the body's parameter does:
@@ -23,19 +42,30 @@ use std::panic::Location;
 ///
 /// # Errors
 ///
-/// Outside a nursery no runtime is known: [`run`](Builder::run) returns a
-/// [`GroupError`](crate::GroupError) whose cause is [`Cause::NoRuntime`](crate::Cause::NoRuntime),
-/// and the body is not called.
+/// Where no runtime is known, [`run`](Builder::run) returns a [`GroupError`](crate::GroupError)
+/// whose cause is [`Cause::NoRuntime`](crate::error::Cause::NoRuntime), and the body is not called.
 ///
 /// # Examples
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Cause, Nursery, block_on, nursery};
+/// use allhome::{Nursery, block_on, nursery};
+/// use allhome::error::Cause;
+/// use allhome::runtime::LocalExecutor;
 ///
-/// let lost = block_on(nursery().run(async |_: Nursery<std::io::Error>| Ok(())));
-/// assert!(matches!(lost.unwrap_err().first().cause(), Cause::NoRuntime(_)));
+/// // A library names no runtime.
+/// async fn answer() -> Result<u32, allhome::GroupError<std::io::Error>> {
+///     nursery().run(async |_: Nursery<std::io::Error>| Ok(42)).await
+/// }
+/// assert_eq!(block_on(answer())?, 42);
+///
+/// // An executor that is not looked for is named.
+/// let local = LocalExecutor::new();
+/// let lost = local.run(answer()).unwrap_err();
+/// assert!(matches!(lost.first().cause(), Cause::NoRuntime(_)));
+/// assert_eq!(local.run(nursery().on(&local).run(async |_: Nursery| Ok(42)))?, 42);
 /// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[track_caller]
 pub fn nursery() -> Builder {
@@ -47,7 +77,9 @@ pub fn nursery() -> Builder {
 #[must_use = "no nursery is opened until `run` is called and awaited"]
 pub struct Builder {
     pub(crate) config: Config,
-    pub(crate) runtime: Option<Result<Runtime, NoRuntime>>,
+    /// The nursery that it is opened in, if that is not the one around.
+    inside: Option<Strong<Group>>,
+    runtime: Option<RuntimeSource>,
 }
 
 impl Builder {
@@ -70,24 +102,30 @@ impl Builder {
             stuck_after: None,
             view: |_| ErrorView::Text("an error"),
         };
-        Builder { config, runtime: None }
+        Builder { config, inside: None, runtime: None }
     }
 
-    /// Sets the runtime that the children run on, in place of that of the nursery around.
-    ///
-    /// A program's first nursery needs it; the nurseries inside do not.
+    /// Makes one for a nursery that is opened inside of that one.
+    #[track_caller]
+    pub(super) fn inside(group: Strong<Group>) -> Builder {
+        Builder { inside: Some(group), ..Builder::new() }
+    }
+
+    /// Sets the runtime that the children run on, in place of the one that [`nursery`] finds.
     ///
     /// # Errors
     ///
-    /// A runtime that names the one around the caller, as `Tokio` does, may not be there.
-    /// [`run`](Builder::run) returns a [`GroupError`](crate::GroupError) then, whose cause is
-    /// [`Cause::NoRuntime`](crate::Cause::NoRuntime), and the body is not called.
+    /// A runtime that names the one around the caller, as `Tokio` does, is looked for when the
+    /// nursery's future is polled for the first time. If it is not there,
+    /// [`run`](Builder::run) returns a [`GroupError`](crate::GroupError) whose cause is
+    /// [`Cause::NoRuntime`](crate::error::Cause::NoRuntime), and the body is not called.
     ///
     /// # Examples
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{BoxError, ThreadPool, block_on, nursery};
+    /// use allhome::{BoxError, block_on, nursery};
+    /// use allhome::runtime::ThreadPool;
     ///
     /// async fn double(number: u32) -> Result<u32, BoxError> {
     ///     Ok(2 * number)
@@ -102,7 +140,7 @@ impl Builder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn on(mut self, runtime: impl IntoRuntime) -> Builder {
-        self.runtime = Some(runtime.into_runtime());
+        self.runtime = Some(runtime.source());
         self
     }
 
@@ -134,13 +172,14 @@ impl Builder {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, PanicPolicy, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
+    /// use allhome::error::PanicPolicy;
     /// use std::sync::{Arc, Mutex};
     ///
     /// let seen = Arc::new(Mutex::new(String::new()));
     /// let note = seen.clone();
     /// let result = block_on(
-    ///     nursery().on(ThreadPool::global())
+    ///     nursery()
     ///         .panics(PanicPolicy::Report)
     ///         .on_panic(move |panic| *note.lock().unwrap() = panic.message().to_string())
     ///         .run(async |n: Nursery<std::io::Error>| {
@@ -179,12 +218,12 @@ impl Builder {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Policy, ThreadPool, block_on, nursery};
+    /// use allhome::{Policy, block_on, nursery};
     /// use std::sync::{Arc, Mutex};
     ///
     /// let log = Arc::new(Mutex::new(Vec::new()));
     /// let note = log.clone();
-    /// let served = nursery().on(ThreadPool::global())
+    /// let served = nursery()
     ///     .policy(Policy::Supervise)
     ///     .on_failure(move |failure| note.lock().unwrap().push(format!("{failure:#}")))
     ///     .run(async |n| {
@@ -236,7 +275,7 @@ impl Builder {
     /// # Cancel safety
     ///
     /// Dropping the future early (a timeout, a `select!`) cancels all children with the reason
-    /// [`ScopeDropped`](crate::ReasonKind::ScopeDropped). Children that are not being polled at
+    /// [`ScopeDropped`](crate::cancel::ReasonKind::ScopeDropped). Children that are not being polled at
     /// that moment are dropped immediately. The others are dropped when their poll returns; until
     /// then they belong to the nearest nursery around, which cannot end before they do.
     ///
@@ -246,9 +285,9 @@ impl Builder {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<std::num::ParseIntError>| {
+    /// let run = nursery().run(async |n: Nursery<std::num::ParseIntError>| {
     ///     for text in ["1", "2", "three"] {
     ///         n.task(text).spawn(async move { text.parse::<u32>().map(drop) });
     ///     }
@@ -260,14 +299,18 @@ impl Builder {
     /// assert_eq!(error.cancelled_count(), 1);
     /// # }
     /// ```
-    pub fn run<R, E, M, F, Fut>(mut self, body: F) -> Run<E, R, F, Fut>
+    pub fn run<R, E, M, F, Fut>(self, body: F) -> Run<E, R, F, Fut>
     where
         F: FnOnce(Nursery<E>) -> Fut,
         Fut: Future<Output = Result<R, E>>,
         E: AsError<M>,
     {
+        Run::new(self.setup::<E, M>(), body)
+    }
+
+    fn setup<E: AsError<M>, M>(mut self) -> Setup {
         self.config.view = as_error::view::<E, M>;
-        Run::new(Setup { config: self.config, runtime: self.runtime }, body)
+        Setup { config: self.config, inside: self.inside, runtime: self.runtime }
     }
 }
 

@@ -67,9 +67,9 @@ use std::task::{Context, Poll};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, nursery};
+/// use allhome::{Nursery, block_on, nursery};
 ///
-/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+/// let run = nursery().run(async |n: Nursery| {
 ///     let length = n.fork(async { Ok("home".len()) });
 ///     let number = n.fork(async { Ok("7".parse::<usize>()?) });
 ///     Ok(length.await? * number.await?)
@@ -83,10 +83,11 @@ use std::task::{Context, Poll};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ReasonKind, ThreadPool, block_on, nursery};
+/// use allhome::{Nursery, block_on, nursery};
+/// use allhome::cancel::ReasonKind;
 /// use std::convert::Infallible;
 ///
-/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+/// let run = nursery().run(async |n: Nursery<Infallible>| {
 ///     let child = n.fork(std::future::pending::<Result<(), _>>());
 ///     child.cancel();
 ///     Ok(match child.await {
@@ -232,10 +233,10 @@ impl<T, E> Child<T, E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery, yield_now};
+    /// use allhome::{Nursery, block_on, nursery, yield_now};
     /// use std::convert::Infallible;
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<Infallible>| {
+    /// let run = nursery().run(async |n: Nursery<Infallible>| {
     ///     let mut child = n.fork(async { Ok(7) });
     ///     loop {
     ///         if let Some(ended) = child.try_join() {

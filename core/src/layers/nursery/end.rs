@@ -31,9 +31,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Level, Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
+    /// use allhome::cancel::Level;
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |server: Nursery| {
+    /// let run = nursery().run(async |server: Nursery| {
     ///     server.close();
     ///     let inner = nursery().run(async |_: Nursery| Ok(server.draining().await));
     ///     Ok(inner.await?)
@@ -89,9 +90,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, cancelled, nursery, yield_now};
+    /// use allhome::{Nursery, block_on, cancelled, nursery, yield_now};
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<String>| {
+    /// let run = nursery().run(async |n: Nursery<String>| {
     ///     let worker = n.clone();
     ///     n.task("writer").spawn(async move {
     ///         cancelled().await;

@@ -10,7 +10,6 @@ use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
 use crate::layers::base::who::Who;
 use crate::layers::group::Group;
-use crate::layers::group::config::Config;
 use crate::layers::group::registry::report::{Entry, Parts, Report};
 use allhome_rt::NoRuntime;
 use std::error::Error;
@@ -36,10 +35,10 @@ use std::panic::Location;
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, nursery};
+/// use allhome::{Nursery, block_on, nursery};
 ///
 /// let error = block_on(
-///     nursery().on(ThreadPool::global()).name("demo").run(async |n: Nursery<String>| {
+///     nursery().name("demo").run(async |n: Nursery<String>| {
 ///         n.task("reader").spawn(async { Err("no such file".to_string()) });
 ///         std::future::pending::<Result<(), String>>().await
 ///     }),
@@ -106,8 +105,12 @@ pub enum Cause<E> {
 
 impl<E> GroupError<E> {
     /// Creates the error of a nursery that was not opened.
-    pub(crate) fn unopened(config: Config, cause: Cause<E>) -> GroupError<E> {
-        let Config { name, place: location, view, .. } = config;
+    pub(super) fn unopened(
+        name: Option<Box<str>>,
+        location: &'static Location<'static>,
+        view: View,
+        cause: Cause<E>,
+    ) -> GroupError<E> {
         let who = Who { task: None, name: name.clone(), place: location, finalizer: false };
         let failures = vec![Failure { cause, who, view }];
         let (counts, echoes) = (Counts::default(), Vec::new());
@@ -158,7 +161,7 @@ impl<E> GroupError<E> {
     /// limiter was closed. Their futures were dropped unpolled.
     ///
     /// A refusal is no failure: where nothing else goes wrong the nursery's result is `Ok`. A
-    /// [`ShutdownReport`](crate::ShutdownReport) counts them, too.
+    /// [`ShutdownReport`](crate::shutdown::ShutdownReport) counts them, too.
     pub fn refused_count(&self) -> usize {
         self.inner.counts.refused
     }
@@ -230,14 +233,14 @@ impl<E: Send + Sync + 'static> GroupError<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{BoxError, ThreadPool, block_on, nursery};
+    /// use allhome::{BoxError, block_on, nursery};
     /// use std::num::ParseIntError;
     ///
     /// async fn parse(text: &str) -> Result<(), BoxError> {
     ///     Ok(drop(text.parse::<u32>()?))
     /// }
     ///
-    /// let error = block_on(nursery().on(ThreadPool::global()).run(async |n| {
+    /// let error = block_on(nursery().run(async |n| {
     ///     let inner = nursery().run(async |n| {
     ///         n.spawn(parse("three"));
     ///         Ok(())

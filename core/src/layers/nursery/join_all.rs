@@ -40,9 +40,9 @@ use std::task::{Context, Poll};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, join_all, nursery};
+/// use allhome::{Nursery, block_on, join_all, nursery};
 ///
-/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+/// let run = nursery().run(async |n: Nursery| {
 ///     let lengths = ["one", "three", "seven"].map(|page| n.fork(async { Ok(page.len()) }));
 ///     Ok(join_all(lengths).await?)
 /// });

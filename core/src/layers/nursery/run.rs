@@ -19,8 +19,8 @@ mod closed;
 pub(crate) mod settle;
 
 use super::Nursery;
-use super::error::{Cause, GroupError};
-use crate::layers::base::clock;
+use super::error::GroupError;
+use super::setup::Setup;
 use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::invariant::Invariant;
@@ -30,12 +30,10 @@ use crate::layers::base::panic;
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::Arc;
 use crate::layers::context::last_poll::LastPoll;
-use crate::layers::context::{self, Notes};
+use crate::layers::context::{self, Notes, scope};
 use crate::layers::group::Group;
-use crate::layers::group::config::Config;
-use crate::layers::group::registry::{Member, Owner};
+use crate::layers::group::registry::Owner;
 use crate::layers::lending::{Ended, Lending, has_slot_of};
-use allhome_rt::{NoRuntime, Runtime};
 use closed::{Closed, conclude};
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -43,13 +41,6 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-
-/// What a nursery is opened with, and on.
-pub(crate) struct Setup {
-    pub(crate) config: Config,
-    /// None: on that of the task around.
-    pub(crate) runtime: Option<Result<Runtime, NoRuntime>>,
-}
 
 pin_project! {
     /// The future that [`Builder::run`](crate::Builder::run) returns.
@@ -84,11 +75,23 @@ where
     E: Send + Sync + 'static,
 {
     pub(crate) fn new(setup: Setup, body: F) -> Run<E, R, F, Fut> {
-        let setup = Some((setup, body));
+        Run::in_state(Some((setup, body)), None, None)
+    }
+
+    /// Makes one in the state body: of a nursery that is open, and of a body that was called.
+    pub(super) fn opened(group: Strong<Group>, body: Fut) -> Run<E, R, F, Fut> {
+        Run::in_state(None, Some(group), Some(body))
+    }
+
+    fn in_state(
+        setup: Option<(Setup, F)>,
+        group: Option<Strong<Group>>,
+        body: Option<Fut>,
+    ) -> Run<E, R, F, Fut> {
         Run {
             setup,
-            group: None,
-            body: None,
+            group,
+            body,
             value: None,
             lending: Lending::default(),
             last_poll: LastPoll::default(),
@@ -190,29 +193,12 @@ where
     Ok(group)
 }
 
+/// Opens the group where the caller is: in its task, and in the scopes around.
 #[inline(never)]
 fn open<E>(setup: Setup) -> Result<Strong<Group>, GroupError<E>> {
-    let Setup { config, runtime } = setup;
-    allhome_rt::refuse_holds_where(context::held);
-    clock::ask_in_nursery(context::now);
-    let parent = context::task(|task| {
-        let task = task?;
-        let member = task.header().zip(task.task).map(|(header, ptr)| Member::new(header, ptr));
-        let owner = member.map_or(Owner::Body, Owner::Task);
-        Some((Group::of(task.group)?.weak(), owner))
-    });
-    let inherited = || {
-        let runtime = context::task(|task| Some(task?.env.runtime.clone()));
-        runtime.ok_or(NoRuntime::new("no runtime is known here: name one with `nursery().on(..)`"))
-    };
-    match runtime.unwrap_or_else(inherited) {
-        Ok(runtime) => {
-            config.ask_timer(&runtime);
-            let lends = config.limiter.as_ref().is_some_and(has_slot_of);
-            Ok(Group::open(config, runtime, parent, lends))
-        }
-        Err(error) => Err(GroupError::unopened(config, Cause::NoRuntime(error))),
-    }
+    let lends = setup.config.limiter.as_ref().is_some_and(has_slot_of);
+    let (parent, around) = (setup.parent(), scope::around());
+    setup.open(parent, around, lends)
 }
 
 /// Polls the body. `Ready` means that the body must be dropped: it returned, panicked, or was cut

@@ -4,7 +4,7 @@ use super::error::{Failure, GroupError};
 use std::fmt;
 
 /// Keeps what a nursery's body returned beside what went wrong: the result of
-/// [`Run::settle`](crate::Run::settle).
+/// [`Run::settle`](crate::task::Run::settle).
 #[must_use = "it may have an error; `into_result` gives the one or the other"]
 #[non_exhaustive]
 pub struct Settled<R, E> {

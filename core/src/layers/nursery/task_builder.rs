@@ -43,9 +43,9 @@ const RESERVED: Admission = Admission::Reserved;
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, nursery};
+/// use allhome::{Nursery, block_on, nursery};
 ///
-/// let run = nursery().on(ThreadPool::global()).limit(1).run(async |n: Nursery| {
+/// let run = nursery().limit(1).run(async |n: Nursery| {
 ///     let place = n.try_reserve()?;
 ///     assert!(n.try_reserve().is_err(), "there is but one");
 ///     drop(place);
@@ -102,9 +102,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<String>| {
+    /// let run = nursery().run(async |n: Nursery<String>| {
     ///     n.task("reader").spawn(async { Err("no such file".to_string()) });
     ///     Ok(())
     /// });

@@ -20,9 +20,9 @@ use std::panic::Location;
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, nursery};
+/// use allhome::{Nursery, block_on, nursery};
 ///
-/// block_on(nursery().on(ThreadPool::global()).name("crawl").run(async |n: Nursery<std::io::Error>| {
+/// block_on(nursery().name("crawl").run(async |n: Nursery<std::io::Error>| {
 ///     n.task("fetch").spawn(std::future::pending());
 ///     let tree = n.tree();
 ///     assert_eq!(tree.tasks(), 1);
@@ -147,7 +147,7 @@ impl Tree {
 /// # Examples
 ///
 /// ```
-/// assert!(allhome::orphans().is_empty());
+/// assert!(allhome::task::orphans().is_empty());
 /// ```
 pub fn orphans() -> Vec<Tree> {
     let groups = orphans::all();

@@ -17,7 +17,7 @@ pub struct Value<T, E> {
 
 impl<T, E> Child<T, E> {
     /// Waits for the value. Where there is none, the task or body that awaits it ends there, as
-    /// [`exit`](crate::exit) ends one: so a failure is reported once, by the child's nursery, and
+    /// [`exit`](crate::task::exit) ends one: so a failure is reported once, by the child's nursery, and
     /// the code that uses the value has no error to handle.
     ///
     /// The task is dropped where it waits: destructors run, nothing unwinds, scopes and shields do
@@ -28,12 +28,12 @@ impl<T, E> Child<T, E> {
     /// |-----------|------------|-----------------|-----------------|
     /// | failed, panicked or was lost | inside the nursery | an [echo](crate::GroupError::echoes): the joiner ends as cancelled | the joiner ends as cancelled, for that failure |
     /// | .. of an [isolating](crate::Policy::Isolate) nursery | inside the nursery | a failure, the joiner's alone | the nursery reports the child's failure, and the joiner ends as cancelled |
-    /// | .. | elsewhere | a failure of the joiner | a failure of the joiner, of the kind [`NoValue`](crate::ReasonKind::NoValue) |
+    /// | .. | elsewhere | a failure of the joiner | a failure of the joiner, of the kind [`NoValue`](crate::cancel::ReasonKind::NoValue) |
     /// | ended as an echo itself | where the first failure is reported | an echo | ends as cancelled, for that failure |
     /// | was cancelled, and so is the joiner | | an echo | ends as cancelled |
     /// | was cancelled alone, or refused, or its outcome was taken | | a failure | a failure, `NoValue` |
     /// | any | a finalizer | a failure of the finalizer | the same |
-    /// | any | [blocking work](crate::BlockingCx::block_on) | `block_on` gives the error | `block_on` gives the reason |
+    /// | any | [blocking work](crate::task::BlockingCx::block_on) | `block_on` gives the error | `block_on` gives the reason |
     /// | any | outside of any nursery | an error like any other | a panic |
     ///
     /// *Inside the nursery* are its body, its children, and what is in a nursery that one of them
@@ -52,9 +52,9 @@ impl<T, E> Child<T, E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<String>| {
+    /// let run = nursery().run(async |n: Nursery<String>| {
     ///     let part = n.task("part").fork(async { Err::<u32, _>("no such file".to_string()) });
     ///     let user = n.fork(async move { Ok(part.value().await + 1) });
     ///     Ok(user.value().await + 1)
@@ -115,9 +115,9 @@ impl<T, E> JoinAll<T, E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, join_all, nursery};
+    /// use allhome::{Nursery, block_on, join_all, nursery};
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+    /// let run = nursery().run(async |n: Nursery| {
     ///     let lengths = ["one", "three"].map(|page| n.fork(async { Ok(page.len()) }));
     ///     Ok(join_all(lengths).values().await)
     /// });

@@ -26,9 +26,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
     ///
-    /// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery<std::io::Error>| {
+    /// block_on(nursery().run(async |n: Nursery<std::io::Error>| {
     ///     assert!(n.spawn(async { Ok(()) }).is_admitted());
     ///     n.close();
     ///     let late = n.spawn(async { unreachable!("never polled") });
@@ -65,9 +65,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+    /// let run = nursery().run(async |n: Nursery| {
     ///     n.close();
     ///     let answer = String::from("503");
     ///     let refused = n.try_spawn(async move { Ok(drop(answer)) });
@@ -102,9 +102,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery, yield_now};
+    /// use allhome::{Nursery, block_on, nursery, yield_now};
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+    /// let run = nursery().run(async |n: Nursery| {
     ///     n.go(async {
     ///         loop {
     ///             yield_now().await;
@@ -139,9 +139,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+    /// let run = nursery().run(async |n: Nursery| {
     ///     let (six, seven) = (n.fork(async { Ok(6) }), n.fork(async { Ok("7".parse::<u8>()?) }));
     ///     Ok(six.await? * seven.await?)
     /// });
@@ -167,7 +167,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// The work is counted, listed and awaited like any other child, and has the values and the
     /// context of one. It cannot be ended from outside: the nursery waits for it. Call
     /// [`BlockingCx::check`] regularly. If `check` reported a cancel and the work then returns an
-    /// error, the outcome is [`Cancelled`](crate::Outcome::Cancelled). Work that is cancelled
+    /// error, the outcome is [`Cancelled`](crate::task::Outcome::Cancelled). Work that is cancelled
     /// before it begins is dropped.
     ///
     /// With a [blocking limit](crate::Builder::blocking_limit) the work waits for its turn, first
@@ -178,9 +178,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
     ///
-    /// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+    /// let run = nursery().run(async |n: Nursery| {
     ///     let sum = n.blocking(|cx| {
     ///         let mut sum = 0u64;
     ///         for number in 0..1_000 {

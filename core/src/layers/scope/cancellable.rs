@@ -31,10 +31,11 @@ use std::task::{Context, Poll};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, cancellable, nursery, shield};
+/// use allhome::{Nursery, block_on, nursery, shield};
+/// use allhome::cancel::cancellable;
 /// use std::time::Duration;
 ///
-/// block_on(nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+/// block_on(nursery().run(async |n: Nursery| {
 ///     n.cancel();
 ///     let left = shield(Duration::MAX, async {
 ///         assert!(!allhome::is_cancelled(), "the shield keeps it away");

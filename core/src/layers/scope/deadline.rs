@@ -43,11 +43,11 @@ use std::time::Duration;
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, move_on_after, nursery};
+/// use allhome::{Nursery, block_on, move_on_after, nursery};
 /// use std::future::pending;
 /// use std::time::Duration;
 ///
-/// let run = nursery().on(ThreadPool::global()).run(async |_: Nursery| {
+/// let run = nursery().run(async |_: Nursery| {
 ///     let soon = move_on_after(Duration::from_secs(60), async { 7 }).await;
 ///     assert_eq!(soon, Some(7));
 ///
@@ -90,11 +90,11 @@ pub fn move_on_at<F: Future>(at: Instant, future: F) -> MoveOnAfter<F> {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, fail_after, nursery};
+/// use allhome::{Nursery, block_on, fail_after, nursery};
 /// use std::convert::Infallible;
 /// use std::time::Duration;
 ///
-/// block_on(nursery().on(ThreadPool::global()).run(async |_: Nursery<Infallible>| {
+/// block_on(nursery().run(async |_: Nursery<Infallible>| {
 ///     let error = fail_after(Duration::ZERO, std::future::pending::<()>()).named("lookup").await;
 ///     assert!(error.unwrap_err().to_string().starts_with("`lookup` took longer than 0ns"));
 ///     Ok(())
@@ -132,12 +132,13 @@ pub fn fail_at<F: Future>(at: Instant, future: F) -> FailAfter<F> {
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, before_deadline, block_on, nursery};
+/// use allhome::{Nursery, block_on, nursery};
+/// use allhome::time::before_deadline;
 /// use std::time::Duration;
 ///
 /// let second = Duration::from_secs(1);
-/// let run = nursery().on(ThreadPool::global()).deadline(60 * second).run(async |_: Nursery| {
-///     let left = before_deadline(10 * second, async { allhome::remaining() }).await?;
+/// let run = nursery().deadline(60 * second).run(async |_: Nursery| {
+///     let left = before_deadline(10 * second, async { allhome::time::remaining() }).await?;
 ///     assert!(left <= Some(50 * second), "ten are kept for what comes after");
 ///     Ok(())
 /// });

@@ -29,11 +29,11 @@ use std::time::Duration;
 /// [`cancelled`](crate::cancelled) waits, and a nursery that is opened inside is not cancelled.
 /// When the budget is spent, the shield is lifted: what is inside is polled once more, with the
 /// cancel visible, and then dropped where it waits, as everything else in a task is. From outside,
-/// the task is cancelled all the while: [`Tree`](crate::Tree) and the nursery's handle say so.
+/// the task is cancelled all the while: [`Tree`](crate::task::Tree) and the nursery's handle say so.
 ///
 /// Shields nest: each counts its own budget, from the moment at which the one around it is lifted.
 /// A cancel scope inside a shield (a [`move_on_after`](crate::move_on_after), a nursery's deadline)
-/// works as anywhere; what [`cancellable`](crate::cancellable) runs inside a shield can be
+/// works as anywhere; what [`cancellable`](crate::cancel::cancellable) runs inside a shield can be
 /// cancelled again.
 ///
 /// The task is still cancelled: an error that it ends with after the shield is an
@@ -53,10 +53,10 @@ use std::time::Duration;
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ThreadPool, block_on, is_cancelled, nursery, shield, yield_now};
+/// use allhome::{Nursery, block_on, is_cancelled, nursery, shield, yield_now};
 /// use std::time::Duration;
 ///
-/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+/// let run = nursery().run(async |n: Nursery| {
 ///     n.cancel();
 ///     let farewell = async {
 ///         // Without the shield it would be dropped here.

@@ -28,11 +28,11 @@ use std::task::{Context, Poll};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ScopedKey, ThreadPool, block_on, nursery};
+/// use allhome::{Nursery, ScopedKey, block_on, nursery};
 ///
 /// static REQUEST: ScopedKey<u32> = ScopedKey::new();
 ///
-/// let run = nursery().on(ThreadPool::global()).run(async |n: Nursery| {
+/// let run = nursery().run(async |n: Nursery| {
 ///     let child = n.fork(async { Ok(REQUEST.get().as_deref().copied()) });
 ///     Ok(child.await?)
 /// });

@@ -34,7 +34,7 @@ impl ShutdownReport {
     }
 
     /// Returns why the nursery was cancelled, if it was: because of the
-    /// [shutdown](crate::ReasonKind::Shutdown), or for a reason that came first.
+    /// [shutdown](crate::cancel::ReasonKind::Shutdown), or for a reason that came first.
     pub fn reason(&self) -> Option<&Reason> {
         self.reason.as_ref()
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// the first that is still to come, so ticks stay at multiples of the period from the first one and
 /// never come in a burst. (It is what tokio calls `MissedTickBehavior::Skip`.) For a pause of the
 /// same length after each piece of work, use [`sleep`](crate::sleep); to catch up on what was
-/// missed, a [`RateLimiter`](crate::RateLimiter) with a burst.
+/// missed, a [`RateLimiter`](crate::limit::RateLimiter) with a burst.
 ///
 /// # Panics
 ///
@@ -25,7 +25,8 @@ use std::time::Duration;
 /// # Examples
 ///
 /// ```
-/// use allhome::{Simulator, interval, now, sleep};
+/// use allhome::{Simulator, sleep};
+/// use allhome::time::{interval, now};
 /// use std::convert::Infallible;
 /// use std::time::Duration;
 ///
@@ -68,7 +69,7 @@ enum Next {
 
 impl Interval {
     /// Waits for the next tick. Returns when it was due, which may be earlier than
-    /// [`now`](crate::now).
+    /// [`now`](crate::time::now).
     ///
     /// # Cancel safety
     ///

@@ -1,7 +1,10 @@
 //! Clauses b..: work that blocks its thread, on runtimes that have threads for it.
 
 use crate::probe::{Counts, eventually};
-use allhome::{Nursery, PanicPolicy, Policy, Reason, ReasonKind, Runtime, nursery};
+use allhome::cancel::ReasonKind;
+use allhome::error::PanicPolicy;
+use allhome::runtime::Runtime;
+use allhome::{Nursery, Policy, Reason, nursery};
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

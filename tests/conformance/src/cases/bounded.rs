@@ -1,7 +1,9 @@
 //! Clauses l..: nurseries with a limit.
 
 use crate::probe::{Counts, Gate, eventually};
-use allhome::{Nursery, Reason, ReserveError, Runtime, Semaphore, nursery, yield_now};
+use allhome::limit::ReserveError;
+use allhome::runtime::Runtime;
+use allhome::{Nursery, Reason, Semaphore, nursery, yield_now};
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;

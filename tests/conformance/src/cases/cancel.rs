@@ -1,10 +1,10 @@
 //! Clauses c..: cancel and abort; x..: what may be missing or slow.
 
 use crate::probe::{Counts, Gate, all_wait, eventually};
-use allhome::{
-    Level, Nursery, Reason, ReasonKind, Runtime, cancel_reason, is_cancelled, nursery, task_id,
-    yield_now,
-};
+use allhome::cancel::{Level, ReasonKind, cancel_reason};
+use allhome::runtime::Runtime;
+use allhome::task::task_id;
+use allhome::{Nursery, Reason, is_cancelled, nursery, yield_now};
 use allhome_rt::Task;
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};

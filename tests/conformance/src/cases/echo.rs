@@ -1,10 +1,10 @@
 //! Clauses f22.. to f28..: which errors say once more what is known, and which are failures.
 
 use crate::probe::{Counts, eventually};
-use allhome::{
-    Child, GroupError, Nursery, PanicPolicy, Policy, Reason, ReasonKind, Runtime, cancelled,
-    nursery, yield_now,
-};
+use allhome::cancel::ReasonKind;
+use allhome::error::PanicPolicy;
+use allhome::runtime::Runtime;
+use allhome::{Child, GroupError, Nursery, Policy, Reason, cancelled, nursery, yield_now};
 use std::future::pending;
 
 type Text = Result<u32, String>;
@@ -146,7 +146,7 @@ pub(super) async fn f28_value_or_the_end_of_the_task(runtime: Runtime) {
     });
     let error = run.await.unwrap_err();
     assert_eq!((error.failures().len(), error.first().name()), (1, Some("user")));
-    let allhome::Cause::NoValue(reason) = error.first().cause() else { panic!("{error}") };
+    let allhome::error::Cause::NoValue(reason) = error.first().cause() else { panic!("{error}") };
     assert_eq!((reason.kind(), reason.by()), (ReasonKind::NoValue, error.first().task()));
     assert!(reason.cause().is_some(), "that of the cancel");
 }

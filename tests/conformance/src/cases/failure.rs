@@ -1,9 +1,10 @@
 //! Clauses f..: what a failure does, and what is reported.
 
 use crate::probe::{Counts, DropPanics, Gate, eventually};
-use allhome::{
-    Cause, GroupError, Nursery, PanicPolicy, Policy, ReasonKind, Runtime, nursery, yield_now,
-};
+use allhome::cancel::ReasonKind;
+use allhome::error::{Cause, PanicPolicy};
+use allhome::runtime::Runtime;
+use allhome::{GroupError, Nursery, Policy, nursery, yield_now};
 use futures_util::FutureExt;
 use std::convert::Infallible;
 use std::error::Error;
@@ -310,7 +311,7 @@ pub(super) async fn f16_failing_body_cancels_children(runtime: Runtime) {
             let child = n.fork::<(), _>(counts.parked().child());
             eventually(|| counts.polls() == 1).await;
             n.spawn(std::future::poll_fn(move |cx| {
-                *seen.lock().unwrap() = allhome::cancel_reason();
+                *seen.lock().unwrap() = allhome::cancel::cancel_reason();
                 let waiting = seen.lock().unwrap().is_none();
                 if waiting {
                     cx.waker().wake_by_ref();

@@ -1,7 +1,9 @@
 //! Clauses o..: which nursery owns which child.
 
 use crate::probe::{Counts, Gate, eventually};
-use allhome::{Nursery, ReasonKind, Runtime, nursery, yield_now};
+use allhome::cancel::ReasonKind;
+use allhome::runtime::Runtime;
+use allhome::{Nursery, nursery, yield_now};
 use futures_util::FutureExt;
 use std::convert::Infallible;
 use std::sync::Arc;

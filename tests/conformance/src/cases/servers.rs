@@ -1,7 +1,9 @@
 //! Clauses f30 to f35: what a nursery that serves does with failures.
 
 use crate::probe::{Counts, eventually};
-use allhome::{FailureInfo, Nursery, PanicPolicy, Policy, Runtime, nursery};
+use allhome::error::{FailureInfo, PanicPolicy};
+use allhome::runtime::Runtime;
+use allhome::{Nursery, Policy, nursery};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};

@@ -1,10 +1,10 @@
 //! Clauses d..: shutting down step by step.
 
 use crate::probe::{Counts, Gate, eventually};
-use allhome::{
-    CancelToken, Level, Nursery, Reason, Runtime, Shutdown, ShutdownError, cancelled, draining,
-    nursery,
-};
+use allhome::cancel::Level;
+use allhome::runtime::Runtime;
+use allhome::shutdown::{Shutdown, ShutdownError};
+use allhome::{CancelToken, Nursery, Reason, cancelled, draining, nursery};
 use std::convert::Infallible;
 use std::future::pending;
 use std::thread;

@@ -2,9 +2,12 @@
 //! how long something took, only what came first. One that has none is lent one.
 
 use crate::probe::{Counts, eventually};
+use allhome::cancel::{ReasonKind, cancellable};
+use allhome::runtime::Runtime;
+use allhome::time::remaining;
 use allhome::{
-    Nursery, ReasonKind, Runtime, Semaphore, cancellable, cancelled, fail_after, is_cancelled,
-    move_on_after, nursery, remaining, shield, sleep, yield_now,
+    Nursery, Semaphore, cancelled, fail_after, is_cancelled, move_on_after, nursery, shield, sleep,
+    yield_now,
 };
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
@@ -237,7 +240,7 @@ pub(super) async fn n01_finalizers_run_at_the_end(runtime: Runtime) {
                     // Dropped early: the nursery around waits for them.
                     poll_fn(|cx| {
                         assert!(run.as_mut().poll(cx).is_pending());
-                        if inside.level() > allhome::Level::Running {
+                        if inside.level() > allhome::cancel::Level::Running {
                             return Poll::Ready(());
                         }
                         cx.waker().wake_by_ref();

@@ -2,10 +2,11 @@
 //! end.
 
 use crate::probe::{Counts, Gate, all_wait, eventually};
-use allhome::{
-    CancelExt, CancelToken, Cause, Level, Nursery, Reason, ReasonKind, Runtime, cancel_token,
-    cancelled, checkpoint, exit, is_cancelled, nursery,
-};
+use allhome::cancel::{CancelExt, Level, ReasonKind, cancel_token};
+use allhome::error::Cause;
+use allhome::runtime::Runtime;
+use allhome::task::exit;
+use allhome::{CancelToken, Nursery, Reason, cancelled, checkpoint, is_cancelled, nursery};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::convert::Infallible;
 use std::future::{Future, pending};

@@ -1,7 +1,8 @@
 //! Clauses v..: values that are set for a scope.
 
 use crate::probe::{Counts, Gate, eventually};
-use allhome::{Nursery, Runtime, ScopedKey, nursery, yield_now};
+use allhome::runtime::Runtime;
+use allhome::{Nursery, ScopedKey, nursery, yield_now};
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::{Arc, Mutex};

@@ -4,7 +4,8 @@
 
 #![forbid(unsafe_code)]
 
-use allhome::{IntoRuntime, Runtime, ThreadPool, block_on};
+use allhome::block_on;
+use allhome::runtime::{IntoRuntime, Runtime, ThreadPool};
 use allhome_conformance::{Candidate, Capabilities, Host, Root};
 use allhome_rt::{BoxSleep, Job, Spawn, SpawnBlocking, Task, Timer};
 use std::process::ExitCode;

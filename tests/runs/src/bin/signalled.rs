@@ -3,7 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-use allhome::{Signals, signals};
+use allhome::shutdown::{Signals, signals};
 use std::io::{self, BufRead};
 use std::{fs, thread};
 

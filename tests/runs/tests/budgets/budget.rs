@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::Poll;
 use std::time::Duration;
 
-fn world() -> (Stepped, allhome::Runtime) {
+fn world() -> (Stepped, allhome::runtime::Runtime) {
     let stepped = Stepped::new(1);
     let runtime = budgeted(&stepped, &Clock::new());
     (stepped, runtime)

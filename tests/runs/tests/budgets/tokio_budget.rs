@@ -1,6 +1,7 @@
 //! Tokio's budget, of 128 units in a poll of a task; and its tasks.
 
-use allhome::{Child, IntoRuntime, Nursery, Tokio, checkpoint, move_on_after, nursery, yield_now};
+use allhome::runtime::IntoRuntime;
+use allhome::{Child, Nursery, Tokio, checkpoint, move_on_after, nursery, yield_now};
 use allhome_conformance::{Counts, eventually};
 use std::collections::HashSet;
 use std::convert::Infallible;

@@ -2,10 +2,8 @@
 //! in every schedule.
 
 use crate::{begun, programs};
-use allhome::{
-    BoxError, CancelExt, Child, Nursery, Policy, cancel_token, cancellable, checkpoint, nursery,
-    shield, yield_now,
-};
+use allhome::cancel::{CancelExt, cancel_token, cancellable};
+use allhome::{BoxError, Child, Nursery, Policy, checkpoint, nursery, shield, yield_now};
 use std::future::pending;
 use std::time::Duration;
 

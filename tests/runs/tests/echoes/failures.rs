@@ -1,8 +1,9 @@
 //! What stays a failure, also after a cancel, and in every schedule.
 
 use crate::{begun, programs};
+use allhome::error::PanicPolicy;
 use allhome::{
-    BoxError, CancelToken, Nursery, PanicPolicy, Policy, Reason, Semaphore, cancelled, checkpoint,
+    BoxError, CancelToken, Nursery, Policy, Reason, Semaphore, cancelled, checkpoint,
     move_on_after, nursery, shield, yield_now,
 };
 use std::future::pending;

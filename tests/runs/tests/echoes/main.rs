@@ -6,7 +6,8 @@ mod schedules;
 mod shown;
 mod values;
 
-use allhome::{GroupError, Nursery, Runtime, yield_now};
+use allhome::runtime::Runtime;
+use allhome::{GroupError, Nursery, yield_now};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

@@ -2,7 +2,8 @@
 //! priorities, and in two thousand runs on real threads.
 
 use crate::{Program, calm, failures, values};
-use allhome::{IntoRuntime, Runtime, Simulator, ThreadPool, Tokio, block_on};
+use allhome::runtime::{IntoRuntime, Runtime, ThreadPool};
+use allhome::{Simulator, Tokio, block_on};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 

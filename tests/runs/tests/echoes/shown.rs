@@ -1,10 +1,11 @@
 //! What is taken for an echo is easy to see; and what is not.
 
 use crate::begun;
-use allhome::{
-    CancelToken, Cause, Level, Nursery, Outcome, Policy, Reason, ReasonKind, ThreadPool, block_on,
-    cancelled, nursery, yield_now,
-};
+use allhome::cancel::{Level, ReasonKind};
+use allhome::error::Cause;
+use allhome::runtime::ThreadPool;
+use allhome::task::Outcome;
+use allhome::{CancelToken, Nursery, Policy, Reason, block_on, cancelled, nursery, yield_now};
 use allhome_runs::{SECOND, world};
 use std::fmt;
 use std::future::pending;
@@ -66,7 +67,7 @@ fn f22_the_task_that_asked_is_that_of_the_reason() {
         assert!(reason.by().is_none());
         let own = n.clone();
         let child = n.fork::<(), _>(async move {
-            let by = allhome::task_id();
+            let by = allhome::task::task_id();
             assert_eq!(Reason::new("").by(), by);
             let inside = nursery().run(async |_: Nursery<String>| Ok(Reason::new("").by())).await;
             assert_eq!(inside.unwrap(), by, "the body is a part of the task");

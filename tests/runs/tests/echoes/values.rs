@@ -1,7 +1,8 @@
 //! A task that needs the value of a child that has none.
 
 use crate::{begun, programs};
-use allhome::{Child, Nursery, PanicPolicy, Policy, block_on, nursery, yield_now};
+use allhome::error::PanicPolicy;
+use allhome::{Child, Nursery, Policy, block_on, nursery, yield_now};
 use std::future::pending;
 use std::time::Duration;
 
@@ -140,7 +141,7 @@ programs! {
 
 #[test]
 fn f28_outside_of_any_nursery_it_panics() {
-    let pool = allhome::ThreadPool::new(1).unwrap();
+    let pool = allhome::runtime::ThreadPool::new(1).unwrap();
     let forked = |cancels: bool| {
         let run = nursery().on(&pool).run(async |n: Nursery<String>| {
             let wait = if cancels { Duration::MAX } else { Duration::ZERO };
@@ -165,7 +166,7 @@ fn f28_outside_of_any_nursery_it_panics() {
 
 #[test]
 fn f28_blocking_work_gets_the_reason() {
-    let pool = allhome::ThreadPool::new(2).unwrap();
+    let pool = allhome::runtime::ThreadPool::new(2).unwrap();
     for alone in [false, true] {
         let run = nursery().on(&pool).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
             let child = match alone {

@@ -1,9 +1,9 @@
 //! Finalizers, on a clock that the test moves.
 
-use allhome::{
-    Cause, Nursery, Reason, ReasonKind, cancel_token, exit, is_cancelled, nursery, orphans, shield,
-    sleep, yield_now,
-};
+use allhome::cancel::{ReasonKind, cancel_token};
+use allhome::error::Cause;
+use allhome::task::{exit, orphans};
+use allhome::{Nursery, Reason, is_cancelled, nursery, shield, sleep, yield_now};
 use allhome_conformance::Counts;
 use allhome_runs::{Log, Opened, SECOND, Wakes, poll_once, world};
 use futures_util::FutureExt;
@@ -173,7 +173,7 @@ fn n05_what_goes_wrong_in_a_finalizer_is_a_failure() {
     let (stepped, clock, runtime) = world();
     let log = Log::default();
     let inside = log.clone();
-    let run = nursery().on(runtime).panics(allhome::PanicPolicy::Report).run(
+    let run = nursery().on(runtime).panics(allhome::error::PanicPolicy::Report).run(
         async move |n: Nursery<String>| {
             n.defer(SECOND, writes(&inside, "the last"));
             n.defer(SECOND, ready(Err("broken".to_string())));

@@ -1,6 +1,7 @@
 //! The grace of cancelled tasks, on a clock that the test moves.
 
-use allhome::{Level, Nursery, cancelled, is_cancelled, nursery, shield, sleep};
+use allhome::cancel::Level;
+use allhome::{Nursery, cancelled, is_cancelled, nursery, shield, sleep};
 use allhome_runs::{SECOND, world};
 use std::convert::Infallible;
 use std::future::pending;

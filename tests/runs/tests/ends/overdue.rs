@@ -1,9 +1,11 @@
 //! Code that computes and does not wait: it asks whether it is cancelled, and sees a deadline that
 //! has passed although nothing was polled since.
 
+use allhome::cancel::{ReasonKind, cancel_reason, cancel_token, cancellable};
+use allhome::time::{before_deadline, remaining};
 use allhome::{
-    Nursery, Reason, ReasonKind, before_deadline, cancel_reason, cancel_token, cancellable,
-    checkpoint, fail_after, is_cancelled, move_on_after, nursery, remaining, shield, yield_now,
+    Nursery, Reason, checkpoint, fail_after, is_cancelled, move_on_after, nursery, shield,
+    yield_now,
 };
 use allhome_conformance::Counts;
 use allhome_rt::{BoxSleep, Runtime, Timer};

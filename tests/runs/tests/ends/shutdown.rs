@@ -4,10 +4,9 @@ mod late;
 mod limited;
 mod raised;
 
-use allhome::{
-    Builder, Level, Nursery, ReasonKind, Shutdown, ShutdownError, ShutdownReport, cancelled,
-    draining, nursery, shield, sleep, yield_now,
-};
+use allhome::cancel::{Level, ReasonKind};
+use allhome::shutdown::{Shutdown, ShutdownError, ShutdownReport};
+use allhome::{Builder, Nursery, cancelled, draining, nursery, shield, sleep, yield_now};
 use allhome_rt::Runtime;
 use allhome_runs::{Clock, Log, Opened, SECOND, Stepped, Wakes, poll_once, world};
 use futures_util::FutureExt;

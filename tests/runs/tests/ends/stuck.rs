@@ -1,6 +1,8 @@
 //! Blocking work that does not end when it is cancelled.
 
-use allhome::{Cause, Nursery, Runtime, block_on, nursery, shield, sleep, yield_now};
+use allhome::error::Cause;
+use allhome::runtime::Runtime;
+use allhome::{Nursery, block_on, nursery, shield, sleep, yield_now};
 use allhome_conformance::{Counts, Gate};
 use allhome_rt::{Job, SpawnBlocking};
 use allhome_runs::{Clock, Hold, Stepped, within};

@@ -3,7 +3,8 @@
 mod end;
 mod wakes;
 
-use allhome::{LocalExecutor, Nursery, block_on, nursery, sleep, yield_now};
+use allhome::runtime::LocalExecutor;
+use allhome::{Nursery, block_on, nursery, sleep, yield_now};
 use allhome_conformance::{Counts, DropPanics, Gate};
 use allhome_rt::{LocalTask, Spawn, SpawnBlocking, SpawnLocal, Task, Timer};
 use std::cell::{Cell, RefCell};

@@ -1,6 +1,6 @@
 //! Clauses U: what the timer of the pool and of the local executor promises.
 
-use allhome::{LocalExecutor, ThreadPool};
+use allhome::runtime::{LocalExecutor, ThreadPool};
 use allhome_rt::{BoxSleep, Timer};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};

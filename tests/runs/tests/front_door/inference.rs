@@ -2,9 +2,8 @@
 //! by the body, or by the function that the result goes to. Where it is not, `n: Nursery` says so.
 
 use super::{a_moment, on_fire};
-use allhome::{
-    AsError, BoxError, GroupError, JoinError, Nursery, ThreadPool, block_on, nursery, sim,
-};
+use allhome::runtime::ThreadPool;
+use allhome::{AsError, BoxError, GroupError, JoinError, Nursery, block_on, nursery, sim};
 use anyhow::Context;
 use std::convert::Infallible;
 use std::error::Error;

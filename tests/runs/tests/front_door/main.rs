@@ -6,9 +6,8 @@ mod inference;
 mod refused;
 mod sources;
 
-use allhome::{
-    AsError, GroupError, JoinError, Nursery, Policy, ThreadPool, block_on, nursery, sleep,
-};
+use allhome::runtime::ThreadPool;
+use allhome::{AsError, GroupError, JoinError, Nursery, Policy, block_on, nursery, sleep};
 use std::future::pending;
 use std::io;
 use std::time::Duration;

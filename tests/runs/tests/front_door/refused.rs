@@ -69,7 +69,7 @@ const PROGRAMS: [Program; 7] = [
             struct Own;
             struct Marker;
             impl allhome::AsError<Marker> for Own {
-                fn view(&self) -> allhome::ErrorView<'_> { allhome::ErrorView::Text(\"own\") }
+                fn view(&self) -> allhome::error::ErrorView<'_> { allhome::error::ErrorView::Text(\"own\") }
             }
         }",
     },

@@ -1,7 +1,8 @@
 //! A search by type, along the sources and through the errors of nurseries and joins.
 
 use super::{Load, boot, joined, on_fire};
-use allhome::{BoxError, GroupError, Nursery, ThreadPool, block_on, nursery};
+use allhome::runtime::ThreadPool;
+use allhome::{BoxError, GroupError, Nursery, block_on, nursery};
 use std::error::Error;
 use std::io;
 

@@ -1,6 +1,8 @@
 //! The limit of blocking work, and runtimes and work that do not do what they are asked to.
 
-use allhome::{Builder, Child, PanicPolicy, Policy, ReasonKind, block_on, nursery};
+use allhome::cancel::ReasonKind;
+use allhome::error::PanicPolicy;
+use allhome::{Builder, Child, Policy, block_on, nursery};
 use allhome_conformance::Counts;
 use allhome_runs::{Jobs, Opened, Stepped};
 use std::sync::{Arc, Mutex};

@@ -5,10 +5,10 @@ mod limits;
 mod pause;
 mod waits;
 
-use allhome::{
-    Nursery, Reason, Reserve, ReserveError, TaskBuilder, ThreadPool, TryReserveError, block_on,
-    nursery,
-};
+use allhome::limit::{Reserve, ReserveError, TryReserveError};
+use allhome::runtime::ThreadPool;
+use allhome::task::TaskBuilder;
+use allhome::{Nursery, Reason, block_on, nursery};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Opened, Stepped, Wakes, poll_once, within};
 use std::convert::Infallible;

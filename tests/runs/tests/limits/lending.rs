@@ -4,7 +4,8 @@ mod others;
 mod walk;
 mod without;
 
-use allhome::{Nursery, Semaphore, ThreadPool, block_on, nursery, yield_now};
+use allhome::runtime::ThreadPool;
+use allhome::{Nursery, Semaphore, block_on, nursery, yield_now};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Opened, Stepped, Wakes, poll_once, within};
 use futures_util::future::{join, poll_immediate};

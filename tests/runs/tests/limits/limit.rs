@@ -1,6 +1,9 @@
 //! A semaphore in the tasks of a nursery.
 
-use allhome::{AcquireError, Nursery, Semaphore, ThreadPool, block_on, nursery, task_id};
+use allhome::limit::AcquireError;
+use allhome::runtime::ThreadPool;
+use allhome::task::task_id;
+use allhome::{Nursery, Semaphore, block_on, nursery};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 

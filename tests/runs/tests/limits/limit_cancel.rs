@@ -1,9 +1,7 @@
 //! Waits for permits, cancelled with the task or the scope that waits.
 
-use allhome::{
-    Acquire, AcquireError, Nursery, OwnedPermit, Reason, Semaphore, block_on, move_on_after,
-    nursery, shield, sleep,
-};
+use allhome::limit::{Acquire, AcquireError, OwnedPermit};
+use allhome::{Nursery, Reason, Semaphore, block_on, move_on_after, nursery, shield, sleep};
 use allhome_runs::{Opened, SECOND, Stepped, WINDOWS, Wakes, Window, in_body, poll_once, world};
 use futures_util::future::{join, join_all, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};

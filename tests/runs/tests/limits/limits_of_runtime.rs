@@ -1,9 +1,9 @@
 //! What a nursery needs of its runtime, and what it does on a runtime that lacks it.
 
-use allhome::{
-    Cause, IntoRuntime, Nursery, Runtime, ThreadPool, Tokio, block_on, fail_after, move_on_after,
-    now, nursery, sleep, sleep_until, yield_now,
-};
+use allhome::error::Cause;
+use allhome::runtime::{IntoRuntime, Runtime, ThreadPool};
+use allhome::time::{now, sleep_until};
+use allhome::{Nursery, Tokio, block_on, fail_after, move_on_after, nursery, sleep, yield_now};
 use allhome_conformance::{Counts, Gate};
 use allhome_rt::Task;
 use allhome_runs::{Opened, Stepped, Wakes, poll_once};
@@ -50,7 +50,7 @@ fn x06_tokio_without_time_is_asked_by_what_sleeps_only() {
     assert_eq!(tokio.block_on(run).unwrap(), 7);
     let sleeps = timeless()
         .policy(allhome::Policy::Isolate)
-        .panics(allhome::PanicPolicy::Report)
+        .panics(allhome::error::PanicPolicy::Report)
         .run(async |n: Nursery<Infallible>| {
             let slept = n.fork(async {
                 sleep(Duration::from_secs(1)).await;

@@ -7,7 +7,7 @@ mod odd;
 mod tasks;
 mod turns;
 
-use allhome::{AcquireError, AcquireRate, Rate, RateLimiter, TryAcquireError};
+use allhome::limit::{AcquireError, AcquireRate, Rate, RateLimiter, TryAcquireError};
 use allhome_rt::Timer;
 use allhome_runs::{Clock, SECOND, Stepped, Wakes, poll_once};
 use std::pin::Pin;

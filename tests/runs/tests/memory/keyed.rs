@@ -1,6 +1,6 @@
 //! What a semaphore with keys allocates: what the keys that wait need, and nothing of the others.
 
-use allhome::KeyedSemaphore;
+use allhome::limit::KeyedSemaphore;
 use allocation_counter::measure;
 use std::future::Future;
 use std::task::{Context, Waker};

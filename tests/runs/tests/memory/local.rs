@@ -1,6 +1,7 @@
 //! What a local executor allocates for a task: its future.
 
-use allhome::{LocalExecutor, yield_now};
+use allhome::runtime::LocalExecutor;
+use allhome::yield_now;
 use allhome_conformance::Counts;
 use allocation_counter::measure;
 

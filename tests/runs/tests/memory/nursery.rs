@@ -1,7 +1,8 @@
 //! A nursery that has ended is freed, whatever it had: a timer, tokens, scopes around it, nurseries
 //! inside, finalizers; also one whose future was dropped early.
 
-use allhome::{Nursery, cancel_token, cancelled, move_on_after, nursery};
+use allhome::cancel::cancel_token;
+use allhome::{Nursery, cancelled, move_on_after, nursery};
 use allhome_runs::{Clock, Stepped, Wakes, poll_once};
 use allocation_counter::measure;
 use futures_util::FutureExt;

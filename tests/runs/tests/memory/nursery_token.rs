@@ -1,6 +1,7 @@
 //! What is left on a token of nurseries that were opened with it, and have ended: nothing.
 
-use allhome::{CancelToken, cancel_token, cancelled, nursery};
+use allhome::cancel::cancel_token;
+use allhome::{CancelToken, cancelled, nursery};
 use allhome_runs::{Opened, Stepped};
 use allocation_counter::measure;
 use futures_util::FutureExt;

@@ -4,7 +4,8 @@
 
 use super::alone;
 use super::nosy::{Watch, at_each_call, sequences};
-use allhome::{LocalExecutor, Simulator, ThreadPool};
+use allhome::Simulator;
+use allhome::runtime::{LocalExecutor, ThreadPool};
 use allhome_rt::{BoxSleep, Spawn, SpawnBlocking, Task, Timer};
 use std::collections::BTreeSet;
 use std::future::pending;

@@ -2,7 +2,8 @@
 
 use super::alone;
 use super::nosy::{Kept, Nosy, Watch, at_each_call, sequences};
-use allhome::{AcquireBoth, KeyedSemaphore, Rate, RateLimiter, Semaphore};
+use allhome::Semaphore;
+use allhome::limit::{AcquireBoth, KeyedSemaphore, Rate, RateLimiter};
 use allhome_rt::{BoxSleep, Runtime, Timer};
 use allhome_runs::Stepped;
 use std::collections::BTreeSet;

@@ -3,7 +3,9 @@
 
 use super::alone;
 use super::nosy::{Nosy, Watch, at_each_call, panics, sequences};
-use allhome::{Child, Nursery, PanicPolicy, Policy, ScopedKey, nursery, orphans};
+use allhome::error::PanicPolicy;
+use allhome::task::orphans;
+use allhome::{Child, Nursery, Policy, ScopedKey, nursery};
 use allhome_runs::{Jobs, Stepped};
 use std::collections::BTreeSet;
 use std::future::{Future, pending};

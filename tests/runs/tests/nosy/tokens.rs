@@ -2,7 +2,8 @@
 
 use super::alone;
 use super::nosy::{Watch, at_each_call, sequences};
-use allhome::{CancelToken, Cancelled, Level, Reason, Registration};
+use allhome::cancel::{Cancelled, Level, Registration};
+use allhome::{CancelToken, Reason};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -51,7 +52,7 @@ fn look(token: &CancelToken) {
 struct Played<'a> {
     token: &'a CancelToken,
     waits: Option<Pin<Box<Cancelled<'a>>>>,
-    drains: Option<Pin<Box<allhome::Draining>>>,
+    drains: Option<Pin<Box<allhome::cancel::Draining>>>,
     registration: Option<Registration>,
 }
 

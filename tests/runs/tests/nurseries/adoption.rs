@@ -3,7 +3,9 @@
 //! The executor has one thread by its own account, so children are polled in the order of their
 //! spawning: a child that is held in its poll is spawned last.
 
-use allhome::{GroupError, Nursery, PanicPolicy, Policy, TaskState, Tree, nursery, orphans};
+use allhome::error::PanicPolicy;
+use allhome::task::{TaskState, Tree, orphans};
+use allhome::{GroupError, Nursery, Policy, nursery};
 use allhome_conformance::{Counts, DropPanics, Gate};
 use allhome_runs::{Hold, Stepped, Wakes, poll_once, within};
 use futures_util::future::select;

@@ -1,9 +1,11 @@
 //! Futures of 400 KiB, on threads with a stack of 2 MiB, without optimizations: what is moved through
 //! more than a few frames does not fit.
 
+use allhome::cancel::{CancelExt, cancellable};
+use allhome::runtime::{LocalExecutor, ThreadPool};
 use allhome::{
-    CancelExt, CancelToken, LocalExecutor, Nursery, ScopedKey, Simulator, ThreadPool, block_on,
-    cancellable, fail_after, move_on_after, nursery, shield, yield_now,
+    CancelToken, Nursery, ScopedKey, Simulator, block_on, fail_after, move_on_after, nursery,
+    shield, yield_now,
 };
 use allhome_rt::{LocalTask, Spawn, SpawnLocal, Task};
 use std::convert::Infallible;

@@ -1,9 +1,8 @@
 //! What holds up its thread: refused in the tasks and bodies of nurseries, on any runtime.
 
+use allhome::runtime::{LocalExecutor, Runtime, ThreadPool};
 use allhome::sim::Bare;
-use allhome::{
-    LocalExecutor, Nursery, Policy, Runtime, Simulator, ThreadPool, Tokio, block_on, nursery,
-};
+use allhome::{Nursery, Policy, Simulator, Tokio, block_on, nursery};
 use allhome_runs::{Stepped, within};
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -65,7 +64,7 @@ fn b13_what_holds_up_a_thread_is_refused_in_tasks_and_bodies() {
     });
 }
 
-fn runtime_of(of: impl allhome::IntoRuntime) -> Runtime {
+fn runtime_of(of: impl allhome::runtime::IntoRuntime) -> Runtime {
     of.into_runtime().unwrap()
 }
 
@@ -140,13 +139,14 @@ fn b13_refused_is_a_panic_of_the_task_and_other_threads_are_free() {
     within(|| {
         let stepped = Stepped::new(1);
         let run = nursery().on(stepped.runtime()).policy(Policy::Isolate);
-        let run = run.panics(allhome::PanicPolicy::Report).run(async |n: Nursery<Infallible>| {
-            let elsewhere = thread::spawn(|| block_on(async { 5 })).join().unwrap();
-            let child = n.fork(async { Ok(block_on(async { 6 })) });
-            let error = child.await.unwrap_err();
-            assert!(error.to_string().contains("`block_on` was called in task "), "{error}");
-            Ok(elsewhere)
-        });
+        let run =
+            run.panics(allhome::error::PanicPolicy::Report).run(async |n: Nursery<Infallible>| {
+                let elsewhere = thread::spawn(|| block_on(async { 5 })).join().unwrap();
+                let child = n.fork(async { Ok(block_on(async { 6 })) });
+                let error = child.await.unwrap_err();
+                assert!(error.to_string().contains("`block_on` was called in task "), "{error}");
+                Ok(elsewhere)
+            });
         assert_eq!(stepped.drive(run).unwrap(), 5);
         assert_eq!(block_on(async { block_on(async { 7 }) }), 7, "no nursery, no refusal");
     });

@@ -1,8 +1,11 @@
 //! Blocking work, on a pool that runs a job when the test says so.
 
+use allhome::cancel::ReasonKind;
+use allhome::error::PanicPolicy;
+use allhome::task::{NurseryInfo, TaskState, exit};
 use allhome::{
-    Child, Nursery, NurseryInfo, PanicPolicy, Policy, Reason, ReasonKind, TaskState, block_on,
-    cancelled, exit, is_cancelled, move_on_after, nursery, yield_now,
+    Child, Nursery, Policy, Reason, block_on, cancelled, is_cancelled, move_on_after, nursery,
+    yield_now,
 };
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Hold, Jobs, Opened, Stepped, Wakes, poll_once, within};
@@ -83,7 +86,7 @@ fn b01_value_wins_and_error_of_work_that_did_not_ask_is_an_echo() {
 #[test]
 fn b01_told_by_a_scope_inside_is_not_told() {
     let (stepped, jobs) = (Stepped::new(1), Jobs::new());
-    let pool = allhome::ThreadPool::new(1).unwrap();
+    let pool = allhome::runtime::ThreadPool::new(1).unwrap();
     let run = nursery().on(&pool).policy(Policy::Isolate).run(async |n: Nursery<Failure>| {
         let work = n.blocking(|cx| {
             let inside = cx.block_on(move_on_after(Duration::ZERO, async {
@@ -159,7 +162,7 @@ fn b02_job_that_comes_while_the_work_is_being_dropped() {
     });
 }
 
-fn named<'a>(at: &'a NurseryInfo, name: &str) -> &'a allhome::TaskInfo {
+fn named<'a>(at: &'a NurseryInfo, name: &str) -> &'a allhome::task::TaskInfo {
     at.tasks.iter().find(|task| task.name.as_deref() == Some(name)).expect("it is listed")
 }
 
@@ -175,10 +178,13 @@ fn b03_block_on_is_a_part_of_the_work() {
                     inside.wait().await;
                     Ok(())
                 });
-                Ok(allhome::task_id())
+                Ok(allhome::task::task_id())
             });
             assert_eq!(cx.block_on(run).unwrap().unwrap(), None, "a body is no task");
-            assert_eq!(cx.block_on(async { allhome::task_id() }).unwrap(), allhome::task_id());
+            assert_eq!(
+                cx.block_on(async { allhome::task::task_id() }).unwrap(),
+                allhome::task::task_id()
+            );
             Ok(6)
         });
         let work = work;

@@ -1,7 +1,8 @@
 //! What users can make as long as they like is taken apart, printed and looked at without
 //! recursion.
 
-use allhome::{Nursery, Reason, ThreadPool, block_on, nursery};
+use allhome::runtime::ThreadPool;
+use allhome::{Nursery, Reason, block_on, nursery};
 use allhome_conformance::Gate;
 use std::convert::Infallible;
 use std::error::Error;

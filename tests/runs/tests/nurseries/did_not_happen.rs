@@ -1,9 +1,8 @@
 //! Cancelled means it did not happen: each await that we offer, cancelled in each window.
 
-use allhome::{
-    CancelExt, CancelStreamExt, Child, JoinError, Nursery, Runtime, block_on, cancel_token,
-    nursery, sleep,
-};
+use allhome::cancel::{CancelExt, CancelStreamExt, cancel_token};
+use allhome::runtime::Runtime;
+use allhome::{Child, JoinError, Nursery, block_on, nursery, sleep};
 use allhome_conformance::Counts;
 use allhome_rt::{BoxSleep, Timer};
 use allhome_runs::{Opened, Stepped};

@@ -1,8 +1,7 @@
 //! Errors that are nothing but the echo of one's own cancel.
 
-use allhome::{
-    Cause, Nursery, Reason, Semaphore, checkpoint, move_on_after, nursery, shield, sleep,
-};
+use allhome::error::Cause;
+use allhome::{Nursery, Reason, Semaphore, checkpoint, move_on_after, nursery, shield, sleep};
 use allhome_runs::{SECOND, in_body, world};
 use std::error::Error;
 use std::future::{Future, pending};

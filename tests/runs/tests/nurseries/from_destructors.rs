@@ -2,7 +2,9 @@
 //! wakers of carriers that the runtime drops or polls unasked, the wakers of joins that were given
 //! up, a callback on the nursery's own token. Each was dropped with the nursery's lock held once.
 
-use allhome::{Nursery, PanicPolicy, Policy, Runtime, nursery};
+use allhome::error::PanicPolicy;
+use allhome::runtime::Runtime;
+use allhome::{Nursery, Policy, nursery};
 use allhome_rt::{Job, Spawn, SpawnBlocking, Task};
 use allhome_runs::{Opened, Stepped};
 use std::convert::Infallible;

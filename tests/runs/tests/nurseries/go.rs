@@ -1,8 +1,10 @@
 //! What Go's `context` and `errgroup` promise, row by row as in docs/GO.md, and what ours does.
 
+use allhome::cancel::{Level, ReasonKind, cancel_reason};
+use allhome::runtime::ThreadPool;
+use allhome::time::{deadline, move_on_at, remaining};
 use allhome::{
-    CancelToken, Level, Nursery, Reason, ReasonKind, ScopedKey, ThreadPool, block_on,
-    cancel_reason, cancelled, deadline, is_cancelled, move_on_at, nursery, remaining, shield,
+    CancelToken, Nursery, Reason, ScopedKey, block_on, cancelled, is_cancelled, nursery, shield,
 };
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Opened, Stepped, Wakes, poll_once};
@@ -148,7 +150,7 @@ fn g07_after_funcs_stop() {
     let (late, own) = (token.on_cancel(move |_| count.polled()), Arc::new(Mutex::new(None)));
     let (inside, seen) = (own.clone(), counts.clone());
     let running = token.on_cancel(move |_| {
-        let registration: Option<allhome::Registration> = inside.lock().unwrap().take();
+        let registration: Option<allhome::cancel::Registration> = inside.lock().unwrap().take();
         assert!(!registration.unwrap().remove(), "it does not wait for f, which this is");
         seen.polled();
     });

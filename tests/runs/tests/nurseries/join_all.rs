@@ -1,8 +1,7 @@
 //! Awaiting handles: one in several places, and many at once.
 
-use allhome::{
-    Child, JoinError, Nursery, Policy, ThreadPool, block_on, join_all, nursery, yield_now,
-};
+use allhome::runtime::ThreadPool;
+use allhome::{Child, JoinError, Nursery, Policy, block_on, join_all, nursery, yield_now};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Opened, Stepped, Wakes, poll_once};
 use std::convert::Infallible;
@@ -121,7 +120,10 @@ fn e17_a_refused_child_is_one_without_value() {
     let late = opened.n.fork(async { Ok(()) });
     let mut all = Box::pin(join_all([waits, late]));
     let Poll::Ready(Err(error)) = poll_once(&mut all, &Wakes::new()) else { panic!("refused") };
-    assert_eq!(error.reason().map(|reason| reason.kind()), Some(allhome::ReasonKind::Closed));
+    assert_eq!(
+        error.reason().map(|reason| reason.kind()),
+        Some(allhome::cancel::ReasonKind::Closed)
+    );
     opened.n.abort();
     assert!(opened.finish().is_ready());
 }

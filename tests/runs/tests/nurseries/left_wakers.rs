@@ -1,9 +1,12 @@
 //! A future that is dropped while it waits takes its waker with it.
 
+use allhome::cancel::{CancelExt, CancelStreamExt, cancellable};
+use allhome::limit::{AcquireBoth, KeyedSemaphore, Rate, RateLimiter};
+use allhome::runtime::{IntoRuntime, ThreadPool};
+use allhome::shutdown::Shutdown;
 use allhome::{
-    AcquireBoth, CancelExt, CancelStreamExt, CancelToken, IntoRuntime, KeyedSemaphore, Nursery,
-    Rate, RateLimiter, Semaphore, Shutdown, ThreadPool, block_on, cancellable, cancelled, draining,
-    fail_after, join_all, move_on_after, nursery, shield, sleep,
+    CancelToken, Nursery, Semaphore, block_on, cancelled, draining, fail_after, join_all,
+    move_on_after, nursery, shield, sleep,
 };
 use allhome_runs::{Opened, SECOND, Stepped, Wakes, poll_once, world};
 use futures_util::{FutureExt, StreamExt};

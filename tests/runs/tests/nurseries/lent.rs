@@ -1,9 +1,10 @@
 //! A runtime that can only spawn is lent a timer and a blocking pool; the clocks that reasons and
 //! books are read from; intervals.
 
+use allhome::runtime::Runtime;
+use allhome::time::{before_deadline, interval, now};
 use allhome::{
-    Nursery, Runtime, Semaphore, Simulator, before_deadline, block_on, fail_after, interval,
-    move_on_after, now, nursery, shield, sleep,
+    Nursery, Semaphore, Simulator, block_on, fail_after, move_on_after, nursery, shield, sleep,
 };
 use allhome_rt::{Spawn, Task};
 use allhome_runs::{SECOND, in_body};
@@ -128,7 +129,7 @@ fn x22_reason_tells_the_time_by_the_clock_of_the_runtime() {
         let child = n.fork(pending::<Result<(), String>>());
         let exits = n.fork(async {
             sleep(LONG).await;
-            match allhome::exit().await {}
+            match allhome::task::exit().await {}
         });
         let _: Result<(), _> = exits.await;
         child.cancel();

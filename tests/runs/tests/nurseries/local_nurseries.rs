@@ -1,6 +1,7 @@
 //! Nurseries beside tasks that are not `Send`, on each runtime that has them.
 
-use allhome::{AsyncStd, IntoRuntime, LocalExecutor, Nursery, Runtime, Smol, Tokio};
+use allhome::runtime::{AsyncStd, IntoRuntime, LocalExecutor, Runtime, Smol};
+use allhome::{Nursery, Tokio};
 use allhome::{nursery, yield_now};
 use allhome_conformance::{Counts, eventually};
 use allhome_rt::{LocalTask, SpawnLocal};

@@ -1,9 +1,9 @@
 //! What becomes of children that their runtime throws away.
 
-use allhome::{
-    Cause, Child, GroupError, IntoRuntime, JoinError, Nursery, Policy, ReasonKind, Runtime,
-    ThreadPool, Tokio, block_on, nursery,
-};
+use allhome::cancel::ReasonKind;
+use allhome::error::Cause;
+use allhome::runtime::{IntoRuntime, Runtime, ThreadPool};
+use allhome::{Child, GroupError, JoinError, Nursery, Policy, Tokio, block_on, nursery};
 use allhome_conformance::{Counts, Gate, eventually};
 use allhome_runs::{AtSpawn, Manner, Opened, Stepped, within};
 use std::convert::Infallible;

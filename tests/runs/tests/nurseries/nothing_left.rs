@@ -1,9 +1,8 @@
 //! When `run` is ready, nothing that the user handed in is left: not in a carrier that the runtime
 //! has in a queue still, and not in one that another thread has just polled.
 
-use allhome::{
-    Builder, Nursery, Runtime, ScopedKey, Semaphore, ThreadPool, Tokio, block_on, nursery,
-};
+use allhome::runtime::{Runtime, ThreadPool};
+use allhome::{Builder, Nursery, ScopedKey, Semaphore, Tokio, block_on, nursery};
 use allhome_rt::{Spawn, Task};
 use allhome_runs::{Stepped, Wakes, poll_once};
 use std::convert::Infallible;
@@ -143,7 +142,7 @@ fn v06_on_tokio() {
     let handle = tokio.handle().clone();
     each_time(
         || {
-            use allhome::IntoRuntime;
+            use allhome::runtime::IntoRuntime;
             Box::new(On(Tokio::on(&handle).into_runtime().expect("it is there")))
         },
         |run| run(),

@@ -1,6 +1,7 @@
 //! A runtime that ends, or panics, in the middle of what it is asked for.
 
-use allhome::{Nursery, Policy, Runtime, nursery};
+use allhome::runtime::Runtime;
+use allhome::{Nursery, Policy, nursery};
 use allhome_conformance::Counts;
 use allhome_rt::{BoxSleep, Job, Spawn, SpawnBlocking, Task, Timer};
 use allhome_runs::{Hold, Jobs, Opened, Stepped, Wakes, poll_once, within};

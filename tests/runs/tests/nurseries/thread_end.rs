@@ -3,12 +3,16 @@
 //! The value is registered before anything else on its thread, so it is destroyed last. Everything
 //! is called once before, so that the values of ours have been there.
 
+use allhome::cancel::{CancelExt, cancel_reason, cancel_token, cancellable};
+use allhome::error::Cause;
+use allhome::limit::{AcquireBoth, KeyedSemaphore, Rate, RateLimiter};
+use allhome::runtime::{AsyncStd, IntoRuntime, LocalExecutor, Smol, ThreadPool};
+use allhome::task::{orphans, task_id};
+use allhome::time::{deadline, remaining};
 use allhome::{
-    AcquireBoth, AsyncStd, CancelExt, CancelToken, Cause, GroupError, IntoRuntime, KeyedSemaphore,
-    LocalExecutor, Nursery, Rate, RateLimiter, Reason, ScopedKey, Semaphore, Simulator, Smol,
-    ThreadPool, Tokio, block_on, cancel_reason, cancel_token, cancellable, cancelled, checkpoint,
-    deadline, draining, fail_after, is_cancelled, move_on_after, nursery, orphans, remaining,
-    shield, sleep, task_id, yield_now,
+    CancelToken, GroupError, Nursery, Reason, ScopedKey, Semaphore, Simulator, Tokio, block_on,
+    cancelled, checkpoint, draining, fail_after, is_cancelled, move_on_after, nursery, shield,
+    sleep, yield_now,
 };
 use allhome_rt::{Spawn, SpawnBlocking, SpawnLocal, Task, Timer};
 use std::cell::RefCell;
@@ -120,7 +124,9 @@ fn thread_pool() {
 }
 
 fn nowhere() {
-    let error = block_on(nursery().run(async |_: Nursery<Infallible>| Ok(()))).unwrap_err();
+    // That of the executors: inside of the other one the pool is known.
+    let run = nursery().run(async |_: Nursery<Infallible>| Ok(()));
+    let error = allhome_executors::block_on(run).unwrap_err();
     assert!(matches!(error.first().cause(), Cause::NoRuntime(_)));
 }
 

@@ -1,6 +1,7 @@
 //! A nursery's times while its future is not polled: another arm of a `select!` runs.
 
-use allhome::{Builder, Level, Nursery, cancelled, nursery, shield, sleep, yield_now};
+use allhome::cancel::Level;
+use allhome::{Builder, Nursery, cancelled, nursery, shield, sleep, yield_now};
 use allhome_conformance::Counts;
 use allhome_rt::Runtime;
 use allhome_runs::{

@@ -1,6 +1,9 @@
 //! The verbs that spawn a child, plainly, with a name and into a place.
 
-use allhome::{Nursery, PanicPolicy, ReasonKind, TaskBuilder, nursery, yield_now};
+use allhome::cancel::ReasonKind;
+use allhome::error::PanicPolicy;
+use allhome::task::TaskBuilder;
+use allhome::{Nursery, nursery, yield_now};
 use allhome_conformance::Counts;
 use allhome_runs::{Opened, Stepped, within};
 use std::convert::Infallible;

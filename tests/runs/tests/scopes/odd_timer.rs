@@ -1,9 +1,7 @@
 //! Time on a timer that cannot be relied on: its clock is right, and its sleeps are not.
 
-use allhome::{
-    Nursery, before_deadline, cancelled, fail_after, move_on_after, nursery, shield, sleep,
-    sleep_until,
-};
+use allhome::time::{before_deadline, sleep_until};
+use allhome::{Nursery, cancelled, fail_after, move_on_after, nursery, shield, sleep};
 use allhome_conformance::Counts;
 use allhome_rt::{BoxSleep, Runtime, Timer};
 use allhome_runs::{SECOND, Stepped, Wakes, poll_once};

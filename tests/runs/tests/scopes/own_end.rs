@@ -1,9 +1,12 @@
 //! A scope's own end is told by the scope, and by nothing inside it.
 
+use allhome::cancel::cancel_reason;
+use allhome::limit::{AcquireBoth, AcquireError, KeyedSemaphore, Rate, RateLimiter};
+use allhome::runtime::{IntoRuntime, ThreadPool};
+use allhome::time::Elapsed;
 use allhome::{
-    AcquireBoth, AcquireError, Elapsed, IntoRuntime, KeyedSemaphore, Nursery, Rate, RateLimiter,
-    Semaphore, ThreadPool, cancel_reason, cancelled, checkpoint, fail_after, is_cancelled,
-    move_on_after, nursery, shield, sleep, yield_now,
+    Nursery, Semaphore, cancelled, checkpoint, fail_after, is_cancelled, move_on_after, nursery,
+    shield, sleep, yield_now,
 };
 use allhome_conformance::Counts;
 use allhome_runs::{Boxed, MOMENT, SECOND, everywhere, in_body, on_threads};
@@ -179,11 +182,11 @@ fn t18_code_that_asks_sees_the_scope_s_end() {
     everywhere(async |_: Nursery<Boxed>| {
         let reason = move_on_after(MOMENT, cancelled()).await.unwrap();
         let asked = move_on_after(MOMENT, async {
-            allhome::cancel_token().cancelled().await;
+            allhome::cancel::cancel_token().cancelled().await;
             (is_cancelled(), cancel_reason().unwrap().kind())
         });
         assert_eq!(asked.await, Some((true, reason.kind())));
-        let inside = move_on_after(MOMENT, allhome::cancellable(pending::<()>()));
+        let inside = move_on_after(MOMENT, allhome::cancel::cancellable(pending::<()>()));
         assert!(inside.await.unwrap().is_err());
         Ok(())
     });

@@ -1,8 +1,9 @@
 //! Scopes with a deadline, on a clock that the test moves.
 
+use allhome::cancel::{ReasonKind, cancel_reason, cancel_token};
+use allhome::time::{before_deadline, fail_at, remaining};
 use allhome::{
-    Nursery, ReasonKind, before_deadline, cancel_reason, cancel_token, cancelled, fail_after,
-    fail_at, is_cancelled, move_on_after, nursery, remaining, shield, sleep,
+    Nursery, cancelled, fail_after, is_cancelled, move_on_after, nursery, shield, sleep,
 };
 use allhome_conformance::Counts;
 use allhome_rt::Timer;

@@ -2,9 +2,10 @@
 
 mod nurseries;
 
+use allhome::cancel::{cancel_reason, cancel_token, cancellable};
 use allhome::{
-    Child, Nursery, block_on, cancel_reason, cancel_token, cancellable, cancelled, fail_after,
-    is_cancelled, move_on_after, nursery, shield, sleep, yield_now,
+    Child, Nursery, block_on, cancelled, fail_after, is_cancelled, move_on_after, nursery, shield,
+    sleep, yield_now,
 };
 use allhome_conformance::Counts;
 use allhome_runs::{Log, Opened, SECOND, world};

@@ -3,10 +3,9 @@
 mod exit;
 mod told;
 
-use allhome::{
-    CancelToken, Cause, Level, Nursery, Reason, ReasonKind, block_on, cancel_token, checkpoint,
-    nursery,
-};
+use allhome::cancel::{Level, ReasonKind, cancel_token};
+use allhome::error::Cause;
+use allhome::{CancelToken, Nursery, Reason, block_on, checkpoint, nursery};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Opened, Stepped};
 use futures_util::FutureExt;

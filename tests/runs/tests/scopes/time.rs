@@ -1,8 +1,11 @@
 //! Deadlines of nurseries, and timeouts, on a clock that the test moves.
 
+use allhome::cancel::{ReasonKind, cancel_token};
+use allhome::error::Cause;
+use allhome::runtime::ThreadPool;
+use allhome::time::{deadline, move_on_at, remaining};
 use allhome::{
-    Cause, Nursery, ReasonKind, ThreadPool, block_on, cancel_token, cancelled, deadline,
-    fail_after, is_cancelled, move_on_after, move_on_at, nursery, remaining, shield, sleep,
+    Nursery, block_on, cancelled, fail_after, is_cancelled, move_on_after, nursery, shield, sleep,
     yield_now,
 };
 use allhome_conformance::Counts;
@@ -356,5 +359,5 @@ fn t13_kind_of_the_cancel_tells_and_not_the_clock() {
 }
 
 async fn fn_at(at: std::time::Instant) {
-    allhome::sleep_until(at).await;
+    allhome::time::sleep_until(at).await;
 }

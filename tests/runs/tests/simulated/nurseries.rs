@@ -1,10 +1,10 @@
 //! The core on the simulator: a program that uses a bit of everything under many schedules and
 //! faults, and another that is ended at each of its await points.
 
+use allhome::runtime::IntoRuntime;
 use allhome::sim::{Bare, Faults};
 use allhome::{
-    IntoRuntime, Nursery, Semaphore, Simulator, fail_after, move_on_after, nursery, shield, sleep,
-    yield_now,
+    Nursery, Semaphore, Simulator, fail_after, move_on_after, nursery, shield, sleep, yield_now,
 };
 use allhome_conformance::Counts;
 use allhome_runs::program;

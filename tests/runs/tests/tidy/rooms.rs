@@ -30,6 +30,7 @@ const LAYERS: &[&[(&str, &str)]] = &[
     &[("lending", "the slot of a child of a bounded nursery, and to which tasks it is lent")],
     &[("nursery", "what users hold: builder, future, handles, errors, the tree")],
     &[
+        ("entry", "`block_on` and `run`, which enter the global pool"),
         ("shutdown", "shutting down step by step"),
         ("signals", "the token that the process's signals raise"),
         ("sim", "the simulator's side of nurseries"),

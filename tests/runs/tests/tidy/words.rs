@@ -43,9 +43,7 @@ const WORDS: &[(&[&str], &str)] = &[
 
 /// Places that may use the words, each with the reason: the start of a path, and what the line has
 /// to contain.
-const ALLOWED: &[(&str, &str, &str)] = &[
-    ("tests/runs/tests/tidy/words.rs", "", "the list itself"),
-];
+const ALLOWED: &[(&str, &str, &str)] = &[("tests/runs/tests/tidy/words.rs", "", "the list itself")];
 
 /// Complains about each of the words in a text that is not excused.
 pub(crate) fn check(path: &str, text: &str) -> Vec<String> {

@@ -13,7 +13,7 @@ impl Builder {
     ///
     /// The time is counted from the first poll of the nursery's future. When it is over, the
     /// nursery and everything in it is [cancelled](crate::Nursery::cancel), with a reason of the
-    /// kind [`Deadline`](crate::ReasonKind::Deadline).
+    /// kind [`Deadline`](crate::cancel::ReasonKind::Deadline).
     ///
     /// The earliest deadline around holds: one that is later than the deadline of a nursery or
     /// cancel scope around has no effect. Zero cancels the nursery in its first poll, after which
@@ -28,11 +28,11 @@ impl Builder {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
     /// use std::convert::Infallible;
     /// use std::time::Duration;
     ///
-    /// let run = nursery().on(ThreadPool::global())
+    /// let run = nursery()
     ///     .deadline(Duration::from_millis(1))
     ///     .run(async |_: Nursery<Infallible>| std::future::pending::<Result<(), _>>().await);
     /// assert!(block_on(run).unwrap_err().is_timeout());
@@ -61,11 +61,11 @@ impl Builder {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
     /// use std::convert::Infallible;
     /// use std::time::Duration;
     ///
-    /// let run = nursery().on(ThreadPool::global())
+    /// let run = nursery()
     ///     .children_deadline(Duration::from_millis(50))
     ///     .run(async |n: Nursery<Infallible>| {
     ///         let quick = n.fork(async { Ok(1) });
@@ -101,10 +101,10 @@ impl Builder {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, cancelled, nursery, sleep};
+    /// use allhome::{Nursery, block_on, cancelled, nursery, sleep};
     /// use std::time::Duration;
     ///
-    /// let run = nursery().on(ThreadPool::global())
+    /// let run = nursery()
     ///     .grace(Duration::from_secs(10))
     ///     .run(async |n: Nursery| {
     ///         n.cancel();
@@ -165,13 +165,13 @@ impl Builder {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
     /// use std::convert::Infallible;
     /// use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
     /// use std::sync::Arc;
     ///
     /// let inside = Arc::new(AtomicUsize::new(0));
-    /// let run = nursery().on(ThreadPool::global()).limit(4).run(async |n: Nursery<Infallible>| {
+    /// let run = nursery().limit(4).run(async |n: Nursery<Infallible>| {
     ///     for _ in 0..100 {
     ///         let inside = inside.clone();
     ///         n.spawn(async move {
@@ -206,7 +206,7 @@ impl Builder {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{BoxError, Nursery, Semaphore, ThreadPool, block_on, nursery};
+    /// use allhome::{BoxError, Nursery, Semaphore, block_on, nursery};
     /// use std::future::Future;
     /// use std::pin::Pin;
     /// use std::sync::Arc;
@@ -228,7 +228,7 @@ impl Builder {
     /// }
     ///
     /// let one = Arc::new(Semaphore::new(1));
-    /// let run = nursery().on(ThreadPool::global())
+    /// let run = nursery()
     ///     .limiter(&one)
     ///     .run(async |n: Nursery| Ok(n.fork(walk(5, one.clone())).await?));
     /// assert_eq!(block_on(run)?, 32);
@@ -263,23 +263,24 @@ impl Builder {
     /// in one poll, or in their destructors, for half of that time. Default: the nursery waits for
     /// them as long as it takes. A task that is waiting is never given up: an abort ends it.
     ///
-    /// Each task that was given up is a [failure](crate::Cause::Stuck) that names it. It now
+    /// Each task that was given up is a [failure](crate::error::Cause::Stuck) that names it. It now
     /// belongs to the ancestors, as if the nursery's future had been dropped: they list it in their
     /// [tree](crate::Nursery::tree) and end after it. If the nursery is a root,
-    /// [`orphans`](crate::orphans) lists it. The nursery's finalizers, which run when the task has
+    /// [`orphans`](crate::task::orphans) lists it. The nursery's finalizers, which run when the task has
     /// ended, belong to the ancestors as well.
     ///
     /// # Examples
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Cause, Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{Nursery, block_on, nursery};
+    /// use allhome::error::Cause;
     /// use std::convert::Infallible;
     /// use std::sync::mpsc::channel;
     /// use std::time::Duration;
     ///
     /// let (answer, question) = channel::<()>();
-    /// let run = nursery().on(ThreadPool::global())
+    /// let run = nursery()
     ///     .stuck_after(Duration::from_millis(10))
     ///     .run(async |n: Nursery<Infallible>| {
     ///         let (begun, begins) = channel();
@@ -313,12 +314,12 @@ impl Builder {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{CancelToken, Nursery, ThreadPool, block_on, nursery};
+    /// use allhome::{CancelToken, Nursery, block_on, nursery};
     /// use std::convert::Infallible;
     ///
     /// let token = CancelToken::new();
     /// let stop = token.clone();
-    /// let run = nursery().on(ThreadPool::global()).token(&token).run(async |n: Nursery<Infallible>| {
+    /// let run = nursery().token(&token).run(async |n: Nursery<Infallible>| {
     ///     n.spawn(std::future::pending());
     ///     stop.cancel();
     ///     Ok(n.is_cancelled())

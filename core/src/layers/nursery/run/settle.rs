@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 pin_project! {
-    /// The future that [`Run::settle`](crate::Run::settle) returns.
+    /// The future that [`Run::settle`](crate::task::Run::settle) returns.
     #[must_use = "a nursery does nothing unless it is awaited"]
     pub struct Settle<E, R, F, Fut> {
         #[pin]
@@ -21,7 +21,7 @@ pin_project! {
 impl<E, R, F, Fut> Run<E, R, F, Fut> {
     /// Keeps the body's value beside the failures: a future that is ready with both.
     ///
-    /// A server's body returns a [`ShutdownReport`](crate::ShutdownReport), say, which a failure of
+    /// A server's body returns a [`ShutdownReport`](crate::shutdown::ShutdownReport), say, which a failure of
     /// a finalizer must not take away.
     ///
     /// # Panics
@@ -36,9 +36,9 @@ impl<E, R, F, Fut> Run<E, R, F, Fut> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Policy, ThreadPool, block_on, nursery};
+    /// use allhome::{Policy, block_on, nursery};
     ///
-    /// let run = nursery().on(ThreadPool::global()).policy(Policy::WaitAll).run(async |n| {
+    /// let run = nursery().policy(Policy::WaitAll).run(async |n| {
     ///     n.spawn(async { Err("reset by peer") });
     ///     Ok("3 connections served")
     /// });

@@ -1,7 +1,8 @@
 //! Tasks that come late: the report names them all.
 
 use super::{LADDER, lines, on, report, shielded, steps, works};
-use allhome::{Level, Nursery, nursery};
+use allhome::cancel::Level;
+use allhome::{Nursery, nursery};
 use allhome_conformance::Counts;
 use allhome_runs::{Clock, Hold, Opened, Wakes, poll_once, world};
 use std::convert::Infallible;

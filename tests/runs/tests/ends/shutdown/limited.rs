@@ -1,7 +1,8 @@
 //! A time limit around a shutdown, work that is refused meanwhile, and waiting for a drain.
 
 use super::works;
-use allhome::{Level, Nursery, move_on_after, nursery, sleep};
+use allhome::cancel::Level;
+use allhome::{Nursery, move_on_after, nursery, sleep};
 use allhome_runs::{Boxed, Log, MOMENT, Opened, SECOND, Stepped, everywhere, in_body};
 use futures_util::FutureExt;
 use std::convert::Infallible;

@@ -1,7 +1,8 @@
 //! A nursery that others raise: they take its shutdown on, and may be waited for to begin.
 
 use super::{LADDER, NEVER, lines, on, report, shielded, steps, works};
-use allhome::{CancelToken, Level, Nursery, Reason, nursery, shield, sleep};
+use allhome::cancel::Level;
+use allhome::{CancelToken, Nursery, Reason, nursery, shield, sleep};
 use allhome_runs::{Opened, SECOND, Wakes, poll_once, world};
 use futures_util::future::join;
 use std::convert::Infallible;

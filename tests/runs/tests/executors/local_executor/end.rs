@@ -1,7 +1,7 @@
 //! Its end: every task is dropped once, whatever comes meanwhile and afterwards.
 
 use super::{Kept, parked, pump};
-use allhome::LocalExecutor;
+use allhome::runtime::LocalExecutor;
 use allhome_conformance::Counts;
 use allhome_rt::{LocalTask, Spawn, SpawnLocal, Task};
 use std::cell::Cell;

@@ -1,7 +1,7 @@
 //! Wakes and spawns from elsewhere, and which wakes are a poll.
 
 use super::{Kept, parked, pump, turns};
-use allhome::LocalExecutor;
+use allhome::runtime::LocalExecutor;
 use allhome_conformance::Counts;
 use allhome_rt::{Spawn, Task};
 use std::cell::Cell;

@@ -1,7 +1,9 @@
 //! Slots that come back: from children, on every way out, and unused.
 
 use super::{Never, Waiting, free, open};
-use allhome::{Child, Level, Policy, Reason, ReserveError, Semaphore, block_on, nursery};
+use allhome::cancel::Level;
+use allhome::limit::ReserveError;
+use allhome::{Child, Policy, Reason, Semaphore, block_on, nursery};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Opened, Stepped};
 use std::fmt;
@@ -52,7 +54,7 @@ fn given_back(way: Way, reserved: bool) {
     let builder = nursery()
         .on(stepped.runtime())
         .policy(Policy::Isolate)
-        .panics(allhome::PanicPolicy::Report)
+        .panics(allhome::error::PanicPolicy::Report)
         .limiter(&limiter);
     let mut opened = Opened::fallible(builder);
     let counts = Counts::new();
@@ -72,7 +74,7 @@ fn given_back(way: Way, reserved: bool) {
                 panic!("as planned");
             }
             Way::Exit => {
-                allhome::exit().await;
+                allhome::task::exit().await;
             }
             _ => pending().await,
         }

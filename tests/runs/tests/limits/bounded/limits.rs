@@ -1,9 +1,9 @@
 //! What a limit may be, what it counts, and whose it is.
 
 use super::{Log, Waiting, child, free, open};
-use allhome::{
-    Nursery, Outcome, Policy, ReserveError, Semaphore, TryReserveError, block_on, nursery, task_id,
-};
+use allhome::limit::{ReserveError, TryReserveError};
+use allhome::task::{Outcome, task_id};
+use allhome::{Nursery, Policy, Semaphore, block_on, nursery};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Jobs, Opened, Stepped};
 use std::convert::Infallible;

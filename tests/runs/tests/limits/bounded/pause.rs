@@ -1,7 +1,8 @@
 //! A limit of 0 is a pause, a drain keeps what was reserved, and what is refused is counted.
 
 use super::{Log, Waiting, child, open};
-use allhome::{Nursery, Semaphore, TryReserveError, block_on, nursery, sleep};
+use allhome::limit::TryReserveError;
+use allhome::{Nursery, Semaphore, block_on, nursery, sleep};
 use allhome_conformance::Gate;
 use allhome_runs::{Boxed, MOMENT, Opened, Stepped, everywhere};
 use futures_util::FutureExt;

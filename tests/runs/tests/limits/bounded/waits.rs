@@ -1,7 +1,9 @@
 //! Waits for a slot that end without one, with the nursery or with their caller.
 
 use super::{Waiting, free, open};
-use allhome::{Reason, ReasonKind, ReserveError, block_on, nursery};
+use allhome::cancel::ReasonKind;
+use allhome::limit::ReserveError;
+use allhome::{Reason, block_on, nursery};
 use allhome_runs::{Opened, Stepped, WINDOWS, Window};
 use std::error::Error;
 use std::future::pending;

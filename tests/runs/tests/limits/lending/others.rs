@@ -2,10 +2,9 @@
 //! destructors.
 
 use super::{Never, Walk, bounded};
-use allhome::{
-    AcquireError, IntoRuntime, Nursery, Reason, ReserveError, Semaphore, ThreadPool, block_on,
-    nursery, yield_now,
-};
+use allhome::limit::{AcquireError, ReserveError};
+use allhome::runtime::{IntoRuntime, ThreadPool};
+use allhome::{Nursery, Reason, Semaphore, block_on, nursery, yield_now};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Jobs, Opened, Stepped, Wakes, poll_once, within};
 use futures_util::FutureExt;

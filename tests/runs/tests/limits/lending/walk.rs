@@ -1,7 +1,8 @@
 //! Trees of nurseries on one limiter, on runtimes of all manners.
 
 use super::Walk;
-use allhome::{Nursery, Semaphore, ThreadPool, block_on, nursery};
+use allhome::runtime::ThreadPool;
+use allhome::{Nursery, Semaphore, block_on, nursery};
 use allhome_conformance::Counts;
 use allhome_runs::{AtSpawn, AtWake, Manner, Stepped, Wakes, poll_once, within};
 use std::convert::Infallible;

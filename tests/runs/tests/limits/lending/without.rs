@@ -1,7 +1,8 @@
 //! Tasks that go on without what they have lent, and tasks that are stopped until they have it.
 
 use super::{bounded, lender};
-use allhome::{Permit, Semaphore, block_on, is_cancelled, move_on_after, nursery, yield_now};
+use allhome::limit::Permit;
+use allhome::{Semaphore, block_on, is_cancelled, move_on_after, nursery, yield_now};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Opened, SECOND, Stepped, Wakes, poll_once, world};
 use futures_util::future::join;

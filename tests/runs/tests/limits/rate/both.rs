@@ -1,10 +1,9 @@
 //! A semaphore and a rate limiter, or two of these, at once; and cancels.
 
 use super::limiter;
-use allhome::{
-    AcquireBoth, AcquireError, Nursery, Rate, ReasonKind, Semaphore, is_cancelled, move_on_after,
-    nursery,
-};
+use allhome::cancel::ReasonKind;
+use allhome::limit::{AcquireBoth, AcquireError, Rate};
+use allhome::{Nursery, Semaphore, is_cancelled, move_on_after, nursery};
 use allhome_runs::{Clock, SECOND, Wakes, in_body, poll_once};
 use std::task::Poll;
 

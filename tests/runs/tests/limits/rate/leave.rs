@@ -1,7 +1,7 @@
 //! Acquires that are dropped, in every window.
 
 use super::{Waiting, limiter, queue};
-use allhome::{Rate, TryAcquireError};
+use allhome::limit::{Rate, TryAcquireError};
 use allhome_runs::{Clock, SECOND};
 use std::task::Poll;
 

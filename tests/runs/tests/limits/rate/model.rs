@@ -1,7 +1,7 @@
 //! Random operations against a plain model of a token bucket with a line.
 
 use super::{Waiting, limiter};
-use allhome::{AcquireError, Rate, RateLimiter, TryAcquireError};
+use allhome::limit::{AcquireError, Rate, RateLimiter, TryAcquireError};
 use allhome_runs::Clock;
 use proptest::prelude::*;
 use std::collections::VecDeque;

@@ -1,7 +1,7 @@
 //! Timers and wakers that do what they should not.
 
 use super::{Waiting, queue};
-use allhome::{AcquireError, AcquireRate, Rate, RateLimiter};
+use allhome::limit::{AcquireError, AcquireRate, Rate, RateLimiter};
 use allhome_rt::{BoxSleep, Runtime, Timer};
 use allhome_runs::{Clock, SECOND, Stepped};
 use std::future::{pending, ready};

@@ -1,8 +1,10 @@
 //! Rate limiters in tasks, on threads, and on real timers.
 
 use super::limiter;
-use allhome::{AcquireError, IntoRuntime, Rate, RateLimiter, ThreadPool, Tokio, block_on};
+use allhome::limit::{AcquireError, Rate, RateLimiter};
+use allhome::runtime::{IntoRuntime, ThreadPool};
 use allhome::{Nursery, move_on_after, nursery, sleep};
+use allhome::{Tokio, block_on};
 
 use allhome_runs::{SECOND, in_body, world};
 use std::convert::Infallible;
@@ -81,7 +83,7 @@ fn q13_a_cancelled_task_leaves_no_trace() {
 }
 
 /// On a real timer: never early, by that timer's own clock.
-fn takes_its_time(runtime: allhome::Runtime) {
+fn takes_its_time(runtime: allhome::runtime::Runtime) {
     let timer = runtime.timer().clone();
     let limiter = Arc::new(RateLimiter::new(&runtime, Rate::per_second(2_000), 10));
     let start = timer.now();

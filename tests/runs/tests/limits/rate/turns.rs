@@ -1,7 +1,7 @@
 //! Which waiter has its turn, and which one waits for the timer.
 
 use super::{Waiting, YEAR, limiter, queue};
-use allhome::{Rate, TryAcquireError};
+use allhome::limit::{Rate, TryAcquireError};
 use allhome_rt::Timer;
 use allhome_runs::{Clock, SECOND, Wakes, poll_once};
 use std::task::Poll;

@@ -1,7 +1,8 @@
 //! Cancels, spawns and drops of handles from inside polls, wakers and destructors.
 
 use super::{CANCELS, OnDrop, OnWake, ends};
-use allhome::{Child, ReasonKind, block_on, nursery};
+use allhome::cancel::ReasonKind;
+use allhome::{Child, block_on, nursery};
 use allhome_conformance::Counts;
 use allhome_runs::{Opened, Stepped};
 use std::convert::Infallible;

@@ -1,7 +1,9 @@
 //! Cancels and aborts that come while a task is polled or destroyed.
 
 use super::OnDrop;
-use allhome::{Nursery, Reason, ReasonKind, TaskState, block_on, is_cancelled, nursery, yield_now};
+use allhome::cancel::ReasonKind;
+use allhome::task::TaskState;
+use allhome::{Nursery, Reason, block_on, is_cancelled, nursery, yield_now};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Hold, Opened, Scheduled, Stepped, Wakes, poll_once, within};
 use std::convert::Infallible;

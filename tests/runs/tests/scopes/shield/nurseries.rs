@@ -1,7 +1,8 @@
 //! Nurseries in shields, and shields in their bodies and children.
 
 use super::{ENDS, ended_by};
-use allhome::{Level, Nursery, is_cancelled, move_on_after, nursery, shield, sleep, yield_now};
+use allhome::cancel::Level;
+use allhome::{Nursery, is_cancelled, move_on_after, nursery, shield, sleep, yield_now};
 use allhome_runs::{Log, SECOND, Wakes, poll_once, world};
 use futures_util::future::{Either, select};
 use std::convert::Infallible;

@@ -1,6 +1,8 @@
 //! Tasks that end themselves.
 
-use allhome::{Nursery, ReasonKind, block_on, exit, is_cancelled, nursery, yield_now};
+use allhome::cancel::ReasonKind;
+use allhome::task::exit;
+use allhome::{Nursery, block_on, is_cancelled, nursery, yield_now};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{AtWake, Manner, Opened, Stepped};
 use futures_util::FutureExt;

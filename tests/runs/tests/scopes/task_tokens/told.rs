@@ -1,7 +1,9 @@
 //! Tasks that wait for a cancel: all are woken, also one that is polled meanwhile.
 
 use super::first;
-use allhome::{Nursery, Reason, TaskState, block_on, cancel_token, cancelled, nursery};
+use allhome::cancel::cancel_token;
+use allhome::task::TaskState;
+use allhome::{Nursery, Reason, block_on, cancelled, nursery};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Hold, Opened, Stepped, Wakes, poll_once, within};
 use futures_util::FutureExt;
