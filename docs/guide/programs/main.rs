@@ -10,6 +10,7 @@ use std::process::ExitCode;
 /// Makes a module of a program: its text is as the chapter has it, with a `main` of its own.
 macro_rules! program {
     ($name:ident, $file:literal) => {
+        #[allow(unreachable_pub)] // A program says `pub` as in a package of its own.
         mod $name {
             include!(concat!(env!("OUT_DIR"), $file));
 
