@@ -32,6 +32,7 @@ use callbacks::Extra;
 use node::NodeRef;
 use std::borrow::Borrow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 /// A token that can be cancelled, and whose children are cancelled with it.
@@ -303,6 +304,21 @@ impl CancelToken {
     /// Same as [`cancelled`](CancelToken::cancelled).
     pub fn cancelled_owned(self) -> CancelledOwned {
         CancelledOwned::new(self)
+    }
+}
+
+/// Clones of a token are equal; a token and one derived from it are not.
+impl PartialEq for CancelToken {
+    fn eq(&self, other: &CancelToken) -> bool {
+        self.node.same(&other.node)
+    }
+}
+
+impl Eq for CancelToken {}
+
+impl Hash for CancelToken {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.node.address().hash(state);
     }
 }
 

@@ -19,7 +19,6 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod drop_guard;
-pub(crate) mod entered;
 pub(crate) mod host;
 pub(crate) mod last_poll;
 pub(crate) mod new_reason;

@@ -3,6 +3,7 @@
 use crate::{Count, assert_same, calls, poll};
 use allhome::cancel::{CancelExt, Level, ReasonKind};
 use allhome::{CancelToken, Reason};
+use std::collections::HashSet;
 use std::future::pending;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -187,4 +188,15 @@ fn k19_debug_says_the_level_also_from_inside_of_a_callback() {
     assert!(format!("{registration:?}").starts_with("Registration"));
     assert!(format!("{:?}", pending::<()>().until_cancelled(&token)).starts_with("UntilCancelled"));
     assert!(format!("{:?} {:?}", token.cancelled(), token.drop_guard()).contains("DropGuard"));
+}
+
+#[test]
+fn k23_clones_are_equal_and_others_are_not() {
+    let token = CancelToken::new();
+    let tokens: HashSet<_> = [token.clone(), token.clone(), token.child()].into();
+    assert_eq!(tokens.len(), 2);
+    assert!(tokens.contains(&token) && !tokens.contains(&CancelToken::new()));
+    token.cancel();
+    assert!(tokens.contains(&token), "a cancel changes nothing in that");
+    assert_ne!(token, token.detached());
 }

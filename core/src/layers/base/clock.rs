@@ -5,8 +5,8 @@
 //! it, is asked through the function that it has registered. Elsewhere it is that of a runtime whose
 //! own context the caller is in, and else the timer that the boundary lends.
 
-use super::guarded;
 use super::sync::{Arc, GlobalOnce};
+use super::{entered, guarded};
 use allhome_rt::{Instant, Timer, lent_timer};
 
 static IN_NURSERY: GlobalOnce<fn() -> Option<Instant>> = GlobalOnce::new();
@@ -26,7 +26,13 @@ pub(crate) fn now() -> Instant {
 }
 
 /// Returns the timer that holds outside of any nursery.
+///
+/// Inside `block_on` it is the one that the boundary lends: the thread may be one of another runtime,
+/// whose timer stands still for as long as the call holds the thread.
 pub(crate) fn outside() -> Arc<dyn Timer> {
-    let found = crate::AROUND.iter().find_map(|find| find());
+    let found = match entered::is_inside() {
+        true => None,
+        false => crate::AROUND.iter().find_map(|find| find()),
+    };
     found.map_or_else(|| lent_timer().clone(), |runtime| runtime.timer().clone())
 }

@@ -187,6 +187,11 @@ impl NodeRef {
     pub(super) fn same(&self, other: &NodeRef) -> bool {
         self.0 == other.0
     }
+
+    /// Returns where the node is, which no other node is while there is a handle of it.
+    pub(super) fn address(&self) -> usize {
+        self.0.as_ptr().addr()
+    }
 }
 
 impl Clone for NodeRef {

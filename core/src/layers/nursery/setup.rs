@@ -17,10 +17,10 @@
 //! finds its context by itself, wherever it was created.
 
 use super::error::{Cause, GroupError};
-use crate::layers::base::clock;
 use crate::layers::base::counted::{Strong, Weak};
+use crate::layers::base::{clock, entered};
 use crate::layers::context::scope::Around;
-use crate::layers::context::{self, Frame, Kind, TaskFrame, entered};
+use crate::layers::context::{self, Frame, Kind, TaskFrame};
 use crate::layers::group::Group;
 use crate::layers::group::config::Config;
 use crate::layers::group::registry::{Member, Owner};

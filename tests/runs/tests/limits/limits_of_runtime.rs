@@ -40,6 +40,22 @@ fn x06_in_tokios_context_it_is_tokios() {
     assert_eq!((began, took), (3 * hour, 3 * hour));
 }
 
+/// The thread that `block_on` holds is the one that would wake tokio's sleeps.
+#[test]
+fn x06_inside_block_on_it_is_not_tokios() {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let tokio = builder.enable_time().start_paused(true).build().unwrap();
+    let moment = Duration::from_millis(1);
+    tokio.block_on(async {
+        let tokios = tokio::time::Instant::now();
+        block_on(async {
+            sleep(moment).await;
+            assert_eq!(move_on_after(moment, std::future::pending::<()>()).await, None);
+        });
+        assert_eq!(tokios.elapsed(), Duration::ZERO);
+    });
+}
+
 /// Nothing panics to find out what tokio has: a panic hook may end the process.
 #[test]
 fn x06_tokio_without_time_is_asked_by_what_sleeps_only() {

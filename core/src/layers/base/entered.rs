@@ -31,6 +31,11 @@ impl Drop for Entered {
     }
 }
 
+/// Returns `true` if the thread is inside of a runtime: nothing that it blocks is waited for.
+pub(crate) fn is_inside() -> bool {
+    ENTERED.with(Cell::get).is_some()
+}
+
 /// Returns the runtime that the thread is inside of, if it is inside of one.
 pub(crate) fn find() -> Option<Result<Runtime, NoRuntime>> {
     ENTERED.with(Cell::get).map(|find| find())
