@@ -8,6 +8,8 @@
 mod boundary;
 #[path = "tidy/circles.rs"]
 mod circles;
+#[path = "tidy/front.rs"]
+mod front;
 #[path = "tidy/layers.rs"]
 mod layers;
 #[path = "tidy/links.rs"]
@@ -122,6 +124,14 @@ fn files_are_short() {
     for (path, _) in LONG_FILES {
         assert!(tree.exists(path), "{path} is excused for its length and does not exist");
     }
+}
+
+#[test]
+fn root_of_the_core_has_few_names() {
+    let names = front::names(&Tree::new().read("core/src/lib.rs"));
+    assert!(names.len() > 20, "only {names:?} were found");
+    let too_many = names.len().saturating_sub(front::MOST_NAMES);
+    assert_eq!(too_many, 0, "put the less common ones into a module: {names:?}");
 }
 
 #[test]
