@@ -333,7 +333,7 @@ fn o16_no_runtime_is_a_clear_error() {
         let error = run.now_or_never().expect("ready at once").unwrap_err();
         let Cause::NoRuntime(cause) = error.first().cause() else { panic!("{error}") };
         assert_eq!(cause.to_string(), message);
-        let text = format!("nursery `lonely`: the body was not opened: {message}");
+        let text = format!("nursery `lonely`: not opened: {message}");
         assert_eq!((error.to_string(), error.failures().len()), (text, 1));
     }
     assert_eq!((counts.polls(), counts.drops()), (0, 2), "the body is dropped uncalled");

@@ -19,6 +19,9 @@ use std::io;
 
 impl<E: Send + Sync + 'static> fmt::Display for Failure<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Cause::NoRuntime(error) = &self.cause {
+            return write!(f, "not opened: {error}"); // It has no body yet to speak of.
+        }
         write!(f, "{} ", self.who)?;
         match &self.cause {
             Cause::Error(error) => {
@@ -29,7 +32,7 @@ impl<E: Send + Sync + 'static> fmt::Display for Failure<E> {
             Cause::Lost => f.write_str("was lost: the runtime dropped it"),
             Cause::Stuck => f.write_str("is stuck: it was cancelled, and still blocks its thread"),
             Cause::Cancelled(reason) => write!(f, "was cancelled: {reason}"),
-            Cause::NoRuntime(error) => write!(f, "was not opened: {error}"),
+            Cause::NoRuntime(_) => Ok(()),
             Cause::NoValue(reason) => write!(f, "needed a value, but {}", reason.message()),
         }
     }
