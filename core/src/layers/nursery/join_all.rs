@@ -143,7 +143,9 @@ impl<T, E> JoinAll<T, E> {
             Count::Waits => Poll::Pending,
             Count::Failed(record) => {
                 let failed = self.parts.iter_mut().find(|part| part.is_of(record));
-                Poll::Ready(failed.map_or(Ok(false), Part::look).and(self.look()).map(drop))
+                // No look at the others: a failure that is taken and not returned is lost.
+                failed.map_or(Ok(false), Part::look)?;
+                Poll::Ready(self.look().map(drop))
             }
             Count::Complete => Poll::Ready(self.look().map(drop)),
         }

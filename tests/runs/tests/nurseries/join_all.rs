@@ -141,6 +141,28 @@ fn e17_what_it_did_not_look_at_goes_to_an_isolating_nursery() {
     assert_eq!(error.errors().copied().collect::<Vec<_>>(), ["b", "c"]);
 }
 
+/// The first failure stands behind another, which is the nursery's then.
+#[test]
+fn e17_a_failure_in_front_of_the_first_is_not_lost() {
+    let stepped = Stepped::new(1);
+    let mut opened = Fallible::fallible(nursery().on(stepped.runtime()).policy(Policy::Isolate));
+    let gate = Gate::new();
+    let wait = gate.clone();
+    let later = opened.n.fork(async move {
+        wait.wait().await;
+        Err::<(), _>("later")
+    });
+    let children = [later, opened.n.fork(async { Err("first") })];
+    let mut all = Box::pin(join_all(children));
+    assert!(poll_once(&mut all, &Wakes::new()).is_pending());
+    stepped.run_until_stalled();
+    gate.open();
+    stepped.run_until_stalled();
+    assert!(failed(poll_once(&mut all, &Wakes::new())).ends_with("first"));
+    let Poll::Ready(Err(error)) = opened.finish() else { panic!("one is the nursery's") };
+    assert_eq!(error.errors().copied().collect::<Vec<_>>(), ["later"]);
+}
+
 /// The same count of wakes and polls for many as for a few.
 #[test]
 fn e18_a_hundred_thousand_wake_once() {
