@@ -296,7 +296,7 @@ impl Builder {
     /// });
     /// let error = block_on(run).expect_err("`three` is not a number");
     /// assert_eq!(error.first().name(), Some("three"));
-    /// assert_eq!(error.cancelled_count(), 1);
+    /// assert_eq!(error.failures().len(), 1, "the others are cancelled, if they are there yet");
     /// # }
     /// ```
     pub fn run<R, E, M, F, Fut>(self, body: F) -> Run<E, R, F, Fut>
