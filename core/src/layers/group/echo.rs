@@ -24,7 +24,6 @@ use super::registry::report::{Entry, Rest};
 use super::registry::{Phase, Registry};
 use super::{Group, describe};
 use crate::layers::base::guarded::Foreign;
-use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::{Heard, Leave};
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
@@ -127,7 +126,6 @@ impl Group {
     pub(super) fn end_heard(&self, claimed: &mut Claimed, notes: &Notes) -> Ended {
         let Some(heard) = notes.heard.take() else { return self.end_cancelled(claimed) };
         let Heard { reason, error } = *heard;
-        let id = self.task_id(claimed.header());
         if let Some(Leave::NoValue) = notes.leave.get() {
             let mut ended = self.end(claimed, Ending::Cancelled(reason));
             if let Ending::Cancelled(reason) = ended.ending {
@@ -137,7 +135,7 @@ impl Group {
         }
         // Every task that one cancel ends has the same reason.
         let first = self.locked(|registry| registry.reason_of(claimed)).unwrap_or(reason);
-        let mut ended = self.end(claimed, Ending::Cancelled(first));
+        let mut ended = self.end(claimed, Ending::Cancelled(first.clone()));
         match (ended.ending, error) {
             (Ending::Cancelled(reason), Some(error)) => {
                 ended.ending = Ending::Echo(Box::new((reason, error)));
@@ -145,27 +143,27 @@ impl Group {
             // A destructor has panicked.
             (other, Some(error)) => {
                 ended.ending = other;
-                self.note_echo(error, Some(id), || self.who(claimed.header()));
+                let who = self.who(claimed.header());
+                self.with_env(claimed, |_, env| self.note_echo(env, first, error, who));
             }
             (other, None) => ended.ending = other,
         }
         ended
     }
 
-    fn note_echo(&self, error: Error, id: Option<TaskId>, who: impl FnOnce() -> Who) {
-        let entry = Entry::new(Ending::Err(error), who());
-        drop(self.locked(|registry| self.keep_echo(registry, id, entry)));
+    /// Tells the hook of an echo, and keeps it.
+    fn note_echo(&self, env: &Env, reason: Reason, error: Error, who: Who) {
+        let echo = Ending::Echo(Box::new((reason, error.clone())));
+        self.tell(env, &echo, &who);
+        let entry = Entry::new(Ending::Err(error), who);
+        drop(self.locked(|registry| self.keep_echo(registry, entry)));
     }
 
     /// Keeps an echo, and tells the shutdowns of it. Returns it if it does not fit. The caller
     /// holds the lock.
-    pub(super) fn keep_echo(
-        &self,
-        registry: &mut Registry,
-        id: Option<TaskId>,
-        echo: Entry,
-    ) -> Option<Entry> {
+    fn keep_echo(&self, registry: &mut Registry, echo: Entry) -> Option<Entry> {
         if !registry.logs.is_empty() {
+            let id = echo.who.task;
             let body_of = if id.is_none() { Some(self.id) } else { None };
             let id = id.unwrap_or_else(|| self.body_id());
             registry.logs.record_echo(body_of, id, &echo, self.config.view);
@@ -189,9 +187,8 @@ impl Group {
         let Ending::Echo(echo) = ending else { unreachable!("the caller has seen an echo") };
         debug_assert!(second.is_none(), "a destructor's panic is the ending");
         let (_, error) = *echo;
-        let id = self.task_id(claimed.header());
         let entry = Entry::new(Ending::Err(error), self.who(claimed.header()));
-        (None, self.keep_echo(registry, Some(id), entry).into_iter().collect())
+        (None, self.keep_echo(registry, entry).into_iter().collect())
     }
 
     // ---- the end of the body
@@ -207,10 +204,7 @@ impl Group {
             self.fail_body(env, Ending::Err(error));
             return;
         };
-        let echo = Ending::Echo(Box::new((why, error.clone())));
-        self.tell(env, &echo, &self.body());
-        let entry = Entry::new(Ending::Err(error), self.body());
-        drop(self.locked(|registry| self.keep_echo(registry, None, entry)));
+        self.note_echo(env, why, error, self.body());
         if let Some(reason) = heard {
             self.end_body(reason);
         }

@@ -85,6 +85,9 @@ impl<T, E> Future for Value<T, E> {
     }
 }
 
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Value<[u64; 8], u8>>() <= 48);
+
 impl<T, E> fmt::Debug for Value<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Value").field("id", &self.child.id()).finish_non_exhaustive()

@@ -4,6 +4,7 @@ mod calm;
 mod failures;
 mod schedules;
 mod shown;
+mod told;
 mod values;
 
 use allhome::runtime::Runtime;

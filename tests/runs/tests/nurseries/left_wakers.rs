@@ -87,6 +87,10 @@ macro_rules! cases {
 const CASES: &[Case] = cases! {
     "Child": world => world.n.fork(pending::<Result<(), _>>());
     "JoinAll": world => join_all((0..3).map(|_| world.n.fork(pending::<Result<(), _>>())));
+    "Value": world => world.n.fork(pending::<Result<(), _>>()).value();
+    "Values": world => {
+        join_all((0..3).map(|_| world.n.fork(pending::<Result<(), _>>()))).values()
+    };
     "Cancelled": world => world.token.cancelled();
     "CancelledOwned": world => world.token.clone().cancelled_owned();
     "Draining": world => world.token.draining();
