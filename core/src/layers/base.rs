@@ -2,10 +2,8 @@
 
 pub(crate) mod as_error;
 pub(crate) mod big;
-pub(crate) mod clock;
 pub(crate) mod counted;
 #[allow(dead_code, reason = "only a simulator injects, and that is a feature")]
-pub(crate) mod entered;
 pub(crate) mod fault;
 pub(crate) mod guarded;
 pub(crate) mod id;

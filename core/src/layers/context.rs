@@ -18,7 +18,9 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod clock;
 pub(crate) mod drop_guard;
+pub(crate) mod entered;
 pub(crate) mod host;
 pub(crate) mod last_poll;
 pub(crate) mod new_reason;

@@ -2,7 +2,7 @@
 //! global pool.
 
 use crate::layers::base::as_error::AsError;
-use crate::layers::base::entered::Entered;
+use crate::layers::context::entered::Entered;
 use crate::layers::nursery::Nursery;
 use crate::layers::nursery::builder::nursery;
 use crate::layers::nursery::error::GroupError;

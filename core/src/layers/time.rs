@@ -3,7 +3,7 @@
 pub(crate) mod alarm;
 pub(crate) mod interval;
 
-use crate::layers::base::clock;
+use crate::layers::context::clock;
 use crate::layers::context::{self, scope};
 use alarm::Alarm;
 use allhome_rt::Instant;
@@ -16,8 +16,8 @@ use std::time::Duration;
 /// Waits for the duration, on the timer that holds for the caller. It counts from the first poll.
 ///
 /// In a nursery, that is the timer of the nursery's runtime. Outside of any nursery it is tokio's if
-/// the caller is in its context (feature `tokio`), and else [one that is
-/// lent](allhome_rt::lent_timer). A [`Duration::MAX`] never ends, and needs no timer.
+/// the caller is in its context (feature `tokio`) and not inside `allhome::block_on`, and else [one
+/// that is lent](allhome_rt::lent_timer). A [`Duration::MAX`] never ends, and needs no timer.
 ///
 /// # Panics
 ///

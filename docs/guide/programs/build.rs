@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-#[allow(dead_code)] // The test uses the rest.
+#[allow(dead_code, reason = "the test uses the rest")]
 mod chapters {
     include!("chapters.rs");
 }

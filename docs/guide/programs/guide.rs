@@ -8,7 +8,7 @@ use std::{env, fs};
 
 use chapters::{Output, Program, blocks, programs};
 
-#[allow(dead_code)] // build.rs uses the rest.
+#[allow(dead_code, reason = "build.rs uses the rest")]
 mod chapters {
     include!("chapters.rs");
 }

@@ -10,8 +10,7 @@ use std::process::ExitCode;
 /// Makes a module of a program: its text is as the chapter has it, with a `main` of its own.
 macro_rules! program {
     ($name:ident, $file:literal) => {
-        // A program is a crate of its own where its reader has it, and may have `pub` items.
-        #[allow(unreachable_pub)]
+        #[allow(unreachable_pub, reason = "for its reader a program is a crate of its own")]
         mod $name {
             include!(concat!(env!("OUT_DIR"), $file));
 

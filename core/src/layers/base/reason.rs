@@ -1,6 +1,5 @@
 //! Why a task or nursery was cancelled, and how far a nursery is on its way to its end.
 
-use super::clock;
 use super::id::TaskId;
 use super::sync::Arc;
 use allhome_rt::Instant;
@@ -124,16 +123,6 @@ impl Reason {
         }
     }
 
-    /// Creates a reason of the present moment, by the caller's clock: no lock is held.
-    pub(crate) fn of(
-        kind: ReasonKind,
-        message: String,
-        by: Option<TaskId>,
-        location: &'static Location<'static>,
-    ) -> Reason {
-        Reason::since(clock::now(), kind, message, by, location)
-    }
-
     /// Creates a reason of the given moment.
     pub(crate) fn since(
         at: Instant,
@@ -216,11 +205,6 @@ impl fmt::Display for Reason {
         }
         f.write_str(")")
     }
-}
-
-/// Creates the reason of a task or body that ended itself.
-pub(crate) fn exited(by: Option<TaskId>, location: &'static Location<'static>) -> Reason {
-    Reason::of(ReasonKind::Exited, String::new(), by, location)
 }
 
 impl fmt::Debug for Reason {

@@ -21,9 +21,6 @@ pub(crate) use std::sync::atomic::AtomicU64 as GlobalU64;
 #[allow(unused_imports, reason = "what uses it is a feature")]
 pub(crate) use std::sync::atomic::AtomicBool as GlobalBool;
 
-/// Process-wide state that is set once: never part of a model.
-pub(crate) use std::sync::OnceLock as GlobalOnce;
-
 /// Process-wide state: never part of a model.
 pub(crate) use parking_lot::Mutex as GlobalMutex;
 

@@ -4,8 +4,8 @@
 //! A plain slab under the semaphore's lock. It costs an allocation when it grows, a look at the
 //! clock for each permit, and the lock for each acquire and release.
 
-use crate::layers::base::clock;
 use crate::layers::base::id::TaskId;
+use crate::layers::context::clock;
 use crate::layers::context::task::task_id;
 use allhome_rt::Instant;
 use slab::Slab;

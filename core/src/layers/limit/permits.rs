@@ -37,10 +37,10 @@ use super::holders::{HolderInfo, Key};
 use super::locked::{Inner, Locked};
 use super::share::Share;
 use super::source::{LockedSource, Source};
-use crate::layers::base::clock;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::spin_lock::Lock;
 use crate::layers::base::sync::{AtomicUsize, Ordering};
+use crate::layers::context::clock;
 use std::panic::Location;
 
 pub(super) const LOCKED: usize = 1;

@@ -1,10 +1,11 @@
 //! Work that blocks its thread, and the context that it is given.
 
 use crate::layers::base::leave::Leave;
-use crate::layers::base::reason::{Reason, exited};
+use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, Thread, current_thread, park_thread};
 use crate::layers::cancel::CancelToken;
 use crate::layers::context;
+use crate::layers::context::new_reason::exited;
 use crate::layers::context::task::{cancel_reason, cancel_token, cancelled, is_cancelled, task_id};
 use crate::layers::scope::cancellable::cancellable;
 use std::fmt;

@@ -18,7 +18,7 @@
 
 use super::error::{Cause, GroupError};
 use crate::layers::base::counted::{Strong, Weak};
-use crate::layers::base::{clock, entered};
+use crate::layers::context::entered;
 use crate::layers::context::scope::Around;
 use crate::layers::context::{self, Frame, Kind, TaskFrame};
 use crate::layers::group::Group;
@@ -71,7 +71,6 @@ impl Setup {
         lends: bool,
     ) -> Result<Strong<Group>, GroupError<E>> {
         allhome_rt::refuse_holds_where(context::held);
-        clock::ask_in_nursery(context::now);
         let Setup { config, inside, runtime } = self;
         let location = config.place;
         let found = match (runtime, inside) {

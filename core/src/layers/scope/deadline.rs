@@ -2,7 +2,7 @@
 //! value or by error.
 
 use super::end;
-use crate::layers::base::clock;
+use crate::layers::context::clock;
 use crate::layers::context::scope::Scope;
 use crate::layers::context::task::task_id;
 use crate::layers::context::term::Label;

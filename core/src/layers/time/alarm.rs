@@ -1,8 +1,8 @@
 //! One moment that is waited for, with the timer of the runtime that is there.
 
-use crate::layers::base::clock;
 use crate::layers::base::sync::{Arc, GlobalMutex};
 use crate::layers::context;
+use crate::layers::context::clock;
 use crate::layers::context::scope;
 use crate::layers::context::term::before;
 use allhome_rt::{BoxSleep, Instant, Timer};

@@ -6,6 +6,7 @@ use allhome::cancel::{CancelExt, cancel_token, cancellable};
 use allhome::{BoxError, Child, Nursery, Policy, checkpoint, nursery, shield, yield_now};
 use std::future::pending;
 use std::time::Duration;
+use tokio::sync::mpsc::Receiver;
 
 const MOMENT: Duration = Duration::from_micros(10);
 const LONG: Duration = Duration::from_secs(60);
@@ -25,6 +26,12 @@ async fn until_told() -> String {
         }
         yield_now().await;
     }
+}
+
+/// Reads until the other end is gone, which is too early.
+async fn sink(mut receiver: Receiver<u32>) -> Result<(), String> {
+    while receiver.recv().await.is_some() {}
+    Err("the source has ended early".to_string())
 }
 
 programs! {
@@ -127,15 +134,12 @@ programs! {
     }
     channel(on) -> r#""stopped""# {
         nursery().on(on).run(async |n: Nursery<String>| {
-            let (sender, mut receiver) = tokio::sync::mpsc::channel::<u32>(1);
+            let (sender, receiver) = tokio::sync::mpsc::channel::<u32>(1);
             n.spawn(async move {
                 let _sender = sender;
                 pending().await
             });
-            n.spawn(async move {
-                while receiver.recv().await.is_some() {}
-                Err("the source has ended early".to_string())
-            });
+            n.spawn(sink(receiver));
             begun(&n).await;
             n.cancel();
             Ok("stopped")
@@ -143,17 +147,14 @@ programs! {
     }
     channel_to_a_nursery_inside(on) -> r#""stopped""# {
         nursery().on(on).run(async |n: Nursery<String>| {
-            let (sender, mut receiver) = tokio::sync::mpsc::channel::<u32>(1);
+            let (sender, receiver) = tokio::sync::mpsc::channel::<u32>(1);
             n.spawn(async move {
                 let _sender = sender;
                 pending().await
             });
             n.spawn(async move {
                 let inside = nursery().run(async |m: Nursery<String>| {
-                    m.spawn(async move {
-                        while receiver.recv().await.is_some() {}
-                        Err("the source has ended early".to_string())
-                    });
+                    m.spawn(sink(receiver));
                     pending::<Result<(), _>>().await
                 });
                 inside.await.map_err(|error| error.to_string())
@@ -166,12 +167,9 @@ programs! {
     channel_and_a_token(on) -> r#""stopped""# {
         let token = allhome::CancelToken::new();
         nursery().on(on).token(&token).run(async move |n: Nursery<String>| {
-            let (sender, mut receiver) = tokio::sync::mpsc::channel::<u32>(1);
+            let (sender, receiver) = tokio::sync::mpsc::channel::<u32>(1);
             let _callback = token.on_cancel(move |_| drop(sender));
-            n.spawn(async move {
-                while receiver.recv().await.is_some() {}
-                Err("the source has ended early".to_string())
-            });
+            n.spawn(sink(receiver));
             begun(&n).await;
             token.cancel();
             Ok("stopped")

@@ -53,16 +53,19 @@ fn lines<const N: usize>(lines: [(&str, bool); N]) -> Vec<(String, bool)> {
     lines.map(|(line, echo)| (line.to_string(), echo)).to_vec()
 }
 
+/// Ends with an error after the cancel.
+async fn late() -> Result<(), String> {
+    cancelled().await;
+    Err("an echo".to_string())
+}
+
 #[test]
 fn f33_echoes_are_told_as_such_and_reports_as_failures() {
     for policy in POLICIES {
         let heard = Heard::default();
         let run = heard.nursery(policy).run(async |n: Nursery<String>| {
             heard.watch(&n);
-            n.task("late").spawn(async {
-                cancelled().await;
-                Err("an echo".to_string())
-            });
+            n.task("late").spawn(late());
             begun(&n).await;
             assert!(n.fail("real".to_string()));
             n.cancel();
@@ -89,10 +92,7 @@ fn f35_settle_keeps_echoes_beside_the_value() {
         let heard = Heard::default();
         let run = heard.nursery(policy).run(async |n: Nursery<String>| {
             heard.watch(&n);
-            n.task("late").spawn(async {
-                cancelled().await;
-                Err("an echo".to_string())
-            });
+            n.task("late").spawn(late());
             begun(&n).await;
             n.cancel();
             Ok(7)

@@ -179,8 +179,8 @@ impl Clock {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::{Clock, Due, Member};
-    use crate::layers::base::clock;
     use crate::layers::base::reason::Reason;
+    use crate::layers::context::clock;
     use crate::layers::record::Ptr;
     use std::time::Duration;
 

@@ -1,28 +1,20 @@
 //! The present instant, and the timer, for code that may be in a nursery or not.
 //!
 //! No clock of the system is read in this crate: time is the runtime's, so that it stands still
-//! where a test's clock does. In a nursery the runtime is the nursery's; the context, which knows
-//! it, is asked through the function that it has registered. Elsewhere it is that of a runtime whose
-//! own context the caller is in, and else the timer that the boundary lends.
+//! where a test's clock does. In a nursery the runtime is the nursery's. Elsewhere it is that of a
+//! runtime whose own context the caller is in, and else the timer that the boundary lends.
 
-use super::sync::{Arc, GlobalOnce};
-use super::{entered, guarded};
+use super::entered;
+use crate::layers::base::guarded;
+use crate::layers::base::sync::Arc;
 use allhome_rt::{Instant, Timer, lent_timer};
-
-static IN_NURSERY: GlobalOnce<fn() -> Option<Instant>> = GlobalOnce::new();
-
-/// Registers the function that tells the time of the nursery that its caller is in.
-pub(crate) fn ask_in_nursery(now: fn() -> Option<Instant>) {
-    let _ = IN_NURSERY.set(now);
-}
 
 /// Returns the present instant by the clock that holds for the caller.
 ///
 /// It calls the timer of a runtime, which is foreign code, so no lock of this crate is held.
 pub(crate) fn now() -> Instant {
     guarded::assert_none("a clock is read");
-    let here = IN_NURSERY.get().and_then(|now| now());
-    here.unwrap_or_else(|| outside().now())
+    super::now().unwrap_or_else(|| outside().now())
 }
 
 /// Returns the timer that holds outside of any nursery.
