@@ -4,7 +4,7 @@ use super::as_error::{ErrorView, View};
 use super::id::TaskId;
 use super::outcome::Outcome;
 use super::panic::Panic;
-use super::reason::Reason;
+use super::reason::{Reason, ReasonKind};
 use super::sync::Arc;
 use super::who::Who;
 use std::error::Error;
@@ -241,10 +241,16 @@ impl<E: Send + Sync + 'static> Error for JoinError<E> {
     }
 }
 
-/// The kind is that of the child's error; what is inside is the `JoinError`.
+/// The kind is that of the child's error, and `TimedOut` for a child that a deadline cancelled or
+/// refused. What is inside is the `JoinError`.
 impl From<JoinError<io::Error>> for io::Error {
     fn from(error: JoinError<io::Error>) -> io::Error {
-        io::Error::new(error.error().map_or(io::ErrorKind::Other, io::Error::kind), error)
+        let kind = match (error.error(), error.reason().map(Reason::kind)) {
+            (Some(error), _) => error.kind(),
+            (None, Some(ReasonKind::Deadline)) => io::ErrorKind::TimedOut,
+            (None, _) => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
     }
 }
 

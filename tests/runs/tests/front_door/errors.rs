@@ -5,7 +5,6 @@ use allhome::error::PanicPolicy;
 use allhome::runtime::ThreadPool;
 use allhome::{BoxError, GroupError, JoinError, Nursery, Policy, block_on, nursery};
 use anyhow::Context;
-use futures_util::FutureExt;
 use std::error::Error;
 use std::fmt::Debug;
 use std::future::pending;
@@ -15,14 +14,14 @@ use std::sync::Arc;
 
 const PREFIX: &str = "nursery `boot`: task `config` failed: ";
 
-/// What a log shows of it: alone and in `anyhow`, with `{}` and with `{:#}`.
+/// What a log shows of it: alone, in `eyre`, in a box and in `anyhow`, with `{}` and with `{:#}`.
 #[track_caller]
 fn shows(error: impl Error + Send + Sync + 'static, short: &str, long: &str) {
     assert_eq!((error.to_string(), format!("{error:#}")), (short.into(), long.into()));
-    let boxed: BoxError = Box::new(error);
+    let report = eyre::Report::new(error);
+    assert_eq!((report.to_string(), format!("{report:#}")), (short.into(), long.into()));
+    let boxed = BoxError::from(report);
     assert_eq!(boxed.to_string(), short);
-    let eyre = eyre::Report::msg("at start-up").wrap_err(boxed.to_string());
-    assert_eq!(eyre.to_string(), short);
     let error = anyhow::Error::from_boxed(boxed);
     assert_eq!((error.to_string(), format!("{error:#}")), (short.into(), long.into()));
 }
@@ -113,11 +112,6 @@ fn f37_report_of_many_lines() {
 fn f37_report_says_what_followed() {
     let text = format!("{:?}", boot(Load(on_fire())));
     assert!(text.ends_with("\ncancelled because of that: 1 task"), "{text}");
-    // Polled by hand: there is no `block_on` around, and so no runtime.
-    let lost = nursery().run(async |_: Nursery| Ok(())).now_or_never().expect("it is not opened");
-    let text = format!("{:?}", lost.unwrap_err());
-    assert!(text.contains(") failed") || text.contains(" failed\n"), "{text}");
-    assert!(text.contains("not opened: no runtime is known"), "{text}");
 }
 
 /// The two that convert keep the kind and the text; the whole error is inside.
@@ -139,6 +133,11 @@ fn f17_conversions() {
     assert!(late.is_timeout() && late.is_cancel());
     assert_eq!(io::Error::from(late).kind(), io::ErrorKind::TimedOut);
     assert!(!boot(on_fire()).is_cancel());
+    // A child that the deadline cancels or refuses. Its handle is awaited outside.
+    let late = nursery().on(ThreadPool::global()).deadline(std::time::Duration::ZERO);
+    let late = late.run(async |n: Nursery<io::Error>| Ok(n.fork::<(), _>(pending())));
+    let error = io::Error::from(block_on(async { late.await.unwrap().await.unwrap_err() }));
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}");
 }
 
 #[test]

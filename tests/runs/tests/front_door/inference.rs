@@ -94,7 +94,7 @@ fn f39_i04_enum_of_a_library() {
                 fs::metadata("src")?;
                 part(last).await
             });
-            Ok(a.await? + b.await?)
+            Ok(a.await? + b.value().await)
         });
         run.await
     }
@@ -107,10 +107,7 @@ fn f39_i04_enum_of_a_library() {
 fn f39_i05_children_that_cannot_fail() {
     let run = open().run(async |n: Nursery| {
         for _ in 0..3 {
-            n.spawn(async {
-                a_moment().await;
-                Ok(())
-            });
+            n.go(a_moment());
         }
         Ok(())
     });
@@ -191,11 +188,11 @@ fn f39_i09_generic_wrapper() {
     where
         A: Send + 'static,
         B: Send + 'static,
-        E: Error + From<JoinError<E>> + Send + Sync + 'static,
+        E: Error + Send + Sync + 'static,
     {
         let run = open().run(async move |n| {
             let (a, b) = (n.fork(a), n.fork(b));
-            Ok((a.await?, b.await?))
+            Ok((a.value().await, b.value().await))
         });
         run.await
     }

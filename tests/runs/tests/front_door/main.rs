@@ -1,6 +1,7 @@
 //! What a user meets first: error types that are found out, errors that say what happened, and
 //! programs that the compiler refuses.
 
+mod counts;
 mod errors;
 mod inference;
 mod refused;

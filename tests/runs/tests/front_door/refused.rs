@@ -15,7 +15,7 @@ struct Program {
     body: &'static str,
 }
 
-const PROGRAMS: [Program; 7] = [
+const PROGRAMS: [Program; 8] = [
     Program {
         name: "unit",
         code: "E0277",
@@ -27,6 +27,12 @@ const PROGRAMS: [Program; 7] = [
         code: "E0277",
         says: "`Box<dyn std::error::Error>` cannot be the error of a nursery",
         body: "nursery().run(async |_: Nursery<Box<dyn std::error::Error>>| Ok(1))",
+    },
+    Program {
+        name: "arc_of_two_kinds",
+        code: "E0283",
+        says: "AsError<_>",
+        body: "nursery().run(async |_: Nursery<std::sync::Arc<dyn std::error::Error + Send + Sync>>| Ok(1))",
     },
     Program {
         name: "number_in_the_simulator",

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `{}` | nursery, first failure, how many others | task, and its error's text |
 //! | `{:#}` | the same, with what is behind the first error | the same, with what is behind it |
-//! | `{:?}` | a report: a line for each failure, as `{:#}` | as `{:#}` |
+//! | `{:?}` | a report: a line for each failure, as `{:#}`; what is not listed, counted by kind | as `{:#}` |
 //! | `source` | what is behind the first error | what is behind the error |
 //!
 //! The text has the error's own in it, as that of `io::Error::other` and of a transparent
@@ -68,9 +68,14 @@ impl<E: Send + Sync + 'static> fmt::Debug for GroupError<E> {
         for failure in self.failures() {
             write!(Indented(f), "\n{failure:#}")?;
         }
-        if self.omitted_count() > 0 {
-            write!(f, "\n  and {} more", self.omitted_count())?;
-        }
+        write_omitted(f, self.omitted_count())?;
+        self.write_counts(f)
+    }
+}
+
+impl<E: Send + Sync + 'static> GroupError<E> {
+    /// Writes what became of the others.
+    fn write_counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let because = match self.reason().map(Reason::kind) {
             Some(ReasonKind::ChildFailed | ReasonKind::BodyFailed) => " because of that",
             _ => "",
@@ -78,7 +83,20 @@ impl<E: Send + Sync + 'static> fmt::Debug for GroupError<E> {
         write_count(f, &format!("cancelled{because}"), self.cancelled_count())?;
         write_count(f, "refused", self.refused_count())?;
         write_count(f, "failed, and forgotten", self.forgotten_count())?;
-        self.write_echoes(f)
+        let echoes = self.echoes().len() + self.omitted_echo_count();
+        write_count(f, "echoes, which are no failures", echoes)?;
+        for echo in self.echoes() {
+            write!(Indented(f), "\n{echo:#}")?;
+        }
+        write_omitted(f, self.omitted_echo_count())
+    }
+}
+
+/// Ends a list that is bounded.
+fn write_omitted(f: &mut fmt::Formatter<'_>, omitted: usize) -> fmt::Result {
+    match omitted {
+        0 => Ok(()),
+        _ => write!(f, "\n  and {omitted} more"),
     }
 }
 
@@ -88,22 +106,6 @@ fn write_count(f: &mut fmt::Formatter<'_>, what: &str, count: usize) -> fmt::Res
         0 => Ok(()),
         1 => write!(f, "\n{what}: 1 task"),
         _ => write!(f, "\n{what}: {count} tasks"),
-    }
-}
-
-impl<E: Send + Sync + 'static> GroupError<E> {
-    fn write_echoes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.echoes().len() == 0 {
-            return Ok(());
-        }
-        write!(f, "\nsaid after it, and no failure:")?;
-        for echo in self.echoes() {
-            write!(Indented(f), "\n{echo:#}")?;
-        }
-        match self.omitted_echo_count() {
-            0 => Ok(()),
-            omitted => write!(f, "\n  and {omitted} more"),
-        }
     }
 }
 
