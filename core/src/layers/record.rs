@@ -24,7 +24,7 @@
 //! 4. The future is dropped exactly once, in place, before the record leaves its nursery.
 //! 5. `vtable` was made for the very `F`, `T`, `E` of the record it stands in.
 //! 6. `wake_target` holds a waker if CARRIED is set, and otherwise, from admission on, the stack of
-//!    the nursery's group. That pointer is good while LINKED is set, and so while a claim of an
+//!    the nursery's group, but while the claim is a chain's. That pointer is good while LINKED is set, and so while a claim of an
 //!    admitted record is held: a group with a member holds a reference to itself (invariant 2 of
 //!    `group.rs`).
 
@@ -58,7 +58,7 @@ use std::ptr::{self, NonNull};
 use std::task::Waker;
 
 pub(crate) use handle::Handle;
-pub(crate) use stack::{Schedule, Stack};
+pub(crate) use stack::{Chain, Schedule, Stack};
 pub(crate) use tokens::{Carried, Claimed, Dealloc};
 
 /// The part of a record that does not depend on the child's types: 64 bytes.
@@ -130,10 +130,12 @@ impl WakeTarget {
     }
 }
 
-/// The way to the group's queue: its [stack](Stack), and the record below this one there.
+/// The way to the group's queue. In a [chain](Chain) it is the records before and after this one.
 #[derive(Clone, Copy)]
 struct Queued {
-    stack: *const Stack,
+    /// A [`Stack`], or, in a chain, the record before this one, which the first has none of.
+    stack: *const (),
+    /// The record below this one on the stack, or after it in the chain.
     below: *mut Header,
 }
 
@@ -238,6 +240,11 @@ unsafe impl Send for Ptr {}
 unsafe impl Sync for Ptr {}
 
 impl Ptr {
+    #[inline]
+    fn new(record: *mut Header) -> Option<Ptr> {
+        NonNull::new(record).map(Ptr)
+    }
+
     /// A pointer to no record, for tests of what keeps pointers and never follows them.
     #[cfg(test)]
     pub(crate) fn dangling() -> Ptr {

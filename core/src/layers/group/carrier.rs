@@ -285,7 +285,7 @@ impl Group {
             // Looked at once: what is woken from here on finds the lock held, and then a carrier
             // that has parked or ended.
             registry.members.queue_woken(&self.woken);
-            if registry.waiting() == 0 {
+            if registry.waiting(&self.woken) == 0 {
                 return None;
             }
             registry.carriers.yields();
@@ -298,7 +298,7 @@ impl Group {
         let often = claimed.header().polls() >= BIND_AFTER;
         let carried = often.then(|| registry.members.bind(&mut claimed));
         // One calls the next, as long as there is something to do.
-        let launch = registry.want(self.width);
+        let launch = self.want(registry);
         Some(Step::Carry(Load { claimed, carried, active: true }, launch))
     }
 

@@ -326,11 +326,11 @@ impl Group {
                     unasked
                 });
                 let stranded = registry.is_stranded();
-                let claimed = if stranded { registry.members.claim_unbound() } else { Vec::new() };
+                let claimed = if stranded { registry.members.claim_unbound(&self.woken) } else { Vec::new() };
                 // Only one that is there is called: a new one would go the way of this, in a
                 // runtime that has ended, and come here again. Carriers that are active see to the
                 // queue.
-                (unasked, claimed, registry.want_called(self.width))
+                (unasked, claimed, registry.want_called(&self.woken, self.width))
             });
             drop(unasked);
             self.launch(launch);

@@ -165,19 +165,23 @@ impl Registry {
         self.carriers.is_due() && !self.is_vacant()
     }
 
-    /// Returns how much waits for a carrier: children, and what is due.
-    pub(super) fn waiting(&self) -> usize {
-        self.members.queued() + usize::from(self.is_due())
+    /// Returns how much waits for a carrier: children, one more if some are on the stack of the
+    /// woken, and what is due.
+    #[inline]
+    pub(super) fn waiting(&self, woken: &Stack) -> usize {
+        let stacked = usize::from(!woken.is_empty());
+        self.members.queued() + stacked + usize::from(self.is_due())
     }
 
     /// Counts one more carrier if that is wanted for what waits.
-    pub(crate) fn want(&mut self, width: usize) -> Launch {
-        self.carriers.want(self.waiting(), width)
+    #[inline]
+    pub(crate) fn want(&mut self, woken: &Stack, width: usize) -> Launch {
+        self.carriers.want(self.waiting(woken), width)
     }
 
     /// As [`want`](Registry::want), if there is a carrier to call.
-    pub(super) fn want_called(&mut self, width: usize) -> Launch {
-        self.carriers.want_called(self.waiting(), width)
+    pub(super) fn want_called(&mut self, woken: &Stack, width: usize) -> Launch {
+        self.carriers.want_called(self.waiting(woken), width)
     }
 
     /// Returns `true` if a carrier that finds no child waits for the next: a member may still be
@@ -237,11 +241,11 @@ impl Registry {
     }
 
     /// Orders the destruction of a task whose grace is over, for the reason that it has.
-    pub(super) fn end_grace(&mut self, now: Instant) -> Option<GraceEnd> {
+    pub(super) fn end_grace(&mut self, now: Instant, woken: &Stack) -> Option<GraceEnd> {
         let member = self.clock.due_grace(now)?;
         let reason = self.cancel.reason_of(member.number);
         let token = self.cancel.tokens().task(member.number);
-        Some(GraceEnd { on_cancel: self.members.abort(member), reason, token })
+        Some(GraceEnd { on_cancel: self.members.abort(member, woken), reason, token })
     }
 
     // ---- nurseries inside

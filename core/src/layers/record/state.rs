@@ -30,6 +30,7 @@
 //! | LINKED                 | wake                   | LINKED CLAIMED: it must be queued | `notify` |
 //! | ... CLAIMED            | wake                   | ... NOTIFIED              | `notify`      |
 //! | ... CARRIED, or left   | wake by such a waker   | the same                  | `notify`      |
+//! | any of the three       | wake by a waker that goes | the same, one WAKER less | `notify_and_drop` |
 //! | LINKED CLAIMED         | carrier binds itself   | ... CARRIED               | `bind`        |
 //! | LINKED CARRIED         | poll by the bound carrier | ... CLAIMED            | `claim`       |
 //! | LINKED                 | cancel, abort          | ... CANCEL ABORT CLAIMED  | `order`       |
@@ -231,6 +232,26 @@ impl StateWord {
             {
                 Ok(_) if flag == CLAIMED => return Notify::Claimed,
                 Ok(_) => return Notify::Nothing,
+                Err(now) => old = now,
+            }
+        }
+    }
+
+    /// As [`notify`](StateWord::notify), by a waker that goes with this: one step, unless there is
+    /// nothing to wake. Then it says whether the record is to be freed.
+    pub(crate) fn notify_and_drop(&self) -> Result<Notify, Last> {
+        let mut old = self.0.load(Ordering::Relaxed);
+        loop {
+            if old & LINKED == 0 || old & CARRIED != 0 {
+                return Err(self.drop_waker());
+            }
+            let flag = if old & CLAIMED == 0 { CLAIMED } else { NOTIFIED };
+            // As in `notify`. LINKED keeps the record when the waker's count is gone: until this
+            // thread gives the claim on, or, without it, no longer than this step.
+            let new = (old | flag) - WAKER;
+            match self.0.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) if flag == CLAIMED => return Ok(Notify::Claimed),
+                Ok(_) => return Ok(Notify::Nothing),
                 Err(now) => old = now,
             }
         }

@@ -68,9 +68,20 @@ unsafe fn clone(data: *const ()) -> RawWaker {
 
 unsafe fn wake(data: *const ()) {
     // SAFETY: the caller's waker.
-    unsafe { wake_by_ref(data) };
-    // SAFETY: as above.
-    unsafe { drop(data) };
+    let ptr = unsafe { ptr(data) };
+    // SAFETY: the waker keeps the record until this step, and the reference is not used after it.
+    match unsafe { ptr.header() }.state().notify_and_drop() {
+        // SAFETY: the claim was just won; it keeps the record from here on.
+        Ok(Notify::Claimed) => push(unsafe { ptr.claimed() }),
+        Ok(Notify::Nothing) | Err(Last::Held) => {}
+        Err(Last::Free) => std::mem::drop(Dealloc(ptr)),
+    }
+}
+
+fn push(claimed: Claimed) {
+    if let Some(group) = Stack::push(claimed) {
+        group.schedule();
+    }
 }
 
 unsafe fn wake_by_ref(data: *const ()) {
@@ -80,10 +91,7 @@ unsafe fn wake_by_ref(data: *const ()) {
     let header = unsafe { ptr.header() };
     if header.state().notify() == Notify::Claimed {
         // SAFETY: the claim was just won.
-        let claimed = unsafe { ptr.claimed() };
-        if let Some(group) = Stack::push(claimed) {
-            group.schedule();
-        }
+        push(unsafe { ptr.claimed() });
     }
 }
 
