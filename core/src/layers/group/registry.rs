@@ -43,7 +43,7 @@ use crate::layers::base::guarded::Foreign;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Ordering;
 use crate::layers::cancel::CancelToken;
-use crate::layers::record::{Carried, Claimed, Handle, Header, Stack, Unadmitted};
+use crate::layers::record::{Carried, Claimed, Dealloc, Handle, Header, Stack, Unadmitted};
 use allhome_rt::Instant;
 use cancel_state::{CancelState, Tokens};
 use carriers::Carriers;
@@ -221,6 +221,46 @@ impl Registry {
         self.cancel.forget(number);
         self.clock.forget(number);
         self.nested.disown(number);
+    }
+
+    /// Returns `true` if nothing is noted of any member beside its record, and nothing looks out for
+    /// the next that leaves.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        !self.jobs.has_begun_any()
+            && !self.jobs.are_given_up()
+            && self.cancel.has_none()
+            && self.clock.has_no_graces()
+            && self.nested.of_no_task()
+            && self.logs.is_empty()
+    }
+
+    /// Has a child leave that has ended with a value and has no carrier of its own: publishes the
+    /// value, if it is kept, takes the record off its list and releases it. Sets the waker of its
+    /// joiner, or what frees the record. If there is more to do, the claim comes back.
+    #[inline(always)]
+    pub(super) fn leave_plain(
+        &mut self,
+        mut claimed: Claimed,
+        kept: bool,
+        joiner: &mut Option<Foreign<Waker>>,
+        dead: &mut Option<Dealloc>,
+    ) -> Result<(), Claimed> {
+        if !self.is_plain() {
+            return Err(claimed);
+        }
+        if !kept {
+            self.members.unlink(&claimed);
+            *dead = self.members.release(claimed, None);
+            return Ok(());
+        }
+        if !claimed.header().state().has_handle() {
+            return Err(claimed);
+        }
+        let told = self.members.take_joiner(&mut claimed);
+        let record = self.members.leave_with_value(claimed)?;
+        *joiner = told.ended(record, true);
+        Ok(())
     }
 
     /// Keeps why one task, by its handle, is cancelled on its own; returns why it is: the first

@@ -18,11 +18,11 @@
 
 use super::state::{Last, Notify};
 use super::tokens::{Claimed, Dealloc};
-use super::{Ended, Header, Judge, Ptr, Stack, crowd};
+use super::{Header, Judge, Polled, Ptr, Stack, crowd};
 use crate::layers::base::id::TaskId;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
-use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop);
 
@@ -35,7 +35,8 @@ impl Ptr {
 
 impl Claimed {
     /// Polls the future with the record's own waker: see [`poll`](Claimed::poll).
-    pub(crate) fn poll_lent(&mut self, id: TaskId, is_echo: Judge) -> Poll<Ended> {
+    #[inline]
+    pub(crate) fn poll_lent(&mut self, id: TaskId, is_echo: Judge) -> Polled {
         let data = self.ptr().0.as_ptr().cast::<()>();
         // SAFETY: invariant 1: the functions below take a header, kept by the claim or the count.
         let waker = unsafe { Waker::new(data, &VTABLE) };

@@ -218,6 +218,25 @@ impl Members {
         self.bound -= usize::from(claimed.header().state().is_carried());
     }
 
+    /// Takes a record off its list, publishes its value and releases it, in one step for its joiner.
+    /// If the handle is gone nothing is changed. No carrier is bound to it.
+    #[inline]
+    pub(super) fn leave_with_value(&mut self, claimed: Claimed) -> Result<Ptr, Claimed> {
+        let (ptr, list) = (claimed.ptr(), claimed.header().list());
+        // First: from the next step on, the handle may free it.
+        self.lists.remove(ptr);
+        self.count -= 1;
+        // SAFETY: the lock is held, the record is off its list, and the future was destroyed.
+        match unsafe { claimed.publish_and_release() } {
+            Ok(()) => Ok(ptr),
+            Err(claimed) => {
+                self.lists.push(ptr, list);
+                self.count += 1;
+                Err(claimed)
+            }
+        }
+    }
+
     /// Gives up the claim and membership; dropping the result frees the memory.
     pub(crate) fn release(
         &mut self,
