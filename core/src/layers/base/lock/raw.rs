@@ -54,12 +54,14 @@ impl Word {
         Word { word: AtomicU8::new(FREE), sleepers: sleep::Sleepers::default() }
     }
 
-    /// Takes it, whatever that takes.
+    /// Takes it, whatever that takes. Returns `true` if another thread had it.
     #[inline(always)]
-    pub(super) fn lock(&self) {
-        if self.turn(FREE, HELD).is_err() {
+    pub(super) fn lock(&self) -> bool {
+        let held = self.turn(FREE, HELD).is_err();
+        if held {
             self.wait();
         }
+        held
     }
 
     /// Gives it back. The caller has it.
