@@ -5,6 +5,7 @@ mod bounded;
 pub(crate) mod builder;
 mod cannot_fail;
 pub(crate) mod child;
+pub(crate) mod condition;
 pub(crate) mod draining;
 mod end;
 pub(crate) mod error;
