@@ -62,6 +62,9 @@ use std::time::Duration;
 /// | [`fork`](Nursery::fork) | `Result<T, E>` | [`Child<T, E>`](crate::Child), a future | a child that gives a value |
 /// | [`blocking`](Nursery::blocking) | `Result<T, E>` | [`Child<T, E>`](crate::Child) | work that blocks its thread |
 ///
+/// A [`Child`](crate::Child) can be cancelled alone. A child without one ends by itself or with the
+/// nursery, so fork what must be stopped alone.
+///
 /// To name the child, begin with [`task`](Nursery::task): `n.task("reader").spawn(..)`. To wait for
 /// a place in a nursery with a [limit](crate::Builder::limit), begin with
 /// [`reserve`](Nursery::reserve): `n.reserve().await?.spawn(..)`. Both give a

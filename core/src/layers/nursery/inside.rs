@@ -22,6 +22,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// is cancelled, [`run`](Builder::run) returns an error whose cause is
     /// [`Cause::Cancelled`](crate::error::Cause::Cancelled) with the reason, and the body is not called.
     ///
+    /// So a request that begins before a drain, and opens its nursery after, is refused. A server
+    /// that must answer it gives its handlers the handle of a nursery inside, which stays open for
+    /// as long as the connections: what is inside of a nursery that drains goes on.
+    ///
     /// # Examples
     ///
     /// ```
