@@ -1,4 +1,9 @@
 //! Opening a nursery inside of one, from any task.
+//!
+//! It is tempting to admit such a nursery while the outer one drains, since the request that it is
+//! for may have begun before. But a callback that another library calls for ever would then keep
+//! the drain from ending, and only the program knows which of its requests are new. It says so by
+//! the handle that it gives away: that of the nursery that drains, or of one inside.
 
 use super::Nursery;
 use super::builder::Builder;
