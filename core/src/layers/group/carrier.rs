@@ -3,9 +3,12 @@
 //! A carrier takes the child that has waited longest for a poll and polls it, and then the next. A
 //! child that waits costs no task of the runtime: its waker ([`crate::layers::record`]) puts it
 //! back in the nursery's queue, and sees that a carrier comes for it. A child that was polled
-//! [`BIND_AFTER`] times is one that is woken again and again: the next carrier that takes it stays
-//! with it, so that from then on it has a task of the runtime all to itself, with its own waker,
-//! turn and budget, and its wakes are the runtime's business alone. What that saves is in
+//! [`BIND_AFTER`] times is one that is woken again and again. If a carrier that was called for it
+//! finds no other, it is woken alone, too: the carrier stays with it, so that from then on it has a
+//! task of the runtime all to itself, with its own waker and turn, and its wakes are the runtime's
+//! business alone. Children that are woken together share the way through the queue, which is the
+//! shorter one then; but not where too many threads want the nursery's lock
+//! ([`find_the_lock_busy`](super::registry::Carriers::find_the_lock_busy)). What that saves is in
 //! docs/DESIGN.md.
 //!
 //! | carrier  | carries               | counted in        | goes on to                        |
@@ -250,7 +253,7 @@ impl Group {
     fn arrive(&self, role: Role, cx: &Context<'_>) -> Turn {
         let (unasked, step) = self.locked(|registry| {
             let unasked = registry.carriers.arrive(role);
-            (unasked, self.step(registry, true))
+            (unasked, self.first_step(registry))
         });
         drop(unasked);
         self.go(step, true, cx)
@@ -260,7 +263,7 @@ impl Group {
     /// gives the runtime a turn.
     #[inline(always)]
     pub(super) fn next(&self, more: bool, cx: &Context<'_>) -> Turn {
-        let step = self.locked(|registry| self.step(registry, more));
+        let step = self.locked_by_carrier(|registry| self.step(registry, more));
         self.go(step, more, cx)
     }
 
@@ -276,10 +279,23 @@ impl Group {
     pub(super) fn step(&self, registry: &mut Registry, more: bool) -> Step {
         if more && !registry.is_due() {
             if let Some(claimed) = registry.members.take(self.level(), &self.woken) {
-                return self.taken(registry, claimed);
+                let busy = registry.carriers.find_the_lock_busy();
+                return self.taken(registry, claimed, busy);
             }
         }
         self.step_aside(registry, more)
+    }
+
+    /// As [`step`](Group::step), for a carrier that was called: a child that it finds alone was
+    /// woken alone.
+    fn first_step(&self, registry: &mut Registry) -> Step {
+        if !registry.is_due() {
+            if let Some(claimed) = registry.members.take(self.level(), &self.woken) {
+                let alone = registry.waiting(&self.woken) == 0;
+                return self.taken(registry, claimed, alone);
+            }
+        }
+        self.step_aside(registry, true)
     }
 
     /// Says what follows if there is no child, or no turn, for the carrier.
@@ -303,11 +319,12 @@ impl Group {
         Step::End
     }
 
-    /// An active carrier has taken a child.
+    /// An active carrier has taken a child, and stays with it if it `may` and the child is woken
+    /// often.
     #[inline(always)]
-    fn taken(&self, registry: &mut Registry, mut claimed: Claimed) -> Step {
-        let often = claimed.header().polls() >= BIND_AFTER;
-        let carried = often.then(|| registry.members.bind(&mut claimed));
+    fn taken(&self, registry: &mut Registry, mut claimed: Claimed, may: bool) -> Step {
+        let stays = may && claimed.header().polls() >= BIND_AFTER;
+        let carried = stays.then(|| registry.members.bind(&mut claimed));
         // One calls the next, as long as there is something to do.
         match (carried, self.want(registry)) {
             (None, Launch::None) => Step::Poll(claimed),

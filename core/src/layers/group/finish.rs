@@ -106,7 +106,7 @@ impl Group {
         cx: &Context<'_>,
     ) -> Turn {
         let (mut joiner, mut dead, mut on_vacant) = (None, None, None);
-        let left = self.locked(|registry| {
+        let left = self.locked_by_carrier(|registry| {
             registry.leave_plain(claimed, kept, &mut joiner, &mut dead)?;
             if registry.members.count() == 0 {
                 on_vacant = self.on_vacant(registry);
@@ -361,7 +361,8 @@ impl Group {
                     unasked
                 });
                 let stranded = registry.is_stranded();
-                let claimed = if stranded { registry.members.claim_unbound(&self.woken) } else { Vec::new() };
+                let claimed =
+                    if stranded { registry.members.claim_unbound(&self.woken) } else { Vec::new() };
                 // Only one that is there is called: a new one would go the way of this, in a
                 // runtime that has ended, and come here again. Carriers that are active see to the
                 // queue.
