@@ -71,7 +71,7 @@ fn c23_ready_at_once_it_cancels_from_the_start() {
     let run = nursery().on(stepped.runtime()).cancel_when(ready(()));
     let run = run.run(async |n: Nursery<Infallible>| {
         assert!(n.is_cancelled() && n.spawn(async { Ok(()) }).refused().is_some());
-        Ok(pending::<()>().await)
+        pending::<Result<(), _>>().await
     });
     assert!(stepped.drive(run).unwrap_err().is_cancel());
 }
@@ -87,7 +87,7 @@ fn c23_it_is_answered_as_the_body_is() {
         *note.lock().unwrap() = Some((seven, cancel_token()));
     };
     let run = nursery().on(stepped.runtime()).cancel_when(inside);
-    let run = run.run(async |_: Nursery<Infallible>| Ok(pending::<()>().await));
+    let run = run.run(async |_: Nursery<Infallible>| pending::<Result<(), _>>().await);
     assert!(stepped.drive(run).unwrap_err().is_cancel());
     let (seven, token) = seen.lock().unwrap().take().unwrap();
     assert!(seven == 7 && token.is_cancelled(), "the token is the body's");
@@ -100,7 +100,7 @@ fn c23_its_panic_is_one_of_the_body() {
     let run = run.cancel_when(async { panic!("no signal") });
     let run = run.run(async |n: Nursery<Infallible>| {
         n.spawn(pending());
-        Ok(pending::<()>().await)
+        pending::<Result<(), _>>().await
     });
     let error = stepped.drive(run).unwrap_err();
     let panics: Vec<_> = error.panics().map(|panic| panic.message().to_string()).collect();

@@ -1,11 +1,11 @@
 //! What limits a nursery: time, tokens, the number of children and of threads.
 
 use super::Builder;
-use crate::layers::nursery::condition::Condition;
 use crate::layers::base::sync::Arc;
 use crate::layers::cancel::CancelToken;
 use crate::layers::group::config::When;
 use crate::layers::limit::Semaphore;
+use crate::layers::nursery::condition::Condition;
 use allhome_rt::Instant;
 use std::future::Future;
 use std::panic::Location;

@@ -108,10 +108,7 @@ enum Left<E> {
 
 impl<E: Send + Sync + 'static> Driven<E> {
     /// Makes it of a nursery that was opened.
-    pub(super) fn new(
-        group: Strong<Group>,
-        condition: Option<Box<Condition>>,
-    ) -> Arc<Driven<E>> {
+    pub(super) fn new(group: Strong<Group>, condition: Option<Box<Condition>>) -> Arc<Driven<E>> {
         let ends = Arc::new(AtomicBool::new(false));
         let body = Body { ends: ends.clone(), error: PhantomData };
         let run = Box::pin(Run::opened(group, body, condition));
