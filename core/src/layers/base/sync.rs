@@ -62,10 +62,12 @@ mod imp {
 #[cfg(loom)]
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
+    #[cfg(test)]
+    pub(crate) use loom::sync::Condvar;
     pub(crate) use loom::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering,
     };
-    pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
+    pub(crate) use loom::sync::{Mutex, MutexGuard};
     /// A model that stands beside what it checks: with three preemptions, if no other number is set.
     #[cfg(test)]
     pub(crate) fn model(run: impl Fn() + Send + Sync + 'static) {
