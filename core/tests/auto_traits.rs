@@ -108,6 +108,7 @@ fn table() {
         NurseryDraining: "SYU--"
         NurseryId: "SYUWR"
         NurseryInfo: "SYUWR"
+        Opener: "SYUWR"
         Outcome<u8, E>: "SYUWR"
         OwnedPermit: "SYUWR"
         Owner<E>: "SYU--"
