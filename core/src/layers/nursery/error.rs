@@ -214,11 +214,40 @@ impl<E> GroupError<E> {
         self.inner.failures.swap_remove(0)
     }
 
-    /// Returns the first failure's error, if it is an error and no joiner shares it.
-    pub fn into_error(self) -> Option<E> {
-        match self.into_first().cause {
-            Cause::Error(error) => Arc::into_inner(error),
-            _ => None,
+    /// Returns the first failure's error, and drops the other failures.
+    ///
+    /// # Errors
+    ///
+    /// Returns the whole, unchanged, if the first failure is no error, or if a joiner shares the
+    /// error: a [`JoinError`](crate::JoinError) that it still has.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{Nursery, block_on, nursery};
+    ///
+    /// let run = nursery().run(async |n: Nursery<String>| {
+    ///     n.task("reader").spawn(async { Err("no such file".to_string()) });
+    ///     Ok(())
+    /// });
+    /// match block_on(run).unwrap_err().into_error() {
+    ///     Ok(own) => assert_eq!(own, "no such file"),
+    ///     Err(group) => panic!("{group}"),
+    /// }
+    /// # }
+    /// ```
+    pub fn into_error(mut self) -> Result<E, GroupError<E>> {
+        let cause = &mut self.inner.failures[0].cause;
+        match std::mem::replace(cause, Cause::Lost) {
+            Cause::Error(error) => Arc::try_unwrap(error).map_err(|shared| {
+                self.inner.failures[0].cause = Cause::Error(shared);
+                self
+            }),
+            other => {
+                *cause = other;
+                Err(self)
+            }
         }
     }
 }

@@ -48,7 +48,10 @@ fn a06_it_is_listed_counted_and_waited_for() {
     assert!(poll_once(&mut request, &wakes).is_pending());
     let tree = outer.n.tree();
     let [_, inner] = tree.nurseries() else { panic!("{tree}") };
-    assert_eq!((inner.depth, inner.name.as_deref(), inner.opened_by), (1, Some("request"), Opener::Outside));
+    assert_eq!(
+        (inner.depth, inner.name.as_deref(), inner.opened_by),
+        (1, Some("request"), Opener::Outside)
+    );
     assert!(outer.finish().is_pending(), "it waits for the request");
     stepped.run_until_stalled();
     assert!(outer.poll().is_pending(), "its future has the last word");

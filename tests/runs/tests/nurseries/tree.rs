@@ -45,7 +45,7 @@ fn o28_a_nursery_is_shown_below_what_opened_it() {
                     own.task("log").go(async move {
                         drop(outer.nursery().name(format!("audit of {request}")).run(holds).await);
                     });
-                    pending().await
+                    pending::<Result<(), _>>().await
                 });
                 drop(run.await);
             });

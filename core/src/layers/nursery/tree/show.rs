@@ -63,11 +63,7 @@ impl Tree {
     }
 
     /// Divides the nurseries inside one: those that no task of its list opened, and those of each.
-    fn by_opener(
-        &self,
-        at: usize,
-        inside: &[usize],
-    ) -> (Vec<usize>, BTreeMap<TaskId, Vec<usize>>) {
+    fn by_opener(&self, at: usize, inside: &[usize]) -> (Vec<usize>, BTreeMap<TaskId, Vec<usize>>) {
         let tasks = &self.nurseries[at].tasks;
         let (mut first, mut below) = (Vec::new(), BTreeMap::<_, Vec<usize>>::new());
         for &inner in inside {
