@@ -70,6 +70,8 @@
 //! docs/SPEC.md lists it, clause by clause, with a test for each.
 
 #![deny(unsafe_code)]
+// What the examples show compiles without a warning in a user's crate, too.
+#![doc(test(attr(deny(unused_must_use))))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // All there is, from the lowest layer up. A module uses those of the layers above it in this list,

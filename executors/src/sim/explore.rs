@@ -164,7 +164,7 @@ impl Simulator {
     }
 
     fn found(&self, at: u64, original: Failure, trial: Trial<'_>) -> Explored {
-        // The hook has told of the panic once, and the report will once more.
+        // The hook has printed the panic once, and the report is going to.
         let quiet = Quiet::begin();
         let mut shortest = self.shorten(original.clone(), trial);
         drop(quiet);

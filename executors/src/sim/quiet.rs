@@ -3,7 +3,7 @@
 //!
 //! The hook is the process's, and tests run side by side. So it is replaced once, by one that asks
 //! the thread first and then calls the hook that was there before. A program that sets its own
-//! afterwards hears of all panics.
+//! afterwards sees all panics.
 
 use std::cell::Cell;
 use std::panic::{set_hook, take_hook};
@@ -14,7 +14,7 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// While it exists, the hook does not tell of panics of this thread.
+/// While it exists, the hook prints no panic of this thread.
 pub(super) struct Quiet {
     before: bool,
 }

@@ -254,7 +254,7 @@ impl Simulation {
             spawned_at: 0,
         };
         let mut tasks = vec![root];
-        // A label is made of what is in the core's memory: no code of the user's runs.
+        // A label is made of what is in the core's memory: it runs no foreign code.
         tasks.extend(state.tasks.iter_mut().map(|(_, entry)| TaskReport {
             number: entry.number,
             label: entry.task.as_mut().and_then(|(task, _)| task.label()),

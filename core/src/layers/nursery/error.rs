@@ -218,8 +218,9 @@ impl<E> GroupError<E> {
     ///
     /// # Errors
     ///
-    /// Returns the whole, unchanged, if the first failure is no error, or if a joiner shares the
-    /// error: a [`JoinError`](crate::JoinError) that it still has.
+    /// Returns the whole if the first failure is no error, or if a [`JoinError`](crate::JoinError)
+    /// that is still there shares it. One in an [echo](GroupError::echoes) does not count: if the
+    /// error is shared, the echoes are dropped first, and counted as omitted.
     ///
     /// # Examples
     ///
@@ -238,14 +239,21 @@ impl<E> GroupError<E> {
     /// # }
     /// ```
     pub fn into_error(mut self) -> Result<E, GroupError<E>> {
-        let cause = &mut self.inner.failures[0].cause;
-        match std::mem::replace(cause, Cause::Lost) {
-            Cause::Error(error) => Arc::try_unwrap(error).map_err(|shared| {
-                self.inner.failures[0].cause = Cause::Error(shared);
-                self
-            }),
+        let inner = &mut *self.inner;
+        match std::mem::replace(&mut inner.failures[0].cause, Cause::Lost) {
+            Cause::Error(error) => {
+                // A body that returns `child.await?` is an echo that has a share.
+                if Arc::strong_count(&error) > 1 {
+                    inner.counts.omitted_echoes += inner.echoes.len();
+                    inner.echoes.clear();
+                }
+                Arc::try_unwrap(error).map_err(|shared| {
+                    self.inner.failures[0].cause = Cause::Error(shared);
+                    self
+                })
+            }
             other => {
-                *cause = other;
+                inner.failures[0].cause = other;
                 Err(self)
             }
         }

@@ -10,7 +10,7 @@ use std::fmt::Debug;
 use std::future::pending;
 use std::io;
 use std::mem::size_of;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 const PREFIX: &str = "nursery `boot`: task `config` failed: ";
 
@@ -64,6 +64,8 @@ enum App {
     Join(#[from] JoinError<Load>),
     #[error("the application failed")]
     Source(#[source] GroupError<Load>),
+    #[error(transparent)]
+    Whole(JoinError<Self>),
 }
 
 #[test]
@@ -190,6 +192,40 @@ fn e19_join_error_of_other_ends() {
     });
     // Those that panicked or were cancelled are the joiner's.
     block_on(run).unwrap();
+}
+
+/// A body that returns the error of its join is an echo with a share of the child's error.
+#[test]
+fn e02_the_error_by_value_or_the_whole() {
+    let fails = |kept: Arc<Mutex<Option<JoinError<App>>>>| {
+        let run = nursery().on(ThreadPool::global()).run(async move |n: Nursery<App>| {
+            let child = n.fork::<(), _>(async { Err(App::from(joined(Load(on_fire())))) });
+            let error = child.await.unwrap_err();
+            if Arc::strong_count(&kept) > 1 {
+                *kept.lock().unwrap() = Some(error);
+                return Ok(());
+            }
+            Err(App::Whole(error))
+        });
+        block_on(run).unwrap_err()
+    };
+    let error = fails(Arc::default());
+    assert_eq!(error.echoes().len(), 1);
+    assert!(matches!(error.into_error(), Ok(App::Join(_))));
+
+    let kept = Arc::default();
+    let (error, text) = (fails(Arc::clone(&kept)), "task ");
+    let whole = error.into_error().unwrap_err();
+    assert!(whole.to_string().contains(text) && whole.failures().len() == 1, "{whole}");
+    drop(kept);
+    assert!(matches!(whole.into_error(), Ok(App::Join(_))));
+
+    let cancelled = nursery().on(ThreadPool::global()).run(async |n: Nursery<App>| {
+        n.cancel();
+        pending::<Result<(), _>>().await
+    });
+    let whole = block_on(cancelled).unwrap_err().into_error().unwrap_err();
+    assert!(whole.is_cancel(), "{whole}");
 }
 
 #[test]
