@@ -62,7 +62,7 @@
 //!
 //! One more feature, `signals`, gives a token that SIGINT and SIGTERM raise, on Unix.
 //!
-//! Any other runtime: implement `allhome_rt::Spawn` and make a [`Runtime`](runtime::Runtime) of it. Every runtime has a
+//! Any other runtime: implement [`Spawn`](runtime::Spawn) and make a [`Runtime`](runtime::Runtime) of it. Every runtime has a
 //! timer and a pool for blocking work: one that brings none is lent them, in threads of std.
 //!
 //! # What is promised
@@ -239,7 +239,10 @@ pub mod shutdown {
 }
 
 pub mod runtime {
-    //! Runtimes: what [`Builder::on`](crate::Builder::on) takes.
+    //! Runtimes: what [`Builder::on`](crate::Builder::on) takes, and what makes one of any executor:
+    //! [`Spawn`], given to [`Runtime::new`].
+    //!
+    //! The traits are those of the crate `allhome-rt`, on which an adapter depends instead.
 
     #[cfg(feature = "tokio")]
     #[doc(no_inline)]
@@ -248,7 +251,10 @@ pub mod runtime {
     pub use allhome_async_std::AsyncStd;
     #[cfg(feature = "executors")]
     pub use allhome_executors::{LocalExecutor, ThreadPool};
-    pub use allhome_rt::{IntoRuntime, NoRuntime, Runtime, RuntimeSource};
+    pub use allhome_rt::{
+        BoxSleep, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, RuntimeBuilder, RuntimeSource,
+        Spawn, SpawnBlocking, SpawnLocal, Task, Timer,
+    };
     #[cfg(feature = "smol")]
     pub use allhome_smol::{Smol, SmolExecutor, SmolLocal};
     #[cfg(feature = "tokio")]
