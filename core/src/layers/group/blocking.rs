@@ -85,7 +85,9 @@ impl BlockingJob {
         match self.group.poll_child(load, &mut Turns::default(), &mut cx) {
             Polled::Waits(carried) => self.group.runtime_dropped(carried),
             Polled::Ended(load, ended) => self.group.finish_alone(load, *ended),
-            Polled::Parked | Polled::Notified(_) | Polled::Value { .. } => unreachable!("it is carried by this job"),
+            Polled::Parked | Polled::Notified(_) | Polled::Value { .. } => {
+                unreachable!("it is carried by this job")
+            }
         }
     }
 }

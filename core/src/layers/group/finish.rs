@@ -361,7 +361,8 @@ impl Group {
                     unasked
                 });
                 let stranded = registry.is_stranded();
-                let claimed = if stranded { registry.members.claim_unbound(&self.woken) } else { Vec::new() };
+                let claimed =
+                    if stranded { registry.members.claim_unbound(&self.woken) } else { Vec::new() };
                 // Only one that is there is called: a new one would go the way of this, in a
                 // runtime that has ended, and come here again. Carriers that are active see to the
                 // queue.

@@ -34,10 +34,7 @@ pub(super) enum Polled {
     Notified(Claimed),
     /// It has ended with a value, which, if it is kept, stands ready for its handle. It has no
     /// carrier of its own.
-    Value {
-        claimed: Claimed,
-        kept: bool,
-    },
+    Value { claimed: Claimed, kept: bool },
     /// In a box: see [`Ended`](crate::layers::record::Polled::Ended).
     Ended(Load, Box<Ended>),
 }

@@ -230,8 +230,7 @@ where
             let panic = header.panicked(id, payload);
             let second = panic::catch_drop(value).err().map(|payload| header.panicked(id, payload));
             // SAFETY: the claim is held.
-            let mut ended =
-                unsafe { conclude::<F, T, E, K>(record, id, Outcome::Panicked(panic)) };
+            let mut ended = unsafe { conclude::<F, T, E, K>(record, id, Outcome::Panicked(panic)) };
             ended.second = second;
             return Polled::Ended(Box::new(ended));
         }

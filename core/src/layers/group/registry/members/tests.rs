@@ -154,12 +154,18 @@ fn a_sweep_dooms_the_new_and_notifies_the_others_once() {
         panic!("it was never polled")
     };
     assert_eq!(number(&new), 2);
-    assert!(matches!(members.sweep_next(false, &mut pass, &owner.woken), Some(OnCancel::Busy)), "it is polled");
+    assert!(
+        matches!(members.sweep_next(false, &mut pass, &owner.woken), Some(OnCancel::Busy)),
+        "it is polled"
+    );
     assert!(polled.header().state().is_cancelled());
     assert!(members.sweep_next(false, &mut pass, &owner.woken).is_none());
     members.sweep_again();
     for _ in 0..2 {
-        assert!(matches!(members.sweep_next(true, &mut pass, &owner.woken), Some(OnCancel::Busy)), "once more");
+        assert!(
+            matches!(members.sweep_next(true, &mut pass, &owner.woken), Some(OnCancel::Busy)),
+            "once more"
+        );
     }
     assert!(members.sweep_next(true, &mut pass, &owner.woken).is_none());
     end(&mut members, new);
