@@ -114,7 +114,7 @@ mod word {
 #[cfg(loom)]
 mod word {
     use crate::layers::base::guarded::Held;
-    use loom::sync::{Mutex, MutexGuard};
+    use crate::layers::base::sync::{Mutex, MutexGuard};
     use std::ops::{Deref, DerefMut};
     use std::ptr;
 

@@ -246,9 +246,15 @@ impl Group {
         })
     }
 
-    /// An active carrier stays with its child, which waits.
+    /// An active carrier stays with its child, which waits. If others wait that have no carrier, and
+    /// none is left to come, another comes for them, and parks (invariant 4 of
+    /// [`carrier`](super::carrier)).
     pub(super) fn stay(&self) {
-        self.locked_then_launch(|registry| registry.carriers.retire());
+        let launch = self.locked(|registry| {
+            registry.carriers.retire();
+            if registry.is_stranded() { registry.carriers.replace() } else { self.want(registry) }
+        });
+        self.launch(launch);
     }
 }
 
