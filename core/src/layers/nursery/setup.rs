@@ -105,6 +105,10 @@ fn parent(task: &TaskFrame<'_>) -> Option<Parent> {
     Some((Group::of(task.group)?.weak(), member.map_or(Owner::Body, Owner::Task)))
 }
 
+/// Names both features whichever are on: with one, the call stands outside of what it brings.
+const NONE_AROUND: &str = "no runtime is known here: name one with `nursery().on(..)`, or open it \
+    in tokio's context (feature `tokio`) or inside `allhome::block_on` (feature `executors`)";
+
 /// Finds the runtime that is known here.
 fn find() -> Result<Runtime, NoRuntime> {
     if let Some(runtime) = context::task(|task| Some(task?.env.runtime.clone())) {
@@ -114,5 +118,5 @@ fn find() -> Result<Runtime, NoRuntime> {
         return entered;
     }
     let around = crate::AROUND.iter().find_map(|find| find());
-    around.ok_or(NoRuntime::new("no runtime is known here: name one with `nursery().on(..)`"))
+    around.ok_or(NoRuntime::new(NONE_AROUND))
 }
