@@ -32,7 +32,7 @@ use crate::layers::base::sync::Arc;
 use crate::layers::context::last_poll::LastPoll;
 use crate::layers::context::{self, Notes, scope};
 use crate::layers::group::Group;
-use crate::layers::group::registry::Owner;
+use crate::layers::group::registry::Opener;
 use crate::layers::lending::{Ended, Lending, has_slot_of};
 use closed::{Closed, conclude};
 use pin_project_lite::pin_project;
@@ -120,6 +120,14 @@ where
     Fut: Future<Output = Result<R, E>>,
     E: Send + Sync + 'static,
 {
+    /// Polls it until it has closed, for an owner.
+    pub(super) fn poll_owned(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), GroupError<E>>> {
+        self.poll_closed(cx).map(|closed| closed?.conclude_owned())
+    }
+
     /// Polls it until it has closed.
     fn poll_closed(
         self: Pin<&mut Self>,
@@ -219,7 +227,7 @@ where
         if seen && last_poll.put_off(Some(&group.owned().inherited.runtime), cx) {
             return Poll::Pending;
         }
-        let held = seen && group.locked(|registry| registry.holds(Owner::Body));
+        let held = seen && group.locked(|registry| registry.holds(Opener::Body));
         let Some(future) = body.as_mut().as_pin_mut() else { return Poll::Ready(()) };
         let notes = Notes::default();
         match panic::catch(|| {
@@ -302,10 +310,10 @@ fn wait_on(
             return Waits::Gone;
         }
         let stays = stays || group.is_in_grace() || put_off;
-        if cancelled && !stays && !registry.holds(Owner::Body) {
+        if cancelled && !stays && !registry.holds(Opener::Body) {
             // The nested nurseries ended during the poll, too late for the body to see it in that
             // poll.
-            let again = held && registry.nested.has(Owner::Body);
+            let again = held && registry.nested.has(Opener::Body);
             return if again { Waits::Again } else { Waits::Last };
         }
         let old = std::mem::replace(&mut registry.run_waker, waker.take());

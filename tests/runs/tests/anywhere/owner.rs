@@ -107,6 +107,34 @@ fn a12_a_cancel_alone_is_no_failure_but_a_deadline_is() {
     assert!(clock.drive(&stepped, owner.close()).unwrap_err().is_timeout());
 }
 
+/// Whether the deadline comes before `close` or during it, the error counts the same.
+#[test]
+fn a12_the_error_of_a_deadline_counts_what_it_cut_off() {
+    for during in [false, true] {
+        let (stepped, clock, runtime) = world();
+        let (n, owner) = nursery().on(runtime).deadline(SECOND).open::<String, _>().unwrap();
+        let counts = Counts::new();
+        for _ in 0..2 {
+            let part = counts.parked();
+            n.spawn(async move {
+                part.child::<String>().await
+            });
+        }
+        n.spawn(async {
+            allhome::cancelled().await;
+            Err("an echo".to_string())
+        });
+        if !during {
+            clock.advance(2 * SECOND);
+            stepped.run_until_stalled();
+        }
+        let error = clock.drive(&stepped, owner.close()).unwrap_err();
+        assert!(error.is_timeout() && error.is_cancel(), "{error:?}");
+        assert_eq!((counts.drops(), error.cancelled_count()), (2, 3), "during: {during}");
+        assert_eq!((error.failures().len(), error.echoes().len()), (1, 1), "during: {during}");
+    }
+}
+
 /// No one awaits anything, and all that the nursery promises takes effect.
 #[test]
 fn a13_its_times_hold_while_nothing_is_awaited() {

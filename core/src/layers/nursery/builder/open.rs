@@ -68,7 +68,7 @@ impl Builder {
     /// ```
     pub fn open<E: AsError<M>, M>(self) -> Result<(Nursery<E>, Owner<E>), GroupError<E>> {
         let setup = self.setup::<E, M>();
-        let parent = setup.parent().map(|(group, _)| (group, registry::Owner::None));
+        let parent = setup.parent().map(|(group, _)| (group, registry::Opener::None));
         let group = setup.open(parent, Around::default(), false)?;
         let nursery = Nursery::new(group);
         let owner = Owner::new(nursery.clone());
