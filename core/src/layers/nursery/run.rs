@@ -21,6 +21,7 @@ pub(crate) mod settle;
 use super::Nursery;
 use super::error::GroupError;
 use super::setup::Setup;
+use crate::layers::base::big::{Inner, Place, place};
 use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::invariant::Invariant;
@@ -46,10 +47,10 @@ pin_project! {
     /// The future that [`Builder::run`](crate::Builder::run) returns.
     #[must_use = "a nursery does nothing unless it is awaited"]
     pub struct Run<E, R, F, Fut> {
-        setup: Option<(Setup, F)>,
+        setup: Option<(Setup, Place<F>)>,
         group: Option<Strong<Group>>,
         #[pin]
-        body: Option<Fut>,
+        body: Option<Inner<Fut>>,
         value: Option<R>,
         lending: Lending,
         last_poll: LastPoll,
@@ -75,18 +76,18 @@ where
     E: Send + Sync + 'static,
 {
     pub(crate) fn new(setup: Setup, body: F) -> Run<E, R, F, Fut> {
-        Run::in_state(Some((setup, body)), None, None)
+        Run::in_state(Some((setup, place(body))), None, None)
     }
 
     /// Makes one in the state body: of a nursery that is open, and of a body that was called.
     pub(super) fn opened(group: Strong<Group>, body: Fut) -> Run<E, R, F, Fut> {
-        Run::in_state(None, Some(group), Some(body))
+        Run::in_state(None, Some(group), Some(Inner::new(body)))
     }
 
     fn in_state(
-        setup: Option<(Setup, F)>,
+        setup: Option<(Setup, Place<F>)>,
         group: Option<Strong<Group>>,
-        body: Option<Fut>,
+        body: Option<Inner<Fut>>,
     ) -> Run<E, R, F, Fut> {
         Run {
             setup,
@@ -180,8 +181,8 @@ where
 // polled, and that poll may poll other nurseries.
 #[inline(never)]
 fn begin<E, F, Fut>(
-    setup: &mut Option<(Setup, F)>,
-    mut place: Pin<&mut Option<Fut>>,
+    setup: &mut Option<(Setup, Place<F>)>,
+    mut future: Pin<&mut Option<Inner<Fut>>>,
     waker: &Waker,
 ) -> Result<Strong<Group>, GroupError<E>>
 where
@@ -193,7 +194,9 @@ where
     let handle = Nursery::new(group.clone());
     let (env, notes) = (&group.owned().inherited, Notes::default());
     let called = panic::catch(|| {
-        context::poll(&*group, env, None, waker, &notes, || place.set(Some(body(handle))));
+        context::poll(&*group, env, None, waker, &notes, || {
+            future.set(Some(Inner::new(body(handle))));
+        });
     });
     if let Err(payload) = called {
         group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
@@ -213,7 +216,7 @@ fn open<E>(setup: Setup) -> Result<Strong<Group>, GroupError<E>> {
 /// off.
 fn poll_body<R, E, Fut>(
     group: &Strong<Group>,
-    mut body: Pin<&mut Option<Fut>>,
+    mut body: Pin<&mut Option<Inner<Fut>>>,
     value: &mut Option<R>,
     last_poll: &mut LastPoll,
     cx: &mut Context<'_>,

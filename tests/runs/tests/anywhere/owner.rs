@@ -116,9 +116,7 @@ fn a12_the_error_of_a_deadline_counts_what_it_cut_off() {
         let counts = Counts::new();
         for _ in 0..2 {
             let part = counts.parked();
-            n.spawn(async move {
-                part.child::<String>().await
-            });
+            n.spawn(async move { part.child::<String>().await });
         }
         n.spawn(async {
             allhome::cancelled().await;
