@@ -39,7 +39,9 @@ pub struct Tree {
 }
 
 /// One nursery of a [`Tree`].
-#[derive(Debug, Clone)]
+///
+/// `{:?}` is a line that counts the tasks, and `{:#?}` lists them, each on a line.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct NurseryInfo {
     /// How deep it is in the tree; 0 for the outermost.
@@ -63,7 +65,7 @@ pub struct NurseryInfo {
 }
 
 /// One task of a [`Tree`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct TaskInfo {
     /// Its id.
@@ -162,35 +164,83 @@ impl fmt::Display for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for nursery in &self.nurseries {
             let indent = nursery.depth.min(INDENTED) * 4;
-            write!(f, "{:indent$}nursery {}", "", nursery.id)?;
-            if let Some(name) = &nursery.name {
-                write!(f, " `{name}`")?;
-            }
-            if nursery.depth > INDENTED {
-                write!(f, " [depth {}]", nursery.depth)?;
-            }
-            if nursery.level > Level::Running {
-                write!(f, " [{:?}]", nursery.level)?;
-            }
-            if nursery.adopted {
-                write!(f, " [adopted]")?;
-            }
-            if let Some(by) = nursery.opened_by {
-                write!(f, ", opened by task {by}")?;
-            }
-            writeln!(f, ", at {}", nursery.location)?;
+            writeln!(f, "{:indent$}{nursery}", "")?;
             for task in &nursery.tasks {
-                write!(f, "{:indent$}  task {}", "", task.id)?;
-                if let Some(name) = &task.name {
-                    write!(f, " `{name}`")?;
-                }
-                write!(f, " {}", format!("{:?}", task.state).to_lowercase())?;
-                if task.cancelled {
-                    f.write_str(" [cancelled]")?;
-                }
-                writeln!(f, ", {} polls, at {}", task.polls, task.location)?;
+                writeln!(f, "{:indent$}  {task}", "")?;
             }
         }
         Ok(())
+    }
+}
+
+/// The line of the nursery, without those of its tasks.
+impl fmt::Display for NurseryInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "nursery {}", self.id)?;
+        if let Some(name) = &self.name {
+            write!(f, " `{name}`")?;
+        }
+        if self.depth > INDENTED {
+            write!(f, " [depth {}]", self.depth)?;
+        }
+        if self.level > Level::Running {
+            write!(f, " [{:?}]", self.level)?;
+        }
+        if self.adopted {
+            write!(f, " [adopted]")?;
+        }
+        if let Some(by) = self.opened_by {
+            write!(f, ", opened by task {by}")?;
+        }
+        write!(f, ", at {}", self.location)
+    }
+}
+
+impl fmt::Display for TaskInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {}", self.id)?;
+        if let Some(name) = &self.name {
+            write!(f, " `{name}`")?;
+        }
+        write!(f, " {}", format!("{:?}", self.state).to_lowercase())?;
+        if self.cancelled {
+            f.write_str(" [cancelled]")?;
+        }
+        write!(f, ", {} polls, at {}", self.polls, self.location)
+    }
+}
+
+impl fmt::Debug for NurseryInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let listed = f.alternate();
+        let mut debug = f.debug_tuple("NurseryInfo");
+        debug.field(&format_args!("{self}"));
+        if let Some(reason) = &self.reason {
+            debug.field(&format_args!("{reason}"));
+        }
+        match listed {
+            true => debug.field(&List(&self.tasks)),
+            false => debug.field(&format_args!("{} tasks", self.tasks.len())),
+        };
+        debug.finish()
+    }
+}
+
+/// Tasks as a list, each of them as a line.
+struct List<'a>(&'a [TaskInfo]);
+
+impl fmt::Debug for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        for task in self.0 {
+            list.entry(&format_args!("{task}"));
+        }
+        list.finish()
+    }
+}
+
+impl fmt::Debug for TaskInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TaskInfo").field(&format_args!("{self}")).finish()
     }
 }

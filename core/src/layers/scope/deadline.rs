@@ -292,7 +292,7 @@ impl<F: Future> Future for FailAfter<F> {
 }
 
 /// A cancel scope whose time was over.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Elapsed {
     name: Option<Cow<'static, str>>,
     after: Option<Duration>,
@@ -325,6 +325,16 @@ impl fmt::Display for Elapsed {
             (None, None) => f.write_str("timed out at its deadline")?,
         }
         write!(f, " (at {})", self.location)
+    }
+}
+
+impl fmt::Debug for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Elapsed")
+            .field("name", &self.name)
+            .field("after", &self.after)
+            .field("location", &format_args!("{}", self.location))
+            .finish()
     }
 }
 

@@ -122,6 +122,7 @@ fn a12_the_error_of_a_deadline_counts_what_it_cut_off() {
             allhome::cancelled().await;
             Err("an echo".to_string())
         });
+        stepped.run_until_stalled();
         if !during {
             clock.advance(2 * SECOND);
             stepped.run_until_stalled();
@@ -197,6 +198,38 @@ fn a14_it_belongs_to_the_nursery_around() {
         Ok(())
     });
     clock.drive(&stepped, run).unwrap();
+}
+
+/// What is opened outlives the task that opens it, so that a nursery which takes no more refuses it,
+/// from its own tasks too. A nursery that ends before its task is a part of the task.
+#[test]
+fn a14_a_nursery_that_takes_no_more_refuses_it() {
+    async fn within_the_task() -> Option<u8> {
+        let run = nursery().run(async |m: Never| Ok(m.fork(async { Ok(7) }).await.ok()));
+        run.await.ok().flatten()
+    }
+    fn refusal() -> Option<ReasonKind> {
+        let refused = nursery().open::<Infallible, _>().err()?;
+        match refused.first().cause() {
+            Cause::Cancelled(reason) => Some(reason.kind()),
+            _ => None,
+        }
+    }
+
+    let stepped = Stepped::new(1);
+    let run = nursery().on(stepped.runtime()).run(async |n: Never| {
+        let child = n.fork(async {
+            allhome::draining().await;
+            Ok((refusal(), within_the_task().await))
+        });
+        yield_now().await;
+        n.close();
+        let expected = (Some(ReasonKind::Closed), Some(7));
+        assert_eq!(child.await.ok(), Some(expected), "in a child");
+        assert_eq!((refusal(), within_the_task().await), expected, "in the body");
+        Ok(())
+    });
+    stepped.drive(run).unwrap();
 }
 
 /// An owner that is kept elsewhere does not hold up a nursery that is cancelled; one that is kept

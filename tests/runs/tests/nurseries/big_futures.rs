@@ -144,6 +144,13 @@ cases! {
         in_child!(fail_at(now() + LONG, keeps::<SIZE>()).named("big").await.unwrap().unwrap());
     x18_before_deadline_named:
         in_child!(before_deadline(LONG, keeps::<SIZE>()).named("big").await.unwrap().unwrap());
+    x18_scopes_in_scopes: in_child!(
+        shield(LONG, cancellable(fail_after(LONG, KEY.scope(1, keeps::<SIZE>())).named("big")))
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap()
+    );
     x18_attach: in_body!(|n| n.attach(keeps::<SIZE>()).await.unwrap().unwrap(), unlimited);
     x18_body_with_a_deadline: fits(|| {
         let builder = nursery().on(ThreadPool::global()).deadline(LONG).name("big").grace(LONG);
