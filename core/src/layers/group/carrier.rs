@@ -3,9 +3,12 @@
 //! A carrier takes the child that has waited longest for a poll and polls it, and then the next. A
 //! child that waits costs no task of the runtime: its waker ([`crate::layers::record`]) puts it
 //! back in the nursery's queue, and sees that a carrier comes for it. A child that was polled
-//! [`BIND_AFTER`] times is one that is woken again and again: the next carrier that takes it stays
-//! with it, so that from then on it has a task of the runtime all to itself, with its own waker,
-//! turn and budget, and its wakes are the runtime's business alone. What that saves is in
+//! [`BIND_AFTER`] times is one that is woken again and again. If a carrier that was called for it
+//! finds no other, it is woken alone, too: the carrier stays with it, so that from then on it has a
+//! task of the runtime all to itself, with its own waker and turn, and its wakes are the runtime's
+//! business alone. Children that are woken together share the way through the queue, which is the
+//! shorter one then; but not where too many threads want the nursery's lock
+//! ([`find_the_lock_busy`](super::registry::Carriers::find_the_lock_busy)). What that saves is in
 //! docs/DESIGN.md.
 //!
 //! | carrier  | carries               | counted in        | goes on to                        |
@@ -47,8 +50,8 @@ use super::turns::Turns;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::panic;
-use crate::layers::record::Carried;
 use crate::layers::record::state::Claim;
+use crate::layers::record::{Carried, Claimed};
 use allhome_rt::{Task, TaskData, Work};
 use std::task::{Context, Poll};
 
@@ -82,8 +85,11 @@ impl Role {
 /// The same, as it is found out under the lock: some of it is done without.
 #[must_use]
 pub(super) enum Step {
-    /// It has taken a child; and this brings the next carrier on its way.
-    Carry(Load, Launch),
+    /// It has taken a child, which has no carrier of its own.
+    Poll(Claimed),
+    /// It has taken a child; and this brings the next carrier on its way. In a box, which few need:
+    /// this is handed on for each child.
+    Carry(Box<(Load, Launch)>),
     Fire,
     Yield,
     /// It is to park, and comes back with a waker.
@@ -130,6 +136,16 @@ impl Group {
         let mut turns = Turns::default();
         loop {
             let load = match turn {
+                Turn::Poll(claimed) if !turns.are_whole() => {
+                    Load { claimed, carried: None, active: true }
+                }
+                Turn::Poll(claimed) => {
+                    let mut load = Load { claimed, carried: None, active: true };
+                    if !self.has_budget(&mut load) {
+                        return self.put_back(load, slot, cx);
+                    }
+                    load
+                }
                 Turn::Carry(mut load) => {
                     if turns.are_whole() && !self.has_budget(&mut load) {
                         return self.put_back(load, slot, cx);
@@ -138,7 +154,7 @@ impl Group {
                 }
                 Turn::Fire => {
                     self.keep_time();
-                    turn = self.next(false, cx);
+                    turn = self.next_slowly(false, cx);
                     continue;
                 }
                 Turn::End => return Poll::Ready(()),
@@ -165,7 +181,10 @@ impl Group {
                     });
                     self.go(step, false, cx)
                 }
-                Polled::Ended(load, ended) => self.finish(load, ended, turns.are_left(), cx),
+                Polled::Value { claimed, kept } => {
+                    self.finish_value(claimed, kept, turns.are_left(), cx)
+                }
+                Polled::Ended(load, ended) => self.finish(load, *ended, turns.are_left(), cx),
             };
         }
     }
@@ -234,7 +253,7 @@ impl Group {
     fn arrive(&self, role: Role, cx: &Context<'_>) -> Turn {
         let (unasked, step) = self.locked(|registry| {
             let unasked = registry.carriers.arrive(role);
-            (unasked, self.step(registry, true))
+            (unasked, self.first_step(registry))
         });
         drop(unasked);
         self.go(step, true, cx)
@@ -242,30 +261,94 @@ impl Group {
 
     /// Says what an active carrier does next. With `more`, it may poll another child before it
     /// gives the runtime a turn.
+    #[inline(always)]
     pub(super) fn next(&self, more: bool, cx: &Context<'_>) -> Turn {
-        let step = self.locked(|registry| self.step(registry, more));
+        let step = self.locked_by_carrier(|registry| self.step(registry, more));
         self.go(step, more, cx)
+    }
+
+    /// As [`next`](Group::next), where that is rare.
+    #[inline(never)]
+    pub(super) fn next_slowly(&self, more: bool, cx: &Context<'_>) -> Turn {
+        self.next(more, cx)
     }
 
     /// Finds out what an active carrier does next. The caller holds the lock, and hands the result
     /// to [`go`](Group::go) without it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn step(&self, registry: &mut Registry, more: bool) -> Step {
-        match self.take(registry, more) {
-            Some(step) => step,
-            None if registry.wants_parked() => Step::Park,
-            None => {
-                registry.carriers.retire();
-                Step::End
+        if more && !registry.is_due() {
+            if let Some(claimed) = registry.members.take(self.level(), &self.woken) {
+                let busy = registry.carriers.find_the_lock_busy();
+                return self.taken(registry, claimed, busy);
+            }
+        }
+        self.step_aside(registry, more)
+    }
+
+    /// As [`step`](Group::step), for a carrier that was called: a child that it finds alone was
+    /// woken alone.
+    fn first_step(&self, registry: &mut Registry) -> Step {
+        if !registry.is_due() {
+            if let Some(claimed) = registry.members.take(self.level(), &self.woken) {
+                let alone = registry.waiting(&self.woken) == 0;
+                return self.taken(registry, claimed, alone);
+            }
+        }
+        self.step_aside(registry, true)
+    }
+
+    /// Says what follows if there is no child, or no turn, for the carrier.
+    #[inline(never)]
+    fn step_aside(&self, registry: &mut Registry, more: bool) -> Step {
+        if !more {
+            // Looked at once: what is woken from here on finds the lock held, and then a carrier
+            // that has parked or ended.
+            registry.members.queue_woken(&self.woken);
+            if registry.waiting(&self.woken) > 0 {
+                registry.carriers.yields();
+                return Step::Yield;
+            }
+        } else if registry.is_due() {
+            return Step::Fire;
+        }
+        if registry.wants_parked() {
+            return Step::Park;
+        }
+        registry.carriers.retire();
+        Step::End
+    }
+
+    /// An active carrier has taken a child, and stays with it if it `may` and the child is woken
+    /// often.
+    #[inline(always)]
+    fn taken(&self, registry: &mut Registry, mut claimed: Claimed, may: bool) -> Step {
+        let stays = may && claimed.header().polls() >= BIND_AFTER;
+        let carried = stays.then(|| registry.members.bind(&mut claimed));
+        // One calls the next, as long as there is something to do.
+        match (carried, self.want(registry)) {
+            (None, Launch::None) => Step::Poll(claimed),
+            (carried, launch) => {
+                Step::Carry(Box::new((Load { claimed, carried, active: true }, launch)))
             }
         }
     }
 
     /// Does what [`step`](Group::step) found out. No lock is held.
-    #[inline]
+    #[inline(always)]
     pub(super) fn go(&self, step: Step, more: bool, cx: &Context<'_>) -> Turn {
         match step {
-            Step::Carry(load, launch) => {
+            Step::Poll(claimed) => Turn::Poll(claimed),
+            step => self.go_on_with(step, more, cx),
+        }
+    }
+
+    #[inline(never)]
+    fn go_on_with(&self, step: Step, more: bool, cx: &Context<'_>) -> Turn {
+        match step {
+            Step::Poll(claimed) => Turn::Poll(claimed),
+            Step::Carry(carry) => {
+                let (load, launch) = *carry;
                 self.launch(launch);
                 Turn::Carry(load)
             }
@@ -275,31 +358,6 @@ impl Group {
             Step::Parked => Turn::Wait(Role::Parked),
             Step::End => Turn::End,
         }
-    }
-
-    /// An active carrier takes the next child, or says that it has had its turn. None if no child
-    /// waits.
-    #[inline(always)]
-    fn take(&self, registry: &mut Registry, more: bool) -> Option<Step> {
-        if !more {
-            // Looked at once: what is woken from here on finds the lock held, and then a carrier
-            // that has parked or ended.
-            registry.members.queue_woken(&self.woken);
-            if registry.waiting() == 0 {
-                return None;
-            }
-            registry.carriers.yields();
-            return Some(Step::Yield);
-        }
-        if registry.is_due() {
-            return Some(Step::Fire);
-        }
-        let mut claimed = registry.members.take(self.level(), &self.woken)?;
-        let often = claimed.header().polls() >= BIND_AFTER;
-        let carried = often.then(|| registry.members.bind(&mut claimed));
-        // One calls the next, as long as there is something to do.
-        let launch = registry.want(self.width);
-        Some(Step::Carry(Load { claimed, carried, active: true }, launch))
     }
 
     /// An active carrier parks, unless a child has come in the meantime.
