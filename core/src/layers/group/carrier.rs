@@ -53,6 +53,7 @@ use crate::layers::base::panic;
 use crate::layers::record::state::Claim;
 use crate::layers::record::{Carried, Claimed};
 use allhome_rt::{Task, TaskData, Work};
+use std::ops::ControlFlow;
 use std::task::{Context, Poll};
 
 /// After how many polls a child gets a carrier of its own.
@@ -71,12 +72,12 @@ impl Role {
     }
 
     /// Takes what a carrier carries out of its slot, or its role if it carries no child.
+    #[inline]
     pub(super) fn from_slot(slot: &mut TaskData) -> Result<Carried, Role> {
-        for role in [Role::Free, Role::Spare, Role::Parked] {
-            if slot.get() == role.mark() {
-                slot.take();
-                return Err(role);
-            }
+        let mark = slot.get().addr().wrapping_sub(MARKS.as_ptr().addr());
+        if mark < MARKS.len() {
+            slot.take();
+            return Err(if mark == 0 { Role::Spare } else { Role::Parked });
         }
         Carried::from_slot(slot).ok_or(Role::Free)
     }
@@ -89,7 +90,7 @@ pub(super) enum Step {
     Poll(Claimed),
     /// It has taken a child; and this brings the next carrier on its way. In a box, which few need:
     /// this is handed on for each child.
-    Carry(Box<(Load, Launch)>),
+    Carry(Box<(Claimed, Option<Carried>, Launch)>),
     Fire,
     Yield,
     /// It is to park, and comes back with a waker.
@@ -123,76 +124,156 @@ impl Work for Entry {
 impl Group {
     /// A carrier is polled.
     pub(super) fn poll_carrier(&self, slot: &mut TaskData, cx: &mut Context<'_>) -> Poll<()> {
-        let mut turn = match Role::from_slot(slot) {
+        let turn = match Role::from_slot(slot) {
             Err(role) => self.arrive(role, cx),
-            Ok(carried) => match self.go_on(carried, cx) {
-                Ok(turn) => turn,
-                Err(carried) => {
-                    carried.put(slot);
-                    return Poll::Pending;
-                }
+            Ok(carried) => match self.poll_bound(carried, slot, cx) {
+                Some(turn) => turn,
+                None => return Poll::Pending,
             },
         };
+        self.carry_on(turn, slot, cx)
+    }
+
+    /// A bound carrier is polled: polls its child. Says what follows, or nothing if the child, or the
+    /// carrier, waits.
+    #[inline(always)]
+    fn poll_bound(
+        &self,
+        carried: Carried,
+        slot: &mut TaskData,
+        cx: &mut Context<'_>,
+    ) -> Option<Turn> {
+        match carried.claim() {
+            Ok(claimed) => match self.poll_own(claimed, carried, cx) {
+                Ok(carried) => {
+                    carried.put(slot);
+                    None
+                }
+                Err(polled) => self.after_own(polled, slot, cx),
+            },
+            Err(why) => self.miss(why, carried, slot, cx),
+        }
+    }
+
+    /// Says what follows a poll of the child of a bound carrier. If it has ended, the carrier gives the
+    /// runtime a turn before it polls another: the child may have used the budget of this poll.
+    #[cold]
+    fn after_own(&self, polled: Polled, slot: &mut TaskData, cx: &Context<'_>) -> Option<Turn> {
+        match polled {
+            Polled::Waits(carried) => {
+                carried.put(slot);
+                None
+            }
+            Polled::Ended(load, ended) => Some(self.finish(load, *ended, false, cx)),
+            Polled::Parked | Polled::Notified(_) => unreachable!("it has a carrier of its own"),
+        }
+    }
+
+    /// Another thread has the claim of the child of a bound carrier, or had it.
+    #[cold]
+    fn miss(
+        &self,
+        why: Claim,
+        carried: Carried,
+        slot: &mut TaskData,
+        cx: &mut Context<'_>,
+    ) -> Option<Turn> {
+        if why != Claim::Busy {
+            return Some(self.let_go(carried, cx));
+        }
+        match self.wait_for_claim(carried, cx) {
+            Ok(turn) => Some(turn),
+            Err(carried) => {
+                carried.put(slot);
+                None
+            }
+        }
+    }
+
+    fn carry_on(&self, mut turn: Turn, slot: &mut TaskData, cx: &mut Context<'_>) -> Poll<()> {
         let mut turns = Turns::default();
         loop {
-            let load = match turn {
-                Turn::Poll(claimed) if !turns.are_whole() => {
-                    Load { claimed, carried: None, active: true }
-                }
-                Turn::Poll(claimed) => {
-                    let mut load = Load { claimed, carried: None, active: true };
-                    if !self.has_budget(&mut load) {
+            turn = match turn {
+                Turn::Poll(mut claimed) => {
+                    if turns.are_whole() && !self.has_budget(&mut claimed) {
+                        let load = Load { claimed, carried: None, active: true };
                         return self.put_back(load, slot, cx);
                     }
-                    load
+                    turns.take_one();
+                    self.poll_then_next(claimed, &mut turns, cx)
                 }
-                Turn::Carry(mut load) => {
-                    if turns.are_whole() && !self.has_budget(&mut load) {
-                        return self.put_back(load, slot, cx);
-                    }
-                    load
-                }
-                Turn::Fire => {
-                    self.keep_time();
-                    turn = self.next_slowly(false, cx);
-                    continue;
-                }
-                Turn::End => return Poll::Ready(()),
-                Turn::Wait(role) => {
-                    slot.set(role.mark());
-                    return Poll::Pending;
-                }
-                Turn::Yield => {
-                    panic::wake_by_ref(cx.waker());
-                    return Poll::Pending;
-                }
-            };
-            turns.take_one();
-            turn = match self.poll_child(load, &mut turns, cx) {
-                Polled::Waits(carried) => {
-                    carried.put(slot);
-                    return Poll::Pending;
-                }
-                Polled::Parked => self.next(turns.are_left(), cx),
-                Polled::Notified(claimed) => {
-                    let step = self.locked(|registry| {
-                        registry.members.requeue(claimed);
-                        self.step(registry, false)
-                    });
-                    self.go(step, false, cx)
-                }
-                Polled::Value { claimed, kept } => {
-                    self.finish_value(claimed, kept, turns.are_left(), cx)
-                }
-                Polled::Ended(load, ended) => self.finish(load, *ended, turns.are_left(), cx),
-            };
+                other => match self.carry_on_with(other, &mut turns, slot, cx) {
+                    ControlFlow::Continue(turn) => turn,
+                    ControlFlow::Break(poll) => return poll,
+                },
+            }
         }
+    }
+
+    /// Does what a carrier does besides polling children that have no carrier of their own.
+    #[cold]
+    fn carry_on_with(
+        &self,
+        turn: Turn,
+        turns: &mut Turns,
+        slot: &mut TaskData,
+        cx: &mut Context<'_>,
+    ) -> ControlFlow<Poll<()>, Turn> {
+        match turn {
+            Turn::Poll(_) => ControlFlow::Continue(turn),
+            Turn::Carry(mut load) => {
+                if turns.are_whole() && !self.has_budget(&mut load.claimed) {
+                    return ControlFlow::Break(self.put_back(load, slot, cx));
+                }
+                turns.take_one();
+                match self.poll_on(load, None, turns, cx) {
+                    Polled::Waits(carried) => {
+                        carried.put(slot);
+                        ControlFlow::Break(Poll::Pending)
+                    }
+                    polled => ControlFlow::Continue(self.after(polled, turns.are_left(), cx)),
+                }
+            }
+            Turn::Fire => {
+                self.keep_time();
+                ControlFlow::Continue(self.next_slowly(false, cx))
+            }
+            Turn::End => ControlFlow::Break(Poll::Ready(())),
+            Turn::Wait(role) => {
+                slot.set(role.mark());
+                ControlFlow::Break(Poll::Pending)
+            }
+            Turn::Yield => {
+                panic::wake_by_ref(cx.waker());
+                ControlFlow::Break(Poll::Pending)
+            }
+        }
+    }
+
+    /// Says what follows a poll of a child, where that is rare.
+    #[cold]
+    pub(super) fn after(&self, polled: Polled, more: bool, cx: &Context<'_>) -> Turn {
+        match polled {
+            Polled::Parked => self.next_slowly(more, cx),
+            Polled::Notified(claimed) => self.requeue_then_next(claimed, cx),
+            Polled::Ended(load, ended) => self.finish(load, *ended, more, cx),
+            Polled::Waits(_) => unreachable!("it has no carrier of its own"),
+        }
+    }
+
+    /// A child has woken itself: it asks for a turn of the others, and of the runtime.
+    pub(super) fn requeue_then_next(&self, claimed: Claimed, cx: &Context<'_>) -> Turn {
+        let step = self.locked(|registry| {
+            registry.members.requeue(claimed);
+            self.step_aside(registry, false)
+        });
+        self.go(step, false, cx)
     }
 
     /// Returns `true` unless the budget of this poll is used up already, around the carrier: its
     /// child would find none.
-    fn has_budget(&self, load: &mut Load) -> bool {
-        self.with_env(&mut load.claimed, |_, env| env.inherited.runtime.has_budget())
+    fn has_budget(&self, claimed: &mut Claimed) -> bool {
+        self.with_env(claimed, |_, env| env.inherited.runtime.has_budget())
     }
 
     /// Puts a child off to the carrier's next turn.
@@ -270,7 +351,8 @@ impl Group {
     /// As [`next`](Group::next), where that is rare.
     #[inline(never)]
     pub(super) fn next_slowly(&self, more: bool, cx: &Context<'_>) -> Turn {
-        self.next(more, cx)
+        let step = self.locked(|registry| self.step(registry, more));
+        self.go(step, more, cx)
     }
 
     /// Finds out what an active carrier does next. The caller holds the lock, and hands the result
@@ -328,9 +410,7 @@ impl Group {
         // One calls the next, as long as there is something to do.
         match (carried, self.want(registry)) {
             (None, Launch::None) => Step::Poll(claimed),
-            (carried, launch) => {
-                Step::Carry(Box::new((Load { claimed, carried, active: true }, launch)))
-            }
+            (carried, launch) => Step::Carry(Box::new((claimed, carried, launch))),
         }
     }
 
@@ -343,14 +423,17 @@ impl Group {
         }
     }
 
-    #[inline(never)]
+    #[cold]
     fn go_on_with(&self, step: Step, more: bool, cx: &Context<'_>) -> Turn {
         match step {
             Step::Poll(claimed) => Turn::Poll(claimed),
             Step::Carry(carry) => {
-                let (load, launch) = *carry;
+                let (claimed, carried, launch) = *carry;
                 self.launch(launch);
-                Turn::Carry(load)
+                match carried {
+                    None => Turn::Poll(claimed),
+                    carried => Turn::Carry(Load { claimed, carried, active: true }),
+                }
             }
             Step::Fire => Turn::Fire,
             Step::Yield => Turn::Yield,
@@ -375,16 +458,6 @@ impl Group {
         });
         drop(waker);
         self.go(step, more, cx)
-    }
-
-    /// A bound carrier is polled. Gives it back if another thread has the claim, which then wakes
-    /// it.
-    fn go_on(&self, carried: Carried, cx: &Context<'_>) -> Result<Turn, Carried> {
-        match carried.claim() {
-            Ok(claimed) => Ok(Turn::Carry(bound(claimed, carried))),
-            Err(Claim::Busy) => self.wait_for_claim(carried, cx),
-            Err(_) => Ok(self.let_go(carried, cx)),
-        }
     }
 
     /// The child of a bound carrier was ended by another thread.

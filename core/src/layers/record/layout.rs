@@ -42,6 +42,7 @@ pub(super) trait Shape<T, E> {
     /// Keeps the outcome, or returns it if it is never asked for.
     fn keep(outcome: Outcome<T, E>) -> Result<Self::Kept, Outcome<T, E>>;
     fn give(kept: Self::Kept) -> Option<Outcome<T, E>>;
+    fn is_value(kept: &Self::Kept) -> bool;
     /// Returns what a nursery notes of it.
     fn ending(kept: &Self::Kept) -> Option<Ending>;
 }
@@ -67,6 +68,10 @@ impl<T, E> Shape<T, E> for Plain {
         None
     }
 
+    fn is_value((): &()) -> bool {
+        true
+    }
+
     fn ending((): &()) -> Option<Ending> {
         None
     }
@@ -87,6 +92,10 @@ impl<T, E: Send + Sync + 'static> Shape<T, E> for Joined {
 
     fn give(kept: Outcome<T, E>) -> Option<Outcome<T, E>> {
         Some(kept)
+    }
+
+    fn is_value(kept: &Outcome<T, E>) -> bool {
+        matches!(kept, Outcome::Ok(_))
     }
 
     fn ending(kept: &Outcome<T, E>) -> Option<Ending> {
@@ -127,8 +136,9 @@ pub(super) struct VTable {
     pub(super) end: unsafe fn(NonNull<Header>, TaskId, Ending) -> Ended,
     /// Drops what stands in the stage and leaves it empty.
     pub(super) clear: unsafe fn(NonNull<Header>) -> Result<(), Payload>,
-    /// Moves the outcome to the `Option<Outcome<T, E>>` that the pointer points to.
-    pub(super) take: unsafe fn(NonNull<Header>, *mut ()),
+    /// Moves the outcome to the `Option<Outcome<T, E>>` that the pointer points to. Returns how the
+    /// child ended, if it has no value.
+    pub(super) take: unsafe fn(NonNull<Header>, *mut ()) -> Option<Ending>,
     /// Returns how the child ended, if the outcome stands in the stage.
     pub(super) ending: unsafe fn(NonNull<Header>) -> Option<Ending>,
     /// Frees the block.
@@ -380,9 +390,10 @@ unsafe fn clear<F, T, E, K: Shape<T, E>>(record: NonNull<Header>) -> Result<(), 
     dropped
 }
 
-unsafe fn take<F, T, E, K: Shape<T, E>>(record: NonNull<Header>, place: *mut ()) {
+unsafe fn take<F, T, E, K: Shape<T, E>>(record: NonNull<Header>, place: *mut ()) -> Option<Ending> {
     // SAFETY: the caller's token.
     let header = unsafe { header(record) };
+    let mut ending = None;
     let outcome = if header.stage_state() == StageState::Outcome {
         header.set_stage_state(StageState::Empty);
         // SAFETY: the caller's token.
@@ -390,12 +401,16 @@ unsafe fn take<F, T, E, K: Shape<T, E>>(record: NonNull<Header>, place: *mut ())
         // SAFETY: DONE is set, so the stage is the handle's; the outcome stood there, and is moved
         // out once.
         let kept = stage.with_mut(|stage| unsafe { stage.cast::<K::Kept>().read() });
+        if !K::is_value(&kept) {
+            ending = K::ending(&kept);
+        }
         K::give(kept)
     } else {
         None
     };
     // SAFETY: the caller passes a place for just this type.
     unsafe { place.cast::<Option<Outcome<T, E>>>().write(outcome) };
+    ending
 }
 
 unsafe fn ending<F, T, E, K: Shape<T, E>>(record: NonNull<Header>) -> Option<Ending> {

@@ -370,13 +370,7 @@ impl StateWord {
     #[inline]
     pub(crate) fn release(&self, carrier: bool) -> Last {
         let gone = if carrier { LINKED | CLAIMED | CARRIED } else { LINKED | CLAIMED };
-        // Acquire: pairs with `drop_handle`.
-        let now = self.0.load(Ordering::Acquire);
-        if now & HOLDERS & !gone == 0 {
-            // No other holder is left, none can come, and only holders write.
-            return Last::Free;
-        }
-        self.let_go(gone)
+        self.let_go_last(gone)
     }
 
     /// Publishes that the outcome stands ready, and leaves, in one step. Returns `false`, and changes
@@ -405,7 +399,7 @@ impl StateWord {
     /// Gives up the hold of a `Child` that is dropped, with nothing of its outcome to see to.
     #[inline]
     pub(crate) fn drop_handle(&self) -> Last {
-        self.let_go(HANDLE)
+        self.let_go_last(HANDLE)
     }
 
     /// Gives up the hold of a `Child` that is dropped, unless the outcome stands ready. In that
@@ -426,7 +420,18 @@ impl StateWord {
         None
     }
 
+    /// As [`let_go`](StateWord::let_go), for a holder that mostly is the last.
     #[inline]
+    fn let_go_last(&self, gone: u32) -> Last {
+        // Acquire: pairs with `let_go` of the others.
+        let now = self.0.load(Ordering::Acquire);
+        if now & HOLDERS & !gone == 0 {
+            // No other holder is left, none can come, and only holders write.
+            return Last::Free;
+        }
+        self.let_go(gone)
+    }
+
     fn let_go(&self, gone: u32) -> Last {
         // AcqRel: the thread that frees comes after everything that the other holders did.
         let old = self.0.fetch_and(!gone, Ordering::AcqRel);

@@ -180,7 +180,14 @@ impl Carriers {
     /// A carrier has the lock, and has waited for it or not.
     #[inline(always)]
     pub(crate) fn note_lock(&mut self, waited: bool) {
-        self.waited -= self.waited / 16;
+        if waited || self.waited > 0 {
+            self.note_wait(waited);
+        }
+    }
+
+    fn note_wait(&mut self, waited: bool) {
+        // Down to nothing, also where a sixteenth is less than one.
+        self.waited -= self.waited.div_ceil(16);
         if waited {
             self.waited += HOLD;
         }
