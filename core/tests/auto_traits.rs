@@ -109,7 +109,7 @@ fn table() {
         NurseryDraining: "SYU--"
         NurseryId: "SYUWR"
         NurseryInfo: "SYUWR"
-        Opener: "SYUWR"
+        OpenedBy: "SYUWR"
         Outcome<u8, E>: "SYUWR"
         OwnedPermit: "SYUWR"
         Owner<E>: "SYU--"

@@ -37,7 +37,7 @@ impl HolderInfo {
         self.task
     }
 
-    /// Returns where `acquire` was called.
+    /// Returns where the acquire was called.
     pub fn location(&self) -> &'static Location<'static> {
         self.location
     }
@@ -64,13 +64,15 @@ impl HolderInfo {
 
 impl fmt::Display for HolderInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = if self.waits { "waits for" } else { "holds" };
         match self.task {
             Some(task) => write!(f, "task {task} ")?,
-            None => f.write_str("no task ")?,
+            None => f.write_str("a caller without a task ")?,
         }
+        let verb = if self.waits { "has waited for" } else { "has held" };
+        let permits = if self.count == 1 { "permit" } else { "permits" };
         let age = clock::now().saturating_duration_since(self.since);
-        write!(f, "{verb} {} since {age:.1?}, acquired at {}", self.count, self.location)
+        write!(f, "{verb} {} {permits} for {age:.1?}, by an acquire at ", self.count)?;
+        write!(f, "{}", self.location)
     }
 }
 
@@ -79,9 +81,10 @@ impl fmt::Debug for HolderInfo {
         f.debug_struct("HolderInfo")
             .field("task", &self.task)
             .field("location", &format_args!("{}", self.location))
+            .field("since", &self.since)
             .field("count", &self.count)
             .field("waits", &self.waits)
-            .finish_non_exhaustive()
+            .finish()
     }
 }
 

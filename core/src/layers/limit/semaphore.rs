@@ -381,6 +381,7 @@ impl fmt::Debug for Semaphore {
             debug.field("name", name);
         }
         debug.field("available", &self.available()).field("capacity", &self.capacity());
-        debug.field("closed", &self.is_closed()).finish_non_exhaustive()
+        debug.field("waiters", &self.waiters()).field("closed", &self.is_closed());
+        debug.finish_non_exhaustive()
     }
 }

@@ -8,7 +8,7 @@ use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::group::registry::{Registry, doing};
-use crate::layers::group::walk::{Opener, Visit};
+use crate::layers::group::walk::{OpenedBy, Visit};
 use crate::layers::group::{Group, orphans};
 use std::panic::Location;
 
@@ -43,7 +43,9 @@ pub struct Tree {
 }
 
 /// One nursery of a [`Tree`].
-#[derive(Debug, Clone)]
+///
+/// `{:?}` is a line that counts the tasks, and `{:#?}` lists them, each on a line.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct NurseryInfo {
     /// How deep it is in the tree; 0 for the outermost.
@@ -55,7 +57,7 @@ pub struct NurseryInfo {
     /// Where it was opened.
     pub location: &'static Location<'static>,
     /// What opened it.
-    pub opened_by: Opener,
+    pub opened_by: OpenedBy,
     /// How far it is on its way to its end.
     pub level: Level,
     /// Why it was cancelled, if it was.
@@ -67,7 +69,7 @@ pub struct NurseryInfo {
 }
 
 /// One task of a [`Tree`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct TaskInfo {
     /// Its id.

@@ -1,6 +1,6 @@
 //! How a tree is shown: each nursery below the task that opened it.
 
-use super::{NurseryInfo, Opener, TaskInfo, Tree};
+use super::{NurseryInfo, OpenedBy, TaskInfo, Tree};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::Level;
 use std::collections::BTreeMap;
@@ -24,12 +24,12 @@ impl fmt::Display for Tree {
             match line {
                 Line::Task(nursery, task) => {
                     let NurseryInfo { depth, tasks, .. } = &self.nurseries[nursery];
-                    tasks[task].show(*depth, f)?;
+                    writeln!(f, "{:indent$}  {}", "", tasks[task], indent = indent(*depth))?;
                 }
                 Line::Nursery(at) => {
                     let (first, below) = self.by_opener(at, &inside[at]);
                     let nursery = &self.nurseries[at];
-                    nursery.show(f)?;
+                    writeln!(f, "{:indent$}{nursery}", "", indent = indent(nursery.depth))?;
                     for (number, task) in nursery.tasks.iter().enumerate().rev() {
                         let below = below.get(&task.id).into_iter().flatten().rev();
                         lines.extend(below.map(|inner| Line::Nursery(*inner)));
@@ -68,7 +68,7 @@ impl Tree {
         let (mut first, mut below) = (Vec::new(), BTreeMap::<_, Vec<usize>>::new());
         for &inner in inside {
             match self.nurseries[inner].opened_by {
-                Opener::Task(id) if tasks.binary_search_by_key(&id, |task| task.id).is_ok() => {
+                OpenedBy::Task(id) if tasks.binary_search_by_key(&id, |task| task.id).is_ok() => {
                     below.entry(id).or_default().push(inner);
                 }
                 _ => first.push(inner),
@@ -78,9 +78,10 @@ impl Tree {
     }
 }
 
-impl NurseryInfo {
-    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:indent$}nursery {}", "", self.id, indent = indent(self.depth))?;
+/// The line of the nursery, without those of its tasks.
+impl fmt::Display for NurseryInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "nursery {}", self.id)?;
         if let Some(name) = &self.name {
             write!(f, " `{name}`")?;
         }
@@ -94,20 +95,20 @@ impl NurseryInfo {
             write!(f, " [adopted]")?;
         }
         match self.opened_by {
-            Opener::Body => f.write_str(", opened by the body")?,
-            Opener::Outside if self.depth > 0 && !self.adopted => {
+            OpenedBy::Body => f.write_str(", opened by the body")?,
+            OpenedBy::Outside if self.depth > 0 && !self.adopted => {
                 f.write_str(", opened from outside")?;
             }
-            // Its task is the line above, and an adopted one's has ended.
-            Opener::Task(_) | Opener::Outside => {}
+            // In a tree its task is the line above, and an adopted one's has ended.
+            OpenedBy::Task(_) | OpenedBy::Outside => {}
         }
-        writeln!(f, ", at {}", self.location)
+        write!(f, ", at {}", self.location)
     }
 }
 
-impl TaskInfo {
-    fn show(&self, depth: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:indent$}  task {}", "", self.id, indent = indent(depth))?;
+impl fmt::Display for TaskInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {}", self.id)?;
         if let Some(name) = &self.name {
             write!(f, " `{name}`")?;
         }
@@ -115,7 +116,42 @@ impl TaskInfo {
         if self.cancelled {
             f.write_str(" [cancelled]")?;
         }
-        writeln!(f, ", {} polls, at {}", self.polls, self.location)
+        write!(f, ", {} polls, at {}", self.polls, self.location)
+    }
+}
+
+impl fmt::Debug for NurseryInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let listed = f.alternate();
+        let mut debug = f.debug_tuple("NurseryInfo");
+        debug.field(&format_args!("{self}"));
+        if let Some(reason) = &self.reason {
+            debug.field(&format_args!("{reason}"));
+        }
+        match listed {
+            true => debug.field(&List(&self.tasks)),
+            false => debug.field(&format_args!("{} tasks", self.tasks.len())),
+        };
+        debug.finish()
+    }
+}
+
+/// Tasks as a list, each of them as a line.
+struct List<'a>(&'a [TaskInfo]);
+
+impl fmt::Debug for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        for task in self.0 {
+            list.entry(&format_args!("{task}"));
+        }
+        list.finish()
+    }
+}
+
+impl fmt::Debug for TaskInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TaskInfo").field(&format_args!("{self}")).finish()
     }
 }
 
