@@ -24,13 +24,25 @@ pub(crate) use std::sync::atomic::AtomicBool as GlobalBool;
 /// Process-wide state: never part of a model.
 pub(crate) use parking_lot::Mutex as GlobalMutex;
 
+/// As above.
+pub(crate) use std::sync::OnceLock as GlobalOnce;
+
 #[cfg(not(loom))]
 mod imp {
     pub(crate) use parking_lot::MutexGuard;
     pub(crate) use std::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering,
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+        fence,
     };
     pub(crate) use std::thread_local;
+
+    /// State of the process that is part of models.
+    macro_rules! global {
+        (static $name:ident: $type:ty = const { $init:expr };) => {
+            static $name: $type = $init;
+        };
+    }
+    pub(crate) use global;
 
     /// parking_lot's mutex, for a registry, whose lock is held for some tens of nanoseconds, over
     /// and over.
@@ -110,8 +122,18 @@ mod imp {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::MutexGuard;
     pub(crate) use loom::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering,
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+        fence,
     };
+
+    /// A model has it for itself.
+    macro_rules! global {
+        (static $name:ident: $type:ty = const { $init:expr };) => {
+            loom::lazy_static! { static ref $name: $type = $init; }
+        };
+    }
+    pub(crate) use global;
+
     /// loom's does not take `const`.
     macro_rules! local {
         ($(#[$attr:meta])* static $name:ident: $type:ty = const { $init:expr };) => {

@@ -14,6 +14,7 @@
 
 #![allow(unsafe_code)]
 
+use super::book::Booked;
 use super::error::{AcquireError, Refused};
 use super::fair_queue::NO_KEY;
 use super::on_cancel::{CancelOf, CancelWatch};
@@ -110,9 +111,11 @@ impl Wait {
         waker: &Waker,
     ) -> Poll<Granted> {
         let asked = self.waiter.asked();
-        if matches!(self.own.progress, Progress::New(_)) && source.take_fast(asked) {
-            self.parts().1.progress = Progress::Done;
-            return Poll::Ready(Ok(Share::unbooked(asked)));
+        if matches!(self.own.progress, Progress::New(_)) {
+            if let Some(share) = source.take_fast(asked, self.own.location) {
+                self.parts().1.progress = Progress::Done;
+                return Poll::Ready(Ok(share));
+            }
         }
         // SAFETY: the caller's promise.
         unsafe { self.poll_slow(source, waker) }
@@ -148,21 +151,24 @@ impl Wait {
         let (waiter, own) = self.as_mut().parts();
         // Before the lock: cloning a waker runs code of the user's.
         let new = Foreign::cloned(waker);
+        let booked = source.book(waiter.asked(), own.location);
         let mut locked = source.lock_now();
-        let admitted = match locked.admit(waiter.asked(), waiter.returns(), own.location) {
+        let refused = match locked.admit(waiter.asked(), waiter.returns()) {
             Err(Refused::TooMany { .. }) if waiter.is_patient() => None,
-            admitted => admitted.transpose(),
+            Ok(false) => None,
+            admitted => Some(admitted.err()),
         };
-        if let Some(granted) = admitted {
+        if let Some(refused) = refused {
             own.progress = Progress::Done;
             // The lock before the waker.
             drop(locked);
             drop(new);
-            return Poll::Ready(granted.map_err(AcquireError::from));
+            return Poll::Ready(booked_for(waiter.asked(), booked, refused));
         }
-        let (key, identity) = (locked.book(waiter.asked(), own.location), Identity::of(&new));
+        booked.wait();
+        let identity = Identity::of(&new);
         // SAFETY: the lock is held, the waiter is new, and `leave` is called before it goes (1).
-        unsafe { locked.queue().join(waiter, lane, new, key) };
+        unsafe { locked.queue().join(waiter, lane, new, booked) };
         own.progress = Progress::Waiting(identity);
         if locked.queue().len() > 1 && locked.queue().is_first(waiter) {
             // By its key it is in front of other waiters, and may ask for less than they do.
@@ -282,8 +288,9 @@ impl Wait {
             // SAFETY: as above.
             decision = unsafe { waiter.decision() };
             if decision.is_none() {
+                locked.on_part(waiter);
                 // SAFETY: it has joined the queue, and the lock is held.
-                locked.unbook(waiter, unsafe { waiter.key() });
+                unsafe { waiter.booked() }.free();
                 // SAFETY: as above, and it was not told.
                 left = unsafe { locked.queue().part(waiter) };
                 own.progress = Progress::Done;
@@ -299,6 +306,17 @@ impl Wait {
     }
 }
 
+/// Returns what a request has got, or not: its row in the book says so, or is given back.
+fn booked_for(count: usize, booked: Booked, refused: Option<Refused>) -> Granted {
+    match refused {
+        None => Ok(Share { count, booked: booked.hold() }),
+        Some(refused) => {
+            booked.discard();
+            Err(refused.into())
+        }
+    }
+}
+
 #[cold]
 pub(super) fn polled_after_ready() -> ! {
     panic!("an acquire was polled after it was ready")
@@ -310,7 +328,7 @@ pub(super) fn polled_after_ready() -> ! {
 unsafe fn settle(waiter: &Waiter, decision: Decision) -> Granted {
     match decision {
         // SAFETY: the caller's promise.
-        Decision::Granted => Ok(Share { count: waiter.asked(), key: unsafe { waiter.key() } }),
+        Decision::Granted => Ok(Share { count: waiter.asked(), booked: unsafe { waiter.booked() } }),
         Decision::Closed => Err(AcquireError::Closed),
         Decision::TooMany { capacity } => {
             Err(AcquireError::TooMany { asked: waiter.asked(), capacity })

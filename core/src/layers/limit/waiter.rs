@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use super::holders::Key;
+use super::book::Booked;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::intrusive::{Linked, Links};
 use crate::layers::base::sync::{AtomicBool, Ordering, UnsafeCell};
@@ -41,7 +41,7 @@ pub(super) struct Waiter {
 pub(super) struct Entry {
     pub(super) waker: Option<Foreign<Waker>>,
     pub(super) decision: Option<Decision>,
-    pub(super) key: Key,
+    pub(super) booked: Booked,
     pub(super) lane: u64,
 }
 
@@ -100,14 +100,14 @@ impl Waiter {
         unsafe { self.with(|entry| entry.decision) }
     }
 
-    /// Returns the key that it was given when it joined.
+    /// Returns the row of the book that it was given when it joined.
     ///
     /// # Safety
     ///
     /// It has joined a wait queue, and the caller holds its lock, or is the owner and it was told.
-    pub(super) unsafe fn key(&self) -> Key {
+    pub(super) unsafe fn booked(&self) -> Booked {
         // SAFETY: the caller's promise.
-        unsafe { self.with(|entry| entry.key) }
+        unsafe { self.with(|entry| entry.booked) }
     }
 
     /// Gives it another waker, and returns the old one.
