@@ -47,6 +47,19 @@ impl<'a> Locked<'a> {
         Locked { permits, inner, free: word >> SHIFT, closed: word & CLOSED != 0, now }
     }
 
+    /// Takes permits back and grants them to the first in the queue, if that is all there is to do,
+    /// as it is nearly always. If not, nothing has changed.
+    #[inline(always)]
+    pub(super) fn hand_on(&mut self, count: usize) -> Option<Foreign<Waker>> {
+        if self.closed || self.inner.debt > 0 {
+            return None;
+        }
+        let free = self.free + count;
+        let (asked, waker) = self.inner.queue.grant_only(free, self.now)?;
+        self.free = free - asked;
+        waker
+    }
+
     /// Takes permits back.
     pub(super) fn put_back(&mut self, count: usize) {
         let paid = count.min(self.inner.debt);
@@ -134,7 +147,7 @@ impl Drop for Locked<'_> {
     #[inline]
     fn drop(&mut self) {
         let inner = &*self.inner;
-        let locked = !inner.queue.is_empty() || inner.debt > 0;
+        let locked = self.permits.is_stamped || !inner.queue.is_empty() || inner.debt > 0;
         let flags = if locked { LOCKED } else { 0 } | if self.closed { CLOSED } else { 0 };
         // A plain store: no other thread has changed it (invariant 1 of the permits). Release:
         // pairs with the exchange in `take_fast`.

@@ -12,6 +12,7 @@
 //! | for a moment    | the holder of the lock    | it releases the lock               |
 //! | for long        | a queue that is not empty | its last waiter is told, or leaves |
 //! | for long        | a debt                    | the debt is paid                   |
+//! | always          | a semaphore that notes since when permits are held | -         |
 //!
 //! `CLOSED` is set under the lock, once and for good.
 //!
@@ -57,7 +58,7 @@ pub(super) struct Permits {
     pub(super) capacity: AtomicUsize,
     holders: Holders,
     /// It is noted since when permits are held.
-    is_stamped: bool,
+    pub(super) is_stamped: bool,
     inner: Lock<Inner>,
 }
 
@@ -89,6 +90,7 @@ impl Permits {
     /// Sets whether the book notes since when permits are held.
     pub(super) fn stamp(&mut self, stamp: bool) {
         self.is_stamped = stamp;
+        drop(self.lock());
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -179,8 +181,13 @@ impl Permits {
     #[cold]
     fn give_slow(&self, count: usize) {
         let mut locked = self.lock();
-        locked.put_back(count);
-        self.tell(locked);
+        if let Some(waker) = locked.hand_on(count) {
+            drop(locked);
+            waker.wake();
+        } else {
+            locked.put_back(count);
+            self.tell(locked);
+        }
     }
 
     /// Closes it. Returns `false` if it was closed before.
@@ -218,7 +225,7 @@ impl Permits {
     }
 
     /// Returns the present moment, if it is noted. A clock is foreign code: no lock is held.
-    #[inline(always)]
+    #[inline]
     fn now(&self) -> Option<Instant> {
         self.is_stamped.then(clock::now)
     }
@@ -241,11 +248,9 @@ impl Permits {
 impl Source for Permits {
     type Locked<'a> = Locked<'a>;
 
-    /// Takes permits, if there is no waiter.
+    /// Takes permits, if there is no waiter, and if no clock must be read.
     #[inline(always)]
     fn take_fast(&self, count: usize, location: &'static Location<'static>) -> Option<Share> {
-        // Before permits are taken: a clock may panic.
-        let since = self.now();
         // Relaxed: the exchange verifies what was seen.
         let mut word = self.word.load(Ordering::Relaxed);
         while word & (LOCKED | CLOSED) == 0 && word >> SHIFT >= count {
@@ -257,7 +262,7 @@ impl Source for Permits {
                 Ordering::Relaxed,
             ) {
                 Ok(_) => {
-                    let booked = self.book_at(count, location, since).hold();
+                    let booked = self.book_at(count, location, None).hold();
                     return Some(Share { count, booked });
                 }
                 Err(now) => word = now,

@@ -45,6 +45,7 @@ use super::book::Booked;
 use super::waiter::{Decision, Entry, Waiter};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::intrusive::Queue;
+use allhome_rt::Instant;
 use order::Order;
 use std::ptr::NonNull;
 use std::task::Waker;
@@ -215,6 +216,35 @@ impl WaitQueue {
         self.len -= 1;
         // SAFETY: it stood in the wait queue, and the caller has `self`, and so holds the lock.
         unsafe { Waiter::tell(first, Some(decision)) }
+    }
+
+    /// Grants the first what it asks for, if that is plainly all there is to do: there is one queue,
+    /// no waiter in it is doomed or takes back what it had lent, and nothing is left for the second.
+    /// Returns how much the first asked for, and its waker.
+    #[inline(always)]
+    pub(super) fn grant_only(
+        &mut self,
+        free: usize,
+        now: Option<Instant>,
+    ) -> Option<(usize, Option<Foreign<Waker>>)> {
+        if self.has_doomed() || self.returning.oldest().is_some() {
+            return None;
+        }
+        let Order::Arrival(queue) = &mut self.waiting else { return None };
+        let first = queue.oldest()?;
+        // SAFETY: a waiter in the wait queue is there (invariant 1).
+        let waiter = unsafe { first.as_ref() };
+        let asked = waiter.asked();
+        if asked > free || (asked < free && self.len > 1) {
+            return None;
+        }
+        // SAFETY: the caller has `self`, and so holds the lock.
+        unsafe { waiter.booked() }.grant(now);
+        // SAFETY: it stands in this queue, and the caller has `self`, and so holds the lock.
+        unsafe { queue.remove(first) };
+        (self.overtaken, self.len) = (0, self.len - 1);
+        // SAFETY: it stood in the wait queue, and the caller has `self`, and so holds the lock.
+        Some((asked, unsafe { Waiter::tell(first, Some(Decision::Granted)) }))
     }
 
     /// Dooms every waiter that asks for more than `capacity`, unless it is patient: it waits no
