@@ -47,8 +47,8 @@ use super::turns::Turns;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::panic;
-use crate::layers::record::Carried;
 use crate::layers::record::state::Claim;
+use crate::layers::record::{Carried, Claimed};
 use allhome_rt::{Task, TaskData, Work};
 use std::task::{Context, Poll};
 
@@ -82,8 +82,11 @@ impl Role {
 /// The same, as it is found out under the lock: some of it is done without.
 #[must_use]
 pub(super) enum Step {
-    /// It has taken a child; and this brings the next carrier on its way.
-    Carry(Load, Launch),
+    /// It has taken a child, which has no carrier of its own.
+    Poll(Claimed),
+    /// It has taken a child; and this brings the next carrier on its way. In a box, which few need:
+    /// this is handed on for each child.
+    Carry(Box<(Load, Launch)>),
     Fire,
     Yield,
     /// It is to park, and comes back with a waker.
@@ -130,6 +133,16 @@ impl Group {
         let mut turns = Turns::default();
         loop {
             let load = match turn {
+                Turn::Poll(claimed) if !turns.are_whole() => {
+                    Load { claimed, carried: None, active: true }
+                }
+                Turn::Poll(claimed) => {
+                    let mut load = Load { claimed, carried: None, active: true };
+                    if !self.has_budget(&mut load) {
+                        return self.put_back(load, slot, cx);
+                    }
+                    load
+                }
                 Turn::Carry(mut load) => {
                     if turns.are_whole() && !self.has_budget(&mut load) {
                         return self.put_back(load, slot, cx);
@@ -138,7 +151,7 @@ impl Group {
                 }
                 Turn::Fire => {
                     self.keep_time();
-                    turn = self.next(false, cx);
+                    turn = self.next_slowly(false, cx);
                     continue;
                 }
                 Turn::End => return Poll::Ready(()),
@@ -165,7 +178,10 @@ impl Group {
                     });
                     self.go(step, false, cx)
                 }
-                Polled::Ended(load, ended) => self.finish(load, ended, turns.are_left(), cx),
+                Polled::Value { claimed, kept } => {
+                    self.finish_value(claimed, kept, turns.are_left(), cx)
+                }
+                Polled::Ended(load, ended) => self.finish(load, *ended, turns.are_left(), cx),
             };
         }
     }
@@ -242,30 +258,80 @@ impl Group {
 
     /// Says what an active carrier does next. With `more`, it may poll another child before it
     /// gives the runtime a turn.
+    #[inline(always)]
     pub(super) fn next(&self, more: bool, cx: &Context<'_>) -> Turn {
         let step = self.locked(|registry| self.step(registry, more));
         self.go(step, more, cx)
     }
 
+    /// As [`next`](Group::next), where that is rare.
+    #[inline(never)]
+    pub(super) fn next_slowly(&self, more: bool, cx: &Context<'_>) -> Turn {
+        self.next(more, cx)
+    }
+
     /// Finds out what an active carrier does next. The caller holds the lock, and hands the result
     /// to [`go`](Group::go) without it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn step(&self, registry: &mut Registry, more: bool) -> Step {
-        match self.take(registry, more) {
-            Some(step) => step,
-            None if registry.wants_parked() => Step::Park,
-            None => {
-                registry.carriers.retire();
-                Step::End
+        if more && !registry.is_due() {
+            if let Some(claimed) = registry.members.take(self.level(), &self.woken) {
+                return self.taken(registry, claimed);
+            }
+        }
+        self.step_aside(registry, more)
+    }
+
+    /// Says what follows if there is no child, or no turn, for the carrier.
+    #[inline(never)]
+    fn step_aside(&self, registry: &mut Registry, more: bool) -> Step {
+        if !more {
+            // Looked at once: what is woken from here on finds the lock held, and then a carrier
+            // that has parked or ended.
+            registry.members.queue_woken(&self.woken);
+            if registry.waiting(&self.woken) > 0 {
+                registry.carriers.yields();
+                return Step::Yield;
+            }
+        } else if registry.is_due() {
+            return Step::Fire;
+        }
+        if registry.wants_parked() {
+            return Step::Park;
+        }
+        registry.carriers.retire();
+        Step::End
+    }
+
+    /// An active carrier has taken a child.
+    #[inline(always)]
+    fn taken(&self, registry: &mut Registry, mut claimed: Claimed) -> Step {
+        let often = claimed.header().polls() >= BIND_AFTER;
+        let carried = often.then(|| registry.members.bind(&mut claimed));
+        // One calls the next, as long as there is something to do.
+        match (carried, self.want(registry)) {
+            (None, Launch::None) => Step::Poll(claimed),
+            (carried, launch) => {
+                Step::Carry(Box::new((Load { claimed, carried, active: true }, launch)))
             }
         }
     }
 
     /// Does what [`step`](Group::step) found out. No lock is held.
-    #[inline]
+    #[inline(always)]
     pub(super) fn go(&self, step: Step, more: bool, cx: &Context<'_>) -> Turn {
         match step {
-            Step::Carry(load, launch) => {
+            Step::Poll(claimed) => Turn::Poll(claimed),
+            step => self.go_on_with(step, more, cx),
+        }
+    }
+
+    #[inline(never)]
+    fn go_on_with(&self, step: Step, more: bool, cx: &Context<'_>) -> Turn {
+        match step {
+            Step::Poll(claimed) => Turn::Poll(claimed),
+            Step::Carry(carry) => {
+                let (load, launch) = *carry;
                 self.launch(launch);
                 Turn::Carry(load)
             }
@@ -275,31 +341,6 @@ impl Group {
             Step::Parked => Turn::Wait(Role::Parked),
             Step::End => Turn::End,
         }
-    }
-
-    /// An active carrier takes the next child, or says that it has had its turn. None if no child
-    /// waits.
-    #[inline(always)]
-    fn take(&self, registry: &mut Registry, more: bool) -> Option<Step> {
-        if !more {
-            // Looked at once: what is woken from here on finds the lock held, and then a carrier
-            // that has parked or ended.
-            registry.members.queue_woken(&self.woken);
-            if registry.waiting() == 0 {
-                return None;
-            }
-            registry.carriers.yields();
-            return Some(Step::Yield);
-        }
-        if registry.is_due() {
-            return Some(Step::Fire);
-        }
-        let mut claimed = registry.members.take(self.level(), &self.woken)?;
-        let often = claimed.header().polls() >= BIND_AFTER;
-        let carried = often.then(|| registry.members.bind(&mut claimed));
-        // One calls the next, as long as there is something to do.
-        let launch = registry.want(self.width);
-        Some(Step::Carry(Load { claimed, carried, active: true }, launch))
     }
 
     /// An active carrier parks, unless a child has come in the meantime.

@@ -10,39 +10,96 @@ use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::ReasonKind;
 use crate::layers::context::{self, Notes};
 use crate::layers::record::state::Park;
-use crate::layers::record::{Claimed, Ended};
-use std::task::{Context, Poll};
+use crate::layers::record::{self, Claimed, Ended};
+use std::task::Context;
 
 impl Group {
     /// Polls a child until it waits, has woken itself or has ended. Each poll begins with a whole
     /// budget; one that uses it up ends the turns of this poll of the carrier.
+    ///
+    /// This is the short way, for what most polls come to.
+    #[inline]
     pub(super) fn poll_child(&self, load: Load, turns: &mut Turns, cx: &mut Context<'_>) -> Polled {
+        let Load { mut claimed, carried, active } = load;
+        if !claimed.header().state().begin_plain() {
+            return self.poll_on(Load { claimed, carried, active }, None, turns, cx);
+        }
+        let notes = Notes::default();
+        let bound = carried.is_some();
+        let polled = self.poll_once(&mut claimed, bound, &notes, turns, cx);
+        match polled {
+            record::Polled::Value { kept } if !bound => return Polled::Value { claimed, kept },
+            record::Polled::Pending if notes.leave.get().is_none() => {
+                if !bound || claimed.keeps_waker(cx.waker()) {
+                    return self.park_child(Load { claimed, carried, active }, turns, cx);
+                }
+            }
+            _ => {}
+        }
+        self.poll_on(Load { claimed, carried, active }, Some((polled, notes)), turns, cx)
+    }
+
+    /// Parks a child that was polled and not cancelled.
+    #[inline]
+    fn park_child(&self, load: Load, turns: &mut Turns, cx: &mut Context<'_>) -> Polled {
+        let Load { claimed, carried, active } = load;
+        match (claimed.park(false), carried) {
+            (Ok(()), None) => Polled::Parked,
+            (Ok(()), Some(carried)) => {
+                if active {
+                    self.stay();
+                }
+                Polled::Waits(carried)
+            }
+            (Err((claimed, Park::Notified)), None) => Polled::Notified(claimed),
+            (Err((claimed, _)), carried) => {
+                self.poll_on(Load { claimed, carried, active }, None, turns, cx)
+            }
+        }
+    }
+
+    /// As [`poll_child`](Group::poll_child), of any child; with `first`, of one that was polled once
+    /// already, and was not cancelled before that.
+    #[inline(never)]
+    fn poll_on(
+        &self,
+        load: Load,
+        mut first: Option<(record::Polled, Notes)>,
+        turns: &mut Turns,
+        cx: &mut Context<'_>,
+    ) -> Polled {
         let Load { mut claimed, mut carried, active } = load;
         let id = self.task_id(claimed.header());
         let ended = loop {
-            let poll = claimed.header().state().begin();
-            let seen = claimed.header().state().is_cancelled();
-            if !poll || (seen && claimed.header().is_unstarted()) {
-                break self.end_cancelled(&mut claimed);
-            }
-            let held = seen && self.locked(|registry| registry.holds(owner(&claimed)));
-            let notes = Notes::default();
-            let (polled, used_up) = self.poll_once(&mut claimed, carried.is_some(), &notes, cx);
-            if used_up {
-                turns.end();
-            }
-            if let Poll::Ready(ended) = polled {
-                break ended;
+            let (mut seen, mut held) = (false, false);
+            let (polled, notes) = match first.take() {
+                Some(first) => first,
+                None => {
+                    let poll = claimed.header().state().begin();
+                    seen = claimed.header().state().is_cancelled();
+                    if !poll || (seen && claimed.header().is_unstarted()) {
+                        break Box::new(self.end_cancelled(&mut claimed));
+                    }
+                    held = seen && self.locked(|registry| registry.holds(owner(&claimed)));
+                    let notes = Notes::default();
+                    let bound = carried.is_some();
+                    (self.poll_once(&mut claimed, bound, &notes, turns, cx), notes)
+                }
+            };
+            match polled {
+                record::Polled::Pending => {}
+                record::Polled::Value { .. } => break Box::new(Ended::VALUE),
+                record::Polled::Ended(ended) => break ended,
             }
             if let Some(leave) = notes.leave.get() {
                 if let Some(ended) = self.leave(&mut claimed, leave, &notes) {
-                    break ended;
+                    break Box::new(ended);
                 }
             }
             if carried.is_some() {
                 if let Err(payload) = claimed.keep_waker(cx.waker()) {
                     let panic = claimed.header().panicked(id, payload);
-                    break self.end(&mut claimed, Ending::Panicked(panic));
+                    break Box::new(self.end(&mut claimed, Ending::Panicked(panic)));
                 }
             }
             let parked =
@@ -61,7 +118,7 @@ impl Group {
                 }
                 (Err((back, Park::Aborted | Park::Parked)), same) => {
                     (claimed, carried) = (back, same);
-                    break self.end_cancelled(&mut claimed);
+                    break Box::new(self.end_cancelled(&mut claimed));
                 }
             }
         };
@@ -83,20 +140,22 @@ impl Group {
         Some(self.end(claimed, Ending::Cancelled(reason)))
     }
 
-    /// Polls a child once, with a whole budget. Returns `true` if the poll has used it up.
+    /// Polls a child once, with a whole budget, and ends the turns if the poll has used it up.
+    #[inline]
     fn poll_once(
         &self,
         claimed: &mut Claimed,
         bound: bool,
         notes: &Notes,
+        turns: &mut Turns,
         cx: &mut Context<'_>,
-    ) -> (Poll<Ended>, bool) {
+    ) -> record::Polled {
         let (id, ptr) = (self.task_id(claimed.header()), claimed.ptr());
-        let mut polled = Poll::Pending;
+        let mut polled = record::Polled::Pending;
         let left = self.with_env(claimed, |claimed, env| {
-            env.inherited.runtime.with_budget(&mut || {
+            let mut poll = || {
                 // Not after its end, however often the runtime calls this.
-                if polled.is_pending() {
+                if let record::Polled::Pending = polled {
                     polled =
                         context::poll(self, &env.inherited, Some(ptr), cx.waker(), notes, || {
                             match bound {
@@ -105,9 +164,18 @@ impl Group {
                             }
                         });
                 }
-            })
+            };
+            if bound && turns.are_first() {
+                // Nothing has used the budget of this poll yet.
+                poll();
+                return false;
+            }
+            env.inherited.runtime.with_budget(&mut poll)
         });
-        (polled, !left)
+        if !left {
+            turns.end();
+        }
+        polled
     }
 
     pub(super) fn end_cancelled(&self, claimed: &mut Claimed) -> Ended {

@@ -14,6 +14,8 @@ pub(super) struct Load {
 
 /// What a carrier does next.
 pub(super) enum Turn {
+    /// It polls a child that has no carrier of its own.
+    Poll(Claimed),
     Carry(Load),
     /// It does what is due by the nursery's clock.
     Fire,
@@ -30,7 +32,11 @@ pub(super) enum Polled {
     Parked,
     /// It woke itself.
     Notified(Claimed),
-    Ended(Load, Ended),
+    /// It has ended with a value, which, if it is kept, stands ready for its handle. It has no
+    /// carrier of its own.
+    Value { claimed: Claimed, kept: bool },
+    /// In a box: see [`Ended`](crate::layers::record::Polled::Ended).
+    Ended(Load, Box<Ended>),
 }
 
 pub(super) fn bound(claimed: Claimed, carried: Carried) -> Load {

@@ -168,7 +168,7 @@ impl<T, E> Child<T, E> {
     pub fn state(&self) -> TaskState {
         match &self.inner {
             Inner::Admitted { group, handle, .. } => {
-                group.locked(|registry| registry.members.state_of(handle))
+                group.locked(|registry| registry.members.state_of(handle, group.woken()))
             }
             Inner::Refused(_) | Inner::Taken => TaskState::Ended,
         }

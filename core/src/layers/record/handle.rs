@@ -22,14 +22,17 @@ pub(crate) struct Handle<T, E> {
 
 impl<T, E> Handle<T, E> {
     /// The record was created with a handle and these types, and this is its only handle.
+    #[inline]
     pub(super) fn new(ptr: Ptr) -> Handle<T, E> {
         Handle { ptr, value: PhantomData, error: PhantomData }
     }
 
+    #[inline]
     pub(crate) fn ptr(&self) -> Ptr {
         self.ptr
     }
 
+    #[inline]
     pub(crate) fn header(&self) -> &Header {
         // SAFETY: HANDLE is set, so the record is not freed.
         unsafe { self.ptr.header() }

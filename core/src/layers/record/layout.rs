@@ -17,7 +17,7 @@
 #![allow(unsafe_code)]
 
 use super::joiner::Joiner;
-use super::{Ended, Header, Judge, StageState};
+use super::{Ended, Header, Judge, Polled, StageState};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::{Ending, Outcome};
 use crate::layers::base::panic::{self, Payload};
@@ -35,6 +35,8 @@ pub(super) trait Shape<T, E> {
     type Joiner: 'static;
     /// The part of the outcome that is kept.
     type Kept;
+    /// Whether there may be a handle.
+    const HANDLE: bool;
 
     fn joiner() -> Self::Joiner;
     /// Keeps the outcome, or returns it if it is never asked for.
@@ -53,6 +55,7 @@ pub(super) struct Joined;
 impl<T, E> Shape<T, E> for Plain {
     type Joiner = ();
     type Kept = ();
+    const HANDLE: bool = false;
 
     fn joiner() {}
 
@@ -72,6 +75,7 @@ impl<T, E> Shape<T, E> for Plain {
 impl<T, E: Send + Sync + 'static> Shape<T, E> for Joined {
     type Joiner = UnsafeCell<Joiner>;
     type Kept = Outcome<T, E>;
+    const HANDLE: bool = true;
 
     fn joiner() -> Self::Joiner {
         UnsafeCell::new(Joiner::NONE)
@@ -117,8 +121,8 @@ union Stage<F, K> {
 ///
 /// All but `free` need the right to the stage (invariant 2 of the parent module).
 pub(super) struct VTable {
-    /// Polls the future; on `Ready` the future has been destroyed.
-    pub(super) poll: unsafe fn(NonNull<Header>, TaskId, Judge, &mut Context<'_>) -> Poll<Ended>,
+    /// Polls the future; unless it is pending, it has been destroyed.
+    pub(super) poll: unsafe fn(NonNull<Header>, TaskId, Judge, &mut Context<'_>) -> Polled,
     /// Destroys the future, if it is still there, with this ending.
     pub(super) end: unsafe fn(NonNull<Header>, TaskId, Ending) -> Ended,
     /// Drops what stands in the stage and leaves it empty.
@@ -183,7 +187,7 @@ unsafe fn poll<F, T, E, K>(
     id: TaskId,
     is_echo: Judge,
     cx: &mut Context<'_>,
-) -> Poll<Ended>
+) -> Polled
 where
     F: Future<Output = Result<T, E>>,
     E: Send + Sync + 'static,
@@ -197,24 +201,85 @@ where
     );
     // SAFETY: the caller's token.
     let stage = unsafe { stage::<F, T, E, K>(record) };
-    let polled = stage.with_mut(|stage| {
+    // Outside of the closure: a value is not dropped by the panic of its future's destructor.
+    let mut polled = Poll::Pending;
+    let caught = stage.with_mut(|stage| {
+        let stage = stage.cast::<F>();
         // SAFETY: the claim is held, and the future stands there.
-        let future = unsafe { &mut *stage.cast::<F>() };
+        let future = unsafe { &mut *stage };
         // SAFETY: the block never moves, and the future is dropped in place.
         let future = unsafe { Pin::new_unchecked(future) };
-        panic::catch(move || future.poll(cx))
+        panic::catch(|| {
+            polled = future.poll(cx);
+            if let Poll::Ready(Ok(_)) = polled {
+                // SAFETY: it stands there still, and is dropped once: the stage is empty from here
+                // on, also if its destructor panics.
+                unsafe { stage.drop_in_place() };
+            }
+        })
     });
-    let outcome = match polled {
-        Ok(Poll::Pending) => return Poll::Pending,
-        Ok(Poll::Ready(Ok(value))) => Outcome::Ok(value),
-        Ok(Poll::Ready(Err(error))) => match failure(error, is_echo) {
+    let outcome = match (polled, caught) {
+        (Poll::Pending, Ok(())) => return Polled::Pending,
+        (Poll::Ready(Ok(value)), Ok(())) => {
+            header.set_stage_state(StageState::Empty);
+            // SAFETY: the claim is held, and the stage is empty.
+            return unsafe { keep_value::<F, T, E, K>(record, id, value) };
+        }
+        (Poll::Ready(Ok(value)), Err(payload)) => {
+            header.set_stage_state(StageState::Empty);
+            let panic = header.panicked(id, payload);
+            let second = panic::catch_drop(value).err().map(|payload| header.panicked(id, payload));
+            // SAFETY: the claim is held.
+            let mut ended = unsafe { conclude::<F, T, E, K>(record, id, Outcome::Panicked(panic)) };
+            ended.second = second;
+            return Polled::Ended(Box::new(ended));
+        }
+        (Poll::Ready(Err(error)), Ok(())) => match failure(error, is_echo) {
             Some(error) => Outcome::Err(error),
-            None => return Poll::Pending,
+            None => return Polled::Pending,
         },
-        Err(payload) => Outcome::Panicked(header.panicked(id, payload)),
+        (Poll::Pending | Poll::Ready(Err(_)), Err(payload)) => {
+            Outcome::Panicked(header.panicked(id, payload))
+        }
     };
     // SAFETY: the claim is held.
-    Poll::Ready(unsafe { conclude::<F, T, E, K>(record, id, outcome) })
+    Polled::Ended(Box::new(unsafe { conclude::<F, T, E, K>(record, id, outcome) }))
+}
+
+/// Keeps the value of a future that was destroyed, or drops it if there is no handle.
+#[inline]
+unsafe fn keep_value<F, T, E, K>(record: NonNull<Header>, id: TaskId, value: T) -> Polled
+where
+    E: Send + Sync + 'static,
+    K: Shape<T, E>,
+{
+    // SAFETY: the caller's token.
+    let header = unsafe { header(record) };
+    let mut outcome = Outcome::Ok(value);
+    if K::HANDLE && header.state().has_handle() {
+        match K::keep(outcome) {
+            Ok(kept) => {
+                // SAFETY: the caller's token.
+                let stage = unsafe { stage::<F, T, E, K>(record) };
+                let kept = Stage { kept: ManuallyDrop::new(kept) };
+                // SAFETY: the claim is held, and the stage is empty.
+                stage.with_mut(|stage| unsafe { stage.write(kept) });
+                header.set_stage_state(StageState::Outcome);
+                return Polled::Value { kept: true };
+            }
+            Err(back) => outcome = back,
+        }
+    }
+    if !std::mem::needs_drop::<T>() {
+        return Polled::Value { kept: false };
+    }
+    match panic::catch_drop(outcome) {
+        Ok(()) => Polled::Value { kept: false },
+        Err(payload) => {
+            let ending = Ending::Panicked(header.panicked(id, payload));
+            Polled::Ended(Box::new(Ended { ending, second: None }))
+        }
+    }
 }
 
 /// Returns the error if it is a failure. Out of line: most children do not fail.

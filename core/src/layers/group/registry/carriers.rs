@@ -65,10 +65,13 @@ pub(crate) struct Carriers {
 impl Carriers {
     /// Counts one more carrier if more children wait for a poll than carriers are free: one of the
     /// runtime's width, or else a spare.
+    #[inline]
     pub(crate) fn want(&mut self, waiting: usize, width: usize) -> Launch {
-        if waiting <= self.free {
-            return Launch::None;
-        }
+        let enough = self.active >= width && (width == 1 || self.free > 0 || self.spare);
+        if waiting <= self.free || enough { Launch::None } else { self.want_more(width) }
+    }
+
+    fn want_more(&mut self, width: usize) -> Launch {
         if self.active < width {
             self.active += 1;
             self.free += 1;
