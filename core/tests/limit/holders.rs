@@ -160,9 +160,8 @@ fn s18_permits_are_listed_on_whichever_thread_they_are() {
     let semaphore = Arc::new(Semaphore::new(MANY));
     for _ in 0..3 {
         let other = semaphore.clone();
-        let acquire = move || {
-            (0..MANY).map(|_| other.try_acquire_owned().unwrap()).collect::<Vec<_>>()
-        };
+        let acquire =
+            move || (0..MANY).map(|_| other.try_acquire_owned().unwrap()).collect::<Vec<_>>();
         let permits = thread::spawn(acquire).join().unwrap();
         assert_eq!(semaphore.holders().len(), MANY, "the thread that acquired them has ended");
         drop(permits);

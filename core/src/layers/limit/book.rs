@@ -86,6 +86,7 @@ impl Booked {
     }
 
     /// Puts it into the list, as one that waits.
+    #[inline(always)]
     pub(super) fn wait(self) {
         if let Some(row) = self.0 {
             row.publish(row::WAITS);
@@ -93,7 +94,7 @@ impl Booked {
     }
 
     /// The waiter has been granted its permits.
-    #[inline]
+    #[inline(always)]
     pub(super) fn grant(self, since: Option<Instant>) {
         if let Some(row) = self.0 {
             row.grant(since);

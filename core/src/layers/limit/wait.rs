@@ -110,29 +110,15 @@ impl Wait {
         source: &impl Source,
         waker: &Waker,
     ) -> Poll<Granted> {
-        let asked = self.waiter.asked();
-        if matches!(self.own.progress, Progress::New(_)) {
-            if let Some(share) = source.take_fast(asked, self.own.location) {
-                self.parts().1.progress = Progress::Done;
-                return Poll::Ready(Ok(share));
-            }
-        }
-        // SAFETY: the caller's promise.
-        unsafe { self.poll_slow(source, waker) }
-    }
-
-    /// # Safety
-    ///
-    /// Invariant 1.
-    #[cold]
-    unsafe fn poll_slow(
-        self: Pin<&mut Self>,
-        source: &impl Source,
-        waker: &Waker,
-    ) -> Poll<Granted> {
         match self.own.progress {
-            // SAFETY: the caller's promise.
-            Progress::New(lane) => unsafe { self.enter(source, waker, lane) },
+            Progress::New(lane) => {
+                if let Some(share) = source.take_fast(self.waiter.asked(), self.own.location) {
+                    self.parts().1.progress = Progress::Done;
+                    return Poll::Ready(Ok(share));
+                }
+                // SAFETY: the caller's promise.
+                unsafe { self.enter(source, waker, lane) }
+            }
             // SAFETY: as above, and the progress.
             Progress::Waiting(shown) => unsafe { self.again(source, waker, shown) },
             Progress::Done => polled_after_ready(),
@@ -142,6 +128,7 @@ impl Wait {
     /// # Safety
     ///
     /// Invariant 1, and the waiter is new.
+    #[cold]
     unsafe fn enter(
         mut self: Pin<&mut Self>,
         source: &impl Source,
@@ -210,9 +197,12 @@ impl Wait {
         }))
     }
 
+    /// Apart from [`enter`](Wait::enter): a waiter that finds its decision needs no large frame.
+    ///
     /// # Safety
     ///
     /// Invariant 1, and the progress is `Waiting`.
+    #[inline(never)]
     unsafe fn again<S: Source>(
         mut self: Pin<&mut Self>,
         source: &S,
@@ -221,13 +211,37 @@ impl Wait {
     ) -> Poll<Granted> {
         let (waiter, own) = self.as_mut().parts();
         // SAFETY: it has joined the queue.
-        let mut decision = unsafe { waiter.decision() };
-        if decision.is_none() && (S::NUDGES || shown != Identity::of(waker)) {
+        let Some(decision) = (unsafe { waiter.decision() }) else {
+            // SAFETY: the caller's promise, and the progress.
+            return unsafe { self.wait_on(source, waker, shown) };
+        };
+        own.progress = Progress::Done;
+        own.watch.end();
+        // SAFETY: it was told.
+        Poll::Ready(unsafe { settle(waiter, decision) })
+    }
+
+    /// It was not told when it was looked at: it is polled with another waker, perhaps, or its task
+    /// was cancelled.
+    ///
+    /// # Safety
+    ///
+    /// Invariant 1, and the progress is `Waiting`.
+    #[cold]
+    unsafe fn wait_on<S: Source>(
+        mut self: Pin<&mut Self>,
+        source: &S,
+        waker: &Waker,
+        shown: Identity,
+    ) -> Poll<Granted> {
+        let (waiter, own) = self.as_mut().parts();
+        let mut decision = None;
+        if S::NUDGES || shown != Identity::of(waker) {
             // Before the lock: as in `enter`.
             let new = Foreign::cloned(waker);
             let identity = Identity::of(&new);
             let locked = source.lock();
-            // SAFETY: as above.
+            // SAFETY: it has joined the queue.
             decision = unsafe { waiter.decision() };
             let old = match decision {
                 // SAFETY: the lock is held.
@@ -328,7 +342,9 @@ pub(super) fn polled_after_ready() -> ! {
 unsafe fn settle(waiter: &Waiter, decision: Decision) -> Granted {
     match decision {
         // SAFETY: the caller's promise.
-        Decision::Granted => Ok(Share { count: waiter.asked(), booked: unsafe { waiter.booked() } }),
+        Decision::Granted => {
+            Ok(Share { count: waiter.asked(), booked: unsafe { waiter.booked() } })
+        }
         Decision::Closed => Err(AcquireError::Closed),
         Decision::TooMany { capacity } => {
             Err(AcquireError::TooMany { asked: waiter.asked(), capacity })

@@ -91,6 +91,7 @@ impl Waiter {
     /// # Safety
     ///
     /// The caller is the owner, and it has joined a wait queue.
+    #[inline(always)]
     pub(super) unsafe fn decision(&self) -> Option<Decision> {
         // Acquire: pairs with the store in `tell`.
         if !self.told.load(Ordering::Acquire) {
@@ -126,6 +127,7 @@ impl Waiter {
     /// # Safety
     ///
     /// It has joined a wait queue, and it is the caller's turn to touch it (invariant 2).
+    #[inline(always)]
     pub(super) unsafe fn with<R>(&self, f: impl FnOnce(&mut Entry) -> R) -> R {
         self.entry.with_mut(|entry| {
             // SAFETY: the caller's promise.

@@ -111,7 +111,7 @@ impl Row {
     }
 
     /// It holds from now on what it has waited for.
-    #[inline]
+    #[inline(always)]
     pub(super) fn grant(&self, since: Option<Instant>) {
         let hidden = self.own() & !MODE;
         if let Some(since) = since {

@@ -30,9 +30,9 @@
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::lock::{Lock, LockGuard};
 use crate::layers::base::sync::{Arc, AtomicBool, AtomicUsize, Ordering};
+use crate::layers::limit::book::Booked;
 use crate::layers::limit::bucket::{Bucket, Rate};
 use crate::layers::limit::error::{Refused, TryAcquireError};
-use crate::layers::limit::book::Booked;
 use crate::layers::limit::permits::MAX;
 use crate::layers::limit::share::Share;
 use crate::layers::limit::source::{LockedSource, Source};
