@@ -12,6 +12,9 @@ fn semaphore(permits: usize) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(permits).track_holders(true))
 }
 
+/// Where [`take`] acquires one permit, and where two.
+const LINES: [u32; 2] = [line!() + 5, line!() + 6];
+
 /// Each number of permits is acquired at a place of its own.
 fn take(semaphore: &Arc<Semaphore>, count: usize) -> OwnedPermit {
     match count {
@@ -21,22 +24,13 @@ fn take(semaphore: &Arc<Semaphore>, count: usize) -> OwnedPermit {
 }
 
 /// Returns how many entries there are, and sees that each was written as a whole.
-fn look(semaphore: &Semaphore, counts: &[usize], lines: [u32; 2]) -> usize {
+fn look(semaphore: &Semaphore, counts: &[usize]) -> usize {
     let infos = semaphore.holders();
     for info in &infos {
         assert!(counts.contains(&info.count()), "of another semaphore, or of two requests");
-        assert_eq!(info.location().line(), lines[info.count() - 1]);
+        assert_eq!(info.location().line(), LINES[info.count() - 1]);
     }
     infos.len()
-}
-
-/// The lines in which [`take`] acquires one permit, and two.
-fn lines() -> [u32; 2] {
-    [1, 2].map(|count| {
-        let semaphore = semaphore(2);
-        let _permit = take(&semaphore, count);
-        semaphore.holders()[0].location().line()
-    })
 }
 
 #[test]
@@ -58,36 +52,34 @@ fn s18_the_book_versus_everybody() {
     });
 }
 
-/// A row is given back and taken again, for another semaphore, while it is read.
+/// A row is given back and taken again, for another request or another semaphore, while it is read.
 #[test]
 fn s18_a_list_versus_a_row_that_changes_hands() {
-    model(|| {
-        let lines = lines();
-        let (one, two) = (semaphore(2), semaphore(2));
-        let permit = take(&one, 1);
-        let (other, next) = (one.clone(), two.clone());
-        let thread = thread::spawn(move || {
-            drop(permit);
-            drop(take(&next, 2));
-            drop(take(&other, 2));
+    for listed in [1, 2] {
+        model(move || {
+            let (one, two) = (semaphore(2), semaphore(2));
+            let permit = take(&one, 1);
+            let (first, next) = (one.clone(), if listed == 1 { one.clone() } else { two.clone() });
+            let thread = thread::spawn(move || {
+                drop(permit);
+                drop((take(&next, 2), first));
+            });
+            assert!(look(if listed == 1 { &one } else { &two }, &[1, 2]) <= 1);
+            thread.join().unwrap();
+            assert!(one.holders().is_empty() && two.holders().is_empty());
         });
-        assert!(look(&one, &[1, 2], lines) <= 1);
-        assert!(look(&two, &[2], lines) <= 1);
-        thread.join().unwrap();
-        assert_eq!(look(&one, &[], lines) + look(&two, &[], lines), 0);
-    });
+    }
 }
 
 /// Acquired on one thread, given back on another, listed on a third.
 #[test]
 fn s18_a_list_versus_a_release_elsewhere() {
     model(|| {
-        let lines = lines();
         let semaphore = semaphore(2);
         let permit = take(&semaphore, 1);
         let other = semaphore.clone();
         let releases = thread::spawn(move || drop(permit));
-        let lists = thread::spawn(move || look(&other, &[1], lines));
+        let lists = thread::spawn(move || look(&other, &[1]));
         let two = take(&semaphore, 1);
         releases.join().unwrap();
         assert!(lists.join().unwrap() <= 2);
@@ -102,7 +94,6 @@ fn s18_a_list_versus_a_release_elsewhere() {
 #[test]
 fn s18_rows_left_to_the_pages_versus_an_acquire() {
     model(|| {
-        let lines = lines();
         let semaphore = semaphore(5);
         let other = semaphore.clone();
         let thread = thread::spawn(move || {
@@ -110,11 +101,11 @@ fn s18_rows_left_to_the_pages_versus_an_acquire() {
             drop(permits);
         });
         let permit = take(&semaphore, 2);
-        assert!(look(&semaphore, &[1, 2], lines) >= 1);
+        assert!(look(&semaphore, &[1, 2]) >= 1);
         drop(permit);
         thread.join().unwrap();
         let permits = [1, 1, 2].map(|count| take(&semaphore, count));
-        assert_eq!(look(&semaphore, &[1, 2], lines), 3);
+        assert_eq!(look(&semaphore, &[1, 2]), 3);
         drop(permits);
         assert!(semaphore.holders().is_empty());
     });

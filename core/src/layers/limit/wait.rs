@@ -341,9 +341,10 @@ pub(super) fn polled_after_ready() -> ! {
 /// The waiter has joined a queue, was told, and the caller is its owner.
 unsafe fn settle(waiter: &Waiter, decision: Decision) -> Granted {
     match decision {
-        // SAFETY: the caller's promise.
         Decision::Granted => {
-            Ok(Share { count: waiter.asked(), booked: unsafe { waiter.booked() } })
+            // SAFETY: the caller's promise.
+            let booked = unsafe { waiter.booked() };
+            Ok(Share { count: waiter.asked(), booked })
         }
         Decision::Closed => Err(AcquireError::Closed),
         Decision::TooMany { capacity } => {

@@ -12,11 +12,11 @@ pub(super) fn to_word(at: Instant) -> u64 {
     let origin = *ORIGIN.get_or_init(|| at);
     let nanos = |span: Duration| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
     let after = nanos(at.saturating_duration_since(origin));
-    (after - nanos(origin.saturating_duration_since(at))).cast_unsigned()
+    u64::from_ne_bytes((after - nanos(origin.saturating_duration_since(at))).to_ne_bytes())
 }
 
 pub(super) fn of_word(word: u64) -> Option<Instant> {
-    let (origin, nanos) = (*ORIGIN.get()?, word.cast_signed());
+    let (origin, nanos) = (*ORIGIN.get()?, i64::from_ne_bytes(word.to_ne_bytes()));
     let span = Duration::from_nanos(nanos.unsigned_abs());
     if nanos < 0 { origin.checked_sub(span) } else { origin.checked_add(span) }
 }
