@@ -9,7 +9,8 @@
 //! of a nursery at one permit, over a yield each; of 64 tasks of tokio's at one of its own. Or `count wake/TIMES[/joinset|/tracker] N`: spawn and join of N
 //! children, each woken so many times. Or `count abort[/joinset] N`: N children are spawned, wait,
 //! and are aborted. Or `count fork N`: N children, each joined by its handle. Or `count pool N`: so many tasks of `ThreadPool`, with no nursery. For
-//! callgrind; see `rmw.sh`.
+//! callgrind; see `rmw.sh`. Or `count lone[/bare] N`: one child, or a task of the runtime, that gives
+//! the others a turn N times.
 
 use std::process::ExitCode;
 
@@ -37,6 +38,8 @@ fn main() -> ExitCode {
         "bounded" => host.run(ours::bounded(n, Slots::Free, Noop)),
         "bounded/one" => host.run(ours::bounded(n, Slots::One, Noop)),
         "bounded/plain" => host.run(ours::bounded(n, Slots::Plain, Noop)),
+        "lone" => host.run(ours::lone(n)),
+        "lone/bare" => host.run(peers::lone_bare(n)),
         "abort" => drop(host.run(ours::abort(n))),
         "abort/joinset" => drop(host.run(peers::shutdown_join_set(n))),
         _ if wake(&host, side, n) => return ExitCode::SUCCESS,

@@ -206,6 +206,16 @@ impl Group {
         self.registry.locked(f)
     }
 
+    /// As [`locked`](Group::locked), for a carrier between two children: it notes whether the lock
+    /// was free.
+    #[inline(always)]
+    pub(super) fn locked_by_carrier<R>(&self, f: impl FnOnce(&mut Registry) -> R) -> R {
+        self.registry.locked_noting(|registry, waited| {
+            registry.carriers.note_lock(waited);
+            f(registry)
+        })
+    }
+
     /// As [`locked`](Group::locked), and then sees that the carriers come that are wanted
     /// (invariants 1 and 2 of [`carrier`]).
     pub(crate) fn locked_then_launch<R>(&self, f: impl FnOnce(&mut Registry) -> R) -> R {

@@ -49,6 +49,13 @@ impl<T> Guarded<T> {
     pub(crate) fn locked<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         self.0.locked(f)
     }
+
+    /// As [`locked`](Guarded::locked), and tells `f` whether the lock was held by another thread.
+    #[inline(always)]
+    pub(crate) fn locked_noting<R>(&self, f: impl FnOnce(&mut T, bool) -> R) -> R {
+        let (mut guard, waited) = self.0.lock_noting();
+        f(&mut guard, waited)
+    }
 }
 
 /// Like [`Guarded`], for state that is part of no model.

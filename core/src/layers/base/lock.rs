@@ -57,9 +57,16 @@ mod word {
 
         #[inline(always)]
         pub(crate) fn lock(&self) -> LockGuard<'_, T> {
+            self.lock_noting().0
+        }
+
+        /// As [`lock`](Lock::lock); with true if another thread had it.
+        #[inline(always)]
+        pub(crate) fn lock_noting(&self) -> (LockGuard<'_, T>, bool) {
             let noted = Held::of(ptr::from_ref(self));
-            self.word.lock();
-            LockGuard { lock: NonNull::from(self), _held: noted, _borrow: PhantomData }
+            let waited = self.word.lock();
+            let lock = NonNull::from(self);
+            (LockGuard { lock, _held: noted, _borrow: PhantomData }, waited)
         }
     }
 
@@ -107,7 +114,7 @@ mod word {
 #[cfg(loom)]
 mod word {
     use crate::layers::base::guarded::Held;
-    use loom::sync::{Mutex, MutexGuard};
+    use crate::layers::base::sync::{Mutex, MutexGuard};
     use std::ops::{Deref, DerefMut};
     use std::ptr;
 
@@ -121,6 +128,10 @@ mod word {
         pub(crate) fn lock(&self) -> LockGuard<'_, T> {
             let held = Held::of(ptr::from_ref(self));
             LockGuard { guard: self.0.lock().unwrap(), _held: held }
+        }
+
+        pub(crate) fn lock_noting(&self) -> (LockGuard<'_, T>, bool) {
+            (self.lock(), false)
         }
     }
 

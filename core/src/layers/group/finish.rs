@@ -106,7 +106,7 @@ impl Group {
         cx: &Context<'_>,
     ) -> Turn {
         let (mut joiner, mut dead, mut on_vacant) = (None, None, None);
-        let left = self.locked(|registry| {
+        let left = self.locked_by_carrier(|registry| {
             registry.leave_plain(claimed, kept, &mut joiner, &mut dead)?;
             if registry.members.count() == 0 {
                 on_vacant = self.on_vacant(registry);

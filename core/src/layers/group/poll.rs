@@ -3,65 +3,105 @@
 use super::Group;
 use super::echo::is_echo;
 use super::registry::{Member, Owner};
-use super::turn::{Load, Polled};
+use super::turn::{Load, Polled, Turn, bound};
 use super::turns::Turns;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::ReasonKind;
 use crate::layers::context::{self, Notes};
 use crate::layers::record::state::Park;
-use crate::layers::record::{self, Claimed, Ended};
+use crate::layers::record::{self, Carried, Claimed, Ended};
 use std::task::Context;
 
 impl Group {
-    /// Polls a child until it waits, has woken itself or has ended. Each poll begins with a whole
-    /// budget; one that uses it up ends the turns of this poll of the carrier.
+    /// Polls a child that has no carrier of its own, and says what its carrier does next. The poll
+    /// begins with a whole budget; one that uses it up ends the turns of this poll of the carrier.
     ///
     /// This is the short way, for what most polls come to.
-    #[inline]
-    pub(super) fn poll_child(&self, load: Load, turns: &mut Turns, cx: &mut Context<'_>) -> Polled {
-        let Load { mut claimed, carried, active } = load;
+    #[inline(always)]
+    pub(super) fn poll_then_next(
+        &self,
+        mut claimed: Claimed,
+        turns: &mut Turns,
+        cx: &mut Context<'_>,
+    ) -> Turn {
         if !claimed.header().state().begin_plain() {
-            return self.poll_on(Load { claimed, carried, active }, None, turns, cx);
+            return self.poll_slowly(claimed, None, turns, cx);
         }
         let notes = Notes::default();
-        let bound = carried.is_some();
-        let polled = self.poll_once(&mut claimed, bound, &notes, turns, cx);
-        match polled {
-            record::Polled::Value { kept } if !bound => return Polled::Value { claimed, kept },
-            record::Polled::Pending if notes.leave.get().is_none() => {
-                if !bound || claimed.keeps_waker(cx.waker()) {
-                    return self.park_child(Load { claimed, carried, active }, turns, cx);
-                }
+        match self.poll_once(&mut claimed, false, &notes, turns, cx) {
+            record::Polled::Value { kept } => {
+                self.finish_value(claimed, kept, turns.are_left(), cx)
             }
-            _ => {}
-        }
-        self.poll_on(Load { claimed, carried, active }, Some((polled, notes)), turns, cx)
-    }
-
-    /// Parks a child that was polled and not cancelled.
-    #[inline]
-    fn park_child(&self, load: Load, turns: &mut Turns, cx: &mut Context<'_>) -> Polled {
-        let Load { claimed, carried, active } = load;
-        match (claimed.park(false), carried) {
-            (Ok(()), None) => Polled::Parked,
-            (Ok(()), Some(carried)) => {
-                if active {
-                    self.stay();
-                }
-                Polled::Waits(carried)
-            }
-            (Err((claimed, Park::Notified)), None) => Polled::Notified(claimed),
-            (Err((claimed, _)), carried) => {
-                self.poll_on(Load { claimed, carried, active }, None, turns, cx)
-            }
+            record::Polled::Pending if notes.leave.get().is_none() => match claimed.park(false) {
+                Ok(()) => self.next(turns.are_left(), cx),
+                Err((claimed, Park::Notified)) => self.requeue_then_next(claimed, cx),
+                Err((claimed, _)) => self.poll_slowly(claimed, None, turns, cx),
+            },
+            polled => self.poll_slowly(claimed, Some((polled, notes)), turns, cx),
         }
     }
 
-    /// As [`poll_child`](Group::poll_child), of any child; with `first`, of one that was polled once
-    /// already, and was not cancelled before that.
+    #[cold]
     #[inline(never)]
-    fn poll_on(
+    fn poll_slowly(
+        &self,
+        claimed: Claimed,
+        first: Option<(record::Polled, Notes)>,
+        turns: &mut Turns,
+        cx: &mut Context<'_>,
+    ) -> Turn {
+        let load = Load { claimed, carried: None, active: true };
+        let polled = self.poll_on(load, first, turns, cx);
+        self.after(polled, turns.are_left(), cx)
+    }
+
+    /// Polls the child of a bound carrier, which is the first, and mostly the only one, that this poll
+    /// of the carrier polls: so it has the runtime's own budget. Gives the carrier back if the child
+    /// waits.
+    #[inline(always)]
+    pub(super) fn poll_own(
+        &self,
+        mut claimed: Claimed,
+        carried: Carried,
+        cx: &mut Context<'_>,
+    ) -> Result<Carried, Polled> {
+        if !claimed.header().state().begin_plain() {
+            return Err(self.poll_own_on(claimed, carried, None, cx));
+        }
+        let notes = Notes::default();
+        let (id, ptr) = (self.task_id(claimed.header()), claimed.ptr());
+        let polled = self.with_env(&mut claimed, |claimed, env| {
+            context::poll(self, &env.inherited, Some(ptr), cx.waker(), &notes, || {
+                claimed.poll(id, is_echo, cx)
+            })
+        });
+        let waits = matches!(polled, record::Polled::Pending) && notes.leave.get().is_none();
+        if !waits || !claimed.keeps_waker(cx.waker()) {
+            return Err(self.poll_own_on(claimed, carried, Some((polled, notes)), cx));
+        }
+        match claimed.park(false) {
+            Ok(()) => Ok(carried),
+            Err((claimed, _)) => Err(self.poll_own_on(claimed, carried, None, cx)),
+        }
+    }
+
+    #[inline(never)]
+    fn poll_own_on(
+        &self,
+        claimed: Claimed,
+        carried: Carried,
+        first: Option<(record::Polled, Notes)>,
+        cx: &mut Context<'_>,
+    ) -> Polled {
+        self.poll_on(bound(claimed, carried), first, &mut Turns::default(), cx)
+    }
+
+    /// Polls any child until it waits, has woken itself or has ended; with `first`, one that was polled
+    /// once already, and was not cancelled before that.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn poll_on(
         &self,
         load: Load,
         mut first: Option<(record::Polled, Notes)>,
@@ -165,11 +205,6 @@ impl Group {
                         });
                 }
             };
-            if bound && turns.are_first() {
-                // Nothing has used the budget of this poll yet.
-                poll();
-                return false;
-            }
             env.inherited.runtime.with_budget(&mut poll)
         });
         if !left {
@@ -211,9 +246,15 @@ impl Group {
         })
     }
 
-    /// An active carrier stays with its child, which waits.
+    /// An active carrier stays with its child, which waits. If others wait that have no carrier, and
+    /// none is left to come, another comes for them, and parks (invariant 4 of
+    /// [`carrier`](super::carrier)).
     pub(super) fn stay(&self) {
-        self.locked_then_launch(|registry| registry.carriers.retire());
+        let launch = self.locked(|registry| {
+            registry.carriers.retire();
+            if registry.is_stranded() { registry.carriers.replace() } else { self.want(registry) }
+        });
+        self.launch(launch);
     }
 }
 

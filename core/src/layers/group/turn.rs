@@ -16,6 +16,7 @@ pub(super) struct Load {
 pub(super) enum Turn {
     /// It polls a child that has no carrier of its own.
     Poll(Claimed),
+    /// It polls a child that it stays with.
     Carry(Load),
     /// It does what is due by the nursery's clock.
     Fire,
@@ -32,9 +33,6 @@ pub(super) enum Polled {
     Parked,
     /// It woke itself.
     Notified(Claimed),
-    /// It has ended with a value, which, if it is kept, stands ready for its handle. It has no
-    /// carrier of its own.
-    Value { claimed: Claimed, kept: bool },
     /// In a box: see [`Ended`](crate::layers::record::Polled::Ended).
     Ended(Load, Box<Ended>),
 }

@@ -23,12 +23,6 @@ impl Turns {
         self.0 = 0;
     }
 
-    /// Returns `true` in the first child's turn.
-    #[inline]
-    pub(super) fn are_first(&self) -> bool {
-        self.0 == CHILDREN_A_POLL - 1
-    }
-
     pub(super) fn are_whole(&self) -> bool {
         self.0 == CHILDREN_A_POLL
     }

@@ -16,6 +16,8 @@
 
 #![allow(unsafe_code)]
 
+mod shape;
+
 use super::joiner::Joiner;
 use super::{Ended, Header, Judge, Polled, StageState};
 use crate::layers::base::id::TaskId;
@@ -29,70 +31,8 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-/// What a record holds besides its future.
-pub(super) trait Shape<T, E> {
-    /// The place of the joiner.
-    type Joiner: 'static;
-    /// The part of the outcome that is kept.
-    type Kept;
-    /// Whether there may be a handle.
-    const HANDLE: bool;
-
-    fn joiner() -> Self::Joiner;
-    /// Keeps the outcome, or returns it if it is never asked for.
-    fn keep(outcome: Outcome<T, E>) -> Result<Self::Kept, Outcome<T, E>>;
-    fn give(kept: Self::Kept) -> Option<Outcome<T, E>>;
-    /// Returns what a nursery notes of it.
-    fn ending(kept: &Self::Kept) -> Option<Ending>;
-}
-
-/// A child that is not joined.
-pub(super) struct Plain;
-
-/// A child with a handle.
-pub(super) struct Joined;
-
-impl<T, E> Shape<T, E> for Plain {
-    type Joiner = ();
-    type Kept = ();
-    const HANDLE: bool = false;
-
-    fn joiner() {}
-
-    fn keep(outcome: Outcome<T, E>) -> Result<(), Outcome<T, E>> {
-        Err(outcome)
-    }
-
-    fn give((): ()) -> Option<Outcome<T, E>> {
-        None
-    }
-
-    fn ending((): &()) -> Option<Ending> {
-        None
-    }
-}
-
-impl<T, E: Send + Sync + 'static> Shape<T, E> for Joined {
-    type Joiner = UnsafeCell<Joiner>;
-    type Kept = Outcome<T, E>;
-    const HANDLE: bool = true;
-
-    fn joiner() -> Self::Joiner {
-        UnsafeCell::new(Joiner::NONE)
-    }
-
-    fn keep(outcome: Outcome<T, E>) -> Result<Outcome<T, E>, Outcome<T, E>> {
-        Ok(outcome)
-    }
-
-    fn give(kept: Outcome<T, E>) -> Option<Outcome<T, E>> {
-        Some(kept)
-    }
-
-    fn ending(kept: &Outcome<T, E>) -> Option<Ending> {
-        Some(kept.ending())
-    }
-}
+use shape::Shape;
+pub(super) use shape::{Joined, Plain};
 
 /// A whole record. `repr(C)` puts the header first and the joiner second, so that a pointer to the
 /// block is a pointer to the header, and to a [`JoinHeader`] if there is a handle.
@@ -127,8 +67,9 @@ pub(super) struct VTable {
     pub(super) end: unsafe fn(NonNull<Header>, TaskId, Ending) -> Ended,
     /// Drops what stands in the stage and leaves it empty.
     pub(super) clear: unsafe fn(NonNull<Header>) -> Result<(), Payload>,
-    /// Moves the outcome to the `Option<Outcome<T, E>>` that the pointer points to.
-    pub(super) take: unsafe fn(NonNull<Header>, *mut ()),
+    /// Moves the outcome to the `Option<Outcome<T, E>>` that the pointer points to. Returns how the
+    /// child ended, if it has no value.
+    pub(super) take: unsafe fn(NonNull<Header>, *mut ()) -> Option<Ending>,
     /// Returns how the child ended, if the outcome stands in the stage.
     pub(super) ending: unsafe fn(NonNull<Header>) -> Option<Ending>,
     /// Frees the block.
@@ -380,9 +321,10 @@ unsafe fn clear<F, T, E, K: Shape<T, E>>(record: NonNull<Header>) -> Result<(), 
     dropped
 }
 
-unsafe fn take<F, T, E, K: Shape<T, E>>(record: NonNull<Header>, place: *mut ()) {
+unsafe fn take<F, T, E, K: Shape<T, E>>(record: NonNull<Header>, place: *mut ()) -> Option<Ending> {
     // SAFETY: the caller's token.
     let header = unsafe { header(record) };
+    let mut ending = None;
     let outcome = if header.stage_state() == StageState::Outcome {
         header.set_stage_state(StageState::Empty);
         // SAFETY: the caller's token.
@@ -390,12 +332,16 @@ unsafe fn take<F, T, E, K: Shape<T, E>>(record: NonNull<Header>, place: *mut ())
         // SAFETY: DONE is set, so the stage is the handle's; the outcome stood there, and is moved
         // out once.
         let kept = stage.with_mut(|stage| unsafe { stage.cast::<K::Kept>().read() });
+        if !K::is_value(&kept) {
+            ending = K::ending(&kept);
+        }
         K::give(kept)
     } else {
         None
     };
     // SAFETY: the caller passes a place for just this type.
     unsafe { place.cast::<Option<Outcome<T, E>>>().write(outcome) };
+    ending
 }
 
 unsafe fn ending<F, T, E, K: Shape<T, E>>(record: NonNull<Header>) -> Option<Ending> {
