@@ -22,7 +22,7 @@
 //!    and reads what is written for its new owner.
 //! 2. A row has one writer at a time (table), and what one writer did happens before the next one
 //!    writes: they are the same thread, or the row goes on by the lock of the pages, by the lock of
-//!    the semaphore, by `told` of a waiter, or by what the user sends a permit with.
+//!    the semaphore, by a waiter's `told`, or by what the user sends a permit with.
 //! 3. A state other than `FREE` occurs once in a row's life: its number grows each time. The fields
 //!    are written only while the mode is `FREE`, so a reader that finds one such state before and
 //!    after it reads the fields has those of that state. `count` alone may change later, in one

@@ -2,10 +2,11 @@
 #![cfg(not(loom))]
 
 use super::{Booked, Number, Request, pages, stock};
+use crate::layers::base::sync::thread_scope;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::panic::Location;
-use std::{ptr, thread};
+use std::ptr;
 
 fn book(semaphore: u64, count: usize) -> Booked {
     let location = Location::caller();
@@ -14,6 +15,11 @@ fn book(semaphore: u64, count: usize) -> Booked {
 
 fn number() -> u64 {
     Number::new().get()
+}
+
+/// Runs it on a thread, and waits until that has ended, destructors of its thread-locals and all.
+fn elsewhere(run: impl FnOnce() + Send) {
+    thread_scope(|scope| scope.spawn(run).join()).unwrap();
 }
 
 fn counts(semaphore: u64) -> Vec<usize> {
@@ -68,7 +74,7 @@ fn rows_go_from_thread_to_thread() {
     let taken: Vec<_> = (0..MANY).map(|_| stock::take()).collect();
     let addresses: HashSet<_> = taken.iter().map(|row| ptr::from_ref(*row).addr()).collect();
     assert_eq!(addresses.len(), MANY, "a row is taken once");
-    thread::spawn(move || taken.into_iter().for_each(stock::give)).join().unwrap();
+    elsewhere(move || taken.into_iter().for_each(stock::give));
     let pages = pages::all().len();
     let again: Vec<_> = (0..MANY).map(|_| stock::take()).collect();
     // Other tests take rows meanwhile: fewer than half of these.
@@ -81,7 +87,7 @@ fn a_thread_that_ends_leaves_its_stock() {
     const THREADS: usize = 1_000;
     let pages = pages::all().len();
     for _ in 0..THREADS {
-        thread::spawn(|| stock::give(stock::take())).join().unwrap();
+        elsewhere(|| stock::give(stock::take()));
     }
     assert!(pages::all().len() < pages + THREADS / 4, "a thread's rows are the next one's");
 }
@@ -107,6 +113,6 @@ fn a_row_is_taken_and_given_back_while_a_thread_ends() {
         LATE.with(|late| *late.borrow().as_ref().unwrap().0.borrow_mut() = Some(booked));
         assert_eq!(counts(semaphore), [2]);
     };
-    thread::spawn(keep).join().unwrap();
+    elsewhere(keep);
     assert_eq!(counts(semaphore), [7]);
 }
