@@ -11,7 +11,7 @@ fn waits(future: Pin<&mut impl Future>) -> bool {
 }
 
 /// As many rows of the book as are needed at a time, and a few in this thread's stock.
-fn fill_the_book(rows: usize) {
+pub(super) fn fill_the_book(rows: usize) {
     let semaphore = Semaphore::new(rows);
     let permits: Vec<_> = (0..rows).map(|_| semaphore.try_acquire()).collect();
     assert!(permits.iter().all(Result::is_ok));
