@@ -14,6 +14,13 @@ pub(crate) use std::thread::{Thread, current as current_thread, park as park_thr
 #[allow(unused_imports, reason = "what uses it is a feature")]
 pub(crate) use std::thread::Builder as ThreadBuilder;
 
+/// By which a thread sleeps on a lock: see [`lock`](super::lock).
+#[cfg(not(loom))]
+pub(crate) use parking_lot_core as parking;
+
+#[cfg(all(test, not(loom)))]
+pub(crate) use std::thread::{scope as thread_scope, yield_now as yield_thread};
+
 /// Process-wide counters: never part of a model.
 pub(crate) use std::sync::atomic::AtomicU64 as GlobalU64;
 
@@ -55,9 +62,22 @@ mod imp {
 #[cfg(loom)]
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
+    #[cfg(test)]
+    pub(crate) use loom::sync::Condvar;
     pub(crate) use loom::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering,
     };
+    pub(crate) use loom::sync::{Mutex, MutexGuard};
+    /// A model that stands beside what it checks: with three preemptions, if no other number is set.
+    #[cfg(test)]
+    pub(crate) fn model(run: impl Fn() + Send + Sync + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound.get_or_insert(3);
+        builder.check(run);
+    }
+    #[cfg(test)]
+    pub(crate) use loom::thread::spawn as spawn_modelled;
+
     /// loom's does not take `const`.
     macro_rules! local {
         ($(#[$attr:meta])* static $name:ident: $type:ty = const { $init:expr };) => {

@@ -2,7 +2,7 @@
 
 use super::Group;
 use super::echo::is_echo;
-use super::registry::{Member, Opener};
+use super::registry::{Member, OpenedBy};
 use super::turn::{Load, Polled, Turn, bound};
 use super::turns::Turns;
 use crate::layers::base::leave::Leave;
@@ -246,13 +246,19 @@ impl Group {
         })
     }
 
-    /// An active carrier stays with its child, which waits.
+    /// An active carrier stays with its child, which waits. If others wait that have no carrier, and
+    /// none is left to come, another comes for them, and parks (invariant 4 of
+    /// [`carrier`](super::carrier)).
     pub(super) fn stay(&self) {
-        self.locked_then_launch(|registry| registry.carriers.retire());
+        let launch = self.locked(|registry| {
+            registry.carriers.retire();
+            if registry.is_stranded() { registry.carriers.replace() } else { self.want(registry) }
+        });
+        self.launch(launch);
     }
 }
 
 /// Returns the child as the opener of the nurseries inside it.
-fn opener(claimed: &Claimed) -> Opener {
-    Opener::Task(Member::new(claimed.header(), claimed.ptr()))
+fn opener(claimed: &Claimed) -> OpenedBy {
+    OpenedBy::Task(Member::new(claimed.header(), claimed.ptr()))
 }

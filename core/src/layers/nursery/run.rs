@@ -19,6 +19,7 @@ mod closed;
 pub(crate) mod settle;
 
 use super::Nursery;
+use super::condition::Condition;
 use super::error::GroupError;
 use super::setup::Setup;
 use crate::layers::base::big::{Inner, Place, place};
@@ -33,7 +34,7 @@ use crate::layers::base::sync::Arc;
 use crate::layers::context::last_poll::LastPoll;
 use crate::layers::context::{self, Notes, scope};
 use crate::layers::group::Group;
-use crate::layers::group::registry::Opener;
+use crate::layers::group::registry::OpenedBy;
 use crate::layers::lending::{Ended, Lending, has_slot_of};
 use closed::{Closed, conclude};
 use pin_project_lite::pin_project;
@@ -51,6 +52,7 @@ pin_project! {
         group: Option<Strong<Group>>,
         #[pin]
         body: Option<Inner<Fut>>,
+        condition: Option<Box<Condition>>,
         value: Option<R>,
         lending: Lending,
         last_poll: LastPoll,
@@ -76,23 +78,29 @@ where
     E: Send + Sync + 'static,
 {
     pub(crate) fn new(setup: Setup, body: F) -> Run<E, R, F, Fut> {
-        Run::in_state(Some((setup, place(body))), None, None)
+        Run::in_state(Some((setup, place(body))), None, None, None)
     }
 
     /// Makes one in the state body: of a nursery that is open, and of a body that was called.
-    pub(super) fn opened(group: Strong<Group>, body: Fut) -> Run<E, R, F, Fut> {
-        Run::in_state(None, Some(group), Some(Inner::new(body)))
+    pub(super) fn opened(
+        group: Strong<Group>,
+        body: Fut,
+        condition: Option<Box<Condition>>,
+    ) -> Run<E, R, F, Fut> {
+        Run::in_state(None, Some(group), Some(Inner::new(body)), condition)
     }
 
     fn in_state(
         setup: Option<(Setup, Place<F>)>,
         group: Option<Strong<Group>>,
         body: Option<Inner<Fut>>,
+        condition: Option<Box<Condition>>,
     ) -> Run<E, R, F, Fut> {
         Run {
             setup,
             group,
             body,
+            condition,
             value: None,
             lending: Lending::default(),
             last_poll: LastPoll::default(),
@@ -135,7 +143,8 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<Closed<R>, GroupError<E>>> {
         let mut this = self.project();
-        if this.setup.is_some() {
+        if let Some((setup, _)) = this.setup {
+            *this.condition = setup.condition.take();
             match begin(this.setup, this.body.as_mut(), cx.waker()) {
                 Ok(group) => *this.group = Some(group),
                 Err(error) => return Poll::Ready(Err(error)),
@@ -151,6 +160,10 @@ where
         }
         let group = this.group.as_ref().expect("a nursery is not polled after it was ready");
         group.keep_time();
+        let condition = this.condition.as_mut().map(|condition| condition.poll(group, cx));
+        if condition.is_some_and(|polled| polled.is_ready()) {
+            *this.condition = None;
+        }
         if this.body.is_some() {
             let last_poll = &mut *this.last_poll;
             if poll_body(group, this.body.as_mut(), this.value, last_poll, cx).is_pending() {
@@ -168,6 +181,7 @@ where
             this.lending.wait(group);
             return Poll::Pending;
         };
+        *this.condition = None;
         let group = this.group.take().expect("it was there above");
         match this.lending.end((group, report), cx) {
             Poll::Pending => Poll::Pending,
@@ -230,7 +244,7 @@ where
         if seen && last_poll.put_off(Some(&group.owned().inherited.runtime), cx) {
             return Poll::Pending;
         }
-        let held = seen && group.locked(|registry| registry.holds(Opener::Body));
+        let held = seen && group.locked(|registry| registry.holds(OpenedBy::Body));
         let Some(future) = body.as_mut().as_pin_mut() else { return Poll::Ready(()) };
         let notes = Notes::default();
         match panic::catch(|| {
@@ -313,10 +327,10 @@ fn wait_on(
             return Waits::Gone;
         }
         let stays = stays || group.is_in_grace() || put_off;
-        if cancelled && !stays && !registry.holds(Opener::Body) {
+        if cancelled && !stays && !registry.holds(OpenedBy::Body) {
             // The nested nurseries ended during the poll, too late for the body to see it in that
             // poll.
-            let again = held && registry.nested.has(Opener::Body);
+            let again = held && registry.nested.has(OpenedBy::Body);
             return if again { Waits::Again } else { Waits::Last };
         }
         let old = std::mem::replace(&mut registry.run_waker, waker.take());

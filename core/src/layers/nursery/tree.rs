@@ -1,17 +1,21 @@
 //! A snapshot of what is running: the tasks of a nursery and of the nurseries inside it.
 
+mod show;
+
 use super::Nursery;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::group::registry::{Registry, doing};
-use crate::layers::group::walk::Visit;
+use crate::layers::group::walk::{Opener, Visit};
 use crate::layers::group::{Group, orphans};
-use std::fmt;
 use std::panic::Location;
 
 /// A snapshot of a nursery and of all nurseries inside it, outermost first.
+///
+/// Its text has each nursery inside below the task that opened it. Those that the body opened, or a
+/// task that is not in the tree, come first, and say so.
 ///
 /// Each nursery is read under its own lock, one after the other: the picture of one nursery is
 /// exact, and that of the whole is of no single moment. Taking it polls nothing.
@@ -52,8 +56,8 @@ pub struct NurseryInfo {
     pub name: Option<Box<str>>,
     /// Where it was opened.
     pub location: &'static Location<'static>,
-    /// The task that opened it; `None` if a nursery's body opened it, or if that task has ended.
-    pub opened_by: Option<TaskId>,
+    /// What opened it.
+    pub opened_by: Opener,
     /// How far it is on its way to its end.
     pub level: Level,
     /// Why it was cancelled, if it was.
@@ -157,92 +161,4 @@ pub fn orphans() -> Vec<Tree> {
     let groups = orphans::all();
     let trees = groups.iter().map(Tree::of).filter(|tree| tree.tasks() > 0);
     trees.collect()
-}
-
-/// How deep lines are indented; deeper nurseries show their depth instead.
-const INDENTED: usize = 32;
-
-impl fmt::Display for Tree {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for nursery in &self.nurseries {
-            let indent = nursery.depth.min(INDENTED) * 4;
-            writeln!(f, "{:indent$}{nursery}", "")?;
-            for task in &nursery.tasks {
-                writeln!(f, "{:indent$}  {task}", "")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The line of the nursery, without those of its tasks.
-impl fmt::Display for NurseryInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "nursery {}", self.id)?;
-        if let Some(name) = &self.name {
-            write!(f, " `{name}`")?;
-        }
-        if self.depth > INDENTED {
-            write!(f, " [depth {}]", self.depth)?;
-        }
-        if self.level > Level::Running {
-            write!(f, " [{:?}]", self.level)?;
-        }
-        if self.adopted {
-            write!(f, " [adopted]")?;
-        }
-        if let Some(by) = self.opened_by {
-            write!(f, ", opened by task {by}")?;
-        }
-        write!(f, ", at {}", self.location)
-    }
-}
-
-impl fmt::Display for TaskInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "task {}", self.id)?;
-        if let Some(name) = &self.name {
-            write!(f, " `{name}`")?;
-        }
-        write!(f, " {}", format!("{:?}", self.state).to_lowercase())?;
-        if self.cancelled {
-            f.write_str(" [cancelled]")?;
-        }
-        write!(f, ", {} polls, at {}", self.polls, self.location)
-    }
-}
-
-impl fmt::Debug for NurseryInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let listed = f.alternate();
-        let mut debug = f.debug_tuple("NurseryInfo");
-        debug.field(&format_args!("{self}"));
-        if let Some(reason) = &self.reason {
-            debug.field(&format_args!("{reason}"));
-        }
-        match listed {
-            true => debug.field(&List(&self.tasks)),
-            false => debug.field(&format_args!("{} tasks", self.tasks.len())),
-        };
-        debug.finish()
-    }
-}
-
-/// Tasks as a list, each of them as a line.
-struct List<'a>(&'a [TaskInfo]);
-
-impl fmt::Debug for List<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut list = f.debug_list();
-        for task in self.0 {
-            list.entry(&format_args!("{task}"));
-        }
-        list.finish()
-    }
-}
-
-impl fmt::Debug for TaskInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TaskInfo").field(&format_args!("{self}")).finish()
-    }
 }
