@@ -94,6 +94,7 @@ impl Group {
         gives_back: GivesBack,
         admit: impl FnOnce(&mut Registry, V) -> R,
     ) -> Result<R, (Reason, V)> {
+        let mut after = None;
         let admitted = self.locked(|registry| match self.refusal(registry, how) {
             Some(refusal) => {
                 if matches!(gives_back, GivesBack::No) {
@@ -103,30 +104,39 @@ impl Group {
             }
             None => {
                 let admitted = admit(registry, value);
-                Ok((admitted, self.after_admission(registry)))
+                after = self.after_admission(registry);
+                Ok(admitted)
             }
         });
-        let (admitted, after) =
-            admitted.map_err(|(refusal, value)| (refusal.reason(self), value))?;
-        self.see_in(after);
-        Ok(admitted)
+        if let Some(after) = after {
+            self.see_in(after);
+        }
+        admitted.map_err(|(refusal, value)| (refusal.reason(self), value))
     }
 
-    /// Says what follows from an admission. The caller holds the lock.
-    #[inline]
-    pub(super) fn after_admission(&self, registry: &mut Registry) -> After {
+    /// Says what follows from an admission, for most of which that is nothing. The caller holds the
+    /// lock.
+    #[inline(always)]
+    pub(super) fn after_admission(&self, registry: &mut Registry) -> Option<After> {
         let mut lender = None;
         if registry.members.count() == 1 {
-            self.occupy(registry);
-            if self.lends {
-                lender = registry.run_waker.take();
-            }
+            lender = self.after_first(registry);
         }
-        After { lender, launch: self.want(registry) }
+        match (lender, self.want(registry)) {
+            (None, Launch::None) => None,
+            (lender, launch) => Some(After { lender, launch }),
+        }
+    }
+
+    /// The nursery has a first member. Returns the waker of its future, if it lends a slot.
+    #[cold]
+    fn after_first(&self, registry: &mut Registry) -> Option<Foreign<Waker>> {
+        self.occupy(registry);
+        if self.lends { registry.run_waker.take() } else { None }
     }
 
     /// Sees to what follows from an admission. No lock is held.
-    #[inline]
+    #[cold]
     pub(super) fn see_in(&self, after: After) {
         self.launch(after.launch);
         after.lender.into_iter().for_each(Foreign::wake);
