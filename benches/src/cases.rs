@@ -15,6 +15,7 @@ mod token;
 
 use crate::case::Case;
 pub use semaphore::count as count_semaphore;
+pub use semaphore::count_children;
 pub use token::count as count_token;
 
 /// Returns every case, in the order in which they run.

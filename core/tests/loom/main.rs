@@ -20,6 +20,7 @@
 #![cfg(loom)]
 
 mod abort;
+mod book;
 mod bounded;
 mod cancel;
 mod carriers;
