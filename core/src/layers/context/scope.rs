@@ -61,6 +61,8 @@ pub(crate) struct Scope {
     label: Option<Label>,
     /// It ends so long before the deadline that holds around it.
     back: Option<Duration>,
+    /// There is a reason. Every poll asks this, and only the last ones read the reason.
+    cancelled: Cell<bool>,
     /// Why what is inside is cancelled: a deadline that has passed, a shield that is lifted.
     reason: RefCell<Option<Reason>>,
     /// The token was raised, too.
@@ -107,6 +109,7 @@ impl Scope {
             kind,
             label: None,
             back: None,
+            cancelled: Cell::new(false),
             reason: RefCell::new(None),
             token_raised: Cell::new(false),
             deadline: Cell::new(None),
@@ -143,12 +146,14 @@ impl Scope {
         self.kind == ScopeKind::Deadline
     }
 
+    #[inline]
     pub(crate) fn reason(&self) -> Option<Reason> {
-        self.reason.borrow().clone()
+        if self.is_cancelled() { self.reason.borrow().clone() } else { None }
     }
 
+    #[inline(always)]
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.reason.borrow().is_some()
+        self.cancelled.get()
     }
 
     /// Returns `true` if what is inside was cancelled, its token included.
@@ -180,6 +185,7 @@ impl Scope {
             None => reason,
         };
         *self.reason.borrow_mut() = Some(reason.clone());
+        self.cancelled.set(true);
         reason
     }
 
