@@ -9,7 +9,7 @@
 //! | new     | nothing                | when it is made                | -                                    |
 //! | set     | its instant            | in the first poll: one look at the clock | -                          |
 //! | asleep  | a sleep                | when the first wait is pending | a look at the clock, a poll of the sleep |
-//! | on line | a sleep, and a bell    | at the fourth wait             | one load, one comparison of wakers   |
+//! | on line | a sleep, and a bell    | at the second wait             | one load, one comparison of wakers   |
 //! | fired   | nothing                | when the clock says so         | - (it stays fired)                   |
 //!
 //! A moment that is past when it is set fires then. One that follows a deadline goes back from
@@ -36,7 +36,7 @@ use std::time::Duration;
 
 /// So many waits poll the sleep themselves before it gets a bell, which costs as much as some of
 /// them.
-const DIRECT: u8 = 3;
+const DIRECT: u8 = 1;
 
 /// One wait in so many looks at the clock when the bell has not rung: a timer whose sleeps are late
 /// does not hold up a scope for ever.
