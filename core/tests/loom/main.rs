@@ -20,6 +20,7 @@
 #![cfg(loom)]
 
 mod abort;
+mod bell;
 mod bounded;
 mod cancel;
 mod carriers;
