@@ -26,7 +26,7 @@ use std::time::Duration;
 /// The time runs from the first poll. When it is over:
 ///
 /// 1. What is inside is polled once more, with the cancel visible; a value that is ready in that
-///    poll wins.
+///    poll wins. (The same turn may poll it without the cancel first, as any turn before.)
 /// 2. The nurseries that were opened inside are cancelled and waited for.
 /// 3. What is inside is dropped where it waits.
 ///

@@ -14,7 +14,7 @@
 //!
 //! A moment that is past when it is set fires then. One that follows a deadline goes back from
 //! *asleep* and *on line* to *set* if the deadline was moved. On line, the clock is asked when the
-//! [bell](super::bell) has rung, and in each thirty-second wait. The sleep goes before the bell,
+//! [bell](super::bell) has rung, and in one wait of 33. The sleep goes before the bell,
 //! and both with the alarm, or when it fires.
 //!
 //! The timer's clock says when it fires; its sleep only asks for a poll at that time. So a sleep
@@ -34,13 +34,13 @@ use allhome_rt::{BoxSleep, Instant, Timer};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// So many waits poll the sleep themselves before it gets a bell, which costs as much as some of
-/// them.
+/// So many waits poll the sleep themselves. The next one gives it a bell, which costs little more
+/// than such a wait, and too much for a future that waits once.
 const DIRECT: u8 = 1;
 
-/// One wait in so many looks at the clock when the bell has not rung: a timer whose sleeps are late
-/// does not hold up a scope for ever.
-const LOOK_EACH: u8 = 32;
+/// So many waits on line go by without a look at the clock, if the bell does not ring: a timer whose
+/// sleeps are late does not hold up a scope for ever.
+const BLIND: u8 = 32;
 
 /// A moment that is waited for, from the first poll on. It fires once, and stays fired.
 pub(crate) struct Alarm {
@@ -226,7 +226,7 @@ impl Alarm {
             self.waits += 1;
             return self.poll_sleep(at, cx);
         }
-        self.waits = LOOK_EACH;
+        self.waits = BLIND;
         let bell = self.line.insert(Line::new(cx.waker())).waker();
         self.poll_sleep(at, &mut Context::from_waker(&bell))
     }
@@ -238,7 +238,7 @@ impl Alarm {
         let rang = !line.is_quiet(waker) && line.show(waker);
         let bell = rang.then(|| line.waker());
         if looks || rang {
-            self.waits = LOOK_EACH;
+            self.waits = BLIND;
             if self.has_come(at) {
                 return Poll::Ready(());
             }
