@@ -280,3 +280,17 @@ pub fn pool_tasks(n: usize) {
     }));
     wait.recv().expect("the last one sends");
 }
+
+/// One child that gives the others a turn so many times.
+pub async fn lone(times: usize) {
+    let run = nursery().run(async |n: Nursery<Infallible>| {
+        n.spawn(async move {
+            for _ in 0..times {
+                tokio::task::yield_now().await;
+            }
+            Ok(())
+        });
+        Ok(())
+    });
+    run.await.unwrap();
+}

@@ -285,3 +285,13 @@ async fn repeated<Fut: Future<Output = ()>>(times: u64, pass: impl Fn() -> Fut) 
     }
     total
 }
+
+/// One task of the runtime that gives the others a turn so many times.
+pub async fn lone_bare(times: usize) {
+    let task = tokio::spawn(async move {
+        for _ in 0..times {
+            tokio::task::yield_now().await;
+        }
+    });
+    task.await.unwrap();
+}

@@ -10,7 +10,8 @@
 //! once and dropped. Or `count wake/TIMES[/joinset|/tracker] N`: spawn and join of N
 //! children, each woken so many times. Or `count abort[/joinset] N`: N children are spawned, wait,
 //! and are aborted. Or `count fork N`: N children, each joined by its handle. Or `count pool N`: so many tasks of `ThreadPool`, with no nursery. For
-//! callgrind; see `rmw.sh`.
+//! callgrind; see `rmw.sh`. Or `count lone[/bare] N`: one child, or a task of the runtime, that gives
+//! the others a turn N times.
 
 use std::process::ExitCode;
 
@@ -38,6 +39,8 @@ fn main() -> ExitCode {
         "bounded" => host.run(ours::bounded(n, Slots::Free, Noop)),
         "bounded/one" => host.run(ours::bounded(n, Slots::One, Noop)),
         "bounded/plain" => host.run(ours::bounded(n, Slots::Plain, Noop)),
+        "lone" => host.run(ours::lone(n)),
+        "lone/bare" => host.run(peers::lone_bare(n)),
         "abort" => drop(host.run(ours::abort(n))),
         "abort/joinset" => drop(host.run(peers::shutdown_join_set(n))),
         _ if wake(&host, side, n) => return ExitCode::SUCCESS,

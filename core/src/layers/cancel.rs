@@ -16,7 +16,7 @@ mod until_cancelled;
 mod wait;
 mod waiter;
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;
 
 pub use callbacks::Registration;

@@ -79,7 +79,7 @@ use allhome_rt::Runtime;
 use config::{Config, PanicPolicy};
 use env::Env;
 use failure_info::FailureInfo;
-use registry::{Owner, Registry};
+use registry::{Launch, Owner, Registry};
 use std::mem;
 
 pub(crate) struct Group {
@@ -206,15 +206,31 @@ impl Group {
         self.registry.locked(f)
     }
 
+    /// As [`locked`](Group::locked), for a carrier between two children: it notes whether the lock
+    /// was free.
+    #[inline(always)]
+    pub(super) fn locked_by_carrier<R>(&self, f: impl FnOnce(&mut Registry) -> R) -> R {
+        self.registry.locked_noting(|registry, waited| {
+            registry.carriers.note_lock(waited);
+            f(registry)
+        })
+    }
+
     /// As [`locked`](Group::locked), and then sees that the carriers come that are wanted
     /// (invariants 1 and 2 of [`carrier`]).
     pub(crate) fn locked_then_launch<R>(&self, f: impl FnOnce(&mut Registry) -> R) -> R {
         let (result, launch) = self.locked(|registry| {
             let result = f(registry);
-            (result, registry.want(self.width))
+            (result, self.want(registry))
         });
         self.launch(launch);
         result
+    }
+
+    /// Counts one more carrier if that is wanted for what waits. The caller holds the lock.
+    #[inline]
+    pub(crate) fn want(&self, registry: &mut Registry) -> Launch {
+        registry.want(&self.woken, self.width)
     }
 
     /// Returns where those records wait that were woken and are not queued yet.

@@ -5,6 +5,7 @@ mod bounded;
 pub(crate) mod builder;
 mod cannot_fail;
 pub(crate) mod child;
+pub(crate) mod condition;
 pub(crate) mod draining;
 mod end;
 pub(crate) mod error;
@@ -60,6 +61,9 @@ use std::time::Duration;
 /// | [`go`](Nursery::go) | `()` | [`Spawned`](crate::task::Spawned) | a child that cannot fail |
 /// | [`fork`](Nursery::fork) | `Result<T, E>` | [`Child<T, E>`](crate::Child), a future | a child that gives a value |
 /// | [`blocking`](Nursery::blocking) | `Result<T, E>` | [`Child<T, E>`](crate::Child) | work that blocks its thread |
+///
+/// A [`Child`](crate::Child) can be cancelled alone. A child without one ends by itself or with the
+/// nursery, so fork what must be stopped alone.
 ///
 /// To name the child, begin with [`task`](Nursery::task): `n.task("reader").spawn(..)`. To wait for
 /// a place in a nursery with a [limit](crate::Builder::limit), begin with

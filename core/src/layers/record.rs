@@ -24,7 +24,7 @@
 //! 4. The future is dropped exactly once, in place, before the record leaves its nursery.
 //! 5. `vtable` was made for the very `F`, `T`, `E` of the record it stands in.
 //! 6. `wake_target` holds a waker if CARRIED is set, and otherwise, from admission on, the stack of
-//!    the nursery's group. That pointer is good while LINKED is set, and so while a claim of an
+//!    the nursery's group, but while the claim is a chain's. That pointer is good while LINKED is set, and so while a claim of an
 //!    admitted record is held: a group with a member holds a reference to itself (invariant 2 of
 //!    `group.rs`).
 
@@ -38,28 +38,27 @@ mod spawn_site;
 mod stack;
 pub(crate) mod state;
 mod tokens;
+mod unadmitted;
 mod waker;
 
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
-use crate::layers::base::panic::{self, Panic, Payload};
-use crate::layers::base::sync::{
-    Arc, AtomicU8, AtomicU16, AtomicU32, Ordering, UnsafeCell, panicking,
-};
+use crate::layers::base::panic::{Panic, Payload};
+use crate::layers::base::sync::{Arc, AtomicU8, AtomicU16, AtomicU32, Ordering, UnsafeCell};
 use joiner::Joiner;
-use layout::{JoinHeader, Joined, Plain, VTable};
+use layout::{JoinHeader, VTable};
 use spawn_site::SpawnSite;
 use state::{Claim, StateWord};
 use std::any::Any;
-use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::task::Waker;
 
 pub(crate) use handle::Handle;
-pub(crate) use stack::{Schedule, Stack};
+pub(crate) use stack::{Chain, Schedule, Stack};
 pub(crate) use tokens::{Carried, Claimed, Dealloc};
+pub(crate) use unadmitted::Unadmitted;
 
 /// The part of a record that does not depend on the child's types: 64 bytes.
 pub(crate) struct Header {
@@ -106,10 +105,26 @@ enum StageState {
 /// It is called in the context of the poll. Returns `false` if it is a failure.
 pub(crate) type Judge = fn(Arc<dyn Any + Send + Sync>) -> bool;
 
+/// What a poll of a record came to.
+pub(crate) enum Polled {
+    Pending,
+    /// It has ended with a value, which was dropped, or, if it is kept, stands ready for the handle.
+    Value {
+        kept: bool,
+    },
+    /// In a box, which few need: this is handed on after each poll.
+    Ended(Box<Ended>),
+}
+
 /// How a child ended, and the panic that its destructor added, if it had panicked before.
 pub(crate) struct Ended {
     pub(crate) ending: Ending,
     pub(crate) second: Option<Panic>,
+}
+
+impl Ended {
+    /// The end of a child that has returned a value.
+    pub(crate) const VALUE: Ended = Ended { ending: Ending::Ok, second: None };
 }
 
 impl WakeTarget {
@@ -130,10 +145,12 @@ impl WakeTarget {
     }
 }
 
-/// The way to the group's queue: its [stack](Stack), and the record below this one there.
+/// The way to the group's queue. In a [chain](Chain) it is the records before and after this one.
 #[derive(Clone, Copy)]
 struct Queued {
-    stack: *const Stack,
+    /// A [`Stack`], or, in a chain, the record before this one, which the first has none of.
+    stack: *const (),
+    /// The record below this one on the stack, or after it in the chain.
     below: *mut Header,
 }
 
@@ -159,15 +176,18 @@ impl Header {
         }
     }
 
+    #[inline]
     pub(crate) fn name(&self) -> Option<&str> {
         self.spawn_site.name()
     }
 
+    #[inline]
     pub(crate) fn location(&self) -> &'static Location<'static> {
         self.spawn_site.location()
     }
 
     /// Returns the child's number in its nursery.
+    #[inline]
     pub(crate) fn number(&self) -> u64 {
         // Relaxed: written once, before any other thread can see the record.
         let above = u64::from(self.number_above.load(Ordering::Relaxed));
@@ -176,6 +196,7 @@ impl Header {
 
     /// Sets the number, of which 48 bits are kept: ten million children a second for a year wrap
     /// it.
+    #[inline]
     pub(crate) fn set_number(&self, number: u64) {
         self.number.store(number as u32, Ordering::Relaxed);
         self.number_above.store((number >> 32) as u16, Ordering::Relaxed);
@@ -183,16 +204,19 @@ impl Header {
 
     /// Returns the registry's list in which the record stands. It is read and written under the
     /// registry's lock only: plain loads and stores.
+    #[inline]
     pub(crate) fn list(&self) -> u8 {
         self.list.load(Ordering::Relaxed)
     }
 
+    #[inline]
     pub(crate) fn set_list(&self, list: u8) {
         self.list.store(list, Ordering::Relaxed);
     }
 
     /// Returns what stands in the stage. Only the stage's owner calls this (invariant 2): a plain
     /// load.
+    #[inline]
     fn stage_state(&self) -> StageState {
         match self.stage_state.load(Ordering::Relaxed) {
             0 => StageState::Empty,
@@ -201,17 +225,20 @@ impl Header {
         }
     }
 
+    #[inline]
     fn set_stage_state(&self, stage_state: StageState) {
         self.stage_state.store(stage_state as u8, Ordering::Relaxed);
     }
 
     /// Returns how often the child was polled so far. The count wraps.
+    #[inline]
     pub(crate) fn polls(&self) -> u32 {
         self.polls.load(Ordering::Relaxed)
     }
 
     /// Returns `true` if a cancel destroys the child without a poll: it was never polled, and is no
     /// finalizer.
+    #[inline]
     pub(crate) fn is_unstarted(&self) -> bool {
         self.polls() == 0 && !self.state.is_shielded()
     }
@@ -221,6 +248,7 @@ impl Header {
         Panic::new(payload, Some(id), self.name(), self.location())
     }
 
+    #[inline]
     pub(crate) fn state(&self) -> &StateWord {
         &self.state
     }
@@ -238,6 +266,11 @@ unsafe impl Send for Ptr {}
 unsafe impl Sync for Ptr {}
 
 impl Ptr {
+    #[inline]
+    fn new(record: *mut Header) -> Option<Ptr> {
+        NonNull::new(record).map(Ptr)
+    }
+
     /// A pointer to no record, for tests of what keeps pointers and never follows them.
     #[cfg(test)]
     pub(crate) fn dangling() -> Ptr {
@@ -248,6 +281,7 @@ impl Ptr {
     ///
     /// The record must not be freed while the reference lives: the caller holds the registry's
     /// lock and the record stands in a list of it, or the caller holds one of the tokens.
+    #[inline]
     pub(crate) unsafe fn header<'a>(self) -> &'a Header {
         // SAFETY: the caller's promise.
         unsafe { self.0.as_ref() }
@@ -259,6 +293,7 @@ impl Ptr {
     ///
     /// Same as [`header`](Ptr::header), and the caller holds the registry's lock and is not inside
     /// another call for the same record.
+    #[inline]
     pub(crate) unsafe fn links<R>(self, f: impl FnOnce(&mut Links) -> R) -> R {
         // SAFETY: the caller's promise.
         let header = unsafe { self.header() };
@@ -269,6 +304,7 @@ impl Ptr {
     /// # Safety
     ///
     /// The caller has just won the claim, or takes it over from a token that it forgets.
+    #[inline]
     pub(crate) unsafe fn claimed(self) -> Claimed {
         Claimed(self)
     }
@@ -316,70 +352,5 @@ impl Ptr {
         let vtable = unsafe { self.header() }.vtable;
         // SAFETY: the vtable is this record's (invariant 5), and no pointer to it is left.
         unsafe { (vtable.free)(self.0) };
-    }
-}
-
-/// A record that no nursery has admitted yet. It is created claimed.
-#[must_use]
-pub(crate) struct Unadmitted(Ptr);
-
-impl Unadmitted {
-    /// Creates the record of a child that is not joined, in one allocation.
-    pub(crate) fn new<F, T, E>(
-        future: F,
-        name: Option<Box<str>>,
-        location: &'static Location<'static>,
-    ) -> Unadmitted
-    where
-        F: Future<Output = Result<T, E>> + Send + 'static,
-        T: Send + 'static,
-        E: Send + Sync + 'static,
-    {
-        Unadmitted(Ptr(layout::allocate::<F, T, E, Plain>(
-            Header::new(name, location, false),
-            future,
-        )))
-    }
-
-    /// Creates the record of a child and its handle, in one allocation.
-    pub(crate) fn with_handle<F, T, E>(
-        future: F,
-        name: Option<Box<str>>,
-        location: &'static Location<'static>,
-    ) -> (Unadmitted, Handle<T, E>)
-    where
-        F: Future<Output = Result<T, E>> + Send + 'static,
-        T: Send + 'static,
-        E: Send + Sync + 'static,
-    {
-        let header = Header::new(name, location, true);
-        let unadmitted = Unadmitted(Ptr(layout::allocate::<F, T, E, Joined>(header, future)));
-        let handle = Handle::new(unadmitted.0);
-        (unadmitted, handle)
-    }
-
-    /// Gives the record to a registry, whose lists hold LINKED from now on.
-    pub(crate) fn into_ptr(self) -> Ptr {
-        let ptr = self.0;
-        std::mem::forget(self);
-        ptr
-    }
-}
-
-impl Drop for Unadmitted {
-    /// The child is refused: its future is dropped unpolled. A handle that was created keeps the
-    /// memory.
-    fn drop(&mut self) {
-        // SAFETY: only this token and its handle, which does not claim, point to it.
-        let claimed = unsafe { self.0.claimed() };
-        // SAFETY: the claim is ours, and `Unadmitted` is the record's first holder.
-        if let Err(payload) = unsafe { claimed.refuse() } {
-            // A second panic in one unwinding would abort the process.
-            if panicking() {
-                panic::discard(payload);
-            } else {
-                panic::resume(payload);
-            }
-        }
     }
 }

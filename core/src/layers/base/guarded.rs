@@ -19,8 +19,9 @@
 
 mod held;
 
+use super::lock::Lock;
 use super::panic;
-use super::sync::{GlobalMutex, Mutex};
+use super::sync::GlobalMutex;
 use std::ops::{Deref, DerefMut};
 use std::ptr;
 use std::task::Waker;
@@ -28,19 +29,25 @@ use std::task::Waker;
 pub(crate) use held::{Held, assert_none};
 
 /// A lock whose data is reached only through a closure.
-pub(crate) struct Guarded<T>(Mutex<T>);
+pub(crate) struct Guarded<T>(Lock<T>);
 
 impl<T> Guarded<T> {
     pub(crate) fn new(value: T) -> Guarded<T> {
-        Guarded(Mutex::new(value))
+        Guarded(Lock::new(value))
     }
 
     /// Calls `f` with the data while the lock is held. `f` runs no code of the user's: a value of
     /// the user's leaves in its result.
     #[inline(always)]
     pub(crate) fn locked<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        let _held = Held::of(ptr::from_ref(self));
-        f(&mut self.0.lock())
+        self.0.locked(f)
+    }
+
+    /// As [`locked`](Guarded::locked), and tells `f` whether the lock was held by another thread.
+    #[inline(always)]
+    pub(crate) fn locked_noting<R>(&self, f: impl FnOnce(&mut T, bool) -> R) -> R {
+        let (mut guard, waited) = self.0.lock_noting();
+        f(&mut guard, waited)
     }
 }
 

@@ -48,8 +48,8 @@
 use super::callbacks::Extra;
 use super::waiter::Waiter;
 use crate::layers::base::intrusive::{Linked, Links, List};
+use crate::layers::base::lock::{Lock, LockGuard};
 use crate::layers::base::reason::{Level, Reason};
-use crate::layers::base::spin_lock::{Lock, LockGuard};
 use crate::layers::base::sync::{
     AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering, UnsafeCell,
 };

@@ -122,7 +122,7 @@ impl Group {
                 lender = registry.run_waker.take();
             }
         }
-        After { lender, launch: registry.want(self.width) }
+        After { lender, launch: self.want(registry) }
     }
 
     /// Sees to what follows from an admission. No lock is held.

@@ -82,10 +82,12 @@ impl BlockingJob {
         };
         let load = Load { claimed, carried: Some(carried), active: false };
         let mut cx = Context::from_waker(Waker::noop());
-        match self.group.poll_child(load, &mut Turns::default(), &mut cx) {
+        match self.group.poll_on(load, None, &mut Turns::default(), &mut cx) {
             Polled::Waits(carried) => self.group.runtime_dropped(carried),
-            Polled::Ended(load, ended) => self.group.finish_alone(load, ended),
-            Polled::Parked | Polled::Notified(_) => unreachable!("it is carried by this job"),
+            Polled::Ended(load, ended) => self.group.finish_alone(load, *ended),
+            Polled::Parked | Polled::Notified(_) => {
+                unreachable!("it is carried by this job")
+            }
         }
     }
 }

@@ -143,7 +143,7 @@ impl Group {
         let mut batch = Batch { more: true, ..Batch::default() };
         registry.members.queue_woken(&self.woken);
         for _ in 0..BATCH {
-            match registry.members.sweep_next(level == Level::Aborted, pass) {
+            match registry.members.sweep_next(level == Level::Aborted, pass, &self.woken) {
                 Some(OnCancel::Doomed(claimed)) => {
                     let first = registry.reason_of(&claimed);
                     let reason = first.unwrap_or_else(|| reason.clone());
@@ -195,7 +195,7 @@ impl Group {
         let ends = self.ends();
         let on_cancel = self.locked(|registry| {
             let member = registry.members.member(handle)?;
-            let on_cancel = registry.members.cancel_one(member, level);
+            let on_cancel = registry.members.cancel_one(member, level, &self.woken);
             if let Some(end) = ends.grace.filter(|_| level == Level::Cancelled) {
                 registry.clock.begin_grace_of(member, end);
                 self.timed.store(true, Ordering::Relaxed);

@@ -3,9 +3,12 @@
 //! A carrier takes the child that has waited longest for a poll and polls it, and then the next. A
 //! child that waits costs no task of the runtime: its waker ([`crate::layers::record`]) puts it
 //! back in the nursery's queue, and sees that a carrier comes for it. A child that was polled
-//! [`BIND_AFTER`] times is one that is woken again and again: the next carrier that takes it stays
-//! with it, so that from then on it has a task of the runtime all to itself, with its own waker,
-//! turn and budget, and its wakes are the runtime's business alone. What that saves is in
+//! [`BIND_AFTER`] times is one that is woken again and again. If a carrier that was called for it
+//! finds no other, it is woken alone, too: the carrier stays with it, so that from then on it has a
+//! task of the runtime all to itself, with its own waker and turn, and its wakes are the runtime's
+//! business alone. Children that are woken together share the way through the queue, which is the
+//! shorter one then; but not where too many threads want the nursery's lock
+//! ([`find_the_lock_busy`](super::registry::Carriers::find_the_lock_busy)). What that saves is in
 //! docs/DESIGN.md.
 //!
 //! | carrier  | carries               | counted in        | goes on to                        |
@@ -40,16 +43,18 @@
 //! 6. A carrier that the runtime drops ends the child that it is bound to as Lost. If it was the
 //!    last, every child that has no carrier of its own is lost.
 
+mod next;
+
 use super::Group;
-use super::registry::{Launch, Registry, Role};
-use super::turn::{Load, Polled, Turn, bound};
+use super::registry::Role;
+use super::turn::{Load, Polled, Turn};
 use super::turns::Turns;
 use crate::layers::base::counted::Weak;
-use crate::layers::base::guarded::Foreign;
 use crate::layers::base::panic;
-use crate::layers::record::Carried;
 use crate::layers::record::state::Claim;
-use allhome_rt::{Task, TaskData, Work};
+use crate::layers::record::{Carried, Claimed};
+use allhome_rt::{TaskData, Work};
+use std::ops::ControlFlow;
 use std::task::{Context, Poll};
 
 /// After how many polls a child gets a carrier of its own.
@@ -68,29 +73,15 @@ impl Role {
     }
 
     /// Takes what a carrier carries out of its slot, or its role if it carries no child.
+    #[inline]
     pub(super) fn from_slot(slot: &mut TaskData) -> Result<Carried, Role> {
-        for role in [Role::Free, Role::Spare, Role::Parked] {
-            if slot.get() == role.mark() {
-                slot.take();
-                return Err(role);
-            }
+        let mark = slot.get().addr().wrapping_sub(MARKS.as_ptr().addr());
+        if mark < MARKS.len() {
+            slot.take();
+            return Err(if mark == 0 { Role::Spare } else { Role::Parked });
         }
         Carried::from_slot(slot).ok_or(Role::Free)
     }
-}
-
-/// The same, as it is found out under the lock: some of it is done without.
-#[must_use]
-pub(super) enum Step {
-    /// It has taken a child; and this brings the next carrier on its way.
-    Carry(Load, Launch),
-    Fire,
-    Yield,
-    /// It is to park, and comes back with a waker.
-    Park,
-    /// It has parked.
-    Parked,
-    End,
 }
 
 /// What a runtime's task does for a group: all carriers of a group share one.
@@ -117,63 +108,156 @@ impl Work for Entry {
 impl Group {
     /// A carrier is polled.
     pub(super) fn poll_carrier(&self, slot: &mut TaskData, cx: &mut Context<'_>) -> Poll<()> {
-        let mut turn = match Role::from_slot(slot) {
+        let turn = match Role::from_slot(slot) {
             Err(role) => self.arrive(role, cx),
-            Ok(carried) => match self.go_on(carried, cx) {
-                Ok(turn) => turn,
-                Err(carried) => {
-                    carried.put(slot);
-                    return Poll::Pending;
-                }
+            Ok(carried) => match self.poll_bound(carried, slot, cx) {
+                Some(turn) => turn,
+                None => return Poll::Pending,
             },
         };
+        self.carry_on(turn, slot, cx)
+    }
+
+    /// A bound carrier is polled: polls its child. Says what follows, or nothing if the child, or the
+    /// carrier, waits.
+    #[inline(always)]
+    fn poll_bound(
+        &self,
+        carried: Carried,
+        slot: &mut TaskData,
+        cx: &mut Context<'_>,
+    ) -> Option<Turn> {
+        match carried.claim() {
+            Ok(claimed) => match self.poll_own(claimed, carried, cx) {
+                Ok(carried) => {
+                    carried.put(slot);
+                    None
+                }
+                Err(polled) => self.after_own(polled, slot, cx),
+            },
+            Err(why) => self.miss(why, carried, slot, cx),
+        }
+    }
+
+    /// Says what follows a poll of the child of a bound carrier. If it has ended, the carrier gives the
+    /// runtime a turn before it polls another: the child may have used the budget of this poll.
+    #[cold]
+    fn after_own(&self, polled: Polled, slot: &mut TaskData, cx: &Context<'_>) -> Option<Turn> {
+        match polled {
+            Polled::Waits(carried) => {
+                carried.put(slot);
+                None
+            }
+            Polled::Ended(load, ended) => Some(self.finish(load, *ended, false, cx)),
+            Polled::Parked | Polled::Notified(_) => unreachable!("it has a carrier of its own"),
+        }
+    }
+
+    /// Another thread has the claim of the child of a bound carrier, or had it.
+    #[cold]
+    fn miss(
+        &self,
+        why: Claim,
+        carried: Carried,
+        slot: &mut TaskData,
+        cx: &mut Context<'_>,
+    ) -> Option<Turn> {
+        if why != Claim::Busy {
+            return Some(self.let_go(carried, cx));
+        }
+        match self.wait_for_claim(carried, cx) {
+            Ok(turn) => Some(turn),
+            Err(carried) => {
+                carried.put(slot);
+                None
+            }
+        }
+    }
+
+    fn carry_on(&self, mut turn: Turn, slot: &mut TaskData, cx: &mut Context<'_>) -> Poll<()> {
         let mut turns = Turns::default();
         loop {
-            let load = match turn {
-                Turn::Carry(mut load) => {
-                    if turns.are_whole() && !self.has_budget(&mut load) {
+            turn = match turn {
+                Turn::Poll(mut claimed) => {
+                    if turns.are_whole() && !self.has_budget(&mut claimed) {
+                        let load = Load { claimed, carried: None, active: true };
                         return self.put_back(load, slot, cx);
                     }
-                    load
+                    turns.take_one();
+                    self.poll_then_next(claimed, &mut turns, cx)
                 }
-                Turn::Fire => {
-                    self.keep_time();
-                    turn = self.next(false, cx);
-                    continue;
-                }
-                Turn::End => return Poll::Ready(()),
-                Turn::Wait(role) => {
-                    slot.set(role.mark());
-                    return Poll::Pending;
-                }
-                Turn::Yield => {
-                    panic::wake_by_ref(cx.waker());
-                    return Poll::Pending;
-                }
-            };
-            turns.take_one();
-            turn = match self.poll_child(load, &mut turns, cx) {
-                Polled::Waits(carried) => {
-                    carried.put(slot);
-                    return Poll::Pending;
-                }
-                Polled::Parked => self.next(turns.are_left(), cx),
-                Polled::Notified(claimed) => {
-                    let step = self.locked(|registry| {
-                        registry.members.requeue(claimed);
-                        self.step(registry, false)
-                    });
-                    self.go(step, false, cx)
-                }
-                Polled::Ended(load, ended) => self.finish(load, ended, turns.are_left(), cx),
-            };
+                other => match self.carry_on_with(other, &mut turns, slot, cx) {
+                    ControlFlow::Continue(turn) => turn,
+                    ControlFlow::Break(poll) => return poll,
+                },
+            }
         }
+    }
+
+    /// Does what a carrier does besides polling children that have no carrier of their own.
+    #[cold]
+    fn carry_on_with(
+        &self,
+        turn: Turn,
+        turns: &mut Turns,
+        slot: &mut TaskData,
+        cx: &mut Context<'_>,
+    ) -> ControlFlow<Poll<()>, Turn> {
+        match turn {
+            Turn::Poll(_) => ControlFlow::Continue(turn),
+            Turn::Carry(mut load) => {
+                if turns.are_whole() && !self.has_budget(&mut load.claimed) {
+                    return ControlFlow::Break(self.put_back(load, slot, cx));
+                }
+                turns.take_one();
+                match self.poll_on(load, None, turns, cx) {
+                    Polled::Waits(carried) => {
+                        carried.put(slot);
+                        ControlFlow::Break(Poll::Pending)
+                    }
+                    polled => ControlFlow::Continue(self.after(polled, turns.are_left(), cx)),
+                }
+            }
+            Turn::Fire => {
+                self.keep_time();
+                ControlFlow::Continue(self.next_slowly(false, cx))
+            }
+            Turn::End => ControlFlow::Break(Poll::Ready(())),
+            Turn::Wait(role) => {
+                slot.set(role.mark());
+                ControlFlow::Break(Poll::Pending)
+            }
+            Turn::Yield => {
+                panic::wake_by_ref(cx.waker());
+                ControlFlow::Break(Poll::Pending)
+            }
+        }
+    }
+
+    /// Says what follows a poll of a child, where that is rare.
+    #[cold]
+    pub(super) fn after(&self, polled: Polled, more: bool, cx: &Context<'_>) -> Turn {
+        match polled {
+            Polled::Parked => self.next_slowly(more, cx),
+            Polled::Notified(claimed) => self.requeue_then_next(claimed, cx),
+            Polled::Ended(load, ended) => self.finish(load, *ended, more, cx),
+            Polled::Waits(_) => unreachable!("it has no carrier of its own"),
+        }
+    }
+
+    /// A child has woken itself: it asks for a turn of the others, and of the runtime.
+    pub(super) fn requeue_then_next(&self, claimed: Claimed, cx: &Context<'_>) -> Turn {
+        let step = self.locked(|registry| {
+            registry.members.requeue(claimed);
+            self.step_aside(registry, false)
+        });
+        self.go(step, false, cx)
     }
 
     /// Returns `true` unless the budget of this poll is used up already, around the carrier: its
     /// child would find none.
-    fn has_budget(&self, load: &mut Load) -> bool {
-        self.with_env(&mut load.claimed, |_, env| env.inherited.runtime.has_budget())
+    fn has_budget(&self, claimed: &mut Claimed) -> bool {
+        self.with_env(claimed, |_, env| env.inherited.runtime.has_budget())
     }
 
     /// Puts a child off to the carrier's next turn.
@@ -202,170 +286,6 @@ impl Group {
         match Role::from_slot(slot) {
             Ok(carried) => self.runtime_dropped(carried),
             Err(role) => self.runtime_dropped_carrier(role),
-        }
-    }
-
-    // ---- launching
-
-    /// Brings a carrier on its way. No lock is held.
-    #[inline]
-    pub(super) fn launch(&self, launch: Launch) {
-        match launch {
-            Launch::None => {}
-            Launch::Call(waker) => waker.wake(),
-            Launch::Spawn(role) => self.launch_new(role),
-        }
-    }
-
-    #[cold]
-    fn launch_new(&self, role: Role) {
-        // It is there: a carrier is wanted for a member (invariant 2 of the group). The runtime's
-        // `spawn` may end that member, and with it the nursery.
-        let Some(group) = self.strong() else { return };
-        let (runtime, entry) =
-            (group.owned().inherited.runtime.clone(), group.owned().entry.clone());
-        drop(group);
-        runtime.spawn(Task::new(entry, TaskData::new(role.mark())));
-    }
-
-    // ---- taking
-
-    /// A carrier that carries no child is polled.
-    fn arrive(&self, role: Role, cx: &Context<'_>) -> Turn {
-        let (unasked, step) = self.locked(|registry| {
-            let unasked = registry.carriers.arrive(role);
-            (unasked, self.step(registry, true))
-        });
-        drop(unasked);
-        self.go(step, true, cx)
-    }
-
-    /// Says what an active carrier does next. With `more`, it may poll another child before it
-    /// gives the runtime a turn.
-    pub(super) fn next(&self, more: bool, cx: &Context<'_>) -> Turn {
-        let step = self.locked(|registry| self.step(registry, more));
-        self.go(step, more, cx)
-    }
-
-    /// Finds out what an active carrier does next. The caller holds the lock, and hands the result
-    /// to [`go`](Group::go) without it.
-    #[inline]
-    pub(super) fn step(&self, registry: &mut Registry, more: bool) -> Step {
-        match self.take(registry, more) {
-            Some(step) => step,
-            None if registry.wants_parked() => Step::Park,
-            None => {
-                registry.carriers.retire();
-                Step::End
-            }
-        }
-    }
-
-    /// Does what [`step`](Group::step) found out. No lock is held.
-    #[inline]
-    pub(super) fn go(&self, step: Step, more: bool, cx: &Context<'_>) -> Turn {
-        match step {
-            Step::Carry(load, launch) => {
-                self.launch(launch);
-                Turn::Carry(load)
-            }
-            Step::Fire => Turn::Fire,
-            Step::Yield => Turn::Yield,
-            Step::Park => self.park(more, cx),
-            Step::Parked => Turn::Wait(Role::Parked),
-            Step::End => Turn::End,
-        }
-    }
-
-    /// An active carrier takes the next child, or says that it has had its turn. None if no child
-    /// waits.
-    #[inline(always)]
-    fn take(&self, registry: &mut Registry, more: bool) -> Option<Step> {
-        if !more {
-            // Looked at once: what is woken from here on finds the lock held, and then a carrier
-            // that has parked or ended.
-            registry.members.queue_woken(&self.woken);
-            if registry.waiting() == 0 {
-                return None;
-            }
-            registry.carriers.yields();
-            return Some(Step::Yield);
-        }
-        if registry.is_due() {
-            return Some(Step::Fire);
-        }
-        let mut claimed = registry.members.take(self.level(), &self.woken)?;
-        let often = claimed.header().polls() >= BIND_AFTER;
-        let carried = often.then(|| registry.members.bind(&mut claimed));
-        // One calls the next, as long as there is something to do.
-        let launch = registry.want(self.width);
-        Some(Step::Carry(Load { claimed, carried, active: true }, launch))
-    }
-
-    /// An active carrier parks, unless a child has come in the meantime.
-    fn park(&self, more: bool, cx: &Context<'_>) -> Turn {
-        // Cloned with no lock held. One that cannot be cloned leaves a carrier that is not called,
-        // but still tells when the runtime drops it.
-        let waker = panic::catch(|| cx.waker().clone()).map_err(panic::discard).ok();
-        let mut waker = waker.map(Foreign::new);
-        let step = self.locked(|registry| match self.step(registry, more) {
-            Step::Park => {
-                registry.carriers.park(waker.take());
-                Step::Parked
-            }
-            step => step,
-        });
-        drop(waker);
-        self.go(step, more, cx)
-    }
-
-    /// A bound carrier is polled. Gives it back if another thread has the claim, which then wakes
-    /// it.
-    fn go_on(&self, carried: Carried, cx: &Context<'_>) -> Result<Turn, Carried> {
-        match carried.claim() {
-            Ok(claimed) => Ok(Turn::Carry(bound(claimed, carried))),
-            Err(Claim::Busy) => self.wait_for_claim(carried, cx),
-            Err(_) => Ok(self.let_go(carried, cx)),
-        }
-    }
-
-    /// The child of a bound carrier was ended by another thread.
-    fn let_go(&self, carried: Carried, cx: &Context<'_>) -> Turn {
-        drop(carried);
-        if self.is_cancelled() {
-            // Members that wait for a last poll have carriers of their own, or the one that is
-            // parked.
-            return Turn::End;
-        }
-        let step = self.locked(|registry| {
-            registry.carriers.unbind();
-            self.step(registry, true)
-        });
-        self.go(step, true, cx)
-    }
-
-    fn wait_for_claim(&self, carried: Carried, cx: &Context<'_>) -> Result<Turn, Carried> {
-        // Cloned with no lock held. One that cannot be cloned cannot be waited with; but under the
-        // lock the claim is held for a moment only, or by a thread that then sees to the child.
-        let waker = panic::catch(|| cx.waker().clone()).map_err(panic::discard).ok();
-        let mut waker = waker.map(Foreign::new);
-        let (claimed, old) = self.locked(|registry| {
-            let claimed = carried.claim();
-            let waits = matches!(claimed, Err(Claim::Busy));
-            let old =
-                waker.take_if(|_| waits).map(|waker| registry.members.leave_waker(&carried, waker));
-            (claimed, old)
-        });
-        drop(waker);
-        match (claimed, old) {
-            (Ok(claimed), _) => Ok(Turn::Carry(bound(claimed, carried))),
-            (Err(Claim::Busy), Some(_)) => Err(carried),
-            (Err(Claim::Busy), None) => {
-                // It is not called by this waker: the thread that has the claim sees to the child.
-                drop(self.locked(|registry| registry.members.drop_bound(carried)));
-                Ok(Turn::End)
-            }
-            (Err(_), _) => Ok(self.let_go(carried, cx)),
         }
     }
 }

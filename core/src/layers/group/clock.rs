@@ -192,7 +192,7 @@ impl Group {
     fn due(&self, now: Instant) -> Option<Due> {
         self.locked(|registry| {
             let due = registry.clock.due(now, self.config.stuck_after).map(Due::All);
-            due.or_else(|| registry.end_grace(now).map(Due::Task))
+            due.or_else(|| registry.end_grace(now, &self.woken).map(Due::Task))
         })
     }
 }

@@ -92,7 +92,42 @@ impl Group {
         let turn = step.map(|step| self.go(step, more, cx));
         self.after_unlock(left, false);
         self.run_on_vacant(on_vacant);
-        turn.unwrap_or_else(|| self.next(more, cx))
+        turn.unwrap_or_else(|| self.next_slowly(more, cx))
+    }
+
+    /// As [`finish`](Group::finish), for a child that has ended with a value and has no carrier of
+    /// its own. With `kept` the value stands ready for its handle.
+    #[inline(always)]
+    pub(super) fn finish_value(
+        &self,
+        claimed: Claimed,
+        kept: bool,
+        more: bool,
+        cx: &Context<'_>,
+    ) -> Turn {
+        let (mut joiner, mut dead, mut on_vacant) = (None, None, None);
+        let left = self.locked_by_carrier(|registry| {
+            registry.leave_plain(claimed, kept, &mut joiner, &mut dead)?;
+            if registry.members.count() == 0 {
+                on_vacant = self.on_vacant(registry);
+            }
+            Ok(self.step(registry, more))
+        });
+        match left {
+            Ok(step) => {
+                let turn = self.go(step, more, cx);
+                drop(dead);
+                joiner.into_iter().for_each(Foreign::wake);
+                self.run_on_vacant(on_vacant);
+                turn
+            }
+            Err(claimed) => self.finish_slowly(claimed, more, cx),
+        }
+    }
+
+    #[cold]
+    fn finish_slowly(&self, claimed: Claimed, more: bool, cx: &Context<'_>) -> Turn {
+        self.finish(Load { claimed, carried: None, active: true }, Ended::VALUE, more, cx)
     }
 
     /// Leaves for a child that has ended, whose carrier does nothing more.
@@ -326,11 +361,12 @@ impl Group {
                     unasked
                 });
                 let stranded = registry.is_stranded();
-                let claimed = if stranded { registry.members.claim_unbound() } else { Vec::new() };
+                let claimed =
+                    if stranded { registry.members.claim_unbound(&self.woken) } else { Vec::new() };
                 // Only one that is there is called: a new one would go the way of this, in a
                 // runtime that has ended, and come here again. Carriers that are active see to the
                 // queue.
-                (unasked, claimed, registry.want_called(self.width))
+                (unasked, claimed, registry.want_called(&self.woken, self.width))
             });
             drop(unasked);
             self.launch(launch);

@@ -1,6 +1,7 @@
 //! A group as the layers below see it: by a record's stack, and by the frames of the context.
 
 use super::Group;
+use super::registry::Launch;
 use crate::layers::base::counted::dynamic::WeakDyn;
 use crate::layers::base::id::NurseryId;
 use crate::layers::base::panic;
@@ -13,13 +14,15 @@ use std::any::Any;
 use std::task::Waker;
 
 impl Schedule for Group {
-    /// Children that waited were woken: queues them, and sees that a carrier comes for them.
+    /// Children that waited were woken: sees that a carrier comes for them. They stay on the stack,
+    /// so that what is pushed on it meanwhile need not come here.
     fn schedule(&self) {
+        let launch = self.locked(|registry| self.want(registry));
+        if let Launch::None = launch {
+            return;
+        }
         // What wakes is not to suffer from a runtime that panics.
-        let scheduled = panic::catch(|| {
-            self.locked_then_launch(|registry| registry.members.queue_woken(&self.woken))
-        });
-        if let Err(payload) = scheduled {
+        if let Err(payload) = panic::catch(|| self.launch(launch)) {
             panic::discard(payload);
         }
     }

@@ -3,46 +3,143 @@
 use super::Group;
 use super::echo::is_echo;
 use super::registry::{Member, Owner};
-use super::turn::{Load, Polled};
+use super::turn::{Load, Polled, Turn, bound};
 use super::turns::Turns;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::ReasonKind;
 use crate::layers::context::{self, Notes};
 use crate::layers::record::state::Park;
-use crate::layers::record::{Claimed, Ended};
-use std::task::{Context, Poll};
+use crate::layers::record::{self, Carried, Claimed, Ended};
+use std::task::Context;
 
 impl Group {
-    /// Polls a child until it waits, has woken itself or has ended. Each poll begins with a whole
-    /// budget; one that uses it up ends the turns of this poll of the carrier.
-    pub(super) fn poll_child(&self, load: Load, turns: &mut Turns, cx: &mut Context<'_>) -> Polled {
+    /// Polls a child that has no carrier of its own, and says what its carrier does next. The poll
+    /// begins with a whole budget; one that uses it up ends the turns of this poll of the carrier.
+    ///
+    /// This is the short way, for what most polls come to.
+    #[inline(always)]
+    pub(super) fn poll_then_next(
+        &self,
+        mut claimed: Claimed,
+        turns: &mut Turns,
+        cx: &mut Context<'_>,
+    ) -> Turn {
+        if !claimed.header().state().begin_plain() {
+            return self.poll_slowly(claimed, None, turns, cx);
+        }
+        let notes = Notes::default();
+        match self.poll_once(&mut claimed, false, &notes, turns, cx) {
+            record::Polled::Value { kept } => {
+                self.finish_value(claimed, kept, turns.are_left(), cx)
+            }
+            record::Polled::Pending if notes.leave.get().is_none() => match claimed.park(false) {
+                Ok(()) => self.next(turns.are_left(), cx),
+                Err((claimed, Park::Notified)) => self.requeue_then_next(claimed, cx),
+                Err((claimed, _)) => self.poll_slowly(claimed, None, turns, cx),
+            },
+            polled => self.poll_slowly(claimed, Some((polled, notes)), turns, cx),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn poll_slowly(
+        &self,
+        claimed: Claimed,
+        first: Option<(record::Polled, Notes)>,
+        turns: &mut Turns,
+        cx: &mut Context<'_>,
+    ) -> Turn {
+        let load = Load { claimed, carried: None, active: true };
+        let polled = self.poll_on(load, first, turns, cx);
+        self.after(polled, turns.are_left(), cx)
+    }
+
+    /// Polls the child of a bound carrier, which is the first, and mostly the only one, that this poll
+    /// of the carrier polls: so it has the runtime's own budget. Gives the carrier back if the child
+    /// waits.
+    #[inline(always)]
+    pub(super) fn poll_own(
+        &self,
+        mut claimed: Claimed,
+        carried: Carried,
+        cx: &mut Context<'_>,
+    ) -> Result<Carried, Polled> {
+        if !claimed.header().state().begin_plain() {
+            return Err(self.poll_own_on(claimed, carried, None, cx));
+        }
+        let notes = Notes::default();
+        let (id, ptr) = (self.task_id(claimed.header()), claimed.ptr());
+        let polled = self.with_env(&mut claimed, |claimed, env| {
+            context::poll(self, &env.inherited, Some(ptr), cx.waker(), &notes, || {
+                claimed.poll(id, is_echo, cx)
+            })
+        });
+        let waits = matches!(polled, record::Polled::Pending) && notes.leave.get().is_none();
+        if !waits || !claimed.keeps_waker(cx.waker()) {
+            return Err(self.poll_own_on(claimed, carried, Some((polled, notes)), cx));
+        }
+        match claimed.park(false) {
+            Ok(()) => Ok(carried),
+            Err((claimed, _)) => Err(self.poll_own_on(claimed, carried, None, cx)),
+        }
+    }
+
+    #[inline(never)]
+    fn poll_own_on(
+        &self,
+        claimed: Claimed,
+        carried: Carried,
+        first: Option<(record::Polled, Notes)>,
+        cx: &mut Context<'_>,
+    ) -> Polled {
+        self.poll_on(bound(claimed, carried), first, &mut Turns::default(), cx)
+    }
+
+    /// Polls any child until it waits, has woken itself or has ended; with `first`, one that was polled
+    /// once already, and was not cancelled before that.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn poll_on(
+        &self,
+        load: Load,
+        mut first: Option<(record::Polled, Notes)>,
+        turns: &mut Turns,
+        cx: &mut Context<'_>,
+    ) -> Polled {
         let Load { mut claimed, mut carried, active } = load;
         let id = self.task_id(claimed.header());
         let ended = loop {
-            let poll = claimed.header().state().begin();
-            let seen = claimed.header().state().is_cancelled();
-            if !poll || (seen && claimed.header().is_unstarted()) {
-                break self.end_cancelled(&mut claimed);
-            }
-            let held = seen && self.locked(|registry| registry.holds(owner(&claimed)));
-            let notes = Notes::default();
-            let (polled, used_up) = self.poll_once(&mut claimed, carried.is_some(), &notes, cx);
-            if used_up {
-                turns.end();
-            }
-            if let Poll::Ready(ended) = polled {
-                break ended;
+            let (mut seen, mut held) = (false, false);
+            let (polled, notes) = match first.take() {
+                Some(first) => first,
+                None => {
+                    let poll = claimed.header().state().begin();
+                    seen = claimed.header().state().is_cancelled();
+                    if !poll || (seen && claimed.header().is_unstarted()) {
+                        break Box::new(self.end_cancelled(&mut claimed));
+                    }
+                    held = seen && self.locked(|registry| registry.holds(owner(&claimed)));
+                    let notes = Notes::default();
+                    let bound = carried.is_some();
+                    (self.poll_once(&mut claimed, bound, &notes, turns, cx), notes)
+                }
+            };
+            match polled {
+                record::Polled::Pending => {}
+                record::Polled::Value { .. } => break Box::new(Ended::VALUE),
+                record::Polled::Ended(ended) => break ended,
             }
             if let Some(leave) = notes.leave.get() {
                 if let Some(ended) = self.leave(&mut claimed, leave, &notes) {
-                    break ended;
+                    break Box::new(ended);
                 }
             }
             if carried.is_some() {
                 if let Err(payload) = claimed.keep_waker(cx.waker()) {
                     let panic = claimed.header().panicked(id, payload);
-                    break self.end(&mut claimed, Ending::Panicked(panic));
+                    break Box::new(self.end(&mut claimed, Ending::Panicked(panic)));
                 }
             }
             let parked =
@@ -61,7 +158,7 @@ impl Group {
                 }
                 (Err((back, Park::Aborted | Park::Parked)), same) => {
                     (claimed, carried) = (back, same);
-                    break self.end_cancelled(&mut claimed);
+                    break Box::new(self.end_cancelled(&mut claimed));
                 }
             }
         };
@@ -83,20 +180,22 @@ impl Group {
         Some(self.end(claimed, Ending::Cancelled(reason)))
     }
 
-    /// Polls a child once, with a whole budget. Returns `true` if the poll has used it up.
+    /// Polls a child once, with a whole budget, and ends the turns if the poll has used it up.
+    #[inline]
     fn poll_once(
         &self,
         claimed: &mut Claimed,
         bound: bool,
         notes: &Notes,
+        turns: &mut Turns,
         cx: &mut Context<'_>,
-    ) -> (Poll<Ended>, bool) {
+    ) -> record::Polled {
         let (id, ptr) = (self.task_id(claimed.header()), claimed.ptr());
-        let mut polled = Poll::Pending;
+        let mut polled = record::Polled::Pending;
         let left = self.with_env(claimed, |claimed, env| {
-            env.inherited.runtime.with_budget(&mut || {
+            let mut poll = || {
                 // Not after its end, however often the runtime calls this.
-                if polled.is_pending() {
+                if let record::Polled::Pending = polled {
                     polled =
                         context::poll(self, &env.inherited, Some(ptr), cx.waker(), notes, || {
                             match bound {
@@ -105,9 +204,13 @@ impl Group {
                             }
                         });
                 }
-            })
+            };
+            env.inherited.runtime.with_budget(&mut poll)
         });
-        (polled, !left)
+        if !left {
+            turns.end();
+        }
+        polled
     }
 
     pub(super) fn end_cancelled(&self, claimed: &mut Claimed) -> Ended {
@@ -143,9 +246,15 @@ impl Group {
         })
     }
 
-    /// An active carrier stays with its child, which waits.
+    /// An active carrier stays with its child, which waits. If others wait that have no carrier, and
+    /// none is left to come, another comes for them, and parks (invariant 4 of
+    /// [`carrier`](super::carrier)).
     pub(super) fn stay(&self) {
-        self.locked_then_launch(|registry| registry.carriers.retire());
+        let launch = self.locked(|registry| {
+            registry.carriers.retire();
+            if registry.is_stranded() { registry.carriers.replace() } else { self.want(registry) }
+        });
+        self.launch(launch);
     }
 }
 

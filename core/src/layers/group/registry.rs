@@ -43,7 +43,7 @@ use crate::layers::base::guarded::Foreign;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Ordering;
 use crate::layers::cancel::CancelToken;
-use crate::layers::record::{Carried, Claimed, Handle, Header, Stack, Unadmitted};
+use crate::layers::record::{Carried, Claimed, Dealloc, Handle, Header, Stack, Unadmitted};
 use allhome_rt::Instant;
 use cancel_state::{CancelState, Tokens};
 use carriers::Carriers;
@@ -165,19 +165,23 @@ impl Registry {
         self.carriers.is_due() && !self.is_vacant()
     }
 
-    /// Returns how much waits for a carrier: children, and what is due.
-    pub(super) fn waiting(&self) -> usize {
-        self.members.queued() + usize::from(self.is_due())
+    /// Returns how much waits for a carrier: children, one more if some are on the stack of the
+    /// woken, and what is due.
+    #[inline]
+    pub(super) fn waiting(&self, woken: &Stack) -> usize {
+        let stacked = usize::from(!woken.is_empty());
+        self.members.queued() + stacked + usize::from(self.is_due())
     }
 
     /// Counts one more carrier if that is wanted for what waits.
-    pub(crate) fn want(&mut self, width: usize) -> Launch {
-        self.carriers.want(self.waiting(), width)
+    #[inline]
+    pub(crate) fn want(&mut self, woken: &Stack, width: usize) -> Launch {
+        self.carriers.want(self.waiting(woken), width)
     }
 
     /// As [`want`](Registry::want), if there is a carrier to call.
-    pub(super) fn want_called(&mut self, width: usize) -> Launch {
-        self.carriers.want_called(self.waiting(), width)
+    pub(super) fn want_called(&mut self, woken: &Stack, width: usize) -> Launch {
+        self.carriers.want_called(self.waiting(woken), width)
     }
 
     /// Returns `true` if a carrier that finds no child waits for the next: a member may still be
@@ -219,6 +223,46 @@ impl Registry {
         self.nested.disown(number);
     }
 
+    /// Returns `true` if nothing is noted of any member beside its record, and nothing looks out for
+    /// the next that leaves.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        !self.jobs.has_begun_any()
+            && !self.jobs.are_given_up()
+            && self.cancel.has_none()
+            && self.clock.has_no_graces()
+            && self.nested.of_no_task()
+            && self.logs.is_empty()
+    }
+
+    /// Has a child leave that has ended with a value and has no carrier of its own: publishes the
+    /// value, if it is kept, takes the record off its list and releases it. Sets the waker of its
+    /// joiner, or what frees the record. If there is more to do, the claim comes back.
+    #[inline(always)]
+    pub(super) fn leave_plain(
+        &mut self,
+        mut claimed: Claimed,
+        kept: bool,
+        joiner: &mut Option<Foreign<Waker>>,
+        dead: &mut Option<Dealloc>,
+    ) -> Result<(), Claimed> {
+        if !self.is_plain() {
+            return Err(claimed);
+        }
+        if !kept {
+            self.members.unlink(&claimed);
+            *dead = self.members.release(claimed, None);
+            return Ok(());
+        }
+        if !claimed.header().state().has_handle() {
+            return Err(claimed);
+        }
+        let told = self.members.take_joiner(&mut claimed);
+        let record = self.members.leave_with_value(claimed)?;
+        *joiner = told.ended(record, true);
+        Ok(())
+    }
+
     /// Keeps why one task, by its handle, is cancelled on its own; returns why it is: the first
     /// reason. None if it has left.
     pub(super) fn keep_reason<T, E>(
@@ -237,11 +281,11 @@ impl Registry {
     }
 
     /// Orders the destruction of a task whose grace is over, for the reason that it has.
-    pub(super) fn end_grace(&mut self, now: Instant) -> Option<GraceEnd> {
+    pub(super) fn end_grace(&mut self, now: Instant, woken: &Stack) -> Option<GraceEnd> {
         let member = self.clock.due_grace(now)?;
         let reason = self.cancel.reason_of(member.number);
         let token = self.cancel.tokens().task(member.number);
-        Some(GraceEnd { on_cancel: self.members.abort(member), reason, token })
+        Some(GraceEnd { on_cancel: self.members.abort(member, woken), reason, token })
     }
 
     // ---- nurseries inside

@@ -106,7 +106,7 @@ impl Group {
                 return None;
             }
             registry.carriers.set_due();
-            Some((registry.run_waker.take(), registry.want(self.width)))
+            Some((registry.run_waker.take(), self.want(registry)))
         });
         let Some((run, launch)) = called else { return };
         // As in `schedule`.

@@ -14,6 +14,9 @@ pub(super) struct Load {
 
 /// What a carrier does next.
 pub(super) enum Turn {
+    /// It polls a child that has no carrier of its own.
+    Poll(Claimed),
+    /// It polls a child that it stays with.
     Carry(Load),
     /// It does what is due by the nursery's clock.
     Fire,
@@ -30,7 +33,8 @@ pub(super) enum Polled {
     Parked,
     /// It woke itself.
     Notified(Claimed),
-    Ended(Load, Ended),
+    /// In a box: see [`Ended`](crate::layers::record::Polled::Ended).
+    Ended(Load, Box<Ended>),
 }
 
 pub(super) fn bound(claimed: Claimed, carried: Carried) -> Load {

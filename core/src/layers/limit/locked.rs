@@ -8,7 +8,7 @@ use super::source::LockedSource;
 use super::wait_queue::WaitQueue;
 use super::waiter::{Decision, Waiter};
 use crate::layers::base::guarded::Foreign;
-use crate::layers::base::spin_lock::LockGuard;
+use crate::layers::base::lock::LockGuard;
 use crate::layers::base::sync::Ordering;
 use allhome_rt::Instant;
 use std::panic::Location;

@@ -38,7 +38,7 @@ use super::locked::{Inner, Locked};
 use super::share::Share;
 use super::source::{LockedSource, Source};
 use crate::layers::base::id::TaskId;
-use crate::layers::base::spin_lock::Lock;
+use crate::layers::base::lock::Lock;
 use crate::layers::base::sync::{AtomicUsize, Ordering};
 use crate::layers::context::clock;
 use std::panic::Location;

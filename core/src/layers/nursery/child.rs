@@ -5,7 +5,7 @@ use crate::layers::base::counted::Weak;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::join_error::JoinError;
-use crate::layers::base::outcome::{Ending, TaskState};
+use crate::layers::base::outcome::{Ending, Outcome, TaskState};
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
 use crate::layers::base::who::Who;
@@ -99,7 +99,8 @@ use std::task::{Context, Poll};
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use = "to spawn a child that is never awaited, use `spawn` or `go`"]
+#[must_use = "the child runs, but its value is lost: await the handle, or `drop` it; to start an \
+              `async` child without a value, use `spawn` or `go`"]
 pub struct Child<T, E> {
     inner: Inner<T, E>,
 }
@@ -168,7 +169,7 @@ impl<T, E> Child<T, E> {
     pub fn state(&self) -> TaskState {
         match &self.inner {
             Inner::Admitted { group, handle, .. } => {
-                group.locked(|registry| registry.members.state_of(handle))
+                group.locked(|registry| registry.members.state_of(handle, group.woken()))
             }
             Inner::Refused(_) | Inner::Taken => TaskState::Ended,
         }
@@ -257,12 +258,25 @@ impl<T, E> Child<T, E> {
     pub(super) fn take(&mut self) -> Option<Result<T, Box<Lacking<E>>>> {
         let (outcome, ending) = match &mut self.inner {
             Inner::Taken | Inner::Refused(_) => return Some(Err(self.never_had())),
-            Inner::Admitted { handle, .. } => {
-                let ending = handle.ending()?;
-                (handle.take()?, ending)
-            }
+            Inner::Admitted { handle, .. } => handle.take()?,
         };
         let inner = mem::replace(&mut self.inner, Inner::Taken);
+        match outcome {
+            Outcome::Ok(value) => {
+                drop(inner);
+                Some(Ok(value))
+            }
+            outcome => Self::lacking(inner, outcome, ending.expect("no value: it says why")),
+        }
+    }
+
+    /// Says why there is no value.
+    #[cold]
+    fn lacking(
+        inner: Inner<T, E>,
+        outcome: Outcome<T, E>,
+        ending: Ending,
+    ) -> Option<Result<T, Box<Lacking<E>>>> {
         let Inner::Admitted { group, handle, .. } = inner else { return None };
         let mut who = None;
         let note = || who.insert(group.who(handle.header())).clone();

@@ -1,4 +1,9 @@
 //! Opening a nursery inside of one, from any task.
+//!
+//! It is tempting to admit such a nursery while the outer one drains, since the request that it is
+//! for may have begun before. But a callback that another library calls for ever would then keep
+//! the drain from ending, and only the program knows which of its requests are new. It says so by
+//! the handle that it gives away: that of the nursery that drains, or of one inside.
 
 use super::Nursery;
 use super::builder::Builder;
@@ -21,6 +26,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// A nursery takes it as long as it takes [children](Nursery::spawn). If it has ended, drains or
     /// is cancelled, [`run`](Builder::run) returns an error whose cause is
     /// [`Cause::Cancelled`](crate::error::Cause::Cancelled) with the reason, and the body is not called.
+    ///
+    /// So a request that begins before a drain, and opens its nursery after, is refused. A server
+    /// that must answer it gives its handlers the handle of a nursery inside, which stays open for
+    /// as long as the connections: what is inside of a nursery that drains goes on.
     ///
     /// # Examples
     ///

@@ -3,6 +3,7 @@
 mod driven;
 
 use super::Nursery;
+use super::condition::Condition;
 use super::error::{GroupError, assemble};
 use crate::layers::base::as_error::BoxError;
 use crate::layers::base::reason::ReasonKind;
@@ -59,8 +60,8 @@ pub struct Owner<E: Send + Sync + 'static = BoxError> {
 
 impl<E: Send + Sync + 'static> Owner<E> {
     /// Takes charge of a nursery that was opened, and has its runtime poll it.
-    pub(super) fn new(nursery: Nursery<E>) -> Owner<E> {
-        let driven = Driven::new(nursery.group.clone());
+    pub(super) fn new(nursery: Nursery<E>, condition: Option<Box<Condition>>) -> Owner<E> {
+        let driven = Driven::new(nursery.group.clone(), condition);
         let owner = Owner { nursery, driven };
         let driver = Driver::new(owner.driven.clone());
         owner.nursery.runtime().spawn(allhome_rt::Task::from_future(driver));

@@ -19,6 +19,7 @@ mod closed;
 pub(crate) mod settle;
 
 use super::Nursery;
+use super::condition::Condition;
 use super::error::GroupError;
 use super::setup::Setup;
 use crate::layers::base::counted::Strong;
@@ -50,6 +51,7 @@ pin_project! {
         group: Option<Strong<Group>>,
         #[pin]
         body: Option<Fut>,
+        condition: Option<Box<Condition>>,
         value: Option<R>,
         lending: Lending,
         last_poll: LastPoll,
@@ -75,23 +77,29 @@ where
     E: Send + Sync + 'static,
 {
     pub(crate) fn new(setup: Setup, body: F) -> Run<E, R, F, Fut> {
-        Run::in_state(Some((setup, body)), None, None)
+        Run::in_state(Some((setup, body)), None, None, None)
     }
 
     /// Makes one in the state body: of a nursery that is open, and of a body that was called.
-    pub(super) fn opened(group: Strong<Group>, body: Fut) -> Run<E, R, F, Fut> {
-        Run::in_state(None, Some(group), Some(body))
+    pub(super) fn opened(
+        group: Strong<Group>,
+        body: Fut,
+        condition: Option<Box<Condition>>,
+    ) -> Run<E, R, F, Fut> {
+        Run::in_state(None, Some(group), Some(body), condition)
     }
 
     fn in_state(
         setup: Option<(Setup, F)>,
         group: Option<Strong<Group>>,
         body: Option<Fut>,
+        condition: Option<Box<Condition>>,
     ) -> Run<E, R, F, Fut> {
         Run {
             setup,
             group,
             body,
+            condition,
             value: None,
             lending: Lending::default(),
             last_poll: LastPoll::default(),
@@ -126,7 +134,8 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<Closed<R>, GroupError<E>>> {
         let mut this = self.project();
-        if this.setup.is_some() {
+        if let Some((setup, _)) = this.setup {
+            *this.condition = setup.condition.take();
             match begin(this.setup, this.body.as_mut(), cx.waker()) {
                 Ok(group) => *this.group = Some(group),
                 Err(error) => return Poll::Ready(Err(error)),
@@ -142,6 +151,10 @@ where
         }
         let group = this.group.as_ref().expect("a nursery is not polled after it was ready");
         group.keep_time();
+        let condition = this.condition.as_mut().map(|condition| condition.poll(group, cx));
+        if condition.is_some_and(|polled| polled.is_ready()) {
+            *this.condition = None;
+        }
         if this.body.is_some() {
             let last_poll = &mut *this.last_poll;
             if poll_body(group, this.body.as_mut(), this.value, last_poll, cx).is_pending() {
@@ -159,6 +172,7 @@ where
             this.lending.wait(group);
             return Poll::Pending;
         };
+        *this.condition = None;
         let group = this.group.take().expect("it was there above");
         match this.lending.end((group, report), cx) {
             Poll::Pending => Poll::Pending,

@@ -16,6 +16,7 @@
 //! word; but then the same program runs here or there as its dependencies please. tokio's own I/O
 //! finds its context by itself, wherever it was created.
 
+use super::condition::Condition;
 use super::error::{Cause, GroupError};
 use crate::layers::base::counted::{Strong, Weak};
 use crate::layers::context::entered;
@@ -32,6 +33,8 @@ pub(crate) struct Setup {
     pub(crate) config: Config,
     /// None: in the one around.
     pub(crate) inside: Option<Strong<Group>>,
+    /// Taken by the nursery's future.
+    pub(crate) condition: Option<Box<Condition>>,
     /// None: the table above.
     pub(crate) runtime: Option<RuntimeSource>,
 }
@@ -71,7 +74,7 @@ impl Setup {
         lends: bool,
     ) -> Result<Strong<Group>, GroupError<E>> {
         allhome_rt::refuse_holds_where(context::held);
-        let Setup { config, inside, runtime } = self;
+        let Setup { config, inside, condition: _, runtime } = self;
         let location = config.place;
         let found = match (runtime, inside) {
             (Some(named), _) => named.find(),

@@ -89,7 +89,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
 
 impl TaskInfo {
     /// Returns the members of a nursery, in the order of their spawns.
-    fn all(group: &Group, registry: &Registry) -> Vec<TaskInfo> {
+    fn all(group: &Group, registry: &mut Registry) -> Vec<TaskInfo> {
+        // Those on the stack of the woken look as if they were polled.
+        registry.members.queue_woken(group.woken());
         let mut tasks = Vec::with_capacity(registry.members.count());
         registry.members.each(|header| {
             tasks.push(TaskInfo {

@@ -90,7 +90,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
 
     /// Spawns a child that cannot fail and gives nothing: a loop, a watcher, a log.
     ///
-    /// Everything else is as for [`spawn`](Nursery::spawn). A panic of the child is a failure, as
+    /// Everything else is as for [`spawn`](Nursery::spawn). To cancel it alone, [`fork`](Nursery::fork)
+    /// it, and end its future with `Ok(())`. A panic of the child is a failure, as
     /// that of every child. An endless loop fits, too. A function that returns `!` is called in a
     /// block: `n.go(async { serve().await })`.
     ///
@@ -133,7 +134,8 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// If the nursery takes no more children, the future is dropped unpolled, and awaiting the
     /// handle gives the reason. To spawn a child without a value, use [`spawn`](Nursery::spawn) or
-    /// [`go`](Nursery::go).
+    /// [`go`](Nursery::go), or, if it must be [cancelled](crate::Child::cancel) alone, a future that
+    /// ends with `Ok(())`. One that never ends does not say what it gives: `n.fork::<(), _>(..)`.
     ///
     /// # Examples
     ///
@@ -173,6 +175,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// With a [blocking limit](crate::Builder::blocking_limit) the work waits for its turn, first
     /// come first served. The nursery's [`limit`](crate::Builder::limit) does not count it;
     /// work with a reserved place is counted: `n.reserve().await?.blocking(..)`.
+    ///
+    /// Where its value is of no use, drop the handle: `drop(n.blocking(..))`. The nursery waits for
+    /// the work in any case, and reports its failure.
     ///
     /// # Examples
     ///

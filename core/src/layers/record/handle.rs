@@ -22,21 +22,26 @@ pub(crate) struct Handle<T, E> {
 
 impl<T, E> Handle<T, E> {
     /// The record was created with a handle and these types, and this is its only handle.
+    #[inline]
     pub(super) fn new(ptr: Ptr) -> Handle<T, E> {
         Handle { ptr, value: PhantomData, error: PhantomData }
     }
 
+    #[inline]
     pub(crate) fn ptr(&self) -> Ptr {
         self.ptr
     }
 
+    #[inline]
     pub(crate) fn header(&self) -> &Header {
         // SAFETY: HANDLE is set, so the record is not freed.
         unsafe { self.ptr.header() }
     }
 
-    /// Takes the outcome out. `None` if it is not there yet, or was taken before.
-    pub(crate) fn take(&mut self) -> Option<Outcome<T, E>> {
+    /// Takes the outcome out, and what a nursery notes of it, unless it is a value. `None` if it is not
+    /// there yet, or was taken before.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Option<(Outcome<T, E>, Option<Ending>)> {
         if !self.header().state.is_done() {
             return None;
         }
@@ -44,9 +49,9 @@ impl<T, E> Handle<T, E> {
         let vtable = self.header().vtable;
         // SAFETY: DONE is set, so the stage is ours (invariant 2), and the record was made with
         // these types, so `take` writes an `Option<Outcome<T, E>>`.
-        unsafe { (vtable.take)(self.ptr.0, place.as_mut_ptr().cast()) };
+        let ending = unsafe { (vtable.take)(self.ptr.0, place.as_mut_ptr().cast()) };
         // SAFETY: `take` wrote it.
-        unsafe { place.assume_init() }
+        unsafe { place.assume_init() }.map(|outcome| (outcome, ending))
     }
 
     /// Returns how the child ended, if its outcome is there and was not taken.

@@ -16,8 +16,10 @@
 
 #![allow(unsafe_code)]
 
+mod shape;
+
 use super::joiner::Joiner;
-use super::{Ended, Header, Judge, StageState};
+use super::{Ended, Header, Judge, Polled, StageState};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::{Ending, Outcome};
 use crate::layers::base::panic::{self, Payload};
@@ -29,66 +31,8 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-/// What a record holds besides its future.
-pub(super) trait Shape<T, E> {
-    /// The place of the joiner.
-    type Joiner: 'static;
-    /// The part of the outcome that is kept.
-    type Kept;
-
-    fn joiner() -> Self::Joiner;
-    /// Keeps the outcome, or returns it if it is never asked for.
-    fn keep(outcome: Outcome<T, E>) -> Result<Self::Kept, Outcome<T, E>>;
-    fn give(kept: Self::Kept) -> Option<Outcome<T, E>>;
-    /// Returns what a nursery notes of it.
-    fn ending(kept: &Self::Kept) -> Option<Ending>;
-}
-
-/// A child that is not joined.
-pub(super) struct Plain;
-
-/// A child with a handle.
-pub(super) struct Joined;
-
-impl<T, E> Shape<T, E> for Plain {
-    type Joiner = ();
-    type Kept = ();
-
-    fn joiner() {}
-
-    fn keep(outcome: Outcome<T, E>) -> Result<(), Outcome<T, E>> {
-        Err(outcome)
-    }
-
-    fn give((): ()) -> Option<Outcome<T, E>> {
-        None
-    }
-
-    fn ending((): &()) -> Option<Ending> {
-        None
-    }
-}
-
-impl<T, E: Send + Sync + 'static> Shape<T, E> for Joined {
-    type Joiner = UnsafeCell<Joiner>;
-    type Kept = Outcome<T, E>;
-
-    fn joiner() -> Self::Joiner {
-        UnsafeCell::new(Joiner::NONE)
-    }
-
-    fn keep(outcome: Outcome<T, E>) -> Result<Outcome<T, E>, Outcome<T, E>> {
-        Ok(outcome)
-    }
-
-    fn give(kept: Outcome<T, E>) -> Option<Outcome<T, E>> {
-        Some(kept)
-    }
-
-    fn ending(kept: &Outcome<T, E>) -> Option<Ending> {
-        Some(kept.ending())
-    }
-}
+use shape::Shape;
+pub(super) use shape::{Joined, Plain};
 
 /// A whole record. `repr(C)` puts the header first and the joiner second, so that a pointer to the
 /// block is a pointer to the header, and to a [`JoinHeader`] if there is a handle.
@@ -117,14 +61,15 @@ union Stage<F, K> {
 ///
 /// All but `free` need the right to the stage (invariant 2 of the parent module).
 pub(super) struct VTable {
-    /// Polls the future; on `Ready` the future has been destroyed.
-    pub(super) poll: unsafe fn(NonNull<Header>, TaskId, Judge, &mut Context<'_>) -> Poll<Ended>,
+    /// Polls the future; unless it is pending, it has been destroyed.
+    pub(super) poll: unsafe fn(NonNull<Header>, TaskId, Judge, &mut Context<'_>) -> Polled,
     /// Destroys the future, if it is still there, with this ending.
     pub(super) end: unsafe fn(NonNull<Header>, TaskId, Ending) -> Ended,
     /// Drops what stands in the stage and leaves it empty.
     pub(super) clear: unsafe fn(NonNull<Header>) -> Result<(), Payload>,
-    /// Moves the outcome to the `Option<Outcome<T, E>>` that the pointer points to.
-    pub(super) take: unsafe fn(NonNull<Header>, *mut ()),
+    /// Moves the outcome to the `Option<Outcome<T, E>>` that the pointer points to. Returns how the
+    /// child ended, if it has no value.
+    pub(super) take: unsafe fn(NonNull<Header>, *mut ()) -> Option<Ending>,
     /// Returns how the child ended, if the outcome stands in the stage.
     pub(super) ending: unsafe fn(NonNull<Header>) -> Option<Ending>,
     /// Frees the block.
@@ -183,7 +128,7 @@ unsafe fn poll<F, T, E, K>(
     id: TaskId,
     is_echo: Judge,
     cx: &mut Context<'_>,
-) -> Poll<Ended>
+) -> Polled
 where
     F: Future<Output = Result<T, E>>,
     E: Send + Sync + 'static,
@@ -197,24 +142,85 @@ where
     );
     // SAFETY: the caller's token.
     let stage = unsafe { stage::<F, T, E, K>(record) };
-    let polled = stage.with_mut(|stage| {
+    // Outside of the closure: a value is not dropped by the panic of its future's destructor.
+    let mut polled = Poll::Pending;
+    let caught = stage.with_mut(|stage| {
+        let stage = stage.cast::<F>();
         // SAFETY: the claim is held, and the future stands there.
-        let future = unsafe { &mut *stage.cast::<F>() };
+        let future = unsafe { &mut *stage };
         // SAFETY: the block never moves, and the future is dropped in place.
         let future = unsafe { Pin::new_unchecked(future) };
-        panic::catch(move || future.poll(cx))
+        panic::catch(|| {
+            polled = future.poll(cx);
+            if let Poll::Ready(Ok(_)) = polled {
+                // SAFETY: it stands there still, and is dropped once: the stage is empty from here
+                // on, also if its destructor panics.
+                unsafe { stage.drop_in_place() };
+            }
+        })
     });
-    let outcome = match polled {
-        Ok(Poll::Pending) => return Poll::Pending,
-        Ok(Poll::Ready(Ok(value))) => Outcome::Ok(value),
-        Ok(Poll::Ready(Err(error))) => match failure(error, is_echo) {
+    let outcome = match (polled, caught) {
+        (Poll::Pending, Ok(())) => return Polled::Pending,
+        (Poll::Ready(Ok(value)), Ok(())) => {
+            header.set_stage_state(StageState::Empty);
+            // SAFETY: the claim is held, and the stage is empty.
+            return unsafe { keep_value::<F, T, E, K>(record, id, value) };
+        }
+        (Poll::Ready(Ok(value)), Err(payload)) => {
+            header.set_stage_state(StageState::Empty);
+            let panic = header.panicked(id, payload);
+            let second = panic::catch_drop(value).err().map(|payload| header.panicked(id, payload));
+            // SAFETY: the claim is held.
+            let mut ended = unsafe { conclude::<F, T, E, K>(record, id, Outcome::Panicked(panic)) };
+            ended.second = second;
+            return Polled::Ended(Box::new(ended));
+        }
+        (Poll::Ready(Err(error)), Ok(())) => match failure(error, is_echo) {
             Some(error) => Outcome::Err(error),
-            None => return Poll::Pending,
+            None => return Polled::Pending,
         },
-        Err(payload) => Outcome::Panicked(header.panicked(id, payload)),
+        (Poll::Pending | Poll::Ready(Err(_)), Err(payload)) => {
+            Outcome::Panicked(header.panicked(id, payload))
+        }
     };
     // SAFETY: the claim is held.
-    Poll::Ready(unsafe { conclude::<F, T, E, K>(record, id, outcome) })
+    Polled::Ended(Box::new(unsafe { conclude::<F, T, E, K>(record, id, outcome) }))
+}
+
+/// Keeps the value of a future that was destroyed, or drops it if there is no handle.
+#[inline]
+unsafe fn keep_value<F, T, E, K>(record: NonNull<Header>, id: TaskId, value: T) -> Polled
+where
+    E: Send + Sync + 'static,
+    K: Shape<T, E>,
+{
+    // SAFETY: the caller's token.
+    let header = unsafe { header(record) };
+    let mut outcome = Outcome::Ok(value);
+    if K::HANDLE && header.state().has_handle() {
+        match K::keep(outcome) {
+            Ok(kept) => {
+                // SAFETY: the caller's token.
+                let stage = unsafe { stage::<F, T, E, K>(record) };
+                let kept = Stage { kept: ManuallyDrop::new(kept) };
+                // SAFETY: the claim is held, and the stage is empty.
+                stage.with_mut(|stage| unsafe { stage.write(kept) });
+                header.set_stage_state(StageState::Outcome);
+                return Polled::Value { kept: true };
+            }
+            Err(back) => outcome = back,
+        }
+    }
+    if !std::mem::needs_drop::<T>() {
+        return Polled::Value { kept: false };
+    }
+    match panic::catch_drop(outcome) {
+        Ok(()) => Polled::Value { kept: false },
+        Err(payload) => {
+            let ending = Ending::Panicked(header.panicked(id, payload));
+            Polled::Ended(Box::new(Ended { ending, second: None }))
+        }
+    }
 }
 
 /// Returns the error if it is a failure. Out of line: most children do not fail.
@@ -315,9 +321,10 @@ unsafe fn clear<F, T, E, K: Shape<T, E>>(record: NonNull<Header>) -> Result<(), 
     dropped
 }
 
-unsafe fn take<F, T, E, K: Shape<T, E>>(record: NonNull<Header>, place: *mut ()) {
+unsafe fn take<F, T, E, K: Shape<T, E>>(record: NonNull<Header>, place: *mut ()) -> Option<Ending> {
     // SAFETY: the caller's token.
     let header = unsafe { header(record) };
+    let mut ending = None;
     let outcome = if header.stage_state() == StageState::Outcome {
         header.set_stage_state(StageState::Empty);
         // SAFETY: the caller's token.
@@ -325,12 +332,16 @@ unsafe fn take<F, T, E, K: Shape<T, E>>(record: NonNull<Header>, place: *mut ())
         // SAFETY: DONE is set, so the stage is the handle's; the outcome stood there, and is moved
         // out once.
         let kept = stage.with_mut(|stage| unsafe { stage.cast::<K::Kept>().read() });
+        if !K::is_value(&kept) {
+            ending = K::ending(&kept);
+        }
         K::give(kept)
     } else {
         None
     };
     // SAFETY: the caller passes a place for just this type.
     unsafe { place.cast::<Option<Outcome<T, E>>>().write(outcome) };
+    ending
 }
 
 unsafe fn ending<F, T, E, K: Shape<T, E>>(record: NonNull<Header>) -> Option<Ending> {

@@ -33,6 +33,7 @@ unsafe impl Send for SpawnSite {}
 unsafe impl Sync for SpawnSite {}
 
 impl SpawnSite {
+    #[inline]
     pub(super) fn new(name: Option<Box<str>>, location: &'static Location<'static>) -> SpawnSite {
         match name {
             None => SpawnSite(NonNull::from(location).cast()),
@@ -48,6 +49,7 @@ impl SpawnSite {
         self.named().map(|named| &*unsafe { named.as_ref() }.name)
     }
 
+    #[inline]
     pub(super) fn location(&self) -> &'static Location<'static> {
         match self.named() {
             // SAFETY: as in `name`.
@@ -57,6 +59,7 @@ impl SpawnSite {
         }
     }
 
+    #[inline]
     fn named(&self) -> Option<NonNull<Named>> {
         let addr = self.0.addr().get();
         if addr & NAMED == 0 {
@@ -68,6 +71,7 @@ impl SpawnSite {
 }
 
 impl Drop for SpawnSite {
+    #[inline]
     fn drop(&mut self) {
         if let Some(named) = self.named() {
             // SAFETY: invariant 1: it came from a box, and is dropped once, with its spawn site.

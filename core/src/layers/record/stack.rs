@@ -4,11 +4,18 @@
 //! once (R. K. Treiber, 1986). So a wake takes no lock, except for the one that finds the stack
 //! empty: that wake makes sure that the stack is emptied.
 //!
+//! Taken off it, the records stand in a [`Chain`], which belongs to the registry: a record of the
+//! chain stays where it is in its list, so that a wake touches no other record but its neighbours
+//! in the chain, which were woken with it.
+//!
 //! # Invariants
 //!
 //! 1. The claim of a record on the stack belongs to the stack, and its `wake_target` points to the
 //!    next.
-//! 2. A thread that pushes on an empty stack takes the lock and empties the stack afterwards.
+//! 2. A thread that pushes on an empty stack takes the lock afterwards and sees that a carrier
+//!    comes, which empties the stack before it waits. Until then, what is pushed needs no lock.
+//! 3. The claim of a record in a chain belongs to the chain, and its `wake_target` points to its
+//!    neighbours there, and not to the stack: the stack is put back when it is taken out.
 
 #![allow(unsafe_code)]
 
@@ -16,11 +23,11 @@ use super::tokens::Claimed;
 use super::{Header, Ptr};
 use crate::layers::base::counted::dynamic::{MeDyn, WeakDyn};
 use crate::layers::base::sync::{AtomicPtr, Ordering};
-use std::ptr::{self, NonNull};
+use std::ptr;
 
 /// What the stack belongs to: a nursery's group.
 pub(crate) trait Schedule: Send + Sync {
-    /// Empties the stack under the lock, and sees that a carrier comes for those that were on it.
+    /// Sees, under the lock, that a carrier comes for the records on the stack.
     fn schedule(&self);
 }
 
@@ -66,23 +73,12 @@ impl Stack {
         }
     }
 
+    /// Returns `true` if no record is on it. A caller that holds the lock need not think of one that
+    /// comes now: the thread that pushes it comes to the lock after that (invariant 2).
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
+        // Relaxed: it is a hint, or the lock orders it.
         self.head.load(Ordering::Relaxed).is_null()
-    }
-
-    /// Takes all records, in the order in which they were pushed.
-    pub(crate) fn take_all(&self) -> Chain {
-        let mut first = ptr::null_mut();
-        if !self.is_empty() {
-            // Acquire: pairs with `push`.
-            let mut at = self.head.swap(ptr::null_mut(), Ordering::Acquire);
-            while let Some(claimed) = claimed(at) {
-                at = claimed.below();
-                claimed.set_below(first);
-                first = claimed.ptr().0.as_ptr();
-            }
-        }
-        Chain(first)
     }
 }
 
@@ -93,7 +89,7 @@ impl Claimed {
     ///
     /// The record is about to be admitted to the group that the stack belongs to.
     pub(crate) unsafe fn set_stack(&mut self, stack: &Stack) {
-        self.queued(|queued| queued.stack = stack);
+        self.queued(|queued| queued.stack = ptr::from_ref(stack).cast());
     }
 
     /// Returns the stack of the group that the child belongs to. It has no task of the runtime of
@@ -103,16 +99,12 @@ impl Claimed {
     ///
     /// The reference is not used after the claim was given up.
     unsafe fn stack<'a>(&self) -> &'a Stack {
-        let stack = self.queued(|queued| queued.stack);
+        let stack = self.queued(|queued| queued.stack.cast::<Stack>());
         // SAFETY: a group, and its stack, is there while a claim of a member is held (invariant 6).
+        // What stands there is the stack, since the claim is no chain's (invariant 3).
         let stack = unsafe { &*stack };
         stack.is_kept();
         stack
-    }
-
-    /// Returns the record below this one on the stack.
-    fn below(&self) -> *mut Header {
-        self.queued(|queued| queued.below)
     }
 
     fn set_below(&self, below: *mut Header) {
@@ -120,22 +112,119 @@ impl Claimed {
     }
 }
 
-/// The records that were taken off a stack. The iterator must be used to its end.
-pub(crate) struct Chain(*mut Header);
+/// The records that wait for another poll, the oldest first. The caller holds the registry's lock.
+#[derive(Default)]
+pub(crate) struct Chain {
+    first: Option<Ptr>,
+    last: Option<Ptr>,
+}
 
-impl Iterator for Chain {
-    type Item = Claimed;
+impl Chain {
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
 
-    fn next(&mut self) -> Option<Claimed> {
-        let claimed = claimed(self.0)?;
-        self.0 = claimed.below();
+    /// Takes over the records on the stack, in the order in which they were pushed, and calls `each`
+    /// with every one.
+    pub(crate) fn append(&mut self, stack: &Stack, mut each: impl FnMut(&Header)) {
+        // Acquire: pairs with `push`.
+        let mut at = Ptr::new(stack.head.swap(ptr::null_mut(), Ordering::Acquire));
+        let Some(newest) = at else { return };
+        let (mut newer, mut oldest) = (ptr::null_mut(), newest);
+        while let Some(record) = at {
+            // SAFETY: it came off the stack, with its claim (invariant 1).
+            let claimed = unsafe { record.claimed() };
+            each(claimed.header());
+            at = Ptr::new(claimed.queued(|queued| {
+                let older = queued.below;
+                (queued.below, queued.stack) = (newer, older.cast_const().cast());
+                older
+            }));
+            (newer, oldest) = (record.0.as_ptr(), record);
+        }
+        self.join(oldest, newest);
+    }
+
+    /// Puts a record at the end.
+    pub(crate) fn push(&mut self, claimed: Claimed) {
+        claimed.set_below(ptr::null_mut());
+        self.join(claimed.ptr(), claimed.ptr());
+    }
+
+    /// Puts a part at the end that is linked in itself.
+    fn join(&mut self, first: Ptr, last: Ptr) {
+        let before = self.last.replace(last);
+        match before {
+            None => self.first = Some(first),
+            Some(before) => {
+                // SAFETY: the claims of both are the chain's (invariant 3).
+                let (before, first) = unsafe { (before.claimed(), first.claimed()) };
+                before.set_below(first.ptr().0.as_ptr());
+                first.set_before(before.ptr());
+            }
+        }
+    }
+
+    /// Takes the oldest record out. The stack is that of its group.
+    #[inline]
+    pub(crate) fn pop(&mut self, stack: &Stack) -> Option<Claimed> {
+        let first = self.first?;
+        // SAFETY: the claim is the chain's (invariant 3), and goes to the caller.
+        let claimed = unsafe { first.claimed() };
+        self.first = Ptr::new(claimed.out_of_chain(stack));
+        if self.first.is_none() {
+            self.last = None;
+        }
         Some(claimed)
+    }
+
+    /// Takes a record out, wherever it stands.
+    ///
+    /// # Safety
+    ///
+    /// The record stands in this chain, and the stack is that of its group.
+    pub(crate) unsafe fn remove(&mut self, record: Ptr, stack: &Stack) -> Claimed {
+        // SAFETY: the claim is the chain's (invariant 3), and goes to the caller.
+        let claimed = unsafe { record.claimed() };
+        // Of the first, what stands there was never written, or is gone.
+        let before = if self.first == Some(record) { None } else { claimed.before() };
+        let after = Ptr::new(claimed.out_of_chain(stack));
+        match before {
+            None => self.first = after,
+            Some(before) => {
+                // SAFETY: a neighbour stands in the chain, too.
+                let before = unsafe { before.claimed() };
+                before.set_below(after.map_or(ptr::null_mut(), |after| after.0.as_ptr()));
+            }
+        }
+        match (after, before) {
+            (None, before) => self.last = before,
+            (Some(after), Some(before)) => {
+                // SAFETY: as above.
+                unsafe { after.claimed() }.set_before(before);
+            }
+            (Some(_), None) => {}
+        }
+        claimed
     }
 }
 
-/// Makes the token of a record that was on the stack.
-fn claimed(record: *mut Header) -> Option<Claimed> {
-    // SAFETY: the record came off the stack, with its claim (invariant 1), and each claim is taken
-    // over by the last token that is made of it.
-    NonNull::new(record).map(|record| unsafe { Ptr(record).claimed() })
+impl Claimed {
+    fn set_before(&self, before: Ptr) {
+        self.queued(|queued| queued.stack = before.0.as_ptr().cast_const().cast());
+    }
+
+    fn before(&self) -> Option<Ptr> {
+        Ptr::new(self.queued(|queued| queued.stack.cast_mut().cast()))
+    }
+
+    /// Puts the stack back in its place; returns the next record of the chain.
+    #[inline]
+    fn out_of_chain(&self, stack: &Stack) -> *mut Header {
+        self.queued(|queued| {
+            queued.stack = ptr::from_ref(stack).cast();
+            queued.below
+        })
+    }
 }

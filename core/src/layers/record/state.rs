@@ -30,6 +30,7 @@
 //! | LINKED                 | wake                   | LINKED CLAIMED: it must be queued | `notify` |
 //! | ... CLAIMED            | wake                   | ... NOTIFIED              | `notify`      |
 //! | ... CARRIED, or left   | wake by such a waker   | the same                  | `notify`      |
+//! | any of the three       | wake by a waker that goes | the same, one WAKER less | `notify_and_drop` |
 //! | LINKED CLAIMED         | carrier binds itself   | ... CARRIED               | `bind`        |
 //! | LINKED CARRIED         | poll by the bound carrier | ... CLAIMED            | `claim`       |
 //! | LINKED                 | cancel, abort          | ... CANCEL ABORT CLAIMED  | `order`       |
@@ -37,6 +38,7 @@
 //! | ... HANDLE             | `Child` is dropped     | ... without HANDLE        | `drop_handle_early` |
 //! | ... HANDLE DONE        | the same, when it has dropped the outcome | ... without HANDLE | `drop_handle` |
 //! | ... CLAIMED            | child leaves, in the same hold of the lock | HANDLE, CARRIED, WAKERS, or freed | `release` |
+//! | LINKED CLAIMED HANDLE  | the two steps before in one, of a child that has ended with a value | HANDLE DONE | `publish_and_release` |
 //!
 //! # Memory ordering
 //!
@@ -44,6 +46,8 @@
 //! is an acquire, so that each claim's writes are seen by the next. A wake always writes the word,
 //! also when it finds NOTIFIED, so that what its caller did before is seen by the poll that it
 //! leads to (async-task does the same).
+
+mod give_up;
 
 use crate::layers::base::sync::{AtomicU32, Ordering};
 
@@ -122,23 +126,27 @@ fn is_doomed(word: u32) -> bool {
 }
 
 impl StateWord {
+    #[inline]
     pub(crate) fn new(handle: bool) -> StateWord {
         let born = LINKED | CLAIMED;
         StateWord(AtomicU32::new(if handle { born | HANDLE } else { born }))
     }
 
     /// Returns `true` if a `Child` points to the record. Once `false` it stays `false`.
+    #[inline]
     pub(crate) fn has_handle(&self) -> bool {
         // Acquire: pairs with `drop_handle`, whose reads of the record come before a free by us.
         self.0.load(Ordering::Acquire) & HANDLE != 0
     }
 
+    #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
         // Acquire: pairs with `order`: a thread that sees it finds the task's token cancelled, too.
         self.0.load(Ordering::Acquire) & CANCEL != 0
     }
 
     /// Returns `true` if it is cancelled, or on its way to that.
+    #[inline]
     pub(crate) fn is_risen(&self) -> bool {
         // Acquire: as `is_cancelled`.
         self.0.load(Ordering::Acquire) & (CANCEL | RISING) != 0
@@ -146,50 +154,59 @@ impl StateWord {
 
     /// Makes the task answer that it is cancelled; no poll is the last yet. The caller holds the
     /// lock.
+    #[inline]
     pub(crate) fn rise(&self) {
         // Release: pairs with `is_risen`.
         self.0.fetch_or(RISING, Ordering::Release);
     }
 
     /// Returns `true` if a shield is up. The caller has the claim, or the registry's lock.
+    #[inline]
     pub(crate) fn is_shielded(&self) -> bool {
         self.0.load(Ordering::Relaxed) & SHIELD != 0
     }
 
     /// Sets SHIELD. The caller has the registry's lock, and the claim.
+    #[inline]
     pub(crate) fn raise_shield(&self) {
         // Relaxed, here and below: a thread that destroys reads it in the lock.
         self.0.fetch_or(SHIELD, Ordering::Relaxed);
     }
 
     /// Clears SHIELD. The caller has the registry's lock.
+    #[inline]
     pub(crate) fn lower_shield(&self) {
         self.0.fetch_and(!SHIELD, Ordering::Relaxed);
     }
 
     /// Returns `true` if the outcome stands ready for the handle.
+    #[inline]
     pub(crate) fn is_done(&self) -> bool {
         // Acquire: pairs with `publish`.
         self.0.load(Ordering::Acquire) & DONE != 0
     }
 
     /// Returns `true` if the nursery counts it. The caller holds the registry's lock.
+    #[inline]
     pub(crate) fn is_linked(&self) -> bool {
         self.0.load(Ordering::Relaxed) & LINKED != 0
     }
 
+    #[inline]
     pub(crate) fn is_claimed(&self) -> bool {
         self.0.load(Ordering::Relaxed) & CLAIMED != 0
     }
 
     /// Returns `true` if a task of the runtime is the child's own. Once `true` it stays `true`
     /// until that task lets go. The caller holds the registry's lock, or the claim.
+    #[inline]
     pub(crate) fn is_carried(&self) -> bool {
         self.0.load(Ordering::Relaxed) & CARRIED != 0
     }
 
     /// Gets ready for a poll, which sees what was done before every wake so far. Returns `false` if
     /// the child must be destroyed instead. The caller has the claim.
+    #[inline]
     pub(crate) fn begin(&self) -> bool {
         let mut now = self.0.load(Ordering::Relaxed);
         if now & NOTIFIED != 0 {
@@ -199,7 +216,23 @@ impl StateWord {
         !is_doomed(now)
     }
 
+    /// As [`begin`](StateWord::begin), for a child that was not cancelled and has no shield: returns
+    /// `false`, and changes nothing, if it is another.
+    #[inline]
+    pub(crate) fn begin_plain(&self) -> bool {
+        let now = self.0.load(Ordering::Relaxed);
+        if now & (CANCEL | ABORT | SHIELD) != 0 {
+            return false;
+        }
+        if now & NOTIFIED != 0 {
+            // Acquire: as `begin`.
+            self.0.fetch_and(!NOTIFIED, Ordering::AcqRel);
+        }
+        true
+    }
+
     /// Binds a carrier. The caller has the claim and the registry's lock.
+    #[inline]
     pub(crate) fn bind(&self) {
         // AcqRel: what is written to the `wake_target` after this is not seen by a thread that
         // finds CARRIED clear.
@@ -208,6 +241,7 @@ impl StateWord {
 
     /// Shows a cancel from the next poll on, or, if `abort`, orders the destruction; tries to get
     /// the claim in the same step. The caller holds the registry's lock.
+    #[inline]
     pub(crate) fn order(&self, abort: bool) -> Claim {
         let flags = if abort { CANCEL | ABORT } else { CANCEL };
         // AcqRel: pairs with `park`, and the poller sees what was written before.
@@ -216,6 +250,7 @@ impl StateWord {
     }
 
     /// Records a wake, by a waker that the core has made.
+    #[inline]
     pub(crate) fn notify(&self) -> Notify {
         let mut old = self.0.load(Ordering::Relaxed);
         loop {
@@ -236,15 +271,38 @@ impl StateWord {
         }
     }
 
+    /// As [`notify`](StateWord::notify), by a waker that goes with this: one step, unless there is
+    /// nothing to wake. Then it says whether the caller frees the record.
+    #[inline]
+    pub(crate) fn notify_and_drop(&self) -> Result<Notify, Last> {
+        let mut old = self.0.load(Ordering::Relaxed);
+        loop {
+            if old & LINKED == 0 || old & CARRIED != 0 {
+                return Err(self.drop_waker());
+            }
+            let flag = if old & CLAIMED == 0 { CLAIMED } else { NOTIFIED };
+            // As in `notify`. LINKED keeps the record when the waker's count is gone: until this
+            // thread gives the claim on, or, without it, no longer than this step.
+            let new = (old | flag) - WAKER;
+            match self.0.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) if flag == CLAIMED => return Ok(Notify::Claimed),
+                Ok(_) => return Ok(Notify::Nothing),
+                Err(now) => old = now,
+            }
+        }
+    }
+
     /// Counts a waker that is cloned. Returns `false` if there are so many that it must not be
     /// handed out: one that shares it is handed out instead.
     #[must_use]
+    #[inline]
     pub(crate) fn add_waker(&self) -> bool {
         // Relaxed: the caller has a waker, or the claim, which keeps the record.
         self.0.fetch_add(WAKER, Ordering::Relaxed) < MANY * WAKER
     }
 
     /// Uncounts a waker that is dropped.
+    #[inline]
     pub(crate) fn drop_waker(&self) -> Last {
         // AcqRel: as `let_go`.
         let now = self.0.fetch_sub(WAKER, Ordering::AcqRel) - WAKER;
@@ -252,6 +310,7 @@ impl StateWord {
     }
 
     /// Tries to get the exclusive right to the future.
+    #[inline]
     pub(crate) fn claim(&self) -> Claim {
         // Acquire: pairs with `park` and `unclaim` of the last holder.
         let old = self.0.fetch_or(CLAIMED, Ordering::Acquire);
@@ -262,92 +321,5 @@ impl StateWord {
         } else {
             Claim::Won
         }
-    }
-
-    /// Gives up the claim, unless something came that its holder has to see to.
-    pub(crate) fn park(&self, cancel_seen: bool) -> Park {
-        let mut old = self.0.load(Ordering::Relaxed);
-        loop {
-            if is_doomed(old) {
-                return Park::Aborted;
-            }
-            if old & CANCEL != 0 && !cancel_seen {
-                return Park::Cancelled;
-            }
-            if old & NOTIFIED != 0 {
-                return Park::Notified;
-            }
-            // Release: the next claim sees this poll's writes. Acquire on failure: so that what a
-            // cancel wrote before it set the flag is seen by the poll that shows it.
-            match self.0.compare_exchange_weak(
-                old,
-                old & !CLAIMED,
-                Ordering::Release,
-                Ordering::Acquire,
-            ) {
-                Ok(_) => return Park::Parked,
-                Err(now) => old = now,
-            }
-        }
-    }
-
-    /// Gives up a claim that was only needed to take a waker.
-    pub(crate) fn unclaim(&self) {
-        // Release: pairs with the next `claim`.
-        self.0.fetch_and(!CLAIMED, Ordering::Release);
-    }
-
-    /// Publishes that the outcome stands ready. Returns `false` if the handle went in the meantime:
-    /// the caller drops the outcome. The caller has the claim, and the registry's lock unless the
-    /// child was never admitted.
-    pub(crate) fn publish(&self) -> bool {
-        // Release: the handle sees the outcome. Acquire: pairs with `drop_handle`.
-        self.0.fetch_or(DONE, Ordering::AcqRel) & HANDLE != 0
-    }
-
-    /// Leaves: gives up the claim and membership, and the carrier's hold too if `carrier`. The
-    /// caller holds the registry's lock and has taken the record off its list.
-    pub(crate) fn release(&self, carrier: bool) -> Last {
-        let gone = if carrier { LINKED | CLAIMED | CARRIED } else { LINKED | CLAIMED };
-        // Acquire: pairs with `drop_handle`.
-        let now = self.0.load(Ordering::Acquire);
-        if now & HOLDERS & !gone == 0 {
-            // No other holder is left, none can come, and only holders write.
-            return Last::Free;
-        }
-        self.let_go(gone)
-    }
-
-    /// Gives up the carrier's hold of a record that has left.
-    pub(crate) fn drop_carrier(&self) -> Last {
-        self.let_go(CARRIED)
-    }
-
-    /// Gives up the hold of a `Child` that is dropped, with nothing of its outcome to see to.
-    pub(crate) fn drop_handle(&self) -> Last {
-        self.let_go(HANDLE)
-    }
-
-    /// Gives up the hold of a `Child` that is dropped, unless the outcome stands ready. In that
-    /// case the `Child` has to see to the outcome first: this changes nothing, and returns `None`.
-    ///
-    /// It is one step, because the child may end at any moment.
-    pub(crate) fn drop_handle_early(&self) -> Option<Last> {
-        let mut old = self.0.load(Ordering::Acquire);
-        while old & DONE == 0 {
-            let new = old & !HANDLE;
-            // AcqRel: as `let_go`. Acquire on failure: pairs with `publish`.
-            match self.0.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return Some(if new & HOLDERS == 0 { Last::Free } else { Last::Held }),
-                Err(now) => old = now,
-            }
-        }
-        None
-    }
-
-    fn let_go(&self, gone: u32) -> Last {
-        // AcqRel: the thread that frees comes after everything that the other holders did.
-        let old = self.0.fetch_and(!gone, Ordering::AcqRel);
-        if old & HOLDERS & !gone == 0 { Last::Free } else { Last::Held }
     }
 }

@@ -4,7 +4,7 @@
 
 use super::joiner::Joiner;
 use super::state::{Claim, Last, Park};
-use super::{Ended, Header, Judge, Ptr, Queued, StageState, WakeTarget};
+use super::{Ended, Header, Judge, Polled, Ptr, Queued, StageState, WakeTarget};
 use crate::layers::base::guarded::assert_none;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
@@ -13,7 +13,7 @@ use crate::layers::base::sync::{Ordering, panicking};
 use allhome_rt::TaskData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 /// The exclusive right to a record's future. It is given up by [`park`](Claimed::park),
 /// [`unclaim`](Claimed::unclaim) or [`release`](Claimed::release); dropping it is a defect.
@@ -21,21 +21,24 @@ use std::task::{Context, Poll, Waker};
 pub(crate) struct Claimed(pub(super) Ptr);
 
 impl Claimed {
+    #[inline]
     pub(crate) fn ptr(&self) -> Ptr {
         self.0
     }
 
+    #[inline]
     pub(crate) fn header(&self) -> &Header {
         // SAFETY: while the claim is held LINKED is set, so the record is not freed.
         unsafe { self.0.header() }
     }
 
-    /// Polls the future. On `Ready` the future has been destroyed, and the outcome stands in its
-    /// place if there is a handle.
+    /// Polls the future. Unless it is pending, the future has been destroyed, and the outcome stands
+    /// in its place if there is a handle.
     ///
     /// If it ends with an error that `is_echo` takes, it is pending: the future has not been
     /// destroyed, and is not polled again.
-    pub(crate) fn poll(&mut self, id: TaskId, is_echo: Judge, cx: &mut Context<'_>) -> Poll<Ended> {
+    #[inline]
+    pub(crate) fn poll(&mut self, id: TaskId, is_echo: Judge, cx: &mut Context<'_>) -> Polled {
         let header = self.header();
         // A plain load and store: only the claim's holder writes.
         header.polls.store(header.polls().wrapping_add(1), Ordering::Relaxed);
@@ -51,6 +54,7 @@ impl Claimed {
         unsafe { (vtable.end)(self.0.0, id, ending) }
     }
 
+    #[inline]
     pub(super) fn queued<R>(&self, f: impl FnOnce(&mut Queued) -> R) -> R {
         debug_assert!(!self.header().state().is_carried());
         self.header().wake_target.with_mut(|wake_target| {
@@ -82,6 +86,20 @@ impl Claimed {
     ///
     /// The caller holds the registry's lock, and has put the record in one of its queues.
     pub(crate) unsafe fn queue(self) {}
+
+    /// Returns `true` if the waker of the present poll is the one that is kept. The child is bound to
+    /// the caller.
+    #[inline]
+    pub(crate) fn keeps_waker(&mut self, waker: &Waker) -> bool {
+        debug_assert!(self.header().state.is_carried());
+        self.header().wake_target.with_mut(|wake_target| {
+            // SAFETY: the claim is held by the carrier (invariant 2).
+            let wake_target = unsafe { &mut *wake_target };
+            // SAFETY: the child is bound.
+            let kept = unsafe { wake_target.waker() };
+            kept.as_ref().is_some_and(|kept| kept.will_wake(waker))
+        })
+    }
 
     /// Keeps the waker of the present poll, unless the one that is kept would do. The child is
     /// bound to the caller.
@@ -123,6 +141,7 @@ impl Claimed {
     /// # Safety
     ///
     /// The caller holds the registry's lock (invariant 3), and the record was made with a handle.
+    #[inline]
     pub(crate) unsafe fn take_joiner(&mut self) -> Joiner {
         // SAFETY: the record has a handle, and is kept by the claim.
         let joiner = unsafe { self.0.joiner() };
@@ -131,6 +150,7 @@ impl Claimed {
     }
 
     /// Gives the claim up after a poll that was pending; returns it if there is more to do.
+    #[inline]
     pub(crate) fn park(self, cancel_seen: bool) -> Result<(), (Claimed, Park)> {
         match self.header().state.park(cancel_seen) {
             Park::Parked => Ok(()),
@@ -139,6 +159,7 @@ impl Claimed {
     }
 
     /// Gives the claim up after taking the waker.
+    #[inline]
     pub(crate) fn unclaim(self) {
         self.header().state.unclaim();
     }
@@ -171,8 +192,20 @@ impl Claimed {
     /// The caller holds the registry's lock, and releases the record in the same hold: so the
     /// child's end is one event for its joiner.
     #[must_use]
+    #[inline]
     pub(crate) fn publish(&self) -> bool {
         self.header().state.publish()
+    }
+
+    /// Gives the outcome to the handle and leaves the nursery, in one step. If the handle is gone this
+    /// changes nothing.
+    ///
+    /// # Safety
+    ///
+    /// As [`release`](Claimed::release), of a record that has no carrier of its own.
+    #[inline]
+    pub(crate) unsafe fn publish_and_release(self) -> Result<(), Claimed> {
+        if self.header().state.publish_and_release() { Ok(()) } else { Err(self) }
     }
 
     /// Leaves the nursery. The caller drops what this returns outside the lock, which frees the
@@ -182,6 +215,7 @@ impl Claimed {
     ///
     /// The caller holds the registry's lock, has taken the record off its list, has destroyed the
     /// future, and has settled or published the outcome. `carried` is this record's.
+    #[inline]
     pub(crate) unsafe fn release(self, carried: Option<Carried>) -> Option<Dealloc> {
         debug_assert!(carried.as_ref().is_none_or(|carried| carried.0 == self.0));
         let last = self.header().state.release(carried.is_some());
@@ -214,6 +248,7 @@ pub(crate) struct Carried(pub(super) Ptr);
 
 impl Carried {
     /// Puts it in the slot of the task that carries the record.
+    #[inline]
     pub(crate) fn put(self, slot: &mut TaskData) {
         debug_assert!(slot.get().is_null(), "a carrier carries one child at a time");
         slot.set(self.0.0.as_ptr().cast());
@@ -222,20 +257,24 @@ impl Carried {
 
     /// Takes it out of the slot of a task of the core's own. The caller has seen that none of the
     /// core's marks stands there, and only those marks and [`put`](Carried::put) write there.
+    #[inline]
     pub(crate) fn from_slot(slot: &mut TaskData) -> Option<Carried> {
         NonNull::new(slot.take().cast()).map(|ptr| Carried(Ptr(ptr)))
     }
 
+    #[inline]
     pub(crate) fn header(&self) -> &Header {
         // SAFETY: CARRIED is held, so the record is not freed.
         unsafe { self.0.header() }
     }
 
+    #[inline]
     pub(crate) fn ptr(&self) -> Ptr {
         self.0
     }
 
     /// Lets go. The caller drops what this returns outside the lock, which frees the memory.
+    #[inline]
     pub(crate) fn release(self) -> Option<Dealloc> {
         let last = self.header().state.drop_carrier();
         let ptr = std::mem::ManuallyDrop::new(self).0;
@@ -243,6 +282,7 @@ impl Carried {
     }
 
     /// Tries to claim the record.
+    #[inline]
     pub(crate) fn claim(&self) -> Result<Claimed, Claim> {
         match self.header().state.claim() {
             Claim::Won => Ok(Claimed(self.0)),

@@ -18,11 +18,11 @@
 
 use super::state::{Last, Notify};
 use super::tokens::{Claimed, Dealloc};
-use super::{Ended, Header, Judge, Ptr, Stack, crowd};
+use super::{Header, Judge, Polled, Ptr, Stack, crowd};
 use crate::layers::base::id::TaskId;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
-use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop);
 
@@ -35,7 +35,8 @@ impl Ptr {
 
 impl Claimed {
     /// Polls the future with the record's own waker: see [`poll`](Claimed::poll).
-    pub(crate) fn poll_lent(&mut self, id: TaskId, is_echo: Judge) -> Poll<Ended> {
+    #[inline]
+    pub(crate) fn poll_lent(&mut self, id: TaskId, is_echo: Judge) -> Polled {
         let data = self.ptr().0.as_ptr().cast::<()>();
         // SAFETY: invariant 1: the functions below take a header, kept by the claim or the count.
         let waker = unsafe { Waker::new(data, &VTABLE) };
@@ -68,9 +69,20 @@ unsafe fn clone(data: *const ()) -> RawWaker {
 
 unsafe fn wake(data: *const ()) {
     // SAFETY: the caller's waker.
-    unsafe { wake_by_ref(data) };
-    // SAFETY: as above.
-    unsafe { drop(data) };
+    let ptr = unsafe { ptr(data) };
+    // SAFETY: the waker keeps the record until this step, and the reference is not used after it.
+    match unsafe { ptr.header() }.state().notify_and_drop() {
+        // SAFETY: the claim was just won; it keeps the record from here on.
+        Ok(Notify::Claimed) => push(unsafe { ptr.claimed() }),
+        Ok(Notify::Nothing) | Err(Last::Held) => {}
+        Err(Last::Free) => std::mem::drop(Dealloc(ptr)),
+    }
+}
+
+fn push(claimed: Claimed) {
+    if let Some(group) = Stack::push(claimed) {
+        group.schedule();
+    }
 }
 
 unsafe fn wake_by_ref(data: *const ()) {
@@ -80,10 +92,7 @@ unsafe fn wake_by_ref(data: *const ()) {
     let header = unsafe { ptr.header() };
     if header.state().notify() == Notify::Claimed {
         // SAFETY: the claim was just won.
-        let claimed = unsafe { ptr.claimed() };
-        if let Some(group) = Stack::push(claimed) {
-            group.schedule();
-        }
+        push(unsafe { ptr.claimed() });
     }
 }
 

@@ -82,6 +82,12 @@ impl CancelState {
         self.expiry.as_ref().is_some_and(|expiry| expiry.same(reason))
     }
 
+    /// Returns `true` if nothing stands here of any member.
+    #[inline]
+    pub(super) fn has_none(&self) -> bool {
+        self.shields.is_empty() && self.own_reasons.is_empty() && self.tokens.has_no_tasks()
+    }
+
     /// A member leaves.
     #[inline]
     pub(super) fn forget(&mut self, number: u64) {

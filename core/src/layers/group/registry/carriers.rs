@@ -60,15 +60,25 @@ pub(crate) struct Carriers {
     parked: Option<Parked>,
     /// A moment of the clock has come, which a carrier or the nursery's future sees to.
     due: bool,
+    /// Of the last holds of the lock by carriers, how many found it held: a moving average.
+    waited: u16,
 }
+
+/// What a hold of the lock counts, of which a sixteenth goes with each.
+const HOLD: u16 = u16::MAX / 16;
+/// Three in four.
+const BUSY: u16 = u16::MAX / 4 * 3;
 
 impl Carriers {
     /// Counts one more carrier if more children wait for a poll than carriers are free: one of the
     /// runtime's width, or else a spare.
+    #[inline]
     pub(crate) fn want(&mut self, waiting: usize, width: usize) -> Launch {
-        if waiting <= self.free {
-            return Launch::None;
-        }
+        let enough = self.active >= width && (width == 1 || self.free > 0 || self.spare);
+        if waiting <= self.free || enough { Launch::None } else { self.want_more(width) }
+    }
+
+    fn want_more(&mut self, width: usize) -> Launch {
         if self.active < width {
             self.active += 1;
             self.free += 1;
@@ -136,6 +146,13 @@ impl Carriers {
         self.active -= 1;
     }
 
+    /// Counts one more carrier: none is left to come, and children wait.
+    pub(crate) fn replace(&mut self) -> Launch {
+        self.active += 1;
+        self.free += 1;
+        self.launch(Role::Free)
+    }
+
     /// An active carrier gives the runtime a turn, and is scheduled again.
     pub(crate) fn yields(&mut self) {
         self.free += 1;
@@ -163,6 +180,31 @@ impl Carriers {
     /// Returns `true` if no carrier is left to come for a child that waits.
     pub(crate) fn are_gone(&self) -> bool {
         self.active == 0 && !self.spare && self.parked.is_none()
+    }
+
+    // ---- the lock
+
+    /// A carrier has the lock, and has waited for it or not.
+    #[inline(always)]
+    pub(crate) fn note_lock(&mut self, waited: bool) {
+        if waited || self.waited > 0 {
+            self.note_wait(waited);
+        }
+    }
+
+    fn note_wait(&mut self, waited: bool) {
+        // Down to nothing, also where a sixteenth is less than one.
+        self.waited -= self.waited.div_ceil(16);
+        if waited {
+            self.waited += HOLD;
+        }
+    }
+
+    /// Returns `true` if the carriers wait for the lock more often than not: more threads poll
+    /// children of this nursery than one lock can serve, and the children do little in a poll.
+    #[inline(always)]
+    pub(crate) fn find_the_lock_busy(&self) -> bool {
+        self.waited > BUSY
     }
 
     // ---- what is due by the clock
@@ -308,6 +350,17 @@ mod tests {
         assert!(carriers.are_gone(), "a bound carrier sees to its own child alone");
         carriers.unbind();
         assert!(!carriers.are_gone());
+    }
+
+    #[test]
+    fn a_lock_is_busy_while_most_holds_wait() {
+        let mut carriers = Carriers::default();
+        (0..1_000).for_each(|hold| carriers.note_lock(hold % 2 == 0));
+        assert!(!carriers.find_the_lock_busy(), "every second");
+        (0..1_000).for_each(|_| carriers.note_lock(true));
+        assert!(carriers.find_the_lock_busy(), "each");
+        (0..8).for_each(|_| carriers.note_lock(false));
+        assert!(!carriers.find_the_lock_busy(), "it is over");
     }
 
     #[test]

@@ -144,6 +144,12 @@ impl Clock {
         self.graces.forget(number);
     }
 
+    /// Returns `true` if the grace of no member has begun.
+    #[inline]
+    pub(super) fn has_no_graces(&self) -> bool {
+        self.graces.is_empty()
+    }
+
     // ---- the sleep
 
     /// Takes the sleep out to set it for the next moment, if it is not set for that; with `again`,

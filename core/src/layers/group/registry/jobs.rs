@@ -60,6 +60,12 @@ impl Jobs {
         }
     }
 
+    /// Returns `true` if there is a member whose work has begun, or is about to.
+    #[inline]
+    pub(super) fn has_begun_any(&self) -> bool {
+        !self.begun.is_empty()
+    }
+
     /// Returns `true` if the member's work has begun, or is about to.
     pub(crate) fn has_begun(&self, number: u64) -> bool {
         self.begun.contains(&number)

@@ -1,23 +1,26 @@
 //! The members of a nursery: the records that it counts, and where each of them stands.
 //!
-//! Members stand in one of four doubly linked lists ([`lists`]) that run through their records, so
+//! Members stand in one of three doubly linked lists ([`lists`]) that run through their records, so
 //! that admission, departure and every move cost the same however many siblings there are:
 //!
 //! | list  | the members in it                                                         |
 //! |-------|---------------------------------------------------------------------------|
 //! | QUEUE | admitted, and waiting for their first poll, oldest first                  |
-//! | WOKEN | woken, and waiting for another poll by a carrier, oldest first            |
 //! | LIVE  | polled just now, or waiting for a wake, or with a carrier of their own    |
 //! | CANCELLED  | the same, and notified of a cancel or abort: nothing more to do for them  |
+//!
+//! Members of LIVE and CANCELLED that were woken, and wait for another poll by a carrier, are WOKEN
+//! as well: they stand where they stood, and their turns are in a chain, oldest first.
 //!
 //! # Invariants
 //!
 //! 1. A record stands in exactly one list of exactly one nursery from its admission until its
 //!    `Claimed` is unlinked, and its LINKED flag is set all that time. So a pointer found in a list
 //!    is good while the lock is held, which `&self` and `&mut self` stand for.
-//! 2. `count` is the number of records in the four lists. `bound` members have CARRIED set.
-//! 3. The claim of a record in QUEUE or WOKEN is the list's.
-//! 4. A token or handle that is passed in is of a record of this nursery. A [`Member`] that is passed
+//! 2. `count` is the number of records in the three lists. `bound` members have CARRIED set.
+//! 3. The claim of a record in QUEUE is the list's, and that of a WOKEN one the chain's.
+//! 4. A token or handle that is passed in is of a record of this nursery, and a stack is this
+//!    nursery's. A [`Member`] that is passed
 //!    in is a member: the registry takes it out of each part when it leaves.
 
 #![allow(unsafe_code)]
@@ -52,9 +55,9 @@ pub(crate) struct Members {
     lists: Lists,
     count: usize,
     bound: usize,
-    /// How often a record was put in WOKEN; wraps.
+    /// How many records were taken off the stack of the woken at a time, or put back; wraps.
     requeued: usize,
-    /// The next carrier takes a record of WOKEN first.
+    /// The next carrier takes a WOKEN record first.
     woken_next: bool,
     last_number: u64,
 }
@@ -102,7 +105,8 @@ impl Members {
     }
 
     /// Returns what a member is doing, by its handle.
-    pub(crate) fn state_of<T, E>(&self, handle: &Handle<T, E>) -> TaskState {
+    pub(crate) fn state_of<T, E>(&mut self, handle: &Handle<T, E>, woken: &Stack) -> TaskState {
+        self.queue_woken(woken);
         match self.member(handle) {
             Some(_) => doing(handle.header()),
             None => TaskState::Ended,
@@ -122,11 +126,10 @@ impl Members {
     /// Admits a record with a shield up, as one that was polled before: a cancel and an abort leave
     /// it alone.
     pub(crate) fn admit_shielded(&mut self, woken: &Stack, fresh: Unadmitted) -> Member {
-        let (_, claimed) = self.enter(woken, fresh, WOKEN);
+        let (_, claimed) = self.enter(woken, fresh, LIVE);
         claimed.header().state().raise_shield();
         let member = Member::new(claimed.header(), claimed.ptr());
-        // SAFETY: the lock is held (`&mut self`), and the record stands in the queue.
-        unsafe { claimed.queue() };
+        self.requeue(claimed);
         member
     }
 
@@ -154,42 +157,43 @@ impl Members {
 
     /// Takes the longest waiting record for a carrier: by turns one that was woken and one that
     /// was never polled. It is notified of the nursery's level.
+    #[inline]
     pub(crate) fn take(&mut self, level: Level, woken: &Stack) -> Option<Claimed> {
-        if self.lists.head(WOKEN).is_none() {
+        if !self.lists.has_woken() {
             self.queue_woken(woken);
         }
         self.woken_next = !self.woken_next;
-        let ptr = if self.woken_next {
-            self.lists.pop(WOKEN).or_else(|| self.lists.pop(QUEUE))
+        let claimed = if self.lists.has_queue() && !(self.woken_next && self.lists.has_woken()) {
+            let ptr = self.lists.take_queued()?;
+            // SAFETY: the lock is held, and the claim of a queued record is the list's (invariant 3).
+            unsafe { ptr.claimed() }
         } else {
-            self.lists.pop(QUEUE).or_else(|| self.lists.pop(WOKEN))
-        }?;
-        // SAFETY: the lock is held, and the claim of a queued record is the list's (invariant 3).
-        let claimed = unsafe { ptr.claimed() };
+            self.lists.take_woken(woken)?
+        };
         let state = claimed.header().state();
         if level >= Level::Cancelled {
             // The sweep may not have come to it yet.
             let _ours = state.order(level == Level::Aborted);
         }
-        self.lists.push(ptr, if state.is_cancelled() { CANCELLED } else { LIVE });
+        if state.is_cancelled() {
+            self.lists.shift(claimed.ptr(), CANCELLED);
+        }
         Some(claimed)
     }
 
     /// Queues the members that were woken since the last time.
+    #[inline]
     pub(crate) fn queue_woken(&mut self, woken: &Stack) {
-        for claimed in woken.take_all() {
-            self.requeue(claimed);
+        if !woken.is_empty() {
+            self.requeued = self.requeued.wrapping_add(1);
+            self.lists.append_woken(woken);
         }
     }
 
-    /// Puts a record that needs another poll at the end of WOKEN.
+    /// Puts a record that needs another poll behind the others that do.
     pub(crate) fn requeue(&mut self, claimed: Claimed) {
-        let ptr = claimed.ptr();
-        self.lists.remove(ptr);
-        self.lists.push(ptr, WOKEN);
         self.requeued = self.requeued.wrapping_add(1);
-        // SAFETY: the lock is held, and the record stands in the queue.
-        unsafe { claimed.queue() };
+        self.lists.push_woken(claimed);
     }
 
     /// Binds a carrier to a record.
@@ -212,6 +216,25 @@ impl Members {
         self.lists.remove(claimed.ptr());
         self.count -= 1;
         self.bound -= usize::from(claimed.header().state().is_carried());
+    }
+
+    /// Takes a record off its list, publishes its value and releases it, in one step for its joiner.
+    /// If the handle is gone nothing is changed. No carrier is bound to it.
+    #[inline]
+    pub(super) fn leave_with_value(&mut self, claimed: Claimed) -> Result<Ptr, Claimed> {
+        let (ptr, list) = (claimed.ptr(), claimed.header().list());
+        // First: from the next step on, the handle may free it.
+        self.lists.remove(ptr);
+        self.count -= 1;
+        // SAFETY: the lock is held, the record is off its list, and the future was destroyed.
+        match unsafe { claimed.publish_and_release() } {
+            Ok(()) => Ok(ptr),
+            Err(claimed) => {
+                self.lists.push(ptr, list);
+                self.count += 1;
+                Err(claimed)
+            }
+        }
     }
 
     /// Gives up the claim and membership; dropping the result frees the memory.
@@ -237,9 +260,11 @@ pub(crate) fn doing(header: &Header) -> TaskState {
     }
 }
 
-/// Returns `true` if a thread has the claim. The claims of the queued are the lists'.
+/// Returns `true` if a thread has the claim. The claims of the queued are the lists'. The stack of
+/// the woken is empty.
 fn is_polled(header: &Header) -> bool {
-    header.state().is_claimed() && !matches!(header.list(), QUEUE | WOKEN)
+    let queued = header.list() == QUEUE || header.list() & WOKEN != 0;
+    header.state().is_claimed() && !queued
 }
 
 #[cfg(all(test, not(loom)))]

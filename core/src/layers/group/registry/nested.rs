@@ -71,6 +71,12 @@ impl<G> Nested<G> {
         (group, owner)
     }
 
+    /// Returns `true` if no member has opened one that is there.
+    #[inline]
+    pub(super) fn of_no_task(&self) -> bool {
+        self.of_tasks.is_empty()
+    }
+
     /// Forgets the owner of the nurseries of a task that leaves.
     #[inline]
     pub(super) fn disown(&mut self, number: u64) {

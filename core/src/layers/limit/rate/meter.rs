@@ -28,7 +28,7 @@
 //!    it leaves bucket and queue as they were.
 
 use crate::layers::base::guarded::Foreign;
-use crate::layers::base::spin_lock::{Lock, LockGuard};
+use crate::layers::base::lock::{Lock, LockGuard};
 use crate::layers::base::sync::{Arc, AtomicBool, AtomicUsize, Ordering};
 use crate::layers::limit::bucket::{Bucket, Rate};
 use crate::layers::limit::error::{Refused, TryAcquireError};

@@ -67,11 +67,12 @@ impl Builder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn open<E: AsError<M>, M>(self) -> Result<(Nursery<E>, Owner<E>), GroupError<E>> {
-        let setup = self.setup::<E, M>();
+        let mut setup = self.setup::<E, M>();
+        let condition = setup.condition.take();
         let parent = setup.parent().map(|(group, _)| (group, registry::Owner::None));
         let group = setup.open(parent, Around::default(), false)?;
         let nursery = Nursery::new(group);
-        let owner = Owner::new(nursery.clone());
+        let owner = Owner::new(nursery.clone(), condition);
         Ok((nursery, owner))
     }
 }

@@ -45,6 +45,11 @@ impl Shields {
         self.0.contains_key(&BODY)
     }
 
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// A task leaves.
     #[inline]
     pub(super) fn forget(&mut self, number: u64) {

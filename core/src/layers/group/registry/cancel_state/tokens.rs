@@ -54,6 +54,11 @@ impl Tokens {
         self.born
     }
 
+    #[inline]
+    pub(super) fn has_no_tasks(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
     /// Keeps the nursery's own token, which was made with this level.
     pub(crate) fn set_own(&mut self, own: &CancelToken, born: Level) {
         debug_assert!(self.own.is_none(), "a nursery has one token");

@@ -24,6 +24,11 @@ impl Graces {
         }
     }
 
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_task.is_empty()
+    }
+
     /// Returns when the next is over.
     pub(super) fn next(&self) -> Option<Instant> {
         self.ends.first_key_value().map(|(&(end, _), _)| end)

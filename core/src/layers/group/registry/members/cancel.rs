@@ -6,7 +6,7 @@ use super::lists::{CANCELLED, LIVE, QUEUE, WOKEN};
 use super::{Member, Members};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::reason::Level;
-use crate::layers::record::{Claimed, Ptr};
+use crate::layers::record::{Claimed, Ptr, Stack};
 use std::task::Waker;
 
 /// What the cancel or abort of a member leaves to do.
@@ -29,56 +29,65 @@ pub(crate) struct Pass {
 }
 
 impl Members {
-    /// Claims the next record that was never polled, or, if `woken`, the next that waits for a
-    /// carrier, and moves it to CANCELLED.
-    pub(crate) fn claim_queued(&mut self, woken: bool) -> Option<Claimed> {
-        let mut next = self.lists.pop(QUEUE);
-        if woken && next.is_none() {
-            next = self.lists.pop(WOKEN);
-        }
-        let ptr = next?;
-        self.lists.push(ptr, CANCELLED);
+    /// Claims the next record that was never polled, and moves it to CANCELLED.
+    pub(crate) fn claim_queued(&mut self) -> Option<Claimed> {
+        let ptr = self.lists.take_queued()?;
+        self.lists.shift(ptr, CANCELLED);
         // SAFETY: the lock is held, and the claim of a queued record is the list's.
         Some(unsafe { ptr.claimed() })
     }
 
-    /// Claims every member that waits and has no carrier of its own, and moves it to CANCELLED.
-    pub(crate) fn claim_unbound(&mut self) -> Vec<Claimed> {
+    /// Claims the next record that waits for another poll, and moves it to CANCELLED.
+    fn claim_woken(&mut self, woken: &Stack) -> Option<Claimed> {
+        let claimed = self.lists.take_woken(woken)?;
+        self.lists.shift(claimed.ptr(), CANCELLED);
+        Some(claimed)
+    }
+
+    /// Claims every member that waits and has no carrier of its own, and moves the queued to
+    /// CANCELLED.
+    pub(crate) fn claim_unbound(&mut self, woken: &Stack) -> Vec<Claimed> {
+        self.queue_woken(woken);
         let mut claimed = Vec::new();
-        while let Some(next) = self.claim_queued(true) {
+        while let Some(next) = self.claim_queued().or_else(|| self.claim_woken(woken)) {
             claimed.push(next);
         }
-        for list in [LIVE, CANCELLED] {
-            let mut at = self.lists.head(list);
-            while let Some(ptr) = at {
-                at = self.lists.next(ptr);
-                // SAFETY: it stands in a list and the lock is held.
-                let header = unsafe { ptr.header() };
-                if !header.state().is_carried() {
-                    // SAFETY: as above.
-                    claimed.extend(unsafe { ptr.claim() });
-                }
+        self.lists.each_unqueued(|ptr| {
+            // SAFETY: it stands in a list and the lock is held.
+            let header = unsafe { ptr.header() };
+            if !header.state().is_carried() {
+                // SAFETY: as above.
+                claimed.extend(unsafe { ptr.claim() });
             }
-        }
+        });
         claimed
     }
 
     /// Tells the next member of the nursery's cancel or abort, and moves it on. None when all have
     /// been told.
-    pub(crate) fn sweep_next(&mut self, abort: bool, pass: &mut Pass) -> Option<OnCancel> {
-        if let Some(claimed) = self.claim_queued(false) {
+    pub(crate) fn sweep_next(
+        &mut self,
+        abort: bool,
+        pass: &mut Pass,
+        woken: &Stack,
+    ) -> Option<OnCancel> {
+        if let Some(claimed) = self.claim_queued() {
             return Some(OnCancel::Doomed(claimed));
         }
-        let Some(ptr) = self.lists.pop(LIVE) else {
-            return if abort { self.sweep_woken(pass) } else { None };
+        let Some(ptr) = self.lists.first_live() else {
+            return if abort { self.sweep_woken(pass, woken) } else { None };
         };
-        self.lists.push(ptr, CANCELLED);
-        Some(if abort { self.abort_ptr(ptr) } else { self.cancel(ptr) })
+        self.lists.shift(ptr, CANCELLED);
+        if self.lists.of(ptr) & WOKEN != 0 {
+            // A carrier notifies it, or an abort comes to it below.
+            return Some(OnCancel::Busy);
+        }
+        Some(if abort { self.abort_ptr(ptr, woken) } else { self.cancel(ptr) })
     }
 
     /// Claims the next of those that wait for another poll, and moves it to CANCELLED; or puts it
-    /// behind the others, if it has a shield up. QUEUE is empty.
-    fn sweep_woken(&mut self, pass: &mut Pass) -> Option<OnCancel> {
+    /// behind the others, if it has a shield up. QUEUE and LIVE are empty.
+    fn sweep_woken(&mut self, pass: &mut Pass, woken: &Stack) -> Option<OnCancel> {
         if pass.left == 0 {
             if pass.requeued == Some(self.requeued) {
                 return None;
@@ -86,27 +95,24 @@ impl Members {
             *pass = Pass { left: self.queued(), requeued: Some(self.requeued) };
         }
         pass.left = pass.left.checked_sub(1)?;
-        let ptr = self.lists.pop(WOKEN)?;
-        // SAFETY: it stood in a list and the lock is held.
-        let shielded = unsafe { ptr.header() }.state().is_shielded();
-        self.lists.push(ptr, if shielded { WOKEN } else { CANCELLED });
-        if shielded {
+        let claimed = self.lists.take_woken(woken)?;
+        if claimed.header().state().is_shielded() {
+            self.lists.push_woken(claimed);
             return Some(OnCancel::Busy);
         }
-        // SAFETY: the lock is held, and the claim of a queued record is the list's.
-        Some(OnCancel::Doomed(unsafe { ptr.claimed() }))
+        Some(OnCancel::Doomed(claimed))
     }
 
     /// Puts every member that was notified of the cancel back among the live, for an abort.
     pub(crate) fn sweep_again(&mut self) {
-        while let Some(ptr) = self.lists.pop(CANCELLED) {
-            self.lists.push(ptr, LIVE);
+        while let Some(ptr) = self.lists.last_cancelled() {
+            self.lists.shift(ptr, LIVE);
         }
     }
 
     /// Notifies one member of its own cancel, or orders its destruction.
-    pub(crate) fn cancel_one(&mut self, member: Member, level: Level) -> OnCancel {
-        if level == Level::Aborted { self.abort(member) } else { self.cancel(member.ptr) }
+    pub(crate) fn cancel_one(&mut self, member: Member, level: Level, woken: &Stack) -> OnCancel {
+        if level == Level::Aborted { self.abort(member, woken) } else { self.cancel(member.ptr) }
     }
 
     /// Takes down a member's shield. Wakes it if it was cancelled: gives its carrier's waker, or
@@ -125,22 +131,22 @@ impl Members {
     }
 
     /// Orders the destruction of a member.
-    pub(crate) fn abort(&mut self, member: Member) -> OnCancel {
-        self.abort_ptr(member.ptr)
+    pub(crate) fn abort(&mut self, member: Member, woken: &Stack) -> OnCancel {
+        self.queue_woken(woken);
+        self.abort_ptr(member.ptr, woken)
     }
 
     fn cancel(&mut self, ptr: Ptr) -> OnCancel {
-        let list = self.lists.of(ptr);
         // SAFETY: the record stands in a list and the lock is held.
         let won = unsafe { ptr.order(false) };
-        match won.or_else(|| if list == QUEUE { self.unqueue(ptr) } else { None }) {
+        match won.or_else(|| self.unqueue(ptr)) {
             None => OnCancel::Busy,
             Some(claimed) if claimed.header().is_unstarted() => OnCancel::Doomed(claimed),
             Some(claimed) => self.wake(claimed).map_or(OnCancel::Busy, OnCancel::Wake),
         }
     }
 
-    fn abort_ptr(&mut self, ptr: Ptr) -> OnCancel {
+    fn abort_ptr(&mut self, ptr: Ptr, woken: &Stack) -> OnCancel {
         // SAFETY: the record stands in a list and the lock is held.
         let won = unsafe { ptr.order(true) };
         // SAFETY: as above.
@@ -150,17 +156,28 @@ impl Members {
                 .and_then(|claimed| self.wake(claimed))
                 .map_or(OnCancel::Busy, OnCancel::Wake);
         }
-        won.or_else(|| self.unqueue(ptr)).map_or(OnCancel::Busy, OnCancel::Doomed)
+        let doomed = won.or_else(|| self.unqueue(ptr)).or_else(|| self.unchain(ptr, woken));
+        doomed.map_or(OnCancel::Busy, OnCancel::Doomed)
     }
 
-    /// Takes over the claim of a record that is queued, and moves it to CANCELLED.
+    /// Takes over the claim of a record that waits for its first poll, and moves it to CANCELLED.
     fn unqueue(&mut self, ptr: Ptr) -> Option<Claimed> {
-        if !matches!(self.lists.of(ptr), QUEUE | WOKEN) {
+        if self.lists.of(ptr) != QUEUE {
             return None;
         }
-        self.lists.remove(ptr);
-        self.lists.push(ptr, CANCELLED);
+        self.lists.shift(ptr, CANCELLED);
         // SAFETY: the lock is held, and the claim of a queued record is the list's.
         Some(unsafe { ptr.claimed() })
+    }
+
+    /// Takes over the claim of a record that waits for another poll, and moves it to CANCELLED.
+    fn unchain(&mut self, ptr: Ptr, woken: &Stack) -> Option<Claimed> {
+        if self.lists.of(ptr) & WOKEN == 0 {
+            return None;
+        }
+        // SAFETY: it is woken, and the stack is that of its group (invariant 4).
+        let claimed = unsafe { self.lists.remove_woken(ptr, woken) };
+        self.lists.shift(ptr, CANCELLED);
+        Some(claimed)
     }
 }

@@ -63,8 +63,8 @@ fn end(members: &mut Members, mut claimed: Claimed) {
     drop(members.release(claimed, None));
 }
 
-fn end_all(members: &mut Members) {
-    members.claim_unbound().into_iter().for_each(|claimed| end(members, claimed));
+fn end_all(members: &mut Members, owner: &Owner) {
+    members.claim_unbound(&owner.woken).into_iter().for_each(|claimed| end(members, claimed));
     assert_eq!((members.count(), members.queued()), (0, 0));
     assert!(!members.has_unbound());
 }
@@ -78,14 +78,14 @@ fn admit_then_take_then_end() {
     let owner = owner();
     let (mut members, [one, two]) = admitted(&owner);
     assert_eq!((members.count(), members.queued()), (2, 2));
-    assert_eq!(members.state_of(&one), TaskState::Queued);
+    assert_eq!(members.state_of(&one, &owner.woken), TaskState::Queued);
     let claimed = members.take(Level::Running, &owner.woken).expect("it waits");
     assert_eq!((number(&claimed), members.queued()), (1, 1));
-    assert_eq!(members.state_of(&one), TaskState::Running);
+    assert_eq!(members.state_of(&one, &owner.woken), TaskState::Running);
     end(&mut members, claimed);
-    assert_eq!(members.state_of(&one), TaskState::Ended);
+    assert_eq!(members.state_of(&one, &owner.woken), TaskState::Ended);
     assert!(members.member(&one).is_none() && members.member(&two).is_some());
-    end_all(&mut members);
+    end_all(&mut members, &owner);
 }
 
 #[test]
@@ -105,6 +105,30 @@ fn the_woken_and_the_new_take_turns() {
 }
 
 #[test]
+fn an_abort_takes_a_woken_member_out_wherever_it_stands() {
+    for (aborted, left) in [(0, [2, 3, 4]), (1, [1, 3, 4]), (3, [1, 2, 3])] {
+        let owner = owner();
+        let (mut members, handles) = admitted::<4>(&owner);
+        let polled: Vec<_> =
+            std::iter::from_fn(|| members.take(Level::Running, &owner.woken)).collect();
+        polled.into_iter().for_each(|claimed| members.requeue(claimed));
+        let member = members.member(&handles[aborted]).expect("it is there");
+        let OnCancel::Doomed(doomed) = members.cancel_one(member, Level::Aborted, &owner.woken)
+        else {
+            panic!("no thread polls it")
+        };
+        assert_eq!(number(&doomed), aborted as u64 + 1);
+        end(&mut members, doomed);
+        for number_left in left {
+            let claimed = members.take(Level::Running, &owner.woken).expect("it waits");
+            assert_eq!(number(&claimed), number_left);
+            end(&mut members, claimed);
+        }
+        end_all(&mut members, &owner);
+    }
+}
+
+#[test]
 fn a_bound_member_is_not_waited_for() {
     let owner = owner();
     let (mut members, [one]) = admitted(&owner);
@@ -113,11 +137,11 @@ fn a_bound_member_is_not_waited_for() {
     let carried = members.bind(&mut claimed);
     assert!(!members.has_unbound());
     claimed.unclaim();
-    assert!(members.claim_unbound().is_empty(), "it has a carrier of its own");
+    assert!(members.claim_unbound(&owner.woken).is_empty(), "it has a carrier of its own");
     let Ok(claimed) = carried.claim() else { panic!("it waits") };
     end(&mut members, claimed);
     assert!(members.drop_bound(carried).is_none(), "the handle keeps the memory");
-    assert_eq!(members.state_of(&one), TaskState::Ended);
+    assert_eq!(members.state_of(&one, &owner.woken), TaskState::Ended);
 }
 
 #[test]
@@ -126,18 +150,24 @@ fn a_sweep_dooms_the_new_and_notifies_the_others_once() {
     let (mut members, _handles) = admitted::<2>(&owner);
     let polled = members.take(Level::Running, &owner.woken).expect("it waits");
     let mut pass = Pass::default();
-    let Some(OnCancel::Doomed(new)) = members.sweep_next(false, &mut pass) else {
+    let Some(OnCancel::Doomed(new)) = members.sweep_next(false, &mut pass, &owner.woken) else {
         panic!("it was never polled")
     };
     assert_eq!(number(&new), 2);
-    assert!(matches!(members.sweep_next(false, &mut pass), Some(OnCancel::Busy)), "it is polled");
+    assert!(
+        matches!(members.sweep_next(false, &mut pass, &owner.woken), Some(OnCancel::Busy)),
+        "it is polled"
+    );
     assert!(polled.header().state().is_cancelled());
-    assert!(members.sweep_next(false, &mut pass).is_none());
+    assert!(members.sweep_next(false, &mut pass, &owner.woken).is_none());
     members.sweep_again();
     for _ in 0..2 {
-        assert!(matches!(members.sweep_next(true, &mut pass), Some(OnCancel::Busy)), "once more");
+        assert!(
+            matches!(members.sweep_next(true, &mut pass, &owner.woken), Some(OnCancel::Busy)),
+            "once more"
+        );
     }
-    assert!(members.sweep_next(true, &mut pass).is_none());
+    assert!(members.sweep_next(true, &mut pass, &owner.woken).is_none());
     end(&mut members, new);
     end(&mut members, polled);
 }
@@ -149,10 +179,13 @@ fn an_abort_leaves_a_shielded_member_where_it_waits() {
     let (fresh, handle) = fresh();
     let member = members.admit_shielded(&owner.woken, fresh);
     let mut pass = Pass::default();
-    assert!(matches!(members.sweep_next(true, &mut pass), Some(OnCancel::Busy)));
-    assert!(members.sweep_next(true, &mut pass).is_none(), "each is looked at once");
+    for _ in 0..2 {
+        let swept = members.sweep_next(true, &mut pass, &owner.woken);
+        assert!(matches!(swept, Some(OnCancel::Busy)), "as a member, and in its turn");
+    }
+    assert!(members.sweep_next(true, &mut pass, &owner.woken).is_none(), "each is looked at once");
     assert_eq!((members.count(), members.queued()), (1, 1));
-    assert!(matches!(members.cancel_one(member, Level::Aborted), OnCancel::Busy));
+    assert!(matches!(members.cancel_one(member, Level::Aborted, &owner.woken), OnCancel::Busy));
     assert!(handle.header().state().is_shielded());
-    end_all(&mut members);
+    end_all(&mut members, &owner);
 }

@@ -42,6 +42,13 @@ impl Members {
         unsafe { claimed.take_waker() }.map(Foreign::new)
     }
 
+    /// Takes the joiner.
+    #[inline]
+    pub(crate) fn take_joiner(&mut self, claimed: &mut Claimed) -> Joiner {
+        // SAFETY: the lock is held.
+        unsafe { claimed.take_joiner() }
+    }
+
     /// Tells the joiner that the child has ended, and returns the waker that it has for that.
     pub(crate) fn tell_joiner(
         &mut self,
@@ -49,8 +56,7 @@ impl Members {
         has_value: bool,
     ) -> Option<Foreign<Waker>> {
         let record = claimed.ptr();
-        // SAFETY: the lock is held.
-        unsafe { claimed.take_joiner() }.ended(record, has_value)
+        self.take_joiner(claimed).ended(record, has_value)
     }
 
     /// Keeps the joiner, unless the outcome is there; returns one to drop.

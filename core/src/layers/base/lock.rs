@@ -1,14 +1,10 @@
-//! The lock of a token's node and of a limit: held for some tens of nanoseconds, and released with
-//! a plain store.
+//! The lock of a nursery's registry, of a token's node and of a limit: held for some tens of
+//! nanoseconds, and released with a plain store.
 //!
 //! parking_lot's unlock is a read-modify-write, since it has to see in the same step whether a
-//! thread sleeps on the lock. No thread sleeps on this lock: a thread that waits for it looks
-//! again, then gives the processor away, then naps. A waiter costs two holds of the lock, and so
-//! does a child: 19 and 29 ns, where parking_lot's lock makes it 33 and 45.
-//!
-//! To loom, a loop that waits for a thread which loom may never run is a defect. So its models run
-//! on a mutex of its own, and this lock is tested by threads alone (`core/tests/token`,
-//! `core/tests/limit`).
+//! thread sleeps on the lock. This one looks first and stores then ([`raw`]), which may miss a
+//! thread that is about to sleep; so a thread sleeps for half a millisecond at most. A child takes
+//! two holds of the lock, and so does a waiter: what that saves is in docs/DESIGN.md ("Locks").
 //!
 //! It is for locks under which no user's code runs, nothing is allocated for long and no thread
 //! blocks. Use [`Lock::locked`]; a guard is for code that goes from one lock to the next, or whose
@@ -17,12 +13,14 @@
 //! # Invariants
 //!
 //! 1. `value` is reached only through a guard, and there is at most one: it is made by the thread
-//!    that turned `held` from false to true, and turns it back.
-//! 2. A guard points to a lock that is there until the guard has turned `held` back. The lock may
+//!    that took the word, and gives the word back.
+//! 2. A guard points to a lock that is there until the guard has given the word back. The lock may
 //!    be freed in that very moment, so the guard has a pointer and not a reference, which would
 //!    promise more.
 
 #![allow(unsafe_code)]
+
+mod raw;
 
 pub(crate) use word::{Lock, LockGuard};
 
@@ -37,14 +35,15 @@ impl<T> Lock<T> {
 
 #[cfg(not(loom))]
 mod word {
+    use super::raw::Word;
     use crate::layers::base::guarded::Held;
-    use crate::layers::base::sync::{AtomicBool, Ordering, UnsafeCell, rest};
+    use crate::layers::base::sync::UnsafeCell;
     use std::marker::PhantomData;
     use std::ops::{Deref, DerefMut};
     use std::ptr::{self, NonNull};
 
     pub(crate) struct Lock<T> {
-        held: AtomicBool,
+        word: Word,
         value: UnsafeCell<T>,
     }
 
@@ -53,31 +52,21 @@ mod word {
 
     impl<T> Lock<T> {
         pub(crate) const fn new(value: T) -> Lock<T> {
-            Lock { held: AtomicBool::new(false), value: UnsafeCell::new(value) }
+            Lock { word: Word::new(), value: UnsafeCell::new(value) }
         }
 
         #[inline(always)]
         pub(crate) fn lock(&self) -> LockGuard<'_, T> {
-            let noted = Held::of(ptr::from_ref(self));
-            // Acquire: pairs with the store of the last guard.
-            if self.held.swap(true, Ordering::Acquire) {
-                self.wait();
-            }
-            LockGuard { lock: NonNull::from(self), _held: noted, _borrow: PhantomData }
+            self.lock_noting().0
         }
 
-        #[cold]
-        fn wait(&self) {
-            let mut tries = 0;
-            loop {
-                // A load first: threads that wait leave the cache line alone that the holder works
-                // on. Acquire: as in `lock`.
-                if !self.held.load(Ordering::Relaxed) && !self.held.swap(true, Ordering::Acquire) {
-                    return;
-                }
-                rest(tries);
-                tries += 1;
-            }
+        /// As [`lock`](Lock::lock); with true if another thread had it.
+        #[inline(always)]
+        pub(crate) fn lock_noting(&self) -> (LockGuard<'_, T>, bool) {
+            let noted = Held::of(ptr::from_ref(self));
+            let waited = self.word.lock();
+            let lock = NonNull::from(self);
+            (LockGuard { lock, _held: noted, _borrow: PhantomData }, waited)
         }
     }
 
@@ -113,16 +102,15 @@ mod word {
     impl<T> Drop for LockGuard<'_, T> {
         #[inline(always)]
         fn drop(&mut self) {
-            // SAFETY: invariant 2.
-            let held = unsafe { &self.lock.as_ref().held };
-            // Release: pairs with the swap of the next. The next holder may free at once what the
-            // lock is part of: nothing of it is touched after this.
-            held.store(false, Ordering::Release);
+            // SAFETY: invariant 2. The next holder may free at once what the lock is part of, so
+            // `unlock` touches nothing of it after that.
+            unsafe { self.lock.as_ref() }.word.unlock();
         }
     }
 }
 
-/// Loom's mutex with the same interface.
+/// Loom's mutex with the same interface: the models of what the lock guards need not go through the
+/// lock's own, which is in [`raw`].
 #[cfg(loom)]
 mod word {
     use crate::layers::base::guarded::Held;
@@ -139,7 +127,11 @@ mod word {
 
         pub(crate) fn lock(&self) -> LockGuard<'_, T> {
             let held = Held::of(ptr::from_ref(self));
-            LockGuard { guard: self.0.lock(), _held: held }
+            LockGuard { guard: self.0.lock().unwrap(), _held: held }
+        }
+
+        pub(crate) fn lock_noting(&self) -> (LockGuard<'_, T>, bool) {
+            (self.lock(), false)
         }
     }
 
