@@ -21,15 +21,14 @@
 //! The timer may ring with a lock of its own held. Ours is held for the exchange of the waker, and
 //! no code of the user's runs then.
 
-use crate::layers::base::guarded::Foreign;
+use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::intrusive::Identity;
-use crate::layers::base::spin_lock::Lock;
 use crate::layers::base::sync::{Arc, AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
 struct Bell {
     rang: AtomicBool,
-    waker: Lock<Option<Foreign<Waker>>>,
+    waker: Guarded<Option<Foreign<Waker>>>,
 }
 
 impl Bell {
@@ -74,7 +73,10 @@ impl Line {
     /// Makes a bell that wakes this one.
     pub(super) fn new(waker: &Waker) -> Line {
         let (slot, rang) = (Some(Foreign::cloned(waker)), AtomicBool::new(false));
-        Line { bell: Arc::new(Bell { rang, waker: Lock::new(slot) }), shown: Identity::of(waker) }
+        Line {
+            bell: Arc::new(Bell { rang, waker: Guarded::new(slot) }),
+            shown: Identity::of(waker),
+        }
     }
 
     /// Returns the bell as a waker.
