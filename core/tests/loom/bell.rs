@@ -182,11 +182,10 @@ fn t05_a_bell_that_is_kept_versus_a_drop() {
     model(|| {
         let (run, clock, flag) = on_line();
         let bell = clock.0.lock().unwrap().1.clone().unwrap();
-        let rings = bell.clone();
-        let thread = thread::spawn(move || rings.wake());
+        let thread = thread::spawn(move || bell.clone());
         drop(run);
-        thread.join().unwrap();
+        let kept = thread.join().unwrap();
         assert_eq!(Arc::strong_count(&flag), 1);
-        drop(bell);
+        drop(kept);
     });
 }

@@ -5,8 +5,8 @@
 //! that the bell wakes on.
 //!
 //! A ring is a hint: the sleep may be over, or the timer may only want another poll of it (tokio
-//! does, where a task has used up its budget). So whoever answers a ring looks at the clock, shows
-//! the bell a waker again, and then polls the sleep.
+//! does, where a task has used up its budget). So the alarm shows the bell a waker again, looks at
+//! the clock, and then polls the sleep.
 //!
 //! # Invariants
 //!
