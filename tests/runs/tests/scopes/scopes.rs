@@ -30,10 +30,9 @@ fn t06_move_on_gives_the_value_or_none() {
         });
         assert_eq!(cut.await, None);
         assert_eq!((clock.elapsed(), counts.drops()), (2 * SECOND, 1));
-        let seen = seen.lock().unwrap();
+        let seen = std::mem::take(&mut *seen.lock().unwrap());
         assert_eq!(seen.last(), Some(&true), "one last poll, then dropped");
         assert!(seen.len() <= 3, "and at most one before it in which the time was over");
-        drop(seen);
         // A value that is ready in the poll that shows the end wins.
         let last = move_on_after(SECOND, async {
             let reason = cancelled().await;
