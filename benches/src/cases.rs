@@ -16,6 +16,7 @@ mod token;
 
 use crate::case::Case;
 pub use semaphore::count as count_semaphore;
+pub use semaphore::count_children;
 pub use timeout::count as count_timeout;
 pub use token::count as count_token;
 

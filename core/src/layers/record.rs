@@ -272,7 +272,7 @@ impl Ptr {
     }
 
     /// A pointer to no record, for tests of what keeps pointers and never follows them.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn dangling() -> Ptr {
         Ptr(NonNull::dangling())
     }

@@ -21,6 +21,7 @@
 
 mod abort;
 mod bell;
+mod book;
 mod bounded;
 mod cancel;
 mod carriers;

@@ -20,6 +20,7 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(any(not(loom), test))]
 mod raw;
 
 pub(crate) use word::{Lock, LockGuard};

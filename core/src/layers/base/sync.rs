@@ -31,12 +31,24 @@ pub(crate) use std::sync::atomic::AtomicBool as GlobalBool;
 /// Process-wide state: never part of a model.
 pub(crate) use parking_lot::Mutex as GlobalMutex;
 
+/// As above.
+pub(crate) use std::sync::OnceLock as GlobalOnce;
+
 #[cfg(not(loom))]
 mod imp {
     pub(crate) use std::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering,
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+        fence,
     };
     pub(crate) use std::thread_local;
+
+    /// State of the process that is part of models.
+    macro_rules! global {
+        (static $name:ident: $type:ty = const { $init:expr };) => {
+            static $name: $type = $init;
+        };
+    }
+    pub(crate) use global;
 
     /// `std::cell::UnsafeCell` with loom's interface.
     #[repr(transparent)]
@@ -62,10 +74,13 @@ mod imp {
 #[cfg(loom)]
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
+    #[cfg(test)]
+    pub(crate) use loom::sync::Condvar;
     pub(crate) use loom::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering,
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+        fence,
     };
-    pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
+    pub(crate) use loom::sync::{Mutex, MutexGuard};
     /// A model that stands beside what it checks: with three preemptions, if no other number is set.
     #[cfg(test)]
     pub(crate) fn model(run: impl Fn() + Send + Sync + 'static) {
@@ -75,6 +90,14 @@ mod imp {
     }
     #[cfg(test)]
     pub(crate) use loom::thread::spawn as spawn_modelled;
+
+    /// A model has it for itself.
+    macro_rules! global {
+        (static $name:ident: $type:ty = const { $init:expr };) => {
+            loom::lazy_static! { static ref $name: $type = $init; }
+        };
+    }
+    pub(crate) use global;
 
     /// loom's does not take `const`.
     macro_rules! local {

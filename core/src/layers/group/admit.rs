@@ -1,7 +1,7 @@
 //! Admission of children, and what keeps a group that has one.
 
 use super::Group;
-use super::registry::{Launch, Owner, Phase, Registry};
+use super::registry::{Launch, Opener, Phase, Registry};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
@@ -155,10 +155,10 @@ impl Group {
     /// Says why no nursery is opened inside any more. A task or body of this group opens one as long
     /// as it is there, also while it drains or is cancelled; what is opened from outside is admitted
     /// as a child is.
-    pub(super) fn refusal_inside(&self, registry: &Registry, owner: Owner) -> Option<Refusal> {
-        match owner {
-            Owner::None => self.refusal(registry, Admission::Plain),
-            Owner::Task(_) | Owner::Body => {
+    pub(super) fn refusal_inside(&self, registry: &Registry, opener: Opener) -> Option<Refusal> {
+        match opener {
+            Opener::None => self.refusal(registry, Admission::Plain),
+            Opener::Task(_) | Opener::Body => {
                 (registry.phase == Phase::Closed).then(|| self.closed(registry))
             }
         }

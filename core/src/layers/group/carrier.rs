@@ -57,8 +57,8 @@ use allhome_rt::{TaskData, Work};
 use std::ops::ControlFlow;
 use std::task::{Context, Poll};
 
-/// After how many polls a child gets a carrier of its own.
-const BIND_AFTER: u32 = 16;
+/// After how many polls a child gets a carrier of its own. A model has no room for many.
+const BIND_AFTER: u32 = if cfg!(loom) { 2 } else { 16 };
 
 /// Stand in the slots of the carriers that carry no child; a free one's is empty.
 static MARKS: [u8; 2] = [0; 2];

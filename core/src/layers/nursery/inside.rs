@@ -8,6 +8,7 @@
 use super::Nursery;
 use super::builder::Builder;
 use super::error::{Cause, GroupError};
+use crate::layers::base::big::Inner;
 use crate::layers::base::reason::Reason;
 use std::convert::Infallible;
 use std::future::Future;
@@ -112,6 +113,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         &self,
         future: F,
     ) -> impl Future<Output = Result<F::Output, Reason>> + use<F, E> {
+        let future = Inner::new(future);
         let run = self.nursery().run(|_: Nursery<Infallible>| async { Ok(future.await) });
         async { run.await.map_err(why) }
     }

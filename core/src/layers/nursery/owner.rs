@@ -4,11 +4,9 @@ mod driven;
 
 use super::Nursery;
 use super::condition::Condition;
-use super::error::{GroupError, assemble};
+use super::error::GroupError;
 use crate::layers::base::as_error::BoxError;
-use crate::layers::base::reason::ReasonKind;
 use crate::layers::base::sync::Arc;
-use crate::layers::group::registry::report::{Forgets, Report};
 use driven::{Driven, Driver};
 use std::fmt;
 use std::future::Future;
@@ -142,14 +140,6 @@ impl<E: Send + Sync + 'static> Future for Close<E> {
             driven.let_end();
         }
         let closed = driven.poll_end(cx.waker());
-        let closed = closed.map(|result| match result {
-            Err(error) if error.is_cancel() && !error.is_timeout() => Ok(()),
-            // The body had ended before, so that the future has a value.
-            Ok(()) if nursery.reason().is_some_and(|why| why.kind() == ReasonKind::Deadline) => {
-                Err(assemble(&nursery.group, Report::new(1, Forgets::Nothing)))
-            }
-            result => result,
-        });
         self.began = true;
         closed
     }

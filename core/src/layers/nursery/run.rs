@@ -22,6 +22,7 @@ use super::Nursery;
 use super::condition::Condition;
 use super::error::GroupError;
 use super::setup::Setup;
+use crate::layers::base::big::{Inner, Place, place};
 use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::invariant::Invariant;
@@ -33,7 +34,7 @@ use crate::layers::base::sync::Arc;
 use crate::layers::context::last_poll::LastPoll;
 use crate::layers::context::{self, Notes, scope};
 use crate::layers::group::Group;
-use crate::layers::group::registry::Owner;
+use crate::layers::group::registry::Opener;
 use crate::layers::lending::{Ended, Lending, has_slot_of};
 use closed::{Closed, conclude};
 use pin_project_lite::pin_project;
@@ -47,10 +48,10 @@ pin_project! {
     /// The future that [`Builder::run`](crate::Builder::run) returns.
     #[must_use = "a nursery does nothing unless it is awaited"]
     pub struct Run<E, R, F, Fut> {
-        setup: Option<(Setup, F)>,
+        setup: Option<(Setup, Place<F>)>,
         group: Option<Strong<Group>>,
         #[pin]
-        body: Option<Fut>,
+        body: Option<Inner<Fut>>,
         condition: Option<Box<Condition>>,
         value: Option<R>,
         lending: Lending,
@@ -77,7 +78,7 @@ where
     E: Send + Sync + 'static,
 {
     pub(crate) fn new(setup: Setup, body: F) -> Run<E, R, F, Fut> {
-        Run::in_state(Some((setup, body)), None, None, None)
+        Run::in_state(Some((setup, place(body))), None, None, None)
     }
 
     /// Makes one in the state body: of a nursery that is open, and of a body that was called.
@@ -86,13 +87,13 @@ where
         body: Fut,
         condition: Option<Box<Condition>>,
     ) -> Run<E, R, F, Fut> {
-        Run::in_state(None, Some(group), Some(body), condition)
+        Run::in_state(None, Some(group), Some(Inner::new(body)), condition)
     }
 
     fn in_state(
-        setup: Option<(Setup, F)>,
+        setup: Option<(Setup, Place<F>)>,
         group: Option<Strong<Group>>,
-        body: Option<Fut>,
+        body: Option<Inner<Fut>>,
         condition: Option<Box<Condition>>,
     ) -> Run<E, R, F, Fut> {
         Run {
@@ -128,6 +129,14 @@ where
     Fut: Future<Output = Result<R, E>>,
     E: Send + Sync + 'static,
 {
+    /// Polls it until it has closed, for an owner.
+    pub(super) fn poll_owned(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), GroupError<E>>> {
+        self.poll_closed(cx).map(|closed| closed?.conclude_owned())
+    }
+
     /// Polls it until it has closed.
     fn poll_closed(
         self: Pin<&mut Self>,
@@ -186,8 +195,8 @@ where
 // polled, and that poll may poll other nurseries.
 #[inline(never)]
 fn begin<E, F, Fut>(
-    setup: &mut Option<(Setup, F)>,
-    mut place: Pin<&mut Option<Fut>>,
+    setup: &mut Option<(Setup, Place<F>)>,
+    mut future: Pin<&mut Option<Inner<Fut>>>,
     waker: &Waker,
 ) -> Result<Strong<Group>, GroupError<E>>
 where
@@ -199,7 +208,9 @@ where
     let handle = Nursery::new(group.clone());
     let (env, notes) = (&group.owned().inherited, Notes::default());
     let called = panic::catch(|| {
-        context::poll(&*group, env, None, waker, &notes, || place.set(Some(body(handle))));
+        context::poll(&*group, env, None, waker, &notes, || {
+            future.set(Some(Inner::new(body(handle))));
+        });
     });
     if let Err(payload) = called {
         group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
@@ -219,7 +230,7 @@ fn open<E>(setup: Setup) -> Result<Strong<Group>, GroupError<E>> {
 /// off.
 fn poll_body<R, E, Fut>(
     group: &Strong<Group>,
-    mut body: Pin<&mut Option<Fut>>,
+    mut body: Pin<&mut Option<Inner<Fut>>>,
     value: &mut Option<R>,
     last_poll: &mut LastPoll,
     cx: &mut Context<'_>,
@@ -233,7 +244,7 @@ where
         if seen && last_poll.put_off(Some(&group.owned().inherited.runtime), cx) {
             return Poll::Pending;
         }
-        let held = seen && group.locked(|registry| registry.holds(Owner::Body));
+        let held = seen && group.locked(|registry| registry.holds(Opener::Body));
         let Some(future) = body.as_mut().as_pin_mut() else { return Poll::Ready(()) };
         let notes = Notes::default();
         match panic::catch(|| {
@@ -316,10 +327,10 @@ fn wait_on(
             return Waits::Gone;
         }
         let stays = stays || group.is_in_grace() || put_off;
-        if cancelled && !stays && !registry.holds(Owner::Body) {
+        if cancelled && !stays && !registry.holds(Opener::Body) {
             // The nested nurseries ended during the poll, too late for the body to see it in that
             // poll.
-            let again = held && registry.nested.has(Owner::Body);
+            let again = held && registry.nested.has(Opener::Body);
             return if again { Waits::Again } else { Waits::Last };
         }
         let old = std::mem::replace(&mut registry.run_waker, waker.take());

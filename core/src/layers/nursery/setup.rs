@@ -24,7 +24,7 @@ use crate::layers::context::scope::Around;
 use crate::layers::context::{self, Frame, Kind, TaskFrame};
 use crate::layers::group::Group;
 use crate::layers::group::config::Config;
-use crate::layers::group::registry::{Member, Owner};
+use crate::layers::group::registry::{Member, Opener};
 use allhome_rt::{NoRuntime, Runtime, RuntimeSource};
 use std::ptr;
 
@@ -40,7 +40,7 @@ pub(crate) struct Setup {
 }
 
 /// The nursery that another is opened in, and the task or body of it that does so.
-type Parent = (Weak<Group>, Owner);
+type Parent = (Weak<Group>, Opener);
 
 impl Setup {
     /// Returns the nursery that it is opened in, if there is one.
@@ -52,9 +52,9 @@ impl Setup {
             while let Some(frame) = at {
                 match &frame.kind {
                     Kind::Task(task) => {
-                        let (group, owner) = parent(task)?;
+                        let (group, opener) = parent(task)?;
                         if ptr::eq(&*group, &**inside) {
-                            return Some(owner);
+                            return Some(opener);
                         }
                     }
                     Kind::Scope(_) | Kind::Values(_) | Kind::Slot(_) => {}
@@ -63,7 +63,7 @@ impl Setup {
             }
             None
         });
-        Some((inside.weak(), own.unwrap_or(Owner::None)))
+        Some((inside.weak(), own.unwrap_or(Opener::None)))
     }
 
     /// Opens it.
@@ -102,8 +102,12 @@ impl Setup {
 
 fn parent(task: &TaskFrame<'_>) -> Option<Parent> {
     let member = task.header().zip(task.task).map(|(header, ptr)| Member::new(header, ptr));
-    Some((Group::of(task.group)?.weak(), member.map_or(Owner::Body, Owner::Task)))
+    Some((Group::of(task.group)?.weak(), member.map_or(Opener::Body, Opener::Task)))
 }
+
+/// Names both features whichever are on: with one, the call stands outside of what it brings.
+const NONE_AROUND: &str = "no runtime is known here: name one with `nursery().on(..)`, or open it \
+    in tokio's context (feature `tokio`) or inside `allhome::block_on` (feature `executors`)";
 
 /// Finds the runtime that is known here.
 fn find() -> Result<Runtime, NoRuntime> {
@@ -114,5 +118,5 @@ fn find() -> Result<Runtime, NoRuntime> {
         return entered;
     }
     let around = crate::AROUND.iter().find_map(|find| find());
-    around.ok_or(NoRuntime::new("no runtime is known here: name one with `nursery().on(..)`"))
+    around.ok_or(NoRuntime::new(NONE_AROUND))
 }

@@ -2,6 +2,7 @@
 //! value or by error.
 
 use super::end;
+use crate::layers::base::big::Inner;
 use crate::layers::context::clock;
 use crate::layers::context::scope::Scope;
 use crate::layers::context::task::task_id;
@@ -64,13 +65,13 @@ use std::time::Duration;
 /// ```
 #[track_caller]
 pub fn move_on_after<F: Future>(after: Duration, future: F) -> MoveOnAfter<F> {
-    MoveOnAfter { head: Head::new(Alarm::after(after)), future: Some(future) }
+    MoveOnAfter { head: Head::new(Alarm::after(after)), future: Some(Inner::new(future)) }
 }
 
 /// Like [`move_on_after`], with an instant of the runtime's timer.
 #[track_caller]
 pub fn move_on_at<F: Future>(at: Instant, future: F) -> MoveOnAfter<F> {
-    MoveOnAfter { head: Head::new(Alarm::at_instant(at)), future: Some(future) }
+    MoveOnAfter { head: Head::new(Alarm::at_instant(at)), future: Some(Inner::new(future)) }
 }
 
 /// Runs a future for at most the given time: the result is an error if the time was over first.
@@ -105,13 +106,17 @@ pub fn move_on_at<F: Future>(at: Instant, future: F) -> MoveOnAfter<F> {
 #[track_caller]
 pub fn fail_after<F: Future>(after: Duration, future: F) -> FailAfter<F> {
     let head = Head::new(Alarm::after(after));
-    FailAfter { after: Some(after), head, future: Some(future) }
+    FailAfter { after: Some(after), head, future: Some(Inner::new(future)) }
 }
 
 /// Like [`fail_after`], with an instant of the runtime's timer.
 #[track_caller]
 pub fn fail_at<F: Future>(at: Instant, future: F) -> FailAfter<F> {
-    FailAfter { after: None, head: Head::new(Alarm::at_instant(at)), future: Some(future) }
+    FailAfter {
+        after: None,
+        head: Head::new(Alarm::at_instant(at)),
+        future: Some(Inner::new(future)),
+    }
 }
 
 /// Runs a future until `margin` before the deadline that holds around it, so that this much time is
@@ -148,12 +153,15 @@ pub fn fail_at<F: Future>(at: Instant, future: F) -> FailAfter<F> {
 /// ```
 #[track_caller]
 pub fn before_deadline<F: Future>(margin: Duration, future: F) -> FailAfter<F> {
-    FailAfter { after: None, head: Head::new(Alarm::before_deadline(margin)), future: Some(future) }
+    FailAfter {
+        after: None,
+        head: Head::new(Alarm::before_deadline(margin)),
+        future: Some(Inner::new(future)),
+    }
 }
 
 /// A cancel scope with a deadline, without its future. The future stands beside it, in the struct
-/// that the public function returns, since in a debug build each frame that passes it on has a copy
-/// of it (`big.rs`).
+/// that the public function returns.
 struct Head {
     scope: Scope,
     alarm: Alarm,
@@ -173,7 +181,7 @@ impl Head {
     #[inline]
     fn poll<F: Future>(
         &mut self,
-        mut future: Pin<&mut Option<F>>,
+        mut future: Pin<&mut Option<Inner<F>>>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<F::Output>> {
         if !self.scope.is_cancelled() && !self.begin() {
@@ -192,7 +200,7 @@ impl Head {
     #[cold]
     fn poll_last<F: Future>(
         &mut self,
-        future: Pin<&mut Option<F>>,
+        future: Pin<&mut Option<Inner<F>>>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<F::Output>> {
         let scope = &self.scope;
@@ -239,7 +247,7 @@ pin_project! {
     pub struct MoveOnAfter<F> {
         head: Head,
         #[pin]
-        future: Option<F>,
+        future: Option<Inner<F>>,
     }
 
     impl<F> PinnedDrop for MoveOnAfter<F> {
@@ -274,7 +282,7 @@ pin_project! {
         after: Option<Duration>,
         head: Head,
         #[pin]
-        future: Option<F>,
+        future: Option<Inner<F>>,
     }
 
     impl<F> PinnedDrop for FailAfter<F> {
@@ -323,7 +331,7 @@ impl<F: Future> Future for FailAfter<F> {
 }
 
 /// A cancel scope whose time was over.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Elapsed {
     name: Option<Cow<'static, str>>,
     after: Option<Duration>,
@@ -356,6 +364,16 @@ impl fmt::Display for Elapsed {
             (None, None) => f.write_str("timed out at its deadline")?,
         }
         write!(f, " (at {})", self.location)
+    }
+}
+
+impl fmt::Debug for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Elapsed")
+            .field("name", &self.name)
+            .field("after", &self.after)
+            .field("location", &format_args!("{}", self.location))
+            .finish()
     }
 }
 

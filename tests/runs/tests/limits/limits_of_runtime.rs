@@ -185,7 +185,7 @@ fn e08_next_in_the_queue_when_a_child_fails() {
         let Poll::Ready(Err(error)) = opened.poll() else { panic!("all are home") };
         stepped.run_until_stalled();
         assert_eq!(stepped.tasks(), 0);
-        assert_eq!((error.cancelled_count(), error.into_error()), (3, Some("first")));
+        assert_eq!((error.cancelled_count(), error.into_error().ok()), (3, Some("first")));
     }
 }
 
@@ -359,7 +359,11 @@ fn x13_child_that_wakes_itself_gives_the_runtime_a_turn() {
 fn o16_no_runtime_is_a_clear_error() {
     let counts = Counts::new();
     for (builder, message) in [
-        (nursery(), "no runtime is known here: name one with `nursery().on(..)`"),
+        (
+            nursery(),
+            "no runtime is known here: name one with `nursery().on(..)`, or open it in tokio's \
+             context (feature `tokio`) or inside `allhome::block_on` (feature `executors`)",
+        ),
         (nursery().on(Tokio), "the caller is not inside a tokio runtime: name one with Tokio::on"),
     ] {
         let guard = counts.guard();

@@ -183,7 +183,7 @@ impl<E: Send + Sync + 'static> Driven<E> {
         };
         let mut cx = Context::from_waker(waker);
         loop {
-            let polled = panic::catch(|| context::nowhere(|| run.as_mut().poll(&mut cx)));
+            let polled = panic::catch(|| context::nowhere(|| run.as_mut().poll_owned(&mut cx)));
             let stage = match polled {
                 Ok(Poll::Pending) => Stage::Resting(Foreign::new(run)),
                 Ok(Poll::Ready(result)) => Stage::Ended(Foreign::new(Ok(result))),
