@@ -10,12 +10,14 @@ mod ping_pong;
 mod semaphore;
 mod simulator;
 mod spawn;
+mod timeout;
 mod timer;
 mod token;
 
 use crate::case::Case;
 pub use semaphore::count as count_semaphore;
 pub use semaphore::count_children;
+pub use timeout::count as count_timeout;
 pub use token::count as count_token;
 
 /// Returns every case, in the order in which they run.
@@ -26,6 +28,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(token::cases());
     cases.extend(semaphore::cases());
     cases.extend(ambient::cases());
+    cases.extend(timeout::cases());
     cases.extend(local::cases());
     cases.extend(parked::cases());
     cases.extend(ping_pong::cases());
