@@ -1,16 +1,19 @@
 //! The list of cases.
 
-mod abort;
+pub(crate) mod abort;
 mod ambient;
 mod churn;
+mod crowd;
 mod local;
+mod lone;
 mod memory;
 mod parked;
 mod ping_pong;
-mod semaphore;
+pub(crate) mod semaphore;
 mod simulator;
-mod spawn;
-mod timer;
+pub(crate) mod spawn;
+mod spread;
+pub(crate) mod timer;
 mod token;
 
 use crate::case::Case;
@@ -20,6 +23,9 @@ pub use token::count as count_token;
 /// Returns every case, in the order in which they run.
 pub fn all() -> Vec<Case> {
     let mut cases = spawn::cases();
+    cases.extend(lone::cases());
+    cases.extend(spread::cases());
+    cases.extend(crowd::cases());
     cases.extend(memory::cases());
     cases.extend(abort::cases());
     cases.extend(token::cases());

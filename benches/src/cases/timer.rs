@@ -54,7 +54,7 @@ impl Numbers {
 /// `DelayQueue` is one task's own. Nothing is allocated, looked at or locked for an entry, and
 /// there is no waker in it; its deadlines are whole milliseconds. tokio's sleep does the same job
 /// as ours. It is boxed here, as a user that keeps many has to box it.
-fn change(label: &str, live: usize) -> Case {
+pub(crate) fn change(label: &str, live: usize) -> Case {
     case(format!("timer/add_cancel/{label}"), CHANGES, live > 10_000, move || {
         let ours = Side::new("ours", {
             let pool = ThreadPool::new(1).expect("one thread");

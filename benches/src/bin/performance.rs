@@ -1,0 +1,91 @@
+//! `performance [--draw] [--quick]`: writes docs/PERFORMANCE.md, its pictures and figures.json.
+//! `--draw` takes the figures of the last time; `--quick` measures small sizes only, for a trial.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use allhome_benches::alloc::Counting;
+use allhome_benches::cases;
+use allhome_benches::measure::{self, Plan};
+use allhome_benches::performance::figures::Figures;
+use allhome_benches::performance::page::{self, More};
+use allhome_benches::performance::{plot, topics};
+use allhome_benches::waits::{self, Into};
+use clap::{Arg, ArgAction, Command};
+use serde_json::{Value, json};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Cases that stand on the page as rows.
+const ROWS: [&str; 4] = ["lone/", "spread/", "8_threads", "pool_of_8"];
+
+fn main() -> ExitCode {
+    let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
+    let options = Command::new("performance")
+        .about("Writes docs/PERFORMANCE.md")
+        .arg(flag("draw").help("Draw the figures of the last time; measure nothing"))
+        .arg(flag("quick").help("Small sizes only, for a trial"))
+        .get_matches();
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let (all, more) = match options.get_flag("draw") {
+        true => match read(&docs) {
+            Some(figures) => figures,
+            None => {
+                eprintln!("docs/performance/figures.json has no figures; run without --draw");
+                return ExitCode::FAILURE;
+            }
+        },
+        false => measure(options.get_flag("quick")),
+    };
+    write(&docs, &all, &more);
+    ExitCode::SUCCESS
+}
+
+fn measure(quick: bool) -> (Vec<Figures>, More) {
+    let topics = topics::all(if quick { 1_000 } else { 1_000_000 });
+    let progress = |what: &str| eprintln!("{what}");
+    let all = topics.into_iter().map(|topic| topic.measure(progress)).collect();
+    let cores = thread::available_parallelism().map_or(0, |cores| cores.get() as u64);
+    let mut more = More { cores, quick, ..More::default() };
+    for case in cases::all() {
+        if ROWS.iter().any(|part| case.name.contains(part)) {
+            progress(&case.name);
+            measure::compare(&case, Plan::of_sweep(&case)).iter().for_each(|row| more.add(row));
+        }
+    }
+    for (name, into) in [("nursery", Into::Nursery), ("TaskTracker", Into::TaskTracker)] {
+        let waits = waits::measure(into, Duration::from_secs(1));
+        more.add_waits(format!("{name}, the seven threads"), &waits.usual);
+        more.add_waits(format!("{name}, the thread of low priority"), &waits.low);
+    }
+    (all, more)
+}
+
+fn figures_of(docs: &Path) -> PathBuf {
+    docs.join("performance/figures.json")
+}
+
+fn read(docs: &Path) -> Option<(Vec<Figures>, More)> {
+    let text = fs::read_to_string(figures_of(docs)).ok()?;
+    let value: Value = serde_json::from_str(&text).ok()?;
+    let all = value["pictures"].as_array()?.iter().map(Figures::from_json);
+    Some((all.collect::<Option<_>>()?, More::from_json(&value["more"])?))
+}
+
+fn write(docs: &Path, all: &[Figures], more: &More) {
+    let put = |file: PathBuf, text: String| {
+        fs::write(&file, text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    };
+    fs::create_dir_all(docs.join("performance")).expect("docs/ takes a folder");
+    let pictures: Value = all.iter().map(Figures::to_json).collect();
+    let figures = json!({"pictures": pictures, "more": more.to_json()});
+    put(figures_of(docs), format!("{figures}\n"));
+    for figures in all {
+        put(docs.join(format!("performance/{}.svg", figures.file)), plot::draw(figures));
+    }
+    put(docs.join("PERFORMANCE.md"), page::write(all, more));
+}
