@@ -1,6 +1,6 @@
 //! The list of cases.
 
-pub(crate) mod abort;
+mod abort;
 mod ambient;
 mod churn;
 mod crowd;
@@ -9,15 +9,19 @@ mod lone;
 mod memory;
 mod parked;
 mod ping_pong;
-pub(crate) mod semaphore;
+mod semaphore;
 mod simulator;
-pub(crate) mod spawn;
+mod spawn;
 mod spread;
-pub(crate) mod timer;
+mod timer;
 mod token;
 
 use crate::case::Case;
+pub use abort::until_gone as abort;
 pub use semaphore::count as count_semaphore;
+pub use semaphore::line::line as semaphore_line;
+pub use spawn::{fork_join, spawn_join, spawn_join_pool, wake};
+pub use timer::change as timer_change;
 pub use token::count as count_token;
 
 /// Returns every case, in the order in which they run.

@@ -30,7 +30,6 @@ pub mod host;
 pub mod measure;
 pub mod ours;
 pub mod peers;
-pub mod performance;
 pub mod report;
 pub mod stepped;
 pub mod waits;

@@ -20,7 +20,8 @@ fn case(name: String, n: usize, sides: impl Fn() -> Vec<Side> + 'static) -> Case
     Case { name, ops: n as u64, measure, heavy: false, sides: Box::new(sides) }
 }
 
-pub(crate) fn until_gone(flavor: Flavor, label: &str, n: usize) -> Case {
+/// Returns the case that aborts so many children, until the runtime has none of their tasks.
+pub fn until_gone(flavor: Flavor, label: &str, n: usize) -> Case {
     case(format!("abort_parked/{flavor}/{label}"), n, move || {
         let host = Rc::new(Host::new(flavor));
         vec![

@@ -1,6 +1,6 @@
 //! Semaphores: permits that are free, permits that are handed on, and 64 tasks that want them.
 
-pub(crate) mod line;
+pub(super) mod line;
 mod peer;
 
 use std::future::poll_fn;

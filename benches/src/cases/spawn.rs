@@ -45,7 +45,8 @@ fn case(name: String, n: usize, sides: impl Fn() -> Vec<Side> + 'static) -> Case
     Case { name, ops, measure, heavy: false, sides: Box::new(sides) }
 }
 
-pub(crate) fn spawn_join(flavor: Flavor, label: &str, n: usize) -> Case {
+/// Returns the case that spawns and joins so many children that do nothing.
+pub fn spawn_join(flavor: Flavor, label: &str, n: usize) -> Case {
     case(format!("spawn_join/{flavor}/{label}"), n, move || {
         let [ours, set, tracker, handles, bare] = spawners(flavor, n, Noop);
         let of_set = match flavor {
@@ -64,8 +65,8 @@ fn spawn_yield(flavor: Flavor, label: &str, n: usize) -> Case {
     })
 }
 
-// What a wake costs: at first it goes through the nursery's queue, later through the runtime's.
-pub(crate) fn wake(flavor: Flavor, times: u32, n: usize) -> Case {
+/// Returns the case that wakes so many children so many times.
+pub fn wake(flavor: Flavor, times: u32, n: usize) -> Case {
     case(format!("wake/{flavor}/{times}"), n, move || {
         let host = Rc::new(Host::new(flavor));
         let work = Woken(times);
@@ -104,7 +105,8 @@ fn spawners(flavor: Flavor, n: usize, work: impl Work) -> [Side; 5] {
     ]
 }
 
-pub(crate) fn spawn_join_pool(label: &str, n: usize) -> Case {
+/// Returns the case that spawns and joins so many children on the pool.
+pub fn spawn_join_pool(label: &str, n: usize) -> Case {
     case(format!("spawn_join/pool/{label}"), n, move || {
         let pool = ours::Pool::new(2);
         let host = Rc::new(Host::new(Flavor::MultiThread));
@@ -120,7 +122,8 @@ pub(crate) fn spawn_join_pool(label: &str, n: usize) -> Case {
     })
 }
 
-pub(crate) fn fork_join(flavor: Flavor, label: &str, n: usize) -> Case {
+/// Returns the case that takes a value from each of so many children.
+pub fn fork_join(flavor: Flavor, label: &str, n: usize) -> Case {
     case(format!("fork_join/{flavor}/{label}"), n, move || {
         let host = Rc::new(Host::new(flavor));
         vec![

@@ -12,7 +12,8 @@ use crate::watch::Watch;
 /// Acquisitions in one pass, at least.
 const SOME: usize = 1_000;
 
-pub(crate) fn line(flavor: Flavor, n: usize) -> Case {
+/// Returns the case in which so many tasks stand in line for one permit.
+pub fn line(flavor: Flavor, n: usize) -> Case {
     let turns = SOME.div_ceil(n);
     case(&format!("line/{flavor}/{n}"), (n * turns) as u64, move || {
         let host = Rc::new(Host::new(flavor));

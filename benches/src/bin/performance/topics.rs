@@ -1,17 +1,16 @@
 //! What is measured for docs/PERFORMANCE.md.
 
-use super::figures::{Figures, Line, Panel, Point};
-use crate::case::Case;
-use crate::cases::semaphore::line::line;
-use crate::cases::{abort, spawn, timer};
-use crate::host::{FLAVORS, Flavor};
-use crate::measure::{self, Plan};
+use crate::figures::{Figures, Line, Panel, Point};
+use allhome_benches::case::Case;
+use allhome_benches::cases;
+use allhome_benches::host::{FLAVORS, Flavor};
+use allhome_benches::measure::{self, Plan};
 
 /// One picture: some panels.
 #[derive(Debug)]
-pub struct Topic {
+pub(crate) struct Topic {
     /// The name of the picture's file.
-    pub file: &'static str,
+    pub(crate) file: &'static str,
     heading: &'static str,
     sentence: &'static str,
     n_is: &'static str,
@@ -19,7 +18,7 @@ pub struct Topic {
 }
 
 /// Returns all topics, up to so many children.
-pub fn all(most: u64) -> Vec<Topic> {
+pub(crate) fn all(most: u64) -> Vec<Topic> {
     vec![
         Topic {
             file: "spawn_join",
@@ -34,7 +33,7 @@ pub fn all(most: u64) -> Vec<Topic> {
             heading: "Fork and join",
             sentence: "What it costs to get a value from a child, by awaiting each child's handle.",
             n_is: "children",
-            panels: by_flavor(most, |flavor, n| spawn::fork_join(flavor, &n.to_string(), n)),
+            panels: by_flavor(most, |flavor, n| cases::fork_join(flavor, &n.to_string(), n)),
         },
         Topic {
             file: "wake",
@@ -50,14 +49,16 @@ pub fn all(most: u64) -> Vec<Topic> {
             sentence: "What it costs to abort a child that waits, until the runtime has no task \
                        left.",
             n_is: "children",
-            panels: by_flavor(most, |flavor, n| abort::until_gone(flavor, &n.to_string(), n)),
+            panels: by_flavor(most, |flavor, n| cases::abort(flavor, &n.to_string(), n)),
         },
         Topic {
             file: "timer",
             heading: "Timers",
             sentence: "What it costs to cancel one of many sleeps and to add another.",
             n_is: "sleeps at a time",
-            panels: vec![panel("a thread of our pool", most, |n| timer::change(&n.to_string(), n))],
+            panels: vec![panel("a thread of our pool", most, |n| {
+                cases::timer_change(&n.to_string(), n)
+            })],
         },
         Topic {
             file: "semaphore",
@@ -65,8 +66,8 @@ pub fn all(most: u64) -> Vec<Topic> {
             sentence: "What it costs a task of tokio's to get the only permit, to yield and to \
                        give it back, while the others stand in line.",
             n_is: "tasks",
-            // futures-intrusive and the others need no more to show their way.
-            panels: by_flavor(most.min(100_000), line),
+            // With a million, one pass takes seconds.
+            panels: by_flavor(most.min(100_000), cases::semaphore_line),
         },
     ]
 }
@@ -89,9 +90,9 @@ fn by_flavor(most: u64, case: impl Fn(Flavor, usize) -> Case) -> Vec<(String, Ve
 }
 
 fn spawn_join(most: u64) -> Vec<(String, Vec<(u64, Case)>)> {
-    let mut panels = by_flavor(most, |flavor, n| spawn::spawn_join(flavor, &n.to_string(), n));
+    let mut panels = by_flavor(most, |flavor, n| cases::spawn_join(flavor, &n.to_string(), n));
     panels
-        .push(panel("our pool, two threads", most, |n| spawn::spawn_join_pool(&n.to_string(), n)));
+        .push(panel("our pool, two threads", most, |n| cases::spawn_join_pool(&n.to_string(), n)));
     panels
 }
 
@@ -100,7 +101,7 @@ fn wakes(most: u64) -> Vec<(String, Vec<(u64, Case)>)> {
     for (times, fits) in [(3, 1_000_000), (8, 100_000), (64, 10_000)] {
         panels.extend(FLAVORS.map(|flavor| {
             let title = format!("{times} wakes; {}", name(flavor));
-            panel(&title, most.min(fits), |n| spawn::wake(flavor, times, n))
+            panel(&title, most.min(fits), |n| cases::wake(flavor, times, n))
         }));
     }
     panels
@@ -108,7 +109,7 @@ fn wakes(most: u64) -> Vec<(String, Vec<(u64, Case)>)> {
 
 impl Topic {
     /// Measures it. `progress` hears of each size.
-    pub fn measure(self, mut progress: impl FnMut(&str)) -> Figures {
+    pub(crate) fn measure(self, mut progress: impl FnMut(&str)) -> Figures {
         let panels = self.panels.into_iter().map(|(title, cases)| {
             let mut lines: Vec<Line> = Vec::new();
             for (n, case) in cases {

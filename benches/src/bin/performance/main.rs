@@ -1,5 +1,13 @@
 //! `performance [--draw] [--quick]`: writes docs/PERFORMANCE.md, its pictures and figures.json.
 //! `--draw` takes the figures of the last time; `--quick` measures small sizes only, for a trial.
+//!
+//! A [`Topic`](topics::Topic) is measured to [`Figures`], which a [picture](plot::draw) and a
+//! [chapter](page::write) are made of.
+
+mod figures;
+mod page;
+mod plot;
+mod topics;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,11 +18,10 @@ use std::time::Duration;
 use allhome_benches::alloc::Counting;
 use allhome_benches::cases;
 use allhome_benches::measure::{self, Plan};
-use allhome_benches::performance::figures::Figures;
-use allhome_benches::performance::page::{self, More};
-use allhome_benches::performance::{plot, topics};
 use allhome_benches::waits::{self, Into};
 use clap::{Arg, ArgAction, Command};
+use figures::Figures;
+use page::More;
 use serde_json::{Value, json};
 
 #[global_allocator]

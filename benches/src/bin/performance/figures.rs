@@ -4,51 +4,51 @@ use serde_json::{Value, json};
 
 /// What was measured for one picture.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Figures {
+pub(crate) struct Figures {
     /// The name of its file.
-    pub file: String,
+    pub(crate) file: String,
     /// Its heading.
-    pub heading: String,
+    pub(crate) heading: String,
     /// What it shows.
-    pub sentence: String,
+    pub(crate) sentence: String,
     /// What the horizontal axis counts.
-    pub n_is: String,
+    pub(crate) n_is: String,
     /// Its parts.
-    pub panels: Vec<Panel>,
+    pub(crate) panels: Vec<Panel>,
 }
 
 /// The sides on one runtime.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Panel {
+pub(crate) struct Panel {
     /// Which runtime.
-    pub title: String,
+    pub(crate) title: String,
     /// Ours first.
-    pub lines: Vec<Line>,
+    pub(crate) lines: Vec<Line>,
 }
 
 /// One side.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Line {
+pub(crate) struct Line {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// By `n`.
-    pub points: Vec<Point>,
+    pub(crate) points: Vec<Point>,
 }
 
 /// One figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Point {
+pub(crate) struct Point {
     /// How many.
-    pub n: u64,
+    pub(crate) n: u64,
     /// Nanoseconds an operation: the median of the rounds.
-    pub ns: f64,
+    pub(crate) ns: f64,
     /// Ours by this: the median of the rounds' ratios.
-    pub ratio: f64,
+    pub(crate) ratio: f64,
 }
 
 impl Figures {
     /// Returns it as JSON.
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let points = |line: &Line| -> Value {
             line.points.iter().map(|p| json!([p.n, rounded(p.ns), rounded(p.ratio)])).collect()
         };
@@ -69,7 +69,7 @@ impl Figures {
     }
 
     /// Reads what [`to_json`](Figures::to_json) made. Returns `None` for anything else.
-    pub fn from_json(value: &Value) -> Option<Figures> {
+    pub(crate) fn from_json(value: &Value) -> Option<Figures> {
         Some(Figures {
             file: text(value, "file")?,
             heading: text(value, "heading")?,

@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::figures::{Figures, Panel};
-use super::plot;
-use crate::case::Goal;
-use crate::measure::Comparison;
-use crate::waits::Times;
+use crate::figures::{Figures, Panel};
+use crate::plot;
+use allhome_benches::case::Goal;
+use allhome_benches::measure::Comparison;
+use allhome_benches::waits::Times;
 
 /// The command that writes the page.
-pub const COMMAND: &str = "cargo run --release -p allhome-benches --bin performance";
+pub(crate) const COMMAND: &str = "cargo run --release -p allhome-benches --bin performance";
 
 const FIRST: &str = "# Performance
 
@@ -32,27 +32,26 @@ shows the other builds.
 - In the tables, a peer's cell has its nanoseconds and, after the stroke, ours by it (the median of \
 the rounds' ratios): below 1.00 ours is faster.
 - One or ten children say what a nursery costs, more say what a child costs.
-- The goroutines are missing where no Go compiler is installed, and so they are here if no line has \
-their name.
+- Goroutines take part where a Go compiler is installed.
 
 ";
 
 /// What stands on the page beside the pictures.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct More {
+pub(crate) struct More {
     /// How many cores the machine has.
-    pub cores: u64,
+    pub(crate) cores: u64,
     /// Whether the figures are those of a short trial.
-    pub quick: bool,
+    pub(crate) quick: bool,
     /// Cases of one size: name, ours, peer, the peer's figure, ratio, goal.
-    pub rows: Vec<(String, f64, String, f64, f64, Option<f64>)>,
+    pub(crate) rows: Vec<(String, f64, String, f64, f64, Option<f64>)>,
     /// The longest waits: what, calls, and five figures in nanoseconds.
-    pub waits: Vec<(String, Vec<u64>)>,
+    pub(crate) waits: Vec<(String, Vec<u64>)>,
 }
 
 impl More {
     /// Adds a row.
-    pub fn add(&mut self, row: &Comparison) {
+    pub(crate) fn add(&mut self, row: &Comparison) {
         let goal = match row.goal {
             Some(Goal::Ratio(most)) => Some(most),
             _ => None,
@@ -62,18 +61,18 @@ impl More {
     }
 
     /// Adds a line of waits.
-    pub fn add_waits(&mut self, what: String, times: &Times) {
+    pub(crate) fn add_waits(&mut self, what: String, times: &Times) {
         let [half, most, nearly, all] = [0.5, 0.99, 0.999, 0.9999].map(|share| times.within(share));
         self.waits.push((what, vec![times.count(), half, most, nearly, all, times.longest()]));
     }
 
     /// Returns it as JSON.
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         json!({"cores": self.cores, "quick": self.quick, "rows": self.rows, "waits": self.waits})
     }
 
     /// Reads what [`to_json`](More::to_json) made.
-    pub fn from_json(value: &Value) -> Option<More> {
+    pub(crate) fn from_json(value: &Value) -> Option<More> {
         let read = |value: &Value| {
             let text = |index: usize| value[index].as_str().map(str::to_string);
             let figure = |index: usize| value[index].as_f64();
@@ -93,7 +92,7 @@ impl More {
 }
 
 /// Writes the page.
-pub fn write(all: &[Figures], more: &More) -> String {
+pub(crate) fn write(all: &[Figures], more: &More) -> String {
     let short = "**These figures are of a short trial: `--quick`.** ";
     let mut page = FIRST
         .replace("{command}", COMMAND)
@@ -121,7 +120,7 @@ pub fn write(all: &[Figures], more: &More) -> String {
 /// What the picture says, in figures: ours by each peer at the greatest size.
 fn result(figures: &Figures) -> String {
     let panels = figures.panels.iter().map(|panel| {
-        let last = |line: &super::figures::Line| line.points.last().map(|p| (p.n, p.ratio));
+        let last = |line: &crate::figures::Line| line.points.last().map(|p| (p.n, p.ratio));
         let peers: Vec<_> = panel
             .lines
             .iter()

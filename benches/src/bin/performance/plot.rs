@@ -6,13 +6,13 @@
 
 use std::fmt::Write;
 
-use super::figures::{Figures, Line, Panel};
+use crate::figures::{Figures, Line, Panel};
 
 const WIDTH: f64 = 860.0;
 const COLUMNS: usize = 2;
 const CELL: (f64, f64) = (WIDTH / COLUMNS as f64, 268.0);
 /// What a panel leaves free around its lines: left, top, right, bottom.
-const ROOM: (f64, f64, f64, f64) = (58.0, 34.0, 122.0, 44.0);
+const ROOM: (f64, f64, f64, f64) = (58.0, 34.0, 132.0, 44.0);
 /// The least distance of two names.
 const NAME_HEIGHT: f64 = 14.0;
 
@@ -33,7 +33,7 @@ const STYLE: &str = "
 ";
 
 /// Draws it.
-pub fn draw(figures: &Figures) -> String {
+pub(crate) fn draw(figures: &Figures) -> String {
     let rows = figures.panels.len().div_ceil(COLUMNS);
     let height = CELL.1 * rows as f64;
     let mut svg = format!(
@@ -244,7 +244,7 @@ fn time(ns: f64) -> String {
 }
 
 /// A power of ten.
-pub(super) fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     match n {
         1_000_000.. => format!("{}M", n / 1_000_000),
         1_000.. => format!("{}k", n / 1_000),
@@ -263,7 +263,7 @@ fn put(svg: &mut String, text: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::performance::figures::Point;
+    use crate::figures::Point;
 
     #[test]
     fn names_stand_apart_and_in_order() {
