@@ -113,7 +113,7 @@ instrumented="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer -Zshare-g
 loom() {
     step "loom, at most $1 preemptions" \
         env RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS="$1" CARGO_TARGET_DIR="$target/loom" \
-        cargo test -p allhome --release --test loom
+        cargo test -p allhome --release --lib --test loom
 }
 
 # Tests a target triple ($0) and packages; builds treehash first, which its own tests run.

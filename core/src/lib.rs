@@ -62,7 +62,7 @@
 //!
 //! One more feature, `signals`, gives a token that SIGINT and SIGTERM raise, on Unix.
 //!
-//! Any other runtime: implement `allhome_rt::Spawn` and make a [`Runtime`](runtime::Runtime) of it. Every runtime has a
+//! Any other runtime: implement [`Spawn`](runtime::Spawn) and make a [`Runtime`](runtime::Runtime) of it. Every runtime has a
 //! timer and a pool for blocking work: one that brings none is lent them, in threads of std.
 //!
 //! # What is promised
@@ -70,6 +70,8 @@
 //! docs/SPEC.md lists it, clause by clause, with a test for each.
 
 #![deny(unsafe_code)]
+// What the examples show compiles without a warning in a user's crate, too.
+#![doc(test(attr(deny(unused_must_use))))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // All there is, from the lowest layer up. A module uses those of the layers above it in this list,
@@ -151,6 +153,7 @@ pub mod task {
     pub use crate::layers::base::outcome::{Outcome, TaskState};
     pub use crate::layers::context::task::{Exit, exit, task_id};
     pub use crate::layers::context::yield_now::YieldNow;
+    pub use crate::layers::group::walk::Opener;
     pub use crate::layers::nursery::blocking::BlockingCx;
     pub use crate::layers::nursery::idle::Idle;
     pub use crate::layers::nursery::join_all::JoinAll;
@@ -236,7 +239,10 @@ pub mod shutdown {
 }
 
 pub mod runtime {
-    //! Runtimes: what [`Builder::on`](crate::Builder::on) takes.
+    //! Runtimes: what [`Builder::on`](crate::Builder::on) takes, and what makes one of any executor:
+    //! [`Spawn`], given to [`Runtime::new`].
+    //!
+    //! The traits are those of the crate `allhome-rt`, on which an adapter depends instead.
 
     #[cfg(feature = "tokio")]
     #[doc(no_inline)]
@@ -245,7 +251,10 @@ pub mod runtime {
     pub use allhome_async_std::AsyncStd;
     #[cfg(feature = "executors")]
     pub use allhome_executors::{LocalExecutor, ThreadPool};
-    pub use allhome_rt::{IntoRuntime, NoRuntime, Runtime, RuntimeSource};
+    pub use allhome_rt::{
+        BoxSleep, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, RuntimeBuilder, RuntimeSource,
+        Spawn, SpawnBlocking, SpawnLocal, Task, Timer,
+    };
     #[cfg(feature = "smol")]
     pub use allhome_smol::{Smol, SmolExecutor, SmolLocal};
     #[cfg(feature = "tokio")]

@@ -12,7 +12,8 @@
 //! # Files
 //!
 //! `world.rs` is the state, and `run_queue.rs` the queue in it. `simulation.rs` and `step.rs` drive
-//! it, `chooser.rs` decides, and `explore.rs` repeats.
+//! it, `chooser.rs` decides, and `explore.rs` repeats;
+//! `quiet.rs` keeps the panic hook silent meanwhile.
 
 mod choices;
 mod chooser;
@@ -20,6 +21,7 @@ mod explore;
 mod failure;
 mod fault;
 mod handle;
+mod quiet;
 mod rng;
 mod run_queue;
 mod simulation;
@@ -259,6 +261,7 @@ impl Simulator {
     /// Runs a program under many schedules, until one fails or the bound is reached; then looks for
     /// the shortest schedule that fails. A program fails if it panics, returns an error, or neither
     /// ends nor can go on.
+    #[must_use = "it has the failure, if a schedule failed"]
     pub fn explore<F, Fut>(&self, program: F) -> Explored
     where
         F: Fn(SimHandle) -> Fut,

@@ -43,6 +43,12 @@ pub trait Work: Send + Sync {
 
     /// Ends the work: the task was dropped before it was ready. Must not panic.
     fn discard(&self, data: &mut TaskData);
+
+    /// Returns what a report calls the task, if it has a name.
+    fn label(&self, data: &mut TaskData) -> Option<String> {
+        let _ = data;
+        None
+    }
 }
 
 /// One word that belongs to the [`Work`] of one task: a pointer that only the work reads.
@@ -75,6 +81,20 @@ impl Task {
     /// Makes a task from its work and its first data.
     pub fn new(work: Arc<dyn Work>, data: TaskData) -> Task {
         Task { work: Some(work), data }
+    }
+
+    /// Returns what a report of the runtime's calls the task: the name of a nursery's child, or
+    /// where it was spawned. `None` for a task that several children share.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut task = allhome_rt::Task::from_future(async {});
+    /// assert_eq!(task.label(), None);
+    /// ```
+    pub fn label(&mut self) -> Option<String> {
+        let Task { work, data } = self;
+        work.as_ref()?.label(data)
     }
 
     /// Makes a task from any future, boxed. The core does not use it; tests of executors do.

@@ -1,5 +1,6 @@
 //! Semaphores: permits that are free, permits that are handed on, and 64 tasks that want them.
 
+mod children;
 pub(super) mod line;
 mod peer;
 
@@ -41,6 +42,7 @@ pub(super) fn cases() -> Vec<Case> {
             for holds in [Holds::NoWait, Holds::Yield] {
                 cases.push(tasks(flavor, permits, holds));
             }
+            cases.push(children::over_a_yield(flavor, permits));
         }
     }
     cases.push(tracked());
@@ -303,7 +305,7 @@ fn tasks(flavor: Flavor, permits: usize, holds: Holds) -> Case {
     })
 }
 
-/// What it costs to know the holders.
+/// What it costs to note since when permits are held.
 fn tracked() -> Case {
     fn side(name: &'static str, track: bool) -> Side {
         let semaphore = Ours::new(8).track_holders(track);
@@ -314,6 +316,17 @@ fn tracked() -> Case {
         })
     }
     case("tracked", MANY, || vec![side("ours", true), side("not tracked", false)])
+}
+
+/// 64 children, or tasks, with `n` turns of each, for callgrind.
+pub fn count_children(side: &str, n: usize) -> bool {
+    let (host, n) = (Host::new(Flavor::CurrentThread), n as u64 / TASKS);
+    match side {
+        "children/semaphore" => host.run(children::children::<Ours>(1, n)),
+        "children/tokio" => host.run(children::tasks::<Tokio>(1, n)),
+        _ => return false,
+    };
+    true
 }
 
 /// Runs one side so many times, for callgrind: `count semaphore/5 N`.

@@ -79,7 +79,7 @@ use allhome_rt::Runtime;
 use config::{Config, PanicPolicy};
 use env::Env;
 use failure_info::FailureInfo;
-use registry::{Launch, Owner, Registry};
+use registry::{Launch, OpenedBy, Registry};
 use std::mem;
 
 pub(crate) struct Group {
@@ -125,7 +125,7 @@ impl Group {
     pub(crate) fn open(
         mut config: Config,
         runtime: Runtime,
-        parent: Option<(Weak<Group>, Owner)>,
+        parent: Option<(Weak<Group>, OpenedBy)>,
         around: Around,
         lends: bool,
     ) -> Result<Strong<Group>, (Option<Box<str>>, Reason)> {
@@ -158,9 +158,9 @@ impl Group {
             },
         );
         let opening = Opening(&group);
-        if let Some((parent, owner)) = parent {
+        if let Some((parent, opener)) = parent {
             // If it is refused, `opening` ends it.
-            group.nest_in(parent, owner).map_err(|reason| (group.config.name.clone(), reason))?;
+            group.nest_in(parent, opener).map_err(|reason| (group.config.name.clone(), reason))?;
         }
         if let Some(token) = token {
             group.hang_on(&token);
@@ -178,15 +178,15 @@ impl Group {
 
     /// Puts it into its parent's list, or says why the parent takes no more: the look and the
     /// admission are one hold of the lock.
-    fn nest_in(&self, parent: Weak<Group>, owner: Owner) -> Result<(), Reason> {
+    fn nest_in(&self, parent: Weak<Group>, opener: OpenedBy) -> Result<(), Reason> {
         let admitted = parent.locked(|registry| {
-            if let Some(refusal) = parent.refusal_inside(registry, owner) {
+            if let Some(refusal) = parent.refusal_inside(registry, opener) {
                 return Err(refusal);
             }
             parent.occupy(registry);
-            let key = registry.nested.insert(self.weak(), owner);
+            let key = registry.nested.insert(self.weak(), opener);
             self.inherit_limit(&parent);
-            Ok((key, parent.level(), registry.cancel.reason_for(owner), registry.logs.all()))
+            Ok((key, parent.level(), registry.cancel.reason_for(opener), registry.logs.all()))
         });
         let (key, level, reason, logs) = admitted.map_err(|refusal| refusal.reason(&parent))?;
         self.locked(|registry| {

@@ -4,6 +4,7 @@
 //! of a limit, of which there is one kind. docs/LIMITS.md explains how and why.
 
 mod acquire;
+mod book;
 mod both;
 mod bucket;
 mod error;

@@ -1,10 +1,15 @@
 //! The handle of a nursery, with which its body and its children spawn.
+//!
+//! The verbs stand here and not in a file of their own: the compiler names a method by the path of
+//! the type if its `impl` is in the type's module, and else by the private path of that `impl`. The
+//! verbs have the bounds that a user's future breaks, so their path is in many messages.
 
 pub(crate) mod blocking;
 mod bounded;
 pub(crate) mod builder;
 mod cannot_fail;
 pub(crate) mod child;
+pub(crate) mod condition;
 pub(crate) mod draining;
 mod end;
 pub(crate) mod error;
@@ -13,6 +18,7 @@ mod inside;
 pub(crate) mod join_all;
 mod lacking;
 pub(crate) mod owner;
+mod queries;
 pub(crate) mod reserve;
 pub(crate) mod reserve_error;
 pub(crate) mod run;
@@ -23,18 +29,19 @@ pub(crate) mod spawned;
 pub(crate) mod task_builder;
 pub(crate) mod tree;
 pub(crate) mod value;
-mod verbs;
 
 use crate::layers::base::as_error::BoxError;
+use crate::layers::base::big::{BoxedFuture, is_big};
 use crate::layers::base::counted::Strong;
-use crate::layers::base::id::NurseryId;
+use crate::layers::base::id::TaskId;
 use crate::layers::base::invariant::Invariant;
-use crate::layers::base::reason::{Level, Reason};
-use crate::layers::cancel::CancelToken;
 use crate::layers::group::Group;
+use crate::layers::group::admit::Admission;
 use crate::layers::group::registry::finalizers::Deferred;
-use allhome_rt::Instant;
-use allhome_rt::Runtime;
+use blocking::{BlockingCx, BoxedWork};
+use cannot_fail::{BoxedUnit, CannotFail};
+use child::Child;
+use spawned::{Refused, Spawned};
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -60,6 +67,9 @@ use std::time::Duration;
 /// | [`go`](Nursery::go) | `()` | [`Spawned`](crate::task::Spawned) | a child that cannot fail |
 /// | [`fork`](Nursery::fork) | `Result<T, E>` | [`Child<T, E>`](crate::Child), a future | a child that gives a value |
 /// | [`blocking`](Nursery::blocking) | `Result<T, E>` | [`Child<T, E>`](crate::Child) | work that blocks its thread |
+///
+/// A [`Child`](crate::Child) can be cancelled alone. A child without one ends by itself or with the
+/// nursery, so fork what must be stopped alone.
 ///
 /// To name the child, begin with [`task`](Nursery::task): `n.task("reader").spawn(..)`. To wait for
 /// a place in a nursery with a [limit](crate::Builder::limit), begin with
@@ -113,81 +123,210 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         Nursery { group, error: PhantomData }
     }
 
-    /// Returns the nursery's id.
-    pub fn id(&self) -> NurseryId {
-        self.group.id
-    }
-
-    /// Returns the nursery's name, if it has one.
-    pub fn name(&self) -> Option<&str> {
-        self.group.config.name.as_deref()
-    }
-
-    /// Returns the runtime that the children run on.
-    pub fn runtime(&self) -> &Runtime {
-        &self.group.owned().inherited.runtime
-    }
-
-    /// Returns how many children have not ended yet.
-    pub fn len(&self) -> usize {
-        self.group.locked(|registry| registry.members.count())
-    }
-
-    /// Returns `true` if every child has ended.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Returns the nursery's level: how far it is on its way to its end.
-    pub fn level(&self) -> Level {
-        self.group.requested_level()
-    }
-
-    /// Returns `true` if the nursery was cancelled or aborted. One atomic load.
-    pub fn is_cancelled(&self) -> bool {
-        self.level() >= Level::Cancelled
-    }
-
-    /// Returns why the nursery was cancelled, if it was.
-    pub fn reason(&self) -> Option<Reason> {
-        self.group.locked(|registry| registry.cancel.requested_reason())
-    }
-
-    /// Returns the nursery's token. The token is cancelled with the nursery, and cancelling the
-    /// token cancels the nursery.
+    /// Spawns a child that may fail and gives no value. The nursery reports its error.
     ///
-    /// The token is created by the first call; a nursery without one pays nothing for it.
-    pub fn token(&self) -> CancelToken {
-        self.group.token()
-    }
-
-    /// Returns the deadline that holds for the nursery: its own, or an earlier one around it.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.group.deadline()
-    }
-
-    /// Moves the nursery's own deadline to another instant of the runtime's timer, earlier or
-    /// later, or removes it.
+    /// The runtime polls the child for the first time, later. If the nursery takes no more
+    /// children, the future is dropped unpolled, and the return value says why. It may be ignored,
+    /// because a nursery that refuses children has its own way of reporting that to its owner.
     ///
-    /// Returns `false`, and changes nothing, if the nursery is cancelled or closed.
+    /// In a nursery with a [limit](crate::Builder::limit) the child waits for a slot first. The
+    /// caller does not wait, and no child is refused because no slot is free. To make the caller
+    /// wait, use [`reserve`](Nursery::reserve). The other verbs are in the [table](Nursery#which-verb).
     ///
     /// # Examples
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
     /// use allhome::{Nursery, block_on, nursery};
-    /// use allhome::time::now;
-    /// use std::convert::Infallible;
     ///
-    /// let run = nursery().run(async |n: Nursery<Infallible>| {
-    ///     assert!(n.set_deadline(Some(now())));
-    ///     std::future::pending::<Result<(), _>>().await
-    /// });
-    /// assert!(block_on(run).unwrap_err().is_timeout());
+    /// block_on(nursery().run(async |n: Nursery<std::io::Error>| {
+    ///     assert!(n.spawn(async { Ok(()) }).is_admitted());
+    ///     n.close();
+    ///     let late = n.spawn(async { unreachable!("never polled") });
+    ///     assert!(late.refused().is_some());
+    ///     Ok(())
+    /// }))?;
     /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn set_deadline(&self, at: Option<Instant>) -> bool {
-        self.group.move_deadline(at)
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> Spawned
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        if const { is_big::<F>() } {
+            let future: BoxedFuture<(), E> = Box::pin(future);
+            return self.spawn_named(future, None, Location::caller());
+        }
+        self.spawn_named(future, None, Location::caller())
+    }
+
+    /// Spawns a child, as [`spawn`](Nursery::spawn) does, and gives the future back if it is refused.
+    ///
+    /// For a future that holds what must not be lost without a word, such as a socket that was
+    /// accepted. The look whether the nursery takes children and the admission are one step: the
+    /// child is admitted, or the future comes back.
+    ///
+    /// # Errors
+    ///
+    /// Returns the future, unpolled, and the reason in a [`Refused`] if the nursery takes no more
+    /// children.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{Nursery, block_on, nursery};
+    ///
+    /// let run = nursery().run(async |n: Nursery| {
+    ///     n.close();
+    ///     let answer = String::from("503");
+    ///     let refused = n.try_spawn(async move { Ok(drop(answer)) });
+    ///     Ok(refused.err().map(|refused| refused.into_future()).is_some())
+    /// });
+    /// assert!(block_on(run)?);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn try_spawn<F>(&self, future: F) -> Result<TaskId, Refused<F>>
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        if const { is_big::<F>() } {
+            return self.try_spawn_boxed(Box::new(future), None, Location::caller());
+        }
+        self.try_spawn_named(future, None, Location::caller())
+    }
+
+    /// Spawns a child that cannot fail and gives nothing: a loop, a watcher, a log.
+    ///
+    /// Everything else is as for [`spawn`](Nursery::spawn). To cancel it alone, [`fork`](Nursery::fork)
+    /// it, and end its future with `Ok(())`. A panic of the child is a failure, as
+    /// that of every child. An endless loop fits, too. A function that returns `!` is called in a
+    /// block: `n.go(async { serve().await })`.
+    ///
+    /// The name is that of `WaitGroup.Go` of Go 1.25, which takes a function without a result, and
+    /// whose group waits for it; so does this one. (A `go` statement has no owner. Here there is
+    /// none without.)
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{Nursery, block_on, nursery, yield_now};
+    ///
+    /// let run = nursery().run(async |n: Nursery| {
+    ///     n.go(async {
+    ///         loop {
+    ///             yield_now().await;
+    ///         }
+    ///     });
+    ///     n.cancel();
+    ///     Ok(7)
+    /// });
+    /// assert_eq!(block_on(run)?, 7);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn go<F>(&self, future: F) -> Spawned
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        if const { is_big::<F>() } {
+            let future: BoxedUnit = Box::pin(future);
+            return self.spawn_named(CannotFail::new(future), None, Location::caller());
+        }
+        self.spawn_named(CannotFail::new(future), None, Location::caller())
+    }
+
+    /// Spawns a child that gives a value: await the [`Child`] for it.
+    ///
+    /// If the nursery takes no more children, the future is dropped unpolled, and awaiting the
+    /// handle gives the reason. To spawn a child without a value, use [`spawn`](Nursery::spawn) or
+    /// [`go`](Nursery::go), or, if it must be [cancelled](crate::Child::cancel) alone, a future that
+    /// ends with `Ok(())`. One that never ends does not say what it gives: `n.fork::<(), _>(..)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{Nursery, block_on, nursery};
+    ///
+    /// let run = nursery().run(async |n: Nursery| {
+    ///     let (six, seven) = (n.fork(async { Ok(6) }), n.fork(async { Ok("7".parse::<u8>()?) }));
+    ///     Ok(six.await? * seven.await?)
+    /// });
+    /// assert_eq!(block_on(run)?, 42);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn fork<T, F>(&self, future: F) -> Child<T, E>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        if const { is_big::<F>() } {
+            let future: BoxedFuture<T, E> = Box::pin(future);
+            return self.fork_named(future, None, Location::caller());
+        }
+        self.fork_named(future, None, Location::caller())
+    }
+
+    /// Runs work that blocks its thread, as a child: on the runtime's blocking pool.
+    ///
+    /// The work is counted, listed and awaited like any other child, and has the values and the
+    /// context of one. It cannot be ended from outside: the nursery waits for it. Call
+    /// [`BlockingCx::check`] regularly. If `check` reported a cancel and the work then returns an
+    /// error, the outcome is [`Cancelled`](crate::task::Outcome::Cancelled). Work that is cancelled
+    /// before it begins is dropped.
+    ///
+    /// With a [blocking limit](crate::Builder::blocking_limit) the work waits for its turn, first
+    /// come first served. The nursery's [`limit`](crate::Builder::limit) does not count it;
+    /// work with a reserved place is counted: `n.reserve().await?.blocking(..)`.
+    ///
+    /// Where its value is of no use, drop the handle: `drop(n.blocking(..))`. The nursery waits for
+    /// the work in any case, and reports its failure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{Nursery, block_on, nursery};
+    ///
+    /// let run = nursery().run(async |n: Nursery| {
+    ///     let sum = n.blocking(|cx| {
+    ///         let mut sum = 0u64;
+    ///         for number in 0..1_000 {
+    ///             cx.check()?;
+    ///             sum += number;
+    ///         }
+    ///         Ok(sum)
+    ///     });
+    ///     Ok(sum.await?)
+    /// });
+    /// assert_eq!(block_on(run)?, 499_500);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn blocking<T, F>(&self, work: F) -> Child<T, E>
+    where
+        F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+    {
+        if const { is_big::<F>() } {
+            let work: BoxedWork<T, E> = Box::new(work);
+            return self.admit_blocking(
+                work,
+                |work| work,
+                (None, Location::caller()),
+                Admission::Plain,
+            );
+        }
+        self.admit_blocking(work, |work| work, (None, Location::caller()), Admission::Plain)
     }
 
     /// Registers a finalizer: an async cleanup that runs when the body and all children are gone,

@@ -38,20 +38,18 @@ mod spawn_site;
 mod stack;
 pub(crate) mod state;
 mod tokens;
+mod unadmitted;
 mod waker;
 
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
-use crate::layers::base::panic::{self, Panic, Payload};
-use crate::layers::base::sync::{
-    Arc, AtomicU8, AtomicU16, AtomicU32, Ordering, UnsafeCell, panicking,
-};
+use crate::layers::base::panic::{Panic, Payload};
+use crate::layers::base::sync::{Arc, AtomicU8, AtomicU16, AtomicU32, Ordering, UnsafeCell};
 use joiner::Joiner;
-use layout::{JoinHeader, Joined, Plain, VTable};
+use layout::{JoinHeader, VTable};
 use spawn_site::SpawnSite;
 use state::{Claim, StateWord};
 use std::any::Any;
-use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
@@ -60,6 +58,7 @@ use std::task::Waker;
 pub(crate) use handle::Handle;
 pub(crate) use stack::{Chain, Schedule, Stack};
 pub(crate) use tokens::{Carried, Claimed, Dealloc};
+pub(crate) use unadmitted::Unadmitted;
 
 /// The part of a record that does not depend on the child's types: 64 bytes.
 pub(crate) struct Header {
@@ -273,7 +272,7 @@ impl Ptr {
     }
 
     /// A pointer to no record, for tests of what keeps pointers and never follows them.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn dangling() -> Ptr {
         Ptr(NonNull::dangling())
     }
@@ -353,71 +352,5 @@ impl Ptr {
         let vtable = unsafe { self.header() }.vtable;
         // SAFETY: the vtable is this record's (invariant 5), and no pointer to it is left.
         unsafe { (vtable.free)(self.0) };
-    }
-}
-
-/// A record that no nursery has admitted yet. It is created claimed.
-#[must_use]
-pub(crate) struct Unadmitted(Ptr);
-
-impl Unadmitted {
-    /// Creates the record of a child that is not joined, in one allocation.
-    pub(crate) fn new<F, T, E>(
-        future: F,
-        name: Option<Box<str>>,
-        location: &'static Location<'static>,
-    ) -> Unadmitted
-    where
-        F: Future<Output = Result<T, E>> + Send + 'static,
-        T: Send + 'static,
-        E: Send + Sync + 'static,
-    {
-        Unadmitted(Ptr(layout::allocate::<F, T, E, Plain>(
-            Header::new(name, location, false),
-            future,
-        )))
-    }
-
-    /// Creates the record of a child and its handle, in one allocation.
-    pub(crate) fn with_handle<F, T, E>(
-        future: F,
-        name: Option<Box<str>>,
-        location: &'static Location<'static>,
-    ) -> (Unadmitted, Handle<T, E>)
-    where
-        F: Future<Output = Result<T, E>> + Send + 'static,
-        T: Send + 'static,
-        E: Send + Sync + 'static,
-    {
-        let header = Header::new(name, location, true);
-        let unadmitted = Unadmitted(Ptr(layout::allocate::<F, T, E, Joined>(header, future)));
-        let handle = Handle::new(unadmitted.0);
-        (unadmitted, handle)
-    }
-
-    /// Gives the record to a registry, whose lists hold LINKED from now on.
-    #[inline]
-    pub(crate) fn into_ptr(self) -> Ptr {
-        let ptr = self.0;
-        std::mem::forget(self);
-        ptr
-    }
-}
-
-impl Drop for Unadmitted {
-    /// The child is refused: its future is dropped unpolled. A handle that was created keeps the
-    /// memory.
-    fn drop(&mut self) {
-        // SAFETY: only this token and its handle, which does not claim, point to it.
-        let claimed = unsafe { self.0.claimed() };
-        // SAFETY: the claim is ours, and `Unadmitted` is the record's first holder.
-        if let Err(payload) = unsafe { claimed.refuse() } {
-            // A second panic in one unwinding would abort the process.
-            if panicking() {
-                panic::discard(payload);
-            } else {
-                panic::resume(payload);
-            }
-        }
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! Every child is a task of its own here, so that the schedule decides about each of them.
 
+mod culprit;
 mod inject;
 
 pub use allhome_executors::sim::Simulator as Bare;
@@ -21,6 +22,7 @@ use crate::layers::base::sync::Arc;
 use crate::layers::nursery::Nursery;
 use crate::layers::nursery::builder::{Builder, nursery};
 use crate::layers::nursery::error::GroupError;
+use culprit::Panics;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -188,6 +190,7 @@ impl Simulator {
     ///
     /// A schedule fails if the nursery returns an error, if the program panics, or if it neither
     /// ends nor can go on.
+    #[must_use = "it has the failure, if a schedule failed"]
     #[track_caller]
     pub fn explore<R, E, M, F, Fut>(&self, body: F) -> Explored
     where
@@ -243,13 +246,18 @@ where
 {
     let opened = Arc::new(GlobalGuarded::new(None));
     let keep = opened.clone();
+    let panics = Panics::new();
+    let builder = opens(simulation, location).on_panic(panics.hook());
     // Boxed, as everything that may be big: see `big`.
-    let mut run = Box::pin(opens(simulation, location).run(move |n: Nursery<E>| {
+    let mut run = Box::pin(builder.run(move |n: Nursery<E>| {
         let handle = n.clone();
         drop(keep.locked(|keep| keep.replace(handle)));
         body(n)
     }));
     simulation.drive(run.as_mut()).map_err(|mut failure| {
+        if let Some(culprit) = panics.culprit(&failure) {
+            failure.set_culprit(culprit);
+        }
         if let Some(n) = opened.locked(Option::take) {
             failure.note(n.tree().to_string());
         }

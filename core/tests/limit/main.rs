@@ -49,6 +49,7 @@
 mod acquire;
 mod both;
 mod capacity;
+mod holders;
 mod keyed;
 mod keyed_model;
 mod leave;

@@ -228,7 +228,7 @@ impl World {
         self.serve();
     }
 
-    fn check(&self, track: bool) {
+    fn check(&self) {
         let found = (self.real.capacity(), self.real.available(), self.real.waiters());
         assert_eq!(found, (self.capacity, self.free(), self.line.len()));
         assert_eq!(self.real.is_closed(), self.closed);
@@ -239,13 +239,11 @@ impl World {
         for (count, permit) in &self.permits {
             assert_eq!(permit.count(), *count);
         }
-        if track {
-            let (waits, holds): (Vec<_>, Vec<_>) =
-                self.real.holders().into_iter().partition(|info| info.is_waiting());
-            assert_eq!(waits.len(), self.line.len());
-            let held: usize = holds.iter().map(|info| info.count()).sum();
-            assert_eq!(held, self.held());
-        }
+        let (waits, holds): (Vec<_>, Vec<_>) =
+            self.real.holders().into_iter().partition(|info| info.is_waiting());
+        assert_eq!(waits.len(), self.line.len());
+        let held: usize = holds.iter().map(|info| info.count()).sum();
+        assert_eq!(held, self.held());
     }
 }
 
@@ -265,7 +263,7 @@ proptest! {
         let mut world = World::new(capacity, track);
         for op in ops {
             world.step(op);
-            world.check(track);
+            world.check();
         }
         let (real, capacity) = (world.real.clone(), world.capacity);
         drop(world);

@@ -1,4 +1,4 @@
-//! Permits: split, merged, owned, given back anywhere; and their holders.
+//! Permits: split, merged, owned, given back anywhere.
 
 use super::{poll, queue, take};
 use allhome::Semaphore;
@@ -7,7 +7,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::thread;
-use std::time::Instant;
 
 #[test]
 fn s14_split_and_merge_keep_the_count() {
@@ -134,77 +133,4 @@ fn s22_given_back_anywhere() {
     semaphore.close();
     drop(semaphore);
     drop(permit);
-}
-
-#[test]
-fn s18_holders_are_known() {
-    let began = Instant::now();
-    let semaphore = Semaphore::new(4).track_holders(true);
-    let mut three = take(&semaphore, 3);
-    let line = line!() + 1;
-    let waiting = queue_here(&semaphore);
-    let infos = semaphore.holders();
-    let (waits, holds): (Vec<_>, Vec<_>) = infos.iter().partition(|info| info.is_waiting());
-    assert_eq!((waits.len(), holds.len()), (1, 1));
-    assert_eq!((waits[0].count(), holds[0].count()), (2, 3));
-    assert_eq!(waits[0].location().line(), line);
-    assert!(holds[0].location().file().ends_with("permits.rs") && holds[0].task().is_none());
-    assert!(holds[0].since() >= began && holds[0].since() <= Instant::now());
-    assert!(holds[0].to_string().starts_with("no task holds 3 since "), "{}", holds[0]);
-    assert!(waits[0].to_string().contains("waits for 2"), "{}", waits[0]);
-    assert!(format!("{:?}", waits[0]).contains("waits: true"));
-
-    let counts = || {
-        let mut counts: Vec<_> =
-            semaphore.holders().iter().map(|info| (info.count(), info.is_waiting())).collect();
-        counts.sort_unstable();
-        counts
-    };
-    let one = three.split(1).unwrap();
-    assert_eq!(counts(), [(1, false), (2, false), (2, true)]);
-    drop(waiting);
-    three.merge(one).unwrap();
-    assert_eq!(counts(), [(3, false)]);
-    drop(three);
-    assert_eq!(counts(), []);
-}
-
-#[track_caller]
-fn queue_here(semaphore: &Semaphore) -> super::Waiting<'_> {
-    queue_acquire(semaphore.acquire_many(2))
-}
-
-fn queue_acquire(acquire: allhome::limit::Acquire<'_>) -> super::Waiting<'_> {
-    let mut waiting = super::Waiting { future: Box::pin(acquire), woken: Arc::default() };
-    assert!(waiting.poll().is_pending());
-    waiting
-}
-
-#[test]
-fn s18_the_book_is_kept_through_all_ways_out() {
-    let semaphore = Semaphore::new(4).track_holders(true);
-    let all = take(&semaphore, 4);
-    let (granted, left, doomed, closed) =
-        (queue(&semaphore, 1), queue(&semaphore, 1), queue(&semaphore, 4), queue(&semaphore, 3));
-    assert_eq!(semaphore.holders().len(), 5);
-    drop(left);
-    semaphore.resize(3);
-    assert_eq!(doomed.woken(), 1);
-    assert_eq!(semaphore.holders().len(), 3);
-    drop(all);
-    assert_eq!(granted.woken(), 1);
-    let reserved: Vec<_> = semaphore.holders().into_iter().filter(|i| !i.is_waiting()).collect();
-    assert_eq!((reserved.len(), reserved[0].count()), (1, 1), "reserved, and not polled");
-    assert_eq!(semaphore.try_acquire().unwrap_err(), TryAcquireError::NoPermits);
-    semaphore.close();
-    assert_eq!(closed.refused(), AcquireError::Closed);
-    let permit = granted.granted();
-    assert_eq!(semaphore.holders().len(), 1);
-    permit.forget();
-    drop(doomed);
-    assert!(semaphore.holders().is_empty());
-
-    let plain = Semaphore::new(1);
-    let _permit = take(&plain, 1);
-    assert!(plain.holders().is_empty(), "no book is kept unless it is asked for");
 }

@@ -343,20 +343,3 @@ fn s15_forget_versus_acquire() {
         check(&semaphore, 1);
     });
 }
-
-#[test]
-fn s18_the_book_versus_everybody() {
-    model(|| {
-        let semaphore = Arc::new(Semaphore::new(1).track_holders(true));
-        let permit = take(&semaphore, 1);
-        let (first, other) = (queue(&semaphore, 1), semaphore.clone());
-        let thread = thread::spawn(move || {
-            drop(first);
-            other.try_acquire_owned().is_ok()
-        });
-        drop(permit);
-        thread.join().unwrap();
-        assert!(semaphore.holders().is_empty());
-        check(&semaphore, 1);
-    });
-}

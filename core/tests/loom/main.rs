@@ -20,6 +20,8 @@
 #![cfg(loom)]
 
 mod abort;
+mod bell;
+mod book;
 mod bounded;
 mod cancel;
 mod carriers;

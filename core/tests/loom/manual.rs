@@ -131,6 +131,11 @@ impl Manual {
         self.waiting.extend(job);
     }
 
+    /// Takes the tasks that wait, for the caller to throw away.
+    pub(crate) fn take_waiting(&mut self) -> Vec<Job> {
+        std::mem::take(&mut self.waiting)
+    }
+
     /// Polls every task that was woken, until none is. Returns `true` if there was any.
     pub(crate) fn turns(&mut self) -> bool {
         let mut any = false;

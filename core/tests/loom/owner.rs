@@ -6,6 +6,7 @@ use crate::manual::{Flag, Job, Manual};
 use crate::model;
 use allhome::task::Close;
 use allhome::{Nursery, Owner, nursery};
+use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 use std::future::Future;
 use std::pin::Pin;
@@ -121,20 +122,37 @@ fn a17_wakes_in_place() {
     });
 }
 
-/// The look and the admission of a nursery inside are one step.
+/// The look and the admission of a nursery inside are one step: where it is admitted, the nursery
+/// around has not ended.
 #[test]
 fn a07_opening_inside_versus_the_end() {
     model(|| {
-        let (mut manual, owner, n, driver, book) = opened(true);
+        let (mut manual, runtime) = Manual::new(1);
+        let (n, owner) = nursery().on(&runtime).open::<Fault, _>().expect("it is opened");
+        drop(runtime);
+        let driver = manual.job().run().expect("it waits");
         let handle = n.clone();
+        let ended = Arc::new(AtomicBool::new(false));
+        let end = ended.clone();
         let other = thread::spawn(move || {
-            let inner = handle.nursery().open::<Fault, _>();
-            inner.map(|(_, owner)| drop(owner)).is_ok()
+            if let Ok((_, inside)) = handle.nursery().open::<Fault, _>() {
+                assert!(!end.load(Ordering::SeqCst), "opened in a nursery that has ended");
+                drop(inside);
+            }
         });
+        let (mut close, woken) = (owner.close(), Flag::new(false));
+        let ready = poll(&mut close, &woken);
         manual.give(Some(driver));
         while manual.turns() {}
+        let ready = ready || woken.take() && poll(&mut close, &woken);
+        ended.store(ready, Ordering::SeqCst);
         other.join().unwrap();
-        drop(owner);
-        settle(manual, n, None, &book);
+        while manual.turns() {}
+        assert!(ready || woken.take() && poll(&mut close, &woken), "`close` was not woken");
+        drop(close);
+        assert!(n.is_empty());
+        manual.check();
+        drop(n);
+        assert!(manual.is_free(), "a nursery that was not freed");
     });
 }

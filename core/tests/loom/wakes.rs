@@ -152,3 +152,101 @@ fn another(home: &mut Home) -> (Arc<Book>, Left) {
     home.quiet([]);
     (book, left)
 }
+
+/// The second wake finds the first on the stack, and does nothing more: whatever becomes of the
+/// carrier, neither child is forgotten.
+#[test]
+fn e05_two_wakes_versus_lost_carrier() {
+    model(|| {
+        let (mut home, one_book, first) = parked(Until::Never);
+        let (two_book, second) = another(&mut home);
+        let (one, two) = (take(&first), take(&second));
+        let thread = thread::spawn(move || {
+            one.wake();
+            two.wake();
+        });
+        drop(home.manual.take_waiting());
+        thread.join().unwrap();
+        drop(home.manual.take_waiting());
+        home.quiet([]);
+        drop(home.manual.take_waiting());
+        home.settle([]);
+        one_book.check();
+        two_book.check();
+        drop((first, second));
+        home.close();
+    });
+}
+
+/// One of two that stand on the stack, or in the chain, is aborted.
+#[test]
+fn c05_abort_versus_two_wakes() {
+    model(|| {
+        let (kid, one_book) = Kid::new(Until::Never);
+        let first = Left::default();
+        let child = leaves_waker(kid, &first);
+        let (mut home, child) = Home::open(move |n| n.fork(child));
+        home.quiet([]);
+        let (two_book, second) = another(&mut home);
+        let (one, two) = (take(&first), take(&second));
+        let thread = thread::spawn(move || {
+            one.wake();
+            two.wake();
+        });
+        child.abort();
+        home.quiet([]);
+        thread.join().unwrap();
+        home.quiet([]);
+        assert_eq!(one_book.drops(), 1, "it was aborted");
+        drop(child);
+        home.settle([]);
+        two_book.check();
+        one_book.check();
+        drop((first, second));
+        home.close();
+    });
+}
+
+/// A child that has a task of its own, and one beside it that has none: a wake of each.
+#[test]
+fn x10_wake_of_the_bound_versus_wake_of_the_other() {
+    model(|| {
+        let (mut home, one_book, first) = parked(Until::Polls(4));
+        let (two_book, second) = another(&mut home);
+        for _ in 0..2 {
+            take(&first).wake();
+            home.quiet([]);
+        }
+        let (one, two) = (take(&first), take(&second));
+        let thread = thread::spawn(move || one.wake());
+        two.wake();
+        home.quiet([]);
+        thread.join().unwrap();
+        assert!(home.settle([]));
+        one_book.check();
+        two_book.check();
+        drop((first, second));
+        home.close();
+    });
+}
+
+/// It is aborted while its own task polls it, or waits.
+#[test]
+fn x10_wake_of_the_bound_versus_abort() {
+    model(|| {
+        let (mut home, book, first) = parked(Until::Never);
+        for _ in 0..3 {
+            take(&first).wake();
+            home.quiet([]);
+        }
+        let waker = take(&first);
+        let thread = thread::spawn(move || waker.wake());
+        home.nursery.abort();
+        home.quiet([]);
+        thread.join().unwrap();
+        home.settle([]);
+        book.check();
+        drop(first);
+        home.close();
+    });
+}

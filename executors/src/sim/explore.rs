@@ -17,6 +17,7 @@
 use super::choices::Choices;
 use super::chooser::{Chooser, Made, Pct, Strategy};
 use super::failure::{Failure, FailureKind};
+use super::quiet::Quiet;
 use super::rng::Rng;
 use super::simulation::Simulation;
 use super::{Plan, Simulator};
@@ -27,7 +28,6 @@ const MOST_SHORTENING: u64 = 500;
 
 /// The result of an exploration.
 #[derive(Clone, Debug)]
-#[must_use = "it contains the failure, if a schedule failed"]
 pub struct Explored {
     schedules: u64,
     complete: bool,
@@ -97,6 +97,7 @@ impl Simulator {
     /// As [`explore`](Simulator::explore), for a program that drives the simulation itself. It
     /// calls `trial` with a fresh simulation for each schedule, and `trial` returns the failure, if
     /// there was one. Every call must do the same but for the schedule.
+    #[must_use = "it has the failure, if a schedule failed"]
     pub fn explore_with(
         &self,
         mut trial: impl FnMut(&mut Simulation) -> Option<Failure>,
@@ -163,7 +164,10 @@ impl Simulator {
     }
 
     fn found(&self, at: u64, original: Failure, trial: Trial<'_>) -> Explored {
+        // The hook has printed the panic once, and the report is going to.
+        let quiet = Quiet::begin();
         let mut shortest = self.shorten(original.clone(), trial);
+        drop(quiet);
         // No seed gives it.
         shortest.0.seed = None;
         let failure = Some(Box::new(Found { at: at + 1, original, shortest }));

@@ -26,6 +26,7 @@ pub(super) struct Facts {
     pub(super) steps: u64,
     pub(super) at: Duration,
     pub(super) tasks: Vec<TaskReport>,
+    pub(super) culprit: Option<String>,
     pub(super) notes: Vec<String>,
     pub(super) choices: Choices,
     pub(super) seed: Option<u64>,
@@ -53,6 +54,8 @@ pub enum FailureKind {
 pub struct TaskReport {
     /// Its number, in the order of the spawns.
     pub number: u64,
+    /// What it is called: the name of a nursery's child, or where that was spawned.
+    pub label: Option<String>,
     /// How often it was polled.
     pub polls: u64,
     /// Whether it waits for its turn; otherwise it waits for a wake.
@@ -72,6 +75,16 @@ impl Failure {
     /// Returns the panic's or error's message; a sentence, for the other kinds.
     pub fn message(&self) -> &str {
         &self.0.message
+    }
+
+    /// Returns which task panicked, or returned the error, if that is known.
+    pub fn culprit(&self) -> Option<&str> {
+        self.0.culprit.as_deref()
+    }
+
+    /// Sets which task it was. The failure's text says it before the message.
+    pub fn set_culprit(&mut self, culprit: impl Into<String>) {
+        self.0.culprit = Some(culprit.into());
     }
 
     /// Returns the tasks that existed, the root first.
@@ -119,7 +132,11 @@ impl fmt::Display for Failure {
             FailureKind::Error => "error",
             FailureKind::Leftover => "leftovers",
         };
-        writeln!(f, "{kind} after {} steps, at {:?}: {}", self.0.steps, self.0.at, self.0.message)?;
+        write!(f, "{kind} after {} steps, at {:?}: ", self.0.steps, self.0.at)?;
+        if let Some(culprit) = &self.0.culprit {
+            write!(f, "{culprit}: ")?;
+        }
+        writeln!(f, "{}", self.0.message)?;
         for task in &self.0.tasks {
             writeln!(f, "  {task}")?;
         }
@@ -129,15 +146,24 @@ impl fmt::Display for Failure {
         if let Some(seed) = self.0.seed {
             writeln!(f, "seed: {seed}")?;
         }
-        write!(f, "replay: {}", self.0.choices)
+        write!(f, "replay: {}", self.0.choices)?;
+        if self.0.choices.is_empty() {
+            write!(f, " (no choice: it fails first come, first served)")?;
+        }
+        Ok(())
     }
 }
 
 impl fmt::Display for TaskReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = if self.ready { "ready" } else { "waits" };
-        let name = if self.number == 0 { " (the root)" } else { "" };
-        write!(f, "task {}{name} {state}, {} polls", self.number, self.polls)?;
+        write!(f, "task {}", self.number)?;
+        match &self.label {
+            Some(label) => write!(f, " ({label})")?,
+            None if self.number == 0 => f.write_str(" (the root)")?,
+            None => {}
+        }
+        write!(f, " {state}, {} polls", self.polls)?;
         match (self.number, self.spawned_by) {
             (0, _) => Ok(()),
             (_, Some(by)) => write!(f, ", spawned by {by} at step {}", self.spawned_at),

@@ -3,6 +3,7 @@
 //! The driving thread waits for every other thread that it gives something to do. So there is
 //! never more than one that runs, and the run is as determined as without.
 
+use super::quiet::Quiet;
 use super::world::World;
 use crate::panics::contain;
 use std::fmt;
@@ -41,9 +42,10 @@ pub struct Faults {
 
 /// Wakes from another thread, and waits until that has been done.
 pub(super) fn wake_elsewhere(world: &Arc<World>, waker: Waker) {
-    let world = Arc::clone(world);
+    let (world, quiet) = (Arc::clone(world), Quiet::is_on());
     let woken = thread::spawn(move || {
         let _inside = world.enter();
+        let _quiet = quiet.then(Quiet::begin);
         contain(|| waker.wake());
     });
     // It contains every panic, so there is none to report.
@@ -79,9 +81,10 @@ impl Threads {
     ) -> T {
         self.turn = (self.turn + 1) % self.threads.len();
         let (answer, wait) = channel();
-        let world = Arc::clone(world);
+        let (world, quiet) = (Arc::clone(world), Quiet::is_on());
         let call: Call = Box::new(move || {
             let _inside = world.enter();
+            let _quiet = quiet.then(Quiet::begin);
             let _ = answer.send(f());
         });
         let thread = &self.threads[self.turn].0;

@@ -244,17 +244,20 @@ impl Simulation {
 
     /// Makes a failure of this run, as it stands.
     pub fn failure(&self, kind: FailureKind, message: impl Into<String>) -> Failure {
-        let state = self.world.lock();
+        let mut state = self.world.lock();
         let root = TaskReport {
             number: ROOT,
+            label: None,
             polls: state.root_polls,
             ready: state.root_ready,
             spawned_by: None,
             spawned_at: 0,
         };
         let mut tasks = vec![root];
-        tasks.extend(state.tasks.iter().map(|(_, entry)| TaskReport {
+        // A label is made of what is in the core's memory: it runs no foreign code.
+        tasks.extend(state.tasks.iter_mut().map(|(_, entry)| TaskReport {
             number: entry.number,
+            label: entry.task.as_mut().and_then(|(task, _)| task.label()),
             polls: entry.polls,
             ready: entry.woken,
             spawned_by: entry.spawned_by,
@@ -267,6 +270,7 @@ impl Simulation {
             steps: state.steps,
             at: state.elapsed(self.world.start),
             tasks,
+            culprit: None,
             notes: Vec::new(),
             choices: self.chooser.choices().clone(),
             seed: self.seed,

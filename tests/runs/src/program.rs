@@ -79,7 +79,7 @@ async fn nest(runtime: &Runtime) {
                         });
                         pending::<Result<(), _>>().await
                     });
-                    assert_eq!(inner.await.expect_err("it fails").into_error(), Some("inner"));
+                    assert_eq!(inner.await.expect_err("it fails").into_error().ok(), Some("inner"));
                     Ok(())
                 });
             }
@@ -126,7 +126,7 @@ async fn fail(runtime: &Runtime, exact: bool) {
         .await
         .expect_err("a child fails");
     assert_eq!((error.failures().len(), error.cancelled_count()), (1, CHILDREN));
-    assert_eq!(error.into_error(), Some("first"));
+    assert_eq!(error.into_error().ok(), Some("first"));
     assert_eq!(counts.drops(), CHILDREN);
     assert!(!exact || counts.polls() == 2 * CHILDREN, "{} polls", counts.polls());
 }

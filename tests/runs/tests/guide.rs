@@ -1,4 +1,7 @@
-//! docs/BRING-YOUR-OWN-RUNTIME.md shows the executor that is tested.
+//! docs/BRING-YOUR-OWN-RUNTIME.md shows the executors that are tested.
+
+#[path = "guide/minimal.rs"]
+mod minimal;
 
 use std::fs;
 use std::path::Path;
@@ -12,10 +15,15 @@ fn read(path: &str) -> String {
 fn guide_shows_what_is_tested() {
     let guide = read("docs/BRING-YOUR-OWN-RUNTIME.md");
     let source = read("tests/runs/tests/own_runtime.rs");
-    let (_, shown) = guide.split_once("```rust\n").expect("the guide has code");
-    let (shown, _) = shown.split_once("```\n").expect("the code has an end");
-    let tested = &source[source.find("use ").expect("imports")..];
-    assert_eq!(shown, tested, "put the file into the guide, from its imports on");
+    let minimal = read("tests/runs/tests/guide/minimal.rs");
+    let (minimal, _) = minimal.split_once("\n#[test]").expect("it is tested");
+    let shown: Vec<_> = guide.split("```rust\n").skip(1).collect();
+    assert_eq!(shown.len(), 2, "the least, and one that passes the suite");
+    for (shown, source) in shown.into_iter().zip([minimal, &source]) {
+        let (shown, _) = shown.split_once("```\n").expect("the code has an end");
+        let tested = &source[source.find("use ").expect("imports")..];
+        assert_eq!(shown, tested, "put the file into the guide, from its imports on");
+    }
 }
 
 #[test]

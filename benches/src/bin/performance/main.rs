@@ -1,5 +1,6 @@
-//! `performance [--draw] [--quick]`: writes docs/PERFORMANCE.md, its pictures and figures.json.
-//! `--draw` takes the figures of the last time; `--quick` measures small sizes only, for a trial.
+//! `performance [--draw] [--quick] [--only PICTURE]`: writes docs/PERFORMANCE.md, its pictures and
+//! figures.json. `--draw` takes the figures of the last time, `--only` does so for all pictures but
+//! one; `--quick` measures small sizes only, for a trial.
 //!
 //! A [`Topic`](topics::Topic) is measured to [`Figures`], which a [picture](plot::draw) and a
 //! [chapter](page::write) are made of.
@@ -35,27 +36,41 @@ fn main() -> ExitCode {
     let options = Command::new("performance")
         .about("Writes docs/PERFORMANCE.md")
         .arg(flag("draw").help("Draw the figures of the last time; measure nothing"))
+        .arg(Arg::new("only").long("only").value_name("PICTURE").help("Measure one picture anew"))
         .arg(flag("quick").help("Small sizes only, for a trial"))
         .get_matches();
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-    let (all, more) = match options.get_flag("draw") {
-        true => match read(&docs) {
-            Some(figures) => figures,
-            None => {
-                eprintln!("docs/performance/figures.json has no figures; run without --draw");
-                return ExitCode::FAILURE;
-            }
-        },
-        false => measure(options.get_flag("quick")),
+    let (quick, only) = (options.get_flag("quick"), options.get_one::<String>("only"));
+    let figures = match only {
+        None if !options.get_flag("draw") => Some(measure(quick)),
+        _ => read(&docs).map(|(all, more)| (renewed(all, quick, only), more)),
+    };
+    let Some((all, more)) = figures else {
+        eprintln!("docs/performance/figures.json has no figures; run with no options");
+        return ExitCode::FAILURE;
     };
     write(&docs, &all, &more);
     ExitCode::SUCCESS
 }
 
+fn topics(quick: bool) -> Vec<topics::Topic> {
+    topics::all(if quick { 1_000 } else { 1_000_000 })
+}
+
+/// Measures one picture anew, or none. It stands where the page has it.
+fn renewed(old: Vec<Figures>, quick: bool, only: Option<&String>) -> Vec<Figures> {
+    let figures = topics(quick).into_iter().filter_map(|topic| {
+        if only.is_some_and(|only| only == topic.file) {
+            return Some(topic.measure(|what| eprintln!("{what}")));
+        }
+        old.iter().find(|figures| figures.file == topic.file).cloned()
+    });
+    figures.collect()
+}
+
 fn measure(quick: bool) -> (Vec<Figures>, More) {
-    let topics = topics::all(if quick { 1_000 } else { 1_000_000 });
     let progress = |what: &str| eprintln!("{what}");
-    let all = topics.into_iter().map(|topic| topic.measure(progress)).collect();
+    let all = topics(quick).into_iter().map(|topic| topic.measure(progress)).collect();
     let cores = thread::available_parallelism().map_or(0, |cores| cores.get() as u64);
     let mut more = More { cores, quick, ..More::default() };
     for case in cases::all() {

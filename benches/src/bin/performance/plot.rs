@@ -216,8 +216,9 @@ fn spread(ends: &[f64]) -> Vec<f64> {
 fn style(name: &str) -> (usize, &'static str) {
     match name {
         "ours" => (0, " own"),
-        "JoinSet" | "JoinSet (tokio)" | "DelayQueue" | "tokio" => (1, ""),
-        "TaskTracker" | "StaticExecutor" | "Sleep (tokio)" | "futures-intrusive" => (2, ""),
+        "JoinSet" | "JoinSet (tokio)" | "DelayQueue" | "timeout (tokio)" | "tokio" => (1, ""),
+        "TaskTracker" | "StaticExecutor" | "Sleep (tokio)" | "futures-timer"
+        | "futures-intrusive" => (2, ""),
         "Vec<JoinHandle>" | "Executor" | "async-lock" => (3, ""),
         "bare spawn" => (5, ""),
         _ => (4, ""),

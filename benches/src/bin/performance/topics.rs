@@ -61,6 +61,14 @@ pub(crate) fn all(most: u64) -> Vec<Topic> {
             })],
         },
         Topic {
+            file: "timeout",
+            heading: "Timeouts",
+            sentence: "What a deadline of an hour costs a future that waits for so many polls: \
+                       made, polled and dropped, on tokio unless it says otherwise.",
+            n_is: "polls that find it waiting",
+            panels: vec![panel("one task", most.min(1_000), |n| cases::timeout(n as u32))],
+        },
+        Topic {
             file: "semaphore",
             heading: "Semaphore",
             sentence: "What it costs a task of tokio's to get the only permit, to yield and to \

@@ -32,6 +32,13 @@ pub(crate) use held::{Held, assert_none};
 pub(crate) struct Guarded<T>(Lock<T>);
 
 impl<T> Guarded<T> {
+    #[cfg(not(loom))]
+    pub(crate) const fn new(value: T) -> Guarded<T> {
+        Guarded(Lock::new(value))
+    }
+
+    /// As above; loom's primitives cannot be created in a constant.
+    #[cfg(loom)]
     pub(crate) fn new(value: T) -> Guarded<T> {
         Guarded(Lock::new(value))
     }

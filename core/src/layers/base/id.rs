@@ -35,6 +35,17 @@ impl TaskId {
     pub fn number(self) -> u64 {
         self.number
     }
+
+    /// Returns it as two words, of which the first is not 0.
+    #[inline]
+    pub(crate) fn to_words(self) -> (u64, u64) {
+        (self.nursery.0, self.number)
+    }
+
+    /// The inverse; none if the first word is 0.
+    pub(crate) fn of_words(nursery: u64, number: u64) -> Option<TaskId> {
+        (nursery != 0).then_some(TaskId { nursery: NurseryId(nursery), number })
+    }
 }
 
 impl fmt::Display for NurseryId {

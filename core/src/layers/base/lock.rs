@@ -20,6 +20,7 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(any(not(loom), test))]
 mod raw;
 
 pub(crate) use word::{Lock, LockGuard};
@@ -114,7 +115,7 @@ mod word {
 #[cfg(loom)]
 mod word {
     use crate::layers::base::guarded::Held;
-    use loom::sync::{Mutex, MutexGuard};
+    use crate::layers::base::sync::{Mutex, MutexGuard};
     use std::ops::{Deref, DerefMut};
     use std::ptr;
 

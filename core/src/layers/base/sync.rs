@@ -14,6 +14,13 @@ pub(crate) use std::thread::{Thread, current as current_thread, park as park_thr
 #[allow(unused_imports, reason = "what uses it is a feature")]
 pub(crate) use std::thread::Builder as ThreadBuilder;
 
+/// By which a thread sleeps on a lock: see [`lock`](super::lock).
+#[cfg(not(loom))]
+pub(crate) use parking_lot_core as parking;
+
+#[cfg(all(test, not(loom)))]
+pub(crate) use std::thread::{scope as thread_scope, yield_now as yield_thread};
+
 /// Process-wide counters: never part of a model.
 pub(crate) use std::sync::atomic::AtomicU64 as GlobalU64;
 
@@ -24,12 +31,24 @@ pub(crate) use std::sync::atomic::AtomicBool as GlobalBool;
 /// Process-wide state: never part of a model.
 pub(crate) use parking_lot::Mutex as GlobalMutex;
 
+/// As above.
+pub(crate) use std::sync::OnceLock as GlobalOnce;
+
 #[cfg(not(loom))]
 mod imp {
     pub(crate) use std::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering,
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+        fence,
     };
     pub(crate) use std::thread_local;
+
+    /// State of the process that is part of models.
+    macro_rules! global {
+        (static $name:ident: $type:ty = const { $init:expr };) => {
+            static $name: $type = $init;
+        };
+    }
+    pub(crate) use global;
 
     /// `std::cell::UnsafeCell` with loom's interface.
     #[repr(transparent)]
@@ -55,9 +74,31 @@ mod imp {
 #[cfg(loom)]
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
+    #[cfg(test)]
+    pub(crate) use loom::sync::Condvar;
     pub(crate) use loom::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering,
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+        fence,
     };
+    pub(crate) use loom::sync::{Mutex, MutexGuard};
+    /// A model that stands beside what it checks: with three preemptions, if no other number is set.
+    #[cfg(test)]
+    pub(crate) fn model(run: impl Fn() + Send + Sync + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound.get_or_insert(3);
+        builder.check(run);
+    }
+    #[cfg(test)]
+    pub(crate) use loom::thread::spawn as spawn_modelled;
+
+    /// A model has it for itself.
+    macro_rules! global {
+        (static $name:ident: $type:ty = const { $init:expr };) => {
+            loom::lazy_static! { static ref $name: $type = $init; }
+        };
+    }
+    pub(crate) use global;
+
     /// loom's does not take `const`.
     macro_rules! local {
         ($(#[$attr:meta])* static $name:ident: $type:ty = const { $init:expr };) => {

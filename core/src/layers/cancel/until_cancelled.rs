@@ -2,6 +2,7 @@
 
 use super::CancelToken;
 use super::cancelled::CancelledOwned;
+use crate::layers::base::big::Inner;
 use crate::layers::base::reason::Reason;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -14,7 +15,7 @@ pin_project! {
     #[must_use = "it runs only when it is awaited"]
     pub struct UntilCancelled<F> {
         #[pin]
-        future: F,
+        future: Inner<F>,
         #[pin]
         cancelled: CancelledOwned,
     }
@@ -91,7 +92,8 @@ pub trait CancelExt: Future + Sized {
     /// # Ok::<(), allhome::Reason>(())
     /// ```
     fn until_cancelled(self, token: &CancelToken) -> UntilCancelled<Self> {
-        UntilCancelled { future: self, cancelled: CancelledOwned::new(token.clone()) }
+        let cancelled = CancelledOwned::new(token.clone());
+        UntilCancelled { future: Inner::new(self), cancelled }
     }
 }
 

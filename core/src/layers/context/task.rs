@@ -40,7 +40,13 @@ pub fn cancel_reason() -> Option<Reason> {
 }
 
 /// Returns the id of the task that calls it. None outside of any nursery, and in a nursery's body.
+#[inline]
 pub fn task_id() -> Option<TaskId> {
+    // An acquire asks it, in a nursery or not.
+    if context::is_nowhere() { None } else { task_id_here() }
+}
+
+fn task_id_here() -> Option<TaskId> {
     context::current(|frame| frame?.task_id())
 }
 

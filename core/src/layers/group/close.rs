@@ -4,7 +4,7 @@ use super::config::{Config, Policy};
 use super::env::Env;
 use super::registry::clock::Stopped;
 use super::registry::report::{Entry, Report};
-use super::registry::{Owner, Phase, Registry};
+use super::registry::{OpenedBy, Phase, Registry};
 use super::{Group, describe, orphans};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
@@ -231,16 +231,16 @@ impl Group {
                 return;
             };
             parent.tell_inherited(&inherited);
-            let (nested, owner_waker, on_vacant, rest) = parent.locked_then_launch(|registry| {
-                let (nested, owner) = registry.nested.remove(key);
+            let (nested, opener_waker, on_vacant, rest) = parent.locked_then_launch(|registry| {
+                let (nested, opener) = registry.nested.remove(key);
                 let rest = registry.report.adopt(inherited);
                 // A body that was not cancelled waits for more than this.
-                let wakes = owner != Owner::Body || parent.is_cancelled();
-                let owner_waker = if wakes { registry.wake_owner(owner) } else { None };
-                (nested, owner_waker, parent.on_vacant(registry), rest)
+                let wakes = opener != OpenedBy::Body || parent.is_cancelled();
+                let opener_waker = if wakes { registry.wake_opener(opener) } else { None };
+                (nested, opener_waker, parent.on_vacant(registry), rest)
             });
             drop((nested, rest));
-            owner_waker.into_iter().for_each(Foreign::wake);
+            opener_waker.into_iter().for_each(Foreign::wake);
             let mut close = false;
             let on_vacant = on_vacant.map(|mut on_vacant| {
                 close = mem::take(&mut on_vacant.close);

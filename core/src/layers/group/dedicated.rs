@@ -105,4 +105,22 @@ impl Work for Dedicated {
     fn discard(&self, slot: &mut TaskData) {
         self.group.discard_carrier(slot);
     }
+
+    fn label(&self, slot: &mut TaskData) -> Option<String> {
+        match Role::from_slot(slot) {
+            Ok(carried) => {
+                let header = carried.header();
+                let label = match header.name() {
+                    Some(name) => format!("`{name}`"),
+                    None => format!("spawned at {}", header.location()),
+                };
+                carried.put(slot);
+                Some(label)
+            }
+            Err(role) => {
+                slot.set(role.mark());
+                None
+            }
+        }
+    }
 }

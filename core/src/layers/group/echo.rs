@@ -73,8 +73,8 @@ impl Group {
             let (parent, key) = at.locked(|registry| registry.parent.clone())?;
             parent.follow_token();
             let reason = parent.locked(|registry| {
-                let owner = registry.nested.owner(key);
-                registry.cancel.reason_for(owner).or_else(|| registry.cancel.requested_reason())
+                let opener = registry.nested.opener(key);
+                registry.cancel.reason_for(opener).or_else(|| registry.cancel.requested_reason())
             });
             if reason.is_some() {
                 return reason;

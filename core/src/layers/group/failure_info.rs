@@ -86,6 +86,43 @@ impl<'a> FailureInfo<'a> {
         }
     }
 
+    /// Returns the first error of the type `T` among the task's error and what is behind it.
+    ///
+    /// # Examples
+    ///
+    /// A server that counts one kind of failure, however its handlers wrap it:
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{BoxError, Nursery, Policy, block_on, nursery};
+    /// use std::io;
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// let resets = Arc::new(AtomicUsize::new(0));
+    /// let count = resets.clone();
+    /// let server = nursery().policy(Policy::Supervise).on_failure(move |failure| {
+    ///     let io = failure.find::<io::Error>();
+    ///     if io.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionReset) {
+    ///         count.fetch_add(1, Ordering::Relaxed);
+    ///     }
+    /// });
+    /// block_on(server.run(async |n: Nursery| {
+    ///     n.spawn(async { Err(BoxError::from(io::Error::from(io::ErrorKind::ConnectionReset))) });
+    ///     n.spawn(async { Err("a bug".into()) });
+    ///     Ok(())
+    /// }))?;
+    /// assert_eq!(resets.load(Ordering::Relaxed), 1);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn find<T: Error + 'static>(&self) -> Option<&T> {
+        match self.what {
+            What::Error(view) => view.find(),
+            _ => None,
+        }
+    }
+
     /// Returns the panic, if it was one.
     pub fn panic(&self) -> Option<&Panic> {
         match self.what {

@@ -2,7 +2,7 @@
 
 use super::Group;
 use super::echo::is_echo;
-use super::registry::{Member, Owner};
+use super::registry::{Member, OpenedBy};
 use super::turn::{Load, Polled, Turn, bound};
 use super::turns::Turns;
 use crate::layers::base::leave::Leave;
@@ -120,7 +120,7 @@ impl Group {
                     if !poll || (seen && claimed.header().is_unstarted()) {
                         break Box::new(self.end_cancelled(&mut claimed));
                     }
-                    held = seen && self.locked(|registry| registry.holds(owner(&claimed)));
+                    held = seen && self.locked(|registry| registry.holds(opener(&claimed)));
                     let notes = Notes::default();
                     let bound = carried.is_some();
                     (self.poll_once(&mut claimed, bound, &notes, turns, cx), notes)
@@ -234,10 +234,10 @@ impl Group {
         self.locked(|registry| {
             let spared = claimed.header().state().is_shielded() || self.is_in_grace();
             let stays = spared || notes.put_off.get();
-            let owner = owner(&claimed);
-            if stays || registry.holds(owner) {
+            let opener = opener(&claimed);
+            if stays || registry.holds(opener) {
                 claimed.park(true)
-            } else if held && registry.nested.has(owner) {
+            } else if held && registry.nested.has(opener) {
                 // They came home during the poll, which was too early to see that.
                 Err((claimed, Park::Cancelled))
             } else {
@@ -246,13 +246,19 @@ impl Group {
         })
     }
 
-    /// An active carrier stays with its child, which waits.
+    /// An active carrier stays with its child, which waits. If others wait that have no carrier, and
+    /// none is left to come, another comes for them, and parks (invariant 4 of
+    /// [`carrier`](super::carrier)).
     pub(super) fn stay(&self) {
-        self.locked_then_launch(|registry| registry.carriers.retire());
+        let launch = self.locked(|registry| {
+            registry.carriers.retire();
+            if registry.is_stranded() { registry.carriers.replace() } else { self.want(registry) }
+        });
+        self.launch(launch);
     }
 }
 
-/// Returns the child as the owner of the nurseries inside it.
-fn owner(claimed: &Claimed) -> Owner {
-    Owner::Task(Member::new(claimed.header(), claimed.ptr()))
+/// Returns the child as the opener of the nurseries inside it.
+fn opener(claimed: &Claimed) -> OpenedBy {
+    OpenedBy::Task(Member::new(claimed.header(), claimed.ptr()))
 }

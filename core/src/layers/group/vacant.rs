@@ -20,7 +20,7 @@ pub(super) struct OnVacant {
     pub(super) home: Vec<Foreign<Waker>>,
     pub(super) finalizers: bool,
     pub(super) close: bool,
-    pub(super) wake_owner: bool,
+    pub(super) wake_opener: bool,
 }
 
 impl Group {
@@ -71,7 +71,7 @@ impl Group {
                 // A body may spawn more: waking it once a child would be for nothing.
                 if cancelled || registry.phase == Phase::Joining {
                     on_vacant.wake = registry.run_waker.take();
-                    on_vacant.wake_owner = cancelled;
+                    on_vacant.wake_opener = cancelled;
                 }
             }
             Phase::Dropped => {
@@ -102,8 +102,8 @@ impl Group {
         if on_vacant.finalizers {
             self.start_finalizers();
         }
-        if on_vacant.wake_owner {
-            self.wake_owner();
+        if on_vacant.wake_opener {
+            self.wake_opener();
         }
         if on_vacant.close {
             self.detach();
@@ -137,12 +137,12 @@ impl Group {
 
     /// Wakes the task or body that this group was opened in: it may wait, though cancelled, for
     /// nothing but this group to become vacant.
-    fn wake_owner(&self) {
+    fn wake_opener(&self) {
         let parent = self.locked(|registry| registry.parent.clone());
         let Some((parent, key)) = parent else { return };
         let waker = parent.locked_then_launch(|registry| {
-            let owner = registry.nested.owner(key);
-            registry.wake_owner(owner)
+            let opener = registry.nested.opener(key);
+            registry.wake_opener(opener)
         });
         waker.into_iter().for_each(Foreign::wake);
     }

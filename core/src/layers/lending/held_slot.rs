@@ -98,7 +98,9 @@ impl HeldSlot {
 
     /// Has the limiter's list of holders name the task that calls this.
     pub(crate) fn sign(&self) {
-        peek(&self.permit, OwnedPermit::sign);
+        let mut permit = self.permit.take();
+        permit.as_mut().map(OwnedPermit::sign);
+        self.permit.set(permit);
     }
 }
 

@@ -135,9 +135,9 @@ impl fmt::Display for TryAcquireError {
 }
 
 impl Error for AcquireError {
-    /// Returns the reason of the cancel, if the wait was cancelled.
+    /// Returns what caused the cancel; its reason is part of the text.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.reason().map(|reason| reason as &(dyn Error + 'static))
+        self.reason()?.source()
     }
 }
 

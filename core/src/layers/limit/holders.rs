@@ -1,24 +1,14 @@
-//! The tasks that hold permits or wait for them: recorded only by a semaphore that was set to do
-//! so.
-//!
-//! A plain slab under the semaphore's lock. It costs an allocation when it grows, a look at the
-//! clock for each permit, and the lock for each acquire and release.
+//! The tasks that hold permits of a semaphore or wait for them: what its part of the
+//! [book](super::book) says.
 
+use super::book::{self, Id, Number, Seen};
+use crate::layers::base::guarded::Guarded;
 use crate::layers::base::id::TaskId;
 use crate::layers::context::clock;
-use crate::layers::context::task::task_id;
 use allhome_rt::Instant;
-use slab::Slab;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
-
-/// An entry of the slab, or none when no book is kept.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Key(usize);
-
-impl Key {
-    pub(super) const NONE: Key = Key(usize::MAX);
-}
 
 /// A task that holds permits of a [`Semaphore`](super::Semaphore), or waits for them.
 #[derive(Clone)]
@@ -26,6 +16,7 @@ pub struct HolderInfo {
     task: Option<TaskId>,
     location: &'static Location<'static>,
     since: Instant,
+    is_exact: bool,
     count: usize,
     waits: bool,
 }
@@ -37,16 +28,18 @@ impl HolderInfo {
         self.task
     }
 
-    /// Returns where `acquire` was called.
+    /// Returns where the acquire was called.
     pub fn location(&self) -> &'static Location<'static> {
         self.location
     }
 
-    /// Returns since when the permits have been held, or waited for, by the clock of the task that
-    /// began that: [`now`](crate::time::now) in the same task compares with it.
+    /// Returns since when the permits have been held, or waited for, at least: that is when a call
+    /// of [`holders`](super::Semaphore::holders) first listed this.
     ///
-    /// Permits are held from the moment at which they are reserved for a waiter, even before the
-    /// waiter is polled again.
+    /// With [`track_holders`](super::Semaphore::track_holders) it is since when exactly, by the
+    /// clock of the task that began it: [`now`](crate::time::now) in the same task compares with
+    /// it. Permits are held from the moment at which they are reserved for a waiter, even before
+    /// the waiter is polled again.
     pub fn since(&self) -> Instant {
         self.since
     }
@@ -64,13 +57,16 @@ impl HolderInfo {
 
 impl fmt::Display for HolderInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = if self.waits { "waits for" } else { "holds" };
         match self.task {
             Some(task) => write!(f, "task {task} ")?,
-            None => f.write_str("no task ")?,
+            None => f.write_str("a caller without a task ")?,
         }
+        let verb = if self.waits { "has waited for" } else { "has held" };
+        let permits = if self.count == 1 { "permit" } else { "permits" };
         let age = clock::now().saturating_duration_since(self.since);
-        write!(f, "{verb} {} since {age:.1?}, acquired at {}", self.count, self.location)
+        let at_least = if self.is_exact { "" } else { "at least " };
+        write!(f, "{verb} {} {permits} for {at_least}{age:.1?}, by an acquire at ", self.count)?;
+        write!(f, "{}", self.location)
     }
 }
 
@@ -79,80 +75,58 @@ impl fmt::Debug for HolderInfo {
         f.debug_struct("HolderInfo")
             .field("task", &self.task)
             .field("location", &format_args!("{}", self.location))
+            .field("since", &self.since)
             .field("count", &self.count)
             .field("waits", &self.waits)
-            .finish_non_exhaustive()
+            .finish()
     }
 }
 
-/// The book, if one is kept.
-pub(super) struct Holders(Option<Slab<HolderInfo>>);
+/// What a semaphore has in the book: its number there, and when each of its rows was listed first,
+/// of those that were listed last time.
+pub(super) struct Holders {
+    number: Number,
+    listed: Guarded<BTreeMap<Id, Instant>>,
+}
 
 impl Holders {
+    #[cfg(not(loom))]
     pub(super) const fn new() -> Holders {
-        Holders(None)
+        Holders { number: Number::new(), listed: Guarded::new(BTreeMap::new()) }
     }
 
-    pub(super) fn keep(&mut self, keep: bool) {
-        self.0 = keep.then(Slab::new);
+    /// As above; loom's primitives cannot be created in a constant.
+    #[cfg(loom)]
+    pub(super) fn new() -> Holders {
+        Holders { number: Number::new(), listed: Guarded::new(BTreeMap::new()) }
     }
 
-    #[inline]
-    pub(super) fn add(
-        &mut self,
-        count: usize,
-        waits: bool,
-        location: &'static Location<'static>,
-        since: Option<Instant>,
-    ) -> Key {
-        let Some((book, since)) = self.0.as_mut().zip(since) else { return Key::NONE };
-        Key(book.insert(HolderInfo { task: task_id(), location, since, count, waits }))
-    }
-
-    /// The waiter has been granted its permits.
-    pub(super) fn grant(&mut self, key: Key, since: Option<Instant>) {
-        if let Some((info, since)) = self.get(key).zip(since) {
-            info.waits = false;
-            info.since = since;
-        }
-    }
-
-    /// Records the task that holds the permits.
-    pub(super) fn sign(&mut self, key: Key, task: Option<TaskId>) {
-        if let Some(info) = self.get(key) {
-            info.task = task;
-        }
-    }
-
-    pub(super) fn remove(&mut self, key: Key) {
-        if let Some(book) = &mut self.0 {
-            book.try_remove(key.0);
-        }
-    }
-
-    /// Moves `count` of a holder's permits to a new entry.
-    pub(super) fn split(&mut self, key: Key, count: usize) -> Key {
-        let Some(info) = self.get(key) else { return Key::NONE };
-        info.count -= count;
-        let part = HolderInfo { count, ..info.clone() };
-        self.0.as_mut().map_or(Key::NONE, |book| Key(book.insert(part)))
-    }
-
-    /// Moves all of `from`'s permits to `to`.
-    pub(super) fn merge(&mut self, to: Key, from: Key) {
-        let Some(info) = self.get(from) else { return };
-        let count = info.count;
-        self.remove(from);
-        if let Some(info) = self.get(to) {
-            info.count += count;
-        }
+    /// Returns its number in the book.
+    #[inline(always)]
+    pub(super) fn number(&self) -> u64 {
+        self.number.get()
     }
 
     pub(super) fn list(&self) -> Vec<HolderInfo> {
-        self.0.iter().flatten().map(|(_, info)| info.clone()).collect()
+        // Before the lock: a clock is foreign code.
+        let now = clock::now();
+        self.listed.locked(|listed| {
+            let seen = book::of(self.number());
+            let first = |seen: &Seen| listed.get(&seen.id).copied().unwrap_or(now);
+            let since: Vec<_> = seen.iter().map(first).collect();
+            *listed = seen.iter().map(|seen| seen.id).zip(since.iter().copied()).collect();
+            let infos = seen.iter().zip(since).map(|(seen, since)| HolderInfo::of(seen, since));
+            let mut infos: Vec<_> = infos.collect();
+            infos.sort_by_key(|info| (info.waits, info.since));
+            infos
+        })
     }
+}
 
-    fn get(&mut self, key: Key) -> Option<&mut HolderInfo> {
-        self.0.as_mut()?.get_mut(key.0)
+impl HolderInfo {
+    fn of(seen: &Seen, listed: Instant) -> HolderInfo {
+        let Seen { task, location, count, waits, since, .. } = *seen;
+        let (is_exact, since) = (since.is_some(), since.unwrap_or(listed));
+        HolderInfo { task, location, since, is_exact, count, waits }
     }
 }

@@ -1,29 +1,25 @@
-//! The operations under the lock of a [`Permits`]: plain code on the word, the queue and the book.
+//! The operations under the lock of a [`Permits`]: plain code on the word and the queue.
 
 use super::error::Refused;
-use super::holders::{Holders, Key};
 use super::permits::{CLOSED, LOCKED, Permits, SHIFT};
-use super::share::Share;
 use super::source::LockedSource;
 use super::wait_queue::WaitQueue;
-use super::waiter::{Decision, Waiter};
+use super::waiter::Decision;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::lock::LockGuard;
 use crate::layers::base::sync::Ordering;
 use allhome_rt::Instant;
-use std::panic::Location;
 use std::task::Waker;
 
 /// What the lock guards besides the word.
 pub(super) struct Inner {
     pub(super) queue: WaitQueue,
-    pub(super) holders: Holders,
     debt: usize,
 }
 
 impl Inner {
     pub(super) const fn new() -> Inner {
-        Inner { queue: WaitQueue::new(), holders: Holders::new(), debt: 0 }
+        Inner { queue: WaitQueue::new(), debt: 0 }
     }
 }
 
@@ -35,7 +31,8 @@ pub(super) struct Locked<'a> {
     pub(super) inner: LockGuard<'a, Inner>,
     free: usize,
     closed: bool,
-    /// For the book, if one is kept: a clock is foreign code, and was asked without the lock.
+    /// If it is noted since when permits are held: a clock is foreign code, and was asked without
+    /// the lock.
     now: Option<Instant>,
 }
 
@@ -48,6 +45,19 @@ impl<'a> Locked<'a> {
         now: Option<Instant>,
     ) -> Locked<'a> {
         Locked { permits, inner, free: word >> SHIFT, closed: word & CLOSED != 0, now }
+    }
+
+    /// Takes permits back and grants them to the first in the queue, if that is all there is to do,
+    /// as it is nearly always. If not, nothing has changed.
+    #[inline(always)]
+    pub(super) fn hand_on(&mut self, count: usize) -> Option<Foreign<Waker>> {
+        if self.closed || self.inner.debt > 0 {
+            return None;
+        }
+        let free = self.free + count;
+        let (asked, waker) = self.inner.queue.grant_only(free, self.now)?;
+        self.free = free - asked;
+        waker
     }
 
     /// Takes permits back.
@@ -74,13 +84,12 @@ impl<'a> Locked<'a> {
         }
     }
 
-    pub(super) fn forget(&mut self, share: Share) {
-        self.inner.holders.remove(share.key);
+    pub(super) fn forget(&mut self, count: usize) {
         let old = self.permits.capacity();
-        let capacity = old.saturating_sub(share.count);
+        let capacity = old.saturating_sub(count);
         self.set_capacity(capacity);
         // What the capacity cannot bear was owed.
-        self.inner.debt -= share.count - (old - capacity);
+        self.inner.debt -= count - (old - capacity);
     }
 
     fn set_capacity(&mut self, capacity: usize) {
@@ -97,12 +106,7 @@ impl LockedSource for Locked<'_> {
     }
 
     #[inline]
-    fn admit(
-        &mut self,
-        asked: usize,
-        returns: bool,
-        location: &'static Location<'static>,
-    ) -> Result<Option<Share>, Refused> {
+    fn admit(&mut self, asked: usize, returns: bool) -> Result<bool, Refused> {
         let capacity = self.permits.capacity();
         if self.closed {
             return Err(Refused::Closed);
@@ -112,40 +116,29 @@ impl LockedSource for Locked<'_> {
         }
         // A request for nothing takes nothing from the waiters.
         if asked > 0 && (self.free < asked || !self.inner.queue.lets_in(returns)) {
-            return Ok(None);
+            return Ok(false);
         }
         self.free -= asked;
-        let key = self.inner.holders.add(asked, false, location, self.now);
-        Ok(Some(Share { count: asked, key }))
-    }
-
-    #[inline]
-    fn book(&mut self, asked: usize, location: &'static Location<'static>) -> Key {
-        self.inner.holders.add(asked, true, location, self.now)
-    }
-
-    #[inline]
-    fn unbook(&mut self, _: &Waiter, key: Key) {
-        self.inner.holders.remove(key);
+        Ok(true)
     }
 
     #[inline]
     fn tell_next(&mut self) -> Option<Foreign<Waker>> {
         if self.inner.queue.has_doomed() {
-            let (waker, key) = self.inner.queue.tell_doomed()?;
-            self.inner.holders.remove(key);
+            let (waker, booked) = self.inner.queue.tell_doomed()?;
+            booked.free();
             return waker;
         }
-        let (asked, key) = self.inner.queue.first()?;
+        let (asked, booked) = self.inner.queue.first()?;
         if self.closed {
-            self.inner.holders.remove(key);
+            booked.free();
             return self.inner.queue.tell_first(Decision::Closed);
         }
         if asked > self.free {
             return None;
         }
         self.free -= asked;
-        self.inner.holders.grant(key, self.now);
+        booked.grant(self.now);
         self.inner.queue.tell_first(Decision::Granted)
     }
 }
@@ -154,7 +147,7 @@ impl Drop for Locked<'_> {
     #[inline]
     fn drop(&mut self) {
         let inner = &*self.inner;
-        let locked = self.permits.keeps_book || !inner.queue.is_empty() || inner.debt > 0;
+        let locked = self.permits.is_stamped || !inner.queue.is_empty() || inner.debt > 0;
         let flags = if locked { LOCKED } else { 0 } | if self.closed { CLOSED } else { 0 };
         // A plain store: no other thread has changed it (invariant 1 of the permits). Release:
         // pairs with the exchange in `take_fast`.

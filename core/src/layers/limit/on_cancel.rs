@@ -84,8 +84,11 @@ impl CancelWatch {
     }
 
     /// Ends it: the wait is over.
+    #[inline(always)]
     pub(crate) fn end(&mut self) {
-        *self.0 = None;
+        if self.0.is_some() {
+            *self.0 = None;
+        }
     }
 }
 

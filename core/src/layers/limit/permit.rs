@@ -1,6 +1,6 @@
 //! Permits, which an acquire returns and which are given back when they are dropped.
 
-use super::holders::Key;
+use super::permits::Permits;
 use super::semaphore::Semaphore;
 use super::share::Share;
 use super::source::Source;
@@ -66,7 +66,7 @@ impl<'a> Permit<'a> {
     /// ```
     pub fn split(&mut self, count: usize) -> Option<Permit<'a>> {
         (count <= self.share.count).then(|| {
-            let share = self.semaphore.permits.split(&mut self.share, count);
+            let share = Permits::split(&mut self.share, count);
             Permit::new(self.semaphore, share)
         })
     }
@@ -94,7 +94,7 @@ impl<'a> Permit<'a> {
             return Err(other);
         }
         let share = mem::replace(&mut other.share, Share::unbooked(0));
-        self.semaphore.permits.merge(&mut self.share, share);
+        Permits::merge(&mut self.share, share);
         Ok(())
     }
 
@@ -126,8 +126,9 @@ impl OwnedPermit {
         self.share.count
     }
 
-    pub(super) fn key(&self) -> Key {
-        self.share.key
+    /// Has the book name the task that calls this.
+    pub(crate) fn sign(&mut self) {
+        self.share.booked = self.share.booked.sign();
     }
 
     /// Returns the semaphore that the permits belong to.
@@ -139,7 +140,7 @@ impl OwnedPermit {
     /// there are fewer.
     pub fn split(&mut self, count: usize) -> Option<OwnedPermit> {
         (count <= self.share.count).then(|| {
-            let share = self.semaphore.permits.split(&mut self.share, count);
+            let share = Permits::split(&mut self.share, count);
             OwnedPermit::new(self.semaphore.clone(), share)
         })
     }
@@ -154,7 +155,7 @@ impl OwnedPermit {
             return Err(other);
         }
         let share = mem::replace(&mut other.share, Share::unbooked(0));
-        self.semaphore.permits.merge(&mut self.share, share);
+        Permits::merge(&mut self.share, share);
         Ok(())
     }
 

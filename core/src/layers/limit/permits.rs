@@ -7,12 +7,12 @@
 //! wait for the lock. So everything under the lock ([`Locked`]) is plain sequential code, and the
 //! new word is stored at its end, with no read-modify-write.
 //!
-//! | `LOCKED` is set | by                            | until                              |
-//! |-----------------|-------------------------------|------------------------------------|
-//! | for a moment    | the holder of the lock        | it releases the lock               |
-//! | for long        | a queue that is not empty     | its last waiter is told, or leaves |
-//! | for long        | a debt                        | the debt is paid                   |
-//! | always          | a semaphore that keeps a book | -                                  |
+//! | `LOCKED` is set | by                        | until                              |
+//! |-----------------|---------------------------|------------------------------------|
+//! | for a moment    | the holder of the lock    | it releases the lock               |
+//! | for long        | a queue that is not empty | its last waiter is told, or leaves |
+//! | for long        | a debt                    | the debt is paid                   |
+//! | always          | a semaphore that notes since when permits are held | -         |
 //!
 //! `CLOSED` is set under the lock, once and for good.
 //!
@@ -32,15 +32,16 @@
 //!
 //! One lock, held alone. Wakers are called, cloned and dropped with no lock held.
 
+use super::book::{Booked, Request};
 use super::error::TryAcquireError;
-use super::holders::{HolderInfo, Key};
+use super::holders::{HolderInfo, Holders};
 use super::locked::{Inner, Locked};
 use super::share::Share;
 use super::source::{LockedSource, Source};
-use crate::layers::base::id::TaskId;
 use crate::layers::base::lock::Lock;
 use crate::layers::base::sync::{AtomicUsize, Ordering};
 use crate::layers::context::clock;
+use allhome_rt::Instant;
 use std::panic::Location;
 
 pub(super) const LOCKED: usize = 1;
@@ -55,7 +56,9 @@ pub(super) struct Permits {
     pub(super) word: AtomicUsize,
     /// Changes under the lock; callers that only need a figure read it without.
     pub(super) capacity: AtomicUsize,
-    pub(super) keeps_book: bool,
+    holders: Holders,
+    /// It is noted since when permits are held.
+    pub(super) is_stamped: bool,
     inner: Lock<Inner>,
 }
 
@@ -66,7 +69,8 @@ impl Permits {
         Permits {
             word: AtomicUsize::new(permits << SHIFT),
             capacity: AtomicUsize::new(permits),
-            keeps_book: false,
+            holders: Holders::new(),
+            is_stamped: false,
             inner: Lock::new(Inner::new()),
         }
     }
@@ -77,15 +81,16 @@ impl Permits {
         Permits {
             word: AtomicUsize::new(permits.min(MAX) << SHIFT),
             capacity: AtomicUsize::new(permits.min(MAX)),
-            keeps_book: false,
+            holders: Holders::new(),
+            is_stamped: false,
             inner: Lock::new(Inner::new()),
         }
     }
 
-    /// Sets whether a book of holders is kept. No permit has been handed out yet.
-    pub(super) fn keep_book(&mut self, keep: bool) {
-        self.keeps_book = keep;
-        self.lock().inner.holders.keep(keep);
+    /// Sets whether the book notes since when permits are held.
+    pub(super) fn stamp(&mut self, stamp: bool) {
+        self.is_stamped = stamp;
+        drop(self.lock());
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -118,7 +123,7 @@ impl Permits {
     }
 
     pub(super) fn holders(&self) -> Vec<HolderInfo> {
-        self.inner.locked(|inner| inner.holders.list())
+        self.holders.list()
     }
 
     #[inline(always)]
@@ -138,9 +143,9 @@ impl Permits {
         location: &'static Location<'static>,
         returns: bool,
     ) -> Result<Share, TryAcquireError> {
-        match self.take_fast(count) {
-            true => Ok(Share::unbooked(count)),
-            false => self.try_take_slow(count, location, returns),
+        match self.take_fast(count, location) {
+            Some(share) => Ok(share),
+            None => self.try_take_slow(count, location, returns),
         }
     }
 
@@ -164,15 +169,25 @@ impl Permits {
             return Err(TryAcquireError::NoPermits);
         }
         // There are enough: perhaps a waiter asks for more, perhaps the lock is held for a moment.
-        self.lock().admit(count, returns, location)?.ok_or(TryAcquireError::NoPermits)
+        let booked = self.book(count, location);
+        let admitted = self.lock().admit(count, returns);
+        if let Ok(true) = admitted {
+            return Ok(Share { count, booked: booked.hold() });
+        }
+        booked.discard();
+        Err(admitted.err().map_or(TryAcquireError::NoPermits, TryAcquireError::from))
     }
 
     #[cold]
-    fn give_slow(&self, share: Share) {
+    fn give_slow(&self, count: usize) {
         let mut locked = self.lock();
-        locked.inner.holders.remove(share.key);
-        locked.put_back(share.count);
-        self.tell(locked);
+        if let Some(waker) = locked.hand_on(count) {
+            drop(locked);
+            waker.wake();
+        } else {
+            locked.put_back(count);
+            self.tell(locked);
+        }
     }
 
     /// Closes it. Returns `false` if it was closed before.
@@ -191,41 +206,51 @@ impl Permits {
 
     /// Keeps the permits for good: the capacity shrinks by them.
     pub(super) fn forget(&self, share: Share) {
+        share.booked.free();
         let mut locked = self.lock();
-        locked.forget(share);
+        locked.forget(share.count);
         self.tell(locked);
     }
 
     /// Splits a share in two. It has enough permits.
-    pub(super) fn split(&self, share: &mut Share, count: usize) -> Share {
+    pub(super) fn split(share: &mut Share, count: usize) -> Share {
         share.count -= count;
-        let split = || self.inner.locked(|inner| inner.holders.split(share.key, count));
-        let key = if self.keeps_book { split() } else { Key::NONE };
-        Share { count, key }
-    }
-
-    /// Writes into the book which task holds the permits.
-    pub(super) fn sign(&self, key: Key, task: Option<TaskId>) {
-        if self.keeps_book {
-            self.inner.locked(|inner| inner.holders.sign(key, task));
-        }
+        Share { count, booked: share.booked.split(count) }
     }
 
     /// Merges two shares into one.
-    pub(super) fn merge(&self, share: &mut Share, other: Share) {
+    pub(super) fn merge(share: &mut Share, other: Share) {
         share.count += other.count;
-        if self.keeps_book {
-            self.inner.locked(|inner| inner.holders.merge(share.key, other.key));
+        share.booked.merge(other.booked);
+    }
+
+    /// Returns the present moment, if it is noted. A clock is foreign code: no lock is held.
+    #[inline]
+    fn now(&self) -> Option<Instant> {
+        self.is_stamped.then(clock::now)
+    }
+
+    #[inline(always)]
+    fn book_at(
+        &self,
+        count: usize,
+        location: &'static Location<'static>,
+        since: Option<Instant>,
+    ) -> Booked {
+        // Loom looks at each store, so only the models of the book have one.
+        if cfg!(loom) && !self.is_stamped {
+            return Booked::NONE;
         }
+        Booked::new(Request { semaphore: self.holders.number(), count, location, since })
     }
 }
 
 impl Source for Permits {
     type Locked<'a> = Locked<'a>;
 
-    /// Takes permits, if there is no waiter and no book is kept.
+    /// Takes permits, if there is no waiter, and if no clock must be read.
     #[inline(always)]
-    fn take_fast(&self, count: usize) -> bool {
+    fn take_fast(&self, count: usize, location: &'static Location<'static>) -> Option<Share> {
         // Relaxed: the exchange verifies what was seen.
         let mut word = self.word.load(Ordering::Relaxed);
         while word & (LOCKED | CLOSED) == 0 && word >> SHIFT >= count {
@@ -236,17 +261,25 @@ impl Source for Permits {
                 Ordering::Acquire,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return true,
+                Ok(_) => {
+                    let booked = self.book_at(count, location, None).hold();
+                    return Some(Share { count, booked });
+                }
                 Err(now) => word = now,
             }
         }
-        false
+        None
+    }
+
+    #[inline]
+    fn book(&self, count: usize, location: &'static Location<'static>) -> Booked {
+        self.book_at(count, location, self.now())
     }
 
     /// Takes the lock, and the word with it.
     #[inline]
     fn lock(&self) -> Locked<'_> {
-        let now = if self.keeps_book { Some(clock::now()) } else { None };
+        let now = self.now();
         let inner = self.inner.lock();
         // Relaxed: if `LOCKED` is set, the word was stored by a holder of the lock.
         let mut word = self.word.load(Ordering::Relaxed);
@@ -260,6 +293,8 @@ impl Source for Permits {
     /// Takes permits back, and gives them to the waiters.
     #[inline(always)]
     fn give(&self, share: Share) {
+        // First: what comes back is another task's in the next moment.
+        share.booked.free();
         // Relaxed: the exchange verifies what was seen, or it is looked at again under the lock.
         let mut word = self.word.load(Ordering::Relaxed);
         while word & LOCKED == 0 {
@@ -274,6 +309,6 @@ impl Source for Permits {
                 Err(now) => word = now,
             }
         }
-        self.give_slow(share);
+        self.give_slow(share.count);
     }
 }

@@ -273,7 +273,8 @@ impl fmt::Debug for RateLimiter {
         if let Some(name) = &self.name {
             debug.field("name", name);
         }
-        debug.field("burst", &self.burst()).field("closed", &self.is_closed());
+        debug.field("burst", &self.burst()).field("waiters", &self.waiters());
+        debug.field("closed", &self.is_closed());
         debug.finish_non_exhaustive()
     }
 }

@@ -114,14 +114,22 @@ impl Semaphore {
         self
     }
 
-    /// Sets whether it records the tasks that hold permits and that wait for them: see
+    /// Sets whether it notes since when exactly permits are held, and waited for:
+    /// [`HolderInfo::since`]. Which tasks those are is known always, from
     /// [`holders`](Semaphore::holders).
     ///
-    /// This is off by default, because it costs: every acquire and every release takes a lock and
-    /// writes into a table, which allocates when it grows, and an acquire looks at the clock.
-    /// Together that is about three times what they cost without.
+    /// This is off by default, because every acquire then takes the lock and looks at the clock.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let semaphore = allhome::Semaphore::new(1).track_holders(true);
+    /// let _permit = semaphore.try_acquire()?;
+    /// assert!(semaphore.holders()[0].since() <= allhome::time::now());
+    /// # Ok::<(), allhome::limit::TryAcquireError>(())
+    /// ```
     pub fn track_holders(mut self, track: bool) -> Semaphore {
-        self.permits.keep_book(track);
+        self.permits.stamp(track);
         self
     }
 
@@ -150,13 +158,19 @@ impl Semaphore {
         self.permits.is_closed()
     }
 
-    /// Returns the tasks that hold permits and that wait for them, in no order. The list is empty
-    /// unless the semaphore was created with [`track_holders`](Semaphore::track_holders).
+    /// Returns the tasks that hold permits, and then those that wait for them, each in the order of
+    /// [`since`](HolderInfo::since).
+    ///
+    /// Each entry was true at a moment of the call. While other threads acquire and release, the
+    /// list as a whole is of no single moment.
+    ///
+    /// It is for diagnosis: it reads the permits of all semaphores of the process, some nanoseconds
+    /// for each.
     ///
     /// # Examples
     ///
     /// ```
-    /// let semaphore = allhome::Semaphore::new(3).track_holders(true);
+    /// let semaphore = allhome::Semaphore::new(3);
     /// let permit = semaphore.try_acquire_many(2)?;
     /// let holders = semaphore.holders();
     /// assert_eq!((holders.len(), holders[0].count()), (1, 2));
@@ -381,6 +395,7 @@ impl fmt::Debug for Semaphore {
             debug.field("name", name);
         }
         debug.field("available", &self.available()).field("capacity", &self.capacity());
-        debug.field("closed", &self.is_closed()).finish_non_exhaustive()
+        debug.field("waiters", &self.waiters()).field("closed", &self.is_closed());
+        debug.finish_non_exhaustive()
     }
 }

@@ -1,17 +1,17 @@
 //! Permits on their way from one to another.
 
-use super::holders::Key;
+use super::book::Booked;
 
-/// A number of permits, and their entry in the book.
+/// A number of permits, and their row in the book.
 #[derive(Clone, Copy)]
 pub(super) struct Share {
     pub(super) count: usize,
-    pub(super) key: Key,
+    pub(super) booked: Booked,
 }
 
 impl Share {
     /// Permits that are in no book.
     pub(super) fn unbooked(count: usize) -> Share {
-        Share { count, key: Key::NONE }
+        Share { count, booked: Booked::NONE }
     }
 }

@@ -1,13 +1,12 @@
 //! What the slots of nurseries need of a semaphore beyond its public interface: a place of their
-//! own for the book, a place in front of the queue for what was lent, and the name of the task that
-//! has it.
+//! own for the book, and a place in front of the queue for what was lent. The task that has one
+//! [signs](OwnedPermit::sign) for it.
 
 use super::acquire::AcquireOwned;
 use super::error::TryAcquireError;
 use super::permit::OwnedPermit;
 use super::semaphore::Semaphore;
 use crate::layers::base::sync::Arc;
-use crate::layers::context::task::task_id;
 use std::panic::Location;
 
 impl Semaphore {
@@ -29,12 +28,5 @@ impl Semaphore {
     ) -> Result<OwnedPermit, TryAcquireError> {
         let share = self.permits.try_take_as(1, location, returns)?;
         Ok(OwnedPermit::new(self.clone(), share))
-    }
-}
-
-impl OwnedPermit {
-    /// Records the task that calls this as the holder.
-    pub(crate) fn sign(&self) {
-        self.semaphore().permits.sign(self.key(), task_id());
     }
 }

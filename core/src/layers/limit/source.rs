@@ -1,8 +1,8 @@
 //! The source of what a waiter in a queue waits for: the permits of a
 //! [`Permits`](super::permits::Permits), or those that a rate brings.
 
+use super::book::Booked;
 use super::error::Refused;
-use super::holders::Key;
 use super::share::Share;
 use super::wait_queue::WaitQueue;
 use super::waiter::Waiter;
@@ -23,7 +23,11 @@ pub(super) trait Source {
         Self: 'a;
 
     /// Takes permits, if that can be done without the lock.
-    fn take_fast(&self, asked: usize) -> bool;
+    fn take_fast(&self, asked: usize, location: &'static Location<'static>) -> Option<Share>;
+
+    /// Writes a row of the book, if there is one, for a request of the task that calls this. It is
+    /// in no list yet. No lock is held.
+    fn book(&self, asked: usize, location: &'static Location<'static>) -> Booked;
 
     /// Takes the lock. It runs no code of the user's: the caller may have a waiter in the queue
     /// that is about to go, or other waiters still to tell.
@@ -59,19 +63,11 @@ pub(super) trait LockedSource {
     fn queue(&mut self) -> &mut WaitQueue;
 
     /// Takes permits, if it is not the turn of another waiter; if `returns`, the caller takes back
-    /// what it had lent. `None`: the caller has to wait.
-    fn admit(
-        &mut self,
-        asked: usize,
-        returns: bool,
-        location: &'static Location<'static>,
-    ) -> Result<Option<Share>, Refused>;
+    /// what it had lent. `false`: the caller has to wait.
+    fn admit(&mut self, asked: usize, returns: bool) -> Result<bool, Refused>;
 
-    /// Writes into the book, if one is kept, that a task waits.
-    fn book(&mut self, asked: usize, location: &'static Location<'static>) -> Key;
-
-    /// Takes a waiter that is about to leave the queue out of the book.
-    fn unbook(&mut self, waiter: &Waiter, key: Key);
+    /// Says that a waiter is about to leave the queue.
+    fn on_part(&mut self, _: &Waiter) {}
 
     /// Tells one waiter whose turn it is, if there is one.
     fn tell_next(&mut self) -> Option<Foreign<Waker>>;

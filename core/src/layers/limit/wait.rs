@@ -14,6 +14,7 @@
 
 #![allow(unsafe_code)]
 
+use super::book::Booked;
 use super::error::{AcquireError, Refused};
 use super::fair_queue::NO_KEY;
 use super::on_cancel::{CancelOf, CancelWatch};
@@ -109,27 +110,15 @@ impl Wait {
         source: &impl Source,
         waker: &Waker,
     ) -> Poll<Granted> {
-        let asked = self.waiter.asked();
-        if matches!(self.own.progress, Progress::New(_)) && source.take_fast(asked) {
-            self.parts().1.progress = Progress::Done;
-            return Poll::Ready(Ok(Share::unbooked(asked)));
-        }
-        // SAFETY: the caller's promise.
-        unsafe { self.poll_slow(source, waker) }
-    }
-
-    /// # Safety
-    ///
-    /// Invariant 1.
-    #[cold]
-    unsafe fn poll_slow(
-        self: Pin<&mut Self>,
-        source: &impl Source,
-        waker: &Waker,
-    ) -> Poll<Granted> {
         match self.own.progress {
-            // SAFETY: the caller's promise.
-            Progress::New(lane) => unsafe { self.enter(source, waker, lane) },
+            Progress::New(lane) => {
+                if let Some(share) = source.take_fast(self.waiter.asked(), self.own.location) {
+                    self.parts().1.progress = Progress::Done;
+                    return Poll::Ready(Ok(share));
+                }
+                // SAFETY: the caller's promise.
+                unsafe { self.enter(source, waker, lane) }
+            }
             // SAFETY: as above, and the progress.
             Progress::Waiting(shown) => unsafe { self.again(source, waker, shown) },
             Progress::Done => polled_after_ready(),
@@ -139,6 +128,7 @@ impl Wait {
     /// # Safety
     ///
     /// Invariant 1, and the waiter is new.
+    #[cold]
     unsafe fn enter(
         mut self: Pin<&mut Self>,
         source: &impl Source,
@@ -148,21 +138,24 @@ impl Wait {
         let (waiter, own) = self.as_mut().parts();
         // Before the lock: cloning a waker runs code of the user's.
         let new = Foreign::cloned(waker);
+        let booked = source.book(waiter.asked(), own.location);
         let mut locked = source.lock_now();
-        let admitted = match locked.admit(waiter.asked(), waiter.returns(), own.location) {
+        let refused = match locked.admit(waiter.asked(), waiter.returns()) {
             Err(Refused::TooMany { .. }) if waiter.is_patient() => None,
-            admitted => admitted.transpose(),
+            Ok(false) => None,
+            admitted => Some(admitted.err()),
         };
-        if let Some(granted) = admitted {
+        if let Some(refused) = refused {
             own.progress = Progress::Done;
             // The lock before the waker.
             drop(locked);
             drop(new);
-            return Poll::Ready(granted.map_err(AcquireError::from));
+            return Poll::Ready(booked_for(waiter.asked(), booked, refused));
         }
-        let (key, identity) = (locked.book(waiter.asked(), own.location), Identity::of(&new));
+        booked.wait();
+        let identity = Identity::of(&new);
         // SAFETY: the lock is held, the waiter is new, and `leave` is called before it goes (1).
-        unsafe { locked.queue().join(waiter, lane, new, key) };
+        unsafe { locked.queue().join(waiter, lane, new, booked) };
         own.progress = Progress::Waiting(identity);
         if locked.queue().len() > 1 && locked.queue().is_first(waiter) {
             // By its key it is in front of other waiters, and may ask for less than they do.
@@ -204,9 +197,12 @@ impl Wait {
         }))
     }
 
+    /// Apart from [`enter`](Wait::enter): a waiter that finds its decision needs no large frame.
+    ///
     /// # Safety
     ///
     /// Invariant 1, and the progress is `Waiting`.
+    #[inline(never)]
     unsafe fn again<S: Source>(
         mut self: Pin<&mut Self>,
         source: &S,
@@ -215,13 +211,37 @@ impl Wait {
     ) -> Poll<Granted> {
         let (waiter, own) = self.as_mut().parts();
         // SAFETY: it has joined the queue.
-        let mut decision = unsafe { waiter.decision() };
-        if decision.is_none() && (S::NUDGES || shown != Identity::of(waker)) {
+        let Some(decision) = (unsafe { waiter.decision() }) else {
+            // SAFETY: the caller's promise, and the progress.
+            return unsafe { self.wait_on(source, waker, shown) };
+        };
+        own.progress = Progress::Done;
+        own.watch.end();
+        // SAFETY: it was told.
+        Poll::Ready(unsafe { settle(waiter, decision) })
+    }
+
+    /// It was not told when it was looked at: it is polled with another waker, perhaps, or its task
+    /// was cancelled.
+    ///
+    /// # Safety
+    ///
+    /// Invariant 1, and the progress is `Waiting`.
+    #[cold]
+    unsafe fn wait_on<S: Source>(
+        mut self: Pin<&mut Self>,
+        source: &S,
+        waker: &Waker,
+        shown: Identity,
+    ) -> Poll<Granted> {
+        let (waiter, own) = self.as_mut().parts();
+        let mut decision = None;
+        if S::NUDGES || shown != Identity::of(waker) {
             // Before the lock: as in `enter`.
             let new = Foreign::cloned(waker);
             let identity = Identity::of(&new);
             let locked = source.lock();
-            // SAFETY: as above.
+            // SAFETY: it has joined the queue.
             decision = unsafe { waiter.decision() };
             let old = match decision {
                 // SAFETY: the lock is held.
@@ -282,8 +302,9 @@ impl Wait {
             // SAFETY: as above.
             decision = unsafe { waiter.decision() };
             if decision.is_none() {
+                locked.on_part(waiter);
                 // SAFETY: it has joined the queue, and the lock is held.
-                locked.unbook(waiter, unsafe { waiter.key() });
+                unsafe { waiter.booked() }.free();
                 // SAFETY: as above, and it was not told.
                 left = unsafe { locked.queue().part(waiter) };
                 own.progress = Progress::Done;
@@ -299,6 +320,17 @@ impl Wait {
     }
 }
 
+/// Returns what a request has got, or not: its row in the book says so, or is given back.
+fn booked_for(count: usize, booked: Booked, refused: Option<Refused>) -> Granted {
+    match refused {
+        None => Ok(Share { count, booked: booked.hold() }),
+        Some(refused) => {
+            booked.discard();
+            Err(refused.into())
+        }
+    }
+}
+
 #[cold]
 pub(super) fn polled_after_ready() -> ! {
     panic!("an acquire was polled after it was ready")
@@ -309,8 +341,11 @@ pub(super) fn polled_after_ready() -> ! {
 /// The waiter has joined a queue, was told, and the caller is its owner.
 unsafe fn settle(waiter: &Waiter, decision: Decision) -> Granted {
     match decision {
-        // SAFETY: the caller's promise.
-        Decision::Granted => Ok(Share { count: waiter.asked(), key: unsafe { waiter.key() } }),
+        Decision::Granted => {
+            // SAFETY: the caller's promise.
+            let booked = unsafe { waiter.booked() };
+            Ok(Share { count: waiter.asked(), booked })
+        }
         Decision::Closed => Err(AcquireError::Closed),
         Decision::TooMany { capacity } => {
             Err(AcquireError::TooMany { asked: waiter.asked(), capacity })

@@ -41,10 +41,11 @@
 
 mod order;
 
-use super::holders::Key;
+use super::book::Booked;
 use super::waiter::{Decision, Entry, Waiter};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::intrusive::Queue;
+use allhome_rt::Instant;
 use order::Order;
 use std::ptr::NonNull;
 use std::task::Waker;
@@ -116,14 +117,14 @@ impl WaitQueue {
         }
     }
 
-    /// Returns what the first in the wait queue asks for, and its key.
+    /// Returns what the first in the wait queue asks for, and its row in the book.
     #[inline]
-    pub(super) fn first(&self) -> Option<(usize, Key)> {
+    pub(super) fn first(&self) -> Option<(usize, Booked)> {
         // SAFETY: a waiter in the wait queue is there (invariant 1).
         let first = unsafe { self.next()?.as_ref() };
         // SAFETY: the caller has `self`, and so holds the lock.
-        let key = unsafe { first.key() };
-        Some((first.asked(), key))
+        let booked = unsafe { first.booked() };
+        Some((first.asked(), booked))
     }
 
     /// Returns `true` if this waiter is the first in the wait queue.
@@ -152,10 +153,10 @@ impl WaitQueue {
         waiter: &Waiter,
         lane: u64,
         waker: Foreign<Waker>,
-        key: Key,
+        booked: Booked,
     ) {
         // SAFETY: it stands in no wait queue yet: it is the caller's.
-        unsafe { waiter.join(Entry { waker: Some(waker), decision: None, key, lane }) };
+        unsafe { waiter.join(Entry { waker: Some(waker), decision: None, booked, lane }) };
         // SAFETY: the caller's promise.
         self.change(waiter, lane, |queue| unsafe { queue.push(NonNull::from(waiter)) });
         self.len += 1;
@@ -217,6 +218,35 @@ impl WaitQueue {
         unsafe { Waiter::tell(first, Some(decision)) }
     }
 
+    /// Grants the first what it asks for, if that is plainly all there is to do: there is one queue,
+    /// no waiter in it is doomed or takes back what it had lent, and nothing is left for the second.
+    /// Returns how much the first asked for, and its waker.
+    #[inline(always)]
+    pub(super) fn grant_only(
+        &mut self,
+        free: usize,
+        now: Option<Instant>,
+    ) -> Option<(usize, Option<Foreign<Waker>>)> {
+        if self.has_doomed() || self.returning.oldest().is_some() {
+            return None;
+        }
+        let Order::Arrival(queue) = &mut self.waiting else { return None };
+        let first = queue.oldest()?;
+        // SAFETY: a waiter in the wait queue is there (invariant 1).
+        let waiter = unsafe { first.as_ref() };
+        let asked = waiter.asked();
+        if asked > free || (asked < free && self.len > 1) {
+            return None;
+        }
+        // SAFETY: the caller has `self`, and so holds the lock.
+        unsafe { waiter.booked() }.grant(now);
+        // SAFETY: it stands in this queue, and the caller has `self`, and so holds the lock.
+        unsafe { queue.remove(first) };
+        (self.overtaken, self.len) = (0, self.len - 1);
+        // SAFETY: it stood in the wait queue, and the caller has `self`, and so holds the lock.
+        Some((asked, unsafe { Waiter::tell(first, Some(Decision::Granted)) }))
+    }
+
     /// Dooms every waiter that asks for more than `capacity`, unless it is patient: it waits no
     /// longer, and must be told.
     pub(super) fn doom(&mut self, capacity: usize) {
@@ -226,17 +256,17 @@ impl WaitQueue {
         self.waiting.change_all(sort_out);
     }
 
-    /// Tells the first doomed waiter, and returns its waker and its key.
-    pub(super) fn tell_doomed(&mut self) -> Option<(Option<Foreign<Waker>>, Key)> {
+    /// Tells the first doomed waiter, and returns its waker and its row in the book.
+    pub(super) fn tell_doomed(&mut self) -> Option<(Option<Foreign<Waker>>, Booked)> {
         let first = self.doomed.oldest()?;
         // SAFETY: it stands in this queue, and the caller has `self`, and so holds the lock.
         unsafe { self.doomed.remove(first) };
         // SAFETY: it was not told: it is there (invariant 1).
         let waiter = unsafe { first.as_ref() };
         // SAFETY: it stood in the wait queue, and the caller has `self`, and so holds the lock.
-        let key = unsafe { waiter.key() };
+        let booked = unsafe { waiter.booked() };
         // SAFETY: as above.
-        Some((unsafe { Waiter::tell(first, None) }, key))
+        Some((unsafe { Waiter::tell(first, None) }, booked))
     }
 
     /// Returns `true` if a waiter is doomed and not told yet.

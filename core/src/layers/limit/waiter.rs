@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use super::holders::Key;
+use super::book::Booked;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::intrusive::{Linked, Links};
 use crate::layers::base::sync::{AtomicBool, Ordering, UnsafeCell};
@@ -41,7 +41,7 @@ pub(super) struct Waiter {
 pub(super) struct Entry {
     pub(super) waker: Option<Foreign<Waker>>,
     pub(super) decision: Option<Decision>,
-    pub(super) key: Key,
+    pub(super) booked: Booked,
     pub(super) lane: u64,
 }
 
@@ -91,6 +91,7 @@ impl Waiter {
     /// # Safety
     ///
     /// The caller is the owner, and it has joined a wait queue.
+    #[inline(always)]
     pub(super) unsafe fn decision(&self) -> Option<Decision> {
         // Acquire: pairs with the store in `tell`.
         if !self.told.load(Ordering::Acquire) {
@@ -100,14 +101,14 @@ impl Waiter {
         unsafe { self.with(|entry| entry.decision) }
     }
 
-    /// Returns the key that it was given when it joined.
+    /// Returns the row of the book that it was given when it joined.
     ///
     /// # Safety
     ///
     /// It has joined a wait queue, and the caller holds its lock, or is the owner and it was told.
-    pub(super) unsafe fn key(&self) -> Key {
+    pub(super) unsafe fn booked(&self) -> Booked {
         // SAFETY: the caller's promise.
-        unsafe { self.with(|entry| entry.key) }
+        unsafe { self.with(|entry| entry.booked) }
     }
 
     /// Gives it another waker, and returns the old one.
@@ -126,6 +127,7 @@ impl Waiter {
     /// # Safety
     ///
     /// It has joined a wait queue, and it is the caller's turn to touch it (invariant 2).
+    #[inline(always)]
     pub(super) unsafe fn with<R>(&self, f: impl FnOnce(&mut Entry) -> R) -> R {
         self.entry.with_mut(|entry| {
             // SAFETY: the caller's promise.

@@ -4,6 +4,7 @@ mod limits;
 mod open;
 
 use super::Nursery;
+use super::condition::Condition;
 use super::run::Run;
 use super::setup::Setup;
 use crate::layers::base::as_error::{self, AsError, ErrorView};
@@ -79,6 +80,7 @@ pub struct Builder {
     pub(crate) config: Config,
     /// The nursery that it is opened in, if that is not the one around.
     inside: Option<Strong<Group>>,
+    condition: Option<Box<Condition>>,
     runtime: Option<RuntimeSource>,
 }
 
@@ -102,7 +104,7 @@ impl Builder {
             stuck_after: None,
             view: |_| ErrorView::Text("an error"),
         };
-        Builder { config, inside: None, runtime: None }
+        Builder { config, inside: None, condition: None, runtime: None }
     }
 
     /// Makes one for a nursery that is opened inside of that one.
@@ -310,7 +312,8 @@ impl Builder {
 
     fn setup<E: AsError<M>, M>(mut self) -> Setup {
         self.config.view = as_error::view::<E, M>;
-        Setup { config: self.config, inside: self.inside, runtime: self.runtime }
+        let Builder { config, inside, condition, runtime } = self;
+        Setup { config, inside, condition, runtime }
     }
 }
 

@@ -99,7 +99,8 @@ use std::task::{Context, Poll};
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use = "to spawn a child that is never awaited, use `spawn` or `go`"]
+#[must_use = "the child runs, but its value is lost: await the handle, or `drop` it; to start an \
+              `async` child without a value, use `spawn` or `go`"]
 pub struct Child<T, E> {
     inner: Inner<T, E>,
 }

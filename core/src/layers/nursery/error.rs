@@ -214,11 +214,48 @@ impl<E> GroupError<E> {
         self.inner.failures.swap_remove(0)
     }
 
-    /// Returns the first failure's error, if it is an error and no joiner shares it.
-    pub fn into_error(self) -> Option<E> {
-        match self.into_first().cause {
-            Cause::Error(error) => Arc::into_inner(error),
-            _ => None,
+    /// Returns the first failure's error, and drops the other failures.
+    ///
+    /// # Errors
+    ///
+    /// Returns the whole if the first failure is no error, or if a [`JoinError`](crate::JoinError)
+    /// that is still there shares it. One in an [echo](GroupError::echoes) does not count: if the
+    /// error is shared, the echoes are dropped first, and counted as omitted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{Nursery, block_on, nursery};
+    ///
+    /// let run = nursery().run(async |n: Nursery<String>| {
+    ///     n.task("reader").spawn(async { Err("no such file".to_string()) });
+    ///     Ok(())
+    /// });
+    /// match block_on(run).unwrap_err().into_error() {
+    ///     Ok(own) => assert_eq!(own, "no such file"),
+    ///     Err(group) => panic!("{group}"),
+    /// }
+    /// # }
+    /// ```
+    pub fn into_error(mut self) -> Result<E, GroupError<E>> {
+        let inner = &mut *self.inner;
+        match std::mem::replace(&mut inner.failures[0].cause, Cause::Lost) {
+            Cause::Error(error) => {
+                // A body that returns `child.await?` is an echo that has a share.
+                if Arc::strong_count(&error) > 1 {
+                    inner.counts.omitted_echoes += inner.echoes.len();
+                    inner.echoes.clear();
+                }
+                Arc::try_unwrap(error).map_err(|shared| {
+                    self.inner.failures[0].cause = Cause::Error(shared);
+                    self
+                })
+            }
+            other => {
+                inner.failures[0].cause = other;
+                Err(self)
+            }
         }
     }
 }

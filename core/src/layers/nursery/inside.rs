@@ -1,8 +1,14 @@
 //! Opening a nursery inside of one, from any task.
+//!
+//! It is tempting to admit such a nursery while the outer one drains, since the request that it is
+//! for may have begun before. But a callback that another library calls for ever would then keep
+//! the drain from ending, and only the program knows which of its requests are new. It says so by
+//! the handle that it gives away: that of the nursery that drains, or of one inside.
 
 use super::Nursery;
 use super::builder::Builder;
 use super::error::{Cause, GroupError};
+use crate::layers::base::big::Inner;
 use crate::layers::base::reason::Reason;
 use std::convert::Infallible;
 use std::future::Future;
@@ -21,6 +27,10 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// A nursery takes it as long as it takes [children](Nursery::spawn). If it has ended, drains or
     /// is cancelled, [`run`](Builder::run) returns an error whose cause is
     /// [`Cause::Cancelled`](crate::error::Cause::Cancelled) with the reason, and the body is not called.
+    ///
+    /// So a request that begins before a drain, and opens its nursery after, is refused. A server
+    /// that must answer it gives its handlers the handle of a nursery inside, which stays open for
+    /// as long as the connections: what is inside of a nursery that drains goes on.
     ///
     /// # Examples
     ///
@@ -103,6 +113,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         &self,
         future: F,
     ) -> impl Future<Output = Result<F::Output, Reason>> + use<F, E> {
+        let future = Inner::new(future);
         let run = self.nursery().run(|_: Nursery<Infallible>| async { Ok(future.await) });
         async { run.await.map_err(why) }
     }

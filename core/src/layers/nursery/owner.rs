@@ -3,11 +3,10 @@
 mod driven;
 
 use super::Nursery;
-use super::error::{GroupError, assemble};
+use super::condition::Condition;
+use super::error::GroupError;
 use crate::layers::base::as_error::BoxError;
-use crate::layers::base::reason::ReasonKind;
 use crate::layers::base::sync::Arc;
-use crate::layers::group::registry::report::{Forgets, Report};
 use driven::{Driven, Driver};
 use std::fmt;
 use std::future::Future;
@@ -59,8 +58,8 @@ pub struct Owner<E: Send + Sync + 'static = BoxError> {
 
 impl<E: Send + Sync + 'static> Owner<E> {
     /// Takes charge of a nursery that was opened, and has its runtime poll it.
-    pub(super) fn new(nursery: Nursery<E>) -> Owner<E> {
-        let driven = Driven::new(nursery.group.clone());
+    pub(super) fn new(nursery: Nursery<E>, condition: Option<Box<Condition>>) -> Owner<E> {
+        let driven = Driven::new(nursery.group.clone(), condition);
         let owner = Owner { nursery, driven };
         let driver = Driver::new(owner.driven.clone());
         owner.nursery.runtime().spawn(allhome_rt::Task::from_future(driver));
@@ -141,14 +140,6 @@ impl<E: Send + Sync + 'static> Future for Close<E> {
             driven.let_end();
         }
         let closed = driven.poll_end(cx.waker());
-        let closed = closed.map(|result| match result {
-            Err(error) if error.is_cancel() && !error.is_timeout() => Ok(()),
-            // The body had ended before, so that the future has a value.
-            Ok(()) if nursery.reason().is_some_and(|why| why.kind() == ReasonKind::Deadline) => {
-                Err(assemble(&nursery.group, Report::new(1, Forgets::Nothing)))
-            }
-            result => result,
-        });
         self.began = true;
         closed
     }

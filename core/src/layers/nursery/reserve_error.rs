@@ -96,13 +96,15 @@ impl fmt::Display for TryReserveError {
 }
 
 impl Error for ReserveError {
+    /// Returns what caused the reason, which itself is part of the text.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.reason().map(|reason| reason as &(dyn Error + 'static))
+        self.reason()?.source()
     }
 }
 
 impl Error for TryReserveError {
+    /// Returns what caused the reason, which itself is part of the text.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.reason().map(|reason| reason as &(dyn Error + 'static))
+        self.reason()?.source()
     }
 }

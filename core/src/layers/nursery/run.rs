@@ -19,8 +19,10 @@ mod closed;
 pub(crate) mod settle;
 
 use super::Nursery;
+use super::condition::Condition;
 use super::error::GroupError;
 use super::setup::Setup;
+use crate::layers::base::big::{Inner, Place, place};
 use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::invariant::Invariant;
@@ -32,7 +34,7 @@ use crate::layers::base::sync::Arc;
 use crate::layers::context::last_poll::LastPoll;
 use crate::layers::context::{self, Notes, scope};
 use crate::layers::group::Group;
-use crate::layers::group::registry::Owner;
+use crate::layers::group::registry::OpenedBy;
 use crate::layers::lending::{Ended, Lending, has_slot_of};
 use closed::{Closed, conclude};
 use pin_project_lite::pin_project;
@@ -46,10 +48,11 @@ pin_project! {
     /// The future that [`Builder::run`](crate::Builder::run) returns.
     #[must_use = "a nursery does nothing unless it is awaited"]
     pub struct Run<E, R, F, Fut> {
-        setup: Option<(Setup, F)>,
+        setup: Option<(Setup, Place<F>)>,
         group: Option<Strong<Group>>,
         #[pin]
-        body: Option<Fut>,
+        body: Option<Inner<Fut>>,
+        condition: Option<Box<Condition>>,
         value: Option<R>,
         lending: Lending,
         last_poll: LastPoll,
@@ -75,23 +78,29 @@ where
     E: Send + Sync + 'static,
 {
     pub(crate) fn new(setup: Setup, body: F) -> Run<E, R, F, Fut> {
-        Run::in_state(Some((setup, body)), None, None)
+        Run::in_state(Some((setup, place(body))), None, None, None)
     }
 
     /// Makes one in the state body: of a nursery that is open, and of a body that was called.
-    pub(super) fn opened(group: Strong<Group>, body: Fut) -> Run<E, R, F, Fut> {
-        Run::in_state(None, Some(group), Some(body))
+    pub(super) fn opened(
+        group: Strong<Group>,
+        body: Fut,
+        condition: Option<Box<Condition>>,
+    ) -> Run<E, R, F, Fut> {
+        Run::in_state(None, Some(group), Some(Inner::new(body)), condition)
     }
 
     fn in_state(
-        setup: Option<(Setup, F)>,
+        setup: Option<(Setup, Place<F>)>,
         group: Option<Strong<Group>>,
-        body: Option<Fut>,
+        body: Option<Inner<Fut>>,
+        condition: Option<Box<Condition>>,
     ) -> Run<E, R, F, Fut> {
         Run {
             setup,
             group,
             body,
+            condition,
             value: None,
             lending: Lending::default(),
             last_poll: LastPoll::default(),
@@ -120,13 +129,22 @@ where
     Fut: Future<Output = Result<R, E>>,
     E: Send + Sync + 'static,
 {
+    /// Polls it until it has closed, for an owner.
+    pub(super) fn poll_owned(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), GroupError<E>>> {
+        self.poll_closed(cx).map(|closed| closed?.conclude_owned())
+    }
+
     /// Polls it until it has closed.
     fn poll_closed(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Closed<R>, GroupError<E>>> {
         let mut this = self.project();
-        if this.setup.is_some() {
+        if let Some((setup, _)) = this.setup {
+            *this.condition = setup.condition.take();
             match begin(this.setup, this.body.as_mut(), cx.waker()) {
                 Ok(group) => *this.group = Some(group),
                 Err(error) => return Poll::Ready(Err(error)),
@@ -142,6 +160,10 @@ where
         }
         let group = this.group.as_ref().expect("a nursery is not polled after it was ready");
         group.keep_time();
+        let condition = this.condition.as_mut().map(|condition| condition.poll(group, cx));
+        if condition.is_some_and(|polled| polled.is_ready()) {
+            *this.condition = None;
+        }
         if this.body.is_some() {
             let last_poll = &mut *this.last_poll;
             if poll_body(group, this.body.as_mut(), this.value, last_poll, cx).is_pending() {
@@ -159,6 +181,7 @@ where
             this.lending.wait(group);
             return Poll::Pending;
         };
+        *this.condition = None;
         let group = this.group.take().expect("it was there above");
         match this.lending.end((group, report), cx) {
             Poll::Pending => Poll::Pending,
@@ -172,8 +195,8 @@ where
 // polled, and that poll may poll other nurseries.
 #[inline(never)]
 fn begin<E, F, Fut>(
-    setup: &mut Option<(Setup, F)>,
-    mut place: Pin<&mut Option<Fut>>,
+    setup: &mut Option<(Setup, Place<F>)>,
+    mut future: Pin<&mut Option<Inner<Fut>>>,
     waker: &Waker,
 ) -> Result<Strong<Group>, GroupError<E>>
 where
@@ -185,7 +208,9 @@ where
     let handle = Nursery::new(group.clone());
     let (env, notes) = (&group.owned().inherited, Notes::default());
     let called = panic::catch(|| {
-        context::poll(&*group, env, None, waker, &notes, || place.set(Some(body(handle))));
+        context::poll(&*group, env, None, waker, &notes, || {
+            future.set(Some(Inner::new(body(handle))));
+        });
     });
     if let Err(payload) = called {
         group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
@@ -205,7 +230,7 @@ fn open<E>(setup: Setup) -> Result<Strong<Group>, GroupError<E>> {
 /// off.
 fn poll_body<R, E, Fut>(
     group: &Strong<Group>,
-    mut body: Pin<&mut Option<Fut>>,
+    mut body: Pin<&mut Option<Inner<Fut>>>,
     value: &mut Option<R>,
     last_poll: &mut LastPoll,
     cx: &mut Context<'_>,
@@ -219,7 +244,7 @@ where
         if seen && last_poll.put_off(Some(&group.owned().inherited.runtime), cx) {
             return Poll::Pending;
         }
-        let held = seen && group.locked(|registry| registry.holds(Owner::Body));
+        let held = seen && group.locked(|registry| registry.holds(OpenedBy::Body));
         let Some(future) = body.as_mut().as_pin_mut() else { return Poll::Ready(()) };
         let notes = Notes::default();
         match panic::catch(|| {
@@ -302,10 +327,10 @@ fn wait_on(
             return Waits::Gone;
         }
         let stays = stays || group.is_in_grace() || put_off;
-        if cancelled && !stays && !registry.holds(Owner::Body) {
+        if cancelled && !stays && !registry.holds(OpenedBy::Body) {
             // The nested nurseries ended during the poll, too late for the body to see it in that
             // poll.
-            let again = held && registry.nested.has(Owner::Body);
+            let again = held && registry.nested.has(OpenedBy::Body);
             return if again { Waits::Again } else { Waits::Last };
         }
         let old = std::mem::replace(&mut registry.run_waker, waker.take());

@@ -16,6 +16,7 @@
 //! word; but then the same program runs here or there as its dependencies please. tokio's own I/O
 //! finds its context by itself, wherever it was created.
 
+use super::condition::Condition;
 use super::error::{Cause, GroupError};
 use crate::layers::base::counted::{Strong, Weak};
 use crate::layers::context::entered;
@@ -23,7 +24,7 @@ use crate::layers::context::scope::Around;
 use crate::layers::context::{self, Frame, Kind, TaskFrame};
 use crate::layers::group::Group;
 use crate::layers::group::config::Config;
-use crate::layers::group::registry::{Member, Owner};
+use crate::layers::group::registry::{Member, OpenedBy};
 use allhome_rt::{NoRuntime, Runtime, RuntimeSource};
 use std::ptr;
 
@@ -32,12 +33,14 @@ pub(crate) struct Setup {
     pub(crate) config: Config,
     /// None: in the one around.
     pub(crate) inside: Option<Strong<Group>>,
+    /// Taken by the nursery's future.
+    pub(crate) condition: Option<Box<Condition>>,
     /// None: the table above.
     pub(crate) runtime: Option<RuntimeSource>,
 }
 
 /// The nursery that another is opened in, and the task or body of it that does so.
-type Parent = (Weak<Group>, Owner);
+type Parent = (Weak<Group>, OpenedBy);
 
 impl Setup {
     /// Returns the nursery that it is opened in, if there is one.
@@ -49,9 +52,9 @@ impl Setup {
             while let Some(frame) = at {
                 match &frame.kind {
                     Kind::Task(task) => {
-                        let (group, owner) = parent(task)?;
+                        let (group, opener) = parent(task)?;
                         if ptr::eq(&*group, &**inside) {
-                            return Some(owner);
+                            return Some(opener);
                         }
                     }
                     Kind::Scope(_) | Kind::Values(_) | Kind::Slot(_) => {}
@@ -60,7 +63,7 @@ impl Setup {
             }
             None
         });
-        Some((inside.weak(), own.unwrap_or(Owner::None)))
+        Some((inside.weak(), own.unwrap_or(OpenedBy::None)))
     }
 
     /// Opens it.
@@ -71,7 +74,7 @@ impl Setup {
         lends: bool,
     ) -> Result<Strong<Group>, GroupError<E>> {
         allhome_rt::refuse_holds_where(context::held);
-        let Setup { config, inside, runtime } = self;
+        let Setup { config, inside, condition: _, runtime } = self;
         let location = config.place;
         let found = match (runtime, inside) {
             (Some(named), _) => named.find(),
@@ -99,8 +102,12 @@ impl Setup {
 
 fn parent(task: &TaskFrame<'_>) -> Option<Parent> {
     let member = task.header().zip(task.task).map(|(header, ptr)| Member::new(header, ptr));
-    Some((Group::of(task.group)?.weak(), member.map_or(Owner::Body, Owner::Task)))
+    Some((Group::of(task.group)?.weak(), member.map_or(OpenedBy::Body, OpenedBy::Task)))
 }
+
+/// Names both features whichever are on: with one, the call stands outside of what it brings.
+const NONE_AROUND: &str = "no runtime is known here: name one with `nursery().on(..)`, or open it \
+    in tokio's context (feature `tokio`) or inside `allhome::block_on` (feature `executors`)";
 
 /// Finds the runtime that is known here.
 fn find() -> Result<Runtime, NoRuntime> {
@@ -111,5 +118,5 @@ fn find() -> Result<Runtime, NoRuntime> {
         return entered;
     }
     let around = crate::AROUND.iter().find_map(|find| find());
-    around.ok_or(NoRuntime::new("no runtime is known here: name one with `nursery().on(..)`"))
+    around.ok_or(NoRuntime::new(NONE_AROUND))
 }

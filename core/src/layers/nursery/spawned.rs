@@ -80,7 +80,8 @@ impl<F> fmt::Debug for Refused<F> {
 }
 
 impl<F> Error for Refused<F> {
+    /// Returns what caused the reason, which itself is part of the text.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.reason)
+        self.reason.source()
     }
 }

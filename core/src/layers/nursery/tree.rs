@@ -1,17 +1,21 @@
 //! A snapshot of what is running: the tasks of a nursery and of the nurseries inside it.
 
+mod show;
+
 use super::Nursery;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::group::registry::{Registry, doing};
-use crate::layers::group::walk::Visit;
+use crate::layers::group::walk::{Opener, Visit};
 use crate::layers::group::{Group, orphans};
-use std::fmt;
 use std::panic::Location;
 
 /// A snapshot of a nursery and of all nurseries inside it, outermost first.
+///
+/// Its text has each nursery inside below the task that opened it. Those that the body opened, or a
+/// task that is not in the tree, come first, and say so.
 ///
 /// Each nursery is read under its own lock, one after the other: the picture of one nursery is
 /// exact, and that of the whole is of no single moment. Taking it polls nothing.
@@ -39,7 +43,9 @@ pub struct Tree {
 }
 
 /// One nursery of a [`Tree`].
-#[derive(Debug, Clone)]
+///
+/// `{:?}` is a line that counts the tasks, and `{:#?}` lists them, each on a line.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct NurseryInfo {
     /// How deep it is in the tree; 0 for the outermost.
@@ -50,8 +56,8 @@ pub struct NurseryInfo {
     pub name: Option<Box<str>>,
     /// Where it was opened.
     pub location: &'static Location<'static>,
-    /// The task that opened it; `None` if a nursery's body opened it, or if that task has ended.
-    pub opened_by: Option<TaskId>,
+    /// What opened it.
+    pub opened_by: Opener,
     /// How far it is on its way to its end.
     pub level: Level,
     /// Why it was cancelled, if it was.
@@ -63,7 +69,7 @@ pub struct NurseryInfo {
 }
 
 /// One task of a [`Tree`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct TaskInfo {
     /// Its id.
@@ -155,44 +161,4 @@ pub fn orphans() -> Vec<Tree> {
     let groups = orphans::all();
     let trees = groups.iter().map(Tree::of).filter(|tree| tree.tasks() > 0);
     trees.collect()
-}
-
-/// How deep lines are indented; deeper nurseries show their depth instead.
-const INDENTED: usize = 32;
-
-impl fmt::Display for Tree {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for nursery in &self.nurseries {
-            let indent = nursery.depth.min(INDENTED) * 4;
-            write!(f, "{:indent$}nursery {}", "", nursery.id)?;
-            if let Some(name) = &nursery.name {
-                write!(f, " `{name}`")?;
-            }
-            if nursery.depth > INDENTED {
-                write!(f, " [depth {}]", nursery.depth)?;
-            }
-            if nursery.level > Level::Running {
-                write!(f, " [{:?}]", nursery.level)?;
-            }
-            if nursery.adopted {
-                write!(f, " [adopted]")?;
-            }
-            if let Some(by) = nursery.opened_by {
-                write!(f, ", opened by task {by}")?;
-            }
-            writeln!(f, ", at {}", nursery.location)?;
-            for task in &nursery.tasks {
-                write!(f, "{:indent$}  task {}", "", task.id)?;
-                if let Some(name) = &task.name {
-                    write!(f, " `{name}`")?;
-                }
-                write!(f, " {}", format!("{:?}", task.state).to_lowercase())?;
-                if task.cancelled {
-                    f.write_str(" [cancelled]")?;
-                }
-                writeln!(f, ", {} polls, at {}", task.polls, task.location)?;
-            }
-        }
-        Ok(())
-    }
 }

@@ -16,6 +16,8 @@
 
 #![allow(unsafe_code)]
 
+mod shape;
+
 use super::joiner::Joiner;
 use super::{Ended, Header, Judge, Polled, StageState};
 use crate::layers::base::id::TaskId;
@@ -29,79 +31,8 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-/// What a record holds besides its future.
-pub(super) trait Shape<T, E> {
-    /// The place of the joiner.
-    type Joiner: 'static;
-    /// The part of the outcome that is kept.
-    type Kept;
-    /// Whether there may be a handle.
-    const HANDLE: bool;
-
-    fn joiner() -> Self::Joiner;
-    /// Keeps the outcome, or returns it if it is never asked for.
-    fn keep(outcome: Outcome<T, E>) -> Result<Self::Kept, Outcome<T, E>>;
-    fn give(kept: Self::Kept) -> Option<Outcome<T, E>>;
-    fn is_value(kept: &Self::Kept) -> bool;
-    /// Returns what a nursery notes of it.
-    fn ending(kept: &Self::Kept) -> Option<Ending>;
-}
-
-/// A child that is not joined.
-pub(super) struct Plain;
-
-/// A child with a handle.
-pub(super) struct Joined;
-
-impl<T, E> Shape<T, E> for Plain {
-    type Joiner = ();
-    type Kept = ();
-    const HANDLE: bool = false;
-
-    fn joiner() {}
-
-    fn keep(outcome: Outcome<T, E>) -> Result<(), Outcome<T, E>> {
-        Err(outcome)
-    }
-
-    fn give((): ()) -> Option<Outcome<T, E>> {
-        None
-    }
-
-    fn is_value((): &()) -> bool {
-        true
-    }
-
-    fn ending((): &()) -> Option<Ending> {
-        None
-    }
-}
-
-impl<T, E: Send + Sync + 'static> Shape<T, E> for Joined {
-    type Joiner = UnsafeCell<Joiner>;
-    type Kept = Outcome<T, E>;
-    const HANDLE: bool = true;
-
-    fn joiner() -> Self::Joiner {
-        UnsafeCell::new(Joiner::NONE)
-    }
-
-    fn keep(outcome: Outcome<T, E>) -> Result<Outcome<T, E>, Outcome<T, E>> {
-        Ok(outcome)
-    }
-
-    fn give(kept: Outcome<T, E>) -> Option<Outcome<T, E>> {
-        Some(kept)
-    }
-
-    fn is_value(kept: &Outcome<T, E>) -> bool {
-        matches!(kept, Outcome::Ok(_))
-    }
-
-    fn ending(kept: &Outcome<T, E>) -> Option<Ending> {
-        Some(kept.ending())
-    }
-}
+use shape::Shape;
+pub(super) use shape::{Joined, Plain};
 
 /// A whole record. `repr(C)` puts the header first and the joiner second, so that a pointer to the
 /// block is a pointer to the header, and to a [`JoinHeader`] if there is a handle.

@@ -159,9 +159,9 @@ impl Chain {
             None => self.first = Some(first),
             Some(before) => {
                 // SAFETY: the claims of both are the chain's (invariant 3).
-                let (before, first) = unsafe { (before.claimed(), first.claimed()) };
-                before.set_below(first.ptr().0.as_ptr());
-                first.set_before(before.ptr());
+                unsafe { before.claimed() }.set_below(first.0.as_ptr());
+                // SAFETY: as above.
+                unsafe { first.claimed() }.set_before(before);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A part of what a shield protects that a cancel does reach.
 
 use super::end;
+use crate::layers::base::big::Inner;
 use crate::layers::base::reason::Reason;
 use crate::layers::context;
 use crate::layers::context::scope::{self, Scope, ScopeKind};
@@ -48,7 +49,7 @@ use std::task::{Context, Poll};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn cancellable<F: Future>(future: F) -> Cancellable<F> {
-    Cancellable { scope: Scope::new(ScopeKind::Cancellable), future: Some(future) }
+    Cancellable { scope: Scope::new(ScopeKind::Cancellable), future: Some(Inner::new(future)) }
 }
 
 pin_project! {
@@ -57,7 +58,7 @@ pin_project! {
     pub struct Cancellable<F> {
         scope: Scope,
         #[pin]
-        future: Option<F>,
+        future: Option<Inner<F>>,
     }
 
     impl<F> PinnedDrop for Cancellable<F> {
@@ -73,9 +74,13 @@ impl<F: Future> Future for Cancellable<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        end::poll(this.scope, this.future, cx, |_| {
-            context::current(|frame| scope::reason(frame, true))
-        })
+        match context::current(|frame| scope::reason(frame, true)) {
+            None => end::poll_inside(this.scope, this.future, cx).map(Ok),
+            Some(reason) => {
+                let last = end::poll_last(this.scope, this.future, cx);
+                last.map(|value| value.ok_or(reason))
+            }
+        }
     }
 }
 

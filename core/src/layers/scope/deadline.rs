@@ -2,6 +2,7 @@
 //! value or by error.
 
 use super::end;
+use crate::layers::base::big::Inner;
 use crate::layers::context::clock;
 use crate::layers::context::scope::Scope;
 use crate::layers::context::task::task_id;
@@ -26,7 +27,7 @@ use std::time::Duration;
 /// The time runs from the first poll. When it is over:
 ///
 /// 1. What is inside is polled once more, with the cancel visible; a value that is ready in that
-///    poll wins.
+///    poll wins. (The same turn may poll it without the cancel first, as any turn before.)
 /// 2. The nurseries that were opened inside are cancelled and waited for.
 /// 3. What is inside is dropped where it waits.
 ///
@@ -64,13 +65,13 @@ use std::time::Duration;
 /// ```
 #[track_caller]
 pub fn move_on_after<F: Future>(after: Duration, future: F) -> MoveOnAfter<F> {
-    MoveOnAfter { head: Head::new(Alarm::after(after)), future: Some(future) }
+    MoveOnAfter { head: Head::new(Alarm::after(after)), future: Some(Inner::new(future)) }
 }
 
 /// Like [`move_on_after`], with an instant of the runtime's timer.
 #[track_caller]
 pub fn move_on_at<F: Future>(at: Instant, future: F) -> MoveOnAfter<F> {
-    MoveOnAfter { head: Head::new(Alarm::at_instant(at)), future: Some(future) }
+    MoveOnAfter { head: Head::new(Alarm::at_instant(at)), future: Some(Inner::new(future)) }
 }
 
 /// Runs a future for at most the given time: the result is an error if the time was over first.
@@ -105,13 +106,17 @@ pub fn move_on_at<F: Future>(at: Instant, future: F) -> MoveOnAfter<F> {
 #[track_caller]
 pub fn fail_after<F: Future>(after: Duration, future: F) -> FailAfter<F> {
     let head = Head::new(Alarm::after(after));
-    FailAfter { after: Some(after), head, future: Some(future) }
+    FailAfter { after: Some(after), head, future: Some(Inner::new(future)) }
 }
 
 /// Like [`fail_after`], with an instant of the runtime's timer.
 #[track_caller]
 pub fn fail_at<F: Future>(at: Instant, future: F) -> FailAfter<F> {
-    FailAfter { after: None, head: Head::new(Alarm::at_instant(at)), future: Some(future) }
+    FailAfter {
+        after: None,
+        head: Head::new(Alarm::at_instant(at)),
+        future: Some(Inner::new(future)),
+    }
 }
 
 /// Runs a future until `margin` before the deadline that holds around it, so that this much time is
@@ -148,12 +153,15 @@ pub fn fail_at<F: Future>(at: Instant, future: F) -> FailAfter<F> {
 /// ```
 #[track_caller]
 pub fn before_deadline<F: Future>(margin: Duration, future: F) -> FailAfter<F> {
-    FailAfter { after: None, head: Head::new(Alarm::before_deadline(margin)), future: Some(future) }
+    FailAfter {
+        after: None,
+        head: Head::new(Alarm::before_deadline(margin)),
+        future: Some(Inner::new(future)),
+    }
 }
 
 /// A cancel scope with a deadline, without its future. The future stands beside it, in the struct
-/// that the public function returns, since in a debug build each frame that passes it on has a copy
-/// of it (`big.rs`).
+/// that the public function returns.
 struct Head {
     scope: Scope,
     alarm: Alarm,
@@ -167,31 +175,70 @@ impl Head {
     }
 
     /// Polls its future. Returns the value, or `None` when the time was over.
+    ///
+    /// What is inside comes first, and the time only if that is pending: a future that is ready
+    /// pays for no sleep. But a time that is over before the first poll shows in that poll.
+    #[inline]
     fn poll<F: Future>(
         &mut self,
-        future: Pin<&mut Option<F>>,
+        mut future: Pin<&mut Option<Inner<F>>>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<F::Output>> {
-        let Head { scope, alarm } = self;
-        let scope = &*scope;
-        let polled = end::poll(scope, future, cx, |cx| {
-            if !scope.is_told() && (scope.is_cancelled() || is_over(scope, alarm, cx)) {
-                scope.cancel(|| scope.label().reason(task_id(), clock::now()));
+        if !self.scope.is_cancelled() && !self.begin() {
+            if let Poll::Ready(value) = end::poll_inside(&self.scope, future.as_mut(), cx) {
+                self.stop();
+                return Poll::Ready(Some(value));
             }
-            scope.reason()
-        });
-        polled.map(|result| {
-            alarm.stop();
-            scope.set_deadline(None);
-            result.ok()
-        })
+            // It may have asked, and found that the time is over.
+            if !self.scope.is_cancelled() && self.wait(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        self.poll_last(future, cx)
     }
-}
 
-fn is_over(scope: &Scope, alarm: &mut Alarm, cx: &mut Context<'_>) -> bool {
-    let over = alarm.poll(cx).is_ready();
-    scope.set_deadline(alarm.at());
-    over
+    #[cold]
+    fn poll_last<F: Future>(
+        &mut self,
+        future: Pin<&mut Option<Inner<F>>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<F::Output>> {
+        let scope = &self.scope;
+        if !scope.is_told() {
+            scope.cancel(|| scope.label().reason(task_id(), clock::now()));
+        }
+        let polled = end::poll_last(scope, future, cx);
+        if polled.is_ready() {
+            self.stop();
+        }
+        polled
+    }
+
+    #[inline(always)]
+    fn begin(&mut self) -> bool {
+        if self.alarm.at().is_some() {
+            return false;
+        }
+        let over = self.alarm.begin();
+        self.scope.set_deadline(self.alarm.at());
+        over
+    }
+
+    #[inline(always)]
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let at = self.alarm.at();
+        let over = self.alarm.wait(cx);
+        if self.alarm.at() != at {
+            self.scope.set_deadline(self.alarm.at());
+        }
+        over
+    }
+
+    #[inline]
+    fn stop(&mut self) {
+        self.alarm.stop();
+        self.scope.set_deadline(None);
+    }
 }
 
 pin_project! {
@@ -200,7 +247,7 @@ pin_project! {
     pub struct MoveOnAfter<F> {
         head: Head,
         #[pin]
-        future: Option<F>,
+        future: Option<Inner<F>>,
     }
 
     impl<F> PinnedDrop for MoveOnAfter<F> {
@@ -235,7 +282,7 @@ pin_project! {
         after: Option<Duration>,
         head: Head,
         #[pin]
-        future: Option<F>,
+        future: Option<Inner<F>>,
     }
 
     impl<F> PinnedDrop for FailAfter<F> {
@@ -284,7 +331,7 @@ impl<F: Future> Future for FailAfter<F> {
 }
 
 /// A cancel scope whose time was over.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Elapsed {
     name: Option<Cow<'static, str>>,
     after: Option<Duration>,
@@ -317,6 +364,16 @@ impl fmt::Display for Elapsed {
             (None, None) => f.write_str("timed out at its deadline")?,
         }
         write!(f, " (at {})", self.location)
+    }
+}
+
+impl fmt::Debug for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Elapsed")
+            .field("name", &self.name)
+            .field("after", &self.after)
+            .field("location", &format_args!("{}", self.location))
+            .finish()
     }
 }
 

@@ -6,6 +6,7 @@
 //! [`ShieldNotes`] that made it, on whichever thread that is dropped.
 
 use super::end;
+use crate::layers::base::big::Inner;
 use crate::layers::base::counted::dynamic::WeakDyn;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, AtomicUsize, Ordering};
@@ -79,7 +80,7 @@ pub fn shield<F: Future>(budget: Duration, future: F) -> Shield<F> {
         alarm,
         notes: None,
         polled: false,
-        future: Some(future),
+        future: Some(Inner::new(future)),
     }
 }
 
@@ -92,7 +93,7 @@ pin_project! {
         notes: Option<ShieldNotes>,
         polled: bool,
         #[pin]
-        future: Option<F>,
+        future: Option<Inner<F>>,
     }
 
     impl<F> PinnedDrop for Shield<F> {
@@ -183,7 +184,7 @@ impl ShieldNotes {
                         break;
                     }
                 }
-                Kind::Scope(scope) if holds(scope) => notes.scopes.push(scope.shields.raise()),
+                Kind::Scope(scope) if holds(scope) => notes.scopes.push(scope.raise_shield()),
                 Kind::Scope(_) | Kind::Values(_) | Kind::Slot(_) => {}
             }
             at = frame.outer();

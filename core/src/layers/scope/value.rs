@@ -1,5 +1,6 @@
 //! Typed values that are set for a scope and inherited by every task inside it.
 
+use crate::layers::base::big::Inner;
 use crate::layers::base::invariant::Invariant;
 use crate::layers::base::sync::{Arc, GlobalU64, Ordering};
 use crate::layers::context::values::{Values, here};
@@ -64,7 +65,7 @@ impl<T: Send + Sync + 'static> ScopedKey<T> {
     pub fn scope<F: Future>(&'static self, value: T, future: F) -> Scoped<F> {
         Scoped {
             setting: Setting { values: None, value: Some((self.id(), Arc::new(value))) },
-            future: Some(future),
+            future: Some(Inner::new(future)),
         }
     }
 
@@ -145,7 +146,7 @@ pin_project! {
     pub struct Scoped<F> {
         setting: Setting,
         #[pin]
-        future: Option<F>,
+        future: Option<Inner<F>>,
     }
 
     impl<F> PinnedDrop for Scoped<F> {

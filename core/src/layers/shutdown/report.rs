@@ -122,7 +122,7 @@ impl Echo {
 }
 
 /// A task that had not ended when the time to drain was over.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Straggler {
     pub(super) id: TaskId,
     pub(super) name: Option<Box<str>>,
@@ -224,6 +224,18 @@ impl fmt::Debug for Echo {
             .field("name", &self.name)
             .field("location", &format_args!("{}", self.location))
             .field("error", &self.error())
+            .finish()
+    }
+}
+
+impl fmt::Debug for Straggler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Straggler")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("location", &format_args!("{}", self.location))
+            .field("left", &self.left)
+            .field("took", &self.took)
             .finish()
     }
 }

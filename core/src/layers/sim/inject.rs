@@ -72,6 +72,7 @@ const KEEP: usize = 16;
 /// let report = report.unwrap();
 /// assert_eq!((report.points(), report.runs()), (4, 1 + 4 * 3 + 3));
 /// ```
+#[must_use = "it says whether a run failed"]
 #[track_caller]
 pub fn inject<R, E, M, F, Fut, C>(make: impl Fn() -> (F, C)) -> Injected
 where
@@ -85,6 +86,7 @@ where
 
 impl Simulator {
     /// Like [`inject`], with these settings. All runs have the same schedule: the first.
+    #[must_use = "it says whether a run failed"]
     #[track_caller]
     pub fn inject<R, E, M, F, Fut, C>(&self, make: impl Fn() -> (F, C)) -> Injected
     where
@@ -113,7 +115,6 @@ impl Simulator {
 
 /// The result of an injection: how many runs there were, and which failed.
 #[derive(Debug, Default)]
-#[must_use = "it says whether a run failed"]
 pub struct Injected {
     points: u64,
     runs: u64,

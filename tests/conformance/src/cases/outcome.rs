@@ -45,7 +45,10 @@ pub(super) async fn e02_err_is_shared_with_the_group(runtime: Runtime) {
     let seen = seen.unwrap();
     assert_eq!(error.errors().collect::<Vec<_>>(), ["broken"]);
     assert!(std::ptr::eq(error.first().error().unwrap(), seen.error().unwrap()));
-    assert!(error.into_error().is_none(), "the joiner shares it");
+    let shown = format!("{error:?}");
+    let whole = error.into_error().expect_err("the joiner shares it");
+    assert_eq!(format!("{whole:?}"), shown);
+    drop(whole);
     let Some(Outcome::Err(alone)) = seen.into_outcome::<()>() else { panic!("not an error") };
     assert_eq!(Arc::into_inner(alone).unwrap(), "broken");
 }

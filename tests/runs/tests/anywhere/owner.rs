@@ -3,6 +3,7 @@
 use crate::{open, open_as};
 use allhome::cancel::{Level, ReasonKind};
 use allhome::error::{Cause, PanicPolicy};
+use allhome::task::Opener;
 use allhome::{
     GroupError, JoinError, Nursery, Owner, Policy, Simulator, fail_after, move_on_after, nursery,
     shield, sleep, yield_now,
@@ -107,6 +108,33 @@ fn a12_a_cancel_alone_is_no_failure_but_a_deadline_is() {
     assert!(clock.drive(&stepped, owner.close()).unwrap_err().is_timeout());
 }
 
+/// Whether the deadline comes before `close` or during it, the error counts the same.
+#[test]
+fn a12_the_error_of_a_deadline_counts_what_it_cut_off() {
+    for during in [false, true] {
+        let (stepped, clock, runtime) = world();
+        let (n, owner) = nursery().on(runtime).deadline(SECOND).open::<String, _>().unwrap();
+        let counts = Counts::new();
+        for _ in 0..2 {
+            let part = counts.parked();
+            n.spawn(async move { part.child::<String>().await });
+        }
+        n.spawn(async {
+            allhome::cancelled().await;
+            Err("an echo".to_string())
+        });
+        stepped.run_until_stalled();
+        if !during {
+            clock.advance(2 * SECOND);
+            stepped.run_until_stalled();
+        }
+        let error = clock.drive(&stepped, owner.close()).unwrap_err();
+        assert!(error.is_timeout() && error.is_cancel(), "{error:?}");
+        assert_eq!((counts.drops(), error.cancelled_count()), (2, 3), "during: {during}");
+        assert_eq!((error.failures().len(), error.echoes().len()), (1, 1), "during: {during}");
+    }
+}
+
 /// No one awaits anything, and all that the nursery promises takes effect.
 #[test]
 fn a13_its_times_hold_while_nothing_is_awaited() {
@@ -162,7 +190,7 @@ fn a14_it_belongs_to_the_nursery_around() {
         assert_eq!(m.level(), Level::Running, "its scope's time is no matter of it");
         let tree = n.tree();
         let client = &tree.nurseries()[1];
-        assert_eq!((client.name.as_deref(), client.opened_by), (Some("client"), None));
+        assert_eq!((client.name.as_deref(), client.opened_by), (Some("client"), Opener::Outside));
         // The shield was no matter of it either.
         n.cancel();
         assert!(m.is_cancelled());
@@ -171,6 +199,38 @@ fn a14_it_belongs_to_the_nursery_around() {
         Ok(())
     });
     clock.drive(&stepped, run).unwrap();
+}
+
+/// What is opened outlives the task that opens it, so that a nursery which takes no more refuses it,
+/// from its own tasks too. A nursery that ends before its task is a part of the task.
+#[test]
+fn a14_a_nursery_that_takes_no_more_refuses_it() {
+    async fn within_the_task() -> Option<u8> {
+        let run = nursery().run(async |m: Never| Ok(m.fork(async { Ok(7) }).await.ok()));
+        run.await.ok().flatten()
+    }
+    fn refusal() -> Option<ReasonKind> {
+        let refused = nursery().open::<Infallible, _>().err()?;
+        match refused.first().cause() {
+            Cause::Cancelled(reason) => Some(reason.kind()),
+            _ => None,
+        }
+    }
+
+    let stepped = Stepped::new(1);
+    let run = nursery().on(stepped.runtime()).run(async |n: Never| {
+        let child = n.fork(async {
+            allhome::draining().await;
+            Ok((refusal(), within_the_task().await))
+        });
+        yield_now().await;
+        n.close();
+        let expected = (Some(ReasonKind::Closed), Some(7));
+        assert_eq!(child.await.ok(), Some(expected), "in a child");
+        assert_eq!((refusal(), within_the_task().await), expected, "in the body");
+        Ok(())
+    });
+    stepped.drive(run).unwrap();
 }
 
 /// An owner that is kept elsewhere does not hold up a nursery that is cancelled; one that is kept

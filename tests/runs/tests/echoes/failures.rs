@@ -1,12 +1,15 @@
 //! What stays a failure, also after a cancel, and in every schedule.
 
 use crate::{begun, programs};
-use allhome::error::PanicPolicy;
+use allhome::error::{FailureInfo, PanicPolicy};
+use allhome::runtime::Runtime;
 use allhome::{
-    BoxError, CancelToken, Nursery, Policy, Reason, Semaphore, cancelled, checkpoint,
+    BoxError, CancelToken, GroupError, Nursery, Policy, Reason, Semaphore, cancelled, checkpoint,
     move_on_after, nursery, shield, yield_now,
 };
 use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -198,6 +201,12 @@ programs! {
             pending::<Result<(), _>>().await
         })
     }
+    server_that_isolates(on) -> "task `connection 1` failed: reset by peer; task `connection 2` panicked: a bug" {
+        serve(on, Policy::Isolate)
+    }
+    server_that_supervises(on) -> r#""4 connections served""# {
+        serve(on, Policy::Supervise)
+    }
     told_in_an_earlier_poll(on) -> "task `k` failed: known; task `t` failed: real" {
         nursery().on(on).policy(Policy::WaitAll).run(async |n: Nursery<String>| {
             let known = n.task("k").fork(async { Err::<(), _>("known".to_string()) });
@@ -213,4 +222,40 @@ programs! {
             Ok(())
         })
     }
+}
+
+/// A server of four connections, of which one fails and one panics; what it serves, it returns.
+async fn serve(on: Runtime, policy: Policy) -> Result<&'static str, GroupError<String>> {
+    let server = nursery().on(on).policy(policy).panics(PanicPolicy::Report);
+    let told = Arc::new(AtomicUsize::new(0));
+    let count = told.clone();
+    let hook = move |_: &FailureInfo<'_>| _ = count.fetch_add(1, Ordering::SeqCst);
+    let run = server.on_failure(hook).run(async |n: Nursery<String>| {
+        for i in 0..4 {
+            // One after the other has its error, so that the two are listed in one order.
+            let all = n.clone();
+            n.task(format!("connection {i}")).spawn(async move {
+                match i {
+                    1 => Err("reset by peer".to_string()),
+                    2 => {
+                        while all.tree().nurseries()[0]
+                            .tasks
+                            .iter()
+                            .any(|task| task.name.as_deref() == Some("connection 1"))
+                        {
+                            yield_now().await;
+                        }
+                        std::panic::resume_unwind(Box::new("a bug"))
+                    }
+                    _ => Ok(()),
+                }
+            });
+        }
+        while !n.is_empty() {
+            yield_now().await;
+        }
+        assert_eq!(told.load(Ordering::SeqCst), 2, "told before the end");
+        Ok("4 connections served")
+    });
+    run.await
 }

@@ -131,7 +131,7 @@ fn f25_reported_by_a_task_by_the_body_and_from_elsewhere() {
     });
     let error = block_on(run).unwrap_err();
     assert_eq!(error.reason().map(Reason::kind), Some(ReasonKind::BodyFailed));
-    assert_eq!(error.into_error().as_deref(), Some("enough"));
+    assert_eq!(error.into_error().ok().as_deref(), Some("enough"));
     let over = block_on(nursery().on(pool).run(async |n: Nursery<String>| Ok(n))).unwrap();
     assert!(!over.fail("too late".to_string()));
 }

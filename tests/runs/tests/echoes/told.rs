@@ -4,10 +4,12 @@ use crate::begun;
 use allhome::error::{Cause, FailureInfo, PanicPolicy};
 use allhome::runtime::ThreadPool;
 use allhome::{Builder, Nursery, Policy, block_on, cancelled, nursery, yield_now};
-use std::future::{Future, pending};
+use allhome_runs::{Opened, Stepped};
+use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 const POLICIES: [Policy; 4] =
     [Policy::FailFast, Policy::WaitAll, Policy::Isolate, Policy::Supervise];
@@ -197,5 +199,82 @@ fn f33_an_echo_before_a_panic_of_the_destructor_is_told() {
             ("task `late` panicked: in a destructor", false),
         ]);
         assert_eq!(heard.take(), expected, "{policy:?}");
+    }
+}
+
+#[test]
+fn f33_a_lost_child_is_told() {
+    for policy in POLICIES {
+        let (heard, stepped) = (Heard::default(), Stepped::new(1));
+        let mut opened = Opened::fallible(heard.nursery(policy).on(stepped.runtime()));
+        heard.watch(&opened.n);
+        opened.n.task("one").spawn(pending());
+        stepped.take().expect("its task is scheduled").discard();
+        assert!(opened.n.is_empty());
+        let expected = lines([("task `one` was lost: the runtime dropped it", false)]);
+        assert_eq!(heard.take(), expected, "{policy:?}: told before it has left");
+        stepped.run_until_stalled();
+        opened.end.open();
+        assert!(opened.poll().is_ready());
+        assert!(heard.take().is_empty(), "{policy:?}: told once");
+    }
+}
+
+#[test]
+fn f33_a_stuck_task_is_told() {
+    for policy in POLICIES {
+        let heard = Heard::default();
+        let (answer, question) = std::sync::mpsc::channel::<()>();
+        let stuck = heard.nursery(policy).stuck_after(Duration::from_millis(1));
+        let run = stuck.run(async |n: Nursery<String>| {
+            heard.watch(&n);
+            let (begun, begins) = tokio::sync::oneshot::channel();
+            let deaf = n.task("deaf").blocking(move |_| {
+                let _ = begun.send(());
+                let _ = question.recv();
+                Ok(())
+            });
+            let _ = begins.await;
+            n.cancel();
+            drop(deaf);
+            Ok(())
+        });
+        let error = block_on(run).unwrap_err();
+        assert!(matches!(error.first().cause(), Cause::Stuck), "{policy:?}: {error:?}");
+        let line = "task `deaf` is stuck: it was cancelled, and still blocks its thread";
+        assert_eq!(heard.take(), lines([(line, false)]), "{policy:?}");
+        drop(answer);
+    }
+}
+
+/// The panic of a child whose nursery's future was dropped goes to the nursery around, and to its
+/// hook.
+#[test]
+fn f34_an_adopted_panic_is_told() {
+    for policy in POLICIES {
+        let (heard, own) = (Heard::default(), Heard::default());
+        let run = heard.nursery(policy).run(async |n: Nursery<String>| {
+            heard.watch(&n);
+            let inside = own.nursery(Policy::FailFast).run(async |m: Nursery<String>| {
+                m.task("inner").spawn(PanicsInDrop(Box::pin(pending())));
+                begun(&m).await;
+                pending::<Result<(), _>>().await
+            });
+            let mut inside = Box::pin(inside);
+            poll_fn(|cx| {
+                assert!(inside.as_mut().poll(cx).is_pending());
+                let tree = n.tree();
+                let mut tasks = tree.nurseries().iter().flat_map(|nursery| &nursery.tasks);
+                if tasks.any(|task| task.polls > 0) { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+            // What waits in it is destroyed by this.
+            drop(inside);
+            Ok(7)
+        });
+        let settled = block_on(run.settle());
+        let line = "task `inner` panicked: in a destructor";
+        assert_eq!(heard.take(), lines([(line, false)]), "{policy:?}");
+        assert_eq!(settled.error.is_none(), policy == Policy::Supervise, "{policy:?}");
     }
 }

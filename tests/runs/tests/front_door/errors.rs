@@ -10,7 +10,7 @@ use std::fmt::Debug;
 use std::future::pending;
 use std::io;
 use std::mem::size_of;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 const PREFIX: &str = "nursery `boot`: task `config` failed: ";
 
@@ -64,6 +64,10 @@ enum App {
     Join(#[from] JoinError<Load>),
     #[error("the application failed")]
     Source(#[source] GroupError<Load>),
+    #[error(transparent)]
+    Whole(JoinError<Self>),
+    #[error("of our own")]
+    Own,
 }
 
 #[test]
@@ -190,6 +194,43 @@ fn e19_join_error_of_other_ends() {
     });
     // Those that panicked or were cancelled are the joiner's.
     block_on(run).unwrap();
+}
+
+/// A body that returns the error of its join is an echo with a share of the child's error.
+#[test]
+fn e02_the_error_by_value_or_the_whole() {
+    let fails = |kept: Option<Arc<Mutex<Option<JoinError<App>>>>>| {
+        let run = nursery().on(ThreadPool::global()).run(async move |n: Nursery<App>| {
+            let child = n.task("a").fork::<(), _>(async { Err(App::Own) });
+            let error = child.await.unwrap_err();
+            match kept {
+                Some(kept) => {
+                    *kept.lock().unwrap() = Some(error);
+                    Ok(())
+                }
+                None => Err(App::Whole(error)),
+            }
+        });
+        block_on(run).unwrap_err()
+    };
+    let error = fails(None);
+    assert_eq!(error.echoes().len(), 1);
+    assert!(matches!(error.into_error(), Ok(App::Own)));
+
+    let kept = Arc::default();
+    let error = fails(Some(Arc::clone(&kept)));
+    let shown = format!("{error:?}");
+    let whole = error.into_error().unwrap_err();
+    assert_eq!(format!("{whole:?}"), shown);
+    drop(kept);
+    assert!(matches!(whole.into_error(), Ok(App::Own)));
+
+    let cancelled = nursery().on(ThreadPool::global()).run(async |n: Nursery<App>| {
+        n.cancel();
+        pending::<Result<(), _>>().await
+    });
+    let whole = block_on(cancelled).unwrap_err().into_error().unwrap_err();
+    assert!(whole.is_cancel(), "{whole}");
 }
 
 #[test]

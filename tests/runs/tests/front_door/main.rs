@@ -6,6 +6,7 @@ mod errors;
 mod inference;
 mod refused;
 mod sources;
+mod texts;
 
 use allhome::runtime::ThreadPool;
 use allhome::{AsError, GroupError, JoinError, Nursery, Policy, block_on, nursery, sleep};

@@ -15,7 +15,7 @@ struct Program {
     body: &'static str,
 }
 
-const PROGRAMS: [Program; 8] = [
+const PROGRAMS: [Program; 10] = [
     Program {
         name: "unit",
         code: "E0277",
@@ -66,6 +66,22 @@ const PROGRAMS: [Program; 8] = [
         code: "E0283",
         says: "",
         body: "nursery().run(async |_| Ok(1))",
+    },
+    // The method by its public path.
+    Program {
+        name: "go_with_a_result",
+        code: "E0271",
+        says: "`allhome::Nursery::<E>::go`",
+        body: "nursery().run(async |n: Nursery| {
+            n.go(async { Ok::<(), String>(()) });
+            Ok(1)
+        })",
+    },
+    Program {
+        name: "fork_without_a_result",
+        code: "E0271",
+        says: "`allhome::Nursery::<E>::fork`",
+        body: "nursery().run(async |n: Nursery| Ok(n.fork(async { 7 }).await?))",
     },
     Program {
         name: "an_implementation_elsewhere",

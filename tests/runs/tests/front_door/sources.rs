@@ -5,6 +5,7 @@ use allhome::runtime::ThreadPool;
 use allhome::{BoxError, GroupError, Nursery, block_on, nursery};
 use std::error::Error;
 use std::io;
+use std::sync::{Arc, Mutex};
 
 #[test]
 fn f38_find_looks_at_the_error_and_behind_it() {
@@ -85,4 +86,31 @@ fn f38_find_in_the_second_failure() {
     );
     let error = block_on(run).unwrap_err();
     assert!(error.find::<io::Error>().is_some() && error.first().find::<io::Error>().is_none());
+}
+
+/// The hook for failures has no type of the error, and finds it like the errors do.
+#[test]
+fn f38_find_in_what_the_hook_is_told() {
+    let found = Arc::new(Mutex::new(Vec::new()));
+    let note = found.clone();
+    let server = nursery().on(ThreadPool::global()).policy(allhome::Policy::Supervise);
+    let server = server.on_failure(move |failure| {
+        let load = failure.find::<Load>().is_some();
+        note.lock().unwrap().push((load, failure.find::<io::Error>().is_some()));
+    });
+    let inside = boot(Load(on_fire()));
+    let run = server.run(async move |n: Nursery| {
+        assert!(n.fork::<(), _>(async { Err(Load(on_fire()).into()) }).await.is_err());
+        for error in [Load(on_fire()).into(), on_fire().into(), inside.into(), "text".into()] {
+            n.spawn(async { Err(error) });
+            while !n.is_empty() {
+                allhome::yield_now().await;
+            }
+        }
+        n.spawn(async { panic!("a bug") });
+        Ok(())
+    });
+    block_on(run).unwrap();
+    let expected = [(true, true), (false, true), (true, true), (false, false), (false, false)];
+    assert_eq!(*found.lock().unwrap(), expected);
 }

@@ -10,6 +10,8 @@ const WAIT: usize = 1_000;
 
 #[test]
 fn w05_memory_is_of_the_keys_that_wait() {
+    // The book's rows, 64 bytes for each that waits, are there before.
+    super::semaphore::fill_the_book(WAIT + 200);
     let semaphore = KeyedSemaphore::<usize>::new(1);
     let mut line = Vec::with_capacity(WAIT);
     let permit = semaphore.semaphore().try_acquire().expect("it is free");

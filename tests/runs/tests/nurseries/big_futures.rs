@@ -3,6 +3,7 @@
 
 use allhome::cancel::{CancelExt, cancellable};
 use allhome::runtime::{LocalExecutor, ThreadPool};
+use allhome::time::{before_deadline, fail_at, move_on_at, now};
 use allhome::{
     CancelToken, Nursery, ScopedKey, Simulator, block_on, fail_after, move_on_after, nursery,
     shield, yield_now,
@@ -132,6 +133,49 @@ cases! {
     });
     x18_move_on_after: in_child!(move_on_after(LONG, keeps::<SIZE>()).await);
     x18_fail_after: in_child!(fail_after(LONG, keeps::<SIZE>()).await.unwrap().unwrap());
+    x18_move_on_after_named: in_child!(move_on_after(LONG, keeps::<SIZE>()).named("big").await);
+    x18_fail_after_named:
+        in_child!(fail_after(LONG, keeps::<SIZE>()).named("big").await.unwrap().unwrap());
+    x18_named_twice: in_child!(
+        fail_after(LONG, keeps::<SIZE>()).named("big").named("bigger").await.unwrap().unwrap()
+    );
+    x18_move_on_at_named: in_child!(move_on_at(now() + LONG, keeps::<SIZE>()).named("big").await);
+    x18_fail_at_named:
+        in_child!(fail_at(now() + LONG, keeps::<SIZE>()).named("big").await.unwrap().unwrap());
+    x18_before_deadline_named:
+        in_child!(before_deadline(LONG, keeps::<SIZE>()).named("big").await.unwrap().unwrap());
+    x18_scopes_in_scopes: in_child!(
+        shield(LONG, cancellable(fail_after(LONG, KEY.scope(1, keeps::<SIZE>())).named("big")))
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap()
+    );
+    x18_attach: in_body!(|n| n.attach(keeps::<SIZE>()).await.unwrap().unwrap(), unlimited);
+    x18_body_with_a_deadline: fits(|| {
+        let builder = nursery().on(ThreadPool::global()).deadline(LONG).name("big").grace(LONG);
+        block_on(builder.run(|_: Nursery<Infallible>| big())).unwrap();
+    });
+    x18_cancel_when: fits(|| {
+        let builder = nursery().on(ThreadPool::global()).cancel_when(unit()).name("big");
+        assert!(block_on(builder.run(async |n: Nursery<Infallible>| {
+            while !n.is_cancelled() {
+                yield_now().await;
+            }
+            Ok(())
+        })).is_ok());
+    });
+    x18_settle: fits(|| {
+        let builder = nursery().on(ThreadPool::global()).name("big");
+        let run = builder.run(|_: Nursery<Infallible>| big());
+        assert!(block_on(run.settle()).error.is_none());
+    });
+    x18_body_that_keeps_it: fits(|| {
+        let page = [1_u8; SIZE];
+        let builder = nursery().on(ThreadPool::global()).name("big");
+        let run = builder.run(async move |_: Nursery<Infallible>| Ok(page[SIZE / 2]));
+        assert_eq!(block_on(run).unwrap(), 1);
+    });
     x18_shield: in_child!(shield(LONG, keeps::<SIZE>()).await.unwrap());
     x18_cancellable: in_child!(cancellable(keeps::<SIZE>()).await.unwrap().unwrap());
     x18_scoped_value: in_child!(KEY.scope(1, keeps::<SIZE>()).await.unwrap());

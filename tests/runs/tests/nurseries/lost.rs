@@ -54,6 +54,38 @@ fn e05_lost_when_the_runtime_drops_the_task() {
     }
 }
 
+/// A child that is woken often and alone has the carrier for its own. Those that wait beside it have
+/// another, by which they hear of the runtime's end.
+#[test]
+fn e11_children_beside_one_that_has_a_task_of_its_own() {
+    for threads in [1, 4] {
+        let stepped = Stepped::new(threads);
+        let builder = nursery().on(stepped.runtime()).policy(Policy::WaitAll);
+        let mut opened = Opened::new(builder);
+        let gates: Vec<_> = (0..40).map(|_| Gate::new()).collect();
+        let waits = gates.clone();
+        let often = opened.n.fork(async move {
+            for gate in waits {
+                gate.wait().await;
+            }
+            pending::<Result<(), _>>().await
+        });
+        let beside = opened.n.fork(pending::<Result<(), _>>());
+        stepped.run_until_stalled();
+        for gate in gates {
+            gate.open();
+            stepped.run_until_stalled();
+        }
+        opened.end.open();
+        assert!(opened.poll().is_pending());
+        stepped.shutdown();
+        assert!(is_lost(often));
+        assert!(is_lost(beside));
+        let Poll::Ready(ended) = opened.poll() else { panic!("it waits for a child that is lost") };
+        assert_eq!(losses(ended), 2);
+    }
+}
+
 #[test]
 fn e05_loss_is_the_reason_of_the_cancel() {
     let (stepped, sibling) = (Stepped::new(1), Counts::new());

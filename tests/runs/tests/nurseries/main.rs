@@ -18,6 +18,7 @@ mod lost;
 mod nothing_left;
 mod runtime_ends;
 mod thread_end;
+mod tree;
 mod unpolled;
 mod values;
 mod verbs;

@@ -3,6 +3,7 @@
 
 mod faults;
 mod inject;
+mod reports;
 
 use allhome::sim::{Explored, FailureKind};
 use allhome::{Nursery, Semaphore, Simulator, yield_now};
@@ -182,7 +183,7 @@ fn y08_environment_replays() {
     const WHO: &str = "Y08_IN_A_PROCESS_OF_ITS_OWN";
     if std::env::var_os(WHO).is_some() {
         // First come, first served, it goes well.
-        let _ = Simulator::new().check(async |n| three_take_turns(n, Small::default()).await);
+        Simulator::new().check(async |n| three_take_turns(n, Small::default()).await);
         return;
     }
     let run = |schedule: Option<&str>| {

@@ -6,7 +6,7 @@
 //! | HELD  | a thread has it                          | a thread that finds it free              |
 //! | SLEPT | a thread has it, and others may be asleep | a thread that goes to sleep, or that has slept and finds it free |
 //!
-//! It is the futex mutex of U. Drepper ("Futexes are tricky", 2011), with one change: his `unlock`
+//! It is the futex mutex of U. Drepper ("Futexes are tricky", 2011), with one change: that `unlock`
 //! swaps, and sees in the same step whether a thread sleeps. Ours loads and then stores. A thread
 //! that marks the word between the two is overlooked: it sleeps although the lock is free. That
 //! takes a thread which is interrupted between two instructions, and the sleeper looks again after
@@ -120,7 +120,9 @@ impl Word {
 
 #[cfg(not(loom))]
 mod sleep {
-    use parking_lot_core::{DEFAULT_PARK_TOKEN, DEFAULT_UNPARK_TOKEN, park, unpark_one};
+    use crate::layers::base::sync::parking::{
+        DEFAULT_PARK_TOKEN, DEFAULT_UNPARK_TOKEN, park, unpark_one,
+    };
     use std::time::{Duration, Instant};
 
     /// How long a thread sleeps at most before it looks again.
@@ -172,8 +174,7 @@ mod sleep {
 /// of its nap. (To loom, a loop that waits for a thread which it may never run is a defect.)
 #[cfg(loom)]
 mod sleep {
-    use loom::sync::{Condvar, Mutex};
-    use std::sync::Arc;
+    use crate::layers::base::sync::{Arc, Condvar, Mutex};
 
     pub(super) const ENDS: bool = true;
 
@@ -213,13 +214,12 @@ mod sleep {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::{FREE, HELD, Ordering, SLEPT, Word};
-    use std::sync::atomic::AtomicUsize;
-    use std::thread;
+    use crate::layers::base::sync::{AtomicUsize, thread_scope, yield_thread};
 
     #[test]
     fn one_thread_at_a_time_has_it() {
         let (word, inside, holds) = (Word::new(), AtomicUsize::new(0), AtomicUsize::new(0));
-        thread::scope(|scope| {
+        thread_scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for turn in 0..2_000 {
@@ -244,10 +244,10 @@ mod tests {
     fn a_sleeper_that_was_overlooked_looks_again() {
         let word = Word::new();
         word.lock();
-        thread::scope(|scope| {
+        thread_scope(|scope| {
             let sleeper = scope.spawn(|| word.lock());
             while word.word.load(Ordering::Relaxed) == HELD {
-                thread::yield_now();
+                yield_thread();
             }
             assert_eq!(word.word.load(Ordering::Relaxed), SLEPT);
             // As `unlock` does that saw HELD: the sleeper is not woken.
@@ -261,9 +261,7 @@ mod tests {
 #[cfg(all(test, loom))]
 mod models {
     use super::Word;
-    use loom::cell::UnsafeCell;
-    use loom::thread;
-    use std::sync::Arc;
+    use crate::layers::base::sync::{Arc, UnsafeCell, model, spawn_modelled};
 
     struct Locked(Word, UnsafeCell<u32>);
 
@@ -283,14 +281,12 @@ mod models {
 
     /// So many threads count in the cell, so often each.
     fn count(threads: u32, times: u32) {
-        let mut builder = loom::model::Builder::new();
-        builder.preemption_bound.get_or_insert(3);
-        builder.check(move || {
+        model(move || {
             let locked = Arc::new(Locked(Word::new(), UnsafeCell::new(0)));
             let others: Vec<_> = (1..threads)
                 .map(|_| {
                     let locked = locked.clone();
-                    thread::spawn(move || (0..times).for_each(|_| locked.count()))
+                    spawn_modelled(move || (0..times).for_each(|_| locked.count()))
                 })
                 .collect();
             (0..times).for_each(|_| locked.count());

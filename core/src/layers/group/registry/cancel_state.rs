@@ -13,7 +13,7 @@
 mod shields;
 mod tokens;
 
-use super::nested::Owner;
+use super::nested::OpenedBy;
 use crate::layers::base::reason::Reason;
 use std::collections::BTreeMap;
 
@@ -46,11 +46,11 @@ impl CancelState {
         self.own_reasons.get(&number).or(self.reason.as_ref()).cloned()
     }
 
-    /// Returns why a nursery that the owner opens now is cancelled from its start, if it is.
-    pub(crate) fn reason_for(&self, owner: Owner) -> Option<Reason> {
-        match owner {
-            Owner::Task(member) => self.reason_of(member.number),
-            Owner::Body | Owner::None => self.reason.clone(),
+    /// Returns why a nursery that the opener opens now is cancelled from its start, if it is.
+    pub(crate) fn reason_for(&self, opener: OpenedBy) -> Option<Reason> {
+        match opener {
+            OpenedBy::Task(member) => self.reason_of(member.number),
+            OpenedBy::Body | OpenedBy::None => self.reason.clone(),
         }
     }
 
@@ -121,13 +121,13 @@ impl CancelState {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{CancelState, Owner};
+    use super::{CancelState, OpenedBy};
     use crate::layers::base::reason::{Level, Reason};
     use crate::layers::group::registry::members::Member;
     use crate::layers::record::Ptr;
 
-    fn task(number: u64) -> Owner {
-        Owner::Task(Member { number, ptr: Ptr::dangling() })
+    fn task(number: u64) -> OpenedBy {
+        OpenedBy::Task(Member { number, ptr: Ptr::dangling() })
     }
 
     fn is(found: Option<Reason>, expected: &Reason) -> bool {
@@ -151,11 +151,11 @@ mod tests {
         let mut cancel = CancelState::default();
         assert!(is(cancel.keep_own_reason(1, &own), &own));
         assert!(is(cancel.keep_own_reason(1, &second), &own));
-        assert!(cancel.reason_for(Owner::Body).is_none());
+        assert!(cancel.reason_for(OpenedBy::Body).is_none());
         cancel.keep_reason(&all);
         assert!(is(cancel.reason_for(task(1)), &own));
         assert!(is(cancel.reason_for(task(2)), &all));
-        assert!(is(cancel.reason_for(Owner::None), &all));
+        assert!(is(cancel.reason_for(OpenedBy::None), &all));
         cancel.forget(1);
         assert!(is(cancel.reason_of(1), &all), "it has left");
     }

@@ -146,6 +146,13 @@ impl Carriers {
         self.active -= 1;
     }
 
+    /// Counts one more carrier: none is left to come, and children wait.
+    pub(crate) fn replace(&mut self) -> Launch {
+        self.active += 1;
+        self.free += 1;
+        self.launch(Role::Free)
+    }
+
     /// An active carrier gives the runtime a turn, and is scheduled again.
     pub(crate) fn yields(&mut self) {
         self.free += 1;

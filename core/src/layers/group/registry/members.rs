@@ -48,6 +48,10 @@ impl Member {
     pub(crate) fn new(header: &Header, ptr: Ptr) -> Member {
         Member { number: header.number(), ptr }
     }
+
+    pub(crate) fn number(self) -> u64 {
+        self.number
+    }
 }
 
 #[derive(Default)]

@@ -30,9 +30,9 @@
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::lock::{Lock, LockGuard};
 use crate::layers::base::sync::{Arc, AtomicBool, AtomicUsize, Ordering};
+use crate::layers::limit::book::Booked;
 use crate::layers::limit::bucket::{Bucket, Rate};
 use crate::layers::limit::error::{Refused, TryAcquireError};
-use crate::layers::limit::holders::Key;
 use crate::layers::limit::permits::MAX;
 use crate::layers::limit::share::Share;
 use crate::layers::limit::source::{LockedSource, Source};
@@ -108,10 +108,10 @@ impl Meter {
 
     pub(super) fn try_take(&self, count: usize) -> Result<(), TryAcquireError> {
         let mut locked = self.lock_now();
-        let admitted = locked.admit(count, false, Location::caller());
+        let admitted = locked.admit(count, false);
         // Perhaps what has come since is enough for the first in the queue.
         self.tell(locked);
-        admitted?.map(drop).ok_or(TryAcquireError::NoPermits)
+        admitted?.then_some(()).ok_or(TryAcquireError::NoPermits)
     }
 
     pub(super) fn set_rate(&self, rate: Rate) {
@@ -167,8 +167,12 @@ impl Source for Meter {
 
     type Locked<'a> = Reading<'a>;
 
-    fn take_fast(&self, _: usize) -> bool {
-        false
+    fn take_fast(&self, _: usize, _: &'static Location<'static>) -> Option<Share> {
+        None
+    }
+
+    fn book(&self, _: usize, _: &'static Location<'static>) -> Booked {
+        Booked::NONE
     }
 
     fn lock(&self) -> Reading<'_> {
@@ -210,12 +214,7 @@ impl LockedSource for Reading<'_> {
         &mut self.inner.queue
     }
 
-    fn admit(
-        &mut self,
-        asked: usize,
-        _: bool,
-        _: &'static Location<'static>,
-    ) -> Result<Option<Share>, Refused> {
+    fn admit(&mut self, asked: usize, _: bool) -> Result<bool, Refused> {
         let capacity = self.inner.bucket.burst();
         if self.inner.closed {
             return Err(Refused::Closed);
@@ -225,14 +224,10 @@ impl LockedSource for Reading<'_> {
         }
         // A request for nothing takes nothing from the waiters.
         let may = asked == 0 || self.inner.queue.is_empty();
-        Ok((may && self.inner.bucket.take(asked)).then(|| Share::unbooked(asked)))
+        Ok(may && self.inner.bucket.take(asked))
     }
 
-    fn book(&mut self, _: usize, _: &'static Location<'static>) -> Key {
-        Key::NONE
-    }
-
-    fn unbook(&mut self, waiter: &Waiter, _: Key) {
+    fn on_part(&mut self, waiter: &Waiter) {
         if self.inner.queue.is_first(waiter) {
             self.inner.attended = false;
         }

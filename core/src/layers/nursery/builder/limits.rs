@@ -5,7 +5,10 @@ use crate::layers::base::sync::Arc;
 use crate::layers::cancel::CancelToken;
 use crate::layers::group::config::When;
 use crate::layers::limit::Semaphore;
+use crate::layers::nursery::condition::Condition;
 use allhome_rt::Instant;
+use std::future::Future;
+use std::panic::Location;
 use std::time::Duration;
 
 impl Builder {
@@ -330,6 +333,40 @@ impl Builder {
     /// ```
     pub fn token(mut self, token: &CancelToken) -> Builder {
         self.config.token = Some(token.clone());
+        self
+    }
+
+    /// Cancels the nursery when a future is ready: for the cancel of another library, whose future
+    /// knows nothing of a [token](Builder::token) of ours.
+    ///
+    /// The future is polled where the nursery is awaited, for as long as the nursery lasts, and does
+    /// not keep it from ending. Called again, it replaces the first. What the future asks
+    /// ([`sleep`](crate::sleep), [`nursery`](crate::nursery)) is answered as in the body.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the future is one of the body.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{Nursery, block_on, nursery, sleep};
+    /// use std::future::pending;
+    /// use std::time::Duration;
+    ///
+    /// // Any future that says stop: `ctrl_c()`, a button, another library's token.
+    /// let stop = sleep(Duration::from_millis(1));
+    /// let run = nursery().cancel_when(stop).run(async |n: Nursery| {
+    ///     n.go(pending());
+    ///     pending::<Result<(), _>>().await
+    /// });
+    /// assert!(block_on(run).unwrap_err().is_cancel());
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn cancel_when(mut self, future: impl Future<Output = ()> + Send + 'static) -> Builder {
+        self.condition = Some(Box::new(Condition::new(future, Location::caller())));
         self
     }
 }

@@ -23,7 +23,9 @@ impl Builder {
     /// # Errors
     ///
     /// Returns the error of a nursery that was not opened, as [`run`](Builder::run) does: no runtime
-    /// is known, or the nursery that it is opened in takes no more.
+    /// is known, or the nursery that it is opened in takes no more: it drains, say, and this one
+    /// could outlive all that it waits for. Work of a child that drains uses [`run`](Builder::run),
+    /// which ends before its child does and is never refused for that.
     ///
     /// # Examples
     ///
@@ -67,11 +69,12 @@ impl Builder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn open<E: AsError<M>, M>(self) -> Result<(Nursery<E>, Owner<E>), GroupError<E>> {
-        let setup = self.setup::<E, M>();
-        let parent = setup.parent().map(|(group, _)| (group, registry::Owner::None));
+        let mut setup = self.setup::<E, M>();
+        let condition = setup.condition.take();
+        let parent = setup.parent().map(|(group, _)| (group, registry::OpenedBy::None));
         let group = setup.open(parent, Around::default(), false)?;
         let nursery = Nursery::new(group);
-        let owner = Owner::new(nursery.clone());
+        let owner = Owner::new(nursery.clone(), condition);
         Ok((nursery, owner))
     }
 }

@@ -35,6 +35,7 @@ use crate::layers::base::sync::{Arc, AtomicBool, Ordering, Weak};
 use crate::layers::context;
 use crate::layers::group::Group;
 use crate::layers::nursery::Nursery;
+use crate::layers::nursery::condition::Condition;
 use crate::layers::nursery::error::GroupError;
 use crate::layers::nursery::run::Run;
 use std::future::Future;
@@ -107,9 +108,10 @@ enum Left<E> {
 
 impl<E: Send + Sync + 'static> Driven<E> {
     /// Makes it of a nursery that was opened.
-    pub(super) fn new(group: Strong<Group>) -> Arc<Driven<E>> {
+    pub(super) fn new(group: Strong<Group>, condition: Option<Box<Condition>>) -> Arc<Driven<E>> {
         let ends = Arc::new(AtomicBool::new(false));
-        let run = Box::pin(Run::opened(group, Body { ends: ends.clone(), error: PhantomData }));
+        let body = Body { ends: ends.clone(), error: PhantomData };
+        let run = Box::pin(Run::opened(group, body, condition));
         let state = State {
             stage: Stage::Resting(Foreign::new(run)),
             lost: false,
@@ -181,7 +183,7 @@ impl<E: Send + Sync + 'static> Driven<E> {
         };
         let mut cx = Context::from_waker(waker);
         loop {
-            let polled = panic::catch(|| context::nowhere(|| run.as_mut().poll(&mut cx)));
+            let polled = panic::catch(|| context::nowhere(|| run.as_mut().poll_owned(&mut cx)));
             let stage = match polled {
                 Ok(Poll::Pending) => Stage::Resting(Foreign::new(run)),
                 Ok(Poll::Ready(result)) => Stage::Ended(Foreign::new(Ok(result))),

@@ -3,7 +3,7 @@
 use crate::layers::base::counted::Strong;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::panic;
-use crate::layers::base::reason::Reason;
+use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::context::{self, TaskFrame, scope};
 use crate::layers::group::Group;
 use crate::layers::group::config::PanicPolicy;
@@ -48,6 +48,16 @@ impl<R> Closed<R> {
     /// Makes the nursery's result.
     pub(super) fn conclude<E: Send + Sync + 'static>(self) -> Result<R, GroupError<E>> {
         self.settle().into_result()
+    }
+
+    /// Makes the result that an owner gets. Its nursery's body has no value that a cancel could take
+    /// away, and says nothing; what a deadline has cut off is missed, whether or not the body had
+    /// ended before.
+    pub(super) fn conclude_owned<E: Send + Sync + 'static>(self) -> Result<(), GroupError<E>> {
+        let Closed { group, report, .. } = self;
+        let reason = group.locked(|registry| registry.cancel.reason().cloned());
+        let is_late = reason.is_some_and(|reason| reason.kind() == ReasonKind::Deadline);
+        Closed { group, report, value: (!is_late).then_some(()) }.conclude()
     }
 
     /// Makes it, with the body's value beside the failures.

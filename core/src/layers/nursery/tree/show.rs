@@ -1,0 +1,163 @@
+//! How a tree is shown: each nursery below the task that opened it.
+
+use super::{NurseryInfo, Opener, TaskInfo, Tree};
+use crate::layers::base::id::TaskId;
+use crate::layers::base::reason::Level;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// How deep lines are indented; deeper nurseries show their depth instead.
+const INDENTED: usize = 32;
+
+/// A line that is still to be written: of a nursery, or of its task with that number.
+enum Line {
+    Nursery(usize),
+    Task(usize, usize),
+}
+
+impl fmt::Display for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inside = self.inside();
+        let mut lines = Vec::from_iter((!self.nurseries.is_empty()).then_some(Line::Nursery(0)));
+        // A loop, not a recursion: the tree may be thousands deep.
+        while let Some(line) = lines.pop() {
+            match line {
+                Line::Task(nursery, task) => {
+                    let NurseryInfo { depth, tasks, .. } = &self.nurseries[nursery];
+                    writeln!(f, "{:indent$}  {}", "", tasks[task], indent = indent(*depth))?;
+                }
+                Line::Nursery(at) => {
+                    let (first, below) = self.by_opener(at, &inside[at]);
+                    let nursery = &self.nurseries[at];
+                    writeln!(f, "{:indent$}{nursery}", "", indent = indent(nursery.depth))?;
+                    for (number, task) in nursery.tasks.iter().enumerate().rev() {
+                        let below = below.get(&task.id).into_iter().flatten().rev();
+                        lines.extend(below.map(|inner| Line::Nursery(*inner)));
+                        lines.push(Line::Task(at, number));
+                    }
+                    lines.extend(first.into_iter().rev().map(Line::Nursery));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Tree {
+    /// Returns which nurseries are directly inside each, the oldest first.
+    fn inside(&self) -> Vec<Vec<usize>> {
+        let mut inside = vec![Vec::new(); self.nurseries.len()];
+        let mut around = Vec::new();
+        for (at, nursery) in self.nurseries.iter().enumerate() {
+            around.truncate(nursery.depth);
+            if let Some(&outer) = around.last() {
+                let outer: &mut Vec<usize> = &mut inside[outer];
+                outer.push(at);
+            }
+            around.push(at);
+        }
+        for nurseries in &mut inside {
+            nurseries.sort_unstable_by_key(|&at| self.nurseries[at].id);
+        }
+        inside
+    }
+
+    /// Divides the nurseries inside one: those that no task of its list opened, and those of each.
+    fn by_opener(&self, at: usize, inside: &[usize]) -> (Vec<usize>, BTreeMap<TaskId, Vec<usize>>) {
+        let tasks = &self.nurseries[at].tasks;
+        let (mut first, mut below) = (Vec::new(), BTreeMap::<_, Vec<usize>>::new());
+        for &inner in inside {
+            match self.nurseries[inner].opened_by {
+                Opener::Task(id) if tasks.binary_search_by_key(&id, |task| task.id).is_ok() => {
+                    below.entry(id).or_default().push(inner);
+                }
+                _ => first.push(inner),
+            }
+        }
+        (first, below)
+    }
+}
+
+/// The line of the nursery, without those of its tasks.
+impl fmt::Display for NurseryInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "nursery {}", self.id)?;
+        if let Some(name) = &self.name {
+            write!(f, " `{name}`")?;
+        }
+        if self.depth > INDENTED {
+            write!(f, " [depth {}]", self.depth)?;
+        }
+        if self.level > Level::Running {
+            write!(f, " [{:?}]", self.level)?;
+        }
+        if self.adopted {
+            write!(f, " [adopted]")?;
+        }
+        match self.opened_by {
+            Opener::Body => f.write_str(", opened by the body")?,
+            Opener::Outside if self.depth > 0 && !self.adopted => {
+                f.write_str(", opened from outside")?;
+            }
+            // Its task is the line above, and an adopted one's has ended.
+            Opener::Task(_) | Opener::Outside => {}
+        }
+        write!(f, ", at {}", self.location)
+    }
+}
+
+impl fmt::Display for TaskInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {}", self.id)?;
+        if let Some(name) = &self.name {
+            write!(f, " `{name}`")?;
+        }
+        write!(f, " {}", format!("{:?}", self.state).to_lowercase())?;
+        if self.cancelled {
+            f.write_str(" [cancelled]")?;
+        }
+        write!(f, ", {} polls, at {}", self.polls, self.location)
+    }
+}
+
+fn indent(depth: usize) -> usize {
+    depth.min(INDENTED) * 4
+}
+
+impl fmt::Debug for NurseryInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let listed = f.alternate();
+        let mut debug = f.debug_tuple("NurseryInfo");
+        debug.field(&format_args!("{self}"));
+        if let Opener::Task(task) = self.opened_by {
+            debug.field(&format_args!("opened by task {task}"));
+        }
+        if let Some(reason) = &self.reason {
+            debug.field(&format_args!("{reason}"));
+        }
+        match listed {
+            true => debug.field(&List(&self.tasks)),
+            false => debug.field(&format_args!("{} tasks", self.tasks.len())),
+        };
+        debug.finish()
+    }
+}
+
+impl fmt::Debug for TaskInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TaskInfo").field(&format_args!("{self}")).finish()
+    }
+}
+
+/// Tasks as a list, each of them as a line.
+struct List<'a>(&'a [TaskInfo]);
+
+impl fmt::Debug for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        for task in self.0 {
+            list.entry(&format_args!("{task}"));
+        }
+        list.finish()
+    }
+}
