@@ -8,9 +8,8 @@ use std::fmt::Write;
 
 use crate::figures::{Figures, Line, Panel};
 
-const WIDTH: f64 = 860.0;
 const COLUMNS: usize = 2;
-const CELL: (f64, f64) = (WIDTH / COLUMNS as f64, 268.0);
+const CELL: (f64, f64) = (430.0, 268.0);
 /// What a panel leaves free around its lines: left, top, right, bottom.
 const ROOM: (f64, f64, f64, f64) = (58.0, 34.0, 132.0, 44.0);
 /// The least distance of two names.
@@ -34,11 +33,12 @@ const STYLE: &str = "
 
 /// Draws it.
 pub(crate) fn draw(figures: &Figures) -> String {
+    let columns = COLUMNS.min(figures.panels.len());
     let rows = figures.panels.len().div_ceil(COLUMNS);
-    let height = CELL.1 * rows as f64;
+    let (width, height) = (CELL.0 * columns as f64, CELL.1 * rows as f64);
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
-         width=\"{WIDTH}\" height=\"{height}\" role=\"img\">\n<title>{}</title>\n<style>{STYLE}\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
+         width=\"{width}\" height=\"{height}\" role=\"img\">\n<title>{}</title>\n<style>{STYLE}\
          </style>\n<rect class=\"page\" width=\"100%\" height=\"100%\" rx=\"6\"/>\n",
         escaped(&format!("{}. {}", figures.heading, figures.sentence)),
     );
