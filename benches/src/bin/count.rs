@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use allhome_benches::host::{Flavor, Host};
 use allhome_benches::ours::Slots;
-use allhome_benches::work::Noop;
+use allhome_benches::work::{Noop, Woken};
 use allhome_benches::{cases, ours, peers};
 
 fn main() -> ExitCode {
@@ -62,8 +62,8 @@ fn wake(host: &Host, side: &str, n: usize) -> bool {
     let Ok(times) = times.parse() else { return false };
     match by {
         "ours" => drop(host.run(ours::wake(n, times))),
-        "joinset" => drop(host.run(peers::wake_join_set(n, times))),
-        "tracker" => drop(host.run(peers::wake_task_tracker(n, times))),
+        "joinset" => drop(host.run(peers::wake_join_set(n, times, Woken(times)))),
+        "tracker" => drop(host.run(peers::wake_task_tracker(n, times, Woken(times)))),
         _ => return false,
     }
     true

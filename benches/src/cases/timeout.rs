@@ -64,6 +64,11 @@ fn case(name: &str, sides: impl Fn() -> Vec<Side> + 'static) -> Case {
     Case { name, ops: MANY, measure, heavy: false, sides: Box::new(sides) }
 }
 
+/// Returns the case of a future that is ready after so many polls.
+pub fn of(pending: u32) -> Case {
+    meets(pending, None)
+}
+
 fn meets(pending: u32, goal: Option<f64>) -> Case {
     case(&format!("pending/{pending}"), move || {
         let tokio = peer("timeout (tokio)", move || meet(pending, tokios));
