@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// Polls what is inside. `cancelled` returns the reason if it must leave.
-pub(super) fn poll<F: Future>(
+pub(crate) fn poll<F: Future>(
     scope: &Scope,
     mut inside: Pin<&mut Option<F>>,
     cx: &mut Context<'_>,
@@ -62,7 +62,7 @@ fn put_off(scope: &Scope, cx: &Context<'_>) -> bool {
 }
 
 /// Drops what is inside, in the context of the scope.
-pub(super) fn drop_inside<F>(scope: &Scope, inside: Pin<&mut Option<F>>) {
+pub(crate) fn drop_inside<F>(scope: &Scope, inside: Pin<&mut Option<F>>) {
     if inside.is_some() {
         context::inside(scope, || clear(inside));
     }

@@ -1,0 +1,475 @@
+//! The engine of a scope in place: which child is polled, and what follows from its end.
+//!
+//! The scope's future has it, and nothing else: a child is polled, and dropped, in a poll or the
+//! drop of that future, on its thread. What comes from elsewhere (a wake, a cancel, a new child)
+//! stands in [`Control`](super::control::Control) or in the inbox until the next poll.
+//!
+//! # Invariants
+//!
+//! 1. No lock is held, and nothing that a child could reach is borrowed, while a future of the
+//!    user's is polled or dropped. So it may spawn, wake, cancel and join there.
+//! 2. A child is admitted until the inbox is closed. It is closed in the hold of its lock that finds
+//!    it empty, when there is no child and no body left; or by the drop of the future, which takes
+//!    what is in it.
+//! 3. A child is in `turn` at most once for each time that it was queued, and is skipped if its flag
+//!    was taken back meanwhile: a slot that another child has got since is polled when that one was
+//!    woken, and not before.
+
+use super::control::{BODY, Control, Core};
+use super::mode::{Done, Mode, Publish};
+use super::part::{Part, Polled};
+use super::slots::{New, Slot, Slots, Task};
+use crate::layers::base::big::Inner;
+use crate::layers::base::guarded::{Foreign, Guarded};
+use crate::layers::base::id::TaskId;
+use crate::layers::base::outcome::Ending;
+use crate::layers::base::panic;
+use crate::layers::base::reason::{Reason, ReasonKind};
+use crate::layers::base::sync::{Arc, Ordering};
+use crate::layers::base::who::Who;
+use crate::layers::context::in_place::Requested;
+use crate::layers::context::{self, scope};
+use crate::layers::group::config::{Config, Policy};
+use crate::layers::group::describe;
+use crate::layers::group::registry::report::{Entry, Report};
+use crate::layers::record::Ended;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::mem;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// So many polls of children and body in one poll of the scope; then the others in the caller's
+/// task, and the runtime, have a turn.
+pub(super) const BUDGET: usize = 64;
+
+/// What the handles of a scope reach.
+pub(super) struct Shared<'a, M: Mode> {
+    pub(super) control: Arc<Control>,
+    inbox: Guarded<Inbox<'a, M>>,
+}
+
+struct Inbox<'a, M: Mode> {
+    new: Vec<New<'a, M>>,
+    /// The number of the last child.
+    last: u64,
+    closed: Option<Reason>,
+}
+
+pub(super) struct Engine<'a, M: Mode> {
+    pub(super) shared: Arc<Shared<'a, M>>,
+    pub(super) config: Config,
+    slots: Slots<'a, M>,
+    turn: VecDeque<u32>,
+    /// Of what was woken: an empty list whose memory is used again.
+    spare: Vec<u32>,
+    report: Report,
+    body: Part,
+    /// Each child has seen that all of it is cancelled.
+    is_swept: bool,
+}
+
+impl<'a, M: Mode> Shared<'a, M> {
+    /// Admits a child, or drops its future unpolled and returns why.
+    pub(super) fn admit(
+        &self,
+        task: Pin<Box<M::Task<'a>>>,
+        join: Option<Arc<M::Join<'a>>>,
+        name: Option<Box<str>>,
+        place: &'static Location<'static>,
+    ) -> Result<Arc<Core>, Reason> {
+        let control = &self.control;
+        let mut parts = Some((task, join, name));
+        let cancelled = control.reason().cloned();
+        let admitted = self.inbox.locked(|inbox| {
+            if let Some(reason) = cancelled.or_else(|| inbox.closed.clone()) {
+                return Err(reason);
+            }
+            let (task, join, name) = parts.take().expect("they are taken once");
+            inbox.last += 1;
+            let id = TaskId { nursery: control.id, number: inbox.last };
+            let core = Core::new(control, Some(id), name, place);
+            inbox.new.push(New { core: core.clone(), task: Task(task), join });
+            // Relaxed: a count for whoever asks; the lock orders it with the end of the scope.
+            control.members.fetch_add(1, Ordering::Relaxed);
+            Ok(core)
+        });
+        match &admitted {
+            Ok(_) => control.tell(),
+            Err(_) => {
+                control.refused.fetch_add(1, Ordering::Relaxed);
+                drop(parts.map(|(task, ..)| Foreign::new(task)));
+            }
+        }
+        admitted
+    }
+
+    /// From here on it admits no child.
+    pub(super) fn close(&self, reason: Reason) {
+        let mut reason = Some(reason);
+        self.inbox.locked(|inbox| {
+            if inbox.closed.is_none() {
+                inbox.closed = reason.take();
+            }
+        });
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.control.reason().is_some() || self.inbox.locked(|inbox| inbox.closed.is_some())
+    }
+
+    fn take_new(&self) -> Vec<New<'a, M>> {
+        self.inbox.locked(|inbox| mem::take(&mut inbox.new))
+    }
+
+    /// Closes it for good if no child waits in it.
+    fn close_if_empty(&self, reason: Reason) -> bool {
+        let mut reason = Some(reason);
+        self.inbox.locked(|inbox| {
+            let empty = inbox.new.is_empty();
+            if empty && inbox.closed.is_none() {
+                inbox.closed = reason.take();
+            }
+            empty
+        })
+    }
+}
+
+impl<'a, M: Mode> Engine<'a, M> {
+    pub(super) fn new(config: Config) -> Engine<'a, M> {
+        let control = Arc::new(Control::new(config.policy, config.name.clone()));
+        let inbox = Inbox { new: Vec::new(), last: 0, closed: None };
+        let body = Part::new(Core::new(&control, None, None, config.place));
+        Engine {
+            report: Report::new(config.keep, config.forgets()),
+            shared: Arc::new(Shared { control, inbox: Guarded::new(inbox) }),
+            config,
+            slots: Slots::new(),
+            turn: VecDeque::from([BODY]),
+            spare: Vec::new(),
+            body,
+            is_swept: false,
+        }
+    }
+
+    fn control(&self) -> &Control {
+        &self.shared.control
+    }
+
+    /// Polls what was woken, until nothing is left to poll, or the budget is used up. Ready: all is
+    /// home, and the inbox is closed.
+    pub(super) fn poll<R, E, Fut>(
+        &mut self,
+        mut body: Pin<&mut Option<Inner<Fut>>>,
+        value: &mut Option<R>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()>
+    where
+        Fut: Future<Output = Result<R, E>>,
+        E: Send + Sync + 'static,
+    {
+        self.control().unpark();
+        self.follow();
+        let mut left = BUDGET;
+        loop {
+            if self.control().reason().is_some() && !self.is_swept {
+                self.is_swept = true;
+                self.sweep(body.as_mut(), value);
+            }
+            match self.next() {
+                Some(_) if left == 0 => {
+                    panic::wake_by_ref(cx.waker());
+                    return Poll::Pending;
+                }
+                Some(index) => {
+                    self.turn.pop_front();
+                    if self.poll_queued(index, body.as_mut(), value) {
+                        left -= 1;
+                    }
+                }
+                None if body.is_none() && self.try_close() => return Poll::Ready(()),
+                None if self.control().park(cx.waker()) => return Poll::Pending,
+                None => {}
+            }
+        }
+    }
+
+    /// Follows the cancel of what is around it: it is a part of the caller's task.
+    fn follow(&self) {
+        if self.control().reason().is_some() {
+            return;
+        }
+        let around = context::current(|frame| {
+            let cancelled = frame.is_some() && scope::is_cancelled(frame, false);
+            cancelled.then(|| scope::reason(frame, false)).flatten()
+        });
+        if let Some(reason) = around {
+            self.control().cancel(reason);
+        }
+    }
+
+    /// Returns the next in turn. When the turn is over, the woken ones and the new ones get one:
+    /// neither kind can keep the other away.
+    fn next(&mut self) -> Option<u32> {
+        if self.turn.is_empty() {
+            let spare = mem::take(&mut self.spare);
+            let mut woken = self.control().take_woken(spare);
+            self.turn.extend(woken.drain(..));
+            self.spare = woken;
+            self.take_in();
+        }
+        self.turn.front().copied()
+    }
+
+    fn take_in(&mut self) {
+        if self.control().take_news() {
+            for new in self.shared.take_new() {
+                let index = self.slots.insert(new);
+                self.turn.push_back(index);
+            }
+        }
+    }
+
+    /// Returns `true` if it was polled: if it was woken, or is new.
+    fn poll_queued<R, E, Fut>(
+        &mut self,
+        index: u32,
+        body: Pin<&mut Option<Inner<Fut>>>,
+        value: &mut Option<R>,
+    ) -> bool
+    where
+        Fut: Future<Output = Result<R, E>>,
+        E: Send + Sync + 'static,
+    {
+        if index == BODY {
+            let polls = self.body.core.take_queued();
+            if polls {
+                self.poll_body(body, value);
+            }
+            return polls;
+        }
+        let polls = self.slots.get(index).is_some_and(|slot| slot.part.core.take_queued());
+        if polls {
+            self.poll_child(index);
+        }
+        polls
+    }
+
+    /// All of it is cancelled: every child is polled once more, or dropped if it was not polled
+    /// yet; then the body, which sees how they ended.
+    fn sweep<R, E, Fut>(&mut self, body: Pin<&mut Option<Inner<Fut>>>, value: &mut Option<R>)
+    where
+        Fut: Future<Output = Result<R, E>>,
+        E: Send + Sync + 'static,
+    {
+        self.take_in();
+        for index in 0..self.slots.end() {
+            if let Some(slot) = self.slots.get(index) {
+                slot.part.core.take_queued();
+                self.poll_child(index);
+            }
+        }
+        self.body.core.take_queued();
+        self.poll_body(body, value);
+    }
+
+    fn poll_child(&mut self, index: u32) {
+        let Some(slot) = self.slots.get(index) else { return };
+        let task = Pin::new(&mut slot.task);
+        let unpolled = if slot.started { None } else { slot.part.core.reason() };
+        slot.started = true;
+        let ended = match unpolled {
+            Some(reason) => slot.part.cut(task, &reason),
+            None => match slot.part.poll(task) {
+                Polled::Waits => return,
+                Polled::Returned(ending) => ending.into(),
+                Polled::Ended(ended) => ended,
+            },
+        };
+        if let Some(slot) = self.slots.remove(index) {
+            self.leave(slot, ended);
+        }
+    }
+
+    /// A child leaves, whose future is gone: its failure is noted, and then its outcome given out.
+    fn leave(&mut self, slot: Slot<'a, M>, ended: Ended) {
+        let Slot { part, join, .. } = slot;
+        let core = &part.core;
+        let outcome = for_joiner(&ended.ending);
+        let is_wanted = join.as_ref().is_some_and(|join| join.is_wanted());
+        let isolated = is_wanted && self.config.policy.isolates();
+        let failed = self.note(ended, || core.who(), isolated);
+        core.end();
+        self.control().members.fetch_sub(1, Ordering::Relaxed);
+        if let Some(message) = failed {
+            self.failed(&core.who(), message);
+        }
+        if let Some(join) = join {
+            join.publish(Done(outcome));
+        }
+    }
+
+    /// Notes how a child ended. Returns what its siblings hear, if it failed.
+    fn note(&mut self, ended: Ended, who: impl Fn() -> Who, isolated: bool) -> Option<String> {
+        match ended.ending {
+            Ending::Ok => return None,
+            Ending::Echo(echo) => {
+                if !isolated {
+                    self.report.count_cancelled();
+                }
+                drop(self.report.add_echo(Entry::new(Ending::Err(echo.1), who())));
+                return None;
+            }
+            _ if isolated => return None,
+            Ending::Cancelled(_) => {
+                self.report.count_cancelled();
+                return None;
+            }
+            _ => {}
+        }
+        let message = describe(&ended.ending);
+        drop(self.report.note(Foreign::new(ended), who));
+        Some(message)
+    }
+
+    /// A child, or the body, has failed. What follows is the policy's.
+    fn failed(&self, who: &Who, message: String) {
+        if self.config.policy == Policy::FailFast {
+            let kind = match who.task {
+                Some(_) => ReasonKind::ChildFailed,
+                None => ReasonKind::BodyFailed,
+            };
+            self.control().cancel(Reason::of(kind, message, who.task, who.place));
+        }
+    }
+
+    // ---- the body
+
+    /// Calls the function that makes the body, as a part of the body.
+    pub(super) fn call(&self, f: impl FnOnce()) -> Result<(), panic::Payload> {
+        self.body.call(f)
+    }
+
+    fn poll_body<R, E, Fut>(&mut self, body: Pin<&mut Option<Inner<Fut>>>, value: &mut Option<R>)
+    where
+        Fut: Future<Output = Result<R, E>>,
+        E: Send + Sync + 'static,
+    {
+        if body.is_none() {
+            return;
+        }
+        match self.body.poll(body) {
+            Polled::Waits => {}
+            Polled::Returned(Ok(returned)) => *value = Some(returned),
+            Polled::Returned(Err(error)) => self.body_returned(Ending::Err(Arc::new(error))),
+            Polled::Ended(ended) => self.body_ended(ended),
+        }
+    }
+
+    /// The body has returned an error: a failure, or an echo of what is known.
+    fn body_returned(&mut self, error: Ending) {
+        let (told, heard) = self.body.heard();
+        let why = self.body.core.reason().or_else(|| heard.clone());
+        let who = self.body.core.who();
+        match why.filter(|_| told || !self.report.is_empty()) {
+            None => self.body_ended(error.into()),
+            Some(_) => {
+                drop(self.report.add_echo(Entry::new(error, who)));
+                if let Some(reason) = heard {
+                    self.end_body(reason);
+                }
+            }
+        }
+    }
+
+    pub(super) fn body_panicked(&mut self, payload: panic::Payload) {
+        let panic = self.body.panic(payload);
+        self.body.core.take_queued();
+        self.body_ended(Ending::Panicked(panic).into());
+    }
+
+    fn body_ended(&mut self, ended: Ended) {
+        match ended.ending {
+            Ending::Cancelled(reason) => match reason.kind() {
+                // It has ended itself: its scope waits for the children.
+                ReasonKind::Exited => drop(self.report.set_body_reason(reason)),
+                _ => self.end_body(reason),
+            },
+            _ => {
+                let who = self.body.core.who();
+                let message = describe(&ended.ending);
+                drop(self.report.note(Foreign::new(ended), || who.clone()));
+                self.failed(&who, message);
+            }
+        }
+    }
+
+    /// The body ends without a value, for a reason that is no failure of its own.
+    fn end_body(&mut self, reason: Reason) {
+        drop(self.report.set_body_reason(reason.clone()));
+        if self.config.policy != Policy::WaitAll {
+            self.control().cancel(reason);
+        }
+    }
+
+    // ---- the end
+
+    /// The body is gone. Closes the inbox if no child is left.
+    fn try_close(&mut self) -> bool {
+        let control = self.control();
+        // Relaxed: the inbox's lock orders the count with each admission.
+        if control.members.load(Ordering::Relaxed) != 0 {
+            return false;
+        }
+        let ended = Reason::of(ReasonKind::Closed, String::new(), None, self.config.place);
+        self.shared.close_if_empty(ended)
+    }
+
+    /// Returns what its result is made of.
+    pub(super) fn take_report(&mut self) -> Report {
+        for entry in self.control().take_handed_in() {
+            drop(self.report.add(entry));
+        }
+        for _ in 0..self.control().refused.swap(0, Ordering::Relaxed) {
+            self.report.count_refused();
+        }
+        self.report.take()
+    }
+
+    /// The scope's future is dropped: so are the body and all children, where they wait.
+    pub(super) fn abandon<F>(&mut self, body: Pin<&mut Option<F>>) {
+        let place = self.config.place;
+        let reason = Reason::of(ReasonKind::ScopeDropped, String::new(), None, place);
+        self.shared.close(reason.clone());
+        self.control().cancel(reason.clone());
+        drop(Foreign::new(self.body.cut(body, &reason)));
+        for new in self.shared.take_new() {
+            self.slots.insert(new);
+        }
+        for index in 0..self.slots.end() {
+            let Some(mut slot) = self.slots.remove(index) else { continue };
+            let ended = slot.part.cut(Pin::new(&mut slot.task), &reason);
+            let outcome = for_joiner(&ended.ending);
+            drop(Foreign::new(ended));
+            slot.part.core.end();
+            self.control().members.fetch_sub(1, Ordering::Relaxed);
+            if let Some(join) = slot.join {
+                join.publish(Done(outcome));
+            }
+        }
+    }
+}
+
+/// Returns what the joiner of a child that ends so finds.
+fn for_joiner(ending: &Ending) -> Ending {
+    match ending {
+        Ending::Ok => Ending::Ok,
+        Ending::Err(error) => Ending::Err(error.clone()),
+        Ending::Cancelled(reason) => Ending::Cancelled(reason.clone()),
+        Ending::Echo(echo) => Ending::Cancelled(echo.0.clone()),
+        Ending::NoValue(reason) => Ending::NoValue(reason.clone()),
+        Ending::Panicked(panic) => Ending::Panicked(panic.clone()),
+        Ending::Lost | Ending::Stuck => Ending::Lost,
+    }
+}
