@@ -7,6 +7,7 @@ pub(crate) mod child;
 mod control;
 mod engine;
 pub(crate) mod handle;
+mod inbox;
 mod join;
 mod lack;
 pub(crate) mod mode;

@@ -126,8 +126,8 @@ impl<M: Mode> ScopeBuilder<M> {
 
     /// Opens the scope, runs the body in it, and waits until every child has ended.
     ///
-    /// The body gets a [handle](Scope) by value. Body and children are polled by the caller's task,
-    /// whichever was woken, in the order of their wakes. After 64 polls of theirs the caller's task
+    /// The body gets a [handle](Scope) by value. Body and children are polled by the caller's task:
+    /// those that were woken, in the order of their wakes. After 64 polls of theirs the caller's task
     /// gets a turn, so a child that wakes itself for ever keeps nothing away.
     ///
     /// # Errors

@@ -82,7 +82,7 @@ impl Control {
 
     /// Has the scope's future look for news.
     pub(super) fn tell(&self) {
-        // AcqRel: pairs with `take_news`. Whoever finds it set knows that the look is to come.
+        // AcqRel: pairs with `take_news`. A caller that finds it set knows that a look follows.
         if !self.news.swap(true, Ordering::AcqRel) {
             let waker = self.state.locked(|state| state.waker.take());
             waker.into_iter().for_each(Foreign::wake);

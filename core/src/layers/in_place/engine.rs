@@ -16,12 +16,12 @@
 //!    woken, and not before.
 
 use super::control::{BODY, Control, Core};
+use super::inbox::Shared;
 use super::mode::{Done, Mode, Publish};
 use super::part::{Part, Polled};
-use super::slots::{New, Slot, Slots, Task};
+use super::slots::{Slot, Slots};
 use crate::layers::base::big::Inner;
-use crate::layers::base::guarded::{Foreign, Guarded};
-use crate::layers::base::id::TaskId;
+use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
 use crate::layers::base::reason::{Reason, ReasonKind};
@@ -36,26 +36,12 @@ use crate::layers::record::Ended;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::mem;
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// So many polls of children and body in one poll of the scope; then the others in the caller's
 /// task, and the runtime, have a turn.
 pub(super) const BUDGET: usize = 64;
-
-/// What the handles of a scope reach.
-pub(super) struct Shared<'a, M: Mode> {
-    pub(super) control: Arc<Control>,
-    inbox: Guarded<Inbox<'a, M>>,
-}
-
-struct Inbox<'a, M: Mode> {
-    new: Vec<New<'a, M>>,
-    /// The number of the last child.
-    last: u64,
-    closed: Option<Reason>,
-}
 
 pub(super) struct Engine<'a, M: Mode> {
     pub(super) shared: Arc<Shared<'a, M>>,
@@ -70,80 +56,13 @@ pub(super) struct Engine<'a, M: Mode> {
     is_swept: bool,
 }
 
-impl<'a, M: Mode> Shared<'a, M> {
-    /// Admits a child, or drops its future unpolled and returns why.
-    pub(super) fn admit(
-        &self,
-        task: Pin<Box<M::Task<'a>>>,
-        join: Option<Arc<M::Join<'a>>>,
-        name: Option<Box<str>>,
-        place: &'static Location<'static>,
-    ) -> Result<Arc<Core>, Reason> {
-        let control = &self.control;
-        let mut parts = Some((task, join, name));
-        let cancelled = control.reason().cloned();
-        let admitted = self.inbox.locked(|inbox| {
-            if let Some(reason) = cancelled.or_else(|| inbox.closed.clone()) {
-                return Err(reason);
-            }
-            let (task, join, name) = parts.take().expect("they are taken once");
-            inbox.last += 1;
-            let id = TaskId { nursery: control.id, number: inbox.last };
-            let core = Core::new(control, Some(id), name, place);
-            inbox.new.push(New { core: core.clone(), task: Task(task), join });
-            // Relaxed: a count for whoever asks; the lock orders it with the end of the scope.
-            control.members.fetch_add(1, Ordering::Relaxed);
-            Ok(core)
-        });
-        match &admitted {
-            Ok(_) => control.tell(),
-            Err(_) => {
-                control.refused.fetch_add(1, Ordering::Relaxed);
-                drop(parts.map(|(task, ..)| Foreign::new(task)));
-            }
-        }
-        admitted
-    }
-
-    /// From here on it admits no child.
-    pub(super) fn close(&self, reason: Reason) {
-        let mut reason = Some(reason);
-        self.inbox.locked(|inbox| {
-            if inbox.closed.is_none() {
-                inbox.closed = reason.take();
-            }
-        });
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.control.reason().is_some() || self.inbox.locked(|inbox| inbox.closed.is_some())
-    }
-
-    fn take_new(&self) -> Vec<New<'a, M>> {
-        self.inbox.locked(|inbox| mem::take(&mut inbox.new))
-    }
-
-    /// Closes it for good if no child waits in it.
-    fn close_if_empty(&self, reason: Reason) -> bool {
-        let mut reason = Some(reason);
-        self.inbox.locked(|inbox| {
-            let empty = inbox.new.is_empty();
-            if empty && inbox.closed.is_none() {
-                inbox.closed = reason.take();
-            }
-            empty
-        })
-    }
-}
-
 impl<'a, M: Mode> Engine<'a, M> {
     pub(super) fn new(config: Config) -> Engine<'a, M> {
-        let control = Arc::new(Control::new(config.policy, config.name.clone()));
-        let inbox = Inbox { new: Vec::new(), last: 0, closed: None };
-        let body = Part::new(Core::new(&control, None, None, config.place));
+        let shared = Shared::new(Control::new(config.policy, config.name.clone()));
+        let body = Part::new(Core::new(&shared.control, None, None, config.place));
         Engine {
             report: Report::new(config.keep, config.forgets()),
-            shared: Arc::new(Shared { control, inbox: Guarded::new(inbox) }),
+            shared,
             config,
             slots: Slots::new(),
             turn: VecDeque::from([BODY]),
@@ -209,15 +128,16 @@ impl<'a, M: Mode> Engine<'a, M> {
         }
     }
 
-    /// Returns the next in turn. When the turn is over, the woken ones and the new ones get one:
-    /// neither kind can keep the other away.
+    /// Returns the next in turn. When the turn is over, the new ones and the woken ones get one:
+    /// neither kind can keep the other away. New ones come first: a body that spawns and then yields
+    /// gives them a turn.
     fn next(&mut self) -> Option<u32> {
         if self.turn.is_empty() {
+            self.take_in();
             let spare = mem::take(&mut self.spare);
             let mut woken = self.control().take_woken(spare);
             self.turn.extend(woken.drain(..));
             self.spare = woken;
-            self.take_in();
         }
         self.turn.front().copied()
     }
@@ -359,7 +279,11 @@ impl<'a, M: Mode> Engine<'a, M> {
         if body.is_none() {
             return;
         }
-        match self.body.poll(body) {
+        let polled = self.body.poll(body);
+        if !matches!(polled, Polled::Waits) {
+            self.body.core.end();
+        }
+        match polled {
             Polled::Waits => {}
             Polled::Returned(Ok(returned)) => *value = Some(returned),
             Polled::Returned(Err(error)) => self.body_returned(Ending::Err(Arc::new(error))),
@@ -385,7 +309,7 @@ impl<'a, M: Mode> Engine<'a, M> {
 
     pub(super) fn body_panicked(&mut self, payload: panic::Payload) {
         let panic = self.body.panic(payload);
-        self.body.core.take_queued();
+        self.body.core.end();
         self.body_ended(Ending::Panicked(panic).into());
     }
 
@@ -441,9 +365,12 @@ impl<'a, M: Mode> Engine<'a, M> {
     pub(super) fn abandon<F>(&mut self, body: Pin<&mut Option<F>>) {
         let place = self.config.place;
         let reason = Reason::of(ReasonKind::ScopeDropped, String::new(), None, place);
+        // What follows wakes nothing: the future that would be polled is this one.
+        self.control().unpark();
         self.shared.close(reason.clone());
         self.control().cancel(reason.clone());
         drop(Foreign::new(self.body.cut(body, &reason)));
+        self.body.core.end();
         for new in self.shared.take_new() {
             self.slots.insert(new);
         }

@@ -1,7 +1,7 @@
 //! The handle of a scope, with which its body and its children spawn.
 
 use super::child::ScopeChild;
-use super::engine::Shared;
+use super::inbox::Shared;
 use super::mode::{Local, Mode, Sendable};
 use super::task_builder::ScopeTask;
 use crate::layers::base::as_error::{BoxError, View};
