@@ -93,4 +93,3 @@ impl<'a, M: Mode> Shared<'a, M> {
         })
     }
 }
-
