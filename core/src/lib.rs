@@ -130,7 +130,7 @@ pub use layers::context::task::{cancelled, checkpoint, draining, is_cancelled};
 pub use layers::context::yield_now::yield_now;
 pub use layers::group::config::Policy;
 pub use layers::in_place::builder::scope;
-pub use layers::in_place::handle::{LocalScope, Scope};
+pub use layers::in_place::handle::Scope;
 pub use layers::limit::Semaphore;
 pub use layers::nursery::Nursery;
 pub use layers::nursery::builder::{Builder, nursery};
@@ -182,11 +182,12 @@ pub mod in_place {
 
     pub use crate::layers::in_place::builder::ScopeBuilder;
     pub use crate::layers::in_place::child::{ScopeChild, ScopeValue};
+    pub use crate::layers::in_place::handle::LocalScope;
     pub use crate::layers::in_place::mode::{Local, Mode, Sendable};
     pub use crate::layers::in_place::run::ScopeRun;
     pub use crate::layers::in_place::task_builder::ScopeTask;
     #[doc(no_inline)]
-    pub use crate::{LocalScope, Scope, scope};
+    pub use crate::{Scope, scope};
 }
 
 pub mod error {

@@ -25,6 +25,7 @@ pub(crate) mod host;
 pub(crate) mod in_place;
 pub(crate) mod last_poll;
 pub(crate) mod new_reason;
+pub(crate) mod noted;
 pub(crate) mod notes;
 pub(crate) mod scope;
 pub(crate) mod task;

@@ -252,7 +252,7 @@ pub async fn checkpoint() -> Result<(), Reason> {
     }
     poll_fn(|_| match context::current(scope::task_reason) {
         Some(reason) => {
-            context::notes::tell_cancelled();
+            context::noted::tell_cancelled();
             Poll::Ready(Err(reason))
         }
         // A scope that has ended polls it once more, and drops it.
@@ -312,7 +312,7 @@ impl Future for Exit {
     type Output = Infallible;
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Infallible> {
-        context::notes::here(|notes| match notes {
+        context::noted::here(|notes| match notes {
             Some(notes) => {
                 notes.leave.set(Some(Leave::Exit(self.place)));
                 Poll::Pending

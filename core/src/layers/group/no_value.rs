@@ -51,7 +51,7 @@ impl NoValue<'_> {
             Some(Verdict::Reported(reason)) => (Leave::ToldOf, reason),
             Some(Verdict::Alone(_) | Verdict::Unknown) | None => return,
         };
-        context::notes::here(|notes| notes.map(|notes| notes.tell(leave, Some(reason))));
+        context::noted::here(|notes| notes.map(|notes| notes.tell(leave, Some(reason))));
     }
 
     /// Ends the joiner at the end of this poll. Outside of any nursery there is no task to end, and
@@ -69,7 +69,7 @@ impl NoValue<'_> {
             }
             Verdict::Unknown => (Leave::NoValue, self.reason(place)),
         };
-        context::notes::here(|notes| notes.map(|notes| notes.hear(leave, Heard::of(reason))));
+        context::noted::here(|notes| notes.map(|notes| notes.hear(leave, Heard::of(reason))));
         Ok(())
     }
 

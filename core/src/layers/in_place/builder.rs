@@ -76,7 +76,8 @@ impl ScopeBuilder {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{LocalScope, block_on, scope};
+    /// use allhome::in_place::LocalScope;
+    /// use allhome::{block_on, scope};
     /// use std::cell::Cell;
     ///
     /// let total = Cell::new(0);

@@ -39,9 +39,8 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// So many polls of children and body in one poll of the scope; then the others in the caller's
-/// task, and the runtime, have a turn.
-pub(super) const BUDGET: usize = 64;
+/// So many polls in one of the scope; then the caller's task, and the runtime, have a turn.
+const BUDGET: usize = 64;
 
 pub(super) struct Engine<'a, M: Mode> {
     pub(super) shared: Arc<Shared<'a, M>>,
@@ -128,9 +127,8 @@ impl<'a, M: Mode> Engine<'a, M> {
         }
     }
 
-    /// Returns the next in turn. When the turn is over, the new ones and the woken ones get one:
-    /// neither kind can keep the other away. New ones come first: a body that spawns and then yields
-    /// gives them a turn.
+    /// Returns the next in turn. When the turn is over, the new and the woken ones get one: neither
+    /// kind keeps the other away. New ones come first: a body that spawns and yields polls them.
     fn next(&mut self) -> Option<u32> {
         if self.turn.is_empty() {
             self.take_in();

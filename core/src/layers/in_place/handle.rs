@@ -3,7 +3,6 @@
 use super::child::ScopeChild;
 use super::inbox::Shared;
 use super::mode::{Local, Mode, Sendable};
-use super::task_builder::ScopeTask;
 use crate::layers::base::as_error::{BoxError, View};
 use crate::layers::base::id::NurseryId;
 use crate::layers::base::invariant::Invariant;
@@ -80,29 +79,6 @@ impl<'a, E: Send + Sync + 'static, M: Mode> Scope<'a, E, M> {
         self.view
     }
 
-    /// Names the child that is spawned next: errors show it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Scope, block_on, scope};
-    ///
-    /// let run = scope().run(async |s: Scope<'_, String>| {
-    ///     s.task("reader").spawn(async { Err("no such file".to_string()) });
-    ///     Ok(())
-    /// });
-    /// assert_eq!(block_on(run).unwrap_err().first().name(), Some("reader"));
-    /// # }
-    /// ```
-    pub fn task(&self, name: impl Into<String>) -> ScopeTask<'_, 'a, E, M> {
-        ScopeTask::new(self, Some(name.into().into_boxed_str()))
-    }
-
-    fn plain(&self) -> ScopeTask<'_, 'a, E, M> {
-        ScopeTask::new(self, None)
-    }
-
     /// Cancels the children and the body: each is polled once more, with the cancel visible, and
     /// dropped if it is not ready then. New children are refused. Returns `false` if the scope was
     /// cancelled before.
@@ -173,7 +149,7 @@ impl<'a, E: Send + Sync + 'static> Scope<'a, E, Sendable> {
         self.plain().spawn(future)
     }
 
-    /// Spawns a child that cannot fail and gives nothing. A panic of it is a failure all the same.
+    /// Spawns a child that cannot fail and gives nothing. A panic of it is a failure still.
     #[track_caller]
     pub fn go<F>(&self, future: F) -> Spawned
     where

@@ -5,7 +5,7 @@ use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::outcome::{Ending, Outcome};
 use crate::layers::base::panic;
 use crate::layers::base::panic::Payload;
-use std::sync::Arc;
+use crate::layers::base::sync::Arc;
 use std::task::Waker;
 
 /// | state     | `value`     | `ending`   | what it is                                              |

@@ -39,7 +39,7 @@ impl Lacking<'_> {
             Verdict::Reported(reason) => (Leave::ToldOf, reason),
             Verdict::Alone(_) | Verdict::Unknown => return,
         };
-        context::notes::here(|notes| notes.map(|notes| notes.tell(leave, Some(reason))));
+        context::noted::here(|notes| notes.map(|notes| notes.tell(leave, Some(reason))));
     }
 
     /// Ends the joiner at the end of this poll.
@@ -56,7 +56,7 @@ impl Lacking<'_> {
             }
             Verdict::Unknown => (Leave::NoValue, self.reason(place)),
         };
-        let told = context::notes::here(|notes| {
+        let told = context::noted::here(|notes| {
             notes.map(|notes| notes.hear(leave, Heard::of(reason))).is_some()
         });
         assert!(told, "there is no task to end for want of a value: {}", self.text());

@@ -17,7 +17,7 @@ use crate::layers::base::big::{Inner, Place, place};
 use crate::layers::base::invariant::Invariant;
 use crate::layers::base::panic;
 use crate::layers::base::who::Who;
-use crate::layers::context::{self, notes, scope};
+use crate::layers::context::{self, noted, scope};
 use crate::layers::group::config::{Config, PanicPolicy};
 use crate::layers::group::registry::report::Report;
 use crate::layers::nursery::error::{GroupError, assemble_for};
@@ -163,7 +163,7 @@ where
         value => {
             if value.is_none() && report.is_empty() {
                 // Nothing went wrong but the cancel, which may be that of the task around, too.
-                notes::tell_cancelled();
+                noted::tell_cancelled();
             }
             let reason = engine.shared.control.reason().cloned();
             let config = &engine.config;

@@ -4,13 +4,13 @@ use super::join::JoinCell;
 use super::mode::Done;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
-use crate::layers::context::notes::Noted;
+use crate::layers::base::sync::Arc;
+use crate::layers::context::noted::Noted;
 use crate::layers::context::{self, Frame, scope};
 use pin_project_lite::pin_project;
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 pin_project! {

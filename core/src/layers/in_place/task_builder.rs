@@ -21,8 +21,34 @@ pub struct ScopeTask<'s, 'a, E, M: Mode = Sendable> {
     name: Option<Box<str>>,
 }
 
+impl<'a, E: Send + Sync + 'static, M: Mode> Scope<'a, E, M> {
+    /// Names the child that is spawned next: errors show it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{Scope, block_on, scope};
+    ///
+    /// let run = scope().run(async |s: Scope<'_, String>| {
+    ///     s.task("reader").spawn(async { Err("no such file".to_string()) });
+    ///     Ok(())
+    /// });
+    /// assert_eq!(block_on(run).unwrap_err().first().name(), Some("reader"));
+    /// # }
+    /// ```
+    pub fn task(&self, name: impl Into<String>) -> ScopeTask<'_, 'a, E, M> {
+        ScopeTask::new(self, Some(name.into().into_boxed_str()))
+    }
+
+    /// Makes one without a name.
+    pub(super) fn plain(&self) -> ScopeTask<'_, 'a, E, M> {
+        ScopeTask::new(self, None)
+    }
+}
+
 impl<'s, 'a, E: Send + Sync + 'static, M: Mode> ScopeTask<'s, 'a, E, M> {
-    pub(super) fn new(scope: &'s Scope<'a, E, M>, name: Option<Box<str>>) -> Self {
+    fn new(scope: &'s Scope<'a, E, M>, name: Option<Box<str>>) -> Self {
         ScopeTask { scope, name }
     }
 
@@ -36,7 +62,7 @@ impl<'s, 'a, E: Send + Sync + 'static, M: Mode> ScopeTask<'s, 'a, E, M> {
     }
 
     #[track_caller]
-    fn plain(self, task: Pin<Box<M::Task<'a>>>) -> Spawned {
+    fn unjoined(self, task: Pin<Box<M::Task<'a>>>) -> Spawned {
         let admitted = self.admit(task, None);
         Spawned::new(admitted.map(|core| core.id.expect("a child has an id")))
     }
@@ -63,7 +89,7 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Sendable> {
     where
         F: Future<Output = Result<(), E>> + Send + 'a,
     {
-        self.plain(Box::pin(Task::new(future)))
+        self.unjoined(Box::pin(Task::new(future)))
     }
 
     /// Spawns the child: see [`Scope::go`].
@@ -72,7 +98,7 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Sendable> {
     where
         F: Future<Output = ()> + Send + 'a,
     {
-        self.plain(Box::pin(Gone::new(future)))
+        self.unjoined(Box::pin(Gone::new(future)))
     }
 
     /// Spawns the child: see [`Scope::fork`].
@@ -94,7 +120,7 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Local> {
     where
         F: Future<Output = Result<(), E>> + 'a,
     {
-        self.plain(Box::pin(Task::new(future)))
+        self.unjoined(Box::pin(Task::new(future)))
     }
 
     /// Spawns the child: see [`Scope::go`].
@@ -103,7 +129,7 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Local> {
     where
         F: Future<Output = ()> + 'a,
     {
-        self.plain(Box::pin(Gone::new(future)))
+        self.unjoined(Box::pin(Gone::new(future)))
     }
 
     /// Spawns the child: see [`Scope::fork`].

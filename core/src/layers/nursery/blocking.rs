@@ -38,7 +38,7 @@ impl BlockingCx {
     pub fn check(&self) -> Result<(), Reason> {
         forget();
         let Some(reason) = cancel_reason() else { return Ok(()) };
-        context::notes::tell_cancelled();
+        context::noted::tell_cancelled();
         Err(reason)
     }
 
@@ -99,7 +99,7 @@ impl BlockingCx {
             match polled {
                 Poll::Ready(Ok(value)) => return Ok(value),
                 Poll::Ready(Err(reason)) => {
-                    context::notes::tell_cancelled();
+                    context::noted::tell_cancelled();
                     return Err(reason);
                 }
                 Poll::Pending if _stop.is_ready() => {

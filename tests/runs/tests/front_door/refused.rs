@@ -113,7 +113,7 @@ const SCOPES: [Program; 7] = [
     Program {
         name: "scope_borrows_twice",
         code: "E0499",
-        says: "cannot borrow `total` as mutable more than once at a time",
+        says: "cannot borrow `*total` as mutable more than once at a time",
         body: "{
             let mut total = 0;
             let _ = scope().run(async |s: Scope<'_>| {
@@ -184,7 +184,7 @@ const SOUND: &str = "nursery().run(async |_: Nursery| Ok(1))";
 
 fn write(folder: &Path, name: &str, body: &str) {
     let text = format!(
-        "#![allow(unused)]\nuse allhome::{{LocalScope, Nursery, Scope, nursery, scope}};\nfn main() {{\n    let _ = {body};\n}}\n"
+        "#![allow(unused)]\nuse allhome::{{Nursery, Scope, in_place::LocalScope, nursery, scope}};\nfn main() {{\n    let _ = {body};\n}}\n"
     );
     fs::write(folder.join("src/bin").join(format!("{name}.rs")), text).unwrap();
 }

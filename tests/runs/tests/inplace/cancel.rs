@@ -2,10 +2,10 @@
 
 use super::{Count, Then, counted, drive, failures, for_ever, poll};
 use allhome::cancel::{ReasonKind, cancel_reason, cancel_token, cancelled};
+use allhome::in_place::LocalScope;
 use allhome::task::exit;
 use allhome::{
-    LocalScope, Policy, Reason, Scope, checkpoint, is_cancelled, move_on_after, scope, shield,
-    yield_now,
+    Policy, Reason, Scope, checkpoint, is_cancelled, move_on_after, scope, shield, yield_now,
 };
 use allhome_conformance::Gate;
 use allhome_runs::Wakes;

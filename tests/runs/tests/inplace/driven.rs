@@ -1,7 +1,8 @@
 //! Which future is polled, and when.
 
 use super::{Count, counted, drive, for_ever, poll};
-use allhome::{LocalScope, Scope, scope, yield_now};
+use allhome::in_place::LocalScope;
+use allhome::{Scope, scope, yield_now};
 use allhome_conformance::Gate;
 use allhome_runs::Wakes;
 use std::future::poll_fn;

@@ -2,7 +2,8 @@
 
 use super::{Count, Then, counted, drive, for_ever, poll};
 use allhome::cancel::{ReasonKind, cancel_reason};
-use allhome::{LocalScope, Scope, scope, yield_now};
+use allhome::in_place::LocalScope;
+use allhome::{Scope, scope, yield_now};
 use allhome_conformance::Gate;
 use allhome_runs::Wakes;
 use std::cell::{Cell, RefCell};

@@ -2,8 +2,9 @@
 
 use super::{Count, drive, for_ever, poll};
 use allhome::cancel::cancelled;
+use allhome::in_place::LocalScope;
 use allhome::runtime::LocalExecutor;
-use allhome::{LocalScope, Nursery, Reason, Scope, nursery, scope};
+use allhome::{Nursery, Reason, Scope, nursery, scope};
 use allhome_conformance::Gate;
 use allhome_runs::Wakes;
 use std::convert::Infallible;

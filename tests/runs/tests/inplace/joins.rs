@@ -1,8 +1,9 @@
 //! Handles: values, outcomes, failures that are left to the joiner.
 
 use super::{Count, drive, failures, for_ever};
+use allhome::in_place::LocalScope;
 use allhome::task::{Outcome, TaskState, task_id};
-use allhome::{LocalScope, Policy, Scope, scope, yield_now};
+use allhome::{Policy, Scope, scope, yield_now};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::rc::Rc;

@@ -8,7 +8,8 @@ mod joins;
 mod panics;
 mod sent;
 
-use allhome::{GroupError, LocalScope, Scope, scope};
+use allhome::in_place::LocalScope;
+use allhome::{GroupError, Scope, scope};
 use allhome_conformance::Gate;
 use allhome_runs::Wakes;
 use std::cell::Cell;

@@ -2,7 +2,8 @@
 
 use super::{Count, Then, drive, failures, for_ever, poll};
 use allhome::error::PanicPolicy;
-use allhome::{LocalScope, scope, yield_now};
+use allhome::in_place::LocalScope;
+use allhome::{scope, yield_now};
 use allhome_runs::Wakes;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;

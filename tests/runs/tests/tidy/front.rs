@@ -1,7 +1,7 @@
 //! Names at the root of a crate: few, so that a reader sees them at a glance.
 
-/// How many names the root of the core may have, beside its modules. Two more are for the nurseries
-/// that are to come, which borrow or are local.
+/// How many names the root of the core may have, beside its modules. A local
+/// nursery is to come.
 pub(crate) const MOST_NAMES: usize = 28;
 
 /// Returns the names that a `lib.rs` exports at its root.

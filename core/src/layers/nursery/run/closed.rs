@@ -90,10 +90,10 @@ fn tell_end(body_reason: Option<&Reason>) {
     };
     match context::task(|task| known(task?)) {
         Some(reason) => {
-            context::notes::here(|notes| {
+            context::noted::here(|notes| {
                 notes.map(|notes| notes.tell(Leave::ToldOf, Some(reason)))
             });
         }
-        None => context::notes::tell_cancelled(),
+        None => context::noted::tell_cancelled(),
     }
 }
