@@ -158,7 +158,7 @@ pub mod task {
     pub use crate::layers::base::outcome::{Outcome, TaskState};
     pub use crate::layers::context::task::{Exit, exit, task_id};
     pub use crate::layers::context::yield_now::YieldNow;
-    pub use crate::layers::group::walk::OpenedBy;
+    pub use crate::layers::group::walk::Opener;
     pub use crate::layers::nursery::blocking::BlockingCx;
     pub use crate::layers::nursery::idle::Idle;
     pub use crate::layers::nursery::join_all::JoinAll;

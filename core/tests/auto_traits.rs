@@ -112,7 +112,7 @@ fn table() {
         NurseryDraining: "SYU--"
         NurseryId: "SYUWR"
         NurseryInfo: "SYUWR"
-        OpenedBy: "SYUWR"
+        Opener: "SYUWR"
         Outcome<u8, E>: "SYUWR"
         OwnedPermit: "SYUWR"
         Owner<E>: "SYU--"

@@ -198,6 +198,10 @@ impl Core {
         first
     }
 
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancel.get().or_else(|| self.control.reason()).is_some()
+    }
+
     /// It has ended: no wake leads to anything any more.
     pub(super) fn end(&self) {
         self.queued.store(true, Ordering::Relaxed);

@@ -56,12 +56,14 @@ impl Part {
         self.notes().leave.set(None);
         drop(self.notes().take_heard());
         let mut cx = Context::from_waker(&self.waker);
-        let polled =
-            panic::catch(|| end::poll(&self.scope, inside.as_mut(), &mut cx, |_| self.cancelled()));
+        let polled = panic::catch(|| self.poll_scope(inside.as_mut(), &mut cx));
         self.core.set_state(TaskState::Waiting);
         match polled {
-            Ok(Poll::Ready(Ok(value))) => Polled::Returned(value),
-            Ok(Poll::Ready(Err(reason))) => Polled::Ended(Ending::Cancelled(reason).into()),
+            Ok(Poll::Ready(Some(value))) => Polled::Returned(value),
+            Ok(Poll::Ready(None)) => {
+                let reason = self.scope.reason().expect("it was its last poll");
+                Polled::Ended(Ending::Cancelled(reason).into())
+            }
             Ok(Poll::Pending) => match self.leaves() {
                 Some(ending) => Polled::Ended(self.end(inside, ending)),
                 None => Polled::Waits,
@@ -83,12 +85,25 @@ impl Part {
         panic::catch(|| context::inside(&self.scope, f))
     }
 
-    /// Cancels what is inside, if there is a reason, and returns it.
-    fn cancelled(&self) -> Option<Reason> {
+    fn poll_scope<F: Future>(
+        &self,
+        mut inside: Pin<&mut Option<F>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<F::Output>> {
+        if !self.core.is_cancelled() {
+            if let Poll::Ready(value) = end::poll_inside(&self.scope, inside.as_mut(), cx) {
+                return Poll::Ready(Some(value));
+            }
+            // It may have asked, and found a cancel that came during the poll. One that it has not
+            // seen has queued it, or all of it is cancelled.
+            if !self.scope.is_cancelled() {
+                return Poll::Pending;
+            }
+        }
         if let Some(reason) = self.core.reason().filter(|_| !self.scope.is_told()) {
             self.scope.cancel(|| reason);
         }
-        self.scope.reason()
+        end::poll_last(&self.scope, inside, cx)
     }
 
     /// Returns how it ends, if the poll that was pending wants its end.

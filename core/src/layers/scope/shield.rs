@@ -187,7 +187,7 @@ impl ShieldNotes {
                 }
                 Kind::Scope(scope) if holds(scope) => {
                     in_place |= scope.in_place().is_some();
-                    notes.scopes.push(scope.shields.raise());
+                    notes.scopes.push(scope.raise_shield());
                 }
                 Kind::Scope(_) | Kind::Values(_) | Kind::Slot(_) => {}
             }
