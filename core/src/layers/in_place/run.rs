@@ -120,20 +120,10 @@ where
 {
     let mut engine = Box::new(Engine::new(config));
     let handle = Scope::new(engine.shared.clone(), engine.config.view);
-    if let Err(payload) = engine.call(|| future.set(Some(Inner::new(unplace(body)(handle))))) {
+    if let Err(payload) = engine.call(|| future.set(Some(Inner::new(body(handle))))) {
         engine.body_panicked(payload);
     }
     engine
-}
-
-#[cfg(debug_assertions)]
-fn unplace<T>(place: Place<T>) -> T {
-    *place
-}
-
-#[cfg(not(debug_assertions))]
-fn unplace<T>(place: Place<T>) -> T {
-    place
 }
 
 /// Returns `true` if nothing went wrong but the cancel, and that is the end of a scope around.
