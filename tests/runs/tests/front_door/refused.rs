@@ -158,7 +158,7 @@ const SCOPES: [Program; 7] = [
         code: "E0277",
         says: "`Rc<u8>` cannot be sent between threads safely",
         body: "scope().run(async |s: Scope<'_>| {
-            let ready = std::future::ready(Ok(std::rc::Rc::new(1)));
+            let ready = std::future::ready(Ok(std::rc::Rc::new(1u8)));
             Ok(*s.fork(ready).await?)
         })",
     },
