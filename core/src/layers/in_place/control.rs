@@ -6,9 +6,12 @@
 //! 1. A child is in `woken` at most once: the swap of its `queued` flag decides. The flag is taken
 //!    back before the poll, so a wake during the poll leads to one more. It stays up when the child
 //!    has ended, so a late wake does nothing.
-//! 2. A change (a child, a wake, a cancel) is made before `tell` is called, and `park` looks for
-//!    changes and keeps the waker in one hold of the lock. So either `park` sees the change, or the
-//!    caller of `tell` finds the waker.
+//! 2. A change (a wake, a child, a cancel) is made before the lock is taken for the waker, and `park`
+//!    looks for all three and keeps the waker in one hold of the lock. So either `park` sees the
+//!    change, or what made it finds the waker.
+//! 3. Each kind of change has a sign of its own (`woken`, `news`, `cancel`), and the code that takes
+//!    a sign back looks for that kind after it. A sign for two kinds would be taken back by the code
+//!    that looks for one.
 
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::{NurseryId, TaskId};
@@ -34,7 +37,7 @@ pub(super) struct Control {
     pub(super) name: Option<Box<str>>,
     /// Why all of it is cancelled.
     cancel: GlobalOnce<Reason>,
-    /// There is something to look for that is not in `woken`: a new child, a cancel.
+    /// There may be a child in the inbox.
     news: AtomicBool,
     /// The children that are not home, the new ones included.
     pub(super) members: AtomicUsize,
@@ -75,21 +78,20 @@ impl Control {
     pub(super) fn cancel(&self, reason: Reason) -> bool {
         let first = self.cancel.set(reason).is_ok();
         if first {
-            self.tell();
+            self.unpark().into_iter().for_each(Foreign::wake);
         }
         first
     }
 
-    /// Has the scope's future look for news.
+    /// Has the scope's future look into the inbox, where a child was put.
     pub(super) fn tell(&self) {
         // AcqRel: pairs with `take_news`. A caller that finds it set knows that a look follows.
         if !self.news.swap(true, Ordering::AcqRel) {
-            let waker = self.state.locked(|state| state.waker.take());
-            waker.into_iter().for_each(Foreign::wake);
+            self.unpark().into_iter().for_each(Foreign::wake);
         }
     }
 
-    /// Returns `true` if there were news; they are looked for after this.
+    /// Returns `true` if there may be a child in the inbox, where the caller looks after this.
     pub(super) fn take_news(&self) -> bool {
         // Acquire: pairs with `tell`. A plain load first, because mostly there are none.
         self.news.load(Ordering::Relaxed) && self.news.swap(false, Ordering::AcqRel)
@@ -108,12 +110,14 @@ impl Control {
         self.state.locked(|state| mem::replace(&mut state.woken, empty))
     }
 
-    /// Keeps the waker, unless there is something to do. The caller is the scope's future.
-    pub(super) fn park(&self, waker: &Waker) -> bool {
+    /// Keeps the waker, unless there is something to do. The caller is the scope's future, and has
+    /// seen that it is cancelled, or not.
+    pub(super) fn park(&self, waker: &Waker, seen_cancel: bool) -> bool {
         let mut waker = Some(Foreign::cloned(waker));
         let (parked, _old) = self.state.locked(|state| {
             // Relaxed: what was set before the lock was taken is seen.
-            if !state.woken.is_empty() || self.news.load(Ordering::Relaxed) {
+            let news = self.news.load(Ordering::Relaxed);
+            if news || !state.woken.is_empty() || self.cancel.get().is_some() != seen_cancel {
                 return (false, None);
             }
             (true, mem::replace(&mut state.waker, waker.take()))
@@ -121,9 +125,10 @@ impl Control {
         parked
     }
 
-    /// The scope's future is polled, and needs no wake.
-    pub(super) fn unpark(&self) {
-        drop(self.state.locked(|state| state.waker.take()));
+    /// Takes the waker: the scope's future is polled, or is about to be woken.
+    #[must_use = "it is woken, or dropped where no lock is held"]
+    pub(super) fn unpark(&self) -> Option<Foreign<Waker>> {
+        self.state.locked(|state| state.waker.take())
     }
 
     pub(super) fn hand_in(&self, entry: Entry) {

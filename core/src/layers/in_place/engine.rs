@@ -39,7 +39,7 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// So many polls in one of the scope; then the caller's task, and the runtime, have a turn.
+/// So many polls in one of the scope; then the caller's task has a turn.
 const BUDGET: usize = 64;
 
 pub(super) struct Engine<'a, M: Mode> {
@@ -87,7 +87,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         Fut: Future<Output = Result<R, E>>,
         E: Send + Sync + 'static,
     {
-        self.control().unpark();
+        drop(self.control().unpark());
         self.follow();
         let mut left = BUDGET;
         loop {
@@ -107,7 +107,7 @@ impl<'a, M: Mode> Engine<'a, M> {
                     }
                 }
                 None if body.is_none() && self.try_close() => return Poll::Ready(()),
-                None if self.control().park(cx.waker()) => return Poll::Pending,
+                None if self.control().park(cx.waker(), self.is_swept) => return Poll::Pending,
                 None => {}
             }
         }
@@ -168,10 +168,7 @@ impl<'a, M: Mode> Engine<'a, M> {
             return polls;
         }
         let polls = self.slots.get(index).is_some_and(|slot| slot.part.core.take_queued());
-        if polls {
-            self.poll_child(index);
-        }
-        polls
+        polls.then(|| self.poll_child(index)).is_some()
     }
 
     /// All of it is cancelled: every child is polled once more, or dropped if it was not polled
@@ -215,16 +212,17 @@ impl<'a, M: Mode> Engine<'a, M> {
         let Slot { part, join, .. } = slot;
         let core = &part.core;
         let outcome = for_joiner(&ended.ending);
-        let is_wanted = join.as_ref().is_some_and(|join| join.is_wanted());
-        let isolated = is_wanted && self.config.policy.isolates();
+        let isolated =
+            self.config.policy.isolates() && join.as_ref().is_some_and(|join| join.is_wanted());
         let failed = self.note(ended, || core.who(), isolated);
         core.end();
         self.control().members.fetch_sub(1, Ordering::Relaxed);
         if let Some(message) = failed {
             self.failed(&core.who(), message);
         }
-        if let Some(join) = join {
-            join.publish(Done(outcome));
+        if let Some(ending) = publish(join, outcome).filter(|_| isolated) {
+            // The handle went meanwhile, on another thread: it is the scope's after all.
+            drop(self.note(ending.into_inner().into(), || core.who(), false));
         }
     }
 
@@ -339,9 +337,8 @@ impl<'a, M: Mode> Engine<'a, M> {
 
     /// The body is gone. Closes the inbox if no child is left.
     fn try_close(&mut self) -> bool {
-        let control = self.control();
         // Relaxed: the inbox's lock orders the count with each admission.
-        if control.members.load(Ordering::Relaxed) != 0 {
+        if self.control().members.load(Ordering::Relaxed) != 0 {
             return false;
         }
         let ended = Reason::of(ReasonKind::Closed, String::new(), None, self.config.place);
@@ -361,10 +358,9 @@ impl<'a, M: Mode> Engine<'a, M> {
 
     /// The scope's future is dropped: so are the body and all children, where they wait.
     pub(super) fn abandon<F>(&mut self, body: Pin<&mut Option<F>>) {
-        let place = self.config.place;
-        let reason = Reason::of(ReasonKind::ScopeDropped, String::new(), None, place);
-        // What follows wakes nothing: the future that would be polled is this one.
-        self.control().unpark();
+        let reason = Reason::of(ReasonKind::ScopeDropped, String::new(), None, self.config.place);
+        // What follows wakes nothing: what would be polled is this future.
+        drop(self.control().unpark());
         self.shared.close(reason.clone());
         self.control().cancel(reason.clone());
         drop(Foreign::new(self.body.cut(body, &reason)));
@@ -374,16 +370,19 @@ impl<'a, M: Mode> Engine<'a, M> {
         }
         for index in 0..self.slots.end() {
             let Some(mut slot) = self.slots.remove(index) else { continue };
-            let ended = slot.part.cut(Pin::new(&mut slot.task), &reason);
+            let ended = Foreign::new(slot.part.cut(Pin::new(&mut slot.task), &reason));
             let outcome = for_joiner(&ended.ending);
-            drop(Foreign::new(ended));
+            drop(ended);
             slot.part.core.end();
             self.control().members.fetch_sub(1, Ordering::Relaxed);
-            if let Some(join) = slot.join {
-                join.publish(Done(outcome));
-            }
+            drop(publish(slot.join, outcome));
         }
     }
+}
+
+/// Gives a child's outcome out, or returns it if there is no handle that can take it.
+fn publish<J: ?Sized + Publish>(join: Option<Arc<J>>, ending: Ending) -> Option<Foreign<Ending>> {
+    join?.publish(Done(ending)).map(|Done(ending)| Foreign::new(ending))
 }
 
 /// Returns what the joiner of a child that ends so finds.

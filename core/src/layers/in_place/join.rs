@@ -96,7 +96,7 @@ impl<T> JoinCell<T> {
 }
 
 impl<T> Publish for JoinCell<T> {
-    fn publish(&self, done: Done) {
+    fn publish(&self, done: Done) -> Option<Done> {
         let keeps_value = matches!(done.0, Ending::Ok);
         let mut ending = Some(Foreign::new(done.0));
         let (joiner, _value) = self.0.locked(|state| {
@@ -107,6 +107,7 @@ impl<T> Publish for JoinCell<T> {
             (state.joiner.take(), value)
         });
         joiner.into_iter().for_each(Foreign::wake);
+        ending.map(|ending| Done(ending.into_inner()))
     }
 
     fn is_wanted(&self) -> bool {

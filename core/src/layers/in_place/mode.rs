@@ -43,9 +43,9 @@ impl fmt::Debug for Done {
 
 /// Where the handle of a child looks for its outcome.
 pub trait Publish {
-    /// Gives the outcome out. The child has left.
+    /// Gives the outcome out, or gives it back if no handle can take it. The child has left.
     #[doc(hidden)]
-    fn publish(&self, done: Done);
+    fn publish(&self, done: Done) -> Option<Done>;
     /// Returns `true` if there is a handle that can take it.
     #[doc(hidden)]
     fn is_wanted(&self) -> bool;
