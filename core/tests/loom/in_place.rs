@@ -174,6 +174,8 @@ fn i03_wake_versus_end_and_reuse_of_the_slot() {
         thread.join().unwrap();
         assert!(open.settle().is_none());
         assert_eq!(next_book.polls(), 1, "it was polled for the wake of another child");
+        gate.waker().wake();
+        assert!(!open.woken.take(), "a wake of a child that has ended");
         book.check();
         handle.cancel();
         last_gate.open();

@@ -9,8 +9,8 @@
 //! 1. No lock is held, and nothing that a child could reach is borrowed, while a future of the
 //!    user's is polled or dropped. So it may spawn, wake, cancel and join there.
 //! 2. A child is admitted until the inbox is closed. It is closed in the hold of its lock that finds
-//!    it empty, when there is no child and no body left; or by the drop of the future, which takes
-//!    what is in it.
+//!    it empty, when there is no child and no body left. A cancel closes it, too, and what takes in
+//!    the children after one takes in all: the drop of the future relies on that.
 //! 3. A child is in `turn` at most once for each time that it was queued, and is skipped if its flag
 //!    was taken back meanwhile: a slot that another child has got since is polled when that one was
 //!    woken, and not before.
@@ -361,7 +361,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         let reason = Reason::of(ReasonKind::ScopeDropped, String::new(), None, self.config.place);
         // What follows wakes nothing: what would be polled is this future.
         drop(self.control().unpark());
-        self.shared.close(reason.clone());
+        // From here on no child is admitted.
         self.control().cancel(reason.clone());
         drop(Foreign::new(self.body.cut(body, &reason)));
         self.body.core.end();

@@ -39,10 +39,10 @@ impl<'a, M: Mode> Shared<'a, M> {
     ) -> Result<Arc<Core>, Reason> {
         let control = &self.control;
         let mut parts = Some((task, join, name));
-        let cancelled = control.reason().cloned();
         let admitted = self.inbox.locked(|inbox| {
-            if let Some(reason) = cancelled.or_else(|| inbox.closed.clone()) {
-                return Err(reason);
+            // Asked under the lock: what takes the children after a cancel misses none.
+            if let Some(reason) = control.reason().or(inbox.closed.as_ref()) {
+                return Err(reason.clone());
             }
             let (task, join, name) = parts.take().expect("they are taken once");
             inbox.last += 1;

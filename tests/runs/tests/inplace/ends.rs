@@ -100,7 +100,9 @@ fn i08_a_dropped_scope_drops_everything_where_it_waits() {
     assert!(poll(&mut run, &wakes).is_pending());
     assert_eq!((polls.get(), gone.get()), (4, 1));
     why.borrow_mut().clear();
+    let woken = wakes.count();
     drop(run);
+    assert_eq!(wakes.count(), woken, "nothing is left to poll");
     assert_eq!((polls.get(), gone.get()), (4, 5), "all are dropped, and none is polled");
     assert_eq!(*why.borrow(), [Some(ReasonKind::ScopeDropped); 4]);
 }
