@@ -1,7 +1,8 @@
 //! What the handles of a scope share with its future: where new children wait for the next poll.
 
-use super::control::{Control, Core};
+use super::control::{Control, Life};
 use super::mode::Mode;
+use super::seats::{BlockRef, Free, Pool, Reach, Seat};
 use super::slots::{New, Task};
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::TaskId;
@@ -21,12 +22,26 @@ struct Inbox<'a, M: Mode> {
     /// The number of the last child.
     last: u64,
     closed: Option<Reason>,
+    pool: Pool,
+}
+
+/// A child that was admitted; reached by its handle, if it has one.
+pub(super) struct Admitted {
+    pub(super) id: TaskId,
+    pub(super) reach: Option<Reach>,
 }
 
 impl<'a, M: Mode> Shared<'a, M> {
     pub(super) fn new(control: Control) -> Arc<Shared<'a, M>> {
-        let inbox = Inbox { new: Vec::new(), last: 0, closed: None };
-        Arc::new(Shared { control: Arc::new(control), inbox: Guarded::new(inbox) })
+        let control = Arc::new(control);
+        let pool = Pool::new(control.clone());
+        let inbox = Inbox { new: Vec::new(), last: 0, closed: None, pool };
+        Arc::new(Shared { control, inbox: Guarded::new(inbox) })
+    }
+
+    /// Gives the body its seat: the first.
+    pub(super) fn seat_body(&self, place: &'static Location<'static>) -> Seat {
+        self.inbox.locked(|inbox| inbox.pool.take(Life::new(0, None, place)))
     }
 
     /// Admits a child, or drops its future unpolled and returns why.
@@ -36,7 +51,7 @@ impl<'a, M: Mode> Shared<'a, M> {
         join: Option<Arc<M::Join<'a>>>,
         name: Option<Box<str>>,
         place: &'static Location<'static>,
-    ) -> Result<Arc<Core>, Reason> {
+    ) -> Result<Admitted, Reason> {
         let control = &self.control;
         let mut parts = Some((task, join, name));
         let admitted = self.inbox.locked(|inbox| {
@@ -47,11 +62,12 @@ impl<'a, M: Mode> Shared<'a, M> {
             let (task, join, name) = parts.take().expect("they are taken once");
             inbox.last += 1;
             let id = TaskId { nursery: control.id, number: inbox.last };
-            let core = Core::new(control, Some(id), name, place);
-            inbox.new.push(New { core: core.clone(), task: Task(task), join });
-            // Relaxed: a count; the lock orders it with the end of the scope.
-            control.members.fetch_add(1, Ordering::Relaxed);
-            Ok(core)
+            let seat = inbox.pool.take(Life::new(id.number, name, place));
+            let reach = join.is_some().then(|| seat.reach());
+            inbox.new.push(New { seat, task: Task(task), join });
+            // Relaxed: a count, under the lock, which orders it with the end of the scope.
+            control.came.store(id.number as usize, Ordering::Relaxed);
+            Ok(Admitted { id, reach })
         });
         match &admitted {
             Ok(_) => control.tell(),
@@ -77,8 +93,19 @@ impl<'a, M: Mode> Shared<'a, M> {
         self.control.reason().is_some() || self.inbox.locked(|inbox| inbox.closed.is_some())
     }
 
-    pub(super) fn take_new(&self) -> Vec<New<'a, M>> {
-        self.inbox.locked(|inbox| mem::take(&mut inbox.new))
+    /// Takes the new children, and puts an empty list in their place. Gives seats back, and adds the
+    /// blocks that are new.
+    pub(super) fn take_new(
+        &self,
+        empty: Vec<New<'a, M>>,
+        blocks: &mut Vec<BlockRef>,
+        freed: &mut Vec<Free>,
+    ) -> Vec<New<'a, M>> {
+        self.inbox.locked(|inbox| {
+            freed.drain(..).for_each(|seat| inbox.pool.put(seat));
+            inbox.pool.show(blocks);
+            mem::replace(&mut inbox.new, empty)
+        })
     }
 
     /// Closes it for good if no child waits in it.

@@ -1,8 +1,8 @@
 //! What a child of a scope is spawned with, besides its future: a name.
 
 use super::child::ScopeChild;
-use super::control::Core;
 use super::handle::Scope;
+use super::inbox::Admitted;
 use super::join::JoinCell;
 use super::mode::{Local, Mode, Sendable};
 use super::task::{Forked, Gone, Spawned as Task};
@@ -57,14 +57,14 @@ impl<'s, 'a, E: Send + Sync + 'static, M: Mode> ScopeTask<'s, 'a, E, M> {
         self,
         task: Pin<Box<M::Task<'a>>>,
         join: Option<Arc<M::Join<'a>>>,
-    ) -> Result<Arc<Core>, Reason> {
+    ) -> Result<Admitted, Reason> {
         self.scope.shared().admit(task, join, self.name, Location::caller())
     }
 
     #[track_caller]
     fn unjoined(self, task: Pin<Box<M::Task<'a>>>) -> Spawned {
         let admitted = self.admit(task, None);
-        Spawned::new(admitted.map(|core| core.id.expect("a child has an id")))
+        Spawned::new(admitted.map(|child| child.id))
     }
 
     #[track_caller]
@@ -76,7 +76,10 @@ impl<'s, 'a, E: Send + Sync + 'static, M: Mode> ScopeTask<'s, 'a, E, M> {
     ) -> ScopeChild<T, E> {
         let (view, name) = (self.scope.view(), self.name.clone());
         match self.admit(task, Some(join)) {
-            Ok(core) => ScopeChild::admitted(core, cell, view),
+            Ok(child) => {
+                let reach = child.reach.expect("a child that is joined has one");
+                ScopeChild::admitted(reach, cell, view)
+            }
             Err(reason) => ScopeChild::refused(reason, name, view),
         }
     }
