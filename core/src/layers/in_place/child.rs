@@ -55,13 +55,13 @@ pub struct ScopeChild<T, E> {
 }
 
 enum Inner<T, E> {
-    Admitted { core: Reach, cell: Arc<JoinCell<T>> },
+    Admitted { core: Reach, cell: Arc<JoinCell<T>>, is_taken: bool },
     Refused(Option<JoinError<E>>),
 }
 
 impl<T, E> ScopeChild<T, E> {
     pub(super) fn admitted(core: Reach, cell: Arc<JoinCell<T>>, view: View) -> Self {
-        ScopeChild { inner: Inner::Admitted { core, cell }, view, error: PhantomData }
+        ScopeChild { inner: Inner::Admitted { core, cell, is_taken: false }, view, error: PhantomData }
     }
 
     pub(super) fn refused(reason: Reason, name: Option<Box<str>>, view: View) -> Self
@@ -194,10 +194,12 @@ impl<T, E: Send + Sync + 'static> ScopeChild<T, E> {
                 },
                 None => taken(),
             })),
-            Inner::Admitted { core, cell } => match cell.take() {
+            Inner::Admitted { is_taken: true, .. } => Some(Err(taken())),
+            Inner::Admitted { core, cell, is_taken } => match cell.take() {
                 Err(false) => None,
                 Err(true) => Some(Err(taken())),
                 Ok((outcome, ending)) => {
+                    *is_taken = true;
                     let result = JoinError::split(outcome, || core.who(), self.view);
                     Some(result.map_err(|error| (error, lack(ending))))
                 }
@@ -246,7 +248,8 @@ impl<T, E: Send + Sync + 'static> Future for ScopeChild<T, E> {
 
 impl<T, E> Drop for ScopeChild<T, E> {
     fn drop(&mut self) {
-        let Inner::Admitted { core, cell } = &self.inner else { return };
+        // What was taken has left nothing.
+        let Inner::Admitted { core, cell, is_taken: false } = &self.inner else { return };
         let Some(ending) = cell.let_go() else { return };
         if !core.control().policy.isolates() {
             return;

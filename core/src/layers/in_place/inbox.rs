@@ -41,7 +41,7 @@ impl<'a, M: Mode> Shared<'a, M> {
 
     /// Gives the body its seat: the first.
     pub(super) fn seat_body(&self, place: &'static Location<'static>) -> Seat {
-        self.inbox.locked(|inbox| inbox.pool.take(Life::new(0, None, place)))
+        self.inbox.locked(|inbox| inbox.pool.take(Life::new(0, None, place), false).0)
     }
 
     /// Admits a child, or drops its future unpolled and returns why.
@@ -62,8 +62,8 @@ impl<'a, M: Mode> Shared<'a, M> {
             let (task, join, name) = parts.take().expect("they are taken once");
             inbox.last += 1;
             let id = TaskId { nursery: control.id, number: inbox.last };
-            let seat = inbox.pool.take(Life::new(id.number, name, place));
-            let reach = join.is_some().then(|| seat.reach());
+            let life = Life::new(id.number, name, place);
+            let (seat, reach) = inbox.pool.take(life, join.is_some());
             inbox.new.push(New { seat, task: Task(task), join });
             // Relaxed: a count, under the lock, which orders it with the end of the scope.
             control.came.store(id.number as usize, Ordering::Relaxed);

@@ -241,8 +241,9 @@ impl Free {
         NonNull::from(&block.cores[self.seat as usize])
     }
 
-    /// Gives the seat to a child or to the body, which is queued for its first poll.
-    fn fill(self, life: Life) -> Seat {
+    /// Gives the seat to a child or to the body, which is queued for its first poll. With a reach, if
+    /// it is reached from the beginning: that costs a read-modify-write later.
+    fn fill(self, life: Life, reached: bool) -> (Seat, Option<Reach>) {
         let at = self.core();
         // SAFETY: invariant 1: the seat is a holder, as the `Seat` will be.
         let core = unsafe { at.as_ref() };
@@ -250,9 +251,9 @@ impl Free {
         core.life.with_mut(|place| unsafe { *place = Some((self.block, life)) });
         core.set_state(TaskState::Queued);
         // Relaxed: other threads come to know of it by a reach, or by the lock of the inbox.
-        core.refs.store(HELD, Ordering::Relaxed);
+        core.refs.store(HELD + u32::from(reached), Ordering::Relaxed);
         mem::forget(self);
-        Seat(at)
+        (Seat(at), reached.then(|| Reach(at)))
     }
 }
 
@@ -282,11 +283,6 @@ impl Deref for Seat {
 }
 
 impl Seat {
-    pub(super) fn reach(&self) -> Reach {
-        self.count_one();
-        Reach(self.0)
-    }
-
     /// Returns the waker that it is polled with. To lend it counts nothing.
     #[inline]
     pub(super) fn lend_waker(&self) -> LentWaker<'_> {
@@ -376,8 +372,11 @@ unsafe fn let_go(at: NonNull<Core>) {
     };
     // SAFETY: invariant 2. The reference is to the count alone.
     let refs = unsafe { &*ptr::addr_of!((*at.as_ptr()).refs) };
-    // AcqRel: pairs with `give_up`, and with the others that go.
-    if refs.fetch_sub(1, Ordering::AcqRel) != 1 {
+    // Acquire: pairs with `give_up`, and with the others that went. One that is late and alone is
+    // the last: it is what others would be made from.
+    if refs.load(Ordering::Acquire) == 1 {
+        refs.store(0, Ordering::Relaxed);
+    } else if refs.fetch_sub(1, Ordering::AcqRel) != 1 {
         return;
     }
     {

@@ -1,6 +1,6 @@
 //! The free seats of a scope, under the lock of its inbox.
 
-use super::{BlockRef, Free, Seat, release};
+use super::{BlockRef, Free, Reach, Seat, release};
 use crate::layers::base::sync::{Arc, Ordering};
 use crate::layers::in_place::control::{Control, Life};
 use crate::layers::in_place::marks::MOST;
@@ -28,8 +28,8 @@ impl Pool {
         Pool { control, rows: Vec::new(), at: 0, free: 0 }
     }
 
-    /// Gives a seat to a child, or to the body.
-    pub(in super::super) fn take(&mut self, life: Life) -> Seat {
+    /// Gives a seat to a child, or to the body; with a reach, if there is a handle.
+    pub(in super::super) fn take(&mut self, life: Life, reached: bool) -> (Seat, Option<Reach>) {
         if self.free == 0 {
             self.find_freed();
         }
@@ -45,7 +45,7 @@ impl Pool {
         self.free -= 1;
         // What a late wake has left there.
         row.block.woken.clear(seat);
-        Free { block: row.block.0, seat }.fill(life)
+        Free { block: row.block.0, seat }.fill(life, reached)
     }
 
     /// Takes a seat back.
