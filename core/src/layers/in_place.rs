@@ -13,6 +13,7 @@ mod lack;
 mod marks;
 pub(crate) mod mode;
 mod part;
+mod placed;
 pub(crate) mod run;
 mod seats;
 mod slots;

@@ -61,7 +61,11 @@ enum Inner<T, E> {
 
 impl<T, E> ScopeChild<T, E> {
     pub(super) fn admitted(core: Reach, cell: Arc<JoinCell<T>>, view: View) -> Self {
-        ScopeChild { inner: Inner::Admitted { core, cell, is_taken: false }, view, error: PhantomData }
+        ScopeChild {
+            inner: Inner::Admitted { core, cell, is_taken: false },
+            view,
+            error: PhantomData,
+        }
     }
 
     pub(super) fn refused(reason: Reason, name: Option<Box<str>>, view: View) -> Self

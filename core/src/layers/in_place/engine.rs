@@ -18,6 +18,7 @@ use super::control::{BODY, Control};
 use super::inbox::Shared;
 use super::mode::{Done, Mode, Publish};
 use super::part::{Part, Polled};
+use super::placed::Running;
 use super::slots::{Slot, Slots};
 use super::turn::Turn;
 use crate::layers::base::big::Inner;
@@ -35,6 +36,7 @@ use crate::layers::group::describe;
 use crate::layers::group::registry::report::{Entry, Report};
 use crate::layers::record::Ended;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -194,17 +196,21 @@ impl<'a, M: Mode> Engine<'a, M> {
     fn poll_child(&mut self, index: u32) -> bool {
         let Some(slot) = self.slots.get(index) else { return false };
         slot.part.seat.unschedule();
-        let task = Pin::new(&mut slot.task);
+        let mut task = Some(Running(&mut slot.task));
         let unpolled = if slot.started { None } else { slot.part.seat.reason() };
         slot.started = true;
         let ended = match unpolled {
-            Some(reason) => slot.part.cut(task, &reason),
-            None => match slot.part.poll(task, &Notes::default()) {
-                Polled::Waits => return true,
+            Some(reason) => slot.part.cut(Pin::new(&mut task), &reason),
+            None => match slot.part.poll(Pin::new(&mut task), &Notes::default()) {
+                Polled::Waits => {
+                    mem::forget(task);
+                    return true;
+                }
                 Polled::Returned(ending) => ending.into(),
                 Polled::Ended(ended) => ended,
             },
         };
+        drop(task);
         if let Some(slot) = self.slots.remove(index) {
             self.leave(slot, ended);
         }
@@ -213,7 +219,7 @@ impl<'a, M: Mode> Engine<'a, M> {
 
     /// A child leaves, whose future is gone: its failure is noted, and then its outcome given out.
     fn leave(&mut self, slot: Slot<'a, M>, ended: Ended) {
-        let Slot { part, join, .. } = slot;
+        let Slot { part, join, task, .. } = slot;
         let core = &part.seat;
         let outcome = for_joiner(&ended.ending);
         let isolated =
@@ -228,7 +234,7 @@ impl<'a, M: Mode> Engine<'a, M> {
             // The handle went meanwhile, on another thread: it is the scope's after all.
             drop(self.note(ending.into_inner().into(), || core.who(), false));
         }
-        self.slots.free(part.seat);
+        self.slots.free(part.seat, task.into_piece());
     }
 
     /// Notes how a child ended. Returns what its siblings hear, if it failed.
@@ -379,13 +385,14 @@ impl<'a, M: Mode> Engine<'a, M> {
         self.slots.take_in(&self.shared, |_| {});
         for index in 0..self.slots.end() {
             let Some(mut slot) = self.slots.remove(index) else { continue };
-            let ended = Foreign::new(slot.part.cut(Pin::new(&mut slot.task), &reason));
+            let ended =
+                Foreign::new(slot.part.cut(Pin::new(&mut Some(Running(&mut slot.task))), &reason));
             let outcome = for_joiner(&ended.ending);
             drop(ended);
             slot.part.seat.end();
             self.control().count_home();
             drop(publish(slot.join, outcome));
-            self.slots.free(slot.part.seat);
+            self.slots.free(slot.part.seat, slot.task.into_piece());
         }
         self.slots.take_in(&self.shared, |_| {});
     }

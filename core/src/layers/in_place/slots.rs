@@ -11,12 +11,9 @@
 use super::inbox::Shared;
 use super::mode::Mode;
 use super::part::Part;
+use super::placed::{Piece, Placed};
 use super::seats::{BlockRef, Free, Seat};
-use crate::layers::base::outcome::Ending;
 use crate::layers::base::sync::Arc;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 /// So many seats are given back at once.
 const GIVEN_BACK: usize = 32;
@@ -24,26 +21,22 @@ const GIVEN_BACK: usize = 32;
 /// A child that no poll has seen yet.
 pub(super) struct New<'a, M: Mode> {
     pub(super) seat: Seat,
-    pub(super) task: Task<'a, M>,
+    pub(super) task: Placed<'a, M>,
     pub(super) join: Option<Arc<M::Join<'a>>>,
-}
-
-/// A child's future.
-pub(super) struct Task<'a, M: Mode>(pub(super) Pin<Box<M::Task<'a>>>);
-
-impl<M: Mode> Future for Task<'_, M> {
-    type Output = Ending;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ending> {
-        self.0.as_mut().poll(cx).map(|done| done.0)
-    }
 }
 
 pub(super) struct Slot<'a, M: Mode> {
     pub(super) part: Part,
-    pub(super) task: Option<Task<'a, M>>,
+    pub(super) task: Placed<'a, M>,
     pub(super) join: Option<Arc<M::Join<'a>>>,
     pub(super) started: bool,
+}
+
+/// Seats, and memory, that are free.
+#[derive(Default)]
+pub(super) struct Freed {
+    pub(super) seats: Vec<Free>,
+    pub(super) pieces: Vec<Piece>,
 }
 
 pub(super) struct Slots<'a, M: Mode> {
@@ -52,7 +45,7 @@ pub(super) struct Slots<'a, M: Mode> {
     /// All that have a seat of a child that was taken in, or of the body.
     pub(super) blocks: Vec<BlockRef>,
     /// Of children that are home: they are given back, many at once.
-    freed: Vec<Free>,
+    freed: Freed,
     /// Empty, for the next new ones.
     spare: Vec<New<'a, M>>,
 }
@@ -60,7 +53,7 @@ pub(super) struct Slots<'a, M: Mode> {
 impl<'a, M: Mode> Slots<'a, M> {
     /// The body has its seat already.
     pub(super) fn new(shared: &Shared<'a, M>) -> Slots<'a, M> {
-        let (mut blocks, mut freed) = (Vec::new(), Vec::new());
+        let (mut blocks, mut freed) = (Vec::new(), Freed::default());
         let spare = shared.take_new(Vec::new(), &mut blocks, &mut freed);
         Slots { rows: Vec::new(), blocks, freed, spare }
     }
@@ -78,7 +71,7 @@ impl<'a, M: Mode> Slots<'a, M> {
 
     /// Returns `true` if it is worth it to give seats back.
     pub(super) fn has_freed(&self) -> bool {
-        self.freed.len() >= GIVEN_BACK
+        self.freed.pieces.len() >= GIVEN_BACK
     }
 
     fn insert(&mut self, new: New<'a, M>) -> u32 {
@@ -93,7 +86,7 @@ impl<'a, M: Mode> Slots<'a, M> {
             slots.reserve_exact(seat.block().seats() - slots.len());
             slots.resize_with(at + 1, || None);
         }
-        slots[at] = Some(Slot { part: Part::new(seat), task: Some(task), join, started: false });
+        slots[at] = Some(Slot { part: Part::new(seat), task, join, started: false });
         index
     }
 
@@ -109,10 +102,11 @@ impl<'a, M: Mode> Slots<'a, M> {
         self.rows.get_mut(row)?.get_mut(at)?.take()
     }
 
-    /// Keeps the seat of a child that is home, until it is given back.
-    pub(super) fn free(&mut self, seat: Seat) {
+    /// Keeps the seat and the memory of a child that is home, until they are given back.
+    pub(super) fn free(&mut self, seat: Seat, piece: Piece) {
         seat.unschedule();
-        self.freed.extend(seat.give_up());
+        self.freed.seats.extend(seat.give_up());
+        self.freed.pieces.push(piece);
     }
 
     /// Returns where children may be: below this.

@@ -5,6 +5,7 @@ use super::handle::Scope;
 use super::inbox::Admitted;
 use super::join::JoinCell;
 use super::mode::{Local, Mode, Sendable};
+use super::placed::{Piece, Placed};
 use super::task::{Forked, Gone, Spawned as Task};
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Arc;
@@ -12,7 +13,6 @@ use crate::layers::nursery::spawned::Spawned;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
-use std::pin::Pin;
 
 /// Spawns a child of a [`Scope`] with a name: what [`Scope::task`] returns.
 #[must_use = "it does nothing until a child is spawned with it"]
@@ -53,29 +53,31 @@ impl<'s, 'a, E: Send + Sync + 'static, M: Mode> ScopeTask<'s, 'a, E, M> {
     }
 
     #[track_caller]
-    fn admit(
+    fn admit<F>(
         self,
-        task: Pin<Box<M::Task<'a>>>,
+        task: F,
+        place_at: impl Fn(Option<Piece>, F) -> Placed<'a, M>,
         join: Option<Arc<M::Join<'a>>>,
     ) -> Result<Admitted, Reason> {
-        self.scope.shared().admit(task, join, self.name, Location::caller())
+        self.scope.shared().admit(task, place_at, join, self.name, Location::caller())
     }
 
     #[track_caller]
-    fn unjoined(self, task: Pin<Box<M::Task<'a>>>) -> Spawned {
-        let admitted = self.admit(task, None);
+    fn unjoined<F>(self, task: F, place_at: impl Fn(Option<Piece>, F) -> Placed<'a, M>) -> Spawned {
+        let admitted = self.admit(task, place_at, None);
         Spawned::new(admitted.map(|child| child.id))
     }
 
     #[track_caller]
-    fn joined<T>(
+    fn joined<T, F>(
         self,
-        task: Pin<Box<M::Task<'a>>>,
+        task: F,
+        place_at: impl Fn(Option<Piece>, F) -> Placed<'a, M>,
         cell: Arc<JoinCell<T>>,
         join: Arc<M::Join<'a>>,
     ) -> ScopeChild<T, E> {
         let (view, name) = (self.scope.view(), self.name.clone());
-        match self.admit(task, Some(join)) {
+        match self.admit(task, place_at, Some(join)) {
             Ok(child) => {
                 let reach = child.reach.expect("a child that is joined has one");
                 ScopeChild::admitted(reach, cell, view)
@@ -92,7 +94,7 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Sendable> {
     where
         F: Future<Output = Result<(), E>> + Send + 'a,
     {
-        self.unjoined(Box::pin(Task::new(future)))
+        self.unjoined(Task::new(future), Placed::sendable)
     }
 
     /// Spawns the child: see [`Scope::go`].
@@ -101,7 +103,7 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Sendable> {
     where
         F: Future<Output = ()> + Send + 'a,
     {
-        self.unjoined(Box::pin(Gone::new(future)))
+        self.unjoined(Gone::new(future), Placed::sendable)
     }
 
     /// Spawns the child: see [`Scope::fork`].
@@ -112,7 +114,7 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Sendable> {
         T: Send + 'a,
     {
         let cell = JoinCell::new();
-        self.joined(Box::pin(Forked::new(future, cell.clone())), cell.clone(), cell)
+        self.joined(Forked::new(future, cell.clone()), Placed::sendable, cell.clone(), cell)
     }
 }
 
@@ -123,7 +125,7 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Local> {
     where
         F: Future<Output = Result<(), E>> + 'a,
     {
-        self.unjoined(Box::pin(Task::new(future)))
+        self.unjoined(Task::new(future), Placed::local)
     }
 
     /// Spawns the child: see [`Scope::go`].
@@ -132,7 +134,7 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Local> {
     where
         F: Future<Output = ()> + 'a,
     {
-        self.unjoined(Box::pin(Gone::new(future)))
+        self.unjoined(Gone::new(future), Placed::local)
     }
 
     /// Spawns the child: see [`Scope::fork`].
@@ -143,7 +145,7 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Local> {
         T: 'a,
     {
         let cell = JoinCell::new();
-        self.joined(Box::pin(Forked::new(future, cell.clone())), cell.clone(), cell)
+        self.joined(Forked::new(future, cell.clone()), Placed::local, cell.clone(), cell)
     }
 }
 
