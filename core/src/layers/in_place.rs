@@ -1,6 +1,7 @@
 //! Scopes in place: children that borrow from the caller, polled by the caller's own task.
 //!
-//! docs/SCOPES.md has the design: what a child is, what keeps what alive, and why it is safe code.
+//! docs/SCOPES.md has the design: what a child is, and what keeps what alive. Unsafe code is in
+//! `seats` and `placed` alone.
 
 pub(crate) mod builder;
 pub(crate) mod child;
