@@ -83,6 +83,15 @@ pub(crate) struct Notes {
     pub(crate) heard: HeardCell,
 }
 
+impl Notes {
+    /// Goes without its destructor, for a poll that has left nothing: it has heard of nothing then.
+    #[inline(always)]
+    pub(crate) fn forget_nothing(self) {
+        debug_assert!(self.leave.get().is_none() && self.heard.take().is_none());
+        std::mem::forget(self);
+    }
+}
+
 /// An await reports a cancel by an error. If that is the cancel of the task or body that polls it,
 /// and not just of a scope inside, an error that the task ends with in this poll is no failure.
 pub(crate) fn tell_cancelled() {
