@@ -91,9 +91,9 @@ pub(crate) fn own_token() -> Option<CancelToken> {
 /// Returns `true` if what waits need not be registered: a task that is cancelled is polled once
 /// more, and with the task's own waker that poll is sure to reach what it awaits. Only where a part
 /// of the task is polled by a waker of its own (in a `FuturesUnordered`, for example) might that
-/// poll pass it over.
+/// poll pass it over. Outside of any nursery that is not known, and so it is not sure.
 pub(crate) fn is_reached(waker: &Waker) -> bool {
-    context::task(|task| task.is_none_or(|task| task.is_woken_by(waker)))
+    context::task(|task| task.is_some_and(|task| task.is_woken_by(waker)))
 }
 
 /// Waits for the token of what polls it, and has that find itself cancelled when the token is.
@@ -264,7 +264,7 @@ pub async fn checkpoint() -> Result<(), Reason> {
     }
     poll_fn(|_| match context::current(scope::task_reason) {
         Some(reason) => {
-            context::tell_cancelled();
+            context::noted::tell_cancelled();
             Poll::Ready(Err(reason))
         }
         // A scope that has ended polls it once more, and drops it.
@@ -324,9 +324,9 @@ impl Future for Exit {
     type Output = Infallible;
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Infallible> {
-        context::task(|task| match task {
-            Some(task) => {
-                task.leave().set(Some(Leave::Exit(self.place)));
+        context::noted::here(|notes| match notes {
+            Some(notes) => {
+                notes.leave.set(Some(Leave::Exit(self.place)));
                 Poll::Pending
             }
             None => panic!(
