@@ -164,7 +164,8 @@ fn c16_wait_that_moves_into_a_part_with_a_waker_of_its_own() {
     let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let mut child = opened.n.fork(async move {
         let mut waits = Box::pin(cancelled());
-        poll_fn(|cx| Poll::Ready(assert!(waits.as_mut().poll(cx).is_pending()))).await;
+        let waiting = poll_fn(|cx| Poll::Ready(waits.as_mut().poll(cx).is_pending())).await;
+        assert!(waiting);
         let mut parts: FuturesUnordered<_> = [waits].into_iter().collect();
         let reason = parts.next().await.expect("there is a part");
         Ok(reason.message().to_string())
