@@ -65,7 +65,10 @@ fn s18_since_when_it_was_listed_first() {
     let before = Instant::now();
     let first = only(&semaphore);
     assert!(first.since() >= before, "nothing is noted before it is asked for");
-    assert!(first.to_string().starts_with("a caller without a task has held 1 permit for at least "), "{first}");
+    assert!(
+        first.to_string().starts_with("a caller without a task has held 1 permit for at least "),
+        "{first}"
+    );
     assert_eq!(only(&semaphore).since(), first.since(), "listed again it is the same");
     drop(permit);
     let between = Instant::now();
