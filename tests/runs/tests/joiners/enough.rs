@@ -70,9 +70,11 @@ fn p04_the_first_value() {
 
 #[test]
 fn p04_the_first_that_matches() {
-    let even = |children| until_match(children, |value: &u32| value % 2 == 0);
-    assert_eq!(after([Ok(1), Err("a"), Ok(4), Ok(6)], even).ok(), Some(4));
-    let error = after([Ok(1), Err("a"), Ok(3)], even).expect_err("none is even");
+    let even = |value: &u32| value % 2 == 0;
+    let found = after([Ok(1), Err("a"), Ok(4), Ok(6)], |children| until_match(children, even));
+    assert_eq!(found.ok(), Some(4));
+    let found = after([Ok(1), Err("a"), Ok(3)], |children| until_match(children, even));
+    let error = found.expect_err("none is even");
     assert!(error.to_string().starts_with(
         "a value was needed, and of 3 children none has given one that matches: task "
     ));
@@ -118,6 +120,11 @@ fn p07_a_quorum_that_cannot_be_reached_ends_at_once() {
     stepped.run_until_stalled();
     assert_eq!(counts.drops(), 1);
     let error = ready(poll_once(&mut joined, &wakes)).expect_err("two have failed");
+    let text = error.to_string();
+    assert!(
+        text.starts_with("3 values were needed, and of 4 children one has given one"),
+        "{text}"
+    );
     assert_eq!(parts(error), (vec![1], vec!["a", "b"]));
     assert!(ready(opened.finish()).is_ok());
 }

@@ -159,7 +159,13 @@ pub fn quorum<C: Joinable>(
 ) -> JoinWith<C, Quorum<C::Value, C::Error>> {
     join_with(
         children,
-        Quorum { needed: k, spare: usize::MAX, values: Vec::new(), failures: Vec::new() },
+        Quorum {
+            needed: k,
+            children: 0,
+            spare: usize::MAX,
+            values: Vec::new(),
+            failures: Vec::new(),
+        },
     )
 }
 
@@ -279,6 +285,7 @@ impl<T, E> Joiner<T, E> for FirstOk<T, E> {
 /// The joiner of [`quorum`].
 pub struct Quorum<T, E> {
     needed: usize,
+    children: usize,
     /// How many may fail, and the number can be reached.
     spare: usize,
     values: Vec<Joined<T, E>>,
@@ -289,6 +296,7 @@ impl<T, E> Joiner<T, E> for Quorum<T, E> {
     type Output = Result<Vec<T>, NotEnough<T, E>>;
 
     fn begin(&mut self, children: usize) -> ControlFlow<()> {
+        self.children = children;
         // More than there are: nothing is lost, and so nothing cancelled.
         self.spare = children.checked_sub(self.needed).unwrap_or(usize::MAX);
         if self.needed == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -306,7 +314,7 @@ impl<T, E> Joiner<T, E> for Quorum<T, E> {
     fn finish(self) -> Result<Vec<T>, NotEnough<T, E>> {
         if self.values.len() < self.needed {
             let (values, failures) = open(self.values.into_iter().chain(self.failures));
-            return Err(NotEnough::new(self.needed, false, values, failures));
+            return Err(NotEnough::new(self.needed, false, values, failures).of(self.children));
         }
         self.failures.into_iter().for_each(Joined::lose);
         Ok(open(self.values).0)

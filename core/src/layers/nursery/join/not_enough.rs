@@ -38,6 +38,7 @@ pub struct NotEnough<T, E> {
 
 struct Inner<T, E> {
     needed: usize,
+    children: usize,
     matching: bool,
     values: Vec<T>,
     failures: Vec<JoinError<E>>,
@@ -50,7 +51,14 @@ impl<T, E> NotEnough<T, E> {
         values: Vec<T>,
         failures: Vec<JoinError<E>>,
     ) -> NotEnough<T, E> {
-        NotEnough { inner: Box::new(Inner { needed, matching, values, failures }) }
+        let children = values.len() + failures.len();
+        NotEnough { inner: Box::new(Inner { needed, children, matching, values, failures }) }
+    }
+
+    /// Some of that many children were cancelled, and not looked at.
+    pub(super) fn of(mut self, children: usize) -> NotEnough<T, E> {
+        self.inner.children = children;
+        self
     }
 
     /// Returns how many values were needed.
@@ -76,8 +84,7 @@ impl<T, E> NotEnough<T, E> {
     }
 
     fn counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { needed, matching, values, failures } = &*self.inner;
-        let children = values.len() + failures.len();
+        let Inner { needed, children, matching, values, .. } = &*self.inner;
         match needed {
             1 => f.write_str("a value was needed")?,
             needed => write!(f, "{needed} values were needed")?,
