@@ -6,6 +6,7 @@
 #   N=20000 benches/rmw.sh ours   N children, and 2 N; what they differ by is what N children cost
 #   benches/rmw.sh wake/8 wake/8/joinset    children that are woken eight times before they end
 #   benches/rmw.sh abort abort/joinset      children that wait and are aborted
+#   benches/rmw.sh timeout/0 timeout/0/tokio   timeouts of futures that are ready at once; /1 at the next poll
 #   benches/rmw.sh semaphore/1 tokio/1      an acquire and release; other operations than children: see
 #                                           src/bin/count.rs
 #   benches/rmw.sh semaphore/handoff children/semaphore children/tokio    permits that are handed on

@@ -3,29 +3,42 @@
 mod abort;
 mod ambient;
 mod churn;
+mod crowd;
 mod local;
+mod lone;
 mod memory;
 mod parked;
 mod ping_pong;
 mod semaphore;
 mod simulator;
 mod spawn;
+mod spread;
+mod timeout;
 mod timer;
 mod token;
 
 use crate::case::Case;
+pub use abort::until_gone as abort;
 pub use semaphore::count as count_semaphore;
 pub use semaphore::count_children;
+pub use semaphore::line::line as semaphore_line;
+pub use spawn::{fork_join, spawn_join, spawn_join_pool, wake};
+pub use timeout::{count as count_timeout, of as timeout};
+pub use timer::change as timer_change;
 pub use token::count as count_token;
 
 /// Returns every case, in the order in which they run.
 pub fn all() -> Vec<Case> {
     let mut cases = spawn::cases();
+    cases.extend(lone::cases());
+    cases.extend(spread::cases());
+    cases.extend(crowd::cases());
     cases.extend(memory::cases());
     cases.extend(abort::cases());
     cases.extend(token::cases());
     cases.extend(semaphore::cases());
     cases.extend(ambient::cases());
+    cases.extend(timeout::cases());
     cases.extend(local::cases());
     cases.extend(parked::cases());
     cases.extend(ping_pong::cases());

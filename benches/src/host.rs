@@ -12,9 +12,11 @@ pub enum Flavor {
     CurrentThread,
     /// tokio's multi-thread runtime with two workers; the scenario is a spawned task.
     MultiThread,
+    /// The same with eight workers: more than a small machine has cores.
+    EightThreads,
 }
 
-/// Both flavors.
+/// The flavors that most cases run on.
 pub const FLAVORS: [Flavor; 2] = [Flavor::CurrentThread, Flavor::MultiThread];
 
 impl fmt::Display for Flavor {
@@ -22,6 +24,7 @@ impl fmt::Display for Flavor {
         f.write_str(match self {
             Flavor::CurrentThread => "current_thread",
             Flavor::MultiThread => "multi_thread",
+            Flavor::EightThreads => "8_threads",
         })
     }
 }
@@ -40,11 +43,12 @@ impl Host {
     ///
     /// Panics when the operating system refuses the threads.
     pub fn new(flavor: Flavor) -> Self {
+        let workers =
+            |threads| Builder::new_multi_thread().worker_threads(threads).enable_time().build();
         let runtime = match flavor {
             Flavor::CurrentThread => Builder::new_current_thread().enable_time().build(),
-            Flavor::MultiThread => {
-                Builder::new_multi_thread().worker_threads(2).enable_time().build()
-            }
+            Flavor::MultiThread => workers(2),
+            Flavor::EightThreads => workers(8),
         };
         Self { flavor, runtime: runtime.expect("a tokio runtime") }
     }
@@ -60,7 +64,7 @@ impl Host {
     {
         match self.flavor {
             Flavor::CurrentThread => self.runtime.block_on(scenario),
-            Flavor::MultiThread => {
+            Flavor::MultiThread | Flavor::EightThreads => {
                 let task = self.runtime.spawn(scenario);
                 self.runtime.block_on(task).expect("the scenario ended")
             }

@@ -15,7 +15,10 @@
 //! The binary `count` runs one side alone, for callgrind; `rmw.sh` turns that into instructions
 //! and atomic read-modify-writes per child. The binary `resident` prints resident memory per parked
 //! child, where the allocator's rounding shows that a count of requested bytes hides. The binary
-//! `growth` does something to many children at once; `growth.sh` prints how the cost grows.
+//! `growth` does something to many children at once; `growth.sh` prints how the cost grows. The
+//! binary `longest_wait` prints how long one spawn takes at most when eight threads spawn into one
+//! nursery, and `longest_wait.sh` compares that with another commit. The binary `performance` writes
+//! docs/PERFORMANCE.md.
 
 #![deny(unsafe_code)]
 
@@ -29,5 +32,6 @@ pub mod ours;
 pub mod peers;
 pub mod report;
 pub mod stepped;
+pub mod waits;
 pub mod watch;
 pub mod work;

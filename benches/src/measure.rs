@@ -34,6 +34,12 @@ impl Plan {
             false => Self { rounds, sample: Duration::from_millis(30) },
         }
     }
+
+    /// Returns the plan for one of many sizes.
+    pub fn of_sweep(case: &Case) -> Self {
+        let rounds = if case.ops < 100_000 { 9 } else { 3 };
+        Self { rounds, sample: Duration::from_millis(8) }
+    }
 }
 
 /// The figures of one side.

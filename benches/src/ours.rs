@@ -73,12 +73,21 @@ pub async fn bounded(n: usize, slots: Slots, work: impl Work) {
 
 /// Spawns `n` children, wakes all of them so many times, and joins them.
 pub async fn wake(n: usize, times: u32) -> Sample {
+    wake_on(Tokio, n, times, Woken(times)).await
+}
+
+/// Spawns `n` children that wait so many times for a wake, wakes and joins them.
+pub async fn wake_working(n: usize, times: u32, work: impl Work) -> Sample {
+    wake_on(Tokio, n, times, work).await
+}
+
+async fn wake_on(runtime: impl IntoRuntime, n: usize, times: u32, work: impl Work) -> Sample {
     let watch = Watch::start();
     nursery()
-        .on(Tokio)
+        .on(runtime)
         .run(async move |nursery: Nursery<Infallible>| {
             for _ in 0..n {
-                nursery.spawn(Woken(times).start(Ok(())));
+                nursery.spawn(work.start(Ok(())));
             }
             ring(n, times).await;
             Ok(())
@@ -224,18 +233,18 @@ pub async fn churn(n: usize, live: usize, mark_at: usize) -> Sample {
         .expect("no child fails")
 }
 
-/// allhome's own thread pool, two threads.
-#[derive(Debug)]
+/// allhome's own thread pool.
+#[derive(Clone, Debug)]
 pub struct Pool(ThreadPool);
 
 impl Pool {
-    /// Starts the pool.
+    /// Starts a pool of so many threads.
     ///
     /// # Panics
     ///
     /// Panics when the operating system refuses the threads.
-    pub fn new() -> Self {
-        Self(ThreadPool::new(2).expect("two threads"))
+    pub fn new(threads: usize) -> Self {
+        Self(ThreadPool::new(threads).expect("as many threads"))
     }
 
     /// Spawns `n` children on the pool, from a task of the pool, and joins them; `times` over.
@@ -244,24 +253,37 @@ impl Pool {
     ///
     /// Panics when a child does.
     pub fn spawn_join(&self, times: u64, n: usize, work: impl Work) -> Sample {
+        self.repeat(times, move |pool| async move { spawn_join_on(&pool, n, work).await })
+    }
+
+    /// Spawns `n` children on the pool, from a task of the pool, wakes all of them so many times,
+    /// and joins them; `times` over.
+    ///
+    /// # Panics
+    ///
+    /// Panics when a child does.
+    pub fn wake(&self, times: u64, n: usize, wakes: u32) -> Sample {
+        self.repeat(times, move |pool| async move { wake_on(&pool, n, wakes, Woken(wakes)).await })
+    }
+
+    /// Repeats a scenario in a task of the pool.
+    fn repeat<F, Fut>(&self, times: u64, pass: F) -> Sample
+    where
+        F: Fn(ThreadPool) -> Fut + Send + 'static,
+        Fut: Future<Output = Sample> + Send,
+    {
         let pool = self.0.clone();
         let total = nursery().on(&self.0).run(async move |nursery: Nursery<Infallible>| {
             let scenario = nursery.fork(async move {
                 let mut total = Sample::default();
                 for _ in 0..times {
-                    total += spawn_join_on(&pool, n, work).await;
+                    total += pass(pool.clone()).await;
                 }
                 Ok(total)
             });
             Ok(scenario.await.expect("the scenario ends"))
         });
         block_on(total).expect("no child fails")
-    }
-}
-
-impl Default for Pool {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -12,9 +12,7 @@ use crate::case::Side;
 use crate::host::{alive, until_alive};
 use crate::ours::Aborted;
 use crate::watch::{Sample, Watch};
-use crate::work::{
-    Counted, Parked, Woken, Work, all_ended, all_parked, reset_ended, reset_parked, ring,
-};
+use crate::work::{Counted, Parked, Work, all_ended, all_parked, reset_ended, reset_parked, ring};
 
 /// `JoinSet`: spawn `n`, join all.
 pub async fn join_set(n: usize, work: impl Work) -> Sample {
@@ -93,11 +91,11 @@ pub async fn handles_values(n: usize, work: impl Work) -> Sample {
 }
 
 /// `JoinSet`: `n` children, all of them woken so many times.
-pub async fn wake_join_set(n: usize, times: u32) -> Sample {
+pub async fn wake_join_set(n: usize, times: u32, work: impl Work) -> Sample {
     let watch = Watch::start();
     let mut set = JoinSet::new();
     for _ in 0..n {
-        set.spawn(Woken(times).start(()));
+        set.spawn(work.start(()));
     }
     ring(n, times).await;
     while let Some(joined) = set.join_next().await {
@@ -107,15 +105,26 @@ pub async fn wake_join_set(n: usize, times: u32) -> Sample {
 }
 
 /// `TaskTracker`: `n` children, all of them woken so many times.
-pub async fn wake_task_tracker(n: usize, times: u32) -> Sample {
+pub async fn wake_task_tracker(n: usize, times: u32, work: impl Work) -> Sample {
     let watch = Watch::start();
     let tracker = TaskTracker::new();
     for _ in 0..n {
-        drop(tracker.spawn(Woken(times).start(())));
+        drop(tracker.spawn(work.start(())));
     }
     ring(n, times).await;
     tracker.close();
     tracker.wait().await;
+    watch.stop()
+}
+
+/// `Vec<JoinHandle>`: `n` tasks, all of them woken so many times.
+pub async fn wake_handles(n: usize, times: u32, work: impl Work) -> Sample {
+    let watch = Watch::start();
+    let handles: Vec<_> = (0..n).map(|_| tokio::spawn(work.start(()))).collect();
+    ring(n, times).await;
+    for handle in handles {
+        handle.await.expect("no child fails");
+    }
     watch.stop()
 }
 
@@ -218,8 +227,8 @@ pub trait Spawns: Clone + Send + Sync + 'static {
     /// Its name.
     const NAME: &'static str;
 
-    /// Starts two threads that run it. They stay.
-    fn start() -> Self;
+    /// Starts so many threads that run it. They stay.
+    fn start(threads: usize) -> Self;
 
     /// Spawns a task.
     fn task<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Task<T>;
@@ -228,9 +237,9 @@ pub trait Spawns: Clone + Send + Sync + 'static {
 impl Spawns for Arc<Executor<'static>> {
     const NAME: &'static str = "Executor";
 
-    fn start() -> Self {
+    fn start(threads: usize) -> Self {
         let executor = Arc::new(Executor::new());
-        for _ in 0..2 {
+        for _ in 0..threads {
             let executor = Arc::clone(&executor);
             thread::spawn(move || allhome::block_on(executor.run(pending::<()>())));
         }
@@ -245,9 +254,9 @@ impl Spawns for Arc<Executor<'static>> {
 impl Spawns for &'static StaticExecutor {
     const NAME: &'static str = "StaticExecutor";
 
-    fn start() -> Self {
+    fn start(threads: usize) -> Self {
         let executor: Self = Executor::new().leak();
-        for _ in 0..2 {
+        for _ in 0..threads {
             thread::spawn(move || allhome::block_on(executor.run(pending::<()>())));
         }
         executor
@@ -259,8 +268,8 @@ impl Spawns for &'static StaticExecutor {
 }
 
 /// Spawns `n` tasks from a task of the executor, and awaits each.
-pub fn executor<S: Spawns>(n: usize, work: impl Work) -> Side {
-    let executor = S::start();
+pub fn executor<S: Spawns>(threads: usize, n: usize, work: impl Work) -> Side {
+    let executor = S::start(threads);
     Side::new(S::NAME, move |times| {
         let own = executor.clone();
         let scenario = executor.task(async move {

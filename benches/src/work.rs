@@ -4,10 +4,11 @@
 //! `Result`), and all those outputs are of the same size.
 
 use std::future::{pending, poll_fn};
-use std::hint::black_box;
+use std::hint::{black_box, spin_loop};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
 
 // A static, so that a parked child holds nothing that a real one would not. Cases run one at a
 // time, and the numbers order nothing, so Relaxed is enough.
@@ -46,6 +47,59 @@ impl Work for YieldOnce {
             Poll::Pending
         })
         .await;
+        value
+    }
+}
+
+/// Wakes itself and suspends so many times, and then ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Yields(pub u32);
+
+impl Work for Yields {
+    async fn start<T: Send + 'static>(self, value: T) -> T {
+        let mut left = self.0;
+        poll_fn(|cx| {
+            if left == 0 {
+                return Poll::Ready(());
+            }
+            left -= 1;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        value
+    }
+}
+
+/// Keeps its thread busy for so many microseconds, and ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Busy(pub u64);
+
+impl Work for Busy {
+    async fn start<T: Send + 'static>(self, value: T) -> T {
+        let (began, long) = (Instant::now(), Duration::from_micros(self.0));
+        while self.0 > 0 && began.elapsed() < long {
+            spin_loop();
+        }
+        value
+    }
+}
+
+/// Waits so many times for [`ring`], and keeps its thread busy after each.
+#[derive(Clone, Copy, Debug)]
+pub struct WokenBusy {
+    /// How often it waits.
+    pub times: u32,
+    /// For how many microseconds it works then.
+    pub micros: u64,
+}
+
+impl Work for WokenBusy {
+    async fn start<T: Send + 'static>(self, value: T) -> T {
+        for _ in 0..self.times {
+            Woken(1).start(()).await;
+            Busy(self.micros).start(()).await;
+        }
         value
     }
 }
@@ -123,7 +177,7 @@ impl Work for Woken {
     }
 }
 
-/// Wakes `n` children of kind [`Woken`] as often as they wait, on tokio: all of them each time.
+/// Wakes `n` children of kind [`Woken`] or [`WokenBusy`] as often as they wait, on tokio: all of them each time.
 pub async fn ring(n: usize, times: u32) {
     for _ in 0..times {
         let woken = loop {

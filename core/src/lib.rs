@@ -154,7 +154,7 @@ pub mod task {
     pub use crate::layers::base::outcome::{Outcome, TaskState};
     pub use crate::layers::context::task::{Exit, exit, task_id};
     pub use crate::layers::context::yield_now::YieldNow;
-    pub use crate::layers::group::walk::OpenedBy;
+    pub use crate::layers::group::walk::Opener;
     pub use crate::layers::nursery::blocking::BlockingCx;
     pub use crate::layers::nursery::cancel_on_drop::CancelOnDrop;
     pub use crate::layers::nursery::idle::Idle;

@@ -119,7 +119,7 @@ fn table() {
         NurseryDraining: "SYU--"
         NurseryId: "SYUWR"
         NurseryInfo: "SYUWR"
-        OpenedBy: "SYUWR"
+        Opener: "SYUWR"
         Outcome<u8, E>: "SYUWR"
         Outcomes<u8, E>: "SYU--"
         OwnedPermit: "SYUWR"

@@ -5,6 +5,7 @@ use crate::{Instant, LocalTask, Task};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// Runs [`Task`]s: the one capability that every runtime has.
 ///
@@ -119,6 +120,8 @@ pub type BoxSleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 ///    when polled, the second never is.
 /// 3. Only the waker of the latest poll counts. Dropping a sleep releases it.
 /// 4. Any executor may poll a sleep, on any thread.
+/// 5. [`sleep_after`](Timer::sleep_after) is the two calls in one: the instant that it returns is
+///    the duration after [`now`](Timer::now), and the sleep is until that instant.
 ///
 /// A runtime that has no timer is [lent](crate#what-is-lent) one.
 pub trait Timer: Send + Sync {
@@ -129,4 +132,27 @@ pub trait Timer: Send + Sync {
 
     /// Waits until `at` has come on this timer's clock.
     fn sleep_until(&self, at: Instant) -> BoxSleep;
+
+    /// Waits until `duration` has passed on this timer's clock. Returns the instant at which that
+    /// is, and the sleep; `None` if no [`Instant`] is so far away.
+    ///
+    /// The default asks [`now`](Timer::now), and then [`sleep_until`](Timer::sleep_until). A timer
+    /// that looks for its clock at every call looks once here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let (timer, minute) = (allhome_rt::lent_timer(), Duration::from_secs(60));
+    /// let before = timer.now();
+    /// let (at, sleep) = timer.sleep_after(minute).expect("a minute is not far away");
+    /// assert!(before + minute <= at && at <= timer.now() + minute);
+    /// drop(sleep);
+    /// assert!(timer.sleep_after(Duration::MAX).is_none());
+    /// ```
+    fn sleep_after(&self, duration: Duration) -> Option<(Instant, BoxSleep)> {
+        let at = self.now().checked_add(duration)?;
+        Some((at, self.sleep_until(at)))
+    }
 }

@@ -38,6 +38,7 @@ use allhome_rt::{
 };
 use std::rc::{Rc, Weak};
 use std::task::{Context, Waker};
+use std::time::Duration;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::{LocalSet, coop};
 
@@ -251,15 +252,31 @@ impl SpawnBlocking for OnTokio {
     }
 }
 
+impl OnTokio {
+    /// Calls `f` in the runtime's context, where tokio's timer and the paused clock of tokio's tests
+    /// are found.
+    ///
+    /// The caller is there already, as a rule: to see that is half of what it costs to enter it.
+    fn inside<R>(&self, f: impl FnOnce() -> R) -> R {
+        let is_inside = Handle::try_current().is_ok_and(|here| here.id() == self.handle.id());
+        let _context = (!is_inside).then(|| self.handle.enter());
+        f()
+    }
+}
+
 impl Timer for OnTokio {
     fn now(&self) -> Instant {
-        // The paused clock of tokio's tests, where that is on.
-        let _context = self.handle.enter();
-        tokio::time::Instant::now().into_std()
+        self.inside(|| tokio::time::Instant::now().into_std())
     }
 
     fn sleep_until(&self, at: Instant) -> BoxSleep {
-        let _context = self.handle.enter();
-        Box::pin(tokio::time::sleep_until(at.into()))
+        self.inside(|| Box::pin(tokio::time::sleep_until(at.into())) as BoxSleep)
+    }
+
+    fn sleep_after(&self, duration: Duration) -> Option<(Instant, BoxSleep)> {
+        self.inside(|| {
+            let at = tokio::time::Instant::now().checked_add(duration)?;
+            Some((at.into_std(), Box::pin(tokio::time::sleep_until(at)) as BoxSleep))
+        })
     }
 }

@@ -6,7 +6,10 @@
 //! SEMAPHORE/1|5|try|handoff N`: so many permits acquired and given back, one tried for, one handed
 //! on; SEMAPHORE is semaphore (ours), tokio, async-lock, futures-intrusive or mea, or nothing, for
 //! what the bench itself costs. Or `count children/semaphore|children/tokio N`: N turns of 64 children
-//! of a nursery at one permit, over a yield each; of 64 tasks of tokio's at one of its own. Or `count wake/TIMES[/joinset|/tracker] N`: spawn and join of N
+//! of a nursery at one permit, over a yield each; of 64 tasks of tokio's at one of its own.
+//! Or `count timeout/PENDING[/pool|/tokio] N`: timeouts of futures that are
+//! ready after so many polls; `timeout/poll`: further polls; `timeout/sleep`: sleeps that are made, polled
+//! once and dropped. Or `count wake/TIMES[/joinset|/tracker] N`: spawn and join of N
 //! children, each woken so many times. Or `count abort[/joinset] N`: N children are spawned, wait,
 //! and are aborted. Or `count fork N`: N children, each joined by its handle. Or `count pool N`: so many tasks of `ThreadPool`, with no nursery. For
 //! callgrind; see `rmw.sh`. Or `count lone[/bare] N`: one child, or a task of the runtime, that gives
@@ -16,7 +19,7 @@ use std::process::ExitCode;
 
 use allhome_benches::host::{Flavor, Host};
 use allhome_benches::ours::Slots;
-use allhome_benches::work::Noop;
+use allhome_benches::work::{Noop, Woken};
 use allhome_benches::{cases, ours, peers};
 
 fn main() -> ExitCode {
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         _ if cases::count_token(side, n) => return ExitCode::SUCCESS,
         _ if cases::count_children(side, n) => return ExitCode::SUCCESS,
         _ if cases::count_semaphore(side, n) => return ExitCode::SUCCESS,
+        _ if cases::count_timeout(side, n) => return ExitCode::SUCCESS,
         _ => return usage(),
     };
     ExitCode::SUCCESS
@@ -58,8 +62,8 @@ fn wake(host: &Host, side: &str, n: usize) -> bool {
     let Ok(times) = times.parse() else { return false };
     match by {
         "ours" => drop(host.run(ours::wake(n, times))),
-        "joinset" => drop(host.run(peers::wake_join_set(n, times))),
-        "tracker" => drop(host.run(peers::wake_task_tracker(n, times))),
+        "joinset" => drop(host.run(peers::wake_join_set(n, times, Woken(times)))),
+        "tracker" => drop(host.run(peers::wake_task_tracker(n, times, Woken(times)))),
         _ => return false,
     }
     true
@@ -72,5 +76,6 @@ fn usage() -> ExitCode {
     eprintln!("       count cancel[_peer] N");
     eprintln!("       count wake/TIMES[/joinset|/tracker]|abort[/joinset] N");
     eprintln!("       count SEMAPHORE/1|5|try|handoff|children/semaphore|children/tokio N");
+    eprintln!("       count timeout/PENDING|poll|sleep[/pool|/tokio] N");
     ExitCode::from(2)
 }

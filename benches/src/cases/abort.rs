@@ -9,30 +9,36 @@ use crate::{ours, peers};
 const N: usize = 100_000;
 
 pub(super) fn cases() -> Vec<Case> {
-    let mut cases: Vec<_> = FLAVORS.into_iter().map(until_gone).collect();
+    let gone = FLAVORS.into_iter().map(|flavor| until_gone(flavor, "100k", N));
+    let mut cases: Vec<_> = gone.collect();
     cases.extend(FLAVORS.into_iter().map(until_returned));
     cases
 }
 
-fn case(name: String, sides: impl Fn() -> Vec<Side> + 'static) -> Case {
+fn case(name: String, n: usize, sides: impl Fn() -> Vec<Side> + 'static) -> Case {
     let measure = Measure::Nanoseconds;
-    Case { name, ops: N as u64, measure, heavy: false, sides: Box::new(sides) }
+    Case { name, ops: n as u64, measure, heavy: false, sides: Box::new(sides) }
 }
 
-fn until_gone(flavor: Flavor) -> Case {
-    case(format!("abort_parked/{flavor}/100k"), move || {
+/// Returns the case that aborts so many children, until the runtime has none of their tasks.
+pub fn until_gone(flavor: Flavor, label: &str, n: usize) -> Case {
+    case(format!("abort_parked/{flavor}/{label}"), n, move || {
         let host = Rc::new(Host::new(flavor));
         vec![
-            Side::on(&host, "ours", || async { ours::abort(N).await.gone }),
-            Side::on(&host, "JoinSet", || async { peers::shutdown_join_set(N).await.gone })
-                .goal(Goal::Ratio(0.60)),
+            Side::on(&host, "ours", move || async move { ours::abort(n).await.gone }),
+            Side::on(
+                &host,
+                "JoinSet",
+                move || async move { peers::shutdown_join_set(n).await.gone },
+            )
+            .goal(Goal::Ratio(0.60)),
         ]
     })
 }
 
 // What the caller waits for; the runtime may still hold tasks afterwards, on either side.
 fn until_returned(flavor: Flavor) -> Case {
-    case(format!("abort_parked_return/{flavor}/100k"), move || {
+    case(format!("abort_parked_return/{flavor}/100k"), N, move || {
         let host = Rc::new(Host::new(flavor));
         vec![
             Side::on(&host, "ours", || async { ours::abort(N).await.returned }),

@@ -1,6 +1,7 @@
 //! Semaphores: permits that are free, permits that are handed on, and 64 tasks that want them.
 
 mod children;
+pub(super) mod line;
 mod peer;
 
 use std::future::poll_fn;

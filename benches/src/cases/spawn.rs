@@ -8,8 +8,11 @@ use async_executor::{Executor, StaticExecutor};
 use super::SIZES;
 use crate::case::{Case, Goal, Measure, Side};
 use crate::host::{FLAVORS, Flavor, Host};
-use crate::work::{Noop, Work, YieldOnce};
+use crate::work::{Noop, Woken, Work, YieldOnce};
 use crate::{go, ours, peers};
+
+/// How many children are woken.
+pub(super) const WOKEN: usize = 10_000;
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -27,7 +30,7 @@ pub(super) fn cases() -> Vec<Case> {
         }
     }
     for flavor in FLAVORS {
-        cases.extend([1, 3, 8, 64].map(|times| wake(flavor, times)));
+        cases.extend([1, 3, 8, 64].map(|times| wake(flavor, times, WOKEN)));
     }
     for flavor in FLAVORS {
         for (label, n) in &SIZES[..2] {
@@ -43,10 +46,16 @@ fn case(name: String, n: usize, sides: impl Fn() -> Vec<Side> + 'static) -> Case
     Case { name, ops, measure, heavy: false, sides: Box::new(sides) }
 }
 
-fn spawn_join(flavor: Flavor, label: &str, n: usize) -> Case {
+/// Returns the case that spawns and joins so many children that do nothing.
+pub fn spawn_join(flavor: Flavor, label: &str, n: usize) -> Case {
     case(format!("spawn_join/{flavor}/{label}"), n, move || {
         let [ours, set, tracker, handles, bare] = spawners(flavor, n, Noop);
-        vec![ours, set.goal(Goal::Ratio(0.60)), tracker.goal(Goal::Ratio(1.15)), handles, bare]
+        let of_set = match flavor {
+            Flavor::CurrentThread => 0.16,
+            Flavor::MultiThread => 0.25,
+            Flavor::EightThreads => 1.00,
+        };
+        vec![ours, set.goal(Goal::Ratio(of_set)), tracker.goal(Goal::Ratio(1.00)), handles, bare]
     })
 }
 
@@ -57,16 +66,32 @@ fn spawn_yield(flavor: Flavor, label: &str, n: usize) -> Case {
     })
 }
 
-// What a wake costs: at first it goes through the nursery's queue, later through the runtime's.
-fn wake(flavor: Flavor, times: u32) -> Case {
-    const N: usize = 10_000;
-    case(format!("wake/{flavor}/{times}"), N, move || {
+/// Returns the case that wakes so many children so many times.
+pub fn wake(flavor: Flavor, times: u32, n: usize) -> Case {
+    case(format!("wake/{flavor}/{times}"), n, move || {
         let host = Rc::new(Host::new(flavor));
-        vec![
-            Side::on(&host, "ours", move || ours::wake(N, times)),
-            Side::on(&host, "JoinSet", move || peers::wake_join_set(N, times)),
-            Side::on(&host, "TaskTracker", move || peers::wake_task_tracker(N, times)),
-        ]
+        let work = Woken(times);
+        let [set, tracker] = [
+            Side::on(&host, "JoinSet", move || peers::wake_join_set(n, times, work)),
+            Side::on(&host, "TaskTracker", move || peers::wake_task_tracker(n, times, work)),
+        ];
+        let tracker = match wake_goal(flavor, times) {
+            Some(most) => tracker.goal(Goal::Ratio(most)),
+            None => tracker,
+        };
+        vec![Side::on(&host, "ours", move || ours::wake(n, times)), set, tracker]
+    })
+}
+
+fn wake_goal(flavor: Flavor, times: u32) -> Option<f64> {
+    Some(match (flavor, times) {
+        (Flavor::CurrentThread, 3) => 0.65,
+        (Flavor::CurrentThread, 8) => 0.90,
+        (Flavor::CurrentThread, 64) => 1.05,
+        (Flavor::MultiThread, 3 | 8) => 0.45,
+        (Flavor::MultiThread, 64) => 0.55,
+        (Flavor::EightThreads, _) => 1.00,
+        _ => return None,
     })
 }
 
@@ -81,15 +106,16 @@ fn spawners(flavor: Flavor, n: usize, work: impl Work) -> [Side; 5] {
     ]
 }
 
-fn spawn_join_pool(label: &str, n: usize) -> Case {
+/// Returns the case that spawns and joins so many children on the pool.
+pub fn spawn_join_pool(label: &str, n: usize) -> Case {
     case(format!("spawn_join/pool/{label}"), n, move || {
-        let pool = ours::Pool::new();
+        let pool = ours::Pool::new(2);
         let host = Rc::new(Host::new(Flavor::MultiThread));
         let mut sides = vec![
             Side::new("ours", move |times| pool.spawn_join(times, n, Noop)),
             Side::on(&host, "JoinSet (tokio)", move || peers::join_set(n, Noop)),
-            peers::executor::<&'static StaticExecutor>(n, Noop).goal(Goal::Ratio(0.90)),
-            peers::executor::<Arc<Executor<'static>>>(n, Noop).goal(Goal::Ratio(0.50)),
+            peers::executor::<&'static StaticExecutor>(2, n, Noop).goal(Goal::Ratio(0.45)),
+            peers::executor::<Arc<Executor<'static>>>(2, n, Noop).goal(Goal::Ratio(0.30)),
         ];
         let goroutines = go::side("Go, WaitGroup", "wait_group", n);
         sides.extend(goroutines.map(|side| side.goal(Goal::Ratio(1.00))));
@@ -110,12 +136,14 @@ fn join_next(flavor: Flavor) -> Case {
     })
 }
 
-fn fork_join(flavor: Flavor, label: &str, n: usize) -> Case {
+/// Returns the case that takes a value from each of so many children.
+pub fn fork_join(flavor: Flavor, label: &str, n: usize) -> Case {
     case(format!("fork_join/{flavor}/{label}"), n, move || {
         let host = Rc::new(Host::new(flavor));
         vec![
             Side::on(&host, "ours", move || ours::fork_join(n, Noop)),
-            Side::on(&host, "Vec<JoinHandle>", move || peers::handles_values(n, Noop)),
+            Side::on(&host, "Vec<JoinHandle>", move || peers::handles_values(n, Noop))
+                .goal(Goal::Ratio(0.57)),
             Side::on(&host, "JoinSet", move || peers::join_set_values(n, Noop)),
         ]
     })

@@ -47,14 +47,14 @@ impl Numbers {
     }
 }
 
-/// One of the live sleeps is cancelled and another is added in its place.
+/// Returns the case that cancels one of so many live sleeps and adds another in its place.
 ///
 /// Ours is what a user gets: a boxed sleep that any thread may poll and drop, so it is allocated,
 /// looks at the clock when it is polled, and takes a lock when it is polled and when it is dropped.
 /// `DelayQueue` is one task's own. Nothing is allocated, looked at or locked for an entry, and
 /// there is no waker in it; its deadlines are whole milliseconds. tokio's sleep does the same job
 /// as ours. It is boxed here, as a user that keeps many has to box it.
-fn change(label: &str, live: usize) -> Case {
+pub fn change(label: &str, live: usize) -> Case {
     case(format!("timer/add_cancel/{label}"), CHANGES, live > 10_000, move || {
         let ours = Side::new("ours", {
             let pool = ThreadPool::new(1).expect("one thread");

@@ -79,7 +79,7 @@ use allhome_rt::Runtime;
 use config::{Config, PanicPolicy};
 use env::Env;
 use failure_info::FailureInfo;
-use registry::{Launch, Opener, Registry};
+use registry::{Launch, OpenedBy, Registry};
 use std::mem;
 
 pub(crate) struct Group {
@@ -125,7 +125,7 @@ impl Group {
     pub(crate) fn open(
         mut config: Config,
         runtime: Runtime,
-        parent: Option<(Weak<Group>, Opener)>,
+        parent: Option<(Weak<Group>, OpenedBy)>,
         around: Around,
         lends: bool,
     ) -> Result<Strong<Group>, (Option<Box<str>>, Reason)> {
@@ -178,7 +178,7 @@ impl Group {
 
     /// Puts it into its parent's list, or says why the parent takes no more: the look and the
     /// admission are one hold of the lock.
-    fn nest_in(&self, parent: Weak<Group>, opener: Opener) -> Result<(), Reason> {
+    fn nest_in(&self, parent: Weak<Group>, opener: OpenedBy) -> Result<(), Reason> {
         let admitted = parent.locked(|registry| {
             if let Some(refusal) = parent.refusal_inside(registry, opener) {
                 return Err(refusal);

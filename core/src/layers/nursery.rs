@@ -71,8 +71,7 @@ use std::time::Duration;
 /// | [`fork`](Nursery::fork) | `Result<T, E>` | [`Child<T, E>`](crate::Child), a future | a child that gives a value |
 /// | [`blocking`](Nursery::blocking) | `Result<T, E>` | [`Child<T, E>`](crate::Child) | work that blocks its thread |
 ///
-/// A [`Child`](crate::Child) can be cancelled alone; a child without one by its id, with
-/// [`cancel_task`](Nursery::cancel_task) or a [`task_handle`](Nursery::task_handle).
+/// To cancel a child alone, use its [`Child`](crate::Child), or its [id](Nursery::cancel_task).
 ///
 /// To name the child, begin with [`task`](Nursery::task): `n.task("reader").spawn(..)`. To wait for
 /// a place in a nursery with a [limit](crate::Builder::limit), begin with

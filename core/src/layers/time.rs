@@ -1,6 +1,7 @@
 //! Waiting: for an instant, or for a turn. All time comes from the runtime's timer.
 
 pub(crate) mod alarm;
+mod bell;
 pub(crate) mod interval;
 
 use crate::layers::context::clock;

@@ -176,7 +176,8 @@ fn s19_debug_and_errors_tell_what_there_is() {
     let semaphore = Semaphore::new(3).named("db");
     assert_eq!(semaphore.name(), Some("db"));
     let permit = take(&semaphore, 2);
-    let shown = r#"Semaphore { name: "db", available: 1, capacity: 3, closed: false, .. }"#;
+    let shown =
+        r#"Semaphore { name: "db", available: 1, capacity: 3, waiters: 0, closed: false, .. }"#;
     assert_eq!(format!("{semaphore:?}"), shown);
     assert_eq!(format!("{permit:?}"), format!("Permit {{ count: 2, semaphore: {shown}, .. }}"));
     let acquire = semaphore.acquire_many(2);

@@ -34,7 +34,7 @@ fn s18_holders_are_known() {
         assert_eq!((waits.count(), holds.count()), (2, 3));
         assert_eq!(waits.location().line(), line);
         assert!(holds.location().file().ends_with("holders.rs") && holds.task().is_none());
-        assert!(waits.to_string().contains("waits for 2"), "{waits}");
+        assert!(waits.to_string().contains("has waited for 2 permits"), "{waits}");
         assert!(format!("{waits:?}").contains("waits: true"));
 
         let one = three.split(1).unwrap();
@@ -84,7 +84,10 @@ fn s18_since_when_exactly_if_it_is_tracked() {
     let after = Instant::now();
     let info = only(&semaphore);
     assert!(info.since() >= before && info.since() <= after);
-    assert!(info.to_string().starts_with("no task holds 2 since "), "{info}");
+    assert!(
+        info.to_string().starts_with("a caller without a task has held 2 permits for "),
+        "{info}"
+    );
     assert!(!info.to_string().contains("at least"), "{info}");
     let part = permit.split(1).unwrap();
     assert!(semaphore.holders().iter().all(|part| part.since() == info.since()));

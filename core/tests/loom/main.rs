@@ -20,6 +20,7 @@
 #![cfg(loom)]
 
 mod abort;
+mod bell;
 mod book;
 mod bounded;
 mod cancel;

@@ -8,6 +8,8 @@
 mod boundary;
 #[path = "tidy/circles.rs"]
 mod circles;
+#[path = "tidy/figures.rs"]
+mod figures;
 #[path = "tidy/front.rs"]
 mod front;
 #[path = "tidy/layers.rs"]
@@ -187,6 +189,15 @@ fn links_lead_somewhere() {
     let summary = tree.read("docs/guide/src/SUMMARY.md");
     complaints.extend(links::check_summary(&summary, &chapters));
     report("links of documents", complaints);
+}
+
+#[test]
+fn the_page_of_figures_names_its_command_and_shows_its_pictures() {
+    let tree = Tree::new();
+    let texts = tree.texts();
+    let paths: Vec<&str> = texts.iter().map(|(path, _)| &**path).collect();
+    let (page, manifest) = (tree.read("docs/PERFORMANCE.md"), tree.read("benches/Cargo.toml"));
+    report("docs/PERFORMANCE.md", figures::check(&page, &manifest, &paths));
 }
 
 #[test]

@@ -57,29 +57,38 @@ pub(crate) enum ScopeKind {
 
 pub(crate) struct Scope {
     kind: ScopeKind,
+    /// There is a reason. Every poll asks this, and only the last ones read the reason.
+    cancelled: Cell<bool>,
+    /// The token was raised, too.
+    token_raised: Cell<bool>,
+    pub(crate) last_poll: Cell<LastPoll>,
     /// Of a scope with a deadline of its own.
     label: Option<Label>,
     /// It ends so long before the deadline that holds around it.
     back: Option<Duration>,
+    deadline: Cell<Option<Instant>>,
+    more: OnceCell<Box<More>>,
+}
+
+/// What most scopes never have: it is made when it is needed, so that they are small, and cost
+/// little to make and to drop.
+#[derive(Default)]
+struct More {
     /// Why what is inside is cancelled: a deadline that has passed, a shield that is lifted.
     reason: RefCell<Option<Reason>>,
-    /// The token was raised, too.
-    token_raised: Cell<bool>,
-    deadline: Cell<Option<Instant>>,
-    /// The same for the nurseries that were opened inside.
+    /// The deadline and the reason for the nurseries that were opened inside.
     term: OnceCell<Arc<Term>>,
     token: RefCell<Option<CancelToken>>,
     /// The nurseries that were opened inside.
     groups: RefCell<Vec<WeakDyn<dyn Host>>>,
-    pub(crate) shields: Shields,
+    shields: Shields,
     /// Once it has waited for those.
     waiter: Cell<Option<Waiter>>,
-    pub(crate) last_poll: Cell<LastPoll>,
 }
 
 /// The number of shields that are up inside a scope.
 #[derive(Default)]
-pub(crate) struct Shields(OnceCell<Arc<AtomicUsize>>);
+struct Shields(OnceCell<Arc<AtomicUsize>>);
 
 impl Shields {
     fn are_up(&self) -> bool {
@@ -87,7 +96,7 @@ impl Shields {
         self.0.get().is_some_and(|count| count.load(Ordering::Relaxed) > 0)
     }
 
-    pub(crate) fn raise(&self) -> Arc<AtomicUsize> {
+    fn raise(&self) -> Arc<AtomicUsize> {
         let count = self.0.get_or_init(|| Arc::new(AtomicUsize::new(0)));
         count.fetch_add(1, Ordering::Relaxed);
         count.clone()
@@ -105,17 +114,13 @@ impl Scope {
     pub(crate) fn new(kind: ScopeKind) -> Scope {
         Scope {
             kind,
+            cancelled: Cell::new(false),
+            token_raised: Cell::new(false),
+            last_poll: Cell::default(),
             label: None,
             back: None,
-            reason: RefCell::new(None),
-            token_raised: Cell::new(false),
             deadline: Cell::new(None),
-            term: OnceCell::new(),
-            token: RefCell::new(None),
-            groups: RefCell::new(Vec::new()),
-            shields: Shields::default(),
-            waiter: Cell::new(None),
-            last_poll: Cell::default(),
+            more: OnceCell::new(),
         }
     }
 
@@ -143,12 +148,18 @@ impl Scope {
         self.kind == ScopeKind::Deadline
     }
 
+    #[inline]
     pub(crate) fn reason(&self) -> Option<Reason> {
-        self.reason.borrow().clone()
+        if self.is_cancelled() { self.more().reason.borrow().clone() } else { None }
     }
 
+    fn more(&self) -> &More {
+        self.more.get_or_init(Box::default)
+    }
+
+    #[inline(always)]
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.reason.borrow().is_some()
+        self.cancelled.get()
     }
 
     /// Returns `true` if what is inside was cancelled, its token included.
@@ -156,9 +167,10 @@ impl Scope {
         self.token_raised.get()
     }
 
+    #[inline]
     pub(crate) fn set_deadline(&self, at: Option<Instant>) {
         self.deadline.set(at);
-        if let Some(term) = self.term.get() {
+        if let Some(term) = self.more.get().and_then(|more| more.term.get()) {
             term.set_deadline(at);
         }
     }
@@ -167,7 +179,7 @@ impl Scope {
     pub(crate) fn cancel(&self, reason: impl FnOnce() -> Reason) {
         let reason = self.reason().unwrap_or_else(|| self.end_for(reason()));
         self.token_raised.set(true);
-        let token = self.token.borrow().clone(); // A task that this wakes may ask for it.
+        let token = self.more().token.borrow().clone(); // A task that this wakes may ask for it.
         if let Some(token) = token {
             token.cancel_with(reason);
         }
@@ -175,11 +187,13 @@ impl Scope {
 
     /// From now on what is inside is cancelled, for the first reason that there was.
     fn end_for(&self, reason: Reason) -> Reason {
-        let reason = match self.term.get() {
+        let more = self.more();
+        let reason = match more.term.get() {
             Some(term) => term.end_for(reason),
             None => reason,
         };
-        *self.reason.borrow_mut() = Some(reason.clone());
+        *more.reason.borrow_mut() = Some(reason.clone());
+        self.cancelled.set(true);
         reason
     }
 
@@ -219,12 +233,12 @@ impl Scope {
             }
             Arc::new(term)
         };
-        self.term.get_or_init(make).clone()
+        self.more().term.get_or_init(make).clone()
     }
 
     /// Notes a nursery that is opened inside.
     fn add(&self, group: &dyn Host) {
-        let mut groups = self.groups.borrow_mut();
+        let mut groups = self.more().groups.borrow_mut();
         if groups.len() == groups.capacity() {
             groups.retain(|group| !group.is_closed());
         }
@@ -234,33 +248,35 @@ impl Scope {
     /// Returns `true` if what is inside may not be dropped yet: a nursery is not home, or a shield
     /// is up. The call that changes that wakes the waker, if there is one.
     pub(crate) fn holds(&self, waker: Option<&Waker>) -> bool {
-        let waker = waker.map(|waker| (self.waiter(), waker));
-        let groups = self.groups.borrow();
-        self.shields.are_up() || groups.iter().any(|group| group.is_out(waker))
-    }
-
-    fn waiter(&self) -> Waiter {
-        let waiter = self.waiter.get().unwrap_or_else(Waiter::new);
-        self.waiter.set(Some(waiter));
-        waiter
+        let Some(more) = self.more.get() else { return false };
+        let waker = waker.map(|waker| (more.waiter(), waker));
+        let groups = more.groups.borrow();
+        more.shields.are_up() || groups.iter().any(|group| group.is_out(waker))
     }
 
     /// Returns `true` if a nursery inside is home and not closed.
     pub(crate) fn has_open(&self) -> bool {
-        let groups = self.groups.borrow();
+        let Some(more) = self.more.get() else { return false };
+        let groups = more.groups.borrow();
         groups.iter().any(|group| !group.is_closed())
+    }
+
+    /// Notes that a shield is up inside, until the count goes down again.
+    pub(crate) fn raise_shield(&self) -> Arc<AtomicUsize> {
+        self.more().shields.raise()
     }
 
     /// Returns the scope's token; makes one if there is none.
     fn token(&self, outer: impl FnOnce() -> Option<CancelToken>) -> CancelToken {
-        if let Some(token) = &*self.token.borrow() {
+        let more = self.more();
+        if let Some(token) = &*more.token.borrow() {
             return token.clone();
         }
         let token = outer().map_or_else(CancelToken::new, |outer| outer.child());
         if let Some(reason) = self.reason() {
             token.cancel_with(reason);
         }
-        *self.token.borrow_mut() = Some(token.clone());
+        *more.token.borrow_mut() = Some(token.clone());
         token
     }
 
@@ -277,10 +293,21 @@ impl Scope {
     }
 }
 
-impl Drop for Scope {
-    /// The nurseries inside may go on, as the ancestors'; its deadline does not concern them then.
+impl More {
+    fn waiter(&self) -> Waiter {
+        let waiter = self.waiter.get().unwrap_or_else(Waiter::new);
+        self.waiter.set(Some(waiter));
+        waiter
+    }
+}
+
+impl Drop for More {
+    /// The nurseries inside may go on, as the ancestors'; the scope's deadline does not concern
+    /// them then.
     fn drop(&mut self) {
-        self.set_deadline(None);
+        if let Some(term) = self.term.get() {
+            term.set_deadline(None);
+        }
         let Some(waiter) = self.waiter.get() else { return };
         for group in self.groups.get_mut().iter() {
             group.forget_home_waker(waiter);

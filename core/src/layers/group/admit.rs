@@ -1,7 +1,7 @@
 //! Admission of children, and what keeps a group that has one.
 
 use super::Group;
-use super::registry::{Launch, Opener, Phase, Registry};
+use super::registry::{Launch, OpenedBy, Phase, Registry};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
@@ -94,6 +94,7 @@ impl Group {
         gives_back: GivesBack,
         admit: impl FnOnce(&mut Registry, V) -> R,
     ) -> Result<R, (Reason, V)> {
+        let mut after = None;
         let admitted = self.locked(|registry| match self.refusal(registry, how) {
             Some(refusal) => {
                 if matches!(gives_back, GivesBack::No) {
@@ -103,30 +104,39 @@ impl Group {
             }
             None => {
                 let admitted = admit(registry, value);
-                Ok((admitted, self.after_admission(registry)))
+                after = self.after_admission(registry);
+                Ok(admitted)
             }
         });
-        let (admitted, after) =
-            admitted.map_err(|(refusal, value)| (refusal.reason(self), value))?;
-        self.see_in(after);
-        Ok(admitted)
+        if let Some(after) = after {
+            self.see_in(after);
+        }
+        admitted.map_err(|(refusal, value)| (refusal.reason(self), value))
     }
 
-    /// Says what follows from an admission. The caller holds the lock.
-    #[inline]
-    pub(super) fn after_admission(&self, registry: &mut Registry) -> After {
+    /// Says what follows from an admission, for most of which that is nothing. The caller holds the
+    /// lock.
+    #[inline(always)]
+    pub(super) fn after_admission(&self, registry: &mut Registry) -> Option<After> {
         let mut lender = None;
         if registry.members.count() == 1 {
-            self.occupy(registry);
-            if self.lends {
-                lender = registry.run_waker.take();
-            }
+            lender = self.after_first(registry);
         }
-        After { lender, launch: self.want(registry) }
+        match (lender, self.want(registry)) {
+            (None, Launch::None) => None,
+            (lender, launch) => Some(After { lender, launch }),
+        }
+    }
+
+    /// The nursery has a first member. Returns the waker of its future, if it lends a slot.
+    #[cold]
+    fn after_first(&self, registry: &mut Registry) -> Option<Foreign<Waker>> {
+        self.occupy(registry);
+        if self.lends { registry.run_waker.take() } else { None }
     }
 
     /// Sees to what follows from an admission. No lock is held.
-    #[inline]
+    #[cold]
     pub(super) fn see_in(&self, after: After) {
         self.launch(after.launch);
         after.lender.into_iter().for_each(Foreign::wake);
@@ -155,10 +165,10 @@ impl Group {
     /// Says why no nursery is opened inside any more. A task or body of this group opens one as long
     /// as it is there, also while it drains or is cancelled; what is opened from outside is admitted
     /// as a child is.
-    pub(super) fn refusal_inside(&self, registry: &Registry, opener: Opener) -> Option<Refusal> {
+    pub(super) fn refusal_inside(&self, registry: &Registry, opener: OpenedBy) -> Option<Refusal> {
         match opener {
-            Opener::None => self.refusal(registry, Admission::Plain),
-            Opener::Task(_) | Opener::Body => {
+            OpenedBy::None => self.refusal(registry, Admission::Plain),
+            OpenedBy::Task(_) | OpenedBy::Body => {
                 (registry.phase == Phase::Closed).then(|| self.closed(registry))
             }
         }

@@ -4,7 +4,7 @@ use super::config::{Config, Policy};
 use super::env::Env;
 use super::registry::clock::Stopped;
 use super::registry::report::{Entry, Report};
-use super::registry::{Opener, Phase, Registry};
+use super::registry::{OpenedBy, Phase, Registry};
 use super::{Group, describe, orphans};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
@@ -235,7 +235,7 @@ impl Group {
                 let (nested, opener) = registry.nested.remove(key);
                 let rest = registry.report.adopt(inherited);
                 // A body that was not cancelled waits for more than this.
-                let wakes = opener != Opener::Body || parent.is_cancelled();
+                let wakes = opener != OpenedBy::Body || parent.is_cancelled();
                 let opener_waker = if wakes { registry.wake_opener(opener) } else { None };
                 (nested, opener_waker, parent.on_vacant(registry), rest)
             });

@@ -63,7 +63,7 @@ impl Group {
             Some((carried, self.after_admission(registry)))
         });
         let Some((carried, after)) = begun else { return };
-        self.see_in(after);
+        after.into_iter().for_each(|after| self.see_in(after));
         if let Some(carried) = carried {
             self.spawn_dedicated(carried, &Blow::OF_FINALIZERS);
         }

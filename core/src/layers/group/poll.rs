@@ -2,7 +2,7 @@
 
 use super::Group;
 use super::echo::is_echo;
-use super::registry::{Member, Opener};
+use super::registry::{Member, OpenedBy};
 use super::turn::{Load, Polled, Turn, bound};
 use super::turns::Turns;
 use crate::layers::base::leave::Leave;
@@ -259,6 +259,6 @@ impl Group {
 }
 
 /// Returns the child as the opener of the nurseries inside it.
-fn opener(claimed: &Claimed) -> Opener {
-    Opener::Task(Member::new(claimed.header(), claimed.ptr()))
+fn opener(claimed: &Claimed) -> OpenedBy {
+    OpenedBy::Task(Member::new(claimed.header(), claimed.ptr()))
 }

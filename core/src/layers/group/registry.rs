@@ -63,7 +63,7 @@ use stragglers::StragglerLogs;
 pub(crate) use cancel_state::BODY;
 pub(crate) use carriers::{Launch, Role};
 pub(crate) use members::{Member, OnCancel, Pass, doing};
-pub(crate) use nested::Opener;
+pub(crate) use nested::OpenedBy;
 pub(crate) use reserves::Kept;
 
 /// Where a nursery's future stands.
@@ -290,24 +290,24 @@ impl Registry {
 
     /// Returns the nurseries that one member has open.
     pub(super) fn nested_of(&self, record: RecordRef<'_>) -> Vec<Weak<Group>> {
-        let opener = self.members.member(record).map_or(Opener::None, Opener::Task);
+        let opener = self.members.member(record).map_or(OpenedBy::None, OpenedBy::Task);
         self.nested.of(opener).cloned().collect()
     }
 
     /// Returns `true` if a nursery that the opener opened still has members: then a mere cancel does
     /// not drop the opener, because joining is never cut short.
-    pub(crate) fn holds(&self, opener: Opener) -> bool {
+    pub(crate) fn holds(&self, opener: OpenedBy) -> bool {
         // Relaxed: the thread that turns it off takes this lock afterwards and wakes the opener.
         self.nested.of(opener).any(|group| group.occupied.load(Ordering::Relaxed))
     }
 
     /// Wakes the opener of a nested nursery, which may wait, though cancelled, for nothing but that
     /// nursery. The caller sees that a carrier comes.
-    pub(super) fn wake_opener(&mut self, opener: Opener) -> Option<Foreign<Waker>> {
+    pub(super) fn wake_opener(&mut self, opener: OpenedBy) -> Option<Foreign<Waker>> {
         match opener {
-            Opener::Task(member) => self.members.wake_cancelled(member),
-            Opener::Body => self.run_waker.take(),
-            Opener::None => None,
+            OpenedBy::Task(member) => self.members.wake_cancelled(member),
+            OpenedBy::Body => self.run_waker.take(),
+            OpenedBy::None => None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Going through a nursery and all that are inside it.
 
 use super::Group;
-use super::registry::{Opener, Registry};
+use super::registry::{OpenedBy, Registry};
 use crate::layers::base::counted::Weak;
 use crate::layers::base::id::TaskId;
 
@@ -11,13 +11,13 @@ pub(crate) struct Visit<'a> {
     /// How deep it is; 0 for the one that the walk began at.
     pub(crate) depth: usize,
     /// What opened it.
-    pub(crate) opened_by: OpenedBy,
+    pub(crate) opened_by: Opener,
 }
 
 /// What opened a nursery of a [`Tree`](crate::task::Tree).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum OpenedBy {
+pub enum Opener {
     /// The body of the nursery around it.
     Body,
     /// This task of the nursery around it.
@@ -31,19 +31,19 @@ impl Group {
     /// Calls `visit` for each nursery of the tree, outer ones first, with its lock held: one lock
     /// after the other. A loop, not a recursion: the tree may be thousands deep.
     pub(crate) fn walk(&self, mut visit: impl FnMut(Visit<'_>, &mut Registry)) {
-        let mut found = vec![(self.weak(), 0, OpenedBy::Outside)];
+        let mut found = vec![(self.weak(), 0, Opener::Outside)];
         while let Some((group, depth, opened_by)) = found.pop() {
             group.locked(|registry| {
                 visit(Visit { group: &group, depth, opened_by }, registry);
-                registry.nested.each(|nested, opener| {
-                    let opened_by = match opener {
-                        Opener::Body => OpenedBy::Body,
-                        Opener::Task(task) => {
-                            OpenedBy::Task(TaskId { nursery: group.id, number: task.number() })
+                registry.nested.each(|nested, opened_by| {
+                    let opener = match opened_by {
+                        OpenedBy::Body => Opener::Body,
+                        OpenedBy::Task(task) => {
+                            Opener::Task(TaskId { nursery: group.id, number: task.number() })
                         }
-                        Opener::None => OpenedBy::Outside,
+                        OpenedBy::None => Opener::Outside,
                     };
-                    found.push((nested.clone(), depth + 1, opened_by));
+                    found.push((nested.clone(), depth + 1, opener));
                 });
             });
         }

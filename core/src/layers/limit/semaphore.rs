@@ -367,11 +367,7 @@ impl Semaphore {
     /// Like [`acquire_many`](Semaphore::acquire_many), but the future and the permit hold the
     /// semaphore.
     ///
-    /// # Cancel safety
-    ///
-    /// Same as [`acquire`](Semaphore::acquire).
-    ///
-    /// # Errors
+    /// # Errors, and cancel safety
     ///
     /// Same as [`acquire_many`](Semaphore::acquire_many).
     ///

@@ -34,7 +34,7 @@ use crate::layers::base::sync::Arc;
 use crate::layers::context::last_poll::LastPoll;
 use crate::layers::context::{self, Notes, scope};
 use crate::layers::group::Group;
-use crate::layers::group::registry::Opener;
+use crate::layers::group::registry::OpenedBy;
 use crate::layers::lending::{Ended, Lending, has_slot_of};
 use closed::{Closed, conclude};
 use pin_project_lite::pin_project;
@@ -244,7 +244,7 @@ where
         if seen && last_poll.put_off(Some(&group.owned().inherited.runtime), cx) {
             return Poll::Pending;
         }
-        let held = seen && group.locked(|registry| registry.holds(Opener::Body));
+        let held = seen && group.locked(|registry| registry.holds(OpenedBy::Body));
         let Some(future) = body.as_mut().as_pin_mut() else { return Poll::Ready(()) };
         let notes = Notes::default();
         match panic::catch(|| {
@@ -327,10 +327,10 @@ fn wait_on(
             return Waits::Gone;
         }
         let stays = stays || group.is_in_grace() || put_off;
-        if cancelled && !stays && !registry.holds(Opener::Body) {
+        if cancelled && !stays && !registry.holds(OpenedBy::Body) {
             // The nested nurseries ended during the poll, too late for the body to see it in that
             // poll.
-            let again = held && registry.nested.has(Opener::Body);
+            let again = held && registry.nested.has(OpenedBy::Body);
             return if again { Waits::Again } else { Waits::Last };
         }
         let old = std::mem::replace(&mut registry.run_waker, waker.take());

@@ -24,7 +24,7 @@ use crate::layers::context::scope::Around;
 use crate::layers::context::{self, Frame, Kind, TaskFrame};
 use crate::layers::group::Group;
 use crate::layers::group::config::Config;
-use crate::layers::group::registry::{Member, Opener};
+use crate::layers::group::registry::{Member, OpenedBy};
 use allhome_rt::{NoRuntime, Runtime, RuntimeSource};
 use std::ptr;
 
@@ -40,7 +40,7 @@ pub(crate) struct Setup {
 }
 
 /// The nursery that another is opened in, and the task or body of it that does so.
-type Parent = (Weak<Group>, Opener);
+type Parent = (Weak<Group>, OpenedBy);
 
 impl Setup {
     /// Returns the nursery that it is opened in, if there is one.
@@ -63,7 +63,7 @@ impl Setup {
             }
             None
         });
-        Some((inside.weak(), own.unwrap_or(Opener::None)))
+        Some((inside.weak(), own.unwrap_or(OpenedBy::None)))
     }
 
     /// Opens it.
@@ -102,7 +102,7 @@ impl Setup {
 
 fn parent(task: &TaskFrame<'_>) -> Option<Parent> {
     let member = task.header().zip(task.task).map(|(header, ptr)| Member::new(header, ptr));
-    Some((Group::of(task.group)?.weak(), member.map_or(Opener::Body, Opener::Task)))
+    Some((Group::of(task.group)?.weak(), member.map_or(OpenedBy::Body, OpenedBy::Task)))
 }
 
 /// Names both features whichever are on: with one, the call stands outside of what it brings.

@@ -8,7 +8,7 @@ use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::group::registry::{Registry, doing};
-use crate::layers::group::walk::{OpenedBy, Visit};
+use crate::layers::group::walk::{Opener, Visit};
 use crate::layers::group::{Group, orphans};
 use std::panic::Location;
 
@@ -57,7 +57,7 @@ pub struct NurseryInfo {
     /// Where it was opened.
     pub location: &'static Location<'static>,
     /// What opened it.
-    pub opened_by: OpenedBy,
+    pub opened_by: Opener,
     /// How far it is on its way to its end.
     pub level: Level,
     /// Why it was cancelled, if it was.

@@ -74,9 +74,13 @@ impl<F: Future> Future for Cancellable<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        end::poll(this.scope, this.future, cx, |_| {
-            context::current(|frame| scope::reason(frame, true))
-        })
+        match context::current(|frame| scope::reason(frame, true)) {
+            None => end::poll_inside(this.scope, this.future, cx).map(Ok),
+            Some(reason) => {
+                let last = end::poll_last(this.scope, this.future, cx);
+                last.map(|value| value.ok_or(reason))
+            }
+        }
     }
 }
 

@@ -27,7 +27,7 @@ use std::time::Duration;
 /// The time runs from the first poll. When it is over:
 ///
 /// 1. What is inside is polled once more, with the cancel visible; a value that is ready in that
-///    poll wins.
+///    poll wins. (The same turn may poll it without the cancel first, as any turn before.)
 /// 2. The nurseries that were opened inside are cancelled and waited for.
 /// 3. What is inside is dropped where it waits.
 ///
@@ -175,31 +175,70 @@ impl Head {
     }
 
     /// Polls its future. Returns the value, or `None` when the time was over.
+    ///
+    /// What is inside comes first, and the time only if that is pending: a future that is ready
+    /// pays for no sleep. But a time that is over before the first poll shows in that poll.
+    #[inline]
     fn poll<F: Future>(
+        &mut self,
+        mut future: Pin<&mut Option<Inner<F>>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<F::Output>> {
+        if !self.scope.is_cancelled() && !self.begin() {
+            if let Poll::Ready(value) = end::poll_inside(&self.scope, future.as_mut(), cx) {
+                self.stop();
+                return Poll::Ready(Some(value));
+            }
+            // It may have asked, and found that the time is over.
+            if !self.scope.is_cancelled() && self.wait(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        self.poll_last(future, cx)
+    }
+
+    #[cold]
+    fn poll_last<F: Future>(
         &mut self,
         future: Pin<&mut Option<Inner<F>>>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<F::Output>> {
-        let Head { scope, alarm } = self;
-        let scope = &*scope;
-        let polled = end::poll(scope, future, cx, |cx| {
-            if !scope.is_told() && (scope.is_cancelled() || is_over(scope, alarm, cx)) {
-                scope.cancel(|| scope.label().reason(task_id(), clock::now()));
-            }
-            scope.reason()
-        });
-        polled.map(|result| {
-            alarm.stop();
-            scope.set_deadline(None);
-            result.ok()
-        })
+        let scope = &self.scope;
+        if !scope.is_told() {
+            scope.cancel(|| scope.label().reason(task_id(), clock::now()));
+        }
+        let polled = end::poll_last(scope, future, cx);
+        if polled.is_ready() {
+            self.stop();
+        }
+        polled
     }
-}
 
-fn is_over(scope: &Scope, alarm: &mut Alarm, cx: &mut Context<'_>) -> bool {
-    let over = alarm.poll(cx).is_ready();
-    scope.set_deadline(alarm.at());
-    over
+    #[inline(always)]
+    fn begin(&mut self) -> bool {
+        if self.alarm.at().is_some() {
+            return false;
+        }
+        let over = self.alarm.begin();
+        self.scope.set_deadline(self.alarm.at());
+        over
+    }
+
+    #[inline(always)]
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let at = self.alarm.at();
+        let over = self.alarm.wait(cx);
+        if self.alarm.at() != at {
+            self.scope.set_deadline(self.alarm.at());
+        }
+        over
+    }
+
+    #[inline]
+    fn stop(&mut self) {
+        self.alarm.stop();
+        self.scope.set_deadline(None);
+    }
 }
 
 pin_project! {

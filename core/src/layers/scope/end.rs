@@ -2,43 +2,44 @@
 //! waits, as a task is. If the task has no budget for that poll, or the budget runs out in it, one
 //! more poll follows in the next turn.
 
-use crate::layers::base::reason::Reason;
 use crate::layers::context;
 use crate::layers::context::scope::Scope;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Polls what is inside. `cancelled` returns the reason if it must leave.
-pub(super) fn poll<F: Future>(
+/// Polls what is inside, which is not cancelled as far as the caller knows.
+#[inline(always)]
+pub(super) fn poll_inside<F: Future>(
     scope: &Scope,
     mut inside: Pin<&mut Option<F>>,
     cx: &mut Context<'_>,
-    mut cancelled: impl FnMut(&mut Context<'_>) -> Option<Reason>,
-) -> Poll<Result<F::Output, Reason>> {
+) -> Poll<F::Output> {
+    let polled = context::inside(scope, || {
+        let future = inside.as_mut().as_pin_mut();
+        future.expect("a cancel scope is not polled after it was ready").poll(cx)
+    });
+    if polled.is_ready() {
+        drop_inside(scope, inside);
+    }
+    polled
+}
+
+/// Polls what is inside and must leave. Returns `None` when it was dropped without a value.
+#[cold]
+pub(super) fn poll_last<F: Future>(
+    scope: &Scope,
+    mut inside: Pin<&mut Option<F>>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<F::Output>> {
     loop {
-        let seen = cancelled(cx);
-        if seen.is_some() && put_off(scope, cx) {
+        if put_off(scope, cx) {
             return Poll::Pending;
         }
-        let held = seen.is_some() && scope.holds(None);
-        let polled = context::inside(scope, || {
-            let future = inside.as_mut().as_pin_mut();
-            future.expect("a cancel scope is not polled after it was ready").poll(cx)
-        });
-        if let Poll::Ready(value) = polled {
-            drop_inside(scope, inside);
-            return Poll::Ready(Ok(value));
+        let held = scope.holds(None);
+        if let Poll::Ready(value) = poll_inside(scope, inside.as_mut(), cx) {
+            return Poll::Ready(Some(value));
         }
-        let Some(reason) = seen else {
-            if scope.is_cancelled() {
-                // Its time was over during the poll, and it has asked: it gets one more poll, which
-                // shows that.
-                continue;
-            }
-            // A cancel that came during the poll wakes us.
-            return Poll::Pending;
-        };
         if scope.holds(Some(cx.waker())) {
             return Poll::Pending;
         }
@@ -50,7 +51,7 @@ pub(super) fn poll<F: Future>(
             return Poll::Pending;
         }
         drop_inside(scope, inside);
-        return Poll::Ready(Err(reason));
+        return Poll::Ready(None);
     }
 }
 

@@ -184,7 +184,7 @@ impl ShieldNotes {
                         break;
                     }
                 }
-                Kind::Scope(scope) if holds(scope) => notes.scopes.push(scope.shields.raise()),
+                Kind::Scope(scope) if holds(scope) => notes.scopes.push(scope.raise_shield()),
                 Kind::Scope(_) | Kind::Values(_) | Kind::Slot(_) => {}
             }
             at = frame.outer();

@@ -3,7 +3,7 @@
 use crate::probe::{Counts, Gate, eventually};
 use allhome::cancel::ReasonKind;
 use allhome::runtime::Runtime;
-use allhome::task::OpenedBy;
+use allhome::task::Opener;
 use allhome::{Nursery, nursery, yield_now};
 use futures_util::FutureExt;
 use std::convert::Infallible;
@@ -187,7 +187,7 @@ pub(super) async fn o11_nested_nursery_inherits_and_is_listed(runtime: Runtime) 
             assert_eq!(tree.nurseries().len(), 2);
             let inner = &tree.nurseries()[1];
             assert_eq!((inner.name.as_deref(), inner.depth), (Some("inner"), 1));
-            assert_eq!(inner.opened_by, OpenedBy::Task(tree.nurseries()[0].tasks[0].id));
+            assert_eq!(inner.opened_by, Opener::Task(tree.nurseries()[0].tasks[0].id));
             assert_eq!(inner.tasks[0].name.as_deref(), Some("leaf"));
             go_on.open();
             Ok(())

@@ -3,7 +3,7 @@
 use allhome::cancel::{Level, ReasonKind};
 use allhome::error::Cause;
 use allhome::runtime::Runtime;
-use allhome::task::{OpenedBy, task_id};
+use allhome::task::{Opener, task_id};
 use allhome::time::deadline;
 use allhome::{
     GroupError, Nursery, Reason, Simulator, Tokio, cancelled, is_cancelled, nursery, shield,
@@ -50,7 +50,7 @@ fn a06_it_is_listed_counted_and_waited_for() {
     let [_, inner] = tree.nurseries() else { panic!("{tree}") };
     assert_eq!(
         (inner.depth, inner.name.as_deref(), inner.opened_by),
-        (1, Some("request"), OpenedBy::Outside)
+        (1, Some("request"), Opener::Outside)
     );
     assert!(outer.finish().is_pending(), "it waits for the request");
     stepped.run_until_stalled();
@@ -182,7 +182,7 @@ fn a08_its_own_tasks_open_it_as_they_open_any() {
                 let handle = own.clone();
                 let opened = own.nursery().run(async |_: Never| {
                     let tree = handle.tree();
-                    assert_eq!(tree.nurseries()[1].opened_by, OpenedBy::Task(id.unwrap()));
+                    assert_eq!(tree.nurseries()[1].opened_by, Opener::Task(id.unwrap()));
                     assert_eq!(is_cancelled(), cancels);
                     // And from the one inside.
                     handle.nursery().run(async |_: Never| Ok(7)).await.map_err(|_| unreachable!())

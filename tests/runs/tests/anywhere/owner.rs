@@ -3,7 +3,7 @@
 use crate::{open, open_as};
 use allhome::cancel::{Level, ReasonKind};
 use allhome::error::{Cause, PanicPolicy};
-use allhome::task::OpenedBy;
+use allhome::task::Opener;
 use allhome::{
     GroupError, JoinError, Nursery, Owner, Policy, Simulator, fail_after, move_on_after, nursery,
     shield, sleep, yield_now,
@@ -190,7 +190,7 @@ fn a14_it_belongs_to_the_nursery_around() {
         assert_eq!(m.level(), Level::Running, "its scope's time is no matter of it");
         let tree = n.tree();
         let client = &tree.nurseries()[1];
-        assert_eq!((client.name.as_deref(), client.opened_by), (Some("client"), OpenedBy::Outside));
+        assert_eq!((client.name.as_deref(), client.opened_by), (Some("client"), Opener::Outside));
         // The shield was no matter of it either.
         n.cancel();
         assert!(m.is_cancelled());

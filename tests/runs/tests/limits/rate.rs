@@ -65,7 +65,7 @@ fn q01_starts_with_its_burst_which_comes_back_at_the_rate() {
     }
     limiter.try_acquire_many(5).unwrap();
     assert_eq!(limiter.available(), 0, "no more than the burst was kept");
-    let shown = r#"RateLimiter { name: "api", burst: 5, closed: false, .. }"#;
+    let shown = r#"RateLimiter { name: "api", burst: 5, waiters: 0, closed: false, .. }"#;
     assert_eq!(format!("{limiter:?}"), shown);
     let acquire = limiter.acquire_many(2);
     let expected = format!("AcquireRate {{ asked: 2, limiter: {shown}, .. }}");

@@ -4,7 +4,7 @@
 //! spawning: a child that is held in its poll is spawned last.
 
 use allhome::error::PanicPolicy;
-use allhome::task::{OpenedBy, TaskState, Tree, orphans};
+use allhome::task::{Opener, TaskState, Tree, orphans};
 use allhome::{GroupError, Nursery, Policy, nursery};
 use allhome_conformance::{Counts, DropPanics, Gate};
 use allhome_runs::{Hold, Stepped, Wakes, poll_once, within};
@@ -149,7 +149,7 @@ fn o05_child_being_polled_is_adopted() {
         let tree = n.tree();
         assert_eq!(picture(&tree), [("outer", false, vec![]), ("inner", true, vec!["busy"])]);
         assert_eq!(tree.nurseries()[1].tasks[0].state, TaskState::Running);
-        assert_eq!(tree.nurseries()[1].opened_by, OpenedBy::Outside, "the opener has ended");
+        assert_eq!(tree.nurseries()[1].opened_by, Opener::Outside, "the opener has ended");
         assert!(poll_once(&mut root, &wakes).is_pending(), "a child is out");
         assert_eq!(wakes.count(), 0);
         scene.hold.release();

@@ -156,6 +156,15 @@ cases! {
         let builder = nursery().on(ThreadPool::global()).deadline(LONG).name("big").grace(LONG);
         block_on(builder.run(|_: Nursery<Infallible>| big())).unwrap();
     });
+    x18_cancel_when: fits(|| {
+        let builder = nursery().on(ThreadPool::global()).cancel_when(unit()).name("big");
+        assert!(block_on(builder.run(async |n: Nursery<Infallible>| {
+            while !n.is_cancelled() {
+                yield_now().await;
+            }
+            Ok(())
+        })).is_ok());
+    });
     x18_settle: fits(|| {
         let builder = nursery().on(ThreadPool::global()).name("big");
         let run = builder.run(|_: Nursery<Infallible>| big());

@@ -2,7 +2,7 @@
 
 use allhome::cancel::ReasonKind;
 use allhome::error::PanicPolicy;
-use allhome::task::{NurseryInfo, OpenedBy, TaskState, exit};
+use allhome::task::{NurseryInfo, Opener, TaskState, exit};
 use allhome::{
     Child, Nursery, Policy, Reason, block_on, cancelled, is_cancelled, move_on_after, nursery,
     yield_now,
@@ -190,7 +190,7 @@ fn b03_block_on_is_a_part_of_the_work() {
         let tree = opened.n.tree();
         assert_eq!(tree.nurseries()[0].id, id);
         assert_eq!(named(&tree.nurseries()[0], "work").id, work.id().unwrap());
-        assert_eq!(tree.nurseries()[1].opened_by, OpenedBy::Task(work.id().unwrap()));
+        assert_eq!(tree.nurseries()[1].opened_by, Opener::Task(work.id().unwrap()));
         gate.open();
         while !thread.is_finished() {
             stepped.run_until_stalled();

@@ -163,10 +163,7 @@ fn x22_book_of_holders_tells_the_time_by_the_clock_of_the_task() {
         });
         sleep(LONG).await;
         let texts: Vec<_> = semaphore.holders().iter().map(ToString::to_string).collect();
-        assert!(
-            texts[0].contains("since 3600.0s") && texts[1].contains("since 3599.0s"),
-            "{texts:?}"
-        );
+        assert!(texts[0].contains("for 3600.0s") && texts[1].contains("for 3599.0s"), "{texts:?}");
         drop(held);
         Ok(waiter.await.unwrap() - start)
     });

@@ -1,5 +1,6 @@
 //! Parts of a task: deadlines, shields, sleeps, and the token of a task.
 
+mod clock_of_runtime;
 mod condition;
 mod odd_timer;
 mod own_end;

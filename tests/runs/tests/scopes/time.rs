@@ -124,6 +124,13 @@ fn t03_zero_past_far_and_never_are_fine() {
         for zero in [move_on_after(Duration::ZERO, pending()), move_on_at(past, pending::<()>())] {
             assert_eq!(zero.await, None);
         }
+        let mut told = Vec::new();
+        let zero = poll_fn(|_| {
+            told.push(is_cancelled() && cancel_token().is_cancelled());
+            Poll::<()>::Pending
+        });
+        assert_eq!(move_on_after(Duration::ZERO, zero).await, None);
+        assert_eq!(told, [true], "told before its one poll");
         for far in [Duration::MAX, Duration::from_secs(u64::MAX)] {
             assert_eq!(move_on_after(far, sleep(SECOND)).await, Some(()));
         }

@@ -1,19 +1,19 @@
 //! Telling wakers apart.
 
 use std::ptr;
-use std::task::{RawWakerVTable, Waker};
+use std::task::Waker;
 
 /// What two wakers that wake the same task have in common: like `Waker::will_wake`, without keeping
-/// a waker. It is compared and never used as a pointer.
+/// a waker. It is two addresses, to be compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity {
-    data: *const (),
-    vtable: *const RawWakerVTable,
+    data: usize,
+    vtable: usize,
 }
 
 impl Identity {
     #[inline(always)]
     pub(crate) fn of(waker: &Waker) -> Identity {
-        Identity { data: waker.data(), vtable: ptr::from_ref(waker.vtable()) }
+        Identity { data: waker.data().addr(), vtable: ptr::from_ref(waker.vtable()).addr() }
     }
 }

@@ -13,7 +13,7 @@
 mod shields;
 mod tokens;
 
-use super::nested::Opener;
+use super::nested::OpenedBy;
 use crate::layers::base::reason::Reason;
 use std::collections::BTreeMap;
 
@@ -47,10 +47,10 @@ impl CancelState {
     }
 
     /// Returns why a nursery that the opener opens now is cancelled from its start, if it is.
-    pub(crate) fn reason_for(&self, opener: Opener) -> Option<Reason> {
+    pub(crate) fn reason_for(&self, opener: OpenedBy) -> Option<Reason> {
         match opener {
-            Opener::Task(member) => self.reason_of(member.number),
-            Opener::Body | Opener::None => self.reason.clone(),
+            OpenedBy::Task(member) => self.reason_of(member.number),
+            OpenedBy::Body | OpenedBy::None => self.reason.clone(),
         }
     }
 
@@ -121,13 +121,13 @@ impl CancelState {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{CancelState, Opener};
+    use super::{CancelState, OpenedBy};
     use crate::layers::base::reason::{Level, Reason};
     use crate::layers::group::registry::members::Member;
     use crate::layers::record::Ptr;
 
-    fn task(number: u64) -> Opener {
-        Opener::Task(Member { number, ptr: Ptr::dangling() })
+    fn task(number: u64) -> OpenedBy {
+        OpenedBy::Task(Member { number, ptr: Ptr::dangling() })
     }
 
     fn is(found: Option<Reason>, expected: &Reason) -> bool {
@@ -151,11 +151,11 @@ mod tests {
         let mut cancel = CancelState::default();
         assert!(is(cancel.keep_own_reason(1, &own), &own));
         assert!(is(cancel.keep_own_reason(1, &second), &own));
-        assert!(cancel.reason_for(Opener::Body).is_none());
+        assert!(cancel.reason_for(OpenedBy::Body).is_none());
         cancel.keep_reason(&all);
         assert!(is(cancel.reason_for(task(1)), &own));
         assert!(is(cancel.reason_for(task(2)), &all));
-        assert!(is(cancel.reason_for(Opener::None), &all));
+        assert!(is(cancel.reason_for(OpenedBy::None), &all));
         cancel.forget(1);
         assert!(is(cancel.reason_of(1), &all), "it has left");
     }

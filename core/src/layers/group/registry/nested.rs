@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 /// The task or body that opened a nested nursery.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Opener {
+pub(crate) enum OpenedBy {
     Task(Member),
     Body,
     /// A task that has left since.
@@ -31,7 +31,7 @@ pub(crate) struct Nested<G> {
 
 struct Entry<G> {
     group: G,
-    opener: Opener,
+    opener: OpenedBy,
     /// Its neighbours in the chain of its opener; the newest is the first.
     newer: Option<u32>,
     older: Option<u32>,
@@ -47,7 +47,7 @@ impl<G> Nested<G> {
     }
 
     /// Notes a nursery that the opener opened.
-    pub(crate) fn insert(&mut self, group: G, opener: Opener) -> u32 {
+    pub(crate) fn insert(&mut self, group: G, opener: OpenedBy) -> u32 {
         let older = self.chain(opener);
         let key = self.open.insert(Entry { group, opener, newer: None, older });
         let key = u32::try_from(key).expect("fewer than 2^32 nurseries are open in one nursery");
@@ -59,7 +59,7 @@ impl<G> Nested<G> {
     }
 
     /// Forgets a nursery that has closed. Returns it with its opener.
-    pub(crate) fn remove(&mut self, key: u32) -> (G, Opener) {
+    pub(crate) fn remove(&mut self, key: u32) -> (G, OpenedBy) {
         let Entry { group, opener, newer, older } = self.open.remove(key as usize);
         if let Some(older) = older {
             self.open[older as usize].newer = newer;
@@ -89,24 +89,24 @@ impl<G> Nested<G> {
         let mut key = self.of_tasks.remove(&number);
         while let Some(now) = key {
             let entry = &mut self.open[now as usize];
-            entry.opener = Opener::None;
+            entry.opener = OpenedBy::None;
             entry.newer = None;
             key = entry.older.take();
         }
     }
 
     /// Returns the opener of a nested nursery.
-    pub(crate) fn opener(&self, key: u32) -> Opener {
-        self.open.get(key as usize).map_or(Opener::None, |entry| entry.opener)
+    pub(crate) fn opener(&self, key: u32) -> OpenedBy {
+        self.open.get(key as usize).map_or(OpenedBy::None, |entry| entry.opener)
     }
 
     /// Calls `f` with each open nursery, and with the task or body that opened it.
-    pub(crate) fn each(&self, mut f: impl FnMut(&G, Opener)) {
+    pub(crate) fn each(&self, mut f: impl FnMut(&G, OpenedBy)) {
         self.open.iter().for_each(|(_, entry)| f(&entry.group, entry.opener));
     }
 
     /// Returns the open nurseries of one opener, the newest first.
-    pub(crate) fn of(&self, opener: Opener) -> impl Iterator<Item = &G> {
+    pub(crate) fn of(&self, opener: OpenedBy) -> impl Iterator<Item = &G> {
         let mut at = self.chain(opener);
         std::iter::from_fn(move || {
             let entry = &self.open[at? as usize];
@@ -116,43 +116,43 @@ impl<G> Nested<G> {
     }
 
     /// Returns `true` if the opener has a nursery open.
-    pub(crate) fn has(&self, opener: Opener) -> bool {
+    pub(crate) fn has(&self, opener: OpenedBy) -> bool {
         self.chain(opener).is_some()
     }
 
-    fn chain(&self, opener: Opener) -> Option<u32> {
+    fn chain(&self, opener: OpenedBy) -> Option<u32> {
         match opener {
-            Opener::Task(member) => self.of_tasks.get(&member.number).copied(),
-            Opener::Body => self.of_body,
-            Opener::None => None,
+            OpenedBy::Task(member) => self.of_tasks.get(&member.number).copied(),
+            OpenedBy::Body => self.of_body,
+            OpenedBy::None => None,
         }
     }
 
-    fn set_chain(&mut self, opener: Opener, head: Option<u32>) {
+    fn set_chain(&mut self, opener: OpenedBy, head: Option<u32>) {
         match opener {
-            Opener::Task(member) => {
+            OpenedBy::Task(member) => {
                 match head {
                     Some(head) => self.of_tasks.insert(member.number, head),
                     None => self.of_tasks.remove(&member.number),
                 };
             }
-            Opener::Body => self.of_body = head,
-            Opener::None => {}
+            OpenedBy::Body => self.of_body = head,
+            OpenedBy::None => {}
         }
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{Nested, Opener};
+    use super::{Nested, OpenedBy};
     use crate::layers::group::registry::members::Member;
     use crate::layers::record::Ptr;
 
-    fn task(number: u64) -> Opener {
-        Opener::Task(Member { number, ptr: Ptr::dangling() })
+    fn task(number: u64) -> OpenedBy {
+        OpenedBy::Task(Member { number, ptr: Ptr::dangling() })
     }
 
-    fn of(nested: &Nested<&'static str>, opener: Opener) -> Vec<&'static str> {
+    fn of(nested: &Nested<&'static str>, opener: OpenedBy) -> Vec<&'static str> {
         nested.of(opener).copied().collect()
     }
 
@@ -160,13 +160,13 @@ mod tests {
     fn each_owner_has_a_chain_with_the_newest_first() {
         let mut nested = Nested::new();
         nested.insert("a", task(1));
-        nested.insert("b", Opener::Body);
+        nested.insert("b", OpenedBy::Body);
         nested.insert("c", task(1));
         nested.insert("d", task(2));
         assert_eq!(of(&nested, task(1)), ["c", "a"]);
-        assert_eq!(of(&nested, Opener::Body), ["b"]);
+        assert_eq!(of(&nested, OpenedBy::Body), ["b"]);
         assert!(nested.has(task(2)) && !nested.has(task(3)));
-        assert!(of(&nested, Opener::None).is_empty());
+        assert!(of(&nested, OpenedBy::None).is_empty());
     }
 
     #[test]
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_chain_ends_with_its_last_nursery() {
         let mut nested = Nested::new();
-        for opener in [task(1), Opener::Body] {
+        for opener in [task(1), OpenedBy::Body] {
             let key = nested.insert("a", opener);
             assert_eq!(nested.remove(key).0, "a");
             assert!(!nested.has(opener) && nested.is_empty());
@@ -197,12 +197,12 @@ mod tests {
         let keys = ["a", "b"].map(|name| nested.insert(name, task(1)));
         let other = nested.insert("c", task(2));
         nested.disown(1);
-        assert!(keys.into_iter().all(|key| nested.opener(key) == Opener::None));
+        assert!(keys.into_iter().all(|key| nested.opener(key) == OpenedBy::None));
         assert!(nested.opener(other) == task(2));
         assert!(!nested.has(task(1)));
         let mut seen = Vec::new();
         nested.each(|name, opener| seen.push((*name, opener)));
-        assert!(seen == [("a", Opener::None), ("b", Opener::None), ("c", task(2))]);
+        assert!(seen == [("a", OpenedBy::None), ("b", OpenedBy::None), ("c", task(2))]);
         // In either order: what is in no chain changes none.
         for key in keys {
             nested.remove(key);
@@ -215,6 +215,6 @@ mod tests {
         let mut nested = Nested::new();
         let key = nested.insert("a", task(1));
         nested.remove(key);
-        assert!(nested.opener(key) == Opener::None);
+        assert!(nested.opener(key) == OpenedBy::None);
     }
 }

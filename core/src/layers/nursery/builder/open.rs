@@ -71,7 +71,7 @@ impl Builder {
     pub fn open<E: AsError<M>, M>(self) -> Result<(Nursery<E>, Owner<E>), GroupError<E>> {
         let mut setup = self.setup::<E, M>();
         let condition = setup.condition.take();
-        let parent = setup.parent().map(|(group, _)| (group, registry::Opener::None));
+        let parent = setup.parent().map(|(group, _)| (group, registry::OpenedBy::None));
         let group = setup.open(parent, Around::default(), false)?;
         let nursery = Nursery::new(group);
         let owner = Owner::new(nursery.clone(), condition);

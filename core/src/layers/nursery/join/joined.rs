@@ -84,10 +84,10 @@ impl<T, E> Joined<T, E> {
 
     /// Returns the child's value, or why there is none.
     ///
-    /// Call it in the poll in which the task that waits gets the error. An error that a task or body
-    /// ends its poll with is an [echo](crate::GroupError::echoes) if it was told of that failure in
-    /// the same poll: a [`Joiner`](crate::join::Joiner) keeps what it needs, and calls this in
-    /// [`finish`](crate::join::Joiner::finish).
+    /// Call it in the poll in which the task that waits gets the error: that poll reports the failure
+    /// to the task, and an error with which the task ends in it is an
+    /// [echo](crate::GroupError::echoes). A [`Joiner`](crate::join::Joiner) keeps what it needs, and
+    /// calls this in [`finish`](crate::join::Joiner::finish).
     ///
     /// # Errors
     ///

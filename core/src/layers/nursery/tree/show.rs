@@ -1,6 +1,6 @@
 //! How a tree is shown: each nursery below the task that opened it.
 
-use super::{NurseryInfo, OpenedBy, TaskInfo, Tree};
+use super::{NurseryInfo, Opener, TaskInfo, Tree};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::Level;
 use std::collections::BTreeMap;
@@ -68,7 +68,7 @@ impl Tree {
         let (mut first, mut below) = (Vec::new(), BTreeMap::<_, Vec<usize>>::new());
         for &inner in inside {
             match self.nurseries[inner].opened_by {
-                OpenedBy::Task(id) if tasks.binary_search_by_key(&id, |task| task.id).is_ok() => {
+                Opener::Task(id) if tasks.binary_search_by_key(&id, |task| task.id).is_ok() => {
                     below.entry(id).or_default().push(inner);
                 }
                 _ => first.push(inner),
@@ -95,12 +95,12 @@ impl fmt::Display for NurseryInfo {
             write!(f, " [adopted]")?;
         }
         match self.opened_by {
-            OpenedBy::Body => f.write_str(", opened by the body")?,
-            OpenedBy::Outside if self.depth > 0 && !self.adopted => {
+            Opener::Body => f.write_str(", opened by the body")?,
+            Opener::Outside if self.depth > 0 && !self.adopted => {
                 f.write_str(", opened from outside")?;
             }
-            // In a tree its task is the line above, and an adopted one's has ended.
-            OpenedBy::Task(_) | OpenedBy::Outside => {}
+            // Its task is the line above, and an adopted one's has ended.
+            Opener::Task(_) | Opener::Outside => {}
         }
         write!(f, ", at {}", self.location)
     }
@@ -120,11 +120,18 @@ impl fmt::Display for TaskInfo {
     }
 }
 
+fn indent(depth: usize) -> usize {
+    depth.min(INDENTED) * 4
+}
+
 impl fmt::Debug for NurseryInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let listed = f.alternate();
         let mut debug = f.debug_tuple("NurseryInfo");
         debug.field(&format_args!("{self}"));
+        if let Opener::Task(task) = self.opened_by {
+            debug.field(&format_args!("opened by task {task}"));
+        }
         if let Some(reason) = &self.reason {
             debug.field(&format_args!("{reason}"));
         }
@@ -133,6 +140,12 @@ impl fmt::Debug for NurseryInfo {
             false => debug.field(&format_args!("{} tasks", self.tasks.len())),
         };
         debug.finish()
+    }
+}
+
+impl fmt::Debug for TaskInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TaskInfo").field(&format_args!("{self}")).finish()
     }
 }
 
@@ -147,14 +160,4 @@ impl fmt::Debug for List<'_> {
         }
         list.finish()
     }
-}
-
-impl fmt::Debug for TaskInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TaskInfo").field(&format_args!("{self}")).finish()
-    }
-}
-
-fn indent(depth: usize) -> usize {
-    depth.min(INDENTED) * 4
 }
