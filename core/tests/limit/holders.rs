@@ -197,7 +197,7 @@ fn s18_what_is_listed_was_true() {
         while done.load(std::sync::atomic::Ordering::SeqCst) < 2 {
             for (semaphore, count) in [(&ones, 1), (&twos, 2)] {
                 let infos = semaphore.holders();
-                assert!(infos.len() <= 2);
+                assert!(infos.len() <= 2, "each thread holds one at a time: {infos:?}");
                 for info in infos {
                     assert_eq!(info.count(), count);
                     assert_eq!(info.location().line(), LINES[count - 1]);

@@ -71,6 +71,25 @@ fn s18_a_list_versus_a_row_that_changes_hands() {
     }
 }
 
+/// A permit moves from one row to another while they are read: it is listed once at most.
+#[test]
+fn s18_a_list_versus_a_permit_that_changes_its_row() {
+    model(|| {
+        let (one, other) = (semaphore(1), semaphore(1));
+        // The row that is read last goes back last, and is the next that is taken.
+        let last = take(&other, 1);
+        let permits = (take(&one, 1), last);
+        let next = one.clone();
+        let thread = thread::spawn(move || {
+            drop(permits);
+            drop((take(&next, 1), next));
+        });
+        assert!(look(&one, &[1]) <= 1);
+        thread.join().unwrap();
+        assert!(one.holders().is_empty() && other.holders().is_empty());
+    });
+}
+
 /// Acquired on one thread, given back on another, listed on a third.
 #[test]
 fn s18_a_list_versus_a_release_elsewhere() {

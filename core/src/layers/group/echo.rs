@@ -164,9 +164,10 @@ impl Group {
     fn keep_echo(&self, registry: &mut Registry, echo: Entry) -> Option<Entry> {
         if !registry.logs.is_empty() {
             let id = echo.who.task;
-            let body_of = if id.is_none() { Some(self.id) } else { None };
+            let body = id.is_none();
             let id = id.unwrap_or_else(|| self.body_id());
-            registry.logs.record_echo(body_of, id, &echo, self.config.view);
+            registry.logs.rise(self.id, self.requested_level(), None);
+            registry.logs.record_echo(self.id, body, id, &echo, self.config.view);
         }
         registry.report.add_echo(echo)
     }

@@ -27,6 +27,8 @@ impl Group {
             // One that was opened meanwhile has it.
             registry.logs.insert(log);
         });
+        let level = self.requested_level();
+        self.locked(|registry| registry.logs.rise(self.id, level, registry.cancel.tokens().own()));
     }
 
     /// Removes it.
@@ -49,8 +51,8 @@ impl Group {
     fn record_in_logs(&self, registry: &mut Registry, header: Option<&Header>) {
         // A task that saw the cancel by a token may leave before the nursery has followed.
         let requested = self.requested_level().max(registry.cancel.tokens().level());
-        let body_of = if header.is_none() { Some(self.id) } else { None };
-        registry.logs.record(body_of, requested, |level| Departure {
+        registry.logs.rise(self.id, requested, None);
+        registry.logs.record(self.id, header.is_none(), |level| Departure {
             id: header.map_or(self.body_id(), |header| self.task_id(header)),
             who: header.map_or_else(|| self.body(), |header| self.who(header)),
             level,

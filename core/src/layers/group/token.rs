@@ -77,6 +77,7 @@ impl Group {
         }
         let own = CancelToken::born(level, reason, self.listener(registry));
         registry.cancel.tokens_mut().set_own(&own, level);
+        registry.logs.rise(self.id, level, Some(own.clone()));
         own
     }
 
@@ -85,7 +86,9 @@ impl Group {
         let tokens = registry.cancel.tokens_mut();
         let first = tokens.request(level, reason);
         // Release: pairs with `requested_level`.
-        self.requested.store(tokens.requested_level() as u8, Ordering::Release);
+        let requested = tokens.requested_level();
+        self.requested.store(requested as u8, Ordering::Release);
+        registry.logs.rise(self.id, requested, None);
         first
     }
 
@@ -202,6 +205,7 @@ impl Group {
         let own = token.child_with(listener);
         let first = self.locked(|registry| {
             registry.cancel.tokens_mut().set_own(&own, Level::Running);
+            registry.logs.rise(self.id, Level::Running, Some(own.clone()));
             registry.cancel.reason().cloned()
         });
         if let Some(reason) = first {

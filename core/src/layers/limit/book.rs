@@ -126,10 +126,11 @@ impl Booked {
 
     /// Moves all of `other`'s permits to this row.
     pub(super) fn merge(self, other: Booked) {
-        if let (Some(row), Some(from)) = (self.0, other.0) {
-            row.add(from.count());
-        }
+        let count = other.0.map_or(0, Row::count);
         other.free();
+        if let Some(row) = self.0 {
+            row.add(count);
+        }
     }
 
     /// Moves all to a row that names the task that calls this.
@@ -140,7 +141,17 @@ impl Booked {
     }
 }
 
-/// Returns what the book says of a semaphore, in no order.
+/// Returns what the book says of a semaphore, in no order: rows that all said so at one moment,
+/// which is when the first loop ends. A row that changes during the call may be missing.
+///
+/// That is invariant 3: a row that is in the same state after the first loop as in it was in that
+/// state in between. So no permit is listed twice, as held by the task that gave it back and by the one that took it.
 pub(super) fn of(semaphore: u64) -> Vec<Seen> {
-    pages::all().iter().flat_map(|page| page.iter()).filter_map(|row| row.read(semaphore)).collect()
+    let rows = pages::all().into_iter().flatten();
+    let mut seen: Vec<_> = rows.filter_map(|row| Some((row, row.read(semaphore)?))).collect();
+    // A permit that was split or merged meanwhile: the counts before the states, since a merge
+    // frees one row before the other gets its permits.
+    seen.iter_mut().for_each(|(row, seen)| seen.count = row.count());
+    seen.retain(|(row, seen)| row.is_still(seen));
+    seen.into_iter().map(|(_, seen)| seen).collect()
 }

@@ -161,8 +161,8 @@ impl Semaphore {
     /// Returns the tasks that hold permits, and then those that wait for them, each in the order of
     /// [`since`](HolderInfo::since).
     ///
-    /// Each entry was true at a moment of the call. While other threads acquire and release, the
-    /// list as a whole is of no single moment.
+    /// All entries were true at one moment of the call, so they never hold more permits than there
+    /// are. A task that acquires, releases or is granted its permits during the call may be missing.
     ///
     /// It is for diagnosis: it reads the permits of all semaphores of the process, some nanoseconds
     /// for each.

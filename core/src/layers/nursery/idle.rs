@@ -16,6 +16,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// spawned since: a nursery that is busy again and again is not missed. It may be awaited by
     /// any number of tasks, also outside of the nursery.
     ///
+    /// It is ready, too, when a cancel has ended the children. Where that matters, follow it by
+    /// [`checkpoint().await?`](crate::checkpoint()), or ask [`is_cancelled`](Nursery::is_cancelled).
+    ///
     /// # Panics
     ///
     /// Panics if it is awaited in a child of the nursery, or anywhere inside of one: it would wait

@@ -4,6 +4,7 @@ use allhome::runtime::{Runtime, Spawn, Task};
 use allhome::{BoxError, Nursery, nursery, sleep};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -20,19 +21,25 @@ impl Spawn for Threads {
 /// Polls a future to its end. The thread sleeps while the future waits.
 fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let unpark = Arc::new(Unpark(thread::current(), AtomicBool::new(false)));
+    let waker = Waker::from(unpark.clone());
     loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        // The token of `unpark` is not enough: a `park` inside the future may have taken it.
+        while !unpark.1.swap(false, SeqCst) {
+            thread::park();
         }
     }
 }
 
-struct Unpark(Thread);
+/// Wakes a thread, and notes that it has.
+struct Unpark(Thread, AtomicBool);
 
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
+        self.1.store(true, SeqCst);
         self.0.unpark();
     }
 }
@@ -51,4 +58,18 @@ fn main() -> Result<(), BoxError> {
 #[test]
 fn it_ends() {
     main().expect("no child fails");
+}
+
+#[test]
+fn a_token_that_is_eaten_hangs_nothing() {
+    let mut woken = false;
+    block_on(std::future::poll_fn(|cx| {
+        if woken {
+            return Poll::Ready(());
+        }
+        woken = true;
+        cx.waker().wake_by_ref();
+        thread::park(); // takes the token of that wake
+        Poll::Pending
+    }));
 }

@@ -8,6 +8,7 @@ use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::{Arc, AtomicU8, GlobalU64, Ordering};
 use crate::layers::base::who::Who;
+use crate::layers::cancel::CancelToken;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::mem;
@@ -35,6 +36,9 @@ pub(crate) struct StragglerLog {
     /// The step that the shutdown takes. A task in a nursery with a shield around it does not see
     /// it, and leaves at it anyway.
     step: AtomicU8,
+    /// The level that `root` has, or is on its way to. One inside may be cancelled on its own, which
+    /// makes no task late.
+    risen: AtomicU8,
     state: Guarded<State>,
 }
 
@@ -47,6 +51,8 @@ struct State {
     echoes: Vec<Echoed>,
     more_echoes: usize,
     waker: Option<Foreign<Waker>>,
+    /// That of `root`, which may be ahead of it.
+    token: Option<Foreign<CancelToken>>,
 }
 
 /// A task, or a body, that has ended with an echo.
@@ -67,10 +73,19 @@ pub(crate) struct Departure {
 impl StragglerLog {
     pub(crate) fn new(root: NurseryId) -> Arc<StragglerLog> {
         let (left, echoes) = (Vec::new(), Vec::new());
-        let state = State { over: false, left, echoes, more_echoes: 0, waker: None };
+        let state = State { over: false, left, echoes, more_echoes: 0, waker: None, token: None };
         // Relaxed: only uniqueness matters.
         let number = LAST.fetch_add(1, Ordering::Relaxed);
-        Arc::new(StragglerLog { number, root, step: AtomicU8::new(0), state: Guarded::new(state) })
+        let (step, risen) = (AtomicU8::new(0), AtomicU8::new(0));
+        Arc::new(StragglerLog { number, root, step, risen, state: Guarded::new(state) })
+    }
+
+    /// Returns how far the shutdown's nursery is, or is on its way.
+    fn root_level(&self, token: Option<&Foreign<CancelToken>>) -> Level {
+        let token = token.map_or(Level::Running, |token| token.level());
+        // Relaxed: as in `step`.
+        let [step, risen] = [&self.step, &self.risen].map(|level| level.load(Ordering::Relaxed));
+        token.max(Level::from_u8(step.max(risen)))
     }
 
     pub(crate) fn step(&self, step: Level) {
@@ -88,7 +103,8 @@ impl StragglerLog {
     pub(crate) fn give_up(&self) {
         drop(self.state.locked(|state| {
             state.over = true;
-            (state.waker.take(), mem::take(&mut state.left), mem::take(&mut state.echoes))
+            let (waker, token) = (state.waker.take(), state.token.take());
+            (waker, token, mem::take(&mut state.left), mem::take(&mut state.echoes))
         }));
     }
 
@@ -129,43 +145,52 @@ impl StragglerLogs {
         self.logs.remove(&log.number);
     }
 
-    /// Records a departure in each log that counts it, if the nursery, or the step of the log, is
-    /// cancelled. `body_of`: it is the body of that nursery.
-    pub(crate) fn record(
-        &mut self,
-        body_of: Option<NurseryId>,
-        requested: Level,
-        left: impl Fn(Level) -> Departure,
-    ) {
-        for log in self.logs.values() {
+    /// The nursery `of` has this token, and is on its way to this level: the logs of its shutdowns
+    /// count what leaves from the cancel on.
+    pub(crate) fn rise(&self, of: NurseryId, level: Level, token: Option<CancelToken>) {
+        for log in self.logs.values().filter(|log| log.root == of) {
             // Relaxed: as in `step`.
-            let level = requested.max(Level::from_u8(log.step.load(Ordering::Relaxed)));
-            let counts = body_of.is_none_or(|body_of| log.root == body_of);
-            if counts && level >= Level::Cancelled {
-                let left = left(level);
+            log.risen.fetch_max(level as u8, Ordering::Relaxed);
+            if let Some(token) = &token {
                 log.state.locked(|state| {
-                    if !state.over {
-                        state.left.push(left);
-                    }
+                    state.token.get_or_insert_with(|| Foreign::new(token.clone()));
                 });
-                self.changed = true;
             }
         }
     }
 
-    /// Records a task that has ended with an echo. `body_of`: it is the body of that nursery.
+    /// Records a departure from the nursery `of`, perhaps of its body, in each log that counts it, if
+    /// the shutdown's nursery is cancelled.
+    pub(crate) fn record(&mut self, of: NurseryId, body: bool, left: impl Fn(Level) -> Departure) {
+        for log in self.logs.values().filter(|log| !body || log.root == of) {
+            self.changed |= log.state.locked(|state| {
+                let level = log.root_level(state.token.as_ref());
+                if level < Level::Cancelled {
+                    return false;
+                }
+                if !state.over {
+                    state.left.push(left(level));
+                }
+                true
+            });
+        }
+    }
+
+    /// Records a task of the nursery `of`, or its body, that has ended with an echo, as
+    /// [`record`](StragglerLogs::record) does.
     pub(crate) fn record_echo(
         &self,
-        body_of: Option<NurseryId>,
+        of: NurseryId,
+        body: bool,
         id: TaskId,
         echo: &Entry,
         view: View,
     ) {
         let Ending::Err(error) = &*echo.ending else { return };
-        let counts = |log: &&Arc<StragglerLog>| body_of.is_none_or(|body_of| log.root == body_of);
-        for log in self.logs.values().filter(counts) {
+        for log in self.logs.values().filter(|log| !body || log.root == of) {
             log.state.locked(|state| match state.echoes.len() {
                 _ if state.over => {}
+                _ if log.root_level(state.token.as_ref()) < Level::Cancelled => {}
                 KEPT.. => state.more_echoes += 1,
                 _ => {
                     let (who, error) = (echo.who.clone(), Foreign::new(error.clone()));
@@ -185,7 +210,10 @@ impl StragglerLogs {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{Departure, Level, NurseryId, StragglerLog, StragglerLogs, TaskId, Waker, Who};
+    use super::{
+        Arc, CancelToken, Departure, Level, NurseryId, StragglerLog, StragglerLogs, TaskId, Waker,
+        Who,
+    };
     use std::panic::Location;
 
     fn left(number: u64) -> impl Fn(Level) -> Departure {
@@ -196,41 +224,63 @@ mod tests {
         }
     }
 
+    fn logged() -> (StragglerLogs, Arc<StragglerLog>, NurseryId) {
+        let root = NurseryId::next();
+        let (mut logs, log) = (StragglerLogs::default(), StragglerLog::new(root));
+        logs.insert(&log);
+        (logs, log, root)
+    }
+
     #[test]
     fn a_departure_before_the_cancel_is_not_noted() {
-        let (mut logs, log) = (StragglerLogs::default(), StragglerLog::new(NurseryId::next()));
-        logs.insert(&log);
-        logs.record(None, Level::Draining, left(1));
+        let (mut logs, log, root) = logged();
+        logs.rise(root, Level::Draining, None);
+        logs.record(root, false, left(1));
         assert!(!logs.have_departures());
-        logs.record(None, Level::Cancelled, left(2));
+        logs.rise(root, Level::Cancelled, None);
+        logs.record(root, false, left(2));
         log.step(Level::Aborted);
-        logs.record(None, Level::Running, left(3));
+        logs.record(NurseryId::next(), false, left(3));
         let noted: Vec<_> = log.take_departures().iter().map(|l| (l.id.number, l.level)).collect();
         assert_eq!(noted, [(2, Level::Cancelled), (3, Level::Aborted)]);
     }
 
     #[test]
-    fn the_body_of_the_root_counts_and_that_of_a_nursery_inside_does_not() {
-        let (root, inside) = (NurseryId::next(), NurseryId::next());
-        let (mut logs, log) = (StragglerLogs::default(), StragglerLog::new(root));
-        logs.insert(&log);
-        logs.record(Some(inside), Level::Cancelled, left(0));
+    fn the_cancel_of_a_nursery_inside_makes_no_task_late() {
+        let (mut logs, log, root) = logged();
+        logs.rise(NurseryId::next(), Level::Aborted, None);
+        logs.record(NurseryId::next(), false, left(1));
         assert!(!logs.have_departures());
-        logs.record(Some(root), Level::Cancelled, left(0));
+        let token = CancelToken::new();
+        logs.rise(root, Level::Running, Some(token.clone()));
+        logs.record(NurseryId::next(), false, left(2));
+        assert!(!logs.have_departures());
+        token.cancel();
+        logs.record(NurseryId::next(), false, left(3));
+        assert_eq!(log.take_departures().len(), 1, "its token is ahead of it");
+    }
+
+    #[test]
+    fn the_body_of_the_root_counts_and_that_of_a_nursery_inside_does_not() {
+        let (mut logs, log, root) = logged();
+        logs.rise(root, Level::Cancelled, None);
+        logs.record(NurseryId::next(), true, left(0));
+        assert!(!logs.have_departures());
+        logs.record(root, true, left(0));
         assert_eq!(log.take_departures().len(), 1);
     }
 
     #[test]
     fn a_waker_is_taken_once_and_a_roll_that_is_over_notes_nothing() {
-        let (mut logs, log) = (StragglerLogs::default(), StragglerLog::new(NurseryId::next()));
-        logs.insert(&log);
+        let (mut logs, log, root) = logged();
+        logs.rise(root, Level::Cancelled, None);
         log.wake_by(Waker::noop());
-        logs.record(None, Level::Cancelled, left(1));
+        logs.record(root, false, left(1));
         assert!(logs.have_departures());
         assert_eq!((logs.wakers().len(), logs.wakers().len()), (1, 0));
         assert!(!logs.have_departures());
         log.give_up();
-        logs.record(None, Level::Cancelled, left(2));
+        logs.record(root, false, left(2));
         assert!(log.take_departures().is_empty());
         logs.remove(&log);
         assert!(logs.is_empty());

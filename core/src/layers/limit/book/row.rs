@@ -140,11 +140,14 @@ impl Row {
     }
 
     pub(super) fn count(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+        // Acquire: pairs with the store in `add`.
+        self.count.load(Ordering::Acquire)
     }
 
+    /// Gives it the permits of a row that has been freed.
     pub(super) fn add(&self, count: usize) {
-        self.count.store(self.count() + count, Ordering::Relaxed);
+        // Release: a reader that sees these permits here does not see them there any more.
+        self.count.store(self.count() + count, Ordering::Release);
     }
 
     /// Moves `count` of its permits to a spare row, which is shown as well.
@@ -193,5 +196,11 @@ impl Row {
                 return Some(Seen { id, task, location, count, waits, since });
             }
         }
+    }
+
+    /// Returns `true` if it has said nothing else since it said this.
+    pub(super) fn is_still(&self, seen: &Seen) -> bool {
+        // Relaxed: what one row's `free` came before, as another's `publish` that was seen, is seen.
+        self.state.load(Ordering::Relaxed) == seen.id.1
     }
 }

@@ -1,8 +1,8 @@
 //! Tasks that come late: the report names them all.
 
-use super::{LADDER, lines, on, report, shielded, steps, works};
+use super::{LADDER, SECOND, lines, on, report, shielded, steps, works};
 use allhome::cancel::Level;
-use allhome::{Nursery, nursery};
+use allhome::{Nursery, nursery, sleep};
 use allhome_conformance::Counts;
 use allhome_runs::{Clock, Hold, Opened, Wakes, poll_once, world};
 use std::convert::Infallible;
@@ -117,4 +117,69 @@ fn d10_ten_thousand_are_listed_once() {
     let mut ids: Vec<_> = report.stragglers().iter().map(|late| late.task()).collect();
     ids.dedup();
     assert_eq!(ids.len(), 10_000);
+}
+
+/// A server's requests have nurseries of their own, and some are cut off: by their deadline, or by
+/// each other. That is no shutdown's business, before it begins and while it drains.
+#[test]
+fn d15_a_cancel_of_a_nursery_inside_makes_no_task_late() {
+    let report = report(on, |n, clock| async move {
+        let server = n.clone();
+        for _ in 0..20 {
+            n.task("request").spawn(async {
+                let inner = nursery().deadline(SECOND).run(async |n: Nursery<Infallible>| {
+                    n.task("lookup").spawn(works(100, 1));
+                    n.task("other").fork(works(100, 0)).cancel();
+                    Ok(())
+                });
+                drop(inner.await);
+                Ok(())
+            });
+        }
+        n.task("raises").spawn(async move {
+            sleep(9 * SECOND).await;
+            server.close();
+            Ok(())
+        });
+        n.task("lasts").spawn(works(12, 0));
+        let report = steps(n.shutdown().when_raised(), LADDER).await.unwrap();
+        assert_eq!(clock.elapsed(), 12 * SECOND);
+        report
+    });
+    assert_eq!((lines(&report), report.echoes().len()), (Vec::new(), 0));
+    assert_eq!(report.took(), 3 * SECOND, "it began when it was raised");
+    assert!(report.all_home());
+}
+
+/// The tasks of a nursery inside are late when the one around is cancelled, by whatever.
+#[test]
+fn d15_a_cancel_of_the_nursery_around_does() {
+    for by_token in [false, true] {
+        let report = report(on, |n, _| async move {
+            let token = n.token();
+            n.task("request").spawn(async {
+                let inner = nursery().run(async |n: Nursery<Infallible>| {
+                    n.task("lookup").spawn(works(100, 1));
+                    Ok(())
+                });
+                drop(inner.await);
+                Ok(())
+            });
+            let shutdown = steps(n.shutdown().when_raised(), LADDER);
+            let server = n.clone();
+            n.spawn(async move {
+                sleep(SECOND).await;
+                match by_token {
+                    true => token.cancel(),
+                    false => server.cancel(),
+                };
+                Ok(())
+            });
+            shutdown.await.unwrap()
+        });
+        let late = lines(&report);
+        let cancelled = Some(Level::Cancelled);
+        assert!(late.contains(&("lookup", cancelled, 1)), "{late:?}");
+        assert!(late.contains(&("request", cancelled, 1)), "{late:?}");
+    }
 }
