@@ -74,6 +74,12 @@ impl EndedList {
         !keys.is_empty()
     }
 
+    /// Wakes the joiner for what is on no list.
+    pub(crate) fn wake(&self) {
+        let waker = self.state.locked(|state| state.waker.take());
+        waker.into_iter().for_each(Foreign::wake);
+    }
+
     /// The joiner waits no longer: nothing is woken until it waits again.
     pub(crate) fn forget_waker(&self) {
         drop(self.state.locked(|state| state.waker.take()));

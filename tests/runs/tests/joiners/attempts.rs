@@ -21,6 +21,15 @@ fn run<const K: usize>(
     attempts: [Attempt; K],
     deadline: Option<u32>,
 ) -> (Result<u32, Vec<Option<ReasonKind>>>, usize, u64) {
+    run_late(attempts, deadline, None)
+}
+
+/// As [`run`]; between the first poll and the second one so many seconds pass.
+fn run_late<const K: usize>(
+    attempts: [Attempt; K],
+    deadline: Option<u32>,
+    late: Option<u32>,
+) -> (Result<u32, Vec<Option<ReasonKind>>>, usize, u64) {
     let (stepped, clock, runtime) = world();
     let (counts, started) = (Counts::new(), Cell::new(0));
     let builder = nursery().policy(Policy::Isolate).on(runtime);
@@ -38,6 +47,11 @@ fn run<const K: usize>(
         let mut hedged = hedge(SECOND * 5, spawned);
         if let Some(seconds) = deadline {
             hedged = hedged.deadline(SECOND * seconds);
+        }
+        let mut hedged = Box::pin(hedged);
+        if let Some(seconds) = late {
+            assert!(poll_once(&mut hedged, &Wakes::new()).is_pending());
+            sleep(SECOND * seconds).await;
         }
         let result = hedged.await;
         assert_eq!((counts.drops(), n.len()), (started.get(), 0), "all are gone");
@@ -87,6 +101,19 @@ fn p09_none_after_the_deadline() {
     assert_eq!(run([(60, Ok(1)), (60, Ok(2)), (1, Ok(3))], Some(7)), (Err(vec![cut, cut]), 2, 7));
 }
 
+/// One poll finds what ends the wait, and the time of the next attempt.
+#[test]
+fn p09_none_in_the_poll_in_which_it_is_over() {
+    let (cut, late) = (Some(ReasonKind::Deadline), Some(6));
+    assert_eq!(run_late([(5, Ok(1)), (1, Ok(2))], None, late), (Ok(1), 1, 6), "a value");
+    let at_deadline = run_late([(60, Ok(1)), (1, Ok(2))], Some(5), late);
+    assert_eq!(at_deadline, (Err(vec![cut]), 1, 6), "the deadline");
+    let none_left = run_late([(5, Err("a")), (1, Ok(2))], Some(5), late);
+    assert_eq!(none_left, (Err(vec![None]), 1, 6), "the deadline, and no attempt runs");
+    let failed = run_late([(5, Err("a")), (1, Ok(2)), (1, Ok(3))], None, late);
+    assert_eq!(failed, (Ok(2), 2, 7), "one, and not two");
+}
+
 #[test]
 fn p09_without_delay_all_at_once() {
     let stepped = Stepped::new(1);
@@ -100,6 +127,20 @@ fn p09_without_delay_all_at_once() {
     drop(hedged);
     stepped.run_until_stalled();
     assert!(opened.n.is_empty());
+    assert!(ready(opened.finish()).is_ok());
+}
+
+#[test]
+fn p09_without_delay_and_end_the_others_have_their_turns() {
+    let stepped = Stepped::new(1);
+    let mut opened = Fallible::fallible(nursery().on(stepped.runtime()).policy(Policy::Isolate));
+    let n = opened.n.clone();
+    let attempts = std::iter::repeat_with(move || n.fork(std::future::pending::<Result<u8, _>>()));
+    let (mut hedged, wakes) = (Box::pin(hedge(Duration::ZERO, attempts)), Wakes::new());
+    assert!(poll_once(&mut hedged, &wakes).is_pending());
+    assert_eq!(wakes.count(), 1, "it goes on after the others' turns");
+    assert!((1..100).contains(&opened.n.len()));
+    drop(hedged);
     assert!(ready(opened.finish()).is_ok());
 }
 

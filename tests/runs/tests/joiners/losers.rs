@@ -1,13 +1,24 @@
 //! What becomes of the children that are not needed.
 
-use crate::{Calm, Fallible, gated, parked, ready};
+use crate::{Calm, Fallible, after, gated, parked, ready, waits};
 use allhome::cancel::{ReasonKind, cancel_reason};
 use allhome::error::PanicPolicy;
-use allhome::join::{first_ok, quorum, race};
-use allhome::{Policy, cancelled, nursery, shield, yield_now};
-use allhome_conformance::{Counts, Gate};
-use allhome_runs::{Boxed, Log, Stepped, Wakes, in_all_schedules, poll_once};
+use allhome::join::{Children, first_ok, hedge, quorum, race};
+use allhome::time::now;
+use allhome::{Nursery, Policy, cancelled, move_on_after, nursery, shield, sim, sleep, yield_now};
+use allhome_conformance::{Counts, DropPanics, Gate};
+use allhome_runs::place::{Forks, Place, settle};
+use allhome_runs::{Boxed, Log, SECOND, Stepped, Wakes, in_all_schedules, poll_once};
+use std::future::pending;
 use std::time::Duration;
+
+in_each_place! {
+    p05_losers_are_gone_whatever_they_do
+    p05_a_loser_s_destructor_spawns
+    p06_a_lost_race_is_no_failure_under_any_policy
+    p06_a_loser_s_destructor_panics
+    p10_dropped_in_the_middle
+}
 
 const POLICIES: [Policy; 4] =
     [Policy::FailFast, Policy::WaitAll, Policy::Isolate, Policy::Supervise];
@@ -74,39 +85,171 @@ fn p05_in_all_schedules_no_loser_is_left() {
 }
 
 /// A loser that is cancelled, one that answers with an error, and one with a value.
-#[test]
-fn p06_a_lost_race_is_no_failure_under_any_policy() {
+fn p06_a_lost_race_is_no_failure_under_any_policy<P: Place>() {
     for policy in POLICIES {
-        let stepped = Stepped::new(1);
-        let mut opened = Fallible::fallible(nursery().on(stepped.runtime()).policy(policy));
-        let (gate, counts) = (Gate::new(), Counts::new());
-        let errs = opened.n.fork(async {
-            cancelled().await;
-            Err("because of the cancel")
+        let ended = P::run(policy, async |n: P::Handle| {
+            let (counts, start) = (Counts::new(), now());
+            let errs = n.fork(async {
+                cancelled().await;
+                Err("because of the cancel")
+            });
+            let guard = counts.guard();
+            let gives = n.fork(async move {
+                cancelled().await;
+                Ok((0, Some(guard)))
+            });
+            let wins = after(&n, 1, Ok((7, None)));
+            let winner = race([errs, gives, wins, waits(&n, &counts)]).await;
+            let winner = winner.expect("a value was first");
+            assert_eq!((winner.0, now() - start), (7, SECOND));
+            assert_eq!((counts.drops(), n.len()), (2, 0), "the loser's value is dropped");
         });
-        let guard = counts.guard();
-        let gives = opened.n.fork(async move {
-            cancelled().await;
-            Ok((0, Some(guard)))
-        });
-        let wins = opened.n.fork({
-            let gate = gate.clone();
-            async move {
-                gate.wait().await;
-                Ok((7, None))
-            }
-        });
-        let mut race = Box::pin(race([errs, gives, wins]));
-        stepped.run_until_stalled();
-        assert!(poll_once(&mut race, &Wakes::new()).is_pending());
-        gate.open();
-        stepped.run_until_stalled();
-        assert!(poll_once(&mut race, &Wakes::new()).is_pending());
-        stepped.run_until_stalled();
-        let winner = ready(poll_once(&mut race, &Wakes::new())).expect("a value was first");
-        assert_eq!((winner.0, counts.drops()), (7, 1), "the loser's value is dropped");
-        assert!(ready(opened.finish()).is_ok(), "{policy:?}");
+        assert!(ended.is_ok(), "{policy:?}");
     }
+}
+
+/// Losers that wait, that were not polled, and that take their time.
+fn p05_losers_are_gone_whatever_they_do<P: Place>() {
+    let ended = P::run(Policy::FailFast, async |n: P::Handle| {
+        let (counts, start) = (Counts::new(), now());
+        let guard = counts.guard();
+        let tidies = n.fork(async move {
+            let _guard = guard;
+            assert_eq!(cancelled().await.kind(), ReasonKind::RaceLost);
+            shield(Duration::MAX, sleep(SECOND * 2)).await;
+            Ok(0)
+        });
+        let children = [after(&n, 1, Ok(7)), waits(&n, &counts), tidies];
+        settle().await;
+        let unpolled = waits(&n, &counts);
+        let winner = race(children.into_iter().chain([unpolled])).await;
+        assert_eq!((winner.ok(), now() - start), (Some(7), SECOND * 3));
+        assert_eq!((counts.drops(), n.len()), (3, 0));
+        // One that has won already, and a loser that was never polled.
+        let won = after(&n, 0, Ok(8));
+        settle().await;
+        assert_eq!(race([won, waits(&n, &counts)]).await.ok(), Some(8));
+        assert_eq!((counts.drops(), n.len()), (4, 0));
+    });
+    ended.expect("no failure is the nursery's");
+}
+
+/// Spawns a child when it is dropped.
+struct SpawnsAtDrop<N: Forks>(N, Counts);
+
+impl<N: Forks> Drop for SpawnsAtDrop<N> {
+    fn drop(&mut self) {
+        assert!(self.0.len() < 100);
+        let guard = self.1.guard();
+        drop(self.0.fork(async move {
+            let _guard = guard;
+            sleep(SECOND * 5).await;
+            Ok(())
+        }));
+    }
+}
+
+/// The new children are the nursery's, and no losers: they are not waited for.
+fn p05_a_loser_s_destructor_spawns<P: Place>() {
+    let counts = Counts::new();
+    let ended = P::run(Policy::FailFast, async |n: P::Handle| {
+        let start = now();
+        let loser = || {
+            let spawns = SpawnsAtDrop(n.clone(), counts.clone());
+            n.fork(async move {
+                let _spawns = spawns;
+                pending().await
+            })
+        };
+        let children = [after(&n, 1, Ok(7)), loser(), loser()];
+        settle().await;
+        let unpolled = loser();
+        let winner = race(children.into_iter().chain([unpolled])).await;
+        assert_eq!((winner.ok(), now() - start), (Some(7), SECOND));
+        assert_eq!((n.len(), counts.drops()), (3, 0), "they are what the losers have left");
+    });
+    ended.expect("no failure is the nursery's");
+    assert_eq!(counts.drops(), 3, "the nursery waits for them");
+}
+
+fn p06_a_loser_s_destructor_panics<P: Place>() {
+    for policy in [Policy::WaitAll, Policy::Isolate, Policy::Supervise] {
+        let ended = P::run(policy, async |n: P::Handle| {
+            let counts = Counts::new();
+            let panics = n.fork(async {
+                let _panics = DropPanics("in the destructor");
+                pending().await
+            });
+            let children = [after(&n, 1, Ok(7)), panics, waits(&n, &counts)];
+            assert_eq!(race(children).await.ok(), Some(7));
+            assert_eq!((counts.drops(), n.len()), (1, 0), "the others are gone");
+        });
+        let failures = ended.map_or_else(|error| error.failures().len(), |()| 0);
+        assert_eq!(failures, usize::from(policy != Policy::Supervise), "{policy:?}");
+    }
+}
+
+fn p10_dropped_in_the_middle<P: Place>() {
+    let ended = P::run(Policy::FailFast, async |n: P::Handle| {
+        let counts = Counts::new();
+        let children = [waits::<_, u8>(&n, &counts), waits(&n, &counts)];
+        let others = [waits::<_, u8>(&n, &counts), waits(&n, &counts)];
+        assert!(move_on_after(SECOND, race(children)).await.is_none());
+        drop(quorum(2, others));
+        settle().await;
+        assert_eq!((counts.drops(), n.len()), (4, 0));
+        // And one that is decided, and waits for its losers.
+        let slow = n.fork(async {
+            cancelled().await;
+            shield(Duration::MAX, sleep(SECOND * 5)).await;
+            Ok(0)
+        });
+        let (children, start) = ([after(&n, 1, Ok(1)), slow], now());
+        assert!(move_on_after(SECOND * 2, race(children)).await.is_none());
+        assert_eq!((n.len(), now() - start), (1, SECOND * 2), "the nursery waits for it");
+    });
+    ended.expect("no failure is the nursery's");
+}
+
+/// Ended at each of its await points, by a cancel, a drop, a panic and a loss, a joiner leaves no
+/// child, and gives no result before its losers are gone.
+#[test]
+fn p05_struck_at_each_await_point_no_loser_is_left() {
+    let report = sim::inject(|| {
+        let (made, gone) = (Log::default(), Log::default());
+        let (makes, goes) = (made.clone(), gone.clone());
+        let body = async move |_: Nursery<Boxed>| {
+            let inner = nursery().policy(Policy::Isolate);
+            let run = inner.run(async move |n: Nursery<Boxed>| {
+                let child = |seconds| {
+                    makes.note("child");
+                    let guard = goes.on_drop("child");
+                    n.fork(async move {
+                        let _guard = guard;
+                        sleep(SECOND * seconds).await;
+                        Ok(seconds)
+                    })
+                };
+                let _ = quorum(2, [child(1), child(2), child(9)]).await;
+                assert!(n.is_empty());
+                let _ = race([child(8), child(9)]).deadline(SECOND).await;
+                assert!(n.is_empty());
+                let _ = hedge(SECOND, [9, 1].into_iter().map(child)).await;
+                assert!(n.is_empty());
+                let mut children = Children::from_iter([child(1), child(2)]);
+                while let Some(child) = children.join_next().await {
+                    let _ = child.into_result();
+                }
+                Ok(())
+            });
+            Ok(run.await?)
+        };
+        (body, move || assert_eq!(made.take().len(), gone.take().len(), "each is gone"))
+    });
+    let report = report.unwrap();
+    assert!(report.points() >= 10, "{report:?}");
+    assert!(report.cancels() >= 10 && report.drops() >= 10 && report.panics() >= 10);
+    assert!(report.losses() >= 5);
 }
 
 /// Two have ended before the joiner looks: the second is a loser that was not cancelled.

@@ -1,5 +1,19 @@
 //! Clauses P: tasks that wait for many children, and handles that lead to no value.
 
+/// Tests that are generic over the place of the children, in each place.
+macro_rules! in_each_place {
+    ($($test:ident)*) => {
+        mod in_nursery {
+            $(
+                #[test]
+                fn $test() {
+                    super::$test::<allhome_runs::place::InNursery>();
+                }
+            )*
+        }
+    };
+}
+
 mod attempts;
 mod deadlines;
 mod enough;
@@ -11,12 +25,15 @@ mod own;
 mod told;
 
 use allhome::cancel::ReasonKind;
-use allhome::{JoinError, Nursery};
+use allhome::{JoinError, Nursery, sleep};
 use allhome_conformance::{Counts, Gate};
-use allhome_runs::Opened;
+use allhome_runs::place::{Forks, Place};
+use allhome_runs::{Opened, SECOND};
 use std::convert::Infallible;
 use std::task::Poll;
 
+/// The handle of a child of such a place.
+type ChildOf<P, T> = <<P as Place>::Handle as Forks>::Child<T>;
 type Calm = Opened<Infallible>;
 type Fallible = Opened<&'static str>;
 
@@ -35,6 +52,27 @@ where
 
 /// A child that waits for ever, and counts its drops.
 fn parked<E: Send + Sync + 'static>(n: &Nursery<E>, counts: &Counts) -> allhome::Child<u32, E> {
+    let guard = counts.guard();
+    n.fork(async move {
+        let _guard = guard;
+        std::future::pending().await
+    })
+}
+
+/// A child that ends so after so many seconds.
+fn after<N: Forks, T: Send + 'static>(
+    n: &N,
+    seconds: u32,
+    result: Result<T, &'static str>,
+) -> N::Child<T> {
+    n.fork(async move {
+        sleep(SECOND * seconds).await;
+        result
+    })
+}
+
+/// A child that waits for ever, and counts its drops.
+fn waits<N: Forks, T: Send + 'static>(n: &N, counts: &Counts) -> N::Child<T> {
     let guard = counts.guard();
     n.fork(async move {
         let _guard = guard;

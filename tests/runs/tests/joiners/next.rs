@@ -6,10 +6,11 @@ use allhome::join::{Children, join_outcomes};
 use allhome::{Child, Policy, nursery};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Stepped, Wakes, in_all_schedules, poll_once};
+use futures_util::Stream;
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 #[test]
 fn p01_all_outcomes_in_the_order_of_the_handles() {
@@ -180,14 +181,36 @@ fn p03_children_that_are_dropped_wake_nothing() {
     let gate = Gate::new();
     let mut children = Children::from_iter([gated(&opened.n, &gate, Ok(7))]);
     let wakes = Wakes::new();
-    let mut next = poll_fn(|cx| {
-        futures_util::Stream::poll_next(Pin::new(&mut children), cx).map(|child| child.is_some())
-    });
+    let mut next = poll_fn(|cx| Pin::new(&mut children).poll_next(cx).map(|child| child.is_some()));
     assert!(poll_once(&mut Box::pin(&mut next), &wakes).is_pending());
     drop(children);
     gate.open();
     stepped.run_until_stalled();
     assert_eq!(wakes.count(), 0);
+    assert!(ready(opened.finish()).is_ok());
+}
+
+/// As a stream it keeps its waker between two polls, and a child is pushed meanwhile.
+#[test]
+fn p03_push_while_a_task_waits() {
+    let stepped = Stepped::new(1);
+    let mut opened = Calm::new(nursery().on(stepped.runtime()));
+    let mut children = Children::from_iter([opened.n.fork(pending())]);
+    let ended = opened.n.fork(async { Ok(7) });
+    stepped.run_until_stalled();
+    opened.n.close();
+    let refused = opened.n.fork(async { Ok(8) });
+    for child in [ended, refused] {
+        let wakes = Wakes::new();
+        let waker = wakes.waker();
+        let mut cx = Context::from_waker(&waker);
+        assert!(Pin::new(&mut children).poll_next(&mut cx).is_pending());
+        children.push(child);
+        assert_eq!(wakes.count(), 1, "the child has ended");
+        let given = ready(Pin::new(&mut children).poll_next(&mut cx)).expect("it is there");
+        drop(given);
+    }
+    opened.n.abort();
     assert!(ready(opened.finish()).is_ok());
 }
 

@@ -9,6 +9,7 @@
 
 use super::joinable::Joinable;
 use super::joined::Joined;
+use crate::layers::base::guarded::Foreign;
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::context::new_reason::by_caller;
 use crate::layers::record::joiner::SharedList;
@@ -112,19 +113,24 @@ impl<C: Joinable> Children<C> {
     }
 
     /// Adds a child. Its [`index`](Joined::index) is the number of those that were pushed before.
+    ///
+    /// A task that waits for the next child as for that of a [`Stream`] is woken if this one has
+    /// ended.
     pub fn push(&mut self, mut child: C) {
         let index = self.pushed;
         self.pushed += 1;
         let Some(key) = child.key() else {
             self.keyless.push_back((index, child));
-            return;
+            return self.list.wake();
         };
-        if !child.enter(&self.list) {
-            // It has ended before it had the list: behind those that are on it.
-            let waits = self.list.push(key);
-            debug_assert!(waits.is_none(), "the task that pushes does not wait");
-        }
+        let ended = !child.enter(&self.list);
         self.waiting.insert(key, (index, child));
+        if ended {
+            // It has ended before it had the list: behind those that are on it. A task may wait:
+            // as a stream, it keeps its waker between two polls.
+            let waker = self.list.push(key);
+            waker.into_iter().for_each(Foreign::wake);
+        }
     }
 
     /// Returns how many children were pushed and not given yet.
@@ -164,7 +170,16 @@ impl<C: Joinable> Children<C> {
         self.take_handles()
     }
 
-    pub(super) fn cancel_for(&self, reason: &Reason) -> usize {
+    /// Cancels those that are left, for a task that does not wait for them at present: those that end
+    /// at once do not wake it.
+    pub(super) fn cancel_left(&self, kind: ReasonKind, place: &'static Location<'static>) {
+        if !self.is_empty() {
+            self.list.forget_waker();
+            self.cancel_for(&by_caller(kind, place));
+        }
+    }
+
+    fn cancel_for(&self, reason: &Reason) -> usize {
         // In the order of the handles, so that a schedule can be repeated.
         let mut children: Vec<_> = self.waiting.values().collect();
         children.sort_unstable_by_key(|(index, _)| *index);

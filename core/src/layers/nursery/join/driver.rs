@@ -14,7 +14,6 @@ use super::children::{Children, outcome};
 use super::joinable::Joinable;
 use super::joiner::Joiner;
 use crate::layers::base::reason::ReasonKind;
-use crate::layers::context::new_reason::by_caller;
 use crate::layers::time::{Sleep, now, sleep_until};
 use allhome_rt::Instant;
 use std::future::Future;
@@ -85,9 +84,11 @@ impl<C: Joinable, J: Joiner<C::Value, C::Error>> Driver<C, J> {
         self.deadline = Deadline::At(at);
     }
 
-    /// Returns `true` if no further child is of any use.
-    pub(super) fn is_decided(&self) -> bool {
-        self.stage == Stage::Clearing || matches!(self.deadline, Deadline::Cut)
+    /// Returns `true` if no further child is of any use. A deadline that passes in this poll counts.
+    pub(super) fn is_decided(&mut self, cx: &mut Context<'_>) -> bool {
+        self.stage == Stage::Clearing
+            || matches!(self.deadline, Deadline::Cut)
+            || self.poll_deadline(cx).is_ready()
     }
 
     pub(super) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
@@ -137,9 +138,7 @@ impl<C: Joinable, J: Joiner<C::Value, C::Error>> Driver<C, J> {
     /// The joiner has what it needs.
     fn clear(&mut self) {
         self.stage = Stage::Clearing;
-        if !self.children.is_empty() {
-            self.children.cancel_for(&by_caller(ReasonKind::RaceLost, self.place));
-        }
+        self.children.cancel_left(ReasonKind::RaceLost, self.place);
     }
 
     /// Ready if it passes in this poll, and so all that are left are cancelled.
@@ -149,7 +148,7 @@ impl<C: Joinable, J: Joiner<C::Value, C::Error>> Driver<C, J> {
             return Poll::Pending;
         }
         self.deadline = Deadline::Cut;
-        self.children.cancel_for(&by_caller(ReasonKind::Deadline, self.place));
+        self.children.cancel_left(ReasonKind::Deadline, self.place);
         Poll::Ready(())
     }
 
@@ -162,8 +161,8 @@ impl<C: Joinable, J: Joiner<C::Value, C::Error>> Driver<C, J> {
 
 impl<C: Joinable, J> Drop for Driver<C, J> {
     fn drop(&mut self) {
-        if self.cancels && !self.children.is_empty() {
-            self.children.cancel_for(&by_caller(ReasonKind::RaceLost, self.place));
+        if self.cancels {
+            self.children.cancel_left(ReasonKind::RaceLost, self.place);
         }
     }
 }

@@ -90,8 +90,8 @@ pub struct Hedge<C: Joinable, I: Iterator<Item = C>> {
     next: Next,
 }
 
-/// After so many attempts that ended at once, the others have a turn: attempts that a closed nursery
-/// refuses may be without end.
+/// After so many steps in one poll, the other tasks have a turn: attempts that a closed nursery
+/// refuses, or between which there is no delay, may be without end.
 const AT_ONCE: usize = 32;
 
 /// When the next attempt is started.
@@ -115,24 +115,26 @@ impl<C: Joinable, I: Iterator<Item = C>> Hedge<C, I> {
         self
     }
 
-    /// Starts the attempts that are due.
-    fn start(&mut self, cx: &mut Context<'_>) {
-        while let Some(attempts) = &mut self.attempts {
-            if self.driver.is_decided() {
-                self.attempts = None;
-                return;
-            }
-            if let Next::After(sleep) = &mut self.next {
-                if sleep.as_mut().poll(cx).is_pending() {
-                    return;
-                }
-            }
-            match attempts.next() {
-                Some(child) => self.driver.children.push(child),
-                None => self.attempts = None,
-            }
-            self.next = Next::After(Box::pin(sleep(self.delay)));
+    /// Starts an attempt, if one is due. Returns `true` if there is something new to look at.
+    fn start(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(attempts) = &mut self.attempts else { return false };
+        if self.driver.is_decided(cx) {
+            // The deadline may have passed just now, and children with it.
+            self.attempts = None;
+            return true;
         }
+        if let Next::After(sleep) = &mut self.next {
+            if sleep.as_mut().poll(cx).is_pending() {
+                return false;
+            }
+        }
+        let Some(child) = attempts.next() else {
+            self.attempts = None;
+            return false;
+        };
+        self.driver.children.push(child);
+        self.next = Next::After(Box::pin(sleep(self.delay)));
+        true
     }
 }
 
@@ -143,15 +145,20 @@ impl<C: Joinable, I: Iterator<Item = C>> Future for Hedge<C, I> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         for _ in 0..AT_ONCE {
-            self.start(cx);
+            // First those that have ended: with a value among them, no attempt is due.
             match self.driver.poll_step(cx) {
-                Poll::Ready(Step::Empty) if self.attempts.is_none() => {
-                    return Poll::Ready(self.driver.finish());
+                Poll::Ready(Step::Ended { has_value }) => {
+                    if !has_value {
+                        self.next = Next::Now;
+                    }
                 }
-                Poll::Ready(Step::Empty | Step::Ended { has_value: false }) => {
-                    self.next = Next::Now
+                Poll::Ready(Step::Empty) => {
+                    self.next = Next::Now;
+                    if !self.start(cx) {
+                        return Poll::Ready(self.driver.finish());
+                    }
                 }
-                Poll::Ready(Step::Ended { has_value: true }) => {}
+                Poll::Pending if self.start(cx) => {}
                 Poll::Pending => return Poll::Pending,
             }
         }
