@@ -4,11 +4,11 @@ use crate::{Calm, gated, parked, ready};
 use allhome::join::{Joined, Joiner, hedge, join_with, until_match};
 use allhome::{Nursery, nursery};
 use allhome_conformance::{Counts, Gate};
-use allhome_runs::{SECOND, Stepped, Wakes, poll_once};
+use allhome_runs::{Stepped, Wakes, poll_once};
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::Poll;
+use std::time::Duration;
 
 /// Calls back into the nursery at each step, and has enough after so many children.
 struct Nosy {
@@ -77,7 +77,7 @@ fn panics<F: Future>(stepped: &Stepped, future: F) {
     let mut future = Box::pin(future);
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         for _ in 0..10 {
-            if let Poll::Ready(_) = poll_once(&mut future, &Wakes::new()) {
+            if poll_once(&mut future, &Wakes::new()).is_ready() {
                 return;
             }
             stepped.run_until_stalled();
@@ -95,7 +95,7 @@ fn p12_a_panic_in_it_cancels_the_children() {
     panics(&stepped, until_match([gives(), parked(&opened.n, &counts)], |_| panic!("predicate")));
     let attempts = [gives(), parked(&opened.n, &counts)].into_iter();
     let attempts = attempts.chain(std::iter::once_with(|| panic!("attempts")));
-    panics(&stepped, hedge(SECOND * 0, attempts));
+    panics(&stepped, hedge(Duration::ZERO, attempts));
     stepped.run_until_stalled();
     assert_eq!((counts.drops(), opened.n.len()), (2, 0));
     assert!(ready(opened.finish()).is_ok());

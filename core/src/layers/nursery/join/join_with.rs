@@ -63,7 +63,11 @@ impl<C: Joinable, J: Joiner<C::Value, C::Error>> JoinWith<C, J> {
     /// Gives what is there after this time, counted from the first poll: the children that are left
     /// are cancelled then, with a reason of the kind
     /// [`Deadline`](crate::cancel::ReasonKind::Deadline), and the joiner is given what they end with.
-    /// A value that is ready in a child's last poll counts.
+    /// A value that is ready in a child's last poll counts, unless the joiner has decided before, as a
+    /// [`quorum`](crate::join::quorum) does when too many have failed.
+    ///
+    /// It bounds the wait for what is needed, and not that for the losers: once the joiner has
+    /// decided, it has no effect.
     ///
     /// # Examples
     ///
