@@ -107,6 +107,9 @@ mod layers {
     // What users hold: nursery, builder, future, children, errors, the tree.
     pub(crate) mod nursery;
 
+    // Scopes in place: children that borrow, polled by the caller's own task.
+    pub(crate) mod in_place;
+
     // `block_on` and `run`, which enter the global pool.
     #[cfg(feature = "executors")]
     pub(crate) mod entry;
@@ -127,6 +130,8 @@ pub use layers::cancel::CancelToken;
 pub use layers::context::task::{cancelled, checkpoint, draining, is_cancelled};
 pub use layers::context::yield_now::yield_now;
 pub use layers::group::config::Policy;
+pub use layers::in_place::builder::scope;
+pub use layers::in_place::handle::Scope;
 pub use layers::limit::Semaphore;
 pub use layers::nursery::Nursery;
 pub use layers::nursery::builder::{Builder, nursery};
@@ -214,6 +219,19 @@ pub mod join {
     pub use crate::layers::nursery::join_all::JoinAll;
     #[doc(no_inline)]
     pub use crate::{JoinError, join_all};
+}
+
+pub mod in_place {
+    //! Scopes: children that borrow from the caller, and run in the caller's own task.
+
+    pub use crate::layers::in_place::builder::ScopeBuilder;
+    pub use crate::layers::in_place::child::{ScopeChild, ScopeValue};
+    pub use crate::layers::in_place::handle::LocalScope;
+    pub use crate::layers::in_place::mode::{Local, Mode, Sendable};
+    pub use crate::layers::in_place::run::ScopeRun;
+    pub use crate::layers::in_place::task_builder::ScopeTask;
+    #[doc(no_inline)]
+    pub use crate::{Scope, scope};
 }
 
 pub mod error {

@@ -30,6 +30,7 @@ mod echo;
 mod finish;
 mod heap;
 mod home;
+mod in_place;
 mod join;
 mod kid;
 mod limit;
