@@ -16,7 +16,8 @@
 
 use super::control::{BODY, Control};
 use super::inbox::Shared;
-use super::mode::{Done, Mode, Publish};
+use super::join::{for_joiner, publish};
+use super::mode::{Mode, Publish};
 use super::part::{Part, Polled};
 use super::placed::Running;
 use super::slots::{Slot, Slots};
@@ -271,8 +272,6 @@ impl<'a, M: Mode> Engine<'a, M> {
         }
     }
 
-    // ---- the body
-
     /// Calls the function that makes the body, as a part of the body.
     pub(super) fn call(&mut self, f: impl FnOnce()) -> Result<(), panic::Payload> {
         self.body.call(f)
@@ -395,23 +394,5 @@ impl<'a, M: Mode> Engine<'a, M> {
             self.slots.free(slot.part.seat, slot.task.into_piece());
         }
         self.slots.take_in(&self.shared, |_| {});
-    }
-}
-
-/// Gives a child's outcome out, or returns it if there is no handle that can take it.
-fn publish<J: ?Sized + Publish>(join: Option<Arc<J>>, ending: Ending) -> Option<Foreign<Ending>> {
-    join?.publish(Done(ending)).map(|Done(ending)| Foreign::new(ending))
-}
-
-/// Returns what the joiner of a child that ends so finds.
-fn for_joiner(ending: &Ending) -> Ending {
-    match ending {
-        Ending::Ok => Ending::Ok,
-        Ending::Err(error) => Ending::Err(error.clone()),
-        Ending::Cancelled(reason) => Ending::Cancelled(reason.clone()),
-        Ending::Echo(echo) => Ending::Cancelled(echo.0.clone()),
-        Ending::NoValue(reason) => Ending::NoValue(reason.clone()),
-        Ending::Panicked(panic) => Ending::Panicked(panic.clone()),
-        Ending::Lost | Ending::Stuck => Ending::Lost,
     }
 }

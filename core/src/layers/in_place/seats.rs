@@ -35,6 +35,7 @@
 #![allow(unsafe_code)]
 
 mod pool;
+mod waker;
 
 pub(super) use pool::Pool;
 
@@ -45,7 +46,8 @@ use crate::layers::base::sync::{Arc, AtomicU8, AtomicU32, AtomicUsize, Ordering,
 use std::mem::{self, ManuallyDrop};
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
-use std::task::{RawWaker, RawWakerVTable, Waker};
+use std::task::Waker;
+use waker::WAKER;
 
 /// In `refs`: there is a [`Seat`].
 const HELD: u32 = 1 << 31;
@@ -390,55 +392,4 @@ unsafe fn let_go(at: NonNull<Core>) {
     }
     // SAFETY: the seat is no holder any more: the pool counts it again when it finds the mark.
     unsafe { release(block, 1) }
-}
-
-static WAKER: RawWakerVTable = RawWakerVTable::new(clone_waker, wake, wake_by_ref, drop_waker);
-
-/// Returns the seat that a waker's data is.
-///
-/// # Safety
-///
-/// `data` is a waker's of the table above, so it is a reach, or lent by a seat (invariant 4).
-#[inline]
-unsafe fn at(data: *const ()) -> NonNull<Core> {
-    // SAFETY: it is made from a `NonNull<Core>`.
-    unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }
-}
-
-/// # Safety
-///
-/// As [`at`].
-unsafe fn clone_waker(data: *const ()) -> RawWaker {
-    // SAFETY: the caller's promise.
-    let at = unsafe { at(data) };
-    // SAFETY: it is held or late while the waker is borrowed.
-    unsafe { at.as_ref() }.count_one();
-    RawWaker::new(data, &WAKER)
-}
-
-/// # Safety
-///
-/// As [`at`]; the waker goes.
-unsafe fn wake(data: *const ()) {
-    // SAFETY: the caller's promise: it is a reach, since one that is lent is never given away.
-    let reach = Reach(unsafe { at(data) });
-    reach.schedule();
-}
-
-/// # Safety
-///
-/// As [`at`].
-unsafe fn wake_by_ref(data: *const ()) {
-    // SAFETY: the caller's promise.
-    let at = unsafe { at(data) };
-    // SAFETY: it is held or late while the waker is borrowed.
-    unsafe { at.as_ref() }.schedule();
-}
-
-/// # Safety
-///
-/// As [`at`]; the waker goes.
-unsafe fn drop_waker(data: *const ()) {
-    // SAFETY: the caller's promise: as for `wake`.
-    drop(Reach(unsafe { at(data) }));
 }
