@@ -38,11 +38,11 @@ fn i03_last_waker_versus_reuse_of_the_seat() {
         let (waker, last) = (gate.waker(), gate.waker());
         drop(gate.waker.lock().unwrap().take());
         drop(gate);
+        let (keeps, keeps_book) = another(&mut open, &handle, Until::Polls(1));
         let thread = thread::spawn(move || {
             last.wake_by_ref();
             drop(last);
         });
-        let (keeps, keeps_book) = another(&mut open, &handle, Until::Polls(1));
         waker.wake();
         let mut result = open.settle();
         let next = [(); 2].map(|()| {
