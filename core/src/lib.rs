@@ -238,6 +238,18 @@ pub mod shutdown {
     pub use crate::layers::signals::{Signals, signals};
 }
 
+pub mod local {
+    //! Nurseries whose children are not `Send`, and stay on their thread:
+    //! [`Builder::local`](crate::Builder::local).
+
+    pub use crate::layers::nursery::local::LocalNursery;
+    pub use crate::layers::nursery::local::reserve::LocalReserve;
+    pub use crate::layers::nursery::local::task_builder::LocalTaskBuilder;
+    pub use crate::layers::nursery::mode::{Local, Mode, Sendable};
+    #[doc(no_inline)]
+    pub use crate::runtime::{IntoLocalRuntime, LocalRuntime};
+}
+
 pub mod runtime {
     //! Runtimes: what [`Builder::on`](crate::Builder::on) takes, and what makes one of any executor:
     //! [`Spawn`], given to [`Runtime::new`].
@@ -252,8 +264,8 @@ pub mod runtime {
     #[cfg(feature = "executors")]
     pub use allhome_executors::{LocalExecutor, ThreadPool};
     pub use allhome_rt::{
-        BoxSleep, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, RuntimeBuilder, RuntimeSource,
-        Spawn, SpawnBlocking, SpawnLocal, Task, Timer,
+        BoxSleep, IntoLocalRuntime, IntoRuntime, Job, LocalRuntime, LocalTask, NoRuntime, Runtime,
+        RuntimeBuilder, RuntimeSource, Spawn, SpawnBlocking, SpawnLocal, Task, Timer,
     };
     #[cfg(feature = "smol")]
     pub use allhome_smol::{Smol, SmolExecutor, SmolLocal};

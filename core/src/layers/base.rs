@@ -15,5 +15,6 @@ pub(crate) mod lock;
 pub(crate) mod outcome;
 pub(crate) mod panic;
 pub(crate) mod reason;
+pub(crate) mod stays;
 pub(crate) mod sync;
 pub(crate) mod who;

@@ -17,6 +17,8 @@ pub(crate) mod idle;
 mod inside;
 pub(crate) mod join_all;
 mod lacking;
+pub(crate) mod local;
+pub(crate) mod mode;
 pub(crate) mod owner;
 mod queries;
 pub(crate) mod reserve;

@@ -1,10 +1,11 @@
 //! Clauses b..: work that blocks its thread, on runtimes that have threads for it.
 
+use super::{Nursery, nursery};
 use crate::probe::{Counts, eventually};
 use allhome::cancel::ReasonKind;
 use allhome::error::PanicPolicy;
 use allhome::runtime::Runtime;
-use allhome::{Nursery, Policy, Reason, nursery};
+use allhome::{Policy, Reason};
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,9 +1,10 @@
 //! Clauses l..: nurseries with a limit.
 
+use super::{Nursery, nursery};
 use crate::probe::{Counts, Gate, eventually};
 use allhome::limit::ReserveError;
 use allhome::runtime::Runtime;
-use allhome::{Nursery, Reason, Semaphore, nursery, yield_now};
+use allhome::{Reason, Semaphore, yield_now};
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;

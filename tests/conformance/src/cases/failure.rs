@@ -1,10 +1,11 @@
 //! Clauses f..: what a failure does, and what is reported.
 
+use super::{Nursery, nursery};
 use crate::probe::{Counts, DropPanics, Gate, eventually};
 use allhome::cancel::ReasonKind;
 use allhome::error::{Cause, PanicPolicy};
 use allhome::runtime::Runtime;
-use allhome::{GroupError, Nursery, Policy, nursery, yield_now};
+use allhome::{GroupError, Policy, yield_now};
 use futures_util::FutureExt;
 use std::convert::Infallible;
 use std::error::Error;

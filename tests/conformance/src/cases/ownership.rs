@@ -1,10 +1,11 @@
 //! Clauses o..: which nursery owns which child.
 
+use super::{Nursery, nursery};
 use crate::probe::{Counts, Gate, eventually};
 use allhome::cancel::ReasonKind;
 use allhome::runtime::Runtime;
 use allhome::task::Opener;
-use allhome::{Nursery, nursery, yield_now};
+use allhome::yield_now;
 use futures_util::FutureExt;
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,9 +1,10 @@
 //! Clauses f30 to f35: what a nursery that serves does with failures.
 
+use super::{Nursery, nursery};
 use crate::probe::{Counts, eventually};
 use allhome::error::{FailureInfo, PanicPolicy};
 use allhome::runtime::Runtime;
-use allhome::{Nursery, Policy, nursery};
+use allhome::Policy;
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};

@@ -1,8 +1,9 @@
 //! Clauses v..: values that are set for a scope.
 
+use super::{Nursery, nursery};
 use crate::probe::{Counts, Gate, eventually};
 use allhome::runtime::Runtime;
-use allhome::{Nursery, ScopedKey, nursery, yield_now};
+use allhome::{ScopedKey, yield_now};
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
