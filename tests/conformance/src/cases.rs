@@ -13,13 +13,19 @@ mod time;
 mod token;
 mod value;
 
-/// The cases in a local nursery: the same files, in which the two names that they take from here are
+/// The cases in a local nursery: the same files, in which the names that they take from here are
 /// those of a local one.
 pub(crate) mod local;
 
 use crate::rule::Need;
 use crate::subject::Case;
 use allhome::{Nursery, nursery};
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+
+/// A child's future that calls itself.
+type BoxChild<T> = Pin<Box<dyn Future<Output = Result<T, Infallible>> + Send>>;
 
 /// Passes the list on to a macro.
 macro_rules! with_cases {

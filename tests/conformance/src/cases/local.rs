@@ -31,6 +31,11 @@ use crate::subject::Case;
 use allhome::Builder;
 use allhome::local::{Local, LocalNursery as Nursery, LocalRuntime};
 use std::cell::RefCell;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+
+type BoxChild<T> = Pin<Box<dyn Future<Output = Result<T, Infallible>>>>;
 
 thread_local! {
     static ON: RefCell<Option<LocalRuntime>> = const { RefCell::new(None) };

@@ -2,6 +2,7 @@
 
 use super::{given_back, stays, tidy};
 use crate::layers::base::id::TaskId;
+use crate::layers::nursery::blocking::BlockingCx;
 use crate::layers::nursery::child::Child;
 use crate::layers::nursery::spawned::{Refused, Spawned};
 use crate::layers::nursery::task_builder::TaskBuilder;
@@ -105,6 +106,17 @@ impl<'a, E: Send + Sync + 'static> LocalTaskBuilder<'a, E> {
         let child = self.task.fork_local(future, Location::caller());
         tidy(&group);
         child
+    }
+
+    /// Runs work that blocks its thread, as a child: see
+    /// [`Nursery::blocking`](crate::Nursery::blocking). It leaves the thread, so it is `Send`.
+    #[track_caller]
+    pub fn blocking<T, F>(self, work: F) -> Child<T, E>
+    where
+        F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.task.blocking(work)
     }
 }
 
