@@ -6,6 +6,7 @@
 use allhome::cancel::*;
 use allhome::error::*;
 use allhome::limit::*;
+use allhome::local::*;
 use allhome::runtime::*;
 use allhome::shutdown::*;
 use allhome::task::*;
@@ -68,6 +69,7 @@ type E = String;
 type F = fn(Nursery<E>) -> std::future::Ready<Result<(), E>>;
 type Fut = std::future::Ready<Result<(), E>>;
 type Pinned = std::marker::PhantomPinned;
+type LF = fn(LocalNursery<E>) -> std::future::Ready<Result<(), E>>;
 
 #[test]
 fn table() {
@@ -79,6 +81,7 @@ fn table() {
         AcquireOwned: "SY---"
         AcquireRate<'static>: "SY---"
         Builder: "SYU--"
+        Builder<Local>: "--U--"
         BlockingCx: "--UWR"
         CancelToken: "SYUWR"
         Cancellable<Fut>: "S-U--"
@@ -87,6 +90,7 @@ fn table() {
         Cause<E>: "SYUWR"
         Child<u8, E>: "SYU--"
         Child<std::cell::Cell<u8>, E>: "SYU--"
+        Child<std::rc::Rc<u8>, E>: "--U--"
         Close<E>: "SYU--"
         Draining: "SYU--"
         DropGuard: "SYUWR"
@@ -99,10 +103,16 @@ fn table() {
         Idle: "SYU--"
         JoinAll<u8, E>: "SYU--"
         JoinAll<std::cell::Cell<u8>, E>: "S-U--"
+        JoinAll<std::rc::Rc<u8>, E>: "--U--"
         JoinError<E>: "SYUWR"
         KeyedSemaphore<std::rc::Rc<u8>>: "SYUWR"
         Level: "SYUWR"
+        Local: "SYUWR"
+        LocalNursery<E>: "--U--"
+        LocalReserve<E>: "-----"
+        LocalRuntime: "--U--"
         LocalTask: "--U--"
+        LocalTaskBuilder<'static, E>: "--U--"
         MoveOnAfter<Fut>: "S-U--"
         NoRuntime: "SYUWR"
         Nursery<E>: "SYU--"
@@ -129,6 +139,7 @@ fn table() {
         Run<E, (), F, Fut>: "SYU--"
         Run<E, (), F, Pinned>: "SY---"
         Run<E, (), F, std::rc::Rc<u8>>: "--U--"
+        Run<E, (), LF, Fut, Local>: "--U--"
         Runtime: "SYU--"
         RuntimeSource: "SYU--"
         ScopedKey<std::rc::Rc<u8>>: "SYUWR"
@@ -139,11 +150,13 @@ fn table() {
         ShutdownReport: "SYUWR"
         Sleep: "SYU--"
         Semaphore: "SYUWR"
+        Sendable: "SYUWR"
         TaskBuilder<'static, E>: "SYU--"
         Spawned: "SYUWR"
         Straggler: "SYUWR"
         Echo: "SYUWR"
         Value<u8, E>: "SYU--"
+        Value<std::rc::Rc<u8>, E>: "--U--"
         Values<u8, E>: "SYU--"
         TaskId: "SYUWR"
         Task: "SYU--"

@@ -17,8 +17,8 @@ use crate::guarded::Foreign;
 use crate::timer::Driver;
 use allhome_rt::Instant;
 use allhome_rt::{
-    BoxSleep, IntoLocalRuntime, IntoRuntime, Job, LocalRuntime, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking, SpawnLocal,
-    Task, Timer,
+    BoxSleep, IntoLocalRuntime, IntoRuntime, Job, LocalRuntime, LocalTask, NoRuntime, Runtime,
+    Spawn, SpawnBlocking, SpawnLocal, Task, Timer,
 };
 use inbox::Inbox;
 use scheduler::{AnyTask, Ran, Scheduler};

@@ -21,8 +21,8 @@
 #![forbid(unsafe_code)]
 
 use allhome_rt::{
-    BoxSleep, Instant, IntoLocalRuntime, IntoRuntime, Job, LocalRuntime, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking,
-    SpawnLocal, Task, Timer,
+    BoxSleep, Instant, IntoLocalRuntime, IntoRuntime, Job, LocalRuntime, LocalTask, NoRuntime,
+    Runtime, Spawn, SpawnBlocking, SpawnLocal, Task, Timer,
 };
 use smol::{Executor, LocalExecutor};
 use std::rc::{self, Rc};

@@ -33,8 +33,8 @@
 #![forbid(unsafe_code)]
 
 use allhome_rt::{
-    BoxSleep, Instant, IntoLocalRuntime, IntoRuntime, Job, LocalRuntime, LocalTask, NoRuntime, Runtime, RuntimeSource, Spawn,
-    SpawnBlocking, SpawnLocal, Task, Timer,
+    BoxSleep, Instant, IntoLocalRuntime, IntoRuntime, Job, LocalRuntime, LocalTask, NoRuntime,
+    Runtime, RuntimeSource, Spawn, SpawnBlocking, SpawnLocal, Task, Timer,
 };
 use std::rc::{Rc, Weak};
 use std::task::{Context, Waker};

@@ -158,11 +158,13 @@ impl Future for Driver {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let waker = Foreign::cloned(cx.waker());
+        let mut waker = Some(waker);
         let (tasks, over, old) = self.resident.post.state.locked(|state| {
-            let old = state.waker.replace(waker);
+            let kept = waker.take_if(|_| !state.over);
+            let old = mem::replace(&mut state.waker, kept);
             (mem::take(&mut state.tasks), state.over, old)
         });
-        drop(old);
+        drop((waker, old));
         for task in tasks {
             let hosted = Hosted { task: task.into_inner(), _resident: self.resident.clone() };
             self.resident.spawner.spawn_local(LocalTask::from_future(hosted));

@@ -69,7 +69,6 @@ impl<F> Bounded<F> {
     }
 }
 
-
 impl<F: Future> Future for Bounded<F> {
     type Output = F::Output;
 

@@ -243,10 +243,7 @@ impl<P: Mode> Builder<P> {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn on_failure(
-        mut self,
-        hook: impl Fn(&FailureInfo<'_>) + Send + Sync + 'static,
-    ) -> Self {
+    pub fn on_failure(mut self, hook: impl Fn(&FailureInfo<'_>) + Send + Sync + 'static) -> Self {
         let hook: FailureHook = Arc::new(hook);
         self.config.on_failure = Some(hook);
         self

@@ -2,9 +2,9 @@
 
 use super::{Nursery, nursery};
 use crate::probe::{Counts, eventually};
+use allhome::Policy;
 use allhome::error::{FailureInfo, PanicPolicy};
 use allhome::runtime::Runtime;
-use allhome::Policy;
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
@@ -96,7 +96,8 @@ pub(super) async fn f32_panic_under_supervise(runtime: Runtime) {
 pub(super) async fn f33_every_failure_is_told(runtime: Runtime) {
     for policy in [Policy::FailFast, Policy::WaitAll, Policy::Isolate, Policy::Supervise] {
         let told = Told::default();
-        let (note, handle) = (noting(&told), Arc::new(Mutex::new(None::<allhome::Nursery<String>>)));
+        let (note, handle) =
+            (noting(&told), Arc::new(Mutex::new(None::<allhome::Nursery<String>>)));
         let seen = handle.clone();
         let builder = nursery().on(runtime.clone()).policy(policy).panics(PanicPolicy::Report);
         let builder = builder.keep_failures(1).on_failure(move |failure| {

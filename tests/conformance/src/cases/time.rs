@@ -6,7 +6,9 @@ use crate::probe::{Counts, eventually};
 use allhome::cancel::{ReasonKind, cancellable};
 use allhome::runtime::Runtime;
 use allhome::time::remaining;
-use allhome::{Semaphore, cancelled, fail_after, is_cancelled, move_on_after, shield, sleep, yield_now};
+use allhome::{
+    Semaphore, cancelled, fail_after, is_cancelled, move_on_after, shield, sleep, yield_now,
+};
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

@@ -19,12 +19,11 @@ use std::thread;
 fn m04_future_dropped_with_children_alive() {
     within(|| {
         let (executor, counts) = (LocalExecutor::new(), Counts::new());
-        let mut run = Box::pin(nursery().local(&executor).run(
-            async |n: LocalNursery<Infallible>| {
+        let mut run =
+            Box::pin(nursery().local(&executor).run(async |n: LocalNursery<Infallible>| {
                 (0..20).for_each(|_| drop(n.spawn(parked(&counts))));
                 pending::<Result<(), _>>().await
-            },
-        ));
+            }));
         executor.run(async {
             assert!(run.as_mut().now_or_never().is_none());
             eventually(|| counts.polls() == 20).await;
@@ -40,12 +39,11 @@ fn m04_runtime_dropped_with_children_alive() {
     for polled in [true, false] {
         within(move || {
             let (executor, counts) = (LocalExecutor::new(), Counts::new());
-            let mut run = Box::pin(nursery().local(&executor).run(
-                async |n: LocalNursery<Infallible>| {
+            let mut run =
+                Box::pin(nursery().local(&executor).run(async |n: LocalNursery<Infallible>| {
                     (0..20).for_each(|_| drop(n.spawn(parked(&counts))));
                     Ok(n)
-                },
-            ));
+                }));
             assert!(run.as_mut().now_or_never().is_none());
             if polled {
                 executor.run(eventually(|| counts.polls() == 20));
@@ -65,12 +63,11 @@ fn m04_spawn_after_the_runtimes_end() {
     within(|| {
         let (executor, counts) = (LocalExecutor::new(), Counts::new());
         let mut handle = None;
-        let mut run = Box::pin(nursery().local(&executor).run(
-            async |n: LocalNursery<Infallible>| {
+        let mut run =
+            Box::pin(nursery().local(&executor).run(async |n: LocalNursery<Infallible>| {
                 handle = Some(n.clone());
                 pending::<Result<(), _>>().await
-            },
-        ));
+            }));
         assert!(run.as_mut().now_or_never().is_none());
         drop(executor);
         drop(run);
@@ -99,13 +96,12 @@ fn m04_runtime_dropped_while_others_wake_and_abort() {
             let (executor, before) = (LocalExecutor::new(), counts.drops());
             let (wakers, over) = (Arc::<Mutex<Vec<Waker>>>::default(), AtomicBool::new(false));
             let mut handle = None;
-            let mut run = Box::pin(nursery().local(&executor).run(
-                async |n: LocalNursery<Infallible>| {
+            let mut run =
+                Box::pin(nursery().local(&executor).run(async |n: LocalNursery<Infallible>| {
                     (0..20).for_each(|_| drop(n.spawn(woken(&counts, &wakers))));
                     handle = Some(Nursery::clone(&n));
                     Ok(())
-                },
-            ));
+                }));
             assert!(run.as_mut().now_or_never().is_none());
             executor.run(eventually(|| wakers.lock().unwrap().len() >= 20));
             let n = handle.take().unwrap();

@@ -45,7 +45,8 @@ fn m02_aborted_elsewhere_then_dropped_at_home() {
     ];
     for (way, polled) in ways.into_iter().flat_map(|way| [(way, true), (way, false)]) {
         within(move || {
-            let (executor, counts, token) = (LocalExecutor::new(), Counts::new(), CancelToken::new());
+            let (executor, counts, token) =
+                (LocalExecutor::new(), Counts::new(), CancelToken::new());
             let run = nursery().token(&token).local(&executor);
             let run = run.run(async |n: LocalNursery<Infallible>| {
                 (0..100).for_each(|_| drop(n.spawn(parked(&counts))));
