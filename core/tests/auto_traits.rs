@@ -5,6 +5,7 @@
 
 use allhome::cancel::*;
 use allhome::error::*;
+use allhome::in_place::*;
 use allhome::limit::*;
 use allhome::local::*;
 use allhome::runtime::*;
@@ -68,6 +69,8 @@ macro_rules! table {
 type E = String;
 type F = fn(Nursery<E>) -> std::future::Ready<Result<(), E>>;
 type Fut = std::future::Ready<Result<(), E>>;
+type G = fn(Scope<'static, E>) -> std::future::Ready<Result<(), E>>;
+type H = fn(LocalScope<'static, E>) -> std::future::Ready<Result<(), E>>;
 type Pinned = std::marker::PhantomPinned;
 type LF = fn(LocalNursery<E>) -> std::future::Ready<Result<(), E>>;
 
@@ -107,7 +110,6 @@ fn table() {
         JoinError<E>: "SYUWR"
         KeyedSemaphore<std::rc::Rc<u8>>: "SYUWR"
         Level: "SYUWR"
-        Local: "SYUWR"
         LocalNursery<E>: "--U--"
         LocalReserve<E>: "-----"
         LocalRuntime: "--U--"
@@ -150,7 +152,6 @@ fn table() {
         ShutdownReport: "SYUWR"
         Sleep: "SYU--"
         Semaphore: "SYUWR"
-        Sendable: "SYUWR"
         TaskBuilder<'static, E>: "SYU--"
         Spawned: "SYUWR"
         Straggler: "SYUWR"
@@ -171,6 +172,18 @@ fn table() {
         UntilCancelled<std::rc::Rc<u8>>: "-----"
         UntilCancelledStream<Fut>: "SY---"
         YieldNow: "SYUWR"
+        Local: "SYUWR"
+        LocalScope<'static, E>: "--U--"
+        Scope<'static, E>: "SYU--"
+        ScopeBuilder: "SYU--"
+        ScopeChild<u8, E>: "SYU--"
+        ScopeChild<std::cell::Cell<u8>, E>: "SYU--"
+        ScopeChild<std::rc::Rc<u8>, E>: "--U--"
+        ScopeRun<'static, E, (), G, Fut, Sendable>: "S-U--"
+        ScopeRun<'static, E, (), H, Fut, Local>: "--U--"
+        ScopeTask<'static, 'static, E>: "SYU--"
+        ScopeValue<u8, E>: "SYU--"
+        Sendable: "SYUWR"
     };
     let wrong: Vec<_> = table
         .iter()

@@ -252,7 +252,7 @@ pub async fn checkpoint() -> Result<(), Reason> {
     }
     poll_fn(|_| match context::current(scope::task_reason) {
         Some(reason) => {
-            context::tell_cancelled();
+            context::noted::tell_cancelled();
             Poll::Ready(Err(reason))
         }
         // A scope that has ended polls it once more, and drops it.
@@ -312,9 +312,9 @@ impl Future for Exit {
     type Output = Infallible;
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Infallible> {
-        context::task(|task| match task {
-            Some(task) => {
-                task.leave().set(Some(Leave::Exit(self.place)));
+        context::noted::here(|notes| match notes {
+            Some(notes) => {
+                notes.leave.set(Some(Leave::Exit(self.place)));
                 Poll::Pending
             }
             None => panic!(

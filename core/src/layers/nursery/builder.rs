@@ -6,11 +6,12 @@ mod open;
 
 use super::Nursery;
 use super::condition::Condition;
-use super::mode::{Mode, Sendable};
+use super::mode::NurseryMode;
 use super::run::Run;
 use super::setup::Setup;
-use crate::layers::base::as_error::{self, AsError, ErrorView};
+use crate::layers::base::as_error::{self, AsError};
 use crate::layers::base::counted::Strong;
+use crate::layers::base::mode::Sendable;
 use crate::layers::base::panic::Panic;
 use crate::layers::base::sync::Arc;
 use crate::layers::group::Group;
@@ -78,7 +79,7 @@ pub fn nursery() -> Builder {
 /// The settings of a nursery: created by [`nursery`], and opened by
 /// [`run`](Builder::run).
 #[must_use = "no nursery is opened until `run` is called and awaited"]
-pub struct Builder<P: Mode = Sendable> {
+pub struct Builder<P: NurseryMode = Sendable> {
     pub(crate) config: Config,
     /// The nursery that it is opened in, if that is not the one around.
     inside: Option<Strong<Group>>,
@@ -91,23 +92,7 @@ pub struct Builder<P: Mode = Sendable> {
 impl Builder {
     #[track_caller]
     fn new() -> Builder {
-        let config = Config {
-            name: None,
-            place: Location::caller(),
-            policy: Policy::default(),
-            panics: None,
-            on_panic: None,
-            on_failure: None,
-            keep: 64,
-            deadline: None,
-            partial: false,
-            grace: None,
-            token: None,
-            blocking_limit: usize::MAX,
-            limiter: None,
-            stuck_after: None,
-            view: |_| ErrorView::Text("an error"),
-        };
+        let config = Config::new(Location::caller());
         Builder { config, inside: None, condition: None, runtime: None, on: () }
     }
 
@@ -118,7 +103,7 @@ impl Builder {
     }
 }
 
-impl<P: Mode> Builder<P> {
+impl<P: NurseryMode> Builder<P> {
     /// Sets the runtime that the children run on, in place of the one that [`nursery`] finds.
     ///
     /// # Errors
@@ -316,7 +301,7 @@ impl Builder {
     }
 }
 
-impl<P: Mode> Builder<P> {
+impl<P: NurseryMode> Builder<P> {
     fn setup<E: AsError<M>, M>(mut self) -> Setup<P> {
         self.config.view = as_error::view::<E, M>;
         let Builder { config, inside, condition, runtime, on } = self;
@@ -324,7 +309,7 @@ impl<P: Mode> Builder<P> {
     }
 }
 
-impl<P: Mode> fmt::Debug for Builder<P> {
+impl<P: NurseryMode> fmt::Debug for Builder<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("name", &self.config.name)

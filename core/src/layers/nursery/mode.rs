@@ -1,13 +1,13 @@
-//! Whether a nursery's children are `Send`. Their types are erased, and with them the auto traits,
-//! so the builder's type, and that of the nursery's future, has to say it.
+//! What it makes of a nursery whether its children are `Send`.
 
 use super::Nursery;
 use super::local::LocalNursery;
+use crate::layers::base::mode::{Local, Sealed, Sendable};
 use crate::layers::group::own_thread::OwnThread;
 use allhome_rt::{LocalRuntime, RuntimeSource};
 
 /// Whether the children of a nursery are `Send`: [`Sendable`] or [`Local`]. No other type has it.
-pub trait Mode: sealed::Sealed {
+pub trait NurseryMode: Sealed {
     /// The handle that the body gets.
     type Handle<E: Send + Sync + 'static>;
     #[doc(hidden)]
@@ -19,14 +19,6 @@ pub trait Mode: sealed::Sealed {
     fn place(on: Self::On) -> (Option<RuntimeSource>, Option<Here>);
 }
 
-/// The children are `Send`, and run where the runtime likes.
-#[derive(Debug)]
-pub enum Sendable {}
-
-/// The children need not be `Send`, and run on the thread that opens the nursery.
-#[derive(Debug)]
-pub enum Local {}
-
 /// The present thread, as that of a nursery's children.
 #[derive(Debug)]
 pub struct Here(LocalRuntime);
@@ -37,7 +29,7 @@ impl Here {
     }
 }
 
-impl Mode for Sendable {
+impl NurseryMode for Sendable {
     type Handle<E: Send + Sync + 'static> = Nursery<E>;
     type On = ();
 
@@ -50,7 +42,7 @@ impl Mode for Sendable {
     }
 }
 
-impl Mode for Local {
+impl NurseryMode for Local {
     type Handle<E: Send + Sync + 'static> = LocalNursery<E>;
     type On = LocalRuntime;
 
@@ -61,10 +53,4 @@ impl Mode for Local {
     fn place(on: LocalRuntime) -> (Option<RuntimeSource>, Option<Here>) {
         (Some(on.runtime()), Some(Here(on)))
     }
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for super::Sendable {}
-    impl Sealed for super::Local {}
 }

@@ -21,13 +21,14 @@ pub(crate) mod settle;
 use super::Nursery;
 use super::condition::Condition;
 use super::error::GroupError;
-use super::mode::{Mode, Sendable};
+use super::mode::NurseryMode;
 use super::setup::Setup;
 use crate::layers::base::big::{Inner, Place, place};
 use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::invariant::Invariant;
 use crate::layers::base::leave::Leave;
+use crate::layers::base::mode::Sendable;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
 use crate::layers::base::reason::Level;
@@ -48,7 +49,7 @@ use std::task::{Context, Poll, Waker};
 pin_project! {
     /// The future that [`Builder::run`](crate::Builder::run) returns.
     #[must_use = "a nursery does nothing unless it is awaited"]
-    pub struct Run<E, R, F, Fut, P: Mode = Sendable> {
+    pub struct Run<E, R, F, Fut, P: NurseryMode = Sendable> {
         setup: Option<(Setup<P>, Place<F>)>,
         group: Option<Strong<Group>>,
         #[pin]
@@ -62,7 +63,7 @@ pin_project! {
         error: Invariant<E>,
     }
 
-    impl<E, R, F, Fut, P: Mode> PinnedDrop for Run<E, R, F, Fut, P> {
+    impl<E, R, F, Fut, P: NurseryMode> PinnedDrop for Run<E, R, F, Fut, P> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let Some(group) = this.group.take() {
@@ -77,7 +78,7 @@ where
     F: FnOnce(P::Handle<E>) -> Fut,
     Fut: Future<Output = Result<R, E>>,
     E: Send + Sync + 'static,
-    P: Mode,
+    P: NurseryMode,
 {
     pub(crate) fn new(setup: Setup<P>, body: F) -> Run<E, R, F, Fut, P> {
         Run::in_state(Some((setup, place(body))), None, None, None)
@@ -117,7 +118,7 @@ where
     F: FnOnce(P::Handle<E>) -> Fut,
     Fut: Future<Output = Result<R, E>>,
     E: Send + Sync + 'static,
-    P: Mode,
+    P: NurseryMode,
 {
     type Output = Result<R, GroupError<E>>;
 
@@ -131,7 +132,7 @@ where
     F: FnOnce(P::Handle<E>) -> Fut,
     Fut: Future<Output = Result<R, E>>,
     E: Send + Sync + 'static,
-    P: Mode,
+    P: NurseryMode,
 {
     /// Polls it until it has closed, for an owner.
     pub(super) fn poll_owned(
@@ -206,7 +207,7 @@ fn begin<E, F, Fut, P>(
 where
     F: FnOnce(P::Handle<E>) -> Fut,
     E: Send + Sync + 'static,
-    P: Mode,
+    P: NurseryMode,
 {
     let (setup, body) = setup.take().expect("a nursery is opened once");
     let group = open(setup)?;
@@ -225,7 +226,7 @@ where
 
 /// Opens the group where the caller is: in its task, and in the scopes around.
 #[inline(never)]
-fn open<E, P: Mode>(setup: Setup<P>) -> Result<Strong<Group>, GroupError<E>> {
+fn open<E, P: NurseryMode>(setup: Setup<P>) -> Result<Strong<Group>, GroupError<E>> {
     let lends = setup.config.limiter.as_ref().is_some_and(has_slot_of);
     let (parent, around) = (setup.parent(), scope::around());
     setup.open(parent, around, lends)
@@ -345,7 +346,7 @@ fn wait_on(
     waits
 }
 
-impl<E, R, F, Fut, P: Mode> fmt::Debug for Run<E, R, F, Fut, P> {
+impl<E, R, F, Fut, P: NurseryMode> fmt::Debug for Run<E, R, F, Fut, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Run").field("opened", &self.setup.is_none()).finish_non_exhaustive()
     }

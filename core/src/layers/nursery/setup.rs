@@ -19,7 +19,7 @@
 
 use super::condition::Condition;
 use super::error::{Cause, GroupError};
-use super::mode::{Here, Mode};
+use super::mode::{Here, NurseryMode};
 use crate::layers::base::counted::{Strong, Weak};
 use crate::layers::context::entered;
 use crate::layers::context::scope::Around;
@@ -31,7 +31,7 @@ use allhome_rt::{NoRuntime, Runtime, RuntimeSource};
 use std::ptr;
 
 /// What a nursery is opened with, in, and on.
-pub(crate) struct Setup<P: Mode> {
+pub(crate) struct Setup<P: NurseryMode> {
     pub(crate) config: Config,
     /// None: in the one around.
     pub(crate) inside: Option<Strong<Group>>,
@@ -46,7 +46,7 @@ pub(crate) struct Setup<P: Mode> {
 /// The nursery that another is opened in, and the task or body of it that does so.
 type Parent = (Weak<Group>, OpenedBy);
 
-impl<P: Mode> Setup<P> {
+impl<P: NurseryMode> Setup<P> {
     /// Returns the nursery that it is opened in, if there is one.
     pub(super) fn parent(&self) -> Option<Parent> {
         let Some(inside) = &self.inside else {

@@ -6,13 +6,13 @@ use crate::layers::cancel::CancelToken;
 use crate::layers::group::config::When;
 use crate::layers::limit::Semaphore;
 use crate::layers::nursery::condition::Condition;
-use crate::layers::nursery::mode::Mode;
+use crate::layers::nursery::mode::NurseryMode;
 use allhome_rt::Instant;
 use std::future::Future;
 use std::panic::Location;
 use std::time::Duration;
 
-impl<P: Mode> Builder<P> {
+impl<P: NurseryMode> Builder<P> {
     /// Sets how long the nursery may take.
     ///
     /// The time is counted from the first poll of the nursery's future. When it is over, the

@@ -2,8 +2,8 @@
 
 use super::Builder;
 use crate::layers::base::as_error::AsError;
+use crate::layers::base::mode::Local;
 use crate::layers::nursery::local::LocalNursery;
-use crate::layers::nursery::mode::Local;
 use crate::layers::nursery::run::Run;
 use allhome_rt::IntoLocalRuntime;
 use std::future::Future;
