@@ -8,6 +8,7 @@ use allhome::{Nursery, nursery};
 use allhome_conformance::{Counts, eventually};
 use allhome_runs::within;
 use futures_util::FutureExt;
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -51,7 +52,7 @@ fn m04_runtime_dropped_with_children_alive() {
             drop(executor);
             assert_eq!(counts.drops(), 20);
             let error = run.now_or_never().expect("no child is left").unwrap_err();
-            assert!(error.failures().iter().all(|failure| matches!(failure.cause(), Cause::Lost)));
+            assert!(error.failures().all(|failure| matches!(failure.cause(), Cause::Lost)));
             assert_eq!(error.failures().len(), 20);
         });
     }
@@ -95,11 +96,11 @@ fn m04_runtime_dropped_while_others_wake_and_abort() {
         for round in 0..300 {
             let (executor, before) = (LocalExecutor::new(), counts.drops());
             let (wakers, over) = (Arc::<Mutex<Vec<Waker>>>::default(), AtomicBool::new(false));
-            let mut handle = None;
+            let handle = RefCell::new(None);
             let mut run =
                 Box::pin(nursery().local(&executor).run(async |n: LocalNursery<Infallible>| {
                     (0..20).for_each(|_| drop(n.spawn(woken(&counts, &wakers))));
-                    handle = Some(Nursery::clone(&n));
+                    handle.replace(Some(Nursery::clone(&n)));
                     Ok(())
                 }));
             assert!(run.as_mut().now_or_never().is_none());
