@@ -42,7 +42,7 @@ pub(crate) struct OwnThread {
     post: Arc<Post>,
 }
 
-/// What is to be done on the thread.
+/// What the thread has to do.
 pub(crate) struct Post {
     thread: ThreadMark,
     mark: Mark,
@@ -231,5 +231,47 @@ impl Group {
             }
             _ => self.destroy_here(doomed),
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{LocalTask, OwnThread, SpawnLocal, Task};
+    use crate::layers::base::stays::Stays;
+    use crate::layers::base::sync::{Arc, thread_scope};
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    /// Keeps its tasks, and polls none.
+    #[derive(Default)]
+    struct Keeps(RefCell<Vec<LocalTask>>);
+
+    impl SpawnLocal for Keeps {
+        fn spawn_local(&self, task: LocalTask) {
+            self.0.borrow_mut().push(task);
+        }
+    }
+
+    /// Another thread had the claim of a child when the runtime ended.
+    #[test]
+    fn left_by_another_thread_then_dropped_with_the_runtime() {
+        let (spawner, future, posted) = (Rc::new(Keeps::default()), Rc::new(()), Arc::new(()));
+        let own = OwnThread::new(spawner.clone());
+        let left = Stays::new(future.clone(), own.post().mark());
+        thread_scope(|scope| scope.spawn(move || drop(left)).join().expect("it does not panic"));
+        let send = || {
+            let posted = posted.clone();
+            own.post().send(Task::from_future(async move { drop(posted) }));
+        };
+        send();
+        assert_eq!((Rc::strong_count(&future), Arc::strong_count(&posted)), (2, 2));
+        drop(spawner.0.take());
+        assert_eq!((Rc::strong_count(&future), Arc::strong_count(&posted)), (1, 1));
+        send();
+        assert_eq!(Arc::strong_count(&posted), 1, "the post is closed");
+        let late = Stays::new(future.clone(), own.post().mark());
+        thread_scope(|scope| scope.spawn(move || drop(late)).join().expect("it does not panic"));
+        own.post().tidy();
+        assert_eq!(Rc::strong_count(&future), 1);
     }
 }

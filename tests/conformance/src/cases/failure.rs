@@ -8,7 +8,6 @@ use allhome::runtime::Runtime;
 use allhome::{GroupError, Policy, yield_now};
 use futures_util::FutureExt;
 use std::convert::Infallible;
-use std::error::Error;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Arc, Mutex};
@@ -331,7 +330,7 @@ pub(super) async fn f16_failing_body_cancels_children(runtime: Runtime) {
 }
 
 pub(super) async fn f17_converts_with_the_question_mark(runtime: Runtime) {
-    async fn inner(runtime: Runtime) -> Result<(), Box<dyn Error + Send + Sync>> {
+    async fn inner(runtime: Runtime) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         nursery()
             .on(runtime)
             .name("q")
