@@ -19,14 +19,10 @@
 //!    that looks for one.
 
 use super::marks::Line;
-use super::seats::{Block, BlockRef, Core};
 use crate::layers::base::guarded::{Foreign, Guarded};
-use crate::layers::base::id::{NurseryId, TaskId};
-use crate::layers::base::outcome::TaskState;
+use crate::layers::base::id::NurseryId;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{AtomicBool, AtomicUsize, GlobalOnce, Ordering, thread_local};
-use crate::layers::base::who::Who;
-use crate::layers::context::in_place::Requested;
 use crate::layers::group::config::Policy;
 use crate::layers::group::registry::report::Entry;
 use std::mem;
@@ -51,11 +47,11 @@ pub(super) struct Control {
     left: AtomicUsize,
     pub(super) refused: AtomicUsize,
     /// Which thread polls the scope's future: [`this_thread`], or 0.
-    polling: AtomicUsize,
+    pub(super) polling: AtomicUsize,
     /// The blocks in which a child is woken, from elsewhere.
-    woken: Line,
+    pub(super) woken: Line,
     /// The same, by the thread that polls.
-    here: Line,
+    pub(super) here: Line,
     /// The blocks with seats that are freed.
     pub(super) freed: Line,
     /// What wakes the scope's future, while that waits.
@@ -65,7 +61,7 @@ pub(super) struct Control {
 }
 
 /// The first block in a line that was taken.
-pub(super) struct Woken(Option<u32>);
+pub(super) struct Woken(pub(super) Option<u32>);
 
 thread_local! {
     static HERE: u8 = const { 0 };
@@ -73,7 +69,7 @@ thread_local! {
 
 /// Returns a number that no other thread has meanwhile: where it keeps a byte.
 #[inline]
-fn this_thread() -> usize {
+pub(super) fn this_thread() -> usize {
     HERE.with(|here| ptr::from_ref(here).addr())
 }
 
@@ -157,46 +153,11 @@ impl Control {
         self.polling.store(0, Ordering::Relaxed);
     }
 
-    #[inline]
-    fn wake(&self, block: &Block, seat: u32) {
-        if self.polling.load(Ordering::Relaxed) == this_thread() {
-            block.here.set_alone(1 << seat, block.number, &self.here);
-        } else if block.woken.set(seat, block.number, &self.woken) {
-            self.unpark().into_iter().for_each(Foreign::wake);
-        }
-    }
-
     /// Takes the line of those that were woken from elsewhere, for `take_woken`. The caller looks for
     /// new children in between: then it knows the blocks of all in the line, since a child is put
-    /// into the inbox, and told of, before its handle may wake it.
+    /// into the inbox, and shown, before its handle may wake it.
     pub(super) fn take_line(&self) -> Woken {
         Woken(self.woken.take())
-    }
-
-    /// Takes what was woken: calls `f` with each block and the bits of its children, the block that
-    /// was woken first at last. The caller is the scope's future.
-    pub(super) fn take_woken(
-        &self,
-        Woken(mut next): Woken,
-        blocks: &[BlockRef],
-        mut f: impl FnMut(u32, u64),
-    ) {
-        while let Some(number) = next {
-            let block = &blocks[number as usize];
-            let (seats, after) = block.woken.take();
-            if seats != 0 {
-                block.here.set_alone(seats, number, &self.here);
-            }
-            next = after;
-        }
-        let mut next = self.here.take_alone();
-        while let Some(number) = next {
-            let (seats, after) = blocks[number as usize].here.take_alone();
-            if seats != 0 {
-                f(number, seats);
-            }
-            next = after;
-        }
     }
 
     /// Keeps the waker, unless there is something to do. The caller is the scope's future, and has
@@ -233,10 +194,10 @@ impl Control {
 /// What is known of a child, or of the body, where it is reached from elsewhere.
 pub(super) struct Life {
     /// 0: it is the body.
-    number: u64,
-    name: Option<Box<str>>,
-    place: &'static Location<'static>,
-    cancel: GlobalOnce<Reason>,
+    pub(super) number: u64,
+    pub(super) name: Option<Box<str>>,
+    pub(super) place: &'static Location<'static>,
+    pub(super) cancel: GlobalOnce<Reason>,
 }
 
 impl Life {
@@ -247,84 +208,5 @@ impl Life {
         place: &'static Location<'static>,
     ) -> Life {
         Life { number, name, place, cancel: GlobalOnce::new() }
-    }
-}
-
-impl Core {
-    pub(super) fn control(&self) -> &Control {
-        &self.block().control
-    }
-
-    /// None: it is the body.
-    pub(super) fn id(&self) -> Option<TaskId> {
-        let number = self.life().number;
-        (number != 0).then(|| TaskId { nursery: self.control().id, number })
-    }
-
-    pub(super) fn name(&self) -> Option<&str> {
-        self.life().name.as_deref()
-    }
-
-    pub(super) fn place(&self) -> &'static Location<'static> {
-        self.life().place
-    }
-
-    /// Returns where it is among the children.
-    pub(super) fn index(&self) -> u32 {
-        self.block().number << 6 | self.seat()
-    }
-
-    /// Has it polled, unless it has ended.
-    pub(super) fn schedule(&self) {
-        if self.state() != TaskState::Ended {
-            let block = self.block();
-            block.control.wake(block, self.seat());
-        }
-    }
-
-    /// It is about to be polled: what has woken it is seen there. The caller is the scope's future.
-    #[inline]
-    pub(super) fn unschedule(&self) {
-        let (block, seat) = (self.block(), self.seat());
-        block.here.clear_alone(seat);
-        block.woken.clear(seat);
-    }
-
-    /// It has ended: no wake leads to anything any more.
-    pub(super) fn end(&self) {
-        self.set_state(TaskState::Ended);
-    }
-
-    /// Cancels it alone. Returns `false` if it has ended, or was cancelled before.
-    pub(super) fn cancel(&self, reason: Reason) -> bool {
-        let first = self.state() != TaskState::Ended
-            && self.control().reason().is_none()
-            && self.life().cancel.set(reason).is_ok();
-        if first {
-            self.schedule();
-        }
-        first
-    }
-
-    #[inline]
-    fn cancelled(&self) -> Option<&Reason> {
-        self.life().cancel.get().or_else(|| self.control().reason())
-    }
-
-    #[inline]
-    pub(super) fn is_cancelled(&self) -> bool {
-        self.cancelled().is_some()
-    }
-
-    pub(super) fn who(&self) -> Who {
-        let task = self.id();
-        let name = if task.is_some() { &self.life().name } else { &self.control().name };
-        Who { task, name: name.clone(), place: self.place(), finalizer: false }
-    }
-}
-
-impl Requested for Core {
-    fn reason(&self) -> Option<Reason> {
-        self.cancelled().cloned()
     }
 }

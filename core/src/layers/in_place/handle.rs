@@ -2,10 +2,11 @@
 
 use super::child::ScopeChild;
 use super::inbox::Shared;
-use super::mode::{Local, Mode, Sendable};
+use super::mode::Mode;
 use crate::layers::base::as_error::{BoxError, View};
 use crate::layers::base::id::NurseryId;
 use crate::layers::base::invariant::Invariant;
+use crate::layers::base::mode::{Local, Sendable};
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
 use crate::layers::context::new_reason::by_caller;

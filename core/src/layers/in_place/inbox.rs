@@ -1,10 +1,10 @@
 //! What the handles of a scope share with its future: where new children wait for the next poll.
 
 use super::control::{Control, Life};
+use super::hand_over::{Freed, New};
 use super::mode::Mode;
 use super::placed::{MOST, Piece, Placed, class_of};
 use super::seats::{BlockRef, Pool, Reach, Seat};
-use super::slots::{Freed, New};
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::Reason;

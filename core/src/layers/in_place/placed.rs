@@ -21,7 +21,8 @@
 
 #![allow(unsafe_code)]
 
-use super::mode::{Done, Local, Mode, Sendable};
+use super::mode::{Done, Mode};
+use crate::layers::base::mode::{Local, Sendable};
 use crate::layers::base::outcome::Ending;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::future::Future;
@@ -79,7 +80,8 @@ pub(super) fn class_of<F>() -> Option<usize> {
 impl Piece {
     fn new(layout: Layout) -> Piece {
         if layout.size() == 0 {
-            return Piece { at: NonNull::without_provenance(aligned(layout)), layout };
+            let at = NonNull::new(ptr::without_provenance_mut(layout.align()));
+            return Piece { at: at.expect("an alignment is not 0"), layout };
         }
         // SAFETY: the size is not 0.
         let at = unsafe { alloc(layout) };
@@ -93,11 +95,6 @@ impl Piece {
         let kept = self.layout.align() == ALIGN && size > 0 && size <= MOST && size % UNIT == 0;
         kept.then_some(size / UNIT)
     }
-}
-
-/// Returns an address for what has no size.
-fn aligned(layout: Layout) -> std::num::NonZeroUsize {
-    std::num::NonZeroUsize::new(layout.align()).expect("an alignment is not 0")
 }
 
 impl Drop for Piece {

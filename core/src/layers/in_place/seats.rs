@@ -45,7 +45,7 @@ use crate::layers::base::outcome::TaskState;
 use crate::layers::base::sync::{Arc, AtomicU8, AtomicU32, AtomicUsize, Ordering, UnsafeCell};
 use std::mem::{self, ManuallyDrop};
 use std::ops::Deref;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::task::Waker;
 use waker::WAKER;
 
@@ -213,11 +213,11 @@ impl Drop for BlockRef {
 ///
 /// # Safety
 ///
-/// They are the caller's, who uses the block no more.
+/// They are the caller's, which uses the block no more.
 unsafe fn release(block: NonNull<Block>, holders: usize) {
-    // SAFETY: the caller's are counted still. The reference is to the count alone, and ends with
-    // the step after which another thread may free the block.
-    let count = unsafe { &*ptr::addr_of!((*block.as_ptr()).holders) };
+    // SAFETY: the caller's are counted still. The reference is not used after the step after which
+    // another thread may free the block.
+    let count = unsafe { &block.as_ref().holders };
     // AcqRel: what other holders did comes before the end of the block.
     if count.fetch_sub(holders, Ordering::AcqRel) == holders {
         // SAFETY: it was leaked by `BlockRef::new`, and there is no other holder.
@@ -372,8 +372,9 @@ unsafe fn let_go(at: NonNull<Core>) {
         let core = unsafe { at.as_ref() };
         (core.filled().0, core.seat())
     };
-    // SAFETY: invariant 2. The reference is to the count alone.
-    let refs = unsafe { &*ptr::addr_of!((*at.as_ptr()).refs) };
+    // SAFETY: invariant 2. The reference is not used after the step that makes another reach, or
+    // the scope, the last: that one frees the seat.
+    let refs = unsafe { &at.as_ref().refs };
     // Acquire: pairs with `give_up`, and with the others that went. One that is late and alone is
     // the last: it is what others would be made from.
     if refs.load(Ordering::Acquire) == 1 {

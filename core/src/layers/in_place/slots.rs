@@ -8,35 +8,22 @@
 //!
 //! A child whose future was dropped leaves its slot before its outcome is given out.
 
+use super::hand_over::{Freed, New};
 use super::inbox::Shared;
 use super::mode::Mode;
 use super::part::Part;
 use super::placed::{Piece, Placed};
-use super::seats::{BlockRef, Free, Seat};
+use super::seats::{BlockRef, Seat};
 use crate::layers::base::sync::Arc;
 
 /// So many seats are given back at once.
 const GIVEN_BACK: usize = 32;
-
-/// A child that no poll has seen yet.
-pub(super) struct New<'a, M: Mode> {
-    pub(super) seat: Seat,
-    pub(super) task: Placed<'a, M>,
-    pub(super) join: Option<Arc<M::Join<'a>>>,
-}
 
 pub(super) struct Slot<'a, M: Mode> {
     pub(super) part: Part,
     pub(super) task: Placed<'a, M>,
     pub(super) join: Option<Arc<M::Join<'a>>>,
     pub(super) started: bool,
-}
-
-/// Seats, and memory, that are free.
-#[derive(Default)]
-pub(super) struct Freed {
-    pub(super) seats: Vec<Free>,
-    pub(super) pieces: Vec<Piece>,
 }
 
 pub(super) struct Slots<'a, M: Mode> {

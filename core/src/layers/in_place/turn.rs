@@ -1,4 +1,4 @@
-//! Who is in turn: blocks of children, each with a bit for those of it.
+//! The children in turn: blocks, each with a bit for those of it.
 
 use super::control::{BODY, Control, Woken};
 use super::seats::BlockRef;

@@ -9,16 +9,21 @@ use super::{Header, Ptr, StageState};
 use crate::layers::base::invariant::Invariant;
 use crate::layers::base::outcome::{Ending, Outcome};
 use crate::layers::base::panic;
+use crate::layers::base::sync::GlobalMutex;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
 
 /// The user's side of a record: typed, and good beyond the child's and the nursery's life.
 pub(crate) struct Handle<T, E> {
     ptr: Ptr,
-    value: PhantomData<fn() -> T>,
+    /// It is `Send`, and `Sync`, if the value is `Send`: the value goes where the handle goes, and by
+    /// a shared reference nowhere (invariant 7 of the parent module).
+    value: PhantomData<GlobalMutex<T>>,
     /// The outcome may go to the nursery's report.
     error: Invariant<E>,
 }
+
+impl<T, E> Unpin for Handle<T, E> {}
 
 impl<T, E> Handle<T, E> {
     /// The record was created with a handle and these types, and this is its only handle.

@@ -3,7 +3,7 @@
 //! more poll follows in the next turn.
 
 use crate::layers::context;
-use crate::layers::context::in_place::Inside;
+use crate::layers::context::inside::Inside;
 use crate::layers::context::scope::Scope;
 use std::future::Future;
 use std::pin::Pin;

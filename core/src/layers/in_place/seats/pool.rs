@@ -61,7 +61,7 @@ impl Pool {
         }
     }
 
-    /// Adds the blocks that the caller has not got yet.
+    /// Adds the blocks that the caller lacks.
     pub(in super::super) fn show(&self, blocks: &mut Vec<BlockRef>) {
         blocks.extend(self.rows[blocks.len()..].iter().map(|row| row.block.clone()));
     }
