@@ -9,19 +9,22 @@ use super::{Header, Ptr, StageState};
 use crate::layers::base::invariant::Invariant;
 use crate::layers::base::outcome::{Ending, Outcome};
 use crate::layers::base::panic;
-use crate::layers::base::sync::GlobalMutex;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
 
 /// The user's side of a record: typed, and good beyond the child's and the nursery's life.
 pub(crate) struct Handle<T, E> {
     ptr: Ptr,
-    /// It is `Send`, and `Sync`, if the value is `Send`: the value goes where the handle goes, and by
-    /// a shared reference nowhere (invariant 7 of the parent module).
-    value: PhantomData<GlobalMutex<T>>,
+    /// It is `Send` if the value is, which goes where the handle goes (invariant 7 of the parent
+    /// module).
+    value: PhantomData<T>,
     /// The outcome may go to the nursery's report.
     error: Invariant<E>,
 }
+
+// SAFETY: by a shared reference to a handle no value is reached: `take` and the destructor have an
+// exclusive one, and `ending` looks at what else may stand in its place.
+unsafe impl<T: Send, E> Sync for Handle<T, E> {}
 
 impl<T, E> Unpin for Handle<T, E> {}
 
