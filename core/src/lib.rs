@@ -187,7 +187,7 @@ pub mod join {
     //!
     //! | wanted | joiner | gives |
     //! |---|---|---|
-    //! | all values, or the first failure | [`join_all`](crate::join_all) | `Result<Vec<T>, JoinError<E>>` |
+    //! | all values, or the first failure | [`join_all`] | `Result<Vec<T>, JoinError<E>>` |
     //! | all outcomes | [`join_outcomes`] | `Vec<Result<T, JoinError<E>>>` |
     //! | each, as it ends | [`Children::join_next`] | [`Joined<T, E>`](Joined) |
     //! | the first outcome | [`race`] | `Result<T, NotEnough<T, E>>` |
