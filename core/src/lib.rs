@@ -113,6 +113,8 @@ mod layers {
     // `block_on` and `run`, which enter the global pool.
     #[cfg(feature = "executors")]
     pub(crate) mod entry;
+    // Many items: a future for each of a source, so many at a time.
+    pub(crate) mod many;
     // Shutting down step by step.
     pub(crate) mod shutdown;
     // A token that SIGINT and SIGTERM raise.
@@ -219,6 +221,48 @@ pub mod join {
     pub use crate::layers::nursery::join_all::JoinAll;
     #[doc(no_inline)]
     pub use crate::{JoinError, join_all};
+}
+
+pub mod many {
+    //! Many items: a future for each, of an iterator or a stream, so many at once.
+    //!
+    //! | wanted | method | gives |
+    //! |---|---|---|
+    //! | an output for each item | [`map_concurrent`](ConcurrentExt::map_concurrent) | a stream of outputs, in the order of the items |
+    //! | .. as each is there | [`unordered`](MapConcurrent::unordered) | the same, as they end |
+    //! | .. until one fails | [`try_map_concurrent`](ConcurrentExt::try_map_concurrent) | a stream of results |
+    //! | nothing | [`for_each_concurrent`](ConcurrentExt::for_each_concurrent) | a future of `()` |
+    //! | .. until one fails | [`try_for_each_concurrent`](ConcurrentExt::try_for_each_concurrent) | a future of a `Result` |
+    //!
+    //! The futures run in place, polled by the task that polls the stream; with
+    //! [`on(&n)`](MapConcurrent::on) they are children of a nursery, and run in parallel.
+    //!
+    //! # Examples
+    //!
+    //! The files are read two at a time, and borrow from the caller:
+    //!
+    //! ```
+    //! # #[cfg(feature = "executors")] {
+    //! use allhome::many::ConcurrentExt;
+    //! use allhome::block_on;
+    //! # async fn read(name: &str) -> Result<String, std::io::Error> { Ok(name.to_uppercase()) }
+    //!
+    //! let names = ["a.txt".to_string(), "b.txt".to_string(), "c.txt".to_string()];
+    //! let texts = names.iter().try_map_concurrent(2, async |name| read(name).await);
+    //! let texts: Vec<String> = block_on(texts.try_collect())?;
+    //! assert_eq!(texts, ["A.TXT", "B.TXT", "C.TXT"]);
+    //! # }
+    //! # Ok::<(), Box<dyn std::error::Error>>(())
+    //! ```
+
+    pub use crate::layers::many::children::{Fork, InNursery};
+    pub use crate::layers::many::ext::{ConcurrentExt, ConcurrentStreamExt, Items};
+    pub use crate::layers::many::for_each::{ForEachConcurrent, TryForEachConcurrent};
+    pub use crate::layers::many::here::InPlace;
+    pub use crate::layers::many::map::MapConcurrent;
+    pub use crate::layers::many::place::{Host, Place};
+    pub use crate::layers::many::take::{Collect, Next, TryCollect};
+    pub use crate::layers::many::try_map::TryMapConcurrent;
 }
 
 pub mod in_place {

@@ -9,6 +9,7 @@ use allhome::in_place::*;
 use allhome::join::*;
 use allhome::limit::*;
 use allhome::local::*;
+use allhome::many::*;
 use allhome::runtime::*;
 use allhome::shutdown::*;
 use allhome::task::*;
@@ -75,6 +76,12 @@ type H = fn(LocalScope<'static, E>) -> std::future::Ready<Result<(), E>>;
 type Pinned = std::marker::PhantomPinned;
 type LF = fn(LocalNursery<E>) -> std::future::Ready<Result<(), E>>;
 
+type Here = InPlace<Fut>;
+type I = std::vec::IntoIter<u8>;
+type Make = fn(u8) -> Fut;
+type Map<P> = MapConcurrent<Items<I>, Make, P, u8>;
+type TryMap<P> = TryMapConcurrent<Items<I>, Make, P, Result<(), E>>;
+
 #[test]
 fn table() {
     // S: Send, Y: Sync, U: Unpin, W: UnwindSafe, R: RefUnwindSafe.
@@ -98,6 +105,7 @@ fn table() {
         Children<Child<u8, E>>: "SYU--"
         Child<std::rc::Rc<u8>, E>: "--U--"
         Close<E>: "SYU--"
+        Collect<Map<Here>, Vec<u8>>: "SYU--"
         Draining: "SYU--"
         DropGuard: "SYUWR"
         Elapsed: "SYUWR"
@@ -106,10 +114,16 @@ fn table() {
         FirstOk<u8, E>: "SYU--"
         FailAfter<Fut>: "S-U--"
         Failure<E>: "SYUWR"
+        ForEachConcurrent<Items<I>, Make, Here>: "SYU--"
         GroupError<E>: "SYUWR"
         Hedge<Child<u8, E>, std::vec::IntoIter<Child<u8, E>>>: "SYU--"
         HolderInfo: "SYUWR"
         Idle: "SYU--"
+        InNursery<LocalNursery<E>, Fut, E>: "--U--"
+        InNursery<Nursery<E>, Fut, E>: "SYU--"
+        InPlace<Fut>: "SYU--"
+        InPlace<std::future::Ready<std::rc::Rc<u8>>>: "--U--"
+        Items<I>: "SYUWR"
         JoinAll<u8, E>: "SYU--"
         JoinAll<std::cell::Cell<u8>, E>: "S-U--"
         JoinNext<'static, Child<u8, E>>: "SYU--"
@@ -124,7 +138,10 @@ fn table() {
         LocalRuntime: "--U--"
         LocalTask: "--U--"
         LocalTaskBuilder<'static, E>: "--U--"
+        Map<Here>: "SYU--"
+        Map<InNursery<Nursery<E>, Fut, E>>: "SYU--"
         MoveOnAfter<Fut>: "S-U--"
+        Next<'static, Map<Here>>: "SYU--"
         NoRuntime: "SYUWR"
         NotEnough<u8, E>: "SYUWR"
         Nursery<E>: "SYU--"
@@ -169,6 +186,9 @@ fn table() {
         Spawned: "SYUWR"
         Straggler: "SYUWR"
         Echo: "SYUWR"
+        TryCollect<TryMap<Here>, Vec<u8>>: "SYU--"
+        TryForEachConcurrent<Items<I>, Make, Here, Result<(), E>>: "SYU--"
+        TryMap<Here>: "SYU--"
         Value<u8, E>: "SYU--"
         Value<std::rc::Rc<u8>, E>: "--U--"
         Values<u8, E>: "SYU--"

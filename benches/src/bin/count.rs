@@ -16,7 +16,9 @@
 //! callgrind; see `rmw.sh`. Or `count lone[/bare] N`: one child, or a task of the runtime, that gives
 //! the others a turn N times. Or `count in_place/fork|spawn|yield|unordered|buffered N`: N children of a
 //! scope in place, a thousand at a time: each joined by its handle; without one; woken once; and the
-//! same of `FuturesUnordered` and of futures-buffered, boxed.
+//! same of `FuturesUnordered` and of futures-buffered, boxed. Or `count
+//! many/unordered|yield|ordered[/futures] N`: N items, 64 at once, by `map_concurrent` or by the buffers of
+//! futures.
 
 use std::process::ExitCode;
 
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         _ if cases::count_children(side, n) => return ExitCode::SUCCESS,
         _ if cases::count_semaphore(side, n) => return ExitCode::SUCCESS,
         _ if cases::count_in_place(side, n) => return ExitCode::SUCCESS,
+        _ if cases::count_many(side, n) => return ExitCode::SUCCESS,
         _ if cases::count_timeout(side, n) => return ExitCode::SUCCESS,
         _ => return usage(),
     };
@@ -85,6 +88,7 @@ fn usage() -> ExitCode {
     eprintln!("       count wake/TIMES[/joinset|/tracker]|abort[/joinset] N");
     eprintln!("       count SEMAPHORE/1|5|try|handoff|children/semaphore|children/tokio N");
     eprintln!("       count in_place/fork|spawn|yield|unordered|buffered N");
+    eprintln!("       count many/unordered|yield|ordered[/futures] N");
     eprintln!("       count timeout/PENDING|poll|sleep[/pool|/tokio] N");
     ExitCode::from(2)
 }

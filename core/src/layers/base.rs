@@ -12,6 +12,7 @@ pub(crate) mod invariant;
 pub(crate) mod join_error;
 pub(crate) mod leave;
 pub(crate) mod lock;
+pub(crate) mod marks;
 pub(crate) mod mode;
 pub(crate) mod outcome;
 pub(crate) mod panic;

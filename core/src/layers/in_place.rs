@@ -12,7 +12,6 @@ pub(crate) mod handle;
 mod inbox;
 mod join;
 mod lack;
-mod marks;
 pub(crate) mod mode;
 mod part;
 mod placed;

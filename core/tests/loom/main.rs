@@ -36,6 +36,7 @@ mod kid;
 mod limit;
 mod limits;
 mod manual;
+mod many;
 mod nested;
 mod orphans;
 mod owner;

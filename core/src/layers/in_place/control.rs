@@ -18,9 +18,9 @@
 //!    a sign back looks for that kind after it. A sign for two kinds would be taken back by the code
 //!    that looks for one.
 
-use super::marks::Line;
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::NurseryId;
+use crate::layers::base::marks::Line;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{AtomicBool, AtomicUsize, GlobalOnce, Ordering, thread_local};
 use crate::layers::group::config::Policy;

@@ -40,7 +40,7 @@ mod waker;
 pub(super) use pool::Pool;
 
 use super::control::{Control, Life};
-use super::marks::{MOST, Marks};
+use crate::layers::base::marks::{MOST, Marks};
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::sync::{Arc, AtomicU8, AtomicU32, AtomicUsize, Ordering, UnsafeCell};
 use std::mem::{self, ManuallyDrop};

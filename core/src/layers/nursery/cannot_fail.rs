@@ -1,4 +1,4 @@
-//! The future of a child that gives nothing and cannot fail, as one that may.
+//! The future of a child that cannot fail, as one that may.
 //!
 //! An async block around it would keep the future twice, once as what it captured and once as what
 //! it awaits.
@@ -26,10 +26,10 @@ impl<F, E> CannotFail<F, E> {
     }
 }
 
-impl<F: Future<Output = ()>, E> Future for CannotFail<F, E> {
-    type Output = Result<(), E>;
+impl<F: Future, E> Future for CannotFail<F, E> {
+    type Output = Result<F::Output, E>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.project().future.poll(cx).map(Ok)
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod reserve;
 pub(crate) mod task_builder;
 
 use super::Nursery;
+use super::cannot_fail::CannotFail;
 use super::child::Child;
 use super::reserve_error::TryReserveError;
 use super::spawned::{Refused, Spawned};
@@ -141,7 +142,27 @@ impl<E: Send + Sync + 'static> LocalNursery<E> {
         F: Future<Output = Result<T, E>> + 'static,
         T: 'static,
     {
-        let child = self.nursery.fork_local(future, None, Location::caller());
+        self.fork_at(future, Location::caller())
+    }
+
+    /// Spawns a child that gives a value and cannot fail.
+    pub(crate) fn fork_sure<F>(
+        &self,
+        future: F,
+        place: &'static Location<'static>,
+    ) -> Child<F::Output, E>
+    where
+        F: Future<Output: 'static> + 'static,
+    {
+        self.fork_at(CannotFail::new(future), place)
+    }
+
+    fn fork_at<T, F>(&self, future: F, place: &'static Location<'static>) -> Child<T, E>
+    where
+        F: Future<Output = Result<T, E>> + 'static,
+        T: 'static,
+    {
+        let child = self.nursery.fork_local(future, None, place);
         tidy(&self.nursery.group);
         child
     }

@@ -2,9 +2,10 @@
 
 use super::Nursery;
 use super::blocking::{Blocking, BlockingCx};
+use super::cannot_fail::CannotFail;
 use super::child::Child;
 use super::spawned::{Refused, Spawned};
-use crate::layers::base::big::BoxedFuture;
+use crate::layers::base::big::{BoxedFuture, is_big};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::stays::LocalFuture;
@@ -15,6 +16,7 @@ use crate::layers::limit::{OwnedPermit, Semaphore};
 use crate::layers::record::Unadmitted;
 use std::future::Future;
 use std::panic::Location;
+use std::pin::Pin;
 
 type Name = Option<Box<str>>;
 type CallSite = &'static Location<'static>;
@@ -41,6 +43,18 @@ impl<E: Send + Sync + 'static> Nursery<E> {
             None => self.admit_forked(future, name, location, Admission::Plain),
             Some(limiter) => self.fork_outside(limiter, future, name, location),
         }
+    }
+
+    /// Spawns a child that gives a value and cannot fail.
+    pub(crate) fn fork_sure<F>(&self, future: F, location: CallSite) -> Child<F::Output, E>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        if const { is_big::<F>() } {
+            let future: Pin<Box<dyn Future<Output = F::Output> + Send>> = Box::pin(future);
+            return self.fork_named(CannotFail::new(future), None, location);
+        }
+        self.fork_named(CannotFail::new(future), None, location)
     }
 
     #[cold]

@@ -32,6 +32,7 @@ const LAYERS: &[&[(&str, &str)]] = &[
     &[
         ("in_place", "scopes whose children borrow, polled by the caller's own task"),
         ("entry", "`block_on` and `run`, which enter the global pool"),
+        ("many", "a future for each of many items, so many at once"),
         ("shutdown", "shutting down step by step"),
         ("signals", "the token that the process's signals raise"),
         ("sim", "the simulator's side of nurseries"),

@@ -1,9 +1,9 @@
 //! The free seats of a scope, under the lock of its inbox.
 
 use super::{BlockRef, Free, Reach, Seat, release};
+use crate::layers::base::marks::MOST;
 use crate::layers::base::sync::{Arc, Ordering};
 use crate::layers::in_place::control::{Control, Life};
-use crate::layers::in_place::marks::MOST;
 use std::mem;
 
 /// The first block is small, as most scopes are. One of its seats is the body's.

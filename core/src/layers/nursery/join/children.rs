@@ -161,7 +161,7 @@ impl<C: Joinable> Children<C> {
     /// They stay, and are given when they end. Returns how many had not ended.
     #[track_caller]
     pub fn cancel(&self) -> usize {
-        self.cancel_for(&by_caller(ReasonKind::Requested, Location::caller()))
+        self.cancel_for(0, &by_caller(ReasonKind::Requested, Location::caller()))
     }
 
     /// Returns the handles, in the order in which they were pushed.
@@ -172,15 +172,26 @@ impl<C: Joinable> Children<C> {
     /// Cancels those that are left, for a task that does not wait for them at present: those that end
     /// at once do not wake it.
     pub(super) fn cancel_left(&self, kind: ReasonKind, place: &'static Location<'static>) {
+        self.cancel_from(0, kind, place);
+    }
+
+    /// As above, those with this place among the handles, or a later one.
+    pub(crate) fn cancel_from(
+        &self,
+        first: usize,
+        kind: ReasonKind,
+        place: &'static Location<'static>,
+    ) {
         if !self.is_empty() {
             self.list.forget_waker();
-            self.cancel_for(&by_caller(kind, place));
+            self.cancel_for(first, &by_caller(kind, place));
         }
     }
 
-    fn cancel_for(&self, reason: &Reason) -> usize {
+    fn cancel_for(&self, first: usize, reason: &Reason) -> usize {
         // In the order of the handles, so that a schedule can be repeated.
-        let mut children: Vec<_> = self.waiting.values().collect();
+        let mut children: Vec<_> =
+            self.waiting.values().filter(|(index, _)| *index >= first).collect();
         children.sort_unstable_by_key(|(index, _)| *index);
         children.into_iter().filter(|(_, child)| child.cancel_for(reason)).count()
     }
@@ -250,7 +261,9 @@ impl<C: Joinable> Default for Children<C> {
 
 impl<C: Joinable> Extend<C> for Children<C> {
     fn extend<I: IntoIterator<Item = C>>(&mut self, children: I) {
-        children.into_iter().for_each(|child| self.push(child));
+        let children = children.into_iter();
+        self.waiting.reserve(children.size_hint().0);
+        children.for_each(|child| self.push(child));
     }
 }
 

@@ -99,9 +99,21 @@ impl<T, E> Joined<T, E> {
         }
     }
 
+    /// Returns the child's value. Where there is none, the task that needs it ends, as with
+    /// [`Child::value`](crate::Child::value).
+    pub(crate) fn value_or_end(mut self, place: &'static Location<'static>) -> Option<T> {
+        match self.result.take().expect("it is taken once") {
+            Ok(value) => Some(value),
+            Err(lacking) => {
+                lacking.end_joiner(place);
+                None
+            }
+        }
+    }
+
     /// Drops what a joiner has no use for. A failure is known to it; but a panic, or a loss, of a
     /// child of an isolating nursery is the nursery's.
-    pub(super) fn lose(mut self) {
+    pub(crate) fn lose(mut self) {
         if let Some(Err(lacking)) = self.result.take() {
             if lacking.is_of_the_nursery() {
                 lacking.hand_in();

@@ -14,7 +14,7 @@
 use crate::layers::base::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// So many seats may a block have.
-pub(super) const MOST: usize = if cfg!(loom) { 3 } else { 63 };
+pub(crate) const MOST: usize = if cfg!(loom) { 3 } else { 63 };
 
 const QUEUED: u64 = 1 << 63;
 
@@ -22,21 +22,21 @@ const QUEUED: u64 = 1 << 63;
 const NONE: u32 = u32::MAX;
 
 /// The marks of a block.
-pub(super) struct Marks {
+pub(crate) struct Marks {
     bits: AtomicU64,
     next: AtomicU32,
 }
 
 /// The blocks that have marks of a kind, by their numbers; the last comes first.
-pub(super) struct Line(AtomicU32);
+pub(crate) struct Line(AtomicU32);
 
 impl Marks {
-    pub(super) fn new() -> Marks {
+    pub(crate) fn new() -> Marks {
         Marks { bits: AtomicU64::new(0), next: AtomicU32::new(NONE) }
     }
 
     /// Marks a seat of this block. Returns `true` if the line was empty.
-    pub(super) fn set(&self, seat: u32, block: u32, line: &Line) -> bool {
+    pub(crate) fn set(&self, seat: u32, block: u32, line: &Line) -> bool {
         // AcqRel: pairs with `take` and `clear`; what was done before the mark is seen after them,
         // also if the mark was there.
         let before = self.bits.fetch_or(1 << seat | QUEUED, Ordering::AcqRel);
@@ -56,7 +56,7 @@ impl Marks {
     }
 
     /// As [`set`](Marks::set), where no other thread has this line.
-    pub(super) fn set_alone(&self, seats: u64, block: u32, line: &Line) {
+    pub(crate) fn set_alone(&self, seats: u64, block: u32, line: &Line) {
         let before = self.bits.load(Ordering::Relaxed);
         self.bits.store(before | seats | QUEUED, Ordering::Relaxed);
         if before & QUEUED == 0 {
@@ -66,14 +66,14 @@ impl Marks {
     }
 
     /// Takes the mark of one seat back.
-    pub(super) fn clear(&self, seat: u32) {
+    pub(crate) fn clear(&self, seat: u32) {
         if self.bits.load(Ordering::Relaxed) & 1 << seat != 0 {
             self.bits.fetch_and(!(1 << seat), Ordering::AcqRel);
         }
     }
 
     /// As [`clear`](Marks::clear), where no other thread has this line.
-    pub(super) fn clear_alone(&self, seat: u32) {
+    pub(crate) fn clear_alone(&self, seat: u32) {
         let bits = self.bits.load(Ordering::Relaxed);
         if bits & 1 << seat != 0 {
             self.bits.store(bits & !(1 << seat), Ordering::Relaxed);
@@ -81,13 +81,13 @@ impl Marks {
     }
 
     /// Takes all marks of a block that was taken from the line. Returns the next one, too.
-    pub(super) fn take(&self) -> (u64, Option<u32>) {
+    pub(crate) fn take(&self) -> (u64, Option<u32>) {
         let next = self.next.load(Ordering::Relaxed);
         (self.bits.swap(0, Ordering::AcqRel) & !QUEUED, some(next))
     }
 
     /// As [`take`](Marks::take), where no other thread has this line.
-    pub(super) fn take_alone(&self) -> (u64, Option<u32>) {
+    pub(crate) fn take_alone(&self) -> (u64, Option<u32>) {
         let (bits, next) = (self.bits.load(Ordering::Relaxed), self.next.load(Ordering::Relaxed));
         self.bits.store(0, Ordering::Relaxed);
         (bits & !QUEUED, some(next))
@@ -95,16 +95,16 @@ impl Marks {
 }
 
 impl Line {
-    pub(super) fn new() -> Line {
+    pub(crate) fn new() -> Line {
         Line(AtomicU32::new(NONE))
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.load(Ordering::Relaxed) == NONE
     }
 
     /// Takes all blocks. Returns the first; each has the next.
-    pub(super) fn take(&self) -> Option<u32> {
+    pub(crate) fn take(&self) -> Option<u32> {
         match self.is_empty() {
             true => None,
             // Acquire: pairs with `Marks::set`.
@@ -113,7 +113,7 @@ impl Line {
     }
 
     /// As [`take`](Line::take), where no other thread has this line.
-    pub(super) fn take_alone(&self) -> Option<u32> {
+    pub(crate) fn take_alone(&self) -> Option<u32> {
         let first = self.0.load(Ordering::Relaxed);
         self.0.store(NONE, Ordering::Relaxed);
         some(first)
