@@ -1,6 +1,7 @@
 //! A future for each of many items, so many at once: in place beside the buffers of futures, and as
 //! children of a nursery beside plain threads.
 
+use std::convert::Infallible;
 use std::hint::black_box;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -111,11 +112,11 @@ async fn buffered(n: usize) -> u64 {
     items.fold(0, async |sum, value| sum + value).await
 }
 
-async fn on_a_nursery(n: usize) -> Sample {
+async fn on_a_nursery(items: usize) -> Sample {
     let watch = Watch::start();
-    let run = allhome::nursery().run(async |n_: Nursery<std::convert::Infallible>| {
-        let items = (0..n as u64).map_concurrent(LIMIT, |item| Busy(MICROS).start(item));
-        Ok(items.unordered().on(&n_).fold(0, async |sum, value| sum + value).await)
+    let run = allhome::nursery().run(async |n: Nursery<Infallible>| {
+        let items = (0..items as u64).map_concurrent(LIMIT, |item| Busy(MICROS).start(item));
+        Ok(items.unordered().on(&n).fold(0, async |sum, value| sum + value).await)
     });
     black_box(run.await.unwrap_or_default());
     watch.stop()

@@ -121,6 +121,7 @@ where
     /// # Cancel safety
     ///
     /// Nothing is lost when the future is dropped: items and outputs stay in the stream.
+    #[expect(clippy::should_implement_trait, reason = "the name that streams have for it")]
     pub fn next(&mut self) -> Next<'_, Self>
     where
         Self: Unpin,

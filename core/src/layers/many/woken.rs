@@ -5,7 +5,7 @@
 //! 1. To be woken is a mark. The owner takes the marks before it polls, so a wake during a poll
 //!    leads to one more.
 //! 2. A wake sets its mark, puts its block into the line, and then takes the task's waker, if the
-//!    line was empty. [`Line::park`](Woken::park) looks at the line and keeps the waker in one hold
+//!    line was empty. [`Woken::park`] looks at the line and keeps the waker in one hold
 //!    of the lock. So either it sees the mark, or the wake finds the waker.
 //! 3. A slot has one waker, for all futures that come into it. One that an earlier future has kept
 //!    leads to a poll of the later one that was not needed, and to nothing else.
@@ -13,12 +13,13 @@
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::marks::{Line, MOST, Marks};
 use crate::layers::base::sync::Arc;
+use std::mem;
 use std::task::{Wake, Waker};
 
 pub(super) struct Woken {
     shared: Arc<Shared>,
     blocks: Vec<Arc<Block>>,
-    /// Those of `block` that are to be polled.
+    /// Those of `block` that were woken, and not polled since.
     turn: u64,
     block: usize,
     /// The next block of the line that was taken.
@@ -43,11 +44,11 @@ struct SlotWaker {
 }
 
 impl Wake for SlotWaker {
-    fn wake(self: std::sync::Arc<SlotWaker>) {
+    fn wake(self: Arc<SlotWaker>) {
         self.wake_by_ref();
     }
 
-    fn wake_by_ref(self: &std::sync::Arc<SlotWaker>) {
+    fn wake_by_ref(self: &Arc<SlotWaker>) {
         let Block { marks, number, shared } = &*self.block;
         if marks.set(self.seat, *number, &shared.line) {
             shared.unpark().into_iter().for_each(Foreign::wake);
@@ -77,7 +78,7 @@ impl Woken {
             self.blocks.push(Arc::new(Block { marks: Marks::new(), number, shared }));
         }
         let block = self.blocks[block].clone();
-        Waker::from(std::sync::Arc::new(SlotWaker { block, seat }))
+        Waker::from(Arc::new(SlotWaker { block, seat }))
     }
 
     /// Takes a slot that was woken.
@@ -103,7 +104,7 @@ impl Woken {
         }
         let mut waker = Some(Foreign::cloned(waker));
         let (parked, _old) = kept.locked(|kept| match line.is_empty() {
-            true => (true, std::mem::replace(kept, waker.take())),
+            true => (true, mem::replace(kept, waker.take())),
             false => (false, None),
         });
         parked
