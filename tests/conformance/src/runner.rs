@@ -6,7 +6,8 @@
 //! has got, and on its standard error what was wrong.
 
 use crate::candidate::{Candidate, Capabilities};
-use crate::fixture::{Fixture, Progress, STEP};
+use crate::fixture::Fixture;
+use crate::progress::{Progress, Step};
 use crate::report::Outcome;
 use crate::rule::Rule;
 use crate::subject::Subject;
@@ -33,7 +34,14 @@ const HANGS: i32 = 102;
 #[derive(Clone)]
 pub(crate) struct RuleResult {
     pub(crate) outcome: Outcome,
-    pub(crate) step: String,
+    pub(crate) step: Step,
+}
+
+impl RuleResult {
+    /// It was not asked, because this rule does not hold.
+    pub(crate) fn unasked(rule: &'static str) -> RuleResult {
+        RuleResult { outcome: Outcome::Unasked(rule), step: Step::default() }
+    }
 }
 
 /// Runs a rule on a thread of its own. Its candidate must not hang.
@@ -56,7 +64,7 @@ pub(crate) fn in_process(
         Ok(Err(message)) => Outcome::Fail(message),
         Err(_) => Outcome::Fail("the rule's thread panicked".into()),
     };
-    RuleResult { outcome, step: progress.step() }
+    RuleResult { outcome, step: progress.at() }
 }
 
 /// Runs a rule in a process of its own, which is this binary once more.
@@ -75,8 +83,7 @@ pub(crate) fn in_child(full_name: &str, limit: Duration) -> RuleResult {
     let status = wait(&mut child, limit + Duration::from_secs(5));
     let output = stdout.join().unwrap_or_default();
     let message = stderr.join().unwrap_or_default().trim().to_string();
-    let step = output.lines().rev().find_map(|line| line.strip_prefix(STEP));
-    let step = step.unwrap_or("none").to_string();
+    let step = Step::last_of(&output);
     let outcome = match status.map(|status| (status, status.code())) {
         Some((_, Some(0))) => Outcome::Pass,
         Some((_, Some(BROKEN))) => Outcome::Fail(message),

@@ -22,8 +22,12 @@ pub(crate) enum Subject {
     Clause(&'static Case),
 }
 
-/// Rules that others rest on: that it is started, drives its root, and polls a task.
-const GROUND: &[&str] = &["w41_is_started", "w42_drives_its_root", "r19_first_poll_needs_no_wake"];
+/// Rules that all others rest on, each on those before it: that a root is driven, that a task is
+/// polled, and that a wake leads to a poll. If one is broken, the others are not asked.
+const GROUND: &[&str] = &[
+    "W41", "W42", "W38", "W31", "W32", "R19", "R98", "R39", "R31", "W30", "R18", "R13", "R33",
+    "W11",
+];
 
 impl Subject {
     /// Returns all subjects, in order.
@@ -75,18 +79,13 @@ impl Subject {
         }
     }
 
-    /// Returns the rules without which it shows nothing. Some are about the root alone, or hold of
-    /// tasks that are dropped.
-    pub(crate) fn rests_on(self) -> &'static [&'static str] {
-        match &*self.id() {
-            "W41" | "W42" => &[],
-            "W32" | "W34" | "W37" | "W38" | "W43" | "R11" | "R16" | "R19" => &GROUND[..2],
-            _ => GROUND,
-        }
+    /// Returns the rules that all others rest on, in the order in which they rest on each other.
+    pub(crate) fn ground() -> impl Iterator<Item = Subject> {
+        GROUND.iter().filter_map(|id| Subject::all().find(|rule| rule.id() == *id))
     }
 
-    pub(crate) fn is_ground(self) -> bool {
-        GROUND.contains(&self.name())
+    pub(crate) fn is_clause(self) -> bool {
+        matches!(self, Subject::Clause(_))
     }
 
     /// Returns the first capability that it needs and that is not declared.

@@ -108,7 +108,17 @@ fn each_broken_executor_is_found_by_its_rule_and_each_rule_finds_one() {
                         let broken = match ALONE.contains(fault) {
                             true if is_broken_alone(*fault, rule) => rule.to_string(),
                             true => String::new(),
-                            false => examine(*fault).broken().join(" "),
+                            false => {
+                                let report = examine(*fault);
+                                if let Some(first) = report.begin_with("mutants") {
+                                    let wrong = if first.id == *rule { "" } else { "WRONG " };
+                                    println!(
+                                        "{wrong}{fault:?} begins with {} at {:?}: {}",
+                                        first.name, first.step, first.cause
+                                    );
+                                }
+                                report.broken().join(" ")
+                            }
                         };
                         let found = broken.split(' ').any(|id| id == *rule);
                         let missed = if found { "" } else { MISSED };

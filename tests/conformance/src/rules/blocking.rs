@@ -1,12 +1,15 @@
 //! R7: blocking work.
 
+use super::probe::Flag;
 use crate::fixture::{
     Fixture, OnRuntime, inside, is_inside, many, pump, settles, step, turn, until,
 };
 use crate::probe::{Counts, Guard};
-use crate::rule::rules;
+use crate::rule::{Need, rules};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 rules! { "blocking":
     Must r71_tasks_go_on_while_jobs_block [ParallelJobs]
@@ -174,12 +177,23 @@ fn r76_jobs_spawn_and_wake(fixture: &mut Fixture) {
 
 fn r77_jobs_at_the_end_are_called_or_dropped(fixture: &mut Fixture) {
     let (runtime, counts, number) = (fixture.runtime(), Counts::new(), many(200));
+    // Some hold the pool up, so that others are in its queue at the end.
+    let (ends, held) = (Flag::default(), fixture.declared.has(Need::ParallelJobs));
     fixture.drive(async {
-        for _ in 0..number {
-            let guard = counts.guard();
-            runtime.job(move || drop(guard));
+        for at in 0..number {
+            let (guard, ends, begun) = (counts.guard(), ends.clone(), Instant::now());
+            runtime.job(move || {
+                let mut holds = held && at < 64;
+                while holds {
+                    thread::yield_now();
+                    holds = !ends.is_up() && begun.elapsed() < Duration::from_millis(20);
+                }
+                drop(guard);
+            });
         }
     });
+    step("the candidate is shut down");
+    ends.raise();
     fixture.shut_down();
     settles("every job was called or dropped", || counts.drops() == number);
 }

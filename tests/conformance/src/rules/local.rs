@@ -2,7 +2,7 @@
 
 use super::probe::{Flag, Kept, Probe};
 use super::wake::woken_from_outside;
-use crate::fixture::{Fixture, inside, is_inside, many, outside, pump, step, turn, until};
+use crate::fixture::{Fixture, WAYS, inside, is_inside, many, outside, pump, step, turn, until};
 use crate::probe::{Counts, Gate};
 use crate::rule::rules;
 use allhome_rt::{LocalTask, SpawnLocal};
@@ -179,7 +179,7 @@ fn w25_dropped_at_the_end(fixture: &mut Fixture) {
 fn w26_wake_from_a_foreign_thread(fixture: &mut Fixture) {
     let (local, gate) = (fixture.local(), Gate::new());
     fixture.drive(async {
-        run(&local, woken_from_outside(gate.clone()));
+        WAYS.into_iter().for_each(|wake| run(&local, woken_from_outside(gate.clone(), wake)));
         step("all tasks wait for a wake from a foreign thread");
         gate.wait().await;
     });

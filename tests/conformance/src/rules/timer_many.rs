@@ -1,7 +1,9 @@
 //! R6: several sleeps.
 
 use super::probe::{Flag, Kept};
-use crate::fixture::{Fixture, had_to_wait, long_enough, many, outside_later, step, until};
+use crate::fixture::{
+    Fixture, Progress, before, had_to_wait, long_enough, many, outside_later, step, until,
+};
 use crate::probe::{Counts, Gate};
 use crate::rule::rules;
 use allhome_rt::{BoxSleep, Timer};
@@ -75,17 +77,19 @@ fn r65_one_expiry_fires_no_other(fixture: &mut Fixture) {
     fixture.drive(long_enough(async |ahead| {
         let mut long = an_hour(&*timer);
         let mut short = timer.sleep_until(timer.now() + ahead);
-        step("a short sleep and one of an hour, in one task");
+        let mut goes_on = |cx: &mut Context<'_>| {
+            if long.as_mut().poll(cx).is_ready() {
+                step("a short sleep and one of an hour, in one task");
+                panic!("a sleep of an hour ended with a shorter one");
+            }
+        };
+        before(&["R66", "W63"], "a short sleep and one of an hour, in one task");
         let waited = had_to_wait(poll_fn(|cx| {
-            assert!(
-                long.as_mut().poll(cx).is_pending(),
-                "a sleep of an hour ended with a shorter one"
-            );
+            goes_on(cx);
             short.as_mut().poll(cx)
         }))
         .await;
-        let poll = poll_fn(|cx| Poll::Ready(long.as_mut().poll(cx))).await;
-        assert!(poll.is_pending(), "a sleep of an hour ended with a shorter one");
+        poll_fn(|cx| Poll::Ready(goes_on(cx))).await;
         waited
     }));
 }
@@ -162,12 +166,15 @@ fn w64_from_a_foreign_thread(fixture: &mut Fixture) {
             }
             let (timer, kept, waits) = (timer.clone(), kept.clone(), waits.clone());
             let waker = cx.waker().clone();
+            let progress = Progress::current();
             thread = Some(outside_later(move || {
+                progress.before(&["R69"], "a sleep is made and polled on a foreign thread");
                 let mut sleep = timer.sleep_until(timer.now() + ahead);
                 match sleep.as_mut().poll(&mut Context::from_waker(&waker)) {
                     Poll::Ready(()) => waker.wake(),
                     Poll::Pending => waits.raise(),
                 }
+                progress.takes("the root waits for a sleep that a foreign thread has registered");
                 // Kept, so that it is not dropped before it wakes.
                 kept.put(sleep);
             }));

@@ -137,6 +137,7 @@ impl Shared {
     /// could be one inside of a destructor.
     pub(crate) fn deadlock(&self) {
         self.deadlocked.store(true, SeqCst);
+        self.progress.is_stuck();
     }
 
     pub(crate) fn closed(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What drives the honest executor: its root, its turns, its waits and its end, and their faults.
 
-use super::base::{Entry, IN_DROP, Shared, with};
+use super::base::{Entry, IN_DROP, IN_POLL, Shared, with};
 use super::fault::Fault::{self, *};
 use super::jobs::Pool;
 use super::local::Locals;
@@ -35,6 +35,7 @@ impl Wake for RootWaker {
         let home = shared.at_home();
         let ignored = match shared.fault {
             RootNotWokenFromElsewhere => !home,
+            RootWakeByTaskLost => home && IN_POLL.get(),
             RootWakeInPollLost => home && IN_ROOT.get(),
             // As if it were the thread's own token, which the poll has used up.
             RootWakeIsThreadToken => !home && shared.lock().in_root,

@@ -23,6 +23,7 @@ faults! {
     ClaimsTwoThreads "W44" "one thread, and two are claimed";
     EndIsGlobal "W45" "the end of one is the end of all";
 
+    RootWakeByTaskLost "W30" "wakes of the root in a task's poll are lost";
     RootPolledElsewhere "W31" "the root is polled on a thread of its own";
     RootNotWokenFromElsewhere "W32" "wakes of the root from other threads are lost";
     RootPanicIsKept "W33" "a panic of the root ends the drive, and does not reach the caller";
@@ -53,6 +54,7 @@ faults! {
     OneWakerForAll "R24" "a wake wakes all";
     WakeInAPollPollsInline "R26" "a wake inside a poll polls the other task on the same stack";
 
+    WakesAreNothing "R39" "a wake does nothing";
     SecondWakeTakesOut "R30" "a second wake takes the task out of the queue";
     WakeInOwnPollLost "R31" "wakes during the task's own poll are lost";
     WakeInPollFromElsewhereLost "R32" "wakes from another thread during the poll are lost";

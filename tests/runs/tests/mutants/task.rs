@@ -70,6 +70,7 @@ impl Cell_ {
             return;
         }
         let ignored = match shared.fault {
+            WakesAreNothing => true,
             WakeInOwnPollLost => polling && home,
             WakeInPollFromElsewhereLost => polling && !home,
             WakesRunOut => self.wakes.fetch_add(1, SeqCst) >= 100,
