@@ -85,9 +85,19 @@ impl<'a> Fixture<'a> {
     }
 
     pub(crate) fn shut_down(&mut self) {
-        step("the candidate is shut down");
+        let cause =
+            "a thread that sleeps is not woken for the end, or tasks are dropped with a lock held";
+        Progress::current().risks("the candidate is shut down", cause);
         drop(self.host.take());
         step("the candidate was shut down");
+    }
+}
+
+impl Drop for Fixture<'_> {
+    fn drop(&mut self) {
+        if self.host.is_some() && !thread::panicking() {
+            before(&["R81", "R82"], "the candidate is shut down");
+        }
     }
 }
 
@@ -102,10 +112,15 @@ impl Clock {
     /// turns, so that the driver is busy meanwhile. A virtual one would stand still for that, and
     /// is waited for asleep.
     pub(crate) async fn until(&self, what: &str, condition: impl Fn() -> bool) {
-        if !self.is_virtual {
-            return until(what, condition).await;
-        }
         step(what);
+        self.goes_on_until(condition).await;
+    }
+
+    /// As [`until`](Clock::until), within the step that was taken last.
+    pub(crate) async fn goes_on_until(&self, condition: impl Fn() -> bool) {
+        while !self.is_virtual && !condition() {
+            turn().await;
+        }
         while !condition() {
             self.timer.sleep_until(self.timer.now() + Duration::from_millis(1)).await;
         }
@@ -179,7 +194,10 @@ pub(crate) fn is_inside() -> bool {
 }
 
 /// The ways to wake. A rule that is about something else passes if either works.
-pub(crate) const WAYS: [fn(&Waker); 2] = [Waker::wake_by_ref, |waker| waker.clone().wake()];
+pub(crate) const WAYS: [fn(&Waker); 2] = [Waker::wake_by_ref, |waker| {
+    let own = waker.clone();
+    own.wake();
+}];
 
 /// Gives the other tasks a turn.
 pub(crate) async fn turn() {

@@ -62,7 +62,8 @@ impl Run {
 
     /// Returns the rule that is broken, if this one is, or one that it comes to before it is asked.
     fn broken(&self, rule: Subject) -> Option<&'static str> {
-        if self.candidate.known(&rule.id()).is_some() {
+        let lacks = rule.lacks(self.candidate.capabilities()).is_some();
+        if lacks || self.candidate.known(&rule.id()).is_some() {
             return None;
         }
         match self.known(rule).unwrap_or_else(|| self.settled(rule)).outcome {

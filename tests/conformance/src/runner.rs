@@ -18,7 +18,7 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The variable that names the rule which a child process runs.
 pub(crate) const RULE: &str = "ALLHOME_CONFORMANCE_RULE";
@@ -26,9 +26,10 @@ pub(crate) const RULE: &str = "ALLHOME_CONFORMANCE_RULE";
 /// The variable that says how long the rule may take, in milliseconds.
 const WITHIN: &str = "ALLHOME_CONFORMANCE_WITHIN";
 
-/// A child's exit codes, apart from 0: the rule is broken; the rule hangs.
+/// A child's exit codes, apart from 0: the rule is broken; it hangs, and is busy; it hangs, and sleeps.
 const BROKEN: i32 = 101;
 const HANGS: i32 = 102;
+const SLEEPS: i32 = 103;
 
 /// The outcome of a rule, and the last step that it took.
 #[derive(Clone)]
@@ -87,7 +88,10 @@ pub(crate) fn in_child(full_name: &str, limit: Duration) -> RuleResult {
     let outcome = match status.map(|status| (status, status.code())) {
         Some((_, Some(0))) => Outcome::Pass,
         Some((_, Some(BROKEN))) => Outcome::Fail(message),
-        None | Some((_, Some(HANGS))) => Outcome::Hang(format!("not done after {limit:?}")),
+        Some((_, Some(SLEEPS))) => {
+            Outcome::Hang("all of its threads sleep, and nothing will come".into())
+        }
+        None | Some((_, Some(HANGS))) => Outcome::Hang("it is busy, and comes to no end".into()),
         Some((status, _)) => {
             let text = format!("the process ended with {status}\n{message}");
             Outcome::Crash(text.trim_end().to_string())
@@ -108,7 +112,7 @@ fn read(from: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> 
 
 /// Waits for the child, and kills it if it does not end itself.
 fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     let mut pause = Duration::from_micros(500);
     while start.elapsed() < limit {
         if let Ok(Some(status)) = child.try_wait() {
@@ -132,10 +136,9 @@ pub(crate) fn child(full_name: &str, candidates: &[Candidate]) -> ExitCode {
     let within = std::env::var(WITHIN).ok().and_then(|millis| millis.parse().ok());
     let limit = within.map_or(subject.limit(candidate), Duration::from_millis);
     thread::spawn(move || {
-        // The watchdog: a rule that holds has ended the process long before.
-        thread::sleep(limit);
+        let code = watch(limit);
         // If this hangs as well, the parent has a limit of its own.
-        std::process::exit(HANGS);
+        std::process::exit(code);
     });
     Progress::default().enter(false, true);
     let declared = candidate.capabilities();
@@ -146,6 +149,43 @@ pub(crate) fn child(full_name: &str, candidates: &[Candidate]) -> ExitCode {
             std::process::exit(BROKEN)
         }
     }
+}
+
+/// The watchdog: returns how the rule hangs when it is not done in time. A rule that holds has ended the process
+/// long before.
+///
+/// A machine that is busy must not decide whether a rule holds, so where it can be asked how long
+/// the process was at work, it may take the whole limit only while it waits for a core. At work it
+/// may be for a sixth of that, and asleep for an eighth.
+fn watch(limit: Duration) -> i32 {
+    const LOOK: Duration = Duration::from_millis(50);
+    let most = (limit / 6).max(Duration::from_millis(500));
+    let rest = (limit / 8).max(Duration::from_millis(750));
+    let (begun, mut asleep, mut before) = (Instant::now(), Instant::now(), Duration::ZERO);
+    while begun.elapsed() < limit {
+        thread::sleep(LOOK);
+        let Some(worked) = worked() else { continue };
+        // To look now and then, as some do that have nothing to run, is no work.
+        if worked - before > asleep.elapsed() / 20 {
+            (asleep, before) = (Instant::now(), worked);
+        }
+        if worked > most {
+            return HANGS;
+        }
+        if asleep.elapsed() > rest {
+            return SLEEPS;
+        }
+    }
+    HANGS
+}
+
+/// How long this process was at work, where that can be asked.
+fn worked() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // Behind the program's name, which may have spaces: the state, ten others, and the two times.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut times = fields.split_whitespace().skip(11).map_while(|field| field.parse::<u64>().ok());
+    Some(Duration::from_millis(10 * (times.next()? + times.next()?)))
 }
 
 thread_local! {

@@ -98,7 +98,7 @@ impl Candidate {
             Subject::Rule(rule) => runner::in_process(rule, &candidate, declared, true),
             Subject::Clause(_) => unreachable!("rules are asked"),
         };
-        let run = Run::new(self.clone(), rules.len() == 1, Box::new(ask));
+        let run = Run::new(self.clone().declares(declared), rules.len() == 1, Box::new(ask));
         for subject in rules.into_iter().map(Subject::Rule) {
             report.verdicts.push(verdict(self, subject, declared, || run.run(subject)));
         }

@@ -23,14 +23,14 @@ rules! { "panic":
 fn r51_panic_in_a_poll_harms_nobody_else(fixture: &mut Fixture) {
     let (runtime, counts) = (fixture.runtime(), Counts::new());
     fixture.drive(async {
-        for _ in 0..40 {
+        for _ in 0..200 {
             let guard = counts.guard();
             runtime.run(async move {
                 let _guard = guard;
                 panic!("on purpose");
             });
         }
-        until("40 tasks have panicked", || counts.drops() == 40).await;
+        until("200 tasks have panicked", || counts.drops() == 200).await;
         pump(&runtime).await;
     });
 }

@@ -2,8 +2,8 @@
 
 use super::probe::{Flag, Kept, Probe};
 use crate::fixture::{
-    Fixture, OnRuntime, Progress, WAYS, first, inside, many, moment, outside, outside_later, step,
-    turn, turn_by, until,
+    Fixture, OnRuntime, Progress, WAYS, before, first, inside, many, moment, outside,
+    outside_later, step, turn, turn_by, until,
 };
 use crate::probe::{Counts, Gate};
 use crate::rule::rules;
@@ -36,6 +36,9 @@ rules! { "spawn":
     Must r18_spawn_wakes_the_driver []
         "The body of a nursery spawns and then waits for its children."
         "a spawn by the root or by a task does not wake the threads that sleep, or does not count as something to do";
+    Must r10_spawns_of_one_poll_are_all_kept []
+        "A child starts thousands of siblings at once."
+        "a worker's own queue has a fixed size, and what does not fit is not put in the shared one";
     Must r19_first_poll_needs_no_wake []
         "Before its first poll, a task has given away no waker."
         "`spawn` queues nothing or wakes no thread, or a task begins as not runnable";
@@ -75,6 +78,22 @@ fn r13_spawn_from_a_foreign_thread(fixture: &mut Fixture) {
         step("the root waits for a task that a foreign thread spawns");
         gate.wait().await;
         thread.join().expect("spawn does not panic");
+    });
+}
+
+fn r10_spawns_of_one_poll_are_all_kept(fixture: &mut Fixture) {
+    let (runtime, counts, number) = (fixture.runtime(), Counts::new(), many(5_000));
+    fixture.drive(async {
+        let (spawner, count) = (runtime.clone(), counts.clone());
+        before(&["R17", "R14"], "a task spawns 5,000 others in one poll");
+        runtime.run(async move {
+            (0..number).for_each(|_| guarded(&spawner, &count));
+            count.polled();
+        });
+        while counts.polls() == 0 {
+            turn().await;
+        }
+        until("all that one poll has spawned are dropped", || counts.drops() == number).await;
     });
 }
 

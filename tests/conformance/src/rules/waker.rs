@@ -30,6 +30,9 @@ rules! { "waker":
     Must w16_wakes_of_several_threads_at_once []
         "Children end on all threads at once."
         "two wakes race for one place in the queue, and both leave it to the other";
+    Must w18_clones_wake_the_same_task []
+        "A waker is cloned again and again, from place to place."
+        "`clone` reads the task from the wrong place, or counts in too few bits";
     Must w17_an_older_waker_wakes_as_well []
         "A task that was polled twice has given away two wakers."
         "only the waker of the latest poll counts";
@@ -125,6 +128,29 @@ fn w13_a_waker_wakes_its_own_task(fixture: &mut Fixture) {
             let polls = probe.polls();
             probe.waker().wake();
             until("the one that was woken is polled", || probe.polls() > polls).await;
+        }
+    });
+}
+
+fn w18_clones_wake_the_same_task(fixture: &mut Fixture) {
+    let runtime = fixture.runtime();
+    fixture.drive(async {
+        let probes = [Probe::new(), Probe::new(), Probe::new()];
+        probes.iter().for_each(|probe| runtime.run(probe.future()));
+        first("all are polled", || probes.iter().all(|probe| probe.polls() > 0)).await;
+        for probe in &probes {
+            // Each is made of the last, and all are there at once.
+            let mut clones = vec![probe.waker()];
+            for at in 0..300 {
+                let last: &Waker = &clones[at];
+                clones.push(last.clone());
+            }
+            for (at, clone) in clones.into_iter().enumerate().rev().step_by(60) {
+                let polls = probe.polls();
+                clone.wake();
+                let what = format!("the poll after a wake by a clone, number {at} in a row");
+                until(&what, || probe.polls() > polls).await;
+            }
         }
     });
 }
