@@ -4,6 +4,7 @@ mod abort;
 mod ambient;
 mod churn;
 mod crowd;
+mod in_place;
 mod local;
 mod lone;
 mod memory;
@@ -40,6 +41,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(ambient::cases());
     cases.extend(timeout::cases());
     cases.extend(local::cases());
+    cases.extend(in_place::cases());
     cases.extend(parked::cases());
     cases.extend(ping_pong::cases());
     cases.extend(timer::cases());

@@ -106,6 +106,9 @@ mod layers {
     // What users hold: nursery, builder, future, children, errors, the tree.
     pub(crate) mod nursery;
 
+    // Scopes in place: children that borrow, polled by the caller's own task.
+    pub(crate) mod in_place;
+
     // `block_on` and `run`, which enter the global pool.
     #[cfg(feature = "executors")]
     pub(crate) mod entry;
@@ -126,6 +129,8 @@ pub use layers::cancel::CancelToken;
 pub use layers::context::task::{cancelled, checkpoint, draining, is_cancelled};
 pub use layers::context::yield_now::yield_now;
 pub use layers::group::config::Policy;
+pub use layers::in_place::builder::scope;
+pub use layers::in_place::handle::Scope;
 pub use layers::limit::Semaphore;
 pub use layers::nursery::Nursery;
 pub use layers::nursery::builder::{Builder, nursery};
@@ -170,6 +175,19 @@ pub mod task {
     pub use crate::{
         Builder, Child, Nursery, Owner, Policy, ScopedKey, join_all, nursery, yield_now,
     };
+}
+
+pub mod in_place {
+    //! Scopes: children that borrow from the caller, and run in the caller's own task.
+
+    pub use crate::layers::in_place::builder::ScopeBuilder;
+    pub use crate::layers::in_place::child::{ScopeChild, ScopeValue};
+    pub use crate::layers::in_place::handle::LocalScope;
+    pub use crate::layers::in_place::mode::{Local, Mode, Sendable};
+    pub use crate::layers::in_place::run::ScopeRun;
+    pub use crate::layers::in_place::task_builder::ScopeTask;
+    #[doc(no_inline)]
+    pub use crate::{Scope, scope};
 }
 
 pub mod error {

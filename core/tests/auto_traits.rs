@@ -5,6 +5,7 @@
 
 use allhome::cancel::*;
 use allhome::error::*;
+use allhome::in_place::*;
 use allhome::limit::*;
 use allhome::runtime::*;
 use allhome::shutdown::*;
@@ -67,6 +68,8 @@ macro_rules! table {
 type E = String;
 type F = fn(Nursery<E>) -> std::future::Ready<Result<(), E>>;
 type Fut = std::future::Ready<Result<(), E>>;
+type G = fn(Scope<'static, E>) -> std::future::Ready<Result<(), E>>;
+type H = fn(LocalScope<'static, E>) -> std::future::Ready<Result<(), E>>;
 type Pinned = std::marker::PhantomPinned;
 
 #[test]
@@ -158,6 +161,18 @@ fn table() {
         UntilCancelled<std::rc::Rc<u8>>: "-----"
         UntilCancelledStream<Fut>: "SY---"
         YieldNow: "SYUWR"
+        Local: "SYUWR"
+        LocalScope<'static, E>: "--U--"
+        Scope<'static, E>: "SYU--"
+        ScopeBuilder: "SYU--"
+        ScopeChild<u8, E>: "SYU--"
+        ScopeChild<std::cell::Cell<u8>, E>: "SYU--"
+        ScopeChild<std::rc::Rc<u8>, E>: "--U--"
+        ScopeRun<'static, E, (), G, Fut, Sendable>: "S-U--"
+        ScopeRun<'static, E, (), H, Fut, Local>: "--U--"
+        ScopeTask<'static, 'static, E>: "SYU--"
+        ScopeValue<u8, E>: "SYU--"
+        Sendable: "SYUWR"
     };
     let wrong: Vec<_> = table
         .iter()

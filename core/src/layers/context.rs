@@ -22,8 +22,11 @@ pub(crate) mod clock;
 pub(crate) mod drop_guard;
 pub(crate) mod entered;
 pub(crate) mod host;
+pub(crate) mod in_place;
 pub(crate) mod last_poll;
 pub(crate) mod new_reason;
+pub(crate) mod noted;
+pub(crate) mod notes;
 pub(crate) mod scope;
 pub(crate) mod task;
 pub(crate) mod term;
@@ -31,13 +34,14 @@ pub(crate) mod values;
 pub(crate) mod yield_now;
 
 use crate::layers::base::id::TaskId;
-use crate::layers::base::leave::{Heard, HeardCell, Leave, LeaveCell};
+use crate::layers::base::leave::LeaveCell;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, thread_local};
 use crate::layers::cancel::CancelToken;
 use crate::layers::record::{Header, Ptr};
 use allhome_rt::Instant;
 use host::{Host, Inherited};
+pub(crate) use notes::Notes;
 use scope::Scope;
 use std::any::Any;
 use std::cell::Cell;
@@ -71,55 +75,18 @@ pub(crate) struct TaskFrame<'a> {
     notes: &'a Notes,
 }
 
-/// What is noted in a poll of a task or body, for the code that polls it.
-#[derive(Default)]
-pub(crate) struct Notes {
-    /// It ends at the end of this poll.
-    pub(crate) leave: LeaveCell,
-    /// Something inside has put its last poll off by a turn: the task's own last poll is a later
-    /// one, too.
-    pub(crate) put_off: Cell<bool>,
-    /// What `leave` is for, and the error that it took. In a box: most polls hear of nothing.
-    pub(crate) heard: HeardCell,
-}
-
-/// An await reports a cancel by an error. If that is the cancel of the task or body that polls it,
-/// and not just of a scope inside, an error that the task ends with in this poll is no failure.
-pub(crate) fn tell_cancelled() {
-    task(|task| {
-        if let Some(task) = task.filter(|task| task.is_cancelled() || task.leaving().is_some()) {
-            task.tell(Leave::Told, None);
-        }
-    });
-}
-
-/// Has the task, or body, not end at the end of this poll because it was cancelled.
-pub(crate) fn put_off() {
-    task(|task| task.map(|task| task.notes.put_off.set(true)));
-}
-
 impl<'a> TaskFrame<'a> {
     pub(crate) fn leave(&self) -> &'a LeaveCell {
         &self.notes.leave
     }
 
-    pub(crate) fn hear(&self, leave: Leave, heard: Box<Heard>) {
-        self.notes.leave.set(Some(leave));
-        self.notes.heard.set(Some(heard));
-    }
-
-    /// Has an error that it ends with in this poll be an echo: of its cancel, or of a failure that a
-    /// nursery around it reports, for this reason.
-    pub(crate) fn tell(&self, leave: Leave, of: Option<Reason>) {
-        if self.leave().get().is_none() {
-            self.notes.leave.set(Some(leave));
-            self.notes.heard.set(of.map(Heard::of));
-        }
+    pub(crate) fn notes(&self) -> &'a Notes {
+        self.notes
     }
 
     /// Takes what it has heard of in this poll.
     pub(crate) fn take_heard(&self) -> Option<Reason> {
-        self.notes.heard.take().map(|heard| heard.reason)
+        self.notes.take_heard()
     }
 
     pub(crate) fn header(&self) -> Option<&Header> {
@@ -212,11 +179,6 @@ impl<'a> Frame<'a> {
             at = frame.outer();
         }
         None
-    }
-
-    /// Returns the id of the innermost task, if that is no body.
-    pub(crate) fn task_id(&self) -> Option<TaskId> {
-        self.task()?.id()
     }
 
     /// Returns the task that is at work here: a body is a part of the task that opened it. Only the

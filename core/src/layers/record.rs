@@ -122,6 +122,12 @@ pub(crate) struct Ended {
     pub(crate) second: Option<Panic>,
 }
 
+impl From<Ending> for Ended {
+    fn from(ending: Ending) -> Ended {
+        Ended { ending, second: None }
+    }
+}
+
 impl Ended {
     /// The end of a child that has returned a value.
     pub(crate) const VALUE: Ended = Ended { ending: Ending::Ok, second: None };

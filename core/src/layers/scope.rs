@@ -2,6 +2,6 @@
 
 pub(crate) mod cancellable;
 pub(crate) mod deadline;
-mod end;
+pub(crate) mod end;
 pub(crate) mod shield;
 pub(crate) mod value;

@@ -30,6 +30,7 @@ mod echo;
 mod finish;
 mod heap;
 mod home;
+mod in_place;
 mod kid;
 mod limit;
 mod limits;

@@ -163,7 +163,8 @@ impl fmt::Display for TaskReport {
             None if self.number == 0 => f.write_str(" (the root)")?,
             None => {}
         }
-        write!(f, " {state}, {} polls", self.polls)?;
+        let polls = if self.polls == 1 { "poll" } else { "polls" };
+        write!(f, " {state}, {} {polls}", self.polls)?;
         match (self.number, self.spawned_by) {
             (0, _) => Ok(()),
             (_, Some(by)) => write!(f, ", spawned by {by} at step {}", self.spawned_at),

@@ -27,7 +27,7 @@ impl LastPoll {
             return false;
         }
         self.was_put_off = true;
-        context::put_off();
+        context::noted::put_off();
         panic::wake_by_ref(cx.waker());
         true
     }

@@ -9,7 +9,7 @@ use std::panic::Location;
 
 /// Returns the task that calls: also if it does so in the body of a nursery that it opened.
 pub(crate) fn caller() -> Option<TaskId> {
-    context::current(|frame| frame?.worker(None)?.id())
+    context::current(|frame| frame?.worker_id())
 }
 
 /// Creates a reason of this kind, with no text, by the task that calls.

@@ -11,6 +11,8 @@
 //! | shield               | not cancelled                                                      |
 //! | shield, budget spent | as the frame around it                                             |
 //! | cancellable          | as the frame around it, and shields further out are looked through |
+//! | in place, cancelled  | cancelled                                                          |
+//! | in place             | as the frame around it                                             |
 //! | task, body           | as the task or its nursery                                         |
 //!
 //! A time that is over has expired from the first question on. The answer has a reason, which the
@@ -18,7 +20,7 @@
 //!
 //! A scope's own end is told by the scope alone. The waits of this crate ask for the cancel of the
 //! *task*, for which a frame with a deadline is transparent: where only a scope has ended they stay
-//! pending, and the scope drops them.
+//! pending, and the scope drops them. A child, or the body, of a scope in place is a task here.
 //!
 //! A nursery that is opened in a scope is cancelled with it: it hangs on the token of the scope,
 //! which is made when a caller asks for it.
@@ -30,6 +32,7 @@ pub(crate) use questions::{
 };
 
 use super::host::{Host, Waiter};
+use super::in_place::InPlace;
 use super::last_poll::LastPoll;
 use super::term::{Label, Term, before, earlier};
 use super::{Frame, Kind};
@@ -53,6 +56,8 @@ pub(crate) enum ScopeKind {
     Shield,
     /// Lets it through where a shield around it would not.
     Cancellable,
+    /// Lets it through, and adds its own: it is a child, or the body, of a scope in place.
+    InPlace,
 }
 
 pub(crate) struct Scope {
@@ -84,6 +89,8 @@ struct More {
     shields: Shields,
     /// Once it has waited for those.
     waiter: Cell<Option<Waiter>>,
+    /// Of a child, or body, that is polled in place.
+    in_place: Option<InPlace>,
 }
 
 /// The number of shields that are up inside a scope.
@@ -122,6 +129,19 @@ impl Scope {
             deadline: Cell::new(None),
             more: OnceCell::new(),
         }
+    }
+
+    /// Makes that of a child, or body, that is polled in place.
+    pub(crate) fn of_in_place(place: InPlace) -> Scope {
+        let mut more = Box::<More>::default();
+        more.in_place = Some(place);
+        let mut scope = Scope::new(ScopeKind::InPlace);
+        scope.more = OnceCell::from(more);
+        scope
+    }
+
+    pub(crate) fn in_place(&self) -> Option<&InPlace> {
+        self.more.get()?.in_place.as_ref()
     }
 
     /// Makes one with a deadline; with `back`, so long before the one that holds around it.
@@ -200,7 +220,14 @@ impl Scope {
     /// Returns `true` if what is inside is cancelled: also if its time is over, and it was not
     /// polled since. Where there is no deadline, no clock is looked at.
     fn is_over(&self, frame: &Frame<'_>) -> bool {
-        self.is_cancelled() || self.deadline.get().is_some_and(|at| self.expire(frame, at))
+        self.is_cancelled()
+            || self.deadline.get().is_some_and(|at| self.expire(frame, at))
+            || self.in_place().is_some_and(|place| self.follow(place))
+    }
+
+    /// A cancel that is on its way to the child shows at once.
+    fn follow(&self, place: &InPlace) -> bool {
+        place.cancel.reason().map(|reason| self.end_for(reason)).is_some()
     }
 
     fn expire(&self, frame: &Frame<'_>, at: Instant) -> bool {
@@ -215,7 +242,7 @@ impl Scope {
                 over.map(|_| self.label().reason(frame.task_id(), now))
             }
             ScopeKind::Shield => reason(frame.outer(), false),
-            ScopeKind::Cancellable => None,
+            ScopeKind::Cancellable | ScopeKind::InPlace => None,
         };
         let Some(reason) = reason else { return false };
         self.end_for(reason);
@@ -282,13 +309,13 @@ impl Scope {
 
     fn see(&self, frame: &Frame<'_>, through: &mut bool) -> See {
         match self.kind {
-            ScopeKind::Deadline if self.is_over(frame) => See::Cancelled,
+            ScopeKind::Deadline | ScopeKind::InPlace if self.is_over(frame) => See::Cancelled,
             ScopeKind::Shield if !*through && !self.is_over(frame) => See::Hidden,
             ScopeKind::Cancellable => {
                 *through = true;
                 See::Outer
             }
-            ScopeKind::Deadline | ScopeKind::Shield => See::Outer,
+            ScopeKind::Deadline | ScopeKind::Shield | ScopeKind::InPlace => See::Outer,
         }
     }
 }
@@ -353,7 +380,8 @@ pub(crate) fn around() -> Around {
                 Kind::Scope(scope) => {
                     around.scoped = true;
                     let hides = matches!(scope.see(frame, &mut through), See::Hidden);
-                    hangs |= !around.shielded && (hides || scope.kind == ScopeKind::Deadline);
+                    let cancels = matches!(scope.kind, ScopeKind::Deadline | ScopeKind::InPlace);
+                    hangs |= !around.shielded && (hides || cancels);
                     if !around.shielded && scope.kind != ScopeKind::Cancellable {
                         around.terms.push(scope.term(frame));
                     }

@@ -2,7 +2,7 @@
 
 use super::failure_info::FailureHook;
 use super::registry::report::Forgets;
-use crate::layers::base::as_error::View;
+use crate::layers::base::as_error::{ErrorView, View};
 use crate::layers::base::panic::Panic;
 use crate::layers::base::sync::Arc;
 use crate::layers::cancel::CancelToken;
@@ -34,6 +34,27 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    /// Returns the defaults, for a nursery that is opened here.
+    pub(crate) fn new(place: &'static Location<'static>) -> Config {
+        Config {
+            name: None,
+            place,
+            policy: Policy::default(),
+            panics: None,
+            on_panic: None,
+            on_failure: None,
+            keep: 64,
+            deadline: None,
+            partial: false,
+            grace: None,
+            token: None,
+            blocking_limit: usize::MAX,
+            limiter: None,
+            stuck_after: None,
+            view: |_| ErrorView::Text("an error"),
+        }
+    }
+
     pub(crate) fn panics(&self) -> PanicPolicy {
         let default = if self.policy == Policy::Supervise {
             PanicPolicy::Report

@@ -42,22 +42,10 @@ type Error = Arc<dyn Any + Send + Sync>;
 pub(super) fn is_echo(error: Error) -> bool {
     context::task(|task| {
         let Some(task) = task else { return false };
-        let told = was_told(task.leave().get());
-        let leaving = task.leaving();
-        let asked = leaving.as_ref().is_some_and(|reason| reason.by() == task.id());
-        let reason = match leaving {
-            Some(reason) if told || !asked => Some(reason),
-            _ if told => task.take_heard(),
-            _ => None,
-        };
-        let Some(reason) = reason else { return false };
-        task.hear(Leave::Cancelled, Box::new(Heard { reason, error: Some(error) }));
+        let Some(reason) = task.notes().echoes(task.leaving(), task.id()) else { return false };
+        task.notes().hear(Leave::Cancelled, Box::new(Heard { reason, error: Some(error) }));
         true
     })
-}
-
-fn was_told(leave: Option<Leave>) -> bool {
-    matches!(leave, Some(Leave::Told | Leave::ToldOf | Leave::Cancelled))
 }
 
 impl Group {
@@ -196,9 +184,9 @@ impl Group {
 
     /// The body has returned an error, in the poll of these notes.
     pub(crate) fn body_returned(&self, env: &Env, error: Error, notes: &Notes) {
-        let told = was_told(notes.leave.get());
+        let told = notes.is_told();
         let leaving = self.find_cancel(None);
-        let heard = notes.heard.take().map(|heard| heard.reason);
+        let heard = notes.take_heard();
         let why = leaving.or_else(|| heard.clone());
         let known = told || self.locked(|registry| !registry.report.is_empty());
         let Some(why) = why.filter(|_| known) else {
@@ -213,7 +201,7 @@ impl Group {
 
     /// The body needs a value that is not there, and ends.
     pub(crate) fn body_left(&self, env: &Env, notes: &Notes) {
-        let heard = notes.heard.take().map(|heard| heard.reason);
+        let heard = notes.take_heard();
         match (notes.leave.get(), heard) {
             (Some(Leave::NoValue), Some(reason)) => self.fail_body(env, Ending::NoValue(reason)),
             (_, Some(reason)) => self.end_body(reason),

@@ -1,12 +1,14 @@
 //! A child without a value: what that is for the task that joins it, or that needs the value.
 
 use super::{Group, describe};
+use crate::layers::base::as_error::View;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::leave::{Heard, Leave};
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::who::Who;
+use crate::layers::context::task::task_id;
 use crate::layers::context::{self, TaskFrame};
 use std::fmt;
 use std::panic::Location;
@@ -43,14 +45,13 @@ enum Verdict {
 impl NoValue<'_> {
     /// The joiner gets an error for it. Notes for the end of the poll if that is known already.
     pub(crate) fn tell(&self) {
-        context::task(|task| {
-            let Some(task) = task else { return };
-            match self.judge(task) {
-                Verdict::Cancelled(reason) => task.tell(Leave::Told, Some(reason)),
-                Verdict::Reported(reason) => task.tell(Leave::ToldOf, Some(reason)),
-                Verdict::Alone(_) | Verdict::Unknown => {}
-            }
-        });
+        let verdict = context::task(|task| task.map(|task| self.judge(task)));
+        let (leave, reason) = match verdict {
+            Some(Verdict::Cancelled(reason)) => (Leave::Told, reason),
+            Some(Verdict::Reported(reason)) => (Leave::ToldOf, reason),
+            Some(Verdict::Alone(_) | Verdict::Unknown) | None => return,
+        };
+        context::noted::here(|notes| notes.map(|notes| notes.tell(leave, Some(reason))));
     }
 
     /// Ends the joiner at the end of this poll. Outside of any nursery there is no task to end, and
@@ -68,7 +69,7 @@ impl NoValue<'_> {
             }
             Verdict::Unknown => (Leave::NoValue, self.reason(place)),
         };
-        context::task(|task| task.map(|task| task.hear(leave, Heard::of(reason))));
+        context::noted::here(|notes| notes.map(|notes| notes.hear(leave, Heard::of(reason))));
         Ok(())
     }
 
@@ -118,7 +119,7 @@ impl NoValue<'_> {
 
     /// Creates the reason of the failure of a task that needs the value.
     fn reason(&self, place: &'static Location<'static>) -> Reason {
-        let by = context::task(|task| task.and_then(TaskFrame::id));
+        let by = task_id();
         let reason = Reason::of(ReasonKind::NoValue, self.to_string(), by, place);
         match &self.lack {
             Lack::Cancelled(cause) => reason.caused_by(cause.clone()),
@@ -138,16 +139,31 @@ impl NoValue<'_> {
     }
 }
 
-/// The text has the error's own, which is the user's code: it is made with no lock held.
 impl fmt::Display for NoValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let view = self.group.map(|group| group.config.view);
+        LackText { child: self.child.as_ref(), lack: &self.lack, view }.fmt(f)
+    }
+}
+
+/// The text of what is lacking. It has the error's own, which is the user's code: it is made with no
+/// lock held.
+pub(crate) struct LackText<'a> {
+    pub(crate) child: Option<&'a Who>,
+    pub(crate) lack: &'a Lack,
+    /// None if the child was refused, or its outcome taken before.
+    pub(crate) view: Option<View>,
+}
+
+impl fmt::Display for LackText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.child {
             Some(child) => write!(f, "{child} ")?,
             None => f.write_str("the child ")?,
         }
-        match (&self.lack, self.group) {
-            (Lack::Failed(Ending::Err(error)), Some(group)) => {
-                let text = panic::catch(|| (group.config.view)(&**error).to_string());
+        match (self.lack, self.view) {
+            (Lack::Failed(Ending::Err(error)), Some(view)) => {
+                let text = panic::catch(|| view(&**error).to_string());
                 match text {
                     Ok(text) => write!(f, "failed: {text}"),
                     Err(payload) => {

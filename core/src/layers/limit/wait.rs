@@ -191,7 +191,7 @@ impl Wait {
             if !returns {
                 // A waiter that takes back what it had lent asks for itself, and reports the cancel
                 // to no task.
-                context::tell_cancelled();
+                context::noted::tell_cancelled();
             }
             Err(AcquireError::Cancelled(reason))
         }))

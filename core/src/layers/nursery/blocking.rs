@@ -38,7 +38,7 @@ impl BlockingCx {
     pub fn check(&self) -> Result<(), Reason> {
         forget();
         let Some(reason) = cancel_reason() else { return Ok(()) };
-        context::tell_cancelled();
+        context::noted::tell_cancelled();
         Err(reason)
     }
 
@@ -99,7 +99,7 @@ impl BlockingCx {
             match polled {
                 Poll::Ready(Ok(value)) => return Ok(value),
                 Poll::Ready(Err(reason)) => {
-                    context::tell_cancelled();
+                    context::noted::tell_cancelled();
                     return Err(reason);
                 }
                 Poll::Pending if _stop.is_ready() => {
@@ -163,7 +163,7 @@ fn asked() -> Option<Reason> {
             Leave::Cancelled => {
                 let reason = task.take_heard()?;
                 task.leave().set(None);
-                task.tell(Leave::ToldOf, Some(reason.clone()));
+                task.notes().tell(Leave::ToldOf, Some(reason.clone()));
                 Some(reason)
             }
             Leave::NoValue => {

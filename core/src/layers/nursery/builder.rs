@@ -7,7 +7,7 @@ use super::Nursery;
 use super::condition::Condition;
 use super::run::Run;
 use super::setup::Setup;
-use crate::layers::base::as_error::{self, AsError, ErrorView};
+use crate::layers::base::as_error::{self, AsError};
 use crate::layers::base::counted::Strong;
 use crate::layers::base::panic::Panic;
 use crate::layers::base::sync::Arc;
@@ -87,23 +87,7 @@ pub struct Builder {
 impl Builder {
     #[track_caller]
     fn new() -> Builder {
-        let config = Config {
-            name: None,
-            place: Location::caller(),
-            policy: Policy::default(),
-            panics: None,
-            on_panic: None,
-            on_failure: None,
-            keep: 64,
-            deadline: None,
-            partial: false,
-            grace: None,
-            token: None,
-            blocking_limit: usize::MAX,
-            limiter: None,
-            stuck_after: None,
-            view: |_| ErrorView::Text("an error"),
-        };
+        let config = Config::new(Location::caller());
         Builder { config, inside: None, condition: None, runtime: None }
     }
 

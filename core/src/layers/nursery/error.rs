@@ -10,6 +10,7 @@ use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
 use crate::layers::base::who::Who;
 use crate::layers::group::Group;
+use crate::layers::group::config::Config;
 use crate::layers::group::registry::report::{Entry, Parts, Report};
 use allhome_rt::NoRuntime;
 use std::error::Error;
@@ -296,19 +297,29 @@ impl<E: Send + Sync + 'static> GroupError<E> {
 
 /// Creates the error of a nursery that has closed without a result.
 pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) -> GroupError<E> {
+    let reason = group.locked(|registry| registry.cancel.reason().cloned());
+    assemble_for(&group.config, group.body(), reason, report)
+}
+
+/// As [`assemble`], of what is known of the nursery, or of the scope.
+pub(crate) fn assemble_for<E: Send + Sync + 'static>(
+    config: &Config,
+    body: Who,
+    reason: Option<Reason>,
+    report: Report,
+) -> GroupError<E> {
     let parts = report.into_parts();
     let Parts { entries, more: omitted, cancelled, refused, forgotten, .. } = parts;
     let Parts { echoes, more_echoes: omitted_echoes, body_reason, .. } = parts;
-    let view = group.config.view;
+    let view = config.view;
     let typed = |entry| typed(entry, view);
     let mut failures: Vec<_> = entries.into_iter().map(typed).collect();
     let echoes = echoes.into_iter().map(typed).collect();
-    let reason = group.locked(|registry| registry.cancel.reason().cloned());
     if failures.is_empty() {
         let cause = body_reason.or(reason.clone()).map_or(Cause::Lost, Cause::Cancelled);
-        failures.push(Failure { cause, who: group.body(), view });
+        failures.push(Failure { cause, who: body, view });
     }
-    let (name, location) = (group.config.name.clone(), group.config.place);
+    let (name, location) = (config.name.clone(), config.place);
     let counts = Counts { omitted, cancelled, refused, forgotten, omitted_echoes };
     GroupError { inner: Box::new(Inner { failures, counts, echoes, reason, name, location }) }
 }

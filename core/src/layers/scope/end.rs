@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 /// Polls what is inside, which is not cancelled as far as the caller knows.
 #[inline(always)]
-pub(super) fn poll_inside<F: Future>(
+pub(crate) fn poll_inside<F: Future>(
     scope: &Scope,
     mut inside: Pin<&mut Option<F>>,
     cx: &mut Context<'_>,
@@ -27,7 +27,7 @@ pub(super) fn poll_inside<F: Future>(
 
 /// Polls what is inside and must leave. Returns `None` when it was dropped without a value.
 #[cold]
-pub(super) fn poll_last<F: Future>(
+pub(crate) fn poll_last<F: Future>(
     scope: &Scope,
     mut inside: Pin<&mut Option<F>>,
     cx: &mut Context<'_>,
@@ -63,7 +63,7 @@ fn put_off(scope: &Scope, cx: &Context<'_>) -> bool {
 }
 
 /// Drops what is inside, in the context of the scope.
-pub(super) fn drop_inside<F>(scope: &Scope, inside: Pin<&mut Option<F>>) {
+pub(crate) fn drop_inside<F>(scope: &Scope, inside: Pin<&mut Option<F>>) {
     if inside.is_some() {
         context::inside(scope, || clear(inside));
     }

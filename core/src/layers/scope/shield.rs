@@ -174,6 +174,7 @@ impl ShieldNotes {
 
     fn raise(here: Option<&Frame<'_>>, holds: impl Fn(&Scope) -> bool) -> Option<ShieldNotes> {
         let (mut at, mut notes) = (here, ShieldNotes::default());
+        let mut in_place = false;
         while let Some(frame) = at {
             match &frame.kind {
                 Kind::Task(task) => {
@@ -184,12 +185,15 @@ impl ShieldNotes {
                         break;
                     }
                 }
-                Kind::Scope(scope) if holds(scope) => notes.scopes.push(scope.raise_shield()),
+                Kind::Scope(scope) if holds(scope) => {
+                    in_place |= scope.in_place().is_some();
+                    notes.scopes.push(scope.raise_shield());
+                }
                 Kind::Scope(_) | Kind::Values(_) | Kind::Slot(_) => {}
             }
             at = frame.outer();
         }
-        (!notes.owners.is_empty()).then_some(notes)
+        (!notes.owners.is_empty() || in_place).then_some(notes)
     }
 }
 

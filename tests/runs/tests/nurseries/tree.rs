@@ -64,17 +64,17 @@ fn o28_a_nursery_is_shown_below_what_opened_it() {
     let expected = "\
 nursery
     nursery `warm-up`, opened by the body
-      task warm-up.1 `query` waiting, 1 polls
+      task warm-up.1 `query` waiting, 1 poll
     nursery `audit of one`, opened from outside
-      task audit of one.1 `query` waiting, 1 polls
+      task audit of one.1 `query` waiting, 1 poll
     nursery `audit of two`, opened from outside
-      task audit of two.1 `query` waiting, 1 polls
-  task root.1 `idle` waiting, 1 polls
-  task root.2 `one` waiting, 1 polls
+      task audit of two.1 `query` waiting, 1 poll
+  task root.1 `idle` waiting, 1 poll
+  task root.2 `one` waiting, 1 poll
     nursery `of one`
-      task of one.1 `log` waiting, 1 polls
-  task root.3 `two` waiting, 1 polls
+      task of one.1 `log` waiting, 1 poll
+  task root.3 `two` waiting, 1 poll
     nursery `of two`
-      task of two.1 `log` waiting, 1 polls";
+      task of two.1 `log` waiting, 1 poll";
     assert_eq!(text(&tree.unwrap()), expected);
 }

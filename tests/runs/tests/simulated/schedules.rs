@@ -166,7 +166,7 @@ fn y05_deadlock_names_every_task() {
     assert_eq!(failure.tasks().len(), 3);
     let text = failure.to_string();
     for part in [
-        "`left` waiting, 1 polls",
+        "`left` waiting, 1 poll",
         "`right`",
         "(the root) waits",
         "tests/simulated/schedules.rs",

@@ -30,6 +30,7 @@ const LAYERS: &[&[(&str, &str)]] = &[
     &[("lending", "the slot of a child of a bounded nursery, and to which tasks it is lent")],
     &[("nursery", "what users hold: builder, future, handles, errors, the tree")],
     &[
+        ("in_place", "scopes whose children borrow, polled by the caller's own task"),
         ("entry", "`block_on` and `run`, which enter the global pool"),
         ("shutdown", "shutting down step by step"),
         ("signals", "the token that the process's signals raise"),

@@ -51,6 +51,7 @@ pub(crate) fn task_reason(mut at: Option<&Frame<'_>>) -> Option<Reason> {
             Kind::Scope(scope) if scope.kind == ScopeKind::Deadline => {}
             Kind::Scope(scope) => match scope.see(frame, &mut through) {
                 See::Hidden => return None,
+                See::Cancelled if scope.in_place().is_some() => return scope.reason(),
                 See::Cancelled | See::Outer => {}
             },
             Kind::Values(_) | Kind::Slot(_) => {}
@@ -60,7 +61,7 @@ pub(crate) fn task_reason(mut at: Option<&Frame<'_>>) -> Option<Reason> {
     None
 }
 
-/// Returns `true` if a scope around, in the same task, has ended for this very reason. Then what is
+/// Returns `true` if a cancel scope around, in the same task, has ended for this very reason. Then what is
 /// inside has nothing to say that the scope does not say itself.
 pub(crate) fn ends_scope(mut at: Option<&Frame<'_>>, reason: &Reason) -> bool {
     while let Some(frame) = at {
@@ -72,6 +73,8 @@ pub(crate) fn ends_scope(mut at: Option<&Frame<'_>>, reason: &Reason) -> bool {
                     return true;
                 }
             }
+            // It is a task.
+            Kind::Scope(scope) if scope.in_place().is_some() => return false,
             Kind::Scope(_) | Kind::Values(_) | Kind::Slot(_) => {}
         }
         at = frame.outer();
@@ -86,7 +89,9 @@ pub(crate) fn token(at: Option<&Frame<'_>>, mut through: bool) -> Option<CancelT
         Kind::Task(task) => Some(task.token()),
         Kind::Values(_) | Kind::Slot(_) => token(frame.outer(), through),
         Kind::Scope(scope) => match scope.kind {
-            ScopeKind::Deadline => Some(scope.token(|| token(frame.outer(), through))),
+            ScopeKind::Deadline | ScopeKind::InPlace => {
+                Some(scope.token(|| token(frame.outer(), through)))
+            }
             ScopeKind::Shield if !through && !scope.is_over(frame) => Some(scope.token(|| None)),
             kind => {
                 through |= kind == ScopeKind::Cancellable;
@@ -105,6 +110,7 @@ pub(crate) fn task_token(at: Option<&Frame<'_>>, mut through: bool) -> Option<Ca
         Kind::Values(_) | Kind::Slot(_) => task_token(frame.outer(), through),
         Kind::Scope(scope) => match scope.kind {
             ScopeKind::Shield if !through && !scope.is_over(frame) => Some(scope.token(|| None)),
+            ScopeKind::InPlace => Some(scope.token(|| token(frame.outer(), through))),
             kind => {
                 through |= kind == ScopeKind::Cancellable;
                 task_token(frame.outer(), through)

@@ -88,11 +88,12 @@ fn tell_end(body_reason: Option<&Reason>) {
         let group = Group::of(task.group)?;
         body_reason.filter(|reason| group.knows(reason)).cloned()
     };
-    context::task(|task| {
-        let Some(task) = task else { return };
-        match known(task) {
-            Some(reason) => task.tell(Leave::ToldOf, Some(reason)),
-            None => context::tell_cancelled(),
+    match context::task(|task| known(task?)) {
+        Some(reason) => {
+            context::noted::here(|notes| {
+                notes.map(|notes| notes.tell(Leave::ToldOf, Some(reason)))
+            });
         }
-    });
+        None => context::noted::tell_cancelled(),
+    }
 }

@@ -116,7 +116,8 @@ impl fmt::Display for TaskInfo {
         if self.cancelled {
             f.write_str(" [cancelled]")?;
         }
-        write!(f, ", {} polls, at {}", self.polls, self.location)
+        let polls = if self.polls == 1 { "poll" } else { "polls" };
+        write!(f, ", {} {polls}, at {}", self.polls, self.location)
     }
 }
 

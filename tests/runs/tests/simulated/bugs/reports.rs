@@ -100,11 +100,11 @@ fn y13_a_deadlock_calls_each_child_by_its_name_or_place() {
         lines[..3],
         [
             said,
-            "  task 0 (the root) waits, 1 polls",
-            "  task 1 (`reader`) waits, 1 polls, spawned by 0 at step 1"
+            "  task 0 (the root) waits, 1 poll",
+            "  task 1 (`reader`) waits, 1 poll, spawned by 0 at step 1"
         ]
     );
-    assert_eq!(lines[3], format!("{unnamed}, 1 polls, spawned by 0 at step 1"));
+    assert_eq!(lines[3], format!("{unnamed}, 1 poll, spawned by 0 at step 1"));
     let last = shown.lines().last();
     assert_eq!(last, Some("replay: sim1 (no choice: it fails first come, first served)"));
 }

@@ -1,0 +1,116 @@
+//! A child with a value: what its future puts down, and what its handle takes.
+
+use super::mode::{Done, Publish};
+use crate::layers::base::guarded::{Foreign, Guarded};
+use crate::layers::base::outcome::{Ending, Outcome};
+use crate::layers::base::panic;
+use crate::layers::base::panic::Payload;
+use crate::layers::base::sync::Arc;
+use std::task::Waker;
+
+/// | state     | `value`     | `ending`   | what it is                                              |
+/// |-----------|-------------|------------|---------------------------------------------------------|
+/// | running   | none        | none       | the child has not returned                              |
+/// | returned  | some        | none       | it has returned its value, and its future is being dropped |
+/// | published | if it is Ok | some       | it has left; the handle may take it                     |
+/// | taken     | none        | none, `is_over` | the handle has taken it, or is gone                |
+pub(super) struct JoinCell<T>(Guarded<State<T>>);
+
+struct State<T> {
+    value: Option<Foreign<T>>,
+    ending: Option<Foreign<Ending>>,
+    joiner: Option<Foreign<Waker>>,
+    /// Nothing is taken any more.
+    is_over: bool,
+}
+
+impl<T> JoinCell<T> {
+    pub(super) fn new() -> Arc<JoinCell<T>> {
+        let state = State { value: None, ending: None, joiner: None, is_over: false };
+        Arc::new(JoinCell(Guarded::new(state)))
+    }
+
+    /// Keeps the value that the child has returned; drops it if no handle can take it.
+    pub(super) fn keep(&self, value: T) -> Result<(), Payload> {
+        let mut value = Some(Foreign::new(value));
+        self.0.locked(|state| {
+            if !state.is_over {
+                state.value = value.take();
+            }
+        });
+        match value {
+            // It is the child's own: a panic of its destructor is one of the child.
+            Some(value) => panic::catch_drop(value.into_inner()),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the outcome, if it is there. `Err(true)`: it was taken before.
+    pub(super) fn take<E: Send + Sync + 'static>(&self) -> Result<(Outcome<T, E>, Ending), bool> {
+        let (value, ending, is_over) = self.0.locked(|state| {
+            let ending = state.ending.take();
+            let value = ending.is_some().then(|| state.value.take()).flatten();
+            let was_over = state.is_over;
+            state.is_over |= ending.is_some();
+            (value, ending, was_over)
+        });
+        let Some(ending) = ending.map(Foreign::into_inner) else { return Err(is_over) };
+        let outcome = match (&ending, value) {
+            (Ending::Ok, Some(value)) => Outcome::Ok(value.into_inner()),
+            (Ending::Err(error), _) => {
+                Outcome::Err(error.clone().downcast().expect("the scope has one error type"))
+            }
+            (Ending::Cancelled(reason) | Ending::NoValue(reason), _) => {
+                Outcome::Cancelled(reason.clone())
+            }
+            (Ending::Echo(echo), _) => Outcome::Cancelled(echo.0.clone()),
+            (Ending::Panicked(panic), _) => Outcome::Panicked(panic.clone()),
+            (Ending::Ok | Ending::Lost | Ending::Stuck, _) => Outcome::Lost,
+        };
+        Ok((outcome, ending))
+    }
+
+    /// Has the waker woken when the outcome is there. Returns `false` if it is there.
+    pub(super) fn wait(&self, waker: &Waker) -> bool {
+        let mut waker = Some(Foreign::cloned(waker));
+        let (waits, _old) = self.0.locked(|state| {
+            let waits = state.ending.is_none() && !state.is_over;
+            let old = if waits { std::mem::replace(&mut state.joiner, waker.take()) } else { None };
+            (waits, old)
+        });
+        waits
+    }
+
+    pub(super) fn is_published(&self) -> bool {
+        self.0.locked(|state| state.ending.is_some() || state.is_over)
+    }
+
+    /// The handle is gone. Returns the ending that it did not take.
+    pub(super) fn let_go(&self) -> Option<Ending> {
+        let (ending, _value, _joiner) = self.0.locked(|state| {
+            state.is_over = true;
+            (state.ending.take(), state.value.take(), state.joiner.take())
+        });
+        ending.map(Foreign::into_inner)
+    }
+}
+
+impl<T> Publish for JoinCell<T> {
+    fn publish(&self, done: Done) -> Option<Done> {
+        let keeps_value = matches!(done.0, Ending::Ok);
+        let mut ending = Some(Foreign::new(done.0));
+        let (joiner, _value) = self.0.locked(|state| {
+            let value = if keeps_value && !state.is_over { None } else { state.value.take() };
+            if !state.is_over {
+                state.ending = ending.take();
+            }
+            (state.joiner.take(), value)
+        });
+        joiner.into_iter().for_each(Foreign::wake);
+        ending.map(|ending| Done(ending.into_inner()))
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.0.locked(|state| !state.is_over)
+    }
+}

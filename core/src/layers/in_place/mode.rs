@@ -1,0 +1,58 @@
+//! Whether a scope's children are `Send`. Their types are erased, and with them the auto traits, so
+//! the scope's type has to say it.
+
+use crate::layers::base::outcome::Ending;
+use std::fmt;
+use std::future::Future;
+
+/// Whether the children of a [`Scope`](crate::Scope) are `Send`: [`Sendable`] or [`Local`]. No
+/// other type has it.
+pub trait Mode: sealed::Sealed {
+    #[doc(hidden)]
+    type Task<'a>: ?Sized + Future<Output = Done> + 'a;
+    #[doc(hidden)]
+    type Join<'a>: ?Sized + Publish + 'a;
+}
+
+/// The children are `Send`, and so is the scope's future: it may be spawned on a runtime.
+#[derive(Debug)]
+pub enum Sendable {}
+
+/// The children need not be `Send`, and the scope's future is not: it stays on its thread.
+#[derive(Debug)]
+pub enum Local {}
+
+impl Mode for Sendable {
+    type Task<'a> = dyn Future<Output = Done> + Send + 'a;
+    type Join<'a> = dyn Publish + Send + Sync + 'a;
+}
+
+impl Mode for Local {
+    type Task<'a> = dyn Future<Output = Done> + 'a;
+    type Join<'a> = dyn Publish + 'a;
+}
+
+/// How a child ended, for the code that polls it.
+pub struct Done(pub(super) Ending);
+
+impl fmt::Debug for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Done")
+    }
+}
+
+/// Where the handle of a child looks for its outcome.
+pub trait Publish {
+    /// Gives the outcome out, or gives it back if no handle can take it. The child has left.
+    #[doc(hidden)]
+    fn publish(&self, done: Done) -> Option<Done>;
+    /// Returns `true` if there is a handle that can take it.
+    #[doc(hidden)]
+    fn is_wanted(&self) -> bool;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Sendable {}
+    impl Sealed for super::Local {}
+}

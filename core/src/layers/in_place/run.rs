@@ -1,0 +1,171 @@
+//! The future of a scope: opens it, and polls the body and the children.
+//!
+//! | state | `setup` | `engine` | what a poll does                                               |
+//! |-------|---------|----------|----------------------------------------------------------------|
+//! | made  | some    | none     | makes the engine, calls the body                               |
+//! | open  | none    | some     | polls what was woken; is ready when all is home                |
+//! | quiet | none    | some, `is_quiet` | asks whether the cancel scope around is still there    |
+//! | ready | none    | none     | panics                                                         |
+//!
+//! A scope that ended by nothing but the end of a cancel scope around it is quiet, as a nursery is:
+//! `nursery/run.rs`.
+
+use super::engine::Engine;
+use super::handle::Scope;
+use super::mode::Mode;
+use crate::layers::base::big::{Inner, Place, place};
+use crate::layers::base::invariant::Invariant;
+use crate::layers::base::panic;
+use crate::layers::base::who::Who;
+use crate::layers::context::{self, noted, scope};
+use crate::layers::group::config::{Config, PanicPolicy};
+use crate::layers::group::registry::report::Report;
+use crate::layers::nursery::error::{GroupError, assemble_for};
+use pin_project_lite::pin_project;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+pin_project! {
+    /// The future that [`ScopeBuilder::run`](crate::in_place::ScopeBuilder::run) returns.
+    #[must_use = "a scope does nothing unless it is awaited"]
+    pub struct ScopeRun<'a, E, R, F, Fut, M: Mode> {
+        setup: Option<(Config, Place<F>)>,
+        engine: Option<Box<Engine<'a, M>>>,
+        #[pin]
+        body: Option<Inner<Fut>>,
+        value: Option<R>,
+        // It has ended, and has nothing to tell that the cancel scope around does not tell.
+        quiet: Option<Box<Report>>,
+        error: Invariant<E>,
+    }
+
+    impl<'a, E, R, F, Fut, M: Mode> PinnedDrop for ScopeRun<'a, E, R, F, Fut, M> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let Some(engine) = this.engine.as_mut() {
+                engine.abandon(this.body);
+            }
+        }
+    }
+}
+
+impl<'a, E, R, F, Fut, M> ScopeRun<'a, E, R, F, Fut, M>
+where
+    F: FnOnce(Scope<'a, E, M>) -> Fut,
+    Fut: Future<Output = Result<R, E>>,
+    E: Send + Sync + 'static,
+    M: Mode,
+{
+    pub(super) fn new(config: Config, body: F) -> Self {
+        ScopeRun {
+            setup: Some((config, place(body))),
+            engine: None,
+            body: None,
+            value: None,
+            quiet: None,
+            error: PhantomData,
+        }
+    }
+}
+
+impl<'a, E, R, F, Fut, M> Future for ScopeRun<'a, E, R, F, Fut, M>
+where
+    F: FnOnce(Scope<'a, E, M>) -> Fut,
+    Fut: Future<Output = Result<R, E>>,
+    E: Send + Sync + 'static,
+    M: Mode,
+{
+    type Output = Result<R, GroupError<E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Some((config, body)) = this.setup.take() {
+            *this.engine = Some(begin(config, body, this.body.as_mut()));
+        }
+        let engine = this.engine.as_mut().expect("a scope is not polled after it was ready");
+        let report = match this.quiet.take() {
+            Some(report) => *report,
+            None => {
+                if engine.poll(this.body, this.value, cx).is_pending() {
+                    return Poll::Pending;
+                }
+                engine.take_report()
+            }
+        };
+        if this.value.is_none() && is_told_by_a_scope(engine, &report) {
+            *this.quiet = Some(Box::new(report));
+            return Poll::Pending;
+        }
+        let result = conclude(engine, report, this.value.take());
+        *this.engine = None;
+        Poll::Ready(result)
+    }
+}
+
+/// Makes the engine and calls the body.
+// Kept out of the poll, as a nursery's: the stack space is free again when the body is polled.
+#[inline(never)]
+fn begin<'a, E, F, Fut, M>(
+    config: Config,
+    body: Place<F>,
+    mut future: Pin<&mut Option<Inner<Fut>>>,
+) -> Box<Engine<'a, M>>
+where
+    F: FnOnce(Scope<'a, E, M>) -> Fut,
+    E: Send + Sync + 'static,
+    M: Mode,
+{
+    let mut engine = Box::new(Engine::new(config));
+    let handle = Scope::new(engine.shared.clone(), engine.config.view);
+    if let Err(payload) = engine.call(|| future.set(Some(Inner::new(body(handle))))) {
+        engine.body_panicked(payload);
+    }
+    engine
+}
+
+/// Returns `true` if nothing went wrong but the cancel, and that is the end of a scope around.
+fn is_told_by_a_scope<M: Mode>(engine: &Engine<'_, M>, report: &Report) -> bool {
+    let reason = engine.shared.control.reason().filter(|_| report.is_empty());
+    reason.is_some_and(|reason| context::current(|frame| scope::ends_scope(frame, reason)))
+}
+
+/// Makes the scope's result.
+fn conclude<R, E, M>(
+    engine: &Engine<'_, M>,
+    report: Report,
+    value: Option<R>,
+) -> Result<R, GroupError<E>>
+where
+    E: Send + Sync + 'static,
+    M: Mode,
+{
+    if engine.config.panics() == PanicPolicy::Resume {
+        let payload = report.first_panic().and_then(|panic| panic.take_payload());
+        if let Some(payload) = payload {
+            panic::resume(payload);
+        }
+    }
+    match value {
+        Some(value) if report.is_empty() => Ok(value),
+        value => {
+            if value.is_none() && report.is_empty() {
+                // Nothing went wrong but the cancel, which may be that of the task around, too.
+                noted::tell_cancelled();
+            }
+            let reason = engine.shared.control.reason().cloned();
+            let config = &engine.config;
+            let name = config.name.clone();
+            let body = Who { task: None, name, place: config.place, finalizer: false };
+            Err(assemble_for(config, body, reason, report))
+        }
+    }
+}
+
+impl<E, R, F, Fut, M: Mode> fmt::Debug for ScopeRun<'_, E, R, F, Fut, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopeRun").field("opened", &self.setup.is_none()).finish_non_exhaustive()
+    }
+}
