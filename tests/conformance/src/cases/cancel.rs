@@ -219,28 +219,17 @@ fn blocks_if_first(first: &AtomicBool, over: &Counts) {
     over.polled();
 }
 
-async fn ten_of_which_one_blocks(runtime: &Runtime, waits: bool) {
+pub(super) async fn x05_blocked_child_holds_up_nobody_in_the_queue(runtime: Runtime) {
     nursery()
-        .on(runtime)
+        .on(&runtime)
         .run(async |n: Nursery<Infallible>| {
-            let (first, begun, over) =
-                (Arc::new(AtomicBool::new(true)), Counts::new(), Counts::new());
-            let gate = Gate::new();
+            let (first, over) = (Arc::new(AtomicBool::new(true)), Counts::new());
             for _ in 0..10 {
-                let (first, begun, over) = (first.clone(), begun.clone(), over.clone());
-                let gate = gate.clone();
+                let (first, over) = (first.clone(), over.clone());
                 n.spawn(async move {
-                    begun.polled();
-                    if waits {
-                        gate.wait().await;
-                    }
                     blocks_if_first(&first, &over);
                     Ok(())
                 });
-            }
-            if waits {
-                eventually(|| begun.polls() == 10).await;
-                gate.open();
             }
             // A worker that is about to sleep while another searches may miss a task (tokio's): it
             // finds that when anything else is spawned. Seldom, or what is spawned would pile up.
@@ -256,14 +245,6 @@ async fn ten_of_which_one_blocks(runtime: &Runtime, waits: bool) {
         })
         .await
         .unwrap();
-}
-
-pub(super) async fn x05_blocked_child_holds_up_nobody_in_the_queue(runtime: Runtime) {
-    ten_of_which_one_blocks(&runtime, false).await;
-}
-
-pub(super) async fn x05_blocked_child_holds_up_nobody_that_is_woken(runtime: Runtime) {
-    ten_of_which_one_blocks(&runtime, true).await;
 }
 
 pub(super) async fn x08_blocking_work_is_a_child(runtime: Runtime) {

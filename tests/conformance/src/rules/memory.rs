@@ -19,7 +19,7 @@ rules! { "waker":
 
 /// How many tasks an attempt has, and what a task may leave, in bytes: less than the record of a task
 /// takes, and more than a line of a log.
-const TASKS: usize = 10_000;
+const TASKS: usize = 3_000;
 const LEFT: usize = 48;
 
 /// How many bytes of memory the process has.
@@ -65,7 +65,7 @@ async fn leaves_none(
     run_all(runtime, uses, wakes).await;
     step(what);
     let mut left = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..8 {
         let before = resident();
         run_all(runtime, uses, wakes).await;
         let grown = resident().saturating_sub(before);
