@@ -96,12 +96,12 @@ impl Subject {
         }
     }
 
-    /// Returns how long it may take. A clause may have many children, and so four times as long as
+    /// Returns how long it may take. A clause may have many children, and so twice as long as
     /// a rule.
     pub(crate) fn limit(self, candidate: &Candidate) -> Duration {
         match self {
             Subject::Rule(rule) => candidate.limit_of(rule),
-            Subject::Clause(_) => candidate.limit * 4,
+            Subject::Clause(_) => candidate.limit * 2,
         }
     }
 
