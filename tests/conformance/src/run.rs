@@ -92,6 +92,8 @@ impl Run {
     fn asked(&self, subject: Subject) -> RuleResult {
         let limit = subject.limit(&self.candidate);
         let limit = match self.hangs.load(Ordering::SeqCst) {
+            // A clause is asked when each MUST rule holds, and then it may well hold itself.
+            _ if subject.is_clause() => limit,
             0 => limit,
             hangs if hangs < SEVERAL => limit / IMPATIENCE,
             _ => limit / IMPATIENCE / 4,

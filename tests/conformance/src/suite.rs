@@ -228,6 +228,8 @@ fn verdict(
         Some(need) => RuleResult { outcome: Outcome::Skipped(need), step: Step::default() },
         None => run_it(),
     };
+    // A step that this rule itself sees to is its own.
+    let before = step.before.is_some_and(|rules| !rules.contains(&subject.id()));
     let id = subject.id();
     let outcome = match (candidate.known(&id), outcome) {
         (Some(Deviation { reason, sometimes: false, .. }), Outcome::Pass) => {
@@ -245,11 +247,11 @@ fn verdict(
         group: subject.group(),
         requirement: subject.requirement(),
         outcome,
-        before: step.before.is_some(),
-        cause: match (&step.before, step.cause) {
-            (Some(_), _) => String::new(),
-            (None, Some(cause)) => cause,
-            (None, None) => subject.cause().to_string(),
+        before,
+        cause: match step.cause {
+            _ if before => String::new(),
+            Some(cause) => cause,
+            None => subject.cause().to_string(),
         },
         step: step.text,
         time: start.elapsed(),

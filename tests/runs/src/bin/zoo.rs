@@ -207,6 +207,10 @@ impl Drop for Zoo {
             if pool.is("the end forgets queues") && entry.queued.load(SeqCst) {
                 continue;
             }
+            if pool.is("the end joins none") && entry.task.try_lock().is_err() {
+                // It is polled at this moment.
+                continue;
+            }
             let task = lock(&entry.task).take();
             let _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
         }
