@@ -94,6 +94,7 @@ impl Run {
         let limit = match self.hangs.load(Ordering::SeqCst) {
             // A clause is asked when each MUST rule holds, and then it may well hold itself.
             _ if subject.is_clause() => limit,
+            hangs if hangs > 0 && subject.is_long() => limit / 2,
             0 => limit,
             hangs if hangs < SEVERAL => limit / IMPATIENCE,
             _ => limit / IMPATIENCE / 4,

@@ -84,6 +84,11 @@ impl Subject {
         GROUND.iter().filter_map(|id| Subject::all().find(|rule| rule.id() == *id))
     }
 
+    /// Returns `true` if it has so many tasks that it takes seconds on a machine that is busy.
+    pub(crate) fn is_long(self) -> bool {
+        matches!(&*self.id(), "R36" | "R93" | "W10" | "W19" | "W28")
+    }
+
     pub(crate) fn is_clause(self) -> bool {
         matches!(self, Subject::Clause(_))
     }

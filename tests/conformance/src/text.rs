@@ -2,6 +2,8 @@
 
 use crate::report::{Outcome, Report, Tally, Verdict};
 use crate::rests::rests_on;
+use crate::rule::Rule;
+use crate::subject::Subject;
 use std::cmp::Reverse;
 use std::fmt;
 
@@ -25,8 +27,12 @@ impl<'a> Blame<'a> {
 
     /// Returns how many others rest on it, asked or not.
     fn weight(&self, rule: &Verdict, all: &[&Verdict]) -> usize {
-        let unasked =
-            |other: &Verdict| matches!(other.outcome, Outcome::Unasked(base) if base == rule.name);
+        // A clause is not asked for any MUST that is broken: that says little of which.
+        let ground = Subject::ground().any(|base| base.name() == rule.name);
+        let counts = |other: &Verdict| ground || Rule::all().any(|one| one.name == other.name);
+        let unasked = |other: &Verdict| {
+            counts(other) && matches!(other.outcome, Outcome::Unasked(base) if base == rule.name)
+        };
         let broken = |other: &Verdict| other.outcome.is_broken() && self.rests(other, rule);
         all.iter().filter(|other| unasked(other) || broken(other)).count()
     }
@@ -37,7 +43,7 @@ impl<'a> Blame<'a> {
         let mut weighed: Vec<_> = weighed.collect();
         weighed.sort_by_key(|(rule, weight)| {
             let follows = !self.bases(rule).is_empty();
-            (follows, Reverse(*weight), rule.requirement == crate::Requirement::Should)
+            (follows, rule.before, Reverse(*weight), rule.requirement == crate::Requirement::Should)
         });
         weighed
     }
