@@ -161,22 +161,32 @@ fn watch(limit: Duration) -> i32 {
     const LOOK: Duration = Duration::from_millis(50);
     let most = (limit / 6).max(Duration::from_millis(500));
     let rest = (limit / 8).max(Duration::from_millis(750));
-    let (begun, mut asleep, mut before) = (Instant::now(), Instant::now(), Duration::ZERO);
+    let (begun, mut asleep) = (Instant::now(), Instant::now());
     while begun.elapsed() < limit {
         thread::sleep(LOOK);
-        let Some(worked) = worked() else { continue };
-        // To look now and then, as some do that have nothing to run, is no work.
-        if worked - before > asleep.elapsed() / 20 {
-            (asleep, before) = (Instant::now(), worked);
-        }
-        if worked > most {
-            return HANGS;
+        // That a thread could go on, if it had a core, is no sleep.
+        if running().is_none_or(|threads| threads > 1) {
+            asleep = Instant::now();
         }
         if asleep.elapsed() > rest {
             return SLEEPS;
         }
+        if worked().is_some_and(|worked| worked > most) {
+            return HANGS;
+        }
     }
     HANGS
+}
+
+/// How many threads of this process run or would run, this one among them, where that can be asked.
+fn running() -> Option<usize> {
+    let threads = std::fs::read_dir("/proc/self/task").ok()?;
+    let stats =
+        threads.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("stat")).ok());
+    let runs = |stat: &String| {
+        stat.rsplit_once(')').is_some_and(|(_, fields)| fields.trim_start().starts_with('R'))
+    };
+    Some(stats.filter(runs).count())
 }
 
 /// How long this process was at work, where that can be asked.

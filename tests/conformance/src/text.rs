@@ -43,7 +43,7 @@ impl<'a> Blame<'a> {
         let mut weighed: Vec<_> = weighed.collect();
         weighed.sort_by_key(|(rule, weight)| {
             let follows = !self.bases(rule).is_empty();
-            (follows, rule.before, Reverse(*weight), rule.requirement == crate::Requirement::Should)
+            (follows, Reverse(*weight), rule.before, rule.requirement == crate::Requirement::Should)
         });
         weighed
     }

@@ -184,6 +184,7 @@ fn w36_tasks_outlive_a_drive(fixture: &mut Fixture) {
             });
         }
     });
+    step("the drive has returned, and tasks are left");
     assert_eq!(probe.drops(), 0, "the end of a drive dropped a task");
     let (before, between) = (probe.polls(), counts.clone());
     probe.finish();

@@ -52,6 +52,7 @@ fn r61_never_early(fixture: &mut Fixture) {
             let at = timer.now() + Duration::from_nanos(nanos);
             timer.sleep_until(at).await;
             let now = timer.now();
+            step(&format!("a sleep of {nanos} ns is over"));
             assert!(now >= at, "a sleep of {nanos} ns was {:?} early", at - now);
         }
     });
