@@ -6,7 +6,9 @@
 use allhome::cancel::*;
 use allhome::error::*;
 use allhome::in_place::*;
+use allhome::join::*;
 use allhome::limit::*;
+use allhome::local::*;
 use allhome::runtime::*;
 use allhome::shutdown::*;
 use allhome::task::*;
@@ -71,6 +73,7 @@ type Fut = std::future::Ready<Result<(), E>>;
 type G = fn(Scope<'static, E>) -> std::future::Ready<Result<(), E>>;
 type H = fn(LocalScope<'static, E>) -> std::future::Ready<Result<(), E>>;
 type Pinned = std::marker::PhantomPinned;
+type LF = fn(LocalNursery<E>) -> std::future::Ready<Result<(), E>>;
 
 #[test]
 fn table() {
@@ -82,44 +85,63 @@ fn table() {
         AcquireOwned: "SY---"
         AcquireRate<'static>: "SY---"
         Builder: "SYU--"
+        Builder<Local>: "--U--"
         BlockingCx: "--UWR"
         CancelToken: "SYUWR"
+        CancelOnDrop<u8, E>: "SYU--"
         Cancellable<Fut>: "S-U--"
         Cancelled<'static>: "SY---"
         CancelledOwned: "SY---"
         Cause<E>: "SYUWR"
         Child<u8, E>: "SYU--"
         Child<std::cell::Cell<u8>, E>: "SYU--"
+        Children<Child<u8, E>>: "SYU--"
+        Child<std::rc::Rc<u8>, E>: "--U--"
         Close<E>: "SYU--"
         Draining: "SYU--"
         DropGuard: "SYUWR"
         Elapsed: "SYUWR"
         Exit: "SYUWR"
+        First<u8, E>: "SYU--"
+        FirstOk<u8, E>: "SYU--"
         FailAfter<Fut>: "S-U--"
         Failure<E>: "SYUWR"
         GroupError<E>: "SYUWR"
+        Hedge<Child<u8, E>, std::vec::IntoIter<Child<u8, E>>>: "SYU--"
         HolderInfo: "SYUWR"
         Idle: "SYU--"
         JoinAll<u8, E>: "SYU--"
         JoinAll<std::cell::Cell<u8>, E>: "S-U--"
+        JoinNext<'static, Child<u8, E>>: "SYU--"
+        JoinWith<Child<u8, E>, FirstOk<u8, E>>: "SYU--"
+        Joined<u8, E>: "SYU--"
+        JoinAll<std::rc::Rc<u8>, E>: "--U--"
         JoinError<E>: "SYUWR"
         KeyedSemaphore<std::rc::Rc<u8>>: "SYUWR"
         Level: "SYUWR"
+        LocalNursery<E>: "--U--"
+        LocalReserve<E>: "-----"
+        LocalRuntime: "--U--"
         LocalTask: "--U--"
+        LocalTaskBuilder<'static, E>: "--U--"
         MoveOnAfter<Fut>: "S-U--"
         NoRuntime: "SYUWR"
+        NotEnough<u8, E>: "SYUWR"
         Nursery<E>: "SYU--"
         NurseryDraining: "SYU--"
         NurseryId: "SYUWR"
         NurseryInfo: "SYUWR"
         Opener: "SYUWR"
         Outcome<u8, E>: "SYUWR"
+        Outcomes<u8, E>: "SYU--"
         OwnedPermit: "SYUWR"
         Owner<E>: "SYU--"
         Panic: "SYUWR"
         PanicPolicy: "SYUWR"
         Permit<'static>: "SYUWR"
         Policy: "SYUWR"
+        Quorum<u8, E>: "SYU--"
+        Race<Fut, Fut>: "SYUWR"
         Rate: "SYUWR"
         RateLimiter: "SYUWR"
         Reason: "SYUWR"
@@ -132,6 +154,7 @@ fn table() {
         Run<E, (), F, Fut>: "SYU--"
         Run<E, (), F, Pinned>: "SY---"
         Run<E, (), F, std::rc::Rc<u8>>: "--U--"
+        Run<E, (), LF, Fut, Local>: "--U--"
         Runtime: "SYU--"
         RuntimeSource: "SYU--"
         ScopedKey<std::rc::Rc<u8>>: "SYUWR"
@@ -147,7 +170,9 @@ fn table() {
         Straggler: "SYUWR"
         Echo: "SYUWR"
         Value<u8, E>: "SYU--"
+        Value<std::rc::Rc<u8>, E>: "--U--"
         Values<u8, E>: "SYU--"
+        TaskHandle: "SYU--"
         TaskId: "SYUWR"
         Task: "SYU--"
         TaskInfo: "SYUWR"
@@ -157,6 +182,8 @@ fn table() {
         Tree: "SYUWR"
         TryAcquireError: "SYUWR"
         TryReserveError: "SYUWR"
+        Until<Fut, Pinned>: "SY-WR"
+        UntilMatch<u8, E, fn(&u8) -> bool>: "SYU--"
         UntilCancelled<Fut>: "SY---"
         UntilCancelled<std::rc::Rc<u8>>: "-----"
         UntilCancelledStream<Fut>: "SY---"

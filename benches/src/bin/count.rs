@@ -1,5 +1,6 @@
-//! `count ours|fork|fork/all|joinset|tracker|bare N`: spawn and join of N children that do nothing,
-//! once, on tokio's current-thread runtime; with `fork`, each by its handle, or all by `join_all`. Or
+//! `count ours|fork|fork/all|fork/next|joinset|joinset/values|tracker|bare N`: spawn and join of N
+//! children that do nothing, once, on tokio's current-thread runtime; with `fork`, each by its handle,
+//! all by `join_all`, or as they end. Or
 //! `count bounded|bounded/one|bounded/plain N`: the same in a nursery with a limit. Or `count
 //! token|wait|cancel[_peer] N`: a token's child made and dropped, a waiter entered and dropped, a
 //! child with a waiter cancelled, N times. Or `count
@@ -13,7 +14,9 @@
 //! children, each woken so many times. Or `count abort[/joinset] N`: N children are spawned, wait,
 //! and are aborted. Or `count fork N`: N children, each joined by its handle. Or `count pool N`: so many tasks of `ThreadPool`, with no nursery. For
 //! callgrind; see `rmw.sh`. Or `count lone[/bare] N`: one child, or a task of the runtime, that gives
-//! the others a turn N times.
+//! the others a turn N times. Or `count in_place/fork|spawn|yield|unordered|buffered N`: N children of a
+//! scope in place, a thousand at a time: each joined by its handle; without one; woken once; and the
+//! same of `FuturesUnordered` and of futures-buffered, boxed.
 
 use std::process::ExitCode;
 
@@ -35,6 +38,8 @@ fn main() -> ExitCode {
         "ours" => drop(host.run(ours::spawn_join(n, Noop))),
         "fork" => drop(host.run(ours::fork_join(n, Noop))),
         "fork/all" => drop(host.run(ours::fork_join_all(n, Noop))),
+        "fork/next" => drop(host.run(ours::fork_join_next(n, Noop))),
+        "joinset/values" => drop(host.run(peers::join_set_values(n, Noop))),
         "joinset" => drop(host.run(peers::join_set(n, Noop))),
         "tracker" => drop(host.run(peers::task_tracker(n, Noop))),
         "bare" => drop(host.run(peers::bare(n, Noop))),
@@ -49,6 +54,7 @@ fn main() -> ExitCode {
         _ if cases::count_token(side, n) => return ExitCode::SUCCESS,
         _ if cases::count_children(side, n) => return ExitCode::SUCCESS,
         _ if cases::count_semaphore(side, n) => return ExitCode::SUCCESS,
+        _ if cases::count_in_place(side, n) => return ExitCode::SUCCESS,
         _ if cases::count_timeout(side, n) => return ExitCode::SUCCESS,
         _ => return usage(),
     };
@@ -62,6 +68,8 @@ fn wake(host: &Host, side: &str, n: usize) -> bool {
     let Ok(times) = times.parse() else { return false };
     match by {
         "ours" => drop(host.run(ours::wake(n, times))),
+        "fork/next" => drop(host.run(ours::fork_join_next(n, Noop))),
+        "joinset/values" => drop(host.run(peers::join_set_values(n, Noop))),
         "joinset" => drop(host.run(peers::wake_join_set(n, times, Woken(times)))),
         "tracker" => drop(host.run(peers::wake_task_tracker(n, times, Woken(times)))),
         _ => return false,
@@ -76,6 +84,7 @@ fn usage() -> ExitCode {
     eprintln!("       count cancel[_peer] N");
     eprintln!("       count wake/TIMES[/joinset|/tracker]|abort[/joinset] N");
     eprintln!("       count SEMAPHORE/1|5|try|handoff|children/semaphore|children/tokio N");
+    eprintln!("       count in_place/fork|spawn|yield|unordered|buffered N");
     eprintln!("       count timeout/PENDING|poll|sleep[/pool|/tokio] N");
     ExitCode::from(2)
 }

@@ -7,7 +7,7 @@
 //! - [`Claimed`]: the exclusive right to the future and to the `wake_target`.
 //! - [`Carried`]: held by a task of the runtime that is the child's own.
 //! - [`Handle`]: held by the user's `Child`; typed.
-//! - a [waker](waker): held by what the child waits for.
+//! - a [waker](waker): held by what the child waits for; or by a [`Kept`], which wakes nothing.
 //!
 //! The registry's lists hold plain [`Ptr`]s, which are good while LINKED is set and the lock is
 //! held.
@@ -27,12 +27,19 @@
 //!    the nursery's group, but while the claim is a chain's. That pointer is good while LINKED is set, and so while a claim of an
 //!    admitted record is held: a group with a member holds a reference to itself (invariant 2 of
 //!    `group.rs`).
+//! 7. A value that is not `Send` stands in the record of a `LocalFuture` alone, which gives it on its
+//!    own thread, in a poll. The carrier that polls finishes the child in the same call: it drops the
+//!    value if there is no handle. Otherwise only the handle reaches it (invariant 2), to take or
+//!    drop it, and that is `Send` only if the value is. What destroys a child on another thread finds
+//!    a future in its stage, and no value.
 
 #![allow(unsafe_code)]
 
 mod crowd;
+pub(crate) mod ended_list;
 mod handle;
 pub(crate) mod joiner;
+mod kept;
 mod layout;
 mod spawn_site;
 mod stack;
@@ -56,6 +63,7 @@ use std::ptr::{self, NonNull};
 use std::task::Waker;
 
 pub(crate) use handle::Handle;
+pub(crate) use kept::{Kept, RecordRef};
 pub(crate) use stack::{Chain, Schedule, Stack};
 pub(crate) use tokens::{Carried, Claimed, Dealloc};
 pub(crate) use unadmitted::Unadmitted;
@@ -266,7 +274,7 @@ pub(crate) struct Ptr(NonNull<Header>);
 
 // SAFETY: a header holds a state word, wakers, locations and a pointer to a stack, all Send and
 // Sync; the future and the outcome behind it are Send (the bounds of `Unadmitted::new`) and reached
-// under invariant 2.
+// under invariant 2. Invariant 7 is about a value that is not Send.
 unsafe impl Send for Ptr {}
 // SAFETY: as above.
 unsafe impl Sync for Ptr {}
@@ -275,6 +283,12 @@ impl Ptr {
     #[inline]
     fn new(record: *mut Header) -> Option<Ptr> {
         NonNull::new(record).map(Ptr)
+    }
+
+    /// Returns the record's address, which is that of no other for as long as the record is there.
+    #[inline]
+    pub(crate) fn address(self) -> usize {
+        self.0.addr().get()
     }
 
     /// A pointer to no record, for tests of what keeps pointers and never follows them.

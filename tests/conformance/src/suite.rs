@@ -96,7 +96,7 @@ impl Candidate {
         let candidate = self.clone();
         let ask = move |subject, _| match subject {
             Subject::Rule(rule) => runner::in_process(rule, &candidate, declared, true),
-            Subject::Clause(_) => unreachable!("rules are asked"),
+            Subject::Clause(_) | Subject::Local(_) => unreachable!("rules are asked"),
         };
         let run = Run::new(self.clone().declares(declared), rules.len() == 1, Box::new(ask));
         for subject in rules.into_iter().map(Subject::Rule) {

@@ -89,8 +89,6 @@ struct More {
     shields: Shields,
     /// Once it has waited for those.
     waiter: Cell<Option<Waiter>>,
-    /// Of a child, or body, that is polled in place.
-    in_place: Option<InPlace>,
 }
 
 /// The number of shields that are up inside a scope.
@@ -131,17 +129,11 @@ impl Scope {
         }
     }
 
-    /// Makes that of a child, or body, that is polled in place.
-    pub(crate) fn of_in_place(place: InPlace) -> Scope {
-        let mut more = Box::<More>::default();
-        more.in_place = Some(place);
-        let mut scope = Scope::new(ScopeKind::InPlace);
-        scope.more = OnceCell::from(more);
-        scope
-    }
-
-    pub(crate) fn in_place(&self) -> Option<&InPlace> {
-        self.more.get()?.in_place.as_ref()
+    /// Returns `true` if it is as it was made: a new one does as well.
+    #[inline]
+    pub(crate) fn is_new(&self) -> bool {
+        // A scope that is cancelled has a reason there, and one with a deadline is made with it.
+        self.more.get().is_none()
     }
 
     /// Makes one with a deadline; with `back`, so long before the one that holds around it.
@@ -222,11 +214,11 @@ impl Scope {
     fn is_over(&self, frame: &Frame<'_>) -> bool {
         self.is_cancelled()
             || self.deadline.get().is_some_and(|at| self.expire(frame, at))
-            || self.in_place().is_some_and(|place| self.follow(place))
+            || frame.in_place().is_some_and(|place| self.follow(place))
     }
 
     /// A cancel that is on its way to the child shows at once.
-    fn follow(&self, place: &InPlace) -> bool {
+    fn follow(&self, place: &InPlace<'_>) -> bool {
         place.cancel.reason().map(|reason| self.end_for(reason)).is_some()
     }
 

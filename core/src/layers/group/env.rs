@@ -11,6 +11,7 @@ use super::Group;
 use super::carrier::Entry;
 use super::config::Hook;
 use super::failure_info::FailureHook;
+use super::own_thread::OwnThread;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::counted::dynamic::View;
 use crate::layers::base::sync::Arc;
@@ -24,6 +25,8 @@ use std::ptr::NonNull;
 pub(crate) struct Env {
     /// What its tasks have from it.
     pub(crate) inherited: Inherited,
+    /// The thread of its children, if it is local.
+    pub(super) own_thread: Option<OwnThread>,
     pub(crate) limiter: Option<Arc<Semaphore>>,
     pub(super) on_panic: Option<Hook>,
     pub(super) on_failure: Option<FailureHook>,
@@ -34,13 +37,14 @@ pub(crate) struct Env {
 impl Env {
     pub(super) fn new(
         runtime: Runtime,
+        own_thread: Option<OwnThread>,
         limiter: Option<Arc<Semaphore>>,
         (on_panic, on_failure): (Option<Hook>, Option<FailureHook>),
         group: Weak<Group>,
     ) -> Env {
         let entry = Arc::new(Entry::new(group));
         let inherited = Inherited { runtime, values: here() };
-        Env { inherited, limiter, on_panic, on_failure, entry }
+        Env { inherited, own_thread, limiter, on_panic, on_failure, entry }
     }
 }
 

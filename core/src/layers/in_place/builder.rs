@@ -1,9 +1,10 @@
 //! Opening a scope in place: its settings.
 
 use super::handle::Scope;
-use super::mode::{Local, Mode, Sendable};
+use super::mode::Mode;
 use super::run::ScopeRun;
 use crate::layers::base::as_error::{self, AsError};
+use crate::layers::base::mode::{Local, Sendable};
 use crate::layers::group::config::{Config, PanicPolicy, Policy};
 use std::fmt;
 use std::future::Future;

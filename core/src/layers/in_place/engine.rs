@@ -11,15 +11,17 @@
 //! 2. A child is admitted until the inbox is closed. It is closed in the hold of its lock that finds
 //!    it empty, when there is no child and no body left. A cancel closes it, too, and what takes in
 //!    the children after one takes in all: the drop of the future relies on that.
-//! 3. A child is in `turn` at most once for each time that it was queued, and is skipped if its flag
-//!    was taken back meanwhile: a slot that another child has got since is polled when that one was
-//!    woken, and not before.
+//! 3. Seats are given back when no child is in `turn`: so a bit there is never led to another child,
+//!    which has got the seat since.
 
-use super::control::{BODY, Control, Core};
+use super::control::{BODY, Control};
 use super::inbox::Shared;
-use super::mode::{Done, Mode, Publish};
+use super::join::{for_joiner, publish};
+use super::mode::{Mode, Publish};
 use super::part::{Part, Polled};
+use super::placed::Running;
 use super::slots::{Slot, Slots};
+use super::turn::Turn;
 use crate::layers::base::big::Inner;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
@@ -28,12 +30,12 @@ use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::sync::{Arc, Ordering};
 use crate::layers::base::who::Who;
 use crate::layers::context::in_place::Requested;
+use crate::layers::context::notes::Notes;
 use crate::layers::context::{self, scope};
 use crate::layers::group::config::{Config, Policy};
 use crate::layers::group::describe;
 use crate::layers::group::registry::report::{Entry, Report};
 use crate::layers::record::Ended;
-use std::collections::VecDeque;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
@@ -46,9 +48,7 @@ pub(super) struct Engine<'a, M: Mode> {
     pub(super) shared: Arc<Shared<'a, M>>,
     pub(super) config: Config,
     slots: Slots<'a, M>,
-    turn: VecDeque<u32>,
-    /// Of what was woken: an empty list whose memory is used again.
-    spare: Vec<u32>,
+    turn: Turn,
     report: Report,
     body: Part,
     /// Each child has seen that all of it is cancelled.
@@ -58,14 +58,13 @@ pub(super) struct Engine<'a, M: Mode> {
 impl<'a, M: Mode> Engine<'a, M> {
     pub(super) fn new(config: Config) -> Engine<'a, M> {
         let shared = Shared::new(Control::new(config.policy, config.name.clone()));
-        let body = Part::new(Core::new(&shared.control, None, None, config.place));
+        let body = Part::new(shared.seat_body(config.place));
         Engine {
             report: Report::new(config.keep, config.forgets()),
+            slots: Slots::new(&shared),
             shared,
             config,
-            slots: Slots::new(),
-            turn: VecDeque::from([BODY]),
-            spare: Vec::new(),
+            turn: Turn::new(),
             body,
             is_swept: false,
         }
@@ -89,26 +88,40 @@ impl<'a, M: Mode> Engine<'a, M> {
     {
         drop(self.control().unpark());
         self.follow();
+        self.control().enter();
         let mut left = BUDGET;
         loop {
             if self.control().reason().is_some() && !self.is_swept {
                 self.is_swept = true;
                 self.sweep(body.as_mut(), value);
             }
-            match self.next() {
-                Some(_) if left == 0 => {
+            let next = match self.has_next() {
+                true if left == 0 => {
+                    self.control().exit();
                     panic::wake_by_ref(cx.waker());
                     return Poll::Pending;
                 }
+                true => self.turn.next(),
+                false => None,
+            };
+            match next {
                 Some(index) => {
-                    self.turn.pop_front();
                     if self.poll_queued(index, body.as_mut(), value) {
                         left -= 1;
                     }
                 }
-                None if body.is_none() && self.try_close() => return Poll::Ready(()),
-                None if self.control().park(cx.waker(), self.is_swept) => return Poll::Pending,
-                None => {}
+                None if body.is_none() && self.try_close() => {
+                    self.control().exit();
+                    return Poll::Ready(());
+                }
+                None => {
+                    // The waker's code may wake a child: from here on that is from elsewhere.
+                    self.control().exit();
+                    if self.control().park(cx.waker(), self.is_swept) {
+                        return Poll::Pending;
+                    }
+                    self.control().enter();
+                }
             }
         }
     }
@@ -127,25 +140,21 @@ impl<'a, M: Mode> Engine<'a, M> {
         }
     }
 
-    /// Returns the next in turn. When the turn is over, the new and the woken ones get one: neither
-    /// kind keeps the other away. New ones come first: a body that spawns and yields polls them.
-    fn next(&mut self) -> Option<u32> {
-        if self.turn.is_empty() {
+    /// Returns `true` if one is in turn. When the turn is over, the new and the woken ones get one:
+    /// neither kind keeps the other away. New ones come first: a body that spawns and yields polls
+    /// them.
+    fn has_next(&mut self) -> bool {
+        if self.turn.is_over() {
+            let line = self.control().take_line();
             self.take_in();
-            let spare = mem::take(&mut self.spare);
-            let mut woken = self.control().take_woken(spare);
-            self.turn.extend(woken.drain(..));
-            self.spare = woken;
+            self.turn.add_woken(&self.shared.control, line, &self.slots.blocks);
         }
-        self.turn.front().copied()
+        !self.turn.is_over()
     }
 
     fn take_in(&mut self) {
-        if self.control().take_news() {
-            for new in self.shared.take_new() {
-                let index = self.slots.insert(new);
-                self.turn.push_back(index);
-            }
+        if self.shared.control.take_news() || self.slots.has_freed() {
+            self.slots.take_in(&self.shared, |index| self.turn.add(index));
         }
     }
 
@@ -161,14 +170,11 @@ impl<'a, M: Mode> Engine<'a, M> {
         E: Send + Sync + 'static,
     {
         if index == BODY {
-            let polls = self.body.core.take_queued();
-            if polls {
-                self.poll_body(body, value);
-            }
+            let polls = body.is_some();
+            self.poll_body(body, value);
             return polls;
         }
-        let polls = self.slots.get(index).is_some_and(|slot| slot.part.core.take_queued());
-        polls.then(|| self.poll_child(index)).is_some()
+        self.poll_child(index)
     }
 
     /// All of it is cancelled: every child is polled once more, or dropped if it was not polled
@@ -178,45 +184,50 @@ impl<'a, M: Mode> Engine<'a, M> {
         Fut: Future<Output = Result<R, E>>,
         E: Send + Sync + 'static,
     {
+        self.turn.clear();
         self.take_in();
+        self.turn.clear();
         for index in 0..self.slots.end() {
-            if let Some(slot) = self.slots.get(index) {
-                slot.part.core.take_queued();
-                self.poll_child(index);
-            }
+            self.poll_child(index);
         }
-        self.body.core.take_queued();
         self.poll_body(body, value);
     }
 
-    fn poll_child(&mut self, index: u32) {
-        let Some(slot) = self.slots.get(index) else { return };
-        let task = Pin::new(&mut slot.task);
-        let unpolled = if slot.started { None } else { slot.part.core.reason() };
+    /// Returns `true` if there was one.
+    fn poll_child(&mut self, index: u32) -> bool {
+        let Some(slot) = self.slots.get(index) else { return false };
+        slot.part.seat.unschedule();
+        let mut task = Some(Running(&mut slot.task));
+        let unpolled = if slot.started { None } else { slot.part.seat.reason() };
         slot.started = true;
         let ended = match unpolled {
-            Some(reason) => slot.part.cut(task, &reason),
-            None => match slot.part.poll(task) {
-                Polled::Waits => return,
+            Some(reason) => slot.part.cut(Pin::new(&mut task), &reason),
+            None => match slot.part.poll(Pin::new(&mut task), &Notes::default()) {
+                Polled::Waits => {
+                    mem::forget(task);
+                    return true;
+                }
                 Polled::Returned(ending) => ending.into(),
                 Polled::Ended(ended) => ended,
             },
         };
+        drop(task);
         if let Some(slot) = self.slots.remove(index) {
             self.leave(slot, ended);
         }
+        true
     }
 
     /// A child leaves, whose future is gone: its failure is noted, and then its outcome given out.
     fn leave(&mut self, slot: Slot<'a, M>, ended: Ended) {
-        let Slot { part, join, .. } = slot;
-        let core = &part.core;
+        let Slot { part, join, task, .. } = slot;
+        let core = &part.seat;
         let outcome = for_joiner(&ended.ending);
         let isolated =
             self.config.policy.isolates() && join.as_ref().is_some_and(|join| join.is_wanted());
         let failed = self.note(ended, || core.who(), isolated);
         core.end();
-        self.control().members.fetch_sub(1, Ordering::Relaxed);
+        self.control().count_home();
         if let Some(message) = failed {
             self.failed(&core.who(), message);
         }
@@ -224,6 +235,7 @@ impl<'a, M: Mode> Engine<'a, M> {
             // The handle went meanwhile, on another thread: it is the scope's after all.
             drop(self.note(ending.into_inner().into(), || core.who(), false));
         }
+        self.slots.free(part.seat, task.into_piece());
     }
 
     /// Notes how a child ended. Returns what its siblings hear, if it failed.
@@ -260,10 +272,8 @@ impl<'a, M: Mode> Engine<'a, M> {
         }
     }
 
-    // ---- the body
-
     /// Calls the function that makes the body, as a part of the body.
-    pub(super) fn call(&self, f: impl FnOnce()) -> Result<(), panic::Payload> {
+    pub(super) fn call(&mut self, f: impl FnOnce()) -> Result<(), panic::Payload> {
         self.body.call(f)
     }
 
@@ -275,23 +285,27 @@ impl<'a, M: Mode> Engine<'a, M> {
         if body.is_none() {
             return;
         }
-        let polled = self.body.poll(body);
+        self.body.seat.unschedule();
+        let notes = Notes::default();
+        let polled = self.body.poll(body, &notes);
         if !matches!(polled, Polled::Waits) {
-            self.body.core.end();
+            self.body.seat.end();
         }
         match polled {
             Polled::Waits => {}
             Polled::Returned(Ok(returned)) => *value = Some(returned),
-            Polled::Returned(Err(error)) => self.body_returned(Ending::Err(Arc::new(error))),
+            Polled::Returned(Err(error)) => {
+                self.body_returned(Ending::Err(Arc::new(error)), &notes)
+            }
             Polled::Ended(ended) => self.body_ended(ended),
         }
     }
 
     /// The body has returned an error: a failure, or an echo of what is known.
-    fn body_returned(&mut self, error: Ending) {
-        let (told, heard) = self.body.heard();
-        let why = self.body.core.reason().or_else(|| heard.clone());
-        let who = self.body.core.who();
+    fn body_returned(&mut self, error: Ending, notes: &Notes) {
+        let (told, heard) = (notes.is_told(), notes.take_heard());
+        let why = self.body.seat.reason().or_else(|| heard.clone());
+        let who = self.body.seat.who();
         match why.filter(|_| told || !self.report.is_empty()) {
             None => self.body_ended(error.into()),
             Some(_) => {
@@ -305,7 +319,7 @@ impl<'a, M: Mode> Engine<'a, M> {
 
     pub(super) fn body_panicked(&mut self, payload: panic::Payload) {
         let panic = self.body.panic(payload);
-        self.body.core.end();
+        self.body.seat.end();
         self.body_ended(Ending::Panicked(panic).into());
     }
 
@@ -317,7 +331,7 @@ impl<'a, M: Mode> Engine<'a, M> {
                 _ => self.end_body(reason),
             },
             _ => {
-                let who = self.body.core.who();
+                let who = self.body.seat.who();
                 let message = describe(&ended.ending);
                 drop(self.report.note(Foreign::new(ended), || who.clone()));
                 self.failed(&who, message);
@@ -338,7 +352,7 @@ impl<'a, M: Mode> Engine<'a, M> {
     /// The body is gone. Closes the inbox if no child is left.
     fn try_close(&mut self) -> bool {
         // Relaxed: the inbox's lock orders the count with each admission.
-        if self.control().members.load(Ordering::Relaxed) != 0 {
+        if self.control().members() != 0 {
             return false;
         }
         let ended = Reason::of(ReasonKind::Closed, String::new(), None, self.config.place);
@@ -353,6 +367,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         for _ in 0..self.control().refused.swap(0, Ordering::Relaxed) {
             self.report.count_refused();
         }
+        self.slots.take_in(&self.shared, |_| {});
         self.report.take()
     }
 
@@ -361,39 +376,23 @@ impl<'a, M: Mode> Engine<'a, M> {
         let reason = Reason::of(ReasonKind::ScopeDropped, String::new(), None, self.config.place);
         // What follows wakes nothing: what would be polled is this future.
         drop(self.control().unpark());
+        self.control().exit();
         // From here on no child is admitted.
         self.control().cancel(reason.clone());
         drop(Foreign::new(self.body.cut(body, &reason)));
-        self.body.core.end();
-        for new in self.shared.take_new() {
-            self.slots.insert(new);
-        }
+        self.body.seat.end();
+        self.slots.take_in(&self.shared, |_| {});
         for index in 0..self.slots.end() {
             let Some(mut slot) = self.slots.remove(index) else { continue };
-            let ended = Foreign::new(slot.part.cut(Pin::new(&mut slot.task), &reason));
+            let ended =
+                Foreign::new(slot.part.cut(Pin::new(&mut Some(Running(&mut slot.task))), &reason));
             let outcome = for_joiner(&ended.ending);
             drop(ended);
-            slot.part.core.end();
-            self.control().members.fetch_sub(1, Ordering::Relaxed);
+            slot.part.seat.end();
+            self.control().count_home();
             drop(publish(slot.join, outcome));
+            self.slots.free(slot.part.seat, slot.task.into_piece());
         }
-    }
-}
-
-/// Gives a child's outcome out, or returns it if there is no handle that can take it.
-fn publish<J: ?Sized + Publish>(join: Option<Arc<J>>, ending: Ending) -> Option<Foreign<Ending>> {
-    join?.publish(Done(ending)).map(|Done(ending)| Foreign::new(ending))
-}
-
-/// Returns what the joiner of a child that ends so finds.
-fn for_joiner(ending: &Ending) -> Ending {
-    match ending {
-        Ending::Ok => Ending::Ok,
-        Ending::Err(error) => Ending::Err(error.clone()),
-        Ending::Cancelled(reason) => Ending::Cancelled(reason.clone()),
-        Ending::Echo(echo) => Ending::Cancelled(echo.0.clone()),
-        Ending::NoValue(reason) => Ending::NoValue(reason.clone()),
-        Ending::Panicked(panic) => Ending::Panicked(panic.clone()),
-        Ending::Lost | Ending::Stuck => Ending::Lost,
+        self.slots.take_in(&self.shared, |_| {});
     }
 }

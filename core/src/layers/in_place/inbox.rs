@@ -1,15 +1,16 @@
 //! What the handles of a scope share with its future: where new children wait for the next poll.
 
-use super::control::{Control, Core};
+use super::control::{Control, Life};
+use super::hand_over::{Freed, New};
 use super::mode::Mode;
-use super::slots::{New, Task};
+use super::placed::{MOST, Piece, Placed, class_of};
+use super::seats::{BlockRef, Pool, Reach, Seat};
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, Ordering};
 use std::mem;
 use std::panic::Location;
-use std::pin::Pin;
 
 pub(super) struct Shared<'a, M: Mode> {
     pub(super) control: Arc<Control>,
@@ -21,37 +22,84 @@ struct Inbox<'a, M: Mode> {
     /// The number of the last child.
     last: u64,
     closed: Option<Reason>,
+    pool: Pool,
+    /// Memory for futures, by its class.
+    pieces: Vec<Vec<Piece>>,
+}
+
+/// A child's future, in its place already or not.
+enum Task<F, P> {
+    Given(F),
+    Placed(P),
+}
+
+impl<M: Mode> Inbox<'_, M> {
+    fn take_piece<F>(&mut self) -> Option<Piece> {
+        self.pieces.get_mut(class_of::<F>()?)?.pop()
+    }
+
+    fn put_piece(&mut self, piece: Piece) {
+        let Some(class) = piece.class() else { return };
+        if self.pieces.len() <= class {
+            self.pieces.resize_with(class + 1, Vec::new);
+        }
+        self.pieces[class].push(piece);
+    }
+}
+
+/// A child that was admitted; reached by its handle, if it has one.
+pub(super) struct Admitted {
+    pub(super) id: TaskId,
+    pub(super) reach: Option<Reach>,
 }
 
 impl<'a, M: Mode> Shared<'a, M> {
     pub(super) fn new(control: Control) -> Arc<Shared<'a, M>> {
-        let inbox = Inbox { new: Vec::new(), last: 0, closed: None };
-        Arc::new(Shared { control: Arc::new(control), inbox: Guarded::new(inbox) })
+        let control = Arc::new(control);
+        let pool = Pool::new(control.clone());
+        let inbox = Inbox { new: Vec::new(), last: 0, closed: None, pool, pieces: Vec::new() };
+        Arc::new(Shared { control, inbox: Guarded::new(inbox) })
+    }
+
+    /// Gives the body its seat: the first.
+    pub(super) fn seat_body(&self, place: &'static Location<'static>) -> Seat {
+        self.inbox.locked(|inbox| inbox.pool.take(Life::new(0, None, place), false).0)
     }
 
     /// Admits a child, or drops its future unpolled and returns why.
-    pub(super) fn admit(
+    pub(super) fn admit<F>(
         &self,
-        task: Pin<Box<M::Task<'a>>>,
+        future: F,
+        place_at: impl Fn(Option<Piece>, F) -> Placed<'a, M>,
         join: Option<Arc<M::Join<'a>>>,
         name: Option<Box<str>>,
         place: &'static Location<'static>,
-    ) -> Result<Arc<Core>, Reason> {
+    ) -> Result<Admitted, Reason> {
         let control = &self.control;
-        let mut parts = Some((task, join, name));
+        // A large one is not moved while the lock is held.
+        let future = match size_of::<F>() > MOST {
+            true => Task::Placed(place_at(None, future)),
+            false => Task::Given(future),
+        };
+        let mut parts = Some((future, join, name));
         let admitted = self.inbox.locked(|inbox| {
             // Asked under the lock: what takes the children after a cancel misses none.
             if let Some(reason) = control.reason().or(inbox.closed.as_ref()) {
                 return Err(reason.clone());
             }
-            let (task, join, name) = parts.take().expect("they are taken once");
+            let (future, join, name) = parts.take().expect("they are taken once");
+            let task = match future {
+                Task::Placed(task) => task,
+                Task::Given(future) => place_at(inbox.take_piece::<F>(), future),
+            };
             inbox.last += 1;
             let id = TaskId { nursery: control.id, number: inbox.last };
-            let core = Core::new(control, Some(id), name, place);
-            inbox.new.push(New { core: core.clone(), task: Task(task), join });
-            // Relaxed: a count; the lock orders it with the end of the scope.
-            control.members.fetch_add(1, Ordering::Relaxed);
-            Ok(core)
+            let life = Life::new(id.number, name, place);
+            let (seat, reach) = inbox.pool.take(life, join.is_some());
+            inbox.new.push(New { seat, task, join });
+            // Relaxed: a count, under the lock, which orders it with the end of the scope.
+            control.came.store(id.number as usize, Ordering::Relaxed);
+            Ok(Admitted { id, reach })
         });
         match &admitted {
             Ok(_) => control.tell(),
@@ -77,8 +125,20 @@ impl<'a, M: Mode> Shared<'a, M> {
         self.control.reason().is_some() || self.inbox.locked(|inbox| inbox.closed.is_some())
     }
 
-    pub(super) fn take_new(&self) -> Vec<New<'a, M>> {
-        self.inbox.locked(|inbox| mem::take(&mut inbox.new))
+    /// Takes the new children, and puts an empty list in their place. Gives seats back, and adds the
+    /// blocks that are new.
+    pub(super) fn take_new(
+        &self,
+        empty: Vec<New<'a, M>>,
+        blocks: &mut Vec<BlockRef>,
+        freed: &mut Freed,
+    ) -> Vec<New<'a, M>> {
+        self.inbox.locked(|inbox| {
+            freed.seats.drain(..).for_each(|seat| inbox.pool.put(seat));
+            freed.pieces.drain(..).for_each(|piece| inbox.put_piece(piece));
+            inbox.pool.show(blocks);
+            mem::replace(&mut inbox.new, empty)
+        })
     }
 
     /// Closes it for good if no child waits in it.

@@ -1,18 +1,19 @@
 //! What a child of a scope is spawned with, besides its future: a name.
 
 use super::child::ScopeChild;
-use super::control::Core;
 use super::handle::Scope;
+use super::inbox::Admitted;
 use super::join::JoinCell;
-use super::mode::{Local, Mode, Sendable};
+use super::mode::Mode;
+use super::placed::{Piece, Placed};
 use super::task::{Forked, Gone, Spawned as Task};
+use crate::layers::base::mode::{Local, Sendable};
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Arc;
 use crate::layers::nursery::spawned::Spawned;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
-use std::pin::Pin;
 
 /// Spawns a child of a [`Scope`] with a name: what [`Scope::task`] returns.
 #[must_use = "it does nothing until a child is spawned with it"]
@@ -53,30 +54,35 @@ impl<'s, 'a, E: Send + Sync + 'static, M: Mode> ScopeTask<'s, 'a, E, M> {
     }
 
     #[track_caller]
-    fn admit(
+    fn admit<F>(
         self,
-        task: Pin<Box<M::Task<'a>>>,
+        task: F,
+        place_at: impl Fn(Option<Piece>, F) -> Placed<'a, M>,
         join: Option<Arc<M::Join<'a>>>,
-    ) -> Result<Arc<Core>, Reason> {
-        self.scope.shared().admit(task, join, self.name, Location::caller())
+    ) -> Result<Admitted, Reason> {
+        self.scope.shared().admit(task, place_at, join, self.name, Location::caller())
     }
 
     #[track_caller]
-    fn unjoined(self, task: Pin<Box<M::Task<'a>>>) -> Spawned {
-        let admitted = self.admit(task, None);
-        Spawned::new(admitted.map(|core| core.id.expect("a child has an id")))
+    fn unjoined<F>(self, task: F, place_at: impl Fn(Option<Piece>, F) -> Placed<'a, M>) -> Spawned {
+        let admitted = self.admit(task, place_at, None);
+        Spawned::new(admitted.map(|child| child.id))
     }
 
     #[track_caller]
-    fn joined<T>(
+    fn joined<T, F>(
         self,
-        task: Pin<Box<M::Task<'a>>>,
+        task: F,
+        place_at: impl Fn(Option<Piece>, F) -> Placed<'a, M>,
         cell: Arc<JoinCell<T>>,
         join: Arc<M::Join<'a>>,
     ) -> ScopeChild<T, E> {
         let (view, name) = (self.scope.view(), self.name.clone());
-        match self.admit(task, Some(join)) {
-            Ok(core) => ScopeChild::admitted(core, cell, view),
+        match self.admit(task, place_at, Some(join)) {
+            Ok(child) => {
+                let reach = child.reach.expect("a child that is joined has one");
+                ScopeChild::admitted(reach, cell, view)
+            }
             Err(reason) => ScopeChild::refused(reason, name, view),
         }
     }
@@ -89,7 +95,7 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Sendable> {
     where
         F: Future<Output = Result<(), E>> + Send + 'a,
     {
-        self.unjoined(Box::pin(Task::new(future)))
+        self.unjoined(Task::new(future), Placed::sendable)
     }
 
     /// Spawns the child: see [`Scope::go`].
@@ -98,7 +104,7 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Sendable> {
     where
         F: Future<Output = ()> + Send + 'a,
     {
-        self.unjoined(Box::pin(Gone::new(future)))
+        self.unjoined(Gone::new(future), Placed::sendable)
     }
 
     /// Spawns the child: see [`Scope::fork`].
@@ -109,7 +115,7 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Sendable> {
         T: Send + 'a,
     {
         let cell = JoinCell::new();
-        self.joined(Box::pin(Forked::new(future, cell.clone())), cell.clone(), cell)
+        self.joined(Forked::new(future, cell.clone()), Placed::sendable, cell.clone(), cell)
     }
 }
 
@@ -120,7 +126,7 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Local> {
     where
         F: Future<Output = Result<(), E>> + 'a,
     {
-        self.unjoined(Box::pin(Task::new(future)))
+        self.unjoined(Task::new(future), Placed::local)
     }
 
     /// Spawns the child: see [`Scope::go`].
@@ -129,7 +135,7 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Local> {
     where
         F: Future<Output = ()> + 'a,
     {
-        self.unjoined(Box::pin(Gone::new(future)))
+        self.unjoined(Gone::new(future), Placed::local)
     }
 
     /// Spawns the child: see [`Scope::fork`].
@@ -140,7 +146,7 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Local> {
         T: 'a,
     {
         let cell = JoinCell::new();
-        self.joined(Box::pin(Forked::new(future, cell.clone())), cell.clone(), cell)
+        self.joined(Forked::new(future, cell.clone()), Placed::local, cell.clone(), cell)
     }
 }
 

@@ -18,7 +18,6 @@
 //!    the destructor, and the slot's own comes after it.
 
 use super::held_slot::HeldSlot;
-use crate::layers::base::big::BoxedFuture;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::sync::Arc;
 use crate::layers::context;
@@ -62,14 +61,9 @@ impl<F> Bounded<F> {
     pub(crate) fn with(permit: Option<OwnedPermit>, future: F) -> Bounded<F> {
         Bounded { future: Some(future), slot: HeldSlot::new(permit), door: Door::LetIn }
     }
-}
 
-impl<T, E> Bounded<BoxedFuture<T, E>> {
     /// It waits for a slot of this limiter.
-    pub(crate) fn outside(
-        limiter: &Arc<Semaphore>,
-        future: BoxedFuture<T, E>,
-    ) -> Bounded<BoxedFuture<T, E>> {
+    pub(crate) fn outside(limiter: &Arc<Semaphore>, future: F) -> Bounded<F> {
         let door = Door::Outside(limiter.clone());
         Bounded { future: Some(future), slot: HeldSlot::new(None), door }
     }
