@@ -17,6 +17,8 @@
 //!    carry no child. So `free <= active`.
 //! 2. `spare` is one more that is scheduled, beyond `active`; `parked` is one that waits for a
 //!    call, or was called and has not come yet. Then it is counted as its new role, too.
+//! 3. A runtime may keep for a thread the one task that this thread has scheduled last (tokio's
+//!    LIFO slot): of two carriers that a thread has scheduled, another thread can take one.
 
 use crate::layers::base::guarded::Foreign;
 use std::mem;
@@ -71,20 +73,45 @@ const BUSY: u16 = u16::MAX / 4 * 3;
 
 impl Carriers {
     /// Counts one more carrier if more children wait for a poll than carriers are free: one of the
-    /// runtime's width, or else a spare.
+    /// runtime's width, or else a spare, for one that is free may be kept (invariant 3).
     #[inline]
     pub(crate) fn want(&mut self, waiting: usize, width: usize) -> Launch {
-        let enough = self.active >= width && (width == 1 || self.free > 0 || self.spare);
+        let enough = self.active >= width && (width == 1 || self.free > 1 || self.spare);
         if waiting <= self.free || enough { Launch::None } else { self.want_more(width) }
     }
 
     fn want_more(&mut self, width: usize) -> Launch {
-        if self.active < width {
-            self.active += 1;
-            self.free += 1;
-            return self.launch(Role::Free);
+        if self.active < width { self.replace() } else { self.launch_spare() }
+    }
+
+    /// Returns `true` if each wake comes to the lock: fewer than two carriers are scheduled, and a
+    /// thread may be there for one more.
+    pub(crate) fn want_each_wake(&self, width: usize) -> bool {
+        width > 1 && self.free + usize::from(self.spare) < 2 && self.leave_a_thread(width)
+    }
+
+    /// Returns `true` if fewer carriers are being polled than the runtime has threads.
+    #[inline(always)]
+    pub(crate) fn leave_a_thread(&self, width: usize) -> bool {
+        self.active - self.free < width
+    }
+
+    /// As [`want`](Carriers::want), for an active carrier that has not taken a child yet, while there
+    /// is a thread for another. If there is one to launch, the caller is free, too, and gives the
+    /// runtime a turn.
+    pub(crate) fn make_way(&mut self, waiting: usize, width: usize) -> Launch {
+        // One of them is for the caller.
+        if waiting <= self.free + 1 {
+            return Launch::None;
         }
-        self.want_spare(width)
+        // Of two threads, the other one polls, or does something else.
+        let is_kept = width > 2 && self.free == 1 && !self.spare;
+        if self.active >= width && !is_kept {
+            return Launch::None;
+        }
+        let launch = self.want_more(width);
+        self.yields();
+        launch
     }
 
     /// As [`want`](Carriers::want), if there is a carrier to call.
@@ -95,11 +122,17 @@ impl Carriers {
         }
     }
 
-    /// Counts a spare carrier if no carrier is scheduled. Children wait.
-    fn want_spare(&mut self, width: usize) -> Launch {
-        if width == 1 || self.free > 0 || self.spare {
+    /// Counts a spare carrier if no carrier is scheduled and as many are active as the runtime has
+    /// threads. `waiting` returns how many children wait.
+    #[inline(always)]
+    pub(crate) fn want_spare(&mut self, waiting: impl FnOnce() -> usize, width: usize) -> Launch {
+        if width == 1 || self.free > 0 || self.spare || self.active < width || waiting() == 0 {
             return Launch::None;
         }
+        self.launch_spare()
+    }
+
+    fn launch_spare(&mut self) -> Launch {
         self.spare = true;
         self.launch(Role::Spare)
     }
@@ -146,7 +179,7 @@ impl Carriers {
         self.active -= 1;
     }
 
-    /// Counts one more carrier: none is left to come, and children wait.
+    /// Counts one more carrier of the runtime's width.
     pub(crate) fn replace(&mut self) -> Launch {
         self.active += 1;
         self.free += 1;
@@ -267,6 +300,48 @@ mod tests {
         assert_eq!(spawned(carriers.want(1, 1)), Some(Role::Free));
         assert!(carriers.arrive(Role::Free).is_none());
         assert_eq!(spawned(carriers.want(5, 1)), None);
+    }
+
+    #[test]
+    fn one_that_is_free_may_be_kept() {
+        let mut carriers = Carriers::default();
+        let _free = carriers.want(1, 2);
+        assert!(carriers.want_each_wake(2), "it may be kept");
+        assert!(carriers.arrive(Role::Free).is_none());
+        assert_eq!(spawned(carriers.want(1, 2)), Some(Role::Free));
+        assert!(carriers.want_each_wake(2), "it may be kept, too");
+        assert_eq!(spawned(carriers.want(2, 2)), Some(Role::Spare), "one of the two is not");
+        assert!(!carriers.want_each_wake(2));
+        assert_eq!(spawned(carriers.want(3, 2)), None);
+    }
+
+    #[test]
+    fn each_thread_has_a_carrier_then_wakes_stay_away() {
+        let mut carriers = Carriers::default();
+        for waiting in 1..=2 {
+            let _free = carriers.want(waiting, 2);
+        }
+        assert!(carriers.leave_a_thread(2));
+        for _ in 0..2 {
+            assert!(carriers.arrive(Role::Free).is_none());
+        }
+        assert!(!carriers.leave_a_thread(2) && !carriers.want_each_wake(2));
+    }
+
+    #[test]
+    fn the_one_that_launches_another_is_free_too() {
+        let mut carriers = Carriers::default();
+        let _free = carriers.want(1, 3);
+        assert!(carriers.arrive(Role::Free).is_none());
+        assert_eq!(spawned(carriers.make_way(1, 3)), None, "it is for the caller");
+        assert_eq!(spawned(carriers.make_way(9, 3)), Some(Role::Free));
+        assert_eq!(spawned(carriers.want(9, 3)), Some(Role::Free), "the third of three");
+        assert_eq!(spawned(carriers.want(9, 3)), None);
+        for _ in 0..2 {
+            assert!(carriers.arrive(Role::Free).is_none());
+        }
+        assert_eq!(spawned(carriers.make_way(9, 3)), Some(Role::Spare), "the third may be kept");
+        assert_eq!(spawned(carriers.make_way(9, 3)), None);
     }
 
     #[test]
