@@ -9,10 +9,9 @@
 use allhome_rt::{Runtime, Spawn, Task};
 use std::collections::VecDeque;
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 
 /// An executor of workers that keep what they schedule last. Clones are the same executor.
 #[derive(Clone)]
@@ -58,11 +57,6 @@ impl Slotted {
         Runtime::new("slotted", self.clone())
     }
 
-    /// Returns how many workers do not poll.
-    pub fn free(&self) -> usize {
-        self.0.workers - self.0.state().polling.len()
-    }
-
     /// Has the workers that do not poll run, until they find nothing.
     pub fn run_others(&self) {
         while let Some((worker, cell)) = self.0.take() {
@@ -105,7 +99,7 @@ impl Shared {
     fn schedule(&self, cell: Arc<Cell>) {
         let mut state = self.state();
         let pushed_out = match state.polling.last().copied() {
-            Some(worker) => mem::replace(&mut state.slots[worker], Some(cell)),
+            Some(worker) => state.slots[worker].replace(cell),
             None => Some(cell),
         };
         state.queue.extend(pushed_out);
@@ -114,10 +108,9 @@ impl Shared {
     /// Takes a task for a worker that does not poll: out of its slot, or else out of the queue.
     fn take(&self) -> Option<(usize, Arc<Cell>)> {
         let mut state = self.state();
-        let free =
-            |state: &State| (0..self.workers).filter(|at| !state.polling.contains(at)).collect();
-        let free: Vec<usize> = free(&state);
-        let own = free.iter().find_map(|at| Some((*at, state.slots[*at].take()?)));
+        let free = (0..self.workers).filter(|worker| !state.polling.contains(worker));
+        let free: Vec<_> = free.collect();
+        let own = free.iter().find_map(|worker| Some((*worker, state.slots[*worker].take()?)));
         own.or_else(|| Some((*free.first()?, state.queue.pop_front()?)))
     }
 }
@@ -135,7 +128,7 @@ impl Cell {
         let Some(mut task) = self.task().take() else { return };
         *self.at() = At::Polled;
         let waker = Waker::from(self.clone());
-        if let Poll::Pending = Pin::new(&mut task).poll(&mut Context::from_waker(&waker)) {
+        if Pin::new(&mut task).poll(&mut Context::from_waker(&waker)).is_pending() {
             *self.task() = Some(task);
         }
     }

@@ -212,7 +212,11 @@ pub(super) async fn c09_nursery_opened_in_a_cancelled_task(runtime: Runtime) {
 
 /// Has ten children come to the queue, of which the first that is polled blocks its thread until all
 /// but one of the others are over: a runtime may keep one for the thread itself, as tokio does.
-async fn one_of_ten_blocks(runtime: &Runtime, n: &Nursery<Infallible>, is_woken: bool) {
+async fn one_of_ten_blocks(
+    runtime: &Runtime,
+    n: &Nursery<Infallible>,
+    is_woken: bool,
+) -> Result<(), Infallible> {
     let (gate, counts) = (Gate::new(), Counts::new());
     let first = Arc::new(AtomicBool::new(true));
     for _ in 0..10 {
@@ -245,15 +249,16 @@ async fn one_of_ten_blocks(runtime: &Runtime, n: &Nursery<Infallible>, is_woken:
         }
         yield_now().await;
     }
+    Ok(())
 }
 
 pub(super) async fn x05_blocked_child_holds_up_nobody_in_the_queue(runtime: Runtime) {
-    let body = async |n| Ok(one_of_ten_blocks(&runtime, &n, false).await);
+    let body = async |n| one_of_ten_blocks(&runtime, &n, false).await;
     nursery().on(&runtime).run(body).await.unwrap();
 }
 
 pub(super) async fn x05_blocked_child_holds_up_nobody_that_was_woken(runtime: Runtime) {
-    let body = async |n| Ok(one_of_ten_blocks(&runtime, &n, true).await);
+    let body = async |n| one_of_ten_blocks(&runtime, &n, true).await;
     nursery().on(&runtime).run(body).await.unwrap();
 }
 

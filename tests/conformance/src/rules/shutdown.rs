@@ -176,14 +176,19 @@ fn used(fixture: &mut Fixture) {
 }
 
 fn r85_threads_are_gone(fixture: &mut Fixture) {
-    // The first may start threads that belong to the process.
+    const TIMES: usize = 8;
+    // The first may start threads that belong to the process. So may others, seldom: a pool that is
+    // lent starts one more if the job before is not quite over. A runtime that leaves threads
+    // leaves one each time.
     used(fixture);
     let before = threads();
-    for _ in 0..3 {
+    for _ in 0..TIMES {
         used(fixture);
     }
     // A thread that was joined may be listed for a moment still.
-    settles("no more threads than before", || threads() <= before);
+    settles("no more threads than before", || {
+        threads().zip(before).is_none_or(|(now, before)| now < before + TIMES)
+    });
 }
 
 fn r86_nothing_is_polled_after_the_end(fixture: &mut Fixture) {
@@ -217,20 +222,21 @@ fn r86_nothing_is_polled_after_the_end(fixture: &mut Fixture) {
     assert_eq!(late.load(Ordering::SeqCst), 0, "a task was polled after the end");
     assert!(!inline.load(Ordering::SeqCst), "the shutdown polled a task on the caller's stack");
     assert_eq!(probe.polls(), polls, "a wake after the end polled a task");
-    for _ in 0..3 {
-        no_poll_outlives_the_end(&mut fixture.another());
+    // Ever longer: this thread may have to wait for a core for as long as the poll takes.
+    for millis in [10, 40, 160] {
+        no_poll_outlives_the_end(&mut fixture.another(), Duration::from_millis(millis));
     }
 }
 
 /// With several threads, one may be in the middle of a poll.
-fn no_poll_outlives_the_end(fixture: &mut Fixture) {
+fn no_poll_outlives_the_end(fixture: &mut Fixture, takes: Duration) {
     let (runtime, begun, polled) = (fixture.runtime(), Flag::default(), Flag::default());
     fixture.drive(async {
         let (begins, ends) = (begun.clone(), polled.clone());
         runtime.run(async move {
             begins.raise();
             let begun = Instant::now();
-            while begun.elapsed() < Duration::from_millis(20) {
+            while begun.elapsed() < takes {
                 thread::yield_now();
             }
             ends.raise();

@@ -2,8 +2,8 @@
 
 use super::probe::{Kept, Probe};
 use crate::fixture::{
-    Fixture, Progress, WAYS, before, first, inside, many, outside, outside_later, pump, step, turn,
-    until,
+    Fixture, Progress, WAYS, before, first, inside, many, outside, outside_later, pump, pump_on,
+    step, turn, until,
 };
 use crate::probe::{Counts, Gate};
 use crate::rule::rules;
@@ -206,7 +206,9 @@ fn r38_one_poll_for_a_burst(fixture: &mut Fixture) {
         until("5,000 wakes were sent", || done.take().map(|polls| during.put(polls)).is_some())
             .await;
         let during: usize = during.take().unwrap_or(0);
-        pump(&runtime).await;
+        before(&["R91", "R18"], "trivial tasks run to their end");
+        pump_on(&runtime).await;
+        step("5,000 wakes lead to a poll");
         let polls = probe.polls() - 1;
         assert!(polls >= 1, "5,000 wakes led to no poll");
         assert!(polls <= during + 2, "5,000 wakes led to {polls} polls, {during} meanwhile");
