@@ -226,6 +226,21 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
+/// As [`until`], for tasks that another thread takes. A worker that is about to sleep while another
+/// searches may miss a task (tokio's): it finds that when anything else is spawned. Seldom, or what
+/// is spawned would pile up.
+pub(crate) async fn taken_until(runtime: &OnRuntime, what: &str, condition: impl Fn() -> bool) {
+    step(what);
+    let mut turns = 0_u64;
+    while !condition() {
+        turns += 1;
+        if turns.is_power_of_two() {
+            runtime.run(async {});
+        }
+        turn().await;
+    }
+}
+
 /// As [`until`], before the step that the rule is about: that tasks have their first polls.
 pub(crate) async fn first(what: &str, condition: impl Fn() -> bool) {
     before(&["R18", "R13"], what);

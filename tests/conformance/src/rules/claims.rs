@@ -2,7 +2,9 @@
 
 use super::probe::{Kept, Probe};
 use crate::candidate::Capabilities;
-use crate::fixture::{Fixture, before, first, moment, outside, pump, settles, step, turn, until};
+use crate::fixture::{
+    Fixture, before, first, moment, outside, pump, settles, step, taken_until, turn, until,
+};
 use crate::probe::Counts;
 use crate::rule::{Need, rules};
 use std::sync::Arc;
@@ -131,7 +133,8 @@ fn w44_polls_as_many_at_once_as_it_says(fixture: &mut Fixture) {
                 drop(guard);
             });
         }
-        until(&format!("{number} tasks are polled at once"), || counts.drops() == number).await;
+        let what = format!("{number} tasks are polled at once");
+        taken_until(&runtime, &what, || counts.drops() == number).await;
     });
     assert_eq!(counts.polls(), number, "fewer tasks were polled at once than `threads` says");
 }

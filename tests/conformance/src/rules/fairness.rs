@@ -3,7 +3,7 @@
 use super::probe::{Flag, Probe};
 use crate::fixture::{
     Fixture, OnRuntime, Progress, before, first, had_to_wait, inside, is_inside, long_enough, many,
-    moment, outside_later, settles, step, turn, until,
+    moment, outside_later, settles, step, taken_until, turn, until,
 };
 use crate::probe::{Counts, Gate};
 use crate::rule::rules;
@@ -258,17 +258,8 @@ fn r94_a_blocked_thread_keeps_no_task(fixture: &mut Fixture) {
                 first("all wait", || begun.polls() == 10).await;
                 gate.open();
             }
-            step("tasks in the queue are polled while one blocks its thread");
-            // A worker that is about to sleep while another searches may miss a task (tokio's): it
-            // finds that when anything else is spawned. Seldom, or what is spawned would pile up.
-            let mut turns = 0_u64;
-            while over.polls() < 10 {
-                turns += 1;
-                if turns.is_power_of_two() {
-                    runtime.run(async {});
-                }
-                turn().await;
-            }
+            let what = "tasks in the queue are polled while one blocks its thread";
+            taken_until(&runtime, what, || over.polls() == 10).await;
         }
     });
 }
