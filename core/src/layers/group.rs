@@ -223,13 +223,18 @@ impl Group {
     }
 
     /// As [`locked`](Group::locked), and then sees that the carriers come that are wanted
-    /// (invariants 1 and 2 of [`carrier`]).
+    /// (invariants 1 to 3 of [`carrier`]).
     pub(crate) fn locked_then_launch<R>(&self, f: impl FnOnce(&mut Registry) -> R) -> R {
         let (result, launch) = self.locked(|registry| {
             let result = f(registry);
             (result, self.want(registry))
         });
-        self.launch(launch);
+        if !matches!(launch, Launch::None) {
+            self.launch(launch);
+            // The first may be kept for this thread alone.
+            let second = self.locked(|registry| self.want(registry));
+            self.launch(second);
+        }
         result
     }
 

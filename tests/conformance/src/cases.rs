@@ -104,6 +104,7 @@ macro_rules! with_cases {
                 c08_a_task_can_ask
                 c09_nursery_opened_in_a_cancelled_task
                 x05_blocked_child_holds_up_nobody_in_the_queue [TwoThreads]
+                x05_blocked_child_holds_up_nobody_that_was_woken [TwoThreads]
                 x08_blocking_work_is_a_child
                 x08_blocking_work_is_told [ParallelJobs];
             time:

@@ -8,16 +8,16 @@
 //!    nothing happens beside the rule, gives up by itself.
 
 use crate::candidate::{Candidate, Capabilities, Host};
+pub(crate) use crate::progress::{Progress, before, step};
 use allhome_rt::{Runtime, SpawnBlocking, SpawnLocal, Task, Timer};
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::io::Write;
 use std::ops::Deref;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Poll, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -66,14 +66,38 @@ impl<'a> Fixture<'a> {
         self.host().local().expect("local tasks are declared, but the host has none")
     }
 
+    /// Drives the root to its end.
     pub(crate) fn drive(&mut self, root: impl Future<Output = ()>) {
+        let over = Cell::new(false);
+        self.drive_as_is(async {
+            root.await;
+            over.set(true);
+        });
+        if !over.get() {
+            before(&["W42"], "the drive has returned");
+            panic!("the drive returned before its root was ready");
+        }
+    }
+
+    /// Drives the root, whatever comes of it.
+    pub(crate) fn drive_as_is(&mut self, root: impl Future<Output = ()>) {
         self.host().block_on(Box::pin(root));
     }
 
     pub(crate) fn shut_down(&mut self) {
-        step("the candidate is shut down");
+        let cause =
+            "a thread that sleeps is not woken for the end, or tasks are dropped with a lock held";
+        Progress::current().risks("the candidate is shut down", cause);
         drop(self.host.take());
         step("the candidate was shut down");
+    }
+}
+
+impl Drop for Fixture<'_> {
+    fn drop(&mut self) {
+        if self.host.is_some() && !thread::panicking() {
+            before(&["R81", "R82"], "the candidate is shut down");
+        }
     }
 }
 
@@ -88,10 +112,15 @@ impl Clock {
     /// turns, so that the driver is busy meanwhile. A virtual one would stand still for that, and
     /// is waited for asleep.
     pub(crate) async fn until(&self, what: &str, condition: impl Fn() -> bool) {
-        if !self.is_virtual {
-            return until(what, condition).await;
-        }
         step(what);
+        self.goes_on_until(condition).await;
+    }
+
+    /// As [`until`](Clock::until), within the step that was taken last.
+    pub(crate) async fn goes_on_until(&self, condition: impl Fn() -> bool) {
+        while !self.is_virtual && !condition() {
+            turn().await;
+        }
         while !condition() {
             self.timer.sleep_until(self.timer.now() + Duration::from_millis(1)).await;
         }
@@ -121,68 +150,9 @@ impl Deref for OnRuntime {
     }
 }
 
-/// How far a rule has got, and what it has running beside the runtime. Clones are the same one.
-///
-/// For a host that distinguishes a deadlock from a long wait.
-#[derive(Clone, Default, Debug)]
-pub struct Progress {
-    inner: Arc<Inner>,
-}
-
-#[derive(Default, Debug)]
-struct Inner {
-    step: Mutex<String>,
-    outside: AtomicUsize,
-    quick: AtomicBool,
-    echo: AtomicBool,
-}
-
 thread_local! {
-    static PROGRESS: RefCell<Progress> = RefCell::default();
     /// Whether this thread is inside a call that must not poll, nor destroy.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
-}
-
-impl Progress {
-    /// Returns the progress of the rule that runs on this thread.
-    pub fn current() -> Progress {
-        PROGRESS.with_borrow(Progress::clone)
-    }
-
-    /// Returns how many threads the rule has running. They wait for nothing, so each will end.
-    pub fn outside(&self) -> usize {
-        self.inner.outside.load(Ordering::SeqCst)
-    }
-
-    /// Returns the last step that the rule took.
-    pub fn step(&self) -> String {
-        self.inner.step.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Makes this thread the rule's. In a quick run the numbers are small, and waits give up.
-    pub(crate) fn enter(self, quick: bool, echo: bool) {
-        self.inner.quick.store(quick, Ordering::SeqCst);
-        self.inner.echo.store(echo, Ordering::SeqCst);
-        PROGRESS.set(self);
-    }
-
-    fn quick(&self) -> bool {
-        self.inner.quick.load(Ordering::SeqCst)
-    }
-}
-
-/// The beginning of a line that reports to the parent process how far a rule has got.
-pub(crate) const STEP: &str = "step: ";
-
-/// Notes how far the rule has got, so that a hang has a name.
-pub(crate) fn step(text: &str) {
-    let progress = Progress::current();
-    *progress.inner.step.lock().unwrap_or_else(PoisonError::into_inner) = text.to_string();
-    if progress.inner.echo.load(Ordering::SeqCst) {
-        // In one piece: the watchdog may end the process meanwhile, and standard output has no
-        // buffer then, so the last line could be cut in half.
-        let _ = std::io::stdout().write_all(format!("{STEP}{text}\n").as_bytes());
-    }
 }
 
 /// A number of tasks, or fewer in a quick run.
@@ -192,20 +162,10 @@ pub(crate) fn many(number: usize) -> usize {
 
 /// Runs this on a thread that the runtime does not know. It must not wait for the runtime.
 pub(crate) fn outside<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    struct Leaves(Progress);
-    impl Drop for Leaves {
-        fn drop(&mut self) {
-            self.0.inner.outside.fetch_sub(1, Ordering::SeqCst);
-        }
-    }
-
-    let progress = Progress::current();
-    progress.inner.outside.fetch_add(1, Ordering::SeqCst);
-    let leaves = Leaves(progress.clone());
+    let beside = Progress::current().one_more();
     thread::spawn(move || {
-        PROGRESS.set(progress);
+        let _beside = beside.enter();
         crate::runner::quietly();
-        let _leaves = leaves;
         f()
     })
 }
@@ -233,15 +193,26 @@ pub(crate) fn is_inside() -> bool {
     INSIDE.try_with(Cell::get).unwrap_or(false)
 }
 
+/// The ways to wake. A rule that is about something else passes if either works.
+pub(crate) const WAYS: [fn(&Waker); 2] = [Waker::wake_by_ref, |waker| {
+    let own = waker.clone();
+    own.wake();
+}];
+
 /// Gives the other tasks a turn.
 pub(crate) async fn turn() {
+    turn_by(WAYS[0]).await;
+}
+
+/// As [`turn`], in this way.
+pub(crate) async fn turn_by(wake: fn(&Waker)) {
     let mut woken = false;
     poll_fn(|cx| {
         if woken {
             return Poll::Ready(());
         }
         woken = true;
-        cx.waker().wake_by_ref();
+        wake(cx.waker());
         Poll::Pending
     })
     .await;
@@ -253,6 +224,37 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     while !condition() {
         turn().await;
     }
+}
+
+/// As [`until`], for tasks that another thread takes. A worker that is about to sleep while another
+/// searches may miss a task (tokio's): it finds that when anything else is spawned. Seldom, or what
+/// is spawned would pile up.
+pub(crate) async fn taken_until(runtime: &OnRuntime, what: &str, condition: impl Fn() -> bool) {
+    step(what);
+    let mut turns = 0_u64;
+    while !condition() {
+        turns += 1;
+        if turns.is_power_of_two() {
+            runtime.run(async {});
+        }
+        turn().await;
+    }
+}
+
+/// As [`until`], before the step that the rule is about: that tasks have their first polls.
+pub(crate) async fn first(what: &str, condition: impl Fn() -> bool) {
+    before(&["R18", "R13"], what);
+    while !condition() {
+        turn().await;
+    }
+}
+
+/// Sleeps in the root for a moment: a foreign thread wakes it. No result depends on how long.
+pub(crate) async fn moment() {
+    let gate = crate::probe::Gate::new();
+    let opens = gate.clone();
+    drop(outside_later(move || opens.open()));
+    gate.wait().await;
 }
 
 /// Tries with sleeps that are ever longer, until an attempt says that they were not over before all
@@ -290,6 +292,12 @@ pub(crate) fn settles(what: &str, condition: impl Fn() -> bool) {
 
 /// Runs some trivial tasks to their end: other tasks have had their turns then.
 pub(crate) async fn pump(runtime: &OnRuntime) {
+    step("trivial tasks run to their end");
+    pump_on(runtime).await;
+}
+
+/// As [`pump`], within the step that was taken last.
+pub(crate) async fn pump_on(runtime: &OnRuntime) {
     for _ in 0..20 {
         let done = Arc::new(AtomicUsize::new(0));
         for _ in 0..8 {
@@ -298,6 +306,8 @@ pub(crate) async fn pump(runtime: &OnRuntime) {
                 done.fetch_add(1, Ordering::SeqCst);
             });
         }
-        until("trivial tasks run to their end", || done.load(Ordering::SeqCst) == 8).await;
+        while done.load(Ordering::SeqCst) < 8 {
+            turn().await;
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::candidate::{Candidate, Capabilities};
 use crate::rule::{Need, Requirement};
-use std::fmt::{self, Write};
+use std::fmt::Write;
 use std::time::Duration;
 
 /// The outcome of a rule.
@@ -82,8 +82,10 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// The last step that the rule took.
     pub step: String,
-    /// The most likely cause of a failure.
-    pub cause: &'static str,
+    /// The most likely cause of a failure. Empty if the rule has not come to what it is about.
+    pub cause: String,
+    /// Whether it failed before the step that it is about.
+    pub(crate) before: bool,
     /// How long it took.
     pub time: Duration,
 }
@@ -97,8 +99,8 @@ impl Verdict {
         }
     }
 
-    fn explained(&self) -> String {
-        let Verdict { candidate, name, requirement, outcome, step, cause, .. } = self;
+    pub(crate) fn explained(&self) -> String {
+        let Verdict { candidate, name, requirement, outcome, step, cause, before, .. } = self;
         let mut text = format!(
             "{candidate}::{name} ({requirement}): {}: {}",
             outcome.word().to_uppercase(),
@@ -110,6 +112,9 @@ impl Verdict {
         };
         if !step.is_empty() {
             let _ = write!(text, "\n  {label}: {step}");
+        }
+        if outcome.is_broken() && *before {
+            text.push_str("\n  this comes before what the rule is about");
         }
         if outcome.is_broken() && !cause.is_empty() {
             let _ = write!(text, "\n  most likely: {cause}");
@@ -205,71 +210,25 @@ impl Report {
         xml + "</testsuites>\n"
     }
 
-    fn of<'a>(&'a self, candidate: &'a str) -> impl Iterator<Item = &'a Verdict> + Clone {
+    pub(crate) fn of<'a>(
+        &'a self,
+        candidate: &'a str,
+    ) -> impl Iterator<Item = &'a Verdict> + Clone {
         self.verdicts.iter().filter(move |verdict| verdict.candidate == candidate)
     }
 }
 
-/// The report as text: a table a candidate, by topic, and the rules that do not hold.
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, _) in &self.candidates {
-            let all = Tally::of(self.of(name));
-            let run = all.run();
-            writeln!(
-                f,
-                "{name}: {} of {run} hold; {} MUST and {} SHOULD do not, {} known deviations, {} \
-                 skipped",
-                all.pass, all.must, all.should, all.known, all.skipped
-            )?;
-            writeln!(f, "  {:<12} pass  MUST  SHOULD  known  skipped", "topic")?;
-            let mut groups: Vec<&str> = Vec::new();
-            for verdict in self.of(name) {
-                if !groups.contains(&verdict.group) {
-                    groups.push(verdict.group);
-                }
-            }
-            for group in groups {
-                let Tally { pass, must, should, known, skipped } =
-                    Tally::of(self.of(name).filter(|verdict| verdict.group == group));
-                writeln!(
-                    f,
-                    "  {group:<12} {pass:>4}  {must:>4}  {should:>6}  {known:>5}  {skipped:>7}"
-                )?;
-            }
-        }
-        for verdict in &self.verdicts {
-            match verdict.outcome {
-                Outcome::Pass | Outcome::Skipped(_) | Outcome::Unasked(_) => {}
-                Outcome::Known(ref reason) => {
-                    let Verdict { candidate, name, requirement, .. } = verdict;
-                    writeln!(f, "{candidate}::{name} ({requirement}): known: {reason}")?;
-                }
-                _ => writeln!(f, "{}", verdict.explained())?,
-            }
-        }
-        for (name, _) in &self.candidates {
-            let unasked =
-                self.of(name).filter(|verdict| matches!(verdict.outcome, Outcome::Unasked(_)));
-            if let Some(first) = unasked.clone().next() {
-                writeln!(f, "{name}: {} {}", unasked.count(), first.outcome.message())?;
-            }
-        }
-        Ok(())
-    }
-}
-
 #[derive(Default)]
-struct Tally {
-    pass: usize,
-    must: usize,
-    should: usize,
-    known: usize,
-    skipped: usize,
+pub(crate) struct Tally {
+    pub(crate) pass: usize,
+    pub(crate) must: usize,
+    pub(crate) should: usize,
+    pub(crate) known: usize,
+    pub(crate) skipped: usize,
 }
 
 impl Tally {
-    fn of<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> Tally {
+    pub(crate) fn of<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> Tally {
         let mut tally = Tally::default();
         for verdict in verdicts {
             *match (&verdict.outcome, verdict.requirement) {
@@ -284,7 +243,7 @@ impl Tally {
         tally
     }
 
-    fn run(&self) -> usize {
+    pub(crate) fn run(&self) -> usize {
         self.pass + self.must + self.should + self.known
     }
 
@@ -308,7 +267,7 @@ fn json_of(verdict: &Verdict) -> String {
         quoted(verdict.outcome.word()),
         quoted(&verdict.outcome.message()),
         quoted(&verdict.step),
-        quoted(verdict.cause),
+        quoted(&verdict.cause),
         verdict.time.as_millis()
     )
 }

@@ -6,6 +6,7 @@ mod budget;
 mod claims;
 mod fairness;
 mod local;
+mod memory;
 mod panic;
 mod poll;
 mod probe;
@@ -13,6 +14,7 @@ mod root;
 mod shutdown;
 mod spawn;
 mod timer;
+mod timer_edges;
 mod timer_many;
 mod wake;
 mod waker;
@@ -26,9 +28,11 @@ pub(crate) const GROUPS: &[&[Rule]] = &[
     poll::RULES,
     wake::RULES,
     waker::RULES,
+    memory::RULES,
     panic::RULES,
     timer::RULES,
     timer_many::RULES,
+    timer_edges::RULES,
     blocking::RULES,
     shutdown::RULES,
     fairness::RULES,

@@ -6,7 +6,8 @@
 //! has got, and on its standard error what was wrong.
 
 use crate::candidate::{Candidate, Capabilities};
-use crate::fixture::{Fixture, Progress, STEP};
+use crate::fixture::Fixture;
+use crate::progress::{Progress, Step};
 use crate::report::Outcome;
 use crate::rule::Rule;
 use crate::subject::Subject;
@@ -17,7 +18,7 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The variable that names the rule which a child process runs.
 pub(crate) const RULE: &str = "ALLHOME_CONFORMANCE_RULE";
@@ -25,15 +26,23 @@ pub(crate) const RULE: &str = "ALLHOME_CONFORMANCE_RULE";
 /// The variable that says how long the rule may take, in milliseconds.
 const WITHIN: &str = "ALLHOME_CONFORMANCE_WITHIN";
 
-/// A child's exit codes, apart from 0: the rule is broken; the rule hangs.
+/// A child's exit codes, apart from 0: the rule is broken; it hangs, and is busy; it hangs, and sleeps.
 const BROKEN: i32 = 101;
 const HANGS: i32 = 102;
+const SLEEPS: i32 = 103;
 
 /// The outcome of a rule, and the last step that it took.
 #[derive(Clone)]
 pub(crate) struct RuleResult {
     pub(crate) outcome: Outcome,
-    pub(crate) step: String,
+    pub(crate) step: Step,
+}
+
+impl RuleResult {
+    /// It was not asked, because this rule does not hold.
+    pub(crate) fn unasked(rule: &'static str) -> RuleResult {
+        RuleResult { outcome: Outcome::Unasked(rule), step: Step::default() }
+    }
 }
 
 /// Runs a rule on a thread of its own. Its candidate must not hang.
@@ -56,7 +65,7 @@ pub(crate) fn in_process(
         Ok(Err(message)) => Outcome::Fail(message),
         Err(_) => Outcome::Fail("the rule's thread panicked".into()),
     };
-    RuleResult { outcome, step: progress.step() }
+    RuleResult { outcome, step: progress.at() }
 }
 
 /// Runs a rule in a process of its own, which is this binary once more.
@@ -72,15 +81,18 @@ pub(crate) fn in_child(full_name: &str, limit: Duration) -> RuleResult {
         .expect("the suite's own binary runs");
     let stdout = read(child.stdout.take());
     let stderr = read(child.stderr.take());
-    let status = wait(&mut child, limit + Duration::from_secs(5));
+    // For a child whose watchdog hangs as well: it may need longer than the limit by this clock.
+    let status = wait(&mut child, limit * 2 + Duration::from_secs(10));
     let output = stdout.join().unwrap_or_default();
     let message = stderr.join().unwrap_or_default().trim().to_string();
-    let step = output.lines().rev().find_map(|line| line.strip_prefix(STEP));
-    let step = step.unwrap_or("none").to_string();
+    let step = Step::last_of(&output);
     let outcome = match status.map(|status| (status, status.code())) {
         Some((_, Some(0))) => Outcome::Pass,
         Some((_, Some(BROKEN))) => Outcome::Fail(message),
-        None | Some((_, Some(HANGS))) => Outcome::Hang(format!("not done after {limit:?}")),
+        Some((_, Some(SLEEPS))) => {
+            Outcome::Hang("all of its threads sleep, and nothing will come".into())
+        }
+        None | Some((_, Some(HANGS))) => Outcome::Hang("it is busy, and comes to no end".into()),
         Some((status, _)) => {
             let text = format!("the process ended with {status}\n{message}");
             Outcome::Crash(text.trim_end().to_string())
@@ -101,7 +113,7 @@ fn read(from: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> 
 
 /// Waits for the child, and kills it if it does not end itself.
 fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     let mut pause = Duration::from_micros(500);
     while start.elapsed() < limit {
         if let Ok(Some(status)) = child.try_wait() {
@@ -125,10 +137,9 @@ pub(crate) fn child(full_name: &str, candidates: &[Candidate]) -> ExitCode {
     let within = std::env::var(WITHIN).ok().and_then(|millis| millis.parse().ok());
     let limit = within.map_or(subject.limit(candidate), Duration::from_millis);
     thread::spawn(move || {
-        // The watchdog: a rule that holds has ended the process long before.
-        thread::sleep(limit);
+        let code = watch(limit);
         // If this hangs as well, the parent has a limit of its own.
-        std::process::exit(HANGS);
+        std::process::exit(code);
     });
     Progress::default().enter(false, true);
     let declared = candidate.capabilities();
@@ -139,6 +150,54 @@ pub(crate) fn child(full_name: &str, candidates: &[Candidate]) -> ExitCode {
             std::process::exit(BROKEN)
         }
     }
+}
+
+/// The watchdog: returns how the rule hangs when it is not done in time. A rule that holds has ended
+/// the process long before.
+///
+/// A machine that is busy must not decide whether a rule holds, so where it can be asked how long
+/// the process was at work, it may take the whole limit only while it waits for a core. At work it
+/// may be for a sixth of that, and asleep for an eighth. It counts its looks, and no time: what
+/// keeps the watchdog from looking, such as a machine that stands still, keeps the rule as well.
+fn watch(limit: Duration) -> i32 {
+    const LOOK: Duration = Duration::from_millis(50);
+    let looks = |time: Duration| time.as_millis() / LOOK.as_millis();
+    let most = (limit / 6).max(Duration::from_millis(500));
+    let rest = looks((limit / 8).max(Duration::from_millis(750)));
+    let mut asleep = 0;
+    for _ in 0..looks(limit) {
+        thread::sleep(LOOK);
+        // That a thread could go on, if it had a core, is no sleep.
+        asleep = if running().is_some_and(|threads| threads <= 1) { asleep + 1 } else { 0 };
+        if asleep > rest {
+            return SLEEPS;
+        }
+        if worked().is_some_and(|worked| worked > most) {
+            return HANGS;
+        }
+    }
+    HANGS
+}
+
+/// How many threads of this process run or would run, this one among them, where that can be asked.
+fn running() -> Option<usize> {
+    let threads = std::fs::read_dir("/proc/self/task").ok()?;
+    let stats =
+        threads.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("stat")).ok());
+    // Or waits for a disk, or for memory that was swapped out.
+    let runs = |stat: &String| {
+        stat.rsplit_once(')').is_some_and(|(_, fields)| fields.trim_start().starts_with(['R', 'D']))
+    };
+    Some(stats.filter(runs).count())
+}
+
+/// How long this process was at work, where that can be asked.
+fn worked() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // Behind the program's name, which may have spaces: the state, ten others, and the two times.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut times = fields.split_whitespace().skip(11).map_while(|field| field.parse::<u64>().ok());
+    Some(Duration::from_millis(10 * (times.next()? + times.next()?)))
 }
 
 thread_local! {

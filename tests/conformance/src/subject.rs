@@ -27,8 +27,12 @@ pub(crate) enum Subject {
 /// What the name of a clause in a local nursery begins with.
 const LOCAL: &str = "local_";
 
-/// Rules that others rest on: that it is started, drives its root, and polls a task.
-const GROUND: &[&str] = &["w41_is_started", "w42_drives_its_root", "r19_first_poll_needs_no_wake"];
+/// Rules that all others rest on, each on those before it: that a root is driven, that a task is
+/// polled, and that a wake leads to a poll. If one is broken, the others are not asked.
+const GROUND: &[&str] = &[
+    "W41", "W42", "W38", "W31", "W32", "R19", "R98", "R39", "R31", "W30", "R18", "R13", "R33",
+    "W11",
+];
 
 impl Subject {
     /// Returns all subjects, in order.
@@ -82,18 +86,18 @@ impl Subject {
         }
     }
 
-    /// Returns the rules without which it shows nothing. Some are about the root alone, or hold of
-    /// tasks that are dropped.
-    pub(crate) fn rests_on(self) -> &'static [&'static str] {
-        match &*self.id() {
-            "W41" | "W42" => &[],
-            "W32" | "W34" | "W37" | "W38" | "W43" | "R11" | "R16" | "R19" => &GROUND[..2],
-            _ => GROUND,
-        }
+    /// Returns the rules that all others rest on, in the order in which they rest on each other.
+    pub(crate) fn ground() -> impl Iterator<Item = Subject> {
+        GROUND.iter().filter_map(|id| Subject::all().find(|rule| rule.id() == *id))
     }
 
-    pub(crate) fn is_ground(self) -> bool {
-        GROUND.contains(&self.name())
+    /// Returns `true` if it has so many tasks that it takes seconds on a machine that is busy.
+    pub(crate) fn is_long(self) -> bool {
+        matches!(&*self.id(), "R36" | "R93" | "W10" | "W19" | "W28")
+    }
+
+    pub(crate) fn is_clause(self) -> bool {
+        matches!(self, Subject::Clause(_) | Subject::Local(_))
     }
 
     /// Returns the first capability that it needs and that is not declared.
@@ -106,12 +110,12 @@ impl Subject {
         }
     }
 
-    /// Returns how long it may take. A clause may have many children, and so four times as long as
+    /// Returns how long it may take. A clause may have many children, and so twice as long as
     /// a rule.
     pub(crate) fn limit(self, candidate: &Candidate) -> Duration {
         match self {
             Subject::Rule(rule) => candidate.limit_of(rule),
-            Subject::Clause(_) | Subject::Local(_) => candidate.limit * 4,
+            Subject::Clause(_) | Subject::Local(_) => candidate.limit * 2,
         }
     }
 

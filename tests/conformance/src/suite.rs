@@ -1,10 +1,12 @@
 //! The harness: one trial a rule or clause, each on a fresh runtime, in a process of its own.
 
 use crate::candidate::{Candidate, Capabilities, Deviation, Host};
+use crate::progress::Step;
 use crate::report::{Outcome, Report, Verdict};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::runner::{self, RuleResult};
+use crate::shown::Lines;
 use crate::subject::Subject;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::process::ExitCode;
@@ -34,8 +36,9 @@ pub fn run(candidates: impl IntoIterator<Item = Candidate>) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if own.format.is_some() {
-        // The report is all that is printed.
+    let lines = Arc::new(Lines::new(&arguments, own.format.is_none()));
+    if own.format.is_some() || lines.are_own() {
+        // The report, or what the suite prints itself, is all that is printed.
         arguments.logfile = Some(if cfg!(windows) { "NUL" } else { "/dev/null" }.into());
     }
     // Looked at once: a candidate may not start.
@@ -45,7 +48,8 @@ pub fn run(candidates: impl IntoIterator<Item = Candidate>) -> ExitCode {
     };
     let candidates: Vec<_> = candidates.into_iter().map(declared).collect();
     let report = Arc::new(Mutex::new(Report::new(&candidates, own.strict)));
-    let trials = candidates.iter().flat_map(|candidate| trials(candidate, &report, &arguments));
+    let about = About { report: report.clone(), lines: lines.clone(), strict: own.strict };
+    let trials = candidates.iter().flat_map(|candidate| trials(candidate, &about, &arguments));
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     let mut report = report.lock().unwrap_or_else(PoisonError::into_inner).clone();
     report.verdicts.sort_by_key(|verdict| place(&verdict.candidate, verdict.name, &candidates));
@@ -54,10 +58,14 @@ pub fn run(candidates: impl IntoIterator<Item = Candidate>) -> ExitCode {
             Some(Format::Text) => print!("{report}"),
             Some(Format::Json) => print!("{}", report.json()),
             Some(Format::Junit) => print!("{}", report.junit()),
-            // A single one was reported already.
-            None if report.verdicts.len() > 1 => println!("{report}"),
-            None => {}
+            None if report.verdicts.is_empty() => {}
+            // A single one needs no table.
+            None if report.verdicts.len() == 1 => println!("{}", report.verdicts[0].said()),
+            None => println!("\n{report}"),
         }
+        let should = report.verdicts.iter().filter(|one| one.outcome.is_broken());
+        let should = should.filter(|one| !one.fails(own.strict)).count();
+        lines.close(&conclusion, should);
     }
     conclusion.exit_code()
 }
@@ -84,9 +92,15 @@ impl Candidate {
         let mut report = Report::new(std::slice::from_ref(self), false);
         runner::SILENT.fetch_add(1, Ordering::SeqCst);
         let declared = self.capabilities();
-        for rule in Rule::all().filter(|rule| rules(rule)) {
-            let run_it = || runner::in_process(rule, self, declared, true);
-            report.verdicts.push(verdict(self, Subject::Rule(rule), declared, run_it));
+        let rules: Vec<_> = Rule::all().filter(|rule| rules(rule)).collect();
+        let candidate = self.clone();
+        let ask = move |subject, _| match subject {
+            Subject::Rule(rule) => runner::in_process(rule, &candidate, declared, true),
+            Subject::Clause(_) | Subject::Local(_) => unreachable!("rules are asked"),
+        };
+        let run = Run::new(self.clone().declares(declared), rules.len() == 1, Box::new(ask));
+        for subject in rules.into_iter().map(Subject::Rule) {
+            report.verdicts.push(verdict(self, subject, declared, || run.run(subject)));
         }
         runner::SILENT.fetch_sub(1, Ordering::SeqCst);
         report
@@ -148,33 +162,49 @@ fn asked_for(arguments: &Arguments, name: &str) -> bool {
         && !arguments.skip.iter().any(|filter| matches(filter))
 }
 
-/// A report that the trials write into, as they are done.
-type Shared = Arc<Mutex<Report>>;
-
-fn note(report: &Shared, verdict: Verdict) {
-    report.lock().unwrap_or_else(PoisonError::into_inner).verdicts.push(verdict);
+/// What all trials of a run have in common: the report that they write into, as they are done.
+#[derive(Clone)]
+struct About {
+    report: Arc<Mutex<Report>>,
+    lines: Arc<Lines>,
+    strict: bool,
 }
 
-fn trials(candidate: &Candidate, report: &Shared, arguments: &Arguments) -> Vec<Trial> {
+impl About {
+    fn note(&self, verdict: Verdict) {
+        self.lines.print(&verdict, self.strict);
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).verdicts.push(verdict);
+    }
+}
+
+fn trials(candidate: &Candidate, about: &About, arguments: &Arguments) -> Vec<Trial> {
     let declared = candidate.capabilities();
-    let strict = report.lock().unwrap_or_else(PoisonError::into_inner).strict;
-    let run = Arc::new(Run::new(candidate.clone(), arguments.exact));
+    let name = candidate.name.clone();
+    let in_child = move |subject: Subject, limit| {
+        runner::in_child(&format!("{name}::{}", subject.name()), limit)
+    };
+    let run = Arc::new(Run::new(candidate.clone(), arguments.exact, Box::new(in_child)));
+    let (list, arguments) = (arguments.list, Arc::new(arguments.clone()));
     let trials = Subject::all().map(|subject| {
         let full_name = format!("{}::{}", candidate.name, subject.name());
         let lacks = subject.lacks(declared).is_some();
-        if lacks && asked_for(arguments, &full_name) && !arguments.list {
+        if lacks && asked_for(&arguments, &full_name) && !list {
             let run_it = || unreachable!("it is skipped");
-            note(report, verdict(candidate, subject, declared, run_it));
+            about.note(verdict(candidate, subject, declared, run_it));
         }
-        let (candidate, report, run) = (candidate.clone(), report.clone(), run.clone());
+        let (candidate, about, run) = (candidate.clone(), about.clone(), run.clone());
+        let arguments = arguments.clone();
         let trial = Trial::ignorable_test(full_name, move || {
             let verdict = verdict(&candidate, subject, declared, || run.run(subject));
-            let (fails, passes) = (verdict.fails(strict), verdict.outcome == Outcome::Pass);
-            let said = verdict.said();
+            let (outcome, said) = (verdict.outcome.clone(), verdict.said());
+            // Of a run in which the rule that is broken has no trial, this is the failure.
+            let hidden = matches!(outcome, Outcome::Unasked(base)
+                if !asked_for(&arguments, &format!("{}::{base}", candidate.name)));
+            let fails = verdict.fails(about.strict) || hidden;
             if !lacks {
-                note(&report, verdict);
+                about.note(verdict);
             }
-            match (fails, passes) {
+            match (fails, outcome == Outcome::Pass) {
                 (true, _) => Err(Failed::from(said)),
                 (_, true) => Ok(Completion::Completed),
                 _ => Ok(Completion::ignored_with(said)),
@@ -195,9 +225,11 @@ fn verdict(
 ) -> Verdict {
     let start = Instant::now();
     let RuleResult { outcome, step } = match subject.lacks(declared) {
-        Some(need) => RuleResult { outcome: Outcome::Skipped(need), step: String::new() },
+        Some(need) => RuleResult { outcome: Outcome::Skipped(need), step: Step::default() },
         None => run_it(),
     };
+    // A step that this rule itself sees to is its own.
+    let before = step.before.is_some_and(|rules| !rules.contains(&subject.id()));
     let id = subject.id();
     let outcome = match (candidate.known(&id), outcome) {
         (Some(Deviation { reason, sometimes: false, .. }), Outcome::Pass) => {
@@ -215,8 +247,13 @@ fn verdict(
         group: subject.group(),
         requirement: subject.requirement(),
         outcome,
-        step,
-        cause: subject.cause(),
+        before,
+        cause: match step.cause {
+            _ if before => String::new(),
+            Some(cause) => cause,
+            None => subject.cause().to_string(),
+        },
+        step: step.text,
         time: start.elapsed(),
     }
 }

@@ -140,3 +140,15 @@ fn in_order<'a>(values: impl Iterator<Item = &'a Value>) -> Vec<&'a str> {
     }
     seen
 }
+
+/// Returns the document with this list between the marks of this name.
+///
+/// # Panics
+///
+/// Panics if the document has no such marks.
+pub fn listed(document: &str, name: &str, list: &str) -> String {
+    let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->\n"));
+    let (before, rest) = document.split_once(&begin).expect("a mark where the list begins");
+    let (_, after) = rest.split_once(&end).expect("a mark where the list ends");
+    format!("{before}{begin}\n{list}\n{end}{after}")
+}

@@ -22,25 +22,30 @@
 //! # Invariants
 //!
 //! 1. While children are queued for a poll, there are as many active carriers as the runtime has
-//!    threads, or as many free ones as there are such children: a spawn, a wake, and a carrier that
-//!    binds itself, launch one if that does not hold. What is due by the nursery's clock counts as
-//!    a child that is queued. A child that blocks its thread takes one active carrier and one
-//!    thread with it; the others have theirs.
-//! 2. While children are queued and no carrier is scheduled, a spare one is launched, at the latest
+//!    threads, or as many free ones as there are such children: a spawn, a carrier that takes a
+//!    child, and one that binds itself, launch one if that does not hold; and so does a wake, up to
+//!    two. What is due by the nursery's clock counts as a child that is queued. A child that blocks
+//!    its thread takes one active carrier and one thread with it; the others have theirs.
+//! 2. A child that blocks its thread takes no free carrier with it that others need. A runtime may
+//!    keep, where only that thread finds it, the one task that a thread has scheduled last (tokio's
+//!    LIFO slot). So code that spawns, wakes or cancels several children schedules two carriers,
+//!    one of them beyond the count of 1 if need be. And a carrier that launches another, while a
+//!    thread may be free, polls no child after that before it has given the runtime a turn: it goes
+//!    to the end of a queue that others take from.
+//! 3. While children are queued and no carrier is scheduled, a spare one is launched, at the latest
 //!    before the next child is polled. It serves runtimes that put another thread in the place of
-//!    one that says that it blocks (tokio's `block_in_place`). It is beyond the count of 1, because
-//!    a runtime may keep what a worker schedules where only that worker finds it (tokio's LIFO
-//!    slot). A runtime of one thread has no use for it.
-//! 3. A carrier polls at most [`CHILDREN_A_POLL`](super::turns) children before it gives the
+//!    one that says that it blocks (tokio's `block_in_place`). A runtime of one thread has no use
+//!    for it, nor for what 2 says.
+//! 4. A carrier polls at most [`CHILDREN_A_POLL`](super::turns) children before it gives the
 //!    runtime a turn, and does so at once if a child woke itself, for it had asked for that, or has
 //!    used up the budget that the runtime gives a poll. Each child begins with that budget,
 //!    whatever the one before it has used.
-//! 4. While there are members without a carrier of their own, there is a carrier: the last one that
+//! 5. While there are members without a carrier of their own, there is a carrier: the last one that
 //!    finds no child parks. So the runtime knows of each child that waits, through it.
-//! 5. A carrier has a weak reference to its group: it keeps the lock and the counts, and nothing of
+//! 6. A carrier has a weak reference to its group: it keeps the lock and the counts, and nothing of
 //!    the user's. It uses the group's [`Env`](super::env::Env) only while it holds the claim of a
 //!    member.
-//! 6. A carrier that the runtime drops ends the child that it is bound to as Lost. If it was the
+//! 7. A carrier that the runtime drops ends the child that it is bound to as Lost. If it was the
 //!    last, every child that has no carrier of its own is lost.
 
 mod next;

@@ -326,7 +326,7 @@ impl Group {
     }
 }
 
-/// Carriers that the runtime drops before they are through (invariant 6 of
+/// Carriers that the runtime drops before they are through (invariant 7 of
 /// [`carrier`](super::carrier)).
 impl Group {
     /// Its child is lost, unless another thread is ending it.

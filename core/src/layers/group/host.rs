@@ -15,9 +15,16 @@ use std::task::Waker;
 
 impl Schedule for Group {
     /// Children that waited were woken: sees that a carrier comes for them. They stay on the stack,
-    /// so that what is pushed on it meanwhile need not come here.
+    /// so that what is pushed on it meanwhile need not come here; but as long as that carrier may be
+    /// kept for this thread alone, the next one is to come, too.
     fn schedule(&self) {
-        let launch = self.locked(|registry| self.want(registry));
+        let launch = self.locked(|registry| {
+            let launch = self.want(registry);
+            if registry.carriers.want_each_wake(self.width) {
+                registry.members.queue_woken(&self.woken);
+            }
+            launch
+        });
         if let Launch::None = launch {
             return;
         }

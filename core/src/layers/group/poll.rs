@@ -255,7 +255,7 @@ impl Group {
     }
 
     /// An active carrier stays with its child, which waits. If others wait that have no carrier, and
-    /// none is left to come, another comes for them, and parks (invariant 4 of
+    /// none is left to come, another comes for them, and parks (invariant 5 of
     /// [`carrier`](super::carrier)).
     pub(super) fn stay(&self) {
         let launch = self.locked(|registry| {

@@ -1,4 +1,4 @@
-//! How many children a carrier polls before it gives the runtime a turn (invariant 3 of
+//! How many children a carrier polls before it gives the runtime a turn (invariant 4 of
 //! [`carrier`](super::carrier)).
 
 /// How many children one poll of a carrier may poll.

@@ -1,17 +1,23 @@
 //! R7: blocking work.
 
+use super::probe::{Flag, Probe};
 use crate::fixture::{
-    Fixture, OnRuntime, inside, is_inside, many, pump, settles, step, turn, until,
+    Fixture, OnRuntime, first, inside, is_inside, many, pump, settles, step, turn, until,
 };
 use crate::probe::{Counts, Guard};
-use crate::rule::rules;
+use crate::rule::{Need, rules};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 rules! { "blocking":
     Must r71_tasks_go_on_while_jobs_block [ParallelJobs]
         "Blocking work exists so that tasks need not wait for it."
         "jobs run on the threads that poll tasks";
+    Must w71_two_hundred_jobs_that_block [ParallelJobs]
+        "A server waits for a slow disk in each of its requests."
+        "the caller waits for a free thread, or jobs beyond a number are not called at all";
     Should r72_job_that_panics_harms_no_other []
         "One job's fault is not the end of the pool."
         "the panic ends the pool's thread, which is not replaced";
@@ -65,11 +71,15 @@ fn held(runtime: &OnRuntime, number: usize, counts: &Counts) -> Opens {
     let barrier = Barrier::default();
     for _ in 0..number {
         let (barrier, counts, guard) = (barrier.clone(), counts.clone(), counts.guard());
-        runtime.job(move || {
+        let job = move || {
             let _guard: Guard = guard;
             counts.polled();
-            barrier.wait();
-        });
+            // On the caller's stack, where no job belongs, it would wait for itself.
+            if !is_inside() {
+                barrier.wait();
+            }
+        };
+        inside(|| runtime.job(job));
     }
     Opens(barrier)
 }
@@ -83,6 +93,19 @@ fn r71_tasks_go_on_while_jobs_block(fixture: &mut Fixture) {
         pump(&runtime).await;
         drop(opens);
         until("the jobs are over", || counts.drops() == 6).await;
+    });
+}
+
+fn w71_two_hundred_jobs_that_block(fixture: &mut Fixture) {
+    let (runtime, counts) = (fixture.runtime(), Counts::new());
+    step("200 jobs are handed in, which block");
+    let opens = held(&runtime, 200, &counts);
+    fixture.drive(async {
+        step("tasks go on beside 200 jobs that block");
+        pump(&runtime).await;
+        drop(opens);
+        until("the 200 jobs are over", || counts.drops() == 200).await;
+        assert_eq!(counts.polls(), 200, "some jobs were dropped uncalled");
     });
 }
 
@@ -167,6 +190,17 @@ fn r76_jobs_spawn_and_wake(fixture: &mut Fixture) {
         });
         step("the root waits for a task that a job spawns");
         gate.wait().await;
+        let woken = crate::probe::Gate::new();
+        let opens = woken.clone();
+        runtime.job(move || opens.open());
+        step("the root waits for a wake by a job");
+        woken.wait().await;
+        let probe = Probe::new();
+        runtime.run(probe.future());
+        first("a task waits", || probe.polls() > 0).await;
+        let (polls, waker) = (probe.polls(), probe.waker());
+        runtime.job(move || waker.wake());
+        until("a task is polled that a job has woken", || probe.polls() > polls).await;
         until("the job of a job is over", || counts.drops() == 2).await;
         turn().await;
     });
@@ -174,12 +208,23 @@ fn r76_jobs_spawn_and_wake(fixture: &mut Fixture) {
 
 fn r77_jobs_at_the_end_are_called_or_dropped(fixture: &mut Fixture) {
     let (runtime, counts, number) = (fixture.runtime(), Counts::new(), many(200));
+    // Some hold the pool up, so that others are in its queue at the end.
+    let (ends, held) = (Flag::default(), fixture.declared.has(Need::ParallelJobs));
     fixture.drive(async {
-        for _ in 0..number {
-            let guard = counts.guard();
-            runtime.job(move || drop(guard));
+        for at in 0..number {
+            let (guard, ends, begun) = (counts.guard(), ends.clone(), Instant::now());
+            runtime.job(move || {
+                let mut holds = held && at < 64;
+                while holds {
+                    thread::yield_now();
+                    holds = !ends.is_up() && begun.elapsed() < Duration::from_millis(20);
+                }
+                drop(guard);
+            });
         }
     });
+    step("the candidate is shut down");
+    ends.raise();
     fixture.shut_down();
     settles("every job was called or dropped", || counts.drops() == number);
 }

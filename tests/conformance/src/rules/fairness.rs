@@ -2,10 +2,14 @@
 
 use super::probe::{Flag, Probe};
 use crate::fixture::{
-    Fixture, OnRuntime, had_to_wait, long_enough, many, outside_later, step, turn, until,
+    Fixture, OnRuntime, Progress, before, first, had_to_wait, inside, is_inside, long_enough, many,
+    moment, outside_later, settles, step, taken_until, turn, until,
 };
 use crate::probe::{Counts, Gate};
 use crate::rule::rules;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::{Duration, Instant};
 
 rules! { "fairness":
     Must r91_self_wakers_do_not_stop_others []
@@ -26,10 +30,19 @@ rules! { "fairness":
     Must r97_busy_tasks_do_not_stop_foreign_spawns []
         "New work comes from outside: connections, signals."
         "a worker looks into the queue of foreign threads only when its own is empty";
+    Must r94_a_blocked_thread_keeps_no_task [TwoThreads]
+        "A child that blocks its thread must not stop those that another thread could poll."
+        "a thread takes several tasks at once, and no other can take them from it";
+    Must r99_chains_of_spawns_do_not_stop_others []
+        "A child that ends and starts the next must not stop its siblings."
+        "what a task spawns is put at the front of the queue, or in a slot that is served first";
     Must r98_busy_root_does_not_stop_tasks []
         "A body that polls for something waits for its children."
         "a root that woke itself is polled again at once";
 }
+
+/// For how long at least a root must keep on before it can be said to stop a task.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Keeps every thread busy with tasks that wake themselves, until the flag is up.
 fn busy(runtime: &OnRuntime, stop: &Flag, counts: &Counts) {
@@ -63,12 +76,14 @@ fn r91_self_wakers_do_not_stop_others(fixture: &mut Fixture) {
     let (runtime, stop, counts) = (fixture.runtime(), Flag::default(), Counts::new());
     let _stops = Stops(stop.clone());
     let gates = [Gate::new(), Gate::new()];
+    let progress = Progress::current();
     let other = |gate: &Gate| {
-        let opens = gate.clone();
+        let (opens, progress) = (gate.clone(), progress.clone());
         runtime.run(async move {
             for _ in 0..10 {
                 turn().await;
             }
+            progress.before(&["R95"], "the root is polled beside busy tasks");
             opens.open();
         });
     };
@@ -166,6 +181,89 @@ fn r96_busy_tasks_do_not_stop_the_timer(fixture: &mut Fixture) {
     });
 }
 
+/// Spawns the next of its kind and ends.
+fn chain(runtime: OnRuntime, stop: Flag, counts: &Counts) {
+    let (guard, counts) = (counts.guard(), counts.clone());
+    let spawner = runtime.clone();
+    let next = async move {
+        // Polled inside of the spawn, which is legal, it gives back its turn: no stack would do.
+        while is_inside() {
+            turn().await;
+        }
+        if !stop.is_up() {
+            chain(runtime, stop, &counts);
+            counts.polled();
+        }
+        drop(guard);
+    };
+    inside(|| spawner.run(next));
+}
+
+fn r99_chains_of_spawns_do_not_stop_others(fixture: &mut Fixture) {
+    let (runtime, stop, counts) = (fixture.runtime(), Flag::default(), Counts::new());
+    let _stops = Stops(stop.clone());
+    fixture.drive(async {
+        let waits = Probe::new();
+        runtime.run(waits.future());
+        first("a task waits", || waits.polls() > 0).await;
+        step("the root beside tasks that spawn the next of their kind for ever");
+        for _ in 0..=runtime.threads().min(8) {
+            chain(runtime.clone(), stop.clone(), &counts);
+        }
+        while counts.polls() < 10 {
+            turn().await;
+        }
+        for _ in 0..4 {
+            let polls = waits.polls();
+            waits.waker().wake();
+            let what = "a task that was woken, beside tasks that spawn the next for ever";
+            until(what, || waits.polls() > polls).await;
+            let other = Counts::new();
+            let count = other.clone();
+            runtime.run(async move {
+                turn().await;
+                count.polled();
+            });
+            let what = "a task that was spawned, beside tasks that spawn the next for ever";
+            until(what, || other.polls() > 0).await;
+        }
+    });
+}
+
+fn r94_a_blocked_thread_keeps_no_task(fixture: &mut Fixture) {
+    let runtime = fixture.runtime();
+    fixture.drive(async {
+        for round in 0..20 {
+            let (gate, begun, over) = (Gate::new(), Counts::new(), Counts::new());
+            let blocks = Arc::new(AtomicBool::new(true));
+            for _ in 0..10 {
+                let (gate, begun, over) = (gate.clone(), begun.clone(), over.clone());
+                let blocks = blocks.clone();
+                runtime.run(async move {
+                    begun.polled();
+                    if round % 2 == 1 {
+                        gate.wait().await;
+                    }
+                    // The first blocks its thread, until all but one of the others are over: a
+                    // runtime may keep one for that thread.
+                    if blocks.swap(false, SeqCst) {
+                        settles("others end beside a task that blocks its thread", || {
+                            over.polls() >= 8
+                        });
+                    }
+                    over.polled();
+                });
+            }
+            if round % 2 == 1 {
+                first("all wait", || begun.polls() == 10).await;
+                gate.open();
+            }
+            let what = "tasks in the queue are polled while one blocks its thread";
+            taken_until(&runtime, what, || over.polls() == 10).await;
+        }
+    });
+}
+
 fn r97_busy_tasks_do_not_stop_foreign_spawns(fixture: &mut Fixture) {
     let (runtime, stop, counts, gate) =
         (fixture.runtime(), Flag::default(), Counts::new(), Gate::new());
@@ -182,15 +280,27 @@ fn r97_busy_tasks_do_not_stop_foreign_spawns(fixture: &mut Fixture) {
 }
 
 fn r98_busy_root_does_not_stop_tasks(fixture: &mut Fixture) {
-    let (runtime, probe) = (fixture.runtime(), Probe::new());
+    let runtime = fixture.runtime();
     fixture.drive(async {
-        runtime.run(probe.future());
-        for polls in 1..20 {
-            until("a task beside a root that wakes itself", || probe.polls() >= polls).await;
-            probe.waker().wake();
+        for _ in 0..20 {
+            let (counts, begun, mut turns) = (Counts::new(), Instant::now(), 0);
+            let count = counts.clone();
+            runtime.run(async move { count.polled() });
+            step("a task beside a root that wakes itself");
+            while counts.polls() == 0 && (turns < 20_000 || begun.elapsed() < PATIENCE) {
+                turns += 1;
+                turn().await;
+            }
+            if counts.polls() == 0 {
+                // If it is not polled beside a root that sleeps either, something else is broken.
+                before(&["R18", "R13"], "a task beside a root that sleeps");
+                for _ in 0..300 {
+                    moment().await;
+                }
+                assert!(counts.polls() > 0, "a task is not polled, whatever the root does");
+                step("a task beside a root that wakes itself");
+                panic!("a task was polled only when the root had ceased to wake itself");
+            }
         }
-        until("the last of its polls", || probe.polls() >= 20).await;
-        probe.finish();
-        until("the task is dropped", || probe.drops() == 1).await;
     });
 }

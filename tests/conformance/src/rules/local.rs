@@ -2,7 +2,7 @@
 
 use super::probe::{Flag, Kept, Probe};
 use super::wake::woken_from_outside;
-use crate::fixture::{Fixture, inside, is_inside, many, outside, pump, step, turn, until};
+use crate::fixture::{Fixture, WAYS, inside, is_inside, many, outside, pump, step, turn, until};
 use crate::probe::{Counts, Gate};
 use crate::rule::rules;
 use allhome_rt::{LocalTask, SpawnLocal};
@@ -34,6 +34,12 @@ rules! { "local":
     Should w27_spawn_does_not_poll_inline [Local]
         "The caller of `spawn_local` may have borrowed what the task borrows."
         "`spawn_local` polls the task once";
+    Must w20_local_self_wakers_do_not_stop_others [Local]
+        "A local child that polls for something must not stop its siblings, nor the body."
+        "a local task that woke itself is polled again at once, or the local queue is emptied first";
+    Must w29_busy_tasks_do_not_stop_local_ones [Local]
+        "Local children take turns with all others."
+        "the local queue is looked at when the other is empty";
     Must w28_none_is_lost [Local]
         "A child that its runtime forgets is never home."
         "a queue of fixed size";
@@ -179,7 +185,7 @@ fn w25_dropped_at_the_end(fixture: &mut Fixture) {
 fn w26_wake_from_a_foreign_thread(fixture: &mut Fixture) {
     let (local, gate) = (fixture.local(), Gate::new());
     fixture.drive(async {
-        run(&local, woken_from_outside(gate.clone()));
+        WAYS.into_iter().for_each(|wake| run(&local, woken_from_outside(gate.clone(), wake)));
         step("all tasks wait for a wake from a foreign thread");
         gate.wait().await;
     });
@@ -213,5 +219,60 @@ fn w28_none_is_lost(fixture: &mut Fixture) {
             run(&local, async move { drop(guard) });
         }
         until("all local tasks are dropped", || counts.drops() == number).await;
+    });
+}
+
+/// Runs local tasks that wake themselves until the flag is up.
+fn busy(local: &Rc<dyn SpawnLocal>, stop: &Flag) {
+    for _ in 0..2 {
+        let stop = stop.clone();
+        run(local, async move {
+            while !stop.is_up() {
+                turn().await;
+            }
+        });
+    }
+}
+
+fn w20_local_self_wakers_do_not_stop_others(fixture: &mut Fixture) {
+    let (runtime, local, stop) = (fixture.runtime(), fixture.local(), Flag::default());
+    let (other, counts) = (Flag::default(), Counts::new());
+    fixture.drive(async {
+        busy(&local, &stop);
+        let raises = other.clone();
+        run(&local, async move {
+            for _ in 0..10 {
+                turn().await;
+            }
+            raises.raise();
+        });
+        until("a local task beside some that wake themselves for ever", || other.is_up()).await;
+        let guard = counts.guard();
+        runtime.run(async move { drop(guard) });
+        let what = "a task beside local ones that wake themselves for ever";
+        until(what, || counts.drops() == 1).await;
+        stop.raise();
+    });
+}
+
+fn w29_busy_tasks_do_not_stop_local_ones(fixture: &mut Fixture) {
+    let (runtime, local, stop) = (fixture.runtime(), fixture.local(), Flag::default());
+    let over = Flag::default();
+    fixture.drive(async {
+        for _ in 0..=runtime.threads().min(8) {
+            let stop = stop.clone();
+            runtime.run(async move {
+                while !stop.is_up() {
+                    turn().await;
+                }
+            });
+        }
+        let raises = over.clone();
+        run(&local, async move {
+            turn().await;
+            raises.raise();
+        });
+        until("a local task beside tasks that wake themselves for ever", || over.is_up()).await;
+        stop.raise();
     });
 }

@@ -2,7 +2,7 @@
 //! tasks of the same runtime may.
 
 use super::probe::Probe;
-use crate::fixture::{Fixture, pump, until};
+use crate::fixture::{Fixture, first, pump, until};
 use crate::probe::{Counts, DropPanics};
 use crate::rule::rules;
 use std::future::poll_fn;
@@ -23,14 +23,14 @@ rules! { "panic":
 fn r51_panic_in_a_poll_harms_nobody_else(fixture: &mut Fixture) {
     let (runtime, counts) = (fixture.runtime(), Counts::new());
     fixture.drive(async {
-        for _ in 0..40 {
+        for _ in 0..200 {
             let guard = counts.guard();
             runtime.run(async move {
                 let _guard = guard;
                 panic!("on purpose");
             });
         }
-        until("40 tasks have panicked", || counts.drops() == 40).await;
+        until("200 tasks have panicked", || counts.drops() == 200).await;
         pump(&runtime).await;
     });
 }
@@ -54,7 +54,7 @@ fn r53_waiting_tasks_outlive_a_panic(fixture: &mut Fixture) {
     let (runtime, probes) = (fixture.runtime(), [(); 8].map(|()| Probe::new()));
     fixture.drive(async {
         probes.iter().for_each(|probe| runtime.run(probe.future()));
-        until("all wait", || probes.iter().all(|probe| probe.polls() > 0)).await;
+        first("all wait", || probes.iter().all(|probe| probe.polls() > 0)).await;
         runtime.run(async { panic!("on purpose") });
         pump(&runtime).await;
         assert!(probes.iter().all(|probe| probe.drops() == 0), "a panic dropped another task");

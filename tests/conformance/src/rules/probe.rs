@@ -36,6 +36,10 @@ impl<T> Kept<T> {
 }
 
 impl Kept<Waker> {
+    pub(super) fn is_there(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     pub(super) fn waker(&self) -> Waker {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         kept.expect("it was polled, so there is a waker")

@@ -1,10 +1,15 @@
 //! R1: spawning.
 
-use super::probe::Probe;
-use crate::fixture::{Fixture, OnRuntime, inside, many, outside, outside_later, step, turn, until};
+use super::probe::{Flag, Kept, Probe};
+use crate::fixture::{
+    Fixture, OnRuntime, Progress, WAYS, before, first, inside, many, moment, outside,
+    outside_later, step, turn, turn_by, until,
+};
 use crate::probe::{Counts, Gate};
 use crate::rule::rules;
+use std::future::poll_fn;
 use std::hint::black_box;
+use std::task::Poll;
 
 rules! { "spawn":
     Must r11_spawned_is_polled_or_dropped []
@@ -30,10 +35,13 @@ rules! { "spawn":
         "a lock that is held while polling, or a bounded queue that waits for room";
     Must r18_spawn_wakes_the_driver []
         "The body of a nursery spawns and then waits for its children."
-        "a spawn on the driver's own thread does not count as something to do";
+        "a spawn by the root or by a task does not wake the threads that sleep, or does not count as something to do";
+    Must r10_spawns_of_one_poll_are_all_kept []
+        "A child starts thousands of siblings at once."
+        "a worker's own queue has a fixed size, and what does not fit is not put in the shared one";
     Must r19_first_poll_needs_no_wake []
         "Before its first poll, a task has given away no waker."
-        "`spawn` queues nothing, or a task begins as not runnable";
+        "`spawn` queues nothing or wakes no thread, or a task begins as not runnable";
 }
 
 fn guarded(runtime: &OnRuntime, counts: &Counts) {
@@ -70,6 +78,22 @@ fn r13_spawn_from_a_foreign_thread(fixture: &mut Fixture) {
         step("the root waits for a task that a foreign thread spawns");
         gate.wait().await;
         thread.join().expect("spawn does not panic");
+    });
+}
+
+fn r10_spawns_of_one_poll_are_all_kept(fixture: &mut Fixture) {
+    let (runtime, counts, number) = (fixture.runtime(), Counts::new(), many(5_000));
+    fixture.drive(async {
+        let (spawner, count) = (runtime.clone(), counts.clone());
+        before(&["R17", "R14"], "a task spawns 5,000 others in one poll");
+        runtime.run(async move {
+            (0..number).for_each(|_| guarded(&spawner, &count));
+            count.polled();
+        });
+        while counts.polls() == 0 {
+            turn().await;
+        }
+        until("all that one poll has spawned are dropped", || counts.drops() == number).await;
     });
 }
 
@@ -131,43 +155,80 @@ fn r16_spawns_of_several_threads_at_once(fixture: &mut Fixture) {
 }
 
 fn r17_spawn_does_not_wait_for_a_poll(fixture: &mut Fixture) {
-    let (runtime, counts) = (fixture.runtime(), Counts::new());
+    let (runtime, over) = (fixture.runtime(), Flag::default());
     fixture.drive(async {
-        let (spawner, count) = (runtime.clone(), counts.clone());
+        let (spawner, ends) = (runtime.clone(), over.clone());
         runtime.run(async move {
-            let thread = outside(move || (0..500).for_each(|_| guarded(&spawner, &count)));
+            let thread = outside(move || (0..500).for_each(|_| spawner.run(async {})));
             thread.join().expect("spawn does not panic");
+            ends.raise();
         });
-        until("a poll ends that waits for 500 spawns elsewhere", || counts.drops() == 500).await;
+        until("a poll ends that waits for 500 spawns elsewhere", || over.is_up()).await;
     });
 }
 
+/// Waits asleep until the flag is up; what raises it wakes the root then.
+async fn asleep_until(flag: &Flag, root: &Kept) {
+    poll_fn(|cx| {
+        root.put(cx.waker().clone());
+        if flag.is_up() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
 fn r18_spawn_wakes_the_driver(fixture: &mut Fixture) {
-    let runtime = fixture.runtime();
+    let (runtime, progress) = (fixture.runtime(), Progress::current());
     fixture.drive(async {
         for _ in 0..10 {
-            let (gate, inner) = (Gate::new(), Gate::new());
-            let (opens, spawner) = (gate.clone(), runtime.clone());
-            // The root sleeps, and the one task that could run is spawned by another.
-            runtime.run(async move {
-                let open = inner.clone();
-                spawner.run(async move { open.open() });
-                inner.wait().await;
-                opens.open();
-            });
-            step("the root waits for a task that waits for a task");
-            gate.wait().await;
+            let (polled, root) = (Flag::default(), Kept::default());
+            let child = (polled.clone(), root.clone());
+            runtime.run(async move { raise(&child) });
+            step("the root has spawned a task and sleeps");
+            asleep_until(&polled, &root).await;
+            let (polled, root, begun) = (Flag::default(), Kept::default(), Flag::default());
+            for way in WAYS {
+                let (child, begins) = ((polled.clone(), root.clone()), begun.clone());
+                let (spawner, progress) = (runtime.clone(), progress.clone());
+                runtime.run(async move {
+                    begins.raise();
+                    // Until the root sleeps, and not for ever.
+                    let mut turns = 0;
+                    while turns < 10_000 && !child.1.is_there() {
+                        turns += 1;
+                        turn_by(way).await;
+                    }
+                    progress.before(&["R14", "R17"], "a task spawns another");
+                    spawner.run(async move { raise(&child) });
+                    progress.takes("a task has spawned another, and the root sleeps");
+                });
+            }
+            first("a task runs", || begun.is_up()).await;
+            asleep_until(&polled, &root).await;
         }
     });
 }
 
+/// Notes that a task was polled, and wakes the root.
+fn raise((polled, root): &(Flag, Kept)) {
+    polled.raise();
+    if let Some(root) = root.take() {
+        root.wake();
+    }
+}
+
 fn r19_first_poll_needs_no_wake(fixture: &mut Fixture) {
-    let (runtime, probe) = (fixture.runtime(), Probe::new());
+    let (runtime, counts, mut turns) = (fixture.runtime(), Counts::new(), 0_u64);
     fixture.drive(async {
-        runtime.run(probe.future());
-        until("the first poll", || probe.polls() == 1).await;
-        probe.finish();
-        until("the task is dropped", || probe.drops() == 1).await;
-        turn().await;
+        step("the first poll of a task");
+        // Beside a root that is busy and then sleeps, and more of them: that a spawn ends a sleep,
+        // and that a busy root stops no task, is the matter of other rules.
+        while counts.polls() == 0 {
+            turns += 1;
+            if turns.is_power_of_two() {
+                let counts = counts.clone();
+                runtime.run(async move { counts.polled() });
+            }
+            if turns % 1_024 == 0 { moment().await } else { turn().await }
+        }
     });
 }

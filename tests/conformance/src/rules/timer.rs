@@ -1,6 +1,6 @@
 //! R6: one sleep. Nothing here asks how late a sleep is.
 
-use crate::fixture::{Fixture, had_to_wait, long_enough, many, outside, step};
+use crate::fixture::{Fixture, before, had_to_wait, long_enough, many, outside, step};
 use crate::probe::Counts;
 use crate::rule::rules;
 use std::future::poll_fn;
@@ -48,10 +48,11 @@ fn r61_never_early(fixture: &mut Fixture) {
     let timer = fixture.timer();
     fixture.drive(async {
         for nanos in [1, 999, 1_001, 123_457, 999_999, 1_000_001, 1_500_000, 2_345_678, 4_999_999] {
-            step(&format!("a sleep of {nanos} ns"));
+            before(&["R62", "W63", "R66"], &format!("a sleep of {nanos} ns"));
             let at = timer.now() + Duration::from_nanos(nanos);
             timer.sleep_until(at).await;
             let now = timer.now();
+            step(&format!("a sleep of {nanos} ns is over"));
             assert!(now >= at, "a sleep of {nanos} ns was {:?} early", at - now);
         }
     });
@@ -66,6 +67,7 @@ fn r62_instants_of_the_past(fixture: &mut Fixture) {
             timer.sleep_until(at).await;
         }
         let mut late = timer.sleep_until(now + Duration::from_millis(1));
+        before(&["W63"], "a sleep ends");
         timer.sleep_until(now + Duration::from_millis(3)).await;
         step("a sleep whose instant is over before its first poll");
         poll_fn(|cx| late.as_mut().poll(cx)).await;

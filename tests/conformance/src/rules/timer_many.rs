@@ -1,7 +1,9 @@
 //! R6: several sleeps.
 
 use super::probe::{Flag, Kept};
-use crate::fixture::{Fixture, had_to_wait, long_enough, many, outside_later, step, until};
+use crate::fixture::{
+    Fixture, Progress, before, had_to_wait, long_enough, many, outside_later, step, until,
+};
 use crate::probe::{Counts, Gate};
 use crate::rule::rules;
 use allhome_rt::{BoxSleep, Timer};
@@ -75,17 +77,23 @@ fn r65_one_expiry_fires_no_other(fixture: &mut Fixture) {
     fixture.drive(long_enough(async |ahead| {
         let mut long = an_hour(&*timer);
         let mut short = timer.sleep_until(timer.now() + ahead);
-        step("a short sleep and one of an hour, in one task");
+        let mut goes_on = |cx: &mut Context<'_>| {
+            if long.as_mut().poll(cx).is_ready() {
+                step("a short sleep and one of an hour, in one task");
+                panic!("a sleep of an hour ended with a shorter one");
+            }
+        };
+        before(&["R66", "W63"], "a short sleep and one of an hour, in one task");
         let waited = had_to_wait(poll_fn(|cx| {
-            assert!(
-                long.as_mut().poll(cx).is_pending(),
-                "a sleep of an hour ended with a shorter one"
-            );
+            goes_on(cx);
             short.as_mut().poll(cx)
         }))
         .await;
-        let poll = poll_fn(|cx| Poll::Ready(long.as_mut().poll(cx))).await;
-        assert!(poll.is_pending(), "a sleep of an hour ended with a shorter one");
+        poll_fn(|cx| {
+            goes_on(cx);
+            Poll::Ready(())
+        })
+        .await;
         waited
     }));
 }
@@ -147,6 +155,15 @@ fn w63_in_tasks_and_in_the_root(fixture: &mut Fixture) {
         gate.wait().await;
         step("another in the root");
         let third = had_to_wait(after()).await;
+        let (mut short, mut long) = (after(), an_hour(&*timer));
+        let one_place = "a task, or a waker, has one place for a sleep";
+        Progress::current().risks("a short sleep of a task that has a long one as well", one_place);
+        poll_fn(|cx| {
+            let poll = short.as_mut().poll(cx);
+            let _ = long.as_mut().poll(cx);
+            poll
+        })
+        .await;
         first && waited.is_up() && third
     }));
 }
@@ -162,12 +179,15 @@ fn w64_from_a_foreign_thread(fixture: &mut Fixture) {
             }
             let (timer, kept, waits) = (timer.clone(), kept.clone(), waits.clone());
             let waker = cx.waker().clone();
+            let progress = Progress::current();
             thread = Some(outside_later(move || {
+                progress.before(&["R69"], "a sleep is made and polled on a foreign thread");
                 let mut sleep = timer.sleep_until(timer.now() + ahead);
                 match sleep.as_mut().poll(&mut Context::from_waker(&waker)) {
                     Poll::Ready(()) => waker.wake(),
                     Poll::Pending => waits.raise(),
                 }
+                progress.takes("the root waits for a sleep that a foreign thread has registered");
                 // Kept, so that it is not dropped before it wakes.
                 kept.put(sleep);
             }));

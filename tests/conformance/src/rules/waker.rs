@@ -1,7 +1,7 @@
 //! W1: the waker itself: its clones, which task it wakes, from where it may be used.
 
 use super::probe::Probe;
-use crate::fixture::{Fixture, many, outside, pump, step, until};
+use crate::fixture::{Fixture, first, many, outside, pump, step, until};
 use crate::probe::Counts;
 use crate::rule::rules;
 use std::cell::RefCell;
@@ -30,6 +30,9 @@ rules! { "waker":
     Must w16_wakes_of_several_threads_at_once []
         "Children end on all threads at once."
         "two wakes race for one place in the queue, and both leave it to the other";
+    Must w18_clones_wake_the_same_task []
+        "A waker is cloned again and again, from place to place."
+        "`clone` reads the task from the wrong place, or counts in too few bits";
     Must w17_an_older_waker_wakes_as_well []
         "A task that was polled twice has given away two wakers."
         "only the waker of the latest poll counts";
@@ -56,14 +59,30 @@ fn w11_all_ways_to_wake_are_one(fixture: &mut Fixture) {
     let (runtime, probe) = (fixture.runtime(), Probe::new());
     fixture.drive(async {
         runtime.run(probe.future());
-        until("the first poll", || probe.polls() > 0).await;
+        first("the first poll", || probe.polls() > 0).await;
         for (way, wake) in ways {
             let polls = probe.polls();
             wake(probe.waker());
             until(&format!("the poll after a wake {way}"), || probe.polls() > polls).await;
         }
-        probe.finish();
-        until("the task is dropped", || probe.drops() == 1).await;
+        let own: [Way; 2] = [ways[0], ways[1]];
+        for (way, wake) in own {
+            let (counts, guarded) = (Counts::new(), Counts::new());
+            let (guard, count, mut left) = (guarded.guard(), counts.clone(), 3);
+            runtime.run(poll_fn(move |cx| {
+                let _ = &guard;
+                count.polled();
+                left -= 1;
+                if left == 0 {
+                    return Poll::Ready(());
+                }
+                wake(cx.waker().clone());
+                Poll::Pending
+            }));
+            first("the first poll", || counts.polls() > 0).await;
+            let what = format!("the poll after a wake {way}, in the task's own poll");
+            until(&what, || guarded.drops() == 1).await;
+        }
     });
 }
 
@@ -72,7 +91,7 @@ fn w12_clones_will_wake_each_other(fixture: &mut Fixture) {
     fixture.drive(async {
         runtime.run(one.future());
         runtime.run(other.future());
-        until("both are polled", || one.polls() > 0 && other.polls() > 0).await;
+        first("both are polled", || one.polls() > 0 && other.polls() > 0).await;
         let first = one.waker();
         assert!(first.will_wake(&first.clone()), "`will_wake` is false for a clone");
         assert!(!first.will_wake(&other.waker()), "`will_wake` is true between two tasks");
@@ -96,7 +115,7 @@ fn w13_a_waker_wakes_its_own_task(fixture: &mut Fixture) {
     fixture.drive(async {
         let probes: Vec<_> = (0..number).map(|_| Probe::new()).collect();
         probes.iter().for_each(|probe| runtime.run(probe.future()));
-        until("all are polled", || probes.iter().all(|probe| probe.polls() > 0)).await;
+        first("all are polled", || probes.iter().all(|probe| probe.polls() > 0)).await;
         // One ends; another may move into its place.
         let kept = probes[0].waker();
         probes[0].finish();
@@ -110,11 +129,29 @@ fn w13_a_waker_wakes_its_own_task(fixture: &mut Fixture) {
             probe.waker().wake();
             until("the one that was woken is polled", || probe.polls() > polls).await;
         }
-        for probe in &probes[1..] {
-            probe.finish();
+    });
+}
+
+fn w18_clones_wake_the_same_task(fixture: &mut Fixture) {
+    let runtime = fixture.runtime();
+    fixture.drive(async {
+        let probes = [Probe::new(), Probe::new(), Probe::new()];
+        probes.iter().for_each(|probe| runtime.run(probe.future()));
+        first("all are polled", || probes.iter().all(|probe| probe.polls() > 0)).await;
+        for probe in &probes {
+            // Each is made of the last, and all are there at once.
+            let mut clones = vec![probe.waker()];
+            for at in 0..300 {
+                let last: &Waker = &clones[at];
+                clones.push(last.clone());
+            }
+            for (at, clone) in clones.into_iter().enumerate().rev().step_by(60) {
+                let polls = probe.polls();
+                clone.wake();
+                let what = format!("the poll after a wake by a clone, number {at} in a row");
+                until(&what, || probe.polls() > polls).await;
+            }
         }
-        newcomer.finish();
-        until("all are dropped", || probes.iter().all(|probe| probe.drops() == 1)).await;
     });
 }
 
@@ -136,7 +173,7 @@ fn w14_wake_from_a_destructor_and_in_a_panic(fixture: &mut Fixture) {
     let (runtime, probe) = (fixture.runtime(), Probe::new());
     fixture.drive(async {
         runtime.run(probe.future());
-        until("the first poll", || probe.polls() > 0).await;
+        first("the first poll", || probe.polls() > 0).await;
         let (polls, wakes) = (probe.polls(), WakesInDrop(Some(probe.waker())));
         let unwound = catch_unwind(AssertUnwindSafe(move || {
             let _wakes = wakes;
@@ -157,7 +194,7 @@ fn w15_clones_are_independent(fixture: &mut Fixture) {
     let (runtime, probe) = (fixture.runtime(), Probe::new());
     fixture.drive(async {
         runtime.run(probe.future());
-        until("the first poll", || probe.polls() > 0).await;
+        first("the first poll", || probe.polls() > 0).await;
         let clones: Vec<_> = (0..10).map(|_| probe.waker()).collect();
         let last = probe.waker();
         probe.forget_waker();
@@ -209,7 +246,7 @@ fn w17_an_older_waker_wakes_as_well(fixture: &mut Fixture) {
     let (runtime, probe) = (fixture.runtime(), Probe::new());
     fixture.drive(async {
         runtime.run(probe.future());
-        until("the first poll", || probe.polls() > 0).await;
+        first("the first poll", || probe.polls() > 0).await;
         let first = probe.waker();
         for _ in 0..5 {
             let polls = probe.polls();

@@ -33,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) panics: AtomicUsize,
     /// How much of the one budget is used that all polls have.
     pub(crate) used: AtomicUsize,
+    /// How many tasks the present poll has spawned.
+    pub(crate) in_poll: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -44,6 +46,8 @@ pub(crate) struct State {
     pub(crate) next: usize,
     pub(crate) root_woken: bool,
     pub(crate) in_root: bool,
+    pub(crate) driven: bool,
+    pub(crate) drives: usize,
     pub(crate) closing: bool,
     pub(crate) closed: bool,
 }
@@ -83,6 +87,7 @@ impl Shared {
             deadlocked: AtomicBool::new(false),
             panics: AtomicUsize::new(0),
             used: AtomicUsize::new(0),
+            in_poll: AtomicUsize::new(0),
         }
     }
 
@@ -101,8 +106,10 @@ impl Shared {
     /// Notifies the driver that there is something to do.
     pub(crate) fn tell(&self) {
         let mut state = self.lock();
-        let unseen = std::mem::take(&mut state.unseen);
-        state.queue.extend(unseen);
+        if !self.is(LocalsLast) {
+            let unseen = std::mem::take(&mut state.unseen);
+            state.queue.extend(unseen);
+        }
         drop(state);
         self.changed.notify_all();
     }
@@ -123,6 +130,13 @@ impl Shared {
             (PartnerFirst, Entry::Task(cell)) if IN_POLL.get() && !cell.polling.load(SeqCst) => {
                 state.queue.push_front(entry);
             }
+            (SpawnedInPollFirst, Entry::Task(cell))
+                if IN_POLL.get() && cell.polls.load(SeqCst) == 0 =>
+            {
+                state.queue.push_front(entry);
+            }
+            (LocalsFirst, Entry::Local(_)) => state.queue.push_front(entry),
+            (LocalsLast, Entry::Local(_)) => state.unseen.push_back(entry),
             (ForeignLast, _) if !self.at_home() => {
                 // Looked at when there is nothing else: see `next`.
                 state.unseen.push_back(entry);
@@ -137,6 +151,7 @@ impl Shared {
     /// could be one inside of a destructor.
     pub(crate) fn deadlock(&self) {
         self.deadlocked.store(true, SeqCst);
+        self.progress.is_stuck();
     }
 
     pub(crate) fn closed(&self) -> bool {

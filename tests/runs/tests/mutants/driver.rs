@@ -1,8 +1,8 @@
 //! What drives the honest executor: its root, its turns, its waits and its end, and their faults.
 
-use super::base::{Entry, IN_DROP, Shared, with};
+use super::base::{Entry, IN_DROP, IN_POLL, Shared, with};
 use super::fault::Fault::{self, *};
-use super::jobs::Pool;
+use super::jobs::{Pool, leave};
 use super::local::Locals;
 use super::task::{Spawner, poll};
 use super::time::{Clock, Timers};
@@ -27,14 +27,19 @@ thread_local! {
 /// One flag for all executors of the process, as no executor should have it.
 static ONE_HAS_ENDED: AtomicBool = AtomicBool::new(false);
 
-struct RootWaker(Arc<Shared>);
+/// The waker of a root, of this drive.
+struct RootWaker(Arc<Shared>, usize);
 
 impl Wake for RootWaker {
     fn wake(self: Arc<Self>) {
         let shared = &self.0;
         let home = shared.at_home();
+        let over = self.1 != shared.lock().drives || !shared.lock().driven;
+        assert!(!(over && shared.is(OldRootWakerPanics)), "a wake of no root");
         let ignored = match shared.fault {
+            WakesOfJobsLost => shared.jobs.on_worker(),
             RootNotWokenFromElsewhere => !home,
+            RootWakeByTaskLost => home && IN_POLL.get(),
             RootWakeInPollLost => home && IN_ROOT.get(),
             // As if it were the thread's own token, which the poll has used up.
             RootWakeIsThreadToken => !home && shared.lock().in_root,
@@ -67,11 +72,7 @@ impl Driver {
         }
         let shared = Arc::new(Shared::new(fault));
         if fault == ThreadIsLeft {
-            thread::spawn(|| {
-                loop {
-                    thread::park();
-                }
-            });
+            thread::spawn(leave);
         }
         let locals = Rc::new(Locals::new(&shared));
         Driver { shared, locals, polls: 0, idle: 0, waits: 0, begun: 0, broken: false }
@@ -95,8 +96,16 @@ impl Driver {
         if self.shared.is(EndIsGlobal) && ONE_HAS_ENDED.load(SeqCst) {
             return None;
         }
-        let next = state.queue.pop_front();
-        if next.is_none() && self.shared.is(ForeignLast) {
+        let oldest = |entry: &Entry| match entry {
+            Entry::Task(cell) => cell.id,
+            Entry::Local(id) => *id,
+        };
+        let first = match self.shared.is(OldestFirst) {
+            true => (0..state.queue.len()).min_by_key(|at| oldest(&state.queue[*at])),
+            false => Some(0),
+        };
+        let next = first.and_then(|at| state.queue.remove(at));
+        if next.is_none() && (self.shared.is(ForeignLast) || self.shared.is(LocalsLast)) {
             return state.unseen.pop_front();
         }
         next
@@ -130,8 +139,13 @@ impl Driver {
                 .retain(|entry| matches!(entry, Entry::Task(cell) if cell.polls.load(SeqCst) == 0));
         }
         (self.polls, self.idle, self.waits) = (0, 0, 0);
-        shared.lock().root_woken = true;
-        let waker = Waker::from(Arc::new(RootWaker(shared.clone())));
+        let drive = {
+            let mut state = shared.lock();
+            (state.root_woken, state.driven) = (true, true);
+            state.drives += 1;
+            state.drives
+        };
+        let waker = Waker::from(Arc::new(RootWaker(shared.clone(), drive)));
         loop {
             let busy = shared.is(QueueBeforeRoot) && !shared.lock().queue.is_empty();
             let woken = !busy && std::mem::take(&mut shared.lock().root_woken);
@@ -143,7 +157,7 @@ impl Driver {
                 shared.lock().in_root = false;
                 if poll.is_ready() || shared.is(DriveReturnsEarly) {
                     while shared.is(DriveRunsQueueDry) && self.run_one() {}
-                    if shared.is(RootIsKept) {
+                    if shared.is(RootIsKept) || shared.is(RootIsDroppedLate) {
                         // As if it lived on elsewhere. What it has borrowed is not touched.
                         forget(root);
                     }
@@ -167,7 +181,10 @@ impl Driver {
             }
             for _ in 0..turns {
                 ran |= self.run_one();
-                if shared.is(NewestFirst) || shared.is(PartnerFirst) {
+                if matches!(
+                    shared.fault,
+                    NewestFirst | PartnerFirst | SpawnedInPollFirst | LocalsFirst
+                ) {
                     break;
                 }
             }
@@ -224,6 +241,7 @@ impl Host for Driver {
 
     fn block_on(&mut self, root: Root<'_>) {
         let result = catch_unwind(AssertUnwindSafe(|| self.drive(root)));
+        self.shared.lock().driven = false;
         if self.shared.is(EndOfDriveDropsTasks) {
             let tasks = std::mem::take(&mut self.shared.lock().tasks);
             tasks.into_values().for_each(|cell| drop(cell.take()));
@@ -248,6 +266,8 @@ impl Host for Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         let shared = &self.shared;
+        let left = !shared.lock().tasks.is_empty() && !thread::panicking();
+        assert!(!(left && shared.is(EndPanics)), "tasks are left");
         if shared.is(EndIsGlobal) {
             ONE_HAS_ENDED.store(true, SeqCst);
         }

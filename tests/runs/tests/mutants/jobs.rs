@@ -9,6 +9,7 @@ use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 /// The jobs that wait, and the threads that run them: these end when there is nothing to do.
 #[derive(Default)]
@@ -66,9 +67,7 @@ impl Jobs {
         ON_WORKER.set(true);
         loop {
             let mut state = self.lock();
-            // At the end, jobs must be in the queue, where this can go wrong.
-            let stuck = state.stuck || (shared.is(JobsAreLeaked) && state.taken > 2);
-            let next = if stuck { None } else { state.queue.pop_front() };
+            let next = if state.stuck { None } else { state.queue.pop_front() };
             let Some(job) = next else {
                 state.running -= 1;
                 drop(state);
@@ -95,6 +94,18 @@ impl SpawnBlocking for Pool {
             return if shared.is(JobAfterEndLeaks) { forget(job) } else { drop(job) };
         }
         state.taken += 1;
+        if shared.is(JobsWaitForAThread) {
+            // A thread that is free soon comes within this; one that is not, never.
+            let begun = Instant::now();
+            while state.queue.len() > 100 && begun.elapsed() < Duration::from_millis(300) {
+                drop(state);
+                thread::sleep(Duration::from_millis(1));
+                state = shared.jobs.lock();
+            }
+            if state.queue.len() > 100 {
+                shared.deadlock();
+            }
+        }
         match shared.fault {
             // Of those in the queue at once it would depend on how fast the threads are.
             JobQueueOf100 if state.taken > 100 => return forget(job),
@@ -112,8 +123,18 @@ impl SpawnBlocking for Pool {
         if state.running < most {
             state.running += 1;
             let shared = shared.clone();
+            if shared.is(JobThreadIsLeft) {
+                drop(thread::spawn(leave));
+            }
             let thread = thread::spawn(move || shared.jobs.work(&shared));
             state.threads.push(thread);
         }
+    }
+}
+
+/// A thread that nothing ends.
+pub(crate) fn leave() {
+    loop {
+        thread::park();
     }
 }

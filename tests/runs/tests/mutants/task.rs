@@ -16,7 +16,7 @@ use std::thread::{self, ThreadId};
 /// A task and its place. The waker of the task is its cell.
 pub(crate) struct Cell_ {
     shared: Arc<Shared>,
-    id: usize,
+    pub(crate) id: usize,
     task: Mutex<Option<Task>>,
     pub(crate) queued: AtomicBool,
     pub(crate) polling: AtomicBool,
@@ -30,6 +30,9 @@ pub(crate) struct Cell_ {
 
 impl Wake for Cell_ {
     fn wake(self: Arc<Self>) {
+        if self.shared.is(WakeByValueLeaks) {
+            forget(self.clone());
+        }
         if !self.shared.is(WakeByValueIgnored) {
             self.woken();
         }
@@ -70,6 +73,10 @@ impl Cell_ {
             return;
         }
         let ignored = match shared.fault {
+            WakesAreNothing => true,
+            WakeInRootPollLost => home && shared.lock().in_root,
+            EveryFiftiethWakeLost => self.wakes.fetch_add(1, SeqCst) % 50 == 49,
+            WakesOfJobsLost => shared.jobs.on_worker(),
             WakeInOwnPollLost => polling && home,
             WakeInPollFromElsewhereLost => polling && !home,
             WakesRunOut => self.wakes.fetch_add(1, SeqCst) >= 100,
@@ -85,7 +92,9 @@ impl Cell_ {
         }
         match shared.fault {
             TwoPollAtOnce if polling && !home => self.poll_twin(),
-            WakesNewest => {
+            _ if shared.is(WakesNewest)
+                || (shared.is(ManyClonesWakeNewest) && Arc::strong_count(self) > 200) =>
+            {
                 let newest = shared.lock().tasks.values().next_back().cloned();
                 return newest.into_iter().for_each(Cell_::queue);
             }
@@ -177,6 +186,7 @@ pub(crate) fn poll(cell: &Arc<Cell_>, driver: Option<&Driver>) {
     }
     cell.polling.store(true, SeqCst);
     cell.polls.fetch_add(1, SeqCst);
+    shared.in_poll.store(0, SeqCst);
     if shared.is(BudgetIsForLife) {
         shared.used.fetch_add(1, SeqCst);
     }
@@ -195,12 +205,16 @@ pub(crate) fn poll(cell: &Arc<Cell_>, driver: Option<&Driver>) {
         None => Some(task),
     };
     let Some(task) = task else { return };
-    if matches!(poll, Ok(Poll::Pending)) {
+    let last = shared.is(PollsRunOut) && cell.polls.load(SeqCst) >= 200;
+    if matches!(poll, Ok(Poll::Pending)) && !last {
         let before = cell.task.lock().unwrap_or_else(PoisonError::into_inner).replace(task);
         return drop(before);
     }
     cell.over.store(true, SeqCst);
-    shared.lock().tasks.remove(&cell.id);
+    let record = shared.lock().tasks.remove(&cell.id);
+    if shared.is(EndedTasksStay) {
+        forget(record);
+    }
     drop(task);
     if let Err(panic) = poll {
         if shared.is(PanicTakesOthersAlong) {
@@ -208,6 +222,10 @@ pub(crate) fn poll(cell: &Arc<Cell_>, driver: Option<&Driver>) {
             for other in others.into_values() {
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(other.take())));
             }
+        }
+        if shared.is(PanicLosesTheQueue) {
+            let lost = std::mem::take(&mut shared.lock().queue);
+            drop(lost);
         }
         let panics = shared.panics.fetch_add(1, SeqCst) + 1;
         let ends = shared.is(PanicEndsDriver) || (shared.is(PanicsRunOut) && panics == 10);
@@ -254,6 +272,18 @@ impl Spawn for Spawner {
             match shared.fault {
                 SpawnAfterEndLeaks if !closing => forget(task),
                 SpawnInEndLeaks if closing => forget(task),
+                SpawnInTurnInEndLeaks if closing => {
+                    thread_local! {
+                        static DEPTH: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+                    }
+                    let depth = DEPTH.replace(DEPTH.get() + 1);
+                    if depth > 0 {
+                        forget(task)
+                    } else {
+                        drop(task)
+                    }
+                    DEPTH.set(depth);
+                }
                 SpawnAfterEndPolls if !closing => {
                     let mut task = task;
                     let _ =
@@ -266,6 +296,9 @@ impl Spawn for Spawner {
         let id = state.next;
         state.next += 1;
         let lost = match shared.fault {
+            SpawnsOfAPollAreFewerThan300 if in_poll => shared.in_poll.fetch_add(1, SeqCst) >= 300,
+            SpawnsOfJobsLost => shared.jobs.on_worker(),
+            SpawnedBetweenDrivesLost => home && !state.driven && state.next > 0,
             LosesEveryHundredth => id % 100 == 99,
             QueueOf256 => state.queue.len() >= 256,
             TasksAreFewerThan400 => state.tasks.len() >= 400,

@@ -1,8 +1,9 @@
 //! The honest executor's timer, and its faults.
 
-use super::base::Shared;
+use super::base::{Shared, with};
 use super::fault::Fault::*;
 use allhome_rt::{BoxSleep, Timer};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,9 +22,18 @@ pub(crate) struct Timers {
     calls: u64,
     all_over: bool,
     fired: Option<Instant>,
+    begun: Option<Instant>,
+}
+
+thread_local! {
+    /// Whether this thread calls a waker.
+    static FIRES: Cell<bool> = const { Cell::new(false) };
 }
 
 fn lock(shared: &Shared) -> MutexGuard<'_, Timers> {
+    if shared.is(TimerHoldsItsLock) && FIRES.get() {
+        shared.deadlock();
+    }
     shared.timers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -67,7 +77,7 @@ impl Timers {
         }
         let any = !woken.is_empty();
         for waker in woken {
-            let woken = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            let woken = catch_unwind(AssertUnwindSafe(|| with(&FIRES, || waker.wake())));
             if let (true, Err(panic)) = (shared.is(WakerPanicEndsDriver), woken) {
                 std::panic::resume_unwind(panic);
             }
@@ -92,7 +102,20 @@ impl Timer for Clock {
         timers.calls += 1;
         let back = self.0.is(ClockGoesBack) && timers.calls % 100 == 0;
         let now = Instant::now();
+        if self.0.is(NowIsCoarse) {
+            let since = now.saturating_duration_since(*timers.begun.get_or_insert(now));
+            return now - Duration::from_nanos((since.as_nanos() % 10_000_000) as u64);
+        }
         if back { now.checked_sub(Duration::from_millis(20)).unwrap_or(now) } else { now }
+    }
+
+    fn sleep_after(&self, duration: Duration) -> Option<(Instant, BoxSleep)> {
+        let at = self.now().checked_add(duration)?;
+        Some(match self.0.fault {
+            SleepAfterIsShort => (at, self.sleep_until(at - duration / 2)),
+            SleepAfterIsLate => (at + Duration::from_secs(1), self.sleep_until(at)),
+            _ => (at, self.sleep_until(at)),
+        })
     }
 
     fn sleep_until(&self, at: Instant) -> BoxSleep {
@@ -101,6 +124,21 @@ impl Timer for Clock {
         assert!(!(shared.is(FarPanics) && far), "overflow");
         let at = match shared.fault {
             FarEnds if far => now,
+            SecondsHave32Bits | MillisHave32Bits | MicrosHave32Bits => {
+                let left = at.saturating_duration_since(now);
+                now + match shared.fault {
+                    SecondsHave32Bits => {
+                        Duration::new(u64::from(left.as_secs() as u32), left.subsec_nanos())
+                    }
+                    MillisHave32Bits => {
+                        Duration::from_millis(u64::from(left.as_nanos().div_ceil(1_000_000) as u32))
+                    }
+                    _ => Duration::from_micros(u64::from(left.as_nanos().div_ceil(1_000) as u32)),
+                }
+            }
+            LastSlotIsSkipped if at > now && (at - now).as_millis() % 64 == 63 => {
+                now + Duration::from_secs(3_600)
+            }
             // In whole milliseconds from now.
             RoundsDown => {
                 let millis = at.saturating_duration_since(now).as_millis() as u64;
@@ -154,7 +192,16 @@ impl Future for Sleep {
             let number = if shared.is(OneAnInstant) { 0 } else { timers.next };
             (sleep.at, number)
         });
+        if first && shared.is(SleepThreadIsLeft) && sleep.at > now + Duration::from_secs(60) {
+            drop(std::thread::spawn(super::jobs::leave));
+        }
         let waker = cx.waker().clone();
+        if shared.is(SleepsAreFewerThan300) && timers.waiting.len() >= 300 {
+            return Poll::Pending;
+        }
+        if shared.is(OneSleepAWaker) {
+            timers.waiting.retain(|other, known| *other == key || !known.will_wake(&waker));
+        }
         let told = home || !shared.is(ForeignSleepNotTold);
         let before = if !told {
             timers.unseen.push((key, waker));

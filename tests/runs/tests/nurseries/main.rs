@@ -11,6 +11,7 @@ mod from_destructors;
 mod go;
 mod hostile;
 mod join_all;
+mod kept;
 mod left_wakers;
 mod lent;
 mod local_nurseries;

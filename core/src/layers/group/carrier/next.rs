@@ -18,6 +18,8 @@ pub(in crate::layers::group) enum Step {
     /// It has taken a child; and this brings the next carrier on its way. In a box, which few need:
     /// this is handed on for each child.
     Carry(Box<(Claimed, Option<Carried>, Launch)>),
+    /// It brings another on its way, and gives the runtime a turn.
+    MakeWay(Box<Launch>),
     Fire,
     Yield,
     /// It is to park, and comes back with a waker.
@@ -87,6 +89,9 @@ impl Group {
     #[inline(always)]
     pub(in crate::layers::group) fn step(&self, registry: &mut Registry, more: bool) -> Step {
         if more && !registry.is_due() {
+            if let Some(step) = self.make_way(registry) {
+                return step;
+            }
             if let Some(claimed) = registry.members.take(self.level(), &self.woken) {
                 let busy = registry.carriers.find_the_lock_busy();
                 return self.taken(registry, claimed, busy);
@@ -99,12 +104,33 @@ impl Group {
     /// woken alone.
     fn first_step(&self, registry: &mut Registry) -> Step {
         if !registry.is_due() {
+            if let Some(step) = self.make_way(registry) {
+                return step;
+            }
             if let Some(claimed) = registry.members.take(self.level(), &self.woken) {
                 let alone = registry.waiting(&self.woken) == 0;
                 return self.taken(registry, claimed, alone);
             }
         }
         self.step_aside(registry, true)
+    }
+
+    /// If another carrier is wanted, the one that launches it polls no child before the runtime has
+    /// had a turn (invariant 2 of [`carrier`](super)).
+    #[inline(always)]
+    fn make_way(&self, registry: &mut Registry) -> Option<Step> {
+        let more = registry.carriers.leave_a_thread(self.width);
+        if more { self.make_way_if_wanted(registry) } else { None }
+    }
+
+    #[inline(never)]
+    fn make_way_if_wanted(&self, registry: &mut Registry) -> Option<Step> {
+        // So that all are counted.
+        registry.members.queue_woken(&self.woken);
+        match registry.carriers.make_way(registry.members.queued(), self.width) {
+            Launch::None => None,
+            launch => Some(Step::MakeWay(Box::new(launch))),
+        }
     }
 
     /// Says what follows if there is no child, or no turn, for the carrier.
@@ -134,8 +160,9 @@ impl Group {
     fn taken(&self, registry: &mut Registry, mut claimed: Claimed, may: bool) -> Step {
         let stays = may && claimed.header().polls() >= BIND_AFTER;
         let carried = stays.then(|| registry.members.bind(&mut claimed));
-        // One calls the next, as long as there is something to do.
-        match (carried, self.want(registry)) {
+        let Registry { carriers, members, .. } = registry;
+        let waiting = || members.queued() + usize::from(!self.woken.is_empty());
+        match (carried, carriers.want_spare(waiting, self.width)) {
             (None, Launch::None) => Step::Poll(claimed),
             (carried, launch) => Step::Carry(Box::new((claimed, carried, launch))),
         }
@@ -161,6 +188,10 @@ impl Group {
                     None => Turn::Poll(claimed),
                     carried => Turn::Carry(Load { claimed, carried, active: true }),
                 }
+            }
+            Step::MakeWay(launch) => {
+                self.launch(*launch);
+                Turn::Yield
             }
             Step::Fire => Turn::Fire,
             Step::Yield => Turn::Yield,

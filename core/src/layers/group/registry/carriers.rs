@@ -17,6 +17,8 @@
 //!    carry no child. So `free <= active`.
 //! 2. `spare` is one more that is scheduled, beyond `active`; `parked` is one that waits for a
 //!    call, or was called and has not come yet. Then it is counted as its new role, too.
+//! 3. A runtime may keep for a thread the one task that this thread has scheduled last (tokio's
+//!    LIFO slot): of two carriers that a thread has scheduled, another thread can take one.
 
 use crate::layers::base::guarded::Foreign;
 use std::mem;
@@ -71,20 +73,45 @@ const BUSY: u16 = u16::MAX / 4 * 3;
 
 impl Carriers {
     /// Counts one more carrier if more children wait for a poll than carriers are free: one of the
-    /// runtime's width, or else a spare.
+    /// runtime's width, or else a spare, for one that is free may be kept (invariant 3).
     #[inline]
     pub(crate) fn want(&mut self, waiting: usize, width: usize) -> Launch {
-        let enough = self.active >= width && (width == 1 || self.free > 0 || self.spare);
+        let enough = self.active >= width && (width == 1 || self.free > 1 || self.spare);
         if waiting <= self.free || enough { Launch::None } else { self.want_more(width) }
     }
 
     fn want_more(&mut self, width: usize) -> Launch {
-        if self.active < width {
-            self.active += 1;
-            self.free += 1;
-            return self.launch(Role::Free);
+        if self.active < width { self.replace() } else { self.launch_spare() }
+    }
+
+    /// Returns `true` if each wake comes to the lock: fewer than two carriers are scheduled, and a
+    /// thread may be there for one more.
+    pub(crate) fn want_each_wake(&self, width: usize) -> bool {
+        width > 1 && self.free + usize::from(self.spare) < 2 && self.leave_a_thread(width)
+    }
+
+    /// Returns `true` if fewer carriers are being polled than the runtime has threads.
+    #[inline(always)]
+    pub(crate) fn leave_a_thread(&self, width: usize) -> bool {
+        self.active - self.free < width
+    }
+
+    /// As [`want`](Carriers::want), for an active carrier that has not taken a child yet, while there
+    /// is a thread for another. If there is one to launch, the caller is free, too, and gives the
+    /// runtime a turn.
+    pub(crate) fn make_way(&mut self, waiting: usize, width: usize) -> Launch {
+        // One of them is for the caller.
+        if waiting <= self.free + 1 {
+            return Launch::None;
         }
-        self.want_spare(width)
+        // Of two threads, the other one polls, or does something else.
+        let is_kept = width > 2 && self.free == 1 && !self.spare;
+        if self.active >= width && !is_kept {
+            return Launch::None;
+        }
+        let launch = self.want_more(width);
+        self.yields();
+        launch
     }
 
     /// As [`want`](Carriers::want), if there is a carrier to call.
@@ -95,11 +122,17 @@ impl Carriers {
         }
     }
 
-    /// Counts a spare carrier if no carrier is scheduled. Children wait.
-    fn want_spare(&mut self, width: usize) -> Launch {
-        if width == 1 || self.free > 0 || self.spare {
+    /// Counts a spare carrier if no carrier is scheduled and as many are active as the runtime has
+    /// threads. `waiting` returns how many children wait.
+    #[inline(always)]
+    pub(crate) fn want_spare(&mut self, waiting: impl FnOnce() -> usize, width: usize) -> Launch {
+        if width == 1 || self.free > 0 || self.spare || self.active < width || waiting() == 0 {
             return Launch::None;
         }
+        self.launch_spare()
+    }
+
+    fn launch_spare(&mut self) -> Launch {
         self.spare = true;
         self.launch(Role::Spare)
     }
@@ -146,7 +179,7 @@ impl Carriers {
         self.active -= 1;
     }
 
-    /// Counts one more carrier: none is left to come, and children wait.
+    /// Counts one more carrier of the runtime's width.
     pub(crate) fn replace(&mut self) -> Launch {
         self.active += 1;
         self.free += 1;
@@ -226,148 +259,4 @@ impl Carriers {
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::{Carriers, Launch, Role};
-    use crate::layers::base::guarded::Foreign;
-    use std::task::Waker;
-
-    fn noop() -> Option<Foreign<Waker>> {
-        Some(Foreign::new(Waker::noop().clone()))
-    }
-
-    fn spawned(launch: Launch) -> Option<Role> {
-        match launch {
-            Launch::Spawn(role) => Some(role),
-            Launch::None => None,
-            Launch::Call(_) => panic!("the parked carrier is called"),
-        }
-    }
-
-    fn is_called(launch: &Launch) -> bool {
-        matches!(launch, Launch::Call(_))
-    }
-
-    #[test]
-    fn as_many_as_the_width_and_then_one_spare() {
-        let mut carriers = Carriers::default();
-        assert_eq!(spawned(carriers.want(1, 2)), Some(Role::Free));
-        assert_eq!(spawned(carriers.want(1, 2)), None, "one is on its way");
-        assert_eq!(spawned(carriers.want(2, 2)), Some(Role::Free));
-        assert_eq!(spawned(carriers.want(3, 2)), None, "one is still scheduled");
-        for _ in 0..2 {
-            assert!(carriers.arrive(Role::Free).is_none());
-        }
-        assert_eq!(spawned(carriers.want(1, 2)), Some(Role::Spare));
-        assert_eq!(spawned(carriers.want(9, 2)), None, "there is one spare");
-    }
-
-    #[test]
-    fn a_runtime_of_one_thread_has_no_spare() {
-        let mut carriers = Carriers::default();
-        assert_eq!(spawned(carriers.want(1, 1)), Some(Role::Free));
-        assert!(carriers.arrive(Role::Free).is_none());
-        assert_eq!(spawned(carriers.want(5, 1)), None);
-    }
-
-    #[test]
-    fn a_spare_that_arrives_is_active_and_may_leave() {
-        let mut carriers = Carriers::default();
-        let _free = carriers.want(1, 2);
-        let _free = carriers.want(2, 2);
-        for _ in 0..2 {
-            assert!(carriers.arrive(Role::Free).is_none());
-        }
-        let _spare = carriers.want(1, 2);
-        assert!(carriers.arrive(Role::Spare).is_none());
-        for _ in 0..3 {
-            assert!(!carriers.are_gone());
-            carriers.retire();
-        }
-        assert!(carriers.are_gone());
-    }
-
-    #[test]
-    fn park_then_call_then_arrive() {
-        let mut carriers = Carriers::default();
-        let _free = carriers.want(1, 1);
-        assert!(carriers.arrive(Role::Free).is_none());
-        carriers.park(noop());
-        assert!(carriers.has_parked() && !carriers.are_gone());
-        let launch = carriers.want(1, 1);
-        assert!(is_called(&launch));
-        assert_eq!(spawned(carriers.want(1, 1)), None, "the called one is free");
-        assert!(carriers.has_parked(), "it has not come yet");
-        assert!(carriers.arrive(Role::Parked).is_none(), "its waker was used");
-        carriers.retire();
-        assert!(carriers.are_gone());
-    }
-
-    #[test]
-    fn park_then_arrive_unasked() {
-        let mut carriers = Carriers::default();
-        let _free = carriers.want(1, 1);
-        assert!(carriers.arrive(Role::Free).is_none());
-        carriers.park(noop());
-        assert!(carriers.arrive(Role::Parked).is_some(), "the waker comes back");
-        assert!(!carriers.has_parked());
-        carriers.yields();
-        assert_eq!(spawned(carriers.want(1, 1)), None, "it is free");
-        assert!(carriers.arrive(Role::Free).is_none());
-        carriers.retire();
-        assert!(carriers.are_gone());
-    }
-
-    #[test]
-    fn park_without_a_waker_cannot_be_called() {
-        let mut carriers = Carriers::default();
-        let _free = carriers.want(1, 1);
-        assert!(carriers.arrive(Role::Free).is_none());
-        carriers.park(None);
-        assert_eq!(spawned(carriers.want_called(1, 1)), None);
-        assert_eq!(spawned(carriers.want(1, 1)), Some(Role::Free));
-        assert!(carriers.unpark().is_none());
-    }
-
-    #[test]
-    fn unpark_then_arrive() {
-        let mut carriers = Carriers::default();
-        let _free = carriers.want(1, 1);
-        assert!(carriers.arrive(Role::Free).is_none());
-        carriers.park(noop());
-        assert!(carriers.unpark().is_some());
-        assert!(carriers.unpark().is_none());
-        assert!(carriers.arrive(Role::Parked).is_none());
-        carriers.retire();
-        assert!(carriers.are_gone());
-    }
-
-    #[test]
-    fn bound_then_unbound() {
-        let mut carriers = Carriers::default();
-        let _free = carriers.want(1, 1);
-        assert!(carriers.arrive(Role::Free).is_none());
-        carriers.retire();
-        assert!(carriers.are_gone(), "a bound carrier sees to its own child alone");
-        carriers.unbind();
-        assert!(!carriers.are_gone());
-    }
-
-    #[test]
-    fn a_lock_is_busy_while_most_holds_wait() {
-        let mut carriers = Carriers::default();
-        (0..1_000).for_each(|hold| carriers.note_lock(hold % 2 == 0));
-        assert!(!carriers.find_the_lock_busy(), "every second");
-        (0..1_000).for_each(|_| carriers.note_lock(true));
-        assert!(carriers.find_the_lock_busy(), "each");
-        (0..8).for_each(|_| carriers.note_lock(false));
-        assert!(!carriers.find_the_lock_busy(), "it is over");
-    }
-
-    #[test]
-    fn what_is_due_is_taken_once() {
-        let mut carriers = Carriers::default();
-        carriers.set_due();
-        assert!(carriers.is_due() && carriers.take_due());
-        assert!(!carriers.is_due() && !carriers.take_due());
-    }
-}
+mod tests;
