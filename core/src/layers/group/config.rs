@@ -1,10 +1,11 @@
 //! What a nursery is opened with.
 
-use super::failure_info::FailureHook;
+use super::hooks::Hooks;
 use super::registry::report::Forgets;
 use crate::layers::base::as_error::{ErrorView, View};
 use crate::layers::base::panic::Panic;
 use crate::layers::base::sync::Arc;
+use crate::layers::base::who::Who;
 use crate::layers::cancel::CancelToken;
 use crate::layers::limit::Semaphore;
 use allhome_rt::Instant;
@@ -18,8 +19,7 @@ pub(crate) struct Config {
     pub(crate) policy: Policy,
     /// None: as the policy says.
     pub(crate) panics: Option<PanicPolicy>,
-    pub(crate) on_panic: Option<Hook>,
-    pub(crate) on_failure: Option<FailureHook>,
+    pub(crate) hooks: Hooks,
     pub(crate) keep: usize,
     pub(crate) deadline: Option<When>,
     /// When the deadline has passed, the body stays, and gets what the children had.
@@ -41,8 +41,7 @@ impl Config {
             place,
             policy: Policy::default(),
             panics: None,
-            on_panic: None,
-            on_failure: None,
+            hooks: Hooks::default(),
             keep: 64,
             deadline: None,
             partial: false,
@@ -62,6 +61,11 @@ impl Config {
             PanicPolicy::Resume
         };
         self.panics.unwrap_or(default)
+    }
+
+    /// Returns the body, as a failure of it names it.
+    pub(crate) fn body(&self) -> Who {
+        Who { task: None, name: self.name.clone(), place: self.place, finalizer: false }
     }
 
     /// Returns which failures of children are only counted.

@@ -9,8 +9,7 @@
 
 use super::Group;
 use super::carrier::Entry;
-use super::config::Hook;
-use super::failure_info::FailureHook;
+use super::hooks::Hooks;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::counted::dynamic::View;
 use crate::layers::base::sync::Arc;
@@ -25,8 +24,7 @@ pub(crate) struct Env {
     /// What its tasks have from it.
     pub(crate) inherited: Inherited,
     pub(crate) limiter: Option<Arc<Semaphore>>,
-    pub(super) on_panic: Option<Hook>,
-    pub(super) on_failure: Option<FailureHook>,
+    pub(super) hooks: Hooks,
     /// What a carrier is given.
     pub(super) entry: Arc<Entry>,
 }
@@ -35,12 +33,12 @@ impl Env {
     pub(super) fn new(
         runtime: Runtime,
         limiter: Option<Arc<Semaphore>>,
-        (on_panic, on_failure): (Option<Hook>, Option<FailureHook>),
+        hooks: Hooks,
         group: Weak<Group>,
     ) -> Env {
         let entry = Arc::new(Entry::new(group));
         let inherited = Inherited { runtime, values: here() };
-        Env { inherited, limiter, on_panic, on_failure, entry }
+        Env { inherited, limiter, hooks, entry }
     }
 }
 

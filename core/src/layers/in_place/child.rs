@@ -137,6 +137,33 @@ impl<T, E> ScopeChild<T, E> {
         self.core().is_some_and(|core| core.cancel(reason))
     }
 
+    /// Drops this child where it waits, at the scope's next poll: it is not polled again, unless a
+    /// shield is up in it or a nursery inside is not home. Returns `false` if it has ended, or was
+    /// aborted before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::cancel::ReasonKind;
+    /// use allhome::{Scope, block_on, scope};
+    /// use std::future::pending;
+    ///
+    /// let run = scope().run(async |s: Scope<'_>| {
+    ///     let child = s.fork(pending::<Result<(), _>>());
+    ///     assert!(child.abort());
+    ///     Ok(child.await.unwrap_err().reason().map(|reason| reason.kind()))
+    /// });
+    /// assert_eq!(block_on(run)?, Some(ReasonKind::Aborted));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn abort(&self) -> bool {
+        let reason = by_caller(ReasonKind::Aborted, Location::caller());
+        self.core().is_some_and(|core| core.abort(reason))
+    }
+
     /// Waits for the value, and ends the task that awaits it if there is none. See
     /// [`Child::value`](crate::Child::value): the joiner's end is a failure only if no scope or
     /// nursery around it reports why.

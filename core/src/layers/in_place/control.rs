@@ -13,6 +13,12 @@
 //!    a sign back looks for that kind after it. A sign for two kinds would be taken back by the code
 //!    that looks for one.
 
+mod idle;
+mod limits;
+
+use idle::Idlers;
+pub(super) use limits::{Limits, Stage};
+
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::outcome::TaskState;
@@ -24,9 +30,11 @@ use crate::layers::base::who::Who;
 use crate::layers::context::in_place::Requested;
 use crate::layers::group::config::Policy;
 use crate::layers::group::registry::report::Entry;
+use allhome_rt::Instant;
 use std::mem;
 use std::panic::Location;
 use std::task::{Wake, Waker};
+use std::time::Duration;
 
 /// The body's place among the children: no child has it.
 pub(super) const BODY: u32 = u32::MAX;
@@ -45,6 +53,8 @@ pub(super) struct Control {
     state: Guarded<State>,
     /// Failures that were left to joiners, which did not take them.
     handed_in: Guarded<Vec<Entry>>,
+    limits: Limits,
+    idlers: Idlers,
 }
 
 #[derive(Default)]
@@ -55,7 +65,7 @@ struct State {
 }
 
 impl Control {
-    pub(super) fn new(policy: Policy, name: Option<Box<str>>) -> Control {
+    pub(super) fn new(policy: Policy, name: Option<Box<str>>, limits: Limits) -> Control {
         Control {
             id: NurseryId::next(),
             policy,
@@ -66,6 +76,8 @@ impl Control {
             refused: AtomicUsize::new(0),
             state: Guarded::new(State::default()),
             handed_in: Guarded::new(Vec::new()),
+            limits,
+            idlers: Idlers::default(),
         }
     }
 
@@ -79,6 +91,7 @@ impl Control {
         let first = self.cancel.set(reason).is_ok();
         if first {
             self.unpark().into_iter().for_each(Foreign::wake);
+            self.wake_waiters();
         }
         first
     }
@@ -111,13 +124,13 @@ impl Control {
     }
 
     /// Keeps the waker, unless there is something to do. The caller is the scope's future, and has
-    /// seen that it is cancelled, or not.
-    pub(super) fn park(&self, waker: &Waker, seen_cancel: bool) -> bool {
+    /// seen that it is at this stage.
+    pub(super) fn park(&self, waker: &Waker, seen: Stage) -> bool {
         let mut waker = Some(Foreign::cloned(waker));
         let (parked, _old) = self.state.locked(|state| {
             // Relaxed: what was set before the lock was taken is seen.
             let news = self.news.load(Ordering::Relaxed);
-            if news || !state.woken.is_empty() || self.cancel.get().is_some() != seen_cancel {
+            if news || !state.woken.is_empty() || self.stage() != seen {
                 return (false, None);
             }
             (true, mem::replace(&mut state.waker, waker.take()))
@@ -152,6 +165,7 @@ pub(super) struct Core {
     queued: AtomicBool,
     state: AtomicU8,
     cancel: GlobalOnce<Reason>,
+    aborted: AtomicBool,
 }
 
 impl Core {
@@ -171,6 +185,7 @@ impl Core {
             queued: AtomicBool::new(true),
             state: AtomicU8::new(TaskState::Queued as u8),
             cancel: GlobalOnce::new(),
+            aborted: AtomicBool::new(false),
         })
     }
 
@@ -195,7 +210,7 @@ impl Core {
     /// Cancels it alone. Returns `false` if it has ended, or was cancelled before.
     pub(super) fn cancel(&self, reason: Reason) -> bool {
         let first = self.state() != TaskState::Ended
-            && self.control.reason().is_none()
+            && self.around().is_none()
             && self.cancel.set(reason).is_ok();
         if first {
             self.schedule();
@@ -204,7 +219,7 @@ impl Core {
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
-        self.cancel.get().or_else(|| self.control.reason()).is_some()
+        self.cancel.get().or_else(|| self.around()).is_some()
     }
 
     /// It has ended: no wake leads to anything any more.
@@ -232,7 +247,20 @@ impl Core {
 
 impl Requested for Core {
     fn reason(&self) -> Option<Reason> {
-        self.cancel.get().or_else(|| self.control.reason()).cloned()
+        let known = self.cancel.get().or_else(|| self.around());
+        known.or_else(|| self.overdue()).cloned()
+    }
+
+    fn place(&self) -> &'static Location<'static> {
+        self.place
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.deadline()
+    }
+
+    fn grace(&self) -> Option<Duration> {
+        self.control.limits.grace
     }
 }
 

@@ -82,6 +82,7 @@ impl Part {
 
     /// Calls `f` as a part of it.
     pub(super) fn call(&self, f: impl FnOnce()) -> Result<(), Payload> {
+        self.notes().leave.set(None);
         panic::catch(|| context::inside(&self.scope, f))
     }
 
@@ -103,16 +104,39 @@ impl Part {
         if let Some(reason) = self.core.reason().filter(|_| !self.scope.is_told()) {
             self.scope.cancel(|| reason);
         }
+        if self.core.is_in_grace() {
+            return end::poll_inside(&self.scope, inside, cx).map(Some);
+        }
         end::poll_last(&self.scope, inside, cx)
+    }
+
+    /// Returns why it is dropped where it waits, in place of a poll, if it is.
+    pub(super) fn cut_for(&self, started: bool) -> Option<Reason> {
+        if !started {
+            return self.core.reason();
+        }
+        let reason = if self.core.is_aborted() { self.core.reason() } else { None };
+        reason.filter(|reason| self.abort(reason))
+    }
+
+    /// Aborts what is inside. Returns `true` if it may be dropped: no shield is up in it, and no
+    /// nursery inside is out.
+    fn abort(&self, reason: &Reason) -> bool {
+        self.scope.abort(reason);
+        !self.scope.holds(None)
     }
 
     /// Returns how it ends, if the poll that was pending wants its end.
     fn leaves(&self) -> Option<Ending> {
         let notes = self.notes();
         match notes.leave.get()? {
-            Leave::Told | Leave::ToldOf | Leave::NoSlot => None,
+            Leave::Told | Leave::ToldOf => None,
+            Leave::NoSlot => Some(Ending::Cancelled(self.core.control.no_slot())),
             Leave::Exit(place) => Some(Ending::Cancelled(exited(self.core.id, place))),
-            Leave::Cancelled => notes.take_heard().map(Ending::Cancelled),
+            Leave::Cancelled => {
+                let reason = notes.take_heard().or_else(|| self.core.reason());
+                reason.map(Ending::Cancelled)
+            }
             Leave::NoValue => notes.take_heard().map(Ending::NoValue),
         }
     }

@@ -40,6 +40,8 @@ pub(super) struct Slot<'a, M: Mode> {
     pub(super) task: Option<Task<'a, M>>,
     pub(super) join: Option<Arc<M::Join<'a>>>,
     pub(super) started: bool,
+    /// Its own grace has begun.
+    pub(super) graced: bool,
 }
 
 pub(super) struct Slots<'a, M: Mode> {
@@ -61,7 +63,8 @@ impl<'a, M: Mode> Slots<'a, M> {
         });
         assert!(index != BODY, "no four thousand million children");
         core.set_index(index);
-        let slot = Slot { part: Part::new(core), task: Some(task), join, started: false };
+        let slot =
+            Slot { part: Part::new(core), task: Some(task), join, started: false, graced: false };
         self.slots[index as usize] = Some(slot);
         index
     }

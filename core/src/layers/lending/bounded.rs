@@ -18,10 +18,10 @@
 //!    the destructor, and the slot's own comes after it.
 
 use super::held_slot::HeldSlot;
-use crate::layers::base::big::BoxedFuture;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::sync::Arc;
 use crate::layers::context;
+use crate::layers::context::noted::Noted;
 use crate::layers::context::task::is_cancelled;
 use crate::layers::limit::{AcquireError, AcquireOwned, OwnedPermit, Semaphore, TryAcquireError};
 use crate::layers::record::Header;
@@ -62,14 +62,9 @@ impl<F> Bounded<F> {
     pub(crate) fn with(permit: Option<OwnedPermit>, future: F) -> Bounded<F> {
         Bounded { future: Some(future), slot: HeldSlot::new(permit), door: Door::LetIn }
     }
-}
 
-impl<T, E> Bounded<BoxedFuture<T, E>> {
     /// It waits for a slot of this limiter.
-    pub(crate) fn outside(
-        limiter: &Arc<Semaphore>,
-        future: BoxedFuture<T, E>,
-    ) -> Bounded<BoxedFuture<T, E>> {
+    pub(crate) fn outside(limiter: &Arc<Semaphore>, future: F) -> Bounded<F> {
         let door = Door::Outside(limiter.clone());
         Bounded { future: Some(future), slot: HeldSlot::new(None), door }
     }
@@ -183,7 +178,7 @@ fn let_in(slot: &HeldSlot, permit: OwnedPermit) -> bool {
 
 /// Has the task end at the end of this poll.
 fn leave(why: Leave) -> bool {
-    context::task(|task| task.map(|task| task.leave().set(Some(why))));
+    context::noted::here(|notes| notes.map(|notes| notes.leave.set(Some(why))));
     false
 }
 
@@ -195,6 +190,9 @@ pub(crate) fn try_back(limiter: &Arc<Semaphore>) -> Result<OwnedPermit, TryAcqui
 /// Where the task that is polled was spawned.
 #[track_caller]
 pub(crate) fn place_here() -> &'static Location<'static> {
-    let place = context::task(|task| task?.header().map(Header::location));
+    let place = context::current(|frame| match frame?.noted()? {
+        Noted::Task(task) => task.header().map(Header::location),
+        Noted::InPlace(_, place) => Some(place.cancel.place()),
+    });
     place.unwrap_or_else(|| Location::caller())
 }

@@ -1,9 +1,10 @@
 //! A nursery's limit: reserving a slot, and changing how many there are.
 
 use super::Nursery;
+use super::place_wait::Place;
 use super::reserve::Reserve;
 use super::reserve_error::TryReserveError;
-use super::task_builder::{Place, TaskBuilder};
+use super::task_builder::TaskBuilder;
 use crate::layers::base::sync::Arc;
 use crate::layers::limit::Semaphore;
 use std::panic::Location;

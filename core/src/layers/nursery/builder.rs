@@ -179,7 +179,7 @@ impl Builder {
     /// ```
     pub fn on_panic(mut self, hook: impl Fn(&Panic) + Send + Sync + 'static) -> Builder {
         let hook: Hook = Arc::new(hook);
-        self.config.on_panic = Some(hook);
+        self.config.hooks.on_panic = Some(hook);
         self
     }
 
@@ -226,7 +226,7 @@ impl Builder {
         hook: impl Fn(&FailureInfo<'_>) + Send + Sync + 'static,
     ) -> Builder {
         let hook: FailureHook = Arc::new(hook);
-        self.config.on_failure = Some(hook);
+        self.config.hooks.on_failure = Some(hook);
         self
     }
 
