@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use allhome_rt::{self as rt, Spawn};
 
+use allhome::join::Children;
 use allhome::runtime::{IntoRuntime, ThreadPool};
 use allhome::{Nursery, Tokio, block_on, join_all, nursery};
 
@@ -127,6 +128,26 @@ pub async fn fork_join_all(n: usize, work: impl Work) -> Sample {
         .await
         .expect("no child fails");
     assert!(values.into_iter().eq(0..n));
+    watch.stop()
+}
+
+/// Forks `n` children on tokio and takes their values as they end.
+pub async fn fork_join_next(n: usize, work: impl Work) -> Sample {
+    let watch = Watch::start();
+    let sum = nursery()
+        .on(Tokio)
+        .run(async move |nursery: Nursery<Infallible>| {
+            let mut children: Children<_> =
+                (0..n).map(|i| nursery.fork(work.start(Ok(i)))).collect();
+            let mut sum = 0;
+            while let Some(child) = children.join_next().await {
+                sum += child.into_result().expect("no child fails");
+            }
+            Ok(sum)
+        })
+        .await
+        .expect("no child fails");
+    assert_eq!(sum, n * (n - 1) / 2);
     watch.stop()
 }
 

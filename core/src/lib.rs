@@ -30,8 +30,9 @@
 //! - Spawn: [`Nursery::spawn`] for a child that may fail, [`go`](Nursery::go) for one that cannot,
 //!   [`fork`](Nursery::fork) for a value, [`blocking`](Nursery::blocking) for work that blocks its
 //!   thread; [`task`](Nursery::task) gives it a name.
-//! - Await, cancel, abort one child: [`Child`]; await many: [`join_all`]. It ends as one of five:
-//!   [`Outcome`](task::Outcome).
+//! - Await, cancel, abort one child: [`Child`]; without its value: [`TaskHandle`](task::TaskHandle).
+//!   It ends as one of five: [`Outcome`](task::Outcome).
+//! - Await many: [`join_all`]; the first, some, or each as it ends: [`join`].
 //! - End all of them: [`Nursery::cancel`], [`abort`](Nursery::abort), or drop the future.
 //! - Shut down step by step: [`Nursery::shutdown`], and the module [`shutdown`], with signals.
 //! - Find out which tasks are not home: [`Nursery::tree`]; and which a dropped root has left:
@@ -160,7 +161,9 @@ pub mod task {
     pub use crate::layers::context::yield_now::YieldNow;
     pub use crate::layers::group::walk::Opener;
     pub use crate::layers::nursery::blocking::BlockingCx;
+    pub use crate::layers::nursery::cancel_on_drop::CancelOnDrop;
     pub use crate::layers::nursery::idle::Idle;
+    #[doc(no_inline)]
     pub use crate::layers::nursery::join_all::JoinAll;
     pub use crate::layers::nursery::owner::Close;
     pub use crate::layers::nursery::run::Run;
@@ -168,6 +171,7 @@ pub mod task {
     pub use crate::layers::nursery::settled::Settled;
     pub use crate::layers::nursery::spawned::{Refused, Spawned};
     pub use crate::layers::nursery::task_builder::TaskBuilder;
+    pub use crate::layers::nursery::task_handle::TaskHandle;
     pub use crate::layers::nursery::tree::{NurseryInfo, TaskInfo, Tree, orphans};
     pub use crate::layers::nursery::value::{Value, Values};
     pub use crate::layers::scope::value::Scoped;
@@ -175,6 +179,46 @@ pub mod task {
     pub use crate::{
         Builder, Child, Nursery, Owner, Policy, ScopedKey, join_all, nursery, yield_now,
     };
+}
+
+pub mod join {
+    //! Awaiting many children: all, the first, the first that has a value, some of them, or each as
+    //! it ends.
+    //!
+    //! | wanted | joiner | gives |
+    //! |---|---|---|
+    //! | all values, or the first failure | [`join_all`](crate::join_all) | `Result<Vec<T>, JoinError<E>>` |
+    //! | all outcomes | [`join_outcomes`] | `Vec<Result<T, JoinError<E>>>` |
+    //! | each, as it ends | [`Children::join_next`] | [`Joined<T, E>`](Joined) |
+    //! | the first outcome | [`race`] | `Result<T, NotEnough<T, E>>` |
+    //! | the first value | [`first_ok`] | the same |
+    //! | the first value, with one attempt after the other | [`hedge`] | the same |
+    //! | the first value that matches | [`until_match`] | the same |
+    //! | `k` values | [`quorum`] | `Result<Vec<T>, NotEnough<T, E>>` |
+    //! | what a [`Joiner`] of yours makes of them | [`join_with`] | its output |
+    //!
+    //! From `race` on, the children that are not needed are cancelled, and have ended before the
+    //! result is given: see [`join_with`], also for the policy that their nursery should have. If
+    //! there are fewer children than asked for, the error is a [`NotEnough`], which has all that
+    //! there is.
+    //!
+    //! Futures that are no children: [`RaceExt`].
+
+    pub use crate::layers::nursery::join::children::{Children, JoinNext};
+    pub use crate::layers::nursery::join::hedge::{Hedge, hedge};
+    pub use crate::layers::nursery::join::join_with::{JoinWith, join_with};
+    pub use crate::layers::nursery::join::joinable::Joinable;
+    pub use crate::layers::nursery::join::joined::Joined;
+    pub use crate::layers::nursery::join::joiner::Joiner;
+    pub use crate::layers::nursery::join::joiners::{
+        First, FirstOk, Outcomes, Quorum, UntilMatch, first_ok, join_outcomes, quorum, race,
+        until_match,
+    };
+    pub use crate::layers::nursery::join::not_enough::NotEnough;
+    pub use crate::layers::nursery::join::race_ext::{Race, RaceExt, Until};
+    pub use crate::layers::nursery::join_all::JoinAll;
+    #[doc(no_inline)]
+    pub use crate::{JoinError, join_all};
 }
 
 pub mod in_place {

@@ -7,5 +7,6 @@
 #![cfg(target_os = "linux")]
 
 mod drain;
+mod replicas;
 mod support;
 mod treehash;

@@ -1,5 +1,6 @@
-//! `count ours|fork|fork/all|joinset|tracker|bare N`: spawn and join of N children that do nothing,
-//! once, on tokio's current-thread runtime; with `fork`, each by its handle, or all by `join_all`. Or
+//! `count ours|fork|fork/all|fork/next|joinset|joinset/values|tracker|bare N`: spawn and join of N
+//! children that do nothing, once, on tokio's current-thread runtime; with `fork`, each by its handle,
+//! all by `join_all`, or as they end. Or
 //! `count bounded|bounded/one|bounded/plain N`: the same in a nursery with a limit. Or `count
 //! token|wait|cancel[_peer] N`: a token's child made and dropped, a waiter entered and dropped, a
 //! child with a waiter cancelled, N times. Or `count
@@ -35,6 +36,8 @@ fn main() -> ExitCode {
         "ours" => drop(host.run(ours::spawn_join(n, Noop))),
         "fork" => drop(host.run(ours::fork_join(n, Noop))),
         "fork/all" => drop(host.run(ours::fork_join_all(n, Noop))),
+        "fork/next" => drop(host.run(ours::fork_join_next(n, Noop))),
+        "joinset/values" => drop(host.run(peers::join_set_values(n, Noop))),
         "joinset" => drop(host.run(peers::join_set(n, Noop))),
         "tracker" => drop(host.run(peers::task_tracker(n, Noop))),
         "bare" => drop(host.run(peers::bare(n, Noop))),
@@ -62,6 +65,8 @@ fn wake(host: &Host, side: &str, n: usize) -> bool {
     let Ok(times) = times.parse() else { return false };
     match by {
         "ours" => drop(host.run(ours::wake(n, times))),
+        "fork/next" => drop(host.run(ours::fork_join_next(n, Noop))),
+        "joinset/values" => drop(host.run(peers::join_set_values(n, Noop))),
         "joinset" => drop(host.run(peers::wake_join_set(n, times, Woken(times)))),
         "tracker" => drop(host.run(peers::wake_task_tracker(n, times, Woken(times)))),
         _ => return false,

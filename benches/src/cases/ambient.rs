@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use allhome::cancel::{CancelExt, cancel_token};
+use allhome::cancel::{CancelExt, CancelToken, cancel_token};
 use allhome::runtime::{Runtime, ThreadPool};
 use allhome::{
     Nursery, ScopedKey, block_on, cancelled, is_cancelled, move_on_after, nursery, shield,
@@ -47,15 +47,9 @@ pub(super) fn cases() -> Vec<Case> {
             None,
         ),
         wraps("cancelled/poll", cancelled, None),
-        case("cancelled/register", || {
-            vec![
-                inside("ours", || looped(|| poll_once(pin!(cancelled())))),
-                inside("token's", || {
-                    let token = cancel_token();
-                    looped(move || poll_once(pin!(token.cancelled())))
-                }),
-            ]
-        }),
+        // By the waker of the task that polls it; and by one that a part of a task has to itself.
+        register("cancelled/register", |cx| cx.waker().clone()),
+        register("cancelled/register/in_a_part", |_| Waker::noop().clone()),
         case("value/get", || {
             vec![
                 Side::new("ours", |times| {
@@ -93,6 +87,39 @@ fn inside<S: FnMut(u64) -> Sample>(name: &'static str, make: impl Fn() -> S + 's
     Side::new(name, move |times| {
         let run = nursery().on(ThreadPool::global());
         block_on(run.run(async |_: Nursery<Infallible>| Ok(make()(times)))).expect("nothing fails")
+    })
+}
+
+/// A wait for the cancel is polled once, in a body, and dropped; and one for a token that is at hand.
+fn register(name: &str, waker: fn(&Context<'_>) -> Waker) -> Case {
+    fn polled(future: Pin<&mut impl Future>, cx: &mut Context<'_>) {
+        assert!(black_box(future.poll(cx)).is_pending());
+    }
+    fn side(
+        name: &'static str,
+        waker: fn(&Context<'_>) -> Waker,
+        once: impl Fn(&mut Context<'_>) + Clone + 'static,
+    ) -> Side {
+        Side::new(name, move |times| {
+            let once = once.clone();
+            let run = nursery().on(ThreadPool::global()).run(async |_: Nursery<Infallible>| {
+                let sample = poll_fn(|cx| {
+                    let waker = waker(cx);
+                    let mut cx = Context::from_waker(&waker);
+                    Poll::Ready(looped(|| once(&mut cx))(times))
+                });
+                Ok(sample.await)
+            });
+            block_on(run).expect("nothing fails")
+        })
+    }
+    case(name, move || {
+        let token = CancelToken::new();
+        vec![
+            side("ours", waker, |cx| polled(pin!(cancelled()), cx)),
+            side("token's", waker, move |cx| polled(pin!(token.cancelled()), cx))
+                .goal(Goal::Ratio(1.5)),
+        ]
     })
 }
 

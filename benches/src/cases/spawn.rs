@@ -37,6 +37,7 @@ pub(super) fn cases() -> Vec<Case> {
             cases.push(fork_join(flavor, label, *n));
         }
     }
+    cases.extend(FLAVORS.map(join_next));
     cases
 }
 
@@ -119,6 +120,19 @@ pub fn spawn_join_pool(label: &str, n: usize) -> Case {
         let goroutines = go::side("Go, WaitGroup", "wait_group", n);
         sides.extend(goroutines.map(|side| side.goal(Goal::Ratio(1.00))));
         sides
+    })
+}
+
+// The value of each child, as it ends.
+fn join_next(flavor: Flavor) -> Case {
+    const N: usize = 10_000;
+    case(format!("join_next/{flavor}/10k"), N, move || {
+        let host = Rc::new(Host::new(flavor));
+        let set = Side::on(&host, "JoinSet", move || peers::join_set_values(N, Noop));
+        vec![
+            Side::on(&host, "ours", move || ours::fork_join_next(N, Noop)),
+            set.goal(Goal::Ratio(0.60)),
+        ]
     })
 }
 

@@ -7,6 +7,7 @@
 pub(crate) mod blocking;
 mod bounded;
 pub(crate) mod builder;
+pub(crate) mod cancel_on_drop;
 mod cannot_fail;
 pub(crate) mod child;
 pub(crate) mod condition;
@@ -15,6 +16,7 @@ mod end;
 pub(crate) mod error;
 pub(crate) mod idle;
 mod inside;
+pub(crate) mod join;
 pub(crate) mod join_all;
 mod lacking;
 pub(crate) mod owner;
@@ -28,6 +30,7 @@ mod setup;
 mod spawn;
 pub(crate) mod spawned;
 pub(crate) mod task_builder;
+pub(crate) mod task_handle;
 pub(crate) mod tree;
 pub(crate) mod value;
 
@@ -69,8 +72,7 @@ use std::time::Duration;
 /// | [`fork`](Nursery::fork) | `Result<T, E>` | [`Child<T, E>`](crate::Child), a future | a child that gives a value |
 /// | [`blocking`](Nursery::blocking) | `Result<T, E>` | [`Child<T, E>`](crate::Child) | work that blocks its thread |
 ///
-/// A [`Child`](crate::Child) can be cancelled alone. A child without one ends by itself or with the
-/// nursery, so fork what must be stopped alone.
+/// To cancel a child alone, use its [`Child`](crate::Child), or its [id](Nursery::cancel_task).
 ///
 /// To name the child, begin with [`task`](Nursery::task): `n.task("reader").spawn(..)`. To wait for
 /// a place in a nursery with a [limit](crate::Builder::limit), begin with

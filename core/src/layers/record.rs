@@ -7,7 +7,7 @@
 //! - [`Claimed`]: the exclusive right to the future and to the `wake_target`.
 //! - [`Carried`]: held by a task of the runtime that is the child's own.
 //! - [`Handle`]: held by the user's `Child`; typed.
-//! - a [waker](waker): held by what the child waits for.
+//! - a [waker](waker): held by what the child waits for; or by a [`Kept`], which wakes nothing.
 //!
 //! The registry's lists hold plain [`Ptr`]s, which are good while LINKED is set and the lock is
 //! held.
@@ -31,8 +31,10 @@
 #![allow(unsafe_code)]
 
 mod crowd;
+pub(crate) mod ended_list;
 mod handle;
 pub(crate) mod joiner;
+mod kept;
 mod layout;
 mod spawn_site;
 mod stack;
@@ -56,6 +58,7 @@ use std::ptr::{self, NonNull};
 use std::task::Waker;
 
 pub(crate) use handle::Handle;
+pub(crate) use kept::{Kept, RecordRef};
 pub(crate) use stack::{Chain, Schedule, Stack};
 pub(crate) use tokens::{Carried, Claimed, Dealloc};
 pub(crate) use unadmitted::Unadmitted;
@@ -275,6 +278,12 @@ impl Ptr {
     #[inline]
     fn new(record: *mut Header) -> Option<Ptr> {
         NonNull::new(record).map(Ptr)
+    }
+
+    /// Returns the record's address, which is that of no other for as long as the record is there.
+    #[inline]
+    pub(crate) fn address(self) -> usize {
+        self.0.addr().get()
     }
 
     /// A pointer to no record, for tests of what keeps pointers and never follows them.

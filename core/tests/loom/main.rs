@@ -31,6 +31,7 @@ mod finish;
 mod heap;
 mod home;
 mod in_place;
+mod join;
 mod kid;
 mod limit;
 mod limits;

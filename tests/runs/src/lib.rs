@@ -1,7 +1,7 @@
 //! What the tests share: an executor that is driven step by step and can be made to misbehave, a
 //! blocking pool that is driven likewise, polls that count wakes, children that stay inside a poll
-//! for as long as a test likes, the moments at which a cancel may come, and a program that uses a
-//! bit of everything.
+//! for as long as a test likes, the places that children are spawned in, the moments at which a
+//! cancel may come, and a program that uses a bit of everything.
 
 #![forbid(unsafe_code)]
 
@@ -12,6 +12,7 @@ mod hold;
 mod jobs;
 mod log;
 mod manner;
+pub mod place;
 mod program;
 mod root;
 mod stepped;

@@ -65,6 +65,9 @@ pub enum ReasonKind {
     /// The task needs the value of a child that has none: see
     /// [`Child::value`](crate::Child::value).
     NoValue,
+    /// A task that waits for many children has what it needs, and not from this one: see
+    /// [`join`](crate::join).
+    RaceLost,
 }
 
 /// Why a task or nursery was cancelled: what happened, in which task, where, when, and what caused
@@ -189,6 +192,7 @@ impl fmt::Display for ReasonKind {
             ReasonKind::Shutdown => "it was shut down",
             ReasonKind::Signal => "a signal came",
             ReasonKind::NoValue => "it needed a value",
+            ReasonKind::RaceLost => "it was not needed any more",
         })
     }
 }

@@ -6,6 +6,7 @@ use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::{Heard, HeardCell, Leave, LeaveCell};
 use crate::layers::base::reason::Reason;
 use std::cell::Cell;
+use std::mem;
 
 /// What is noted in a poll of a task or body, for the code that polls it.
 #[derive(Default)]
@@ -20,6 +21,13 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
+    /// Goes without its destructor, for a poll that has left nothing: it has heard of nothing then.
+    #[inline(always)]
+    pub(crate) fn forget_nothing(self) {
+        debug_assert!(self.leave.get().is_none() && self.heard.take().is_none());
+        mem::forget(self);
+    }
+
     pub(crate) fn hear(&self, leave: Leave, heard: Box<Heard>) {
         self.leave.set(Some(leave));
         self.heard.set(Some(heard));

@@ -13,7 +13,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// Returns `true` if the task, or the nursery's body, that calls it was cancelled. Outside of any
 /// nursery it returns `false`.
@@ -88,6 +88,14 @@ pub(crate) fn own_token() -> Option<CancelToken> {
     context::current(|frame| scope::token(frame, false))
 }
 
+/// Returns `true` if what waits need not be registered: a task that is cancelled is polled once
+/// more, and with the task's own waker that poll is sure to reach what it awaits. Only where a part
+/// of the task is polled by a waker of its own (in a `FuturesUnordered`, for example) might that
+/// poll pass it over. Outside of any nursery that is not known, and so it is not sure.
+pub(crate) fn is_reached(waker: &Waker) -> bool {
+    context::task(|task| task.is_some_and(|task| task.is_woken_by(waker)))
+}
+
 /// Waits for the token of what polls it, and has that find itself cancelled when the token is.
 pub(crate) fn poll_own(token: Pin<&mut CancelledOwned>, cx: &mut Context<'_>) -> Poll<Reason> {
     let polled = token.poll(cx);
@@ -132,6 +140,7 @@ pin_project! {
     /// The future of [`cancelled`].
     #[must_use = "it waits only when it is awaited"]
     pub struct TaskCancelled {
+        // Only if it is not reached by the last poll: see `is_reached`.
         #[pin]
         waits: Option<CancelledOwned>,
     }
@@ -146,6 +155,9 @@ impl Future for TaskCancelled {
             return Poll::Ready(reason);
         }
         if this.waits.is_none() {
+            if is_reached(cx.waker()) {
+                return Poll::Pending;
+            }
             let Some(token) = own_token() else { return Poll::Pending };
             this.waits.set(Some(token.cancelled_owned()));
         }

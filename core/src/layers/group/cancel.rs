@@ -14,7 +14,8 @@ use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Ordering;
-use crate::layers::record::{Claimed, Dealloc, Ended, Handle, Header};
+use crate::layers::base::who::Who;
+use crate::layers::record::{Claimed, Dealloc, Ended, Kept, RecordRef};
 use std::mem;
 use std::task::Waker;
 
@@ -165,22 +166,22 @@ impl Group {
     }
 
     /// Cancels one child, and the nurseries inside it. Returns false if it had ended.
-    pub(crate) fn cancel_child<T, E>(&self, handle: &Handle<T, E>, reason: &Reason) -> bool {
-        self.raise_child(handle, Level::Cancelled, reason)
+    pub(crate) fn cancel_child(&self, record: RecordRef<'_>, reason: &Reason) -> bool {
+        self.raise_child(record, Level::Cancelled, reason)
     }
 
     /// Destroys one child where it waits, and everything in the nurseries inside it; if it is
     /// being polled, as soon as that poll is over. Returns false if it had ended.
-    pub(crate) fn abort_child<T, E>(&self, handle: &Handle<T, E>, reason: &Reason) -> bool {
-        self.raise_child(handle, Level::Aborted, reason)
+    pub(crate) fn abort_child(&self, record: RecordRef<'_>, reason: &Reason) -> bool {
+        self.raise_child(record, Level::Aborted, reason)
     }
 
-    fn raise_child<T, E>(&self, handle: &Handle<T, E>, level: Level, reason: &Reason) -> bool {
-        let number = handle.header().number();
+    fn raise_child(&self, record: RecordRef<'_>, level: Level, reason: &Reason) -> bool {
+        let number = record.header().number();
         let found = self.locked(|registry| {
-            let first = registry.keep_reason(handle, reason)?;
+            let first = registry.keep_reason(record, reason)?;
             // One that is opened from now on has that reason from its start.
-            Some((first, registry.cancel.tokens().task(number), registry.nested_of(handle)))
+            Some((first, registry.cancel.tokens().task(number), registry.nested_of(record)))
         });
         let Some((first, token, nested)) = found else { return false };
         // First, so that the last poll finds it cancelled.
@@ -194,7 +195,7 @@ impl Group {
         }
         let ends = self.ends();
         let on_cancel = self.locked(|registry| {
-            let member = registry.members.member(handle)?;
+            let member = registry.members.member(record)?;
             let on_cancel = registry.members.cancel_one(member, level, &self.woken);
             if let Some(end) = ends.grace.filter(|_| level == Level::Cancelled) {
                 registry.clock.begin_grace_of(member, end);
@@ -206,6 +207,25 @@ impl Group {
         self.see_to(on_cancel, reason);
         self.arm();
         true
+    }
+
+    /// Keeps the record of the child with this number, if it has not ended.
+    pub(crate) fn keep_child(&self, number: u64) -> Option<Kept> {
+        self.locked(|registry| {
+            let is_child = !registry.finalizers.are_run_by(number);
+            is_child.then(|| registry.members.keep(number)).flatten()
+        })
+    }
+
+    /// Cancels every child that there is at the call, and the nurseries inside; neither the body nor
+    /// the nursery. Returns how many had not ended.
+    pub(crate) fn cancel_children(&self, reason: &Reason) -> usize {
+        let children = self.locked(|registry| {
+            let finalizers = &registry.finalizers;
+            registry.members.keep_all(|header| !finalizers.are_run_by(header.number()))
+        });
+        let cancelled = children.iter().filter(|child| self.cancel_child(child.record(), reason));
+        cancelled.count()
     }
 
     /// The grace of one task is over: it is aborted, for the reason that it was cancelled for.
@@ -267,8 +287,7 @@ impl Group {
 
     /// A handle of an isolating nursery is dropped, and no caller looked at what it had: a failure
     /// goes to the nursery then.
-    pub(crate) fn hand_in(&self, header: &Header, mut ending: Ending) {
-        let who = self.who(header);
+    pub(crate) fn hand_in(&self, mut ending: Ending, who: Who) {
         if let Ending::Cancelled(reason) = &ending {
             if reason.kind() == ReasonKind::NoValue && reason.by() == who.task {
                 ending = Ending::NoValue(reason.clone());

@@ -8,6 +8,7 @@ use super::turns::Turns;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::ReasonKind;
+use crate::layers::context::host::Inherited;
 use crate::layers::context::{self, Notes};
 use crate::layers::record::state::Park;
 use crate::layers::record::{self, Carried, Claimed, Ended};
@@ -29,7 +30,7 @@ impl Group {
             return self.poll_slowly(claimed, None, turns, cx);
         }
         let notes = Notes::default();
-        match self.poll_once(&mut claimed, false, &notes, turns, cx) {
+        match self.poll_once::<false>(&mut claimed, &notes, turns, cx) {
             record::Polled::Value { kept } => {
                 self.finish_value(claimed, kept, turns.are_left(), cx)
             }
@@ -80,6 +81,7 @@ impl Group {
         if !waits || !claimed.keeps_waker(cx.waker()) {
             return Err(self.poll_own_on(claimed, carried, Some((polled, notes)), cx));
         }
+        notes.forget_nothing();
         match claimed.park(false) {
             Ok(()) => Ok(carried),
             Err((claimed, _)) => Err(self.poll_own_on(claimed, carried, None, cx)),
@@ -122,8 +124,11 @@ impl Group {
                     }
                     held = seen && self.locked(|registry| registry.holds(opener(&claimed)));
                     let notes = Notes::default();
-                    let bound = carried.is_some();
-                    (self.poll_once(&mut claimed, bound, &notes, turns, cx), notes)
+                    let polled = match carried {
+                        Some(_) => self.poll_once::<true>(&mut claimed, &notes, turns, cx),
+                        None => self.poll_once::<false>(&mut claimed, &notes, turns, cx),
+                    };
+                    (polled, notes)
                 }
             };
             match polled {
@@ -180,12 +185,15 @@ impl Group {
         Some(self.end(claimed, Ending::Cancelled(reason)))
     }
 
-    /// Polls a child once, with a whole budget, and ends the turns if the poll has used it up.
+    /// Polls a child once, with a whole budget, and ends the turns if the poll has used it up. With
+    /// `BOUND`, by the waker of its carrier.
+    ///
+    /// The frame is around the runtime's call and not inside it: what is called back has little to
+    /// take with it.
     #[inline]
-    fn poll_once(
+    fn poll_once<const BOUND: bool>(
         &self,
         claimed: &mut Claimed,
-        bound: bool,
         notes: &Notes,
         turns: &mut Turns,
         cx: &mut Context<'_>,
@@ -193,19 +201,19 @@ impl Group {
         let (id, ptr) = (self.task_id(claimed.header()), claimed.ptr());
         let mut polled = record::Polled::Pending;
         let left = self.with_env(claimed, |claimed, env| {
-            let mut poll = || {
-                // Not after its end, however often the runtime calls this.
-                if let record::Polled::Pending = polled {
-                    polled =
-                        context::poll(self, &env.inherited, Some(ptr), cx.waker(), notes, || {
-                            match bound {
-                                true => claimed.poll(id, is_echo, cx),
-                                false => claimed.poll_lent(id, is_echo),
-                            }
-                        });
-                }
-            };
-            env.inherited.runtime.with_budget(&mut poll)
+            let Inherited { runtime, .. } = &env.inherited;
+            let waker = cx.waker();
+            context::poll(self, &env.inherited, Some(ptr), waker, notes, || {
+                runtime.with_budget(&mut || {
+                    // Not after its end, however often the runtime calls this.
+                    if let record::Polled::Pending = polled {
+                        polled = match BOUND {
+                            true => claimed.poll(id, is_echo, cx),
+                            false => claimed.poll_lent(id, is_echo),
+                        };
+                    }
+                })
+            })
         });
         if !left {
             turns.end();

@@ -43,7 +43,7 @@ use crate::layers::base::guarded::Foreign;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Ordering;
 use crate::layers::cancel::CancelToken;
-use crate::layers::record::{Carried, Claimed, Dealloc, Handle, Header, Stack, Unadmitted};
+use crate::layers::record::{Carried, Claimed, Dealloc, Header, RecordRef, Stack, Unadmitted};
 use allhome_rt::Instant;
 use cancel_state::{CancelState, Tokens};
 use carriers::Carriers;
@@ -201,6 +201,7 @@ impl Registry {
     /// Admits the record of the finalizers: a cancel and an abort leave it alone.
     pub(super) fn admit_shielded(&mut self, woken: &Stack, fresh: Unadmitted) {
         let member = self.members.admit_shielded(woken, fresh);
+        self.finalizers.note_runner(member.number);
         self.cancel.shields().raise(Some(member));
     }
 
@@ -209,6 +210,7 @@ impl Registry {
         let (_, carried) = self.members.admit_carried(woken, fresh);
         carried.header().state().raise_shield();
         let member = Member::new(carried.header(), carried.ptr());
+        self.finalizers.note_runner(member.number);
         self.cancel.shields().raise(Some(member));
         carried
     }
@@ -263,15 +265,11 @@ impl Registry {
         Ok(())
     }
 
-    /// Keeps why one task, by its handle, is cancelled on its own; returns why it is: the first
+    /// Keeps why one task, by its record, is cancelled on its own; returns why it is: the first
     /// reason. None if it has left.
-    pub(super) fn keep_reason<T, E>(
-        &mut self,
-        handle: &Handle<T, E>,
-        reason: &Reason,
-    ) -> Option<Reason> {
-        let member = self.members.member(handle)?;
-        handle.header().state().rise();
+    pub(super) fn keep_reason(&mut self, record: RecordRef<'_>, reason: &Reason) -> Option<Reason> {
+        let member = self.members.member(record)?;
+        record.header().state().rise();
         self.cancel.keep_own_reason(member.number, reason)
     }
 
@@ -291,8 +289,8 @@ impl Registry {
     // ---- nurseries inside
 
     /// Returns the nurseries that one member has open.
-    pub(super) fn nested_of<T, E>(&self, handle: &Handle<T, E>) -> Vec<Weak<Group>> {
-        let opener = self.members.member(handle).map_or(OpenedBy::None, OpenedBy::Task);
+    pub(super) fn nested_of(&self, record: RecordRef<'_>) -> Vec<Weak<Group>> {
+        let opener = self.members.member(record).map_or(OpenedBy::None, OpenedBy::Task);
         self.nested.of(opener).cloned().collect()
     }
 

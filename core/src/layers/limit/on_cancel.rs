@@ -10,7 +10,7 @@
 use crate::layers::base::reason::Reason;
 use crate::layers::cancel::{CancelToken, CancelledOwned};
 use crate::layers::context::scope;
-use crate::layers::context::task::poll_own;
+use crate::layers::context::task::{is_reached, poll_own};
 use crate::layers::context::{self, Frame};
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
@@ -90,10 +90,4 @@ impl CancelWatch {
             *self.0 = None;
         }
     }
-}
-
-/// Returns `true` if the last poll of the task that polls with this waker is sure to reach the
-/// wait.
-fn is_reached(waker: &Waker) -> bool {
-    context::task(|task| task.is_none_or(|task| task.is_woken_by(waker)))
 }

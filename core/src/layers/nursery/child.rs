@@ -7,12 +7,11 @@ use crate::layers::base::id::TaskId;
 use crate::layers::base::join_error::JoinError;
 use crate::layers::base::outcome::{Ending, Outcome, TaskState};
 use crate::layers::base::reason::{Reason, ReasonKind};
-use crate::layers::base::sync::Arc;
 use crate::layers::base::who::Who;
 use crate::layers::context::new_reason::by_caller;
 use crate::layers::group::Group;
-use crate::layers::record::joiner::{Joiner, Tally};
-use crate::layers::record::{Handle, Ptr};
+use crate::layers::record::joiner::Joiner;
+use crate::layers::record::{Handle, Ptr, RecordRef};
 use std::fmt;
 use std::future::Future;
 use std::mem;
@@ -169,7 +168,7 @@ impl<T, E> Child<T, E> {
     pub fn state(&self) -> TaskState {
         match &self.inner {
             Inner::Admitted { group, handle, .. } => {
-                group.locked(|registry| registry.members.state_of(handle, group.woken()))
+                group.locked(|registry| registry.members.state_of(handle.record(), group.woken()))
             }
             Inner::Refused(_) | Inner::Taken => TaskState::Ended,
         }
@@ -202,7 +201,7 @@ impl<T, E> Child<T, E> {
     /// reason stays.
     pub fn cancel_with(&self, reason: Reason) -> bool {
         match &self.inner {
-            Inner::Admitted { group, handle, .. } => group.cancel_child(handle, &reason),
+            Inner::Admitted { group, handle, .. } => group.cancel_child(handle.record(), &reason),
             Inner::Refused(_) | Inner::Taken => false,
         }
     }
@@ -217,7 +216,7 @@ impl<T, E> Child<T, E> {
     pub fn abort(&self) -> bool {
         let reason = by_caller(ReasonKind::Aborted, Location::caller());
         match &self.inner {
-            Inner::Admitted { group, handle, .. } => group.abort_child(handle, &reason),
+            Inner::Admitted { group, handle, .. } => group.abort_child(handle.record(), &reason),
             Inner::Refused(_) | Inner::Taken => false,
         }
     }
@@ -313,9 +312,34 @@ impl<T, E> Child<T, E> {
         matches!(&self.inner, Inner::Admitted { handle, .. } if handle.ptr() == record)
     }
 
-    /// Has the tally count the child's end. Returns `false` if the child has ended already.
-    pub(super) fn enter(&mut self, tally: &Arc<Tally>) -> bool {
-        self.keep_joiner(Joiner::All(Some(tally.clone())))
+    /// Has what waits by many handles hear of the child's end. Returns `false` if the child has ended
+    /// already.
+    pub(super) fn enter(&mut self, joiner: Joiner) -> bool {
+        self.keep_joiner(joiner)
+    }
+
+    /// Returns how the child ended, if its outcome is there.
+    pub(super) fn ending(&self) -> Option<Ending> {
+        match &self.inner {
+            Inner::Admitted { handle, .. } => handle.ending(),
+            Inner::Refused(_) | Inner::Taken => None,
+        }
+    }
+
+    /// Returns the child's record and its group, if there is one.
+    pub(super) fn record(&self) -> Option<(&Weak<Group>, RecordRef<'_>)> {
+        match &self.inner {
+            Inner::Admitted { group, handle, .. } => Some((group, handle.record())),
+            Inner::Refused(_) | Inner::Taken => None,
+        }
+    }
+
+    /// Returns the address of the child's record, if there is one.
+    pub(super) fn key(&self) -> Option<usize> {
+        match &self.inner {
+            Inner::Admitted { handle, .. } => Some(handle.ptr().address()),
+            Inner::Refused(_) | Inner::Taken => None,
+        }
     }
 
     fn keep_joiner(&mut self, joiner: Joiner) -> bool {
@@ -357,7 +381,7 @@ impl<T, E> Drop for Child<T, E> {
         let Inner::Admitted { group, handle, .. } = inner else { return };
         let Some(handle) = handle.let_go() else { return };
         if let Some(ending) = handle.ending() {
-            group.hand_in(handle.header(), ending);
+            group.hand_in(ending, group.who(handle.header()));
         }
     }
 }

@@ -3,9 +3,8 @@
 use super::child::Child;
 use super::lacking::Lacking;
 use crate::layers::base::join_error::JoinError;
-use crate::layers::base::sync::Arc;
 use crate::layers::record::Ptr;
-use crate::layers::record::joiner::{Count, Tally};
+use crate::layers::record::joiner::{Count, SharedTally};
 use std::fmt;
 use std::future::Future;
 use std::mem;
@@ -70,7 +69,7 @@ enum Stage {
     /// No child knows of it.
     New,
     /// Each child that had not ended has the tally as its joiner.
-    Waits(Arc<Tally>),
+    Waits(SharedTally),
     Ended,
 }
 
@@ -88,10 +87,10 @@ impl<T, E> Part<T, E> {
     }
 
     /// Has the tally count the child, unless it has ended.
-    fn enter(&mut self, tally: &Arc<Tally>) -> Result<(), Box<Lacking<E>>> {
+    fn enter(&mut self, tally: &SharedTally) -> Result<(), Box<Lacking<E>>> {
         while let (false, Part::Child(child)) = (self.look()?, &mut *self) {
             tally.add();
-            if child.enter(tally) {
+            if child.enter(tally.joiner()) {
                 break;
             }
             // It has ended meanwhile.
@@ -119,11 +118,11 @@ impl<T, E> JoinAll<T, E> {
     }
 
     /// Begins to wait. Returns the tally, or none if all have ended.
-    fn begin(&mut self) -> Result<Option<Arc<Tally>>, Box<Lacking<E>>> {
+    fn begin(&mut self) -> Result<Option<SharedTally>, Box<Lacking<E>>> {
         if self.look()? {
             return Ok(None);
         }
-        let tally = Arc::new(Tally::new());
+        let tally = SharedTally::new();
         // From here on, a drop of the future finds it.
         self.stage = Stage::Waits(tally.clone());
         for part in &mut self.parts {

@@ -41,6 +41,21 @@ impl<E> Lacking<E> {
         error
     }
 
+    /// Returns `true` if it is a failure that a joiner which has enough does not keep from the
+    /// nursery: a panic, or a loss.
+    pub(super) fn is_of_the_nursery(&self) -> bool {
+        matches!(self.ending, Some(Ending::Panicked(_) | Ending::Lost))
+    }
+
+    /// No caller looks at it: a failure goes to the nursery, if that left it to the joiner.
+    pub(super) fn hand_in(self) {
+        if let (Some(ending), Some((group, who))) = (self.ending, self.child) {
+            if group.config.policy.isolates() {
+                group.hand_in(ending, who);
+            }
+        }
+    }
+
     /// Ends the task, or body, that needs the value.
     pub(super) fn end_joiner(self, place: &'static Location<'static>) {
         let lack = no_value(self.ending, self.child.as_ref());

@@ -1,5 +1,6 @@
-//! What waits for a child's outcome by the child's handle: one task, or a
-//! [`join_all`](crate::join_all) for many handles at once.
+//! What waits for a child's outcome by the child's handle: one task; a
+//! [`join_all`](crate::join_all) for many handles at once; or a joiner of [`join`](crate::join),
+//! which takes them as they end, from an [`EndedList`].
 //!
 //! The tasks of ten thousand children end, and the task that waits for all of them is woken once: a
 //! [`Tally`] counts the ends, and gives out its waker at the last of them, or at the first that is
@@ -15,23 +16,31 @@
 //!    under a registry's lock.
 
 use super::Ptr;
+use super::ended_list::EndedList;
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::sync::{Arc, AtomicUsize, Ordering};
 use std::mem;
+use std::ops::Deref;
 use std::task::Waker;
 
 /// What a record with a handle has in its place for a joiner. As large as a waker: nothing waits if
-/// there is no `Tally`.
+/// there is no `Many`.
 pub(crate) enum Joiner {
     Task(Waker),
-    All(Option<Arc<Tally>>),
+    Many(Option<Arc<Many>>),
+}
+
+/// What waits by many handles at once.
+pub(crate) enum Many {
+    All(Tally),
+    Each(EndedList),
 }
 
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<Joiner>() == size_of::<Waker>());
 
 impl Joiner {
-    pub(super) const NONE: Joiner = Joiner::All(None);
+    pub(super) const NONE: Joiner = Joiner::Many(None);
 
     /// Takes it, and leaves nothing.
     pub(super) fn take(&mut self) -> Joiner {
@@ -42,7 +51,10 @@ impl Joiner {
     pub(crate) fn ended(self, record: Ptr, has_value: bool) -> Option<Foreign<Waker>> {
         match self {
             Joiner::Task(waker) => Some(Foreign::new(waker)),
-            Joiner::All(tally) => tally?.ended(record, has_value),
+            Joiner::Many(many) => match &*many? {
+                Many::All(tally) => tally.ended(record, has_value),
+                Many::Each(list) => list.push(record.address()),
+            },
         }
     }
 }
@@ -69,6 +81,57 @@ pub(crate) enum Count {
     Complete,
     /// This child was the first to end without a value.
     Failed(Ptr),
+}
+
+/// A tally that children have as their joiner.
+#[derive(Clone)]
+pub(crate) struct SharedTally(Arc<Many>);
+
+impl SharedTally {
+    pub(crate) fn new() -> SharedTally {
+        SharedTally(Arc::new(Many::All(Tally::new())))
+    }
+
+    pub(crate) fn joiner(&self) -> Joiner {
+        Joiner::Many(Some(self.0.clone()))
+    }
+}
+
+impl Deref for SharedTally {
+    type Target = Tally;
+
+    fn deref(&self) -> &Tally {
+        match &*self.0 {
+            Many::All(tally) => tally,
+            Many::Each(_) => unreachable!("`new` made a tally"),
+        }
+    }
+}
+
+/// A list that children have as their joiner. Public, and in no public module: a sealed trait names
+/// it.
+#[derive(Clone)]
+pub struct SharedList(Arc<Many>);
+
+impl SharedList {
+    pub(crate) fn new() -> SharedList {
+        SharedList(Arc::new(Many::Each(EndedList::default())))
+    }
+
+    pub(crate) fn joiner(&self) -> Joiner {
+        Joiner::Many(Some(self.0.clone()))
+    }
+}
+
+impl Deref for SharedList {
+    type Target = EndedList;
+
+    fn deref(&self) -> &EndedList {
+        match &*self.0 {
+            Many::Each(list) => list,
+            Many::All(_) => unreachable!("`new` made a list"),
+        }
+    }
 }
 
 impl Tally {

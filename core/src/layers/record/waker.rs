@@ -33,6 +33,17 @@ impl Ptr {
     }
 }
 
+/// Returns a waker of the record.
+///
+/// # Safety
+///
+/// The record is kept during the call.
+pub(super) unsafe fn of(ptr: Ptr) -> Waker {
+    // SAFETY: invariant 1; and it is lent, as that of a poll: not counted, and so not dropped.
+    let lent = ManuallyDrop::new(unsafe { Waker::new(ptr.0.as_ptr().cast(), &VTABLE) });
+    Waker::clone(&lent)
+}
+
 impl Claimed {
     /// Polls the future with the record's own waker: see [`poll`](Claimed::poll).
     #[inline]

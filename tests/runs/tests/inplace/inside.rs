@@ -3,10 +3,12 @@
 use super::{Count, drive, for_ever, poll};
 use allhome::cancel::cancelled;
 use allhome::in_place::LocalScope;
+use allhome::limit::AcquireError;
 use allhome::runtime::LocalExecutor;
-use allhome::{Nursery, Reason, Scope, nursery, scope};
+use allhome::{Nursery, Reason, Scope, Semaphore, nursery, scope};
 use allhome_conformance::Gate;
 use allhome_runs::Wakes;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -100,6 +102,42 @@ fn i17_a_scope_in_a_scope_that_is_dropped() {
     assert!(poll(&mut run, &wakes).is_pending());
     drop(run);
     assert_eq!(gone.get(), 2);
+}
+
+/// With no nursery around: no task is known, and so no waker of one.
+#[test]
+fn c16_in_a_part_of_a_child_in_place() {
+    let started = Gate::new();
+    let said = drive(scope().run(async |s: Scope<'_>| {
+        let child = s.fork(async {
+            started.open();
+            let mut parts: FuturesUnordered<_> = [cancelled()].into_iter().collect();
+            let reason = parts.next().await.expect("there is a part");
+            Ok(reason.message().to_string())
+        });
+        started.wait().await;
+        child.cancel_with(Reason::new("enough"));
+        Ok(child.await?)
+    }));
+    assert_eq!(said.unwrap(), "enough");
+}
+
+#[test]
+fn s24_in_a_part_of_a_child_in_place() {
+    let (started, semaphore) = (Gate::new(), Semaphore::new(1));
+    let _held = semaphore.try_acquire().unwrap();
+    let said = drive(scope().run(async |s: Scope<'_>| {
+        let child = s.fork(async {
+            started.open();
+            let mut parts: FuturesUnordered<_> = [semaphore.acquire()].into_iter().collect();
+            let acquired = parts.next().await.expect("there is a part");
+            Ok(matches!(acquired, Err(AcquireError::Cancelled(_))))
+        });
+        started.wait().await;
+        child.cancel_with(Reason::new("enough"));
+        Ok(child.await?)
+    }));
+    assert!(said.unwrap(), "it has left");
 }
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -4,6 +4,7 @@
 #![cfg(debug_assertions)]
 
 mod executors;
+mod joiners;
 mod limits;
 mod nosy;
 mod nurseries;

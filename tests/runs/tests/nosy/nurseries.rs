@@ -67,7 +67,7 @@ static KEY: ScopedKey<Nosy> = ScopedKey::new();
 type Run = Pin<Box<dyn Future<Output = ()>>>;
 
 /// What a nosy value does with the nursery that it was given to.
-fn look(n: &Nursery<Nosy>) {
+pub(super) fn look(n: &Nursery<Nosy>) {
     let _ = (n.len(), n.level(), n.reason(), n.tree().to_string(), orphans().len());
     n.spawn(async { Ok(()) });
     let mut child = n.fork(async { Ok(()) });

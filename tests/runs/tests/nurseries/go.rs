@@ -1,6 +1,7 @@
 //! What Go's `context` and `errgroup` promise, row by row as in docs/GO.md, and what ours does.
 
 use allhome::cancel::{Level, ReasonKind, cancel_reason};
+use allhome::join::race;
 use allhome::runtime::ThreadPool;
 use allhome::time::{deadline, move_on_at, remaining};
 use allhome::{
@@ -257,4 +258,33 @@ fn g12_background() {
     assert!(!background.is_cancelled() && !is_cancelled() && deadline().is_none());
     assert!(poll_once(&mut done, &Wakes::new()).is_pending(), "Done is nil: it waits for ever");
     assert_eq!(USER.get(), None);
+}
+
+/// Go: the first function sends its result and returns an error, which cancels the context; the
+/// caller has to tell that error from others.
+#[test]
+fn g13_the_first_result() {
+    let stepped = Stepped::new(1);
+    let mut opened = Opened::<&str>::fallible(nursery().on(stepped.runtime()));
+    let (counts, gate) = (Counts::new(), Gate::new());
+    let guard = counts.guard();
+    let slow = opened.n.fork(async move {
+        let _guard = guard;
+        Err(cancelled().await.kind()).map_err(|_| "context canceled")
+    });
+    let wait = gate.clone();
+    let fast = opened.n.fork(async move {
+        wait.wait().await;
+        Ok(7)
+    });
+    let mut first = Box::pin(race([slow, fast]));
+    stepped.run_until_stalled();
+    assert!(poll_once(&mut first, &Wakes::new()).is_pending());
+    gate.open();
+    stepped.run_until_stalled();
+    assert!(poll_once(&mut first, &Wakes::new()).is_pending());
+    stepped.run_until_stalled();
+    assert!(matches!(poll_once(&mut first, &Wakes::new()), Poll::Ready(Ok(7))));
+    assert_eq!((counts.drops(), opened.n.len()), (1, 0));
+    assert!(matches!(opened.finish(), Poll::Ready(Ok(()))), "no error is made up, and none told");
 }

@@ -26,6 +26,8 @@ pub(crate) struct Finalizers {
     deferred: Vec<Foreign<Deferred>>,
     /// A member runs them.
     running: bool,
+    /// The number of the last member that ran them; 0 if there was none.
+    runner: u64,
 }
 
 impl Finalizers {
@@ -46,6 +48,16 @@ impl Finalizers {
         }
         self.running = true;
         self.deferred.first().map(|deferred| deferred.place)
+    }
+
+    /// That member is admitted.
+    pub(crate) fn note_runner(&mut self, number: u64) {
+        self.runner = number;
+    }
+
+    /// Returns `true` if the member runs them: it is no child.
+    pub(crate) fn are_run_by(&self, number: u64) -> bool {
+        self.runner == number
     }
 
     /// Takes the next to run. None ends what [`begin`](Finalizers::begin) began.

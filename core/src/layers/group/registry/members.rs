@@ -31,7 +31,9 @@ mod wakers;
 
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::Level;
-use crate::layers::record::{Carried, Claimed, Dealloc, Handle, Header, Ptr, Stack, Unadmitted};
+use crate::layers::record::{
+    Carried, Claimed, Dealloc, Header, Kept, Ptr, RecordRef, Stack, Unadmitted,
+};
 use lists::{CANCELLED, LIVE, Lists, QUEUE, WOKEN};
 
 pub(crate) use cancel::{OnCancel, Pass};
@@ -102,19 +104,39 @@ impl Members {
         self.lists.all(f)
     }
 
-    /// Returns a member by its handle; none if it has left.
-    pub(crate) fn member<T, E>(&self, handle: &Handle<T, E>) -> Option<Member> {
-        let header = handle.header();
-        header.state().is_linked().then(|| Member::new(header, handle.ptr()))
+    /// Returns a member by its record; none if it has left.
+    pub(crate) fn member(&self, record: RecordRef<'_>) -> Option<Member> {
+        let header = record.header();
+        header.state().is_linked().then(|| Member::new(header, record.ptr()))
     }
 
-    /// Returns what a member is doing, by its handle.
-    pub(crate) fn state_of<T, E>(&mut self, handle: &Handle<T, E>, woken: &Stack) -> TaskState {
+    /// Returns what a member is doing, by its record.
+    pub(crate) fn state_of(&mut self, record: RecordRef<'_>, woken: &Stack) -> TaskState {
         self.queue_woken(woken);
-        match self.member(handle) {
-            Some(_) => doing(handle.header()),
+        match self.member(record) {
+            Some(_) => doing(record.header()),
             None => TaskState::Ended,
         }
+    }
+
+    /// Keeps the record of the member with this number. It looks at the newest first, so one that
+    /// was just spawned is found at once.
+    pub(crate) fn keep(&self, number: u64) -> Option<Kept> {
+        // SAFETY: it stands in a list and the lock is held (invariant 1).
+        self.lists.newest(|header| header.number() == number).map(|ptr| unsafe { Kept::new(ptr) })
+    }
+
+    /// Keeps the record of every member for which `f` returns `true`.
+    pub(crate) fn keep_all(&self, f: impl Fn(&Header) -> bool) -> Vec<Kept> {
+        let mut kept = Vec::new();
+        self.lists.each_ptr(|ptr| {
+            // SAFETY: it stands in a list and the lock is held (invariant 1).
+            if f(unsafe { ptr.header() }) {
+                // SAFETY: as above.
+                kept.push(unsafe { Kept::new(ptr) });
+            }
+        });
+        kept
     }
 
     // ---- a member's way, from its admission to its end

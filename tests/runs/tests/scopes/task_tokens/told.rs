@@ -10,9 +10,9 @@ use futures_util::FutureExt;
 use futures_util::future::join;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{Future, pending, poll_fn};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 /// Waits for the cancel in a part that is polled only when its own waker is woken.
@@ -120,6 +120,61 @@ fn c16_body_that_is_polled_before_the_waiters_are_told() {
         let Poll::Ready(result) = poll_once(&mut run, &wakes) else { panic!("it was told") };
         assert_eq!(result.unwrap(), "all");
     });
+}
+
+/// Does nothing when it is woken; its count tells how many wakers there are.
+struct Counted;
+
+impl Wake for Counted {
+    fn wake(self: Arc<Self>) {}
+}
+
+/// The last poll of the task reaches what it polls with its own waker.
+#[test]
+fn c16_wait_by_the_task_s_own_waker_registers_nothing() {
+    let (stepped, counted) = (Stepped::new(1), Arc::new(Counted));
+    let (watched, kept) = (counted.clone(), Arc::new(Mutex::new(None)));
+    let keep = kept.clone();
+    let mut run =
+        Box::pin(nursery().on(stepped.runtime()).run(move |n: Nursery<Infallible>| async move {
+            *keep.lock().unwrap() = Some(n);
+            let mut waits = Box::pin(cancelled());
+            poll_fn(|cx| {
+                let before = Arc::strong_count(&watched);
+                assert!(waits.as_mut().poll(cx).is_pending());
+                assert_eq!(Arc::strong_count(&watched), before, "it is not registered");
+                Poll::Ready(())
+            })
+            .await;
+            Ok(waits.await.message().to_string())
+        }));
+    let waker = Waker::from(counted);
+    let mut cx = Context::from_waker(&waker);
+    assert!(run.as_mut().poll(&mut cx).is_pending());
+    let n = kept.lock().unwrap().take().unwrap();
+    assert!(n.cancel_with(Reason::new("all")));
+    let Poll::Ready(result) = run.as_mut().poll(&mut cx) else { panic!("it was told") };
+    assert_eq!(result.unwrap(), "all");
+}
+
+/// It was polled with the task's own waker first, and is registered where it comes to.
+#[test]
+fn c16_wait_that_moves_into_a_part_with_a_waker_of_its_own() {
+    let stepped = Stepped::new(1);
+    let mut opened = Opened::new(nursery().on(stepped.runtime()));
+    let mut child = opened.n.fork(async move {
+        let mut waits = Box::pin(cancelled());
+        let waiting = poll_fn(|cx| Poll::Ready(waits.as_mut().poll(cx).is_pending())).await;
+        assert!(waiting);
+        let mut parts: FuturesUnordered<_> = [waits].into_iter().collect();
+        let reason = parts.next().await.expect("there is a part");
+        Ok(reason.message().to_string())
+    });
+    stepped.run_until_stalled();
+    assert!(opened.n.cancel_with(Reason::new("all")));
+    stepped.run_until_stalled();
+    assert_eq!(child.try_join().unwrap().unwrap(), "all");
+    assert!(matches!(opened.finish(), Poll::Ready(Ok(()))));
 }
 
 #[test]

@@ -73,6 +73,34 @@ impl Lists {
         })
     }
 
+    /// As [`each`](Lists::each), with where the records are.
+    pub(super) fn each_ptr(&self, mut f: impl FnMut(Ptr)) {
+        for ends in self.ends {
+            let mut at = ends.head;
+            while let Some(ptr) = at {
+                at = self.neighbour(ptr);
+                f(ptr);
+            }
+        }
+    }
+
+    /// Returns the record for which `f` returns `true`. It asks from the end of QUEUE and LIVE on,
+    /// where the records stand that came last, and then those of CANCELLED.
+    pub(super) fn newest(&self, f: impl Fn(&Header) -> bool) -> Option<Ptr> {
+        self.ends.iter().find_map(|ends| {
+            let mut at = ends.tail;
+            while let Some(ptr) = at {
+                // SAFETY: the record stands in a list and the lock is held.
+                if f(unsafe { ptr.header() }) {
+                    return Some(ptr);
+                }
+                // SAFETY: as above.
+                at = unsafe { ptr.links(|links| links.prev) };
+            }
+            None
+        })
+    }
+
     /// Calls `f` for each record that was polled, or is being polled, and not woken since.
     pub(super) fn each_unqueued(&self, mut f: impl FnMut(Ptr)) {
         for ends in self.ends {

@@ -78,13 +78,13 @@ fn admit_then_take_then_end() {
     let owner = owner();
     let (mut members, [one, two]) = admitted(&owner);
     assert_eq!((members.count(), members.queued()), (2, 2));
-    assert_eq!(members.state_of(&one, &owner.woken), TaskState::Queued);
+    assert_eq!(members.state_of(one.record(), &owner.woken), TaskState::Queued);
     let claimed = members.take(Level::Running, &owner.woken).expect("it waits");
     assert_eq!((number(&claimed), members.queued()), (1, 1));
-    assert_eq!(members.state_of(&one, &owner.woken), TaskState::Running);
+    assert_eq!(members.state_of(one.record(), &owner.woken), TaskState::Running);
     end(&mut members, claimed);
-    assert_eq!(members.state_of(&one, &owner.woken), TaskState::Ended);
-    assert!(members.member(&one).is_none() && members.member(&two).is_some());
+    assert_eq!(members.state_of(one.record(), &owner.woken), TaskState::Ended);
+    assert!(members.member(one.record()).is_none() && members.member(two.record()).is_some());
     end_all(&mut members, &owner);
 }
 
@@ -112,7 +112,7 @@ fn an_abort_takes_a_woken_member_out_wherever_it_stands() {
         let polled: Vec<_> =
             std::iter::from_fn(|| members.take(Level::Running, &owner.woken)).collect();
         polled.into_iter().for_each(|claimed| members.requeue(claimed));
-        let member = members.member(&handles[aborted]).expect("it is there");
+        let member = members.member(handles[aborted].record()).expect("it is there");
         let OnCancel::Doomed(doomed) = members.cancel_one(member, Level::Aborted, &owner.woken)
         else {
             panic!("no thread polls it")
@@ -141,7 +141,7 @@ fn a_bound_member_is_not_waited_for() {
     let Ok(claimed) = carried.claim() else { panic!("it waits") };
     end(&mut members, claimed);
     assert!(members.drop_bound(carried).is_none(), "the handle keeps the memory");
-    assert_eq!(members.state_of(&one, &owner.woken), TaskState::Ended);
+    assert_eq!(members.state_of(one.record(), &owner.woken), TaskState::Ended);
 }
 
 #[test]

@@ -1,0 +1,130 @@
+//! A child that has ended, as its joiner gets it.
+
+use crate::layers::base::id::TaskId;
+use crate::layers::base::join_error::JoinError;
+use crate::layers::nursery::lacking::Lacking;
+use std::fmt;
+use std::panic::Location;
+
+/// A child that has ended: which one, and how. [`Children::join_next`](crate::join::Children::join_next)
+/// gives one for each child, and a [`Joiner`](crate::join::Joiner) gets them.
+///
+/// If it is dropped before [`into_result`](Joined::into_result), the child counts as one whose
+/// handle was dropped: the failure of a child of an [isolating](crate::Policy::Isolate) nursery is
+/// the nursery's then.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{Nursery, block_on, nursery};
+/// use allhome::join::Children;
+///
+/// let run = nursery().run(async |n: Nursery| {
+///     let mut children = Children::from_iter([n.task("six").fork(async { Ok(6) })]);
+///     let six = children.join_next().await.expect("there is one");
+///     assert_eq!((six.name(), six.index()), (Some("six"), 0));
+///     Ok(six.into_result()?)
+/// });
+/// assert_eq!(block_on(run)?, 6);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "it has the child's outcome, and perhaps its failure: see `into_result`"]
+pub struct Joined<T, E> {
+    index: usize,
+    id: Option<TaskId>,
+    name: Option<Box<str>>,
+    place: Option<&'static Location<'static>>,
+    /// None once it was taken.
+    result: Option<Result<T, Box<Lacking<E>>>>,
+}
+
+impl<T, E> Joined<T, E> {
+    pub(super) fn new(
+        index: usize,
+        id: Option<TaskId>,
+        name: Option<Box<str>>,
+        place: Option<&'static Location<'static>>,
+        result: Result<T, Box<Lacking<E>>>,
+    ) -> Joined<T, E> {
+        Joined { index, id, name, place, result: Some(result) }
+    }
+
+    /// Returns the place of the child's handle among those that its joiner was given, from 0.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Returns the child's id, or `None` if the child was refused or its outcome was taken before.
+    pub fn id(&self) -> Option<TaskId> {
+        self.id
+    }
+
+    /// Returns the child's name, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Returns where the child was spawned, or `None` if it was refused or its outcome was taken
+    /// before.
+    pub fn location(&self) -> Option<&'static Location<'static>> {
+        self.place
+    }
+
+    /// Returns `true` if the child has ended with a value.
+    pub fn is_ok(&self) -> bool {
+        matches!(self.result, Some(Ok(_)))
+    }
+
+    /// Returns the value, if the child has ended with one.
+    pub fn value(&self) -> Option<&T> {
+        self.result.as_ref()?.as_ref().ok()
+    }
+
+    /// Returns the child's value, or why there is none.
+    ///
+    /// Call it in the poll in which the task that waits gets the error: that poll reports the failure
+    /// to the task, and an error with which the task ends in it is an
+    /// [echo](crate::GroupError::echoes). A [`Joiner`](crate::join::Joiner) keeps what it needs, and
+    /// calls this in [`finish`](crate::join::Joiner::finish).
+    ///
+    /// # Errors
+    ///
+    /// Those of awaiting a [`Child`](crate::Child).
+    pub fn into_result(mut self) -> Result<T, JoinError<E>> {
+        match self.result.take() {
+            Some(result) => result.map_err(|lacking| lacking.tell()),
+            None => Err(JoinError::taken()),
+        }
+    }
+
+    /// Drops what a joiner has no use for. A failure is known to it; but a panic, or a loss, of a
+    /// child of an isolating nursery is the nursery's.
+    pub(super) fn lose(mut self) {
+        if let Some(Err(lacking)) = self.result.take() {
+            if lacking.is_of_the_nursery() {
+                lacking.hand_in();
+            }
+        }
+    }
+}
+
+impl<T, E> Drop for Joined<T, E> {
+    fn drop(&mut self) {
+        if let Some(Err(lacking)) = self.result.take() {
+            lacking.hand_in();
+        }
+    }
+}
+
+impl<T, E> fmt::Debug for Joined<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Joined")
+            .field("index", &self.index)
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("is_ok", &self.is_ok())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,105 @@
+//! The places that children are spawned in, behind one trait: so that one source tests what is the
+//! same in each. A nursery is one; a scope in place and a thread scope are others, each with an
+//! implementation here and a line where the tests are listed.
+//!
+//! A test is a function that is generic over the [`Place`], with a body that does all of it: no place
+//! has its children polled by others while the body is not awaiting. [`settle`] lets them have their
+//! turns.
+
+use crate::world;
+use allhome::error::PanicPolicy;
+use allhome::join::Joinable;
+use allhome::{Child, GroupError, Nursery, Policy, nursery, sleep};
+use std::future::Future;
+use std::time::Duration;
+
+/// A kind of place for children, whose errors are texts.
+pub trait Place {
+    /// What the body gets.
+    type Handle: Forks;
+
+    /// Opens one with this policy and drives it to its end, on a virtual clock. No timer and no task
+    /// is left then.
+    ///
+    /// # Errors
+    ///
+    /// Gives the failures that are the place's.
+    ///
+    /// # Panics
+    ///
+    /// Panics if something is left, and where the body panics.
+    fn run<R>(
+        policy: Policy,
+        body: impl AsyncFnOnce(Self::Handle) -> R,
+    ) -> Result<R, GroupError<&'static str>>;
+}
+
+/// The handle of a place for children.
+pub trait Forks: Clone + Send + Sync + 'static {
+    /// The handle of a child.
+    type Child<T: Send + 'static>: Joinable<Value = T, Error = &'static str>;
+
+    /// Spawns a child with a value.
+    fn fork<T, F>(&self, future: F) -> Self::Child<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, &'static str>> + Send + 'static;
+
+    /// Cancels a child.
+    fn cancel<T: Send + 'static>(&self, child: &Self::Child<T>);
+
+    /// Returns how many children have not ended.
+    fn len(&self) -> usize;
+
+    /// Returns `true` if all children have ended.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A nursery, on an executor with one thread.
+#[derive(Clone, Copy, Debug)]
+pub struct InNursery;
+
+impl Place for InNursery {
+    type Handle = Nursery<&'static str>;
+
+    fn run<R>(
+        policy: Policy,
+        body: impl AsyncFnOnce(Self::Handle) -> R,
+    ) -> Result<R, GroupError<&'static str>> {
+        let (stepped, clock, runtime) = world();
+        let run = nursery().policy(policy).panics(PanicPolicy::Report).on(runtime);
+        let run = run.run(async |n: Self::Handle| Ok(body(n).await));
+        let result = clock.drive(&stepped, run);
+        stepped.run_until_stalled();
+        assert_eq!((clock.sleeps(), stepped.tasks()), (0, 0), "something is left");
+        result
+    }
+}
+
+impl Forks for Nursery<&'static str> {
+    type Child<T: Send + 'static> = Child<T, &'static str>;
+
+    fn fork<T, F>(&self, future: F) -> Self::Child<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, &'static str>> + Send + 'static,
+    {
+        Nursery::fork(self, future)
+    }
+
+    fn cancel<T: Send + 'static>(&self, child: &Self::Child<T>) {
+        child.cancel();
+    }
+
+    fn len(&self) -> usize {
+        Nursery::len(self)
+    }
+}
+
+/// Lets every child that was woken, and those that it wakes, have its turns: no time passes before
+/// that but this nanosecond.
+pub async fn settle() {
+    sleep(Duration::from_nanos(1)).await;
+}
