@@ -14,14 +14,14 @@ use std::sync::Arc;
 #[test]
 fn i36_no_more_children_run_than_the_limit() {
     let (running, most, ran) = (Cell::new(0), Cell::new(0), Count::default());
+    let child = async || {
+        running.set(running.get() + 1);
+        most.set(most.get().max(running.get()));
+        yield_now().await;
+        running.set(running.get() - 1);
+        ran.add();
+    };
     drive(scope().local().limit(3).run(async |s: LocalScope<'_, Infallible>| {
-        let child = async || {
-            running.set(running.get() + 1);
-            most.set(most.get().max(running.get()));
-            yield_now().await;
-            running.set(running.get() - 1);
-            ran.add();
-        };
         for index in 0..20 {
             match index % 3 {
                 0 => drop(s.go(child())),
@@ -125,8 +125,7 @@ fn i36_a_task_lends_its_slot_to_the_children_of_a_scope_inside() {
 
 #[test]
 fn i18_a_refused_future_comes_back() {
-    let (polls, wakes) = (Count::default(), Wakes::new());
-    let _ = &wakes;
+    let polls = Count::default();
     drive(scope().local().run(async |s: LocalScope<'_, Infallible>| {
         let polls = &polls;
         assert!(s.try_spawn(async move { Ok(polls.add()) }).is_ok());

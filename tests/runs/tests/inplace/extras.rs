@@ -53,31 +53,37 @@ fn i31_a_value_beside_the_failures() {
 #[test]
 fn i32_idle_when_the_last_child_has_left() {
     let (gone, gate) = (Count::default(), Gate::new());
-    let escaped = drive(scope().local().run(async |s: LocalScope<'_, Infallible>| {
+    drive(scope().local().run(async |s: LocalScope<'_, Infallible>| {
         s.idle().await;
         let (gone, gate) = (&gone, &gate);
         s.go(async move {
             let _gone = gone.on_drop();
             gate.wait().await;
         });
-        let mut idle = Box::pin(s.idle());
-        assert!(poll(&mut idle, &Wakes::new()).is_pending());
+        let (mut idle, wakes) = (Box::pin(s.idle()), Wakes::new());
+        assert!(poll(&mut idle, &wakes).is_pending());
         gate.open();
         yield_now().await;
+        assert_eq!((s.len(), gone.get(), wakes.count()), (0, 1, 1));
         // There was a moment without a child, though there is one now.
         s.go(for_ever());
-        assert_eq!((s.len(), gone.get()), (1, 1));
         idle.await;
-        let inner = s.clone();
-        let waits = s.fork(async move { Ok(inner.idle().await) });
-        yield_now().await;
         s.cancel();
-        s.idle().await;
-        assert!(s.is_empty() && waits.is_ended());
-        Ok(s.id())
-    }));
-    let payload = std::panic::catch_unwind(|| drop(escaped)).is_err();
-    assert!(!payload);
+        Ok(())
+    }))
+    .unwrap();
+}
+
+#[test]
+fn i32_idle_in_a_child_panics() {
+    let open = scope().local().panics(PanicPolicy::Report);
+    let error = drive(open.run(async |s: LocalScope<'_, Infallible>| {
+        let inner = s.clone();
+        s.go(async move { inner.idle().await });
+        Ok(())
+    }))
+    .unwrap_err();
+    assert!(error.panics().all(|panic| panic.message().contains("`idle` was awaited in a child")));
 }
 
 #[test]
@@ -182,13 +188,13 @@ fn i34_hooks_hear_of_every_failure() {
         s.task("b").go(async { panic!("two") });
         let taken = s.task("c").fork::<(), _>(async { Err("a joiner's") });
         assert!(taken.await.is_err());
-        drop(s.task("d").fork::<(), _>(async { Err("no one's") }));
+        drop(s.task("d").fork::<(), _>(async { Err("unheard") }));
         Err::<(), _>("the body")
     });
     assert!(drive(run).is_err());
     assert_eq!(taken(&panics).len(), 1);
     let told = taken(&log).concat();
-    for what in ["one", "two", "no one's", "the body"] {
+    for what in ["one", "two", "unheard", "the body"] {
         assert_eq!(told.matches(what).count(), 1, "{told}");
     }
     assert!(!told.contains("a joiner's"));
@@ -218,7 +224,7 @@ fn i34_a_panic_aborts_the_process_if_the_policy_says_so() {
     }
     let name = "extras::i34_a_panic_aborts_the_process_if_the_policy_says_so";
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-    let output = command.args(["--exact", name]).env(CHILD, "1").output().unwrap();
+    let output = command.args(["--exact", name, "--nocapture"]).env(CHILD, "1").output().unwrap();
     assert!(!output.status.success());
     let printed = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
     assert!(printed.contains("aborting, as the nursery asks"), "{printed}");
