@@ -294,7 +294,7 @@ impl Group {
     /// Calls the hook for the panics of an end.
     #[inline]
     pub(crate) fn hook(&self, env: &Env, ended: &Ended) {
-        env.hooks.hook(ended, self.config.panics());
+        env.hooks.hook(ended, self.config.aborts());
     }
 
     /// Calls the hook for a failure. No lock is held; a panic of the hook is dropped.

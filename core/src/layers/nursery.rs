@@ -20,7 +20,6 @@ pub(crate) mod join;
 pub(crate) mod join_all;
 mod lacking;
 pub(crate) mod owner;
-pub(crate) mod place_wait;
 mod queries;
 pub(crate) mod reserve;
 pub(crate) mod reserve_error;

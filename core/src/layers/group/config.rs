@@ -3,7 +3,6 @@
 use super::hooks::Hooks;
 use super::registry::report::Forgets;
 use crate::layers::base::as_error::{ErrorView, View};
-use crate::layers::base::panic::Panic;
 use crate::layers::base::sync::Arc;
 use crate::layers::base::who::Who;
 use crate::layers::cancel::CancelToken;
@@ -63,6 +62,11 @@ impl Config {
         self.panics.unwrap_or(default)
     }
 
+    /// Returns `true` if a panic aborts the process.
+    pub(crate) fn aborts(&self) -> bool {
+        self.panics() == PanicPolicy::Abort
+    }
+
     /// Returns the body, as a failure of it names it.
     pub(crate) fn body(&self) -> Who {
         Who { task: None, name: self.name.clone(), place: self.place, finalizer: false }
@@ -77,8 +81,6 @@ impl Config {
         }
     }
 }
-
-pub(crate) type Hook = Arc<dyn Fn(&Panic) + Send + Sync>;
 
 /// A moment, as a nursery is given it.
 #[derive(Clone, Copy, Debug)]

@@ -2,13 +2,15 @@
 //!
 //! No lock is held. A panic of a hook is dropped.
 
-use super::config::{Hook, PanicPolicy};
 use super::failure_info::{FailureHook, FailureInfo};
 use crate::layers::base::as_error::View;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Panic};
+use crate::layers::base::sync::Arc;
 use crate::layers::base::who::Who;
 use crate::layers::record::Ended;
+
+pub(crate) type Hook = Arc<dyn Fn(&Panic) + Send + Sync>;
 
 #[derive(Default)]
 pub(crate) struct Hooks {
@@ -17,14 +19,14 @@ pub(crate) struct Hooks {
 }
 
 impl Hooks {
-    /// Calls the hook for each panic of an end, and aborts the process if the policy says so.
+    /// Calls the hook for each panic of an end, and aborts the process for it if the policy says so.
     #[inline]
-    pub(crate) fn hook(&self, ended: &Ended, panics: PanicPolicy) {
+    pub(crate) fn hook(&self, ended: &Ended, aborts: bool) {
         if let Ending::Panicked(panic) = &ended.ending {
-            self.call(panic, panics);
+            self.call(panic, aborts);
         }
         if let Some(panic) = &ended.second {
-            self.call(panic, panics);
+            self.call(panic, aborts);
         }
     }
 
@@ -46,13 +48,13 @@ impl Hooks {
     }
 
     #[cold]
-    fn call(&self, panic: &Panic, panics: PanicPolicy) {
+    fn call(&self, panic: &Panic, aborts: bool) {
         if let Some(hook) = &self.on_panic {
             if let Err(payload) = panic::catch(|| hook(panic)) {
                 panic::discard(payload);
             }
         }
-        if panics == PanicPolicy::Abort {
+        if aborts {
             eprintln!("allhome: {panic} ({}); aborting, as the nursery asks", panic.location());
             std::process::abort();
         }

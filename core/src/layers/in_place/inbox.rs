@@ -152,7 +152,7 @@ impl<'a, M: Mode> Shared<'a, M> {
         self.inbox.locked(|inbox| inbox.is_over = true);
     }
 
-    /// Closes it for good if no child waits in it, and nothing is to be done at the end.
+    /// Closes it for good if no child waits in it, and nothing is deferred.
     pub(super) fn close_if_empty(&self, reason: Reason) -> bool {
         let mut reason = Some(reason);
         self.inbox.locked(|inbox| {

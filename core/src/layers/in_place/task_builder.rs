@@ -12,7 +12,7 @@ use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Arc;
 use crate::layers::lending::bounded::Bounded;
 use crate::layers::limit::{OwnedPermit, Semaphore};
-use crate::layers::nursery::place_wait::Place;
+use crate::layers::nursery::reserve::place_wait::Place;
 use crate::layers::nursery::spawned::{Refused, Spawned};
 use std::fmt;
 use std::future::Future;

@@ -1,8 +1,8 @@
 //! A nursery's limit: reserving a slot, and changing how many there are.
 
 use super::Nursery;
-use super::place_wait::Place;
 use super::reserve::Reserve;
+use super::reserve::place_wait::Place;
 use super::reserve_error::TryReserveError;
 use super::task_builder::TaskBuilder;
 use crate::layers::base::sync::Arc;

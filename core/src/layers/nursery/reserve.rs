@@ -1,7 +1,8 @@
 //! Waiting for a slot of a nursery.
 
+pub(crate) mod place_wait;
+
 use super::Nursery;
-use super::place_wait::{Door, PlaceWait};
 use super::reserve_error::ReserveError;
 use super::task_builder::TaskBuilder;
 use crate::layers::base::counted::Strong;
@@ -11,6 +12,7 @@ use crate::layers::base::sync::Arc;
 use crate::layers::group::Group;
 use crate::layers::limit::Semaphore;
 use pin_project_lite::pin_project;
+use place_wait::{Door, PlaceWait};
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;

@@ -9,7 +9,7 @@ use super::Nursery;
 use super::blocking::{BlockingCx, BoxedWork};
 use super::cannot_fail::{BoxedUnit, CannotFail};
 use super::child::Child;
-use super::place_wait::Place;
+use super::reserve::place_wait::Place;
 use super::spawned::{Refused, Spawned};
 use crate::layers::base::big::{BoxedFuture, is_big};
 use crate::layers::base::id::TaskId;

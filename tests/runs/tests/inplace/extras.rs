@@ -189,18 +189,21 @@ fn i34_hooks_hear_of_every_failure() {
         let taken = s.task("c").fork::<(), _>(async { Err("a joiner's") });
         assert!(taken.await.is_err());
         drop(s.task("d").fork::<(), _>(async { Err("unheard") }));
-        Err::<(), _>("the body")
+        Err::<(), _>("unready")
     });
     assert!(drive(run).is_err());
     assert_eq!(taken(&panics).len(), 1);
     let told = taken(&log).concat();
-    for what in ["one", "two", "unheard", "the body"] {
+    for what in ["one", "two", "unheard", "unready"] {
         assert_eq!(told.matches(what).count(), 1, "{told}");
     }
     assert!(!told.contains("a joiner's"));
     // An echo is told, and a panic of a hook is dropped.
     let run = open().on_panic(|_| panic!("in the hook")).run(async |s: Scope<'_, &str>| {
-        s.go(async { panic!("first") });
+        s.go(async {
+            yield_now().await;
+            panic!("first")
+        });
         s.spawn(async {
             allhome::cancelled().await;
             Err("echo")

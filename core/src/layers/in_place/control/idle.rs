@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::task::Waker;
 
-/// Who waits, and how often the last child has left.
+/// The waiters, and how often the last child has left.
 pub(super) struct Idlers(Guarded<State>);
 
 impl Default for Idlers {
@@ -26,7 +26,7 @@ struct State {
 impl Control {
     /// A child has left. Returns `true` if it was the last.
     pub(in crate::layers::in_place) fn leave(&self) -> bool {
-        // Relaxed: a count; locks order it with the end of the scope, and with those who wait.
+        // Relaxed: a count; locks order it with the end of the scope, and with the waiters.
         self.members.fetch_sub(1, Ordering::Relaxed) == 1
     }
 

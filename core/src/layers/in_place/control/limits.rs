@@ -1,6 +1,6 @@
 //! How far a scope is on its way to its end, and how long it may take.
 //!
-//! | stage     | who is told              | by                                                   |
+//! | stage     | concerns                 | by                                                   |
 //! |-----------|--------------------------|------------------------------------------------------|
 //! | running   | -                        |                                                      |
 //! | children  | the children             | the children's deadline                              |

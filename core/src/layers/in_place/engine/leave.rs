@@ -45,7 +45,7 @@ impl<'a, M: Mode> Engine<'a, M> {
 
     /// Calls the hook for panics.
     pub(super) fn tell_panics(&self, ended: &Ended) {
-        self.config.hooks.hook(ended, self.config.panics());
+        self.config.hooks.hook(ended, self.config.aborts());
     }
 
     /// Calls the hook for failures.

@@ -10,7 +10,7 @@ use crate::layers::in_place::inbox::Shared;
 use crate::layers::in_place::mode::Mode;
 use crate::layers::in_place::task_builder::ScopeTask;
 use crate::layers::limit::Semaphore;
-use crate::layers::nursery::place_wait::{Door, Place, PlaceWait};
+use crate::layers::nursery::reserve::place_wait::{Door, Place, PlaceWait};
 use crate::layers::nursery::reserve_error::{ReserveError, TryReserveError};
 use pin_project_lite::pin_project;
 use std::fmt;

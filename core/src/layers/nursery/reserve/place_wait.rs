@@ -3,12 +3,12 @@
 //! It waits for three things at once: a permit of the limiter, its own cancel (which the acquire
 //! sees to), and the end of what has the door, which keeps its waker.
 
-use super::reserve_error::ReserveError;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Arc;
 use crate::layers::lending::held_slot;
 use crate::layers::lending::held_slot::Lease;
 use crate::layers::limit::{AcquireOwned, OwnedPermit, Semaphore};
+use crate::layers::nursery::reserve_error::ReserveError;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::panic::Location;
