@@ -10,6 +10,7 @@
 #   benches/rmw.sh semaphore/1 tokio/1      an acquire and release; other operations than children: see
 #                                           src/bin/count.rs
 #   benches/rmw.sh semaphore/handoff children/semaphore children/tokio    permits that are handed on
+#   benches/rmw.sh in_place/fork in_place/spawn in_place/buffered    children of a scope in place
 #
 # A read-modify-write is an instruction with a lock prefix, or an xchg with memory (locked without
 # saying so). Their addresses come from objdump, how often each ran from callgrind.

@@ -20,6 +20,7 @@ mod token;
 
 use crate::case::Case;
 pub use abort::until_gone as abort;
+pub use in_place::count as count_in_place;
 pub use semaphore::count as count_semaphore;
 pub use semaphore::count_children;
 pub use semaphore::line::line as semaphore_line;

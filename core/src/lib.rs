@@ -187,7 +187,7 @@ pub mod join {
     //!
     //! | wanted | joiner | gives |
     //! |---|---|---|
-    //! | all values, or the first failure | [`join_all`](crate::join_all) | `Result<Vec<T>, JoinError<E>>` |
+    //! | all values, or the first failure | [`join_all`] | `Result<Vec<T>, JoinError<E>>` |
     //! | all outcomes | [`join_outcomes`] | `Vec<Result<T, JoinError<E>>>` |
     //! | each, as it ends | [`Children::join_next`] | [`Joined<T, E>`](Joined) |
     //! | the first outcome | [`race`] | `Result<T, NotEnough<T, E>>` |
@@ -224,12 +224,13 @@ pub mod join {
 pub mod in_place {
     //! Scopes: children that borrow from the caller, and run in the caller's own task.
 
+    pub use crate::layers::base::mode::{Local, Sendable};
     pub use crate::layers::in_place::builder::ScopeBuilder;
     pub use crate::layers::in_place::child::{ScopeChild, ScopeValue};
     pub use crate::layers::in_place::handle::LocalScope;
     pub use crate::layers::in_place::handle::bounded::ScopeReserve;
     pub use crate::layers::in_place::handle::idle::ScopeIdle;
-    pub use crate::layers::in_place::mode::{Local, Mode, Sendable};
+    pub use crate::layers::in_place::mode::Mode;
     pub use crate::layers::in_place::run::ScopeRun;
     pub use crate::layers::in_place::run::settle::ScopeSettle;
     pub use crate::layers::in_place::task_builder::ScopeTask;
@@ -303,6 +304,19 @@ pub mod shutdown {
     pub use crate::layers::signals::{Signals, signals};
 }
 
+pub mod local {
+    //! Nurseries whose children are not `Send`, and stay on their thread:
+    //! [`Builder::local`](crate::Builder::local).
+
+    pub use crate::layers::base::mode::{Local, Sendable};
+    pub use crate::layers::nursery::local::LocalNursery;
+    pub use crate::layers::nursery::local::reserve::LocalReserve;
+    pub use crate::layers::nursery::local::task_builder::LocalTaskBuilder;
+    pub use crate::layers::nursery::mode::NurseryMode;
+    #[doc(no_inline)]
+    pub use crate::runtime::{IntoLocalRuntime, LocalRuntime};
+}
+
 pub mod runtime {
     //! Runtimes: what [`Builder::on`](crate::Builder::on) takes, and what makes one of any executor:
     //! [`Spawn`], given to [`Runtime::new`].
@@ -317,8 +331,8 @@ pub mod runtime {
     #[cfg(feature = "executors")]
     pub use allhome_executors::{LocalExecutor, ThreadPool};
     pub use allhome_rt::{
-        BoxSleep, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, RuntimeBuilder, RuntimeSource,
-        Spawn, SpawnBlocking, SpawnLocal, Task, Timer,
+        BoxSleep, IntoLocalRuntime, IntoRuntime, Job, LocalRuntime, LocalTask, NoRuntime, Runtime,
+        RuntimeBuilder, RuntimeSource, Spawn, SpawnBlocking, SpawnLocal, Task, Timer,
     };
     #[cfg(feature = "smol")]
     pub use allhome_smol::{Smol, SmolExecutor, SmolLocal};

@@ -8,6 +8,7 @@ use allhome::error::*;
 use allhome::in_place::*;
 use allhome::join::*;
 use allhome::limit::*;
+use allhome::local::*;
 use allhome::runtime::*;
 use allhome::shutdown::*;
 use allhome::task::*;
@@ -72,6 +73,7 @@ type Fut = std::future::Ready<Result<(), E>>;
 type G = fn(Scope<'static, E>) -> std::future::Ready<Result<(), E>>;
 type H = fn(LocalScope<'static, E>) -> std::future::Ready<Result<(), E>>;
 type Pinned = std::marker::PhantomPinned;
+type LF = fn(LocalNursery<E>) -> std::future::Ready<Result<(), E>>;
 
 #[test]
 fn table() {
@@ -83,6 +85,7 @@ fn table() {
         AcquireOwned: "SY---"
         AcquireRate<'static>: "SY---"
         Builder: "SYU--"
+        Builder<Local>: "--U--"
         BlockingCx: "--UWR"
         CancelToken: "SYUWR"
         CancelOnDrop<u8, E>: "SYU--"
@@ -93,6 +96,7 @@ fn table() {
         Child<u8, E>: "SYU--"
         Child<std::cell::Cell<u8>, E>: "SYU--"
         Children<Child<u8, E>>: "SYU--"
+        Child<std::rc::Rc<u8>, E>: "--U--"
         Close<E>: "SYU--"
         Draining: "SYU--"
         DropGuard: "SYUWR"
@@ -111,10 +115,15 @@ fn table() {
         JoinNext<'static, Child<u8, E>>: "SYU--"
         JoinWith<Child<u8, E>, FirstOk<u8, E>>: "SYU--"
         Joined<u8, E>: "SYU--"
+        JoinAll<std::rc::Rc<u8>, E>: "--U--"
         JoinError<E>: "SYUWR"
         KeyedSemaphore<std::rc::Rc<u8>>: "SYUWR"
         Level: "SYUWR"
+        LocalNursery<E>: "--U--"
+        LocalReserve<E>: "-----"
+        LocalRuntime: "--U--"
         LocalTask: "--U--"
+        LocalTaskBuilder<'static, E>: "--U--"
         MoveOnAfter<Fut>: "S-U--"
         NoRuntime: "SYUWR"
         NotEnough<u8, E>: "SYUWR"
@@ -145,6 +154,7 @@ fn table() {
         Run<E, (), F, Fut>: "SYU--"
         Run<E, (), F, Pinned>: "SY---"
         Run<E, (), F, std::rc::Rc<u8>>: "--U--"
+        Run<E, (), LF, Fut, Local>: "--U--"
         Runtime: "SYU--"
         RuntimeSource: "SYU--"
         ScopedKey<std::rc::Rc<u8>>: "SYUWR"
@@ -160,6 +170,7 @@ fn table() {
         Straggler: "SYUWR"
         Echo: "SYUWR"
         Value<u8, E>: "SYU--"
+        Value<std::rc::Rc<u8>, E>: "--U--"
         Values<u8, E>: "SYU--"
         TaskHandle: "SYU--"
         TaskId: "SYUWR"
@@ -184,8 +195,13 @@ fn table() {
         ScopeChild<u8, E>: "SYU--"
         ScopeChild<std::cell::Cell<u8>, E>: "SYU--"
         ScopeChild<std::rc::Rc<u8>, E>: "--U--"
+        ScopeIdle: "SYU--"
+        ScopeReserve<'static, E, Sendable>: "SY---"
+        ScopeReserve<'static, E, Local>: "-----"
         ScopeRun<'static, E, (), G, Fut, Sendable>: "S-U--"
         ScopeRun<'static, E, (), H, Fut, Local>: "--U--"
+        ScopeSettle<'static, E, (), G, Fut, Sendable>: "S-U--"
+        ScopeSettle<'static, E, (), H, Fut, Local>: "--U--"
         ScopeTask<'static, 'static, E>: "SYU--"
         ScopeValue<u8, E>: "SYU--"
         Sendable: "SYUWR"

@@ -17,8 +17,8 @@ use crate::guarded::Foreign;
 use crate::timer::Driver;
 use allhome_rt::Instant;
 use allhome_rt::{
-    BoxSleep, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking, SpawnLocal,
-    Task, Timer,
+    BoxSleep, IntoLocalRuntime, IntoRuntime, Job, LocalRuntime, LocalTask, NoRuntime, Runtime,
+    Spawn, SpawnBlocking, SpawnLocal, Task, Timer,
 };
 use inbox::Inbox;
 use scheduler::{AnyTask, Ran, Scheduler};
@@ -294,6 +294,13 @@ impl IntoRuntime for &LocalExecutor {
     /// Clones the executor's runtime, which does not keep it.
     fn into_runtime(self) -> Result<Runtime, NoRuntime> {
         Ok(self.runtime.clone())
+    }
+}
+
+impl IntoLocalRuntime for &LocalExecutor {
+    /// Makes one that does not keep the executor.
+    fn into_local_runtime(self) -> LocalRuntime {
+        LocalRuntime::new(self, Rc::new(self.spawner()))
     }
 }
 

@@ -18,11 +18,12 @@
 #![forbid(unsafe_code)]
 
 use allhome_rt::{
-    BoxSleep, Instant, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking,
-    SpawnLocal, Task, Timer,
+    BoxSleep, Instant, IntoLocalRuntime, IntoRuntime, Job, LocalRuntime, LocalTask, NoRuntime,
+    Runtime, Spawn, SpawnBlocking, SpawnLocal, Task, Timer,
 };
 use async_std::task;
 use std::num::NonZero;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// async-std's runtime, with its timer and its blocking pool.
@@ -79,6 +80,12 @@ impl SpawnBlocking for AsyncStd {
 impl SpawnLocal for AsyncStd {
     fn spawn_local(&self, task: LocalTask) {
         drop(task::spawn_local(task));
+    }
+}
+
+impl IntoLocalRuntime for AsyncStd {
+    fn into_local_runtime(self) -> LocalRuntime {
+        LocalRuntime::new(self, Rc::new(self))
     }
 }
 

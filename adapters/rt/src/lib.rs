@@ -54,6 +54,7 @@
 mod hold;
 mod instant;
 mod lent;
+mod local;
 mod runtime;
 mod task;
 mod traits;
@@ -61,6 +62,7 @@ mod traits;
 pub use hold::{assert_may_hold, refuse_holds_where};
 pub use instant::Instant;
 pub use lent::lent_timer;
+pub use local::{IntoLocalRuntime, LocalRuntime};
 pub use runtime::{IntoRuntime, NoRuntime, Runtime, RuntimeBuilder, RuntimeSource};
 pub use task::{LocalTask, LocalWork, Task, TaskData, Work};
 pub use traits::{BoxSleep, Job, Spawn, SpawnBlocking, SpawnLocal, Timer};

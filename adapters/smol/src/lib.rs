@@ -21,8 +21,8 @@
 #![forbid(unsafe_code)]
 
 use allhome_rt::{
-    BoxSleep, Instant, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, Spawn, SpawnBlocking,
-    SpawnLocal, Task, Timer,
+    BoxSleep, Instant, IntoLocalRuntime, IntoRuntime, Job, LocalRuntime, LocalTask, NoRuntime,
+    Runtime, Spawn, SpawnBlocking, SpawnLocal, Task, Timer,
 };
 use smol::{Executor, LocalExecutor};
 use std::rc::{self, Rc};
@@ -143,6 +143,13 @@ impl SpawnLocal for SmolLocal {
             Some(executor) => executor.spawn(task).detach(),
             None => drop(task),
         }
+    }
+}
+
+impl IntoLocalRuntime for SmolLocal {
+    /// The runtime beside the executor is [`Smol`].
+    fn into_local_runtime(self) -> LocalRuntime {
+        LocalRuntime::new(Smol, Rc::new(self))
     }
 }
 

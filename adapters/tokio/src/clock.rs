@@ -5,7 +5,7 @@
 //! `pause`, and what a block imports comes before what stands around the block.
 
 /// Where tokio has none.
-#[allow(dead_code)]
+#[allow(dead_code, reason = "where tokio has one, that one is called")]
 fn pause() -> Missing {
     Missing
 }
@@ -31,7 +31,7 @@ const fn is_tokio_s<P: Paused>(_: fn() -> P) -> bool {
 
 /// If not, tokio's clock is that of the system, in whichever context it is asked.
 pub(crate) const CAN_BE_PAUSED: bool = {
-    #[allow(unused_imports)]
+    #[allow(unused_imports, reason = "without test-util nothing of it is used")]
     use tokio::time::*;
     is_tokio_s(pause)
 };

@@ -35,8 +35,8 @@
 mod clock;
 
 use allhome_rt::{
-    BoxSleep, Instant, IntoRuntime, Job, LocalTask, NoRuntime, Runtime, RuntimeSource, Spawn,
-    SpawnBlocking, SpawnLocal, Task, Timer,
+    BoxSleep, Instant, IntoLocalRuntime, IntoRuntime, Job, LocalRuntime, LocalTask, NoRuntime,
+    Runtime, RuntimeSource, Spawn, SpawnBlocking, SpawnLocal, Task, Timer,
 };
 use std::rc::{Rc, Weak};
 use std::task::{Context, Waker};
@@ -204,6 +204,13 @@ impl SpawnLocal for TokioLocal {
             Some(set) => drop(set.spawn_local(task)),
             None => drop(task),
         }
+    }
+}
+
+impl IntoLocalRuntime for TokioLocal {
+    /// The runtime beside the set is the one that the caller is in, looked for when it is needed.
+    fn into_local_runtime(self) -> LocalRuntime {
+        LocalRuntime::new(Tokio, Rc::new(self))
     }
 }
 

@@ -14,7 +14,9 @@
 //! children, each woken so many times. Or `count abort[/joinset] N`: N children are spawned, wait,
 //! and are aborted. Or `count fork N`: N children, each joined by its handle. Or `count pool N`: so many tasks of `ThreadPool`, with no nursery. For
 //! callgrind; see `rmw.sh`. Or `count lone[/bare] N`: one child, or a task of the runtime, that gives
-//! the others a turn N times.
+//! the others a turn N times. Or `count in_place/fork|spawn|yield|unordered|buffered N`: N children of a
+//! scope in place, a thousand at a time: each joined by its handle; without one; woken once; and the
+//! same of `FuturesUnordered` and of futures-buffered, boxed.
 
 use std::process::ExitCode;
 
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         _ if cases::count_token(side, n) => return ExitCode::SUCCESS,
         _ if cases::count_children(side, n) => return ExitCode::SUCCESS,
         _ if cases::count_semaphore(side, n) => return ExitCode::SUCCESS,
+        _ if cases::count_in_place(side, n) => return ExitCode::SUCCESS,
         _ if cases::count_timeout(side, n) => return ExitCode::SUCCESS,
         _ => return usage(),
     };
@@ -81,6 +84,7 @@ fn usage() -> ExitCode {
     eprintln!("       count cancel[_peer] N");
     eprintln!("       count wake/TIMES[/joinset|/tracker]|abort[/joinset] N");
     eprintln!("       count SEMAPHORE/1|5|try|handoff|children/semaphore|children/tokio N");
+    eprintln!("       count in_place/fork|spawn|yield|unordered|buffered N");
     eprintln!("       count timeout/PENDING|poll|sleep[/pool|/tokio] N");
     ExitCode::from(2)
 }

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::hint::black_box;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use allhome::{Scope, block_on, scope};
 use futures_buffered::FuturesUnorderedBounded;
@@ -45,6 +46,60 @@ fn case(name: String, n: usize, work: impl Work) -> Case {
         heavy: false,
         sides: Box::new(sides),
     }
+}
+
+/// So many children at a time; then the scope, or what holds the futures, takes the next ones.
+const ROUND: usize = 1_000;
+
+/// Runs `n` children, in rounds, for a count of what they cost. Returns `false` if `side` names no
+/// such side.
+pub fn count(side: &str, n: usize) -> bool {
+    let Some(side) = side.strip_prefix("in_place/") else { return false };
+    let sum = match side {
+        "fork" => block_on(rounds(n, Noop)),
+        "yield" => block_on(rounds(n, YieldOnce)),
+        "spawn" => block_on(spawn_rounds(n)),
+        "unordered" => (0..n / ROUND).map(|_| block_on(boxed(ROUND, Noop))).sum(),
+        "buffered" => (0..n / ROUND).map(|_| block_on(buffered_boxed(ROUND, Noop))).sum(),
+        _ => return false,
+    };
+    black_box(sum);
+    true
+}
+
+async fn rounds(n: usize, work: impl Work) -> u64 {
+    let run = scope().run(async |s: Scope<'_, Infallible>| {
+        let (mut sum, mut children) = (0, Vec::with_capacity(ROUND));
+        for _ in 0..n / ROUND {
+            let fork = |number| s.fork(async move { Ok(work.start(number).await) });
+            children.extend((0..ROUND as u64).map(fork));
+            for child in children.drain(..) {
+                sum += child.value().await;
+            }
+        }
+        Ok(sum)
+    });
+    run.await.unwrap_or_default()
+}
+
+async fn spawn_rounds(n: usize) -> u64 {
+    let done = &AtomicU64::new(0);
+    let run = scope().run(async move |s: Scope<'_, Infallible>| {
+        for _ in 0..n / ROUND {
+            for number in 0..ROUND as u64 {
+                s.go(async move {
+                    // No read-modify-write: one thread counts.
+                    let sum = done.load(Relaxed) + Noop.start(number).await;
+                    done.store(sum, Relaxed);
+                });
+            }
+            while !s.is_empty() {
+                YieldOnce.start(()).await;
+            }
+        }
+        Ok(())
+    });
+    run.await.map_or(0, |()| done.load(Relaxed))
 }
 
 fn repeat<F: Future<Output = u64>>(times: u64, run: impl Fn() -> F) -> Sample {

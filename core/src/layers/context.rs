@@ -23,6 +23,7 @@ pub(crate) mod drop_guard;
 pub(crate) mod entered;
 pub(crate) mod host;
 pub(crate) mod in_place;
+pub(crate) mod inside;
 pub(crate) mod last_poll;
 pub(crate) mod new_reason;
 pub(crate) mod noted;
@@ -41,8 +42,9 @@ use crate::layers::cancel::CancelToken;
 use crate::layers::record::{Header, Ptr};
 use allhome_rt::Instant;
 use host::{Host, Inherited};
+use in_place::InPlace;
+use inside::Inside;
 pub(crate) use notes::Notes;
-use scope::Scope;
 use std::any::Any;
 use std::cell::Cell;
 use std::task::Waker;
@@ -57,7 +59,7 @@ pub(crate) struct Frame<'a> {
 
 pub(crate) enum Kind<'a> {
     Task(TaskFrame<'a>),
-    Scope(&'a Scope),
+    Scope(Inside<'a>),
     Values(&'a Arc<Values>),
     /// Where a child of a bounded nursery has its slot: between it and its task. `lending` knows
     /// the type.
@@ -167,6 +169,14 @@ impl<'a> Frame<'a> {
         None
     }
 
+    /// Returns whose cancel scope this frame is, if it is that of a child or body in place.
+    pub(crate) fn in_place(&self) -> Option<&'a InPlace<'a>> {
+        match &self.kind {
+            Kind::Scope(scope) => scope.in_place(),
+            Kind::Task(_) | Kind::Values(_) | Kind::Slot(_) => None,
+        }
+    }
+
     /// Returns the slot of the task that this frame is a part of.
     pub(crate) fn slot(&self) -> Option<&'a dyn Any> {
         let mut at = Some(self);
@@ -273,8 +283,8 @@ pub(crate) fn poll<R>(
 
 /// Calls `f` inside a scope.
 #[inline]
-pub(crate) fn inside<R>(scope: &Scope, f: impl FnOnce() -> R) -> R {
-    with(Kind::Scope(scope), f)
+pub(crate) fn inside<'a, R>(scope: impl Into<Inside<'a>>, f: impl FnOnce() -> R) -> R {
+    with(Kind::Scope(scope.into()), f)
 }
 
 /// Calls `f` with the slot of the task that is polled or destroyed.

@@ -52,6 +52,7 @@ mod inside;
 pub(crate) mod no_value;
 pub(crate) mod orphans;
 mod overdue;
+pub(crate) mod own_thread;
 mod poll;
 pub(crate) mod registry;
 mod shields;
@@ -79,6 +80,7 @@ use crate::layers::record::{Claimed, Ended, Header, Stack};
 use allhome_rt::Runtime;
 use config::Config;
 use env::Env;
+use own_thread::{OwnThread, Post};
 use registry::{Launch, OpenedBy, Registry};
 use std::mem;
 
@@ -108,6 +110,8 @@ pub(crate) struct Group {
     level: AtomicU8,
     /// The level that it is being raised to: see `requested_level`.
     requested: AtomicU8,
+    /// What leads to its thread, if it is local.
+    post: Option<Arc<Post>>,
     woken: Stack,
     registry: Guarded<Registry>,
 }
@@ -125,6 +129,7 @@ impl Group {
     pub(crate) fn open(
         mut config: Config,
         runtime: Runtime,
+        own_thread: Option<OwnThread>,
         parent: Option<(Weak<Group>, OpenedBy)>,
         around: Around,
         lends: bool,
@@ -136,13 +141,14 @@ impl Group {
         let limiter = config.limiter.take();
         let hooks = mem::take(&mut config.hooks);
         let group = Strong::new_cyclic(
-            |me| Env::new(runtime, limiter, hooks, me.weak()),
+            |me| Env::new(runtime, own_thread, limiter, hooks, me.weak()),
             |me, env| Group {
                 woken: Stack::new(me.to_dyn()),
                 me,
                 id: NurseryId::next(),
-                width: env.inherited.runtime.threads(),
-                task_per_child: env.inherited.runtime.task_per_child(),
+                width: env.own_thread.as_ref().map_or(env.inherited.runtime.threads(), |_| 1),
+                task_per_child: env.own_thread.is_none() && env.inherited.runtime.task_per_child(),
+                post: env.own_thread.as_ref().map(|own| own.post().clone()),
                 occupied: AtomicBool::new(false),
                 timed: AtomicBool::new(false),
                 body_stays: AtomicBool::new(false),

@@ -1,8 +1,7 @@
 //! The handle of a nursery, with which its body and its children spawn.
 //!
-//! The verbs stand here and not in a file of their own: the compiler names a method by the path of
-//! the type if its `impl` is in the type's module, and else by the private path of that `impl`. The
-//! verbs have the bounds that a user's future breaks, so their path is in many messages.
+//! The verbs stand here: the compiler names a method by its type's path if the `impl` is in the
+//! type's module, and else by a private path; and users' futures break the bounds of the verbs.
 
 pub(crate) mod blocking;
 mod bounded;
@@ -19,6 +18,8 @@ mod inside;
 pub(crate) mod join;
 pub(crate) mod join_all;
 mod lacking;
+pub(crate) mod local;
+pub(crate) mod mode;
 pub(crate) mod owner;
 mod queries;
 pub(crate) mod reserve;
@@ -128,8 +129,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     /// Spawns a child that may fail and gives no value. The nursery reports its error.
     ///
     /// The runtime polls the child for the first time, later. If the nursery takes no more
-    /// children, the future is dropped unpolled, and the return value says why. It may be ignored,
-    /// because a nursery that refuses children has its own way of reporting that to its owner.
+    /// children, the future is dropped unpolled, and the return value says why. It may be ignored.
     ///
     /// In a nursery with a [limit](crate::Builder::limit) the child waits for a slot first. The
     /// caller does not wait, and no child is refused because no slot is free. To make the caller

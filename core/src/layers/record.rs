@@ -27,6 +27,11 @@
 //!    the nursery's group, but while the claim is a chain's. That pointer is good while LINKED is set, and so while a claim of an
 //!    admitted record is held: a group with a member holds a reference to itself (invariant 2 of
 //!    `group.rs`).
+//! 7. A value that is not `Send` stands in the record of a `LocalFuture` alone, which gives it on its
+//!    own thread, in a poll. The carrier that polls finishes the child in the same call: it drops the
+//!    value if there is no handle. Otherwise only the handle reaches it (invariant 2), to take or
+//!    drop it, and that is `Send` only if the value is. What destroys a child on another thread finds
+//!    a future in its stage, and no value.
 
 #![allow(unsafe_code)]
 
@@ -269,7 +274,7 @@ pub(crate) struct Ptr(NonNull<Header>);
 
 // SAFETY: a header holds a state word, wakers, locations and a pointer to a stack, all Send and
 // Sync; the future and the outcome behind it are Send (the bounds of `Unadmitted::new`) and reached
-// under invariant 2.
+// under invariant 2. Invariant 7 is about a value that is not Send.
 unsafe impl Send for Ptr {}
 // SAFETY: as above.
 unsafe impl Sync for Ptr {}

@@ -1,6 +1,8 @@
 //! Scopes in place, whose children are polled by the scope's own task, against what reaches them
 //! from other threads: wakes, cancels, spawns, joins, and handles that are dropped.
 
+mod seats;
+
 use crate::home::Fault;
 use crate::kid::{Book, Kid, Until};
 use crate::manual::Flag;

@@ -1,10 +1,10 @@
 //! The subject of a trial: a rule of a runtime, or a clause of the core.
 
 use crate::candidate::{Candidate, Capabilities, Root};
-use crate::cases::CASES;
+use crate::cases::{self, CASES};
 use crate::fixture::{Fixture, step};
 use crate::rule::{Need, Requirement, Rule};
-use allhome_rt::Runtime;
+use allhome_rt::{LocalRuntime, Runtime};
 use std::time::Duration;
 
 /// A clause of the core that can be tested on any runtime.
@@ -20,7 +20,12 @@ pub(crate) struct Case {
 pub(crate) enum Subject {
     Rule(&'static Rule),
     Clause(&'static Case),
+    /// A clause in a local nursery.
+    Local(&'static Case),
 }
+
+/// What the name of a clause in a local nursery begins with.
+const LOCAL: &str = "local_";
 
 /// Rules that others rest on: that it is started, drives its root, and polls a task.
 const GROUND: &[&str] = &["w41_is_started", "w42_drives_its_root", "r19_first_poll_needs_no_wake"];
@@ -28,7 +33,8 @@ const GROUND: &[&str] = &["w41_is_started", "w42_drives_its_root", "r19_first_po
 impl Subject {
     /// Returns all subjects, in order.
     pub(crate) fn all() -> impl Iterator<Item = Subject> {
-        Rule::all().map(Subject::Rule).chain(CASES.iter().map(Subject::Clause))
+        let local = cases::local::CASES.iter().map(Subject::Local);
+        Rule::all().map(Subject::Rule).chain(CASES.iter().map(Subject::Clause)).chain(local)
     }
 
     /// Returns the candidate and the subject of a trial's name.
@@ -45,25 +51,26 @@ impl Subject {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Subject::Rule(rule) => rule.name,
-            Subject::Clause(case) => case.name,
+            Subject::Clause(case) | Subject::Local(case) => case.name,
         }
     }
 
     pub(crate) fn id(self) -> String {
-        crate::rule::id(self.name())
+        let name = self.name();
+        crate::rule::id(name.strip_prefix(LOCAL).unwrap_or(name))
     }
 
     pub(crate) fn group(self) -> &'static str {
         match self {
             Subject::Rule(rule) => rule.group,
-            Subject::Clause(case) => case.group,
+            Subject::Clause(case) | Subject::Local(case) => case.group,
         }
     }
 
     pub(crate) fn requirement(self) -> Requirement {
         match self {
             Subject::Rule(rule) => rule.requirement,
-            Subject::Clause(_) => Requirement::Must,
+            Subject::Clause(_) | Subject::Local(_) => Requirement::Must,
         }
     }
 
@@ -71,7 +78,7 @@ impl Subject {
     pub(crate) fn cause(self) -> &'static str {
         match self {
             Subject::Rule(rule) => rule.cause,
-            Subject::Clause(_) => "",
+            Subject::Clause(_) | Subject::Local(_) => "",
         }
     }
 
@@ -94,6 +101,8 @@ impl Subject {
         match self {
             Subject::Rule(rule) => declared.lacks(rule.needs),
             Subject::Clause(case) => declared.lacks(case.needs),
+            // Its children are on one thread, however many the runtime has.
+            Subject::Local(case) => declared.threads(1).lacks(case.needs),
         }
     }
 
@@ -102,15 +111,19 @@ impl Subject {
     pub(crate) fn limit(self, candidate: &Candidate) -> Duration {
         match self {
             Subject::Rule(rule) => candidate.limit_of(rule),
-            Subject::Clause(_) => candidate.limit * 4,
+            Subject::Clause(_) | Subject::Local(_) => candidate.limit * 4,
         }
     }
 
     pub(crate) fn run(self, candidate: &Candidate, declared: Capabilities) {
         match self {
             Subject::Rule(rule) => (rule.run)(&mut Fixture::new(candidate, declared)),
-            Subject::Clause(case) => {
+            Subject::Clause(case) | Subject::Local(case) => {
                 let mut fixture = Fixture::new(candidate, declared);
+                if let Subject::Local(_) = self {
+                    let runtime = fixture.host().runtime();
+                    cases::local::run_on(LocalRuntime::new(runtime, fixture.local()));
+                }
                 let root = (case.run)(fixture.host().runtime());
                 step("the clause is driven");
                 fixture.host().block_on(root);

@@ -1,27 +1,28 @@
 //! A child, or the body, of a scope in place: a task inside the task that polls the scope.
 //!
 //! It has no record and no carrier. What the code inside can ask about it is answered by the frame
-//! of the cancel scope that it runs in: [`ScopeKind::InPlace`](super::scope::ScopeKind).
+//! of the cancel scope that it runs in: [`Inside`](super::inside::Inside), with a scope of the kind
+//! [`InPlace`](super::scope::ScopeKind).
 
 use super::Notes;
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::reason::Reason;
-use crate::layers::base::sync::Arc;
 use allhome_rt::Instant;
 use std::panic::Location;
 use std::time::Duration;
 
-pub(crate) struct InPlace {
+pub(crate) struct InPlace<'a> {
     /// The scope's.
     pub(crate) scope: NurseryId,
     /// None: it is the body.
     pub(crate) id: Option<TaskId>,
-    pub(crate) notes: Notes,
-    pub(crate) cancel: Arc<dyn Requested>,
+    /// Of this poll.
+    pub(crate) notes: &'a Notes,
+    pub(crate) cancel: &'a dyn Requested,
 }
 
 /// What is told first that a cancel is on its way.
-pub(crate) trait Requested: Send + Sync {
+pub(crate) trait Requested {
     /// Returns why the child, or the body, is cancelled.
     fn reason(&self) -> Option<Reason>;
     /// Returns where it was spawned.

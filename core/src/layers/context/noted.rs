@@ -34,14 +34,14 @@ pub(crate) fn here<R>(f: impl FnOnce(Option<&Notes>) -> R) -> R {
 pub(crate) enum Noted<'f, 'a> {
     Task(&'f TaskFrame<'a>),
     /// A child or the body of a scope in place, and its frame.
-    InPlace(&'f Frame<'a>, &'f InPlace),
+    InPlace(&'f Frame<'a>, &'f InPlace<'a>),
 }
 
 impl Noted<'_, '_> {
     pub(crate) fn notes(&self) -> &Notes {
         match self {
             Noted::Task(task) => task.notes,
-            Noted::InPlace(_, place) => &place.notes,
+            Noted::InPlace(_, place) => place.notes,
         }
     }
 

@@ -90,8 +90,6 @@ struct More {
     shields: Shields,
     /// Once it has waited for those.
     waiter: Cell<Option<Waiter>>,
-    /// Of a child, or body, that is polled in place.
-    in_place: Option<InPlace>,
 }
 
 /// The number of shields that are up inside a scope.
@@ -132,17 +130,11 @@ impl Scope {
         }
     }
 
-    /// Makes that of a child, or body, that is polled in place.
-    pub(crate) fn of_in_place(place: InPlace) -> Scope {
-        let mut more = Box::<More>::default();
-        more.in_place = Some(place);
-        let mut scope = Scope::new(ScopeKind::InPlace);
-        scope.more = OnceCell::from(more);
-        scope
-    }
-
-    pub(crate) fn in_place(&self) -> Option<&InPlace> {
-        self.more.get()?.in_place.as_ref()
+    /// Returns `true` if it is as it was made: a new one does as well.
+    #[inline]
+    pub(crate) fn is_new(&self) -> bool {
+        // A scope that is cancelled has a reason there, and one with a deadline is made with it.
+        self.more.get().is_none()
     }
 
     /// Makes one with a deadline; with `back`, so long before the one that holds around it.
@@ -223,17 +215,17 @@ impl Scope {
     fn is_over(&self, frame: &Frame<'_>) -> bool {
         self.is_cancelled()
             || self.deadline.get().is_some_and(|at| self.expire(frame, at))
-            || self.in_place().is_some_and(|place| self.follow(place))
+            || frame.in_place().is_some_and(|place| self.follow(place))
     }
 
     /// A cancel that is on its way to the child shows at once.
-    fn follow(&self, place: &InPlace) -> bool {
+    fn follow(&self, place: &InPlace<'_>) -> bool {
         place.cancel.reason().map(|reason| self.end_for(reason)).is_some()
     }
 
     /// Returns when its time is over: its own, or that of the scope in place that it is a part of.
-    fn ends_at(&self) -> Option<Instant> {
-        earlier(self.deadline.get(), self.in_place().and_then(|place| place.cancel.deadline()))
+    fn ends_at(&self, frame: &Frame<'_>) -> Option<Instant> {
+        earlier(self.deadline.get(), frame.in_place().and_then(|place| place.cancel.deadline()))
     }
 
     /// Cancels what is inside, for this reason if none was given in an answer, and aborts the
@@ -270,7 +262,7 @@ impl Scope {
         let make = || {
             let label = self.label.clone().filter(|_| self.back.is_none());
             let term = Term::new(label.map(|label| (label, frame.task_id())));
-            term.set_deadline(self.ends_at());
+            term.set_deadline(self.ends_at(frame));
             if let Some(reason) = self.reason() {
                 term.end_for(reason);
             }

@@ -10,6 +10,7 @@
 use super::Group;
 use super::carrier::Entry;
 use super::hooks::Hooks;
+use super::own_thread::OwnThread;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::counted::dynamic::View;
 use crate::layers::base::sync::Arc;
@@ -23,6 +24,8 @@ use std::ptr::NonNull;
 pub(crate) struct Env {
     /// What its tasks have from it.
     pub(crate) inherited: Inherited,
+    /// The thread of its children, if it is local.
+    pub(super) own_thread: Option<OwnThread>,
     pub(crate) limiter: Option<Arc<Semaphore>>,
     pub(super) hooks: Hooks,
     /// What a carrier is given.
@@ -32,13 +35,14 @@ pub(crate) struct Env {
 impl Env {
     pub(super) fn new(
         runtime: Runtime,
+        own_thread: Option<OwnThread>,
         limiter: Option<Arc<Semaphore>>,
         hooks: Hooks,
         group: Weak<Group>,
     ) -> Env {
         let entry = Arc::new(Entry::new(group));
         let inherited = Inherited { runtime, values: here() };
-        Env { inherited, limiter, hooks, entry }
+        Env { inherited, own_thread, limiter, hooks, entry }
     }
 }
 

@@ -166,8 +166,8 @@ impl Group {
         }
     }
 
-    /// Destroys children where they wait, and leaves for them.
-    pub(super) fn destroy(&self, doomed: impl Iterator<Item = (Claimed, Ending)>) {
+    /// Destroys children where they wait, and leaves for them: on the present thread.
+    pub(super) fn destroy_here(&self, doomed: impl Iterator<Item = (Claimed, Ending)>) {
         let mut leavers: Vec<_> = doomed
             .map(|(mut claimed, ending)| {
                 let ended = self.end(&mut claimed, ending);

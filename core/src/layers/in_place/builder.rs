@@ -3,9 +3,10 @@
 mod limits;
 
 use super::handle::Scope;
-use super::mode::{Local, Mode, Sendable};
+use super::mode::Mode;
 use super::run::ScopeRun;
 use crate::layers::base::as_error::{self, AsError};
+use crate::layers::base::mode::{Local, Sendable};
 use crate::layers::base::panic::Panic;
 use crate::layers::base::sync::Arc;
 use crate::layers::group::config::{Config, PanicPolicy, Policy};

@@ -1,8 +1,8 @@
 //! The handle of a child with a value, which is the future of that value.
 
-use super::control::Core;
 use super::join::JoinCell;
 use super::lack::Lacking;
+use super::seats::{Core, Reach};
 use crate::layers::base::as_error::View;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::join_error::JoinError;
@@ -55,13 +55,17 @@ pub struct ScopeChild<T, E> {
 }
 
 enum Inner<T, E> {
-    Admitted { core: Arc<Core>, cell: Arc<JoinCell<T>> },
+    Admitted { core: Reach, cell: Arc<JoinCell<T>>, is_taken: bool },
     Refused(Option<JoinError<E>>),
 }
 
 impl<T, E> ScopeChild<T, E> {
-    pub(super) fn admitted(core: Arc<Core>, cell: Arc<JoinCell<T>>, view: View) -> Self {
-        ScopeChild { inner: Inner::Admitted { core, cell }, view, error: PhantomData }
+    pub(super) fn admitted(core: Reach, cell: Arc<JoinCell<T>>, view: View) -> Self {
+        ScopeChild {
+            inner: Inner::Admitted { core, cell, is_taken: false },
+            view,
+            error: PhantomData,
+        }
     }
 
     pub(super) fn refused(reason: Reason, name: Option<Box<str>>, view: View) -> Self
@@ -82,17 +86,17 @@ impl<T, E> ScopeChild<T, E> {
 
     /// Returns the child's id, or `None` if it was refused.
     pub fn id(&self) -> Option<TaskId> {
-        self.core()?.id
+        self.core()?.id()
     }
 
     /// Returns the child's name, if it has one and was not refused.
     pub fn name(&self) -> Option<&str> {
-        self.core()?.name.as_deref()
+        self.core()?.name()
     }
 
     /// Returns where the child was spawned, or `None` if it was refused.
     pub fn location(&self) -> Option<&'static Location<'static>> {
-        Some(self.core()?.place)
+        Some(self.core()?.place())
     }
 
     /// Returns what the child is doing.
@@ -221,10 +225,12 @@ impl<T, E: Send + Sync + 'static> ScopeChild<T, E> {
                 },
                 None => taken(),
             })),
-            Inner::Admitted { core, cell } => match cell.take() {
+            Inner::Admitted { is_taken: true, .. } => Some(Err(taken())),
+            Inner::Admitted { core, cell, is_taken } => match cell.take() {
                 Err(false) => None,
                 Err(true) => Some(Err(taken())),
                 Ok((outcome, ending)) => {
+                    *is_taken = true;
                     let result = JoinError::split(outcome, || core.who(), self.view);
                     Some(result.map_err(|error| (error, lack(ending))))
                 }
@@ -273,14 +279,15 @@ impl<T, E: Send + Sync + 'static> Future for ScopeChild<T, E> {
 
 impl<T, E> Drop for ScopeChild<T, E> {
     fn drop(&mut self) {
-        let Inner::Admitted { core, cell } = &self.inner else { return };
+        // What was taken has left nothing.
+        let Inner::Admitted { core, cell, is_taken: false } = &self.inner else { return };
         let Some(ending) = cell.let_go() else { return };
-        if !core.control.policy.isolates() {
+        if !core.control().policy.isolates() {
             return;
         }
         // A failure that no caller looked at is the scope's.
         if let Ending::Err(_) | Ending::Panicked(_) | Ending::NoValue(_) = ending {
-            core.control.hand_in(Entry::new(ending, core.who()));
+            core.control().hand_in(Entry::new(ending, core.who()));
         }
     }
 }

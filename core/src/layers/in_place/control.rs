@@ -3,13 +3,18 @@
 //!
 //! # Invariants
 //!
-//! 1. A child is in `woken` at most once: the swap of its `queued` flag decides. The flag is taken
-//!    back before the poll, so a wake during the poll leads to one more. It stays up when the child
-//!    has ended, so a late wake does nothing.
-//! 2. A change (a wake, a child, a cancel) is made before the lock is taken for the waker, and `park`
-//!    looks for all three and keeps the waker in one hold of the lock. So either `park` sees the
-//!    change, or what made it finds the waker.
-//! 3. Each kind of change has a sign of its own (`woken`, `news`, `cancel`), and the code that takes
+//! 1. To be woken is a bit, so a child is woken at most once until it is polled. The bits of a child
+//!    are taken back before its poll, so a wake during the poll leads to one more. A child that has
+//!    ended gets none, so a late wake does nothing.
+//! 2. There are two bits. `here` is set by the thread that polls the scope's future, while it does
+//!    ([`Control::enter`]): that thread alone has those words and their line, so it loads and stores.
+//!    `woken` is set by all others, in one read-modify-write.
+//! 3. A change (a wake, a child, a cancel) is made before the lock is taken for the waker, and `park`
+//!    looks for all of them and keeps the waker in one hold of the lock. So either `park` sees the
+//!    change, or what made it finds the waker. The first wake of a storm takes the lock; those that
+//!    find the line filled leave it to that one. `park` is called after [`Control::exit`]:
+//!    what the waker's own code wakes is woken from elsewhere.
+//! 4. Each kind of change has a sign of its own (`woken`, `news`, the stage), and the code that takes
 //!    a sign back looks for that kind after it. A sign for two kinds would be taken back by the code
 //!    that looks for one.
 
@@ -19,25 +24,20 @@ mod limits;
 use idle::Idlers;
 pub(super) use limits::{Limits, Stage};
 
+use super::marks::Line;
 use crate::layers::base::guarded::{Foreign, Guarded};
-use crate::layers::base::id::{NurseryId, TaskId};
-use crate::layers::base::outcome::TaskState;
+use crate::layers::base::id::NurseryId;
 use crate::layers::base::reason::Reason;
-use crate::layers::base::sync::{
-    Arc, AtomicBool, AtomicU8, AtomicU32, AtomicUsize, GlobalOnce, Ordering,
-};
-use crate::layers::base::who::Who;
-use crate::layers::context::in_place::Requested;
+use crate::layers::base::sync::{AtomicBool, AtomicUsize, GlobalOnce, Ordering, thread_local};
 use crate::layers::group::config::Policy;
 use crate::layers::group::registry::report::Entry;
-use allhome_rt::Instant;
 use std::mem;
 use std::panic::Location;
-use std::task::{Wake, Waker};
-use std::time::Duration;
+use std::ptr;
+use std::task::Waker;
 
-/// The body's place among the children: no child has it.
-pub(super) const BODY: u32 = u32::MAX;
+/// The body's place among the children: it is the first to have a seat.
+pub(super) const BODY: u32 = 0;
 
 pub(super) struct Control {
     pub(super) id: NurseryId,
@@ -47,21 +47,38 @@ pub(super) struct Control {
     cancel: GlobalOnce<Reason>,
     /// There may be a child in the inbox.
     news: AtomicBool,
-    /// The children that are not home, the new ones included.
-    pub(super) members: AtomicUsize,
+    /// The children that were admitted. It is changed under the lock of the inbox.
+    pub(super) came: AtomicUsize,
+    /// Those of them that are home. It is changed by the scope's future.
+    left: AtomicUsize,
     pub(super) refused: AtomicUsize,
-    state: Guarded<State>,
+    /// Which thread polls the scope's future: [`this_thread`], or 0.
+    pub(super) polling: AtomicUsize,
+    /// The blocks in which a child is woken, from elsewhere.
+    pub(super) woken: Line,
+    /// The same, by the thread that polls.
+    pub(super) here: Line,
+    /// The blocks with seats that are freed.
+    pub(super) freed: Line,
+    /// What wakes the scope's future, while that waits.
+    waker: Guarded<Option<Foreign<Waker>>>,
     /// Failures that were left to joiners, which did not take them.
     handed_in: Guarded<Vec<Entry>>,
     limits: Limits,
     idlers: Idlers,
 }
 
-#[derive(Default)]
-struct State {
-    woken: Vec<u32>,
-    /// What wakes the scope's future, while that waits.
-    waker: Option<Foreign<Waker>>,
+/// The first block in a line that was taken.
+pub(super) struct Woken(pub(super) Option<u32>);
+
+thread_local! {
+    static HERE: u8 = const { 0 };
+}
+
+/// Returns a number that no other thread has meanwhile: where it keeps a byte.
+#[inline]
+pub(super) fn this_thread() -> usize {
+    HERE.with(|here| ptr::from_ref(here).addr())
 }
 
 impl Control {
@@ -72,16 +89,29 @@ impl Control {
             name,
             cancel: GlobalOnce::new(),
             news: AtomicBool::new(false),
-            members: AtomicUsize::new(0),
+            came: AtomicUsize::new(0),
+            left: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
-            state: Guarded::new(State::default()),
+            polling: AtomicUsize::new(0),
+            woken: Line::new(),
+            here: Line::new(),
+            freed: Line::new(),
+            waker: Guarded::new(None),
             handed_in: Guarded::new(Vec::new()),
             limits,
             idlers: Idlers::default(),
         }
     }
 
+    /// Returns the number of children that are not home, the new ones included.
+    pub(super) fn members(&self) -> usize {
+        // Relaxed, and in this order: a child leaves after it came, and more may come between.
+        let left = self.left.load(Ordering::Relaxed);
+        self.came.load(Ordering::Relaxed).saturating_sub(left)
+    }
+
     /// Returns why it is cancelled.
+    #[inline]
     pub(super) fn reason(&self) -> Option<&Reason> {
         self.cancel.get()
     }
@@ -96,9 +126,15 @@ impl Control {
         first
     }
 
-    /// Has the scope's future look into the inbox, where a child was put.
+    /// Has the scope's future look into the inbox, where a child was put, under its lock.
+    #[inline]
     pub(super) fn tell(&self) {
-        // AcqRel: pairs with `take_news`. A caller that finds it set knows that a look follows.
+        // Relaxed: `take_news` comes before a hold of the lock. If that hold was before the
+        // caller's, its store is seen here; if not, it sees the child.
+        if self.news.load(Ordering::Relaxed) {
+            return;
+        }
+        // AcqRel: pairs with `take_news`.
         if !self.news.swap(true, Ordering::AcqRel) {
             self.unpark().into_iter().for_each(Foreign::wake);
         }
@@ -110,30 +146,38 @@ impl Control {
         self.news.load(Ordering::Relaxed) && self.news.swap(false, Ordering::AcqRel)
     }
 
-    fn wake(&self, index: u32) {
-        let waker = self.state.locked(|state| {
-            state.woken.push(index);
-            state.waker.take()
-        });
-        waker.into_iter().for_each(Foreign::wake);
+    // ---- wakes
+
+    /// From here on the present thread polls the scope's future.
+    pub(super) fn enter(&self) {
+        // Relaxed: it is compared with by this thread alone; the others see that it is not theirs.
+        self.polling.store(this_thread(), Ordering::Relaxed);
     }
 
-    /// Takes what was woken. `empty` is put in its place.
-    pub(super) fn take_woken(&self, empty: Vec<u32>) -> Vec<u32> {
-        self.state.locked(|state| mem::replace(&mut state.woken, empty))
+    /// The poll is over, or about to call code that is no child's.
+    pub(super) fn exit(&self) {
+        self.polling.store(0, Ordering::Relaxed);
+    }
+
+    /// Takes the line of those that were woken from elsewhere, for `take_woken`. The caller looks for
+    /// new children in between: then it knows the blocks of all in the line, since a child is put
+    /// into the inbox, and shown, before its handle may wake it.
+    pub(super) fn take_line(&self) -> Woken {
+        Woken(self.woken.take())
     }
 
     /// Keeps the waker, unless there is something to do. The caller is the scope's future, and has
     /// seen that it is at this stage.
     pub(super) fn park(&self, waker: &Waker, seen: Stage) -> bool {
         let mut waker = Some(Foreign::cloned(waker));
-        let (parked, _old) = self.state.locked(|state| {
+        let (parked, _old) = self.waker.locked(|kept| {
             // Relaxed: what was set before the lock was taken is seen.
             let news = self.news.load(Ordering::Relaxed);
-            if news || !state.woken.is_empty() || self.stage() != seen {
+            let woken = !self.woken.is_empty() || !self.here.is_empty();
+            if news || woken || self.stage() != seen {
                 return (false, None);
             }
-            (true, mem::replace(&mut state.waker, waker.take()))
+            (true, mem::replace(kept, waker.take()))
         });
         parked
     }
@@ -141,7 +185,7 @@ impl Control {
     /// Takes the waker: the scope's future is polled, or is about to be woken.
     #[must_use = "it is woken, or dropped where no lock is held"]
     pub(super) fn unpark(&self) -> Option<Foreign<Waker>> {
-        self.state.locked(|state| state.waker.take())
+        self.waker.locked(Option::take)
     }
 
     pub(super) fn hand_in(&self, entry: Entry) {
@@ -153,123 +197,23 @@ impl Control {
     }
 }
 
-/// The part of a child, or of the body, that its wakers and its handle reach.
-pub(super) struct Core {
-    pub(super) control: Arc<Control>,
-    /// None: it is the body.
-    pub(super) id: Option<TaskId>,
+/// What is known of a child, or of the body, where it is reached from elsewhere.
+pub(super) struct Life {
+    /// 0: it is the body.
+    pub(super) number: u64,
     pub(super) name: Option<Box<str>>,
     pub(super) place: &'static Location<'static>,
-    /// Where it is among the children, once it is there.
-    index: AtomicU32,
-    queued: AtomicBool,
-    state: AtomicU8,
-    cancel: GlobalOnce<Reason>,
-    aborted: AtomicBool,
+    pub(super) cancel: GlobalOnce<Reason>,
+    pub(super) aborted: AtomicBool,
 }
 
-impl Core {
-    /// Makes one that is queued for its first poll.
+impl Life {
+    /// `number` is the child's, from 1 on, or 0 for the body.
     pub(super) fn new(
-        control: &Arc<Control>,
-        id: Option<TaskId>,
+        number: u64,
         name: Option<Box<str>>,
         place: &'static Location<'static>,
-    ) -> Arc<Core> {
-        Arc::new(Core {
-            control: control.clone(),
-            id,
-            name,
-            place,
-            index: AtomicU32::new(BODY),
-            queued: AtomicBool::new(true),
-            state: AtomicU8::new(TaskState::Queued as u8),
-            cancel: GlobalOnce::new(),
-            aborted: AtomicBool::new(false),
-        })
-    }
-
-    /// Says where it is among the children. It was not polled yet, so nothing has woken it.
-    pub(super) fn set_index(&self, index: u32) {
-        // Relaxed: a waker comes to another thread after this, and by something that orders it.
-        self.index.store(index, Ordering::Relaxed);
-    }
-
-    /// Takes the flag back that it was woken. Returns `false` if it was not.
-    pub(super) fn take_queued(&self) -> bool {
-        // AcqRel: pairs with the swap of `schedule`, before which the waker's cause was stored.
-        self.queued.swap(false, Ordering::AcqRel)
-    }
-
-    fn schedule(&self) {
-        if !self.queued.swap(true, Ordering::AcqRel) {
-            self.control.wake(self.index.load(Ordering::Relaxed));
-        }
-    }
-
-    /// Cancels it alone. Returns `false` if it has ended, or was cancelled before.
-    pub(super) fn cancel(&self, reason: Reason) -> bool {
-        let first = self.state() != TaskState::Ended
-            && self.around().is_none()
-            && self.cancel.set(reason).is_ok();
-        if first {
-            self.schedule();
-        }
-        first
-    }
-
-    pub(super) fn is_cancelled(&self) -> bool {
-        self.cancel.get().or_else(|| self.around()).is_some()
-    }
-
-    /// It has ended: no wake leads to anything any more.
-    pub(super) fn end(&self) {
-        self.queued.store(true, Ordering::Relaxed);
-        self.set_state(TaskState::Ended);
-    }
-
-    pub(super) fn set_state(&self, state: TaskState) {
-        // Release: pairs with `state`.
-        self.state.store(state as u8, Ordering::Release);
-    }
-
-    pub(super) fn state(&self) -> TaskState {
-        const STATES: [TaskState; 4] =
-            [TaskState::Queued, TaskState::Running, TaskState::Waiting, TaskState::Ended];
-        STATES[usize::from(self.state.load(Ordering::Acquire))]
-    }
-
-    pub(super) fn who(&self) -> Who {
-        let name = if self.id.is_some() { &self.name } else { &self.control.name };
-        Who { task: self.id, name: name.clone(), place: self.place, finalizer: false }
-    }
-}
-
-impl Requested for Core {
-    fn reason(&self) -> Option<Reason> {
-        let known = self.cancel.get().or_else(|| self.around());
-        known.or_else(|| self.overdue()).cloned()
-    }
-
-    fn place(&self) -> &'static Location<'static> {
-        self.place
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.deadline()
-    }
-
-    fn grace(&self) -> Option<Duration> {
-        self.control.limits.grace
-    }
-}
-
-impl Wake for Core {
-    fn wake(self: Arc<Self>) {
-        self.schedule();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.schedule();
+    ) -> Life {
+        Life { number, name, place, cancel: GlobalOnce::new(), aborted: AtomicBool::new(false) }
     }
 }

@@ -11,9 +11,8 @@
 //! 2. A child is admitted until the inbox is closed. It is closed in the hold of its lock that finds
 //!    it empty, when there is no child and no body left. A cancel closes it, too, and what takes in
 //!    the children after one takes in all: the drop of the future relies on that.
-//! 3. A child is in `turn` at most once for each time that it was queued, and is skipped if its flag
-//!    was taken back meanwhile: a slot that another child has got since is polled when that one was
-//!    woken, and not before.
+//! 3. Seats are given back when no child is in `turn`: so a bit there is never led to another child,
+//!    which has got the seat since.
 
 mod body;
 mod end;
@@ -23,21 +22,23 @@ mod leave;
 mod times;
 mod watch;
 
-use super::control::{BODY, Control, Core, Limits, Stage};
+use super::control::{BODY, Control, Limits, Stage};
 use super::inbox::Shared;
 use super::mode::Mode;
 use super::part::{Part, Polled};
-use super::slots::Slots;
+use super::placed::Running;
+use super::slots::{Slot, Slots};
+use super::turn::Turn;
 use crate::layers::base::big::Inner;
 use crate::layers::base::fault;
 use crate::layers::base::panic;
 use crate::layers::base::sync::Arc;
+use crate::layers::context::notes::Notes;
 use crate::layers::context::{self, scope};
 use crate::layers::group::config::Config;
 use crate::layers::group::registry::report::Report;
 use crate::layers::nursery::condition::Condition;
 use finalize::Finalizing;
-use std::collections::VecDeque;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
@@ -52,9 +53,7 @@ pub(super) struct Engine<'a, M: Mode> {
     pub(super) shared: Arc<Shared<'a, M>>,
     pub(super) config: Config,
     slots: Slots<'a, M>,
-    turn: VecDeque<u32>,
-    /// Of what was woken: an empty list whose memory is used again.
-    spare: Vec<u32>,
+    turn: Turn,
     report: Report,
     body: Part,
     times: Times,
@@ -71,14 +70,13 @@ impl<'a, M: Mode> Engine<'a, M> {
         config.grace = config.grace.or_else(|| context::current(scope::grace));
         let (limits, times) = (Limits::new(&config), Times::new(&config));
         let shared = Shared::new(Control::new(config.policy, config.name.clone(), limits));
-        let body = Part::new(Core::new(&shared.control, None, None, config.place));
+        let body = Part::new(shared.seat_body(config.place));
         Engine {
             report: Report::new(config.keep, config.forgets()),
+            slots: Slots::new(&shared),
             shared,
             config,
-            slots: Slots::new(),
-            turn: VecDeque::from([BODY]),
-            spare: Vec::new(),
+            turn: Turn::new(),
             body,
             times,
             watch: Watch::new(condition),
@@ -123,6 +121,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         }
     }
 
+    /// Polls what was woken, and what that wakes.
     fn poll_woken<R, E, Fut>(
         &mut self,
         mut body: Pin<&mut Option<Inner<Fut>>>,
@@ -133,19 +132,24 @@ impl<'a, M: Mode> Engine<'a, M> {
         Fut: Future<Output = Result<R, E>>,
         E: Send + Sync + 'static,
     {
+        self.control().enter();
         let mut left = BUDGET;
         loop {
             let stage = self.control().stage();
             if stage > self.swept {
                 self.sweep(stage, body.as_mut(), value);
             }
-            match self.next() {
-                Some(_) if left == 0 => {
+            let next = match self.has_next() {
+                true if left == 0 => {
+                    self.control().exit();
                     panic::wake_by_ref(cx.waker());
                     return Poll::Pending;
                 }
+                true => self.turn.next(),
+                false => None,
+            };
+            match next {
                 Some(index) => {
-                    self.turn.pop_front();
                     if self.poll_queued(index, body.as_mut(), value) {
                         left -= 1;
                     }
@@ -154,10 +158,17 @@ impl<'a, M: Mode> Engine<'a, M> {
                     && self.poll_finalizers(cx).is_ready()
                     && self.try_close() =>
                 {
+                    self.control().exit();
                     return Poll::Ready(());
                 }
-                None if self.control().park(cx.waker(), self.swept) => return Poll::Pending,
-                None => {}
+                None => {
+                    // The waker's code may wake a child: from here on that is from elsewhere.
+                    self.control().exit();
+                    if self.control().park(cx.waker(), self.swept) {
+                        return Poll::Pending;
+                    }
+                    self.control().enter();
+                }
             }
         }
     }
@@ -176,25 +187,21 @@ impl<'a, M: Mode> Engine<'a, M> {
         }
     }
 
-    /// Returns the next in turn. When the turn is over, the new and the woken ones get one: neither
-    /// kind keeps the other away. New ones come first: a body that spawns and yields polls them.
-    fn next(&mut self) -> Option<u32> {
-        if self.turn.is_empty() {
+    /// Returns `true` if one is in turn. When the turn is over, the new and the woken ones get one:
+    /// neither kind keeps the other away. New ones come first: a body that spawns and yields polls
+    /// them.
+    fn has_next(&mut self) -> bool {
+        if self.turn.is_over() {
+            let line = self.control().take_line();
             self.take_in();
-            let spare = mem::take(&mut self.spare);
-            let mut woken = self.control().take_woken(spare);
-            self.turn.extend(woken.drain(..));
-            self.spare = woken;
+            self.turn.add_woken(&self.shared.control, line, &self.slots.blocks);
         }
-        self.turn.front().copied()
+        !self.turn.is_over()
     }
 
     fn take_in(&mut self) {
-        if self.control().take_news() {
-            for new in self.shared.take_new() {
-                let index = self.slots.insert(new);
-                self.turn.push_back(index);
-            }
+        if self.shared.control.take_news() || self.slots.has_freed() {
+            self.slots.take_in(&self.shared, |index| self.turn.add(index));
         }
     }
 
@@ -210,14 +217,11 @@ impl<'a, M: Mode> Engine<'a, M> {
         E: Send + Sync + 'static,
     {
         if index == BODY {
-            let polls = self.body.core.take_queued();
-            if polls {
-                self.poll_body(body, value);
-            }
+            let polls = body.is_some();
+            self.poll_body(body, value);
             return polls;
         }
-        let polls = self.slots.get(index).is_some_and(|slot| slot.part.core.take_queued());
-        polls.then(|| self.poll_child(index)).is_some()
+        self.poll_child(index)
     }
 
     /// The scope is at a new stage: every child is polled once more, or dropped if it was not polled
@@ -235,47 +239,53 @@ impl<'a, M: Mode> Engine<'a, M> {
             self.times.begin_grace(&self.shared.control, None);
         }
         self.swept = stage;
+        let body_is_next = self.turn.clear();
         self.take_in();
+        self.turn.clear();
         for index in 0..self.slots.end() {
-            if let Some(slot) = self.slots.get(index) {
-                slot.part.core.take_queued();
-                self.poll_child(index);
-            }
+            self.poll_child(index);
         }
-        if stage > Stage::Children {
-            self.body.core.take_queued();
-            self.poll_body(body, value);
+        match stage > Stage::Children {
+            true => self.poll_body(body, value),
+            false if body_is_next => self.turn.add(BODY),
+            false => {}
         }
     }
 
-    fn poll_child(&mut self, index: u32) {
-        let Some(slot) = self.slots.get(index) else { return };
-        let task = Pin::new(&mut slot.task);
-        let cut = slot.part.cut_for(slot.started);
-        slot.started = true;
+    /// Returns `true` if there was one.
+    fn poll_child(&mut self, index: u32) -> bool {
+        let Some(slot) = self.slots.get(index) else { return false };
+        slot.part.seat.unschedule();
+        let Slot { part, task, started, graced, .. } = slot;
+        let mut task = Some(Running(task));
+        let cut = part.cut_for(mem::replace(started, true));
         let ended = match cut {
-            Some(reason) => slot.part.cut(task, &reason),
-            None => match slot.part.poll(task) {
+            Some(reason) => Some(part.cut(Pin::new(&mut task), &reason)),
+            None => match part.poll(Pin::new(&mut task), &Notes::default()) {
                 Polled::Waits => {
-                    let core = &slot.part.core;
-                    if core.is_cancelled_alone() && !slot.graced && core.is_in_grace() {
-                        slot.graced = true;
-                        self.times.begin_grace(&self.shared.control, Some(core));
+                    let seat = &part.seat;
+                    if seat.is_cancelled_alone() && !*graced && seat.is_in_grace() {
+                        *graced = true;
+                        self.times.begin_grace(&self.shared.control, Some(seat));
                     }
-                    if !self.is_injected {
-                        return;
-                    }
-                    match inject::suffer(&slot.part, Pin::new(&mut slot.task)) {
-                        Some(ended) => ended,
-                        None => return,
+                    match self.is_injected {
+                        true => inject::suffer(part, Pin::new(&mut task)),
+                        false => None,
                     }
                 }
-                Polled::Returned(ending) => ending.into(),
-                Polled::Ended(ended) => ended,
+                Polled::Returned(ending) => Some(ending.into()),
+                Polled::Ended(ended) => Some(ended),
             },
         };
+        let Some(ended) = ended else {
+            // It waits: its future stays.
+            mem::forget(task);
+            return true;
+        };
+        drop(task);
         if let Some(slot) = self.slots.remove(index) {
             self.leave(slot, ended);
         }
+        true
     }
 }

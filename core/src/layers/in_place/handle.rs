@@ -6,12 +6,13 @@ pub(crate) mod idle;
 
 use super::child::ScopeChild;
 use super::inbox::Shared;
-use super::mode::{Local, Mode, Sendable};
+use super::mode::Mode;
 use crate::layers::base::as_error::{BoxError, View};
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::invariant::Invariant;
+use crate::layers::base::mode::{Local, Sendable};
 use crate::layers::base::reason::{Reason, ReasonKind};
-use crate::layers::base::sync::{Arc, Ordering};
+use crate::layers::base::sync::Arc;
 use crate::layers::context::new_reason::by_caller;
 use crate::layers::nursery::spawned::{Refused, Spawned};
 use std::fmt;
@@ -144,7 +145,7 @@ impl<'a, E: Send + Sync + 'static, M: Mode> Scope<'a, E, M> {
 
     /// Returns the number of children that have not ended.
     pub fn len(&self) -> usize {
-        self.shared.control.members.load(Ordering::Relaxed)
+        self.shared.control.members()
     }
 
     /// Returns `true` if every child has ended.
@@ -268,7 +269,7 @@ impl<E, M: Mode> fmt::Debug for Scope<'_, E, M> {
         f.debug_struct("Scope")
             .field("id", &control.id)
             .field("name", &control.name)
-            .field("len", &control.members.load(Ordering::Relaxed))
+            .field("len", &control.members())
             .finish_non_exhaustive()
     }
 }

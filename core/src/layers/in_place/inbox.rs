@@ -1,16 +1,17 @@
 //! What the handles of a scope share with its future: where new children wait for the next poll.
 
-use super::control::{Control, Core};
+use super::control::{Control, Life};
 use super::engine::finalize::Deferred;
+use super::hand_over::{Freed, New};
 use super::mode::Mode;
-use super::slots::{New, Task};
+use super::placed::{MOST, Pieces, Placed};
+use super::seats::{BlockRef, Pool, Reach, Seat};
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, Ordering};
 use std::mem;
 use std::panic::Location;
-use std::pin::Pin;
 
 pub(super) struct Shared<'a, M: Mode> {
     pub(super) control: Arc<Control>,
@@ -22,6 +23,9 @@ struct Inbox<'a, M: Mode> {
     /// The number of the last child.
     last: u64,
     closed: Option<Reason>,
+    pool: Pool,
+    /// Memory for futures.
+    pieces: Pieces,
     /// What is done at the end.
     deferred: Vec<Foreign<Deferred<'a, M>>>,
     /// The scope has ended.
@@ -36,6 +40,12 @@ pub(super) struct Admission {
     pub(super) reserved: bool,
 }
 
+/// A child's future, in its place already or not.
+enum Task<F, P> {
+    Given(F),
+    Placed(P),
+}
+
 impl<M: Mode> Inbox<'_, M> {
     fn refusal<'r>(&'r self, control: &'r Control, reserved: bool) -> Option<&'r Reason> {
         let closed = || control.drained().or(self.closed.as_ref());
@@ -46,22 +56,52 @@ impl<M: Mode> Inbox<'_, M> {
     }
 }
 
+/// A child that was admitted; reached by its handle, if it has one.
+pub(super) struct Admitted {
+    pub(super) id: TaskId,
+    pub(super) reach: Option<Reach>,
+}
+
 impl<'a, M: Mode> Shared<'a, M> {
     pub(super) fn new(control: Control) -> Arc<Shared<'a, M>> {
-        let inbox =
-            Inbox { new: Vec::new(), last: 0, closed: None, deferred: Vec::new(), is_over: false };
-        Arc::new(Shared { control: Arc::new(control), inbox: Guarded::new(inbox) })
+        let control = Arc::new(control);
+        let pool = Pool::new(control.clone());
+        let inbox = Inbox {
+            new: Vec::new(),
+            last: 0,
+            closed: None,
+            pool,
+            pieces: Pieces::default(),
+            deferred: Vec::new(),
+            is_over: false,
+        };
+        Arc::new(Shared { control, inbox: Guarded::new(inbox) })
+    }
+
+    /// Gives the body its seat: the first.
+    pub(super) fn seat_body(&self, place: &'static Location<'static>) -> Seat {
+        self.inbox.locked(|inbox| inbox.pool.take(Life::new(0, None, place), false).0)
     }
 
     /// Admits a child, or drops its future unpolled and returns why.
-    pub(super) fn admit(
+    pub(super) fn admit<F>(
         &self,
-        task: Pin<Box<M::Task<'a>>>,
+        future: F,
+        place_at: impl Fn(&mut Pieces, F) -> Placed<'a, M>,
         join: Option<Arc<M::Join<'a>>>,
         name: Option<Box<str>>,
         how: Admission,
-    ) -> Result<Arc<Core>, Reason> {
-        self.admit_made(task, |task| task, join, name, how).map_err(|(reason, task)| {
+    ) -> Result<Admitted, Reason> {
+        // A large one is not moved while the lock is held.
+        let task = match size_of::<F>() > MOST {
+            true => Task::Placed(place_at(&mut Pieces::default(), future)),
+            false => Task::Given(future),
+        };
+        let place_at = |pieces: &mut Pieces, task| match task {
+            Task::Placed(task) => task,
+            Task::Given(future) => place_at(pieces, future),
+        };
+        self.admit_made(task, place_at, join, name, how).map_err(|(reason, task)| {
             self.control.refused.fetch_add(1, Ordering::Relaxed);
             drop(Foreign::new(task));
             reason
@@ -72,11 +112,11 @@ impl<'a, M: Mode> Shared<'a, M> {
     pub(super) fn admit_made<V>(
         &self,
         value: V,
-        make: impl FnOnce(V) -> Pin<Box<M::Task<'a>>>,
+        place_at: impl FnOnce(&mut Pieces, V) -> Placed<'a, M>,
         join: Option<Arc<M::Join<'a>>>,
         name: Option<Box<str>>,
         how: Admission,
-    ) -> Result<Arc<Core>, (Reason, V)> {
+    ) -> Result<Admitted, (Reason, V)> {
         let control = &self.control;
         let mut parts = Some((value, join, name));
         let admitted = self.inbox.locked(|inbox| {
@@ -85,18 +125,20 @@ impl<'a, M: Mode> Shared<'a, M> {
                 return Err(reason.clone());
             }
             let (value, join, name) = parts.take().expect("they are taken once");
+            let task = place_at(&mut inbox.pieces, value);
             inbox.last += 1;
             let id = TaskId { nursery: control.id, number: inbox.last };
-            let core = Core::new(control, Some(id), name, how.place);
-            inbox.new.push(New { core: core.clone(), task: Task(make(value)), join });
-            // Relaxed: a count; the lock orders it with the end of the scope.
-            control.members.fetch_add(1, Ordering::Relaxed);
-            Ok(core)
+            let life = Life::new(id.number, name, how.place);
+            let (seat, reach) = inbox.pool.take(life, join.is_some());
+            inbox.new.push(New { seat, task, join });
+            // Relaxed: a count, under the lock, which orders it with the end of the scope.
+            control.came.store(id.number as usize, Ordering::Relaxed);
+            Ok(Admitted { id, reach })
         });
         match admitted {
-            Ok(core) => {
+            Ok(admitted) => {
                 control.tell();
-                Ok(core)
+                Ok(admitted)
             }
             Err(reason) => {
                 let (value, ..) = parts.expect("they were not taken");
@@ -125,8 +167,20 @@ impl<'a, M: Mode> Shared<'a, M> {
         self.refusal(false).is_some()
     }
 
-    pub(super) fn take_new(&self) -> Vec<New<'a, M>> {
-        self.inbox.locked(|inbox| mem::take(&mut inbox.new))
+    /// Takes the new children, and puts an empty list in their place. Gives seats back, and adds the
+    /// blocks that are new.
+    pub(super) fn take_new(
+        &self,
+        empty: Vec<New<'a, M>>,
+        blocks: &mut Vec<BlockRef>,
+        freed: &mut Freed,
+    ) -> Vec<New<'a, M>> {
+        self.inbox.locked(|inbox| {
+            freed.seats.drain(..).for_each(|seat| inbox.pool.put(seat));
+            freed.pieces.drain(..).for_each(|piece| inbox.pieces.put(piece));
+            inbox.pool.show(blocks);
+            mem::replace(&mut inbox.new, empty)
+        })
     }
 
     // ---- the end

@@ -114,3 +114,24 @@ impl<T> Publish for JoinCell<T> {
         self.0.locked(|state| !state.is_over)
     }
 }
+
+/// Gives a child's outcome out, or returns it if there is no handle that can take it.
+pub(super) fn publish<J: ?Sized + Publish>(
+    join: Option<Arc<J>>,
+    ending: Ending,
+) -> Option<Foreign<Ending>> {
+    join?.publish(Done(ending)).map(|Done(ending)| Foreign::new(ending))
+}
+
+/// Returns what the joiner of a child that ends so finds.
+pub(super) fn for_joiner(ending: &Ending) -> Ending {
+    match ending {
+        Ending::Ok => Ending::Ok,
+        Ending::Err(error) => Ending::Err(error.clone()),
+        Ending::Cancelled(reason) => Ending::Cancelled(reason.clone()),
+        Ending::Echo(echo) => Ending::Cancelled(echo.0.clone()),
+        Ending::NoValue(reason) => Ending::NoValue(reason.clone()),
+        Ending::Panicked(panic) => Ending::Panicked(panic.clone()),
+        Ending::Lost | Ending::Stuck => Ending::Lost,
+    }
+}

@@ -1,7 +1,7 @@
 //! A child of a scope without a value: what that is for the task that joins it. As for a nursery's:
 //! [`no_value`](crate::layers::group::no_value).
 
-use super::control::Core;
+use super::seats::Core;
 use crate::layers::base::as_error::View;
 use crate::layers::base::id::NurseryId;
 use crate::layers::base::leave::{Heard, Leave};
@@ -80,12 +80,12 @@ impl Lacking<'_> {
 
     /// Returns `true` if the child has ended for want of a value: no other task has that reason.
     fn is_by_child(&self, reason: &Reason) -> bool {
-        self.child.is_some_and(|child| child.id.is_some() && child.id == reason.by())
+        self.child.is_some_and(|child| child.id().is_some() && child.id() == reason.by())
     }
 
     fn judge_failure(&self) -> Verdict {
         match self.child {
-            Some(child) if is_around(child.control.id) => match child.control.policy {
+            Some(child) if is_around(child.control().id) => match child.control().policy {
                 Policy::FailFast | Policy::WaitAll => Verdict::Reported(self.failed()),
                 Policy::Isolate | Policy::Supervise => Verdict::Alone(self.failed()),
             },
@@ -101,8 +101,8 @@ impl Lacking<'_> {
 
     /// Creates the reason of a cancel because of the child's failure.
     fn failed(&self) -> Reason {
-        let place = self.child.map_or_else(Location::caller, |child| child.place);
-        let by = self.child.and_then(|child| child.id);
+        let place = self.child.map_or_else(Location::caller, |child| child.place());
+        let by = self.child.and_then(|child| child.id());
         Reason::of(ReasonKind::ChildFailed, self.text(), by, place)
     }
 
@@ -126,7 +126,7 @@ impl Lacking<'_> {
             }
             Lack::Failed(_) | Lack::Taken => return,
         };
-        child.control.hand_in(Entry::new(ending, child.who()));
+        child.control().hand_in(Entry::new(ending, child.who()));
     }
 }
 

@@ -1,26 +1,19 @@
 //! Whether a scope's children are `Send`. Their types are erased, and with them the auto traits, so
 //! the scope's type has to say it.
 
+use crate::layers::base::mode::{Local, Sealed, Sendable};
 use crate::layers::base::outcome::Ending;
 use std::fmt;
 use std::future::Future;
 
 /// Whether the children of a [`Scope`](crate::Scope) are `Send`: [`Sendable`] or [`Local`]. No
 /// other type has it.
-pub trait Mode: sealed::Sealed + 'static {
+pub trait Mode: Sealed + 'static {
     #[doc(hidden)]
     type Task<'a>: ?Sized + Future<Output = Done> + 'a;
     #[doc(hidden)]
     type Join<'a>: ?Sized + Publish + 'a;
 }
-
-/// The children are `Send`, and so is the scope's future: it may be spawned on a runtime.
-#[derive(Debug)]
-pub enum Sendable {}
-
-/// The children need not be `Send`, and the scope's future is not: it stays on its thread.
-#[derive(Debug)]
-pub enum Local {}
 
 impl Mode for Sendable {
     type Task<'a> = dyn Future<Output = Done> + Send + 'a;
@@ -49,10 +42,4 @@ pub trait Publish {
     /// Returns `true` if there is a handle that can take it.
     #[doc(hidden)]
     fn is_wanted(&self) -> bool;
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for super::Sendable {}
-    impl Sealed for super::Local {}
 }

@@ -8,36 +8,20 @@
 //!
 //! A child whose future was dropped leaves its slot before its outcome is given out.
 
-use super::control::{BODY, Core};
+use super::hand_over::{Freed, New};
+use super::inbox::Shared;
 use super::mode::Mode;
 use super::part::Part;
-use crate::layers::base::outcome::Ending;
+use super::placed::{Piece, Placed};
+use super::seats::{BlockRef, Seat};
 use crate::layers::base::sync::Arc;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-/// A child that no poll has seen yet.
-pub(super) struct New<'a, M: Mode> {
-    pub(super) core: Arc<Core>,
-    pub(super) task: Task<'a, M>,
-    pub(super) join: Option<Arc<M::Join<'a>>>,
-}
-
-/// A child's future.
-pub(super) struct Task<'a, M: Mode>(pub(super) Pin<Box<M::Task<'a>>>);
-
-impl<M: Mode> Future for Task<'_, M> {
-    type Output = Ending;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ending> {
-        self.0.as_mut().poll(cx).map(|done| done.0)
-    }
-}
+/// So many seats are given back at once.
+const GIVEN_BACK: usize = 32;
 
 pub(super) struct Slot<'a, M: Mode> {
     pub(super) part: Part,
-    pub(super) task: Option<Task<'a, M>>,
+    pub(super) task: Placed<'a, M>,
     pub(super) join: Option<Arc<M::Join<'a>>>,
     pub(super) started: bool,
     /// Its own grace has begun.
@@ -45,44 +29,82 @@ pub(super) struct Slot<'a, M: Mode> {
 }
 
 pub(super) struct Slots<'a, M: Mode> {
-    slots: Vec<Option<Slot<'a, M>>>,
-    free: Vec<u32>,
+    /// For each block of seats, those of its children.
+    rows: Vec<Vec<Option<Slot<'a, M>>>>,
+    /// All that have a seat of a child that was taken in, or of the body.
+    pub(super) blocks: Vec<BlockRef>,
+    /// Of children that are home: they are given back, many at once.
+    freed: Freed,
+    /// Empty, for the next new ones.
+    spare: Vec<New<'a, M>>,
 }
 
 impl<'a, M: Mode> Slots<'a, M> {
-    pub(super) fn new() -> Slots<'a, M> {
-        Slots { slots: Vec::new(), free: Vec::new() }
+    /// The body has its seat already.
+    pub(super) fn new(shared: &Shared<'a, M>) -> Slots<'a, M> {
+        let (mut blocks, mut freed) = (Vec::new(), Freed::default());
+        let spare = shared.take_new(Vec::new(), &mut blocks, &mut freed);
+        Slots { rows: Vec::new(), blocks, freed, spare }
     }
 
-    /// Takes a child in. Returns where it is.
-    pub(super) fn insert(&mut self, new: New<'a, M>) -> u32 {
-        let New { core, task, join } = new;
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            u32::try_from(self.slots.len() - 1).expect("no four thousand million children")
-        });
-        assert!(index != BODY, "no four thousand million children");
-        core.set_index(index);
-        let slot =
-            Slot { part: Part::new(core), task: Some(task), join, started: false, graced: false };
-        self.slots[index as usize] = Some(slot);
+    /// Takes the new children in, and gives back the seats of those that are home. No child that was
+    /// woken before is in turn any more. Calls `f` with where each is.
+    pub(super) fn take_in(&mut self, shared: &Shared<'a, M>, mut f: impl FnMut(u32)) {
+        let mut new =
+            shared.take_new(std::mem::take(&mut self.spare), &mut self.blocks, &mut self.freed);
+        for child in new.drain(..) {
+            f(self.insert(child));
+        }
+        self.spare = new;
+    }
+
+    /// Returns `true` if it is worth it to give seats back.
+    pub(super) fn has_freed(&self) -> bool {
+        self.freed.pieces.len() >= GIVEN_BACK
+    }
+
+    fn insert(&mut self, new: New<'a, M>) -> u32 {
+        let New { seat, task, join } = new;
+        let index = seat.index();
+        let (row, at) = split(index);
+        if self.rows.len() <= row {
+            self.rows.resize_with(row + 1, Vec::new);
+        }
+        let slots = &mut self.rows[row];
+        if slots.len() <= at {
+            slots.reserve_exact(seat.block().seats() - slots.len());
+            slots.resize_with(at + 1, || None);
+        }
+        let part = Part::new(seat);
+        slots[at] = Some(Slot { part, task, join, started: false, graced: false });
         index
     }
 
+    #[inline]
     pub(super) fn get(&mut self, index: u32) -> Option<&mut Slot<'a, M>> {
-        self.slots.get_mut(index as usize)?.as_mut()
+        let (row, at) = split(index);
+        self.rows.get_mut(row)?.get_mut(at)?.as_mut()
     }
 
+    #[inline]
     pub(super) fn remove(&mut self, index: u32) -> Option<Slot<'a, M>> {
-        let slot = self.slots.get_mut(index as usize)?.take();
-        if slot.is_some() {
-            self.free.push(index);
-        }
-        slot
+        let (row, at) = split(index);
+        self.rows.get_mut(row)?.get_mut(at)?.take()
+    }
+
+    /// Keeps the seat and the memory of a child that is home, until they are given back.
+    pub(super) fn free(&mut self, seat: Seat, piece: Piece) {
+        seat.unschedule();
+        self.freed.seats.extend(seat.give_up());
+        self.freed.pieces.push(piece);
     }
 
     /// Returns where children may be: below this.
     pub(super) fn end(&self) -> u32 {
-        self.slots.len() as u32
+        (self.rows.len() as u32) << 6
     }
+}
+
+fn split(index: u32) -> (usize, usize) {
+    ((index >> 6) as usize, (index & 63) as usize)
 }

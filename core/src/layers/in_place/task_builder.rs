@@ -1,13 +1,14 @@
 //! What a child of a scope is spawned with, besides its future: a name, and a place that was reserved.
 
 use super::child::ScopeChild;
-use super::control::Core;
 use super::handle::Scope;
-use super::inbox::Admission;
+use super::inbox::{Admission, Admitted};
 use super::join::JoinCell;
-use super::mode::{Local, Mode, Sendable};
+use super::mode::Mode;
+use super::placed::{Pieces, Placed};
 use super::task::{Forked, Gone, Spawned as Task};
 use crate::layers::base::id::TaskId;
+use crate::layers::base::mode::{Local, Sendable};
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Arc;
 use crate::layers::lending::bounded::Bounded;
@@ -18,7 +19,6 @@ use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
 use std::panic::Location;
-use std::pin::Pin;
 
 /// Spawns one child of a [`Scope`] with a name, or into a place that was reserved for it.
 ///
@@ -132,34 +132,39 @@ impl<'s, 'a, E: Send + Sync + 'static, M: Mode> ScopeTask<'s, 'a, E, M> {
     }
 
     #[track_caller]
-    fn admit(
+    fn admit<F>(
         self,
-        task: Pin<Box<M::Task<'a>>>,
+        task: F,
+        place_at: impl Fn(&mut Pieces, F) -> Placed<'a, M>,
         join: Option<Arc<M::Join<'a>>>,
-    ) -> Result<Arc<Core>, Reason> {
+    ) -> Result<Admitted, Reason> {
         if let Some(reason) = self.turned_away() {
             return Err(reason);
         }
         let how = self.how();
-        self.scope.shared().admit(task, join, self.name, how)
+        self.scope.shared().admit(task, place_at, join, self.name, how)
     }
 
     #[track_caller]
-    fn unjoined(self, task: Pin<Box<M::Task<'a>>>) -> Spawned {
-        let admitted = self.admit(task, None);
-        Spawned::new(admitted.map(|core| core.id.expect("a child has an id")))
+    fn unjoined<F>(self, task: F, place_at: impl Fn(&mut Pieces, F) -> Placed<'a, M>) -> Spawned {
+        let admitted = self.admit(task, place_at, None);
+        Spawned::new(admitted.map(|child| child.id))
     }
 
     #[track_caller]
-    fn joined<T>(
+    fn joined<T, F>(
         self,
-        task: Pin<Box<M::Task<'a>>>,
+        task: F,
+        place_at: impl Fn(&mut Pieces, F) -> Placed<'a, M>,
         cell: Arc<JoinCell<T>>,
         join: Arc<M::Join<'a>>,
     ) -> ScopeChild<T, E> {
         let (view, name) = (self.scope.view(), self.name.clone());
-        match self.admit(task, Some(join)) {
-            Ok(core) => ScopeChild::admitted(core, cell, view),
+        match self.admit(task, place_at, Some(join)) {
+            Ok(child) => {
+                let reach = child.reach.expect("a child that is joined has one");
+                ScopeChild::admitted(reach, cell, view)
+            }
             Err(reason) => ScopeChild::refused(reason, name, view),
         }
     }
@@ -168,16 +173,16 @@ impl<'s, 'a, E: Send + Sync + 'static, M: Mode> ScopeTask<'s, 'a, E, M> {
     fn try_unjoined<F>(
         mut self,
         future: Box<F>,
-        make: impl FnOnce(Option<Slot>, Box<F>) -> Pin<Box<M::Task<'a>>>,
+        place_at: impl FnOnce(&mut Pieces, Option<Slot>, Box<F>) -> Placed<'a, M>,
     ) -> Result<TaskId, Refused<F>> {
         if let Some(reason) = self.turned_away() {
             return Err(Refused::new(future, reason));
         }
         let (how, slot) = (self.how(), self.slot());
-        let make = |(slot, future)| make(slot, future);
-        let admitted = self.scope.shared().admit_made((slot, future), make, None, self.name, how);
-        match admitted {
-            Ok(core) => Ok(core.id.expect("a child has an id")),
+        let place_at = |pieces: &mut Pieces, (slot, future)| place_at(pieces, slot, future);
+        let shared = self.scope.shared();
+        match shared.admit_made((slot, future), place_at, None, self.name, how) {
+            Ok(child) => Ok(child.id),
             Err((reason, (_, future))) => Err(Refused::new(future, reason)),
         }
     }
@@ -191,8 +196,8 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Sendable> {
         F: Future<Output = Result<(), E>> + Send + 'a,
     {
         match self.slot() {
-            None => self.unjoined(Box::pin(Task::new(future))),
-            Some(slot) => self.unjoined(Box::pin(Task::new(slot.bind(future)))),
+            None => self.unjoined(Task::new(future), Placed::sendable),
+            Some(slot) => self.unjoined(Task::new(slot.bind(future)), Placed::sendable),
         }
     }
 
@@ -207,11 +212,11 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Sendable> {
     where
         F: Future<Output = Result<(), E>> + Send + 'a,
     {
-        self.try_unjoined(Box::new(future), |slot, future| {
+        self.try_unjoined(Box::new(future), |pieces, slot, future| {
             let future = Box::into_pin(future);
             match slot {
-                None => Box::pin(Task::new(future)),
-                Some(slot) => Box::pin(Task::new(slot.bind(future))),
+                None => Placed::sendable(pieces, Task::new(future)),
+                Some(slot) => Placed::sendable(pieces, Task::new(slot.bind(future))),
             }
         })
     }
@@ -223,8 +228,8 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Sendable> {
         F: Future<Output = ()> + Send + 'a,
     {
         match self.slot() {
-            None => self.unjoined(Box::pin(Gone::new(future))),
-            Some(slot) => self.unjoined(Box::pin(Gone::new(slot.bind(future)))),
+            None => self.unjoined(Gone::new(future), Placed::sendable),
+            Some(slot) => self.unjoined(Gone::new(slot.bind(future)), Placed::sendable),
         }
     }
 
@@ -238,10 +243,13 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Sendable> {
         let (cell, slot) = (JoinCell::new(), self.slot());
         let join = cell.clone();
         match slot {
-            None => self.joined(Box::pin(Forked::new(future, join.clone())), cell, join),
+            None => {
+                let task = Forked::new(future, join.clone());
+                self.joined(task, Placed::sendable, cell, join)
+            }
             Some(slot) => {
                 let task = Forked::new(slot.bind(future), join.clone());
-                self.joined(Box::pin(task), cell, join)
+                self.joined(task, Placed::sendable, cell, join)
             }
         }
     }
@@ -255,8 +263,8 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Local> {
         F: Future<Output = Result<(), E>> + 'a,
     {
         match self.slot() {
-            None => self.unjoined(Box::pin(Task::new(future))),
-            Some(slot) => self.unjoined(Box::pin(Task::new(slot.bind(future)))),
+            None => self.unjoined(Task::new(future), Placed::local),
+            Some(slot) => self.unjoined(Task::new(slot.bind(future)), Placed::local),
         }
     }
 
@@ -271,11 +279,11 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Local> {
     where
         F: Future<Output = Result<(), E>> + 'a,
     {
-        self.try_unjoined(Box::new(future), |slot, future| {
+        self.try_unjoined(Box::new(future), |pieces, slot, future| {
             let future = Box::into_pin(future);
             match slot {
-                None => Box::pin(Task::new(future)),
-                Some(slot) => Box::pin(Task::new(slot.bind(future))),
+                None => Placed::local(pieces, Task::new(future)),
+                Some(slot) => Placed::local(pieces, Task::new(slot.bind(future))),
             }
         })
     }
@@ -287,8 +295,8 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Local> {
         F: Future<Output = ()> + 'a,
     {
         match self.slot() {
-            None => self.unjoined(Box::pin(Gone::new(future))),
-            Some(slot) => self.unjoined(Box::pin(Gone::new(slot.bind(future)))),
+            None => self.unjoined(Gone::new(future), Placed::local),
+            Some(slot) => self.unjoined(Gone::new(slot.bind(future)), Placed::local),
         }
     }
 
@@ -302,10 +310,13 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Local> {
         let (cell, slot) = (JoinCell::new(), self.slot());
         let join = cell.clone();
         match slot {
-            None => self.joined(Box::pin(Forked::new(future, join.clone())), cell, join),
+            None => {
+                let task = Forked::new(future, join.clone());
+                self.joined(task, Placed::local, cell, join)
+            }
             Some(slot) => {
                 let task = Forked::new(slot.bind(future), join.clone());
-                self.joined(Box::pin(task), cell, join)
+                self.joined(task, Placed::local, cell, join)
             }
         }
     }

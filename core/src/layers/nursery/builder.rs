@@ -1,14 +1,17 @@
 //! Opening a nursery: its settings and its policies.
 
 mod limits;
+mod local;
 mod open;
 
 use super::Nursery;
 use super::condition::Condition;
+use super::mode::NurseryMode;
 use super::run::Run;
 use super::setup::Setup;
 use crate::layers::base::as_error::{self, AsError};
 use crate::layers::base::counted::Strong;
+use crate::layers::base::mode::Sendable;
 use crate::layers::base::panic::Panic;
 use crate::layers::base::sync::Arc;
 use crate::layers::group::Group;
@@ -77,19 +80,21 @@ pub fn nursery() -> Builder {
 /// The settings of a nursery: created by [`nursery`], and opened by
 /// [`run`](Builder::run).
 #[must_use = "no nursery is opened until `run` is called and awaited"]
-pub struct Builder {
+pub struct Builder<P: NurseryMode = Sendable> {
     pub(crate) config: Config,
     /// The nursery that it is opened in, if that is not the one around.
     inside: Option<Strong<Group>>,
     condition: Option<Box<Condition>>,
     runtime: Option<RuntimeSource>,
+    /// Where the children run, if they are local.
+    on: P::On,
 }
 
 impl Builder {
     #[track_caller]
     fn new() -> Builder {
         let config = Config::new(Location::caller());
-        Builder { config, inside: None, condition: None, runtime: None }
+        Builder { config, inside: None, condition: None, runtime: None, on: () }
     }
 
     /// Makes one for a nursery that is opened inside of that one.
@@ -97,7 +102,9 @@ impl Builder {
     pub(super) fn inside(group: Strong<Group>) -> Builder {
         Builder { inside: Some(group), ..Builder::new() }
     }
+}
 
+impl<P: NurseryMode> Builder<P> {
     /// Sets the runtime that the children run on, in place of the one that [`nursery`] finds.
     ///
     /// # Errors
@@ -126,26 +133,26 @@ impl Builder {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn on(mut self, runtime: impl IntoRuntime) -> Builder {
+    pub fn on(mut self, runtime: impl IntoRuntime) -> Self {
         self.runtime = Some(runtime.source());
         self
     }
 
     /// Sets the nursery's name, which errors and dumps show.
-    pub fn name(mut self, name: impl Into<String>) -> Builder {
+    pub fn name(mut self, name: impl Into<String>) -> Self {
         self.config.name = Some(name.into().into_boxed_str());
         self
     }
 
     /// Sets what the failure of one child means for the others. Default: [`Policy::FailFast`].
-    pub fn policy(mut self, policy: Policy) -> Builder {
+    pub fn policy(mut self, policy: Policy) -> Self {
         self.config.policy = policy;
         self
     }
 
     /// Sets what happens to panics. Default: [`PanicPolicy::Resume`], and under
     /// [`Policy::Supervise`] [`PanicPolicy::Report`].
-    pub fn panics(mut self, panics: PanicPolicy) -> Builder {
+    pub fn panics(mut self, panics: PanicPolicy) -> Self {
         self.config.panics = Some(panics);
         self
     }
@@ -178,7 +185,7 @@ impl Builder {
     /// assert_eq!(result.unwrap_err().panics().count(), 1);
     /// # }
     /// ```
-    pub fn on_panic(mut self, hook: impl Fn(&Panic) + Send + Sync + 'static) -> Builder {
+    pub fn on_panic(mut self, hook: impl Fn(&Panic) + Send + Sync + 'static) -> Self {
         let hook: Hook = Arc::new(hook);
         self.config.hooks.on_panic = Some(hook);
         self
@@ -222,10 +229,7 @@ impl Builder {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn on_failure(
-        mut self,
-        hook: impl Fn(&FailureInfo<'_>) + Send + Sync + 'static,
-    ) -> Builder {
+    pub fn on_failure(mut self, hook: impl Fn(&FailureInfo<'_>) + Send + Sync + 'static) -> Self {
         let hook: FailureHook = Arc::new(hook);
         self.config.hooks.on_failure = Some(hook);
         self
@@ -233,11 +237,13 @@ impl Builder {
 
     /// Sets how many failures the error keeps; failures beyond that number are only counted. The
     /// least is 1, which is also what 0 means. Default: 64.
-    pub fn keep_failures(mut self, count: usize) -> Builder {
+    pub fn keep_failures(mut self, count: usize) -> Self {
         self.config.keep = count;
         self
     }
+}
 
+impl Builder {
     /// Opens the nursery, runs the body in it, and waits until every child has ended.
     ///
     /// When the result is ready, every child's future has been dropped and its destructors have
@@ -294,15 +300,17 @@ impl Builder {
     {
         Run::new(self.setup::<E, M>(), body)
     }
+}
 
-    fn setup<E: AsError<M>, M>(mut self) -> Setup {
+impl<P: NurseryMode> Builder<P> {
+    fn setup<E: AsError<M>, M>(mut self) -> Setup<P> {
         self.config.view = as_error::view::<E, M>;
-        let Builder { config, inside, condition, runtime } = self;
-        Setup { config, inside, condition, runtime }
+        let Builder { config, inside, condition, runtime, on } = self;
+        Setup { config, inside, condition, runtime, on }
     }
 }
 
-impl fmt::Debug for Builder {
+impl<P: NurseryMode> fmt::Debug for Builder<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("name", &self.config.name)

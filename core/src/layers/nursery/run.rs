@@ -21,12 +21,14 @@ pub(crate) mod settle;
 use super::Nursery;
 use super::condition::Condition;
 use super::error::GroupError;
+use super::mode::NurseryMode;
 use super::setup::Setup;
 use crate::layers::base::big::{Inner, Place, place};
 use crate::layers::base::counted::Strong;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::invariant::Invariant;
 use crate::layers::base::leave::Leave;
+use crate::layers::base::mode::Sendable;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
 use crate::layers::base::reason::Level;
@@ -47,8 +49,8 @@ use std::task::{Context, Poll, Waker};
 pin_project! {
     /// The future that [`Builder::run`](crate::Builder::run) returns.
     #[must_use = "a nursery does nothing unless it is awaited"]
-    pub struct Run<E, R, F, Fut> {
-        setup: Option<(Setup, Place<F>)>,
+    pub struct Run<E, R, F, Fut, P: NurseryMode = Sendable> {
+        setup: Option<(Setup<P>, Place<F>)>,
         group: Option<Strong<Group>>,
         #[pin]
         body: Option<Inner<Fut>>,
@@ -61,7 +63,7 @@ pin_project! {
         error: Invariant<E>,
     }
 
-    impl<E, R, F, Fut> PinnedDrop for Run<E, R, F, Fut> {
+    impl<E, R, F, Fut, P: NurseryMode> PinnedDrop for Run<E, R, F, Fut, P> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let Some(group) = this.group.take() {
@@ -71,13 +73,14 @@ pin_project! {
     }
 }
 
-impl<E, R, F, Fut> Run<E, R, F, Fut>
+impl<E, R, F, Fut, P> Run<E, R, F, Fut, P>
 where
-    F: FnOnce(Nursery<E>) -> Fut,
+    F: FnOnce(P::Handle<E>) -> Fut,
     Fut: Future<Output = Result<R, E>>,
     E: Send + Sync + 'static,
+    P: NurseryMode,
 {
-    pub(crate) fn new(setup: Setup, body: F) -> Run<E, R, F, Fut> {
+    pub(crate) fn new(setup: Setup<P>, body: F) -> Run<E, R, F, Fut, P> {
         Run::in_state(Some((setup, place(body))), None, None, None)
     }
 
@@ -86,16 +89,16 @@ where
         group: Strong<Group>,
         body: Fut,
         condition: Option<Box<Condition>>,
-    ) -> Run<E, R, F, Fut> {
+    ) -> Run<E, R, F, Fut, P> {
         Run::in_state(None, Some(group), Some(Inner::new(body)), condition)
     }
 
     fn in_state(
-        setup: Option<(Setup, Place<F>)>,
+        setup: Option<(Setup<P>, Place<F>)>,
         group: Option<Strong<Group>>,
         body: Option<Inner<Fut>>,
         condition: Option<Box<Condition>>,
-    ) -> Run<E, R, F, Fut> {
+    ) -> Run<E, R, F, Fut, P> {
         Run {
             setup,
             group,
@@ -110,11 +113,12 @@ where
     }
 }
 
-impl<E, R, F, Fut> Future for Run<E, R, F, Fut>
+impl<E, R, F, Fut, P> Future for Run<E, R, F, Fut, P>
 where
-    F: FnOnce(Nursery<E>) -> Fut,
+    F: FnOnce(P::Handle<E>) -> Fut,
     Fut: Future<Output = Result<R, E>>,
     E: Send + Sync + 'static,
+    P: NurseryMode,
 {
     type Output = Result<R, GroupError<E>>;
 
@@ -123,11 +127,12 @@ where
     }
 }
 
-impl<E, R, F, Fut> Run<E, R, F, Fut>
+impl<E, R, F, Fut, P> Run<E, R, F, Fut, P>
 where
-    F: FnOnce(Nursery<E>) -> Fut,
+    F: FnOnce(P::Handle<E>) -> Fut,
     Fut: Future<Output = Result<R, E>>,
     E: Send + Sync + 'static,
+    P: NurseryMode,
 {
     /// Polls it until it has closed, for an owner.
     pub(super) fn poll_owned(
@@ -195,18 +200,19 @@ where
 // Kept out of the nursery's poll: the stack space that this needs is free again when the body is
 // polled, and that poll may poll other nurseries.
 #[inline(never)]
-fn begin<E, F, Fut>(
-    setup: &mut Option<(Setup, Place<F>)>,
+fn begin<E, F, Fut, P>(
+    setup: &mut Option<(Setup<P>, Place<F>)>,
     mut future: Pin<&mut Option<Inner<Fut>>>,
     waker: &Waker,
 ) -> Result<Strong<Group>, GroupError<E>>
 where
-    F: FnOnce(Nursery<E>) -> Fut,
+    F: FnOnce(P::Handle<E>) -> Fut,
     E: Send + Sync + 'static,
+    P: NurseryMode,
 {
     let (setup, body) = setup.take().expect("a nursery is opened once");
     let group = open(setup)?;
-    let handle = Nursery::new(group.clone());
+    let handle = P::handle(Nursery::new(group.clone()));
     let (env, notes) = (&group.owned().inherited, Notes::default());
     let called = panic::catch(|| {
         context::poll(&*group, env, None, waker, &notes, || {
@@ -228,7 +234,7 @@ fn lend(lending: &mut Lending<Ended>, group: &Strong<Group>) {
 }
 
 #[inline(never)]
-fn open<E>(setup: Setup) -> Result<Strong<Group>, GroupError<E>> {
+fn open<E, P: NurseryMode>(setup: Setup<P>) -> Result<Strong<Group>, GroupError<E>> {
     let lends = setup.config.limiter.as_ref().is_some_and(has_slot_of);
     let (parent, around) = (setup.parent(), scope::around());
     setup.open(parent, around, lends)
@@ -348,7 +354,7 @@ fn wait_on(
     waits
 }
 
-impl<E, R, F, Fut> fmt::Debug for Run<E, R, F, Fut> {
+impl<E, R, F, Fut, P: NurseryMode> fmt::Debug for Run<E, R, F, Fut, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Run").field("opened", &self.setup.is_none()).finish_non_exhaustive()
     }

@@ -3,6 +3,7 @@
 //! | opened                                                | the runtime                      |
 //! |-------------------------------------------------------|----------------------------------|
 //! | by a builder that names one                           | that one                         |
+//! | on a local runtime                                    | the one beside it                |
 //! | by a handle, `n.nursery()`                            | that of `n`                      |
 //! | in a task or body of a nursery, also in blocking work | that of the nursery              |
 //! | else, inside of `block_on` or `run`                   | the global pool                  |
@@ -18,6 +19,7 @@
 
 use super::condition::Condition;
 use super::error::{Cause, GroupError};
+use super::mode::{Here, NurseryMode};
 use crate::layers::base::counted::{Strong, Weak};
 use crate::layers::context::entered;
 use crate::layers::context::scope::Around;
@@ -29,7 +31,7 @@ use allhome_rt::{NoRuntime, Runtime, RuntimeSource};
 use std::ptr;
 
 /// What a nursery is opened with, in, and on.
-pub(crate) struct Setup {
+pub(crate) struct Setup<P: NurseryMode> {
     pub(crate) config: Config,
     /// None: in the one around.
     pub(crate) inside: Option<Strong<Group>>,
@@ -37,12 +39,14 @@ pub(crate) struct Setup {
     pub(crate) condition: Option<Box<Condition>>,
     /// None: the table above.
     pub(crate) runtime: Option<RuntimeSource>,
+    /// Where the children run, if they are local.
+    pub(crate) on: P::On,
 }
 
 /// The nursery that another is opened in, and the task or body of it that does so.
 type Parent = (Weak<Group>, OpenedBy);
 
-impl Setup {
+impl<P: NurseryMode> Setup<P> {
     /// Returns the nursery that it is opened in, if there is one.
     pub(super) fn parent(&self) -> Option<Parent> {
         let Some(inside) = &self.inside else {
@@ -74,9 +78,10 @@ impl Setup {
         lends: bool,
     ) -> Result<Strong<Group>, GroupError<E>> {
         allhome_rt::refuse_holds_where(context::held);
-        let Setup { config, inside, condition: _, runtime } = self;
+        let Setup { config, inside, condition: _, runtime, on } = self;
         let location = config.place;
-        let found = match (runtime, inside) {
+        let (beside, here) = P::place(on);
+        let found = match (runtime.or(beside), inside) {
             (Some(named), _) => named.find(),
             (None, Some(inside)) => Ok(inside.owned().inherited.runtime.clone()),
             (None, None) => find(),
@@ -94,7 +99,8 @@ impl Setup {
         };
         config.ask_timer(&runtime);
         let view = config.view;
-        Group::open(config, runtime, parent, around, lends).map_err(|(name, reason)| {
+        let own_thread = here.map(Here::settle);
+        Group::open(config, runtime, own_thread, parent, around, lends).map_err(|(name, reason)| {
             GroupError::unopened(name, location, view, Cause::Cancelled(reason))
         })
     }

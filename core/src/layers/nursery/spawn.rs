@@ -7,6 +7,7 @@ use super::spawned::{Refused, Spawned};
 use crate::layers::base::big::BoxedFuture;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::Reason;
+use crate::layers::base::stays::LocalFuture;
 use crate::layers::base::sync::Arc;
 use crate::layers::group::admit::Admission;
 use crate::layers::lending::bounded::Bounded;
@@ -85,6 +86,41 @@ impl<E: Send + Sync + 'static> Nursery<E> {
             }
             Some(reason) => Child::refused(reason, name, location),
         }
+    }
+
+    /// Admits a child of a local nursery, whose value need not be `Send`.
+    pub(super) fn fork_local<T, F>(&self, future: F, name: Name, location: CallSite) -> Child<T, E>
+    where
+        F: Future<Output = Result<T, E>> + 'static,
+        T: 'static,
+    {
+        let Some(limiter) = &self.group.owned().limiter else {
+            return self.admit_local(future, name, location, Admission::Plain);
+        };
+        match self.turned_away(limiter) {
+            None => {
+                let future = Bounded::outside(limiter, future);
+                self.admit_local(future, name, location, Admission::Plain)
+            }
+            Some(reason) => Child::refused(reason, name, location),
+        }
+    }
+
+    pub(super) fn admit_local<T, F>(
+        &self,
+        future: F,
+        name: Name,
+        location: CallSite,
+        how: Admission,
+    ) -> Child<T, E>
+    where
+        F: Future<Output = Result<T, E>> + 'static,
+        T: 'static,
+    {
+        let post = self.group.post().expect("a local nursery has a thread");
+        let future = LocalFuture::new(future, post.mark());
+        let (unadmitted, handle) = Unadmitted::with_local_handle(future, name, location);
+        Child::new(&self.group, self.group.admit(unadmitted, how), handle)
     }
 
     /// Admits a child, or gives its future back.

@@ -56,6 +56,10 @@ impl<F> Refused<F> {
         Refused { future, reason }
     }
 
+    pub(crate) fn map<G>(self, f: impl FnOnce(F) -> G) -> Refused<G> {
+        Refused { future: Box::new(f(*self.future)), reason: self.reason }
+    }
+
     /// Returns the future, which was not polled.
     pub fn into_future(self) -> F {
         *self.future

@@ -194,6 +194,25 @@ impl<E: Send + Sync + 'static> TaskBuilder<'_, E> {
         self.blocking_at(work, Location::caller())
     }
 
+    /// Spawns a child of a local nursery: see [`LocalNursery::fork`](crate::local::LocalNursery::fork).
+    pub(super) fn fork_local<T, F>(
+        self,
+        future: F,
+        location: &'static Location<'static>,
+    ) -> Child<T, E>
+    where
+        F: Future<Output = Result<T, E>> + 'static,
+        T: 'static,
+    {
+        let TaskBuilder { place, name, nursery } = self;
+        let Some(Place { permit, lease }) = place else {
+            return nursery.fork_local(future, name, location);
+        };
+        let child = nursery.admit_local(Bounded::with(permit, future), name, location, RESERVED);
+        drop(lease);
+        child
+    }
+
     fn spawn_at<F>(self, future: F, location: &'static Location<'static>) -> Spawned
     where
         F: Future<Output = Result<(), E>> + Send + 'static,

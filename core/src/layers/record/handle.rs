@@ -15,10 +15,18 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 /// The user's side of a record: typed, and good beyond the child's and the nursery's life.
 pub(crate) struct Handle<T, E> {
     ptr: Ptr,
-    value: PhantomData<fn() -> T>,
+    /// It is `Send` if the value is, which goes where the handle goes (invariant 7 of the parent
+    /// module).
+    value: PhantomData<T>,
     /// The outcome may go to the nursery's report.
     error: Invariant<E>,
 }
+
+// SAFETY: by a shared reference to a handle no value is reached: `take` and the destructor have an
+// exclusive one, and `ending` looks at what else may stand in its place.
+unsafe impl<T: Send, E> Sync for Handle<T, E> {}
+
+impl<T, E> Unpin for Handle<T, E> {}
 
 impl<T, E> Handle<T, E> {
     /// The record was created with a handle and these types, and this is its only handle.

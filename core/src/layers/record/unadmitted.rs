@@ -5,6 +5,7 @@
 use super::layout::{self, Joined, Plain};
 use super::{Handle, Header, Ptr};
 use crate::layers::base::panic;
+use crate::layers::base::stays::LocalFuture;
 use crate::layers::base::sync::panicking;
 use std::future::Future;
 use std::panic::Location;
@@ -40,6 +41,35 @@ impl Unadmitted {
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
+        E: Send + Sync + 'static,
+    {
+        Unadmitted::joined(future, name, location)
+    }
+
+    /// Creates the record of a child of a local nursery, and its handle. The value need not be
+    /// `Send`: the future gives it on one thread alone, and it leaves the record by the handle,
+    /// which is `Send` only if the value is, or is dropped there by the child's carrier.
+    pub(crate) fn with_local_handle<F, T, E>(
+        future: LocalFuture<F>,
+        name: Option<Box<str>>,
+        location: &'static Location<'static>,
+    ) -> (Unadmitted, Handle<T, E>)
+    where
+        F: Future<Output = Result<T, E>> + 'static,
+        T: 'static,
+        E: Send + Sync + 'static,
+    {
+        Unadmitted::joined(future, name, location)
+    }
+
+    fn joined<F, T, E>(
+        future: F,
+        name: Option<Box<str>>,
+        location: &'static Location<'static>,
+    ) -> (Unadmitted, Handle<T, E>)
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: 'static,
         E: Send + Sync + 'static,
     {
         let header = Header::new(name, location, true);

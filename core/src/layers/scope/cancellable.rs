@@ -64,7 +64,7 @@ pin_project! {
     impl<F> PinnedDrop for Cancellable<F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            end::drop_inside(this.scope, this.future);
+            end::drop_inside(&*this.scope, this.future);
         }
     }
 }
@@ -75,9 +75,9 @@ impl<F: Future> Future for Cancellable<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         match context::current(|frame| scope::reason(frame, true)) {
-            None => end::poll_inside(this.scope, this.future, cx).map(Ok),
+            None => end::poll_inside(&*this.scope, this.future, cx).map(Ok),
             Some(reason) => {
-                let last = end::poll_last(this.scope, this.future, cx);
+                let last = end::poll_last(&*this.scope, this.future, cx);
                 last.map(|value| value.ok_or(reason))
             }
         }

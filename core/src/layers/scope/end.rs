@@ -3,6 +3,7 @@
 //! more poll follows in the next turn.
 
 use crate::layers::context;
+use crate::layers::context::inside::Inside;
 use crate::layers::context::scope::Scope;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,11 +11,12 @@ use std::task::{Context, Poll};
 
 /// Polls what is inside, which is not cancelled as far as the caller knows.
 #[inline(always)]
-pub(crate) fn poll_inside<F: Future>(
-    scope: &Scope,
+pub(crate) fn poll_inside<'a, F: Future>(
+    scope: impl Into<Inside<'a>>,
     mut inside: Pin<&mut Option<F>>,
     cx: &mut Context<'_>,
 ) -> Poll<F::Output> {
+    let scope = scope.into();
     let polled = context::inside(scope, || {
         let future = inside.as_mut().as_pin_mut();
         future.expect("a cancel scope is not polled after it was ready").poll(cx)
@@ -27,13 +29,14 @@ pub(crate) fn poll_inside<F: Future>(
 
 /// Polls what is inside and must leave. Returns `None` when it was dropped without a value.
 #[cold]
-pub(crate) fn poll_last<F: Future>(
-    scope: &Scope,
+pub(crate) fn poll_last<'a, F: Future>(
+    scope: impl Into<Inside<'a>>,
     mut inside: Pin<&mut Option<F>>,
     cx: &mut Context<'_>,
 ) -> Poll<Option<F::Output>> {
+    let scope = scope.into();
     loop {
-        if put_off(scope, cx) {
+        if put_off(&scope, cx) {
             return Poll::Pending;
         }
         let held = scope.holds(None);
@@ -47,7 +50,7 @@ pub(crate) fn poll_last<F: Future>(
             // A nursery ended during the poll, too late for the poll to see it.
             continue;
         }
-        if put_off(scope, cx) {
+        if put_off(&scope, cx) {
             return Poll::Pending;
         }
         drop_inside(scope, inside);
@@ -63,7 +66,7 @@ fn put_off(scope: &Scope, cx: &Context<'_>) -> bool {
 }
 
 /// Drops what is inside, in the context of the scope.
-pub(crate) fn drop_inside<F>(scope: &Scope, inside: Pin<&mut Option<F>>) {
+pub(crate) fn drop_inside<'a, F>(scope: impl Into<Inside<'a>>, inside: Pin<&mut Option<F>>) {
     if inside.is_some() {
         context::inside(scope, || clear(inside));
     }

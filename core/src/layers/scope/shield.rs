@@ -99,7 +99,7 @@ pin_project! {
     impl<F> PinnedDrop for Shield<F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            end::drop_inside(this.scope, this.future);
+            end::drop_inside(&*this.scope, this.future);
         }
     }
 }
@@ -125,12 +125,12 @@ impl<F: Future> Future for Shield<F> {
                 }
             }
         }
-        let polled = context::inside(this.scope, || {
+        let polled = context::inside(&*this.scope, || {
             let future = this.future.as_mut().as_pin_mut();
             future.expect("a shield is not polled after it was ready").poll(cx)
         });
         if polled.is_ready() {
-            end::drop_inside(this.scope, this.future);
+            end::drop_inside(&*this.scope, this.future);
             *this.notes = None;
         } else if this.notes.is_some() && this.scope.is_cancelled() {
             // Its budget was spent during the poll: it gets one more, which shows that.

@@ -1,10 +1,11 @@
 //! Clauses b..: work that blocks its thread, on runtimes that have threads for it.
 
+use super::{Nursery, nursery};
 use crate::probe::{Counts, eventually};
 use allhome::cancel::ReasonKind;
 use allhome::error::PanicPolicy;
 use allhome::runtime::Runtime;
-use allhome::{Nursery, Policy, Reason, nursery};
+use allhome::{Policy, Reason};
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,7 +43,7 @@ pub(super) async fn b01_told_work_ends_as_cancelled(runtime: Runtime) {
 pub(super) async fn b03_block_on_opens_a_nursery(runtime: Runtime) {
     let run = nursery().on(runtime).run(async |n: Nursery<Failure>| {
         let work = n.blocking(|cx| {
-            let run = nursery().run(async |inner: Nursery<Failure>| {
+            let run = allhome::nursery().run(async |inner: allhome::Nursery<Failure>| {
                 let parts: Vec<_> = (0..10).map(|i| inner.fork(async move { Ok(i) })).collect();
                 let mut sum = 0;
                 for part in parts {
@@ -62,7 +63,7 @@ pub(super) async fn b04_cancel_reaches_the_nursery_inside(runtime: Runtime) {
     let run = nursery().on(runtime).run(async |n: Nursery<Failure>| {
         let count = counts.clone();
         let work = n.blocking(move |cx| {
-            let run = nursery().run(async |inner: Nursery<Failure>| {
+            let run = allhome::nursery().run(async |inner: allhome::Nursery<Failure>| {
                 inner.spawn(count.parked().child());
                 pending::<Result<(), _>>().await
             });

@@ -1,12 +1,11 @@
 //! Clauses l..: nurseries with a limit.
 
+use super::{BoxChild, Nursery, nursery};
 use crate::probe::{Counts, Gate, eventually};
 use allhome::limit::ReserveError;
 use allhome::runtime::Runtime;
-use allhome::{Nursery, Reason, Semaphore, nursery, yield_now};
+use allhome::{Reason, Semaphore, yield_now};
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -103,9 +102,7 @@ pub(super) async fn l06_a_wait_ends_with_the_nursery(runtime: Runtime) {
     assert_eq!((limiter.available(), limiter.waiters()), (1, 0));
 }
 
-type Walk = Pin<Box<dyn Future<Output = Result<usize, Infallible>> + Send>>;
-
-fn walk(depth: usize, width: usize, limiter: Arc<Semaphore>) -> Walk {
+fn walk(depth: usize, width: usize, limiter: Arc<Semaphore>) -> BoxChild<usize> {
     Box::pin(async move {
         let run = nursery().limiter(&limiter).run(async |n: Nursery<Infallible>| {
             let mut below = Vec::new();

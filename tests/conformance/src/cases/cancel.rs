@@ -1,10 +1,11 @@
 //! Clauses c..: cancel and abort; x..: what may be missing or slow.
 
+use super::{Nursery, nursery};
 use crate::probe::{Counts, Gate, all_wait, eventually};
 use allhome::cancel::{Level, ReasonKind, cancel_reason};
 use allhome::runtime::Runtime;
 use allhome::task::task_id;
-use allhome::{Nursery, Reason, is_cancelled, nursery, yield_now};
+use allhome::{Reason, is_cancelled, yield_now};
 use allhome_rt::Task;
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};

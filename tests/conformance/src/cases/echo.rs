@@ -1,10 +1,11 @@
 //! Clauses f22.. to f28..: which errors say once more what is known, and which are failures.
 
+use super::{Nursery, nursery};
 use crate::probe::{Counts, eventually};
 use allhome::cancel::ReasonKind;
 use allhome::error::PanicPolicy;
 use allhome::runtime::Runtime;
-use allhome::{Child, GroupError, Nursery, Policy, Reason, cancelled, nursery, yield_now};
+use allhome::{Child, GroupError, Policy, Reason, cancelled, yield_now};
 use std::future::pending;
 
 type Text = Result<u32, String>;

@@ -1,13 +1,13 @@
 //! Clauses f..: what a failure does, and what is reported.
 
+use super::{Nursery, nursery};
 use crate::probe::{Counts, DropPanics, Gate, eventually};
 use allhome::cancel::ReasonKind;
 use allhome::error::{Cause, PanicPolicy};
 use allhome::runtime::Runtime;
-use allhome::{GroupError, Nursery, Policy, nursery, yield_now};
+use allhome::{GroupError, Policy, yield_now};
 use futures_util::FutureExt;
 use std::convert::Infallible;
-use std::error::Error;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Arc, Mutex};
@@ -330,7 +330,7 @@ pub(super) async fn f16_failing_body_cancels_children(runtime: Runtime) {
 }
 
 pub(super) async fn f17_converts_with_the_question_mark(runtime: Runtime) {
-    async fn inner(runtime: Runtime) -> Result<(), Box<dyn Error + Send + Sync>> {
+    async fn inner(runtime: Runtime) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         nursery()
             .on(runtime)
             .name("q")

@@ -1,11 +1,12 @@
 //! Clauses e..: how a child ends.
 
+use super::{Nursery, nursery};
 use crate::probe::{Counts, Gate, eventually};
 use allhome::cancel::ReasonKind;
 use allhome::error::PanicPolicy;
 use allhome::runtime::Runtime;
 use allhome::task::{Outcome, TaskState};
-use allhome::{GroupError, Nursery, Policy, Reason, is_cancelled, nursery, yield_now};
+use allhome::{GroupError, Policy, Reason, is_cancelled, yield_now};
 use futures_util::FutureExt;
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};

@@ -1,10 +1,11 @@
 //! Clauses o..: which nursery owns which child.
 
+use super::{BoxChild, Nursery, nursery};
 use crate::probe::{Counts, Gate, eventually};
 use allhome::cancel::ReasonKind;
 use allhome::runtime::Runtime;
 use allhome::task::Opener;
-use allhome::{Nursery, nursery, yield_now};
+use allhome::yield_now;
 use futures_util::FutureExt;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -292,9 +293,7 @@ pub(super) async fn o14_child_joined_after_the_end_and_elsewhere(runtime: Runtim
     assert_eq!(*joined.lock().unwrap(), 7);
 }
 
-type Down = std::pin::Pin<Box<dyn Future<Output = Result<(), Infallible>> + Send>>;
-
-fn down(left: usize, counts: Counts, bottom: Gate) -> Down {
+fn down(left: usize, counts: Counts, bottom: Gate) -> BoxChild<()> {
     Box::pin(async move {
         let _guard = counts.guard();
         if left == 0 {

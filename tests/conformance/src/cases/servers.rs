@@ -1,9 +1,10 @@
 //! Clauses f30 to f35: what a nursery that serves does with failures.
 
+use super::{Nursery, nursery};
 use crate::probe::{Counts, eventually};
+use allhome::Policy;
 use allhome::error::{FailureInfo, PanicPolicy};
 use allhome::runtime::Runtime;
-use allhome::{Nursery, Policy, nursery};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
@@ -95,7 +96,8 @@ pub(super) async fn f32_panic_under_supervise(runtime: Runtime) {
 pub(super) async fn f33_every_failure_is_told(runtime: Runtime) {
     for policy in [Policy::FailFast, Policy::WaitAll, Policy::Isolate, Policy::Supervise] {
         let told = Told::default();
-        let (note, handle) = (noting(&told), Arc::new(Mutex::new(None::<Nursery<String>>)));
+        let (note, handle) =
+            (noting(&told), Arc::new(Mutex::new(None::<allhome::Nursery<String>>)));
         let seen = handle.clone();
         let builder = nursery().on(runtime.clone()).policy(policy).panics(PanicPolicy::Report);
         let builder = builder.keep_failures(1).on_failure(move |failure| {
@@ -108,7 +110,7 @@ pub(super) async fn f33_every_failure_is_told(runtime: Runtime) {
             panic!("a hook");
         });
         let run = builder.run(async |n: Nursery<String>| {
-            *handle.lock().unwrap() = Some(n.clone());
+            *handle.lock().unwrap() = Some(allhome::Nursery::clone(&n));
             n.task("child").spawn(async { Err("one".into()) });
             eventually(|| n.is_empty()).await;
             let _ = n.defer(Duration::from_secs(60), async { Err("three".to_string()) });

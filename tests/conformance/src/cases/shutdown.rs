@@ -1,10 +1,11 @@
 //! Clauses d..: shutting down step by step.
 
+use super::{Nursery, nursery};
 use crate::probe::{Counts, Gate, eventually};
 use allhome::cancel::Level;
 use allhome::runtime::Runtime;
 use allhome::shutdown::{Shutdown, ShutdownError};
-use allhome::{CancelToken, Nursery, Reason, cancelled, draining, nursery};
+use allhome::{CancelToken, Reason, cancelled, draining};
 use std::convert::Infallible;
 use std::future::pending;
 use std::thread;

@@ -1,13 +1,13 @@
 //! Clauses t..: time; h..: shields; n..: finalizers. On the runtime's own timer: nothing here says
 //! how long something took, only what came first. One that has none is lent one.
 
+use super::{Nursery, nursery};
 use crate::probe::{Counts, eventually};
 use allhome::cancel::{ReasonKind, cancellable};
 use allhome::runtime::Runtime;
 use allhome::time::remaining;
 use allhome::{
-    Nursery, Semaphore, cancelled, fail_after, is_cancelled, move_on_after, nursery, shield, sleep,
-    yield_now,
+    Semaphore, cancelled, fail_after, is_cancelled, move_on_after, shield, sleep, yield_now,
 };
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};

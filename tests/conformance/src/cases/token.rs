@@ -1,12 +1,13 @@
 //! Clauses c13..: the tokens of nurseries and tasks, and what waits for a cancel or asks for an
 //! end.
 
+use super::{Nursery, nursery};
 use crate::probe::{Counts, Gate, all_wait, eventually};
 use allhome::cancel::{CancelExt, Level, ReasonKind, cancel_token};
 use allhome::error::Cause;
 use allhome::runtime::Runtime;
 use allhome::task::exit;
-use allhome::{CancelToken, Nursery, Reason, cancelled, checkpoint, is_cancelled, nursery};
+use allhome::{CancelToken, Reason, cancelled, checkpoint, is_cancelled};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::convert::Infallible;
 use std::future::{Future, pending};

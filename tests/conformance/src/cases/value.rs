@@ -1,8 +1,9 @@
 //! Clauses v..: values that are set for a scope.
 
+use super::{Nursery, nursery};
 use crate::probe::{Counts, Gate, eventually};
 use allhome::runtime::Runtime;
-use allhome::{Nursery, ScopedKey, nursery, yield_now};
+use allhome::{ScopedKey, yield_now};
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -42,7 +43,8 @@ pub(super) async fn v01_value_is_inherited_by_all_inside(runtime: Runtime) {
 pub(super) async fn v01_value_is_inherited_by_blocking_work(runtime: Runtime) {
     let run = nursery().on(runtime).run(async |n: Nursery<Infallible>| {
         let work = n.blocking(|cx| {
-            let inside = nursery().run(async |inner: Nursery<Infallible>| {
+            // On another thread, so it is not a local one.
+            let inside = allhome::nursery().run(async |inner: allhome::Nursery<Infallible>| {
                 Ok(inner.fork(async { Ok(user()) }).await.unwrap())
             });
             Ok((user(), cx.block_on(inside).unwrap().unwrap()))

@@ -175,6 +175,8 @@ fn f26_echoes_are_bounded_and_no_lock_is_held_for_them() {
                 Err(error)
             });
         }
+        // A child that was not polled when its nursery is cancelled would make no error.
+        begun(&n).await;
         let child = n.fork::<u32, _>(pending());
         child.cancel();
         let needs = nosy();
@@ -183,7 +185,7 @@ fn f26_echoes_are_bounded_and_no_lock_is_held_for_them() {
             child.value().await;
             Ok(())
         });
-        begun(&n).await;
+        cancelled().await;
         n.fail(nosy());
         pending::<Result<(), _>>().await
     });

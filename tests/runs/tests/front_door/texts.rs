@@ -9,7 +9,7 @@ use allhome::limit::{
 };
 use allhome::runtime::{IntoRuntime, NoRuntime, ThreadPool};
 use allhome::shutdown::ShutdownError;
-use allhome::task::{NurseryInfo, TaskInfo};
+use allhome::task::{NurseryInfo, TaskInfo, TaskState};
 use allhome::time::fail_at;
 use allhome::{
     Nursery, Policy, Reason, Semaphore, Simulator, block_on, fail_after, nursery, yield_now,
@@ -143,12 +143,13 @@ fn f40_a_cancelled_acquire_says_its_reason_once() {
     assert_eq!(format!("{:?}", TryAcquireError::Closed), "Closed");
 }
 
-/// A tree as the body sees it, after its child was polled.
+/// A tree as the body sees it when both children wait. A task that has been polled once may still be running on
+/// another thread: what is asked for is the state itself.
 fn tree() -> (NurseryInfo, TaskInfo) {
     let run = nursery().on(ThreadPool::global()).name("crawl").run(async |n: Nursery<String>| {
         n.task("fetch").spawn(pending());
         n.task("parse").spawn(pending());
-        while n.tree().nurseries()[0].tasks.iter().any(|task| task.polls == 0) {
+        while n.tree().nurseries()[0].tasks.iter().any(|task| task.state != TaskState::Waiting) {
             yield_now().await;
         }
         let nursery = n.tree().nurseries()[0].clone();

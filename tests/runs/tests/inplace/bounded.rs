@@ -25,8 +25,14 @@ fn i36_no_more_children_run_than_the_limit() {
         for index in 0..20 {
             match index % 3 {
                 0 => drop(s.go(child())),
-                1 => drop(s.spawn(async { Ok(child().await) })),
-                _ => drop(s.fork(async { Ok(child().await) })),
+                1 => drop(s.spawn(async {
+                    child().await;
+                    Ok(())
+                })),
+                _ => drop(s.fork(async {
+                    child().await;
+                    Ok(())
+                })),
             }
         }
         s.idle().await;
@@ -43,7 +49,10 @@ fn i36_the_spawner_waits_for_a_place() {
     drive(scope().local().limit(1).run(async |s: LocalScope<'_, Infallible>| {
         let place = s.reserve().await.unwrap();
         assert!(matches!(s.try_reserve(), Err(TryReserveError::Full)));
-        let first = place.name("first").fork(async { Ok(gate.wait().await) });
+        let first = place.name("first").fork(async {
+            gate.wait().await;
+            Ok(())
+        });
         let mut second = Box::pin(s.reserve());
         assert!(poll(&mut second, &Wakes::new()).is_pending());
         gate.open();
@@ -128,10 +137,21 @@ fn i18_a_refused_future_comes_back() {
     let polls = Count::default();
     drive(scope().local().run(async |s: LocalScope<'_, Infallible>| {
         let polls = &polls;
-        assert!(s.try_spawn(async move { Ok(polls.add()) }).is_ok());
+        assert!(
+            s.try_spawn(async move {
+                polls.add();
+                Ok(())
+            })
+            .is_ok()
+        );
         s.idle().await;
         s.close();
-        let refused = s.try_spawn(async move { Ok(polls.add()) }).unwrap_err();
+        let refused = s
+            .try_spawn(async move {
+                polls.add();
+                Ok(())
+            })
+            .unwrap_err();
         assert_eq!(polls.get(), 1);
         refused.into_future().await
     }))

@@ -83,7 +83,7 @@ fn i12_cancelled_before_its_first_poll() {
         let child = s.fork(async move {
             drop(guard);
             unreachable!("never polled");
-            #[allow(unreachable_code)]
+            #[allow(unreachable_code, reason = "it says what type the future gives")]
             Ok(())
         });
         assert!(child.cancel());
@@ -253,7 +253,7 @@ fn i24_exit_ends_the_child_alone() {
         let child = s.fork(async {
             let _gone = gone.on_drop();
             match exit().await {}
-            #[allow(unreachable_code)]
+            #[allow(unreachable_code, reason = "it says what type the future gives")]
             Ok(())
         });
         assert_eq!(child.await.unwrap_err().reason().unwrap().kind(), ReasonKind::Exited);

@@ -49,7 +49,7 @@ fn i10_a_body_that_panics() {
                 yield_now().await;
             }
             panic!("no");
-            #[allow(unreachable_code)]
+            #[allow(unreachable_code, reason = "it says what type the future gives")]
             Ok(())
         })
     };

@@ -117,6 +117,30 @@ fn i28_a_children_s_deadline_leaves_the_body() {
 }
 
 #[test]
+fn i28_a_body_that_is_in_turn_when_the_time_ends_has_its_turn() {
+    in_body(async |clock| {
+        let gate = Gate::new();
+        let mut run = Box::pin(scope().local().children_deadline(SECOND).run(
+            async |s: LocalScope<'_, Infallible>| {
+                s.go(async {
+                    gate.wait().await;
+                    assert!(is_cancelled(), "it asks before the scope looks at the clock");
+                    for_ever::<()>().await;
+                });
+                gate.wait().await;
+                Ok(())
+            },
+        ));
+        let wakes = Wakes::new();
+        assert!(poll(&mut run, &wakes).is_pending());
+        clock.advance(SECOND);
+        // Both are woken; the child comes first.
+        gate.open();
+        assert!(poll(&mut run, &wakes).is_ready(), "the body's wake was lost");
+    });
+}
+
+#[test]
 fn i29_a_grace_is_time_to_leave() {
     for (needs, left) in [(1, 0), (9, 2)] {
         in_body(async |clock| {

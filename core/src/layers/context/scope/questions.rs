@@ -127,7 +127,7 @@ pub(crate) fn deadline(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<
         match &frame.kind {
             Kind::Task(task) => return earlier(least, task.group.deadline()),
             Kind::Scope(scope) => {
-                least = earlier(least, scope.ends_at());
+                least = earlier(least, scope.ends_at(frame));
                 if matches!(scope.see(frame, &mut through), See::Hidden) {
                     return least;
                 }

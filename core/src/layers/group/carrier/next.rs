@@ -48,7 +48,11 @@ impl Group {
         let (runtime, entry) =
             (group.owned().inherited.runtime.clone(), group.owned().entry.clone());
         drop(group);
-        runtime.spawn(Task::new(entry, TaskData::new(role.mark())));
+        let carrier = Task::new(entry, TaskData::new(role.mark()));
+        match self.post() {
+            Some(post) => post.send(carrier),
+            None => runtime.spawn(carrier),
+        }
     }
 
     // ---- taking

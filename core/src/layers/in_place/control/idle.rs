@@ -24,10 +24,12 @@ struct State {
 }
 
 impl Control {
-    /// A child has left. Returns `true` if it was the last.
+    /// A child is home. Returns `true` if it was the last. The caller is the scope's future, which
+    /// alone counts them.
     pub(in crate::layers::in_place) fn leave(&self) -> bool {
         // Relaxed: a count; locks order it with the end of the scope, and with the waiters.
-        self.members.fetch_sub(1, Ordering::Relaxed) == 1
+        self.left.store(self.left.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.members() == 0
     }
 
     /// The last child has left, and its outcome is given out.
@@ -51,7 +53,7 @@ impl Control {
         let (busy, _old) = self.idlers.0.locked(|state| {
             let began = *since.get_or_insert(state.times);
             // Under the lock: the last child leaves before it takes it.
-            let busy = began == state.times && self.members.load(Ordering::Relaxed) != 0;
+            let busy = began == state.times && self.members() != 0;
             let old = match busy {
                 true => waker.take().and_then(|waker| state.waiting.insert(waiter, waker)),
                 false => None,

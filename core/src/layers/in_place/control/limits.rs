@@ -11,7 +11,7 @@
 //! future polls what a new stage concerns, and what is left after that stays for as long as the grace
 //! is not over; with no grace it is dropped.
 
-use super::{Control, Core};
+use super::Control;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::leave::LIMITER_CLOSED;
 use crate::layers::base::outcome::TaskState;
@@ -19,6 +19,7 @@ use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::sync::{Arc, AtomicBool, GlobalOnce, Ordering};
 use crate::layers::context::clock;
 use crate::layers::group::config::Config;
+use crate::layers::in_place::seats::Core;
 use crate::layers::limit::Semaphore;
 use allhome_rt::Instant;
 use std::panic::Location;
@@ -40,7 +41,7 @@ pub(in crate::layers::in_place) struct Limits {
     deadline: GlobalOnce<Instant>,
     /// The time is the children's alone.
     partial: bool,
-    pub(super) grace: Option<Duration>,
+    grace: Option<Duration>,
     /// Why the children are cancelled, if the body is not.
     children: GlobalOnce<Reason>,
     aborted: AtomicBool,
@@ -113,6 +114,11 @@ impl Control {
         self.limits.grace.filter(|grace| !grace.is_zero())
     }
 
+    /// Returns the grace as it was set, which what is inside inherits: none is not no time.
+    pub(in crate::layers::in_place) fn inherited_grace(&self) -> Option<Duration> {
+        self.limits.grace
+    }
+
     /// Makes a reason of the scope's own.
     pub(in crate::layers::in_place) fn new_reason(&self, kind: ReasonKind) -> Reason {
         Reason::of(kind, String::new(), None, self.limits.place)
@@ -158,33 +164,33 @@ impl Control {
 
 impl Core {
     fn is_child(&self) -> bool {
-        self.id.is_some()
+        self.life().number != 0
     }
 
     /// Returns why it is cancelled with others.
-    pub(super) fn around(&self) -> Option<&Reason> {
-        self.control.reason_for(self.is_child())
+    pub(in crate::layers::in_place) fn around(&self) -> Option<&Reason> {
+        self.control().reason_for(self.is_child())
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.control.deadline_for(self.is_child())
+    pub(in crate::layers::in_place) fn deadline(&self) -> Option<Instant> {
+        self.control().deadline_for(self.is_child())
     }
 
     /// Cancels it if its time is over, before the scope's future has looked at the clock.
-    pub(super) fn overdue(&self) -> Option<&Reason> {
+    pub(in crate::layers::in_place) fn overdue(&self) -> Option<&Reason> {
         self.deadline().filter(|&at| at <= clock::now())?;
-        self.control.end_time();
+        self.control().end_time();
         self.around()
     }
 
     /// Has it be dropped where it waits. Returns `false` if it has ended, or was aborted before.
     pub(in crate::layers::in_place) fn abort(&self, reason: Reason) -> bool {
-        if self.state() == TaskState::Ended || self.control.stage() == Stage::Aborted {
+        if self.state() == TaskState::Ended || self.control().stage() == Stage::Aborted {
             return false;
         }
-        drop(self.cancel.set(self.around().cloned().unwrap_or(reason)));
+        drop(self.life().cancel.set(self.around().cloned().unwrap_or(reason)));
         // AcqRel: pairs with `is_aborted`, after which the reason is read.
-        let first = !self.aborted.swap(true, Ordering::AcqRel);
+        let first = !self.life().aborted.swap(true, Ordering::AcqRel);
         if first {
             self.schedule();
         }
@@ -192,16 +198,16 @@ impl Core {
     }
 
     pub(in crate::layers::in_place) fn is_aborted(&self) -> bool {
-        self.aborted.load(Ordering::Acquire) || self.control.stage() == Stage::Aborted
+        self.life().aborted.load(Ordering::Acquire) || self.control().stage() == Stage::Aborted
     }
 
     /// Returns `true` if it was cancelled alone.
     pub(in crate::layers::in_place) fn is_cancelled_alone(&self) -> bool {
-        self.cancel.get().is_some()
+        self.life().cancel.get().is_some()
     }
 
     /// Returns `true` if it goes on when it is cancelled.
     pub(in crate::layers::in_place) fn is_in_grace(&self) -> bool {
-        self.control.grace().is_some() && !self.is_aborted()
+        self.control().grace().is_some() && !self.is_aborted()
     }
 }

@@ -8,6 +8,7 @@ use crate::layers::base::panic;
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
 use crate::layers::context::in_place::Requested;
+use crate::layers::context::notes::Notes;
 use crate::layers::group::config::Policy;
 use crate::layers::group::describe;
 use crate::layers::group::registry::report::Entry;
@@ -19,7 +20,10 @@ use std::pin::Pin;
 
 impl<M: Mode> Engine<'_, M> {
     /// Calls the function that makes the body, as a part of the body.
-    pub(in crate::layers::in_place) fn call(&self, f: impl FnOnce()) -> Result<(), panic::Payload> {
+    pub(in crate::layers::in_place) fn call(
+        &mut self,
+        f: impl FnOnce(),
+    ) -> Result<(), panic::Payload> {
         self.body.call(f)
     }
 
@@ -34,34 +38,42 @@ impl<M: Mode> Engine<'_, M> {
         if body.is_none() {
             return;
         }
+        self.body.seat.unschedule();
+        let notes = Notes::default();
         let polled = match self.body.cut_for(true) {
             Some(reason) => Polled::Ended(self.body.cut(body, &reason)),
-            None => self.poll_or_suffer(body),
+            None => self.poll_or_suffer(body, &notes),
         };
         if !matches!(polled, Polled::Waits) {
-            self.body.core.end();
+            self.body.seat.end();
         }
         match polled {
             Polled::Waits => {}
             Polled::Returned(Ok(returned)) => *value = Some(returned),
-            Polled::Returned(Err(error)) => self.body_returned(Ending::Err(Arc::new(error))),
+            Polled::Returned(Err(error)) => {
+                self.body_returned(Ending::Err(Arc::new(error)), &notes);
+            }
             Polled::Ended(ended) => self.body_ended(ended),
         }
     }
 
-    fn poll_or_suffer<F: Future>(&self, mut body: Pin<&mut Option<F>>) -> Polled<F::Output> {
-        let polled = self.body.poll(body.as_mut());
+    fn poll_or_suffer<F: Future>(
+        &mut self,
+        mut body: Pin<&mut Option<F>>,
+        notes: &Notes,
+    ) -> Polled<F::Output> {
+        let polled = self.body.poll(body.as_mut(), notes);
         if self.is_injected && matches!(polled, Polled::Waits) {
-            return inject::suffer(&self.body, body).map_or(Polled::Waits, Polled::Ended);
+            return inject::suffer(&mut self.body, body).map_or(Polled::Waits, Polled::Ended);
         }
         polled
     }
 
     /// The body has returned an error: a failure, or an echo of what is known.
-    fn body_returned(&mut self, error: Ending) {
-        let (told, heard) = self.body.heard();
-        let why = self.body.core.reason().or_else(|| heard.clone());
-        let who = self.body.core.who();
+    fn body_returned(&mut self, error: Ending, notes: &Notes) {
+        let (told, heard) = (notes.is_told(), notes.take_heard());
+        let why = self.body.seat.reason().or_else(|| heard.clone());
+        let who = self.body.seat.who();
         match why.filter(|_| told || !self.report.is_empty()) {
             None => self.body_ended(error.into()),
             Some(reason) => {
@@ -79,7 +91,7 @@ impl<M: Mode> Engine<'_, M> {
 
     pub(in crate::layers::in_place) fn body_panicked(&mut self, payload: panic::Payload) {
         let panic = self.body.panic(payload);
-        self.body.core.end();
+        self.body.seat.end();
         self.body_ended(Ending::Panicked(panic).into());
     }
 
@@ -97,7 +109,7 @@ impl<M: Mode> Engine<'_, M> {
                 _ => self.end_body(reason),
             },
             _ => {
-                let who = self.body.core.who();
+                let who = self.body.seat.who();
                 let message = describe(&ended.ending);
                 self.tell_panics(&ended);
                 self.tell_failure(&ended, || who.clone());

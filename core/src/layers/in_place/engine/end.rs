@@ -1,23 +1,24 @@
 //! The end of a scope: it closes when all is home, or is dropped before that.
 
 use super::Engine;
-use super::leave::{for_joiner, publish};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::sync::Ordering;
 use crate::layers::group::registry::report::Report;
+use crate::layers::in_place::join::{for_joiner, publish};
 use crate::layers::in_place::mode::Mode;
+use crate::layers::in_place::placed::Running;
 use std::pin::Pin;
 
 impl<M: Mode> Engine<'_, M> {
     pub(in crate::layers::in_place) fn has_children(&self) -> bool {
-        self.control().members.load(Ordering::Relaxed) != 0
+        self.control().members() != 0
     }
 
     /// The body is gone. Closes the inbox if no child is left.
     pub(super) fn try_close(&mut self) -> bool {
-        // Relaxed: the inbox's lock orders the count with each admission.
-        if self.control().members.load(Ordering::Relaxed) != 0 {
+        // The inbox's lock orders the count with each admission.
+        if self.control().members() != 0 {
             return false;
         }
         let ended = Reason::of(ReasonKind::Closed, String::new(), None, self.config.place);
@@ -35,6 +36,7 @@ impl<M: Mode> Engine<'_, M> {
         for _ in 0..self.control().refused.swap(0, Ordering::Relaxed) {
             self.report.count_refused();
         }
+        self.slots.take_in(&self.shared, |_| {});
         self.report.take()
     }
 
@@ -43,6 +45,7 @@ impl<M: Mode> Engine<'_, M> {
         let reason = Reason::of(ReasonKind::ScopeDropped, String::new(), None, self.config.place);
         // What follows wakes nothing: what would be polled is this future.
         drop(self.control().unpark());
+        self.control().exit();
         // From here on no child is admitted.
         self.control().cancel(reason.clone());
         self.shared.end();
@@ -50,21 +53,22 @@ impl<M: Mode> Engine<'_, M> {
         self.tell_panics(&ended);
         self.tell_failure(&ended, || self.config.body());
         drop(ended);
-        self.body.core.end();
-        for new in self.shared.take_new() {
-            self.slots.insert(new);
-        }
+        self.body.seat.end();
+        self.slots.take_in(&self.shared, |_| {});
         for index in 0..self.slots.end() {
             let Some(mut slot) = self.slots.remove(index) else { continue };
-            let ended = Foreign::new(slot.part.cut(Pin::new(&mut slot.task), &reason));
+            let ended =
+                Foreign::new(slot.part.cut(Pin::new(&mut Some(Running(&mut slot.task))), &reason));
             let outcome = for_joiner(&ended.ending);
             self.tell_panics(&ended);
-            self.tell_failure(&ended, || slot.part.core.who());
+            self.tell_failure(&ended, || slot.part.seat.who());
             drop(ended);
-            slot.part.core.end();
+            slot.part.seat.end();
             self.control().leave();
             drop(publish(slot.join, outcome));
+            self.slots.free(slot.part.seat, slot.task.into_piece());
         }
+        self.slots.take_in(&self.shared, |_| {});
         self.abandon_finalizers();
         self.control().is_idle();
     }

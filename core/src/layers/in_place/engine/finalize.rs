@@ -8,7 +8,6 @@ use super::Engine;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Panic, Payload};
-use crate::layers::base::sync::Ordering;
 use crate::layers::base::who::Who;
 use crate::layers::group::finalizers::Running;
 use crate::layers::group::registry::finalizers::Failed;
@@ -53,8 +52,7 @@ impl<M: Mode> Future for Finalizer<'_, M> {
 impl<M: Mode> Engine<'_, M> {
     /// Runs what was deferred, once no child is left. Ready: all of it has ended.
     pub(super) fn poll_finalizers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // Relaxed: as in `try_close`.
-        if self.finalizing.is_none() && self.control().members.load(Ordering::Relaxed) != 0 {
+        if self.finalizing.is_none() && self.control().members() != 0 {
             return Poll::Pending;
         }
         loop {

@@ -9,10 +9,10 @@ use std::pin::Pin;
 
 /// Counts an await point. Returns how it ends there, if it does; it cannot be lost, because no
 /// runtime has it.
-pub(super) fn suffer<F>(part: &Part, inside: Pin<&mut Option<F>>) -> Option<Ended> {
+pub(super) fn suffer<F>(part: &mut Part, inside: Pin<&mut Option<F>>) -> Option<Ended> {
     match fault::point(&Blow::OF_BODY)? {
         Blow::Cancel => {
-            part.core.control.cancel(Reason::new(fault::MESSAGE));
+            part.seat.control().cancel(Reason::new(fault::MESSAGE));
             None
         }
         Blow::Panic => {

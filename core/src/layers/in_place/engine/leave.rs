@@ -5,20 +5,20 @@ use super::Engine;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::{Reason, ReasonKind};
-use crate::layers::base::sync::Arc;
 use crate::layers::base::who::Who;
 use crate::layers::group::config::Policy;
 use crate::layers::group::describe;
 use crate::layers::group::registry::report::Entry;
-use crate::layers::in_place::mode::{Done, Mode, Publish};
+use crate::layers::in_place::join::{for_joiner, publish};
+use crate::layers::in_place::mode::{Mode, Publish};
 use crate::layers::in_place::slots::Slot;
 use crate::layers::record::Ended;
 
 impl<'a, M: Mode> Engine<'a, M> {
     /// A child leaves, whose future is gone: its failure is noted, and then its outcome given out.
     pub(super) fn leave(&mut self, slot: Slot<'a, M>, ended: Ended) {
-        let Slot { part, join, .. } = slot;
-        let core = &part.core;
+        let Slot { part, join, task, .. } = slot;
+        let core = &part.seat;
         let outcome = for_joiner(&ended.ending);
         let isolated =
             self.config.policy.isolates() && join.as_ref().is_some_and(|join| join.is_wanted());
@@ -41,6 +41,7 @@ impl<'a, M: Mode> Engine<'a, M> {
         if last {
             self.control().is_idle();
         }
+        self.slots.free(part.seat, task.into_piece());
     }
 
     /// Calls the hook for panics.
@@ -88,26 +89,5 @@ impl<'a, M: Mode> Engine<'a, M> {
             };
             self.control().cancel(Reason::of(kind, message, who.task, who.place));
         }
-    }
-}
-
-/// Gives a child's outcome out, or returns it if there is no handle that can take it.
-pub(super) fn publish<J: ?Sized + Publish>(
-    join: Option<Arc<J>>,
-    ending: Ending,
-) -> Option<Foreign<Ending>> {
-    join?.publish(Done(ending)).map(|Done(ending)| Foreign::new(ending))
-}
-
-/// Returns what the joiner of a child that ends so finds.
-pub(super) fn for_joiner(ending: &Ending) -> Ending {
-    match ending {
-        Ending::Ok => Ending::Ok,
-        Ending::Err(error) => Ending::Err(error.clone()),
-        Ending::Cancelled(reason) => Ending::Cancelled(reason.clone()),
-        Ending::Echo(echo) => Ending::Cancelled(echo.0.clone()),
-        Ending::NoValue(reason) => Ending::NoValue(reason.clone()),
-        Ending::Panicked(panic) => Ending::Panicked(panic.clone()),
-        Ending::Lost | Ending::Stuck => Ending::Lost,
     }
 }

@@ -3,9 +3,9 @@
 
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::{Reason, ReasonKind};
-use crate::layers::base::sync::Arc;
 use crate::layers::group::config::{Config, When};
-use crate::layers::in_place::control::{Control, Core, Stage};
+use crate::layers::in_place::control::{Control, Stage};
+use crate::layers::in_place::seats::{Reach, Seat};
 use crate::layers::time::alarm::Alarm;
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
@@ -20,7 +20,7 @@ pub(super) struct Times {
 /// Whose grace it is.
 enum Of {
     All,
-    One(Arc<Core>),
+    One(Reach),
 }
 
 impl Times {
@@ -45,11 +45,11 @@ impl Times {
     }
 
     /// Begins the grace of one child, or of all that is left.
-    pub(super) fn begin_grace(&mut self, control: &Control, one: Option<&Arc<Core>>) {
+    pub(super) fn begin_grace(&mut self, control: &Control, one: Option<&Seat>) {
         let Some(grace) = control.grace() else { return };
         let mut alarm = Alarm::after(grace);
         alarm.begin();
-        let of = one.map_or(Of::All, |core| Of::One(core.clone()));
+        let of = one.map_or(Of::All, |seat| Of::One(seat.reach()));
         self.graces.push_back((of, alarm));
     }
 

@@ -1,8 +1,8 @@
 //! What is deferred to the end of a scope.
 
 use super::Scope;
+use crate::layers::base::mode::{Local, Sendable};
 use crate::layers::in_place::engine::finalize::Deferred;
-use crate::layers::in_place::mode::{Local, Sendable};
 use crate::layers::in_place::task::Spawned;
 use std::future::Future;
 use std::panic::Location;

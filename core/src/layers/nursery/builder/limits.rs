@@ -6,12 +6,13 @@ use crate::layers::cancel::CancelToken;
 use crate::layers::group::config::When;
 use crate::layers::limit::Semaphore;
 use crate::layers::nursery::condition::Condition;
+use crate::layers::nursery::mode::NurseryMode;
 use allhome_rt::Instant;
 use std::future::Future;
 use std::panic::Location;
 use std::time::Duration;
 
-impl Builder {
+impl<P: NurseryMode> Builder<P> {
     /// Sets how long the nursery may take.
     ///
     /// The time is counted from the first poll of the nursery's future. When it is over, the
@@ -41,14 +42,14 @@ impl Builder {
     /// assert!(block_on(run).unwrap_err().is_timeout());
     /// # }
     /// ```
-    pub fn deadline(mut self, after: Duration) -> Builder {
+    pub fn deadline(mut self, after: Duration) -> Self {
         self.config.deadline = Some(When::After(after));
         self
     }
 
     /// Like [`deadline`](Builder::deadline), at an instant of the runtime's timer. An instant in
     /// the past cancels the nursery in its first poll.
-    pub fn deadline_at(mut self, at: Instant) -> Builder {
+    pub fn deadline_at(mut self, at: Instant) -> Self {
         self.config.deadline = Some(When::At(at));
         self
     }
@@ -79,7 +80,7 @@ impl Builder {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn children_deadline(mut self, after: Duration) -> Builder {
+    pub fn children_deadline(mut self, after: Duration) -> Self {
         self.config.deadline = Some(When::After(after));
         self.config.partial = true;
         self
@@ -119,7 +120,7 @@ impl Builder {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn grace(mut self, grace: Duration) -> Builder {
+    pub fn grace(mut self, grace: Duration) -> Self {
         self.config.grace = Some(grace);
         self
     }
@@ -191,7 +192,7 @@ impl Builder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
-    pub fn limit(self, slots: usize) -> Builder {
+    pub fn limit(self, slots: usize) -> Self {
         assert!(slots > 0, "a nursery with a limit of 0 never begins a child: use at least 1");
         self.limiter(&Arc::new(Semaphore::new(slots)))
     }
@@ -238,7 +239,7 @@ impl Builder {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn limiter(mut self, limiter: &Arc<Semaphore>) -> Builder {
+    pub fn limiter(mut self, limiter: &Arc<Semaphore>) -> Self {
         self.config.limiter = Some(limiter.clone());
         self
     }
@@ -253,7 +254,7 @@ impl Builder {
     ///
     /// Panics if `limit` is 0: no work would ever run.
     #[track_caller]
-    pub fn blocking_limit(mut self, limit: usize) -> Builder {
+    pub fn blocking_limit(mut self, limit: usize) -> Self {
         assert!(limit > 0, "`blocking_limit(0)` would let no blocking work run: give at least 1");
         self.config.blocking_limit = limit;
         self
@@ -302,7 +303,7 @@ impl Builder {
     /// drop(answer); // It ends, at last.
     /// # }
     /// ```
-    pub fn stuck_after(mut self, after: Duration) -> Builder {
+    pub fn stuck_after(mut self, after: Duration) -> Self {
         self.config.stuck_after = Some(after);
         self
     }
@@ -331,7 +332,7 @@ impl Builder {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn token(mut self, token: &CancelToken) -> Builder {
+    pub fn token(mut self, token: &CancelToken) -> Self {
         self.config.token = Some(token.clone());
         self
     }
@@ -365,7 +366,7 @@ impl Builder {
     /// # }
     /// ```
     #[track_caller]
-    pub fn cancel_when(mut self, future: impl Future<Output = ()> + Send + 'static) -> Builder {
+    pub fn cancel_when(mut self, future: impl Future<Output = ()> + Send + 'static) -> Self {
         self.condition = Some(Box::new(Condition::new(future, Location::caller())));
         self
     }

@@ -45,11 +45,11 @@ use std::task::{Context, Poll, ready};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, nursery, sleep};
+/// use allhome::{Nursery, Simulator, sleep};
 /// use allhome::join::Children;
 /// use std::time::Duration;
 ///
-/// let run = nursery().run(async |n: Nursery| {
+/// let ended = Simulator::new().run(async |n: Nursery| {
 ///     let mut children: Children<_> = [30, 10, 20]
 ///         .into_iter()
 ///         .map(|ms| {
@@ -64,8 +64,7 @@ use std::task::{Context, Poll, ready};
 ///         ended.push(child.into_result()?);
 ///     }
 ///     Ok(ended)
-/// });
-/// let ended = allhome::Simulator::new().run(run)?;
+/// })?;
 /// assert_eq!(ended, [10, 20, 30]);
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())

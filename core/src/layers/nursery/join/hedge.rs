@@ -63,7 +63,8 @@ use std::time::Duration;
 ///     });
 ///     Ok(hedge(Duration::from_millis(50), attempts).await?)
 /// });
-/// assert_eq!(allhome::Simulator::new().run(run)?, 20);
+/// let result = allhome::Simulator::new().run(async |_: Nursery| Ok(run.await?))?;
+/// assert_eq!(result, 20);
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -91,7 +91,8 @@ impl<C: Joinable, J: Joiner<C::Value, C::Error>> JoinWith<C, J> {
     ///     assert!(failures[0].reason().is_some_and(|reason| reason.kind() == ReasonKind::Deadline));
     ///     Ok(values)
     /// });
-    /// assert_eq!(Simulator::new().run(run)?, [1, 2]);
+    /// let result = Simulator::new().run(async |_: Nursery| Ok(run.await?))?;
+    /// assert_eq!(result, [1, 2]);
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

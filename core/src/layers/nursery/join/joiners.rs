@@ -62,11 +62,11 @@ pub fn join_outcomes<C: Joinable>(
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, nursery, sleep};
+/// use allhome::{Nursery, Simulator, sleep};
 /// use allhome::join::race;
 /// use std::time::Duration;
 ///
-/// let run = nursery().run(async |n: Nursery| {
+/// let first = Simulator::new().run(async |n: Nursery| {
 ///     let racers = [3, 1, 2].map(|seconds| {
 ///         n.fork(async move {
 ///             sleep(Duration::from_secs(seconds)).await;
@@ -76,8 +76,8 @@ pub fn join_outcomes<C: Joinable>(
 ///     let first = race(racers).await?;
 ///     assert!(n.is_empty(), "the others are gone");
 ///     Ok(first)
-/// });
-/// assert_eq!(allhome::Simulator::new().run(run)?, 1);
+/// })?;
+/// assert_eq!(first, 1);
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -148,7 +148,8 @@ pub fn first_ok<C: Joinable>(
 ///     });
 ///     Ok(quorum(2, replicas).await?)
 /// });
-/// assert_eq!(allhome::Simulator::new().run(run)?, [10, 20]);
+/// let result = allhome::Simulator::new().run(async |_: Nursery| Ok(run.await?))?;
+/// assert_eq!(result, [10, 20]);
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -1,7 +1,8 @@
 //! The nursery's future that is ready with the body's value beside the failures.
 
 use super::Run;
-use crate::layers::nursery::Nursery;
+use crate::layers::base::mode::Sendable;
+use crate::layers::nursery::mode::NurseryMode;
 use crate::layers::nursery::settled::Settled;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -12,13 +13,13 @@ use std::task::{Context, Poll, ready};
 pin_project! {
     /// The future that [`Run::settle`](crate::task::Run::settle) returns.
     #[must_use = "a nursery does nothing unless it is awaited"]
-    pub struct Settle<E, R, F, Fut> {
+    pub struct Settle<E, R, F, Fut, P: NurseryMode = Sendable> {
         #[pin]
-        run: Run<E, R, F, Fut>,
+        run: Run<E, R, F, Fut, P>,
     }
 }
 
-impl<E, R, F, Fut> Run<E, R, F, Fut> {
+impl<E, R, F, Fut, P: NurseryMode> Run<E, R, F, Fut, P> {
     /// Keeps the body's value beside the failures: a future that is ready with both.
     ///
     /// A server's body returns a [`ShutdownReport`](crate::shutdown::ShutdownReport), say, which a failure of
@@ -48,16 +49,17 @@ impl<E, R, F, Fut> Run<E, R, F, Fut> {
     /// assert_eq!(error.first().error(), Some(&"reset by peer"));
     /// # }
     /// ```
-    pub fn settle(self) -> Settle<E, R, F, Fut> {
+    pub fn settle(self) -> Settle<E, R, F, Fut, P> {
         Settle { run: self }
     }
 }
 
-impl<E, R, F, Fut> Future for Settle<E, R, F, Fut>
+impl<E, R, F, Fut, P> Future for Settle<E, R, F, Fut, P>
 where
-    F: FnOnce(Nursery<E>) -> Fut,
+    F: FnOnce(P::Handle<E>) -> Fut,
     Fut: Future<Output = Result<R, E>>,
     E: Send + Sync + 'static,
+    P: NurseryMode,
 {
     type Output = Settled<R, E>;
 
@@ -71,7 +73,7 @@ where
     }
 }
 
-impl<E, R, F, Fut> fmt::Debug for Settle<E, R, F, Fut> {
+impl<E, R, F, Fut, P: NurseryMode> fmt::Debug for Settle<E, R, F, Fut, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settle").field("run", &self.run).finish()
     }
