@@ -1,5 +1,7 @@
 //! The handle of a child with a value, which is the future of that value.
 
+mod joins;
+
 use super::join::JoinCell;
 use super::lack::Lacking;
 use super::seats::{Core, Reach};
@@ -281,14 +283,17 @@ impl<T, E> Drop for ScopeChild<T, E> {
     fn drop(&mut self) {
         // What was taken has left nothing.
         let Inner::Admitted { core, cell, is_taken: false } = &self.inner else { return };
-        let Some(ending) = cell.let_go() else { return };
-        if !core.control().policy.isolates() {
-            return;
+        if let Some(ending) = cell.let_go() {
+            hand_in(core, ending);
         }
-        // A failure that no caller looked at is the scope's.
-        if let Ending::Err(_) | Ending::Panicked(_) | Ending::NoValue(_) = ending {
-            core.control().hand_in(Entry::new(ending, core.who()));
-        }
+    }
+}
+
+/// A failure that no caller looked at is the scope's, if that left it to the joiner.
+fn hand_in(core: &Core, ending: Ending) {
+    let fails = matches!(ending, Ending::Err(_) | Ending::Panicked(_) | Ending::NoValue(_));
+    if fails && core.control().policy.isolates() {
+        core.control().hand_in(Entry::new(ending, core.who()));
     }
 }
 

@@ -40,6 +40,13 @@ impl Seat {
     }
 }
 
+impl Clone for Reach {
+    fn clone(&self) -> Reach {
+        self.count_one();
+        Reach(self.0)
+    }
+}
+
 impl Drop for Reach {
     fn drop(&mut self) {
         // SAFETY: it is counted, and goes.
