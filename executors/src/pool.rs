@@ -293,6 +293,10 @@ impl Spawn for ThreadPool {
     fn spawn(&self, task: Task) {
         self.owner.shared.spawn(task);
     }
+
+    fn threads(&self) -> usize {
+        self.owner.shared.workers()
+    }
 }
 
 impl SpawnBlocking for ThreadPool {

@@ -227,4 +227,8 @@ impl Spawn for Spawner {
     fn spawn(&self, task: Task) {
         self.0.spawn(task);
     }
+
+    fn threads(&self) -> usize {
+        self.0.workers()
+    }
 }

@@ -50,6 +50,17 @@ fn global_is_one_pool() {
     pump(ThreadPool::global());
 }
 
+/// Not that of the cores: a child that blocks its thread would hold up others.
+#[test]
+fn a_nursery_is_told_the_number_of_its_threads() {
+    for threads in 1..6 {
+        let pool = pool(threads);
+        for runtime in [(&pool).into_runtime().unwrap(), pool.clone().into_runtime().unwrap()] {
+            assert_eq!(runtime.threads(), threads);
+        }
+    }
+}
+
 #[test]
 fn runtime_has_all_capabilities() {
     let pool = pool(1);

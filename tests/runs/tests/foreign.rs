@@ -27,6 +27,10 @@ impl Spawn for FuturesPool {
     fn spawn(&self, task: Task) {
         self.0.spawn_ok(task);
     }
+
+    fn threads(&self) -> usize {
+        2
+    }
 }
 
 impl Host for FuturesPool {

@@ -7,19 +7,54 @@ use crate::current::PoolId;
 use crate::guarded::Foreign;
 use allhome_rt::Task;
 use std::future::{pending, poll_fn};
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-/// The worker of a pool that has no threads.
-fn worker() -> Worker {
-    Worker::new(Arc::new(Shared::new(PoolId::next(), 1)), 0)
+/// A worker of a pool without threads.
+pub(super) struct Stepped(Worker, #[expect(dead_code, reason = "for its destructor")] Arc<Ends>);
+
+/// Ends a pool with its last worker. Else a task that waits would be left: its waker has the pool, and
+/// the pool has the task.
+struct Ends(Arc<Shared>);
+
+fn stepped<const N: usize>(pool: Arc<Shared>) -> [Stepped; N] {
+    let ends = Arc::new(Ends(Arc::clone(&pool)));
+    std::array::from_fn(|index| Stepped(Worker::new(Arc::clone(&pool), index), Arc::clone(&ends)))
+}
+
+impl Deref for Stepped {
+    type Target = Worker;
+
+    fn deref(&self) -> &Worker {
+        &self.0
+    }
+}
+
+impl DerefMut for Stepped {
+    fn deref_mut(&mut self) -> &mut Worker {
+        &mut self.0
+    }
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.close();
+        self.0.sweep();
+    }
+}
+
+/// The worker of a pool with one.
+fn worker() -> Stepped {
+    let [worker] = stepped(Arc::new(Shared::new(PoolId::next(), 1)));
+    worker
 }
 
 #[track_caller]
-fn rests_no_longer_than_a_moment(mut worker: Worker) {
+fn rests_no_longer_than_a_moment(mut worker: Stepped) {
     let (tx, rx) = mpsc::channel();
     thread::spawn(move || {
         worker.rest();
@@ -49,7 +84,7 @@ fn push_that_was_left_to_the_searching_worker_then_its_rest_returns() {
 #[test]
 fn pushes_that_were_left_to_a_search_that_ends_in_a_rest_then_another_is_told_of_the_second() {
     let pool = Arc::new(Shared::new(PoolId::next(), 4));
-    let mut worker = Worker::new(Arc::clone(&pool), 0);
+    let [mut worker] = stepped(Arc::clone(&pool));
     pool.idle().enlist(1, false);
     pool.idle().enlist(2, false);
     pool.idle().enlist(0, false);
@@ -165,9 +200,9 @@ pub(super) fn parked() -> Task {
 }
 
 /// Two workers without threads.
-pub(super) fn two_workers() -> [Worker; 2] {
+pub(super) fn two_workers() -> [Stepped; 2] {
     let pool = Arc::new(Shared::new(PoolId::next(), 2));
-    [0, 1].map(|index| Worker::new(Arc::clone(&pool), index))
+    stepped(pool)
 }
 
 /// Does a turn while the other worker sleeps. Returns `true` if that worker was woken.

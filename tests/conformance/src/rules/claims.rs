@@ -67,6 +67,12 @@ fn w43_has_what_it_declares(fixture: &mut Fixture) {
         "the candidate declares {declared} threads, but its host has {}",
         seen.threads
     );
+    let told = fixture.host().runtime().threads();
+    assert!(
+        told >= declared,
+        "the candidate declares {declared} threads, but `Spawn::threads` tells nurseries {told}: they keep \
+         too few tasks ready, and a child that blocks its thread holds up others"
+    );
     clock_is_what_it_says(fixture);
     jobs_are_where_it_says(fixture);
 }
