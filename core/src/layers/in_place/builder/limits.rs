@@ -55,19 +55,21 @@ impl<M: Mode> ScopeBuilder<M> {
     ///
     /// ```
     /// # #[cfg(feature = "executors")] {
-    /// use allhome::{Scope, block_on, scope};
+    /// use allhome::{Nursery, Scope, Simulator, scope};
     /// use std::convert::Infallible;
     /// use std::time::Duration;
     ///
-    /// let words = ["quick", "slow"];
-    /// let run = scope()
-    ///     .children_deadline(Duration::from_millis(1))
-    ///     .run(async |s: Scope<'_, Infallible>| {
+    /// let lengths = Simulator::new().run(async |_: Nursery| {
+    ///     let words = ["quick", "slow"];
+    ///     let run = scope().children_deadline(Duration::from_secs(1));
+    ///     let run = run.run(async |s: Scope<'_, Infallible>| {
     ///         let quick = s.fork(async { Ok(words[0].len()) });
     ///         let slow = s.fork(std::future::pending::<Result<usize, _>>());
     ///         Ok([quick.await.ok(), slow.await.ok()])
     ///     });
-    /// assert_eq!(block_on(run)?, [Some(5), None]);
+    ///     Ok(run.await?)
+    /// })?;
+    /// assert_eq!(lengths, [Some(5), None]);
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
