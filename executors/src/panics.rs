@@ -14,14 +14,22 @@ pub(crate) fn contain<T>(f: impl FnOnce() -> T) -> Option<T> {
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(value) => Some(value),
         Err(payload) => {
-            // A payload is a user's value too: its destructor may panic, and so may that of the
-            // second payload. The chain is cut there, at the price of one leaked value.
-            if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-                std::mem::forget(second);
-            }
+            discard(payload);
             None
         }
     }
+}
+
+/// Drops a payload. It is a user's value too: its destructor may panic, with a payload that does the
+/// same. The chain is cut in the end, at the price of one leaked value.
+fn discard(mut payload: Box<dyn Any + Send>) {
+    for _ in 0..8 {
+        match catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            Ok(()) => return,
+            Err(next) => payload = next,
+        }
+    }
+    std::mem::forget(payload);
 }
 
 /// Returns the text that a panic was raised with, and drops its payload.

@@ -49,11 +49,14 @@ pub(crate) fn lent_blocking() -> Box<dyn SpawnBlocking> {
 
 /// Calls foreign code, with no lock held; the threads survive its panics.
 fn contain(f: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        // A payload is a user's value: its destructor may panic, and so may that of the second
-        // payload. The chain is cut there, at the price of one leaked value.
-        if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            std::mem::forget(second);
+    let Err(mut payload) = catch_unwind(AssertUnwindSafe(f)) else { return };
+    // A payload is a user's value: its destructor may panic, with a payload that does the same. The
+    // chain is cut in the end, at the price of one leaked value.
+    for _ in 0..8 {
+        match catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            Ok(()) => return,
+            Err(next) => payload = next,
         }
     }
+    std::mem::forget(payload);
 }
