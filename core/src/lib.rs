@@ -272,8 +272,11 @@ pub mod in_place {
     pub use crate::layers::in_place::builder::ScopeBuilder;
     pub use crate::layers::in_place::child::{ScopeChild, ScopeValue};
     pub use crate::layers::in_place::handle::LocalScope;
+    pub use crate::layers::in_place::handle::bounded::ScopeReserve;
+    pub use crate::layers::in_place::handle::idle::ScopeIdle;
     pub use crate::layers::in_place::mode::Mode;
     pub use crate::layers::in_place::run::ScopeRun;
+    pub use crate::layers::in_place::run::settle::ScopeSettle;
     pub use crate::layers::in_place::task_builder::ScopeTask;
     #[doc(no_inline)]
     pub use crate::{Scope, scope};

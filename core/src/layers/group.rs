@@ -46,6 +46,7 @@ mod env;
 pub(crate) mod failure_info;
 pub(crate) mod finalizers;
 mod finish;
+pub(crate) mod hooks;
 mod host;
 mod inside;
 pub(crate) mod no_value;
@@ -68,7 +69,7 @@ use crate::layers::base::counted::{Counted, Me, Strong, Weak};
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::outcome::Ending;
-use crate::layers::base::panic::{self, Panic};
+use crate::layers::base::panic;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::{Arc, AtomicBool, AtomicU8, Ordering, panicking};
 use crate::layers::base::who::Who;
@@ -77,9 +78,8 @@ use crate::layers::context::scope::{self, Around};
 use crate::layers::context::term::Term;
 use crate::layers::record::{Claimed, Ended, Header, Stack};
 use allhome_rt::Runtime;
-use config::{Config, PanicPolicy};
+use config::Config;
 use env::Env;
-use failure_info::FailureInfo;
 use own_thread::{OwnThread, Post};
 use registry::{Launch, OpenedBy, Registry};
 use std::mem;
@@ -134,12 +134,12 @@ impl Group {
         around: Around,
         lends: bool,
     ) -> Result<Strong<Group>, (Option<Box<str>>, Reason)> {
-        if let (None, Some((parent, _))) = (config.grace, &parent) {
-            config.grace = parent.config.grace;
-        }
+        let inherited =
+            around.grace.or(parent.as_ref().and_then(|(parent, _)| parent.config.grace));
+        config.grace = config.grace.or(inherited);
         let token = config.token.take();
         let limiter = config.limiter.take();
-        let hooks = (config.on_panic.take(), config.on_failure.take());
+        let hooks = mem::take(&mut config.hooks);
         let group = Strong::new_cyclic(
             |me| Env::new(runtime, own_thread, limiter, hooks, me.weak()),
             |me, env| Group {
@@ -305,42 +305,17 @@ impl Group {
     /// Calls the hook for the panics of an end.
     #[inline]
     pub(crate) fn hook(&self, env: &Env, ended: &Ended) {
-        if let Ending::Panicked(panic) = &ended.ending {
-            self.call_hook(env, panic);
-        }
-        if let Some(panic) = &ended.second {
-            self.call_hook(env, panic);
-        }
+        env.hooks.hook(ended, self.config.aborts());
     }
 
     /// Calls the hook for a failure. No lock is held; a panic of the hook is dropped.
     pub(super) fn tell(&self, env: &Env, ending: &Ending, who: &Who) {
-        let Some(hook) = &env.on_failure else { return };
-        let Some(info) = FailureInfo::new(ending, who, self.config.view) else { return };
-        if let Err(payload) = panic::catch(|| hook(&info)) {
-            panic::discard(payload);
-        }
+        env.hooks.tell(ending, who, self.config.view);
     }
 
     /// Calls the hook for each failure of an end.
     pub(super) fn tell_ended(&self, env: &Env, ended: &Ended, who: &Who) {
-        self.tell(env, &ended.ending, who);
-        if let Some(panic) = &ended.second {
-            self.tell(env, &Ending::Panicked(panic.clone()), who);
-        }
-    }
-
-    #[cold]
-    fn call_hook(&self, env: &Env, panic: &Panic) {
-        if let Some(hook) = &env.on_panic {
-            if let Err(payload) = panic::catch(|| hook(panic)) {
-                panic::discard(payload);
-            }
-        }
-        if self.config.panics() == PanicPolicy::Abort {
-            eprintln!("allhome: {panic} ({}); aborting, as the nursery asks", panic.location());
-            std::process::abort();
-        }
+        env.hooks.tell_ended(ended, who, self.config.view);
     }
 }
 

@@ -9,11 +9,8 @@
 pub(crate) mod bounded;
 pub(crate) mod held_slot;
 
-use crate::layers::base::counted::Strong;
 use crate::layers::base::sync::Arc;
 use crate::layers::context;
-use crate::layers::group::Group;
-use crate::layers::group::registry::report::Report;
 use crate::layers::limit::{AcquireOwned, Semaphore, TryAcquireError};
 use bounded::{place_here, try_back};
 use held_slot::{HeldSlot, Lease};
@@ -23,40 +20,46 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-#[derive(Default)]
-pub(crate) struct Lending {
+pub(crate) struct Lending<T> {
     lease: Option<Lease>,
-    back: Option<Pin<Box<Back>>>,
+    back: Option<Pin<Box<Back<T>>>>,
+}
+
+impl<T> Default for Lending<T> {
+    fn default() -> Lending<T> {
+        Lending { lease: None, back: None }
+    }
 }
 
 pin_project! {
     /// A nursery that has ended, but for the slot.
-    struct Back {
+    struct Back<T> {
         #[pin]
         wait: AcquireOwned,
         lease: Lease,
-        ended: Option<Ended>,
+        ended: Option<T>,
     }
 }
 
-/// A nursery that was closed, and what its members left.
-pub(crate) type Ended = (Strong<Group>, Report);
-
-impl Lending {
+impl<T> Lending<T> {
     /// The nursery waits: lends the slot if a task in it may need one, and not otherwise.
     #[inline]
-    pub(crate) fn wait(&mut self, group: &Strong<Group>) {
-        if let Some(limiter) = &group.owned().limiter {
-            self.lend(group, limiter);
+    pub(crate) fn wait(
+        &mut self,
+        limiter: Option<&Arc<Semaphore>>,
+        wants_slots: impl FnOnce() -> bool,
+    ) {
+        if let Some(limiter) = limiter {
+            self.lend(limiter, wants_slots);
         }
     }
 
     #[inline(never)]
-    fn lend(&mut self, group: &Group, limiter: &Arc<Semaphore>) {
+    fn lend(&mut self, limiter: &Arc<Semaphore>, wants_slots: impl FnOnce() -> bool) {
         if !has_slot_of(limiter) {
             return;
         }
-        if !group.locked(|registry| registry.wants_slots()) {
+        if !wants_slots() {
             self.lease = None;
         } else if self.lease.is_none() {
             self.lease = held_slot(|slot| slot?.lend(limiter));
@@ -65,17 +68,21 @@ impl Lending {
 
     /// The nursery has ended: takes the slot back before the task goes on.
     #[inline]
-    pub(crate) fn end(&mut self, ended: Ended, cx: &mut Context<'_>) -> Poll<Ended> {
-        match ended.0.owned().limiter {
+    pub(crate) fn end(
+        &mut self,
+        limiter: Option<&Arc<Semaphore>>,
+        ended: T,
+        cx: &mut Context<'_>,
+    ) -> Poll<T> {
+        match limiter {
             None => Poll::Ready(ended),
-            Some(_) => self.take_back(ended, cx),
+            Some(limiter) => self.take_back(limiter, ended, cx),
         }
     }
 
     // Kept out of the nursery's poll, whose frame it would double.
     #[inline(never)]
-    fn take_back(&mut self, ended: Ended, cx: &mut Context<'_>) -> Poll<Ended> {
-        let Some(limiter) = &ended.0.owned().limiter else { return Poll::Ready(ended) };
+    fn take_back(&mut self, limiter: &Arc<Semaphore>, ended: T, cx: &mut Context<'_>) -> Poll<T> {
         // Lent by a reservation alone, if the nursery never waited.
         let lease = self.lease.take().or_else(|| held_slot(|slot| slot?.lease(limiter)));
         let Some(lease) = lease else { return Poll::Ready(ended) };
@@ -101,12 +108,12 @@ impl Lending {
 
     /// Goes on with [`end`](Lending::end). None: it has not begun.
     #[inline]
-    pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Ended>> {
+    pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         if self.back.is_none() { Poll::Ready(None) } else { self.poll_back(cx) }
     }
 
     #[inline(never)]
-    fn poll_back(&mut self, cx: &mut Context<'_>) -> Poll<Option<Ended>> {
+    fn poll_back(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let Some(back) = &mut self.back else { return Poll::Ready(None) };
         let this = back.as_mut().project();
         // Elsewhere by now, or lent by another part of the task: it is not for us to wait.

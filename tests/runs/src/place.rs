@@ -1,5 +1,5 @@
 //! The places that children are spawned in, behind one trait: so that one source tests what is the
-//! same in each. A nursery is one; a scope in place and a thread scope are others, each with an
+//! same in each. A nursery is one, and a scope in place; a thread scope is another, with an
 //! implementation here and a line where the tests are listed.
 //!
 //! A test is a function that is generic over the [`Place`], with a body that does all of it: no place
@@ -8,8 +8,10 @@
 
 use crate::world;
 use allhome::error::PanicPolicy;
+use allhome::in_place::ScopeChild;
 use allhome::join::Joinable;
-use allhome::{Child, GroupError, Nursery, Policy, nursery, sleep};
+use allhome::{Child, GroupError, Nursery, Policy, Scope, nursery, scope, sleep};
+use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
 
@@ -95,6 +97,48 @@ impl Forks for Nursery<&'static str> {
 
     fn len(&self) -> usize {
         Nursery::len(self)
+    }
+}
+
+/// A scope in place, in the body of a nursery, from which it has its clock.
+#[derive(Clone, Copy, Debug)]
+pub struct InScope;
+
+impl Place for InScope {
+    type Handle = Scope<'static, &'static str>;
+
+    fn run<R>(
+        policy: Policy,
+        body: impl AsyncFnOnce(Self::Handle) -> R,
+    ) -> Result<R, GroupError<&'static str>> {
+        let (stepped, clock, runtime) = world();
+        let inner = scope().policy(policy).panics(PanicPolicy::Report);
+        let inner = inner.run(async |s: Self::Handle| Ok(body(s).await));
+        let run = nursery().on(runtime).run(async |_: Nursery<Infallible>| Ok(inner.await));
+        let result = clock.drive(&stepped, run).expect("it only waits for the scope");
+        stepped.run_until_stalled();
+        assert_eq!((clock.sleeps(), stepped.tasks()), (0, 0), "something is left");
+        result
+    }
+}
+
+impl Forks for Scope<'static, &'static str> {
+    type Child<T: Send + 'static> = ScopeChild<T, &'static str>;
+
+    fn fork<T, F>(&self, future: F) -> Self::Child<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, &'static str>> + Send + 'static,
+    {
+        Scope::<'static, &'static str>::fork(self, future)
+    }
+
+    fn cancel<T: Send + 'static>(&self, child: &Self::Child<T>) {
+        child.cancel();
+    }
+
+    fn len(&self) -> usize {
+        Scope::len(self)
     }
 }
 

@@ -80,7 +80,7 @@ impl Registration {
     }
 
     /// Like [`new`](Registration::new), with the level from which on the callback is called.
-    pub(super) fn at<F>(token: &CancelToken, at: Level, callback: F) -> Registration
+    pub(crate) fn at<F>(token: &CancelToken, at: Level, callback: F) -> Registration
     where
         F: FnOnce(Option<&Reason>) + Send + 'static,
     {

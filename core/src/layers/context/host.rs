@@ -13,6 +13,7 @@ use allhome_rt::Instant;
 use allhome_rt::Runtime;
 use std::any::Any;
 use std::task::Waker;
+use std::time::Duration;
 
 /// A nursery. Where a task is asked for, none stands for the body.
 pub(crate) trait Host: Send + Sync {
@@ -25,6 +26,8 @@ pub(crate) trait Host: Send + Sync {
     /// Returns the present instant by the clock of its runtime. No lock is held.
     fn now(&self) -> Instant;
     fn deadline(&self) -> Option<Instant>;
+    /// Returns how long its tasks may go on when they are cancelled, if that was set.
+    fn grace(&self) -> Option<Duration>;
     /// Returns `true` if the child of this number is blocking work.
     fn is_work(&self, number: u64) -> bool;
 

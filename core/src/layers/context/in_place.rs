@@ -7,6 +7,9 @@
 use super::Notes;
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::reason::Reason;
+use allhome_rt::Instant;
+use std::panic::Location;
+use std::time::Duration;
 
 pub(crate) struct InPlace<'a> {
     /// The scope's.
@@ -22,4 +25,10 @@ pub(crate) struct InPlace<'a> {
 pub(crate) trait Requested {
     /// Returns why the child, or the body, is cancelled.
     fn reason(&self) -> Option<Reason>;
+    /// Returns where it was spawned.
+    fn place(&self) -> &'static Location<'static>;
+    /// Returns when the scope's time is over, for the child or the body.
+    fn deadline(&self) -> Option<Instant>;
+    /// Returns how long it may go on when it is cancelled, if that was set.
+    fn grace(&self) -> Option<Duration>;
 }

@@ -25,22 +25,23 @@
 //! A nursery that is opened in a scope is cancelled with it: it hangs on the token of the scope,
 //! which is made when a caller asks for it.
 
+mod around;
 mod questions;
 
+pub(crate) use around::{Around, around, enroll};
 pub(crate) use questions::{
-    deadline, ends_scope, is_cancelled, reason, task_reason, task_token, token,
+    deadline, ends_scope, grace, is_cancelled, reason, task_reason, task_token, token,
 };
 
+use super::Frame;
 use super::host::{Host, Waiter};
 use super::in_place::InPlace;
 use super::last_poll::LastPoll;
 use super::term::{Label, Term, before, earlier};
-use super::{Frame, Kind};
 use crate::layers::base::counted::dynamic::WeakDyn;
-use crate::layers::base::reason::Reason;
+use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::{Arc, AtomicUsize, Ordering};
 use crate::layers::cancel::CancelToken;
-use crate::layers::context;
 use allhome_rt::Instant;
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -222,6 +223,21 @@ impl Scope {
         place.cancel.reason().map(|reason| self.end_for(reason)).is_some()
     }
 
+    /// Returns when its time is over: its own, or that of the scope in place that it is a part of.
+    fn ends_at(&self, frame: &Frame<'_>) -> Option<Instant> {
+        earlier(self.deadline.get(), frame.in_place().and_then(|place| place.cancel.deadline()))
+    }
+
+    /// Cancels what is inside, for this reason if none was given in an answer, and aborts the
+    /// nurseries inside.
+    pub(crate) fn abort(&self, reason: &Reason) {
+        self.cancel(|| reason.clone());
+        let token = self.more().token.borrow().clone(); // As in `cancel`.
+        if let Some(token) = token {
+            token.escalate_to(Level::Aborted, reason.clone());
+        }
+    }
+
     fn expire(&self, frame: &Frame<'_>, at: Instant) -> bool {
         let Some(now) = frame.now().filter(|&now| at <= now) else { return false };
         let reason = match self.kind {
@@ -246,7 +262,7 @@ impl Scope {
         let make = || {
             let label = self.label.clone().filter(|_| self.back.is_none());
             let term = Term::new(label.map(|label| (label, frame.task_id())));
-            term.set_deadline(self.deadline.get());
+            term.set_deadline(self.ends_at(frame));
             if let Some(reason) = self.reason() {
                 term.end_for(reason);
             }
@@ -332,60 +348,4 @@ impl Drop for More {
             group.forget_home_waker(waiter);
         }
     }
-}
-
-/// What a nursery that is opened here inherits from the scopes around it.
-#[derive(Default)]
-pub(crate) struct Around {
-    /// A shield keeps the cancel of the task away.
-    pub(crate) shielded: bool,
-    /// The nursery is cancelled with this.
-    pub(crate) token: Option<CancelToken>,
-    /// The deadlines of the scopes.
-    pub(crate) terms: Vec<Arc<Term>>,
-    /// There are scopes at all.
-    pub(crate) scoped: bool,
-}
-
-/// Enters a nursery into the scopes that it is opened in.
-pub(crate) fn enroll(group: &dyn Host) {
-    context::current(|mut at| {
-        while let Some(frame) = at {
-            match &frame.kind {
-                Kind::Task(_) => return,
-                Kind::Scope(scope) => scope.add(group),
-                Kind::Values(_) | Kind::Slot(_) => {}
-            }
-            at = frame.outer();
-        }
-    });
-}
-
-/// Looks around for a nursery that is about to be opened.
-pub(crate) fn around() -> Around {
-    context::current(|here| {
-        let (mut at, mut through, mut around) = (here, false, Around::default());
-        let mut hangs = false;
-        while let Some(frame) = at {
-            match &frame.kind {
-                Kind::Task(_) => break,
-                Kind::Scope(scope) => {
-                    around.scoped = true;
-                    let hides = matches!(scope.see(frame, &mut through), See::Hidden);
-                    let cancels = matches!(scope.kind, ScopeKind::Deadline | ScopeKind::InPlace);
-                    hangs |= !around.shielded && (hides || cancels);
-                    if !around.shielded && scope.kind != ScopeKind::Cancellable {
-                        around.terms.push(scope.term(frame));
-                    }
-                    around.shielded |= hides;
-                }
-                Kind::Values(_) | Kind::Slot(_) => {}
-            }
-            at = frame.outer();
-        }
-        if hangs {
-            around.token = token(here, false);
-        }
-        around
-    })
 }

@@ -1,6 +1,6 @@
 //! The end of a nursery: its body goes, it closes or is abandoned, and its parent hears of it.
 
-use super::config::{Config, Policy};
+use super::config::Policy;
 use super::env::Env;
 use super::registry::clock::Stopped;
 use super::registry::report::{Entry, Report};
@@ -59,8 +59,7 @@ impl Group {
     }
 
     pub(crate) fn body(&self) -> Who {
-        let Config { name, place, .. } = &self.config;
-        Who { task: None, name: name.clone(), place, finalizer: false }
+        self.config.body()
     }
 
     /// A child failed: its siblings are cancelled, if that is the policy.

@@ -1,10 +1,10 @@
 //! What a nursery is opened with.
 
-use super::failure_info::FailureHook;
+use super::hooks::Hooks;
 use super::registry::report::Forgets;
 use crate::layers::base::as_error::{ErrorView, View};
-use crate::layers::base::panic::Panic;
 use crate::layers::base::sync::Arc;
+use crate::layers::base::who::Who;
 use crate::layers::cancel::CancelToken;
 use crate::layers::limit::Semaphore;
 use allhome_rt::Instant;
@@ -18,8 +18,7 @@ pub(crate) struct Config {
     pub(crate) policy: Policy,
     /// None: as the policy says.
     pub(crate) panics: Option<PanicPolicy>,
-    pub(crate) on_panic: Option<Hook>,
-    pub(crate) on_failure: Option<FailureHook>,
+    pub(crate) hooks: Hooks,
     pub(crate) keep: usize,
     pub(crate) deadline: Option<When>,
     /// When the deadline has passed, the body stays, and gets what the children had.
@@ -41,8 +40,7 @@ impl Config {
             place,
             policy: Policy::default(),
             panics: None,
-            on_panic: None,
-            on_failure: None,
+            hooks: Hooks::default(),
             keep: 64,
             deadline: None,
             partial: false,
@@ -64,6 +62,16 @@ impl Config {
         self.panics.unwrap_or(default)
     }
 
+    /// Returns `true` if a panic aborts the process.
+    pub(crate) fn aborts(&self) -> bool {
+        self.panics() == PanicPolicy::Abort
+    }
+
+    /// Returns the body, as a failure of it names it.
+    pub(crate) fn body(&self) -> Who {
+        Who { task: None, name: self.name.clone(), place: self.place, finalizer: false }
+    }
+
     /// Returns which failures of children are only counted.
     pub(crate) fn forgets(&self) -> Forgets {
         match (self.policy, self.panics()) {
@@ -73,8 +81,6 @@ impl Config {
         }
     }
 }
-
-pub(crate) type Hook = Arc<dyn Fn(&Panic) + Send + Sync>;
 
 /// A moment, as a nursery is given it.
 #[derive(Clone, Copy, Debug)]

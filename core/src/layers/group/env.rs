@@ -9,8 +9,7 @@
 
 use super::Group;
 use super::carrier::Entry;
-use super::config::Hook;
-use super::failure_info::FailureHook;
+use super::hooks::Hooks;
 use super::own_thread::OwnThread;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::counted::dynamic::View;
@@ -28,8 +27,7 @@ pub(crate) struct Env {
     /// The thread of its children, if it is local.
     pub(super) own_thread: Option<OwnThread>,
     pub(crate) limiter: Option<Arc<Semaphore>>,
-    pub(super) on_panic: Option<Hook>,
-    pub(super) on_failure: Option<FailureHook>,
+    pub(super) hooks: Hooks,
     /// What a carrier is given.
     pub(super) entry: Arc<Entry>,
 }
@@ -39,12 +37,12 @@ impl Env {
         runtime: Runtime,
         own_thread: Option<OwnThread>,
         limiter: Option<Arc<Semaphore>>,
-        (on_panic, on_failure): (Option<Hook>, Option<FailureHook>),
+        hooks: Hooks,
         group: Weak<Group>,
     ) -> Env {
         let entry = Arc::new(Entry::new(group));
         let inherited = Inherited { runtime, values: here() };
-        Env { inherited, own_thread, limiter, on_panic, on_failure, entry }
+        Env { inherited, own_thread, limiter, hooks, entry }
     }
 }
 

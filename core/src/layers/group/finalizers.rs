@@ -11,7 +11,7 @@
 
 use super::Group;
 use super::registry::Phase;
-use super::registry::finalizers::{Deferred, Finalizer};
+use super::registry::finalizers::{Deferred, Failed, Finalizer};
 use super::registry::report::Entry;
 use crate::layers::base::counted::Weak;
 use crate::layers::base::fault::Blow;
@@ -94,26 +94,25 @@ impl Group {
 /// Runs the finalizers, the last first.
 struct Runner {
     group: Weak<Group>,
-    now: Option<Running>,
+    now: Option<Running<Finalizer>>,
 }
 
-struct Running {
+pub(crate) struct Running<F> {
     /// Keeps the cancel of the nursery away.
     scope: Scope,
-    future: Option<Pin<Box<MoveOnAfter<Finalizer>>>>,
+    future: Option<Pin<Box<MoveOnAfter<F>>>>,
     budget: Duration,
-    who: Who,
+    pub(crate) who: Who,
 }
 
-impl Running {
-    fn new(deferred: Deferred) -> Running {
-        let (scope, who) = (Scope::new(ScopeKind::Shield), deferred.who());
-        let Deferred { future, budget, .. } = deferred;
+impl<F: Future<Output = Result<(), Failed>>> Running<F> {
+    pub(crate) fn new(future: F, budget: Duration, who: Who) -> Running<F> {
+        let scope = Scope::new(ScopeKind::Shield);
         Running { scope, future: Some(Box::pin(move_on_after(budget, future))), budget, who }
     }
 
     /// Polls it; when it has ended, drops it too. What panics is given.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Ending>, Payload>> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Ending>, Payload>> {
         let polled = panic::catch(|| {
             let future = self.future.as_mut().expect("it is polled until it has ended");
             context::inside(&self.scope, || future.as_mut().poll(cx))
@@ -131,7 +130,7 @@ impl Running {
         Poll::Ready(self.drop_future().and(ending))
     }
 
-    fn drop_future(&mut self) -> Result<(), Payload> {
+    pub(crate) fn drop_future(&mut self) -> Result<(), Payload> {
         let future = self.future.take();
         panic::catch(|| context::inside(&self.scope, || drop(future)))
     }
@@ -146,14 +145,14 @@ impl Running {
 /// That it has ended itself is no failure, and no reason for the others not to run. That it lacks a
 /// value is a failure, also if a nursery reports why.
 fn leaves() -> Option<Option<Ending>> {
-    context::task(|task| {
-        let task = task?;
-        match task.leave().get()? {
+    context::noted::here(|notes| {
+        let notes = notes?;
+        match notes.leave.get()? {
             Leave::Told | Leave::ToldOf => return None,
             Leave::Exit(_) | Leave::Cancelled | Leave::NoSlot | Leave::NoValue => {}
         }
-        task.leave().set(None);
-        Some(task.take_heard().map(Ending::NoValue))
+        notes.leave.set(None);
+        Some(notes.take_heard().map(Ending::NoValue))
     })
 }
 
@@ -164,7 +163,10 @@ impl Future for Runner {
         let group = self.group.clone();
         loop {
             if self.now.is_none() {
-                self.now = group.next_finalizer().map(Running::new);
+                self.now = group.next_finalizer().map(|deferred| {
+                    let who = deferred.who();
+                    Running::new(deferred.future, deferred.budget, who)
+                });
             }
             let Some(now) = &mut self.now else { return Poll::Ready(Ok(())) };
             let Poll::Ready(ended) = now.poll(cx) else { return Poll::Pending };

@@ -12,6 +12,7 @@ use crate::layers::record::{Header, Ptr, Schedule};
 use allhome_rt::Instant;
 use std::any::Any;
 use std::task::Waker;
+use std::time::Duration;
 
 impl Schedule for Group {
     /// Children that waited were woken: sees that a carrier comes for them. They stay on the stack,
@@ -72,6 +73,10 @@ impl Host for Group {
 
     fn deadline(&self) -> Option<Instant> {
         self.deadline()
+    }
+
+    fn grace(&self) -> Option<Duration> {
+        self.config.grace
     }
 
     fn is_work(&self, number: u64) -> bool {

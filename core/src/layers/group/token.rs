@@ -9,7 +9,7 @@ use super::registry::{BODY, Phase, Registry};
 use crate::layers::base::counted::Weak;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::{self, Arc, Ordering, thread_local};
-use crate::layers::cancel::{CancelToken, Listener, Rest};
+use crate::layers::cancel::{CancelToken, Listener, Registration, Rest};
 use std::cell::Cell;
 use std::ptr;
 
@@ -224,10 +224,16 @@ impl Group {
         }
     }
 
-    /// Has the nursery cancelled with the token of a scope.
+    /// Has the nursery cancelled, and aborted, with the token of a scope.
     pub(crate) fn link_to(&self, token: &CancelToken) {
-        let weak = self.weak();
-        let link = token.on_cancel(move |reason| weak.raise_tree(Level::Cancelled, reason));
+        let link = [Level::Cancelled, Level::Aborted].map(|level| {
+            let weak = self.weak();
+            Registration::at(token, level, move |reason| {
+                if let Some(reason) = reason {
+                    weak.raise_tree(level, reason);
+                }
+            })
+        });
         self.locked(|registry| registry.cancel.tokens_mut().set_link(link));
     }
 }

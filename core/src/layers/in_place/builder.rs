@@ -1,11 +1,17 @@
 //! Opening a scope in place: its settings.
 
+mod limits;
+
 use super::handle::Scope;
 use super::mode::Mode;
 use super::run::ScopeRun;
 use crate::layers::base::as_error::{self, AsError};
 use crate::layers::base::mode::{Local, Sendable};
+use crate::layers::base::panic::Panic;
+use crate::layers::base::sync::Arc;
 use crate::layers::group::config::{Config, PanicPolicy, Policy};
+use crate::layers::group::failure_info::FailureInfo;
+use crate::layers::nursery::condition::Condition;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -56,13 +62,14 @@ use std::panic::Location;
 /// ```
 #[track_caller]
 pub fn scope() -> ScopeBuilder {
-    ScopeBuilder { config: Config::new(Location::caller()), mode: PhantomData }
+    ScopeBuilder { config: Config::new(Location::caller()), condition: None, mode: PhantomData }
 }
 
 /// The settings of a scope: created by [`scope`], and opened by [`run`](ScopeBuilder::run).
 #[must_use = "no scope is opened until `run` is called and awaited"]
 pub struct ScopeBuilder<M: Mode = Sendable> {
     config: Config,
+    condition: Option<Box<Condition>>,
     mode: PhantomData<M>,
 }
 
@@ -95,7 +102,7 @@ impl ScopeBuilder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn local(self) -> ScopeBuilder<Local> {
-        ScopeBuilder { config: self.config, mode: PhantomData }
+        ScopeBuilder { config: self.config, condition: self.condition, mode: PhantomData }
     }
 }
 
@@ -116,6 +123,65 @@ impl<M: Mode> ScopeBuilder<M> {
     /// [`Policy::Supervise`] [`PanicPolicy::Report`].
     pub fn panics(mut self, panics: PanicPolicy) -> Self {
         self.config.panics = Some(panics);
+        self
+    }
+
+    /// Sets a hook that is called with each panic of a child, of the body or of a finalizer, before
+    /// the others are cancelled. A panic of the hook is dropped. The hook is called in a poll of the
+    /// scope's future, or in its drop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::error::PanicPolicy;
+    /// use allhome::{Scope, block_on, scope};
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// let seen = Arc::new(Mutex::new(Vec::new()));
+    /// let log = seen.clone();
+    /// let run = scope()
+    ///     .panics(PanicPolicy::Report)
+    ///     .on_panic(move |panic| log.lock().unwrap().push(panic.message().to_string()))
+    ///     .run(async |s: Scope<'_>| {
+    ///         s.go(async { panic!("out of range") });
+    ///         Ok(())
+    ///     });
+    /// assert!(block_on(run).is_err());
+    /// assert_eq!(*seen.lock().unwrap(), ["out of range"]);
+    /// # }
+    /// ```
+    pub fn on_panic(mut self, hook: impl Fn(&Panic) + Send + Sync + 'static) -> Self {
+        self.config.hooks.on_panic = Some(Arc::new(hook));
+        self
+    }
+
+    /// Sets a hook that is called with each failure, before it is recorded: see
+    /// [`Builder::on_failure`](crate::Builder::on_failure). A failure that is left to a joiner, and
+    /// that the joiner does not take, is told when the scope ends.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{Policy, Scope, block_on, scope};
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// let seen = Arc::new(Mutex::new(Vec::new()));
+    /// let log = seen.clone();
+    /// let run = scope()
+    ///     .policy(Policy::Supervise)
+    ///     .on_failure(move |failure| log.lock().unwrap().push(failure.to_string()))
+    ///     .run(async |s: Scope<'_, &str>| {
+    ///         s.task("reader").spawn(async { Err("no such file") });
+    ///         Ok(())
+    ///     });
+    /// assert!(block_on(run).is_ok());
+    /// assert_eq!(*seen.lock().unwrap(), ["task `reader` failed: no such file"]);
+    /// # }
+    /// ```
+    pub fn on_failure(mut self, hook: impl Fn(&FailureInfo<'_>) + Send + Sync + 'static) -> Self {
+        self.config.hooks.on_failure = Some(Arc::new(hook));
         self
     }
 
@@ -177,7 +243,7 @@ impl<M: Mode> ScopeBuilder<M> {
         M: 'a,
     {
         self.config.view = as_error::view::<E, K>;
-        ScopeRun::new(self.config, body)
+        ScopeRun::new((self.config, self.condition), body)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The handle of a child with a value, which is the future of that value.
 
+mod joins;
+
 use super::join::JoinCell;
 use super::lack::Lacking;
 use super::seats::{Core, Reach};
@@ -141,6 +143,33 @@ impl<T, E> ScopeChild<T, E> {
         self.core().is_some_and(|core| core.cancel(reason))
     }
 
+    /// Drops this child where it waits, at the scope's next poll: it is not polled again, unless a
+    /// shield is up in it or a nursery inside is not home. Returns `false` if it has ended, or was
+    /// aborted before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::cancel::ReasonKind;
+    /// use allhome::{Scope, block_on, scope};
+    /// use std::future::pending;
+    ///
+    /// let run = scope().run(async |s: Scope<'_>| {
+    ///     let child = s.fork(pending::<Result<(), _>>());
+    ///     assert!(child.abort());
+    ///     Ok(child.await.unwrap_err().reason().map(|reason| reason.kind()))
+    /// });
+    /// assert_eq!(block_on(run)?, Some(ReasonKind::Aborted));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn abort(&self) -> bool {
+        let reason = by_caller(ReasonKind::Aborted, Location::caller());
+        self.core().is_some_and(|core| core.abort(reason))
+    }
+
     /// Waits for the value, and ends the task that awaits it if there is none. See
     /// [`Child::value`](crate::Child::value): the joiner's end is a failure only if no scope or
     /// nursery around it reports why.
@@ -254,14 +283,17 @@ impl<T, E> Drop for ScopeChild<T, E> {
     fn drop(&mut self) {
         // What was taken has left nothing.
         let Inner::Admitted { core, cell, is_taken: false } = &self.inner else { return };
-        let Some(ending) = cell.let_go() else { return };
-        if !core.control().policy.isolates() {
-            return;
+        if let Some(ending) = cell.let_go() {
+            hand_in(core, ending);
         }
-        // A failure that no caller looked at is the scope's.
-        if let Ending::Err(_) | Ending::Panicked(_) | Ending::NoValue(_) = ending {
-            core.control().hand_in(Entry::new(ending, core.who()));
-        }
+    }
+}
+
+/// A failure that no caller looked at is the scope's, if that left it to the joiner.
+fn hand_in(core: &Core, ending: Ending) {
+    let fails = matches!(ending, Ending::Err(_) | Ending::Panicked(_) | Ending::NoValue(_));
+    if fails && core.control().policy.isolates() {
+        core.control().hand_in(Entry::new(ending, core.who()));
     }
 }
 

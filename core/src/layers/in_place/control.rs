@@ -14,9 +14,15 @@
 //!    change, or what made it finds the waker. The first wake of a storm takes the lock; those that
 //!    find the line filled leave it to that one. `park` is called after [`Control::exit`]:
 //!    what the waker's own code wakes is woken from elsewhere.
-//! 4. Each kind of change has a sign of its own (`woken`, `news`, `cancel`), and the code that takes
+//! 4. Each kind of change has a sign of its own (`woken`, `news`, the stage), and the code that takes
 //!    a sign back looks for that kind after it. A sign for two kinds would be taken back by the code
 //!    that looks for one.
+
+mod idle;
+mod limits;
+
+use idle::Idlers;
+pub(super) use limits::{Limits, Stage};
 
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::NurseryId;
@@ -58,6 +64,8 @@ pub(super) struct Control {
     waker: Guarded<Option<Foreign<Waker>>>,
     /// Failures that were left to joiners, which did not take them.
     handed_in: Guarded<Vec<Entry>>,
+    limits: Limits,
+    idlers: Idlers,
 }
 
 /// The first block in a line that was taken.
@@ -74,7 +82,7 @@ pub(super) fn this_thread() -> usize {
 }
 
 impl Control {
-    pub(super) fn new(policy: Policy, name: Option<Box<str>>) -> Control {
+    pub(super) fn new(policy: Policy, name: Option<Box<str>>, limits: Limits) -> Control {
         Control {
             id: NurseryId::next(),
             policy,
@@ -90,6 +98,8 @@ impl Control {
             freed: Line::new(),
             waker: Guarded::new(None),
             handed_in: Guarded::new(Vec::new()),
+            limits,
+            idlers: Idlers::default(),
         }
     }
 
@@ -98,11 +108,6 @@ impl Control {
         // Relaxed, and in this order: a child leaves after it came, and more may come between.
         let left = self.left.load(Ordering::Relaxed);
         self.came.load(Ordering::Relaxed).saturating_sub(left)
-    }
-
-    /// A child is home. The caller is the scope's future, which alone counts them.
-    pub(super) fn count_home(&self) {
-        self.left.store(self.left.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
     /// Returns why it is cancelled.
@@ -116,6 +121,7 @@ impl Control {
         let first = self.cancel.set(reason).is_ok();
         if first {
             self.unpark().into_iter().for_each(Foreign::wake);
+            self.wake_waiters();
         }
         first
     }
@@ -161,14 +167,14 @@ impl Control {
     }
 
     /// Keeps the waker, unless there is something to do. The caller is the scope's future, and has
-    /// seen that it is cancelled, or not.
-    pub(super) fn park(&self, waker: &Waker, seen_cancel: bool) -> bool {
+    /// seen that it is at this stage.
+    pub(super) fn park(&self, waker: &Waker, seen: Stage) -> bool {
         let mut waker = Some(Foreign::cloned(waker));
         let (parked, _old) = self.waker.locked(|kept| {
             // Relaxed: what was set before the lock was taken is seen.
             let news = self.news.load(Ordering::Relaxed);
             let woken = !self.woken.is_empty() || !self.here.is_empty();
-            if news || woken || self.cancel.get().is_some() != seen_cancel {
+            if news || woken || self.stage() != seen {
                 return (false, None);
             }
             (true, mem::replace(kept, waker.take()))
@@ -198,6 +204,7 @@ pub(super) struct Life {
     pub(super) name: Option<Box<str>>,
     pub(super) place: &'static Location<'static>,
     pub(super) cancel: GlobalOnce<Reason>,
+    pub(super) aborted: AtomicBool,
 }
 
 impl Life {
@@ -207,6 +214,6 @@ impl Life {
         name: Option<Box<str>>,
         place: &'static Location<'static>,
     ) -> Life {
-        Life { number, name, place, cancel: GlobalOnce::new() }
+        Life { number, name, place, cancel: GlobalOnce::new(), aborted: AtomicBool::new(false) }
     }
 }

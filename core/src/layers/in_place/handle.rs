@@ -1,16 +1,20 @@
 //! The handle of a scope, with which its body and its children spawn.
 
+pub(crate) mod bounded;
+mod defer;
+pub(crate) mod idle;
+
 use super::child::ScopeChild;
 use super::inbox::Shared;
 use super::mode::Mode;
 use crate::layers::base::as_error::{BoxError, View};
-use crate::layers::base::id::NurseryId;
+use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::invariant::Invariant;
 use crate::layers::base::mode::{Local, Sendable};
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
 use crate::layers::context::new_reason::by_caller;
-use crate::layers::nursery::spawned::Spawned;
+use crate::layers::nursery::spawned::{Refused, Spawned};
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -94,6 +98,30 @@ impl<'a, E: Send + Sync + 'static, M: Mode> Scope<'a, E, M> {
         self.shared.control.cancel(reason)
     }
 
+    /// Drops the body and the children where they wait, at the scope's next poll: none is polled
+    /// again. A task with a shield up, or with a nursery inside that is not home, is dropped when
+    /// that is over. Returns `false` if the scope was aborted before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "executors")] {
+    /// use allhome::{Scope, block_on, scope};
+    /// use std::time::Duration;
+    ///
+    /// let run = scope().grace(Duration::MAX).run(async |s: Scope<'_>| {
+    ///     s.spawn(std::future::pending());
+    ///     assert!(s.abort());
+    ///     Ok(())
+    /// });
+    /// assert!(block_on(run).is_ok(), "the body has its value in the poll in which it aborts");
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn abort(&self) -> bool {
+        self.shared.control.abort(by_caller(ReasonKind::Aborted, Location::caller()))
+    }
+
     /// Refuses new children from now on; those that are there go on.
     #[track_caller]
     pub fn close(&self) {
@@ -150,6 +178,19 @@ impl<'a, E: Send + Sync + 'static> Scope<'a, E, Sendable> {
         self.plain().spawn(future)
     }
 
+    /// Spawns a child that may fail, and gives the future back if it is refused.
+    ///
+    /// # Errors
+    ///
+    /// Returns the future in a [`Refused`] if the scope takes no more children.
+    #[track_caller]
+    pub fn try_spawn<F>(&self, future: F) -> Result<TaskId, Refused<F>>
+    where
+        F: Future<Output = Result<(), E>> + Send + 'a,
+    {
+        self.plain().try_spawn(future)
+    }
+
     /// Spawns a child that cannot fail and gives nothing. A panic of it is a failure still.
     #[track_caller]
     pub fn go<F>(&self, future: F) -> Spawned
@@ -181,6 +222,19 @@ impl<'a, E: Send + Sync + 'static> Scope<'a, E, Local> {
         F: Future<Output = Result<(), E>> + 'a,
     {
         self.plain().spawn(future)
+    }
+
+    /// Spawns a child that may fail, and gives the future back if it is refused.
+    ///
+    /// # Errors
+    ///
+    /// Returns the future in a [`Refused`] if the scope takes no more children.
+    #[track_caller]
+    pub fn try_spawn<F>(&self, future: F) -> Result<TaskId, Refused<F>>
+    where
+        F: Future<Output = Result<(), E>> + 'a,
+    {
+        self.plain().try_spawn(future)
     }
 
     /// Spawns a child that cannot fail and gives nothing; it need not be `Send`.

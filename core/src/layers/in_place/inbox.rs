@@ -1,9 +1,10 @@
 //! What the handles of a scope share with its future: where new children wait for the next poll.
 
 use super::control::{Control, Life};
+use super::engine::finalize::Deferred;
 use super::hand_over::{Freed, New};
 use super::mode::Mode;
-use super::placed::{MOST, Piece, Placed, class_of};
+use super::placed::{MOST, Pieces, Placed};
 use super::seats::{BlockRef, Pool, Reach, Seat};
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::TaskId;
@@ -23,8 +24,20 @@ struct Inbox<'a, M: Mode> {
     last: u64,
     closed: Option<Reason>,
     pool: Pool,
-    /// Memory for futures, by its class.
-    pieces: Vec<Vec<Piece>>,
+    /// Memory for futures.
+    pieces: Pieces,
+    /// What is done at the end.
+    deferred: Vec<Foreign<Deferred<'a, M>>>,
+    /// The scope has ended.
+    is_over: bool,
+}
+
+/// How a child is admitted.
+#[derive(Clone, Copy)]
+pub(super) struct Admission {
+    pub(super) place: &'static Location<'static>,
+    /// Into a place that was reserved: a scope that is closed takes it still.
+    pub(super) reserved: bool,
 }
 
 /// A child's future, in its place already or not.
@@ -34,16 +47,12 @@ enum Task<F, P> {
 }
 
 impl<M: Mode> Inbox<'_, M> {
-    fn take_piece<F>(&mut self) -> Option<Piece> {
-        self.pieces.get_mut(class_of::<F>()?)?.pop()
-    }
-
-    fn put_piece(&mut self, piece: Piece) {
-        let Some(class) = piece.class() else { return };
-        if self.pieces.len() <= class {
-            self.pieces.resize_with(class + 1, Vec::new);
+    fn refusal<'r>(&'r self, control: &'r Control, reserved: bool) -> Option<&'r Reason> {
+        let closed = || control.drained().or(self.closed.as_ref());
+        match reserved && !self.is_over {
+            true => control.reason_for(true),
+            false => control.reason_for(true).or_else(closed),
         }
-        self.pieces[class].push(piece);
     }
 }
 
@@ -57,7 +66,15 @@ impl<'a, M: Mode> Shared<'a, M> {
     pub(super) fn new(control: Control) -> Arc<Shared<'a, M>> {
         let control = Arc::new(control);
         let pool = Pool::new(control.clone());
-        let inbox = Inbox { new: Vec::new(), last: 0, closed: None, pool, pieces: Vec::new() };
+        let inbox = Inbox {
+            new: Vec::new(),
+            last: 0,
+            closed: None,
+            pool,
+            pieces: Pieces::default(),
+            deferred: Vec::new(),
+            is_over: false,
+        };
         Arc::new(Shared { control, inbox: Guarded::new(inbox) })
     }
 
@@ -70,45 +87,69 @@ impl<'a, M: Mode> Shared<'a, M> {
     pub(super) fn admit<F>(
         &self,
         future: F,
-        place_at: impl Fn(Option<Piece>, F) -> Placed<'a, M>,
+        place_at: impl Fn(&mut Pieces, F) -> Placed<'a, M>,
         join: Option<Arc<M::Join<'a>>>,
         name: Option<Box<str>>,
-        place: &'static Location<'static>,
+        how: Admission,
     ) -> Result<Admitted, Reason> {
-        let control = &self.control;
         // A large one is not moved while the lock is held.
-        let future = match size_of::<F>() > MOST {
-            true => Task::Placed(place_at(None, future)),
+        let task = match size_of::<F>() > MOST {
+            true => Task::Placed(place_at(&mut Pieces::default(), future)),
             false => Task::Given(future),
         };
-        let mut parts = Some((future, join, name));
+        let place_at = |pieces: &mut Pieces, task| match task {
+            Task::Placed(task) => task,
+            Task::Given(future) => place_at(pieces, future),
+        };
+        self.admit_made(task, place_at, join, name, how).map_err(|(reason, task)| {
+            self.control.refused.fetch_add(1, Ordering::Relaxed);
+            drop(Foreign::new(task));
+            reason
+        })
+    }
+
+    /// Admits a child, whose future is made of the value under the lock; or gives the value back.
+    pub(super) fn admit_made<V>(
+        &self,
+        value: V,
+        place_at: impl FnOnce(&mut Pieces, V) -> Placed<'a, M>,
+        join: Option<Arc<M::Join<'a>>>,
+        name: Option<Box<str>>,
+        how: Admission,
+    ) -> Result<Admitted, (Reason, V)> {
+        let control = &self.control;
+        let mut parts = Some((value, join, name));
         let admitted = self.inbox.locked(|inbox| {
             // Asked under the lock: what takes the children after a cancel misses none.
-            if let Some(reason) = control.reason().or(inbox.closed.as_ref()) {
+            if let Some(reason) = inbox.refusal(control, how.reserved) {
                 return Err(reason.clone());
             }
-            let (future, join, name) = parts.take().expect("they are taken once");
-            let task = match future {
-                Task::Placed(task) => task,
-                Task::Given(future) => place_at(inbox.take_piece::<F>(), future),
-            };
+            let (value, join, name) = parts.take().expect("they are taken once");
+            let task = place_at(&mut inbox.pieces, value);
             inbox.last += 1;
             let id = TaskId { nursery: control.id, number: inbox.last };
-            let life = Life::new(id.number, name, place);
+            let life = Life::new(id.number, name, how.place);
             let (seat, reach) = inbox.pool.take(life, join.is_some());
             inbox.new.push(New { seat, task, join });
             // Relaxed: a count, under the lock, which orders it with the end of the scope.
             control.came.store(id.number as usize, Ordering::Relaxed);
             Ok(Admitted { id, reach })
         });
-        match &admitted {
-            Ok(_) => control.tell(),
-            Err(_) => {
-                control.refused.fetch_add(1, Ordering::Relaxed);
-                drop(parts.map(|(task, ..)| Foreign::new(task)));
+        match admitted {
+            Ok(admitted) => {
+                control.tell();
+                Ok(admitted)
+            }
+            Err(reason) => {
+                let (value, ..) = parts.expect("they were not taken");
+                Err((reason, value))
             }
         }
-        admitted
+    }
+
+    /// Returns why no child is admitted, or none into a place that was reserved before.
+    pub(super) fn refusal(&self, reserved: bool) -> Option<Reason> {
+        self.inbox.locked(|inbox| inbox.refusal(&self.control, reserved).cloned())
     }
 
     /// From here on it admits no child.
@@ -119,10 +160,11 @@ impl<'a, M: Mode> Shared<'a, M> {
                 inbox.closed = reason.take();
             }
         });
+        self.control.wake_waiters();
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.control.reason().is_some() || self.inbox.locked(|inbox| inbox.closed.is_some())
+        self.refusal(false).is_some()
     }
 
     /// Takes the new children, and puts an empty list in their place. Gives seats back, and adds the
@@ -135,19 +177,45 @@ impl<'a, M: Mode> Shared<'a, M> {
     ) -> Vec<New<'a, M>> {
         self.inbox.locked(|inbox| {
             freed.seats.drain(..).for_each(|seat| inbox.pool.put(seat));
-            freed.pieces.drain(..).for_each(|piece| inbox.put_piece(piece));
+            freed.pieces.drain(..).for_each(|piece| inbox.pieces.put(piece));
             inbox.pool.show(blocks);
             mem::replace(&mut inbox.new, empty)
         })
     }
 
-    /// Closes it for good if no child waits in it.
+    // ---- the end
+
+    /// Keeps what is done at the end. Returns `false`, and drops it, if the scope has ended.
+    pub(super) fn defer(&self, deferred: Deferred<'a, M>) -> bool {
+        let mut deferred = Some(Foreign::new(deferred));
+        self.inbox.locked(|inbox| {
+            if !inbox.is_over {
+                inbox.deferred.extend(deferred.take());
+            }
+        });
+        deferred.is_none()
+    }
+
+    /// Takes what was deferred last.
+    pub(super) fn next_deferred(&self) -> Option<Deferred<'a, M>> {
+        self.inbox.locked(|inbox| inbox.deferred.pop()).map(Foreign::into_inner)
+    }
+
+    /// The scope ends: from now on it keeps nothing.
+    pub(super) fn end(&self) {
+        self.inbox.locked(|inbox| inbox.is_over = true);
+    }
+
+    /// Closes it for good if no child waits in it, and nothing is deferred.
     pub(super) fn close_if_empty(&self, reason: Reason) -> bool {
         let mut reason = Some(reason);
         self.inbox.locked(|inbox| {
-            let empty = inbox.new.is_empty();
-            if empty && inbox.closed.is_none() {
-                inbox.closed = reason.take();
+            let empty = inbox.new.is_empty() && inbox.deferred.is_empty();
+            if empty {
+                inbox.is_over = true;
+                if inbox.closed.is_none() {
+                    inbox.closed = reason.take();
+                }
             }
             empty
         })

@@ -6,6 +6,8 @@ use crate::layers::base::outcome::{Ending, Outcome};
 use crate::layers::base::panic;
 use crate::layers::base::panic::Payload;
 use crate::layers::base::sync::Arc;
+use crate::layers::record::joiner::SharedList;
+use std::ptr;
 use std::task::Waker;
 
 /// | state     | `value`     | `ending`   | what it is                                              |
@@ -19,9 +21,16 @@ pub(super) struct JoinCell<T>(Guarded<State<T>>);
 struct State<T> {
     value: Option<Foreign<T>>,
     ending: Option<Foreign<Ending>>,
-    joiner: Option<Foreign<Waker>>,
+    joiner: Option<Foreign<Joiner>>,
     /// Nothing is taken any more.
     is_over: bool,
+}
+
+/// What hears that the outcome is there.
+enum Joiner {
+    Task(Waker),
+    /// Of a task that waits for many.
+    List(SharedList),
 }
 
 impl<T> JoinCell<T> {
@@ -72,10 +81,20 @@ impl<T> JoinCell<T> {
 
     /// Has the waker woken when the outcome is there. Returns `false` if it is there.
     pub(super) fn wait(&self, waker: &Waker) -> bool {
-        let mut waker = Some(Foreign::cloned(waker));
+        self.keep_joiner(|| Joiner::Task(Foreign::cloned(waker).into_inner()))
+    }
+
+    /// Has the child on the list when the outcome is there. Returns `false` if it is there.
+    pub(super) fn enter(&self, list: &SharedList) -> bool {
+        self.keep_joiner(|| Joiner::List(list.clone()))
+    }
+
+    fn keep_joiner(&self, joiner: impl FnOnce() -> Joiner) -> bool {
+        let mut joiner = Some(Foreign::new(joiner()));
         let (waits, _old) = self.0.locked(|state| {
             let waits = state.ending.is_none() && !state.is_over;
-            let old = if waits { std::mem::replace(&mut state.joiner, waker.take()) } else { None };
+            let old =
+                if waits { std::mem::replace(&mut state.joiner, joiner.take()) } else { None };
             (waits, old)
         });
         waits
@@ -106,7 +125,14 @@ impl<T> Publish for JoinCell<T> {
             }
             (state.joiner.take(), value)
         });
-        joiner.into_iter().for_each(Foreign::wake);
+        match joiner.map(Foreign::into_inner) {
+            Some(Joiner::Task(waker)) => Foreign::new(waker).wake(),
+            Some(Joiner::List(list)) => {
+                let waker = list.push(ptr::from_ref(self).addr());
+                waker.into_iter().for_each(Foreign::wake);
+            }
+            None => {}
+        }
         ending.map(|ending| Done(ending.into_inner()))
     }
 

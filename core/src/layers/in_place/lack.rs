@@ -3,6 +3,7 @@
 
 use super::seats::Core;
 use crate::layers::base::as_error::View;
+use crate::layers::base::id::NurseryId;
 use crate::layers::base::leave::{Heard, Leave};
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::{Reason, ReasonKind};
@@ -130,7 +131,7 @@ impl Lacking<'_> {
 }
 
 /// Returns `true` if the scope is around what the present thread works for.
-fn is_around(scope: crate::layers::base::id::NurseryId) -> bool {
+fn is_around(scope: NurseryId) -> bool {
     context::current(|mut at| {
         while let Some(frame) = at {
             if let Kind::Scope(inside) = &frame.kind {
@@ -148,4 +149,18 @@ fn is_around(scope: crate::layers::base::id::NurseryId) -> bool {
 fn is_failure_of_scope_around(reason: &Reason) -> bool {
     let failed = reason.by().filter(|_| reason.kind() == ReasonKind::ChildFailed);
     failed.is_some_and(|by| is_around(by.nursery))
+}
+
+/// Returns `true` if the frame is inside of a child of the scope: the body does not count.
+pub(super) fn is_inside_child(mut at: Option<&Frame<'_>>, scope: NurseryId) -> bool {
+    while let Some(frame) = at {
+        if let Kind::Scope(inside) = &frame.kind {
+            let place = inside.in_place();
+            if place.is_some_and(|place| place.scope == scope && place.id.is_some()) {
+                return true;
+            }
+        }
+        at = Frame::outer(frame);
+    }
+    false
 }

@@ -8,7 +8,7 @@ use std::future::Future;
 
 /// Whether the children of a [`Scope`](crate::Scope) are `Send`: [`Sendable`] or [`Local`]. No
 /// other type has it.
-pub trait Mode: Sealed {
+pub trait Mode: Sealed + 'static {
     #[doc(hidden)]
     type Task<'a>: ?Sized + Future<Output = Done> + 'a;
     #[doc(hidden)]

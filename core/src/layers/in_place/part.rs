@@ -74,6 +74,29 @@ impl Part {
         self.with(&Notes::default(), |at| panic::catch(|| context::inside(at.scope, f)))
     }
 
+    /// Returns why it is dropped where it waits, in place of a poll, if it is.
+    #[inline]
+    pub(super) fn cut_for(&self, started: bool) -> Option<Reason> {
+        match started {
+            false => self.seat.reason(),
+            true if self.seat.is_aborted() => self.seat.reason().filter(|why| self.abort(why)),
+            true => None,
+        }
+    }
+
+    /// Aborts what is inside. Returns `true` if it may be dropped: no shield is up in it, and no
+    /// nursery inside is out.
+    fn abort(&self, reason: &Reason) -> bool {
+        let Some(scope) = &self.scope else { return true };
+        scope.abort(reason);
+        !scope.holds(None)
+    }
+
+    /// Drops its future: it ends so.
+    pub(super) fn end<F>(&mut self, inside: Pin<&mut Option<F>>, ending: Ending) -> Ended {
+        self.with(&Notes::default(), |at| at.end(inside, ending))
+    }
+
     /// Drops its future, unpolled and for this reason, which the destructors see.
     pub(super) fn cut<F>(&mut self, inside: Pin<&mut Option<F>>, reason: &Reason) -> Ended {
         self.with(&Notes::default(), |at| {
@@ -139,15 +162,22 @@ impl At<'_> {
         if let Some(reason) = self.core.reason().filter(|_| !self.scope.is_told()) {
             self.scope.cancel(|| reason);
         }
+        if self.core.is_in_grace() {
+            return end::poll_inside(self.scope, inside, cx).map(Some);
+        }
         end::poll_last(self.scope, inside, cx)
     }
 
     /// Returns how it ends, if the poll that was pending wants its end.
     fn leaves(&self) -> Option<Ending> {
         match self.notes.leave.get()? {
-            Leave::Told | Leave::ToldOf | Leave::NoSlot => None,
+            Leave::Told | Leave::ToldOf => None,
+            Leave::NoSlot => Some(Ending::Cancelled(self.core.control().no_slot())),
             Leave::Exit(place) => Some(Ending::Cancelled(exited(self.core.id(), place))),
-            Leave::Cancelled => self.notes.take_heard().map(Ending::Cancelled),
+            Leave::Cancelled => {
+                let reason = self.notes.take_heard().or_else(|| self.core.reason());
+                reason.map(Ending::Cancelled)
+            }
             Leave::NoValue => self.notes.take_heard().map(Ending::NoValue),
         }
     }

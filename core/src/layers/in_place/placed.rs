@@ -71,7 +71,7 @@ const fn layout_of(class: usize) -> Layout {
 }
 
 /// Returns which pieces a future of this type fits into; `None` if they are not kept.
-pub(super) fn class_of<F>() -> Option<usize> {
+fn class_of<F>() -> Option<usize> {
     let layout = Needs::<F>::LAYOUT;
     let kept = layout.size() > 0 && layout.size() <= MOST && layout.align() == ALIGN;
     kept.then(|| layout.size().div_ceil(UNIT))
@@ -90,10 +90,28 @@ impl Piece {
     }
 
     /// Returns its class, if it is worth to be kept.
-    pub(super) fn class(&self) -> Option<usize> {
+    fn class(&self) -> Option<usize> {
         let size = self.layout.size();
         let kept = self.layout.align() == ALIGN && size > 0 && size <= MOST && size % UNIT == 0;
         kept.then_some(size / UNIT)
+    }
+}
+
+/// Pieces that are free, by their class.
+#[derive(Default)]
+pub(super) struct Pieces(Vec<Vec<Piece>>);
+
+impl Pieces {
+    fn take<F>(&mut self) -> Option<Piece> {
+        self.0.get_mut(class_of::<F>()?)?.pop()
+    }
+
+    pub(super) fn put(&mut self, piece: Piece) {
+        let Some(class) = piece.class() else { return };
+        if self.0.len() <= class {
+            self.0.resize_with(class + 1, Vec::new);
+        }
+        self.0[class].push(piece);
     }
 }
 
@@ -119,22 +137,22 @@ unsafe impl<'a, M: Mode> Send for Placed<'a, M> where M::Task<'a>: Send {}
 unsafe impl<'a, M: Mode> Sync for Placed<'a, M> where M::Task<'a>: Sync {}
 
 impl<'a> Placed<'a, Sendable> {
-    /// Puts a future into the piece, if it is given one that fits, or into new memory.
-    pub(super) fn sendable<F>(piece: Option<Piece>, future: F) -> Self
+    /// Puts a future into one of the pieces, if there is one that fits, or into new memory.
+    pub(super) fn sendable<F>(pieces: &mut Pieces, future: F) -> Self
     where
         F: Future<Output = Done> + Send + 'a,
     {
-        put(piece, future, |at: *mut F| -> *mut <Sendable as Mode>::Task<'a> { at })
+        put(pieces.take::<F>(), future, |at: *mut F| -> *mut <Sendable as Mode>::Task<'a> { at })
     }
 }
 
 impl<'a> Placed<'a, Local> {
     /// As [`Placed::sendable`].
-    pub(super) fn local<F>(piece: Option<Piece>, future: F) -> Self
+    pub(super) fn local<F>(pieces: &mut Pieces, future: F) -> Self
     where
         F: Future<Output = Done> + 'a,
     {
-        put(piece, future, |at: *mut F| -> *mut <Local as Mode>::Task<'a> { at })
+        put(pieces.take::<F>(), future, |at: *mut F| -> *mut <Local as Mode>::Task<'a> { at })
     }
 }
 

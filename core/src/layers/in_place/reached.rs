@@ -10,7 +10,9 @@ use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Ordering;
 use crate::layers::base::who::Who;
 use crate::layers::context::in_place::Requested;
+use allhome_rt::Instant;
 use std::panic::Location;
+use std::time::Duration;
 
 impl Control {
     #[inline]
@@ -97,7 +99,7 @@ impl Core {
     /// Cancels it alone. Returns `false` if it has ended, or was cancelled before.
     pub(super) fn cancel(&self, reason: Reason) -> bool {
         let first = self.state() != TaskState::Ended
-            && self.control().reason().is_none()
+            && self.around().is_none()
             && self.life().cancel.set(reason).is_ok();
         if first {
             self.schedule();
@@ -107,7 +109,7 @@ impl Core {
 
     #[inline]
     fn cancelled(&self) -> Option<&Reason> {
-        self.life().cancel.get().or_else(|| self.control().reason())
+        self.life().cancel.get().or_else(|| self.around())
     }
 
     #[inline]
@@ -124,6 +126,18 @@ impl Core {
 
 impl Requested for Core {
     fn reason(&self) -> Option<Reason> {
-        self.cancelled().cloned()
+        self.cancelled().or_else(|| self.overdue()).cloned()
+    }
+
+    fn place(&self) -> &'static Location<'static> {
+        self.place()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.deadline()
+    }
+
+    fn grace(&self) -> Option<Duration> {
+        self.control().inherited_grace()
     }
 }

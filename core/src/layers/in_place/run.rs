@@ -10,33 +10,40 @@
 //! A scope that ended by nothing but the end of a cancel scope around it is quiet, as a nursery is:
 //! `nursery/run.rs`.
 
+pub(crate) mod settle;
+
 use super::engine::Engine;
 use super::handle::Scope;
 use super::mode::Mode;
 use crate::layers::base::big::{Inner, Place, place};
 use crate::layers::base::invariant::Invariant;
-use crate::layers::base::panic;
-use crate::layers::base::who::Who;
 use crate::layers::context::{self, noted, scope};
-use crate::layers::group::config::{Config, PanicPolicy};
+use crate::layers::group::config::Config;
 use crate::layers::group::registry::report::Report;
-use crate::layers::nursery::error::{GroupError, assemble_for};
+use crate::layers::lending::Lending;
+use crate::layers::nursery::condition::Condition;
+use crate::layers::nursery::error::GroupError;
+use crate::layers::nursery::settled::{self, Settled};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+
+/// What a scope is opened with.
+pub(super) type Opening = (Config, Option<Box<Condition>>);
 
 pin_project! {
     /// The future that [`ScopeBuilder::run`](crate::in_place::ScopeBuilder::run) returns.
     #[must_use = "a scope does nothing unless it is awaited"]
     pub struct ScopeRun<'a, E, R, F, Fut, M: Mode> {
-        setup: Option<(Config, Place<F>)>,
+        setup: Option<(Opening, Place<F>)>,
         engine: Option<Box<Engine<'a, M>>>,
         #[pin]
         body: Option<Inner<Fut>>,
         value: Option<R>,
+        lending: Lending<Report>,
         // It has ended, and has nothing to tell that the cancel scope around does not tell.
         quiet: Option<Box<Report>>,
         error: Invariant<E>,
@@ -59,12 +66,13 @@ where
     E: Send + Sync + 'static,
     M: Mode,
 {
-    pub(super) fn new(config: Config, body: F) -> Self {
+    pub(super) fn new(opening: Opening, body: F) -> Self {
         ScopeRun {
-            setup: Some((config, place(body))),
+            setup: Some((opening, place(body))),
             engine: None,
             body: None,
             value: None,
+            lending: Lending::default(),
             quiet: None,
             error: PhantomData,
         }
@@ -81,18 +89,36 @@ where
     type Output = Result<R, GroupError<E>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_settled(cx).map(Settled::into_result)
+    }
+}
+
+impl<'a, E, R, F, Fut, M> ScopeRun<'a, E, R, F, Fut, M>
+where
+    F: FnOnce(Scope<'a, E, M>) -> Fut,
+    Fut: Future<Output = Result<R, E>>,
+    E: Send + Sync + 'static,
+    M: Mode,
+{
+    fn poll_settled(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Settled<R, E>> {
         let mut this = self.project();
-        if let Some((config, body)) = this.setup.take() {
-            *this.engine = Some(begin(config, body, this.body.as_mut()));
+        if let Some((opening, body)) = this.setup.take() {
+            *this.engine = Some(begin(opening, body, this.body.as_mut()));
         }
         let engine = this.engine.as_mut().expect("a scope is not polled after it was ready");
-        let report = match this.quiet.take() {
-            Some(report) => *report,
+        let limiter = engine.shared.control.limiter().cloned();
+        let ended = match ready!(this.lending.poll_end(cx)) {
+            Some(ended) => Some(ended),
+            None => this.quiet.take().map(|report| *report),
+        };
+        let report = match ended {
+            Some(report) => report,
             None => {
                 if engine.poll(this.body, this.value, cx).is_pending() {
+                    this.lending.wait(limiter.as_ref(), || engine.has_children());
                     return Poll::Pending;
                 }
-                engine.take_report()
+                ready!(this.lending.end(limiter.as_ref(), engine.take_report(), cx))
             }
         };
         if this.value.is_none() && is_told_by_a_scope(engine, &report) {
@@ -109,7 +135,7 @@ where
 // Kept out of the poll, as a nursery's: the stack space is free again when the body is polled.
 #[inline(never)]
 fn begin<'a, E, F, Fut, M>(
-    config: Config,
+    (config, condition): Opening,
     body: Place<F>,
     mut future: Pin<&mut Option<Inner<Fut>>>,
 ) -> Box<Engine<'a, M>>
@@ -118,7 +144,8 @@ where
     E: Send + Sync + 'static,
     M: Mode,
 {
-    let mut engine = Box::new(Engine::new(config));
+    let mut engine = Box::new(Engine::new(config, condition));
+    engine.begin();
     let handle = Scope::new(engine.shared.clone(), engine.config.view);
     if let Err(payload) = engine.call(|| future.set(Some(Inner::new(body(handle))))) {
         engine.body_panicked(payload);
@@ -133,35 +160,13 @@ fn is_told_by_a_scope<M: Mode>(engine: &Engine<'_, M>, report: &Report) -> bool 
 }
 
 /// Makes the scope's result.
-fn conclude<R, E, M>(
-    engine: &Engine<'_, M>,
-    report: Report,
-    value: Option<R>,
-) -> Result<R, GroupError<E>>
+fn conclude<R, E, M>(engine: &Engine<'_, M>, report: Report, value: Option<R>) -> Settled<R, E>
 where
     E: Send + Sync + 'static,
     M: Mode,
 {
-    if engine.config.panics() == PanicPolicy::Resume {
-        let payload = report.first_panic().and_then(|panic| panic.take_payload());
-        if let Some(payload) = payload {
-            panic::resume(payload);
-        }
-    }
-    match value {
-        Some(value) if report.is_empty() => Ok(value),
-        value => {
-            if value.is_none() && report.is_empty() {
-                // Nothing went wrong but the cancel, which may be that of the task around, too.
-                noted::tell_cancelled();
-            }
-            let reason = engine.shared.control.reason().cloned();
-            let config = &engine.config;
-            let name = config.name.clone();
-            let body = Who { task: None, name, place: config.place, finalizer: false };
-            Err(assemble_for(config, body, reason, report))
-        }
-    }
+    let reason = engine.shared.control.reason_for(true).cloned();
+    settled::settle(&engine.config, reason, report, value, |_| noted::tell_cancelled())
 }
 
 impl<E, R, F, Fut, M: Mode> fmt::Debug for ScopeRun<'_, E, R, F, Fut, M> {

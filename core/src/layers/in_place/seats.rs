@@ -35,9 +35,11 @@
 #![allow(unsafe_code)]
 
 mod pool;
+mod reach;
 mod waker;
 
 pub(super) use pool::Pool;
+pub(super) use reach::Reach;
 
 use super::control::{Control, Life};
 use crate::layers::base::marks::{MOST, Marks};
@@ -255,7 +257,7 @@ impl Free {
         // Relaxed: other threads come to know of it by a reach, or by the lock of the inbox.
         core.refs.store(HELD + u32::from(reached), Ordering::Relaxed);
         mem::forget(self);
-        (Seat(at), reached.then(|| Reach(at)))
+        (Seat(at), reached.then(|| Reach::counted(at)))
     }
 }
 
@@ -334,63 +336,4 @@ impl Deref for LentWaker<'_> {
     fn deref(&self) -> &Waker {
         &self.waker
     }
-}
-
-/// What a handle has of a child: it may outlive the scope.
-pub(super) struct Reach(NonNull<Core>);
-
-// SAFETY: a Core is Send and Sync.
-unsafe impl Send for Reach {}
-// SAFETY: as above.
-unsafe impl Sync for Reach {}
-
-impl Deref for Reach {
-    type Target = Core;
-
-    #[inline]
-    fn deref(&self) -> &Core {
-        // SAFETY: invariants 1 and 2.
-        unsafe { self.0.as_ref() }
-    }
-}
-
-impl Drop for Reach {
-    fn drop(&mut self) {
-        // SAFETY: it is counted, and goes.
-        unsafe { let_go(self.0) }
-    }
-}
-
-/// Gives a reach up.
-///
-/// # Safety
-///
-/// It is the caller's, and counted.
-unsafe fn let_go(at: NonNull<Core>) {
-    let (block, seat) = {
-        // SAFETY: invariant 2.
-        let core = unsafe { at.as_ref() };
-        (core.filled().0, core.seat())
-    };
-    // SAFETY: invariant 2. The reference is not used after the step that makes another reach, or
-    // the scope, the last: that one frees the seat.
-    let refs = unsafe { &at.as_ref().refs };
-    // Acquire: pairs with `give_up`, and with the others that went. One that is late and alone is
-    // the last: it is what others would be made from.
-    if refs.load(Ordering::Acquire) == 1 {
-        refs.store(0, Ordering::Relaxed);
-    } else if refs.fetch_sub(1, Ordering::AcqRel) != 1 {
-        return;
-    }
-    {
-        // SAFETY: it was late: it is a holder of the block, until `release`.
-        let core = unsafe { at.as_ref() };
-        // SAFETY: this was the last, and there is no `Seat`.
-        unsafe { core.empty() };
-        // SAFETY: as above.
-        let block = unsafe { block.as_ref() };
-        block.freed.set(seat, block.number, &block.control.freed);
-    }
-    // SAFETY: the seat is no holder any more: the pool counts it again when it finds the mark.
-    unsafe { release(block, 1) }
 }

@@ -24,6 +24,8 @@ pub(super) struct Slot<'a, M: Mode> {
     pub(super) task: Placed<'a, M>,
     pub(super) join: Option<Arc<M::Join<'a>>>,
     pub(super) started: bool,
+    /// Its own grace has begun.
+    pub(super) graced: bool,
 }
 
 pub(super) struct Slots<'a, M: Mode> {
@@ -73,7 +75,8 @@ impl<'a, M: Mode> Slots<'a, M> {
             slots.reserve_exact(seat.block().seats() - slots.len());
             slots.resize_with(at + 1, || None);
         }
-        slots[at] = Some(Slot { part: Part::new(seat), task, join, started: false });
+        let part = Part::new(seat);
+        slots[at] = Some(Slot { part, task, join, started: false, graced: false });
         index
     }
 

@@ -19,8 +19,9 @@ impl Turn {
         self.0.is_empty()
     }
 
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
+    /// Has none in turn. Returns `true` if the body was.
+    pub(super) fn clear(&mut self) -> bool {
+        self.0.drain(..).any(|(block, seats)| block == 0 && seats & BODY_BIT != 0)
     }
 
     /// Takes the next.

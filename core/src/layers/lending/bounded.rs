@@ -21,6 +21,7 @@ use super::held_slot::HeldSlot;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::sync::Arc;
 use crate::layers::context;
+use crate::layers::context::noted::Noted;
 use crate::layers::context::task::is_cancelled;
 use crate::layers::limit::{AcquireError, AcquireOwned, OwnedPermit, Semaphore, TryAcquireError};
 use crate::layers::record::Header;
@@ -177,7 +178,7 @@ fn let_in(slot: &HeldSlot, permit: OwnedPermit) -> bool {
 
 /// Has the task end at the end of this poll.
 fn leave(why: Leave) -> bool {
-    context::task(|task| task.map(|task| task.leave().set(Some(why))));
+    context::noted::here(|notes| notes.map(|notes| notes.leave.set(Some(why))));
     false
 }
 
@@ -189,6 +190,9 @@ pub(crate) fn try_back(limiter: &Arc<Semaphore>) -> Result<OwnedPermit, TryAcqui
 /// Where the task that is polled was spawned.
 #[track_caller]
 pub(crate) fn place_here() -> &'static Location<'static> {
-    let place = context::task(|task| task?.header().map(Header::location));
+    let place = context::current(|frame| match frame?.noted()? {
+        Noted::Task(task) => task.header().map(Header::location),
+        Noted::InPlace(_, place) => Some(place.cancel.place()),
+    });
     place.unwrap_or_else(|| Location::caller())
 }

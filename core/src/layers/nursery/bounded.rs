@@ -2,8 +2,9 @@
 
 use super::Nursery;
 use super::reserve::Reserve;
+use super::reserve::place_wait::Place;
 use super::reserve_error::TryReserveError;
-use super::task_builder::{Place, TaskBuilder};
+use super::task_builder::TaskBuilder;
 use crate::layers::base::sync::Arc;
 use crate::layers::limit::Semaphore;
 use std::panic::Location;

@@ -15,8 +15,9 @@ use crate::layers::base::mode::Sendable;
 use crate::layers::base::panic::Panic;
 use crate::layers::base::sync::Arc;
 use crate::layers::group::Group;
-use crate::layers::group::config::{Config, Hook, PanicPolicy, Policy};
+use crate::layers::group::config::{Config, PanicPolicy, Policy};
 use crate::layers::group::failure_info::{FailureHook, FailureInfo};
+use crate::layers::group::hooks::Hook;
 use allhome_rt::{IntoRuntime, RuntimeSource};
 use std::fmt;
 use std::future::Future;
@@ -186,7 +187,7 @@ impl<P: NurseryMode> Builder<P> {
     /// ```
     pub fn on_panic(mut self, hook: impl Fn(&Panic) + Send + Sync + 'static) -> Self {
         let hook: Hook = Arc::new(hook);
-        self.config.on_panic = Some(hook);
+        self.config.hooks.on_panic = Some(hook);
         self
     }
 
@@ -230,7 +231,7 @@ impl<P: NurseryMode> Builder<P> {
     /// ```
     pub fn on_failure(mut self, hook: impl Fn(&FailureInfo<'_>) + Send + Sync + 'static) -> Self {
         let hook: FailureHook = Arc::new(hook);
-        self.config.on_failure = Some(hook);
+        self.config.hooks.on_failure = Some(hook);
         self
     }
 

@@ -30,7 +30,7 @@ pub(crate) struct Condition {
 }
 
 impl Condition {
-    pub(super) fn new(
+    pub(crate) fn new(
         future: impl Future<Output = ()> + Send + 'static,
         location: &'static Location<'static>,
     ) -> Condition {
@@ -42,9 +42,8 @@ impl Condition {
     /// more. No lock is held.
     pub(super) fn poll(&mut self, group: &Strong<Group>, cx: &mut Context<'_>) -> Poll<()> {
         let (env, notes) = (&group.owned().inherited, Notes::default());
-        let future = self.future.get_mut();
         let polled = panic::catch(|| {
-            context::poll(&**group, env, None, cx.waker(), &notes, || future.as_mut().poll(cx))
+            context::poll(&**group, env, None, cx.waker(), &notes, || self.poll_inside(cx))
         });
         match polled {
             Ok(Poll::Pending) => return Poll::Pending,
@@ -58,5 +57,14 @@ impl Condition {
             }
         }
         Poll::Ready(())
+    }
+    /// Polls it. The caller has set what it is a part of, and contains its panic.
+    pub(crate) fn poll_inside(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.future.get_mut().as_mut().poll(cx)
+    }
+
+    /// Returns where it was given.
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.location
     }
 }

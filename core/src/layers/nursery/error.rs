@@ -9,7 +9,6 @@ use crate::layers::base::panic::Panic;
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
 use crate::layers::base::who::Who;
-use crate::layers::group::Group;
 use crate::layers::group::config::Config;
 use crate::layers::group::registry::report::{Entry, Parts, Report};
 use allhome_rt::NoRuntime;
@@ -295,16 +294,9 @@ impl<E: Send + Sync + 'static> GroupError<E> {
     }
 }
 
-/// Creates the error of a nursery that has closed without a result.
-pub(crate) fn assemble<E: Send + Sync + 'static>(group: &Group, report: Report) -> GroupError<E> {
-    let reason = group.locked(|registry| registry.cancel.reason().cloned());
-    assemble_for(&group.config, group.body(), reason, report)
-}
-
-/// As [`assemble`], of what is known of the nursery, or of the scope.
-pub(crate) fn assemble_for<E: Send + Sync + 'static>(
+/// Creates the error of a nursery, or of a scope, that has closed without a result.
+pub(super) fn assemble<E: Send + Sync + 'static>(
     config: &Config,
-    body: Who,
     reason: Option<Reason>,
     report: Report,
 ) -> GroupError<E> {
@@ -317,7 +309,7 @@ pub(crate) fn assemble_for<E: Send + Sync + 'static>(
     let echoes = echoes.into_iter().map(typed).collect();
     if failures.is_empty() {
         let cause = body_reason.or(reason.clone()).map_or(Cause::Lost, Cause::Cancelled);
-        failures.push(Failure { cause, who: body, view });
+        failures.push(Failure { cause, who: config.body(), view });
     }
     let (name, location) = (config.name.clone(), config.place);
     let counts = Counts { omitted, cancelled, refused, forgotten, omitted_echoes };

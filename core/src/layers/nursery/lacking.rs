@@ -9,7 +9,7 @@ use crate::layers::group::no_value::{Lack, NoValue};
 use std::panic::Location;
 
 /// The error of a join, and what is known of the child. In a box: most children have a value.
-pub(super) struct Lacking<E> {
+pub(crate) struct Lacking<E> {
     error: JoinError<E>,
     /// None if the outcome was taken before.
     ending: Option<Ending>,

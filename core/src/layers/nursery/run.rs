@@ -37,8 +37,8 @@ use crate::layers::context::last_poll::LastPoll;
 use crate::layers::context::{self, Notes, scope};
 use crate::layers::group::Group;
 use crate::layers::group::registry::OpenedBy;
-use crate::layers::lending::{Ended, Lending, has_slot_of};
-use closed::{Closed, conclude};
+use crate::layers::lending::{Lending, has_slot_of};
+use closed::{Closed, Ended, conclude};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -56,7 +56,7 @@ pin_project! {
         body: Option<Inner<Fut>>,
         condition: Option<Box<Condition>>,
         value: Option<R>,
-        lending: Lending,
+        lending: Lending<Ended>,
         last_poll: LastPoll,
         // It has ended, and has nothing to tell that the cancel scope around does not tell.
         quiet: Option<Box<Ended>>,
@@ -172,7 +172,7 @@ where
         if this.body.is_some() {
             let last_poll = &mut *this.last_poll;
             if poll_body(group, this.body.as_mut(), this.value, last_poll, cx).is_pending() {
-                this.lending.wait(group);
+                lend(this.lending, group);
                 return Poll::Pending;
             }
             let dropped = panic::catch(|| {
@@ -183,12 +183,13 @@ where
             }
         }
         let Some(report) = group.try_close(cx.waker()) else {
-            this.lending.wait(group);
+            lend(this.lending, group);
             return Poll::Pending;
         };
         *this.condition = None;
         let group = this.group.take().expect("it was there above");
-        match this.lending.end((group, report), cx) {
+        let limiter = group.owned().limiter.clone();
+        match this.lending.end(limiter.as_ref(), (group, report), cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(ended) => conclude(ended, this.value, this.quiet),
         }
@@ -225,6 +226,13 @@ where
 }
 
 /// Opens the group where the caller is: in its task, and in the scopes around.
+/// Lends the caller's slot to the tasks inside that want one.
+#[inline]
+fn lend(lending: &mut Lending<Ended>, group: &Strong<Group>) {
+    let wants_slots = || group.locked(|registry| registry.wants_slots());
+    lending.wait(group.owned().limiter.as_ref(), wants_slots);
+}
+
 #[inline(never)]
 fn open<E, P: NurseryMode>(setup: Setup<P>) -> Result<Strong<Group>, GroupError<E>> {
     let lends = setup.config.limiter.as_ref().is_some_and(has_slot_of);

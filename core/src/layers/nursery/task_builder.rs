@@ -9,13 +9,12 @@ use super::Nursery;
 use super::blocking::{BlockingCx, BoxedWork};
 use super::cannot_fail::{BoxedUnit, CannotFail};
 use super::child::Child;
+use super::reserve::place_wait::Place;
 use super::spawned::{Refused, Spawned};
 use crate::layers::base::big::{BoxedFuture, is_big};
 use crate::layers::base::id::TaskId;
 use crate::layers::group::admit::Admission;
 use crate::layers::lending::bounded::Bounded;
-use crate::layers::lending::held_slot::Lease;
-use crate::layers::limit::OwnedPermit;
 use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
@@ -63,19 +62,6 @@ pub struct TaskBuilder<'a, E> {
     place: Option<Place>,
     name: Option<Box<str>>,
     nursery: Whose<'a, E>,
-}
-
-/// A place in a nursery, which has a permit if the nursery has a limit.
-pub(super) struct Place {
-    // Before the lease: when that is gone the task wants its own slot back.
-    permit: Option<OwnedPermit>,
-    lease: Option<Lease>,
-}
-
-impl Place {
-    pub(super) fn new(permit: Option<OwnedPermit>, lease: Option<Lease>) -> Place {
-        Place { permit, lease }
-    }
 }
 
 /// A nursery's handle, borrowed or not.

@@ -2,6 +2,7 @@
 
 use super::{Count, drive, failures, for_ever};
 use allhome::in_place::LocalScope;
+use allhome::join::{Children, first_ok, race};
 use allhome::task::{Outcome, TaskState, task_id};
 use allhome::{Policy, Scope, scope, yield_now};
 use std::cell::Cell;
@@ -149,4 +150,57 @@ fn i25_a_value_that_is_lacking_ends_the_joiner() {
     }))
     .unwrap_err();
     assert_eq!((failures(&error), error.echoes().len()), (vec!["cause".to_string()], 1));
+}
+
+#[test]
+fn p04_the_children_of_a_race_borrow() {
+    let (texts, gone) = (["one", "three"], Count::default());
+    let run = scope().local().run(async |s: LocalScope<'_, Infallible>| {
+        let longest = s.fork(async { Ok(texts.iter().map(|text| text.len()).max()) });
+        let waits = s.fork(async {
+            let _gone = gone.on_drop();
+            for_ever().await
+        });
+        let first = race([waits, longest]).await.unwrap();
+        assert_eq!((gone.get(), s.len()), (1, 0), "the loser is gone");
+        Ok(first)
+    });
+    assert_eq!(drive(run).unwrap(), Some(5));
+}
+
+#[test]
+fn p11_a_child_of_a_scope_that_is_not_opened_is_one_that_no_joiner_took() {
+    for opens in [false, true] {
+        let run = scope().policy(Policy::Isolate).run(async |s: Scope<'_, &'static str>| {
+            let bad = s.task("bad").fork(async { Err::<(), _>("bad") });
+            let mut children = Children::from_iter([bad]);
+            let child = children.join_next().await.expect("there is one");
+            assert_eq!((child.name(), child.is_ok(), s.len()), (Some("bad"), false, 0));
+            if opens {
+                assert_eq!(child.into_result().unwrap_err().error(), Some(&"bad"));
+            } else {
+                drop(child);
+            }
+            Ok(())
+        });
+        assert_eq!(drive(run).is_ok(), opens);
+    }
+}
+
+#[test]
+fn p11_an_error_that_follows_from_a_scope_s_failure_is_an_echo() {
+    let run = scope().policy(Policy::WaitAll).run(async |s: Scope<'_, &'static str>| {
+        let bad = s.fork(async { Err::<u8, _>("bad") });
+        first_ok([bad]).await.map_err(|_| "nothing was left to try")
+    });
+    let error = drive(run).unwrap_err();
+    assert_eq!((error.failures().len(), error.first().error()), (1, Some(&"bad")));
+    assert_eq!(error.echoes().len(), 1);
+    // A scope that is cancelled refuses, which is told, too.
+    let run = scope().run(async |s: Scope<'_, &'static str>| {
+        s.cancel();
+        race([s.fork(async { Ok(1) })]).await.map_err(|_| "it was refused")
+    });
+    let error = drive(run).unwrap_err();
+    assert!(error.is_cancel() && error.echoes().len() == 1, "{error:?}");
 }

@@ -1,12 +1,16 @@
 //! Scopes in place: children that borrow from the caller, polled by the caller's own task.
 
+mod bounded;
 mod cancel;
 mod driven;
 mod ends;
+mod extras;
 mod inside;
 mod joins;
 mod panics;
 mod sent;
+mod simulated;
+mod times;
 
 use allhome::in_place::LocalScope;
 use allhome::{GroupError, Scope, scope};

@@ -11,6 +11,14 @@ macro_rules! in_each_place {
                 }
             )*
         }
+        mod in_scope {
+            $(
+                #[test]
+                fn $test() {
+                    super::$test::<allhome_runs::place::InScope>();
+                }
+            )*
+        }
     };
 }
 

@@ -5,6 +5,7 @@ use crate::layers::base::reason::Reason;
 use crate::layers::cancel::CancelToken;
 use crate::layers::context::{Frame, Kind};
 use allhome_rt::Instant;
+use std::time::Duration;
 
 /// Returns `true` if what runs in this frame is cancelled. With `through`, shields are looked
 /// through.
@@ -126,7 +127,7 @@ pub(crate) fn deadline(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<
         match &frame.kind {
             Kind::Task(task) => return earlier(least, task.group.deadline()),
             Kind::Scope(scope) => {
-                least = earlier(least, scope.deadline.get());
+                least = earlier(least, scope.ends_at(frame));
                 if matches!(scope.see(frame, &mut through), See::Hidden) {
                     return least;
                 }
@@ -136,4 +137,21 @@ pub(crate) fn deadline(mut at: Option<&Frame<'_>>, mut through: bool) -> Option<
         at = frame.outer();
     }
     least
+}
+
+/// Returns the grace of what the frame is a part of, which a scope in place inherits.
+pub(crate) fn grace(mut at: Option<&Frame<'_>>) -> Option<Duration> {
+    while let Some(frame) = at {
+        match &frame.kind {
+            Kind::Task(task) => return task.group.grace(),
+            Kind::Scope(scope) => {
+                if let Some(place) = scope.in_place() {
+                    return place.cancel.grace();
+                }
+            }
+            Kind::Values(_) | Kind::Slot(_) => {}
+        }
+        at = frame.outer();
+    }
+    None
 }

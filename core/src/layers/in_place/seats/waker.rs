@@ -34,7 +34,7 @@ unsafe fn clone_waker(data: *const ()) -> RawWaker {
 /// As [`at`]; the waker goes.
 unsafe fn wake(data: *const ()) {
     // SAFETY: the caller's promise: it is a reach, since one that is lent is never given away.
-    let reach = Reach(unsafe { at(data) });
+    let reach = Reach::counted(unsafe { at(data) });
     reach.schedule();
 }
 
@@ -53,5 +53,5 @@ unsafe fn wake_by_ref(data: *const ()) {
 /// As [`at`]; the waker goes.
 unsafe fn drop_waker(data: *const ()) {
     // SAFETY: the caller's promise: as for `wake`.
-    drop(Reach(unsafe { at(data) }));
+    drop(Reach::counted(unsafe { at(data) }));
 }

@@ -3,10 +3,11 @@
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::Reason;
 use crate::layers::nursery::child::Child;
-use crate::layers::nursery::join::joined::Joined;
+use crate::layers::nursery::join::joined::{Joined, Missed};
 use crate::layers::record::joiner::SharedList;
 
-/// A handle of a child that joiners wait for: a [`Child`](crate::Child).
+/// A handle of a child that joiners wait for: a [`Child`](crate::Child), or a
+/// [`ScopeChild`](crate::in_place::ScopeChild).
 ///
 /// The trait is sealed: code that is generic over the kind of the child names it, and the crate
 /// implements it.
@@ -51,7 +52,7 @@ pub(crate) mod sealed {
         fn cancel_for(&self, reason: &Reason) -> bool;
 
         /// Drops the handle of a child that has ended and that its joiner has no use for. A failure
-        /// is known then, but not a panic, and not a loss: these are the nursery's.
+        /// is known then, but not a panic, and not a loss: these are the place's.
         #[doc(hidden)]
         fn lose(self);
     }
@@ -72,7 +73,7 @@ impl<T, E> sealed::Sealed for Child<T, E> {
     fn take(&mut self, index: usize) -> Option<Joined<T, E>> {
         let (id, place) = (self.id(), self.location());
         let name = self.name().map(Box::from);
-        let result = Child::take(self)?;
+        let result = Child::take(self)?.map_err(Missed::OfNursery);
         Some(Joined::new(index, id, name, place, result))
     }
 

@@ -2,6 +2,8 @@
 
 use crate::layers::base::id::TaskId;
 use crate::layers::base::join_error::JoinError;
+use crate::layers::base::outcome::Ending;
+use crate::layers::group::no_value::Lack;
 use crate::layers::nursery::lacking::Lacking;
 use std::fmt;
 use std::panic::Location;
@@ -10,8 +12,8 @@ use std::panic::Location;
 /// gives one for each child, and a [`Joiner`](crate::join::Joiner) gets them.
 ///
 /// If it is dropped before [`into_result`](Joined::into_result), the child counts as one whose
-/// handle was dropped: the failure of a child of an [isolating](crate::Policy::Isolate) nursery is
-/// the nursery's then.
+/// handle was dropped: the failure of a child of an [isolating](crate::Policy::Isolate) nursery, or
+/// scope, is that one's then.
 ///
 /// # Examples
 ///
@@ -37,16 +39,82 @@ pub struct Joined<T, E> {
     name: Option<Box<str>>,
     place: Option<&'static Location<'static>>,
     /// None once it was taken.
-    result: Option<Result<T, Box<Lacking<E>>>>,
+    result: Option<Result<T, Missed<E>>>,
+}
+
+/// Why there is no value.
+pub(crate) enum Missed<E> {
+    OfNursery(Box<Lacking<E>>),
+    OfOther(Box<OfOther<E>>),
+}
+
+/// The same, of a child that is in no nursery.
+pub(crate) struct OfOther<E> {
+    pub(crate) error: JoinError<E>,
+    pub(crate) lack: Lack,
+    pub(crate) home: Box<dyn Home>,
+}
+
+/// What a child is in that is in no nursery, and which child it is: none if it was refused.
+pub(crate) trait Home: Send + Sync {
+    /// The joiner gets an error for it: notes in its poll if that is known already.
+    fn tell(&self, lack: Lack);
+    /// The joiner needs the value, and ends.
+    fn end_joiner(&self, lack: Lack, place: &'static Location<'static>);
+    /// No caller looks at how it ended: a failure is the place's, if that left it to the joiner.
+    fn hand_in(&self, ending: Ending);
+}
+
+impl<E> Missed<E> {
+    fn end_joiner(self, place: &'static Location<'static>) {
+        match self {
+            Missed::OfNursery(lacking) => lacking.end_joiner(place),
+            Missed::OfOther(other) => other.home.end_joiner(other.lack, place),
+        }
+    }
+
+    fn tell(self) -> JoinError<E> {
+        match self {
+            Missed::OfNursery(lacking) => lacking.tell(),
+            Missed::OfOther(other) => {
+                let OfOther { error, lack, home } = *other;
+                home.tell(lack);
+                error
+            }
+        }
+    }
+
+    /// Returns `true` if it is a failure that a joiner which has enough does not keep from the
+    /// place: a panic, or a loss.
+    fn is_of_the_place(&self) -> bool {
+        match self {
+            Missed::OfNursery(lacking) => lacking.is_of_the_nursery(),
+            Missed::OfOther(other) => {
+                matches!(other.lack, Lack::Failed(Ending::Panicked(_) | Ending::Lost))
+            }
+        }
+    }
+
+    /// No caller looks at it: a failure goes to the place, if that left it to the joiner.
+    fn hand_in(self) {
+        match self {
+            Missed::OfNursery(lacking) => lacking.hand_in(),
+            Missed::OfOther(other) => {
+                if let Lack::Failed(ending) = other.lack {
+                    other.home.hand_in(ending);
+                }
+            }
+        }
+    }
 }
 
 impl<T, E> Joined<T, E> {
-    pub(super) fn new(
+    pub(crate) fn new(
         index: usize,
         id: Option<TaskId>,
         name: Option<Box<str>>,
         place: Option<&'static Location<'static>>,
-        result: Result<T, Box<Lacking<E>>>,
+        result: Result<T, Missed<E>>,
     ) -> Joined<T, E> {
         Joined { index, id, name, place, result: Some(result) }
     }
@@ -94,7 +162,7 @@ impl<T, E> Joined<T, E> {
     /// Those of awaiting a [`Child`](crate::Child).
     pub fn into_result(mut self) -> Result<T, JoinError<E>> {
         match self.result.take() {
-            Some(result) => result.map_err(|lacking| lacking.tell()),
+            Some(result) => result.map_err(Missed::tell),
             None => Err(JoinError::taken()),
         }
     }
@@ -104,8 +172,8 @@ impl<T, E> Joined<T, E> {
     pub(crate) fn value_or_end(mut self, place: &'static Location<'static>) -> Option<T> {
         match self.result.take().expect("it is taken once") {
             Ok(value) => Some(value),
-            Err(lacking) => {
-                lacking.end_joiner(place);
+            Err(missed) => {
+                missed.end_joiner(place);
                 None
             }
         }
@@ -114,9 +182,9 @@ impl<T, E> Joined<T, E> {
     /// Drops what a joiner has no use for. A failure is known to it; but a panic, or a loss, of a
     /// child of an isolating nursery is the nursery's.
     pub(crate) fn lose(mut self) {
-        if let Some(Err(lacking)) = self.result.take() {
-            if lacking.is_of_the_nursery() {
-                lacking.hand_in();
+        if let Some(Err(missed)) = self.result.take() {
+            if missed.is_of_the_place() {
+                missed.hand_in();
             }
         }
     }
@@ -124,8 +192,8 @@ impl<T, E> Joined<T, E> {
 
 impl<T, E> Drop for Joined<T, E> {
     fn drop(&mut self) {
-        if let Some(Err(lacking)) = self.result.take() {
-            lacking.hand_in();
+        if let Some(Err(missed)) = self.result.take() {
+            missed.hand_in();
         }
     }
 }

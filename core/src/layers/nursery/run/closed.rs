@@ -2,16 +2,16 @@
 
 use crate::layers::base::counted::Strong;
 use crate::layers::base::leave::Leave;
-use crate::layers::base::panic;
 use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::context::{self, TaskFrame, scope};
 use crate::layers::group::Group;
-use crate::layers::group::config::PanicPolicy;
 use crate::layers::group::registry::report::Report;
-use crate::layers::lending::Ended;
-use crate::layers::nursery::error::{GroupError, assemble, typed};
-use crate::layers::nursery::settled::Settled;
+use crate::layers::nursery::error::GroupError;
+use crate::layers::nursery::settled::{self, Settled};
 use std::task::Poll;
+
+/// A nursery that has closed, and what its result is made of.
+pub(super) type Ended = (Strong<Group>, Report);
 
 /// A nursery that has closed: what its result is made of.
 pub(super) struct Closed<R> {
@@ -63,22 +63,8 @@ impl<R> Closed<R> {
     /// Makes it, with the body's value beside the failures.
     pub(super) fn settle<E: Send + Sync + 'static>(self) -> Settled<R, E> {
         let Closed { group, report, value } = self;
-        if group.config.panics() == PanicPolicy::Resume {
-            let payload = report.first_panic().and_then(|panic| panic.take_payload());
-            if let Some(payload) = payload {
-                panic::resume(payload);
-            }
-        }
-        let forgotten = report.forgotten();
-        let failed = !report.is_empty();
-        if value.is_none() && !failed {
-            // Nothing went wrong but the cancel, which may be that of the task around, too; or a
-            // failure that a nursery around reports, and that the body has heard of.
-            tell_end(report.body_reason());
-        }
-        let echoes = report.echoes().map(|entry| typed(entry, group.config.view)).collect();
-        let error = (failed || value.is_none()).then(|| assemble(&group, report));
-        Settled { value, error, echoes, forgotten }
+        let reason = group.locked(|registry| registry.cancel.reason().cloned());
+        settled::settle(&group.config, reason, report, value, tell_end)
     }
 }
 

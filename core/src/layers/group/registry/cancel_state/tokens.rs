@@ -11,7 +11,7 @@ pub(crate) struct Tokens {
     /// By the tasks' numbers; the body's, if it has one of its own, by 0.
     tasks: BTreeMap<u64, Foreign<CancelToken>>,
     /// What cancels the nursery with a scope that it was opened in.
-    link: Option<Foreign<Registration>>,
+    link: Option<Foreign<[Registration; 2]>>,
     /// How the nursery hears of its own token, which has a weak reference to this.
     listener: Option<Arc<dyn Listener>>,
     /// The level that the nursery's was made with: nothing raises it to that.
@@ -80,7 +80,7 @@ impl Tokens {
     }
 
     /// Keeps what cancels the nursery with a scope that it was opened in.
-    pub(crate) fn set_link(&mut self, link: Registration) {
+    pub(crate) fn set_link(&mut self, link: [Registration; 2]) {
         debug_assert!(self.link.is_none(), "a nursery is opened once");
         self.link = Some(Foreign::new(link));
     }
