@@ -7,6 +7,8 @@
 #![cfg(target_os = "linux")]
 
 mod drain;
+mod links;
 mod replicas;
 mod support;
 mod treehash;
+mod words;
