@@ -35,13 +35,14 @@ fn l08_a_pause_keeps_what_waits() {
             };
             (0..10).for_each(|_| assert!(spawn().is_admitted()));
             n.set_limit(0);
+            // One may have the slot still, however slow its thread is.
+            let most = done.load(SeqCst) + 1;
             (0..10).for_each(|_| assert!(spawn().is_admitted(), "while it is paused, too"));
             assert!(matches!(n.try_reserve(), Err(TryReserveError::Full)));
             let waits = n.reserve();
-            sleep(MOMENT).await;
-            let so_far = done.load(SeqCst);
-            sleep(MOMENT).await;
-            assert!(so_far <= 1 && done.load(SeqCst) == so_far, "{so_far}");
+            sleep(MOMENT * 2).await;
+            let ended = done.load(SeqCst);
+            assert!(ended <= most, "{ended} of at most {most}");
             n.set_limit(4);
             drop(waits.await?);
             Ok(())
