@@ -1,5 +1,6 @@
 //! A runtime under test: how to start it, and what it declares.
 
+use crate::memory::resident;
 use crate::rule::{Need, Rule};
 use allhome_rt::{Runtime, SpawnLocal};
 use std::fmt;
@@ -128,6 +129,7 @@ impl Capabilities {
             Need::RealClock => !self.virtual_clock,
             Need::ParallelJobs => !self.jobs_in_turn,
             Need::TwoThreads => self.threads >= 2,
+            Need::Memory => resident().is_some(),
         }
     }
 

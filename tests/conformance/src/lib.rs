@@ -77,6 +77,7 @@
 mod candidate;
 mod cases;
 mod fixture;
+mod memory;
 mod probe;
 mod progress;
 mod report;
@@ -92,6 +93,8 @@ mod text;
 
 pub use allhome_rt::Runtime;
 pub use candidate::{Candidate, Capabilities, Host, Root};
+#[doc(hidden)]
+pub use memory::resident;
 pub use probe::{Counts, DropPanics, Gate, Guard, Parked, eventually};
 pub use progress::Progress;
 pub use report::{Outcome, Report, Verdict};

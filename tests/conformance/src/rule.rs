@@ -29,6 +29,9 @@ pub enum Need {
     ParallelJobs,
     /// At least two [`Capabilities::threads`](crate::Capabilities::threads).
     TwoThreads,
+    /// That the process can be asked how much memory it has, and what is freed can be used again: not
+    /// under a sanitizer.
+    Memory,
 }
 
 impl Need {
@@ -38,6 +41,9 @@ impl Need {
             Need::RealClock => "the clock is virtual, and stands still while tasks are busy",
             Need::ParallelJobs => "jobs are called in turn with tasks, and must not wait for them",
             Need::TwoThreads => "it takes two threads that poll",
+            Need::Memory => {
+                "the memory of the process cannot be asked for, or a sanitizer keeps it"
+            }
             _ => return format!("not declared: {self}"),
         };
         format!("not testable: {not_testable}")
@@ -126,6 +132,7 @@ impl fmt::Display for Need {
             Need::RealClock => "real_clock",
             Need::ParallelJobs => "parallel_jobs",
             Need::TwoThreads => "two_threads",
+            Need::Memory => "memory",
         })
     }
 }

@@ -80,6 +80,11 @@ fn is_broken_alone(fault: Fault, rule: &str) -> bool {
     !said.contains("holds") && (said.contains("is broken") || died(output.status))
 }
 
+/// Returns `true` if the rule needs to know the process's memory, and a sanitizer keeps that.
+fn is_skipped(rule: &str) -> bool {
+    ["W10", "W19"].contains(&rule) && allhome_conformance::resident().is_none()
+}
+
 fn died(status: ExitStatus) -> bool {
     status.code() != Some(0)
 }
@@ -156,6 +161,9 @@ fn each_broken_executor_is_found_by_its_rule_and_each_rule_finds_one() {
         for _ in 0..6 {
             scope.spawn(|| {
                 while let Some((fault, rule, what)) = FAULTS.get(next.fetch_add(1, SeqCst)) {
+                    if is_skipped(rule) {
+                        continue;
+                    }
                     let found = (1..=ATTEMPTS).any(|attempt| {
                         let broken = match ALONE.contains(fault) {
                             true if is_broken_alone(*fault, rule) => rule.to_string(),
@@ -186,7 +194,8 @@ fn each_broken_executor_is_found_by_its_rule_and_each_rule_finds_one() {
     // SHOULD as well as MUST: a rule that no mutant breaks is not known to be able to fail.
     let proved = proved.into_inner().unwrap();
     let alone = Rule::all().map(Rule::id).filter(|id| !proved.contains(id));
-    let alone: Vec<_> = alone.filter(|id| !IN_POOLS.contains(&&**id)).collect();
+    let alone = alone.filter(|id| !IN_POOLS.contains(&&**id) && !is_skipped(id));
+    let alone: Vec<_> = alone.collect();
     assert!(alone.is_empty(), "no mutant breaks {alone:?}");
     check_firsts();
     assert!(FAULTS.len() >= 80);

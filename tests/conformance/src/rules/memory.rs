@@ -1,18 +1,19 @@
 //! W10, W19: that nothing is left of what is over. The measure is the memory that the process has
-//! touched, where that can be asked; elsewhere, and under a sanitizer, the rules hold.
+//! touched.
 
 use super::probe::Kept;
 use crate::fixture::{Fixture, OnRuntime, first, step, turn};
+use crate::memory::resident;
 use crate::probe::Counts;
 use crate::rule::rules;
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
 
 rules! { "waker":
-    Must w10_an_ended_task_leaves_no_memory []
+    Must w10_an_ended_task_leaves_no_memory [Memory]
         "A server has a child for each request."
         "the task and its entry in a list point to each other, or an index only grows";
-    Must w19_a_waker_leaves_no_memory []
+    Must w19_a_waker_leaves_no_memory [Memory]
         "Each wait of a child takes a waker."
         "`wake` by value does not let go of its count, or `clone` takes two";
 }
@@ -21,15 +22,6 @@ rules! { "waker":
 /// takes, and more than a line of a log.
 const TASKS: usize = 3_000;
 const LEFT: usize = 48;
-
-/// How many bytes of memory the process has. Under a sanitizer it says nothing: that keeps what is freed,
-/// to find late uses. Its shadow of the address space, which is terabytes, gives it away.
-fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = |field| statm.split(' ').nth(field).and_then(|pages| pages.parse::<usize>().ok());
-    let (all, resident) = (pages(0).unwrap_or(0), pages(1).unwrap_or(0));
-    if all > (1 << 40) / 4_096 { 0 } else { resident * 4_096 }
-}
 
 /// Runs tasks to their end, in turns of a hundred, so that few are there at once.
 async fn run_all(runtime: &OnRuntime, uses: fn(&Waker) -> Option<Waker>, wakes: fn(Waker)) {
@@ -56,6 +48,10 @@ async fn run_all(runtime: &OnRuntime, uses: fn(&Waker) -> Option<Waker>, wakes: 
     }
 }
 
+fn touched() -> usize {
+    resident().expect("the rule needs it")
+}
+
 /// Panics if each of several attempts leaves memory: what is at work beside may take some once.
 async fn leaves_none(
     runtime: &OnRuntime,
@@ -68,9 +64,9 @@ async fn leaves_none(
     step(what);
     let mut left = Vec::new();
     for _ in 0..8 {
-        let before = resident();
+        let before = touched();
         run_all(runtime, uses, wakes).await;
-        let grown = resident().saturating_sub(before);
+        let grown = touched().saturating_sub(before);
         if grown < TASKS * LEFT {
             return;
         }
