@@ -63,6 +63,26 @@ fn p21_in_order_later_ones_are_gone_at_once() {
     assert_eq!(poll_next(&mut stream, &wakes), Poll::Ready(None));
 }
 
+/// What a later item gave is of no use any more.
+#[test]
+fn p21_in_order_later_outputs_are_dropped_at_once() {
+    let (gates, counts, wakes) = (gates(3), Counts::new(), Wakes::new());
+    let mut stream = (0..3).try_map_concurrent(3, |item| {
+        let (gate, guard) = (gates[item].clone(), counts.guard());
+        async move {
+            gate.wait().await;
+            if item == 1 { Err(item) } else { Ok(guard) }
+        }
+    });
+    assert!(poll_next(&mut stream, &wakes).is_pending());
+    gates[2].open();
+    assert!(poll_next(&mut stream, &wakes).is_pending());
+    assert_eq!(counts.drops(), 0, "it is kept for its turn");
+    gates[1].open();
+    assert!(poll_next(&mut stream, &wakes).is_pending());
+    assert_eq!(counts.drops(), 2, "that of 1, which has failed, and the output of 2");
+}
+
 #[test]
 fn p21_unordered_the_first_error_is_given_at_once() {
     let (gates, counts, wakes) = (gates(9), Counts::new(), Wakes::new());
