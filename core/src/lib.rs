@@ -234,6 +234,8 @@ pub mod many {
     //! | nothing | [`for_each_concurrent`](ConcurrentExt::for_each_concurrent) | a future of `()` |
     //! | .. until one fails | [`try_for_each_concurrent`](ConcurrentExt::try_for_each_concurrent) | a future of a `Result` |
     //!
+    //! Children by key, at most one at a time for each: [`KeyedNursery`].
+    //!
     //! The futures run in place, polled by the task that polls the stream; with
     //! [`on(&n)`](MapConcurrent::on) they are children of a nursery, and run in parallel.
     //!
@@ -259,6 +261,8 @@ pub mod many {
     pub use crate::layers::many::ext::{ConcurrentExt, ConcurrentStreamExt, Items};
     pub use crate::layers::many::for_each::{ForEachConcurrent, TryForEachConcurrent};
     pub use crate::layers::many::here::InPlace;
+    pub use crate::layers::many::keyed::taken::KeyTaken;
+    pub use crate::layers::many::keyed::{KeyedJoin, KeyedNursery};
     pub use crate::layers::many::map::MapConcurrent;
     pub use crate::layers::many::place::{Host, Place};
     pub use crate::layers::many::take::{Collect, Next, TryCollect};

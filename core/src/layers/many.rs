@@ -10,12 +10,14 @@
 //! | `place`         | where the futures run: the trait                                       |
 //! | `here`, `woken` | in place: polled with the stream, if they were woken                   |
 //! | `children`      | as children of a nursery                                               |
+//! | `keyed`         | children by key, at most one at a time for each                        |
 
 pub(crate) mod children;
 pub(crate) mod ext;
 mod flow;
 pub(crate) mod for_each;
 pub(crate) mod here;
+pub(crate) mod keyed;
 pub(crate) mod map;
 mod order;
 pub(crate) mod place;

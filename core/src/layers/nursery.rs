@@ -156,11 +156,7 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        if const { is_big::<F>() } {
-            let future: BoxedFuture<(), E> = Box::pin(future);
-            return self.spawn_named(future, None, Location::caller());
-        }
-        self.spawn_named(future, None, Location::caller())
+        self.spawn_at(future, Location::caller())
     }
 
     /// Spawns a child, as [`spawn`](Nursery::spawn) does, and gives the future back if it is refused.

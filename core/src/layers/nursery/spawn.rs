@@ -45,6 +45,19 @@ impl<E: Send + Sync + 'static> Nursery<E> {
         }
     }
 
+    /// Spawns a child, from this place.
+    #[inline]
+    pub(crate) fn spawn_at<F>(&self, future: F, location: CallSite) -> Spawned
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        if const { is_big::<F>() } {
+            let future: BoxedFuture<(), E> = Box::pin(future);
+            return self.spawn_named(future, None, location);
+        }
+        self.spawn_named(future, None, location)
+    }
+
     /// Spawns a child that gives a value and cannot fail.
     pub(crate) fn fork_sure<F>(&self, future: F, location: CallSite) -> Child<F::Output, E>
     where

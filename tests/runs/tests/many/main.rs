@@ -1,9 +1,10 @@
-//! Clauses P18 to P26: a future for each of many items, so many at once.
+//! Clauses P18 to P29: a future for each of many items, so many at once; children by key.
 
 mod bad;
 mod failing;
 mod in_nursery;
 mod in_place;
+mod keyed;
 
 use allhome_conformance::Gate;
 use allhome_runs::{Log, Wakes};

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 impl<M: Mode> ScopeBuilder<M> {
     /// Sets how long the scope may take, from its first poll on. When the time is over, the body and
-    /// the children are [cancelled](Scope::cancel), with a reason of the kind
+    /// the children are [cancelled](crate::Scope::cancel), with a reason of the kind
     /// [`Deadline`](crate::cancel::ReasonKind::Deadline).
     ///
     /// The earliest deadline around holds. Zero cancels the scope in its first poll; [`Duration::MAX`]
@@ -84,7 +84,7 @@ impl<M: Mode> ScopeBuilder<M> {
     ///
     /// With zero, what is still waiting after the poll that shows it the cancel is dropped where it
     /// waits. Otherwise it is polled as before when it is woken, with the cancel visible, until it
-    /// ends or the time is over; then what is left is [aborted](Scope::abort). The grace also holds
+    /// ends or the time is over; then what is left is [aborted](crate::Scope::abort). The grace also holds
     /// for a child that is cancelled on its own. A scope is a part of the task that awaits it, so it
     /// has less if that task is cancelled and has less.
     ///
