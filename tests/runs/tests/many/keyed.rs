@@ -145,6 +145,21 @@ fn p27_cancelled_before_it_begins() {
     });
 }
 
+/// Cancelled while what makes its future is called: it has the key, and no handle yet.
+#[test]
+fn p27_cancelled_before_it_is_spawned() {
+    run(async |n, _| {
+        let keyed = KeyedNursery::<str, u8, _>::new(&n);
+        let joined = keyed.join_or_spawn("a", || {
+            assert!(keyed.cancel("a"));
+            pending()
+        });
+        assert_eq!(joined.await, None);
+        assert!(keyed.is_empty() && n.is_empty());
+        Ok(())
+    });
+}
+
 #[test]
 fn p27_in_all_schedules_never_two_at_once() {
     in_all_schedules(async |n| {
