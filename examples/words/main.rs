@@ -15,15 +15,17 @@ use std::fs;
 /// How often each word comes.
 type Counts<'t> = HashMap<&'t str, u32>;
 
+/// Adds the words of a paragraph.
+fn add<'t>(paragraph: &'t str, counts: &mut Counts<'t>) {
+    for word in paragraph.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 3) {
+        *counts.entry(word).or_default() += 1;
+    }
+}
+
 /// Counts the words of a text, and lets the others have a turn after each paragraph.
 async fn count<'t>(text: &'t str, counts: &RefCell<Counts<'t>>) {
     for paragraph in text.split("\n\n") {
-        // Borrowed between two awaits only.
-        let mut counts = counts.borrow_mut();
-        for word in paragraph.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 3) {
-            *counts.entry(word).or_default() += 1;
-        }
-        drop(counts);
+        add(paragraph, &mut counts.borrow_mut());
         yield_now().await;
     }
 }
