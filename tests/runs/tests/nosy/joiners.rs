@@ -81,12 +81,15 @@ fn children(n: &Nursery<Nosy>, watch: &Arc<Watch>) -> [Child<Nosy, Nosy>; 3] {
 
 fn joined(by: By, n: &Nursery<Nosy>, watch: &Arc<Watch>) -> Joined {
     let children = children(n, watch);
-    let nosy = watch.nosy();
+    // Moved into the future, or not made: if it were left, and its destructor panicked here, what is
+    // returned would be leaked (rust-lang/rust#47949).
+    let nosy = matches!(by, By::Next | By::Match | By::Hedge).then(|| watch.nosy());
+    let called = move |call| nosy.iter().for_each(|nosy| nosy.called(call));
     match by {
         By::Next => Box::pin(async move {
             let mut children = Children::from_iter(children);
             while let Some(child) = children.join_next().await {
-                nosy.called("joined");
+                called("joined");
                 drop(child.into_result());
             }
         }),
@@ -95,13 +98,13 @@ fn joined(by: By, n: &Nursery<Nosy>, watch: &Arc<Watch>) -> Joined {
         By::Quorum => Box::pin(async move { drop(quorum(2, children).await) }),
         By::Match => Box::pin(async move {
             let matches = |_: &Nosy| {
-                nosy.called("predicate");
+                called("predicate");
                 true
             };
             drop(until_match(children, matches).await);
         }),
         By::Hedge => Box::pin(async move {
-            let attempts = children.into_iter().inspect(|_| nosy.called("attempt"));
+            let attempts = children.into_iter().inspect(|_| called("attempt"));
             drop(hedge(Duration::ZERO, attempts).await);
         }),
     }
