@@ -257,14 +257,14 @@ pub mod many {
     //! # Ok::<(), Box<dyn std::error::Error>>(())
     //! ```
 
-    pub use crate::layers::many::children::{Fork, InNursery};
+    pub use crate::layers::many::children::{Host, InNursery};
     pub use crate::layers::many::ext::{ConcurrentExt, ConcurrentStreamExt, Items};
     pub use crate::layers::many::for_each::{ForEachConcurrent, TryForEachConcurrent};
     pub use crate::layers::many::here::InPlace;
     pub use crate::layers::many::keyed::taken::KeyTaken;
     pub use crate::layers::many::keyed::{KeyedJoin, KeyedNursery};
     pub use crate::layers::many::map::MapConcurrent;
-    pub use crate::layers::many::place::{Host, Place};
+    pub use crate::layers::many::place::Place;
     pub use crate::layers::many::take::{Collect, Next, TryCollect};
     pub use crate::layers::many::try_map::TryMapConcurrent;
 }

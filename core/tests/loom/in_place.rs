@@ -3,14 +3,13 @@
 
 mod seats;
 
+use crate::gate::Gate;
 use crate::home::Fault;
 use crate::kid::{Book, Kid, Until};
 use crate::manual::Flag;
 use crate::model;
 use allhome::in_place::ScopeChild;
 use allhome::{GroupError, Policy, Scope, scope};
-use loom::sync::Mutex;
-use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use loom::thread;
 use std::future::{Future, poll_fn, ready};
 use std::pin::Pin;
@@ -57,40 +56,19 @@ fn settle<F: Future + Unpin>(future: &mut F, woken: &Arc<Flag>) -> Option<F::Out
     None
 }
 
-/// Holds a child back until it is opened. By its flag nothing is ordered: the wake has to do that.
-#[derive(Default)]
-struct Gate {
-    open: AtomicBool,
-    waker: Mutex<Option<Waker>>,
-}
-
-impl Gate {
-    /// Makes a child that is ready, as the kid is, in a poll that finds the gate open.
-    fn child(self: &Arc<Gate>, mut kid: Kid) -> impl Future<Output = Result<(), Fault>> + use<> {
-        let gate = self.clone();
-        poll_fn(move |cx| {
-            let old = gate.waker.lock().unwrap().replace(cx.waker().clone());
-            drop(old);
-            match gate.open.load(Relaxed) {
-                true => Pin::new(&mut kid).poll(cx).map_ok(drop),
-                false => Poll::Pending,
-            }
-        })
-    }
-
-    fn waker(&self) -> Waker {
-        self.waker.lock().unwrap().clone().expect("the child was polled")
-    }
-
-    fn open(&self) {
-        self.open.store(true, Relaxed);
-    }
+/// Makes a child that is ready, as the kid is, in a poll that finds the gate open.
+fn behind(gate: &Arc<Gate>, mut kid: Kid) -> impl Future<Output = Result<(), Fault>> + use<> {
+    let gate = gate.clone();
+    poll_fn(move |cx| match gate.is_open(cx) {
+        true => Pin::new(&mut kid).poll(cx).map_ok(drop),
+        false => Poll::Pending,
+    })
 }
 
 /// A child behind a gate.
 fn gated(until: Until) -> (Arc<Gate>, Arc<Book>, impl Future<Output = Result<(), Fault>> + use<>) {
     let (gate, (kid, book)) = (Arc::<Gate>::default(), Kid::new(until));
-    let child = gate.child(kid);
+    let child = behind(&gate, kid);
     (gate, book, child)
 }
 

@@ -28,6 +28,7 @@ mod carriers;
 mod drops;
 mod echo;
 mod finish;
+mod gate;
 mod heap;
 mod home;
 mod in_place;

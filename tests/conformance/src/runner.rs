@@ -168,6 +168,7 @@ fn watch(limit: Duration, at_work: Duration) -> i32 {
     let rest = looks((limit / 8).max(Duration::from_millis(750)));
     let mut asleep = 0;
     for _ in 0..looks(limit) {
+        // It watches threads that may hang, and so notify nothing; it counts looks, and no time.
         thread::sleep(LOOK);
         // That a thread could go on, if it had a core, is no sleep.
         asleep = if running().is_some_and(|threads| threads <= 1) { asleep + 1 } else { 0 };

@@ -1,7 +1,7 @@
 //! Futures that run as children of a nursery.
 
 use super::place::Budget;
-use super::place::sealed::{Open, Run};
+use super::place::sealed::Run;
 use crate::layers::base::reason::ReasonKind;
 use crate::layers::nursery::Nursery;
 use crate::layers::nursery::child::Child;
@@ -30,8 +30,11 @@ pub struct InNursery<N, F: Future, E> {
     cut: usize,
 }
 
-/// A nursery in which futures of this type can run.
-pub trait Fork<F: Future> {
+/// What [`on`](crate::many::MapConcurrent::on) takes for futures of the type `F`: a
+/// [`Nursery`](crate::Nursery) if they are `Send`, or a [`LocalNursery`](crate::local::LocalNursery).
+///
+/// The trait is sealed: the crate implements it.
+pub trait Host<F: Future>: sealed::Nursery + Clone {
     /// The nursery's type of errors.
     type Error;
 
@@ -39,7 +42,14 @@ pub trait Fork<F: Future> {
     fn fork(&self, future: F, place: &'static Location<'static>) -> Child<F::Output, Self::Error>;
 }
 
-impl<F, E> Fork<F> for Nursery<E>
+mod sealed {
+    pub trait Nursery {}
+
+    impl<E> Nursery for super::Nursery<E> {}
+    impl<E> Nursery for super::LocalNursery<E> {}
+}
+
+impl<F, E> Host<F> for Nursery<E>
 where
     F: Future<Output: Send + 'static> + Send + 'static,
     E: Send + Sync + 'static,
@@ -51,7 +61,7 @@ where
     }
 }
 
-impl<F, E> Fork<F> for LocalNursery<E>
+impl<F, E> Host<F> for LocalNursery<E>
 where
     F: Future<Output: 'static> + 'static,
     E: Send + Sync + 'static,
@@ -63,16 +73,11 @@ where
     }
 }
 
-impl<F: Future, N: Fork<F> + Clone> Open<F> for N {
-    type Place = InNursery<N, F, N::Error>;
-
-    fn open(&self, place: &'static Location<'static>) -> Self::Place {
-        let (nursery, children) = (self.clone(), Children::new());
-        InNursery { nursery, children, place, lacks: false, cut: usize::MAX }
-    }
-}
-
 impl<N, F: Future, E> InNursery<N, F, E> {
+    pub(super) fn new(nursery: N, place: &'static Location<'static>) -> InNursery<N, F, E> {
+        InNursery { nursery, children: Children::new(), place, lacks: false, cut: usize::MAX }
+    }
+
     fn cancel_from(&self, first: usize) {
         self.children.cancel_from(first, ReasonKind::RaceLost, self.place);
     }
@@ -91,7 +96,7 @@ impl<N, F: Future, E> InNursery<N, F, E> {
     }
 }
 
-impl<N: Fork<F, Error = E>, F: Future, E> Run for InNursery<N, F, E> {
+impl<N: Host<F, Error = E>, F: Future, E> Run for InNursery<N, F, E> {
     type Future = F;
     type Output = F::Output;
 

@@ -11,7 +11,7 @@
 //!    of that code, and the stream has ended then.
 
 use super::place::Budget;
-use super::place::sealed::{Open, Run};
+use super::place::sealed::Run;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -50,10 +50,13 @@ impl<S, F, P> Flow<S, F, P> {
 impl<S, F, P: Run> Flow<S, F, P> {
     /// Has the futures run elsewhere.
     #[track_caller]
-    pub(super) fn on<H: Open<P::Future>>(self, host: &H) -> Flow<S, F, H::Place> {
+    pub(super) fn on<Q>(
+        self,
+        place: impl FnOnce(&'static Location<'static>) -> Q,
+    ) -> Flow<S, F, Q> {
         self.assert_new("on");
         let Flow { source, make, limit, started, entered, made_at, .. } = self;
-        Flow { source, make, place: host.open(made_at), limit, started, entered, made_at }
+        Flow { source, make, place: place(made_at), limit, started, entered, made_at }
     }
 
     /// Panics if an item was taken already.

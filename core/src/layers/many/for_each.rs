@@ -1,8 +1,9 @@
 //! Futures that run one future for each item, and give nothing.
 
+use super::children::{Host, InNursery};
 use super::flow::Flow;
 use super::here::InPlace;
-use super::place::{Budget, Host, Place};
+use super::place::{Budget, Place};
 use super::try_map::TryMapConcurrent;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
@@ -49,8 +50,11 @@ impl<S, F, Fut: Future> ForEachConcurrent<S, F, InPlace<Fut>> {
     ///
     /// As `MapConcurrent::on`.
     #[track_caller]
-    pub fn on<H: Host<Fut>>(self, host: &H) -> ForEachConcurrent<S, F, H::Place> {
-        ForEachConcurrent { flow: self.flow.on(host) }
+    pub fn on<N: Host<Fut>>(
+        self,
+        nursery: &N,
+    ) -> ForEachConcurrent<S, F, InNursery<N, Fut, N::Error>> {
+        ForEachConcurrent { flow: self.flow.on(|place| InNursery::new(nursery.clone(), place)) }
     }
 }
 
@@ -68,8 +72,11 @@ impl<S, F, Fut: Future> TryForEachConcurrent<S, F, InPlace<Fut>, Fut::Output> {
     ///
     /// As `MapConcurrent::on`.
     #[track_caller]
-    pub fn on<H: Host<Fut>>(self, host: &H) -> TryForEachConcurrent<S, F, H::Place, Fut::Output> {
-        TryForEachConcurrent { stream: self.stream.on(host) }
+    pub fn on<N: Host<Fut>>(
+        self,
+        nursery: &N,
+    ) -> TryForEachConcurrent<S, F, InNursery<N, Fut, N::Error>, Fut::Output> {
+        TryForEachConcurrent { stream: self.stream.on(nursery) }
     }
 }
 

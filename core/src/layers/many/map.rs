@@ -1,9 +1,10 @@
 //! A stream of what a future makes of each item.
 
+use super::children::{Host, InNursery};
 use super::flow::Flow;
 use super::here::InPlace;
 use super::order::Order;
-use super::place::{Budget, Host, Place};
+use super::place::{Budget, Place};
 use super::take::{Collect, Next};
 use futures_core::Stream;
 use pin_project_lite::pin_project;
@@ -70,8 +71,14 @@ impl<S, F, Fut: Future> MapConcurrent<S, F, InPlace<Fut>, Fut::Output> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
-    pub fn on<H: Host<Fut>>(self, host: &H) -> MapConcurrent<S, F, H::Place, Fut::Output> {
-        MapConcurrent { flow: self.flow.on(host), order: self.order.map(|_| Order::new()) }
+    pub fn on<N: Host<Fut>>(
+        self,
+        nursery: &N,
+    ) -> MapConcurrent<S, F, InNursery<N, Fut, N::Error>, Fut::Output> {
+        MapConcurrent {
+            flow: self.flow.on(|place| InNursery::new(nursery.clone(), place)),
+            order: self.order.map(|_| Order::new()),
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Where the futures of many items run.
 
 use std::future::Future;
-use std::panic::Location;
 use std::task::{Context, Poll};
 
 /// Where the futures of a stream of this module run: in place, or as children of a nursery.
@@ -11,16 +10,8 @@ pub trait Place: sealed::Run {}
 
 impl<P: sealed::Run> Place for P {}
 
-/// What [`on`](crate::many::MapConcurrent::on) takes for futures of the type `F`: a
-/// [`Nursery`](crate::Nursery) if they are `Send`, or a [`LocalNursery`](crate::local::LocalNursery).
-///
-/// The trait is sealed: the crate implements it.
-pub trait Host<F: Future>: sealed::Open<F> {}
-
-impl<F: Future, H: sealed::Open<F>> Host<F> for H {}
-
 pub(crate) mod sealed {
-    use super::{Budget, Context, Future, Location, Poll};
+    use super::{Budget, Context, Future, Poll};
 
     pub trait Run {
         type Future: Future<Output = Self::Output>;
@@ -52,13 +43,6 @@ pub(crate) mod sealed {
         /// returned still.
         #[doc(hidden)]
         fn cut(&mut self, from: usize);
-    }
-
-    pub trait Open<F: Future> {
-        type Place: Run<Future = F, Output = F::Output>;
-
-        #[doc(hidden)]
-        fn open(&self, place: &'static Location<'static>) -> Self::Place;
     }
 }
 

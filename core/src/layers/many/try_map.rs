@@ -1,9 +1,10 @@
 //! A stream of what a future makes of each item, until one fails.
 
+use super::children::{Host, InNursery};
 use super::flow::Flow;
 use super::here::InPlace;
 use super::order::Order;
-use super::place::{Budget, Host, Place};
+use super::place::{Budget, Place};
 use super::take::{Next, TryCollect};
 use futures_core::Stream;
 use pin_project_lite::pin_project;
@@ -61,9 +62,16 @@ impl<S, F, Fut: Future> TryMapConcurrent<S, F, InPlace<Fut>, Fut::Output> {
     ///
     /// As `MapConcurrent::on`.
     #[track_caller]
-    pub fn on<H: Host<Fut>>(self, host: &H) -> TryMapConcurrent<S, F, H::Place, Fut::Output> {
+    pub fn on<N: Host<Fut>>(
+        self,
+        nursery: &N,
+    ) -> TryMapConcurrent<S, F, InNursery<N, Fut, N::Error>, Fut::Output> {
         let order = self.order.map(|_| Order::new());
-        TryMapConcurrent { flow: self.flow.on(host), order, failed: None }
+        TryMapConcurrent {
+            flow: self.flow.on(|place| InNursery::new(nursery.clone(), place)),
+            order,
+            failed: None,
+        }
     }
 }
 

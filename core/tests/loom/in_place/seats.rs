@@ -36,7 +36,7 @@ fn i03_last_waker_versus_reuse_of_the_seat() {
         let (mut open, handle, gate, book) = one(Until::Polls(1));
         gate.open();
         let (waker, last) = (gate.waker(), gate.waker());
-        drop(gate.waker.lock().unwrap().take());
+        gate.forget();
         drop(gate);
         let (keeps, keeps_book) = another(&mut open, &handle, Until::Polls(1));
         let thread = thread::spawn(move || {

@@ -109,6 +109,8 @@ impl Pool {
             }
             if self.is("looks and then sleeps") {
                 drop(state);
+                // The fault itself, made wider: a spawn comes between the look and the park. What
+                // the suite finds of it depends on that, and no result of an honest pool.
                 thread::sleep(Duration::from_millis(1));
                 state = lock(&self.state);
                 if state.closed {

@@ -95,7 +95,8 @@ impl SpawnBlocking for Pool {
         }
         state.taken += 1;
         if shared.is(JobsWaitForAThread) {
-            // A thread that is free soon comes within this; one that is not, never.
+            // A thread that is free soon comes within this; one that is not, never. It sleeps, since the
+            // fault is that nothing notifies it.
             let begun = Instant::now();
             while state.queue.len() > 100 && begun.elapsed() < Duration::from_millis(300) {
                 drop(state);

@@ -56,10 +56,7 @@ impl<F, T> Keyed<F, T> {
     }
 
     /// Returns the future, if it was not polled.
-    pub(super) fn into_future(mut self) -> F
-    where
-        F: Sized,
-    {
+    pub(super) fn into_future(mut self) -> F {
         self.future.take().expect("it is dropped with this")
     }
 }
