@@ -43,7 +43,7 @@
 //! - Limit the time: [`Builder::deadline`], [`Builder::children_deadline`] for what is there in
 //!   time, [`move_on_after`] and [`fail_after`] inside a task.
 //! - Tidy up: [`Builder::grace`], [`shield`], [`Nursery::defer`].
-//! - Hand values down: [`ScopedKey`].
+//! - Hand values down: [`ScopedKey`](task::ScopedKey).
 //! - Cancel what is in no nursery: [`CancelToken`]; hang a nursery on one: [`Builder::token`].
 //! - Limit how many children run at the same time: [`Builder::limit`], [`Nursery::reserve`]; how
 //!   many do something else at the same time, and how often it is begun: [`Semaphore`], and those of
@@ -110,6 +110,9 @@ mod layers {
     // Scopes in place: children that borrow, polled by the caller's own task.
     pub(crate) mod in_place;
 
+    // Thread scopes: children that borrow, on threads while the caller's waits.
+    pub(crate) mod threads;
+
     // `block_on` and `run`, which enter the global pool.
     #[cfg(feature = "executors")]
     pub(crate) mod entry;
@@ -125,7 +128,7 @@ mod layers {
     pub mod sim;
 }
 
-pub use layers::base::as_error::{AsError, BoxError};
+pub use layers::base::as_error::BoxError;
 pub use layers::base::join_error::JoinError;
 pub use layers::base::reason::Reason;
 pub use layers::cancel::CancelToken;
@@ -143,7 +146,8 @@ pub use layers::nursery::join_all::join_all;
 pub use layers::nursery::owner::Owner;
 pub use layers::scope::deadline::{fail_after, move_on_after};
 pub use layers::scope::shield::shield;
-pub use layers::scope::value::ScopedKey;
+pub use layers::threads::builder::thread_scope;
+pub use layers::threads::handle::ThreadScope;
 pub use layers::time::sleep;
 
 #[cfg(feature = "tokio")]
@@ -176,11 +180,9 @@ pub mod task {
     pub use crate::layers::nursery::task_handle::TaskHandle;
     pub use crate::layers::nursery::tree::{NurseryInfo, TaskInfo, Tree, orphans};
     pub use crate::layers::nursery::value::{Value, Values};
-    pub use crate::layers::scope::value::Scoped;
+    pub use crate::layers::scope::value::{Scoped, ScopedKey};
     #[doc(no_inline)]
-    pub use crate::{
-        Builder, Child, Nursery, Owner, Policy, ScopedKey, join_all, nursery, yield_now,
-    };
+    pub use crate::{Builder, Child, Nursery, Owner, Policy, join_all, nursery, yield_now};
 }
 
 pub mod join {
@@ -238,24 +240,6 @@ pub mod many {
     //!
     //! The futures run in place, polled by the task that polls the stream; with
     //! [`on(&n)`](MapConcurrent::on) they are children of a nursery, and run in parallel.
-    //!
-    //! # Examples
-    //!
-    //! The files are read two at a time, and borrow from the caller:
-    //!
-    //! ```
-    //! # #[cfg(feature = "executors")] {
-    //! use allhome::many::ConcurrentExt;
-    //! use allhome::block_on;
-    //! # async fn read(name: &str) -> Result<String, std::io::Error> { Ok(name.to_uppercase()) }
-    //!
-    //! let names = ["a.txt".to_string(), "b.txt".to_string(), "c.txt".to_string()];
-    //! let texts = names.iter().try_map_concurrent(2, async |name| read(name).await);
-    //! let texts: Vec<String> = block_on(texts.try_collect())?;
-    //! assert_eq!(texts, ["A.TXT", "B.TXT", "C.TXT"]);
-    //! # }
-    //! # Ok::<(), Box<dyn std::error::Error>>(())
-    //! ```
 
     pub use crate::layers::many::children::{Host, InNursery};
     pub use crate::layers::many::ext::{ConcurrentExt, ConcurrentStreamExt, Items};
@@ -286,16 +270,28 @@ pub mod in_place {
     pub use crate::{Scope, scope};
 }
 
+pub mod threads {
+    //! Thread scopes: children that borrow from the caller, and run in parallel while its thread
+    //! waits.
+
+    pub use crate::layers::threads::builder::ThreadScopeBuilder;
+    pub use crate::layers::threads::child::{ThreadChild, ThreadValue};
+    pub use crate::layers::threads::reserve::ThreadReserve;
+    pub use crate::layers::threads::task_builder::ThreadTask;
+    #[doc(no_inline)]
+    pub use crate::{ThreadScope, thread_scope};
+}
+
 pub mod error {
     //! What went wrong: the failures of a nursery, and how they are shown.
 
-    pub use crate::layers::base::as_error::ErrorView;
+    pub use crate::layers::base::as_error::{AsError, ErrorView};
     pub use crate::layers::base::panic::Panic;
     pub use crate::layers::group::config::PanicPolicy;
     pub use crate::layers::group::failure_info::FailureInfo;
     pub use crate::layers::nursery::error::{Cause, Failure};
     #[doc(no_inline)]
-    pub use crate::{AsError, BoxError, GroupError, JoinError};
+    pub use crate::{BoxError, GroupError, JoinError};
 }
 
 pub mod cancel {

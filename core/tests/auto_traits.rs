@@ -13,6 +13,7 @@ use allhome::many::*;
 use allhome::runtime::*;
 use allhome::shutdown::*;
 use allhome::task::*;
+use allhome::threads::*;
 use allhome::time::*;
 use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -228,6 +229,14 @@ fn table() {
         ScopeTask<'static, 'static, E>: "SYU--"
         ScopeValue<u8, E>: "SYU--"
         Sendable: "SYUWR"
+        ThreadChild<u8, E>: "SYU--"
+        ThreadChild<std::cell::Cell<u8>, E>: "SYU--"
+        ThreadChild<std::rc::Rc<u8>, E>: "--U--"
+        ThreadReserve<'static, E>: "SY---"
+        ThreadScope<'static, E>: "SYU--"
+        ThreadScopeBuilder: "SYU--"
+        ThreadTask<'static, 'static, E>: "SYU--"
+        ThreadValue<u8, E>: "SYU--"
     };
     let wrong: Vec<_> = table
         .iter()

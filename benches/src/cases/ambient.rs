@@ -11,9 +11,8 @@ use std::time::Duration;
 
 use allhome::cancel::{CancelExt, CancelToken, cancel_token};
 use allhome::runtime::{Runtime, ThreadPool};
-use allhome::{
-    Nursery, ScopedKey, block_on, cancelled, is_cancelled, move_on_after, nursery, shield,
-};
+use allhome::task::ScopedKey;
+use allhome::{Nursery, block_on, cancelled, is_cancelled, move_on_after, nursery, shield};
 use allhome_rt::{Spawn, Task};
 
 use super::token::{MANY, poll_once, polls, waiting};

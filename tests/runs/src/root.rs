@@ -1,6 +1,7 @@
 //! Futures that a test polls itself, above all that of a nursery.
 
-use allhome::{AsError, Builder, GroupError, Nursery};
+use allhome::error::AsError;
+use allhome::{Builder, GroupError, Nursery};
 use allhome_conformance::Gate;
 use std::convert::Infallible;
 use std::fmt;

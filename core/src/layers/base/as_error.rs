@@ -39,7 +39,8 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{AsError, GroupError, Nursery, block_on, nursery};
+/// use allhome::error::AsError;
+/// use allhome::{GroupError, Nursery, block_on, nursery};
 ///
 /// async fn named<R, E, M, F, Fut>(name: &str, body: F) -> Result<R, GroupError<E>>
 /// where

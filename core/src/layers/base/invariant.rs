@@ -57,7 +57,7 @@ use std::marker::PhantomData;
 /// ```compile_fail,E0308
 /// type Narrow = fn(&'static u8);
 /// type Wide = for<'a> fn(&'a u8);
-/// type Key<T> = &'static allhome::ScopedKey<T>;
+/// type Key<T> = &'static allhome::task::ScopedKey<T>;
 /// fn to_narrow(key: Key<Wide>) -> Key<Narrow> { key }
 /// ```
 ///

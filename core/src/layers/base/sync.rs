@@ -8,10 +8,12 @@ pub(crate) use std::sync::{Arc, Weak};
 pub(crate) use std::thread::panicking;
 
 /// For threads that block: never part of a model.
-pub(crate) use std::thread::{Thread, current as current_thread, park as park_thread};
+pub(crate) use std::thread::{
+    Scope as ThreadsScope, ScopedJoinHandle, Thread, available_parallelism,
+    current as current_thread, park as park_thread, scope as thread_scope,
+};
 
 /// As above.
-#[allow(unused_imports, reason = "what uses it is a feature")]
 pub(crate) use std::thread::Builder as ThreadBuilder;
 
 /// By which a thread sleeps on a lock: see [`lock`](super::lock).
@@ -19,13 +21,12 @@ pub(crate) use std::thread::Builder as ThreadBuilder;
 pub(crate) use parking_lot_core as parking;
 
 #[cfg(all(test, not(loom)))]
-pub(crate) use std::thread::{scope as thread_scope, yield_now as yield_thread};
+pub(crate) use std::thread::yield_now as yield_thread;
 
 /// Process-wide counters: never part of a model.
 pub(crate) use std::sync::atomic::AtomicU64 as GlobalU64;
 
 /// As above.
-#[allow(unused_imports, reason = "what uses it is a feature")]
 pub(crate) use std::sync::atomic::AtomicBool as GlobalBool;
 
 /// Process-wide state: never part of a model.

@@ -21,7 +21,7 @@ pub(crate) type BoxedWork<T, E> = Box<dyn FnOnce(&BlockingCx) -> Result<T, E> + 
 /// waits for a future.
 ///
 /// What a task can ask about itself ([`is_cancelled`], [`deadline`](crate::time::deadline), a
-/// [`ScopedKey`](crate::ScopedKey)) is answered on the thread of the work, too.
+/// [`ScopedKey`](crate::task::ScopedKey)) is answered on the thread of the work, too.
 pub struct BlockingCx {
     /// It belongs to one thread.
     _thread: PhantomData<*const ()>,

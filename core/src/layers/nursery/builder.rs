@@ -85,7 +85,7 @@ pub struct Builder<P: NurseryMode = Sendable> {
     /// The nursery that it is opened in, if that is not the one around.
     inside: Option<Strong<Group>>,
     condition: Option<Box<Condition>>,
-    runtime: Option<RuntimeSource>,
+    pub(crate) runtime: Option<RuntimeSource>,
     /// Where the children run, if they are local.
     on: P::On,
 }

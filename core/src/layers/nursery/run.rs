@@ -134,6 +134,19 @@ where
     E: Send + Sync + 'static,
     P: NurseryMode,
 {
+    /// Polls it for a thread that waits for it, in which no cancel scope around can drop it: it is
+    /// ready also where it has nothing to tell but the end of that scope.
+    pub(crate) fn poll_blocking(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<R, GroupError<E>>> {
+        let polled = self.as_mut().poll(cx);
+        if polled.is_pending() && self.quiet.is_some() {
+            return context::nowhere(|| self.poll(cx));
+        }
+        polled
+    }
+
     /// Polls it until it has closed, for an owner.
     pub(super) fn poll_owned(
         self: Pin<&mut Self>,

@@ -29,7 +29,8 @@ use std::task::{Context, Poll};
 ///
 /// ```
 /// # #[cfg(feature = "executors")] {
-/// use allhome::{Nursery, ScopedKey, block_on, nursery};
+/// use allhome::task::ScopedKey;
+/// use allhome::{Nursery, block_on, nursery};
 ///
 /// static REQUEST: ScopedKey<u32> = ScopedKey::new();
 ///

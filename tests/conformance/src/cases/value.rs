@@ -3,7 +3,8 @@
 use super::{Nursery, nursery};
 use crate::probe::{Counts, Gate, eventually};
 use allhome::runtime::Runtime;
-use allhome::{ScopedKey, yield_now};
+use allhome::task::ScopedKey;
+use allhome::yield_now;
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::{Arc, Mutex};

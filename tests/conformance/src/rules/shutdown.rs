@@ -272,7 +272,8 @@ fn r88_tasks_in_the_queue_are_dropped(fixture: &mut Fixture) {
     let (runtime, number, counts) = (fixture.runtime(), many(1_000), Counts::new());
     let probes: Vec<_> = (0..number).map(|_| Probe::new()).collect();
     fixture.drive(async {
-        // Threads may have polled all others before the end; these are in the queue whenever it comes.
+        probes.iter().for_each(|probe| runtime.run(probe.future()));
+        // Threads may have polled those before the end; these are in the queue whenever it comes.
         for _ in 0..100 {
             let guard = counts.guard();
             runtime.run(poll_fn(move |cx| {
@@ -281,7 +282,6 @@ fn r88_tasks_in_the_queue_are_dropped(fixture: &mut Fixture) {
                 Poll::Pending
             }));
         }
-        probes.iter().for_each(|probe| runtime.run(probe.future()));
     });
     fixture.shut_down();
     all_dropped_once(&probes);

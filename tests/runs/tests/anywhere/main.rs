@@ -8,8 +8,9 @@ mod owner;
 mod owner_odd;
 mod programs;
 
+use allhome::error::AsError;
 use allhome::runtime::Runtime;
-use allhome::{AsError, GroupError, Nursery, Owner, nursery};
+use allhome::{GroupError, Nursery, Owner, nursery};
 use std::convert::Infallible;
 
 /// A nursery that is a value.

@@ -2,8 +2,9 @@
 //! by the body, or by the function that the result goes to. Where it is not, `n: Nursery` says so.
 
 use super::{a_moment, on_fire};
+use allhome::error::AsError;
 use allhome::runtime::ThreadPool;
-use allhome::{AsError, BoxError, GroupError, JoinError, Nursery, block_on, nursery, sim};
+use allhome::{BoxError, GroupError, JoinError, Nursery, block_on, nursery, sim};
 use anyhow::Context;
 use std::convert::Infallible;
 use std::error::Error;

@@ -8,8 +8,9 @@ mod refused;
 mod sources;
 mod texts;
 
+use allhome::error::AsError;
 use allhome::runtime::ThreadPool;
-use allhome::{AsError, GroupError, JoinError, Nursery, Policy, block_on, nursery, sleep};
+use allhome::{GroupError, JoinError, Nursery, Policy, block_on, nursery, sleep};
 use std::future::pending;
 use std::io;
 use std::time::Duration;

@@ -91,7 +91,7 @@ const PROGRAMS: [Program; 10] = [
         body: "{
             struct Own;
             struct Marker;
-            impl allhome::AsError<Marker> for Own {
+            impl allhome::error::AsError<Marker> for Own {
                 fn view(&self) -> allhome::error::ErrorView<'_> { allhome::error::ErrorView::Text(\"own\") }
             }
         }",

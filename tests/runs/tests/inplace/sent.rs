@@ -1,6 +1,7 @@
 //! Programs that must compile inside `tokio::spawn`: the scope's future is `Send`.
 
-use allhome::{AsError, BoxError, Scope, scope, yield_now};
+use allhome::error::AsError;
+use allhome::{BoxError, Scope, scope, yield_now};
 use std::convert::Infallible;
 use std::future::Future;
 

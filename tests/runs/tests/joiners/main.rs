@@ -19,6 +19,14 @@ macro_rules! in_each_place {
                 }
             )*
         }
+        mod in_thread_scope {
+            $(
+                #[test]
+                fn $test() {
+                    super::$test::<allhome_runs::place::InThreadScope>();
+                }
+            )*
+        }
     };
 }
 

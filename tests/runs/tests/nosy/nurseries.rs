@@ -4,8 +4,9 @@
 use super::alone;
 use super::nosy::{Nosy, Watch, at_each_call, panics, sequences};
 use allhome::error::PanicPolicy;
+use allhome::task::ScopedKey;
 use allhome::task::orphans;
-use allhome::{Child, Nursery, Policy, ScopedKey, nursery};
+use allhome::{Child, Nursery, Policy, nursery};
 use allhome_runs::{Jobs, Stepped};
 use std::collections::BTreeSet;
 use std::future::{Future, pending};

@@ -3,10 +3,11 @@
 
 use allhome::cancel::{CancelExt, cancellable};
 use allhome::runtime::{LocalExecutor, ThreadPool};
+use allhome::task::ScopedKey;
 use allhome::time::{before_deadline, fail_at, move_on_at, now};
 use allhome::{
-    CancelToken, Nursery, ScopedKey, Simulator, block_on, fail_after, move_on_after, nursery,
-    shield, yield_now,
+    CancelToken, Nursery, Simulator, block_on, fail_after, move_on_after, nursery, shield,
+    yield_now,
 };
 use allhome_rt::{LocalTask, Spawn, SpawnLocal, Task};
 use std::convert::Infallible;

@@ -3,10 +3,9 @@
 use allhome::cancel::{Level, ReasonKind, cancel_reason};
 use allhome::join::race;
 use allhome::runtime::ThreadPool;
+use allhome::task::ScopedKey;
 use allhome::time::{deadline, move_on_at, remaining};
-use allhome::{
-    CancelToken, Nursery, Reason, ScopedKey, block_on, cancelled, is_cancelled, nursery, shield,
-};
+use allhome::{CancelToken, Nursery, Reason, block_on, cancelled, is_cancelled, nursery, shield};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{Opened, Stepped, Wakes, poll_once};
 use std::convert::Infallible;

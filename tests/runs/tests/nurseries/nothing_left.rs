@@ -2,7 +2,8 @@
 //! has in a queue still, and not in one that another thread has just polled.
 
 use allhome::runtime::{Runtime, ThreadPool};
-use allhome::{Builder, Nursery, ScopedKey, Semaphore, Tokio, block_on, nursery};
+use allhome::task::ScopedKey;
+use allhome::{Builder, Nursery, Semaphore, Tokio, block_on, nursery};
 use allhome_rt::{Spawn, Task};
 use allhome_runs::{Stepped, Wakes, poll_once};
 use std::convert::Infallible;

@@ -7,12 +7,13 @@ use allhome::cancel::{CancelExt, cancel_reason, cancel_token, cancellable};
 use allhome::error::Cause;
 use allhome::limit::{AcquireBoth, KeyedSemaphore, Rate, RateLimiter};
 use allhome::runtime::{AsyncStd, IntoRuntime, LocalExecutor, Smol, ThreadPool};
+use allhome::task::ScopedKey;
 use allhome::task::{orphans, task_id};
 use allhome::time::{deadline, remaining};
 use allhome::{
-    CancelToken, GroupError, Nursery, Reason, ScopedKey, Semaphore, Simulator, Tokio, block_on,
-    cancelled, checkpoint, draining, fail_after, is_cancelled, move_on_after, nursery, shield,
-    sleep, yield_now,
+    CancelToken, GroupError, Nursery, Reason, Semaphore, Simulator, Tokio, block_on, cancelled,
+    checkpoint, draining, fail_after, is_cancelled, move_on_after, nursery, shield, sleep,
+    yield_now,
 };
 use allhome_rt::{Spawn, SpawnBlocking, SpawnLocal, Task, Timer};
 use std::cell::RefCell;

@@ -1,6 +1,7 @@
 //! Values that are set for a scope, step by step.
 
-use allhome::{Nursery, Reason, ScopedKey, block_on, nursery};
+use allhome::task::ScopedKey;
+use allhome::{Nursery, Reason, block_on, nursery};
 use allhome_conformance::{Counts, Gate};
 use allhome_runs::{AtSpawn, Jobs, Manner, Opened, Stepped, Wakes, poll_once};
 use std::cell::RefCell;

@@ -31,6 +31,7 @@ const LAYERS: &[&[(&str, &str)]] = &[
     &[("nursery", "what users hold: builder, future, handles, errors, the tree")],
     &[
         ("in_place", "scopes whose children borrow, polled by the caller's own task"),
+        ("threads", "scopes whose children borrow, on threads while the caller's waits"),
         ("entry", "`block_on` and `run`, which enter the global pool"),
         ("many", "a future for each of many items, so many at once"),
         ("shutdown", "shutting down step by step"),

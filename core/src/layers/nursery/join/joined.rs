@@ -119,6 +119,14 @@ impl<T, E> Joined<T, E> {
         Joined { index, id, name, place, result: Some(result) }
     }
 
+    /// Makes one whose value is of another type.
+    pub(crate) fn map<U>(mut self, f: impl FnOnce(T) -> U) -> Joined<U, E> {
+        let Joined { index, id, place, .. } = self;
+        let (name, result) = (self.name.take(), self.result.take());
+        let result = result.map(|result| result.map(f));
+        Joined { index, id, name, place, result }
+    }
+
     /// Returns the place of the child's handle among those that its joiner was given, from 0.
     pub fn index(&self) -> usize {
         self.index
