@@ -15,6 +15,7 @@ mod semaphore;
 mod simulator;
 mod spawn;
 mod spread;
+mod threads;
 mod timeout;
 mod timer;
 mod token;
@@ -46,6 +47,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(local::cases());
     cases.extend(in_place::cases());
     cases.extend(many::cases());
+    cases.extend(threads::cases());
     cases.extend(parked::cases());
     cases.extend(ping_pong::cases());
     cases.extend(timer::cases());

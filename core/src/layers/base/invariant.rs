@@ -32,7 +32,7 @@ use std::marker::PhantomData;
 /// ```compile_fail,E0308
 /// type Narrow = fn(&'static u8);
 /// type Wide = for<'a> fn(&'a u8);
-/// fn to_narrow(all: allhome::task::JoinAll<(), Wide>) -> allhome::task::JoinAll<(), Narrow> { all }
+/// fn to_narrow(all: allhome::task::JoinAll<allhome::Child<(), Wide>>) -> allhome::task::JoinAll<allhome::Child<(), Narrow>> { all }
 /// ```
 ///
 /// ```compile_fail,E0308

@@ -6,7 +6,7 @@ use crate::layers::base::outcome::{Ending, Outcome};
 use crate::layers::base::panic;
 use crate::layers::base::panic::Payload;
 use crate::layers::base::sync::Arc;
-use crate::layers::record::joiner::SharedList;
+use crate::layers::record::joiner::{SharedList, SharedTally};
 use std::ptr;
 use std::task::Waker;
 
@@ -29,8 +29,10 @@ struct State<T> {
 /// What hears that the outcome is there.
 enum Joiner {
     Task(Waker),
-    /// Of a task that waits for many.
+    /// Of a task that waits for many, and takes each as it ends.
     List(SharedList),
+    /// Of a task that waits for all of many.
+    Tally(SharedTally),
 }
 
 impl<T> JoinCell<T> {
@@ -89,6 +91,11 @@ impl<T> JoinCell<T> {
         self.keep_joiner(|| Joiner::List(list.clone()))
     }
 
+    /// Has the tally count the child when the outcome is there. Returns `false` if it is there.
+    pub(super) fn enter_tally(&self, tally: &SharedTally) -> bool {
+        self.keep_joiner(|| Joiner::Tally(tally.clone()))
+    }
+
     fn keep_joiner(&self, joiner: impl FnOnce() -> Joiner) -> bool {
         let mut joiner = Some(Foreign::new(joiner()));
         let (waits, _old) = self.0.locked(|state| {
@@ -125,14 +132,13 @@ impl<T> Publish for JoinCell<T> {
             }
             (state.joiner.take(), value)
         });
-        match joiner.map(Foreign::into_inner) {
-            Some(Joiner::Task(waker)) => Foreign::new(waker).wake(),
-            Some(Joiner::List(list)) => {
-                let waker = list.push(ptr::from_ref(self).addr());
-                waker.into_iter().for_each(Foreign::wake);
-            }
-            None => {}
-        }
+        let key = ptr::from_ref(self).addr();
+        let waker = joiner.and_then(|joiner| match joiner.into_inner() {
+            Joiner::Task(waker) => Some(Foreign::new(waker)),
+            Joiner::List(list) => list.push(key),
+            Joiner::Tally(tally) => tally.ended(key, keeps_value),
+        });
+        waker.into_iter().for_each(Foreign::wake);
         ending.map(|ending| Done(ending.into_inner()))
     }
 

@@ -11,7 +11,7 @@ use crate::layers::base::who::Who;
 use crate::layers::context::new_reason::by_caller;
 use crate::layers::group::Group;
 use crate::layers::record::joiner::Joiner;
-use crate::layers::record::{Handle, Ptr, RecordRef};
+use crate::layers::record::{Handle, RecordRef};
 use std::fmt;
 use std::future::Future;
 use std::mem;
@@ -305,11 +305,6 @@ impl<T, E> Child<T, E> {
         }
         // The child ended after the first look and before the lock was taken.
         Poll::Ready(self.take().unwrap_or_else(|| Err(Lacking::taken())))
-    }
-
-    /// Returns `true` if this is the handle of that record.
-    pub(super) fn is_of(&self, record: Ptr) -> bool {
-        matches!(&self.inner, Inner::Admitted { handle, .. } if handle.ptr() == record)
     }
 
     /// Has what waits by many handles hear of the child's end. Returns `false` if the child has ended

@@ -1,9 +1,8 @@
 //! Awaiting many children at once.
 
-use super::child::Child;
-use super::lacking::Lacking;
+use super::join::joinable::Joinable;
+use super::join::joined::{Missed, NoValue};
 use crate::layers::base::join_error::JoinError;
-use crate::layers::record::Ptr;
 use crate::layers::record::joiner::{Count, SharedTally};
 use std::fmt;
 use std::future::Future;
@@ -14,7 +13,7 @@ use std::task::{Context, Poll};
 /// Waits for all of these children, and gives their values in the order of the handles.
 ///
 /// The first child that ends without a value ends the wait, wherever it stands in the order. The
-/// children may be those of several nurseries.
+/// children may be those of several nurseries, or scopes.
 ///
 /// However many children there are, the task that waits is woken once: by the last end, or by the
 /// first that is no value.
@@ -49,20 +48,20 @@ use std::task::{Context, Poll};
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn join_all<T, E>(children: impl IntoIterator<Item = Child<T, E>>) -> JoinAll<T, E> {
+pub fn join_all<C: Joinable>(children: impl IntoIterator<Item = C>) -> JoinAll<C> {
     JoinAll { parts: children.into_iter().map(Part::Child).collect(), stage: Stage::New }
 }
 
 /// The future of [`join_all`].
 #[must_use = "it waits only when it is awaited"]
-pub struct JoinAll<T, E> {
-    parts: Vec<Part<T, E>>,
+pub struct JoinAll<C: Joinable> {
+    parts: Vec<Part<C>>,
     stage: Stage,
 }
 
-enum Part<T, E> {
-    Child(Child<T, E>),
-    Value(T),
+enum Part<C: Joinable> {
+    Child(C),
+    Value(C::Value),
 }
 
 enum Stage {
@@ -73,24 +72,25 @@ enum Stage {
     Ended,
 }
 
-impl<T, E> Part<T, E> {
+impl<C: Joinable> Part<C> {
     /// Takes the child's value, if it has ended with one. `Ok(false)`: it has not ended.
-    fn look(&mut self) -> Result<bool, Box<Lacking<E>>> {
+    fn look(&mut self) -> Result<bool, Missed<C::Error>> {
         let Part::Child(child) = self else { return Ok(true) };
-        match child.take() {
+        match child.take_value() {
             None => Ok(false),
-            Some(value) => {
-                *self = Part::Value(value?);
+            Some(Err(NoValue(missed))) => Err(missed),
+            Some(Ok(value)) => {
+                *self = Part::Value(value);
                 Ok(true)
             }
         }
     }
 
     /// Has the tally count the child, unless it has ended.
-    fn enter(&mut self, tally: &SharedTally) -> Result<(), Box<Lacking<E>>> {
+    fn enter(&mut self, tally: &SharedTally) -> Result<(), Missed<C::Error>> {
         while let (false, Part::Child(child)) = (self.look()?, &mut *self) {
             tally.add();
-            if child.enter(tally.joiner()) {
+            if child.enter_tally(tally) {
                 break;
             }
             // It has ended meanwhile.
@@ -100,10 +100,10 @@ impl<T, E> Part<T, E> {
     }
 }
 
-impl<T, E> JoinAll<T, E> {
+impl<C: Joinable> JoinAll<C> {
     /// Looks at all children. Of several that have no value, one that failed comes before those
     /// that were cancelled, perhaps because of it.
-    fn look(&mut self) -> Result<bool, Box<Lacking<E>>> {
+    fn look(&mut self) -> Result<bool, Missed<C::Error>> {
         let (mut complete, mut cancelled) = (true, None);
         for part in &mut self.parts {
             match part.look() {
@@ -118,7 +118,7 @@ impl<T, E> JoinAll<T, E> {
     }
 
     /// Begins to wait. Returns the tally, or none if all have ended.
-    fn begin(&mut self) -> Result<Option<SharedTally>, Box<Lacking<E>>> {
+    fn begin(&mut self) -> Result<Option<SharedTally>, Missed<C::Error>> {
         if self.look()? {
             return Ok(None);
         }
@@ -132,16 +132,16 @@ impl<T, E> JoinAll<T, E> {
         Ok(Some(tally))
     }
 
-    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Box<Lacking<E>>>> {
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Missed<C::Error>>> {
         let tally = match &self.stage {
             Stage::New => self.begin()?,
             Stage::Waits(tally) => Some(tally.clone()),
-            Stage::Ended => return Poll::Ready(Err(Lacking::taken())),
+            Stage::Ended => return Poll::Ready(Err(Missed::taken())),
         };
         match tally.map_or(Count::Complete, |tally| tally.poll(cx.waker())) {
             Count::Waits => Poll::Pending,
-            Count::Failed(record) => {
-                let failed = self.parts.iter_mut().find(|part| part.is_of(record));
+            Count::Failed(key) => {
+                let failed = self.parts.iter_mut().find(|part| part.is_of(key));
                 // No look at the others: a failure that is taken and not returned is lost.
                 failed.map_or(Ok(false), Part::look)?;
                 Poll::Ready(self.look().map(drop))
@@ -153,14 +153,14 @@ impl<T, E> JoinAll<T, E> {
     pub(super) fn poll_values(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Vec<T>, Box<Lacking<E>>>> {
+    ) -> Poll<Result<Vec<C::Value>, Missed<C::Error>>> {
         let Poll::Ready(ended) = self.poll_ended(cx) else { return Poll::Pending };
         let parts = self.end();
         Poll::Ready(ended.map(|()| parts.into_iter().filter_map(Part::into_value).collect()))
     }
 
     /// Ends the wait, and gives up the handles that are left.
-    fn end(&mut self) -> Vec<Part<T, E>> {
+    fn end(&mut self) -> Vec<Part<C>> {
         if let Stage::Waits(tally) = mem::replace(&mut self.stage, Stage::Ended) {
             tally.leave();
         }
@@ -168,12 +168,12 @@ impl<T, E> JoinAll<T, E> {
     }
 }
 
-impl<T, E> Part<T, E> {
-    fn is_of(&self, record: Ptr) -> bool {
-        matches!(self, Part::Child(child) if child.is_of(record))
+impl<C: Joinable> Part<C> {
+    fn is_of(&self, key: usize) -> bool {
+        matches!(self, Part::Child(child) if child.key() == Some(key))
     }
 
-    fn into_value(self) -> Option<T> {
+    fn into_value(self) -> Option<C::Value> {
         match self {
             Part::Value(value) => Some(value),
             Part::Child(_) => None,
@@ -181,23 +181,23 @@ impl<T, E> Part<T, E> {
     }
 }
 
-impl<T, E> Unpin for JoinAll<T, E> {}
+impl<C: Joinable> Unpin for JoinAll<C> {}
 
-impl<T, E> Future for JoinAll<T, E> {
-    type Output = Result<Vec<T>, JoinError<E>>;
+impl<C: Joinable> Future for JoinAll<C> {
+    type Output = Result<Vec<C::Value>, JoinError<C::Error>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.poll_values(cx).map_err(|lacking| lacking.tell())
+        self.poll_values(cx).map_err(Missed::tell)
     }
 }
 
-impl<T, E> Drop for JoinAll<T, E> {
+impl<C: Joinable> Drop for JoinAll<C> {
     fn drop(&mut self) {
         drop(self.end());
     }
 }
 
-impl<T, E> fmt::Debug for JoinAll<T, E> {
+impl<C: Joinable> fmt::Debug for JoinAll<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinAll").field("children", &self.parts.len()).finish_non_exhaustive()
     }

@@ -1,6 +1,7 @@
 //! The value of a child, or the end of the task that needs it.
 
 use super::child::Child;
+use super::join::joinable::Joinable;
 use super::join_all::JoinAll;
 use std::fmt;
 use std::future::Future;
@@ -96,12 +97,12 @@ impl<T, E> fmt::Debug for Value<T, E> {
 
 /// The future of [`JoinAll::values`].
 #[must_use = "it waits only when it is awaited"]
-pub struct Values<T, E> {
-    children: JoinAll<T, E>,
+pub struct Values<C: Joinable> {
+    children: JoinAll<C>,
     place: &'static Location<'static>,
 }
 
-impl<T, E> JoinAll<T, E> {
+impl<C: Joinable> JoinAll<C> {
     /// Waits for all values, in the order of the handles. Where there is none, the task or body
     /// that awaits it ends, as with [`Child::value`].
     ///
@@ -129,29 +130,29 @@ impl<T, E> JoinAll<T, E> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
-    pub fn values(self) -> Values<T, E> {
+    pub fn values(self) -> Values<C> {
         Values { children: self, place: Location::caller() }
     }
 }
 
-impl<T, E> Unpin for Values<T, E> {}
+impl<C: Joinable> Unpin for Values<C> {}
 
-impl<T, E> Future for Values<T, E> {
-    type Output = Vec<T>;
+impl<C: Joinable> Future for Values<C> {
+    type Output = Vec<C::Value>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Vec<T>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Vec<C::Value>> {
         match self.children.poll_values(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(values)) => Poll::Ready(values),
-            Poll::Ready(Err(lacking)) => {
-                lacking.end_joiner(self.place);
+            Poll::Ready(Err(missed)) => {
+                missed.end_joiner(self.place);
                 Poll::Pending
             }
         }
     }
 }
 
-impl<T, E> fmt::Debug for Values<T, E> {
+impl<C: Joinable> fmt::Debug for Values<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Values").field("children", &self.children).finish_non_exhaustive()
     }

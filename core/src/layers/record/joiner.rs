@@ -52,23 +52,23 @@ impl Joiner {
         match self {
             Joiner::Task(waker) => Some(Foreign::new(waker)),
             Joiner::Many(many) => match &*many? {
-                Many::All(tally) => tally.ended(record, has_value),
+                Many::All(tally) => tally.ended(record.address(), has_value),
                 Many::Each(list) => list.push(record.address()),
             },
         }
     }
 }
 
-/// Counts the ends of the children of one `join_all`.
-pub(crate) struct Tally {
+/// Counts the ends of the children of one `join_all`. Public as [`SharedTally`] is.
+pub struct Tally {
     left: AtomicUsize,
     state: Guarded<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// The first child that ended without a value; compared, never followed.
-    failed: Option<Ptr>,
+    /// The first child that ended without a value, by its key.
+    failed: Option<usize>,
     waker: Option<Foreign<Waker>>,
 }
 
@@ -79,13 +79,14 @@ pub(crate) enum Count {
     Waits,
     /// All children that were counted have ended, with a value.
     Complete,
-    /// This child was the first to end without a value.
-    Failed(Ptr),
+    /// The child with this key was the first to end without a value.
+    Failed(usize),
 }
 
-/// A tally that children have as their joiner.
+/// A tally that children have as their joiner. Public, and in no public module: a sealed trait names
+/// it.
 #[derive(Clone)]
-pub(crate) struct SharedTally(Arc<Many>);
+pub struct SharedTally(Arc<Many>);
 
 impl SharedTally {
     pub(crate) fn new() -> SharedTally {
@@ -155,8 +156,8 @@ impl Tally {
         self.remove();
     }
 
-    /// A child has ended. Returns the waker if its task has something to do.
-    fn ended(&self, record: Ptr, has_value: bool) -> Option<Foreign<Waker>> {
+    /// The child with this key has ended. Returns the waker if its task has something to do.
+    pub(crate) fn ended(&self, key: usize, has_value: bool) -> Option<Foreign<Waker>> {
         // Release: the task that finds 0 sees the outcomes of all. Acquire: and so does this thread,
         // which the task may see by the lock alone.
         let last = self.left.fetch_sub(1, Ordering::AcqRel) == 1;
@@ -165,7 +166,7 @@ impl Tally {
         }
         self.state.locked(|state| {
             if !has_value {
-                state.failed.get_or_insert(record);
+                state.failed.get_or_insert(key);
             }
             state.waker.take()
         })
@@ -176,7 +177,7 @@ impl Tally {
         let waker = Foreign::cloned(waker);
         // Acquire, below: pairs with `ended`.
         let (count, unused) = self.state.locked(|state| match state.failed {
-            Some(record) => (Count::Failed(record), Some(waker)),
+            Some(key) => (Count::Failed(key), Some(waker)),
             None if self.left.load(Ordering::Acquire) == 0 => (Count::Complete, Some(waker)),
             None => (Count::Waits, state.waker.replace(waker)),
         });
@@ -193,7 +194,6 @@ impl Tally {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::{Count, Tally};
-    use crate::layers::record::Ptr;
     use std::task::Waker;
 
     #[test]
@@ -203,8 +203,8 @@ mod tests {
         tally.add();
         tally.seal();
         assert!(tally.poll(Waker::noop()) == Count::Waits);
-        assert!(tally.ended(Ptr::dangling(), true).is_none());
-        assert!(tally.ended(Ptr::dangling(), true).is_some());
+        assert!(tally.ended(7, true).is_none());
+        assert!(tally.ended(7, true).is_some());
         assert!(tally.poll(Waker::noop()) == Count::Complete);
     }
 
@@ -214,11 +214,11 @@ mod tests {
         tally.add();
         tally.add();
         tally.add();
-        assert!(tally.ended(Ptr::dangling(), true).is_none(), "it is not sealed");
+        assert!(tally.ended(7, true).is_none(), "it is not sealed");
         tally.seal();
         assert!(tally.poll(Waker::noop()) == Count::Waits);
-        assert!(tally.ended(Ptr::dangling(), false).is_some());
-        assert!(tally.poll(Waker::noop()) == Count::Failed(Ptr::dangling()));
-        assert!(tally.ended(Ptr::dangling(), true).is_none(), "it was woken");
+        assert!(tally.ended(7, false).is_some());
+        assert!(tally.poll(Waker::noop()) == Count::Failed(7));
+        assert!(tally.ended(7, true).is_none(), "it was woken");
     }
 }

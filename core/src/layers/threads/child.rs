@@ -9,9 +9,9 @@ use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Arc;
 use crate::layers::nursery::child::Child;
 use crate::layers::nursery::join::joinable::{Joinable, sealed::Sealed};
-use crate::layers::nursery::join::joined::Joined;
+use crate::layers::nursery::join::joined::{Joined, NoValue};
 use crate::layers::nursery::value::Value;
-use crate::layers::record::joiner::SharedList;
+use crate::layers::record::joiner::{SharedList, SharedTally};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -180,6 +180,15 @@ impl<T, E> Sealed for ThreadChild<T, E> {
 
     fn enter(&mut self, list: &SharedList) -> bool {
         Sealed::enter(&mut self.child, list)
+    }
+
+    fn enter_tally(&mut self, tally: &SharedTally) -> bool {
+        Sealed::enter_tally(&mut self.child, tally)
+    }
+
+    fn take_value(&mut self) -> Option<Result<T, NoValue<E>>> {
+        let taken = Sealed::take_value(&mut self.child)?;
+        Some(taken.map(|()| self.slot.take()))
     }
 
     fn take(&mut self, index: usize) -> Option<Joined<T, E>> {

@@ -30,6 +30,7 @@ macro_rules! in_each_place {
     };
 }
 
+mod all;
 mod attempts;
 mod deadlines;
 mod enough;

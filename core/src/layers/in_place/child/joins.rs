@@ -9,8 +9,8 @@ use crate::layers::group::no_value::Lack;
 use crate::layers::in_place::lack::Lacking;
 use crate::layers::in_place::seats::Reach;
 use crate::layers::nursery::join::joinable::{Joinable, sealed::Sealed};
-use crate::layers::nursery::join::joined::{Home, Joined, Missed, OfOther};
-use crate::layers::record::joiner::SharedList;
+use crate::layers::nursery::join::joined::{Home, Joined, Missed, NoValue, OfOther};
+use crate::layers::record::joiner::{SharedList, SharedTally};
 use std::mem;
 use std::panic::Location;
 
@@ -37,13 +37,24 @@ impl<T, E: Send + Sync + 'static> Sealed for ScopeChild<T, E> {
         }
     }
 
+    fn enter_tally(&mut self, tally: &SharedTally) -> bool {
+        match &self.inner {
+            Inner::Admitted { cell, .. } => cell.enter_tally(tally),
+            Inner::Refused(_) => false,
+        }
+    }
+
+    fn take_value(&mut self) -> Option<Result<T, NoValue<E>>> {
+        Some(ScopeChild::take(self)?.map_err(|(error, lack)| {
+            let home = Box::new(self.home());
+            NoValue(Missed::OfOther(Box::new(OfOther { error, lack, home })))
+        }))
+    }
+
     fn take(&mut self, index: usize) -> Option<Joined<T, E>> {
         let (id, place) = (self.id(), self.location());
         let name = self.name().map(Box::from);
-        let result = ScopeChild::take(self)?.map_err(|(error, lack)| {
-            let home = Box::new(self.home());
-            Missed::OfOther(Box::new(OfOther { error, lack, home }))
-        });
+        let result = self.take_value()?.map_err(|NoValue(missed)| missed);
         Some(Joined::new(index, id, name, place, result))
     }
 

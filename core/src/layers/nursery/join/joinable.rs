@@ -3,11 +3,11 @@
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::Reason;
 use crate::layers::nursery::child::Child;
-use crate::layers::nursery::join::joined::{Joined, Missed};
-use crate::layers::record::joiner::SharedList;
+use crate::layers::nursery::join::joined::{Joined, Missed, NoValue};
+use crate::layers::record::joiner::{SharedList, SharedTally};
 
-/// A handle of a child that joiners wait for: a [`Child`](crate::Child), or a
-/// [`ScopeChild`](crate::in_place::ScopeChild).
+/// A handle of a child that joiners wait for: a [`Child`](crate::Child), a
+/// [`ScopeChild`](crate::in_place::ScopeChild), or a [`ThreadChild`](crate::threads::ThreadChild).
 ///
 /// The trait is sealed: code that is generic over the kind of the child names it, and the crate
 /// implements it.
@@ -25,8 +25,8 @@ impl<T, E> Joinable for Child<T, E> {
 
 pub(crate) mod sealed {
     use crate::layers::base::reason::Reason;
-    use crate::layers::nursery::join::joined::Joined;
-    use crate::layers::record::joiner::SharedList;
+    use crate::layers::nursery::join::joined::{Joined, NoValue};
+    use crate::layers::record::joiner::{SharedList, SharedTally};
 
     /// What a joiner needs of a handle.
     pub trait Sealed: Sized {
@@ -42,6 +42,14 @@ pub(crate) mod sealed {
         /// already.
         #[doc(hidden)]
         fn enter(&mut self, list: &SharedList) -> bool;
+
+        /// Has the tally count the child when it ends. Returns `false` if it has ended already.
+        #[doc(hidden)]
+        fn enter_tally(&mut self, tally: &SharedTally) -> bool;
+
+        /// Takes the value, or why there is none, if the child has ended.
+        #[doc(hidden)]
+        fn take_value(&mut self) -> Option<Result<Self::Gives, NoValue<Self::Fails>>>;
 
         /// Takes the outcome, if it is there.
         #[doc(hidden)]
@@ -68,6 +76,14 @@ impl<T, E> sealed::Sealed for Child<T, E> {
 
     fn enter(&mut self, list: &SharedList) -> bool {
         Child::enter(self, list.joiner())
+    }
+
+    fn enter_tally(&mut self, tally: &SharedTally) -> bool {
+        Child::enter(self, tally.joiner())
+    }
+
+    fn take_value(&mut self) -> Option<Result<T, NoValue<E>>> {
+        Some(Child::take(self)?.map_err(|lacking| NoValue(Missed::OfNursery(lacking))))
     }
 
     fn take(&mut self, index: usize) -> Option<Joined<T, E>> {

@@ -48,6 +48,10 @@ pub(crate) enum Missed<E> {
     OfOther(Box<OfOther<E>>),
 }
 
+/// The same for a joiner that keeps nothing else of a child. Public, and in no public module: a sealed
+/// trait names it.
+pub struct NoValue<E>(pub(crate) Missed<E>);
+
 /// The same, of a child that is in no nursery.
 pub(crate) struct OfOther<E> {
     pub(crate) error: JoinError<E>,
@@ -66,14 +70,26 @@ pub(crate) trait Home: Send + Sync {
 }
 
 impl<E> Missed<E> {
-    fn end_joiner(self, place: &'static Location<'static>) {
+    /// Returns `true` if the child was cancelled or refused.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        match self {
+            Missed::OfNursery(lacking) => lacking.is_cancelled(),
+            Missed::OfOther(other) => other.error.reason().is_some(),
+        }
+    }
+
+    pub(crate) fn taken() -> Missed<E> {
+        Missed::OfNursery(Lacking::taken())
+    }
+
+    pub(crate) fn end_joiner(self, place: &'static Location<'static>) {
         match self {
             Missed::OfNursery(lacking) => lacking.end_joiner(place),
             Missed::OfOther(other) => other.home.end_joiner(other.lack, place),
         }
     }
 
-    fn tell(self) -> JoinError<E> {
+    pub(crate) fn tell(self) -> JoinError<E> {
         match self {
             Missed::OfNursery(lacking) => lacking.tell(),
             Missed::OfOther(other) => {
