@@ -9,6 +9,7 @@
 mod drain;
 mod links;
 mod replicas;
+mod sessions;
 mod support;
 mod treehash;
 mod words;

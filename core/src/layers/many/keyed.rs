@@ -191,7 +191,7 @@ where
     pub fn cancel(&self, key: &K) -> bool {
         let current = self.keys.get(self.keys.key(key));
         if let Some(flight) = &current {
-            let text = "by its key".to_string();
+            let text = "cancelled by its key".to_string();
             flight.cancel(Reason::of(ReasonKind::Requested, text, caller(), Location::caller()));
         }
         current.is_some()
