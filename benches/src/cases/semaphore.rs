@@ -308,7 +308,7 @@ fn tasks(flavor: Flavor, permits: usize, holds: Holds) -> Case {
 /// What it costs to note since when permits are held.
 fn tracked() -> Case {
     fn side(name: &'static str, track: bool) -> Side {
-        let semaphore = Ours::new(8).track_holders(track);
+        let semaphore = Ours::new(8).time_holders(track);
         Side::new(name, move |times| {
             let watch = Watch::start();
             (0..times * MANY).for_each(|_| free_once(black_box(&semaphore), 1));

@@ -24,7 +24,7 @@ fn only(semaphore: &Semaphore) -> HolderInfo {
 #[test]
 fn s18_holders_are_known() {
     for track in [false, true] {
-        let semaphore = Semaphore::new(4).track_holders(track);
+        let semaphore = Semaphore::new(4).time_holders(track);
         let mut three = take(&semaphore, 3);
         let line = line!() + 1;
         let waiting = queue_here(&semaphore);
@@ -79,7 +79,7 @@ fn s18_since_when_it_was_listed_first() {
 #[test]
 fn s18_since_when_exactly_if_it_is_tracked() {
     let before = Instant::now();
-    let semaphore = Semaphore::new(2).track_holders(true);
+    let semaphore = Semaphore::new(2).time_holders(true);
     let mut permit = take(&semaphore, 2);
     let after = Instant::now();
     let info = only(&semaphore);
@@ -102,7 +102,7 @@ fn s18_since_when_exactly_if_it_is_tracked() {
 #[test]
 fn s18_the_book_is_kept_through_all_ways_out() {
     for track in [false, true] {
-        let semaphore = Semaphore::new(4).track_holders(track);
+        let semaphore = Semaphore::new(4).time_holders(track);
         let all = take(&semaphore, 4);
         let (granted, left, doomed, closed) = (
             queue(&semaphore, 1),

@@ -227,7 +227,7 @@ fn w06_shrinking_refuses_in_all_keys() {
 
 #[test]
 fn w07_without_a_key_is_a_key() {
-    let semaphore: KeyedSemaphore<str> = Semaphore::new(1).named("db").track_holders(true).into();
+    let semaphore: KeyedSemaphore<str> = Semaphore::new(1).named("db").time_holders(true).into();
     let plain = semaphore.semaphore();
     let permit = take(plain, 1);
     let line = vec![

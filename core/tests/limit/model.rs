@@ -74,7 +74,7 @@ struct World {
 impl World {
     fn new(capacity: usize, track: bool) -> World {
         World {
-            real: Arc::new(Semaphore::new(capacity).track_holders(track)),
+            real: Arc::new(Semaphore::new(capacity).time_holders(track)),
             capacity,
             closed: false,
             calls: Vec::new(),

@@ -152,7 +152,7 @@ fn s20_permits_are_conserved() {
     const CAPACITY: usize = 6;
     let steps = std::env::var("LIMIT_STEPS").map_or(100_000, |steps| steps.parse().unwrap());
     for track in [false, true] {
-        let semaphore = Semaphore::new(CAPACITY).track_holders(track);
+        let semaphore = Semaphore::new(CAPACITY).time_holders(track);
         thread::scope(|scope| {
             for number in 0..2 {
                 let semaphore = &semaphore;

@@ -9,7 +9,7 @@ use loom::thread;
 use std::sync::Arc;
 
 fn semaphore(permits: usize) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(permits).track_holders(true))
+    Arc::new(Semaphore::new(permits).time_holders(true))
 }
 
 /// Where [`take`] acquires one permit, and where two.

@@ -36,7 +36,7 @@ impl HolderInfo {
     /// Returns since when the permits have been held, or waited for, at least: that is when a call
     /// of [`holders`](super::Semaphore::holders) first listed this.
     ///
-    /// With [`track_holders`](super::Semaphore::track_holders) it is since when exactly, by the
+    /// With [`time_holders`](super::Semaphore::time_holders) it is since when exactly, by the
     /// clock of the task that began it: [`now`](crate::time::now) in the same task compares with
     /// it. Permits are held from the moment at which they are reserved for a waiter, even before
     /// the waiter is polled again.

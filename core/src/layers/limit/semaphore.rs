@@ -123,13 +123,13 @@ impl Semaphore {
     /// # Examples
     ///
     /// ```
-    /// let semaphore = allhome::Semaphore::new(1).track_holders(true);
+    /// let semaphore = allhome::Semaphore::new(1).time_holders(true);
     /// let _permit = semaphore.try_acquire()?;
     /// assert!(semaphore.holders()[0].since() <= allhome::time::now());
     /// # Ok::<(), allhome::limit::TryAcquireError>(())
     /// ```
-    pub fn track_holders(mut self, track: bool) -> Semaphore {
-        self.permits.stamp(track);
+    pub fn time_holders(mut self, exactly: bool) -> Semaphore {
+        self.permits.stamp(exactly);
         self
     }
 

@@ -177,7 +177,7 @@ fn f40_a_nursery_is_a_line_and_its_tasks_are_listed() {
 
 #[test]
 fn f40_limits_show_who_holds_and_how_many_wait() {
-    let semaphore = Arc::new(Semaphore::new(2).named("db").track_holders(true));
+    let semaphore = Arc::new(Semaphore::new(2).named("db").time_holders(true));
     let shared = semaphore.clone();
     let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<String>| {
         let two = shared.try_acquire_many(2).map_err(|error| error.to_string())?;

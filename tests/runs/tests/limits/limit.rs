@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 #[test]
 fn s18_holders_are_tasks() {
-    let semaphore = Semaphore::new(1).named("db").track_holders(true);
+    let semaphore = Semaphore::new(1).named("db").time_holders(true);
     let shared = Arc::new(semaphore);
     let run = nursery().on(ThreadPool::global()).run(async |n: Nursery<AcquireError>| {
         let outside = shared.try_acquire().expect("no other task holds it");

@@ -247,7 +247,7 @@ fn go_through(make: impl Fn(&Arc<Watch>) -> Subject) -> Vec<&'static str> {
 #[test]
 fn s09_s10_semaphores_hold_no_lock_and_stay_whole() {
     assert_eq!(go_through(|_| plain(Semaphore::new(1))), ["clone", "drop", "wake"]);
-    let booked = || plain(Semaphore::new(1).track_holders(true));
+    let booked = || plain(Semaphore::new(1).time_holders(true));
     assert_eq!(go_through(|_| booked()), ["clone", "drop", "wake"]);
 }
 

@@ -153,7 +153,7 @@ fn x22_reason_tells_the_time_by_the_clock_of_the_runtime() {
 #[test]
 fn x22_book_of_holders_tells_the_time_by_the_clock_of_the_task() {
     let run = Simulator::new().run(async |n: Nursery<Infallible>| {
-        let semaphore = Arc::new(Semaphore::new(1).track_holders(true));
+        let semaphore = Arc::new(Semaphore::new(1).time_holders(true));
         let (start, held) = (now(), semaphore.acquire().await.unwrap());
         let waits = semaphore.clone();
         let waiter = n.fork(async move {

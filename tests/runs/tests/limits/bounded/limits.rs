@@ -156,7 +156,7 @@ fn l13_what_is_not_counted() {
 #[test]
 fn l14_holders_are_the_children() {
     let stepped = Stepped::new(1);
-    let limiter = Arc::new(Semaphore::new(2).track_holders(true));
+    let limiter = Arc::new(Semaphore::new(2).time_holders(true));
     let mut opened = Opened::new(nursery().on(stepped.runtime()).limiter(&limiter));
     let slot = opened.n.try_reserve().unwrap();
     assert_eq!(limiter.holders()[0].task(), None, "a slot belongs to no task yet");
