@@ -21,6 +21,7 @@ mod explore;
 mod failure;
 mod fault;
 mod handle;
+mod local;
 mod quiet;
 mod rng;
 mod run_queue;
@@ -34,6 +35,7 @@ pub use explore::Explored;
 pub use failure::{Failure, FailureKind, TaskReport, Verdict};
 pub use fault::Faults;
 pub use handle::{Outside, SimHandle};
+pub use local::SimLocal;
 pub use simulation::Simulation;
 pub use trace::{Event, Trace};
 

@@ -147,7 +147,7 @@ impl Group {
                 me,
                 id: NurseryId::next(),
                 width: env.own_thread.as_ref().map_or(env.inherited.runtime.threads(), |_| 1),
-                task_per_child: env.own_thread.is_none() && env.inherited.runtime.task_per_child(),
+                task_per_child: env.inherited.runtime.task_per_child(),
                 post: env.own_thread.as_ref().map(|own| own.post().clone()),
                 occupied: AtomicBool::new(false),
                 timed: AtomicBool::new(false),

@@ -12,7 +12,7 @@ mod inject;
 pub use allhome_executors::sim::Simulator as Bare;
 pub use allhome_executors::sim::{
     Choices, Event, Explored, Failure, FailureKind, Faults, NoChoices, Outside, Record, SimHandle,
-    Simulation, TaskReport, Trace, Verdict,
+    SimLocal, Simulation, TaskReport, Trace, Verdict,
 };
 pub use inject::{Injected, inject};
 

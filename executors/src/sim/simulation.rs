@@ -12,6 +12,7 @@ use super::chooser::Chooser;
 use super::failure::{Facts, Failure, FailureKind, TaskReport};
 use super::fault::{Faults, Threads};
 use super::handle::SimHandle;
+use super::local::Drives;
 use super::step::Step;
 use super::trace::{Event, Trace};
 use super::world::{ROOT, RootWaker, Runnable, World};
@@ -147,6 +148,7 @@ impl Simulation {
         mut go_on: impl FnMut() -> bool,
     ) -> Result<Option<F::Output>, Failure> {
         current::assert_may_hold("Simulation::drive");
+        let _drives = Drives::new(&self.world);
         let waker = Waker::from(Arc::new(RootWaker(Arc::clone(&self.world))));
         self.world.lock().wake_root();
         loop {
@@ -173,6 +175,7 @@ impl Simulation {
     #[track_caller]
     pub fn run_until_stalled(&mut self) -> Result<(), Failure> {
         current::assert_may_hold("Simulation::run_until_stalled");
+        let _drives = Drives::new(&self.world);
         loop {
             match self.step()? {
                 // Nothing drives it at the moment.
@@ -216,6 +219,7 @@ impl Simulation {
 
     /// Shuts the runtime down: drops every task, job and sleep, and takes no more.
     pub fn shutdown(&mut self) {
+        let _drives = Drives::new(&self.world);
         let _inside = self.world.enter();
         let mut state = self.world.lock();
         state.closed = true;

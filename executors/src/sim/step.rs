@@ -46,11 +46,11 @@ impl Simulation {
                 let entry = &mut state.tasks[key];
                 entry.woken = false;
                 entry.polls += 1;
-                let taken = entry.task.take();
+                let (taken, local) = (entry.task.take(), entry.local);
                 state.running = Some(number);
                 drop(state);
-                if let Some((task, waker)) = taken {
-                    self.poll_task(key, number, task, waker);
+                if let Some(taken) = taken {
+                    self.poll_task((key, number), taken, local);
                 }
             }
             Some(Runnable::Job(number, job)) => {
@@ -69,8 +69,13 @@ impl Simulation {
         }
     }
 
-    fn poll_task(&mut self, key: usize, number: u64, task: Foreign<Task>, waker: Waker) {
-        let (task, waker, polled) = if self.threads.is_empty() {
+    fn poll_task(
+        &mut self,
+        (key, number): (usize, u64),
+        (task, waker): (Foreign<Task>, Waker),
+        local: bool,
+    ) {
+        let (task, waker, polled) = if local || self.threads.is_empty() {
             let _inside = self.world.enter();
             poll(task, waker)
         } else {

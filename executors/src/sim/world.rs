@@ -80,6 +80,8 @@ pub(super) struct Entry {
     pub(super) polls: u64,
     pub(super) spawned_by: Option<u64>,
     pub(super) spawned_at: u64,
+    /// It is polled on the thread that drives.
+    pub(super) local: bool,
 }
 
 /// Something that a step may do.
@@ -146,6 +148,15 @@ impl World {
 
     /// Takes a task, or gives it back if the world is closed.
     pub(super) fn spawn(self: &Arc<Self>, task: Foreign<Task>) -> Option<Foreign<Task>> {
+        self.spawn_kind(task, false)
+    }
+
+    /// As [`World::spawn`], a task that is polled on the thread that drives.
+    pub(super) fn spawn_local(self: &Arc<Self>, task: Foreign<Task>) -> Option<Foreign<Task>> {
+        self.spawn_kind(task, true)
+    }
+
+    fn spawn_kind(self: &Arc<Self>, task: Foreign<Task>, local: bool) -> Option<Foreign<Task>> {
         let mut state = self.lock();
         if state.closed {
             return Some(task);
@@ -162,6 +173,7 @@ impl World {
             polls: 0,
             spawned_by: by,
             spawned_at: at,
+            local,
         });
         state.ready.push_back(Runnable::Task { key, number });
         state.trace.note(Event::Spawn(number, by));

@@ -49,7 +49,11 @@ impl Group {
         let mut slot = TaskData::default();
         carried.put(&mut slot);
         let work = Dedicated { group: group.downgrade(), ways };
-        group.owned().inherited.runtime.spawn(Task::new(Arc::new(work), slot));
+        let task = Task::new(Arc::new(work), slot);
+        match group.post() {
+            Some(post) => post.send(task),
+            None => group.owned().inherited.runtime.spawn(task),
+        }
     }
 
     /// Ends a child that waits, or cancels its nursery, as the simulator asks.

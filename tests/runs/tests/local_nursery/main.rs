@@ -4,6 +4,7 @@
 
 mod end;
 mod probe;
+mod simulated;
 mod thread;
 
 use allhome::local::{LocalNursery, LocalRuntime};

@@ -18,6 +18,7 @@ impl Builder {
     /// | `&local_executor`                  | inside its `run`                | its own               |
     /// | `Tokio::local(&set)`               | while the set is polled         | tokio's, around       |
     /// | `Smol::local(&executor)`           | while the executor is run       | `Smol`                |
+    /// | `sim::SimLocal`                    | in the simulation around        | the simulation's      |
     /// | a [`LocalRuntime`](crate::runtime::LocalRuntime) | by any other `SpawnLocal` | the one named there |
     ///
     /// The runtime beside it has the clock and the blocking pool, and runs the nurseries inside that
