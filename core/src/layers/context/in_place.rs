@@ -5,10 +5,12 @@
 //! [`InPlace`](super::scope::ScopeKind).
 
 use super::Notes;
+use super::host::Waiter;
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::reason::Reason;
 use allhome_rt::Instant;
 use std::panic::Location;
+use std::task::Waker;
 use std::time::Duration;
 
 pub(crate) struct InPlace<'a> {
@@ -31,4 +33,7 @@ pub(crate) trait Requested {
     fn deadline(&self) -> Option<Instant>;
     /// Returns how long it may go on when it is cancelled, if that was set.
     fn grace(&self) -> Option<Duration>;
+    /// Has the waiter woken when a cancel of it, or of its scope, is on its way, or has come.
+    fn await_end(&self, waiter: Waiter, waker: &Waker);
+    fn forget_waiter(&self, waiter: Waiter);
 }

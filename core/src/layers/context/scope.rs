@@ -28,7 +28,7 @@
 mod around;
 mod questions;
 
-pub(crate) use around::{Around, around, enroll};
+pub(crate) use around::{Around, around, await_ends, enroll, forget_waiter};
 pub(crate) use questions::{
     deadline, ends_scope, grace, is_cancelled, reason, task_reason, task_token, token,
 };

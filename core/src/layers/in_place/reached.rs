@@ -9,9 +9,11 @@ use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Ordering;
 use crate::layers::base::who::Who;
+use crate::layers::context::host::Waiter;
 use crate::layers::context::in_place::Requested;
 use allhome_rt::Instant;
 use std::panic::Location;
+use std::task::Waker;
 use std::time::Duration;
 
 impl Control {
@@ -103,6 +105,8 @@ impl Core {
             && self.life().cancel.set(reason).is_ok();
         if first {
             self.schedule();
+            // What blocks the thread in its poll is not reached by a wake.
+            self.control().wake_waiters();
         }
         first
     }
@@ -139,5 +143,13 @@ impl Requested for Core {
 
     fn grace(&self) -> Option<Duration> {
         self.control().inherited_grace()
+    }
+
+    fn await_end(&self, waiter: Waiter, waker: &Waker) {
+        self.control().await_end(waiter, waker);
+    }
+
+    fn forget_waiter(&self, waiter: Waiter) {
+        self.control().forget_waiter(waiter);
     }
 }

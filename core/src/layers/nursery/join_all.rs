@@ -125,8 +125,14 @@ impl<C: Joinable> JoinAll<C> {
         let tally = SharedTally::new();
         // From here on, a drop of the future finds it.
         self.stage = Stage::Waits(tally.clone());
-        for part in &mut self.parts {
-            part.enter(&tally)?;
+        for at in 0..self.parts.len() {
+            let Err(error) = self.parts[at].enter(&tally) else { continue };
+            if error.is_cancelled() {
+                // Perhaps because of a sibling that failed since the first look. This one is taken.
+                drop(self.parts.remove(at));
+                let _ended = self.look()?;
+            }
+            return Err(error);
         }
         tally.seal();
         Ok(Some(tally))

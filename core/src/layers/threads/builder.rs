@@ -109,7 +109,8 @@ impl ThreadScopeBuilder {
     /// another runtime's context, say, so that the children find it.
     ///
     /// It is called once on each thread of the scope, and on the caller's. If a runtime was
-    /// named, it is called on that one's threads for each piece of work.
+    /// named, it is called on that one's threads for each piece of work, and may be about to return
+    /// there when the scope has ended. No panic of a child goes through it.
     ///
     /// # Panics
     ///
@@ -147,12 +148,21 @@ impl ThreadScopeBuilder {
     ///
     /// So it may be called anywhere, also on the only thread of the runtime that was named, or in a
     /// child of another scope. But it blocks: where the caller is an async task, the other tasks of
-    /// its thread wait, and what only that thread does (a timer of a current-thread runtime) does
-    /// not come for the children either. In an async task, mostly, [`scope`](crate::scope) or a
-    /// nursery is the better choice.
+    /// its thread wait, and what only that thread does (a timer of a current-thread runtime, a
+    /// permit of its [limiter](Builder::limiter) that another task of the thread has) does not come
+    /// for the children either. In an async task, mostly, [`scope`](crate::scope) or a nursery is
+    /// the better choice.
+    ///
+    /// A child that blocks its thread until the body does something may block for ever: the body
+    /// is polled by the caller's thread, which may be that one. Children that wait for the body
+    /// await; work that blocks is for [`blocking`](crate::Nursery::blocking).
     ///
     /// In a task of a nursery, the scope is a nursery inside: it is listed there, and cancelled
-    /// with it, or with the cancel scopes around the call.
+    /// with it, with the cancel scopes and scopes in place around the call, and by their deadlines;
+    /// but the condition of a `cancel_when` that is around waits until the call has returned. In a
+    /// simulation its threads are real, and the clock of the simulation stands still.
+    ///
+    /// On a runtime that was named, tasks may be left that do nothing, until they are polled once.
     ///
     /// # Errors
     ///
@@ -199,7 +209,7 @@ impl ThreadScopeBuilder {
         let found = nursery.runtime.take().map(RuntimeSource::find).transpose();
         let of = found.as_ref().ok().and_then(Option::as_ref);
         let threads = threads.unwrap_or_else(|| match of {
-            Some(runtime) => runtime.threads() + 1,
+            Some(runtime) => runtime.threads().saturating_add(1),
             None => available_parallelism().map_or(1, usize::from),
         });
         let crew = Crew::new(threads);
@@ -223,7 +233,7 @@ impl ThreadScopeBuilder {
                     Ok(threads) => (Ok(crew.runtime(of)), threads),
                     Err(none) => (Err(none), Vec::new()),
                 };
-                let (opened, mut outside) = (OnceCell::new(), Outside::look());
+                let (opened, mut outside) = (OnceCell::new(), Outside::new());
                 nursery.runtime = Some(RuntimeSource::Now(runtime.clone()));
                 let mut run = pin!(nursery.run(|n: Nursery<E>| {
                     let n = opened.get_or_init(|| n);
@@ -250,7 +260,7 @@ impl ThreadScopeBuilder {
             })
         });
         panics.resume();
-        output.expect("it is there, unless the hook has panicked")
+        output.expect("it is there, unless there was a panic")
     }
 }
 

@@ -20,22 +20,49 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 /// Where a child's value waits for its joiner.
-pub(super) struct Slot<T>(Guarded<Option<Foreign<T>>>);
+pub(super) struct Slot<T>(Guarded<State<T>>);
+
+struct State<T> {
+    value: Option<Foreign<T>>,
+    /// The joiner is gone.
+    is_over: bool,
+}
 
 impl<T> Slot<T> {
     pub(super) fn new() -> Arc<Slot<T>> {
-        Arc::new(Slot(Guarded::new(None)))
+        Arc::new(Slot(Guarded::new(State { value: None, is_over: false })))
     }
 
+    /// Keeps the value, or drops it if no joiner can take it: a panic of its destructor is one of the
+    /// child.
     fn put(&self, value: T) {
-        let value = Foreign::new(value);
-        let _old = self.0.locked(|place| place.replace(value));
+        let mut value = Some(Foreign::new(value));
+        self.0.locked(|state| {
+            if !state.is_over {
+                state.value = value.take();
+            }
+        });
+        drop(value.map(Foreign::into_inner));
     }
+}
 
+/// The joiner's hold of a slot.
+struct Wanted<T>(Arc<Slot<T>>);
+
+impl<T> Wanted<T> {
     /// The child has ended with a value, which no one has taken.
     fn take(&self) -> T {
-        let value = self.0.locked(Option::take);
+        let value = self.0.0.locked(|state| state.value.take());
         value.expect("the value is put there before the child ends").into_inner()
+    }
+}
+
+impl<T> Drop for Wanted<T> {
+    fn drop(&mut self) {
+        let _value = self.0.0.locked(|state| {
+            state.is_over = true;
+            state.value.take()
+        });
     }
 }
 
@@ -68,8 +95,7 @@ impl<T, E, F: Future<Output = Result<T, E>>> Future for Fills<F, T> {
 /// Waits for the value of a child of a [`ThreadScope`](crate::ThreadScope), which may borrow: what
 /// [`fork`](crate::ThreadScope::fork) returns.
 ///
-/// It is what [`Child`] is for a nursery's child, and dereferences to one that gives nothing: its
-/// name, its state, cancel and abort are there.
+/// It dereferences to a [`Child`] that gives nothing: its name, its state, cancel and abort are there.
 ///
 /// # Cancel safety
 ///
@@ -93,12 +119,12 @@ impl<T, E, F: Future<Output = Result<T, E>>> Future for Fills<F, T> {
 pub struct ThreadChild<T, E> {
     // First: a child that has not ended fills the slot while it is there.
     child: Child<(), E>,
-    slot: Arc<Slot<T>>,
+    slot: Wanted<T>,
 }
 
 impl<T, E> ThreadChild<T, E> {
     pub(super) fn new(child: Child<(), E>, slot: Arc<Slot<T>>) -> ThreadChild<T, E> {
-        ThreadChild { child, slot }
+        ThreadChild { child, slot: Wanted(slot) }
     }
 
     /// Returns the value or why there is none, if the child has ended. Does not wait.
@@ -209,7 +235,7 @@ impl<T, E> Sealed for ThreadChild<T, E> {
 #[must_use = "it waits only when it is awaited"]
 pub struct ThreadValue<T, E> {
     value: Value<(), E>,
-    slot: Arc<Slot<T>>,
+    slot: Wanted<T>,
 }
 
 impl<T, E> Unpin for ThreadValue<T, E> {}

@@ -11,9 +11,11 @@
 //!
 //! # Invariants
 //!
-//! 1. If there is a task in the queue, a hand is busy or notified, or none is idle. So a task waits
-//!    only where every hand has something to do.
-//! 2. `live` has every job whose task was not dropped, until the crew is closed; then there is none.
+//! 1. If there is a task in the queue, a hand is busy or notified, or none is idle.
+//! 2. The hand of the caller's thread is notified first, if it is idle: it is the one that is sure to be
+//!    polled then. Another's thread may be held by a task of something else, or be driven by no one.
+//!    So a task waits only where the caller's thread has something to do.
+//! 3. `live` has every job whose task was not dropped, until the crew is closed; then there is none.
 //!
 //! # Lock order
 //!
@@ -45,6 +47,8 @@ struct State {
     hands: Vec<HandState>,
     /// Those that are idle, the last one last; and some that were, but do something else since.
     idle: Vec<usize>,
+    /// The hand of the caller's thread.
+    own: Option<usize>,
     is_closed: bool,
 }
 
@@ -71,6 +75,7 @@ impl Crew {
             live: Slab::new(),
             hands: Vec::new(),
             idle: Vec::new(),
+            own: None,
             is_closed: false,
         };
         Arc::new(Crew { state: Guarded::new(state), hands })
@@ -96,6 +101,13 @@ impl Crew {
             state.hands.len() - 1
         });
         Hand { crew: self.clone(), at }
+    }
+
+    /// Takes on the hand of the caller's thread.
+    pub(super) fn own_hand(self: &Arc<Self>) -> Hand {
+        let hand = self.hand();
+        self.state.locked(|state| state.own = Some(hand.at));
+        hand
     }
 
     fn spawn(self: &Arc<Self>, task: Task) {
@@ -175,22 +187,33 @@ impl State {
             return (Next::Over, None);
         }
         let was = std::mem::replace(&mut self.hands[hand], HandState::Busy);
-        if !matches!(was, HandState::Notified) {
-            self.idle.retain(|idle| *idle != hand);
-        }
+        self.idle.retain(|idle| *idle != hand);
         (self.ready.pop_front().map_or(Next::Waits, Next::Job), Some(was))
     }
 
-    /// Takes the hand that has been idle for the shortest time.
+    /// Takes an idle hand: the caller's, or that which has been idle for the shortest time.
     fn notify(&mut self) -> Option<Foreign<Waker>> {
-        while let Some(hand) = self.idle.pop() {
-            if let HandState::Idle(_) = self.hands[hand] {
-                let was = std::mem::replace(&mut self.hands[hand], HandState::Notified);
-                let HandState::Idle(waker) = was else { unreachable!("it was looked at") };
-                return Some(waker);
+        self.own.and_then(|own| self.take_idle(own)).or_else(|| {
+            while let Some(hand) = self.idle.pop() {
+                let waker = self.take_idle(hand);
+                if waker.is_some() {
+                    return waker;
+                }
+            }
+            None
+        })
+    }
+
+    /// Notifies a hand, if it is idle.
+    fn take_idle(&mut self, hand: usize) -> Option<Foreign<Waker>> {
+        let state = &mut self.hands[hand];
+        match std::mem::replace(state, HandState::Notified) {
+            HandState::Idle(waker) => Some(waker),
+            other => {
+                *state = other;
+                None
             }
         }
-        None
     }
 }
 

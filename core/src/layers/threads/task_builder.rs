@@ -2,6 +2,9 @@
 
 use super::child::{Fills, Slot, ThreadChild};
 use super::loan::Loans;
+use crate::layers::nursery::Nursery;
+use crate::layers::nursery::blocking::BlockingCx;
+use crate::layers::nursery::child::Child;
 use crate::layers::nursery::spawned::Spawned;
 use crate::layers::nursery::task_builder::TaskBuilder;
 use std::fmt;
@@ -70,6 +73,24 @@ impl<'s, 'a, E: Send + Sync + 'static> ThreadTask<'s, 'a, E> {
         let slot = Slot::new();
         let lent = self.loans.lend(Fills::new(future, slot.clone()));
         ThreadChild::new(self.task.fork(lent), slot)
+    }
+}
+
+impl<E: Send + Sync + 'static> ThreadTask<'_, '_, E> {
+    /// Returns the nursery that the scope is.
+    pub fn nursery(&self) -> &Nursery<E> {
+        self.task.nursery()
+    }
+
+    /// Runs work that blocks its thread, on one that is for that, as a child: see
+    /// [`Nursery::blocking`]. It does not borrow.
+    #[track_caller]
+    pub fn blocking<T, F>(self, work: F) -> Child<T, E>
+    where
+        F: FnOnce(&BlockingCx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.task.blocking(work)
     }
 }
 

@@ -20,7 +20,7 @@ use std::task::{Context, Poll, Wake, Waker};
 /// Called on each thread of a scope with that thread's work.
 pub(super) type Hook = Arc<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 
-/// The panics of the hook, of which the first goes on in the caller.
+/// The panics of the hook, and of the nursery's future, of which the first goes on in the caller.
 #[derive(Clone)]
 pub(super) struct Panics(Arc<Guarded<Option<Foreign<Payload>>>>);
 
@@ -36,13 +36,17 @@ impl Panics {
             return true;
         };
         let Err(payload) = panic::catch(|| hook(work)) else { return true };
+        self.note(payload);
+        false
+    }
+
+    fn note(&self, payload: Payload) {
         let mut payload = Some(Foreign::new(payload));
         self.0.locked(|first| {
             if first.is_none() {
                 *first = payload.take();
             }
         });
-        false
     }
 
     pub(super) fn resume(&self) {
@@ -66,7 +70,7 @@ pub(super) fn start<'s>(
     name: &str,
     (hook, panics): (Option<&Hook>, &Panics),
 ) -> Result<Vec<ScopedJoinHandle<'s, ()>>, NoRuntime> {
-    let mut started = Vec::new();
+    let (mut started, name) = (Vec::new(), name.replace('\0', " "));
     for at in 1..threads {
         let (hand, hook, panics) = (crew.hand(), hook.cloned(), panics.clone());
         let work = move || {
@@ -115,8 +119,8 @@ impl Future for Hooked {
     }
 }
 
-/// Polls the scope's nursery on the caller's thread, in the hook, until all is over. None: the hook
-/// has panicked.
+/// Polls the scope's nursery on the caller's thread, in the hook, until all is over. None: there
+/// was a panic.
 pub(super) fn run<T>(
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
     (crew, ledger): (&Arc<Crew>, &Ledger),
@@ -125,7 +129,11 @@ pub(super) fn run<T>(
     let (mut output, mut is_called) = (None, false);
     let called = panics.call(hook, &mut || {
         if !std::mem::replace(&mut is_called, true) {
-            output = Some(drive(&mut poll, crew, ledger));
+            // The panic of a child goes on when the hook has returned.
+            match panic::catch(|| drive(&mut poll, crew, ledger)) {
+                Ok(driven) => output = Some(driven),
+                Err(payload) => panics.note(payload),
+            }
         }
     });
     assert!(
@@ -142,7 +150,7 @@ fn drive<T>(
 ) -> T {
     let [run_wake, hand_wake] = [Parked::new(), Parked::new()];
     let [run_waker, hand_waker] = [&run_wake, &hand_wake].map(|wake| Waker::from(wake.clone()));
-    let mut hand = crew.hand();
+    let mut hand = crew.own_hand();
     let mut output = None;
     loop {
         if output.is_none() && run_wake.is_woken() {

@@ -203,6 +203,16 @@ fn i42_the_value_of_a_dropped_handle_is_gone() {
 }
 
 #[test]
+fn i43_a_panic_of_a_dropped_value_is_the_childs() {
+    let run = nursery().panics(PanicPolicy::Report).thread_scope().run(async |s| {
+        drop(s.task("bomb").fork(async { Ok::<_, &str>(DropPanics("on purpose")) }));
+        Ok(())
+    });
+    let error = run.unwrap_err();
+    assert_eq!(error.first().name(), Some("bomb"));
+}
+
+#[test]
 fn i43_children_are_cancelled_as_in_a_nursery() {
     let run = thread_scope().run(async |s: ThreadScope<'_, &str>| {
         let waits = s.task("waits").fork(pending::<Result<(), _>>());

@@ -101,6 +101,28 @@ fn i49_its_panic_goes_on_in_the_caller() {
 }
 
 #[test]
+fn i49_no_panic_of_a_child_goes_through_it() {
+    for contains in [false, true] {
+        let (unwound, inside) = within(move || {
+            let hook = move |work: &mut dyn FnMut()| match contains {
+                true => drop(catch_unwind(AssertUnwindSafe(|| enter(work)))),
+                false => enter(work),
+            };
+            let scope = thread_scope().threads(2).each_thread(hook);
+            let unwound = catch_unwind(AssertUnwindSafe(|| {
+                let _ = scope.run(async |s: Calm<'_>| {
+                    s.go(async { resume_unwind(Box::new(7)) });
+                    Ok(())
+                });
+            }));
+            (unwound, INSIDE.get())
+        });
+        assert_eq!(unwound.unwrap_err().downcast_ref(), Some(&7));
+        assert!(!inside, "the hook has come to its end");
+    }
+}
+
+#[test]
 fn i49_called_twice_it_does_the_work_once() {
     let run = within(|| {
         let hook = |work: &mut dyn FnMut()| {

@@ -1,8 +1,9 @@
 //! Which threads run the children, and that the caller's is one of them.
 
 use crate::Calm;
-use allhome::runtime::{LocalExecutor, ThreadPool};
+use allhome::runtime::{IntoRuntime, LocalExecutor, ThreadPool};
 use allhome::{Tokio, block_on, nursery, sleep, thread_scope, yield_now};
+use allhome_conformance::Gate;
 use allhome_runs::within;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,6 +30,12 @@ fn i44_children_run_on_as_many_threads_as_was_set() {
         assert_eq!(threads.len(), 3);
         assert!(threads.contains(&thread::current().id()), "the caller's thread is one");
     });
+}
+
+#[test]
+fn i44_its_threads_have_its_name_whatever_that_is() {
+    let run = nursery().name("a\0b").thread_scope().threads(2).run(async |_: Calm<'_>| Ok(()));
+    assert!(run.is_ok());
 }
 
 #[test]
@@ -146,6 +153,39 @@ fn i45_on_the_only_thread_of_tokio() {
             })
         });
         assert_eq!(bytes.unwrap_or(0), 8);
+    });
+}
+
+#[test]
+fn i45_a_runtime_that_is_not_driven_any_more_holds_up_none() {
+    within(|| {
+        let executor = LocalExecutor::new();
+        let (on, stop, rest) =
+            ((&executor).into_runtime().expect("it is there"), Gate::new(), Gate::new());
+        let (stops, opens) = (stop.clone(), rest.clone());
+        let other = thread::spawn(move || {
+            nursery().on(on).thread_scope().run(async |s: Calm<'_>| {
+                // Where it is polled there, the hand there is idle after it.
+                for _ in 0..100 {
+                    s.go(yield_now());
+                }
+                s.idle().await;
+                stops.open();
+                rest.wait().await;
+                let (first, second) = (Gate::new(), Gate::new());
+                let (opens, waits) = (first.clone(), second.clone());
+                s.go(async move {
+                    opens.wait().await;
+                    waits.open();
+                });
+                s.go(async move { first.open() });
+                second.wait().await;
+                Ok(())
+            })
+        });
+        executor.run(stop.wait());
+        opens.open();
+        assert!(other.join().is_ok_and(|run| run.is_ok()));
     });
 }
 

@@ -3,8 +3,10 @@
 use super::{ScopeKind, See, Term, token};
 use crate::layers::base::sync::Arc;
 use crate::layers::cancel::CancelToken;
-use crate::layers::context::host::Host;
+use crate::layers::context::host::{Host, Waiter};
+use crate::layers::context::in_place::InPlace;
 use crate::layers::context::{self, Kind};
+use std::task::Waker;
 use std::time::Duration;
 
 /// What a nursery that is opened here inherits from the scopes around it.
@@ -34,6 +36,30 @@ pub(crate) fn enroll(group: &dyn Host) {
             at = frame.outer();
         }
     });
+}
+
+/// Calls `f` for each child or body of a scope in place that this runs in, in the same task.
+fn each_place(mut f: impl FnMut(&InPlace<'_>)) {
+    context::current(|mut at| {
+        while let Some(frame) = at {
+            match &frame.kind {
+                Kind::Task(_) => return,
+                Kind::Scope(scope) => scope.in_place().into_iter().for_each(&mut f),
+                Kind::Values(_) | Kind::Slot(_) => {}
+            }
+            at = frame.outer();
+        }
+    });
+}
+
+/// Has a waiter woken when a scope in place around, or a child of one that this runs in, is
+/// cancelled. A cancel scope's end, and that of a nursery, are not told so.
+pub(crate) fn await_ends(waiter: Waiter, waker: &Waker) {
+    each_place(|place| place.cancel.await_end(waiter, waker));
+}
+
+pub(crate) fn forget_waiter(waiter: Waiter) {
+    each_place(|place| place.cancel.forget_waiter(waiter));
 }
 
 /// Looks around for a nursery that is about to be opened.

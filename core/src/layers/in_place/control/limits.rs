@@ -193,6 +193,7 @@ impl Core {
         let first = !self.life().aborted.swap(true, Ordering::AcqRel);
         if first {
             self.schedule();
+            self.control().wake_waiters();
         }
         first
     }
