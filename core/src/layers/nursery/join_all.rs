@@ -64,6 +64,9 @@ enum Part<C: Joinable> {
     Value(C::Value),
 }
 
+/// The values of children, in the order of the handles.
+type ValuesOf<C> = Vec<<C as Joinable>::Value>;
+
 enum Stage {
     /// No child knows of it.
     New,
@@ -159,7 +162,7 @@ impl<C: Joinable> JoinAll<C> {
     pub(super) fn poll_values(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Vec<C::Value>, Missed<C::Error>>> {
+    ) -> Poll<Result<ValuesOf<C>, Missed<C::Error>>> {
         let Poll::Ready(ended) = self.poll_ended(cx) else { return Poll::Pending };
         let parts = self.end();
         Poll::Ready(ended.map(|()| parts.into_iter().filter_map(Part::into_value).collect()))
