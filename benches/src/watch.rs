@@ -1,5 +1,6 @@
 //! What one pass over a scenario took: time, allocations, bytes.
 
+use std::hint::black_box;
 use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
@@ -46,6 +47,19 @@ impl Watch {
             live_bytes: self.live_bytes(),
             marks: Vec::new(),
         }
+    }
+}
+
+impl Sample {
+    /// Runs it so many times, and adds up what each takes.
+    pub fn of(times: u64, run: impl Fn() -> u64) -> Sample {
+        let mut total = Sample::default();
+        for _ in 0..times {
+            let watch = Watch::start();
+            black_box(run());
+            total += watch.stop();
+        }
+        total
     }
 }
 

@@ -32,8 +32,8 @@ pub(super) fn cases() -> Vec<Case> {
         let host = Rc::new(Host::new(Flavor::MultiThread));
         vec![
             Side::on(&host, "ours", || on_a_nursery(WORKING)),
-            Side::new("two threads", |times| timed(times, || threads(2))),
-            Side::new("one thread", |times| timed(times, || threads(1))),
+            Side::new("two threads", |times| Sample::of(times, || threads(2))),
+            Side::new("one thread", |times| Sample::of(times, || threads(1))),
         ]
     };
     let name = format!("many/on/{MICROS}us");
@@ -49,9 +49,9 @@ fn case(name: String, n: usize, sides: impl Fn() -> Vec<Side> + 'static) -> Case
 fn cheap(name: &str, n: usize, work: impl Work) -> Case {
     case(name.to_string(), n, move || {
         vec![
-            Side::new("ours", move |times| timed(times, || block_on(ours(n, work)))),
+            Side::new("ours", move |times| Sample::of(times, || block_on(ours(n, work)))),
             Side::new("buffer_unordered", move |times| {
-                timed(times, || block_on(buffer_unordered(n, work)))
+                Sample::of(times, || block_on(buffer_unordered(n, work)))
             }),
         ]
     })
@@ -60,8 +60,8 @@ fn cheap(name: &str, n: usize, work: impl Work) -> Case {
 fn in_order(name: &str, n: usize) -> Case {
     case(name.to_string(), n, move || {
         vec![
-            Side::new("ours", move |times| timed(times, || block_on(ordered(n)))),
-            Side::new("buffered", move |times| timed(times, || block_on(buffered(n)))),
+            Side::new("ours", move |times| Sample::of(times, || block_on(ordered(n)))),
+            Side::new("buffered", move |times| Sample::of(times, || block_on(buffered(n)))),
         ]
     })
 }
@@ -80,16 +80,6 @@ pub fn count(side: &str, n: usize) -> bool {
     };
     black_box(sum);
     true
-}
-
-fn timed(times: u64, run: impl Fn() -> u64) -> Sample {
-    let mut total = Sample::default();
-    for _ in 0..times {
-        let watch = Watch::start();
-        black_box(run());
-        total += watch.stop();
-    }
-    total
 }
 
 async fn ours(n: usize, work: impl Work) -> u64 {

@@ -2,14 +2,13 @@
 //! that take the next child's work.
 
 use std::convert::Infallible;
-use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use allhome::{ThreadScope, block_on, thread_scope};
 
 use crate::case::{Case, Measure, Side};
-use crate::watch::{Sample, Watch};
+use crate::watch::Sample;
 use crate::work::{Busy, Work};
 
 const THREADS: usize = 2;
@@ -24,7 +23,7 @@ fn case(name: &str, n: usize, micros: u64) -> Case {
         let items: Vec<u64> = (0..n as u64).collect();
         let side = |name, run: fn(&[u64], u64) -> u64| {
             let items = items.clone();
-            Side::new(name, move |times| timed(times, || run(&items, micros)))
+            Side::new(name, move |times| Sample::of(times, || run(&items, micros)))
         };
         vec![
             side("ours", ours),
@@ -34,16 +33,6 @@ fn case(name: &str, n: usize, micros: u64) -> Case {
     };
     let (ops, measure) = (n as u64, Measure::Nanoseconds);
     Case { name: name.to_string(), ops, measure, heavy: false, sides: Box::new(sides) }
-}
-
-fn timed(times: u64, run: impl Fn() -> u64) -> Sample {
-    let mut total = Sample::default();
-    for _ in 0..times {
-        let watch = Watch::start();
-        black_box(run());
-        total += watch.stop();
-    }
-    total
 }
 
 fn ours(items: &[u64], micros: u64) -> u64 {
