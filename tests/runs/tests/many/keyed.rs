@@ -54,7 +54,7 @@ fn p26_a_second_of_the_same_key_is_refused() {
         assert!(!sessions.contains("a"));
         assert!(sessions.try_spawn("a", refused.into_future()).is_ok());
         settle().await;
-        assert_eq!(log.take(), ["a1 in", "b in", "a1 out: by its key", "a2 in"]);
+        assert_eq!(log.take(), ["a1 in", "b in", "a1 out: cancelled by its key", "a2 in"]);
         n.cancel();
         Ok(())
     });
