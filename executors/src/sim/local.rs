@@ -71,8 +71,9 @@ const NONE_AROUND: NoRuntime = NoRuntime::new("no simulation drives this thread"
 
 impl IntoLocalRuntime for SimLocal {
     fn into_local_runtime(self) -> LocalRuntime {
-        let world = DRIVEN.with(|driven| driven.locked(|world| world.clone()));
-        match world {
+        // At the thread's end it may be gone.
+        let world = DRIVEN.try_with(|driven| driven.locked(|world| world.clone()));
+        match world.ok().flatten() {
             Some(world) => {
                 let runtime = super::SimHandle { world: world.clone() };
                 LocalRuntime::new(runtime, Rc::new(Spawner { world: Some(world) }))
@@ -152,7 +153,10 @@ pub(super) struct Drives(Option<Arc<World>>);
 impl Drives {
     pub(super) fn new(world: &Arc<World>) -> Drives {
         let world = Some(world.clone());
-        Drives(DRIVEN.with(|driven| driven.locked(|driven| std::mem::replace(driven, world))))
+        // At the thread's end it may be gone: there are no local tasks then.
+        let before =
+            DRIVEN.try_with(|driven| driven.locked(|driven| std::mem::replace(driven, world)));
+        Drives(before.ok().flatten())
     }
 }
 

@@ -133,7 +133,8 @@ fn r60_many_at_the_same_instant(fixture: &mut Fixture) {
             });
         }
         clock.until("sleeps until one instant end", || counts.drops() == number).await;
-        counts.polls() > number / 2
+        // Of five hundred in a quick run more than 300: a timer may have room for as many.
+        counts.polls() > number * 3 / 4
     }));
 }
 
