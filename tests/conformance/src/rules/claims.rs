@@ -124,6 +124,8 @@ fn w44_polls_as_many_at_once_as_it_says(fixture: &mut Fixture) {
     fixture.drive(async {
         for _ in 0..rounds {
             let (arrived, counts) = (Arc::new(AtomicUsize::new(0)), Counts::new());
+            // For the threads to fall asleep: it makes the fault likelier to be seen, and no result
+            // depends on it.
             thread::sleep(Duration::from_millis(1));
             for _ in 0..number {
                 let (arrived, done, guard) = (arrived.clone(), counts.clone(), counts.guard());
