@@ -130,6 +130,15 @@ pub trait Timer: Send + Sync {
         Instant::now()
     }
 
+    /// Returns `true` if time passes on this clock only when its runtime says so, as in a simulation:
+    /// then it says when things were done, and not the clock of the process. Asking for
+    /// [`now`](Timer::now) should cost next to nothing there.
+    ///
+    /// The default is `false`.
+    fn is_virtual(&self) -> bool {
+        false
+    }
+
     /// Waits until `at` has come on this timer's clock.
     fn sleep_until(&self, at: Instant) -> BoxSleep;
 

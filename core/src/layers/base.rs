@@ -1,8 +1,10 @@
 //! Words and tools that know of no task: locks, lists, ids, reasons, outcomes.
 
+pub(crate) mod age;
 pub(crate) mod as_error;
 pub(crate) mod big;
 pub(crate) mod counted;
+pub(crate) mod escaped;
 #[allow(dead_code, reason = "only a simulator injects, and that is a feature")]
 pub(crate) mod fault;
 pub(crate) mod guarded;
@@ -14,9 +16,12 @@ pub(crate) mod leave;
 pub(crate) mod lock;
 pub(crate) mod marks;
 pub(crate) mod mode;
+pub(crate) mod names;
 pub(crate) mod outcome;
 pub(crate) mod panic;
 pub(crate) mod reason;
 pub(crate) mod stays;
 pub(crate) mod sync;
+pub(crate) mod tick;
+pub(crate) mod wait_mark;
 pub(crate) mod who;

@@ -38,6 +38,7 @@ use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::LeaveCell;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, thread_local};
+use crate::layers::base::wait_mark;
 use crate::layers::cancel::CancelToken;
 use crate::layers::record::{Header, Ptr};
 use allhome_rt::Instant;
@@ -268,7 +269,8 @@ pub(crate) fn enter<R>(
     with(Kind::Task(TaskFrame { group, env, task, waker: None, notes: &Notes::default() }), f)
 }
 
-/// As [`enter`], for a poll with this waker, in which the task may ask for its end.
+/// As [`enter`], for a poll with this waker, in which the task may ask for its end. What it waits for
+/// is in the notes then.
 #[inline]
 pub(crate) fn poll<R>(
     group: &dyn Host,
@@ -278,7 +280,10 @@ pub(crate) fn poll<R>(
     notes: &Notes,
     f: impl FnOnce() -> R,
 ) -> R {
-    with(Kind::Task(TaskFrame { group, env, task, waker: Some(waker), notes }), f)
+    let waits = wait_mark::Poll::begin();
+    let polled = with(Kind::Task(TaskFrame { group, env, task, waker: Some(waker), notes }), f);
+    notes.waits.set(waits.end());
+    polled
 }
 
 /// Calls `f` inside a scope.

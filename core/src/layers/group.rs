@@ -50,11 +50,11 @@ pub(crate) mod hooks;
 mod host;
 mod inside;
 pub(crate) mod no_value;
-pub(crate) mod orphans;
 mod overdue;
 pub(crate) mod own_thread;
 mod poll;
 pub(crate) mod registry;
+pub(crate) mod roots;
 mod shields;
 mod slot_waiters;
 mod stragglers;
@@ -71,7 +71,7 @@ use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
 use crate::layers::base::reason::{Level, Reason};
-use crate::layers::base::sync::{Arc, AtomicBool, AtomicU8, Ordering, panicking};
+use crate::layers::base::sync::{Arc, AtomicBool, AtomicU8, GlobalOnce, Ordering, panicking};
 use crate::layers::base::who::Who;
 use crate::layers::context;
 use crate::layers::context::scope::{self, Around};
@@ -93,6 +93,12 @@ pub(crate) struct Group {
     /// The runtime wants each child to be a task of its own.
     task_per_child: bool,
     pub(crate) occupied: AtomicBool,
+    /// The clock of its runtime is virtual.
+    is_virtual: bool,
+    /// The tick of its opening.
+    pub(crate) opened: u32,
+    /// Its body is being polled.
+    pub(crate) body_polled: AtomicBool,
     /// Set when there is something to wait for in the registry's clock.
     pub(crate) timed: AtomicBool,
     /// Set while the body is left out of the cancel.
@@ -105,6 +111,8 @@ pub(crate) struct Group {
     lends: bool,
     /// The deadlines of the scopes that it was opened in.
     terms: Box<[Arc<Term>]>,
+    /// Its place among the roots, if it is one.
+    root: GlobalOnce<usize>,
     /// A deadline may hold here: its own, or one of what it is in. Never unset.
     limited: AtomicBool,
     level: AtomicU8,
@@ -140,6 +148,7 @@ impl Group {
         let token = config.token.take();
         let limiter = config.limiter.take();
         let hooks = mem::take(&mut config.hooks);
+        let (is_virtual, opened) = (runtime.timer().is_virtual(), clock::tick(runtime.timer()));
         let group = Strong::new_cyclic(
             |me| Env::new(runtime, own_thread, limiter, hooks, me.weak()),
             |me, env| Group {
@@ -148,6 +157,9 @@ impl Group {
                 id: NurseryId::next(),
                 width: env.own_thread.as_ref().map_or(env.inherited.runtime.threads(), |_| 1),
                 task_per_child: env.inherited.runtime.task_per_child(),
+                is_virtual,
+                opened,
+                body_polled: AtomicBool::new(false),
                 post: env.own_thread.as_ref().map(|own| own.post().clone()),
                 occupied: AtomicBool::new(false),
                 timed: AtomicBool::new(false),
@@ -155,6 +167,7 @@ impl Group {
                 shielded: around.shielded,
                 bounded: env.limiter.is_some(),
                 lends,
+                root: GlobalOnce::new(),
                 limited: AtomicBool::new(!around.terms.is_empty()),
                 terms: around.terms.into(),
                 level: AtomicU8::new(Level::Running as u8),
@@ -164,9 +177,12 @@ impl Group {
             },
         );
         let opening = Opening(&group);
-        if let Some((parent, opener)) = parent {
+        match parent {
             // If it is refused, `opening` ends it.
-            group.nest_in(parent, opener).map_err(|reason| (group.config.name.clone(), reason))?;
+            Some((parent, opener)) => group
+                .nest_in(parent, opener)
+                .map_err(|reason| (group.config.name.clone(), reason))?,
+            None => drop(group.root.set(roots::add(group.weak()))),
         }
         if let Some(token) = token {
             group.hang_on(&token);

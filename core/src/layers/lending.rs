@@ -10,6 +10,7 @@ pub(crate) mod bounded;
 pub(crate) mod held_slot;
 
 use crate::layers::base::sync::Arc;
+use crate::layers::base::wait_mark::{self, Kind};
 use crate::layers::context;
 use crate::layers::limit::{AcquireOwned, Semaphore, TryAcquireError};
 use bounded::{place_here, try_back};
@@ -118,8 +119,12 @@ impl<T> Lending<T> {
         let this = back.as_mut().project();
         // Elsewhere by now, or lent by another part of the task: it is not for us to wait.
         if held_slot(|slot| slot.is_some_and(|slot| this.lease.is_last_of(slot))) {
+            let (so_far, named) = (wait_mark::so_far(), this.wait.name_number());
             match this.wait.poll(cx) {
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    wait_mark::instead(so_far, Kind::Slot, named);
+                    return Poll::Pending;
+                }
                 Poll::Ready(Ok(permit)) => {
                     // Between the look above and here the wait may have called wakers, and no more.
                     held_slot(|slot| slot.map(|slot| slot.take_back(permit)));

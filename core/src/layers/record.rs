@@ -18,15 +18,16 @@
 //!    WAKERS.
 //! 2. `stage` and `stage_state`, and `wake_target`, are touched only by the claim's holder; or,
 //!    `stage` after DONE, only by the handle; or, after the last holder went, only by the thread
-//!    that frees. One exception: a carrier that finds the claim taken may write `wake_target` under
-//!    the registry's lock, where claim holders other than a carrier read it under that lock too.
+//!    that frees. Two exceptions: a carrier that finds the claim taken may write `wake_target` under
+//!    the registry's lock, where claim holders other than a carrier read it under that lock too; and
+//!    [`doing`](Header::doing) reads `stage_state`, to show it.
 //! 3. `links`, `nested`, `list` and a handle's `joiner` are touched only under the registry's lock.
 //! 4. The future is dropped exactly once, in place, before the record leaves its nursery.
 //! 5. `vtable` was made for the very `F`, `T`, `E` of the record it stands in.
-//! 6. `wake_target` holds a waker if CARRIED is set, and otherwise, from admission on, the stack of
-//!    the nursery's group, but while the claim is a chain's. That pointer is good while LINKED is set, and so while a claim of an
-//!    admitted record is held: a group with a member holds a reference to itself (invariant 2 of
-//!    `group.rs`).
+//! 6. `wake_target` has the place of a waker if CARRIED is or was set, and otherwise, from admission
+//!    on, the stack of the nursery's group, but while the claim is a chain's. That pointer is good
+//!    while LINKED is set, and so while a claim of an admitted record is held: a group with a member
+//!    holds a reference to itself (invariant 2 of `group.rs`).
 //! 7. A value that is not `Send` stands in the record of a `LocalFuture` alone, which gives it on its
 //!    own thread, in a poll. The carrier that polls finishes the child in the same call: it drops the
 //!    value if there is no handle. Otherwise only the handle reaches it (invariant 2), to take or
@@ -35,35 +36,40 @@
 
 #![allow(unsafe_code)]
 
+mod below;
 mod crowd;
 pub(crate) mod ended_list;
 mod handle;
 pub(crate) mod joiner;
 mod kept;
 mod layout;
+mod look;
+pub(crate) mod mark;
 mod spawn_site;
 mod stack;
 pub(crate) mod state;
 mod tokens;
 mod unadmitted;
+mod wake_target;
 mod waker;
 
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{Panic, Payload};
 use crate::layers::base::sync::{Arc, AtomicU8, AtomicU16, AtomicU32, Ordering, UnsafeCell};
+use below::Below;
 use joiner::Joiner;
 use layout::{JoinHeader, VTable};
 use spawn_site::SpawnSite;
 use state::{Claim, StateWord};
 use std::any::Any;
-use std::mem::ManuallyDrop;
 use std::panic::Location;
-use std::ptr::{self, NonNull};
-use std::task::Waker;
+use std::ptr::NonNull;
+use wake_target::WakeTarget;
 
 pub(crate) use handle::Handle;
 pub(crate) use kept::{Kept, RecordRef};
+pub(crate) use look::{Doing, Look};
 pub(crate) use stack::{Chain, Schedule, Stack};
 pub(crate) use tokens::{Carried, Claimed, Dealloc};
 pub(crate) use unadmitted::Unadmitted;
@@ -81,18 +87,12 @@ pub(crate) struct Header {
     vtable: &'static VTable,
     links: UnsafeCell<Links>,
     wake_target: UnsafeCell<WakeTarget>,
+    below: Below,
     spawn_site: SpawnSite,
 }
 
 #[cfg(all(not(loom), target_pointer_width = "64"))]
 const _: () = assert!(size_of::<Header>() == 64);
-
-/// The target of a wake: the group's queue, or the task of the runtime that is the child's own.
-/// CARRIED says which of the two (invariant 6).
-union WakeTarget {
-    queued: Queued,
-    waker: ManuallyDrop<Option<Waker>>,
-}
 
 /// A record's neighbours in its list; guarded by the registry's lock.
 pub(crate) struct Links {
@@ -107,6 +107,9 @@ enum StageState {
     Empty,
     Future,
     Outcome,
+    /// The future, which is being polled or dropped: plain stores of the claim's holder, so that a
+    /// look can tell it from one whose claim is a queue's.
+    Busy,
 }
 
 /// Takes an error that a child's poll gave if it is an echo, and no failure: the layers above know.
@@ -141,33 +144,6 @@ impl Ended {
     pub(crate) const VALUE: Ended = Ended { ending: Ending::Ok, second: None };
 }
 
-impl WakeTarget {
-    /// # Safety
-    ///
-    /// CARRIED is not set (invariant 6).
-    unsafe fn queued(&mut self) -> &mut Queued {
-        // SAFETY: the caller's promise.
-        unsafe { &mut self.queued }
-    }
-
-    /// # Safety
-    ///
-    /// CARRIED is set (invariant 6).
-    unsafe fn waker(&mut self) -> &mut Option<Waker> {
-        // SAFETY: the caller's promise.
-        unsafe { &mut self.waker }
-    }
-}
-
-/// The way to the group's queue. In a [chain](Chain) it is the records before and after this one.
-#[derive(Clone, Copy)]
-struct Queued {
-    /// A [`Stack`], or, in a chain, the record before this one, which the first has none of.
-    stack: *const (),
-    /// The record below this one on the stack, or after it in the chain.
-    below: *mut Header,
-}
-
 impl Header {
     fn new(
         name: Option<Box<str>>,
@@ -183,9 +159,8 @@ impl Header {
             stage_state: AtomicU8::new(StageState::Future as u8),
             vtable,
             links: UnsafeCell::new(Links { prev: None, next: None }),
-            wake_target: UnsafeCell::new(WakeTarget {
-                queued: Queued { stack: ptr::null(), below: ptr::null_mut() },
-            }),
+            wake_target: UnsafeCell::new(WakeTarget::NONE),
+            below: Below::new(),
             spawn_site: SpawnSite::new(name, location),
         }
     }
@@ -228,14 +203,15 @@ impl Header {
         self.list.store(list, Ordering::Relaxed);
     }
 
-    /// Returns what stands in the stage. Only the stage's owner calls this (invariant 2): a plain
+    /// Returns what stands in the stage. Only the stage's owner acts by it (invariant 2): a plain
     /// load.
     #[inline]
     fn stage_state(&self) -> StageState {
         match self.stage_state.load(Ordering::Relaxed) {
             0 => StageState::Empty,
             1 => StageState::Future,
-            _ => StageState::Outcome,
+            2 => StageState::Outcome,
+            _ => StageState::Busy,
         }
     }
 

@@ -19,6 +19,7 @@ pub use report::{Echo, ShutdownError, ShutdownReport, Straggler};
 use crate::layers::base::counted::Strong;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
+use crate::layers::base::wait_mark::{self, Kind};
 use crate::layers::context::new_reason::caller;
 use crate::layers::context::{self, TaskFrame};
 use crate::layers::group::Group;
@@ -249,7 +250,9 @@ impl Future for Shutdown {
         let Phase::Watching(mut watch) = std::mem::replace(&mut this.phase, Phase::Done) else {
             panic!("a shutdown is not polled after it was ready");
         };
+        let so_far = wait_mark::so_far();
         if watch.poll(this, cx).is_pending() {
+            wait_mark::instead(so_far, Kind::Shutdown, this.group.id.number());
             this.phase = Phase::Watching(watch);
             return Poll::Pending;
         }

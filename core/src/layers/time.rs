@@ -4,6 +4,7 @@ pub(crate) mod alarm;
 mod bell;
 pub(crate) mod interval;
 
+use crate::layers::base::wait_mark::{self, Kind};
 use crate::layers::context::clock;
 use crate::layers::context::{self, scope};
 use alarm::Alarm;
@@ -94,7 +95,11 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.alarm.poll(cx)
+        let polled = self.alarm.poll(cx);
+        if polled.is_pending() {
+            wait_mark::on(Kind::Sleep, self.alarm.millis());
+        }
+        polled
     }
 }
 

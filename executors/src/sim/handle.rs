@@ -120,6 +120,10 @@ impl Timer for SimHandle {
         self.world.lock().now
     }
 
+    fn is_virtual(&self) -> bool {
+        true
+    }
+
     fn sleep_until(&self, at: Instant) -> BoxSleep {
         Box::pin(Sleep { world: Arc::clone(&self.world), at, key: None })
     }

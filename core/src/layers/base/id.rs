@@ -14,6 +14,15 @@ impl NurseryId {
         // Relaxed: only uniqueness matters.
         NurseryId(NEXT.fetch_add(1, Ordering::Relaxed))
     }
+
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+
+    /// Returns a number below `parts`, in turn from id to id.
+    pub(crate) fn spread(self, parts: usize) -> usize {
+        (self.0 % parts as u64) as usize
+    }
 }
 
 /// Identifies a task in this process: its nursery and its number in it, printed as `3.17`.

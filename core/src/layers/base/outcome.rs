@@ -24,7 +24,10 @@ pub enum Outcome<T, E> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TaskState {
-    /// It is waiting for its first poll.
+    /// It is waiting for a thread: for its first poll, or, because it was woken, for the next.
+    ///
+    /// Of a task that has a task of the runtime for its own only the first is seen: a wake is the
+    /// runtime's, and it is [`Waiting`](TaskState::Waiting) until it is polled.
     Queued,
     /// It is being polled or dropped.
     Running,

@@ -10,7 +10,8 @@ pub(crate) use std::thread::panicking;
 /// For threads that block: never part of a model.
 pub(crate) use std::thread::{
     Scope as ThreadsScope, ScopedJoinHandle, Thread, available_parallelism,
-    current as current_thread, park as park_thread, scope as thread_scope,
+    current as current_thread, park as park_thread, park_timeout as park_timeout_thread,
+    scope as thread_scope,
 };
 
 /// As above.
@@ -24,7 +25,7 @@ pub(crate) use parking_lot_core as parking;
 pub(crate) use std::thread::yield_now as yield_thread;
 
 /// Process-wide counters: never part of a model.
-pub(crate) use std::sync::atomic::AtomicU64 as GlobalU64;
+pub(crate) use std::sync::atomic::{AtomicU32 as GlobalU32, AtomicU64 as GlobalU64};
 
 /// As above.
 pub(crate) use std::sync::atomic::AtomicBool as GlobalBool;

@@ -5,6 +5,7 @@
 use super::CancelToken;
 use super::wait::Wait;
 use crate::layers::base::reason::Reason;
+use crate::layers::base::wait_mark::{self, Kind};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -98,7 +99,11 @@ impl Future for CancelledOwned {
 
 fn outcome(waits: bool, token: &CancelToken) -> Poll<Reason> {
     // A token that is cancelled has a reason.
-    if waits { Poll::Pending } else { token.reason().map_or(Poll::Pending, Poll::Ready) }
+    if waits {
+        wait_mark::on(Kind::Token, 0);
+        return Poll::Pending;
+    }
+    token.reason().map_or(Poll::Pending, Poll::Ready)
 }
 
 impl fmt::Debug for Cancelled<'_> {

@@ -4,6 +4,7 @@ use super::{CancelToken, Registration};
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::reason::Level;
 use crate::layers::base::sync::Arc;
+use crate::layers::base::wait_mark::{self, Kind};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -67,7 +68,10 @@ impl Future for Draining {
         }
         // Again: a rise that came before the waker was registered has woken no task.
         match this.token.level() {
-            Level::Running => Poll::Pending,
+            Level::Running => {
+                wait_mark::on(Kind::Drain, 0);
+                Poll::Pending
+            }
             level => Poll::Ready(level),
         }
     }

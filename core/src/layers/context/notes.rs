@@ -5,6 +5,7 @@
 use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::{Heard, HeardCell, Leave, LeaveCell};
 use crate::layers::base::reason::Reason;
+use crate::layers::base::wait_mark::WaitMark;
 use std::cell::Cell;
 use std::mem;
 
@@ -18,6 +19,8 @@ pub(crate) struct Notes {
     pub(crate) put_off: Cell<bool>,
     /// What `leave` is for, and the error that it took. In a box: most polls hear of nothing.
     pub(crate) heard: HeardCell,
+    /// What the poll waits for, when it was pending.
+    pub(crate) waits: Cell<WaitMark>,
 }
 
 impl Notes {

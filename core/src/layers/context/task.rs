@@ -5,6 +5,7 @@ use super::yield_now::yield_now;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::reason::{Level, Reason};
+use crate::layers::base::wait_mark::{self, Kind};
 use crate::layers::cancel::{CancelToken, CancelledOwned, Draining};
 use crate::layers::context;
 use pin_project_lite::pin_project;
@@ -98,7 +99,9 @@ pub(crate) fn is_reached(waker: &Waker) -> bool {
 
 /// Waits for the token of what polls it, and has that find itself cancelled when the token is.
 pub(crate) fn poll_own(token: Pin<&mut CancelledOwned>, cx: &mut Context<'_>) -> Poll<Reason> {
+    let so_far = wait_mark::so_far();
     let polled = token.poll(cx);
+    wait_mark::forget(so_far);
     if polled.is_ready() {
         // A token is cancelled before those below it, and the nursery comes last.
         context::task(|task| task.map(|task| task.group.follow_token()));
@@ -154,14 +157,18 @@ impl Future for TaskCancelled {
         if let Some(reason) = cancel_reason() {
             return Poll::Ready(reason);
         }
-        if this.waits.is_none() {
-            if is_reached(cx.waker()) {
-                return Poll::Pending;
-            }
-            let Some(token) = own_token() else { return Poll::Pending };
+        let unreached = this.waits.is_none() && !is_reached(cx.waker());
+        if let Some(token) = unreached.then(own_token).flatten() {
             this.waits.set(Some(token.cancelled_owned()));
         }
-        poll_own(this.waits.as_pin_mut().expect("it was made just now"), cx)
+        let polled = match this.waits.as_pin_mut() {
+            Some(token) => poll_own(token, cx),
+            None => Poll::Pending,
+        };
+        if polled.is_pending() {
+            wait_mark::on(Kind::Cancel, 0);
+        }
+        polled
     }
 }
 

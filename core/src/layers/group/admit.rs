@@ -94,7 +94,7 @@ impl Group {
         gives_back: GivesBack,
         admit: impl FnOnce(&mut Registry, V) -> R,
     ) -> Result<R, (Reason, V)> {
-        let mut after = None;
+        let (mut after, tick) = (None, self.tick());
         let admitted = self.locked(|registry| match self.refusal(registry, how) {
             Some(refusal) => {
                 if matches!(gives_back, GivesBack::No) {
@@ -104,6 +104,7 @@ impl Group {
             }
             None => {
                 let admitted = admit(registry, value);
+                registry.births.note(registry.members.last_number(), tick);
                 after = self.after_admission(registry);
                 Ok(admitted)
             }

@@ -10,10 +10,12 @@ use super::registry::{GraceEnd, Phase, patience};
 use crate::layers::base::guarded;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::{Level, Reason, ReasonKind};
-use crate::layers::base::sync::Ordering;
-use crate::layers::context::clock;
+use crate::layers::base::sync::{Arc, Ordering};
+use crate::layers::base::tick;
 use crate::layers::context::term::earlier;
-use allhome_rt::{Instant, Runtime};
+use crate::layers::context::{Notes, clock};
+use crate::layers::record::mark::Mark;
+use allhome_rt::{Instant, Runtime, Timer};
 use std::panic::Location;
 use std::time::Duration;
 
@@ -48,12 +50,52 @@ impl Config {
 /// A time that is not over before the sleep is dropped.
 const ASKED: Duration = Duration::from_secs(60);
 
+/// Returns the present tick of a runtime, 0 if none is counted.
+pub(super) fn tick(timer: &Arc<dyn Timer>) -> u32 {
+    if timer.is_virtual() { tick::of(timer.now()) } else { tick::now() }
+}
+
 impl Group {
     /// Returns the present instant by the runtime's clock; by the caller's if the nursery has
     /// ended. No lock is held: the clock is the runtime's.
     pub(crate) fn now(&self) -> Instant {
         guarded::assert_none("a clock is read");
         self.timer().map_or_else(clock::now, |timer| timer.now())
+    }
+
+    /// Returns the present tick: of the virtual clock, if its runtime has one, and else of the
+    /// process, 0 if it counts none. No lock is held.
+    #[inline(always)]
+    pub(crate) fn tick(&self) -> u32 {
+        if self.is_virtual { self.virtual_tick() } else { tick::now() }
+    }
+
+    #[cold]
+    fn virtual_tick(&self) -> u32 {
+        tick::of(self.now())
+    }
+
+    /// Returns the present tick for a look: that of the process is read from its clock. No lock is
+    /// held.
+    pub(crate) fn tick_of_look(&self) -> u32 {
+        if self.is_virtual { self.virtual_tick() } else { tick::of(Instant::now()) }
+    }
+
+    /// Returns what a task that parks notes: the tick, and what it waits for.
+    #[inline(always)]
+    pub(super) fn mark(&self, notes: &Notes) -> Mark {
+        Mark::new(self.tick(), notes.waits.get())
+    }
+
+    /// As [`mark`](Group::mark), for the body.
+    pub(crate) fn mark_of_body(&self, notes: &Notes) -> Mark {
+        self.mark(notes)
+    }
+
+    /// Returns since which tick every park notes one; none if they do not. Those that noted none are
+    /// older.
+    pub(crate) fn ticks_since(&self) -> Option<u32> {
+        if self.is_virtual { Some(self.opened) } else { tick::since() }
     }
 
     /// Creates a reason of the present moment. No lock is held.

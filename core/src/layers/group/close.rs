@@ -5,7 +5,7 @@ use super::env::Env;
 use super::registry::clock::Stopped;
 use super::registry::report::{Entry, Report};
 use super::registry::{OpenedBy, Phase, Registry};
-use super::{Group, describe, orphans};
+use super::{Group, describe, roots};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Panic};
@@ -156,7 +156,6 @@ impl Group {
 
     /// The nursery ends, but not the work that is left: it is the ancestors' from now on.
     fn leave_stuck(&self) {
-        self.become_orphan();
         let (on_vacant, old, timer) = self.locked(|registry| {
             registry.phase = Phase::Dropped;
             let timer = registry.clock.stop();
@@ -175,7 +174,6 @@ impl Group {
         {
             self.fail_body(env, Ending::Panicked(self.body_panic(payload)));
         }
-        self.become_orphan();
         let (on_vacant, waker, timer) = self.locked(|registry| {
             if registry.phase == Phase::Body {
                 self.record_departure(registry, None);
@@ -186,15 +184,6 @@ impl Group {
         });
         drop((waker, timer));
         self.run_on_vacant(on_vacant);
-    }
-
-    /// Lists a root whose future goes. Before it goes: the last task may leave, and take it off the
-    /// list, at any moment after that.
-    fn become_orphan(&self) {
-        if self.locked(|registry| registry.parent.is_none()) {
-            let place = orphans::add(self.weak());
-            self.locked(|registry| registry.orphan_key = Some(place));
-        }
     }
 
     /// Reports the failures of a nursery inside that has no future to return them.
@@ -221,11 +210,11 @@ impl Group {
         loop {
             let (parent, gone) =
                 closed.locked(|registry| (registry.parent.take(), registry.gone()));
-            let (inherited, orphan_key, rest) = gone;
+            let (inherited, rest) = gone;
             // Before the ancestors hear of the end: nothing of the user's is left then.
             drop(rest);
             let Some((parent, key)) = parent else {
-                orphan_key.into_iter().for_each(orphans::remove);
+                closed.root.get().into_iter().for_each(|place| roots::remove(closed.id, *place));
                 drop(inherited);
                 return;
             };

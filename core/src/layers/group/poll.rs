@@ -10,6 +10,7 @@ use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::ReasonKind;
 use crate::layers::context::host::Inherited;
 use crate::layers::context::{self, Notes};
+use crate::layers::record::mark::Mark;
 use crate::layers::record::state::Park;
 use crate::layers::record::{self, Carried, Claimed, Ended};
 use std::task::Context;
@@ -34,11 +35,13 @@ impl Group {
             record::Polled::Value { kept } => {
                 self.finish_value(claimed, kept, turns.are_left(), cx)
             }
-            record::Polled::Pending if notes.leave.get().is_none() => match claimed.park(false) {
-                Ok(()) => self.next(turns.are_left(), cx),
-                Err((claimed, Park::Notified)) => self.requeue_then_next(claimed, cx),
-                Err((claimed, _)) => self.poll_slowly(claimed, None, turns, cx),
-            },
+            record::Polled::Pending if notes.leave.get().is_none() => {
+                match claimed.park(false, self.mark(&notes)) {
+                    Ok(()) => self.next(turns.are_left(), cx),
+                    Err((claimed, Park::Notified)) => self.requeue_then_next(claimed, cx),
+                    Err((claimed, _)) => self.poll_slowly(claimed, None, turns, cx),
+                }
+            }
             polled => self.poll_slowly(claimed, Some((polled, notes)), turns, cx),
         }
     }
@@ -81,8 +84,9 @@ impl Group {
         if !waits || !claimed.keeps_waker(cx.waker()) {
             return Err(self.poll_own_on(claimed, carried, Some((polled, notes)), cx));
         }
+        let mark = self.mark(&notes);
         notes.forget_nothing();
-        match claimed.park(false) {
+        match claimed.park(false, mark) {
             Ok(()) => Ok(carried),
             Err((claimed, _)) => Err(self.poll_own_on(claimed, carried, None, cx)),
         }
@@ -147,8 +151,11 @@ impl Group {
                     break Box::new(self.end(&mut claimed, Ending::Panicked(panic)));
                 }
             }
-            let parked =
-                if seen { self.park_seen(claimed, held, &notes) } else { claimed.park(false) };
+            let mark = self.mark(&notes);
+            let parked = match seen {
+                true => self.park_seen(claimed, held, &notes, mark),
+                false => claimed.park(false, mark),
+            };
             match (parked, carried) {
                 (Ok(()), None) => return Polled::Parked,
                 (Ok(()), Some(carried)) => {
@@ -237,6 +244,7 @@ impl Group {
         claimed: Claimed,
         held: bool,
         notes: &Notes,
+        mark: Mark,
     ) -> Result<(), (Claimed, Park)> {
         // Held over the park, because the thread that empties that nursery takes it before waking.
         self.locked(|registry| {
@@ -244,7 +252,7 @@ impl Group {
             let stays = spared || notes.put_off.get();
             let opener = opener(&claimed);
             if stays || registry.holds(opener) {
-                claimed.park(true)
+                claimed.park(true, mark)
             } else if held && registry.nested.has(opener) {
                 // They came home during the poll, which was too early to see that.
                 Err((claimed, Park::Cancelled))

@@ -4,6 +4,8 @@
 //! |-------------|-----------------------------------------------------------------------|
 //! | [`Members`] | the records that are counted, and where each stands                   |
 //! | [`Carriers`]| how many carriers are on their way, and whether another is wanted      |
+//! | [`Births`]  | when the members were spawned, if that is asked for                   |
+//! | [`Notes`]   | what tasks say of themselves                                          |
 //! | [`Nested`]  | the nurseries that are open inside, and the task or body that opened each |
 //! | [`CancelState`] | the reasons, the shields and the tokens                           |
 //! | [`Clock`]   | what is due when, and the sleep until then                            |
@@ -24,6 +26,7 @@
 //! 3. `own` is invariant 2 of the group.
 //! 4. What is the user's stands in it as a [`Foreign`], and leaves it before it is dropped.
 
+mod births;
 mod cancel_state;
 mod carriers;
 pub(super) mod clock;
@@ -32,6 +35,7 @@ mod home;
 mod jobs;
 mod members;
 mod nested;
+mod notes;
 pub(super) mod patience;
 pub(crate) mod report;
 mod reserves;
@@ -43,8 +47,12 @@ use crate::layers::base::guarded::Foreign;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Ordering;
 use crate::layers::cancel::CancelToken;
-use crate::layers::record::{Carried, Claimed, Dealloc, Header, RecordRef, Stack, Unadmitted};
+use crate::layers::record::mark::Mark;
+use crate::layers::record::{
+    Carried, Claimed, Dealloc, Doing, Header, RecordRef, Stack, Unadmitted,
+};
 use allhome_rt::Instant;
+use births::Births;
 use cancel_state::{CancelState, Tokens};
 use carriers::Carriers;
 use clock::Clock;
@@ -53,6 +61,7 @@ use home::Home;
 use jobs::Jobs;
 use members::Members;
 use nested::Nested;
+use notes::Notes;
 use patience::Patience;
 use report::{Entry, Forgets, Report};
 use reserves::Reserves;
@@ -62,7 +71,7 @@ use stragglers::StragglerLogs;
 
 pub(crate) use cancel_state::BODY;
 pub(crate) use carriers::{Launch, Role};
-pub(crate) use members::{Member, OnCancel, Pass, doing};
+pub(crate) use members::{Member, OnCancel, Pass, Seen, doing, shown};
 pub(crate) use nested::OpenedBy;
 pub(crate) use reserves::Kept;
 
@@ -82,6 +91,8 @@ pub(crate) enum Phase {
 pub(crate) struct Registry {
     pub(crate) members: Members,
     pub(crate) carriers: Carriers,
+    pub(crate) births: Births,
+    pub(crate) notes: Notes,
     pub(crate) nested: Nested<Weak<Group>>,
     pub(crate) cancel: CancelState,
     pub(super) clock: Clock,
@@ -95,12 +106,12 @@ pub(crate) struct Registry {
     pub(crate) phase: Phase,
     /// Of the nursery's future.
     pub(crate) run_waker: Option<Foreign<Waker>>,
+    /// What the body waits for, and since when, if it waits.
+    pub(crate) body_mark: Mark,
     /// The group that this one is nested in, and its key there.
     pub(super) parent: Option<(Weak<Group>, u32)>,
     /// The group itself, while it is occupied.
     pub(super) own: Option<Strong<Group>>,
-    /// Its place among the orphans, if it is one.
-    pub(super) orphan_key: Option<usize>,
 }
 
 /// A task whose grace is over.
@@ -110,15 +121,17 @@ pub(crate) struct GraceEnd {
     pub(crate) token: Option<CancelToken>,
 }
 
-/// What is left of a group that has closed: what concerns the ancestors, its place among the
-/// orphans, and what leads to others or is the user's.
-pub(super) type Gone = (Vec<Entry>, Option<usize>, (Report, Tokens, StragglerLogs));
+/// What is left of a group that has closed: what concerns the ancestors, and what leads to others or
+/// is the user's.
+pub(super) type Gone = (Vec<Entry>, (Report, Tokens, StragglerLogs));
 
 impl Registry {
     pub(crate) fn new(keep: usize, forgets: Forgets) -> Registry {
         Registry {
             members: Members::default(),
             carriers: Carriers::default(),
+            births: Births::default(),
+            notes: Notes::default(),
             nested: Nested::new(),
             cancel: CancelState::default(),
             clock: Clock::default(),
@@ -131,9 +144,9 @@ impl Registry {
             report: Report::new(keep, forgets),
             phase: Phase::Body,
             run_waker: None,
+            body_mark: Mark::NONE,
             parent: None,
             own: None,
-            orphan_key: None,
         }
     }
 
@@ -223,6 +236,7 @@ impl Registry {
         self.cancel.forget(number);
         self.clock.forget(number);
         self.nested.disown(number);
+        self.notes.forget(number);
     }
 
     /// Returns `true` if nothing is noted of any member beside its record, and nothing looks out for
@@ -235,6 +249,7 @@ impl Registry {
             && self.clock.has_no_graces()
             && self.nested.of_no_task()
             && self.logs.is_empty()
+            && self.notes.is_empty()
     }
 
     /// Has a child leave that has ended with a value and has no carrier of its own: publishes the
@@ -314,8 +329,7 @@ impl Registry {
     // ---- the end
 
     /// Returns `true` if nothing is left but blocking work, and tasks that hold their threads,
-    /// which were given up. The stack of the woken is empty: their claims look like those of a
-    /// poll.
+    /// which were given up. The stack of the woken is empty.
     pub(super) fn is_stuck(&self) -> bool {
         let waits = self.members.count() > 0 && self.members.queued() == 0;
         let given_up = self.jobs.are_given_up() && waits && self.nested.is_empty();
@@ -325,12 +339,12 @@ impl Registry {
     /// Returns `true` if a member that is not queued is in a poll, or an end, that was given up, or
     /// is blocking work that has begun.
     fn holds_its_thread(&self, header: &Header) -> bool {
-        let polled = header.state().is_claimed() && self.patience.is_over(header);
+        let polled = header.doing() == Doing::Polled && self.patience.is_over(header);
         polled || self.jobs.has_begun(header.number())
     }
 
     /// Looks for members that hold their threads. With `over`, those that did at the look before,
-    /// too, are given up. The stack of the woken is empty.
+    /// too, are given up.
     pub(super) fn look_at_threads(&mut self, over: bool) {
         self.patience.look(|f| self.members.each_polled(f));
         if over {
@@ -343,7 +357,7 @@ impl Registry {
         let mut report = self.report.take();
         let inherited = report.take_inherited();
         let tokens = self.cancel.tokens_mut().take();
-        (inherited, self.orphan_key.take(), (report, tokens, mem::take(&mut self.logs)))
+        (inherited, (report, tokens, mem::take(&mut self.logs)))
     }
 
     /// The group goes: asserts that it has no members.

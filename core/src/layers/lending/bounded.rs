@@ -20,6 +20,7 @@
 use super::held_slot::HeldSlot;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::sync::Arc;
+use crate::layers::base::wait_mark::{self, Kind};
 use crate::layers::context;
 use crate::layers::context::noted::Noted;
 use crate::layers::context::task::is_cancelled;
@@ -113,8 +114,10 @@ impl Door {
                 Err(_) => Box::pin(limiter.acquire_at(place_here(), false)),
             },
         };
+        let so_far = wait_mark::so_far();
         match waits.as_mut().poll(cx) {
             Poll::Pending => {
+                wait_mark::instead(so_far, Kind::Slot, waits.name_number());
                 *self = Door::InLine(waits);
                 false
             }
@@ -153,8 +156,10 @@ impl Door {
                 Err(_) => Box::pin(limiter.acquire_at(place_here(), true)),
             },
         };
+        let so_far = wait_mark::so_far();
         match waits.as_mut().poll(cx) {
             Poll::Pending => {
+                wait_mark::instead(so_far, Kind::Slot, waits.name_number());
                 *self = Door::Stopped(waits);
                 return Poll::Pending;
             }

@@ -82,6 +82,11 @@ impl AcquireOwned {
         AcquireOwned { semaphore: Some(semaphore), wait: Wait::in_lane(asked, lane, location) }
     }
 
+    /// Returns the number of its semaphore's name: 0 if it has none.
+    pub(crate) fn name_number(&self) -> u64 {
+        self.semaphore.as_ref().map_or(0, |semaphore| semaphore.name_number())
+    }
+
     /// Marks it as one that waits for a slot; if it `returns`, for one that it had lent.
     pub(super) fn for_slot(mut self, returns: bool) -> AcquireOwned {
         self.wait.set_slot(returns);
@@ -99,6 +104,9 @@ impl<'a> Future for Acquire<'a> {
         let wait = unsafe { self.map_unchecked_mut(|this| &mut this.wait) };
         // SAFETY: it is one and the same permits, borrowed for longer than this lives.
         let granted = unsafe { wait.poll(&semaphore.permits, cx.waker()) };
+        if granted.is_pending() {
+            semaphore.mark();
+        }
         granted.map_ok(|share| Permit::new(semaphore, share))
     }
 }
@@ -114,6 +122,9 @@ impl Future for AcquireOwned {
         let Some(semaphore) = &this.semaphore else { polled_after_ready() };
         // SAFETY: it is one and the same permits, which the destructor leaves before it goes.
         let granted = unsafe { wait.poll(&semaphore.permits, cx.waker()) };
+        if granted.is_pending() {
+            semaphore.mark();
+        }
         granted.map_ok(|share| {
             // Not earlier: if a waker panics in there, the destructor still has to leave.
             let semaphore = this.semaphore.take().unwrap_or_else(|| polled_after_ready());

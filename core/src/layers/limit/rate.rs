@@ -9,6 +9,7 @@ use super::bucket::Rate;
 use super::error::TryAcquireError;
 use super::share::Share;
 use super::source::Source;
+use crate::layers::base::names;
 use allhome_rt::Runtime;
 use meter::Meter;
 use std::borrow::Cow;
@@ -70,6 +71,8 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 pub struct RateLimiter {
     meter: Meter,
     name: Option<Cow<'static, str>>,
+    /// Its name's number.
+    named: u32,
 }
 
 impl RateLimiter {
@@ -94,12 +97,18 @@ impl RateLimiter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(runtime: &Runtime, rate: Rate, burst: usize) -> RateLimiter {
-        RateLimiter { meter: Meter::new(runtime.timer().clone(), rate, burst), name: None }
+        RateLimiter {
+            meter: Meter::new(runtime.timer().clone(), rate, burst),
+            name: None,
+            named: 0,
+        }
     }
 
     /// Sets its name, which `Debug` shows.
     pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> RateLimiter {
-        self.name = Some(name.into());
+        let name = name.into();
+        self.named = names::number(&name);
+        self.name = Some(name);
         self
     }
 

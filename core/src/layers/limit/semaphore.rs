@@ -5,7 +5,9 @@ use super::error::TryAcquireError;
 use super::holders::HolderInfo;
 use super::permit::{OwnedPermit, Permit};
 use super::permits::{MAX, Permits};
+use crate::layers::base::names;
 use crate::layers::base::sync::Arc;
+use crate::layers::base::wait_mark::{self, Kind};
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
@@ -71,6 +73,8 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 pub struct Semaphore {
     pub(super) permits: Permits,
     name: Option<Cow<'static, str>>,
+    /// Its name's number.
+    named: u32,
 }
 
 impl Semaphore {
@@ -93,13 +97,13 @@ impl Semaphore {
     /// ```
     #[cfg(not(loom))]
     pub const fn new(permits: usize) -> Semaphore {
-        Semaphore { permits: Permits::new(permits), name: None }
+        Semaphore { permits: Permits::new(permits), name: None, named: 0 }
     }
 
     /// As above, for loom, whose primitives cannot be created in a constant.
     #[cfg(loom)]
     pub fn new(permits: usize) -> Semaphore {
-        Semaphore { permits: Permits::new(permits), name: None }
+        Semaphore { permits: Permits::new(permits), name: None, named: 0 }
     }
 
     /// Sets its name, which `Debug` and dumps show.
@@ -110,7 +114,9 @@ impl Semaphore {
     /// assert_eq!(allhome::Semaphore::new(8).named("db").name(), Some("db"));
     /// ```
     pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Semaphore {
-        self.name = Some(name.into());
+        let name = name.into();
+        self.named = names::number(&name);
+        self.name = Some(name);
         self
     }
 
@@ -131,6 +137,17 @@ impl Semaphore {
     pub fn time_holders(mut self, exactly: bool) -> Semaphore {
         self.permits.stamp(exactly);
         self
+    }
+
+    /// A wait for its permits is pending.
+    #[cold]
+    pub(super) fn mark(&self) {
+        wait_mark::on(Kind::Permit, self.named.into());
+    }
+
+    /// Returns the number of its name: 0 if it has none.
+    pub(crate) fn name_number(&self) -> u64 {
+        self.named.into()
     }
 
     /// Returns its name, if it has one.

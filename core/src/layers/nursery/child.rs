@@ -7,9 +7,11 @@ use crate::layers::base::id::TaskId;
 use crate::layers::base::join_error::JoinError;
 use crate::layers::base::outcome::{Ending, Outcome, TaskState};
 use crate::layers::base::reason::{Reason, ReasonKind};
+use crate::layers::base::wait_mark::{self, Kind};
 use crate::layers::base::who::Who;
 use crate::layers::context::new_reason::by_caller;
 use crate::layers::group::Group;
+use crate::layers::group::registry::doing;
 use crate::layers::record::joiner::Joiner;
 use crate::layers::record::{Handle, RecordRef};
 use std::fmt;
@@ -167,9 +169,7 @@ impl<T, E> Child<T, E> {
     /// Returns what the child is doing right now. The answer may be old as soon as it is returned.
     pub fn state(&self) -> TaskState {
         match &self.inner {
-            Inner::Admitted { group, handle, .. } => {
-                group.locked(|registry| registry.members.state_of(handle.record(), group.woken()))
-            }
+            Inner::Admitted { handle, .. } => doing(handle.header()),
             Inner::Refused(_) | Inner::Taken => TaskState::Ended,
         }
     }
@@ -301,6 +301,8 @@ impl<T, E> Child<T, E> {
             return Poll::Ready(result);
         }
         if self.keep_joiner(Joiner::Task(cx.waker().clone())) {
+            let number = self.record().map_or(0, |(_, record)| record.header().number());
+            wait_mark::on(Kind::Child, number);
             return Poll::Pending;
         }
         // The child ended after the first look and before the lock was taken.

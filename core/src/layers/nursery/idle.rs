@@ -2,6 +2,7 @@
 
 use super::Nursery;
 use crate::layers::base::counted::Strong;
+use crate::layers::base::wait_mark::{self, Kind};
 use crate::layers::context::host::Waiter;
 use crate::layers::group::Group;
 use std::fmt;
@@ -82,7 +83,11 @@ impl Future for Idle {
         }
         let waiter = *self.waiter.get_or_insert_with(Waiter::new);
         let Idle { group, since, .. } = &mut *self;
-        if group.is_busy_since(since, waiter, cx.waker()) { Poll::Pending } else { Poll::Ready(()) }
+        if group.is_busy_since(since, waiter, cx.waker()) {
+            wait_mark::on(Kind::Idle, group.id.number());
+            return Poll::Pending;
+        }
+        Poll::Ready(())
     }
 }
 

@@ -3,6 +3,7 @@
 use super::join::joinable::Joinable;
 use super::join::joined::{Missed, NoValue};
 use crate::layers::base::join_error::JoinError;
+use crate::layers::base::wait_mark::{self, Kind};
 use crate::layers::record::joiner::{Count, SharedTally};
 use std::fmt;
 use std::future::Future;
@@ -148,7 +149,10 @@ impl<C: Joinable> JoinAll<C> {
             Stage::Ended => return Poll::Ready(Err(Missed::taken())),
         };
         match tally.map_or(Count::Complete, |tally| tally.poll(cx.waker())) {
-            Count::Waits => Poll::Pending,
+            Count::Waits => {
+                wait_mark::on(Kind::Children, self.parts.len() as u64);
+                Poll::Pending
+            }
             Count::Failed(key) => {
                 let failed = self.parts.iter_mut().find(|part| part.is_of(key));
                 // No look at the others: a failure that is taken and not returned is lost.

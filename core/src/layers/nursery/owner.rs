@@ -7,6 +7,7 @@ use super::condition::Condition;
 use super::error::GroupError;
 use crate::layers::base::as_error::BoxError;
 use crate::layers::base::sync::Arc;
+use crate::layers::base::wait_mark::{self, Kind};
 use driven::{Driven, Driver};
 use std::fmt;
 use std::future::Future;
@@ -140,6 +141,9 @@ impl<E: Send + Sync + 'static> Future for Close<E> {
             driven.let_end();
         }
         let closed = driven.poll_end(cx.waker());
+        if closed.is_pending() {
+            wait_mark::on(Kind::Nursery, nursery.group.id.number());
+        }
         self.began = true;
         closed
     }

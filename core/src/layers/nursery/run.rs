@@ -32,12 +32,14 @@ use crate::layers::base::mode::Sendable;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
 use crate::layers::base::reason::Level;
-use crate::layers::base::sync::Arc;
+use crate::layers::base::sync::{Arc, Ordering};
+use crate::layers::base::wait_mark::{self, Kind};
 use crate::layers::context::last_poll::LastPoll;
 use crate::layers::context::{self, Notes, scope};
 use crate::layers::group::Group;
 use crate::layers::group::registry::OpenedBy;
 use crate::layers::lending::{Lending, has_slot_of};
+use crate::layers::record::mark::Mark;
 use closed::{Closed, Ended, conclude};
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -184,8 +186,13 @@ where
         }
         if this.body.is_some() {
             let last_poll = &mut *this.last_poll;
-            if poll_body(group, this.body.as_mut(), this.value, last_poll, cx).is_pending() {
+            // Relaxed, here and below: it is shown, and no more.
+            group.body_polled.store(true, Ordering::Relaxed);
+            let polled = poll_body(group, this.body.as_mut(), this.value, last_poll, cx);
+            group.body_polled.store(false, Ordering::Relaxed);
+            if polled.is_pending() {
                 lend(this.lending, group);
+                wait_mark::on(Kind::Nursery, group.id.number());
                 return Poll::Pending;
             }
             let dropped = panic::catch(|| {
@@ -197,6 +204,7 @@ where
         }
         let Some(report) = group.try_close(cx.waker()) else {
             lend(this.lending, group);
+            wait_mark::on(Kind::Nursery, group.id.number());
             return Poll::Pending;
         };
         *this.condition = None;
@@ -304,7 +312,8 @@ where
             },
         }
         let waker = Foreign::new(cx.waker().clone());
-        match wait_on(group, (seen, held), notes.put_off.get(), waker) {
+        let mark = group.mark_of_body(&notes);
+        match wait_on(group, (seen, held), (notes.put_off.get(), mark), waker) {
             Waits::Again => {}
             Waits::Last => {
                 let put_off = last_poll.put_off(Some(&group.owned().inherited.runtime), cx);
@@ -339,7 +348,7 @@ enum Waits {
 fn wait_on(
     group: &Group,
     (seen, held): (bool, bool),
-    put_off: bool,
+    (put_off, mark): (bool, Mark),
     waker: Foreign<Waker>,
 ) -> Waits {
     let mut waker = Some(waker);
@@ -360,6 +369,7 @@ fn wait_on(
             let again = held && registry.nested.has(OpenedBy::Body);
             return if again { Waits::Again } else { Waits::Last };
         }
+        registry.body_mark = mark;
         let old = std::mem::replace(&mut registry.run_waker, waker.take());
         Waits::Kept { old, due: registry.carriers.is_due() }
     });

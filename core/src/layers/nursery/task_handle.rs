@@ -9,6 +9,7 @@ use crate::layers::base::reason::{Reason, ReasonKind};
 use crate::layers::base::sync::Arc;
 use crate::layers::context::new_reason::by_caller;
 use crate::layers::group::Group;
+use crate::layers::group::registry::doing;
 use crate::layers::record::Kept;
 use std::fmt;
 use std::panic::Location;
@@ -77,8 +78,7 @@ impl TaskHandle {
 
     /// Returns what the child is doing right now. The answer may be old as soon as it is returned.
     pub fn state(&self) -> TaskState {
-        let Inner { group, kept } = &*self.inner;
-        group.locked(|registry| registry.members.state_of(kept.record(), group.woken()))
+        doing(self.inner.kept.record().header())
     }
 
     /// Returns `true` if the child has ended.

@@ -1,21 +1,23 @@
 //! A snapshot of what is running: the tasks of a nursery and of the nurseries inside it.
 
+pub(crate) mod info;
+pub(crate) mod rings;
 mod show;
+pub(crate) mod wait;
 
 use super::Nursery;
 use crate::layers::base::counted::Weak;
-use crate::layers::base::id::{NurseryId, TaskId};
-use crate::layers::base::outcome::TaskState;
-use crate::layers::base::reason::{Level, Reason};
-use crate::layers::group::registry::{Registry, doing};
-use crate::layers::group::walk::{Opener, Visit};
-use crate::layers::group::{Group, orphans};
-use std::panic::Location;
+use crate::layers::group::{Group, roots};
+use info::{Now, NurseryInfo};
+use rings::Ring;
 
 /// A snapshot of a nursery and of all nurseries inside it, outermost first.
 ///
 /// Its text has each nursery inside below the task that opened it. Those that the body opened, or a
-/// task that is not in the tree, come first, and say so.
+/// task that is not in the tree, come first, and say so. Of a task that waits it says for what, if
+/// that is an await of this crate: `waiting for a permit of `db``. Plain `waiting` is for something
+/// else: a channel, a socket, a future of the program's own. Of one that no waker leads to any more it
+/// says that only a cancel ends it.
 ///
 /// Each nursery is read under its own lock, one after the other: the picture of one nursery is
 /// exact, and that of the whole is of no single moment. Taking it polls nothing.
@@ -40,50 +42,7 @@ use std::panic::Location;
 #[derive(Debug, Clone)]
 pub struct Tree {
     nurseries: Vec<NurseryInfo>,
-}
-
-/// One nursery of a [`Tree`].
-///
-/// `{:?}` is a line that counts the tasks, and `{:#?}` lists them, each on a line.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct NurseryInfo {
-    /// How deep it is in the tree; 0 for the outermost.
-    pub depth: usize,
-    /// Its id.
-    pub id: NurseryId,
-    /// Its name, if it has one.
-    pub name: Option<Box<str>>,
-    /// Where it was opened.
-    pub location: &'static Location<'static>,
-    /// What opened it.
-    pub opened_by: Opener,
-    /// How far it is on its way to its end.
-    pub level: Level,
-    /// Why it was cancelled, if it was.
-    pub reason: Option<Reason>,
-    /// Whether its future was dropped: its tasks belong to its ancestors now.
-    pub adopted: bool,
-    /// Its tasks.
-    pub tasks: Vec<TaskInfo>,
-}
-
-/// One task of a [`Tree`].
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct TaskInfo {
-    /// Its id.
-    pub id: TaskId,
-    /// Its name, if it has one.
-    pub name: Option<Box<str>>,
-    /// Where it was spawned.
-    pub location: &'static Location<'static>,
-    /// What it is doing.
-    pub state: TaskState,
-    /// How often it was polled.
-    pub polls: u32,
-    /// Whether a cancel is visible to it.
-    pub cancelled: bool,
+    rings: Vec<Ring>,
 }
 
 impl<E: Send + Sync + 'static> Nursery<E> {
@@ -93,45 +52,23 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     }
 }
 
-impl TaskInfo {
-    /// Returns the members of a nursery, in the order of their spawns.
-    fn all(group: &Group, registry: &mut Registry) -> Vec<TaskInfo> {
-        // Those on the stack of the woken look as if they were polled.
-        registry.members.queue_woken(group.woken());
-        let mut tasks = Vec::with_capacity(registry.members.count());
-        registry.members.each(|header| {
-            tasks.push(TaskInfo {
-                id: group.task_id(header),
-                name: header.name().map(Box::from),
-                location: header.location(),
-                state: doing(header),
-                polls: header.polls(),
-                cancelled: header.state().is_cancelled(),
-            });
-        });
-        tasks.sort_unstable_by_key(|task| task.id);
-        tasks
-    }
-}
-
 impl Tree {
     /// Takes the snapshot.
     pub(crate) fn of(group: &Weak<Group>) -> Tree {
-        let mut nurseries = Vec::new();
-        group.walk(|Visit { group, depth, opened_by }, registry| {
-            nurseries.push(NurseryInfo {
-                depth,
-                id: group.id,
-                name: group.config.name.clone(),
-                location: group.config.place,
-                opened_by,
-                level: group.requested_level(),
-                reason: registry.cancel.requested_reason(),
-                adopted: registry.is_adopted(),
-                tasks: TaskInfo::all(group, registry),
-            });
-        });
-        Tree { nurseries }
+        rings::looked(|| {
+            let mut nurseries = look(group);
+            info::resolve(&mut nurseries);
+            nurseries
+        })
+    }
+
+    /// Returns the outermost nursery.
+    ///
+    /// # Panics
+    ///
+    /// Never: a tree has at least that one.
+    pub fn root(&self) -> &NurseryInfo {
+        &self.nurseries[0]
     }
 
     /// Returns the nurseries, each before those inside it.
@@ -139,10 +76,24 @@ impl Tree {
         &self.nurseries
     }
 
+    /// Returns the rings: tasks of which each joins the next.
+    pub fn rings(&self) -> &[Ring] {
+        &self.rings
+    }
+
     /// Returns the number of tasks in the whole tree.
     pub fn tasks(&self) -> usize {
         self.nurseries.iter().map(|nursery| nursery.tasks.len()).sum()
     }
+}
+
+/// Reads the nurseries, each under its lock.
+fn look(group: &Weak<Group>) -> Vec<NurseryInfo> {
+    // Before the locks: it may ask the runtime's clock.
+    let now = Now::of(group);
+    let mut nurseries = Vec::new();
+    group.walk(|visit, registry| nurseries.push(NurseryInfo::of(&visit, registry, now)));
+    nurseries
 }
 
 /// Returns the nurseries whose root future was dropped while tasks of theirs were being polled, and
@@ -158,7 +109,8 @@ impl Tree {
 /// assert!(allhome::task::orphans().is_empty());
 /// ```
 pub fn orphans() -> Vec<Tree> {
-    let groups = orphans::all();
+    let mut groups = roots::all();
+    groups.retain(|group| group.locked(|registry| registry.is_adopted()));
     let trees = groups.iter().map(Tree::of).filter(|tree| tree.tasks() > 0);
     trees.collect()
 }

@@ -140,6 +140,7 @@ where
         header.stage_state() == StageState::Future,
         "a claimed record that has not ended holds a future"
     );
+    header.set_stage_state(StageState::Busy);
     // SAFETY: the caller's token.
     let stage = unsafe { stage::<F, T, E, K>(record) };
     // Outside of the closure: a value is not dropped by the panic of its future's destructor.
@@ -302,10 +303,13 @@ unsafe fn clear<F, T, E, K: Shape<T, E>>(record: NonNull<Header>) -> Result<(), 
     // SAFETY: the caller's token.
     let stage = unsafe { stage::<F, T, E, K>(record) };
     let stage_state = header.stage_state();
+    if stage_state == StageState::Future {
+        header.set_stage_state(StageState::Busy);
+    }
     let dropped = stage.with_mut(|stage| {
         panic::catch(|| match stage_state {
             StageState::Empty => {}
-            StageState::Future => {
+            StageState::Future | StageState::Busy => {
                 // SAFETY: the right to the stage is the caller's, and the future stands there. It
                 // is dropped where it lies, which is what a pinned future needs.
                 unsafe { stage.cast::<F>().drop_in_place() }

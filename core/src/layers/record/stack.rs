@@ -10,12 +10,12 @@
 //!
 //! # Invariants
 //!
-//! 1. The claim of a record on the stack belongs to the stack, and its `wake_target` points to the
-//!    next.
+//! 1. The claim of a record on the stack belongs to the stack, and its `below` points to the next.
 //! 2. A thread that pushes on an empty stack takes the lock afterwards and sees that a carrier
 //!    comes, which empties the stack before it waits. Until then, what is pushed needs no lock.
-//! 3. The claim of a record in a chain belongs to the chain, and its `wake_target` points to its
-//!    neighbours there, and not to the stack: the stack is put back when it is taken out.
+//! 3. The claim of a record in a chain belongs to the chain. Its `wake_target` points to the record
+//!    before it there, and not to the stack, which is put back when it is taken out; its `below` to
+//!    the one after it.
 
 #![allow(unsafe_code)]
 
@@ -89,7 +89,7 @@ impl Claimed {
     ///
     /// The record is about to be admitted to the group that the stack belongs to.
     pub(crate) unsafe fn set_stack(&mut self, stack: &Stack) {
-        self.queued(|queued| queued.stack = ptr::from_ref(stack).cast());
+        self.queued(|queued| queued.set_queue(ptr::from_ref(stack).cast()));
     }
 
     /// Returns the stack of the group that the child belongs to. It has no task of the runtime of
@@ -99,7 +99,7 @@ impl Claimed {
     ///
     /// The reference is not used after the claim was given up.
     unsafe fn stack<'a>(&self) -> &'a Stack {
-        let stack = self.queued(|queued| queued.stack.cast::<Stack>());
+        let stack = self.queued(|queued| queued.queue().cast::<Stack>());
         // SAFETY: a group, and its stack, is there while a claim of a member is held (invariant 6).
         // What stands there is the stack, since the claim is no chain's (invariant 3).
         let stack = unsafe { &*stack };
@@ -108,7 +108,7 @@ impl Claimed {
     }
 
     fn set_below(&self, below: *mut Header) {
-        self.queued(|queued| queued.below = below);
+        self.header().below.set_link(below);
     }
 }
 
@@ -136,11 +136,10 @@ impl Chain {
             // SAFETY: it came off the stack, with its claim (invariant 1).
             let claimed = unsafe { record.claimed() };
             each(claimed.header());
-            at = Ptr::new(claimed.queued(|queued| {
-                let older = queued.below;
-                (queued.below, queued.stack) = (newer, older.cast_const().cast());
-                older
-            }));
+            let older = claimed.header().below.link();
+            claimed.set_below(newer);
+            claimed.queued(|queued| queued.set_queue(older.cast_const().cast()));
+            at = Ptr::new(older);
             (newer, oldest) = (record.0.as_ptr(), record);
         }
         self.join(oldest, newest);
@@ -212,19 +211,17 @@ impl Chain {
 
 impl Claimed {
     fn set_before(&self, before: Ptr) {
-        self.queued(|queued| queued.stack = before.0.as_ptr().cast_const().cast());
+        self.queued(|queued| queued.set_queue(before.0.as_ptr().cast_const().cast()));
     }
 
     fn before(&self) -> Option<Ptr> {
-        Ptr::new(self.queued(|queued| queued.stack.cast_mut().cast()))
+        Ptr::new(self.queued(|queued| queued.queue().cast_mut().cast()))
     }
 
     /// Puts the stack back in its place; returns the next record of the chain.
     #[inline]
     fn out_of_chain(&self, stack: &Stack) -> *mut Header {
-        self.queued(|queued| {
-            queued.stack = ptr::from_ref(stack).cast();
-            queued.below
-        })
+        self.queued(|queued| queued.set_queue(ptr::from_ref(stack).cast()));
+        self.header().below.link()
     }
 }

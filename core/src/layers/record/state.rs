@@ -48,6 +48,7 @@
 //! leads to (async-task does the same).
 
 mod give_up;
+mod seen;
 
 use crate::layers::base::sync::{AtomicU32, Ordering};
 
@@ -190,11 +191,6 @@ impl StateWord {
     #[inline]
     pub(crate) fn is_linked(&self) -> bool {
         self.0.load(Ordering::Relaxed) & LINKED != 0
-    }
-
-    #[inline]
-    pub(crate) fn is_claimed(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & CLAIMED != 0
     }
 
     /// Returns `true` if a task of the runtime is the child's own. Once `true` it stays `true`

@@ -3,15 +3,16 @@
 #![allow(unsafe_code)]
 
 use super::joiner::Joiner;
+use super::mark::Mark;
 use super::state::{Claim, Last, Park};
-use super::{Ended, Header, Judge, Polled, Ptr, Queued, StageState, WakeTarget};
+use super::{Ended, Header, Judge, Polled, Ptr, StageState, WakeTarget};
 use crate::layers::base::guarded::assert_none;
 use crate::layers::base::id::TaskId;
+use crate::layers::base::intrusive::Identity;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::{self, Payload};
 use crate::layers::base::sync::{Ordering, panicking};
 use allhome_rt::TaskData;
-use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::task::{Context, Waker};
 
@@ -54,15 +55,12 @@ impl Claimed {
         unsafe { (vtable.end)(self.0.0, id, ending) }
     }
 
+    /// Calls `f` with the way to the queue: no task of the runtime is the child's own.
     #[inline]
-    pub(super) fn queued<R>(&self, f: impl FnOnce(&mut Queued) -> R) -> R {
+    pub(super) fn queued<R>(&self, f: impl FnOnce(&mut WakeTarget) -> R) -> R {
         debug_assert!(!self.header().state().is_carried());
-        self.header().wake_target.with_mut(|wake_target| {
-            // SAFETY: the claim is held (invariant 2).
-            let wake_target = unsafe { &mut *wake_target };
-            // SAFETY: CARRIED is not set: `bind` is called once, and this is not called after it.
-            f(unsafe { wake_target.queued() })
-        })
+        // SAFETY: the claim is held (invariant 2).
+        self.header().wake_target.with_mut(|wake_target| f(unsafe { &mut *wake_target }))
     }
 
     /// Binds a carrier to the child.
@@ -73,10 +71,10 @@ impl Claimed {
     pub(crate) unsafe fn bind(&mut self) -> Carried {
         let header = self.header();
         debug_assert!(!header.state.is_carried());
+        self.queued(WakeTarget::bind);
+        // What stands there may be a link.
+        header.below.set_mark(Mark::NONE);
         header.state.bind();
-        let none = WakeTarget { waker: ManuallyDrop::new(None) };
-        // SAFETY: the claim is held (invariant 2). What stood there is a plain pointer.
-        header.wake_target.with_mut(|wake_target| unsafe { wake_target.write(none) });
         Carried(self.0)
     }
 
@@ -119,6 +117,20 @@ impl Claimed {
         })
     }
 
+    /// Returns what the kept waker wakes, if the child is bound to a carrier and it keeps one. The
+    /// caller holds the registry's lock.
+    pub(crate) fn kept_waker(&mut self) -> Option<Identity> {
+        if !self.header().state().is_carried() {
+            return None;
+        }
+        self.header().wake_target.with_mut(|wake_target| {
+            // SAFETY: the claim is held, and the registry's lock (invariant 2).
+            let wake_target = unsafe { &mut *wake_target };
+            // SAFETY: CARRIED is set.
+            unsafe { wake_target.waker() }.as_ref().map(Identity::of)
+        })
+    }
+
     /// Takes the carrier's waker, if the child is bound to one.
     ///
     /// # Safety
@@ -149,9 +161,13 @@ impl Claimed {
         joiner.with_mut(|kept| unsafe { &mut *kept }.take())
     }
 
-    /// Gives the claim up after a poll that was pending; returns it if there is more to do.
+    /// Gives the claim up after a poll that was pending; returns it if there is more to do. The mark
+    /// is what a look finds meanwhile.
     #[inline]
-    pub(crate) fn park(self, cancel_seen: bool) -> Result<(), (Claimed, Park)> {
+    pub(crate) fn park(self, cancel_seen: bool, mark: Mark) -> Result<(), (Claimed, Park)> {
+        // Before the step: from then on it is another's to say.
+        self.header().below.set_mark(mark);
+        self.header().set_stage_state(StageState::Future);
         match self.header().state.park(cancel_seen) {
             Park::Parked => Ok(()),
             other => Err((self, other)),

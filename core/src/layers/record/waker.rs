@@ -16,10 +16,12 @@
 
 #![allow(unsafe_code)]
 
+use super::joiner::Joiner;
 use super::state::{Last, Notify};
 use super::tokens::{Claimed, Dealloc};
 use super::{Header, Judge, Polled, Ptr, Stack, crowd};
 use crate::layers::base::id::TaskId;
+use crate::layers::base::intrusive::Identity;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::task::{Context, RawWaker, RawWakerVTable, Waker};
@@ -27,6 +29,29 @@ use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop);
 
 impl Ptr {
+    /// Returns what the wakers that are the record have in common.
+    pub(crate) fn identity(self) -> Identity {
+        // SAFETY: it is lent, and not used to wake: see `of`.
+        Identity::of(&ManuallyDrop::new(unsafe { Waker::new(self.0.as_ptr().cast(), &VTABLE) }))
+    }
+
+    /// Returns what the waker wakes that the child's handle has for the joiner, if that is one task.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the registry's lock, and the record has a handle.
+    pub(crate) unsafe fn joined_by(self) -> Option<Identity> {
+        // SAFETY: the caller's promise.
+        let joiner = unsafe { self.joiner() };
+        joiner.with(|kept| {
+            // SAFETY: invariant 3 of the parent module.
+            match unsafe { &*kept } {
+                Joiner::Task(waker) => Some(Identity::of(waker)),
+                Joiner::Many(_) => None,
+            }
+        })
+    }
+
     /// Returns `true` if the waker is the record.
     pub(crate) fn is_woken_by(self, waker: &Waker) -> bool {
         ptr::eq(waker.data(), self.0.as_ptr().cast()) && ptr::eq(waker.vtable(), &VTABLE)

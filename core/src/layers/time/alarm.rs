@@ -26,6 +26,7 @@
 use super::bell::Line;
 use crate::layers::base::guarded;
 use crate::layers::base::sync::{Arc, GlobalMutex};
+use crate::layers::base::wait_mark;
 use crate::layers::context;
 use crate::layers::context::clock;
 use crate::layers::context::scope;
@@ -145,6 +146,14 @@ impl Alarm {
         match self.until {
             Until::BeforeDeadline(back) => Some(back),
             Until::After(_) | Until::At(_) | Until::Never => None,
+        }
+    }
+
+    /// Returns for how long it was set, as a mark has it.
+    pub(super) fn millis(&self) -> u64 {
+        match self.until {
+            Until::After(duration) => wait_mark::millis(duration),
+            Until::At(_) | Until::BeforeDeadline(_) | Until::Never => 0,
         }
     }
 

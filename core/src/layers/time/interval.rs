@@ -2,6 +2,7 @@
 
 use super::alarm::Alarm;
 use super::now;
+use crate::layers::base::wait_mark::{self, Kind};
 use allhome_rt::Instant;
 use std::fmt;
 use std::future::Future;
@@ -91,6 +92,7 @@ impl Interval {
             }
             Next::At { at, alarm } => {
                 if alarm.poll(cx).is_pending() {
+                    wait_mark::on(Kind::Sleep, wait_mark::millis(self.period));
                     return Poll::Pending;
                 }
                 (*at, now())

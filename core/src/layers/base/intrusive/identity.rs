@@ -5,7 +5,7 @@ use std::task::Waker;
 
 /// What two wakers that wake the same task have in common: like `Waker::will_wake`, without keeping
 /// a waker. It is two addresses, to be compared.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Identity {
     data: usize,
     vtable: usize,

@@ -27,16 +27,18 @@
 
 mod cancel;
 mod lists;
+mod look;
 mod wakers;
 
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::Level;
 use crate::layers::record::{
-    Carried, Claimed, Dealloc, Header, Kept, Ptr, RecordRef, Stack, Unadmitted,
+    Carried, Claimed, Dealloc, Doing, Header, Kept, Ptr, RecordRef, Stack, Unadmitted,
 };
-use lists::{CANCELLED, LIVE, Lists, QUEUE, WOKEN};
+use lists::{CANCELLED, LIVE, Lists, QUEUE};
 
 pub(crate) use cancel::{OnCancel, Pass};
+pub(crate) use look::Seen;
 
 /// A member, as other parts of the registry note it: they never follow the pointer.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,6 +76,12 @@ impl Members {
         self.count
     }
 
+    /// Returns the number of the member that was admitted last.
+    #[inline]
+    pub(crate) fn last_number(&self) -> u64 {
+        self.last_number
+    }
+
     /// Returns the number of members that wait for a poll by a carrier.
     pub(crate) fn queued(&self) -> usize {
         self.lists.queued()
@@ -89,11 +97,10 @@ impl Members {
         self.lists.each(f);
     }
 
-    /// Calls `f` for each member that is being polled or destroyed. The stack of the woken is
-    /// empty.
+    /// Calls `f` for each member that is being polled or destroyed.
     pub(crate) fn each_polled(&self, mut f: impl FnMut(&Header)) {
         self.each(|header| {
-            if is_polled(header) {
+            if header.doing() == Doing::Polled {
                 f(header);
             }
         });
@@ -108,15 +115,6 @@ impl Members {
     pub(crate) fn member(&self, record: RecordRef<'_>) -> Option<Member> {
         let header = record.header();
         header.state().is_linked().then(|| Member::new(header, record.ptr()))
-    }
-
-    /// Returns what a member is doing, by its record.
-    pub(crate) fn state_of(&mut self, record: RecordRef<'_>, woken: &Stack) -> TaskState {
-        self.queue_woken(woken);
-        match self.member(record) {
-            Some(_) => doing(record.header()),
-            None => TaskState::Ended,
-        }
     }
 
     /// Keeps the record of the member with this number. It looks at the newest first, so one that
@@ -275,22 +273,22 @@ impl Members {
     }
 }
 
-/// What a member is doing, as its state word and the count of its polls tell.
+/// Returns what a child is doing, by its record. No lock is needed.
 pub(crate) fn doing(header: &Header) -> TaskState {
-    if is_polled(header) {
-        TaskState::Running
-    } else if header.polls() == 0 {
-        TaskState::Queued
-    } else {
-        TaskState::Waiting
-    }
+    let polls = header.polls();
+    shown(header.doing(), polls)
 }
 
-/// Returns `true` if a thread has the claim. The claims of the queued are the lists'. The stack of
-/// the woken is empty.
-fn is_polled(header: &Header) -> bool {
-    let queued = header.list() == QUEUE || header.list() & WOKEN != 0;
-    header.state().is_claimed() && !queued
+/// Returns what a child that was polled so often is doing.
+pub(crate) fn shown(doing: Doing, polls: u32) -> TaskState {
+    match doing {
+        Doing::Gone => TaskState::Ended,
+        Doing::Polled => TaskState::Running,
+        Doing::Queued => TaskState::Queued,
+        // It has a task of the runtime for its own, which is not polled yet.
+        Doing::Parked if polls == 0 => TaskState::Queued,
+        Doing::Parked => TaskState::Waiting,
+    }
 }
 
 #[cfg(all(test, not(loom)))]

@@ -12,6 +12,7 @@ use super::RateLimiter;
 use super::meter::Attend;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::sync::GlobalMutex;
+use crate::layers::base::wait_mark::{self, Kind};
 use crate::layers::limit::error::AcquireError;
 use crate::layers::limit::wait::Wait;
 use allhome_rt::BoxSleep;
@@ -58,6 +59,17 @@ impl Future for AcquireRate<'_> {
     type Output = Result<(), AcquireError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let named = self.limiter.named;
+        let polled = self.poll_permits(cx);
+        if polled.is_pending() {
+            wait_mark::on(Kind::Rate, named.into());
+        }
+        polled
+    }
+}
+
+impl AcquireRate<'_> {
+    fn poll_permits(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), AcquireError>> {
         // SAFETY: nothing is moved out of what is pinned (invariant 1).
         let this = unsafe { self.get_unchecked_mut() };
         let meter = &this.limiter.meter;

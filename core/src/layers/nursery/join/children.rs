@@ -11,6 +11,7 @@ use super::joinable::Joinable;
 use super::joined::Joined;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::reason::{Reason, ReasonKind};
+use crate::layers::base::wait_mark::{self, Kind};
 use crate::layers::context::new_reason::by_caller;
 use crate::layers::record::joiner::SharedList;
 use futures_core::Stream;
@@ -203,7 +204,10 @@ impl<C: Joinable> Children<C> {
         }
         match self.next_ended(|list, keys| list.take_or_wait(keys, cx.waker())) {
             Some(ended) => Poll::Ready(Some(ended)),
-            None => Poll::Pending,
+            None => {
+                wait_mark::on(Kind::Children, self.waiting.len() as u64);
+                Poll::Pending
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use super::children::{Children, outcome};
 use super::joinable::Joinable;
 use super::joiner::Joiner;
 use crate::layers::base::reason::ReasonKind;
+use crate::layers::base::wait_mark::{self, Kind};
 use crate::layers::time::{Sleep, now, sleep_until};
 use allhome_rt::Instant;
 use std::future::Future;
@@ -96,6 +97,7 @@ impl<C: Joinable, J: Joiner<C::Value, C::Error>> Driver<C, J> {
             self.begin();
         }
         loop {
+            let so_far = wait_mark::so_far();
             match self.children.poll_ended(cx) {
                 Poll::Ready(None) => return Poll::Ready(Step::Empty),
                 Poll::Ready(Some((_, child))) if self.stage == Stage::Clearing => child.lose(),
@@ -103,7 +105,11 @@ impl<C: Joinable, J: Joiner<C::Value, C::Error>> Driver<C, J> {
                     return Poll::Ready(self.feed(index, child));
                 }
                 Poll::Pending if self.poll_deadline(cx).is_ready() => {}
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    // The deadline is the limit of the wait, and not what is waited for.
+                    wait_mark::instead(so_far, Kind::Children, self.children.len() as u64);
+                    return Poll::Pending;
+                }
             }
         }
     }

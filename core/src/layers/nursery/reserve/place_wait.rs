@@ -5,6 +5,7 @@
 
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Arc;
+use crate::layers::base::wait_mark::{self, Kind};
 use crate::layers::lending::held_slot;
 use crate::layers::lending::held_slot::Lease;
 use crate::layers::limit::{AcquireOwned, OwnedPermit, Semaphore};
@@ -126,7 +127,13 @@ impl<D: Door> Future for PlaceWait<D> {
     type Output = Result<(D, Place), ReserveError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Poll::Ready(granted) = self.as_mut().poll_permit(cx) else { return Poll::Pending };
+        let so_far = wait_mark::so_far();
+        let Poll::Ready(granted) = self.as_mut().poll_permit(cx) else {
+            let limiter = self.door.as_ref().and_then(D::limiter);
+            let named = limiter.map_or(0, |limiter| limiter.name_number());
+            wait_mark::instead(so_far, Kind::Slot, named);
+            return Poll::Pending;
+        };
         let mut this = self.project();
         let door = this.door.take().expect("it was there for the poll");
         if let Some(entry) = this.entry.take() {

@@ -1,8 +1,12 @@
 //! How a tree is shown: each nursery below the task that opened it.
 
-use super::{NurseryInfo, Opener, TaskInfo, Tree};
+use super::Tree;
+use super::info::{BodyInfo, NurseryInfo, TaskInfo};
+use crate::layers::base::escaped::Escaped;
 use crate::layers::base::id::TaskId;
+use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::Level;
+use crate::layers::group::walk::Opener;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -39,7 +43,7 @@ impl fmt::Display for Tree {
                 }
             }
         }
-        Ok(())
+        self.rings.iter().try_for_each(|ring| writeln!(f, "{ring}"))
     }
 }
 
@@ -83,7 +87,7 @@ impl fmt::Display for NurseryInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "nursery {}", self.id)?;
         if let Some(name) = &self.name {
-            write!(f, " `{name}`")?;
+            write!(f, " `{}`", Escaped(name))?;
         }
         if self.depth > INDENTED {
             write!(f, " [depth {}]", self.depth)?;
@@ -102,7 +106,50 @@ impl fmt::Display for NurseryInfo {
             // Its task is the line above, and an adopted one's has ended.
             Opener::Task(_) | Opener::Outside => {}
         }
+        if let Some(body) = &self.body {
+            body.show(f)?;
+        }
+        if let Some(age) = self.age {
+            write!(f, ", opened {age} ago")?;
+        }
         write!(f, ", at {}", self.location)
+    }
+}
+
+impl BodyInfo {
+    /// Nothing is said of a body of which nothing is known but that it is there.
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.note.is_none() && self.waits.is_none() {
+            return Ok(());
+        }
+        f.write_str(", its body")?;
+        if let Some(note) = &self.note {
+            write!(f, " \"{}\"", Escaped(note))?;
+        }
+        if let Some(waits) = &self.waits {
+            write!(f, " waiting {waits}")?;
+        }
+        Ok(())
+    }
+}
+
+impl TaskInfo {
+    /// Writes what it is doing, and why.
+    pub(crate) fn show_state(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let doing = match self.state {
+            TaskState::Queued => "queued",
+            TaskState::Running => "running",
+            TaskState::Waiting => "waiting",
+            TaskState::Ended => "ended",
+        };
+        f.write_str(doing)?;
+        if let Some(waits) = &self.waits {
+            write!(f, " {waits}")?;
+        }
+        match self.is_unreachable() {
+            true => f.write_str(", with no waker left: only a cancel ends it"),
+            false => Ok(()),
+        }
     }
 }
 
@@ -110,14 +157,25 @@ impl fmt::Display for TaskInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "task {}", self.id)?;
         if let Some(name) = &self.name {
-            write!(f, " `{name}`")?;
+            write!(f, " `{}`", Escaped(name))?;
         }
-        write!(f, " {}", format!("{:?}", self.state).to_lowercase())?;
+        if let Some(note) = &self.note {
+            write!(f, " \"{}\"", Escaped(note))?;
+        }
+        f.write_str(" ")?;
+        self.show_state(f)?;
         if self.cancelled {
             f.write_str(" [cancelled]")?;
         }
         let polls = if self.polls == 1 { "poll" } else { "polls" };
-        write!(f, ", {} {polls}, at {}", self.polls, self.location)
+        write!(f, ", {} {polls}", self.polls)?;
+        if let Some(age) = self.since_poll {
+            write!(f, ", the last {age} ago")?;
+        }
+        if let Some(age) = self.age {
+            write!(f, ", spawned {age} ago")?;
+        }
+        write!(f, ", at {}", self.location)
     }
 }
 
@@ -141,6 +199,15 @@ impl fmt::Debug for NurseryInfo {
             false => debug.field(&format_args!("{} tasks", self.tasks.len())),
         };
         debug.finish()
+    }
+}
+
+impl fmt::Debug for BodyInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("BodyInfo");
+        debug.field("note", &self.note).field("running", &self.running);
+        debug.field("waits", &self.waits).field("since_poll", &self.since_poll);
+        debug.finish_non_exhaustive()
     }
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use super::{Members, OnCancel, Pass};
+use super::{Members, OnCancel, Pass, doing};
 use crate::layers::base::counted::dynamic::View;
 use crate::layers::base::counted::{Counted, Me, Strong};
 use crate::layers::base::id::{NurseryId, TaskId};
@@ -78,12 +78,12 @@ fn admit_then_take_then_end() {
     let owner = owner();
     let (mut members, [one, two]) = admitted(&owner);
     assert_eq!((members.count(), members.queued()), (2, 2));
-    assert_eq!(members.state_of(one.record(), &owner.woken), TaskState::Queued);
+    assert_eq!(doing(one.record().header()), TaskState::Queued);
     let claimed = members.take(Level::Running, &owner.woken).expect("it waits");
     assert_eq!((number(&claimed), members.queued()), (1, 1));
-    assert_eq!(members.state_of(one.record(), &owner.woken), TaskState::Running);
+    assert_eq!(doing(one.record().header()), TaskState::Queued);
     end(&mut members, claimed);
-    assert_eq!(members.state_of(one.record(), &owner.woken), TaskState::Ended);
+    assert_eq!(doing(one.record().header()), TaskState::Ended);
     assert!(members.member(one.record()).is_none() && members.member(two.record()).is_some());
     end_all(&mut members, &owner);
 }
@@ -141,7 +141,7 @@ fn a_bound_member_is_not_waited_for() {
     let Ok(claimed) = carried.claim() else { panic!("it waits") };
     end(&mut members, claimed);
     assert!(members.drop_bound(carried).is_none(), "the handle keeps the memory");
-    assert_eq!(members.state_of(one.record(), &owner.woken), TaskState::Ended);
+    assert_eq!(doing(one.record().header()), TaskState::Ended);
 }
 
 #[test]

@@ -1,0 +1,269 @@
+//! What a tree says of a nursery, its body and its tasks.
+
+use super::wait::{Wait, WaitOn};
+use crate::layers::base::age::Age;
+use crate::layers::base::id::{NurseryId, TaskId};
+use crate::layers::base::intrusive::Identity;
+use crate::layers::base::outcome::TaskState;
+use crate::layers::base::reason::{Level, Reason};
+use crate::layers::base::sync::Ordering;
+use crate::layers::base::wait_mark::WaitMark;
+use crate::layers::group::Group;
+use crate::layers::group::registry::{BODY, Member, OpenedBy, Phase, Registry, Seen, shown};
+use crate::layers::group::walk::{Opener, Visit};
+use crate::layers::record::mark::Mark;
+use crate::layers::record::{Doing, Header};
+use std::collections::BTreeMap;
+use std::panic::Location;
+
+/// One nursery of a [`Tree`](super::Tree).
+///
+/// `{:?}` is a line that counts the tasks, and `{:#?}` lists them, each on a line.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct NurseryInfo {
+    /// How deep it is in the tree; 0 for the outermost.
+    pub depth: usize,
+    /// Its id.
+    pub id: NurseryId,
+    /// Its name, if it has one.
+    pub name: Option<Box<str>>,
+    /// Where it was opened.
+    pub location: &'static Location<'static>,
+    /// What opened it.
+    pub opened_by: Opener,
+    /// How long ago it was opened, if that is known: see [`clock`](crate::see::clock).
+    pub age: Option<Age>,
+    /// How far it is on its way to its end.
+    pub level: Level,
+    /// Why it was cancelled, if it was.
+    pub reason: Option<Reason>,
+    /// Whether its future was dropped: its tasks belong to its ancestors now.
+    pub adopted: bool,
+    /// Its body, while that is there.
+    pub body: Option<BodyInfo>,
+    /// Its tasks.
+    pub tasks: Vec<TaskInfo>,
+}
+
+/// The body of a nursery of a [`Tree`](super::Tree).
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct BodyInfo {
+    /// What it says of itself: see [`note`](crate::see::note).
+    pub note: Option<Box<str>>,
+    /// Whether it is being polled.
+    pub running: bool,
+    /// What it waits for, if it waits and that is an await of this crate.
+    pub waits: Option<Wait>,
+    /// How long ago its last poll was, if it waits and that is known.
+    pub since_poll: Option<Age>,
+    pub(super) edges: Edges,
+}
+
+/// One task of a [`Tree`](super::Tree).
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct TaskInfo {
+    /// Its id.
+    pub id: TaskId,
+    /// Its name, if it has one.
+    pub name: Option<Box<str>>,
+    /// What it says of itself: see [`note`](crate::see::note).
+    pub note: Option<Box<str>>,
+    /// Where it was spawned.
+    pub location: &'static Location<'static>,
+    /// How long ago it was spawned, if that is known: see [`clock`](crate::see::clock). It may have
+    /// been spawned earlier, if its nursery has spawned others in more than 64 different moments
+    /// since.
+    pub age: Option<Age>,
+    /// What it is doing.
+    pub state: TaskState,
+    /// What it waits for, if it waits and that is an await of this crate.
+    pub waits: Option<Wait>,
+    /// What leads to its next poll.
+    pub next_poll: NextPoll,
+    /// How often it was polled.
+    pub polls: u32,
+    /// How long ago its last poll was, if it waits and that is known.
+    pub since_poll: Option<Age>,
+    /// How many wakers of it there are; none if they are not counted. It may be more than there are
+    /// futures that it waits for: a waker that is kept wakes nothing, perhaps, and each
+    /// [`TaskHandle`](crate::task::TaskHandle) counts as one.
+    pub wakers: Option<u32>,
+    /// Whether a cancel is visible to it.
+    pub cancelled: bool,
+    pub(super) edges: Edges,
+}
+
+/// By what a task is known to another that it joins, or that joins it, and what it has noted.
+#[derive(Clone, Copy)]
+pub(super) struct Edges {
+    pub(super) mark: WaitMark,
+    pub(super) parked: bool,
+    pub(super) wakes: Option<Identity>,
+    pub(super) joined_by: Option<Identity>,
+}
+
+/// What leads to the next poll of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NextPoll {
+    /// Nothing more is needed: it is queued, or it is being polled.
+    Due,
+    /// A wake, or a cancel: it waits, and wakers of it are left.
+    ByWaker,
+    /// A cancel, and nothing else: it waits, and no waker of it is left, nor will be, because wakers
+    /// are made of wakers, or in a poll.
+    OnlyByCancel,
+    /// It was cancelled, and waits all the same: a shield, its grace or a nursery inside keeps it.
+    Cancelled,
+    /// Not known: it waits, and has a task of the runtime for its own, whose wakers are the
+    /// runtime's. That is so of a task that was woken often, and of all on a runtime that wants a task
+    /// for each child, as the simulator does.
+    Unknown,
+}
+
+/// The ticks that ages are measured by.
+#[derive(Clone, Copy)]
+pub(super) struct Now {
+    now: u32,
+    since: Option<u32>,
+}
+
+impl Now {
+    /// No lock is held.
+    pub(super) fn of(group: &Group) -> Now {
+        Now { now: group.tick_of_look(), since: group.ticks_since() }
+    }
+
+    fn age(self, tick: u32) -> Option<Age> {
+        Age::of(tick, self.since, self.now)
+    }
+}
+
+impl NextPoll {
+    fn of(seen: &Seen, state: TaskState) -> NextPoll {
+        match (state, seen.look.wakers) {
+            (TaskState::Queued | TaskState::Running | TaskState::Ended, _) => NextPoll::Due,
+            (TaskState::Waiting, _) if seen.look.risen => NextPoll::Cancelled,
+            (TaskState::Waiting, None) => NextPoll::Unknown,
+            (TaskState::Waiting, Some(0)) => NextPoll::OnlyByCancel,
+            (TaskState::Waiting, Some(_)) => NextPoll::ByWaker,
+        }
+    }
+}
+
+impl TaskInfo {
+    fn of(
+        (member, header, seen): (Member, &Header, &Seen),
+        (group, registry): (&Group, &Registry),
+        now: Now,
+    ) -> TaskInfo {
+        let (number, mark) = (member.number(), seen.look.mark);
+        let state = shown(seen.look.doing, seen.look.polls);
+        let opened = || opened_by(registry, OpenedBy::Task(member));
+        TaskInfo {
+            id: group.task_id(header),
+            name: header.name().map(Box::from),
+            note: registry.notes.of(number).map(Box::from),
+            location: header.location(),
+            age: now.age(registry.births.of(number)),
+            state,
+            waits: mark.and_then(|mark| Wait::of(mark.waits(), opened)),
+            next_poll: NextPoll::of(seen, state),
+            polls: seen.look.polls,
+            since_poll: mark.and_then(|mark| now.age(mark.tick())),
+            wakers: seen.look.wakers,
+            cancelled: seen.look.cancelled,
+            edges: Edges {
+                mark: mark.map(Mark::waits).unwrap_or_default(),
+                parked: seen.look.doing == Doing::Parked,
+                wakes: seen.wakes,
+                joined_by: seen.joined_by,
+            },
+        }
+    }
+
+    /// Returns `true` if only a cancel leads to another poll of it, and that is not what it waits for.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        let wants_it = self.waits.as_ref().is_some_and(|wait| wait.on == WaitOn::Cancel);
+        self.next_poll == NextPoll::OnlyByCancel && !wants_it
+    }
+}
+
+impl BodyInfo {
+    fn of(group: &Group, registry: &Registry, now: Now) -> Option<BodyInfo> {
+        if registry.phase != Phase::Body {
+            return None;
+        }
+        let running = group.body_polled.load(Ordering::Relaxed);
+        let mark = Some(registry.body_mark).filter(|mark| !running && *mark != Mark::NONE);
+        let opened = || opened_by(registry, OpenedBy::Body);
+        Some(BodyInfo {
+            note: registry.notes.of(BODY).map(Box::from),
+            running,
+            waits: mark.and_then(|mark| Wait::of(mark.waits(), opened)),
+            since_poll: mark.and_then(|mark| now.age(mark.tick())),
+            edges: Edges {
+                mark: mark.map(Mark::waits).unwrap_or_default(),
+                parked: mark.is_some(),
+                wakes: registry.run_waker.as_ref().map(|waker| Identity::of(waker)),
+                joined_by: None,
+            },
+        })
+    }
+}
+
+impl NurseryInfo {
+    /// Reads one nursery. Its lock is held.
+    pub(super) fn of(visit: &Visit<'_>, registry: &Registry, now: Now) -> NurseryInfo {
+        let group: &Group = visit.group;
+        let mut tasks = Vec::with_capacity(registry.members.count());
+        registry.members.look(|member, header, seen| {
+            tasks.push(TaskInfo::of((member, header, &seen), (group, registry), now));
+        });
+        tasks.sort_unstable_by_key(|task| task.id);
+        NurseryInfo {
+            depth: visit.depth,
+            id: group.id,
+            name: group.config.name.clone(),
+            location: group.config.place,
+            opened_by: visit.opened_by,
+            age: now.age(group.opened),
+            level: group.requested_level(),
+            reason: registry.cancel.requested_reason(),
+            adopted: registry.is_adopted(),
+            body: BodyInfo::of(group, registry, now),
+            tasks,
+        }
+    }
+}
+
+/// Returns the nurseries inside that a task, or the body, has opened.
+fn opened_by(registry: &Registry, opener: OpenedBy) -> Vec<NurseryId> {
+    registry.nested.of(opener).map(|group| group.id).collect()
+}
+
+/// Finds out what is waited for that another nursery knows: which child each task joins that joins
+/// one, and which nursery it waits for.
+pub(super) fn resolve(nurseries: &mut [NurseryInfo]) {
+    let tasks = || nurseries.iter().flat_map(|nursery| &nursery.tasks);
+    let joined: BTreeMap<Identity, TaskId> =
+        tasks().filter_map(|task| Some((task.edges.joined_by?, task.id))).collect();
+    let ids: Vec<_> = nurseries.iter().map(|nursery| nursery.id).collect();
+    let resolve = |waits: &mut Option<Wait>, edges: Edges| match waits {
+        Some(Wait { on: WaitOn::Child(child), .. }) => {
+            *child = edges.wakes.and_then(|wakes| joined.get(&wakes)).copied();
+        }
+        Some(Wait {
+            on: WaitOn::Nursery(id @ None) | WaitOn::Idle(id) | WaitOn::Shutdown(id),
+            ..
+        }) => *id = ids.iter().copied().find(|id| edges.mark.is_of(id.number())),
+        _ => {}
+    };
+    for nursery in nurseries {
+        nursery.tasks.iter_mut().for_each(|task| resolve(&mut task.waits, task.edges));
+        nursery.body.iter_mut().for_each(|body| resolve(&mut body.waits, body.edges));
+    }
+}

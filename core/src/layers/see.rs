@@ -1,0 +1,55 @@
+//! Looking at all that is running in the process, without a handle.
+//!
+//! A look takes the locks of the nurseries, one after the other, and none of its own; it polls
+//! nothing.
+
+pub(crate) mod clock;
+pub(crate) mod dump;
+pub(crate) mod note;
+pub(crate) mod waiting_on;
+
+use crate::layers::group::registry::Phase;
+use crate::layers::group::roots;
+use crate::layers::nursery::tree::Tree;
+
+/// Returns the tree of each nursery in this process that is open and in no other: of those that
+/// [`run`](crate::Builder::run), [`open`](crate::Builder::open) or a
+/// [thread scope](crate::thread_scope) has opened outside of any nursery, local ones too, the oldest
+/// first. No handle is needed.
+///
+/// A nursery whose future was dropped is there as long as it has a task: those are the
+/// [orphans](crate::task::orphans). What is inside a nursery is in its tree. A
+/// [scope](crate::scope) is no nursery: its children are a part of the task that polls them.
+///
+/// Tests that run in parallel see the nurseries of each other. They tell them apart by the
+/// [name or the id](Tree::root) of the outermost one, as below.
+///
+/// It may be called anywhere, also inside a task, and in a panic hook. No lock is held for longer
+/// than it takes to read one nursery. What it costs: opening and ending an outermost nursery pays for
+/// its place in a list; a child and a nursery inside another pay nothing.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "executors")] {
+/// use allhome::{Nursery, block_on, nursery, see};
+/// use std::convert::Infallible;
+///
+/// block_on(nursery().name("shop").run(async |n: Nursery<Infallible>| {
+///     n.task("till").go(std::future::pending());
+///     let mut trees = see::trees();
+///     trees.retain(|tree| tree.root().id == n.id());
+///     assert_eq!(trees[0].root().name.as_deref(), Some("shop"));
+///     assert_eq!(trees[0].tasks(), 1);
+///     n.abort();
+///     Ok(())
+/// }))?;
+/// assert!(see::trees().iter().all(|tree| tree.root().name.as_deref() != Some("shop")));
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn trees() -> Vec<Tree> {
+    let mut groups = roots::all();
+    groups.retain(|group| group.locked(|registry| registry.phase != Phase::Closed));
+    groups.iter().map(Tree::of).collect()
+}

@@ -1,0 +1,6 @@
+//! What a look sees: what each task does, why it waits, and which can never go on.
+
+mod proofs;
+mod reasons;
+mod roots;
+mod states;
