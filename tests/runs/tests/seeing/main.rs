@@ -1,5 +1,7 @@
 //! What a look sees: what each task does, why it waits, and which can never go on.
 
+mod dumps;
+mod programs;
 mod proofs;
 mod reasons;
 mod roots;
