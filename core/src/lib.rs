@@ -35,8 +35,7 @@
 //! - Await many: [`join_all`]; the first, some, or each as it ends: [`join`].
 //! - End all of them: [`Nursery::cancel`], [`abort`](Nursery::abort), or drop the future.
 //! - Shut down step by step: [`Nursery::shutdown`], and the module [`shutdown`], with signals.
-//! - Find out which tasks are not home, and why: [`Nursery::tree`], or [`see`] for the whole process;
-//!   and which a dropped root has left: [`task::orphans`].
+//! - Find out what is not home, and why: [`Nursery::tree`], [`see`], [`task::orphans`].
 //! - Ask, from inside a task: [`is_cancelled`], [`cancelled`], [`draining`], [`checkpoint`], and
 //!   more in [`cancel`] and [`task`].
 //! - Wait: [`sleep`], and intervals and instants in [`time`], by the clock of the runtime.
@@ -117,7 +116,7 @@ mod layers {
     #[cfg(feature = "executors")]
     pub(crate) mod entry;
     // Looking at all that is running, and why it waits.
-    pub(crate) mod see;
+    pub mod see;
     // Many items: a future for each of a source, so many at a time.
     pub(crate) mod many;
     // Shutting down step by step.
@@ -148,6 +147,7 @@ pub use layers::nursery::join_all::join_all;
 pub use layers::nursery::owner::Owner;
 pub use layers::scope::deadline::{fail_after, move_on_after};
 pub use layers::scope::shield::shield;
+pub use layers::see::{self};
 pub use layers::threads::builder::thread_scope;
 pub use layers::threads::handle::ThreadScope;
 pub use layers::time::sleep;
@@ -180,39 +180,13 @@ pub mod task {
     pub use crate::layers::nursery::spawned::{Refused, Spawned};
     pub use crate::layers::nursery::task_builder::TaskBuilder;
     pub use crate::layers::nursery::task_handle::TaskHandle;
-    pub use crate::layers::nursery::tree::info::{BodyInfo, NextPoll, NurseryInfo, TaskInfo};
-    pub use crate::layers::nursery::tree::rings::Ring;
-    pub use crate::layers::nursery::tree::wait::{Wait, WaitOn};
-    pub use crate::layers::nursery::tree::{Tree, orphans};
+    pub use crate::layers::nursery::tree::{
+        BodyInfo, NextPoll, NurseryInfo, Ring, TaskInfo, Tree, Wait, WaitOn, orphans,
+    };
     pub use crate::layers::nursery::value::{Value, Values};
     pub use crate::layers::scope::value::{Scoped, ScopedKey};
     #[doc(no_inline)]
     pub use crate::{Builder, Child, Nursery, Owner, Policy, join_all, nursery, yield_now};
-}
-
-pub mod see {
-    //! Seeing: what is running in this process, and why each task waits.
-    //!
-    //! | question | ask | what you get |
-    //! |---|---|---|
-    //! | what is stuck, and why? | [`dump`] | findings, tasks by what they wait for, nurseries: one text |
-    //! | what is running, anywhere in the process? | [`trees`] | the tree of each nursery that is in no other |
-    //! | what is running in this nursery? | [`Nursery::tree`](crate::Nursery::tree) | its tree |
-    //! | what does this task wait for? | [`TaskInfo::waits`] | an await of this crate, with its object; or what [`waiting_on`] has named |
-    //! | what is it working on? | [`note`] | text of your own beside its name |
-    //! | since when? | [`clock`] | ages, as long as the clock is kept |
-    //! | can it go on at all? | [`TaskInfo::next_poll`], [`Tree::rings`](crate::task::Tree::rings) | a proof that only a cancel ends it; tasks that wait for each other |
-
-    pub use crate::layers::base::age::Age;
-    pub use crate::layers::see::clock::{Clock, clock};
-    pub use crate::layers::see::dump::{Dump, dump};
-    pub use crate::layers::see::note::note;
-    pub use crate::layers::see::trees;
-    pub use crate::layers::see::waiting_on::{WaitingOn, waiting_on};
-    #[doc(no_inline)]
-    pub use crate::task::{
-        BodyInfo, NextPoll, NurseryInfo, Ring, TaskInfo, TaskState, Tree, Wait, WaitOn,
-    };
 }
 
 pub mod join {

@@ -11,6 +11,7 @@ use allhome::limit::*;
 use allhome::local::*;
 use allhome::many::*;
 use allhome::runtime::*;
+use allhome::see::{Age, BodyInfo, Clock, Dump, NextPoll, Ring, Wait, WaitOn, WaitingOn};
 use allhome::shutdown::*;
 use allhome::task::*;
 use allhome::threads::*;
@@ -92,6 +93,8 @@ fn table() {
         AcquireError: "SYUWR"
         AcquireOwned: "SY---"
         AcquireRate<'static>: "SY---"
+        Age: "SYUWR"
+        BodyInfo: "SYUWR"
         Builder: "SYU--"
         Builder<Local>: "--U--"
         BlockingCx: "--UWR"
@@ -105,10 +108,12 @@ fn table() {
         Child<std::cell::Cell<u8>, E>: "SYU--"
         Children<Child<u8, E>>: "SYU--"
         Child<std::rc::Rc<u8>, E>: "--U--"
+        Clock: "SYUWR"
         Close<E>: "SYU--"
         Collect<Map<Here>, Vec<u8>>: "SYU--"
         Draining: "SYU--"
         DropGuard: "SYUWR"
+        Dump: "SYUWR"
         Elapsed: "SYUWR"
         Exit: "SYUWR"
         First<u8, E>: "SYU--"
@@ -150,6 +155,7 @@ fn table() {
         NotEnough<u8, E>: "SYUWR"
         Nursery<E>: "SYU--"
         NurseryDraining: "SYU--"
+        NextPoll: "SYUWR"
         NurseryId: "SYUWR"
         NurseryInfo: "SYUWR"
         Opener: "SYUWR"
@@ -237,6 +243,10 @@ fn table() {
         ThreadScopeBuilder: "SYU--"
         ThreadTask<'static, 'static, E>: "SYU--"
         ThreadValue<u8, E>: "SYU--"
+        Ring: "SYUWR"
+        Wait: "SYUWR"
+        WaitOn: "SYUWR"
+        WaitingOn<Fut>: "SYUWR"
     };
     let wrong: Vec<_> = table
         .iter()

@@ -1,7 +1,16 @@
-//! Looking at all that is running in the process, without a handle.
+//! Seeing: what is running in this process, and why each task waits.
 //!
-//! A look takes the locks of the nurseries, one after the other, and none of its own; it polls
-//! nothing.
+//! | question | ask | what you get |
+//! |---|---|---|
+//! | what is stuck, and why? | [`dump`] | findings, tasks by what they wait for, nurseries: one text |
+//! | what is running, anywhere in the process? | [`trees`] | the tree of each nursery that is in no other |
+//! | what is running in this nursery? | [`Nursery::tree`](crate::Nursery::tree) | its tree |
+//! | what does this task wait for? | [`TaskInfo::waits`] | an await of this crate, with its object; or what [`waiting_on`] has named |
+//! | what is it working on? | [`note`] | text of your own beside its name |
+//! | since when? | [`clock`] | ages, as long as the clock is kept |
+//! | can it go on at all? | [`TaskInfo::next_poll`], [`Tree::rings`](crate::task::Tree::rings) | a proof that only a cancel ends it; tasks that wait for each other |
+//!
+//! A look takes the locks of the nurseries, one after the other; it polls nothing.
 
 pub(crate) mod clock;
 pub(crate) mod dump;
@@ -10,7 +19,18 @@ pub(crate) mod waiting_on;
 
 use crate::layers::group::registry::Phase;
 use crate::layers::group::roots;
-use crate::layers::nursery::tree::Tree;
+
+pub use crate::layers::base::age::Age;
+#[doc(no_inline)]
+pub use crate::layers::base::outcome::TaskState;
+#[doc(no_inline)]
+pub use crate::layers::nursery::tree::{
+    BodyInfo, NextPoll, NurseryInfo, Ring, TaskInfo, Tree, Wait, WaitOn,
+};
+pub use clock::{Clock, clock};
+pub use dump::{Dump, dump};
+pub use note::note;
+pub use waiting_on::{WaitingOn, waiting_on};
 
 /// Returns the tree of each nursery in this process that is open and in no other: of those that
 /// [`run`](crate::Builder::run), [`open`](crate::Builder::open) or a
@@ -25,7 +45,7 @@ use crate::layers::nursery::tree::Tree;
 /// [name or the id](Tree::root) of the outermost one, as below.
 ///
 /// It may be called anywhere, also inside a task, and in a panic hook. No lock is held for longer
-/// than it takes to read one nursery. What it costs: opening and ending an outermost nursery pays for
+/// than it takes to read two thousand tasks. What it costs: opening and ending an outermost nursery pays for
 /// its place in a list; a child and a nursery inside another pay nothing.
 ///
 /// # Examples

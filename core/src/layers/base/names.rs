@@ -4,6 +4,7 @@
 //! has no number, and waits show without a name. A program has a few dozen.
 
 use super::sync::GlobalMutex;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// So many names have a number.
@@ -19,6 +20,29 @@ struct Names {
 
 static NAMES: GlobalMutex<Names> =
     GlobalMutex::new(Names { list: Vec::new(), numbers: BTreeMap::new() });
+
+/// A name, if there is one, and its number.
+pub(crate) struct Named {
+    name: Option<Cow<'static, str>>,
+    number: u32,
+}
+
+impl Named {
+    pub(crate) const NONE: Named = Named { name: None, number: 0 };
+
+    pub(crate) fn new(name: Cow<'static, str>) -> Named {
+        Named { number: number(&name), name: Some(name) }
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// As an object of a wait: 0 if it has no name.
+    pub(crate) fn number(&self) -> u64 {
+        self.number.into()
+    }
+}
 
 /// Returns the number of a name: 0 if it has none.
 pub(crate) fn number(name: &str) -> u32 {

@@ -1,13 +1,13 @@
 //! What time it is, to about a tick: a number that a thread counts up while something wants to know.
 //!
-//! A task that parks notes it, and a clock is too dear for that: this is one load. Who wants to know
-//! keeps a [`Counting`]; with none there is no thread, and the tick is 0. A tick is the time since
+//! A task that parks notes it, and a clock is too dear for that: this is one load. A caller that
+//! wants to know keeps a [`Counting`]; with none there is no thread, and the tick is 0. A tick is the time since
 //! the first one, so one that was noted stays right when the thread ends and another begins.
 //!
 //! A virtual clock needs no thread: its ticks are [made of its instants](of).
 
 use super::sync::{GlobalMutex, GlobalOnce, GlobalU32, Ordering, Thread, park_timeout_thread};
-use allhome_rt::Instant;
+use allhome_rt::{Instant, lent_timer};
 use std::time::Duration;
 
 /// So long is a tick: 32 bits of them are more than a year.
@@ -64,6 +64,11 @@ pub(crate) fn of(instant: Instant) -> u32 {
     ((since.div_euclid(TICK.as_nanos() as i128) + FIRST) as u32).max(1)
 }
 
+/// Returns the present instant of the process, which ticks count by where no clock is virtual.
+pub(crate) fn present() -> Instant {
+    lent_timer().now()
+}
+
 /// Returns how long ago a tick was.
 pub(crate) fn between(tick: u32, now: u32) -> Duration {
     // A tick that was counted may be a little ahead of one that was read from a clock.
@@ -80,7 +85,7 @@ pub(crate) fn count() -> Counting {
         counts.run += 1;
         counts.thread = start(counts.run);
         counts.since = match counts.thread {
-            Some(_) => of(Instant::now()),
+            Some(_) => of(present()),
             None => 0,
         };
         NOW.store(counts.since, Ordering::Relaxed);
@@ -125,19 +130,19 @@ fn tick(run: u64) -> bool {
     let counts = COUNTS.lock();
     if counts.run == run {
         // In the lock, so that the last word is that of the thread that counts.
-        NOW.store(of(Instant::now()), Ordering::Relaxed);
+        NOW.store(of(present()), Ordering::Relaxed);
     }
     counts.run == run
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{Instant, TICK, between, of};
+    use super::{TICK, between, of, present};
     use std::time::Duration;
 
     #[test]
     fn ticks_are_as_far_apart_as_their_instants() {
-        let now = Instant::now();
+        let now = present();
         for time in [Duration::ZERO, TICK, Duration::from_secs(3_600)] {
             assert_eq!(between(of(now), of(now + time)), time);
         }

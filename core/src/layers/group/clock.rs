@@ -78,7 +78,7 @@ impl Group {
     /// Returns the present tick for a look: that of the process is read from its clock. No lock is
     /// held.
     pub(crate) fn tick_of_look(&self) -> u32 {
-        if self.is_virtual { self.virtual_tick() } else { tick::of(Instant::now()) }
+        if self.is_virtual { self.virtual_tick() } else { tick::of(tick::present()) }
     }
 
     /// Returns what a task that parks notes: the tick, and what it waits for.

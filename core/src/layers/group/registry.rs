@@ -71,7 +71,7 @@ use stragglers::StragglerLogs;
 
 pub(crate) use cancel_state::BODY;
 pub(crate) use carriers::{Launch, Role};
-pub(crate) use members::{Member, OnCancel, Pass, Seen, doing, shown};
+pub(crate) use members::{Member, OnCancel, Pass, Place, Seen, doing, shown};
 pub(crate) use nested::OpenedBy;
 pub(crate) use reserves::Kept;
 

@@ -9,7 +9,7 @@ use super::bucket::Rate;
 use super::error::TryAcquireError;
 use super::share::Share;
 use super::source::Source;
-use crate::layers::base::names;
+use crate::layers::base::names::Named;
 use allhome_rt::Runtime;
 use meter::Meter;
 use std::borrow::Cow;
@@ -70,9 +70,7 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 /// ```
 pub struct RateLimiter {
     meter: Meter,
-    name: Option<Cow<'static, str>>,
-    /// Its name's number.
-    named: u32,
+    name: Named,
 }
 
 impl RateLimiter {
@@ -97,24 +95,18 @@ impl RateLimiter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(runtime: &Runtime, rate: Rate, burst: usize) -> RateLimiter {
-        RateLimiter {
-            meter: Meter::new(runtime.timer().clone(), rate, burst),
-            name: None,
-            named: 0,
-        }
+        RateLimiter { meter: Meter::new(runtime.timer().clone(), rate, burst), name: Named::NONE }
     }
 
     /// Sets its name, which `Debug` shows.
     pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> RateLimiter {
-        let name = name.into();
-        self.named = names::number(&name);
-        self.name = Some(name);
+        self.name = Named::new(name.into());
         self
     }
 
     /// Returns its name, if it has one.
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.name.name()
     }
 
     /// Returns the rate.
@@ -279,8 +271,8 @@ impl RefUnwindSafe for RateLimiter {}
 impl fmt::Debug for RateLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("RateLimiter");
-        if let Some(name) = &self.name {
-            debug.field("name", name);
+        if let Some(name) = self.name.name() {
+            debug.field("name", &name);
         }
         debug.field("burst", &self.burst()).field("waiters", &self.waiters());
         debug.field("closed", &self.is_closed());

@@ -1,14 +1,14 @@
 //! The semaphore: a thin handle around its [`Permits`].
 
+mod named;
+
 use super::acquire::{Acquire, AcquireOwned};
 use super::error::TryAcquireError;
 use super::holders::HolderInfo;
 use super::permit::{OwnedPermit, Permit};
 use super::permits::{MAX, Permits};
-use crate::layers::base::names;
+use crate::layers::base::names::Named;
 use crate::layers::base::sync::Arc;
-use crate::layers::base::wait_mark::{self, Kind};
-use std::borrow::Cow;
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
@@ -72,9 +72,7 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 /// ```
 pub struct Semaphore {
     pub(super) permits: Permits,
-    name: Option<Cow<'static, str>>,
-    /// Its name's number.
-    named: u32,
+    name: Named,
 }
 
 impl Semaphore {
@@ -97,27 +95,13 @@ impl Semaphore {
     /// ```
     #[cfg(not(loom))]
     pub const fn new(permits: usize) -> Semaphore {
-        Semaphore { permits: Permits::new(permits), name: None, named: 0 }
+        Semaphore { permits: Permits::new(permits), name: Named::NONE }
     }
 
     /// As above, for loom, whose primitives cannot be created in a constant.
     #[cfg(loom)]
     pub fn new(permits: usize) -> Semaphore {
-        Semaphore { permits: Permits::new(permits), name: None, named: 0 }
-    }
-
-    /// Sets its name, which `Debug` and dumps show.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert_eq!(allhome::Semaphore::new(8).named("db").name(), Some("db"));
-    /// ```
-    pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Semaphore {
-        let name = name.into();
-        self.named = names::number(&name);
-        self.name = Some(name);
-        self
+        Semaphore { permits: Permits::new(permits), name: Named::NONE }
     }
 
     /// Sets whether it notes since when exactly permits are held, and waited for:
@@ -137,22 +121,6 @@ impl Semaphore {
     pub fn time_holders(mut self, exactly: bool) -> Semaphore {
         self.permits.stamp(exactly);
         self
-    }
-
-    /// A wait for its permits is pending.
-    #[cold]
-    pub(super) fn mark(&self) {
-        wait_mark::on(Kind::Permit, self.named.into());
-    }
-
-    /// Returns the number of its name: 0 if it has none.
-    pub(crate) fn name_number(&self) -> u64 {
-        self.named.into()
-    }
-
-    /// Returns its name, if it has one.
-    pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
     }
 
     /// Returns how many permits there are in all, free or held.
@@ -404,8 +372,8 @@ impl RefUnwindSafe for Semaphore {}
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Semaphore");
-        if let Some(name) = &self.name {
-            debug.field("name", name);
+        if let Some(name) = self.name.name() {
+            debug.field("name", &name);
         }
         debug.field("available", &self.available()).field("capacity", &self.capacity());
         debug.field("waiters", &self.waiters()).field("closed", &self.is_closed());

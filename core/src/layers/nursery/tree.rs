@@ -7,9 +7,13 @@ pub(crate) mod wait;
 
 use super::Nursery;
 use crate::layers::base::counted::Weak;
+use crate::layers::group::registry::Place;
 use crate::layers::group::{Group, roots};
-use info::{Now, NurseryInfo};
-use rings::Ring;
+use info::Now;
+
+pub use info::{BodyInfo, NextPoll, NurseryInfo, TaskInfo};
+pub use rings::Ring;
+pub use wait::{Wait, WaitOn};
 
 /// A snapshot of a nursery and of all nurseries inside it, outermost first.
 ///
@@ -19,8 +23,9 @@ use rings::Ring;
 /// else: a channel, a socket, a future of the program's own. Of one that no waker leads to any more it
 /// says that only a cancel ends it.
 ///
-/// Each nursery is read under its own lock, one after the other: the picture of one nursery is
-/// exact, and that of the whole is of no single moment. Taking it polls nothing.
+/// Each nursery is read under its own lock, one after the other: what is said of a task is exact, and
+/// the whole is of no single moment. A nursery with thousands of tasks is read in parts, so that none
+/// of them waits for long. Taking it polls nothing.
 ///
 /// # Examples
 ///
@@ -91,8 +96,23 @@ impl Tree {
 fn look(group: &Weak<Group>) -> Vec<NurseryInfo> {
     // Before the locks: it may ask the runtime's clock.
     let now = Now::of(group);
-    let mut nurseries = Vec::new();
-    group.walk(|visit, registry| nurseries.push(NurseryInfo::of(&visit, registry, now)));
+    let (mut nurseries, mut rest) = (Vec::new(), Vec::new());
+    group.walk(|visit, registry| {
+        let mut nursery = NurseryInfo::of(&visit, registry, now);
+        let more = nursery.read_tasks(&Place::default(), (visit.group, registry), now);
+        rest.extend(more.map(|place| (nurseries.len(), visit.group.clone(), place)));
+        nurseries.push(nursery);
+    });
+    for (at, group, mut place) in rest {
+        let nursery: &mut NurseryInfo = &mut nurseries[at];
+        while let Some(next) =
+            group.locked(|registry| nursery.read_tasks(&place, (&group, registry), now))
+        {
+            // What it replaces may be the last of a record: no lock is held here.
+            place = next;
+        }
+    }
+    nurseries.iter_mut().for_each(NurseryInfo::sort);
     nurseries
 }
 

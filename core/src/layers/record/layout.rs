@@ -137,7 +137,7 @@ where
     // SAFETY: the caller's token.
     let header = unsafe { header(record) };
     assert!(
-        header.stage_state() == StageState::Future,
+        matches!(header.stage_state(), StageState::Future | StageState::Busy),
         "a claimed record that has not ended holds a future"
     );
     header.set_stage_state(StageState::Busy);

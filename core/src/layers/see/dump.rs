@@ -19,7 +19,7 @@ use crate::layers::nursery::tree::rings::Ring;
 /// panic hook. It polls nothing and waits for no task. It takes the locks of the nurseries, one after
 /// the other, which a task that is polled does not hold.
 ///
-/// Names and notes stand in it, with control characters escaped: mind who reads it.
+/// Names and notes stand in it, with control characters escaped: mind where it goes.
 ///
 /// # Examples
 ///

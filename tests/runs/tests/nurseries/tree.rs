@@ -12,11 +12,13 @@ type Never = Nursery<Infallible>;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Returns its text with the nurseries' names for their ids, and without the places.
+/// Returns its text with the nurseries' names for their ids, and without the places and ages.
 fn text(tree: &Tree) -> String {
     let mut text: Vec<_> = tree.to_string().lines().map(str::to_string).collect();
     for line in &mut text {
-        line.truncate(line.find(", at ").expect("each line has a place"));
+        assert!(line.contains(", at "), "each line has a place");
+        let ends = [", at ", ", the last ", ", opened 1.0 s ago"].map(|end| line.find(end));
+        line.truncate(ends.into_iter().flatten().min().unwrap_or(0));
         for nursery in tree.nurseries() {
             let name = nursery.name.as_deref().unwrap_or("root");
             *line = line.replace(&format!("task {}.", nursery.id), &format!("task {name}."));
@@ -70,11 +72,11 @@ nursery
     nursery `audit of two`, opened from outside
       task audit of two.1 `query` waiting, 1 poll
   task root.1 `idle` waiting, 1 poll
-  task root.2 `one` waiting, 1 poll
+  task root.2 `one` waiting for nursery, 1 poll
     nursery `of one`
-      task of one.1 `log` waiting, 1 poll
-  task root.3 `two` waiting, 1 poll
+      task of one.1 `log` waiting for nursery, 1 poll
+  task root.3 `two` waiting for nursery, 1 poll
     nursery `of two`
-      task of two.1 `log` waiting, 1 poll";
+      task of two.1 `log` waiting for nursery, 1 poll";
     assert_eq!(text(&tree.unwrap()), expected);
 }

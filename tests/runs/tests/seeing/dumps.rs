@@ -163,7 +163,7 @@ fn u22_a_dump_beside_a_thread_that_is_stuck_in_a_poll() {
         let (stuck, stopped) = (&stuck, &stopped);
         s.task("stuck").go(async move {
             stuck.store(true, Ordering::SeqCst);
-            drop(stopped.lock().unwrap().recv());
+            let _stopped = stopped.lock().unwrap().recv();
         });
         while !stuck.load(Ordering::SeqCst) {
             std::thread::yield_now();

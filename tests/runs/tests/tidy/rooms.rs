@@ -32,6 +32,7 @@ const LAYERS: &[&[(&str, &str)]] = &[
     &[
         ("in_place", "scopes whose children borrow, polled by the caller's own task"),
         ("threads", "scopes whose children borrow, on threads while the caller's waits"),
+        ("see", "looking at all that is running, and why it waits"),
         ("entry", "`block_on` and `run`, which enter the global pool"),
         ("many", "a future for each of many items, so many at once"),
         ("shutdown", "shutting down step by step"),

@@ -38,7 +38,7 @@ use crate::layers::record::{
 use lists::{CANCELLED, LIVE, Lists, QUEUE};
 
 pub(crate) use cancel::{OnCancel, Pass};
-pub(crate) use look::Seen;
+pub(crate) use look::{Place, Seen};
 
 /// A member, as other parts of the registry note it: they never follow the pointer.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -59,10 +59,10 @@ impl Future for AcquireRate<'_> {
     type Output = Result<(), AcquireError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let named = self.limiter.named;
+        let named = self.limiter.name.number();
         let polled = self.poll_permits(cx);
         if polled.is_pending() {
-            wait_mark::on(Kind::Rate, named.into());
+            wait_mark::on(Kind::Rate, named);
         }
         polled
     }

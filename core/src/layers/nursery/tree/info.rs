@@ -9,7 +9,7 @@ use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::Ordering;
 use crate::layers::base::wait_mark::WaitMark;
 use crate::layers::group::Group;
-use crate::layers::group::registry::{BODY, Member, OpenedBy, Phase, Registry, Seen, shown};
+use crate::layers::group::registry::{BODY, Member, OpenedBy, Phase, Place, Registry, Seen, shown};
 use crate::layers::group::walk::{Opener, Visit};
 use crate::layers::record::mark::Mark;
 use crate::layers::record::{Doing, Header};
@@ -116,7 +116,7 @@ pub enum NextPoll {
     /// A cancel, and nothing else: it waits, and no waker of it is left, nor will be, because wakers
     /// are made of wakers, or in a poll.
     OnlyByCancel,
-    /// It was cancelled, and waits all the same: a shield, its grace or a nursery inside keeps it.
+    /// It was cancelled, and still waits: a shield, its grace or a nursery inside keeps it.
     Cancelled,
     /// Not known: it waits, and has a task of the runtime for its own, whose wakers are the
     /// runtime's. That is so of a task that was woken often, and of all on a runtime that wants a task
@@ -216,14 +216,9 @@ impl BodyInfo {
 }
 
 impl NurseryInfo {
-    /// Reads one nursery. Its lock is held.
+    /// Reads one nursery, but for its tasks. Its lock is held.
     pub(super) fn of(visit: &Visit<'_>, registry: &Registry, now: Now) -> NurseryInfo {
         let group: &Group = visit.group;
-        let mut tasks = Vec::with_capacity(registry.members.count());
-        registry.members.look(|member, header, seen| {
-            tasks.push(TaskInfo::of((member, header, &seen), (group, registry), now));
-        });
-        tasks.sort_unstable_by_key(|task| task.id);
         NurseryInfo {
             depth: visit.depth,
             id: group.id,
@@ -235,8 +230,29 @@ impl NurseryInfo {
             reason: registry.cancel.requested_reason(),
             adopted: registry.is_adopted(),
             body: BodyInfo::of(group, registry, now),
-            tasks,
+            tasks: Vec::with_capacity(registry.members.count()),
         }
+    }
+
+    /// Reads its tasks, or some. Its lock is held. Returns how to go on, if there are more.
+    pub(super) fn read_tasks(
+        &mut self,
+        place: &Place,
+        (group, registry): (&Group, &Registry),
+        now: Now,
+    ) -> Option<Place> {
+        registry.members.look(place, |member, header, seen| {
+            self.tasks.push(TaskInfo::of((member, header, &seen), (group, registry), now));
+        })
+    }
+
+    /// All tasks were read: each stands in the list once, in the order of the spawns.
+    pub(super) fn sort(&mut self) {
+        self.tasks.sort_by_key(|task| task.id);
+        // Of one that was seen twice the last look counts.
+        self.tasks.reverse();
+        self.tasks.dedup_by_key(|task| task.id);
+        self.tasks.reverse();
     }
 }
 

@@ -1,8 +1,8 @@
 //! Rings: tasks of which each joins the next.
 //!
 //! A child's handle keeps the waker of the task that joins it, and that waker *is* the record of the
-//! task, or what the task's carrier keeps, too. So who joins whom is in the records, and costs
-//! nothing.
+//! task, or what the task's carrier keeps, too. So which task joins which is in the records, and
+//! costs nothing.
 //!
 //! One look reads each nursery at another moment. So a ring that it finds is a ring only if a second
 //! look finds the same one, and no task of it was polled in between: a handle's joiner changes in a

@@ -85,7 +85,7 @@ fn show_lot(f: &mut fmt::Formatter<'_>, lot: &Lot<'_>, width: usize) -> fmt::Res
     show_places(f, &lot.places, width)
 }
 
-/// Shows a line for each place: of one task who it is, of several how many.
+/// Shows a line for each place: one task by its name, several by their number.
 fn show_places(f: &mut fmt::Formatter<'_>, places: &[Vec<&TaskInfo>], width: usize) -> fmt::Result {
     for tasks in places.iter().take(MOST) {
         match &tasks[..] {

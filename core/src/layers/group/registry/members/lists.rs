@@ -84,6 +84,23 @@ impl Lists {
         }
     }
 
+    /// Returns the record after this one, or the first if there is none before it: those of LIVE and
+    /// QUEUE, and then those of CANCELLED.
+    pub(super) fn after(&self, before: Option<Ptr>) -> Option<Ptr> {
+        let [first, second] = [place(LIVE), place(CANCELLED)].map(|at| self.ends[at].head);
+        match before {
+            None => first.or(second),
+            Some(ptr) => {
+                self.neighbour(ptr).or(second.filter(|_| place(self.of(ptr)) == place(LIVE)))
+            }
+        }
+    }
+
+    /// Returns `true` if a record stands in CANCELLED.
+    pub(super) fn is_cancelled(&self, ptr: Ptr) -> bool {
+        place(self.of(ptr)) == place(CANCELLED)
+    }
+
     /// Returns the record for which `f` returns `true`. It asks from the end of QUEUE and LIVE on,
     /// where the records stand that came last, and then those of CANCELLED.
     pub(super) fn newest(&self, f: impl Fn(&Header) -> bool) -> Option<Ptr> {
