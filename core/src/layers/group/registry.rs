@@ -35,6 +35,7 @@ mod nested;
 pub(super) mod patience;
 pub(crate) mod report;
 mod reserves;
+mod scopes;
 pub(crate) mod stragglers;
 
 use super::Group;
@@ -56,6 +57,7 @@ use nested::Nested;
 use patience::Patience;
 use report::{Entry, Forgets, Report};
 use reserves::Reserves;
+use scopes::Scopes;
 use std::mem;
 use std::task::Waker;
 use stragglers::StragglerLogs;
@@ -83,6 +85,7 @@ pub(crate) struct Registry {
     pub(crate) members: Members,
     pub(crate) carriers: Carriers,
     pub(crate) nested: Nested<Weak<Group>>,
+    pub(crate) scopes: Scopes,
     pub(crate) cancel: CancelState,
     pub(super) clock: Clock,
     pub(super) jobs: Jobs,
@@ -120,6 +123,7 @@ impl Registry {
             members: Members::default(),
             carriers: Carriers::default(),
             nested: Nested::new(),
+            scopes: Scopes::default(),
             cancel: CancelState::default(),
             clock: Clock::default(),
             jobs: Jobs::default(),

@@ -20,10 +20,12 @@
 
 mod idle;
 mod limits;
+mod members;
 
 use idle::Idlers;
 pub(super) use limits::{Limits, Stage};
 
+use super::seats::Blocks;
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::NurseryId;
 use crate::layers::base::marks::Line;
@@ -66,6 +68,7 @@ pub(super) struct Control {
     handed_in: Guarded<Vec<Entry>>,
     limits: Limits,
     idlers: Idlers,
+    pub(super) blocks: Guarded<Blocks>,
 }
 
 /// The first block in a line that was taken.
@@ -100,6 +103,7 @@ impl Control {
             handed_in: Guarded::new(Vec::new()),
             limits,
             idlers: Idlers::default(),
+            blocks: Guarded::new(Blocks::new()),
         }
     }
 

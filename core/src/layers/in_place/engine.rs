@@ -19,6 +19,7 @@ mod end;
 pub(super) mod finalize;
 mod inject;
 mod leave;
+mod listed;
 mod times;
 mod watch;
 
@@ -39,6 +40,7 @@ use crate::layers::group::config::Config;
 use crate::layers::group::registry::report::Report;
 use crate::layers::nursery::condition::Condition;
 use finalize::Finalizing;
+use listed::Listed;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
@@ -63,6 +65,7 @@ pub(super) struct Engine<'a, M: Mode> {
     swept: Stage,
     /// A simulator has something happen at one of the await points.
     is_injected: bool,
+    listed: Option<Listed>,
 }
 
 impl<'a, M: Mode> Engine<'a, M> {
@@ -83,11 +86,13 @@ impl<'a, M: Mode> Engine<'a, M> {
             finalizing: None,
             swept: Stage::Running,
             is_injected: fault::is_planned(),
+            listed: None,
         }
     }
 
     /// Counts its time from now on.
     pub(super) fn begin(&mut self) {
+        self.listed = Listed::list(&self.shared.control);
         self.watch.begin(self.config.token.take(), &self.shared.control);
         self.times.begin(&self.shared.control);
     }

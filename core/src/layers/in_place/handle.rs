@@ -3,6 +3,7 @@
 pub(crate) mod bounded;
 mod defer;
 pub(crate) mod idle;
+mod members;
 
 use super::child::ScopeChild;
 use super::inbox::Shared;
@@ -122,10 +123,11 @@ impl<'a, E: Send + Sync + 'static, M: Mode> Scope<'a, E, M> {
         self.shared.control.abort(by_caller(ReasonKind::Aborted, Location::caller()))
     }
 
-    /// Refuses new children from now on; those that are there go on.
+    /// Refuses new children from now on; those that are there go on. Returns `false` if the scope was
+    /// closed before.
     #[track_caller]
-    pub fn close(&self) {
-        self.shared.close(by_caller(ReasonKind::Closed, Location::caller()));
+    pub fn close(&self) -> bool {
+        self.shared.close(by_caller(ReasonKind::Closed, Location::caller()))
     }
 
     /// Returns `true` if new children are refused.

@@ -10,6 +10,7 @@ use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, Ordering};
+use crate::layers::group::registry::report::Entry;
 use std::mem;
 use std::panic::Location;
 
@@ -152,15 +153,29 @@ impl<'a, M: Mode> Shared<'a, M> {
         self.inbox.locked(|inbox| inbox.refusal(&self.control, reserved).cloned())
     }
 
-    /// From here on it admits no child.
-    pub(super) fn close(&self, reason: Reason) {
+    /// From here on it admits no child. Returns `false` if it admitted none before.
+    pub(super) fn close(&self, reason: Reason) -> bool {
         let mut reason = Some(reason);
-        self.inbox.locked(|inbox| {
+        let first = self.inbox.locked(|inbox| {
+            let first = inbox.refusal(&self.control, false).is_none();
             if inbox.closed.is_none() {
                 inbox.closed = reason.take();
             }
+            first
         });
         self.control.wake_waiters();
+        first
+    }
+
+    /// Keeps a failure that is no child's end. Returns `false` if the scope has ended.
+    pub(super) fn hand_in(&self, failure: Entry) -> bool {
+        let mut failure = Some(failure);
+        self.inbox.locked(|inbox| {
+            if !inbox.is_over {
+                failure.take().into_iter().for_each(|failure| self.control.hand_in(failure));
+            }
+        });
+        failure.is_none()
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -176,7 +191,12 @@ impl<'a, M: Mode> Shared<'a, M> {
         freed: &mut Freed,
     ) -> Vec<New<'a, M>> {
         self.inbox.locked(|inbox| {
-            freed.seats.drain(..).for_each(|seat| inbox.pool.put(seat));
+            if !freed.seats.is_empty() {
+                self.control.blocks.locked(|blocks| {
+                    let free = freed.seats.drain(..).filter_map(|seat| blocks.give_up(seat));
+                    free.for_each(|seat| inbox.pool.put(seat));
+                });
+            }
             freed.pieces.drain(..).for_each(|piece| inbox.pieces.put(piece));
             inbox.pool.show(blocks);
             mem::replace(&mut inbox.new, empty)

@@ -119,7 +119,7 @@ impl At<'_> {
     fn poll<F: Future>(&self, mut inside: Pin<&mut Option<F>>) -> Polled<F::Output> {
         let waker = self.core.lend_waker();
         let mut cx = Context::from_waker(&waker);
-        self.core.set_state(TaskState::Running);
+        self.core.set_running();
         let polled = panic::catch(|| self.poll_scope(inside.as_mut(), &mut cx));
         self.core.set_state(TaskState::Waiting);
         match polled {

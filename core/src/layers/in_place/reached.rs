@@ -18,7 +18,7 @@ use std::time::Duration;
 
 impl Control {
     #[inline]
-    fn wake(&self, block: &Block, seat: u32) {
+    pub(super) fn wake(&self, block: &Block, seat: u32) {
         if self.polling.load(Ordering::Relaxed) == this_thread() {
             block.here.set_alone(1 << seat, block.number, &self.here);
         } else if block.woken.set(seat, block.number, &self.woken) {
@@ -98,11 +98,16 @@ impl Core {
         self.set_state(TaskState::Ended);
     }
 
+    /// Notes that it is cancelled alone. Returns `false` if it has ended, or was cancelled before.
+    pub(super) fn note_cancel(&self, reason: Reason) -> bool {
+        self.state() != TaskState::Ended
+            && self.around().is_none()
+            && self.life().cancel.set(reason).is_ok()
+    }
+
     /// Cancels it alone. Returns `false` if it has ended, or was cancelled before.
     pub(super) fn cancel(&self, reason: Reason) -> bool {
-        let first = self.state() != TaskState::Ended
-            && self.around().is_none()
-            && self.life().cancel.set(reason).is_ok();
+        let first = self.note_cancel(reason);
         if first {
             self.schedule();
             // What blocks the thread in its poll is not reached by a wake.

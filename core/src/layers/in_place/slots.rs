@@ -95,7 +95,7 @@ impl<'a, M: Mode> Slots<'a, M> {
     /// Keeps the seat and the memory of a child that is home, until they are given back.
     pub(super) fn free(&mut self, seat: Seat, piece: Piece) {
         seat.unschedule();
-        self.freed.seats.extend(seat.give_up());
+        self.freed.seats.push(seat);
         self.freed.pieces.push(piece);
     }
 

@@ -7,15 +7,17 @@ use crate::layers::base::counted::Weak;
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::{Level, Reason};
+use crate::layers::context::shown::Shown;
 use crate::layers::group::registry::{Registry, doing};
-use crate::layers::group::walk::{Opener, Visit};
+use crate::layers::group::walk::{At, Opener, Visit};
 use crate::layers::group::{Group, orphans};
 use std::panic::Location;
 
-/// A snapshot of a nursery and of all nurseries inside it, outermost first.
+/// A snapshot of a nursery, or of a scope in place, and of all that are open inside it, outermost
+/// first.
 ///
-/// Its text has each nursery inside below the task that opened it. Those that the body opened, or a
-/// task that is not in the tree, come first, and say so.
+/// Its text has each nursery and scope inside below the task that opened it. Those that the body
+/// opened, or a task that is not in the tree, come first, and say so.
 ///
 /// Each nursery is read under its own lock, one after the other: the picture of one nursery is
 /// exact, and that of the whole is of no single moment. Taking it polls nothing.
@@ -42,7 +44,7 @@ pub struct Tree {
     nurseries: Vec<NurseryInfo>,
 }
 
-/// One nursery of a [`Tree`].
+/// One nursery, or scope in place, of a [`Tree`].
 ///
 /// `{:?}` is a line that counts the tasks, and `{:#?}` lists them, each on a line.
 #[derive(Clone)]
@@ -50,6 +52,8 @@ pub struct Tree {
 pub struct NurseryInfo {
     /// How deep it is in the tree; 0 for the outermost.
     pub depth: usize,
+    /// Whether it is a scope in place: the task that opened it polls its tasks.
+    pub in_place: bool,
     /// Its id.
     pub id: NurseryId,
     /// Its name, if it has one.
@@ -93,6 +97,35 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     }
 }
 
+impl NurseryInfo {
+    fn of_scope(scope: &dyn Shown, depth: usize, opened_by: Opener) -> NurseryInfo {
+        let mut tasks = Vec::new();
+        scope.each_task(&mut |task| {
+            tasks.push(TaskInfo {
+                id: task.id,
+                name: task.name.map(Box::from),
+                location: task.place,
+                state: task.state,
+                polls: task.polls,
+                cancelled: task.cancelled,
+            });
+        });
+        tasks.sort_unstable_by_key(|task| task.id);
+        NurseryInfo {
+            depth,
+            in_place: true,
+            id: scope.id(),
+            name: scope.name().map(Box::from),
+            location: scope.place(),
+            opened_by,
+            level: scope.level(),
+            reason: scope.reason(),
+            adopted: false,
+            tasks,
+        }
+    }
+}
+
 impl TaskInfo {
     /// Returns the members of a nursery, in the order of their spawns.
     fn all(group: &Group, registry: &mut Registry) -> Vec<TaskInfo> {
@@ -115,26 +148,35 @@ impl TaskInfo {
 }
 
 impl Tree {
+    /// Takes the snapshot of a scope in place, alone.
+    pub(crate) fn of_scope(scope: &dyn Shown) -> Tree {
+        Tree { nurseries: vec![NurseryInfo::of_scope(scope, 0, Opener::Outside)] }
+    }
+
     /// Takes the snapshot.
     pub(crate) fn of(group: &Weak<Group>) -> Tree {
         let mut nurseries = Vec::new();
-        group.walk(|Visit { group, depth, opened_by }, registry| {
-            nurseries.push(NurseryInfo {
-                depth,
-                id: group.id,
-                name: group.config.name.clone(),
-                location: group.config.place,
-                opened_by,
-                level: group.requested_level(),
-                reason: registry.cancel.requested_reason(),
-                adopted: registry.is_adopted(),
-                tasks: TaskInfo::all(group, registry),
+        group.walk(|Visit { at, depth, opened_by }| {
+            nurseries.push(match at {
+                At::Nursery(group, registry) => NurseryInfo {
+                    depth,
+                    in_place: false,
+                    id: group.id,
+                    name: group.config.name.clone(),
+                    location: group.config.place,
+                    opened_by,
+                    level: group.requested_level(),
+                    reason: registry.cancel.requested_reason(),
+                    adopted: registry.is_adopted(),
+                    tasks: TaskInfo::all(group, registry),
+                },
+                At::Scope(scope) => NurseryInfo::of_scope(scope, depth, opened_by),
             });
         });
         Tree { nurseries }
     }
 
-    /// Returns the nurseries, each before those inside it.
+    /// Returns the nurseries and scopes, each before those inside it.
     pub fn nurseries(&self) -> &[NurseryInfo] {
         &self.nurseries
     }

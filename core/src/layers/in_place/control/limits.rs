@@ -36,7 +36,7 @@ pub(in crate::layers::in_place) enum Stage {
 /// What limits a scope, and is known when it is opened; and the stages besides the cancel.
 pub(in crate::layers::in_place) struct Limits {
     /// Of the scope.
-    place: &'static Location<'static>,
+    pub(super) place: &'static Location<'static>,
     /// When its time is over. It is set before the body is called.
     deadline: GlobalOnce<Instant>,
     /// The time is the children's alone.
@@ -142,7 +142,7 @@ impl Control {
         let _ = self.limits.deadline.set(at);
     }
 
-    fn deadline_for(&self, child: bool) -> Option<Instant> {
+    pub(in crate::layers::in_place) fn deadline_for(&self, child: bool) -> Option<Instant> {
         // A body that goes on has no deadline.
         self.limits.deadline.get().copied().filter(|_| child || !self.limits.partial)
     }
