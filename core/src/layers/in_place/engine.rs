@@ -261,9 +261,10 @@ impl<'a, M: Mode> Engine<'a, M> {
     fn poll_child(&mut self, index: u32) -> bool {
         let Some(slot) = self.slots.get(index) else { return false };
         slot.part.seat.unschedule();
-        let Slot { part, task, started, graced, .. } = slot;
-        let mut task = Some(Running(task));
-        let cut = part.cut_for(mem::replace(started, true));
+        let Slot { part, task, join, started, graced } = slot;
+        let mut task = Some(Running { task, join });
+        let started = mem::replace(started, true);
+        let cut = if self.shared.control.is_stirred() { part.cut_for(started) } else { None };
         let ended = match cut {
             Some(reason) => Some(part.cut(Pin::new(&mut task), &reason)),
             None => match part.poll(Pin::new(&mut task), &Notes::default()) {

@@ -3,13 +3,11 @@
 use super::mode::Mode;
 use super::placed::{Piece, Placed};
 use super::seats::Seat;
-use crate::layers::base::sync::Arc;
 
 /// A child that no poll has seen yet.
 pub(super) struct New<'a, M: Mode> {
     pub(super) seat: Seat,
     pub(super) task: Placed<'a, M>,
-    pub(super) join: Option<Arc<M::Join<'a>>>,
 }
 
 /// The seats of children that have ended, and memory that is free.

@@ -110,6 +110,7 @@ impl Core {
         }
     }
 
+    #[inline(always)]
     fn filled(&self) -> &(NonNull<Block>, Life) {
         // SAFETY: a `&Core` outside of this file comes from a Seat or a Reach, and in it from the
         // functions that say so: by invariant 3 nothing writes to it while they exist.
@@ -117,33 +118,36 @@ impl Core {
         life.as_ref().expect("a seat that is held or late has a life")
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn life(&self) -> &Life {
         &self.filled().1
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn block(&self) -> &Block {
         // SAFETY: invariant 1: the seat is held or late while this is borrowed.
         unsafe { self.filled().0.as_ref() }
     }
 
     /// Returns its place in its block.
-    #[inline]
+    #[inline(always)]
     pub(super) fn seat(&self) -> u32 {
         self.word.load(Ordering::Relaxed) >> SEAT & (MOST as u32)
     }
 
+    #[inline(always)]
     pub(super) fn set_state(&self, state: TaskState) {
         self.set_word(|word| word & !STATE | state as u32);
     }
 
     /// Counts a poll, which begins.
+    #[inline(always)]
     pub(super) fn set_running(&self) {
         let polls = |word: u32| if word >= ALL_POLLS { 0 } else { POLL };
         self.set_word(|word| (word & !STATE | TaskState::Running as u32) + polls(word));
     }
 
+    #[inline(always)]
     fn set_word(&self, f: impl FnOnce(u32) -> u32) {
         // Release: pairs with `state`.
         self.word.store(f(self.word.load(Ordering::Relaxed)), Ordering::Release);
@@ -176,6 +180,7 @@ impl Core {
     /// # Safety
     ///
     /// `refs` is 0, and the caller has the seat to itself.
+    #[inline(always)]
     unsafe fn empty(&self) {
         // SAFETY: the caller's promise, and invariant 3.
         let life = self.life.with_mut(|life| unsafe { (*life).take() });
@@ -275,6 +280,7 @@ impl Free {
 
     /// Gives the seat to a child or to the body, which is queued for its first poll. With a reach, if
     /// it is reached from the beginning: that costs a read-modify-write later.
+    #[inline(always)]
     fn fill(self, life: Life, reached: bool) -> (Seat, Option<Reach>) {
         let at = self.core();
         // SAFETY: invariant 1: the seat is a holder, as the `Seat` will be.
@@ -328,6 +334,7 @@ impl Seat {
 
     /// Gives the seat up, under the lock of the blocks. Returns it if it is free already; else it will
     /// be when the last reach goes. From here on a wake does nothing.
+    #[inline(always)]
     fn give_up(self) -> Option<Free> {
         let seat = ManuallyDrop::new(self);
         let core: &Core = &seat;

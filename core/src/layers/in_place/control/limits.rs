@@ -66,6 +66,7 @@ impl Limits {
 }
 
 impl Control {
+    #[inline(always)]
     pub(in crate::layers::in_place) fn stage(&self) -> Stage {
         // Acquire: pairs with `abort`, which keeps the reason before.
         if self.limits.aborted.load(Ordering::Acquire) {
@@ -88,6 +89,7 @@ impl Control {
     /// Has what is left be dropped where it waits, for this reason if it was not cancelled before.
     /// Returns `false` if it was aborted before.
     pub(in crate::layers::in_place) fn abort(&self, reason: Reason) -> bool {
+        self.stir();
         let reason = self.reason_for(true).cloned().unwrap_or(reason);
         drop(self.cancel.set(reason));
         let first = !self.limits.aborted.swap(true, Ordering::AcqRel);
@@ -100,6 +102,7 @@ impl Control {
 
     /// From now on it admits no child.
     pub(in crate::layers::in_place) fn drain(&self) {
+        self.stir();
         drop(self.limits.drained.set(self.new_reason(ReasonKind::Closed)));
         self.wake_waiters();
     }
@@ -139,6 +142,7 @@ impl Control {
     // ---- its time
 
     pub(in crate::layers::in_place) fn set_deadline(&self, at: Instant) {
+        self.stir();
         let _ = self.limits.deadline.set(at);
     }
 
@@ -152,6 +156,7 @@ impl Control {
         if self.stage() >= Stage::Cancelled {
             return;
         }
+        self.stir();
         let reason = self.new_reason(ReasonKind::Deadline);
         if !self.limits.partial {
             self.cancel(reason);
@@ -188,6 +193,7 @@ impl Core {
         if self.state() == TaskState::Ended || self.control().stage() == Stage::Aborted {
             return false;
         }
+        self.control().stir();
         drop(self.life().cancel.set(self.around().cloned().unwrap_or(reason)));
         // AcqRel: pairs with `is_aborted`, after which the reason is read.
         let first = !self.life().aborted.swap(true, Ordering::AcqRel);

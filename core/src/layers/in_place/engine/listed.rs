@@ -26,7 +26,8 @@ impl Listed {
                     return Some(Listed { host: task.group.weak(), key });
                 }
                 let place = frame.in_place();
-                around = around.or(place.map(|place| ScopeOpener::Scope(place.scope, place.id)));
+                around =
+                    around.or(place.map(|place| ScopeOpener::Scope(place.scope(), place.id())));
                 at = frame.outer();
             }
             None

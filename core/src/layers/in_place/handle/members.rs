@@ -147,8 +147,8 @@ impl<'a, E: Send + Sync + 'static, M: Mode> Scope<'a, E, M> {
         let control = &self.shared.control;
         let own = context::current(|mut at| {
             while let Some(frame) = at {
-                match frame.in_place().filter(|inside| inside.scope == control.id) {
-                    Some(inside) => return inside.id.map(|id| (id, inside.cancel.place())),
+                match frame.in_place().filter(|inside| inside.scope() == control.id) {
+                    Some(inside) => return inside.id().map(|id| (id, inside.cancel.place())),
                     None => at = frame.outer(),
                 }
             }

@@ -23,6 +23,7 @@ impl Blocks {
     }
 
     /// Gives a seat up. Returns it if it is free already.
+    #[inline(always)]
     pub(in super::super) fn give_up(&mut self, seat: Seat) -> Option<Free> {
         seat.give_up()
     }

@@ -49,6 +49,7 @@ impl Pool {
     }
 
     /// Takes a seat back.
+    #[inline(always)]
     pub(in super::super) fn put(&mut self, free: Free) {
         // SAFETY: invariant 1: a free seat is a holder.
         let number = unsafe { free.block.as_ref() }.number;
