@@ -29,6 +29,7 @@ pub(crate) mod new_reason;
 pub(crate) mod noted;
 pub(crate) mod notes;
 pub(crate) mod scope;
+pub(crate) mod shown;
 pub(crate) mod task;
 pub(crate) mod term;
 pub(crate) mod values;

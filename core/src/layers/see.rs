@@ -38,8 +38,8 @@ pub use waiting_on::{WaitingOn, waiting_on};
 /// first. No handle is needed.
 ///
 /// A nursery whose future was dropped is there as long as it has a task: those are the
-/// [orphans](crate::task::orphans). What is inside a nursery is in its tree. A
-/// [scope](crate::scope) is no nursery: its children are a part of the task that polls them.
+/// [orphans](crate::task::orphans). What is inside a nursery is in its tree, also each
+/// [scope](crate::scope) that is polled in it; a scope outside of any nursery is in none.
 ///
 /// Tests that run in parallel see the nurseries of each other. They tell them apart by the
 /// [name or the id](Tree::root) of the outermost one, as below.

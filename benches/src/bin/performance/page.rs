@@ -25,10 +25,10 @@ the same vertical axis.
 
 How to read the figures:
 
-- Nanoseconds are medians of rounds in which all sides take turns. They were measured on a machine \
-of {cores} cores that other builds were using at the same time, so they are too high and too far \
-apart: **only ratios of figures that stand side by side mean something**. A line that is not smooth \
-shows the other builds.
+- Nanoseconds are medians of rounds in which all sides take turns. They were measured on a virtual \
+machine of {cores} cores that shares its processor with others, so they move from run to run: **only \
+ratios of figures that stand side by side mean something**. A line that is not smooth shows the other \
+machines.
 - In the tables, a peer's cell has its nanoseconds and, after the stroke, ours by it (the median of \
 the rounds' ratios): below 1.00 ours is faster.
 - One or ten children say what a nursery costs, more say what a child costs.

@@ -66,6 +66,7 @@ impl Marks {
     }
 
     /// Takes the mark of one seat back.
+    #[inline(always)]
     pub(crate) fn clear(&self, seat: u32) {
         if self.bits.load(Ordering::Relaxed) & 1 << seat != 0 {
             self.bits.fetch_and(!(1 << seat), Ordering::AcqRel);
@@ -73,6 +74,7 @@ impl Marks {
     }
 
     /// As [`clear`](Marks::clear), where no other thread has this line.
+    #[inline(always)]
     pub(crate) fn clear_alone(&self, seat: u32) {
         let bits = self.bits.load(Ordering::Relaxed);
         if bits & 1 << seat != 0 {

@@ -2,6 +2,7 @@
 //!
 //! A frame knows the nursery by the trait alone: the engine, which stands in a higher layer, is it.
 
+use super::shown::OpenScope;
 use super::values::Values;
 use crate::layers::base::counted::dynamic::WeakDyn;
 use crate::layers::base::id::NurseryId;
@@ -54,6 +55,10 @@ pub(crate) trait Host: Send + Sync {
     /// It waits no longer.
     fn forget_home_waker(&self, waiter: Waiter);
     fn is_closed(&self) -> bool;
+
+    /// Notes a scope in place that is open in it. Returns its key.
+    fn add_scope(&self, scope: OpenScope) -> u32;
+    fn remove_scope(&self, key: u32);
 }
 
 /// What a task has from the nursery that it is in.

@@ -14,17 +14,28 @@ use std::task::Waker;
 use std::time::Duration;
 
 pub(crate) struct InPlace<'a> {
-    /// The scope's.
-    pub(crate) scope: NurseryId,
-    /// None: it is the body.
-    pub(crate) id: Option<TaskId>,
     /// Of this poll.
     pub(crate) notes: &'a Notes,
     pub(crate) cancel: &'a dyn Requested,
 }
 
+impl InPlace<'_> {
+    pub(crate) fn scope(&self) -> NurseryId {
+        self.cancel.scope()
+    }
+
+    /// None: it is the body.
+    pub(crate) fn id(&self) -> Option<TaskId> {
+        self.cancel.id()
+    }
+}
+
 /// What is told first that a cancel is on its way.
 pub(crate) trait Requested {
+    /// Returns the scope's id.
+    fn scope(&self) -> NurseryId;
+    /// Returns the child's id. None: it is the body.
+    fn id(&self) -> Option<TaskId>;
     /// Returns why the child, or the body, is cancelled.
     fn reason(&self) -> Option<Reason>;
     /// Returns where it was spawned.

@@ -58,7 +58,7 @@ impl<'a> Frame<'a> {
     pub(crate) fn task_id(&self) -> Option<TaskId> {
         match self.noted()? {
             Noted::Task(task) => task.id(),
-            Noted::InPlace(_, place) => place.id,
+            Noted::InPlace(_, place) => place.id(),
         }
     }
 
@@ -68,7 +68,7 @@ impl<'a> Frame<'a> {
         while let Some(frame) = at {
             let id = match &frame.kind {
                 Kind::Task(task) => task.id(),
-                Kind::Scope(scope) => scope.in_place().and_then(|place| place.id),
+                Kind::Scope(scope) => scope.in_place().and_then(|place| place.id()),
                 Kind::Values(_) | Kind::Slot(_) => None,
             };
             if id.is_some() {

@@ -8,6 +8,7 @@ use crate::layers::base::panic;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::cancel::CancelToken;
 use crate::layers::context::host::{Host, Waiter};
+use crate::layers::context::shown::OpenScope;
 use crate::layers::record::{Header, Ptr, Schedule};
 use allhome_rt::Instant;
 use std::any::Any;
@@ -134,5 +135,14 @@ impl Host for Group {
 
     fn is_closed(&self) -> bool {
         self.is_closed()
+    }
+
+    fn add_scope(&self, scope: OpenScope) -> u32 {
+        let mut scope = Some(scope);
+        self.locked(|registry| registry.scopes.add(scope.take().expect("it is added once")))
+    }
+
+    fn remove_scope(&self, key: u32) {
+        drop(self.locked(|registry| registry.scopes.remove(key)));
     }
 }

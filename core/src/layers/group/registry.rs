@@ -39,6 +39,7 @@ mod notes;
 pub(super) mod patience;
 pub(crate) mod report;
 mod reserves;
+mod scopes;
 pub(crate) mod stragglers;
 
 use super::Group;
@@ -65,6 +66,7 @@ use notes::Notes;
 use patience::Patience;
 use report::{Entry, Forgets, Report};
 use reserves::Reserves;
+use scopes::Scopes;
 use std::mem;
 use std::task::Waker;
 use stragglers::StragglerLogs;
@@ -94,6 +96,7 @@ pub(crate) struct Registry {
     pub(crate) births: Births,
     pub(crate) notes: Notes,
     pub(crate) nested: Nested<Weak<Group>>,
+    pub(crate) scopes: Scopes,
     pub(crate) cancel: CancelState,
     pub(super) clock: Clock,
     pub(super) jobs: Jobs,
@@ -133,6 +136,7 @@ impl Registry {
             births: Births::default(),
             notes: Notes::default(),
             nested: Nested::new(),
+            scopes: Scopes::default(),
             cancel: CancelState::default(),
             clock: Clock::default(),
             jobs: Jobs::default(),

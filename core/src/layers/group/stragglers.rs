@@ -23,7 +23,7 @@ use std::task::Waker;
 impl Group {
     /// Inserts a log in the whole tree.
     pub(crate) fn subscribe(&self, log: &Arc<StragglerLog>) {
-        self.walk(|_, registry| {
+        self.walk_registries(|registry| {
             // One that was opened meanwhile has it.
             registry.logs.insert(log);
         });
@@ -33,7 +33,7 @@ impl Group {
 
     /// Removes it.
     pub(crate) fn unsubscribe(&self, log: &Arc<StragglerLog>) {
-        self.walk(|_, registry| {
+        self.walk_registries(|registry| {
             registry.logs.remove(log);
         });
     }

@@ -17,13 +17,18 @@
 //! 4. Each kind of change has a sign of its own (`woken`, `news`, the stage), and the code that takes
 //!    a sign back looks for that kind after it. A sign for two kinds would be taken back by the code
 //!    that looks for one.
+//! 5. `stirred` is set before there is a reason for a child, the body or the whole, a deadline, or a
+//!    closed inbox. So what finds one of those finds the sign, and while there is no sign none of
+//!    them is looked for.
 
 mod idle;
 mod limits;
+mod members;
 
 use idle::Idlers;
 pub(super) use limits::{Limits, Stage};
 
+use super::seats::Blocks;
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::NurseryId;
 use crate::layers::base::marks::Line;
@@ -43,6 +48,8 @@ pub(super) struct Control {
     pub(super) id: NurseryId,
     pub(super) policy: Policy,
     pub(super) name: Option<Box<str>>,
+    /// There may be something else than children that come and end: see invariant 5.
+    stirred: AtomicBool,
     /// Why all of it is cancelled.
     cancel: GlobalOnce<Reason>,
     /// There may be a child in the inbox.
@@ -66,6 +73,7 @@ pub(super) struct Control {
     handed_in: Guarded<Vec<Entry>>,
     limits: Limits,
     idlers: Idlers,
+    pub(super) blocks: Guarded<Blocks>,
 }
 
 /// The first block in a line that was taken.
@@ -87,6 +95,7 @@ impl Control {
             id: NurseryId::next(),
             policy,
             name,
+            stirred: AtomicBool::new(false),
             cancel: GlobalOnce::new(),
             news: AtomicBool::new(false),
             came: AtomicUsize::new(0),
@@ -100,6 +109,7 @@ impl Control {
             handed_in: Guarded::new(Vec::new()),
             limits,
             idlers: Idlers::default(),
+            blocks: Guarded::new(Blocks::new()),
         }
     }
 
@@ -116,8 +126,21 @@ impl Control {
         self.cancel.get()
     }
 
+    #[inline]
+    pub(super) fn is_stirred(&self) -> bool {
+        // Relaxed: what follows has orderings of its own.
+        self.stirred.load(Ordering::Relaxed)
+    }
+
+    /// Says that what follows may be found.
+    pub(super) fn stir(&self) {
+        // Relaxed: it is ordered before what follows by the Release with which that is set.
+        self.stirred.store(true, Ordering::Relaxed);
+    }
+
     /// Cancels it. Returns `false` if it was cancelled before.
     pub(super) fn cancel(&self, reason: Reason) -> bool {
+        self.stir();
         let first = self.cancel.set(reason).is_ok();
         if first {
             self.unpark().into_iter().for_each(Foreign::wake);

@@ -19,6 +19,7 @@ mod end;
 pub(super) mod finalize;
 mod inject;
 mod leave;
+mod listed;
 mod times;
 mod watch;
 
@@ -39,6 +40,7 @@ use crate::layers::group::config::Config;
 use crate::layers::group::registry::report::Report;
 use crate::layers::nursery::condition::Condition;
 use finalize::Finalizing;
+use listed::Listed;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
@@ -63,6 +65,7 @@ pub(super) struct Engine<'a, M: Mode> {
     swept: Stage,
     /// A simulator has something happen at one of the await points.
     is_injected: bool,
+    listed: Option<Listed>,
 }
 
 impl<'a, M: Mode> Engine<'a, M> {
@@ -83,11 +86,13 @@ impl<'a, M: Mode> Engine<'a, M> {
             finalizing: None,
             swept: Stage::Running,
             is_injected: fault::is_planned(),
+            listed: None,
         }
     }
 
     /// Counts its time from now on.
     pub(super) fn begin(&mut self) {
+        self.listed = Listed::list(&self.shared.control);
         self.watch.begin(self.config.token.take(), &self.shared.control);
         self.times.begin(&self.shared.control);
     }
@@ -256,9 +261,10 @@ impl<'a, M: Mode> Engine<'a, M> {
     fn poll_child(&mut self, index: u32) -> bool {
         let Some(slot) = self.slots.get(index) else { return false };
         slot.part.seat.unschedule();
-        let Slot { part, task, started, graced, .. } = slot;
-        let mut task = Some(Running(task));
-        let cut = part.cut_for(mem::replace(started, true));
+        let Slot { part, task, join, started, graced } = slot;
+        let mut task = Some(Running { task, join });
+        let started = mem::replace(started, true);
+        let cut = if self.shared.control.is_stirred() { part.cut_for(started) } else { None };
         let ended = match cut {
             Some(reason) => Some(part.cut(Pin::new(&mut task), &reason)),
             None => match part.poll(Pin::new(&mut task), &Notes::default()) {

@@ -2,19 +2,17 @@
 
 use super::mode::Mode;
 use super::placed::{Piece, Placed};
-use super::seats::{Free, Seat};
-use crate::layers::base::sync::Arc;
+use super::seats::Seat;
 
 /// A child that no poll has seen yet.
 pub(super) struct New<'a, M: Mode> {
     pub(super) seat: Seat,
     pub(super) task: Placed<'a, M>,
-    pub(super) join: Option<Arc<M::Join<'a>>>,
 }
 
-/// Seats, and memory, that are free.
+/// The seats of children that have ended, and memory that is free.
 #[derive(Default)]
 pub(super) struct Freed {
-    pub(super) seats: Vec<Free>,
+    pub(super) seats: Vec<Seat>,
     pub(super) pieces: Vec<Piece>,
 }

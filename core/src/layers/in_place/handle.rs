@@ -3,10 +3,13 @@
 pub(crate) mod bounded;
 mod defer;
 pub(crate) mod idle;
+mod members;
 
 use super::child::ScopeChild;
-use super::inbox::Shared;
+use super::inbox::{Admission, Shared};
 use super::mode::Mode;
+use super::placed::{Pieces, Placed};
+use super::task::{Gone, Spawned as Task};
 use crate::layers::base::as_error::{BoxError, View};
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::invariant::Invariant;
@@ -84,6 +87,15 @@ impl<'a, E: Send + Sync + 'static, M: Mode> Scope<'a, E, M> {
         self.view
     }
 
+    /// Spawns a child with no name, no slot and no handle.
+    #[track_caller]
+    #[inline(always)]
+    fn start<F>(&self, task: F, place_at: impl Fn(&mut Pieces, F) -> Placed<'a, M>) -> Spawned {
+        let how = Admission { place: Location::caller(), reserved: false };
+        let admitted = self.shared.admit(task, place_at, false, None, how);
+        Spawned::new(admitted.map(|child| child.id))
+    }
+
     /// Cancels the children and the body: each is polled once more, with the cancel visible, and
     /// dropped if it is not ready then. New children are refused. Returns `false` if the scope was
     /// cancelled before.
@@ -122,10 +134,11 @@ impl<'a, E: Send + Sync + 'static, M: Mode> Scope<'a, E, M> {
         self.shared.control.abort(by_caller(ReasonKind::Aborted, Location::caller()))
     }
 
-    /// Refuses new children from now on; those that are there go on.
+    /// Refuses new children from now on; those that are there go on. Returns `false` if the scope was
+    /// closed before.
     #[track_caller]
-    pub fn close(&self) {
-        self.shared.close(by_caller(ReasonKind::Closed, Location::caller()));
+    pub fn close(&self) -> bool {
+        self.shared.close(by_caller(ReasonKind::Closed, Location::caller()))
     }
 
     /// Returns `true` if new children are refused.
@@ -175,7 +188,10 @@ impl<'a, E: Send + Sync + 'static> Scope<'a, E, Sendable> {
     where
         F: Future<Output = Result<(), E>> + Send + 'a,
     {
-        self.plain().spawn(future)
+        match self.limiter() {
+            None => self.start(Task::new(future), Placed::sendable),
+            Some(_) => self.plain().spawn(future),
+        }
     }
 
     /// Spawns a child that may fail, and gives the future back if it is refused.
@@ -197,7 +213,10 @@ impl<'a, E: Send + Sync + 'static> Scope<'a, E, Sendable> {
     where
         F: Future<Output = ()> + Send + 'a,
     {
-        self.plain().go(future)
+        match self.limiter() {
+            None => self.start(Gone::new(future), Placed::sendable),
+            Some(_) => self.plain().go(future),
+        }
     }
 
     /// Spawns a child that gives a value: await the [`ScopeChild`] for it. The value may borrow, too.
@@ -221,7 +240,10 @@ impl<'a, E: Send + Sync + 'static> Scope<'a, E, Local> {
     where
         F: Future<Output = Result<(), E>> + 'a,
     {
-        self.plain().spawn(future)
+        match self.limiter() {
+            None => self.start(Task::new(future), Placed::local),
+            Some(_) => self.plain().spawn(future),
+        }
     }
 
     /// Spawns a child that may fail, and gives the future back if it is refused.
@@ -243,7 +265,10 @@ impl<'a, E: Send + Sync + 'static> Scope<'a, E, Local> {
     where
         F: Future<Output = ()> + 'a,
     {
-        self.plain().go(future)
+        match self.limiter() {
+            None => self.start(Gone::new(future), Placed::local),
+            Some(_) => self.plain().go(future),
+        }
     }
 
     /// Spawns a child that gives a value; neither need be `Send`.

@@ -10,6 +10,7 @@ use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::{Arc, Ordering};
+use crate::layers::group::registry::report::Entry;
 use std::mem;
 use std::panic::Location;
 
@@ -40,14 +41,11 @@ pub(super) struct Admission {
     pub(super) reserved: bool,
 }
 
-/// A child's future, in its place already or not.
-enum Task<F, P> {
-    Given(F),
-    Placed(P),
-}
-
 impl<M: Mode> Inbox<'_, M> {
     fn refusal<'r>(&'r self, control: &'r Control, reserved: bool) -> Option<&'r Reason> {
+        if !control.is_stirred() {
+            return None;
+        }
         let closed = || control.drained().or(self.closed.as_ref());
         match reserved && !self.is_over {
             true => control.reason_for(true),
@@ -88,24 +86,25 @@ impl<'a, M: Mode> Shared<'a, M> {
         &self,
         future: F,
         place_at: impl Fn(&mut Pieces, F) -> Placed<'a, M>,
-        join: Option<Arc<M::Join<'a>>>,
+        joined: bool,
         name: Option<Box<str>>,
         how: Admission,
     ) -> Result<Admitted, Reason> {
         // A large one is not moved while the lock is held.
-        let task = match size_of::<F>() > MOST {
-            true => Task::Placed(place_at(&mut Pieces::default(), future)),
-            false => Task::Given(future),
-        };
-        let place_at = |pieces: &mut Pieces, task| match task {
-            Task::Placed(task) => task,
-            Task::Given(future) => place_at(pieces, future),
-        };
-        self.admit_made(task, place_at, join, name, how).map_err(|(reason, task)| {
-            self.control.refused.fetch_add(1, Ordering::Relaxed);
-            drop(Foreign::new(task));
-            reason
-        })
+        if size_of::<F>() > MOST {
+            let task = place_at(&mut Pieces::default(), future);
+            self.admit_made(task, |_, task| task, joined, name, how).map_err(|no| self.refuse(no))
+        } else {
+            self.admit_made(future, place_at, joined, name, how).map_err(|no| self.refuse(no))
+        }
+    }
+
+    /// Drops a future that is refused. Returns why it is.
+    #[cold]
+    fn refuse<V>(&self, (reason, future): (Reason, V)) -> Reason {
+        self.control.refused.fetch_add(1, Ordering::Relaxed);
+        drop(Foreign::new(future));
+        reason
     }
 
     /// Admits a child, whose future is made of the value under the lock; or gives the value back.
@@ -113,24 +112,24 @@ impl<'a, M: Mode> Shared<'a, M> {
         &self,
         value: V,
         place_at: impl FnOnce(&mut Pieces, V) -> Placed<'a, M>,
-        join: Option<Arc<M::Join<'a>>>,
+        joined: bool,
         name: Option<Box<str>>,
         how: Admission,
     ) -> Result<Admitted, (Reason, V)> {
         let control = &self.control;
-        let mut parts = Some((value, join, name));
+        let mut parts = Some((value, name));
         let admitted = self.inbox.locked(|inbox| {
             // Asked under the lock: what takes the children after a cancel misses none.
             if let Some(reason) = inbox.refusal(control, how.reserved) {
                 return Err(reason.clone());
             }
-            let (value, join, name) = parts.take().expect("they are taken once");
+            let (value, name) = parts.take().expect("they are taken once");
             let task = place_at(&mut inbox.pieces, value);
             inbox.last += 1;
             let id = TaskId { nursery: control.id, number: inbox.last };
             let life = Life::new(id.number, name, how.place);
-            let (seat, reach) = inbox.pool.take(life, join.is_some());
-            inbox.new.push(New { seat, task, join });
+            let (seat, reach) = inbox.pool.take(life, joined);
+            inbox.new.push(New { seat, task });
             // Relaxed: a count, under the lock, which orders it with the end of the scope.
             control.came.store(id.number as usize, Ordering::Relaxed);
             Ok(Admitted { id, reach })
@@ -141,7 +140,7 @@ impl<'a, M: Mode> Shared<'a, M> {
                 Ok(admitted)
             }
             Err(reason) => {
-                let (value, ..) = parts.expect("they were not taken");
+                let (value, _) = parts.expect("they were not taken");
                 Err((reason, value))
             }
         }
@@ -152,15 +151,30 @@ impl<'a, M: Mode> Shared<'a, M> {
         self.inbox.locked(|inbox| inbox.refusal(&self.control, reserved).cloned())
     }
 
-    /// From here on it admits no child.
-    pub(super) fn close(&self, reason: Reason) {
+    /// From here on it admits no child. Returns `false` if it admitted none before.
+    pub(super) fn close(&self, reason: Reason) -> bool {
         let mut reason = Some(reason);
-        self.inbox.locked(|inbox| {
+        let first = self.inbox.locked(|inbox| {
+            let first = inbox.refusal(&self.control, false).is_none();
+            self.control.stir();
             if inbox.closed.is_none() {
                 inbox.closed = reason.take();
             }
+            first
         });
         self.control.wake_waiters();
+        first
+    }
+
+    /// Keeps a failure that is no child's end. Returns `false` if the scope has ended.
+    pub(super) fn hand_in(&self, failure: Entry) -> bool {
+        let mut failure = Some(failure);
+        self.inbox.locked(|inbox| {
+            if !inbox.is_over {
+                failure.take().into_iter().for_each(|failure| self.control.hand_in(failure));
+            }
+        });
+        failure.is_none()
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -176,7 +190,12 @@ impl<'a, M: Mode> Shared<'a, M> {
         freed: &mut Freed,
     ) -> Vec<New<'a, M>> {
         self.inbox.locked(|inbox| {
-            freed.seats.drain(..).for_each(|seat| inbox.pool.put(seat));
+            if !freed.seats.is_empty() {
+                self.control.blocks.locked(|blocks| {
+                    let free = freed.seats.drain(..).filter_map(|seat| blocks.give_up(seat));
+                    free.for_each(|seat| inbox.pool.put(seat));
+                });
+            }
             freed.pieces.drain(..).for_each(|piece| inbox.pieces.put(piece));
             inbox.pool.show(blocks);
             mem::replace(&mut inbox.new, empty)
@@ -203,6 +222,7 @@ impl<'a, M: Mode> Shared<'a, M> {
 
     /// The scope ends: from now on it keeps nothing.
     pub(super) fn end(&self) {
+        self.control.stir();
         self.inbox.locked(|inbox| inbox.is_over = true);
     }
 
@@ -212,6 +232,7 @@ impl<'a, M: Mode> Shared<'a, M> {
         self.inbox.locked(|inbox| {
             let empty = inbox.new.is_empty() && inbox.deferred.is_empty();
             if empty {
+                self.control.stir();
                 inbox.is_over = true;
                 if inbox.closed.is_none() {
                     inbox.closed = reason.take();

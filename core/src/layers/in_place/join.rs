@@ -148,6 +148,7 @@ impl<T> Publish for JoinCell<T> {
 }
 
 /// Gives a child's outcome out, or returns it if there is no handle that can take it.
+#[inline(always)]
 pub(super) fn publish<J: ?Sized + Publish>(
     join: Option<Arc<J>>,
     ending: Ending,

@@ -135,7 +135,7 @@ fn is_around(scope: NurseryId) -> bool {
     context::current(|mut at| {
         while let Some(frame) = at {
             if let Kind::Scope(inside) = &frame.kind {
-                if inside.in_place().is_some_and(|place| place.scope == scope) {
+                if inside.in_place().is_some_and(|place| place.scope() == scope) {
                     return true;
                 }
             }
@@ -156,7 +156,7 @@ pub(super) fn is_inside_child(mut at: Option<&Frame<'_>>, scope: NurseryId) -> b
     while let Some(frame) = at {
         if let Kind::Scope(inside) = &frame.kind {
             let place = inside.in_place();
-            if place.is_some_and(|place| place.scope == scope && place.id.is_some()) {
+            if place.is_some_and(|place| place.scope() == scope && place.id().is_some()) {
                 return true;
             }
         }

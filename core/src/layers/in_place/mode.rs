@@ -3,26 +3,35 @@
 
 use crate::layers::base::mode::{Local, Sealed, Sendable};
 use crate::layers::base::outcome::Ending;
+use crate::layers::base::sync::Arc;
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 
 /// Whether the children of a [`Scope`](crate::Scope) are `Send`: [`Sendable`] or [`Local`]. No
 /// other type has it.
 pub trait Mode: Sealed + 'static {
     #[doc(hidden)]
-    type Task<'a>: ?Sized + Future<Output = Done> + 'a;
+    type Task<'a>: ?Sized + Work<Self::Join<'a>> + 'a;
     #[doc(hidden)]
     type Join<'a>: ?Sized + Publish + 'a;
 }
 
 impl Mode for Sendable {
-    type Task<'a> = dyn Future<Output = Done> + Send + 'a;
+    type Task<'a> = dyn Work<Self::Join<'a>> + Send + 'a;
     type Join<'a> = dyn Publish + Send + Sync + 'a;
 }
 
 impl Mode for Local {
-    type Task<'a> = dyn Future<Output = Done> + 'a;
+    type Task<'a> = dyn Work<Self::Join<'a>> + 'a;
     type Join<'a> = dyn Publish + 'a;
+}
+
+/// What a child does.
+pub trait Work<J: ?Sized>: Future<Output = Done> {
+    /// Returns where its outcome is given out, if it has a handle; once.
+    #[doc(hidden)]
+    fn take_join(self: Pin<&mut Self>) -> Option<Arc<J>>;
 }
 
 /// How a child ended, for the code that polls it.

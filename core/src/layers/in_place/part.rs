@@ -46,7 +46,7 @@ impl Part {
     fn with<R>(&mut self, notes: &Notes, f: impl FnOnce(At<'_>) -> R) -> R {
         let core = &self.seat;
         let cancel: &Core = core;
-        let place = InPlace { scope: core.control().id, id: core.id(), notes, cancel };
+        let place = InPlace { notes, cancel };
         let mut made = None;
         let scope = match self.scope.as_deref() {
             Some(scope) => scope,
@@ -61,6 +61,7 @@ impl Part {
 
     /// Polls it. If it is cancelled, that is its last poll, unless something in it holds. In the
     /// notes is what the error that its future has ended with may be an echo of.
+    #[inline(always)]
     pub(super) fn poll<F: Future>(
         &mut self,
         inside: Pin<&mut Option<F>>,
@@ -116,10 +117,11 @@ fn panicked(core: &Core, payload: Payload) -> Panic {
 }
 
 impl At<'_> {
+    #[inline(always)]
     fn poll<F: Future>(&self, mut inside: Pin<&mut Option<F>>) -> Polled<F::Output> {
         let waker = self.core.lend_waker();
         let mut cx = Context::from_waker(&waker);
-        self.core.set_state(TaskState::Running);
+        self.core.set_running();
         let polled = panic::catch(|| self.poll_scope(inside.as_mut(), &mut cx));
         self.core.set_state(TaskState::Waiting);
         match polled {

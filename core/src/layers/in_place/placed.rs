@@ -21,9 +21,10 @@
 
 #![allow(unsafe_code)]
 
-use super::mode::{Done, Mode};
+use super::mode::{Mode, Work};
 use crate::layers::base::mode::{Local, Sendable};
 use crate::layers::base::outcome::Ending;
+use crate::layers::base::sync::Arc;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::future::Future;
 use std::marker::PhantomData;
@@ -140,7 +141,7 @@ impl<'a> Placed<'a, Sendable> {
     /// Puts a future into one of the pieces, if there is one that fits, or into new memory.
     pub(super) fn sendable<F>(pieces: &mut Pieces, future: F) -> Self
     where
-        F: Future<Output = Done> + Send + 'a,
+        F: Work<<Sendable as Mode>::Join<'a>> + Send + 'a,
     {
         put(pieces.take::<F>(), future, |at: *mut F| -> *mut <Sendable as Mode>::Task<'a> { at })
     }
@@ -150,7 +151,7 @@ impl<'a> Placed<'a, Local> {
     /// As [`Placed::sendable`].
     pub(super) fn local<F>(pieces: &mut Pieces, future: F) -> Self
     where
-        F: Future<Output = Done> + 'a,
+        F: Work<<Local as Mode>::Join<'a>> + 'a,
     {
         put(pieces.take::<F>(), future, |at: *mut F| -> *mut <Local as Mode>::Task<'a> { at })
     }
@@ -170,7 +171,7 @@ fn put<'a, M: Mode, F>(
     Placed { piece, future: NonNull::new(erase(at.as_ptr())), owns: PhantomData }
 }
 
-impl<M: Mode> Placed<'_, M> {
+impl<'a, M: Mode> Placed<'a, M> {
     fn clear(&mut self) {
         if let Some(future) = self.future.take() {
             // SAFETY: invariant 2: it is there, and dropped here alone.
@@ -178,7 +179,22 @@ impl<M: Mode> Placed<'_, M> {
         }
     }
 
+    /// Returns where the child's outcome is given out, if it has a handle; once, and while its future
+    /// is there.
+    fn take_join(&mut self) -> Option<Arc<M::Join<'a>>> {
+        self.pinned()?.take_join()
+    }
+
+    #[inline(always)]
+    fn pinned(&mut self) -> Option<Pin<&mut M::Task<'a>>> {
+        // SAFETY: invariant 2: it is there, and the `Placed` is borrowed exclusively.
+        let future = unsafe { self.future.as_mut()?.as_mut() };
+        // SAFETY: invariant 2: it is not moved until it is dropped.
+        Some(unsafe { Pin::new_unchecked(future) })
+    }
+
     /// Drops the future, if it is there, and returns its memory.
+    #[inline(always)]
     pub(super) fn into_piece(mut self) -> Piece {
         self.clear();
         let none = Piece { at: NonNull::dangling(), layout: Layout::new::<()>() };
@@ -193,25 +209,27 @@ impl<M: Mode> Drop for Placed<'_, M> {
 }
 
 /// The future, for a poll or a drop in the child's context. It is dropped with this, unless this is
-/// forgotten.
-pub(super) struct Running<'p, 'a, M: Mode>(pub(super) &'p mut Placed<'a, M>);
+/// forgotten; then `join` is where its outcome is given out.
+pub(super) struct Running<'p, 'a, M: Mode> {
+    pub(super) task: &'p mut Placed<'a, M>,
+    pub(super) join: &'p mut Option<Arc<M::Join<'a>>>,
+}
 
 impl<M: Mode> Future for Running<'_, '_, M> {
     type Output = Ending;
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ending> {
-        let future = self.0.future.as_mut().expect("it is not polled after it was ready");
-        // SAFETY: invariant 2: it is there, and the `Placed` is borrowed exclusively.
-        let future = unsafe { future.as_mut() };
-        // SAFETY: invariant 2: it is not moved until it is dropped.
-        let future = unsafe { Pin::new_unchecked(future) };
+        let future = self.task.pinned().expect("it is not polled after it was ready");
         future.poll(cx).map(|done| done.0)
     }
 }
 
 impl<M: Mode> Drop for Running<'_, '_, M> {
     fn drop(&mut self) {
-        self.0.clear();
+        if let Some(join) = self.task.take_join() {
+            *self.join = Some(join);
+        }
+        self.task.clear();
     }
 }

@@ -4,7 +4,7 @@
 use super::control::{Control, Woken, this_thread};
 use super::seats::{Block, BlockRef, Core};
 use crate::layers::base::guarded::Foreign;
-use crate::layers::base::id::TaskId;
+use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Ordering;
@@ -18,7 +18,7 @@ use std::time::Duration;
 
 impl Control {
     #[inline]
-    fn wake(&self, block: &Block, seat: u32) {
+    pub(super) fn wake(&self, block: &Block, seat: u32) {
         if self.polling.load(Ordering::Relaxed) == this_thread() {
             block.here.set_alone(1 << seat, block.number, &self.here);
         } else if block.woken.set(seat, block.number, &self.woken) {
@@ -54,6 +54,7 @@ impl Control {
 }
 
 impl Core {
+    #[inline(always)]
     pub(super) fn control(&self) -> &Control {
         &self.block().control
     }
@@ -86,7 +87,7 @@ impl Core {
     }
 
     /// It is about to be polled: what has woken it is seen there. The caller is the scope's future.
-    #[inline]
+    #[inline(always)]
     pub(super) fn unschedule(&self) {
         let (block, seat) = (self.block(), self.seat());
         block.here.clear_alone(seat);
@@ -98,11 +99,17 @@ impl Core {
         self.set_state(TaskState::Ended);
     }
 
+    /// Notes that it is cancelled alone. Returns `false` if it has ended, or was cancelled before.
+    pub(super) fn note_cancel(&self, reason: Reason) -> bool {
+        self.control().stir();
+        self.state() != TaskState::Ended
+            && self.around().is_none()
+            && self.life().cancel.set(reason).is_ok()
+    }
+
     /// Cancels it alone. Returns `false` if it has ended, or was cancelled before.
     pub(super) fn cancel(&self, reason: Reason) -> bool {
-        let first = self.state() != TaskState::Ended
-            && self.around().is_none()
-            && self.life().cancel.set(reason).is_ok();
+        let first = self.note_cancel(reason);
         if first {
             self.schedule();
             // What blocks the thread in its poll is not reached by a wake.
@@ -116,9 +123,9 @@ impl Core {
         self.life().cancel.get().or_else(|| self.around())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_cancelled(&self) -> bool {
-        self.cancelled().is_some()
+        self.control().is_stirred() && self.cancelled().is_some()
     }
 
     pub(super) fn who(&self) -> Who {
@@ -129,6 +136,14 @@ impl Core {
 }
 
 impl Requested for Core {
+    fn scope(&self) -> NurseryId {
+        self.control().id
+    }
+
+    fn id(&self) -> Option<TaskId> {
+        self.id()
+    }
+
     fn reason(&self) -> Option<Reason> {
         self.cancelled().or_else(|| self.overdue()).cloned()
     }

@@ -11,7 +11,7 @@
 //! | state | tokens                        | `refs`       | `life` | what comes next                          |
 //! |-------|-------------------------------|--------------|--------|------------------------------------------|
 //! | free  | one [`Free`], or a bit of `Row::free` | 0    | none   | taken: held                              |
-//! | held  | one [`Seat`], [`Reach`]es     | HELD + those | some   | given up: free if there is no reach, else late |
+//! | held  | one [`Seat`], [`Reach`]es     | HELD + those | some   | given up, some time after its child has ended: free if there is no reach, else late |
 //! | late  | [`Reach`]es                   | those        | some   | the last one goes: freed                 |
 //! | freed | none; a mark in `Block::freed` | 0           | none   | found by the pool: free                  |
 //!
@@ -28,23 +28,28 @@
 //! 4. A waker made here is a [`Reach`]; the one that is lent for a poll is the [`Seat`]'s, which
 //!    outlives the call.
 //! 5. No `&mut` to a block or a seat is made before the block is freed.
+//! 6. The state is one of a child that has not ended only after `life` was written, and until the
+//!    seat is given up, which is done under the lock of the [`Blocks`] alone. So what has that lock and
+//!    finds such a state may read the `life` until it releases it, without being counted.
 //!
 //! A scope that was forgotten keeps its pool, and so its blocks: they leak, and late wakers are safe
 //! by invariants 1 and 2 alone.
 
 #![allow(unsafe_code)]
 
+mod blocks;
 mod pool;
 mod reach;
 mod waker;
 
+pub(super) use blocks::Blocks;
 pub(super) use pool::Pool;
 pub(super) use reach::Reach;
 
 use super::control::{Control, Life};
 use crate::layers::base::marks::{MOST, Marks};
 use crate::layers::base::outcome::TaskState;
-use crate::layers::base::sync::{Arc, AtomicU8, AtomicU32, AtomicUsize, Ordering, UnsafeCell};
+use crate::layers::base::sync::{Arc, AtomicU32, AtomicUsize, Ordering, UnsafeCell};
 use std::mem::{self, ManuallyDrop};
 use std::ops::Deref;
 use std::ptr::NonNull;
@@ -53,6 +58,14 @@ use waker::WAKER;
 
 /// In `refs`: there is a [`Seat`].
 const HELD: u32 = 1 << 31;
+
+/// In `word`: the state.
+const STATE: u32 = 3;
+/// In `word`: how far up the seat's number is.
+const SEAT: u32 = 2;
+/// In `word`: one poll. All that there is room for are so many.
+const POLL: u32 = 1 << 8;
+const ALL_POLLS: u32 = !(POLL - 1);
 
 pub(super) struct Block {
     pub(super) control: Arc<Control>,
@@ -71,8 +84,9 @@ pub(super) struct Block {
 pub(super) struct Core {
     life: UnsafeCell<Option<(NonNull<Block>, Life)>>,
     refs: AtomicU32,
-    state: AtomicU8,
-    seat: u8,
+    /// Its number in the block; and the [`TaskState`] of its child, with how often that was polled,
+    /// which the scope's future alone writes.
+    word: AtomicU32,
 }
 
 // SAFETY: `life` is shared by invariant 3; a `Life` is Send and Sync (asserted below), and so is a
@@ -92,11 +106,11 @@ impl Core {
         Core {
             life: UnsafeCell::new(None),
             refs: AtomicU32::new(0),
-            state: AtomicU8::new(TaskState::Ended as u8),
-            seat: seat as u8,
+            word: AtomicU32::new((seat as u32) << SEAT | TaskState::Ended as u32),
         }
     }
 
+    #[inline(always)]
     fn filled(&self) -> &(NonNull<Block>, Life) {
         // SAFETY: a `&Core` outside of this file comes from a Seat or a Reach, and in it from the
         // functions that say so: by invariant 3 nothing writes to it while they exist.
@@ -104,33 +118,51 @@ impl Core {
         life.as_ref().expect("a seat that is held or late has a life")
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn life(&self) -> &Life {
         &self.filled().1
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn block(&self) -> &Block {
         // SAFETY: invariant 1: the seat is held or late while this is borrowed.
         unsafe { self.filled().0.as_ref() }
     }
 
     /// Returns its place in its block.
-    #[inline]
+    #[inline(always)]
     pub(super) fn seat(&self) -> u32 {
-        u32::from(self.seat)
+        self.word.load(Ordering::Relaxed) >> SEAT & (MOST as u32)
     }
 
+    #[inline(always)]
     pub(super) fn set_state(&self, state: TaskState) {
+        self.set_word(|word| word & !STATE | state as u32);
+    }
+
+    /// Counts a poll, which begins.
+    #[inline(always)]
+    pub(super) fn set_running(&self) {
+        let polls = |word: u32| if word >= ALL_POLLS { 0 } else { POLL };
+        self.set_word(|word| (word & !STATE | TaskState::Running as u32) + polls(word));
+    }
+
+    #[inline(always)]
+    fn set_word(&self, f: impl FnOnce(u32) -> u32) {
         // Release: pairs with `state`.
-        self.state.store(state as u8, Ordering::Release);
+        self.word.store(f(self.word.load(Ordering::Relaxed)), Ordering::Release);
+    }
+
+    /// Returns how often the child was polled.
+    pub(super) fn polls(&self) -> u32 {
+        self.word.load(Ordering::Relaxed) / POLL
     }
 
     #[inline]
     pub(super) fn state(&self) -> TaskState {
         const STATES: [TaskState; 4] =
             [TaskState::Queued, TaskState::Running, TaskState::Waiting, TaskState::Ended];
-        STATES[usize::from(self.state.load(Ordering::Acquire))]
+        STATES[(self.word.load(Ordering::Acquire) & STATE) as usize]
     }
 
     /// Makes one more reach, or waker.
@@ -148,6 +180,7 @@ impl Core {
     /// # Safety
     ///
     /// `refs` is 0, and the caller has the seat to itself.
+    #[inline(always)]
     unsafe fn empty(&self) {
         // SAFETY: the caller's promise, and invariant 3.
         let life = self.life.with_mut(|life| unsafe { (*life).take() });
@@ -247,14 +280,17 @@ impl Free {
 
     /// Gives the seat to a child or to the body, which is queued for its first poll. With a reach, if
     /// it is reached from the beginning: that costs a read-modify-write later.
+    #[inline(always)]
     fn fill(self, life: Life, reached: bool) -> (Seat, Option<Reach>) {
         let at = self.core();
         // SAFETY: invariant 1: the seat is a holder, as the `Seat` will be.
         let core = unsafe { at.as_ref() };
         // SAFETY: invariant 3: this is the one `Free` of the seat.
         core.life.with_mut(|place| unsafe { *place = Some((self.block, life)) });
-        core.set_state(TaskState::Queued);
-        // Relaxed: other threads come to know of it by a reach, or by the lock of the inbox.
+        // Release, in this: pairs with the Acquire of `state` in `Blocks::each`, for `life`.
+        core.set_word(|word| word & (POLL - 1) & !STATE | TaskState::Queued as u32);
+        // Relaxed: other threads come to know of it by a reach, by the lock of the inbox, or by the
+        // state, and then by the lock of the blocks.
         core.refs.store(HELD + u32::from(reached), Ordering::Relaxed);
         mem::forget(self);
         (Seat(at), reached.then(|| Reach::counted(at)))
@@ -296,9 +332,10 @@ impl Seat {
         LentWaker { waker: ManuallyDrop::new(waker), _seat: self }
     }
 
-    /// Gives the seat up. Returns it if it is free already; else it will be when the last reach
-    /// goes. From here on a wake does nothing.
-    pub(super) fn give_up(self) -> Option<Free> {
+    /// Gives the seat up, under the lock of the blocks. Returns it if it is free already; else it will
+    /// be when the last reach goes. From here on a wake does nothing.
+    #[inline(always)]
+    fn give_up(self) -> Option<Free> {
         let seat = ManuallyDrop::new(self);
         let core: &Core = &seat;
         core.set_state(TaskState::Ended);
@@ -319,7 +356,9 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        drop(Seat(self.0).give_up());
+        // Before it is given up: then another thread may free the block.
+        let control = self.block().control.clone();
+        drop(control.blocks.locked(|blocks| blocks.give_up(Seat(self.0))));
     }
 }
 

@@ -12,20 +12,33 @@ use super::hand_over::{Freed, New};
 use super::inbox::Shared;
 use super::mode::Mode;
 use super::part::Part;
-use super::placed::{Piece, Placed};
+use super::placed::{Piece, Placed, Running};
 use super::seats::{BlockRef, Seat};
+use crate::layers::base::reason::Reason;
 use crate::layers::base::sync::Arc;
+use crate::layers::record::Ended;
+use std::pin::Pin;
 
-/// So many seats are given back at once.
-const GIVEN_BACK: usize = 32;
+/// So many seats are given back at once, if no child is new. A handle that is dropped before that
+/// counts its reach down, and nothing more: the bodies that join their children drop them then.
+const GIVEN_BACK: usize = 1024;
 
 pub(super) struct Slot<'a, M: Mode> {
     pub(super) part: Part,
     pub(super) task: Placed<'a, M>,
+    /// When its future is gone.
     pub(super) join: Option<Arc<M::Join<'a>>>,
     pub(super) started: bool,
     /// Its own grace has begun.
     pub(super) graced: bool,
+}
+
+impl<M: Mode> Slot<'_, M> {
+    /// Drops its future where it waits.
+    pub(super) fn cut(&mut self, reason: &Reason) -> Ended {
+        let Slot { part, task, join, .. } = self;
+        part.cut(Pin::new(&mut Some(Running { task, join })), reason)
+    }
 }
 
 pub(super) struct Slots<'a, M: Mode> {
@@ -63,8 +76,9 @@ impl<'a, M: Mode> Slots<'a, M> {
         self.freed.pieces.len() >= GIVEN_BACK
     }
 
+    #[inline(always)]
     fn insert(&mut self, new: New<'a, M>) -> u32 {
-        let New { seat, task, join } = new;
+        let New { seat, task } = new;
         let index = seat.index();
         let (row, at) = split(index);
         if self.rows.len() <= row {
@@ -76,7 +90,7 @@ impl<'a, M: Mode> Slots<'a, M> {
             slots.resize_with(at + 1, || None);
         }
         let part = Part::new(seat);
-        slots[at] = Some(Slot { part, task, join, started: false, graced: false });
+        slots[at] = Some(Slot { part, task, join: None, started: false, graced: false });
         index
     }
 
@@ -93,9 +107,10 @@ impl<'a, M: Mode> Slots<'a, M> {
     }
 
     /// Keeps the seat and the memory of a child that is home, until they are given back.
+    #[inline(always)]
     pub(super) fn free(&mut self, seat: Seat, piece: Piece) {
         seat.unschedule();
-        self.freed.seats.extend(seat.give_up());
+        self.freed.seats.push(seat);
         self.freed.pieces.push(piece);
     }
 

@@ -1,7 +1,7 @@
 //! The futures of children, with their outcome erased.
 
 use super::join::JoinCell;
-use super::mode::Done;
+use super::mode::{Done, Publish, Work};
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
 use crate::layers::base::sync::Arc;
@@ -34,7 +34,7 @@ pin_project! {
     pub(super) struct Forked<F, T> {
         #[pin]
         future: F,
-        cell: Arc<JoinCell<T>>,
+        cell: Option<Arc<JoinCell<T>>>,
     }
 }
 
@@ -52,7 +52,7 @@ impl<F> Gone<F> {
 
 impl<F, T> Forked<F, T> {
     pub(super) fn new(future: F, cell: Arc<JoinCell<T>>) -> Forked<F, T> {
-        Forked { future, cell }
+        Forked { future, cell: Some(cell) }
     }
 }
 
@@ -89,7 +89,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Done> {
         let this = self.project();
         Poll::Ready(match ready!(this.future.poll(cx)) {
-            Ok(value) => match this.cell.keep(value) {
+            Ok(value) => match this.cell.as_ref().map_or(Ok(()), |cell| cell.keep(value)) {
                 Ok(()) => Done(Ending::Ok),
                 Err(payload) => panic::resume(payload),
             },
@@ -98,12 +98,50 @@ where
     }
 }
 
+impl<F, E, J: ?Sized> Work<J> for Spawned<F>
+where
+    F: Future<Output = Result<(), E>>,
+    E: Send + Sync + 'static,
+{
+    fn take_join(self: Pin<&mut Self>) -> Option<Arc<J>> {
+        None
+    }
+}
+
+impl<F: Future<Output = ()>, J: ?Sized> Work<J> for Gone<F> {
+    fn take_join(self: Pin<&mut Self>) -> Option<Arc<J>> {
+        None
+    }
+}
+
+impl<'a, F, T, E> Work<dyn Publish + Send + Sync + 'a> for Forked<F, T>
+where
+    F: Future<Output = Result<T, E>>,
+    T: Send + 'a,
+    E: Send + Sync + 'static,
+{
+    fn take_join(self: Pin<&mut Self>) -> Option<Arc<dyn Publish + Send + Sync + 'a>> {
+        self.project().cell.take().map(|cell| cell as _)
+    }
+}
+
+impl<'a, F, T, E> Work<dyn Publish + 'a> for Forked<F, T>
+where
+    F: Future<Output = Result<T, E>>,
+    T: 'a,
+    E: Send + Sync + 'static,
+{
+    fn take_join(self: Pin<&mut Self>) -> Option<Arc<dyn Publish + 'a>> {
+        self.project().cell.take().map(|cell| cell as _)
+    }
+}
+
 /// Returns how the child ends that has returned this error: if it is an echo, as cancelled.
 #[cold]
 fn failed(error: Arc<dyn Any + Send + Sync>) -> Done {
     let reason = context::current(|frame| match frame.and_then(Frame::noted)? {
         Noted::InPlace(frame, place) => {
-            place.notes.echoes(scope::task_reason(Some(frame)), place.id)
+            place.notes.echoes(scope::task_reason(Some(frame)), place.id())
         }
         Noted::Task(_) => None,
     });

@@ -136,18 +136,18 @@ impl<'s, 'a, E: Send + Sync + 'static, M: Mode> ScopeTask<'s, 'a, E, M> {
         self,
         task: F,
         place_at: impl Fn(&mut Pieces, F) -> Placed<'a, M>,
-        join: Option<Arc<M::Join<'a>>>,
+        joined: bool,
     ) -> Result<Admitted, Reason> {
         if let Some(reason) = self.turned_away() {
             return Err(reason);
         }
         let how = self.how();
-        self.scope.shared().admit(task, place_at, join, self.name, how)
+        self.scope.shared().admit(task, place_at, joined, self.name, how)
     }
 
     #[track_caller]
     fn unjoined<F>(self, task: F, place_at: impl Fn(&mut Pieces, F) -> Placed<'a, M>) -> Spawned {
-        let admitted = self.admit(task, place_at, None);
+        let admitted = self.admit(task, place_at, false);
         Spawned::new(admitted.map(|child| child.id))
     }
 
@@ -157,10 +157,9 @@ impl<'s, 'a, E: Send + Sync + 'static, M: Mode> ScopeTask<'s, 'a, E, M> {
         task: F,
         place_at: impl Fn(&mut Pieces, F) -> Placed<'a, M>,
         cell: Arc<JoinCell<T>>,
-        join: Arc<M::Join<'a>>,
     ) -> ScopeChild<T, E> {
         let (view, name) = (self.scope.view(), self.name.clone());
-        match self.admit(task, place_at, Some(join)) {
+        match self.admit(task, place_at, true) {
             Ok(child) => {
                 let reach = child.reach.expect("a child that is joined has one");
                 ScopeChild::admitted(reach, cell, view)
@@ -181,7 +180,7 @@ impl<'s, 'a, E: Send + Sync + 'static, M: Mode> ScopeTask<'s, 'a, E, M> {
         let (how, slot) = (self.how(), self.slot());
         let place_at = |pieces: &mut Pieces, (slot, future)| place_at(pieces, slot, future);
         let shared = self.scope.shared();
-        match shared.admit_made((slot, future), place_at, None, self.name, how) {
+        match shared.admit_made((slot, future), place_at, false, self.name, how) {
             Ok(child) => Ok(child.id),
             Err((reason, (_, future))) => Err(Refused::new(future, reason)),
         }
@@ -241,15 +240,14 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Sendable> {
         T: Send + 'a,
     {
         let (cell, slot) = (JoinCell::new(), self.slot());
-        let join = cell.clone();
         match slot {
             None => {
-                let task = Forked::new(future, join.clone());
-                self.joined(task, Placed::sendable, cell, join)
+                let task = Forked::new(future, cell.clone());
+                self.joined(task, Placed::sendable, cell)
             }
             Some(slot) => {
-                let task = Forked::new(slot.bind(future), join.clone());
-                self.joined(task, Placed::sendable, cell, join)
+                let task = Forked::new(slot.bind(future), cell.clone());
+                self.joined(task, Placed::sendable, cell)
             }
         }
     }
@@ -308,15 +306,14 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Local> {
         T: 'a,
     {
         let (cell, slot) = (JoinCell::new(), self.slot());
-        let join = cell.clone();
         match slot {
             None => {
-                let task = Forked::new(future, join.clone());
-                self.joined(task, Placed::local, cell, join)
+                let task = Forked::new(future, cell.clone());
+                self.joined(task, Placed::local, cell)
             }
             Some(slot) => {
-                let task = Forked::new(slot.bind(future), join.clone());
-                self.joined(task, Placed::local, cell, join)
+                let task = Forked::new(slot.bind(future), cell.clone());
+                self.joined(task, Placed::local, cell)
             }
         }
     }

@@ -7,7 +7,9 @@ pub(crate) mod wait;
 
 use super::Nursery;
 use crate::layers::base::counted::Weak;
+use crate::layers::context::shown::Shown;
 use crate::layers::group::registry::Place;
+use crate::layers::group::walk::{At, Opener, Visit};
 use crate::layers::group::{Group, roots};
 use info::Now;
 
@@ -15,10 +17,11 @@ pub use info::{BodyInfo, NextPoll, NurseryInfo, TaskInfo};
 pub use rings::Ring;
 pub use wait::{Wait, WaitOn};
 
-/// A snapshot of a nursery and of all nurseries inside it, outermost first.
+/// A snapshot of a nursery, or of a scope in place, and of all that are open inside it, outermost
+/// first.
 ///
-/// Its text has each nursery inside below the task that opened it. Those that the body opened, or a
-/// task that is not in the tree, come first, and say so. Of a task that waits it says for what, if
+/// Its text has each nursery and scope inside below the task that opened it. Those that the body
+/// opened, or a task that is not in the tree, come first, and say so. Of a task that waits it says for what, if
 /// that is an await of this crate: `waiting for a permit of `db``. Plain `waiting` is for something
 /// else: a channel, a socket, a future of the program's own. Of one that no waker leads to any more it
 /// says that only a cancel ends it.
@@ -58,6 +61,12 @@ impl<E: Send + Sync + 'static> Nursery<E> {
 }
 
 impl Tree {
+    /// Takes the snapshot of a scope in place, alone.
+    pub(crate) fn of_scope(scope: &dyn Shown) -> Tree {
+        let scope = NurseryInfo::of_scope(scope, 0, Opener::Outside);
+        Tree { nurseries: vec![scope], rings: Vec::new() }
+    }
+
     /// Takes the snapshot.
     pub(crate) fn of(group: &Weak<Group>) -> Tree {
         rings::looked(|| {
@@ -76,7 +85,7 @@ impl Tree {
         &self.nurseries[0]
     }
 
-    /// Returns the nurseries, each before those inside it.
+    /// Returns the nurseries and scopes, each before those inside it.
     pub fn nurseries(&self) -> &[NurseryInfo] {
         &self.nurseries
     }
@@ -97,11 +106,16 @@ fn look(group: &Weak<Group>) -> Vec<NurseryInfo> {
     // Before the locks: it may ask the runtime's clock.
     let now = Now::of(group);
     let (mut nurseries, mut rest) = (Vec::new(), Vec::new());
-    group.walk(|visit, registry| {
-        let mut nursery = NurseryInfo::of(&visit, registry, now);
-        let more = nursery.read_tasks(&Place::default(), (visit.group, registry), now);
-        rest.extend(more.map(|place| (nurseries.len(), visit.group.clone(), place)));
-        nurseries.push(nursery);
+    group.walk(|Visit { at, depth, opened_by }| {
+        nurseries.push(match at {
+            At::Nursery(group, registry) => {
+                let mut nursery = NurseryInfo::of((group, registry), depth, opened_by, now);
+                let more = nursery.read_tasks(&Place::default(), (group, registry), now);
+                rest.extend(more.map(|place| (nurseries.len(), group.clone(), place)));
+                nursery
+            }
+            At::Scope(scope) => NurseryInfo::of_scope(scope, depth, opened_by),
+        });
     });
     for (at, group, mut place) in rest {
         let nursery: &mut NurseryInfo = &mut nurseries[at];

@@ -63,3 +63,52 @@ fn i03_last_waker_versus_reuse_of_the_seat() {
         book.check();
     });
 }
+
+/// Another thread looks at the children while one ends, and while the next takes its seat.
+#[test]
+fn i38_tree_versus_end_and_reuse_of_the_seat() {
+    model(|| {
+        let (mut open, handle, gate, book) = one(Until::Polls(1));
+        let looks = handle.clone();
+        let thread = thread::spawn(move || {
+            let tree = looks.tree();
+            for task in &tree.nurseries()[0].tasks {
+                let named = task.name.is_some();
+                assert_eq!(named, task.id.number() == 2, "each child has its own name");
+            }
+            tree.tasks()
+        });
+        gate.open();
+        gate.waker().wake();
+        gate.forget();
+        drop(gate);
+        let (kid, next_book) = Kid::new(Until::Polls(1));
+        handle.task("next").spawn(kid.plain());
+        let result = open.settle();
+        let seen = thread.join().unwrap();
+        assert!(seen <= 2, "there are two at most");
+        drop(handle);
+        assert!(matches!(result.or_else(|| open.settle()), Some(Ok(()))));
+        next_book.check();
+        book.check();
+    });
+}
+
+/// Another thread cancels all children while one ends.
+#[test]
+fn i39_cancel_of_the_children_versus_end() {
+    model(|| {
+        let (mut open, handle, gate, book) = one(Until::Polls(1));
+        let cancels = handle.clone();
+        let thread = thread::spawn(move || cancels.cancel_children());
+        gate.open();
+        gate.waker().wake();
+        gate.forget();
+        drop(gate);
+        let result = open.settle();
+        assert!(thread.join().unwrap() <= 1);
+        drop(handle);
+        assert!(matches!(result.or_else(|| open.settle()), Some(Ok(()))));
+        book.check();
+    });
+}

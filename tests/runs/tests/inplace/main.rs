@@ -7,6 +7,7 @@ mod ends;
 mod extras;
 mod inside;
 mod joins;
+mod members;
 mod panics;
 mod sent;
 mod simulated;

@@ -36,7 +36,7 @@ pub(in crate::layers::in_place) enum Stage {
 /// What limits a scope, and is known when it is opened; and the stages besides the cancel.
 pub(in crate::layers::in_place) struct Limits {
     /// Of the scope.
-    place: &'static Location<'static>,
+    pub(super) place: &'static Location<'static>,
     /// When its time is over. It is set before the body is called.
     deadline: GlobalOnce<Instant>,
     /// The time is the children's alone.
@@ -66,6 +66,7 @@ impl Limits {
 }
 
 impl Control {
+    #[inline(always)]
     pub(in crate::layers::in_place) fn stage(&self) -> Stage {
         // Acquire: pairs with `abort`, which keeps the reason before.
         if self.limits.aborted.load(Ordering::Acquire) {
@@ -88,6 +89,7 @@ impl Control {
     /// Has what is left be dropped where it waits, for this reason if it was not cancelled before.
     /// Returns `false` if it was aborted before.
     pub(in crate::layers::in_place) fn abort(&self, reason: Reason) -> bool {
+        self.stir();
         let reason = self.reason_for(true).cloned().unwrap_or(reason);
         drop(self.cancel.set(reason));
         let first = !self.limits.aborted.swap(true, Ordering::AcqRel);
@@ -100,6 +102,7 @@ impl Control {
 
     /// From now on it admits no child.
     pub(in crate::layers::in_place) fn drain(&self) {
+        self.stir();
         drop(self.limits.drained.set(self.new_reason(ReasonKind::Closed)));
         self.wake_waiters();
     }
@@ -139,10 +142,11 @@ impl Control {
     // ---- its time
 
     pub(in crate::layers::in_place) fn set_deadline(&self, at: Instant) {
+        self.stir();
         let _ = self.limits.deadline.set(at);
     }
 
-    fn deadline_for(&self, child: bool) -> Option<Instant> {
+    pub(in crate::layers::in_place) fn deadline_for(&self, child: bool) -> Option<Instant> {
         // A body that goes on has no deadline.
         self.limits.deadline.get().copied().filter(|_| child || !self.limits.partial)
     }
@@ -152,6 +156,7 @@ impl Control {
         if self.stage() >= Stage::Cancelled {
             return;
         }
+        self.stir();
         let reason = self.new_reason(ReasonKind::Deadline);
         if !self.limits.partial {
             self.cancel(reason);
@@ -188,6 +193,7 @@ impl Core {
         if self.state() == TaskState::Ended || self.control().stage() == Stage::Aborted {
             return false;
         }
+        self.control().stir();
         drop(self.life().cancel.set(self.around().cloned().unwrap_or(reason)));
         // AcqRel: pairs with `is_aborted`, after which the reason is read.
         let first = !self.life().aborted.swap(true, Ordering::AcqRel);

@@ -7,7 +7,6 @@ use crate::layers::base::sync::Ordering;
 use crate::layers::group::registry::report::Report;
 use crate::layers::in_place::join::{for_joiner, publish};
 use crate::layers::in_place::mode::Mode;
-use crate::layers::in_place::placed::Running;
 use std::pin::Pin;
 
 impl<M: Mode> Engine<'_, M> {
@@ -57,8 +56,7 @@ impl<M: Mode> Engine<'_, M> {
         self.slots.take_in(&self.shared, |_| {});
         for index in 0..self.slots.end() {
             let Some(mut slot) = self.slots.remove(index) else { continue };
-            let ended =
-                Foreign::new(slot.part.cut(Pin::new(&mut Some(Running(&mut slot.task))), &reason));
+            let ended = Foreign::new(slot.cut(&reason));
             let outcome = for_joiner(&ended.ending);
             self.tell_panics(&ended);
             self.tell_failure(&ended, || slot.part.seat.who());

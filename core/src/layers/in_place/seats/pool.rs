@@ -1,6 +1,6 @@
 //! The free seats of a scope, under the lock of its inbox.
 
-use super::{BlockRef, Free, Reach, Seat, release};
+use super::{BlockRef, Blocks, Free, Reach, Seat, release};
 use crate::layers::base::marks::MOST;
 use crate::layers::base::sync::{Arc, Ordering};
 use crate::layers::in_place::control::{Control, Life};
@@ -49,6 +49,7 @@ impl Pool {
     }
 
     /// Takes a seat back.
+    #[inline(always)]
     pub(in super::super) fn put(&mut self, free: Free) {
         // SAFETY: invariant 1: a free seat is a holder.
         let number = unsafe { free.block.as_ref() }.number;
@@ -71,6 +72,7 @@ impl Pool {
         let number = u32::try_from(self.rows.len()).expect("no four thousand million children");
         assert!(number < 1 << 26, "no four thousand million children");
         let block = BlockRef::new(self.control.clone(), number, seats);
+        self.control.blocks.locked(|blocks| blocks.add(block.clone()));
         self.at = self.rows.len();
         self.rows.push(Row { block, free: u64::MAX >> (64 - seats) });
         self.free += seats;
@@ -95,6 +97,7 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
+        drop(self.control.blocks.locked(Blocks::take));
         for row in &mut self.rows {
             let seats = mem::take(&mut row.free).count_ones() as usize;
             if seats > 0 {

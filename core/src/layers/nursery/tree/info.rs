@@ -8,15 +8,16 @@ use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::Ordering;
 use crate::layers::base::wait_mark::WaitMark;
+use crate::layers::context::shown::{Shown, ShownTask};
 use crate::layers::group::Group;
 use crate::layers::group::registry::{BODY, Member, OpenedBy, Phase, Place, Registry, Seen, shown};
-use crate::layers::group::walk::{Opener, Visit};
+use crate::layers::group::walk::Opener;
 use crate::layers::record::mark::Mark;
 use crate::layers::record::{Doing, Header};
 use std::collections::BTreeMap;
 use std::panic::Location;
 
-/// One nursery of a [`Tree`](super::Tree).
+/// One nursery, or scope in place, of a [`Tree`](super::Tree).
 ///
 /// `{:?}` is a line that counts the tasks, and `{:#?}` lists them, each on a line.
 #[derive(Clone)]
@@ -24,6 +25,8 @@ use std::panic::Location;
 pub struct NurseryInfo {
     /// How deep it is in the tree; 0 for the outermost.
     pub depth: usize,
+    /// Whether it is a scope in place: the task that opened it polls its tasks.
+    pub in_place: bool,
     /// Its id.
     pub id: NurseryId,
     /// Its name, if it has one.
@@ -120,7 +123,7 @@ pub enum NextPoll {
     Cancelled,
     /// Not known: it waits, and has a task of the runtime for its own, whose wakers are the
     /// runtime's. That is so of a task that was woken often, and of all on a runtime that wants a task
-    /// for each child, as the simulator does.
+    /// for each child, as the simulator does. Of a child of a scope in place it is never known.
     Unknown,
 }
 
@@ -185,6 +188,28 @@ impl TaskInfo {
         }
     }
 
+    /// A child of a scope in place: the task that polls it has the wakers.
+    fn in_place(task: &ShownTask<'_>) -> TaskInfo {
+        TaskInfo {
+            id: task.id,
+            name: task.name.map(Box::from),
+            note: None,
+            location: task.place,
+            age: None,
+            state: task.state,
+            waits: None,
+            next_poll: match task.state {
+                TaskState::Waiting => NextPoll::Unknown,
+                TaskState::Queued | TaskState::Running | TaskState::Ended => NextPoll::Due,
+            },
+            polls: task.polls,
+            since_poll: None,
+            wakers: None,
+            cancelled: task.cancelled,
+            edges: Edges { mark: WaitMark::default(), parked: false, wakes: None, joined_by: None },
+        }
+    }
+
     /// Returns `true` if only a cancel leads to another poll of it, and that is not what it waits for.
     pub(crate) fn is_unreachable(&self) -> bool {
         let wants_it = self.waits.as_ref().is_some_and(|wait| wait.on == WaitOn::Cancel);
@@ -216,15 +241,40 @@ impl BodyInfo {
 }
 
 impl NurseryInfo {
-    /// Reads one nursery, but for its tasks. Its lock is held.
-    pub(super) fn of(visit: &Visit<'_>, registry: &Registry, now: Now) -> NurseryInfo {
-        let group: &Group = visit.group;
+    /// Reads a scope in place.
+    pub(super) fn of_scope(scope: &dyn Shown, depth: usize, opened_by: Opener) -> NurseryInfo {
+        let mut tasks = Vec::new();
+        scope.each_task(&mut |task| tasks.push(TaskInfo::in_place(&task)));
         NurseryInfo {
-            depth: visit.depth,
+            depth,
+            in_place: true,
+            id: scope.id(),
+            name: scope.name().map(Box::from),
+            location: scope.place(),
+            opened_by,
+            age: None,
+            level: scope.level(),
+            reason: scope.reason(),
+            adopted: false,
+            body: None,
+            tasks,
+        }
+    }
+
+    /// Reads one nursery, but for its tasks. Its lock is held.
+    pub(super) fn of(
+        (group, registry): (&Group, &Registry),
+        depth: usize,
+        opened_by: Opener,
+        now: Now,
+    ) -> NurseryInfo {
+        NurseryInfo {
+            depth,
+            in_place: false,
             id: group.id,
             name: group.config.name.clone(),
             location: group.config.place,
-            opened_by: visit.opened_by,
+            opened_by,
             age: now.age(group.opened),
             level: group.requested_level(),
             reason: registry.cancel.requested_reason(),

@@ -85,7 +85,8 @@ impl Tree {
 /// The line of the nursery, without those of its tasks.
 impl fmt::Display for NurseryInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "nursery {}", self.id)?;
+        let kind = if self.in_place { "scope" } else { "nursery" };
+        write!(f, "{kind} {}", self.id)?;
         if let Some(name) = &self.name {
             write!(f, " `{}`", Escaped(name))?;
         }
