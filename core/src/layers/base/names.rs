@@ -83,8 +83,10 @@ mod tests {
         assert_eq!(name(0), None);
         let long = "ü".repeat(LONGEST);
         assert_eq!(name(number(&long)), Some(&long[..LONGEST]));
-        let numbers = (0..=MOST).map(|at| number(&format!("u{at}")));
-        assert_eq!(numbers.last(), Some(0));
+        for at in 0..MOST {
+            number(&format!("u{at}"));
+        }
+        assert_eq!(number("one more"), 0);
         assert_eq!(number("db"), db);
     }
 }

@@ -10,12 +10,15 @@ pub(crate) use std::thread::panicking;
 /// For threads that block: never part of a model.
 pub(crate) use std::thread::{
     Scope as ThreadsScope, ScopedJoinHandle, Thread, available_parallelism,
-    current as current_thread, park as park_thread, park_timeout as park_timeout_thread,
-    scope as thread_scope,
+    current as current_thread, park as park_thread, scope as thread_scope,
 };
 
 /// As above.
 pub(crate) use std::thread::Builder as ThreadBuilder;
+
+/// As above.
+#[cfg(not(any(loom, target_family = "wasm")))]
+pub(crate) use std::thread::park_timeout as park_timeout_thread;
 
 /// By which a thread sleeps on a lock: see [`lock`](super::lock).
 #[cfg(not(loom))]

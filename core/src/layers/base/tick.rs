@@ -6,7 +6,7 @@
 //!
 //! A virtual clock needs no thread: its ticks are [made of its instants](of).
 
-use super::sync::{GlobalMutex, GlobalOnce, GlobalU32, Ordering, Thread, park_timeout_thread};
+use super::sync::{GlobalMutex, GlobalOnce, GlobalU32, Ordering, Thread};
 use allhome_rt::{Instant, lent_timer};
 use std::time::Duration;
 
@@ -15,9 +15,6 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// The tick of the first instant. A virtual clock may show an earlier one.
 const FIRST: i128 = 1 << 20;
-
-/// How often the thread looks at its clock.
-const PERIOD: Duration = Duration::from_millis(50);
 
 /// The present tick, or 0.
 static NOW: GlobalU32 = GlobalU32::new(0);
@@ -110,7 +107,11 @@ impl Drop for Counting {
 /// Starts the thread that counts.
 #[cfg(not(any(loom, target_family = "wasm")))]
 fn start(run: u64) -> Option<Thread> {
-    use super::sync::ThreadBuilder;
+    use super::sync::{ThreadBuilder, park_timeout_thread};
+
+    /// How often it looks at its clock.
+    const PERIOD: Duration = Duration::from_millis(50);
+
     let counting = ThreadBuilder::new().name("allhome-clock".into()).spawn(move || {
         while tick(run) {
             park_timeout_thread(PERIOD);

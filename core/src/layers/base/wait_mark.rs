@@ -72,10 +72,12 @@ impl WaitMark {
         WaitMark((kind as u32) << KIND | object as u32 & OBJECT)
     }
 
+    #[cfg(target_pointer_width = "64")]
     pub(crate) fn of_bits(bits: u32) -> WaitMark {
         WaitMark(bits)
     }
 
+    #[cfg(target_pointer_width = "64")]
     #[inline(always)]
     pub(crate) fn bits(self) -> u32 {
         self.0
