@@ -253,7 +253,6 @@ impl Registry {
             && self.clock.has_no_graces()
             && self.nested.of_no_task()
             && self.logs.is_empty()
-            && self.notes.is_empty()
     }
 
     /// Has a child leave that has ended with a value and has no carrier of its own: publishes the
@@ -270,6 +269,7 @@ impl Registry {
         if !self.is_plain() {
             return Err(claimed);
         }
+        self.notes.forget(claimed.header().number());
         if !kept {
             self.members.unlink(&claimed);
             *dead = self.members.release(claimed, None);

@@ -6,12 +6,6 @@ use std::collections::BTreeMap;
 pub(crate) struct Notes(BTreeMap<u64, Box<str>>);
 
 impl Notes {
-    /// Returns `true` if no task has said anything.
-    #[inline]
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Keeps the note of a member, or of the body, in place of the one before; an empty one takes
     /// that away.
     pub(crate) fn set(&mut self, number: u64, note: Box<str>) -> Option<Box<str>> {
@@ -23,7 +17,11 @@ impl Notes {
         self.0.get(&number).map(|note| &**note)
     }
 
+    /// The member leaves.
+    #[inline]
     pub(super) fn forget(&mut self, number: u64) {
-        self.0.remove(&number);
+        if !self.0.is_empty() {
+            self.0.remove(&number);
+        }
     }
 }
