@@ -261,6 +261,7 @@ pub mod in_place {
     pub use crate::layers::in_place::child::{ScopeChild, ScopeValue};
     pub use crate::layers::in_place::handle::LocalScope;
     pub use crate::layers::in_place::handle::bounded::ScopeReserve;
+    pub use crate::layers::in_place::handle::draining::ScopeDraining;
     pub use crate::layers::in_place::handle::idle::ScopeIdle;
     pub use crate::layers::in_place::mode::Mode;
     pub use crate::layers::in_place::run::ScopeRun;
