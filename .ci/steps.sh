@@ -140,6 +140,7 @@ address_sanitizer() {
 # report_thread_leaks: a thread of the global pool for blocking work that has ended is joined by the
 # next one that ends, and the process may end before.
 # RUST_BACKTRACE: std keeps what it reads for a backtrace under another such lock.
+# The lines' tables: without them a report has no inlined functions, which the suppressions name.
 thread_sanitizer() {
     local title=$1 shim
     shift
@@ -148,6 +149,7 @@ thread_sanitizer() {
     step "thread sanitizer: shim" .ci/tsan/gen.sh "$shim"
     step "thread sanitizer: $title" \
         env RUSTC_BOOTSTRAP=1 RUSTFLAGS="$instrumented $(<"$shim/flags")" CARGO_TARGET_DIR="$target/tsan" \
+        CARGO_PROFILE_DEV_DEBUG=line-tables-only \
         TSAN_OPTIONS="suppressions=$PWD/.ci/tsan/tsan.supp history_size=7 report_thread_leaks=0" RUST_TEST_NOCAPTURE=1 RUST_BACKTRACE=0 \
         CARGO_BUILD_TARGET="$native" "$@"
 }

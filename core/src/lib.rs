@@ -265,6 +265,7 @@ pub mod in_place {
     pub use crate::layers::in_place::child::{ScopeChild, ScopeValue};
     pub use crate::layers::in_place::handle::LocalScope;
     pub use crate::layers::in_place::handle::bounded::ScopeReserve;
+    pub use crate::layers::in_place::handle::draining::ScopeDraining;
     pub use crate::layers::in_place::handle::idle::ScopeIdle;
     pub use crate::layers::in_place::mode::Mode;
     pub use crate::layers::in_place::run::ScopeRun;
@@ -299,8 +300,8 @@ pub mod error {
 }
 
 pub mod cancel {
-    //! Cancellation: tokens, levels and reasons, what a task can ask about its own, and what it is
-    //! protected by.
+    //! Cancellation: tokens, levels and reasons, what a task can ask about its own, what it is
+    //! protected by, and a test of what it leaves behind.
 
     pub use crate::layers::base::reason::{Level, ReasonKind};
     pub use crate::layers::cancel::{
@@ -312,6 +313,7 @@ pub mod cancel {
         TaskCancelled, TaskDraining, cancel_reason, cancel_token,
     };
     pub use crate::layers::nursery::draining::NurseryDraining;
+    pub use crate::layers::scope::cancel_safe::{Stopped, cancel_safe};
     pub use crate::layers::scope::cancellable::{Cancellable, cancellable};
     pub use crate::layers::scope::shield::Shield;
     #[doc(no_inline)]

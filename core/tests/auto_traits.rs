@@ -225,6 +225,7 @@ fn table() {
         ScopeChild<u8, E>: "SYU--"
         ScopeChild<std::cell::Cell<u8>, E>: "SYU--"
         ScopeChild<std::rc::Rc<u8>, E>: "--U--"
+        ScopeDraining: "SYU--"
         ScopeIdle: "SYU--"
         ScopeReserve<'static, E, Sendable>: "SY---"
         ScopeReserve<'static, E, Local>: "-----"

@@ -149,12 +149,24 @@ pub trait LocalWork {
 
     /// Ends the work: the task was dropped before it was ready. Must not panic.
     fn discard(&self, data: &mut TaskData);
+
+    /// Returns what a report calls the task, if it has a name.
+    fn label(&self, data: &mut TaskData) -> Option<String> {
+        let _ = data;
+        None
+    }
 }
 
 impl LocalTask {
     /// Makes a task from its work and its first data.
     pub fn new(work: Rc<dyn LocalWork>, data: TaskData) -> LocalTask {
         LocalTask { work: Some(work), data }
+    }
+
+    /// Returns what a report of the runtime's calls the task, as [`Task::label`] does.
+    pub fn label(&mut self) -> Option<String> {
+        let LocalTask { work, data } = self;
+        work.as_ref()?.label(data)
     }
 
     /// Makes a task from any future, boxed.

@@ -347,3 +347,24 @@ fn i23_drop_of_the_handle_versus_failure() {
         book.check();
     });
 }
+
+/// Another thread closes the scope while a task begins to wait for that.
+#[test]
+fn i19_draining_versus_close() {
+    model(|| {
+        let (mut open, handle, gate, book) = one(Until::Polls(1));
+        let closes = handle.clone();
+        let thread = thread::spawn(move || assert!(closes.close()));
+        let (mut waits, woken) = (handle.draining(), Flag::new(true));
+        let level = settle(&mut waits, &woken);
+        thread.join().unwrap();
+        let level = level.or_else(|| settle(&mut waits, &woken));
+        assert_eq!(level, Some(allhome::cancel::Level::Draining), "a wake was lost");
+        gate.open();
+        gate.waker().wake();
+        gate.forget();
+        drop((waits, handle));
+        assert!(matches!(open.settle(), Some(Ok(()))));
+        book.check();
+    });
+}

@@ -10,13 +10,14 @@
 //! bound that rises, as in M. Musuvathi, S. Qadeer, "Iterative Context Bounding", PLDI 2007. A
 //! schedule that a later round runs again on its way is counted once.
 //!
-//! A failing schedule is made shorter by taking away what it decided, first much at a time and then
+//! A failing schedule is run once more as it was: a program that does not do the same then is not
+//! deterministic, and is told so. Else it is made shorter by taking away what it decided, first much at a time and then
 //! little, as long as what is left fails in the same way: A. Zeller, R. Hildebrandt, "Simplifying
 //! and Isolating Failure-Inducing Input", IEEE TSE 2002.
 
 use super::choices::Choices;
 use super::chooser::{Chooser, Made, Pct, Strategy};
-use super::failure::{Failure, FailureKind};
+use super::failure::{Facts, Failure, FailureKind};
 use super::quiet::Quiet;
 use super::rng::Rng;
 use super::simulation::Simulation;
@@ -85,7 +86,8 @@ impl fmt::Display for Explored {
         if let Some(seed) = found.original.seed() {
             writeln!(f, "seed: {seed}")?;
         }
-        writeln!(f, "the shortest that fails:")?;
+        let shortest = found.shortest.is_deterministic();
+        writeln!(f, "{}", if shortest { "the shortest that fails:" } else { "how it failed:" })?;
         write!(f, "{}", found.shortest)
     }
 }
@@ -166,12 +168,34 @@ impl Simulator {
     fn found(&self, at: u64, original: Failure, trial: Trial<'_>) -> Explored {
         // The hook has printed the panic once, and the report is going to.
         let quiet = Quiet::begin();
-        let mut shortest = self.shorten(original.clone(), trial);
+        let mut shortest = match self.differs(&original, trial) {
+            None => self.shorten(original.clone(), trial),
+            // A shorter schedule would be a matter of luck.
+            Some(how) => Failure(Box::new(Facts { differs: Some(how), ..*original.0.clone() })),
+        };
         drop(quiet);
         // No seed gives it.
         shortest.0.seed = None;
         let failure = Some(Box::new(Found { at: at + 1, original, shortest }));
         Explored { schedules: at + 1, complete: false, failure }
+    }
+
+    /// Runs it once more, with the same decisions. Returns how the two runs differ, if they do.
+    fn differs(&self, first: &Failure, trial: Trial<'_>) -> Option<String> {
+        let chooser = Chooser::new(Strategy::Listed(first.0.choices.clone()));
+        let Some(second) = trial(&mut Simulation::new(self, chooser, None)) else {
+            return Some("a second run with the same decisions did not fail".to_string());
+        };
+        let (first, second) = (&*first.0, &*second.0);
+        if first.kind != second.kind {
+            let kind = second.kind;
+            return Some(format!("a second run with the same decisions ended in a {kind}"));
+        }
+        let ends = |facts: &Facts| (facts.steps, facts.at);
+        (ends(first) != ends(second)).then(|| {
+            let (steps, at) = ends(second);
+            format!("a second run with the same decisions failed after {steps} steps, at {at:?}")
+        })
     }
 
     fn shorten(&self, mut best: Failure, trial: Trial<'_>) -> Failure {

@@ -30,6 +30,8 @@ pub(super) struct Facts {
     pub(super) notes: Vec<String>,
     pub(super) choices: Choices,
     pub(super) seed: Option<u64>,
+    /// How another run with the same decisions differed.
+    pub(super) differs: Option<String>,
 }
 
 /// What kind of failure it was.
@@ -65,6 +67,10 @@ pub struct TaskReport {
     /// The step at which it was spawned.
     pub spawned_at: u64,
 }
+
+/// What decides besides the simulation, the most frequent first.
+const LOOK_FOR: &str = "Look for `select!` without `biased;`, the order of a `HashMap`, \
+    `Instant::now()`, random numbers, threads, and what is kept from one run to the next";
 
 impl Failure {
     /// Returns what kind of failure it was.
@@ -117,6 +123,13 @@ impl Failure {
         &self.0.notes
     }
 
+    /// Returns `false` if the program was run once more with the same decisions, and did something
+    /// else: something besides the simulation decides what it does, so a replay may show something
+    /// else as well. An [exploration](super::Explored) looks for that.
+    pub fn is_deterministic(&self) -> bool {
+        self.0.differs.is_none()
+    }
+
     /// Adds a note. The failure's text ends with the notes.
     pub fn note(&mut self, note: impl Into<String>) {
         self.0.notes.push(note.into());
@@ -125,14 +138,10 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.0.kind {
-            FailureKind::Deadlock => "deadlock",
-            FailureKind::Livelock => "livelock",
-            FailureKind::Panic => "panic",
-            FailureKind::Error => "error",
-            FailureKind::Leftover => "leftovers",
-        };
-        write!(f, "{kind} after {} steps, at {:?}: ", self.0.steps, self.0.at)?;
+        if let Some(differs) = &self.0.differs {
+            writeln!(f, "not deterministic: {differs}. {LOOK_FOR}")?;
+        }
+        write!(f, "{} after {} steps, at {:?}: ", self.0.kind, self.0.steps, self.0.at)?;
         if let Some(culprit) = &self.0.culprit {
             write!(f, "{culprit}: ")?;
         }
@@ -151,6 +160,18 @@ impl fmt::Display for Failure {
             write!(f, " (no choice: it fails first come, first served)")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FailureKind::Deadlock => "deadlock",
+            FailureKind::Livelock => "livelock",
+            FailureKind::Panic => "panic",
+            FailureKind::Error => "error",
+            FailureKind::Leftover => "leftovers",
+        })
     }
 }
 

@@ -12,7 +12,9 @@
 
 use super::world::World;
 use crate::guarded::{Foreign, Kept};
-use allhome_rt::{IntoLocalRuntime, LocalRuntime, LocalTask, NoRuntime, Runtime, SpawnLocal, Task};
+use allhome_rt::{
+    IntoLocalRuntime, LocalRuntime, LocalTask, NoRuntime, Runtime, SpawnLocal, Task, TaskData, Work,
+};
 use slab::Slab;
 use std::fmt;
 use std::future::Future;
@@ -100,7 +102,7 @@ impl SpawnLocal for Spawner {
     /// Takes the task, or drops it if the simulation has ended.
     fn spawn_local(&self, task: LocalTask) {
         let Some(world) = &self.world else { return };
-        let stays = Foreign::new(Task::from_future(Stays::new(task)));
+        let stays = Foreign::new(Task::new(Arc::new(Stays::new(task)), TaskData::default()));
         world.spawn_local(stays).into_iter().for_each(Foreign::discard);
     }
 }
@@ -123,16 +125,25 @@ impl Stays {
     }
 }
 
-impl Future for Stays {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+impl Work for Stays {
+    fn poll(&self, _: &mut TaskData, cx: &mut Context<'_>) -> Poll<()> {
         assert!(self.is_here(), "a simulation with local tasks is driven on another thread");
         let taken = SHELF.with(|shelf| shelf.locked(|shelf| shelf[self.key].take()));
         let mut task = taken.expect("it is polled by one poll at a time, and not after a panic");
         let polled = Pin::new(&mut *task).poll(cx);
         SHELF.with(|shelf| shelf.locked(|shelf| shelf[self.key] = Some(task)));
         polled
+    }
+
+    /// The task goes with this.
+    fn discard(&self, _: &mut TaskData) {}
+
+    fn label(&self, _: &mut TaskData) -> Option<String> {
+        if !self.is_here() {
+            return None;
+        }
+        // None while it is polled.
+        SHELF.with(|shelf| shelf.locked(|shelf| shelf.get_mut(self.key)?.as_mut()?.label()))
     }
 }
 

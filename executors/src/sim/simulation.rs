@@ -278,6 +278,7 @@ impl Simulation {
             notes: Vec::new(),
             choices: self.chooser.choices().clone(),
             seed: self.seed,
+            differs: None,
         }))
     }
 }

@@ -30,7 +30,8 @@ use crate::layers::base::outcome::Ending;
 use crate::layers::base::stays::{self, Mark, ThreadMark};
 use crate::layers::base::sync::Arc;
 use crate::layers::record::Claimed;
-use allhome_rt::{LocalTask, SpawnLocal, Task, TaskData, Work};
+use allhome_rt::{LocalTask, LocalWork, SpawnLocal, Task, TaskData, Work};
+use std::cell::RefCell;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
@@ -166,8 +167,9 @@ impl Future for Driver {
         });
         drop((waker, old));
         for task in tasks {
-            let hosted = Hosted { task: task.into_inner(), _resident: self.resident.clone() };
-            self.resident.spawner.spawn_local(LocalTask::from_future(hosted));
+            let (task, _resident) = (RefCell::new(task.into_inner()), self.resident.clone());
+            let hosted = Rc::new(Hosted { task, _resident });
+            self.resident.spawner.spawn_local(LocalTask::new(hosted, TaskData::default()));
         }
         if over { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -175,15 +177,21 @@ impl Future for Driver {
 
 /// A task on its thread. It goes before what it has of the thread.
 struct Hosted {
-    task: Task,
+    task: RefCell<Task>,
     _resident: Rc<Resident>,
 }
 
-impl Future for Hosted {
-    type Output = ();
+impl LocalWork for Hosted {
+    fn poll(&self, _: &mut TaskData, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut *self.task.borrow_mut()).poll(cx)
+    }
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.task).poll(cx)
+    /// The task goes with this.
+    fn discard(&self, _: &mut TaskData) {}
+
+    fn label(&self, _: &mut TaskData) -> Option<String> {
+        // None while it is polled.
+        self.task.try_borrow_mut().ok()?.label()
     }
 }
 

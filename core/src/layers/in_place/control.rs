@@ -50,6 +50,8 @@ pub(super) struct Control {
     pub(super) name: Option<Box<str>>,
     /// There may be something else than children that come and end: see invariant 5.
     stirred: AtomicBool,
+    /// It admits no child, or into places that were reserved before alone.
+    closed: AtomicBool,
     /// Why all of it is cancelled.
     cancel: GlobalOnce<Reason>,
     /// There may be a child in the inbox.
@@ -96,6 +98,7 @@ impl Control {
             policy,
             name,
             stirred: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             cancel: GlobalOnce::new(),
             news: AtomicBool::new(false),
             came: AtomicUsize::new(0),
@@ -136,6 +139,13 @@ impl Control {
     pub(super) fn stir(&self) {
         // Relaxed: it is ordered before what follows by the Release with which that is set.
         self.stirred.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that it admits no child from here on, and wakes what waits for that.
+    pub(super) fn close(&self) {
+        // Release: pairs with `level`.
+        self.closed.store(true, Ordering::Release);
+        self.wake_waiters();
     }
 
     /// Cancels it. Returns `false` if it was cancelled before.

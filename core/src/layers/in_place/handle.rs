@@ -2,6 +2,7 @@
 
 pub(crate) mod bounded;
 mod defer;
+pub(crate) mod draining;
 pub(crate) mod idle;
 mod members;
 

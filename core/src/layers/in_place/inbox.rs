@@ -162,7 +162,7 @@ impl<'a, M: Mode> Shared<'a, M> {
             }
             first
         });
-        self.control.wake_waiters();
+        self.control.close();
         first
     }
 
@@ -224,12 +224,13 @@ impl<'a, M: Mode> Shared<'a, M> {
     pub(super) fn end(&self) {
         self.control.stir();
         self.inbox.locked(|inbox| inbox.is_over = true);
+        self.control.close();
     }
 
     /// Closes it for good if no child waits in it, and nothing is deferred.
     pub(super) fn close_if_empty(&self, reason: Reason) -> bool {
         let mut reason = Some(reason);
-        self.inbox.locked(|inbox| {
+        let closed = self.inbox.locked(|inbox| {
             let empty = inbox.new.is_empty() && inbox.deferred.is_empty();
             if empty {
                 self.control.stir();
@@ -239,6 +240,10 @@ impl<'a, M: Mode> Shared<'a, M> {
                 }
             }
             empty
-        })
+        });
+        if closed {
+            self.control.close();
+        }
+        closed
     }
 }

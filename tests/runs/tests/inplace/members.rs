@@ -1,14 +1,17 @@
 //! What a scope's handle, and the tree of the nursery around, say of its children.
 
-use super::{drive, for_ever};
+use super::{drive, for_ever, poll};
 use allhome::cancel::Level;
+use allhome::in_place::ScopeBuilder;
 use allhome::runtime::LocalExecutor;
 use allhome::task::{Opener, TaskState, Tree, task_id};
-use allhome::{Nursery, Scope, cancelled, nursery, scope, yield_now};
+use allhome::{CancelToken, Nursery, Reason, Scope, cancelled, nursery, scope, yield_now};
 use allhome_conformance::Gate;
+use allhome_runs::Wakes;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
 /// A scope with a child `left`, that waits, and a child `right`, that opens a scope with a child.
 async fn request(gate: &Gate) {
@@ -118,15 +121,59 @@ fn i38_tree_of_a_scope() {
             s.idle().await;
             assert_eq!(s.tree().tasks(), 0);
         }
-        assert_eq!(
-            (s.level(), s.close(), s.close(), s.level()),
-            (Level::Running, true, false, Level::Running)
-        );
+        assert_eq!((s.level(), s.close(), s.close()), (Level::Running, true, false));
         s.cancel();
         assert_eq!(s.level(), Level::Cancelled);
         Ok(())
     }))
     .unwrap();
+}
+
+/// Returns the level at which `draining` is ready, of a scope that `end` ends from outside.
+fn drained(
+    open: ScopeBuilder,
+    end: impl AsyncFnOnce(Scope<'static, Infallible>),
+) -> (Level, Level) {
+    let (handle, wakes) = (Mutex::new(None), Wakes::new());
+    let mut run = Box::pin(open.run(async |s: Scope<'static, Infallible>| {
+        *handle.lock().unwrap() = Some(s.clone());
+        s.go(for_ever());
+        for_ever::<Result<(), Infallible>>().await
+    }));
+    assert!(poll(&mut run, &wakes).is_pending());
+    let s = handle.lock().unwrap().take().unwrap();
+    let (before, mut waits, woken) = (s.level(), Box::pin(s.draining()), Wakes::new());
+    assert!(poll(&mut waits, &woken).is_pending());
+    let mut end = Box::pin(end(s));
+    assert!(poll(&mut end, &wakes).is_ready());
+    drop(poll(&mut run, &wakes));
+    assert_eq!(woken.count(), 1, "it is woken, once");
+    let Poll::Ready(level) = poll(&mut waits, &woken) else { panic!("it waits still") };
+    (before, level)
+}
+
+#[test]
+fn i19_draining_is_ready_when_no_child_is_admitted() {
+    let closed = drained(scope(), async |s| assert!(s.close()));
+    assert_eq!(closed, (Level::Running, Level::Draining));
+    assert_eq!(drained(scope(), async |s| assert!(s.cancel())).1, Level::Cancelled);
+    let token = CancelToken::new();
+    let drains = drained(scope().token(&token), async |_| {
+        assert_eq!(token.escalate(Reason::new("closing time")), Level::Draining)
+    });
+    assert_eq!(drains, (Level::Running, Level::Draining));
+}
+
+#[test]
+fn i19_a_scope_that_has_ended_is_draining() {
+    let mut kept = None;
+    drive(scope().run(async |s: Scope<'_, Infallible>| {
+        kept = Some(s.clone());
+        Ok(())
+    }))
+    .unwrap();
+    let s = kept.unwrap();
+    assert_eq!((s.level(), drive(s.draining())), (Level::Draining, Level::Draining));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use allhome::error::Cause;
 use allhome::local::LocalNursery;
-use allhome::sim::{SimLocal, inject};
+use allhome::sim::{SimError, SimLocal, inject};
 use allhome::{Nursery, Simulator, nursery, sleep, yield_now};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -89,4 +89,21 @@ fn m09_outside_of_a_simulation_there_is_none() {
     let error = allhome::block_on(run).unwrap_err();
     assert!(matches!(error.first().cause(), Cause::NoRuntime(_)), "{error}");
     assert!(error.to_string().contains("no simulation"), "{error}");
+}
+
+#[test]
+fn y13_a_failure_names_the_children_of_a_local_nursery() {
+    let run = Simulator::new().run(async |_: Nursery<Infallible>| {
+        let run = nursery().local(SimLocal).run(async |n: LocalNursery<Infallible>| {
+            n.task("left").go(std::future::pending());
+            n.go(std::future::pending());
+            Ok(())
+        });
+        drop(run.await);
+        Ok(())
+    });
+    let Err(SimError::Failure(failure)) = run else { panic!("it does not hang") };
+    let labels: Vec<_> = failure.tasks().iter().filter_map(|task| task.label.as_deref()).collect();
+    assert!(labels.contains(&"`left`"), "{failure}");
+    assert!(labels.iter().any(|label| label.starts_with("spawned at ")), "{failure}");
 }

@@ -104,7 +104,7 @@ impl Control {
     pub(in crate::layers::in_place) fn drain(&self) {
         self.stir();
         drop(self.limits.drained.set(self.new_reason(ReasonKind::Closed)));
-        self.wake_waiters();
+        self.close();
     }
 
     /// Returns that it admits no child, if its token has drained.

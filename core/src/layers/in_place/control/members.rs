@@ -3,6 +3,7 @@
 use super::{Control, Stage};
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::reason::{Level, Reason};
+use crate::layers::base::sync::Ordering;
 use crate::layers::context::shown::{Shown, ShownTask};
 use std::panic::Location;
 
@@ -49,7 +50,10 @@ impl Control {
         match self.stage() {
             Stage::Aborted => Level::Aborted,
             Stage::Cancelled => Level::Cancelled,
-            Stage::Running | Stage::Children => Level::Running,
+            Stage::Children => Level::Draining,
+            // Acquire: pairs with `close`.
+            Stage::Running if self.closed.load(Ordering::Acquire) => Level::Draining,
+            Stage::Running => Level::Running,
         }
     }
 }

@@ -43,9 +43,9 @@ impl<'a, E: Send + Sync + 'static, M: Mode> Scope<'a, E, M> {
         Tree::of_scope(&*self.shared.control)
     }
 
-    /// Returns how far the scope is on its way to its end. A scope that was closed has its level
-    /// still, and so has one whose [children's time](crate::in_place::ScopeBuilder::children_deadline)
-    /// is over.
+    /// Returns how far the scope is on its way to its end. It is draining when it was closed, when it
+    /// has ended, and when its [children's time](crate::in_place::ScopeBuilder::children_deadline) is
+    /// over.
     pub fn level(&self) -> Level {
         self.shared.control.level()
     }

@@ -5,6 +5,7 @@ use allhome::{Nursery, Simulator, nursery, sim, yield_now};
 use std::convert::Infallible;
 use std::future::pending;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Some orders of the three panic.
@@ -116,4 +117,48 @@ fn y12_a_check_is_a_statement() {
     Simulator::new().check(async |_: Nursery<Infallible>| Ok(()));
     Simulator::new().explore(async |_: Nursery<Infallible>| Ok(())).unwrap();
     sim::inject(|| (async |_: Nursery<Infallible>| Ok(()), || ())).unwrap();
+}
+
+/// How one run of a program goes, by how many there were before.
+fn explore(body: impl Fn(usize) -> Option<usize>) -> Explored {
+    let runs = AtomicUsize::new(0);
+    Simulator::new().explore(async |_n: Nursery<Infallible>| {
+        let yields = body(runs.fetch_add(1, Ordering::Relaxed));
+        for _ in 0..yields.unwrap_or(0) {
+            yield_now().await;
+        }
+        assert!(yields.is_none(), "it fails");
+        Ok(())
+    })
+}
+
+#[test]
+fn y14_a_failure_that_does_not_come_again_is_not_deterministic() {
+    let found = explore(|run| (run == 0).then_some(3));
+    let failure = found.failure().unwrap();
+    assert!(!failure.is_deterministic());
+    let text = found.to_string();
+    assert!(text.contains("not deterministic: a second run with the same decisions did not fail. Look for `select!` without `biased;`"), "{text}");
+    assert!(text.contains("how it failed:") && text.contains("replay: sim1"), "{text}");
+}
+
+#[test]
+fn y14_a_failure_at_another_step_is_not_deterministic() {
+    let found = explore(|run| Some(3 + run));
+    let text = found.failure().unwrap().to_string();
+    assert!(
+        text.starts_with("not deterministic: a second run with the same decisions failed after "),
+        "{text}"
+    );
+    assert!(!found.original().unwrap().to_string().contains("not deterministic"));
+}
+
+#[test]
+fn y14_a_program_that_does_the_same_is_deterministic() {
+    let found = explore(|_| Some(3));
+    assert!(found.failure().unwrap().is_deterministic());
+    assert!(found.to_string().contains("the shortest that fails:"), "{found}");
+    let faults = Faults { threads: 2, spurious_wakes: true, ..Faults::default() };
+    let many = Simulator::new().seed(5).faults(faults).explore(three_in_order);
+    assert!(many.failure().is_some_and(|failure| failure.is_deterministic()), "{many}");
 }
