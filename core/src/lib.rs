@@ -300,8 +300,7 @@ pub mod error {
 }
 
 pub mod cancel {
-    //! Cancellation: tokens, levels and reasons, what a task can ask about its own, what it is
-    //! protected by, and a test of what it leaves behind.
+    //! Cancellation: tokens, levels, reasons, shields, and a test of what a cancel leaves behind.
 
     pub use crate::layers::base::reason::{Level, ReasonKind};
     pub use crate::layers::cancel::{
@@ -355,8 +354,7 @@ pub mod shutdown {
 }
 
 pub mod local {
-    //! Nurseries whose children are not `Send`, and stay on their thread:
-    //! [`Builder::local`](crate::Builder::local).
+    //! Nurseries of children that stay on their thread: [`Builder::local`](crate::Builder::local).
 
     pub use crate::layers::base::mode::{Local, Sendable};
     pub use crate::layers::nursery::local::LocalNursery;
