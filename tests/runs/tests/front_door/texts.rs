@@ -167,9 +167,10 @@ fn f40_a_nursery_is_a_line_and_its_tasks_are_listed() {
     let line = format!("nursery {id} `crawl`, at P");
     assert_eq!(plain(&nursery.to_string()), line);
     assert_eq!(plain(&format!("{nursery:?}")), format!("NurseryInfo({line}, 2 tasks)"));
-    let first = format!("task {} `fetch` waiting, 1 poll, at P", task.id);
+    let lost = ", with no waker left: only a cancel ends it";
+    let first = format!("task {} `fetch` waiting{lost}, 1 poll, at P", task.id);
     assert_eq!(plain(&format!("{task:?}")), format!("TaskInfo({first})"));
-    let second = format!("task {other} `parse` waiting, 1 poll, at P");
+    let second = format!("task {other} `parse` waiting{lost}, 1 poll, at P");
     let listed =
         format!("NurseryInfo(\n    {line},\n    [\n        {first},\n        {second},\n    ],\n)");
     assert_eq!(plain(&format!("{nursery:#?}")), listed);
