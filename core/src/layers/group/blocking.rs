@@ -76,7 +76,7 @@ struct BlockingJob {
 impl BlockingJob {
     fn run(mut self) {
         let Some(carried) = self.carried.take() else { return };
-        let Ok(claimed) = carried.claim() else {
+        let Ok(claimed) = self.group.claim_own(&carried) else {
             // The thread that has the claim, or had it, destroys the work before it began.
             return drop(self.group.locked(|registry| registry.members.drop_bound(carried)));
         };

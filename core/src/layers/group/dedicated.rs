@@ -69,7 +69,7 @@ impl Group {
                 return Poll::Pending;
             }
             Blow::Lose => self.runtime_dropped(carried),
-            Blow::Panic => match carried.claim() {
+            Blow::Panic => match self.claim_own(&carried) {
                 Ok(mut claimed) => {
                     let id = self.task_id(claimed.header());
                     let panic = claimed.header().panicked(id, Box::new(fault::MESSAGE));

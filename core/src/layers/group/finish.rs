@@ -329,15 +329,20 @@ impl Group {
 /// Carriers that the runtime drops before they are through (invariant 7 of
 /// [`carrier`](super::carrier)).
 impl Group {
-    /// Its child is lost, unless another thread is ending it.
-    pub(super) fn runtime_dropped(&self, carried: Carried) {
-        let claimed = match carried.claim() {
-            // A cancel claims for a moment, under the lock, to take the waker: asked under the
-            // lock, a holder of the claim is destroying the child.
+    /// Claims the child of a carrier. The result is an error if another thread sees to the child.
+    ///
+    /// A cancel claims for a moment, under the lock, to take the waker, and a look to see it: asked
+    /// under the lock, a holder of the claim is destroying the child.
+    pub(super) fn claim_own(&self, carried: &Carried) -> Result<Claimed, Claim> {
+        match carried.claim() {
             Err(Claim::Busy) => self.locked(|_| carried.claim()),
             other => other,
-        };
-        match claimed {
+        }
+    }
+
+    /// Its child is lost, unless another thread is ending it.
+    pub(super) fn runtime_dropped(&self, carried: Carried) {
+        match self.claim_own(&carried) {
             Ok(mut claimed) => {
                 let ended = self.end(&mut claimed, Ending::Lost);
                 self.finish_alone(bound(claimed, carried), ended);
