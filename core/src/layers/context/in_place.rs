@@ -8,6 +8,7 @@ use super::Notes;
 use super::host::Waiter;
 use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::reason::Reason;
+use crate::layers::base::who::Who;
 use allhome_rt::Instant;
 use std::panic::Location;
 use std::task::Waker;
@@ -38,6 +39,8 @@ pub(crate) trait Requested {
     fn id(&self) -> Option<TaskId>;
     /// Returns why the child, or the body, is cancelled.
     fn reason(&self) -> Option<Reason>;
+    /// Returns what a failure of it says of it.
+    fn who(&self) -> Who;
     /// Returns where it was spawned.
     fn place(&self) -> &'static Location<'static>;
     /// Returns when the scope's time is over, for the child or the body.

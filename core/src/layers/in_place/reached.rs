@@ -144,6 +144,10 @@ impl Requested for Core {
         self.id()
     }
 
+    fn who(&self) -> Who {
+        self.who()
+    }
+
     fn reason(&self) -> Option<Reason> {
         self.cancelled().or_else(|| self.overdue()).cloned()
     }

@@ -1,7 +1,7 @@
 //! What a scope's handle, and a tree, see of its children.
 
 use super::{Control, Stage};
-use crate::layers::base::id::{NurseryId, TaskId};
+use crate::layers::base::id::NurseryId;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::sync::Ordering;
 use crate::layers::context::shown::{Shown, ShownTask};
@@ -31,19 +31,6 @@ impl Control {
             self.wake_waiters();
         }
         cancelled.len()
-    }
-
-    /// Returns the name of a child that has not ended.
-    pub(in crate::layers::in_place) fn name_of(&self, id: TaskId) -> Option<Box<str>> {
-        let mut name = None;
-        self.blocks.locked(|blocks| {
-            blocks.each(|_, core| {
-                if core.life().number == id.number {
-                    name = core.name().map(Box::from);
-                }
-            });
-        });
-        name
     }
 
     pub(in crate::layers::in_place) fn level(&self) -> Level {

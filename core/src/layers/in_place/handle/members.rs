@@ -148,19 +148,13 @@ impl<'a, E: Send + Sync + 'static, M: Mode> Scope<'a, E, M> {
         let own = context::current(|mut at| {
             while let Some(frame) = at {
                 match frame.in_place().filter(|inside| inside.scope() == control.id) {
-                    Some(inside) => return inside.id().map(|id| (id, inside.cancel.place())),
+                    Some(inside) => return Some(inside.cancel.who()),
                     None => at = frame.outer(),
                 }
             }
             None
         });
-        let task = own.map(|(id, _)| id);
-        let place = own.map_or(place, |(_, place)| place);
-        Who {
-            task,
-            name: task.map_or(control.name.clone(), |id| control.name_of(id)),
-            place,
-            finalizer: false,
-        }
+        let name = control.name.clone();
+        own.unwrap_or(Who { task: None, name, place, finalizer: false })
     }
 }
