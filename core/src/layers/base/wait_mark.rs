@@ -47,10 +47,12 @@ pub(crate) enum Kind {
     Shutdown,
     /// What the user has named.
     Named,
+    /// A scope in place; its id.
+    Scope,
 }
 
 impl Kind {
-    const ALL: [Kind; 13] = [
+    const ALL: [Kind; 14] = [
         Kind::Child,
         Kind::Children,
         Kind::Nursery,
@@ -64,6 +66,7 @@ impl Kind {
         Kind::Idle,
         Kind::Shutdown,
         Kind::Named,
+        Kind::Scope,
     ];
 }
 

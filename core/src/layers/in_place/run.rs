@@ -17,6 +17,7 @@ use super::handle::Scope;
 use super::mode::Mode;
 use crate::layers::base::big::{Inner, Place, place};
 use crate::layers::base::invariant::Invariant;
+use crate::layers::base::wait_mark::{self, Kind};
 use crate::layers::context::{self, noted, scope};
 use crate::layers::group::config::Config;
 use crate::layers::group::registry::report::Report;
@@ -114,7 +115,11 @@ where
         let report = match ended {
             Some(report) => report,
             None => {
+                // What its children wait for is said by their lines.
+                let so_far = wait_mark::so_far();
                 if engine.poll(this.body, this.value, cx).is_pending() {
+                    let id = engine.shared.control.id;
+                    wait_mark::instead(so_far, Kind::Scope, id.number());
                     this.lending.wait(limiter.as_ref(), || engine.has_children());
                     return Poll::Pending;
                 }

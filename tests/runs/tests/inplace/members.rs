@@ -68,6 +68,8 @@ fn i38_tree_of_the_nursery_around() {
     let order = ["server", "request", "`parts`", "left", "right", "`inner`", "deep"].map(at);
     assert_eq!(order, [0, 1, 2, 3, 4, 5, 6], "{tree}");
     assert!(lines[2].trim_start().starts_with("scope "), "{tree}");
+    let waits = format!("waiting for scope {}, 1 poll", parts.id);
+    assert!(lines[1].contains(&waits), "and not for what its children wait for:\n{tree}");
     assert_eq!(after.nurseries().len(), 1, "a scope that has ended is not there:\n{after}");
 }
 

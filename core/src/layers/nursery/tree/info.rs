@@ -323,7 +323,8 @@ pub(super) fn resolve(nurseries: &mut [NurseryInfo]) {
             *child = edges.wakes.and_then(|wakes| joined.get(&wakes)).copied();
         }
         Some(Wait {
-            on: WaitOn::Nursery(id @ None) | WaitOn::Idle(id) | WaitOn::Shutdown(id),
+            on:
+                WaitOn::Nursery(id @ None) | WaitOn::Scope(id) | WaitOn::Idle(id) | WaitOn::Shutdown(id),
             ..
         }) => *id = ids.iter().copied().find(|id| edges.mark.is_of(id.number())),
         _ => {}

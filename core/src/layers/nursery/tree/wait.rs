@@ -31,6 +31,8 @@ pub enum WaitOn {
     Children(usize),
     /// A nursery: its future, or an owner's `close`; none if it is not known which.
     Nursery(Option<NurseryId>),
+    /// A scope in place, whose children it polls; none if it is not known which.
+    Scope(Option<NurseryId>),
     /// Permits of a semaphore, by its [name](crate::Semaphore::named).
     Permit(Option<&'static str>),
     /// Permits of a rate limiter, by its name.
@@ -66,6 +68,7 @@ impl Wait {
             Kind::Child => WaitOn::Child(None),
             Kind::Children => WaitOn::Children(mark.object() as usize),
             Kind::Nursery => WaitOn::Nursery(nursery()),
+            Kind::Scope => WaitOn::Scope(None),
             Kind::Permit => WaitOn::Permit(name()),
             Kind::Rate => WaitOn::Rate(name()),
             Kind::Slot => WaitOn::Slot(name()),
@@ -108,6 +111,8 @@ impl fmt::Display for WaitOn {
             WaitOn::Children(1) => f.write_str("1 child"),
             WaitOn::Children(count) => write!(f, "{count} children"),
             WaitOn::Nursery(id) => nursery(f, *id, ""),
+            WaitOn::Scope(Some(id)) => write!(f, "scope {id}"),
+            WaitOn::Scope(None) => f.write_str("a scope"),
             WaitOn::Permit(name) => named(f, "a permit", *name),
             WaitOn::Rate(name) => named(f, "a rate limit", *name),
             WaitOn::Slot(name) => named(f, "a slot", *name),

@@ -55,6 +55,7 @@ fn doing(task: &TaskInfo) -> String {
                 WaitOn::Child(_) => "a child".into(),
                 WaitOn::Children(_) => "several children".into(),
                 WaitOn::Nursery(_) => "a nursery".into(),
+                WaitOn::Scope(_) => "a scope".into(),
                 WaitOn::Idle(_) => "a nursery to be idle".into(),
                 WaitOn::Shutdown(_) => "a nursery to shut down".into(),
                 on => on.to_string(),
