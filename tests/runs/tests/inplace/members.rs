@@ -4,6 +4,7 @@ use super::{drive, for_ever, poll};
 use allhome::cancel::Level;
 use allhome::in_place::ScopeBuilder;
 use allhome::runtime::LocalExecutor;
+use allhome::see::Dump;
 use allhome::task::{Opener, TaskState, Tree, task_id};
 use allhome::{CancelToken, Nursery, Reason, Scope, cancelled, nursery, scope, yield_now};
 use allhome_conformance::Gate;
@@ -70,6 +71,9 @@ fn i38_tree_of_the_nursery_around() {
     assert!(lines[2].trim_start().starts_with("scope "), "{tree}");
     let waits = format!("waiting for scope {}, 1 poll", parts.id);
     assert!(lines[1].contains(&waits), "and not for what its children wait for:\n{tree}");
+    let dump = Dump::of(vec![tree.clone()]).to_string();
+    let lots = ["1 waiting for a scope", "3 waiting in a scope, where it is not noted for what"];
+    assert!(lots.iter().all(|lot| dump.contains(lot)), "{dump}");
     assert_eq!(after.nurseries().len(), 1, "a scope that has ended is not there:\n{after}");
 }
 

@@ -104,6 +104,8 @@ pub struct TaskInfo {
 pub(super) struct Edges {
     pub(super) mark: WaitMark,
     pub(super) parked: bool,
+    /// A child of a scope in place: what it waits for is not noted.
+    pub(super) in_place: bool,
     pub(super) wakes: Option<Identity>,
     pub(super) joined_by: Option<Identity>,
 }
@@ -182,6 +184,7 @@ impl TaskInfo {
             edges: Edges {
                 mark: mark.map(Mark::waits).unwrap_or_default(),
                 parked: seen.look.doing == Doing::Parked,
+                in_place: false,
                 wakes: seen.wakes,
                 joined_by: seen.joined_by,
             },
@@ -206,8 +209,19 @@ impl TaskInfo {
             since_poll: None,
             wakers: None,
             cancelled: task.cancelled,
-            edges: Edges { mark: WaitMark::default(), parked: false, wakes: None, joined_by: None },
+            edges: Edges {
+                mark: WaitMark::default(),
+                parked: false,
+                in_place: true,
+                wakes: None,
+                joined_by: None,
+            },
         }
+    }
+
+    /// Returns `true` if it is a child of a scope in place, of which no waits are known.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.edges.in_place
     }
 
     /// Returns `true` if only a cancel leads to another poll of it, and that is not what it waits for.
@@ -233,6 +247,7 @@ impl BodyInfo {
             edges: Edges {
                 mark: mark.map(Mark::waits).unwrap_or_default(),
                 parked: mark.is_some(),
+                in_place: false,
                 wakes: registry.run_waker.as_ref().map(|waker| Identity::of(waker)),
                 joined_by: None,
             },

@@ -49,6 +49,9 @@ fn doing(task: &TaskInfo) -> String {
         (TaskState::Running, _) => "being polled".into(),
         (TaskState::Ended, _) => "at its end".into(),
         (TaskState::Waiting, _) if task.is_unreachable() => "waiting, with no waker left".into(),
+        (TaskState::Waiting, None) if task.is_in_place() => {
+            "waiting in a scope, where it is not noted for what".into()
+        }
         (TaskState::Waiting, None) => "waiting for something that is not allhome's".into(),
         (TaskState::Waiting, Some(wait)) => {
             let on = match &wait.on {
