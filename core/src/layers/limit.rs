@@ -12,6 +12,7 @@ mod fair_queue;
 mod holders;
 mod keyed;
 mod locked;
+pub(crate) mod look;
 mod on_cancel;
 mod permit;
 mod permits;

@@ -25,7 +25,7 @@ pub use crate::layers::base::age::Age;
 pub use crate::layers::base::outcome::TaskState;
 #[doc(no_inline)]
 pub use crate::layers::nursery::tree::{
-    BodyInfo, NextPoll, NurseryInfo, Ring, TaskInfo, Tree, Wait, WaitOn,
+    BodyInfo, Link, Need, NextPoll, NurseryInfo, Ring, TaskInfo, Tree, Wait, WaitOn, Waiter,
 };
 pub use clock::{Clock, clock};
 pub use dump::{Dump, dump};

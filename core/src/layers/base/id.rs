@@ -44,16 +44,33 @@ impl TaskId {
     pub fn number(self) -> u64 {
         self.number
     }
+}
 
-    /// Returns it as two words, of which the first is not 0.
+/// A task, or a nursery's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Owner {
+    Body(NurseryId),
+    Task(TaskId),
+}
+
+impl Owner {
+    /// Returns it as two words, of which the first is not 0. A body has no number: tasks count from 1.
     #[inline]
     pub(crate) fn to_words(self) -> (u64, u64) {
-        (self.nursery.0, self.number)
+        match self {
+            Owner::Body(nursery) => (nursery.0, 0),
+            Owner::Task(task) => (task.nursery.0, task.number),
+        }
     }
 
     /// The inverse; none if the first word is 0.
-    pub(crate) fn of_words(nursery: u64, number: u64) -> Option<TaskId> {
-        (nursery != 0).then_some(TaskId { nursery: NurseryId(nursery), number })
+    pub(crate) fn of_words(nursery: u64, number: u64) -> Option<Owner> {
+        let id = NurseryId(nursery);
+        match (nursery, number) {
+            (0, _) => None,
+            (_, 0) => Some(Owner::Body(id)),
+            _ => Some(Owner::Task(TaskId { nursery: id, number })),
+        }
     }
 }
 

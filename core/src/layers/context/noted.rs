@@ -2,7 +2,7 @@
 
 use super::in_place::InPlace;
 use super::{Frame, Kind, Notes, TaskFrame, scope};
-use crate::layers::base::id::TaskId;
+use crate::layers::base::id::{Owner, TaskId};
 use crate::layers::base::leave::Leave;
 use crate::layers::context;
 
@@ -59,6 +59,16 @@ impl<'a> Frame<'a> {
         match self.noted()? {
             Noted::Task(task) => task.id(),
             Noted::InPlace(_, place) => place.id(),
+        }
+    }
+
+    /// Returns the innermost task, or body of a nursery.
+    pub(crate) fn owner(&self) -> Option<Owner> {
+        match self.noted()? {
+            Noted::Task(task) => {
+                Some(task.id().map_or_else(|| Owner::Body(task.group.id()), Owner::Task))
+            }
+            Noted::InPlace(_, place) => place.id().map(Owner::Task),
         }
     }
 

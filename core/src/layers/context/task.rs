@@ -2,7 +2,7 @@
 
 use super::scope;
 use super::yield_now::yield_now;
-use crate::layers::base::id::TaskId;
+use crate::layers::base::id::{Owner, TaskId};
 use crate::layers::base::leave::Leave;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::wait_mark::{self, Kind};
@@ -41,14 +41,19 @@ pub fn cancel_reason() -> Option<Reason> {
 }
 
 /// Returns the id of the task that calls it. None outside of any nursery, and in a nursery's body.
-#[inline]
 pub fn task_id() -> Option<TaskId> {
-    // An acquire asks it, in a nursery or not.
-    if context::is_nowhere() { None } else { task_id_here() }
+    context::current(|frame| frame?.task_id())
 }
 
-fn task_id_here() -> Option<TaskId> {
-    context::current(|frame| frame?.task_id())
+/// Returns the task that calls it, or the body of a nursery.
+#[inline]
+pub(crate) fn owner() -> Option<Owner> {
+    // An acquire asks it, in a nursery or not.
+    if context::is_nowhere() { None } else { owner_here() }
+}
+
+fn owner_here() -> Option<Owner> {
+    context::current(|frame| frame?.owner())
 }
 
 /// Returns a token that is cancelled with the task, or the cancel scope in it, that calls this.

@@ -85,11 +85,18 @@ impl Booked {
         self
     }
 
-    /// Puts it into the list, as one that waits.
+    /// Puts it into the list, as one that waits; `itself` if by the waker of the task that it names.
     #[inline(always)]
-    pub(super) fn wait(self) {
+    pub(super) fn wait(self, itself: bool) {
         if let Some(row) = self.0 {
-            row.publish(row::WAITS);
+            row.publish(if itself { row::WAITS_ITSELF } else { row::WAITS });
+        }
+    }
+
+    /// It waits by another waker from now on. The caller holds the semaphore's lock.
+    pub(super) fn change(self) {
+        if let Some(row) = self.0 {
+            row.change();
         }
     }
 
@@ -141,12 +148,12 @@ impl Booked {
     }
 }
 
-/// Returns what the book says of a semaphore, in no order: rows that all said so at one moment,
+/// Returns what the book says of a semaphore, or of all, in no order: rows that all said so at one moment,
 /// which is when the first loop ends. A row that changes during the call may be missing.
 ///
 /// That is invariant 3: a row that is in the same state after the first loop as in it was in that
 /// state in between. So no permit is listed twice, as held by the task that gave it back and by the one that took it.
-pub(super) fn of(semaphore: u64) -> Vec<Seen> {
+pub(super) fn of(semaphore: Option<u64>) -> Vec<Seen> {
     let rows = pages::all().into_iter().flatten();
     let mut seen: Vec<_> = rows.filter_map(|row| Some((row, row.read(semaphore)?))).collect();
     // A permit that was split or merged meanwhile: the counts before the states, since a merge

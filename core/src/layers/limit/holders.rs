@@ -3,7 +3,7 @@
 
 use super::book::{self, Id, Number, Seen};
 use crate::layers::base::guarded::Guarded;
-use crate::layers::base::id::TaskId;
+use crate::layers::base::id::{NurseryId, Owner, TaskId};
 use crate::layers::context::clock;
 use allhome_rt::Instant;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use std::panic::Location;
 /// A task that holds permits of a [`Semaphore`](super::Semaphore), or waits for them.
 #[derive(Clone)]
 pub struct HolderInfo {
-    task: Option<TaskId>,
+    owner: Option<Owner>,
     location: &'static Location<'static>,
     since: Instant,
     is_exact: bool,
@@ -25,7 +25,18 @@ impl HolderInfo {
     /// Returns the task that acquired the permits, or `None` outside a nursery and in a nursery's
     /// body.
     pub fn task(&self) -> Option<TaskId> {
-        self.task
+        match self.owner {
+            Some(Owner::Task(task)) => Some(task),
+            Some(Owner::Body(_)) | None => None,
+        }
+    }
+
+    /// Returns the nursery whose body acquired the permits, if it was a body.
+    pub fn body_of(&self) -> Option<NurseryId> {
+        match self.owner {
+            Some(Owner::Body(nursery)) => Some(nursery),
+            Some(Owner::Task(_)) | None => None,
+        }
     }
 
     /// Returns where the acquire was called.
@@ -57,8 +68,9 @@ impl HolderInfo {
 
 impl fmt::Display for HolderInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.task {
-            Some(task) => write!(f, "task {task} ")?,
+        match self.owner {
+            Some(Owner::Task(task)) => write!(f, "task {task} ")?,
+            Some(Owner::Body(nursery)) => write!(f, "the body of nursery {nursery} ")?,
             None => f.write_str("a caller without a task ")?,
         }
         let verb = if self.waits { "has waited for" } else { "has held" };
@@ -73,7 +85,8 @@ impl fmt::Display for HolderInfo {
 impl fmt::Debug for HolderInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HolderInfo")
-            .field("task", &self.task)
+            .field("task", &self.task())
+            .field("body_of", &self.body_of())
             .field("location", &format_args!("{}", self.location))
             .field("since", &self.since)
             .field("count", &self.count)
@@ -111,7 +124,7 @@ impl Holders {
         // Before the lock: a clock is foreign code.
         let now = clock::now();
         self.listed.locked(|listed| {
-            let seen = book::of(self.number());
+            let seen = book::of(Some(self.number()));
             let first = |seen: &Seen| listed.get(&seen.id).copied().unwrap_or(now);
             let since: Vec<_> = seen.iter().map(first).collect();
             *listed = seen.iter().map(|seen| seen.id).zip(since.iter().copied()).collect();
@@ -125,8 +138,8 @@ impl Holders {
 
 impl HolderInfo {
     fn of(seen: &Seen, listed: Instant) -> HolderInfo {
-        let Seen { task, location, count, waits, since, .. } = *seen;
+        let Seen { owner, location, count, waits, since, .. } = *seen;
         let (is_exact, since) = (since.is_some(), since.unwrap_or(listed));
-        HolderInfo { task, location, since, is_exact, count, waits }
+        HolderInfo { owner, location, since, is_exact, count, waits }
     }
 }

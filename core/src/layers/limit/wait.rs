@@ -24,6 +24,7 @@ use super::waiter::{Decision, Waiter};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::intrusive::Identity;
 use crate::layers::context;
+use crate::layers::context::task::is_reached;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Poll, Waker};
@@ -136,8 +137,9 @@ impl Wait {
         lane: u64,
     ) -> Poll<Granted> {
         let (waiter, own) = self.as_mut().parts();
-        // Before the lock: cloning a waker runs code of the user's.
+        // Before the lock: cloning a waker, and comparing it, runs code of the user's.
         let new = Foreign::cloned(waker);
+        let itself = is_reached(waker);
         let booked = source.book(waiter.asked(), own.location);
         let mut locked = source.lock_now();
         let refused = match locked.admit(waiter.asked(), waiter.returns()) {
@@ -152,7 +154,7 @@ impl Wait {
             drop(new);
             return Poll::Ready(booked_for(waiter.asked(), booked, refused));
         }
-        booked.wait();
+        booked.wait(itself);
         let identity = Identity::of(&new);
         // SAFETY: the lock is held, the waiter is new, and `leave` is called before it goes (1).
         unsafe { locked.queue().join(waiter, lane, new, booked) };
@@ -245,7 +247,10 @@ impl Wait {
             decision = unsafe { waiter.decision() };
             let old = match decision {
                 // SAFETY: the lock is held.
-                None => unsafe { waiter.change_waker(Some(new)) },
+                None => unsafe {
+                    waiter.booked().change();
+                    waiter.change_waker(Some(new))
+                },
                 Some(_) => Some(new),
             };
             drop(locked);

@@ -1,5 +1,6 @@
 //! A snapshot of what is running: the tasks of a nursery and of the nurseries inside it.
 
+mod graph;
 pub(crate) mod info;
 pub(crate) mod rings;
 mod show;
@@ -14,7 +15,7 @@ use crate::layers::group::{Group, roots};
 use info::Now;
 
 pub use info::{BodyInfo, NextPoll, NurseryInfo, TaskInfo};
-pub use rings::Ring;
+pub use rings::{Link, Need, Ring, Waiter};
 pub use wait::{Wait, WaitOn};
 
 /// A snapshot of a nursery, or of a scope in place, and of all that are open inside it, outermost
@@ -51,6 +52,8 @@ pub use wait::{Wait, WaitOn};
 pub struct Tree {
     nurseries: Vec<NurseryInfo>,
     rings: Vec<Ring>,
+    dead: Vec<Waiter>,
+    stuck: Vec<Waiter>,
 }
 
 impl<E: Send + Sync + 'static> Nursery<E> {
@@ -64,7 +67,7 @@ impl Tree {
     /// Takes the snapshot of a scope in place, alone.
     pub(crate) fn of_scope(scope: &dyn Shown) -> Tree {
         let scope = NurseryInfo::of_scope(scope, 0, Opener::Outside);
-        Tree { nurseries: vec![scope], rings: Vec::new() }
+        Tree { nurseries: vec![scope], rings: Vec::new(), dead: Vec::new(), stuck: Vec::new() }
     }
 
     /// Takes the snapshot.
@@ -90,9 +93,21 @@ impl Tree {
         &self.nurseries
     }
 
-    /// Returns the rings: tasks of which each joins the next.
+    /// Returns the rings: tasks of which each needs the next.
     pub fn rings(&self) -> &[Ring] {
         &self.rings
+    }
+
+    /// Returns the dead, if some wait for others: all that wait, and of which all wakers are with the
+    /// dead themselves, so that nothing but a cancel can lead to another poll of any of them. Those
+    /// of which [no waker is left](NextPoll::OnlyByCancel) are among them, then.
+    pub fn dead(&self) -> &[Waiter] {
+        &self.dead
+    }
+
+    /// Returns those that would be dead if each permit were still with the task that acquired it.
+    pub(crate) fn stuck(&self) -> &[Waiter] {
+        &self.stuck
     }
 
     /// Returns the number of tasks in the whole tree.

@@ -5,8 +5,9 @@ mod show;
 
 use super::trees;
 use crate::layers::nursery::tree::Tree;
-use crate::layers::nursery::tree::info::{NurseryInfo, TaskInfo};
+use crate::layers::nursery::tree::info::{NextPoll, NurseryInfo, TaskInfo};
 use crate::layers::nursery::tree::rings::Ring;
+use std::collections::BTreeSet;
 
 /// Returns all that is running in this process, with no handle: for a signal, a panic hook, a page for
 /// the operator, a test that hangs. Its text has, in this order:
@@ -89,7 +90,15 @@ impl Dump {
         self.all_tasks().filter(|task| task.is_unreachable())
     }
 
-    /// Returns the rings: tasks of which each joins the next.
+    /// Returns the tasks that wait for tasks which go on no more: all their wakers are with those. Each
+    /// of a [ring](Dump::rings) is one, too, and not among these.
+    pub fn behind(&self) -> impl Iterator<Item = &TaskInfo> {
+        let in_rings: BTreeSet<_> = self.rings().flat_map(Ring::tasks).collect();
+        let dead = self.all_tasks().filter(|task| task.next_poll == NextPoll::Dead);
+        dead.filter(move |task| !in_rings.contains(&task.id))
+    }
+
+    /// Returns the rings: tasks of which each needs the next.
     pub fn rings(&self) -> impl Iterator<Item = &Ring> {
         self.trees.iter().flat_map(Tree::rings)
     }

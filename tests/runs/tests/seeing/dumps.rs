@@ -64,11 +64,14 @@ fn u21_findings_then_lots_then_nurseries() {
     stepped.run_until_stalled();
     n.task("new").go(pending());
     let expected = "\
-1,207 tasks in 2 nurseries, 1 finding
+1,207 tasks in 2 nurseries, 2 findings
 
 ! 2 tasks wait, with no waker left: only a cancel ends them
     task N.1202 `evil\\n2 waiting for nothing`, spawned at L
     task N.1203 `joined`, spawned at L
+
+! 1 task waits for those alone, so only a cancel ends it
+    task N.1204 `joins` waiting for task N.1203, spawned at L
 
 1,200 waiting for a permit of `db`
     1,200 spawned at L, the first: task N.2 `query 0`

@@ -1,5 +1,6 @@
 //! What a look sees: what each task does, why it waits, and which can never go on.
 
+mod dead;
 mod dumps;
 mod parts;
 mod programs;

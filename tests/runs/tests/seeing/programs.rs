@@ -204,9 +204,12 @@ struct Claims(BTreeMap<TaskId, u32>);
 impl Claims {
     fn look(&mut self, tree: &Tree) {
         let polls: BTreeMap<_, _> = tasks(tree).map(|task| (task.id, task.polls)).collect();
-        let lost = tasks(tree).filter(|task| task.next_poll == NextPoll::OnlyByCancel);
+        let claims =
+            |task: &&TaskInfo| matches!(task.next_poll, NextPoll::OnlyByCancel | NextPoll::Dead);
+        let lost = tasks(tree).filter(claims);
         let dead = tree.rings().iter().filter(|ring| ring.only_by_cancel);
-        let claimed = lost.map(|task| task.id).chain(dead.flat_map(|ring| ring.tasks.clone()));
+        let claimed =
+            lost.map(|task| task.id).chain(dead.flat_map(|ring| ring.tasks().collect::<Vec<_>>()));
         for id in claimed {
             let polls = polls[&id];
             assert_eq!(*self.0.entry(id).or_insert(polls), polls, "{id} went on:\n{tree}");
@@ -252,8 +255,25 @@ fn check_planted(tree: &Tree, world: &World, ids: &[TaskId], counted: bool) {
         }
     }
     let found: BTreeSet<BTreeSet<_>> =
-        tree.rings().iter().map(|ring| ring.tasks.iter().copied().collect()).collect();
+        tree.rings().iter().map(|ring| ring.tasks().collect()).collect();
     assert_eq!(found, rings, "\n{tree}");
+    // What joins a task that waits for nothing, or one of a ring, or one that joins such a task.
+    let goes_on = |task: usize| {
+        let mut at = task;
+        for _ in 0..ids.len() {
+            match waits.get(&at) {
+                Some(Waits::Join(next)) if there.contains_key(&ids[*next]) => at = *next,
+                Some(Waits::Nothing) => return false,
+                _ => return true,
+            }
+        }
+        false
+    };
+    for (task, waits) in waits.iter().filter(|(task, _)| there.contains_key(&ids[**task])) {
+        let dead = matches!(waits, Waits::Join(_)) && !goes_on(*task);
+        let seen = there[&ids[*task]].next_poll;
+        assert!(!(counted && dead) || seen == NextPoll::Dead, "{}:\n{tree}", ids[*task]);
+    }
     assert!(tree.rings().iter().all(|ring| ring.only_by_cancel == counted), "\n{tree}");
 }
 

@@ -5,9 +5,9 @@
 
 use super::location::AtomicLocation;
 use super::{Request, since};
-use crate::layers::base::id::TaskId;
+use crate::layers::base::id::Owner;
 use crate::layers::base::sync::{AtomicU64, AtomicUsize, Ordering, fence};
-use crate::layers::context::task::task_id;
+use crate::layers::context::task::owner;
 use allhome_rt::Instant;
 use std::panic::Location;
 use std::ptr;
@@ -16,6 +16,8 @@ use std::ptr;
 const FREE: u64 = 0;
 pub(super) const HOLDS: u64 = 1;
 pub(super) const WAITS: u64 = 2;
+/// As `WAITS`, by the waker of the task that the row names.
+pub(super) const WAITS_ITSELF: u64 = 3;
 const MODE: u64 = 3;
 
 /// `since` is noted. Set while the mode is `FREE`, cleared when the row is freed.
@@ -33,6 +35,7 @@ pub(super) struct Row {
     location: AtomicLocation,
     /// The task's nursery, 0 if there is no task.
     nursery: AtomicU64,
+    /// The task's number, 0 if it is the nursery's body.
     number: AtomicU64,
     since: AtomicU64,
 }
@@ -40,10 +43,13 @@ pub(super) struct Row {
 /// What a row said.
 pub(in crate::layers::limit) struct Seen {
     pub(in crate::layers::limit) id: Id,
-    pub(in crate::layers::limit) task: Option<TaskId>,
+    pub(in crate::layers::limit) semaphore: u64,
+    pub(in crate::layers::limit) owner: Option<Owner>,
     pub(in crate::layers::limit) location: &'static Location<'static>,
     pub(in crate::layers::limit) count: usize,
     pub(in crate::layers::limit) waits: bool,
+    /// It waits, and by its own waker.
+    pub(in crate::layers::limit) itself: bool,
     pub(in crate::layers::limit) since: Option<Instant>,
 }
 
@@ -68,11 +74,11 @@ impl Row {
     /// Fills it in for the task that calls this. The row is the caller's, and `FREE`.
     #[inline(always)]
     pub(super) fn write(&self, request: Request) {
-        self.fill(request, task_id());
+        self.fill(request, owner());
     }
 
     #[inline(always)]
-    fn fill(&self, request: Request, task: Option<TaskId>) {
+    fn fill(&self, request: Request, owner: Option<Owner>) {
         let Request { semaphore, count, location, since } = request;
         // Pairs with the fence in `read`: a reader that sees one of these stores sees the mode
         // `FREE` afterwards, or a later state.
@@ -80,7 +86,7 @@ impl Row {
         self.semaphore.store(semaphore, Ordering::Relaxed);
         self.count.store(count, Ordering::Relaxed);
         self.location.set(location);
-        let (nursery, number) = task.map_or((0, 0), TaskId::to_words);
+        let (nursery, number) = owner.map_or((0, 0), Owner::to_words);
         self.nursery.store(nursery, Ordering::Relaxed);
         self.number.store(number, Ordering::Relaxed);
         if let Some(since) = since {
@@ -124,6 +130,15 @@ impl Row {
         self.state.store((hidden + NEXT) | HOLDS, Ordering::Release);
     }
 
+    /// It waits by another waker from now on, perhaps that of another task.
+    pub(super) fn change(&self) {
+        let state = self.own();
+        if state & MODE == WAITS_ITSELF {
+            // Release: as in `publish`.
+            self.state.store((state & !MODE) + NEXT | WAITS, Ordering::Release);
+        }
+    }
+
     /// It says nothing any more.
     #[inline(always)]
     pub(super) fn free(&self) {
@@ -153,7 +168,7 @@ impl Row {
     /// Moves `count` of its permits to a spare row, which is shown as well.
     pub(super) fn split(&self, spare: &'static Row, count: usize) -> &'static Row {
         self.count.store(self.count() - count, Ordering::Relaxed);
-        spare.fill(Request { count, ..self.request() }, self.task());
+        spare.fill(Request { count, ..self.request() }, self.owner());
         spare.publish(HOLDS);
         spare
     }
@@ -174,26 +189,28 @@ impl Row {
         }
     }
 
-    fn task(&self) -> Option<TaskId> {
+    fn owner(&self) -> Option<Owner> {
         let nursery = self.nursery.load(Ordering::Relaxed);
-        TaskId::of_words(nursery, self.number.load(Ordering::Relaxed))
+        Owner::of_words(nursery, self.number.load(Ordering::Relaxed))
     }
 
-    /// Returns what it says, if that is of this semaphore.
-    pub(super) fn read(&'static self, semaphore: u64) -> Option<Seen> {
+    /// Returns what it says, if that is of this semaphore, or of any.
+    pub(super) fn read(&'static self, of: Option<u64>) -> Option<Seen> {
         loop {
             // Acquire: pairs with the store in `publish`.
             let state = self.state.load(Ordering::Acquire);
-            if state & MODE == FREE || self.semaphore.load(Ordering::Relaxed) != semaphore {
+            let semaphore = self.semaphore.load(Ordering::Relaxed);
+            if state & MODE == FREE || of.is_some_and(|of| of != semaphore) {
                 // If it was written meanwhile, it is as if it had been read before or after that.
                 return None;
             }
-            let (Request { count, location, since, .. }, task) = (self.request(), self.task());
+            let (Request { count, location, since, .. }, owner) = (self.request(), self.owner());
             // Pairs with the fences of the writer.
             fence(Ordering::Acquire);
             if self.state.load(Ordering::Relaxed) == state {
-                let (id, waits) = (Id(ptr::from_ref(self).addr(), state), state & MODE == WAITS);
-                return Some(Seen { id, task, location, count, waits, since });
+                let (id, mode) = (Id(ptr::from_ref(self).addr(), state), state & MODE);
+                let (waits, itself) = (mode != HOLDS, mode == WAITS_ITSELF);
+                return Some(Seen { id, semaphore, owner, location, count, waits, itself, since });
             }
         }
     }

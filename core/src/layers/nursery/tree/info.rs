@@ -47,6 +47,16 @@ pub struct NurseryInfo {
     pub body: Option<BodyInfo>,
     /// Its tasks.
     pub tasks: Vec<TaskInfo>,
+    pub(super) run: Runner,
+}
+
+/// What keeps a nursery's future, and when that is to wake.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Runner {
+    /// By what the waker of its future is known.
+    pub(super) by: Option<Identity>,
+    /// It ends something at a moment of the clock.
+    pub(super) timed: bool,
 }
 
 /// The body of a nursery of a [`Tree`](super::Tree).
@@ -61,6 +71,10 @@ pub struct BodyInfo {
     pub waits: Option<Wait>,
     /// How long ago its last poll was, if it waits and that is known.
     pub since_poll: Option<Age>,
+    /// How many wakers of it there are, if they are counted: where a guard is on.
+    pub(super) wakers: Option<u32>,
+    /// Changes with each poll, if that is counted.
+    pub(super) turn: u32,
     pub(super) edges: Edges,
 }
 
@@ -121,6 +135,9 @@ pub enum NextPoll {
     /// A cancel, and nothing else: it waits, and no waker of it is left, nor will be, because wakers
     /// are made of wakers, or in a poll.
     OnlyByCancel,
+    /// A cancel, and nothing else: it waits, and all of its wakers are with tasks of the tree that are
+    /// in this case, or [`OnlyByCancel`](NextPoll::OnlyByCancel), themselves. It joins one of them, say.
+    Dead,
     /// It was cancelled, and still waits: a shield, its grace or a nursery inside keeps it.
     Cancelled,
     /// Not known: it waits, and has a task of the runtime for its own, whose wakers are the
@@ -244,6 +261,8 @@ impl BodyInfo {
             running,
             waits: mark.and_then(|mark| Wait::of(mark.waits(), opened)),
             since_poll: mark.and_then(|mark| now.age(mark.tick())),
+            wakers: None,
+            turn: 0,
             edges: Edges {
                 mark: mark.map(Mark::waits).unwrap_or_default(),
                 parked: mark.is_some(),
@@ -273,6 +292,7 @@ impl NurseryInfo {
             adopted: false,
             body: None,
             tasks,
+            run: Runner::default(),
         }
     }
 
@@ -296,6 +316,11 @@ impl NurseryInfo {
             adopted: registry.is_adopted(),
             body: BodyInfo::of(group, registry, now),
             tasks: Vec::with_capacity(registry.members.count()),
+            run: Runner {
+                by: registry.run_waker.as_ref().map(|waker| Identity::of(waker)),
+                // Relaxed: under the lock in which it is set.
+                timed: group.timed.load(Ordering::Relaxed),
+            },
         }
     }
 

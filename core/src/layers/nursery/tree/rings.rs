@@ -1,135 +1,313 @@
-//! Rings: tasks of which each joins the next.
+//! Rings, and the tasks that can go on no more: what two looks at a tree have found.
 //!
-//! A child's handle keeps the waker of the task that joins it, and that waker *is* the record of the
-//! task, or what the task's carrier keeps, too. So which task joins which is in the records, and
-//! costs nothing.
-//!
-//! One look reads each nursery at another moment. So a ring that it finds is a ring only if a second
-//! look finds the same one, and no task of it was polled in between: a handle's joiner changes in a
-//! poll of the task that joins, or at the end of the child, so all of it was there all that time.
+//! One look reads each nursery at another moment. So what it finds counts only if a second look finds
+//! it again, and no task of it was polled in between: what keeps a waker of a task got it in a poll of
+//! that task, or gave it up at the end of what is waited for. So all of it was there all that time, and
+//! with as many wakers: none was made, because wakers are made of wakers, or in a poll.
 
+use super::graph::{By, Graph, Node};
+use super::info::NextPoll;
 use super::{NurseryInfo, Tree};
-use crate::layers::base::id::TaskId;
-use crate::layers::base::intrusive::Identity;
+use crate::layers::base::id::{NurseryId, Owner, TaskId};
+use crate::layers::base::wait_mark::Kind;
+use crate::layers::limit::look::{Request, RequestId, requests};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::panic::Location;
 
-/// Tasks of which each joins the next by its handle, and the last the first: none of them can end
-/// before itself.
+/// Tasks of which each needs the next, and the last the first: none of them can go on before itself.
+/// A ring of one needs itself.
 ///
 /// # Examples
 ///
-/// Each of the two waits for the other's value.
+/// The task holds the only permit while it waits for a child that wants it.
 ///
 /// ```
-/// use allhome::{Child, Nursery, Simulator, sleep, yield_now};
+/// use allhome::{Nursery, Semaphore, Simulator, sleep};
 /// use std::convert::Infallible;
-/// use std::sync::{Arc, Mutex};
+/// use std::sync::Arc;
 /// use std::time::Duration;
 ///
 /// let tree = Simulator::new().run(async |n: Nursery<Infallible>| {
-///     let given = Arc::new(Mutex::new(None::<Child<(), Infallible>>));
-///     let taken = given.clone();
-///     let left = n.task("left").fork(async move {
-///         yield_now().await;
-///         let right = taken.lock().unwrap().take();
-///         Ok(drop(right.expect("it was given").await))
+///     let db = Arc::new(Semaphore::new(1).named("db"));
+///     let own = n.clone();
+///     n.task("request").go(async move {
+///         let _connection = db.acquire().await;
+///         let second = db.clone();
+///         let query = own.task("query").fork(async move { Ok(drop(second.acquire().await)) });
+///         drop(query.await);
 ///     });
-///     let right = n.task("right").fork(async move { Ok(drop(left.await)) });
-///     *given.lock().unwrap() = Some(right);
 ///     sleep(Duration::from_secs(1)).await;
 ///     let tree = n.tree();
 ///     n.abort();
 ///     Ok(tree)
 /// })?;
 /// let [ring] = tree.rings() else { panic!("there is one:\n{tree}") };
-/// assert_eq!(ring.tasks.len(), 2);
-/// assert!(tree.to_string().contains("each of these joins the next"));
+/// assert_eq!(ring.links.len(), 2);
+/// assert!(tree.to_string().contains("each of these needs the next"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ring {
-    /// The tasks; the first is the one with the lowest id.
-    pub tasks: Vec<TaskId>,
+    /// What is in it, each with what it needs of the next; the first is the one with the lowest id.
+    pub links: Vec<Link>,
     /// Whether nothing but a cancel can lead to another poll of any of them: the only waker of each is
-    /// that by which it joins the next. `false` also where wakers are not counted.
+    /// with the next. `false` also where wakers are not counted, and where permits are in it: these may
+    /// have been handed on, and may be given back by another task.
     pub only_by_cancel: bool,
 }
 
-/// A ring, and how often each of its tasks was polled.
-type Found = (Vec<(TaskId, u32)>, bool);
+/// One of a [`Ring`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Link {
+    /// What waits.
+    pub waiter: Waiter,
+    /// What it needs of the next.
+    pub needs: Need,
+}
+
+/// What can wait: a task, or the body of the outermost nursery. Bodies of others are a part of the
+/// task that awaits the nursery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Waiter {
+    /// The body of this nursery.
+    Body(NurseryId),
+    /// This task.
+    Task(TaskId),
+}
+
+/// What a task needs of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Need {
+    /// Its end: it is joined, by its handle.
+    End,
+    /// The end of this nursery, in which it is.
+    Nursery(NurseryId),
+    /// Permits that it acquired, here.
+    Permit(&'static Location<'static>),
+}
+
+impl Ring {
+    /// Returns the tasks that are in it.
+    pub fn tasks(&self) -> impl Iterator<Item = TaskId> {
+        self.links.iter().filter_map(|link| link.waiter.task())
+    }
+}
+
+impl Waiter {
+    /// Returns the task, if it is one.
+    pub fn task(self) -> Option<TaskId> {
+        match self {
+            Waiter::Task(task) => Some(task),
+            Waiter::Body(_) => None,
+        }
+    }
+
+    fn of(owner: Owner) -> Waiter {
+        match owner {
+            Owner::Body(nursery) => Waiter::Body(nursery),
+            Owner::Task(task) => Waiter::Task(task),
+        }
+    }
+}
+
+/// A ring: what is in it, how often each was polled, and what it needs; and whether all of it is dead.
+type FoundRing = (Vec<(Owner, u32, By)>, bool);
+
+/// What one look has found.
+#[derive(Default)]
+struct Found {
+    rings: Vec<FoundRing>,
+    /// The dead, and how often each was polled.
+    dead: BTreeMap<Owner, u32>,
+    /// The same, with lines.
+    stuck: BTreeMap<Owner, u32>,
+    /// Some of the dead have a waker.
+    more_than_lost: bool,
+}
+
+impl Found {
+    fn of(mut graph: Graph<'_>, before: Option<&Found>) -> Found {
+        let was = |set: fn(&Found) -> &BTreeMap<Owner, u32>| {
+            move |node: &Node<'_>| {
+                before.is_none_or(|before| set(before).get(&node.owner) == Some(&node.polls))
+            }
+        };
+        let dead = graph.dead(false, was(|found| &found.dead));
+        let stuck = graph.dead(true, was(|found| &found.stuck));
+        graph.add_stuck(&stuck);
+        let named = |set: &[bool]| {
+            let nodes = graph.nodes.iter().zip(set).filter(|(_, is)| **is);
+            nodes.map(|(node, _)| (node.owner, node.polls)).collect::<BTreeMap<_, _>>()
+        };
+        let lost = |node: &Node<'_>| node.task.is_some_and(|task| task.wakers == Some(0));
+        let mut nodes = graph.nodes.iter().zip(&stuck);
+        let more_than_lost = nodes.any(|(node, stuck)| *stuck && !lost(node));
+        let (rings, dead) = (rings(&graph, &dead), named(&dead));
+        Found { rings, dead, stuck: named(&stuck), more_than_lost }
+    }
+}
 
 /// Returns the rings that one look has found.
-fn found(nurseries: &[NurseryInfo]) -> Vec<Found> {
-    let tasks = || nurseries.iter().flat_map(|nursery| &nursery.tasks);
-    let joined = tasks().filter(|task| task.edges.joined_by.is_some());
-    let mut of = BTreeMap::<Identity, Vec<usize>>::new();
-    // The tasks that are joined, and, by what wakes a task, which of them it joins.
-    let joined: Vec<_> = joined.collect();
-    for (at, task) in joined.iter().enumerate() {
-        task.edges.joined_by.into_iter().for_each(|by| of.entry(by).or_default().push(at));
-    }
+fn rings(graph: &Graph<'_>, dead: &[bool]) -> Vec<FoundRing> {
     let next = |at: usize| {
-        let task = joined[at];
-        let parked = task.edges.parked;
-        task.edges.wakes.filter(|_| parked).and_then(|wakes| of.get(&wakes)).into_iter().flatten()
+        let needs = if graph.nodes[at].parked { graph.needs(at) } else { &[] };
+        needs.iter().rev().filter(|need| graph.nodes[need.node].parked)
     };
     let mut rings = Vec::new();
     let mut seen = BTreeSet::new();
-    for start in 0..joined.len() {
-        // The way to here, and what of each on it was not tried yet. A loop, not a recursion.
-        let mut way: Vec<usize> = Vec::new();
-        let mut rest = vec![vec![start]];
+    for start in graph.needy() {
+        // The way to here, with what each on it needs of the next, and what of each was not tried yet.
+        // A loop, not a recursion.
+        let mut way: Vec<(usize, Option<By>)> = Vec::new();
+        let mut rest = vec![vec![(start, None)]];
         while let Some(last) = rest.last_mut() {
-            let Some(at) = last.pop() else {
+            let Some((at, by)) = last.pop() else {
                 rest.pop();
                 way.pop();
                 continue;
             };
-            if let Some(from) = way.iter().position(|on| *on == at) {
-                rings.push(way[from..].iter().map(|at| joined[*at]).collect::<Vec<_>>());
+            if let Some(last) = way.last_mut() {
+                last.1 = by;
+            }
+            if let Some(from) = way.iter().position(|(on, _)| *on == at) {
+                let ring = way[from..].iter().filter_map(|(at, by)| Some((*at, (*by)?)));
+                rings.push(ring.collect::<Vec<_>>());
             } else if seen.insert(at) {
-                way.push(at);
-                rest.push(next(at).copied().collect());
+                way.push((at, None));
+                rest.push(next(at).map(|need| (need.node, Some(need.by))).collect());
             }
         }
     }
     let rings = rings.into_iter().map(|mut ring| {
-        let first = ring.iter().enumerate().min_by_key(|(_, task)| task.id);
-        let first = first.map_or(0, |(at, _)| at);
+        let owner = |at: usize| graph.nodes[at].owner;
+        let first = ring.iter().enumerate().min_by_key(|(_, (at, _))| owner(*at));
+        let first = first.map_or(0, |(first, _)| first);
         ring.rotate_left(first);
-        let alone = ring.iter().all(|task| task.wakers == Some(1) && !task.cancelled);
-        (ring.iter().map(|task| (task.id, task.polls)).collect(), alone)
+        let all_dead = ring.iter().all(|(at, _)| dead[*at]);
+        let named = ring.iter().map(|(at, by)| (owner(*at), graph.nodes[*at].polls, *by));
+        (named.collect(), all_dead)
     });
     rings.collect()
 }
 
-/// Looks for rings, and looks again where it finds one.
+/// Looks, and looks again where something is found.
 pub(super) fn looked(look: impl Fn() -> Vec<NurseryInfo>) -> Tree {
-    let nurseries = look();
-    let first = found(&nurseries);
-    if first.is_empty() {
-        return Tree { nurseries, rings: Vec::new() };
+    let looked = || {
+        let nurseries = look();
+        // After the tasks: at the moment between two looks what the second has seen was there.
+        let requests = if wait_for_permits(&nurseries) { requests() } else { Vec::new() };
+        (nurseries, requests)
+    };
+    let (nurseries, requests) = looked();
+    let first = Found::of(Graph::new(&nurseries, &requests, |_| true), None);
+    if first.rings.is_empty() && !first.more_than_lost {
+        return Tree { nurseries, rings: Vec::new(), dead: Vec::new(), stuck: Vec::new() };
     }
-    let nurseries = look();
-    let mut second = found(&nurseries);
-    second.retain(|ring| first.contains(ring));
-    second.sort();
-    let rings = second.into_iter().map(|(tasks, only_by_cancel)| Ring {
-        tasks: tasks.into_iter().map(|(id, _)| id).collect(),
+    let known: BTreeSet<RequestId> = requests.iter().map(|request| request.id).collect();
+    let (mut nurseries, requests) = looked();
+    let known = |request: &Request| known.contains(&request.id);
+    let mut second = Found::of(Graph::new(&nurseries, &requests, known), Some(&first));
+    second.rings.retain(|ring| first.rings.contains(ring));
+    second.rings.sort();
+    let rings = second.rings.into_iter().map(|(links, only_by_cancel)| Ring {
+        links: links.into_iter().map(link).collect(),
         only_by_cancel,
     });
-    Tree { nurseries, rings: rings.collect() }
+    let rings = rings.collect();
+    for task in nurseries.iter_mut().flat_map(|nursery| &mut nursery.tasks) {
+        if second.dead.contains_key(&Owner::Task(task.id)) && task.wakers != Some(0) {
+            task.next_poll = NextPoll::Dead;
+        }
+    }
+    let named = |set: BTreeMap<Owner, u32>| set.into_keys().map(Waiter::of).collect();
+    Tree { nurseries, rings, dead: named(second.dead), stuck: named(second.stuck) }
+}
+
+fn link((owner, _, by): (Owner, u32, By)) -> Link {
+    let needs = match by {
+        By::Join => Need::End,
+        By::Nursery(id) => Need::Nursery(id),
+        By::Permit(location, _) => Need::Permit(location),
+    };
+    Link { waiter: Waiter::of(owner), needs }
+}
+
+/// Returns `true` if a task, or a body, waits for a permit or a slot.
+fn wait_for_permits(nurseries: &[NurseryInfo]) -> bool {
+    let mut marks = nurseries.iter().flat_map(|nursery| {
+        let tasks = nursery.tasks.iter().map(|task| task.edges.mark);
+        tasks.chain(nursery.body.as_ref().map(|body| body.edges.mark))
+    });
+    marks.any(|mark| matches!(mark.kind(), Some(Kind::Permit | Kind::Slot)))
+}
+
+/// So many links of a ring are shown.
+const SHOWN: usize = 32;
+
+impl Ring {
+    /// Writes what it is, without what is in it.
+    pub(crate) fn show_title(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.links.len() {
+            1 => f.write_str("this needs itself, so it cannot go on")?,
+            _ => f.write_str("each of these needs the next, so none can go on")?,
+        }
+        if self.only_by_cancel { f.write_str("; only a cancel ends them") } else { Ok(()) }
+    }
+
+    /// Writes a line for each of its links, by `show`, until there are too many.
+    pub(crate) fn show_links(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        indent: usize,
+        mut show: impl FnMut(&mut fmt::Formatter<'_>, &Link, Waiter) -> fmt::Result,
+    ) -> fmt::Result {
+        let next = self.links.iter().cycle().skip(1).map(|link| link.waiter);
+        let mut links = self.links.iter().zip(next).take(SHOWN);
+        links.try_for_each(|(link, next)| {
+            write!(f, "\n{:indent$}", "")?;
+            show(f, link, next)
+        })?;
+        match self.links.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "\n{:indent$}.. and {more} more", ""),
+        }
+    }
 }
 
 impl fmt::Display for Ring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("each of these joins the next, so none can end: ")?;
-        for id in &self.tasks {
-            write!(f, "{id} -> ")?;
+        self.show_title(f)?;
+        f.write_str(":")?;
+        self.show_links(f, 2, |f, link, next| {
+            write!(f, "{} needs {}", link.waiter, Needed(link.needs, next))
+        })
+    }
+}
+
+/// What is needed, and of what.
+pub(crate) struct Needed(pub(crate) Need, pub(crate) Waiter);
+
+impl fmt::Display for Needed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Needed(need, of) = self;
+        match need {
+            Need::End => write!(f, "the end of {of}"),
+            Need::Nursery(id) => write!(f, "the end of nursery {id}, where {of} is"),
+            Need::Permit(location) => write!(f, "a permit that {of} acquired at {location}"),
         }
-        write!(f, "{}", self.tasks[0])?;
-        if self.only_by_cancel { f.write_str("; only a cancel ends them") } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for Waiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Waiter::Body(nursery) => write!(f, "the body of nursery {nursery}"),
+            Waiter::Task(task) => write!(f, "task {task}"),
+        }
     }
 }

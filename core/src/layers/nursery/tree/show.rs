@@ -1,7 +1,7 @@
 //! How a tree is shown: each nursery below the task that opened it.
 
 use super::Tree;
-use super::info::{BodyInfo, NurseryInfo, TaskInfo};
+use super::info::{BodyInfo, NextPoll, NurseryInfo, TaskInfo};
 use crate::layers::base::escaped::Escaped;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::TaskState;
@@ -147,9 +147,12 @@ impl TaskInfo {
         if let Some(waits) = &self.waits {
             write!(f, " {waits}")?;
         }
-        match self.is_unreachable() {
-            true => f.write_str(", with no waker left: only a cancel ends it"),
-            false => Ok(()),
+        match self.next_poll {
+            NextPoll::Dead => f.write_str(", and only a cancel ends it"),
+            _ if self.is_unreachable() => {
+                f.write_str(", with no waker left: only a cancel ends it")
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -4,6 +4,8 @@ use super::Dump;
 use super::lots::{Lot, by_place, lots, since, uncounted};
 use crate::layers::base::escaped::Escaped;
 use crate::layers::nursery::tree::info::{NurseryInfo, TaskInfo};
+use crate::layers::nursery::tree::rings::{Needed, Ring};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// So many places of a lot are shown, and so many nurseries of a tree.
@@ -15,12 +17,14 @@ const INDENTED: usize = 16;
 impl fmt::Display for Dump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lost: Vec<_> = self.unreachable().collect();
-        let findings = usize::from(!lost.is_empty()) + self.rings().count();
+        let behind: Vec<_> = self.behind().collect();
+        let lots = usize::from(!lost.is_empty()) + usize::from(!behind.is_empty());
+        let findings = lots + self.rings().count();
         let (tasks, nurseries) = (self.tasks(), self.nurseries().count());
         write!(f, "{}", Count(tasks, "task", "tasks"))?;
         write!(f, " in {}", Count(nurseries, "nursery", "nurseries"))?;
         writeln!(f, ", {}", Count(findings, "finding", "findings"))?;
-        self.show_findings(f, &lost)?;
+        self.show_findings(f, &lost, &behind)?;
         self.show_lots(f)?;
         self.show_nurseries(f)?;
         let known = self.nurseries().any(|nursery| nursery.age.is_some());
@@ -32,18 +36,42 @@ impl fmt::Display for Dump {
 }
 
 impl Dump {
-    fn show_findings(&self, f: &mut fmt::Formatter<'_>, lost: &[&TaskInfo]) -> fmt::Result {
+    fn show_findings(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        lost: &[&TaskInfo],
+        behind: &[&TaskInfo],
+    ) -> fmt::Result {
         if !lost.is_empty() {
             let (wait, them) = if lost.len() == 1 { ("waits", "it") } else { ("wait", "them") };
             let count = Count(lost.len(), "task", "tasks");
             writeln!(f, "\n! {count} {wait}, with no waker left: only a cancel ends {them}")?;
             show_places(f, &by_place(lost), 0)?;
         }
+        let in_rings: BTreeSet<_> = self.rings().flat_map(Ring::tasks).collect();
+        let tasks = self.all_tasks().filter(|task| in_rings.contains(&task.id));
+        let tasks: BTreeMap<_, _> = tasks.map(|task| (task.id, task)).collect();
         self.rings().try_for_each(|ring| {
-            writeln!(f, "\n! {ring}")?;
-            let all = || self.all_tasks().filter(|task| ring.tasks.contains(&task.id));
-            all().try_for_each(|task| writeln!(f, "    {}", One(task)))
-        })
+            f.write_str("\n! ")?;
+            ring.show_title(f)?;
+            ring.show_links(f, 4, |f, link, next| {
+                let needed = Needed(link.needs, next);
+                match link.waiter.task().and_then(|id| tasks.get(&id)) {
+                    Some(task) => {
+                        write!(f, "{} needs {needed}, spawned at {}", Named(task), task.location)
+                    }
+                    None => write!(f, "{} needs {needed}", link.waiter),
+                }
+            })?;
+            writeln!(f)
+        })?;
+        if !behind.is_empty() {
+            let (wait, them) = if behind.len() == 1 { ("waits", "it") } else { ("wait", "them") };
+            let count = Count(behind.len(), "task", "tasks");
+            writeln!(f, "\n! {count} {wait} for those alone, so only a cancel ends {them}")?;
+            show_places(f, &by_place(behind), 0)?;
+        }
+        Ok(())
     }
 
     fn show_lots(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
