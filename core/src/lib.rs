@@ -291,6 +291,7 @@ pub mod error {
     //! What went wrong: the failures of a nursery, and how they are shown.
 
     pub use crate::layers::base::as_error::{AsError, ErrorView};
+    pub use crate::layers::base::deadlock::Deadlock;
     pub use crate::layers::base::panic::Panic;
     pub use crate::layers::group::config::PanicPolicy;
     pub use crate::layers::group::failure_info::FailureInfo;

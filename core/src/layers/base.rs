@@ -4,6 +4,7 @@ pub(crate) mod age;
 pub(crate) mod as_error;
 pub(crate) mod big;
 pub(crate) mod counted;
+pub(crate) mod deadlock;
 pub(crate) mod escaped;
 #[allow(dead_code, reason = "only a simulator injects, and that is a feature")]
 pub(crate) mod fault;

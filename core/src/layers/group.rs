@@ -35,6 +35,7 @@
 
 pub(crate) mod admit;
 mod blocking;
+pub(crate) mod body_watch;
 mod cancel;
 mod carrier;
 mod clock;
@@ -93,6 +94,9 @@ pub(crate) struct Group {
     /// The runtime wants each child to be a task of its own.
     task_per_child: bool,
     pub(crate) occupied: AtomicBool,
+    /// The wakers of its tasks are counted, because it is guarded: none has a task of the runtime for
+    /// its own.
+    counted: bool,
     /// The clock of its runtime is virtual.
     is_virtual: bool,
     /// The tick of its opening.
@@ -149,6 +153,9 @@ impl Group {
         let limiter = config.limiter.take();
         let hooks = mem::take(&mut config.hooks);
         let (is_virtual, opened) = (runtime.timer().is_virtual(), clock::tick(runtime.timer()));
+        // A simulation, which orders each child's polls, finds its deadlocks itself.
+        let watched = config.watch.is_some() && !(is_virtual && runtime.task_per_child());
+        let counted = watched || parent.as_ref().is_some_and(|(parent, _)| parent.counted);
         let group = Strong::new_cyclic(
             |me| Env::new(runtime, own_thread, limiter, hooks, me.weak()),
             |me, env| Group {
@@ -156,7 +163,8 @@ impl Group {
                 me,
                 id: NurseryId::next(),
                 width: env.own_thread.as_ref().map_or(env.inherited.runtime.threads(), |_| 1),
-                task_per_child: env.inherited.runtime.task_per_child(),
+                task_per_child: env.inherited.runtime.task_per_child() && !counted,
+                counted,
                 is_virtual,
                 opened,
                 body_polled: AtomicBool::new(false),
@@ -365,5 +373,6 @@ pub(crate) fn describe(ending: &Ending) -> String {
         Ending::Panicked(panic) => panic.to_string(),
         Ending::Lost => "the runtime threw it away".to_string(),
         Ending::Stuck => "blocks its thread still".to_string(),
+        Ending::Deadlock(_) => "is in a deadlock".to_string(),
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod condition;
 pub(crate) mod draining;
 mod end;
 pub(crate) mod error;
+pub(crate) mod guard;
 pub(crate) mod idle;
 mod inside;
 pub(crate) mod join;

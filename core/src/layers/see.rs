@@ -8,12 +8,14 @@
 //! | what does this task wait for? | [`TaskInfo::waits`] | an await of this crate, with its object; or what [`waiting_on`] has named |
 //! | what is it working on? | [`note`] | text of your own beside its name |
 //! | since when? | [`clock`] | ages, as long as the clock is kept |
+//! | does a test hang, and does it leave anything behind? | [`guard`] | an error with names, instead of the hang |
 //! | can it go on at all? | [`TaskInfo::next_poll`], [`Tree::rings`](crate::task::Tree::rings) | a proof that only a cancel ends it; tasks that wait for each other |
 //!
 //! A look takes the locks of the nurseries, one after the other; it polls nothing.
 
 pub(crate) mod clock;
 pub(crate) mod dump;
+pub(crate) mod guard;
 pub(crate) mod note;
 pub(crate) mod waiting_on;
 
@@ -29,6 +31,7 @@ pub use crate::layers::nursery::tree::{
 };
 pub use clock::{Clock, clock};
 pub use dump::{Dump, dump};
+pub use guard::{Guard, guard};
 pub use note::note;
 pub use waiting_on::{WaitingOn, waiting_on};
 

@@ -225,6 +225,12 @@ impl<T: Counted> Weak<T> {
 }
 
 impl<T: Counted> Me<T> {
+    /// Returns how many strong references there are: a figure that may be old at once.
+    pub(crate) fn strong_count(&self) -> usize {
+        // SAFETY: the object is there, as long as this is.
+        unsafe { block(self.0) }.counts.strong.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn weak(&self) -> Weak<T> {
         weak(self.0)
     }

@@ -1,5 +1,6 @@
 //! How a child ended.
 
+use super::deadlock::Deadlock;
 use super::panic::{Panic, Payload, catch_drop};
 use super::reason::Reason;
 use super::sync::Arc;
@@ -53,6 +54,8 @@ pub(crate) enum Ending {
     /// The nursery did not wait for the task any longer, because it blocks its thread. Part of a
     /// failure, never the outcome of a child.
     Stuck,
+    /// A guard has found that the nursery waits for itself. Only of a body.
+    Deadlock(Deadlock),
 }
 
 impl<T, E: Send + Sync + 'static> Outcome<T, E> {

@@ -1,5 +1,6 @@
 //! What a nursery is opened with.
 
+use super::body_watch::BodyWatch;
 use super::hooks::Hooks;
 use super::registry::report::Forgets;
 use crate::layers::base::as_error::{ErrorView, View};
@@ -28,6 +29,10 @@ pub(crate) struct Config {
     pub(crate) blocking_limit: usize,
     pub(crate) limiter: Option<Arc<Semaphore>>,
     pub(crate) stuck_after: Option<Duration>,
+    /// A guard was asked for. Of an outermost nursery alone.
+    pub(crate) guarded: bool,
+    /// Watches the body, for a guard.
+    pub(crate) watch: Option<Arc<BodyWatch>>,
     /// How an error of the children is shown: set with their error type.
     pub(crate) view: View,
 }
@@ -49,6 +54,8 @@ impl Config {
             blocking_limit: usize::MAX,
             limiter: None,
             stuck_after: None,
+            guarded: false,
+            watch: None,
             view: |_| ErrorView::Text("an error"),
         }
     }

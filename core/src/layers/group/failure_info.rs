@@ -13,6 +13,7 @@
 //! So each failure of a nursery was told when the nursery's future is ready. No lock is held.
 
 use crate::layers::base::as_error::{ErrorView, View};
+use crate::layers::base::deadlock::Deadlock;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::Panic;
@@ -42,6 +43,7 @@ enum What<'a> {
     NoValue(&'a Reason),
     Lost,
     Stuck,
+    Deadlock(&'a Deadlock),
 }
 
 impl<'a> FailureInfo<'a> {
@@ -57,6 +59,7 @@ impl<'a> FailureInfo<'a> {
             Ending::Cancelled(reason) if who.finalizer => What::Cancelled(reason),
             Ending::Lost => What::Lost,
             Ending::Stuck => What::Stuck,
+            Ending::Deadlock(deadlock) => What::Deadlock(deadlock),
             Ending::Ok | Ending::Cancelled(_) => return None,
         };
         Some(FailureInfo { who, what, echo })
@@ -141,6 +144,9 @@ impl<'a> FailureInfo<'a> {
 
 impl fmt::Display for FailureInfo<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let What::Deadlock(deadlock) = self.what {
+            return write!(f, "{deadlock}"); // Of all that is in it, not of the body alone.
+        }
         write!(f, "{}", self.who)?;
         match &self.what {
             What::Error(view) if f.alternate() => write!(f, " failed: {view:#}"),
@@ -149,6 +155,7 @@ impl fmt::Display for FailureInfo<'_> {
             What::Cancelled(reason) => write!(f, " was cancelled: {reason}"),
             What::NoValue(reason) => write!(f, " needed a value, but {}", reason.message()),
             What::Lost => f.write_str(" was lost: the runtime dropped it"),
+            What::Deadlock(_) => Ok(()),
             What::Stuck => f.write_str(" is stuck: it was cancelled, and still blocks its thread"),
         }
     }

@@ -76,7 +76,7 @@ impl<T> JoinCell<T> {
             }
             (Ending::Echo(echo), _) => Outcome::Cancelled(echo.0.clone()),
             (Ending::Panicked(panic), _) => Outcome::Panicked(panic.clone()),
-            (Ending::Ok | Ending::Lost | Ending::Stuck, _) => Outcome::Lost,
+            (Ending::Ok | Ending::Lost | Ending::Stuck | Ending::Deadlock(_), _) => Outcome::Lost,
         };
         Ok((outcome, ending))
     }
@@ -165,6 +165,6 @@ pub(super) fn for_joiner(ending: &Ending) -> Ending {
         Ending::Echo(echo) => Ending::Cancelled(echo.0.clone()),
         Ending::NoValue(reason) => Ending::NoValue(reason.clone()),
         Ending::Panicked(panic) => Ending::Panicked(panic.clone()),
-        Ending::Lost | Ending::Stuck => Ending::Lost,
+        Ending::Lost | Ending::Stuck | Ending::Deadlock(_) => Ending::Lost,
     }
 }

@@ -1,5 +1,6 @@
 //! Opening a nursery: its settings and its policies.
 
+mod guarded;
 mod limits;
 mod local;
 mod open;

@@ -3,6 +3,7 @@
 mod show;
 
 use crate::layers::base::as_error::{ErrorView, View};
+use crate::layers::base::deadlock::Deadlock;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::Panic;
@@ -101,6 +102,9 @@ pub enum Cause<E> {
     /// The task was still blocking its thread when the time of
     /// [`Builder::stuck_after`](crate::Builder::stuck_after) was over.
     Stuck,
+    /// A [guard](crate::see::guard) has found that the body and all tasks wait, and that nothing can
+    /// wake any of them.
+    Deadlock(Deadlock),
 }
 
 impl<E> GroupError<E> {
@@ -325,6 +329,7 @@ pub(super) fn typed<E: Send + Sync + 'static>(entry: Entry, view: View) -> Failu
         Ending::Cancelled(reason) => Cause::Cancelled(reason),
         Ending::NoValue(reason) => Cause::NoValue(reason),
         Ending::Stuck => Cause::Stuck,
+        Ending::Deadlock(deadlock) => Cause::Deadlock(deadlock),
         Ending::Lost | Ending::Ok | Ending::Echo(_) => Cause::Lost,
     };
     Failure { cause, who: entry.who, view }

@@ -21,6 +21,7 @@ pub(crate) mod settle;
 use super::Nursery;
 use super::condition::Condition;
 use super::error::GroupError;
+use super::guard;
 use super::mode::NurseryMode;
 use super::setup::Setup;
 use crate::layers::base::big::{Inner, Place, place};
@@ -165,7 +166,8 @@ where
         let mut this = self.project();
         if let Some((setup, _)) = this.setup {
             *this.condition = setup.condition.take();
-            match begin(this.setup, this.body.as_mut(), cx.waker()) {
+            let conditional = this.condition.is_some();
+            match begin(this.setup, this.body.as_mut(), cx.waker(), conditional) {
                 Ok(group) => *this.group = Some(group),
                 Err(error) => return Poll::Ready(Err(error)),
             }
@@ -180,6 +182,7 @@ where
         }
         let group = this.group.as_ref().expect("a nursery is not polled after it was ready");
         group.keep_time();
+        group.hear_verdict(group.owned());
         let condition = this.condition.as_mut().map(|condition| condition.poll(group, cx));
         if condition.is_some_and(|polled| polled.is_ready()) {
             *this.condition = None;
@@ -188,7 +191,11 @@ where
             let last_poll = &mut *this.last_poll;
             // Relaxed, here and below: it is shown, and no more.
             group.body_polled.store(true, Ordering::Relaxed);
-            let polled = poll_body(group, this.body.as_mut(), this.value, last_poll, cx);
+            let polled = match &group.config.watch {
+                None => poll_body(group, this.body.as_mut(), this.value, last_poll, cx),
+                Some(watch) => watch
+                    .poll(cx, |cx| poll_body(group, this.body.as_mut(), this.value, last_poll, cx)),
+            };
             group.body_polled.store(false, Ordering::Relaxed);
             if polled.is_pending() {
                 lend(this.lending, group);
@@ -225,6 +232,7 @@ fn begin<E, F, Fut, P>(
     setup: &mut Option<(Setup<P>, Place<F>)>,
     mut future: Pin<&mut Option<Inner<Fut>>>,
     waker: &Waker,
+    conditional: bool,
 ) -> Result<Strong<Group>, GroupError<E>>
 where
     F: FnOnce(P::Handle<E>) -> Fut,
@@ -232,7 +240,7 @@ where
     P: NurseryMode,
 {
     let (setup, body) = setup.take().expect("a nursery is opened once");
-    let group = open(setup)?;
+    let group = open(setup, conditional)?;
     let handle = P::handle(Nursery::new(group.clone()));
     let (env, notes) = (&group.owned().inherited, Notes::default());
     let called = panic::catch(|| {
@@ -255,10 +263,18 @@ fn lend(lending: &mut Lending<Ended>, group: &Strong<Group>) {
 }
 
 #[inline(never)]
-fn open<E, P: NurseryMode>(setup: Setup<P>) -> Result<Strong<Group>, GroupError<E>> {
+fn open<E, P: NurseryMode>(
+    mut setup: Setup<P>,
+    conditional: bool,
+) -> Result<Strong<Group>, GroupError<E>> {
     let lends = setup.config.limiter.as_ref().is_some_and(has_slot_of);
     let (parent, around) = (setup.parent(), scope::around());
-    setup.open(parent, around, lends)
+    let guarding = guard::begin(&mut setup, parent.is_none(), conditional, &around);
+    let group = setup.open(parent, around, lends)?;
+    if let Some(guarding) = guarding {
+        guarding.opened(&group);
+    }
+    Ok(group)
 }
 
 /// Polls the body. `Ready` means that the body must be dropped: it returned, panicked, or was cut

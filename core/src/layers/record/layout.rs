@@ -240,9 +240,12 @@ where
     let outcome = match ending {
         Ending::Cancelled(reason) | Ending::NoValue(reason) => Outcome::Cancelled(reason),
         Ending::Panicked(panic) => Outcome::Panicked(panic),
-        Ending::Ok | Ending::Err(_) | Ending::Echo(_) | Ending::Lost | Ending::Stuck => {
-            Outcome::Lost
-        }
+        Ending::Ok
+        | Ending::Err(_)
+        | Ending::Echo(_)
+        | Ending::Lost
+        | Ending::Stuck
+        | Ending::Deadlock(_) => Outcome::Lost,
     };
     // SAFETY: the claim is held.
     unsafe { conclude::<F, T, E, K>(record, id, outcome) }

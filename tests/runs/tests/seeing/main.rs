@@ -2,6 +2,7 @@
 
 mod dead;
 mod dumps;
+mod guard;
 mod parts;
 mod programs;
 mod proofs;

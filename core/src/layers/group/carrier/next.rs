@@ -158,7 +158,7 @@ impl Group {
     /// often.
     #[inline(always)]
     fn taken(&self, registry: &mut Registry, mut claimed: Claimed, may: bool) -> Step {
-        let stays = may && claimed.header().polls() >= BIND_AFTER;
+        let stays = may && claimed.header().polls() >= BIND_AFTER && !self.counted;
         let carried = stays.then(|| registry.members.bind(&mut claimed));
         let Registry { carriers, members, .. } = registry;
         let waiting = || members.queued() + usize::from(!self.woken.is_empty());

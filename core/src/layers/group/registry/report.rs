@@ -97,7 +97,7 @@ impl Report {
     /// its failures.
     fn is_forgotten(&self, ending: &Ending) -> bool {
         match ending {
-            Ending::Stuck => false,
+            Ending::Stuck | Ending::Deadlock(_) => false,
             Ending::Panicked(_) => self.forgets == Forgets::All,
             _ => self.forgets != Forgets::Nothing,
         }
@@ -151,7 +151,8 @@ impl Report {
             | Ending::NoValue(_)
             | Ending::Panicked(_)
             | Ending::Lost
-            | Ending::Stuck => {}
+            | Ending::Stuck
+            | Ending::Deadlock(_) => {}
         }
         let who = who();
         let Ended { ending, second } = ended.into_inner();
@@ -225,7 +226,9 @@ impl Report {
         let is_inherited = |entry: &Entry| match *entry.ending {
             Ending::Panicked(_) => true,
             Ending::Cancelled(_) | Ending::NoValue(_) | Ending::Lost => entry.who.finalizer,
-            Ending::Ok | Ending::Err(_) | Ending::Echo(_) | Ending::Stuck => false,
+            Ending::Ok | Ending::Err(_) | Ending::Echo(_) | Ending::Stuck | Ending::Deadlock(_) => {
+                false
+            }
         };
         let (inherited, rest) = mem::take(&mut self.entries).into_iter().partition(is_inherited);
         self.entries = rest;

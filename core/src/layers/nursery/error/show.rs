@@ -22,6 +22,9 @@ impl<E: Send + Sync + 'static> fmt::Display for Failure<E> {
         if let Cause::NoRuntime(error) = &self.cause {
             return write!(f, "not opened: {error}"); // It has no body yet to speak of.
         }
+        if let Cause::Deadlock(deadlock) = &self.cause {
+            return write!(f, "{deadlock}"); // Of all that is in it, not of the body alone.
+        }
         write!(f, "{} ", self.who)?;
         match &self.cause {
             Cause::Error(error) => {
@@ -32,7 +35,7 @@ impl<E: Send + Sync + 'static> fmt::Display for Failure<E> {
             Cause::Lost => f.write_str("was lost: the runtime dropped it"),
             Cause::Stuck => f.write_str("is stuck: it was cancelled, and still blocks its thread"),
             Cause::Cancelled(reason) => write!(f, "was cancelled: {reason}"),
-            Cause::NoRuntime(_) => Ok(()),
+            Cause::NoRuntime(_) | Cause::Deadlock(_) => Ok(()),
             Cause::NoValue(reason) => write!(f, "needed a value, but {}", reason.message()),
         }
     }
@@ -128,7 +131,7 @@ impl<E: Send + Sync + 'static> Error for Failure<E> {
             Cause::Error(_) => self.view()?.behind(),
             Cause::Cancelled(reason) | Cause::NoValue(reason) => reason.source(),
             Cause::NoRuntime(error) => error.source(),
-            Cause::Panic(_) | Cause::Lost | Cause::Stuck => None,
+            Cause::Panic(_) | Cause::Lost | Cause::Stuck | Cause::Deadlock(_) => None,
         }
     }
 }

@@ -57,6 +57,8 @@ pub(super) struct Runner {
     pub(super) by: Option<Identity>,
     /// It ends something at a moment of the clock.
     pub(super) timed: bool,
+    /// Something else than its future has a handle or a token of it.
+    pub(super) held: bool,
 }
 
 /// The body of a nursery of a [`Tree`](super::Tree).
@@ -122,6 +124,8 @@ pub(super) struct Edges {
     pub(super) in_place: bool,
     pub(super) wakes: Option<Identity>,
     pub(super) joined_by: Option<Identity>,
+    /// It has a handle by which no task joins it.
+    pub(super) held: bool,
 }
 
 /// What leads to the next poll of a task.
@@ -204,6 +208,7 @@ impl TaskInfo {
                 in_place: false,
                 wakes: seen.wakes,
                 joined_by: seen.joined_by,
+                held: header.state().has_handle() && seen.joined_by.is_none(),
             },
         }
     }
@@ -232,6 +237,7 @@ impl TaskInfo {
                 in_place: true,
                 wakes: None,
                 joined_by: None,
+                held: false,
             },
         }
     }
@@ -239,6 +245,11 @@ impl TaskInfo {
     /// Returns `true` if it is a child of a scope in place, of which no waits are known.
     pub(crate) fn is_in_place(&self) -> bool {
         self.edges.in_place
+    }
+
+    /// Returns `true` if a handle of it is somewhere, with which no task joins it.
+    pub(crate) fn is_held(&self) -> bool {
+        self.edges.held
     }
 
     /// Returns `true` if only a cancel leads to another poll of it, and that is not what it waits for.
@@ -249,11 +260,17 @@ impl TaskInfo {
 }
 
 impl BodyInfo {
+    /// Changes with each poll, if that is counted.
+    pub(crate) fn turn(&self) -> u32 {
+        self.turn
+    }
+
     fn of(group: &Group, registry: &Registry, now: Now) -> Option<BodyInfo> {
         if registry.phase != Phase::Body {
             return None;
         }
         let running = group.body_polled.load(Ordering::Relaxed);
+        let watch = group.config.watch.as_ref();
         let mark = Some(registry.body_mark).filter(|mark| !running && *mark != Mark::NONE);
         let opened = || opened_by(registry, OpenedBy::Body);
         Some(BodyInfo {
@@ -261,20 +278,31 @@ impl BodyInfo {
             running,
             waits: mark.and_then(|mark| Wait::of(mark.waits(), opened)),
             since_poll: mark.and_then(|mark| now.age(mark.tick())),
-            wakers: None,
-            turn: 0,
+            wakers: watch.and_then(|watch| watch.wakers()),
+            turn: watch.map_or(0, |watch| watch.turn()),
             edges: Edges {
                 mark: mark.map(Mark::waits).unwrap_or_default(),
-                parked: mark.is_some(),
+                parked: watch.map_or(mark.is_some(), |watch| watch.wakers().is_some()),
                 in_place: false,
                 wakes: registry.run_waker.as_ref().map(|waker| Identity::of(waker)),
                 joined_by: None,
+                held: false,
             },
         })
     }
 }
 
 impl NurseryInfo {
+    /// Returns `true` if it ends something at a moment of the clock.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.run.timed
+    }
+
+    /// Returns `true` if something else than its future can cancel it.
+    pub(crate) fn is_held(&self) -> bool {
+        self.run.held
+    }
+
     /// Reads a scope in place.
     pub(super) fn of_scope(scope: &dyn Shown, depth: usize, opened_by: Opener) -> NurseryInfo {
         let mut tasks = Vec::new();
@@ -320,6 +348,7 @@ impl NurseryInfo {
                 by: registry.run_waker.as_ref().map(|waker| Identity::of(waker)),
                 // Relaxed: under the lock in which it is set.
                 timed: group.timed.load(Ordering::Relaxed),
+                held: group.is_held(registry),
             },
         }
     }

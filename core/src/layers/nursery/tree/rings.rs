@@ -205,8 +205,10 @@ pub(super) fn looked(look: impl Fn() -> Vec<NurseryInfo>) -> Tree {
     };
     let (nurseries, requests) = looked();
     let first = Found::of(Graph::new(&nurseries, &requests, |_| true), None);
+    let named = |set: BTreeMap<Owner, u32>| set.into_keys().map(Waiter::of).collect();
     if first.rings.is_empty() && !first.more_than_lost {
-        return Tree { nurseries, rings: Vec::new(), dead: Vec::new(), stuck: Vec::new() };
+        // Those that have no waker left were seen so in one load.
+        return Tree { nurseries, rings: Vec::new(), dead: Vec::new(), stuck: named(first.stuck) };
     }
     let known: BTreeSet<RequestId> = requests.iter().map(|request| request.id).collect();
     let (mut nurseries, requests) = looked();
@@ -224,7 +226,6 @@ pub(super) fn looked(look: impl Fn() -> Vec<NurseryInfo>) -> Tree {
             task.next_poll = NextPoll::Dead;
         }
     }
-    let named = |set: BTreeMap<Owner, u32>| set.into_keys().map(Waiter::of).collect();
     Tree { nurseries, rings, dead: named(second.dead), stuck: named(second.stuck) }
 }
 

@@ -54,6 +54,11 @@ impl Tokens {
         self.born
     }
 
+    /// Returns `true` if there is one at all: of the nursery, or of a task.
+    pub(crate) fn are_handed_out(&self) -> bool {
+        self.own.is_some() || !self.tasks.is_empty()
+    }
+
     #[inline]
     pub(super) fn has_no_tasks(&self) -> bool {
         self.tasks.is_empty()
