@@ -62,8 +62,8 @@
 //!
 //! One more feature, `signals`, gives a token that SIGINT and SIGTERM raise, on Unix.
 //!
-//! Any other runtime: implement [`Spawn`](runtime::Spawn) and make a [`Runtime`](runtime::Runtime) of it. Every runtime has a
-//! timer and a pool for blocking work: one that brings none is lent them, in threads of std.
+//! Any other runtime: implement [`Spawn`](runtime::Spawn) and make a [`Runtime`](runtime::Runtime) of
+//! it. Every runtime has a timer and a pool for blocking work, which are lent where it brings none.
 //!
 //! # What is promised
 //!
@@ -291,11 +291,10 @@ pub mod error {
     //! What went wrong: the failures of a nursery, and how they are shown.
 
     pub use crate::layers::base::as_error::{AsError, ErrorView};
-    pub use crate::layers::base::deadlock::Deadlock;
     pub use crate::layers::base::panic::Panic;
     pub use crate::layers::group::config::PanicPolicy;
     pub use crate::layers::group::failure_info::FailureInfo;
-    pub use crate::layers::nursery::error::{Cause, Failure};
+    pub use crate::layers::nursery::error::{Cause, Deadlock, Failure};
     #[doc(no_inline)]
     pub use crate::{BoxError, GroupError, JoinError};
 }

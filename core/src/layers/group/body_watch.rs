@@ -74,6 +74,11 @@ impl BodyWatch {
         polled
     }
 
+    /// The body is gone: what it was polled with goes, and its wakers wake nothing.
+    pub(crate) fn body_is_gone(&self) {
+        drop(self.inner.locked(Option::take));
+    }
+
     /// Returns how many wakers it has, if it waits.
     pub(crate) fn wakers(self: &Arc<BodyWatch>) -> Option<u32> {
         let turn = self.turn();

@@ -247,12 +247,11 @@ impl Wait {
             decision = unsafe { waiter.decision() };
             let old = match decision {
                 // SAFETY: the lock is held.
-                None => unsafe {
-                    waiter.booked().change();
-                    waiter.change_waker(Some(new))
-                },
+                None => unsafe { waiter.change_waker(Some(new)) },
                 Some(_) => Some(new),
             };
+            // SAFETY: it has joined the queue, and the lock is held.
+            unsafe { waiter.booked() }.change();
             drop(locked);
             own.progress = Progress::Waiting(identity);
             // After the lock: so does dropping one.

@@ -3,7 +3,6 @@
 mod show;
 
 use crate::layers::base::as_error::{ErrorView, View};
-use crate::layers::base::deadlock::Deadlock;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic::Panic;
@@ -15,6 +14,8 @@ use crate::layers::group::registry::report::{Entry, Parts, Report};
 use allhome_rt::NoRuntime;
 use std::error::Error;
 use std::panic::Location;
+
+pub use crate::layers::base::deadlock::Deadlock;
 
 /// Why a nursery has no result. The type is the same even when there is only one failure.
 ///

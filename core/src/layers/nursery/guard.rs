@@ -58,10 +58,13 @@ impl Roots {
 
     fn add(&self, group: Weak<Group>) {
         let gone = self.open.locked(|open| {
-            let gone: Vec<_> = open.extract_if(.., |group| is_closed(group)).collect();
-            open.push(group);
+            let (gone, mut left): (Vec<_>, Vec<_>) =
+                std::mem::take(open).into_iter().partition(is_closed);
+            left.push(group);
+            *open = left;
             gone
         });
+        // What it frees is freed without the lock.
         drop(gone);
     }
 
@@ -87,7 +90,7 @@ thread_local! {
 
 /// Sets the guard of this thread. Returns the one before.
 pub(crate) fn replace(roots: Option<Arc<Roots>>) -> Option<Arc<Roots>> {
-    HERE.with(|here| here.replace(roots))
+    HERE.try_with(|here| here.replace(roots)).unwrap_or_default()
 }
 
 /// What guards a nursery that is being opened.
@@ -95,7 +98,7 @@ pub(super) struct Guarding {
     roots: Option<Arc<Roots>>,
 }
 
-/// Has a nursery guarded, if it is to be and can be. It is not open yet.
+/// Has a nursery guarded, if that is asked for and can be. It is not open yet.
 pub(super) fn begin<P: NurseryMode>(
     setup: &mut Setup<P>,
     is_root: bool,
@@ -105,7 +108,8 @@ pub(super) fn begin<P: NurseryMode>(
     if !is_root || cfg!(any(loom, target_family = "wasm")) {
         return None;
     }
-    let here = HERE.with(|here| here.borrow().clone());
+    // None at the end of the thread.
+    let here = HERE.try_with(|here| here.borrow().clone()).unwrap_or_default();
     let config = &mut setup.config;
     if here.is_none() && !config.guarded {
         return None;

@@ -16,12 +16,12 @@
 //! `Group::abandon`.
 
 mod closed;
+mod opening;
 pub(crate) mod settle;
 
 use super::Nursery;
 use super::condition::Condition;
 use super::error::GroupError;
-use super::guard;
 use super::mode::NurseryMode;
 use super::setup::Setup;
 use crate::layers::base::big::{Inner, Place, place};
@@ -36,12 +36,13 @@ use crate::layers::base::reason::Level;
 use crate::layers::base::sync::{Arc, Ordering};
 use crate::layers::base::wait_mark::{self, Kind};
 use crate::layers::context::last_poll::LastPoll;
-use crate::layers::context::{self, Notes, scope};
+use crate::layers::context::{self, Notes};
 use crate::layers::group::Group;
 use crate::layers::group::registry::OpenedBy;
-use crate::layers::lending::{Lending, has_slot_of};
+use crate::layers::lending::Lending;
 use crate::layers::record::mark::Mark;
 use closed::{Closed, Ended, conclude};
+use opening::open;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -71,6 +72,9 @@ pin_project! {
             let mut this = this.project();
             if let Some(group) = this.group.take() {
                 group.abandon(group.owned(), || this.body.set(None));
+                if let Some(watch) = &group.config.watch {
+                    watch.body_is_gone();
+                }
             }
         }
     }
@@ -205,6 +209,9 @@ where
             let dropped = panic::catch(|| {
                 context::enter(&**group, &group.owned().inherited, None, || this.body.set(None));
             });
+            if let Some(watch) = &group.config.watch {
+                watch.body_is_gone();
+            }
             if let Err(payload) = dropped {
                 group.fail_body(group.owned(), Ending::Panicked(group.body_panic(payload)));
             }
@@ -254,27 +261,11 @@ where
     Ok(group)
 }
 
-/// Opens the group where the caller is: in its task, and in the scopes around.
 /// Lends the caller's slot to the tasks inside that want one.
 #[inline]
 fn lend(lending: &mut Lending<Ended>, group: &Strong<Group>) {
     let wants_slots = || group.locked(|registry| registry.wants_slots());
     lending.wait(group.owned().limiter.as_ref(), wants_slots);
-}
-
-#[inline(never)]
-fn open<E, P: NurseryMode>(
-    mut setup: Setup<P>,
-    conditional: bool,
-) -> Result<Strong<Group>, GroupError<E>> {
-    let lends = setup.config.limiter.as_ref().is_some_and(has_slot_of);
-    let (parent, around) = (setup.parent(), scope::around());
-    let guarding = guard::begin(&mut setup, parent.is_none(), conditional, &around);
-    let group = setup.open(parent, around, lends)?;
-    if let Some(guarding) = guarding {
-        guarding.opened(&group);
-    }
-    Ok(group)
 }
 
 /// Polls the body. `Ready` means that the body must be dropped: it returned, panicked, or was cut

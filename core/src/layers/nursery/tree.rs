@@ -3,6 +3,7 @@
 mod graph;
 pub(crate) mod info;
 pub(crate) mod rings;
+mod runner;
 mod show;
 pub(crate) mod wait;
 

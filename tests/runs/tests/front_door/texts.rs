@@ -199,7 +199,10 @@ fn f40_limits_show_who_holds_and_how_many_wait() {
     let lines: Vec<_> = holders.iter().map(|info| plain(&info.to_string())).collect();
     let holds = &lines[usize::from(holders[0].is_waiting())];
     let waits = &lines[usize::from(!holders[0].is_waiting())];
-    assert!(holds.starts_with("a caller without a task has held 2 permits for "), "{holds}");
+    assert!(
+        holds.starts_with("the body of nursery ") && holds.contains(" has held 2 permits for "),
+        "{holds}"
+    );
     assert!(waits.contains(" has waited for 1 permit for "), "{waits}");
     assert!(lines.iter().all(|line| line.ends_with(", by an acquire at P")), "{lines:?}");
     holders.iter().for_each(|info| check_debug(info));

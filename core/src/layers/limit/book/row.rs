@@ -135,7 +135,7 @@ impl Row {
         let state = self.own();
         if state & MODE == WAITS_ITSELF {
             // Release: as in `publish`.
-            self.state.store((state & !MODE) + NEXT | WAITS, Ordering::Release);
+            self.state.store(((state & !MODE) + NEXT) | WAITS, Ordering::Release);
         }
     }
 

@@ -23,7 +23,7 @@ fn elsewhere(run: impl FnOnce() + Send) {
 }
 
 fn counts(semaphore: u64) -> Vec<usize> {
-    let mut counts: Vec<_> = super::of(semaphore).iter().map(|seen| seen.count).collect();
+    let mut counts: Vec<_> = super::of(Some(semaphore)).iter().map(|seen| seen.count).collect();
     counts.sort_unstable();
     counts
 }
@@ -49,10 +49,10 @@ fn what_a_row_says_is_another_thing_each_time() {
     let (semaphore, mut ids) = (number(), HashSet::new());
     for _ in 0..3 {
         let booked = book(semaphore, 1);
-        booked.wait();
-        ids.extend(super::of(semaphore).iter().map(|seen| format!("{:?}", seen.id)));
+        booked.wait(false);
+        ids.extend(super::of(Some(semaphore)).iter().map(|seen| format!("{:?}", seen.id)));
         booked.grant(None);
-        ids.extend(super::of(semaphore).iter().map(|seen| format!("{:?}", seen.id)));
+        ids.extend(super::of(Some(semaphore)).iter().map(|seen| format!("{:?}", seen.id)));
         booked.free();
     }
     assert_eq!(ids.len(), 6);

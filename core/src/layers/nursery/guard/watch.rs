@@ -8,10 +8,12 @@ use crate::layers::base::panic;
 use crate::layers::base::sync::ThreadBuilder;
 #[cfg(not(any(loom, target_family = "wasm")))]
 use crate::layers::base::sync::park_timeout_thread;
+use crate::layers::base::tick::present;
 use crate::layers::group::Group;
 use crate::layers::nursery::tree::rings::Waiter;
 use crate::layers::nursery::tree::{NextPoll, Tree};
-use std::time::{Duration, Instant};
+use allhome_rt::Instant;
+use std::time::Duration;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -65,7 +67,7 @@ fn run() {
         if ends {
             return;
         }
-        let begin = Instant::now();
+        let begin = present();
         watched.extend(new.into_iter().map(|group| Watched {
             group,
             next: begin + PAUSE,
@@ -86,7 +88,7 @@ fn run() {
 }
 
 impl Watched {
-    /// Returns whether it is to be looked at again.
+    /// Returns whether it is looked at again.
     fn look(&mut self, now: Instant) -> bool {
         if is_closed(&self.group) {
             return false;
@@ -103,7 +105,7 @@ impl Watched {
         if now < self.next {
             return true;
         }
-        let begin = Instant::now();
+        let begin = present();
         let tree = Tree::of(&self.group);
         match Verdict::of(&tree) {
             Verdict::None => self.stuck = None,
@@ -111,14 +113,14 @@ impl Watched {
             Verdict::AsItSeems(stuck) => match &self.stuck {
                 Some((before, since)) if *before == stuck => {
                     let patience = self.group.patience().unwrap_or_default();
-                    if since.elapsed() >= patience {
+                    if begin.saturating_duration_since(*since) >= patience {
                         self.judge(&tree);
                     }
                 }
                 _ => self.stuck = Some((stuck, begin)),
             },
         }
-        let took = begin.elapsed();
+        let took = present().saturating_duration_since(begin);
         self.next = begin + PAUSE.max(took.saturating_mul(SHARE));
         true
     }
@@ -134,7 +136,7 @@ impl Watched {
         };
         let text = format!("deadlock: {waiting}, and nothing is left to wake any:\n{tree}");
         let verdict = Deadlock::new(tasks, text.trim_end().to_string());
-        self.judged = Some((verdict.clone(), Instant::now()));
+        self.judged = Some((verdict.clone(), present()));
         let waker = self.group.judge(verdict);
         waker.into_iter().for_each(Foreign::wake);
     }

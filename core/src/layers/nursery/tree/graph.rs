@@ -205,7 +205,8 @@ impl<'a> Graph<'a> {
             let by: Vec<_> = tasks.clone().chain(strays.remove(&at).unwrap_or_default()).collect();
             let joins = nursery.body.is_none();
             // With nothing in it, it is about to wake. One that has a time wakes by that.
-            let by = (!nursery.run.timed && !(joins && by.is_empty())).then_some(by);
+            let wakes_itself = nursery.run.timed || (joins && by.is_empty());
+            let by = (!wakes_itself).then_some(by);
             self.keeps.push(Keep { of, by, line: false });
             if joins {
                 tasks.for_each(|node| self.need(of, node, By::Nursery(nursery.id)));

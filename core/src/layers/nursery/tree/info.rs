@@ -1,5 +1,6 @@
 //! What a tree says of a nursery, its body and its tasks.
 
+use super::runner::Runner;
 use super::wait::{Wait, WaitOn};
 use crate::layers::base::age::Age;
 use crate::layers::base::id::{NurseryId, TaskId};
@@ -48,17 +49,6 @@ pub struct NurseryInfo {
     /// Its tasks.
     pub tasks: Vec<TaskInfo>,
     pub(super) run: Runner,
-}
-
-/// What keeps a nursery's future, and when that is to wake.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Runner {
-    /// By what the waker of its future is known.
-    pub(super) by: Option<Identity>,
-    /// It ends something at a moment of the clock.
-    pub(super) timed: bool,
-    /// Something else than its future has a handle or a token of it.
-    pub(super) held: bool,
 }
 
 /// The body of a nursery of a [`Tree`](super::Tree).
@@ -344,12 +334,7 @@ impl NurseryInfo {
             adopted: registry.is_adopted(),
             body: BodyInfo::of(group, registry, now),
             tasks: Vec::with_capacity(registry.members.count()),
-            run: Runner {
-                by: registry.run_waker.as_ref().map(|waker| Identity::of(waker)),
-                // Relaxed: under the lock in which it is set.
-                timed: group.timed.load(Ordering::Relaxed),
-                held: group.is_held(registry),
-            },
+            run: Runner::of(group, registry),
         }
     }
 
