@@ -4,7 +4,7 @@ use allhome::see::{Need, NextPoll, Ring, TaskInfo, Tree, Waiter};
 use allhome::{Nursery, Semaphore, nursery, sleep};
 use allhome_runs::{Opened, Stepped, world};
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{Future, pending};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,11 @@ fn looked(spawn: impl FnOnce(&Never)) -> Tree {
     tree
 }
 
+async fn done<T>(future: impl Future<Output = T>) -> Result<(), Infallible> {
+    drop(future.await);
+    Ok(())
+}
+
 async fn inside(body: impl AsyncFnOnce(Never)) {
     let run = nursery().run(async |inner: Never| {
         body(inner).await;
@@ -47,7 +52,7 @@ async fn inside(body: impl AsyncFnOnce(Never)) {
 fn u25_what_waits_for_the_dead_alone_is_dead() {
     let tree = looked(|n| {
         let lost = n.task("lost").fork(pending::<Result<(), _>>());
-        let joins = n.task("joins").fork(async move { Ok(drop(lost.await)) });
+        let joins = n.task("joins").fork(done(lost));
         n.task("joins that").go(async move { drop(joins.await) });
         n.task("runs").go(inside(async |inner: Never| drop(inner.go(pending()))));
         n.task("runs a body").go(inside(async |inner: Never| {
@@ -68,7 +73,7 @@ fn u25_what_waits_for_the_dead_alone_is_dead() {
             drop(timed.run(async |inner: Never| Ok(inner.go(pending()))).await);
         });
         let third = n.task("third").fork(pending::<Result<(), _>>());
-        let seen = n.task("has a handle").fork(async move { Ok(drop(third.await)) });
+        let seen = n.task("has a handle").fork(done(third));
         std::mem::forget(seen.task_handle());
     });
     for dead in ["joins", "joins that", "runs", "runs a body"] {
@@ -93,7 +98,7 @@ fn u26_a_permit_that_is_held_by_what_waits() {
         n.task("holds").go(async move {
             let _held = db.acquire().await;
             let second = db.clone();
-            let wants = own.task("wants").fork(async move { Ok(drop(second.acquire().await)) });
+            let wants = own.task("wants").fork(done(second.acquire_owned()));
             drop(wants.await);
         });
     });
@@ -125,7 +130,7 @@ fn u26_a_permit_that_is_held_by_what_waits() {
             // The body acquires it, and is a part of the task.
             let _held = db.acquire().await;
             let second = db.clone();
-            let wants = inner.task("wants").fork(async move { Ok(drop(second.acquire().await)) });
+            let wants = inner.task("wants").fork(done(second.acquire_owned()));
             drop(wants.await);
         }));
     });
@@ -175,7 +180,7 @@ fn u26_no_ring_where_another_may_give_the_permit() {
             let _held = db.acquire().await;
             allhome::yield_now().await;
             let second = db.clone();
-            let wants = own.task("wants").fork(async move { Ok(drop(second.acquire().await)) });
+            let wants = own.task("wants").fork(done(second.acquire_owned()));
             drop(wants.await);
         });
     };
@@ -209,7 +214,7 @@ fn u26_what_is_not_known_is_not_claimed() {
     let tree = looked(|n| {
         let (own, db) = (n.clone(), db.clone());
         n.task("joins").go(async move {
-            let wants = own.fork(async move { Ok(drop(db.acquire().await)) });
+            let wants = own.fork(done(db.acquire_owned()));
             drop(wants.await);
         });
     });

@@ -49,7 +49,10 @@ fn u27_what_would_hang_fails_with_names() {
     within(|| {
         on_each_runtime(|builder, block| {
             let _guard = guard().patience(LONG);
-            let lost = builder("lost").run(async |n: Never| Ok(drop(n.task("lost").go(pending()))));
+            let lost = builder("lost").run(async |n: Never| {
+                n.task("lost").go(pending());
+                Ok(())
+            });
             let ended = block(Box::pin(lost));
             assert_eq!(deadlock(&ended).tasks().len(), 1);
             let text = ended.unwrap_err().to_string();
@@ -161,16 +164,24 @@ fn u27_what_has_another_way_out_does_not_fail() {
             looks();
             tell.send(())
         });
-        let run =
-            nursery().run(async |n: Never| Ok(drop(n.go(async { assert!(told.await.is_ok()) }))));
+        let run = nursery().run(async |n: Never| {
+            n.go(async { assert!(told.await.is_ok()) });
+            Ok(())
+        });
         assert!(block_on(run).is_ok());
         assert!(outside.join().unwrap().is_ok());
 
-        let run = nursery().run(async |n: Never| Ok(drop(n.go(sleep(Duration::from_millis(60))))));
+        let run = nursery().run(async |n: Never| {
+            n.go(sleep(Duration::from_millis(60)));
+            Ok(())
+        });
         assert!(block_on(run).is_ok());
 
         let run = nursery().deadline(Duration::from_millis(60));
-        let run = run.run(async |n: Never| Ok(drop(n.go(pending()))));
+        let run = run.run(async |n: Never| {
+            n.go(pending());
+            Ok(())
+        });
         assert!(block_on(run).is_ok_and(|()| true), "its body has returned");
 
         let token = allhome::CancelToken::new();
@@ -180,16 +191,25 @@ fn u27_what_has_another_way_out_does_not_fail() {
             cancels.cancel();
         });
         let run = nursery().token(&token);
-        let run = run.run(async |n: Never| Ok(drop(n.go(pending()))));
+        let run = run.run(async |n: Never| {
+            n.go(pending());
+            Ok(())
+        });
         assert!(block_on(run).is_ok());
         outside.join().unwrap();
 
         let run = nursery().cancel_when(sleep(Duration::from_millis(60)));
-        let run = run.run(async |n: Never| Ok(drop(n.go(pending()))));
+        let run = run.run(async |n: Never| {
+            n.go(pending());
+            Ok(())
+        });
         assert!(block_on(run).is_ok());
 
         let scoped = async {
-            let run = nursery().run(async |n: Never| Ok(drop(n.go(pending()))));
+            let run = nursery().run(async |n: Never| {
+                n.go(pending());
+                Ok(())
+            });
             allhome::move_on_after(Duration::from_millis(60), run).await
         };
         assert!(block_on(scoped).is_none_or(|ended| ended.is_ok()));
@@ -200,7 +220,10 @@ fn u27_what_has_another_way_out_does_not_fail() {
 fn looks_of_the_guard() {
     for _ in 0..3 {
         let _guard = guard();
-        let run = nursery().run(async |n: Never| Ok(drop(n.go(pending()))));
+        let run = nursery().run(async |n: Never| {
+            n.go(pending());
+            Ok(())
+        });
         assert!(block_on(run).is_err());
     }
 }
@@ -217,7 +240,10 @@ fn u27_it_is_a_failure_and_cancels() {
                 assert!(failure.to_string().starts_with("deadlock: "), "{failure}");
                 tell.fetch_add(1, Ordering::Relaxed);
             });
-            let run = builder.run(async |n: Never| Ok(drop(n.go(pending()))));
+            let run = builder.run(async |n: Never| {
+                n.go(pending());
+                Ok(())
+            });
             let ended = block_on(run);
             assert_eq!(deadlock(&ended).tasks().len(), 1, "{policy:?}");
             let error = ended.unwrap_err();
@@ -230,10 +256,18 @@ fn u27_it_is_a_failure_and_cancels() {
 #[test]
 fn u27_by_the_builder_and_on_another_thread() {
     within(|| {
-        let hangs = || nursery().guarded().run(async |n: Never| Ok(drop(n.go(pending()))));
+        let hangs = || {
+            nursery().guarded().run(async |n: Never| {
+                n.go(pending());
+                Ok(())
+            })
+        };
         assert_eq!(deadlock(&block_on(hangs())).tasks().len(), 1);
         let other = std::thread::spawn(move || {
-            let run = nursery().guarded().run(async |n: Never| Ok(drop(n.go(pending()))));
+            let run = nursery().guarded().run(async |n: Never| {
+                n.go(pending());
+                Ok(())
+            });
             deadlock(&block_on(run)).tasks().len()
         });
         assert_eq!(other.join().unwrap(), 1);
@@ -265,7 +299,10 @@ fn u28_what_is_left_over_fails_the_test() {
         assert!(text.contains("`over`"), "{text}");
         drop(left);
         // The one around is about those that were opened in its time.
-        let run = nursery().run(async |n: Never| Ok(drop(n.go(async {}))));
+        let run = nursery().run(async |n: Never| {
+            n.go(async {});
+            Ok(())
+        });
         assert!(block_on(run).is_ok());
         drop(outer);
     });
@@ -284,7 +321,10 @@ fn u28_parallel_tests_are_apart() {
 
 /// Opens one on a thread that has no guard.
 fn left_open_is_send() -> impl Send {
-    let mut run = Box::pin(nursery().run(async |n: Never| Ok(drop(n.go(sleep(LONG))))));
+    let mut run = Box::pin(nursery().run(async |n: Never| {
+        n.go(sleep(LONG));
+        Ok(())
+    }));
     block_on(poll_fn(|cx| {
         assert!(run.as_mut().poll(cx).is_pending());
         Poll::Ready(())
