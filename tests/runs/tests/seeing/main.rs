@@ -3,6 +3,7 @@
 mod dead;
 mod dumps;
 mod guard;
+mod guarded_programs;
 mod parts;
 mod programs;
 mod proofs;

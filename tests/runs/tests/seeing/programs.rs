@@ -302,7 +302,7 @@ fn programs() -> impl Strategy<Value = Vec<Vec<Step>>> {
 }
 
 /// `ALLHOME_PROGRAMS` is how many programs each test runs.
-fn config(programs: u32) -> ProptestConfig {
+pub(crate) fn config(programs: u32) -> ProptestConfig {
     let asked = std::env::var("ALLHOME_PROGRAMS").ok().and_then(|text| text.parse().ok());
     let cases = asked.unwrap_or(programs);
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
