@@ -116,7 +116,7 @@ mod layers {
     #[cfg(feature = "executors")]
     pub(crate) mod entry;
     // Looking at all that is running, and why it waits.
-    pub mod see;
+    pub(crate) mod see;
     // Many items: a future for each of a source, so many at a time.
     pub(crate) mod many;
     // Shutting down step by step.
@@ -127,6 +127,10 @@ mod layers {
     // The simulator's side of nurseries.
     #[cfg(feature = "executors")]
     pub mod sim;
+
+    // A signal that has what is running printed.
+    #[cfg(all(feature = "signals", unix))]
+    pub(crate) mod dump_signal;
 }
 
 pub use layers::base::as_error::BoxError;
@@ -147,7 +151,6 @@ pub use layers::nursery::join_all::join_all;
 pub use layers::nursery::owner::Owner;
 pub use layers::scope::deadline::{fail_after, move_on_after};
 pub use layers::scope::shield::shield;
-pub use layers::see::{self};
 pub use layers::threads::builder::thread_scope;
 pub use layers::threads::handle::ThreadScope;
 pub use layers::time::sleep;
@@ -351,6 +354,34 @@ pub mod shutdown {
     pub use crate::layers::shutdown::{Echo, Shutdown, ShutdownError, ShutdownReport, Straggler};
     #[cfg(all(feature = "signals", unix))]
     pub use crate::layers::signals::{Signals, signals};
+}
+
+pub mod see {
+    //! Seeing: what is running in this process, and why each task waits.
+    //!
+    //! | question | ask | what you get |
+    //! |---|---|---|
+    //! | what is stuck, and why? | [`dump`] | findings, tasks by what they wait for, nurseries: one text |
+    //! | the same in a browser, or as JSON? | [`page`] | status, content type and body for a route such as `/debug/allhome` |
+    //! | the same, when a signal comes? | `dump_on_signal` | the text on standard error: on Unix, with the feature `signals` |
+    //! | what is running, anywhere in the process? | [`trees`] | the tree of each nursery that is in no other |
+    //! | what is running in this nursery? | [`Nursery::tree`](crate::Nursery::tree) | its tree |
+    //! | what does this task wait for? | [`TaskInfo::waits`] | an await of this crate, with its object; or what [`waiting_on`] has named |
+    //! | what is it working on? | [`note`] | text of your own beside its name |
+    //! | since when? | [`clock`] | ages, as long as the clock is kept |
+    //! | can it go on at all? | [`TaskInfo::next_poll`], [`Tree::rings`](crate::task::Tree::rings) | a proof that only a cancel ends it; tasks that wait for each other |
+    //!
+    //! A look takes the locks of the nurseries, one after the other; it polls nothing.
+
+    #[cfg(all(feature = "signals", unix))]
+    pub use crate::layers::dump_signal::{DumpOnSignal, Signal, dump_on_signal};
+    pub use crate::layers::see::{
+        Age, Clock, Color, Dump, Page, WaitingOn, clock, dump, note, page, trees, waiting_on,
+    };
+    #[doc(no_inline)]
+    pub use crate::layers::see::{
+        BodyInfo, NextPoll, NurseryInfo, Ring, TaskInfo, TaskState, Tree, Wait, WaitOn,
+    };
 }
 
 pub mod local {

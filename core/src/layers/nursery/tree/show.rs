@@ -49,7 +49,7 @@ impl fmt::Display for Tree {
 
 impl Tree {
     /// Returns which nurseries are directly inside each, the oldest first.
-    fn inside(&self) -> Vec<Vec<usize>> {
+    pub(crate) fn inside(&self) -> Vec<Vec<usize>> {
         let mut inside = vec![Vec::new(); self.nurseries.len()];
         let mut around = Vec::new();
         for (at, nursery) in self.nurseries.iter().enumerate() {
@@ -67,7 +67,11 @@ impl Tree {
     }
 
     /// Divides the nurseries inside one: those that no task of its list opened, and those of each.
-    fn by_opener(&self, at: usize, inside: &[usize]) -> (Vec<usize>, BTreeMap<TaskId, Vec<usize>>) {
+    pub(crate) fn by_opener(
+        &self,
+        at: usize,
+        inside: &[usize],
+    ) -> (Vec<usize>, BTreeMap<TaskId, Vec<usize>>) {
         let tasks = &self.nurseries[at].tasks;
         let (mut first, mut below) = (Vec::new(), BTreeMap::<_, Vec<usize>>::new());
         for &inner in inside {
