@@ -3,7 +3,6 @@
 pub(crate) mod clock;
 pub(crate) mod dump;
 pub(crate) mod note;
-pub(crate) mod page;
 pub(crate) mod waiting_on;
 
 use crate::layers::group::registry::Phase;
@@ -17,9 +16,8 @@ pub use crate::layers::nursery::tree::{
     BodyInfo, NextPoll, NurseryInfo, Ring, TaskInfo, Tree, Wait, WaitOn,
 };
 pub use clock::{Clock, clock};
-pub use dump::{Color, Dump, dump};
+pub use dump::{Color, Dump, Page, dump, page};
 pub use note::note;
-pub use page::{Page, page};
 pub use waiting_on::{WaitingOn, waiting_on};
 
 /// Returns the tree of each nursery in this process that is open and in no other: of those that

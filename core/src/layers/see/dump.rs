@@ -5,6 +5,7 @@ pub(crate) mod findings;
 pub(crate) mod format;
 pub(crate) mod json;
 pub(crate) mod lots;
+mod page;
 pub(crate) mod show;
 
 use super::trees;
@@ -14,6 +15,7 @@ use crate::layers::nursery::tree::rings::Ring;
 use std::io::{self, Write};
 
 pub use color::Color;
+pub use page::{Page, page};
 
 /// Returns all that is running in this process, with no handle: for a signal, a panic hook, a page for
 /// the operator, a test that hangs. Its text has, in this order:
@@ -121,6 +123,20 @@ impl Dump {
         let mut out = io::BufWriter::new(out);
         write!(out, "{}", format::Format { dump: self, tasks: true })?;
         out.flush()
+    }
+
+    /// Answers a request, as [`page`] does, of this dump alone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use allhome::see::Dump;
+    ///
+    /// let page = Dump::of(Vec::new()).page("format=text");
+    /// assert_eq!(page.body, "no tasks in no nurseries, no findings\n");
+    /// ```
+    pub fn page(&self, query: &str) -> Page {
+        page::page_of(self, query)
     }
 
     /// Returns the number of tasks.

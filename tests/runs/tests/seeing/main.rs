@@ -1,9 +1,11 @@
 //! What a look sees: what each task does, why it waits, and which can never go on.
 
 mod dumps;
+mod pages;
 mod parts;
 mod programs;
 mod proofs;
 mod reasons;
 mod roots;
 mod states;
+mod written;

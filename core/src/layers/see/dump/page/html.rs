@@ -63,6 +63,38 @@ impl<T: Display> Display for Link<'_, T> {
     }
 }
 
+/// A task, with a link to its page, and what it does; the rest is dim.
+pub(super) struct Line<'a>(pub(super) &'a TaskInfo);
+
+impl Display for Line<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Line(task) = self;
+        let (name, does) = (Link(task, Named(task)), Html(Doing(task)));
+        write!(
+            f,
+            "{name} {does} <span class=\"dim\">{}",
+            Count(task.polls as usize, "poll", "polls")
+        )?;
+        if let Some(age) = task.since_poll {
+            write!(f, ", the last {age} ago")?;
+        }
+        if let Some(age) = task.age {
+            write!(f, ", spawned {age} ago")?;
+        }
+        write!(f, ", at {}</span>", Html(task.location))
+    }
+}
+
+/// What a task does, and why.
+pub(super) struct Doing<'a>(pub(super) &'a TaskInfo);
+
+impl Display for Doing<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0.show_state(f)?;
+        if self.0.cancelled { f.write_str(" [cancelled]") } else { Ok(()) }
+    }
+}
+
 /// What each page begins with.
 pub(super) fn begin(f: &mut Formatter<'_>, title: impl Display) -> fmt::Result {
     let title = Html(title);
@@ -111,7 +143,7 @@ impl All<'_> {
     fn show_tasks(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("<section><h2>Tasks</h2>\n<ul class=\"tasks\">\n")?;
         for task in self.dump.all_tasks().take(MOST_TASKS) {
-            writeln!(f, "<li>{}</li>", Link(task, task))?;
+            writeln!(f, "<li>{}</li>", Line(task))?;
         }
         f.write_str("</ul>\n")?;
         let rest = self.dump.tasks().saturating_sub(MOST_TASKS);

@@ -1,13 +1,13 @@
 //! The page of one task.
 
-use super::html::{Html, Link, begin, end};
+use super::html::{Doing, Html, Link, begin, end};
 use super::tree::around;
 use crate::layers::base::escaped::Escaped;
 use crate::layers::group::walk::Opener;
 use crate::layers::nursery::tree::info::{NextPoll, TaskInfo};
 use crate::layers::see::dump::Dump;
 use crate::layers::see::dump::findings::findings;
-use crate::layers::see::dump::show::Named;
+use crate::layers::see::dump::show::{Count, Named};
 use std::fmt::{self, Display, Formatter};
 
 /// The page of this task.
@@ -28,7 +28,7 @@ impl Display for One<'_> {
             writeln!(f, "<section class=\"finding\"><h2>{}</h2></section>", Html(&finding.title))?;
         }
         f.write_str("<section><dl>\n")?;
-        row(f, "does", State(task))?;
+        row(f, "does", Doing(task))?;
         row(f, "next poll", next_poll(task))?;
         row(f, "polls", task.polls)?;
         known(f, "last poll", task.since_poll.map(|age| format!("{age} ago")))?;
@@ -65,7 +65,8 @@ impl One<'_> {
         if opened.peek().is_some() {
             f.write_str("<section><h2>Has opened</h2>\n<ul>\n")?;
             for nursery in opened {
-                writeln!(f, "<li>{}: {} tasks</li>", Html(nursery), nursery.tasks.len())?;
+                let count = Count(nursery.tasks.len(), "task", "tasks");
+                writeln!(f, "<li>{}: {count}</li>", Html(nursery))?;
             }
             f.write_str("</ul></section>\n")?;
         }
@@ -79,15 +80,6 @@ fn row(f: &mut Formatter<'_>, key: &str, value: impl Display) -> fmt::Result {
 
 fn known(f: &mut Formatter<'_>, key: &str, value: Option<impl Display>) -> fmt::Result {
     value.map_or(Ok(()), |value| row(f, key, value))
-}
-
-struct State<'a>(&'a TaskInfo);
-
-impl Display for State<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        self.0.show_state(f)?;
-        if self.0.cancelled { f.write_str(" [cancelled]") } else { Ok(()) }
-    }
 }
 
 fn next_poll(task: &TaskInfo) -> &'static str {

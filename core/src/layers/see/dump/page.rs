@@ -5,10 +5,10 @@ mod query;
 mod task;
 mod tree;
 
-use super::dump::color::Color;
-use super::dump::format::{Format, One};
-use super::dump::show::Text;
-use super::dump::{Dump, dump};
+use super::color::Color;
+use super::format::{Format, One};
+use super::show::Text;
+use super::{Dump, dump};
 use crate::layers::base::id::TaskId;
 use crate::layers::nursery::tree::info::TaskInfo;
 use query::{As, Query};
@@ -55,8 +55,20 @@ use query::{As, Query};
 pub fn page(query: &str) -> Page {
     match Query::parse(query) {
         Ok(query) => answer(&dump(), &query),
-        Err(wrong) => Page { status: 400, content_type: TEXT, body: wrong },
+        Err(wrong) => refuse(wrong),
     }
+}
+
+/// The same of some trees.
+pub(super) fn page_of(dump: &Dump, query: &str) -> Page {
+    match Query::parse(query) {
+        Ok(query) => answer(dump, &query),
+        Err(wrong) => refuse(wrong),
+    }
+}
+
+fn refuse(wrong: String) -> Page {
+    Page { status: 400, content_type: TEXT, body: wrong }
 }
 
 /// An answer to a request: what [`page`] returns.

@@ -1,6 +1,6 @@
 //! The nurseries of a page: each below the task that opened it, folded.
 
-use super::html::{Html, Link, show_places};
+use super::html::{Html, Line as TaskLine, show_places};
 use crate::layers::base::id::NurseryId;
 use crate::layers::nursery::tree::Tree;
 use crate::layers::nursery::tree::info::{NurseryInfo, TaskInfo};
@@ -39,14 +39,14 @@ impl Display for Nurseries<'_> {
         if self.0.trees().is_empty() {
             return Ok(());
         }
-        f.write_str("<section><h2>Nurseries</h2>\n<div class=\"tree\">\n")?;
+        f.write_str("<section><h2>Nurseries</h2>\n<ul class=\"tree\">\n")?;
         let (mut left, mut hidden) = (MOST_NURSERIES, 0);
         for tree in self.0.trees() {
             let shown = if left == 0 { 0 } else { show_tree(f, tree, left)? };
             left -= shown;
             hidden += tree.nurseries().len() - shown;
         }
-        f.write_str("</div>\n")?;
+        f.write_str("</ul>\n")?;
         if hidden > 0 {
             let hidden = Count(hidden, "nursery is", "nurseries are");
             let all = "<a href=\"?format=json\">JSON</a>";
@@ -72,7 +72,7 @@ fn show_tree(f: &mut Formatter<'_>, tree: &Tree, most: usize) -> Result<usize, f
             }
             Line::Task(nursery, task) => {
                 let task = &nurseries[nursery].tasks[task];
-                writeln!(f, "<li>{}</li>", Link(task, task))?;
+                writeln!(f, "<li>{}</li>", TaskLine(task))?;
             }
             Line::Rest(nursery, tasks) => show_rest(f, &nurseries[nursery], &tasks)?,
             Line::Nursery(at) if shown < most && nurseries[at].depth < DEEPEST => {
