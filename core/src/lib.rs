@@ -193,27 +193,7 @@ pub mod task {
 }
 
 pub mod join {
-    //! Awaiting many children: all, the first, the first that has a value, some of them, or each as
-    //! it ends.
-    //!
-    //! | wanted | joiner | gives |
-    //! |---|---|---|
-    //! | all values, or the first failure | [`join_all`] | `Result<Vec<T>, JoinError<E>>` |
-    //! | all outcomes | [`join_outcomes`] | `Vec<Result<T, JoinError<E>>>` |
-    //! | each, as it ends | [`Children::join_next`] | [`Joined<T, E>`](Joined) |
-    //! | the first outcome | [`race`] | `Result<T, NotEnough<T, E>>` |
-    //! | the first value | [`first_ok`] | the same |
-    //! | the first value, with one attempt after the other | [`hedge`] | the same |
-    //! | the first value that matches | [`until_match`] | the same |
-    //! | `k` values | [`quorum`] | `Result<Vec<T>, NotEnough<T, E>>` |
-    //! | what a [`Joiner`] of yours makes of them | [`join_with`] | its output |
-    //!
-    //! From `race` on, the children that are not needed are cancelled, and have ended before the
-    //! result is given: see [`join_with`], also for the policy that their nursery should have. If
-    //! there are fewer children than asked for, the error is a [`NotEnough`], which has all that
-    //! there is.
-    //!
-    //! Futures that are no children: [`RaceExt`].
+    #![doc = include_str!("layers/nursery/join/join.md")]
 
     pub use crate::layers::nursery::join::children::{Children, JoinNext};
     pub use crate::layers::nursery::join::hedge::{Hedge, hedge};
@@ -357,21 +337,7 @@ pub mod shutdown {
 }
 
 pub mod see {
-    //! Seeing: what is running in this process, and why each task waits.
-    //!
-    //! | question | ask | what you get |
-    //! |---|---|---|
-    //! | what is stuck, and why? | [`dump`] | findings, tasks by what they wait for, nurseries: one text |
-    //! | the same in a browser, or as JSON? | [`page`] | status, content type and body for a route such as `/debug/allhome` |
-    //! | the same, when a signal comes? | `dump_on_signal` | the text on standard error: on Unix, with the feature `signals` |
-    //! | what is running, anywhere in the process? | [`trees`] | the tree of each nursery that is in no other |
-    //! | what is running in this nursery? | [`Nursery::tree`](crate::Nursery::tree) | its tree |
-    //! | what does this task wait for? | [`TaskInfo::waits`] | an await of this crate, with its object; or what [`waiting_on`] has named |
-    //! | what is it working on? | [`note`] | text of your own beside its name |
-    //! | since when? | [`clock`] | ages, as long as the clock is kept |
-    //! | can it go on at all? | [`TaskInfo::next_poll`], [`Tree::rings`](crate::task::Tree::rings) | a proof that only a cancel ends it; tasks that wait for each other |
-    //!
-    //! A look takes the locks of the nurseries, one after the other; it polls nothing.
+    #![doc = include_str!("layers/see/see.md")]
 
     #[cfg(all(feature = "signals", unix))]
     pub use crate::layers::dump_signal::{DumpOnSignal, Signal, dump_on_signal};

@@ -1,6 +1,7 @@
 //! Everything that is running in the process, in one text.
 
 pub(crate) mod color;
+pub(crate) mod count;
 pub(crate) mod findings;
 pub(crate) mod format;
 pub(crate) mod json;

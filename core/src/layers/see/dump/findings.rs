@@ -1,9 +1,10 @@
 //! What is worth a look first. Text, JSON and page have it from here.
 
 use super::Dump;
+use super::count::Count;
 use super::lots::by_place;
-use super::show::Count;
 use crate::layers::nursery::tree::info::TaskInfo;
+use std::collections::BTreeMap;
 
 /// One finding.
 pub(crate) struct Finding<'a> {
@@ -35,13 +36,15 @@ pub(crate) fn findings(dump: &Dump) -> Vec<Finding<'_>> {
             parts: by_place(&lost),
         });
     }
-    findings.extend(dump.rings().map(|ring| {
-        let tasks = dump.all_tasks().filter(|task| ring.tasks.contains(&task.id));
-        Finding {
+    let mut rings = dump.rings().peekable();
+    if rings.peek().is_some() {
+        let by_id: BTreeMap<_, _> = dump.all_tasks().map(|task| (task.id, task)).collect();
+        findings.extend(rings.map(|ring| Finding {
             kind: "ring",
             title: ring.to_string(),
-            parts: tasks.map(|task| vec![task]).collect(),
-        }
-    }));
+            // In the ring's order: each joins the next.
+            parts: ring.tasks.iter().filter_map(|id| Some(vec![*by_id.get(id)?])).collect(),
+        }));
+    }
     findings
 }

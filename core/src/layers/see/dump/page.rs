@@ -1,6 +1,7 @@
 //! All that is running in the process, as a page for a browser.
 
 mod html;
+mod parts;
 mod query;
 mod task;
 mod tree;

@@ -1,13 +1,14 @@
 //! The page of one task.
 
-use super::html::{Doing, Html, Link, begin, end};
+use super::parts::{Doing, Html, Link, begin, end};
 use super::tree::around;
 use crate::layers::base::escaped::Escaped;
 use crate::layers::group::walk::Opener;
 use crate::layers::nursery::tree::info::{NextPoll, TaskInfo};
 use crate::layers::see::dump::Dump;
+use crate::layers::see::dump::count::Count;
 use crate::layers::see::dump::findings::findings;
-use crate::layers::see::dump::show::{Count, Named};
+use crate::layers::see::dump::show::Named;
 use std::fmt::{self, Display, Formatter};
 
 /// The page of this task.
@@ -28,7 +29,7 @@ impl Display for One<'_> {
             writeln!(f, "<section class=\"finding\"><h2>{}</h2></section>", Html(&finding.title))?;
         }
         f.write_str("<section><dl>\n")?;
-        row(f, "does", Doing(task))?;
+        row(f, "state", Doing(task))?;
         row(f, "next poll", next_poll(task))?;
         row(f, "polls", task.polls)?;
         known(f, "last poll", task.since_poll.map(|age| format!("{age} ago")))?;

@@ -1,12 +1,12 @@
 //! The nurseries of a page: each below the task that opened it, folded.
 
-use super::html::{Html, Line as TaskLine, show_places};
+use super::parts::{Html, Line as TaskLine, show_places};
 use crate::layers::base::id::NurseryId;
 use crate::layers::nursery::tree::Tree;
 use crate::layers::nursery::tree::info::{NurseryInfo, TaskInfo};
 use crate::layers::see::dump::Dump;
+use crate::layers::see::dump::count::{Count, thousands};
 use crate::layers::see::dump::lots::by_place;
-use crate::layers::see::dump::show::{Count, thousands};
 use std::fmt::{self, Display, Formatter};
 
 /// So many tasks of a nursery are shown, and so many nurseries that were opened in one place.
