@@ -106,7 +106,7 @@ fn u30_with_hyper_the_pool_is_named_and_on_the_page() {
 }
 
 #[test]
-fn u30_one_signal_prints_each_wait() {
+fn u37_one_signal_prints_each_wait() {
     for with in ["axum", "hyper"] {
         let mut running = Running::start(Command::new(program("stuck")).args([with, "0"]));
         let mut line = String::new();
