@@ -69,7 +69,7 @@ impl All<'_> {
 }
 
 fn show_finding(f: &mut Formatter<'_>, finding: &Finding<'_>) -> fmt::Result {
-    write!(f, "<section class=\"finding\"><h2>{}</h2>\n", Html(&finding.title))?;
+    writeln!(f, "<section class=\"finding\"><h2>{}</h2>", Html(&finding.title))?;
     show_places(f, &finding.parts)?;
     f.write_str("</section>\n")
 }
