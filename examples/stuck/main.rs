@@ -39,12 +39,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         let pool = Arc::new(Pool::new()?);
         let server = nursery().name("server").policy(Policy::Supervise);
         let served = server.run(async |n: Nursery<Infallible>| {
-            Ok(match with_hyper {
+            match with_hyper {
                 true => with_hyper::serve(n, listener, pool).await,
                 false => drop(axum::serve(listener, with_axum::router(n, pool)).await),
-            })
+            }
+            Ok(())
         });
-        Ok(served.await?)
+        served.await?;
+        Ok(())
     })
 }
 

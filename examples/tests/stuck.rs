@@ -49,10 +49,11 @@ fn serve(with: With, name: &str, listener: TcpListener, stop: &CancelToken) {
         let server = nursery().name(name).token(stop);
         let run = server.run(async |n: Nursery<Infallible>| {
             let pool = Arc::new(Pool::new().unwrap());
-            Ok(match with {
+            match with {
                 With::Hyper => with_hyper::serve(n, listener, pool).await,
                 With::Axum => drop(axum::serve(listener, with_axum::router(n, pool)).await),
-            })
+            }
+            Ok(())
         });
         assert!(run.await.is_err(), "it was cancelled");
     });
