@@ -116,7 +116,7 @@ mod layers {
     #[cfg(feature = "executors")]
     pub(crate) mod entry;
     // Looking at all that is running, and why it waits.
-    pub mod see;
+    pub(crate) mod see;
     // Many items: a future for each of a source, so many at a time.
     pub(crate) mod many;
     // Shutting down step by step.
@@ -127,6 +127,10 @@ mod layers {
     // The simulator's side of nurseries.
     #[cfg(feature = "executors")]
     pub mod sim;
+
+    // A signal that has what is running printed.
+    #[cfg(all(feature = "signals", unix))]
+    pub(crate) mod dump_signal;
 }
 
 pub use layers::base::as_error::BoxError;
@@ -147,7 +151,6 @@ pub use layers::nursery::join_all::join_all;
 pub use layers::nursery::owner::Owner;
 pub use layers::scope::deadline::{fail_after, move_on_after};
 pub use layers::scope::shield::shield;
-pub use layers::see::{self};
 pub use layers::threads::builder::thread_scope;
 pub use layers::threads::handle::ThreadScope;
 pub use layers::time::sleep;
@@ -190,27 +193,7 @@ pub mod task {
 }
 
 pub mod join {
-    //! Awaiting many children: all, the first, the first that has a value, some of them, or each as
-    //! it ends.
-    //!
-    //! | wanted | joiner | gives |
-    //! |---|---|---|
-    //! | all values, or the first failure | [`join_all`] | `Result<Vec<T>, JoinError<E>>` |
-    //! | all outcomes | [`join_outcomes`] | `Vec<Result<T, JoinError<E>>>` |
-    //! | each, as it ends | [`Children::join_next`] | [`Joined<T, E>`](Joined) |
-    //! | the first outcome | [`race`] | `Result<T, NotEnough<T, E>>` |
-    //! | the first value | [`first_ok`] | the same |
-    //! | the first value, with one attempt after the other | [`hedge`] | the same |
-    //! | the first value that matches | [`until_match`] | the same |
-    //! | `k` values | [`quorum`] | `Result<Vec<T>, NotEnough<T, E>>` |
-    //! | what a [`Joiner`] of yours makes of them | [`join_with`] | its output |
-    //!
-    //! From `race` on, the children that are not needed are cancelled, and have ended before the
-    //! result is given: see [`join_with`], also for the policy that their nursery should have. If
-    //! there are fewer children than asked for, the error is a [`NotEnough`], which has all that
-    //! there is.
-    //!
-    //! Futures that are no children: [`RaceExt`].
+    #![doc = include_str!("layers/nursery/join/join.md")]
 
     pub use crate::layers::nursery::join::children::{Children, JoinNext};
     pub use crate::layers::nursery::join::hedge::{Hedge, hedge};
@@ -351,6 +334,22 @@ pub mod shutdown {
     pub use crate::layers::shutdown::{Echo, Shutdown, ShutdownError, ShutdownReport, Straggler};
     #[cfg(all(feature = "signals", unix))]
     pub use crate::layers::signals::{Signals, signals};
+}
+
+pub mod see {
+    #![doc = include_str!("layers/see/see.md")]
+
+    #[cfg(all(feature = "signals", unix))]
+    pub use crate::layers::dump_signal::{DumpOnSignal, Signal, dump_on_signal};
+    pub use crate::layers::see::{
+        Age, Clock, Color, Dump, Guard, Page, WaitingOn, clock, dump, guard, note, page, trees,
+        waiting_on,
+    };
+    #[doc(no_inline)]
+    pub use crate::layers::see::{
+        BodyInfo, Link, Need, NextPoll, NurseryInfo, Ring, TaskInfo, TaskState, Tree, Wait, WaitOn,
+        Waiter,
+    };
 }
 
 pub mod local {

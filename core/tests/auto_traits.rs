@@ -11,7 +11,9 @@ use allhome::limit::*;
 use allhome::local::*;
 use allhome::many::*;
 use allhome::runtime::*;
-use allhome::see::{Age, BodyInfo, Clock, Dump, NextPoll, Ring, Wait, WaitOn, WaitingOn};
+use allhome::see::{
+    Age, BodyInfo, Clock, Color, Dump, NextPoll, Page, Ring, Wait, WaitOn, WaitingOn,
+};
 use allhome::shutdown::*;
 use allhome::task::*;
 use allhome::threads::*;
@@ -109,6 +111,7 @@ fn table() {
         Children<Child<u8, E>>: "SYU--"
         Child<std::rc::Rc<u8>, E>: "--U--"
         Clock: "SYUWR"
+        Color: "SYUWR"
         Close<E>: "SYU--"
         Collect<Map<Here>, Vec<u8>>: "SYU--"
         Draining: "SYU--"
@@ -163,6 +166,7 @@ fn table() {
         Outcomes<u8, E>: "SYU--"
         OwnedPermit: "SYUWR"
         Owner<E>: "SYU--"
+        Page: "SYUWR"
         Panic: "SYUWR"
         PanicPolicy: "SYUWR"
         Permit<'static>: "SYUWR"

@@ -10,6 +10,7 @@ mod drain;
 mod links;
 mod replicas;
 mod sessions;
+mod stuck;
 mod support;
 mod treehash;
 mod words;

@@ -1,17 +1,4 @@
-//! Seeing: what is running in this process, and why each task waits.
-//!
-//! | question | ask | what you get |
-//! |---|---|---|
-//! | what is stuck, and why? | [`dump`] | findings, tasks by what they wait for, nurseries: one text |
-//! | what is running, anywhere in the process? | [`trees`] | the tree of each nursery that is in no other |
-//! | what is running in this nursery? | [`Nursery::tree`](crate::Nursery::tree) | its tree |
-//! | what does this task wait for? | [`TaskInfo::waits`] | an await of this crate, with its object; or what [`waiting_on`] has named |
-//! | what is it working on? | [`note`] | text of your own beside its name |
-//! | since when? | [`clock`] | ages, as long as the clock is kept |
-//! | does a test hang, and does it leave anything behind? | [`guard`] | an error with names, instead of the hang |
-//! | can it go on at all? | [`TaskInfo::next_poll`], [`Tree::rings`](crate::task::Tree::rings) | a proof that only a cancel ends it; tasks that wait for each other |
-//!
-//! A look takes the locks of the nurseries, one after the other; it polls nothing.
+//! Looking at all that is running, and why it waits: the module `see` of `lib.rs` has its docs.
 
 pub(crate) mod clock;
 pub(crate) mod dump;
@@ -30,7 +17,7 @@ pub use crate::layers::nursery::tree::{
     BodyInfo, Link, Need, NextPoll, NurseryInfo, Ring, TaskInfo, Tree, Wait, WaitOn, Waiter,
 };
 pub use clock::{Clock, clock};
-pub use dump::{Dump, dump};
+pub use dump::{Color, Dump, Page, dump, page};
 pub use guard::{Guard, guard};
 pub use note::note;
 pub use waiting_on::{WaitingOn, waiting_on};

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -117,6 +117,10 @@ impl Running {
 
     pub(crate) fn take_stdout(&mut self) -> ChildStdout {
         self.child().stdout.take().unwrap()
+    }
+
+    pub(crate) fn take_stderr(&mut self) -> ChildStderr {
+        self.child().stderr.take().unwrap()
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {

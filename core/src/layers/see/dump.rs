@@ -1,13 +1,23 @@
 //! Everything that is running in the process, in one text.
 
-mod lots;
-mod show;
+pub(crate) mod color;
+pub(crate) mod count;
+pub(crate) mod findings;
+pub(crate) mod format;
+pub(crate) mod json;
+pub(crate) mod lots;
+mod page;
+pub(crate) mod show;
 
 use super::trees;
 use crate::layers::nursery::tree::Tree;
 use crate::layers::nursery::tree::info::{NextPoll, NurseryInfo, TaskInfo};
 use crate::layers::nursery::tree::rings::Ring;
 use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+pub use color::Color;
+pub use page::{Page, page};
 
 /// Returns all that is running in this process, with no handle: for a signal, a panic hook, a page for
 /// the operator, a test that hangs. Its text has, in this order:
@@ -79,6 +89,58 @@ impl Dump {
         &self.trees
     }
 
+    /// Writes the text, in colour or without: see [`Color::of`].
+    ///
+    /// It is written as it is made, in pieces of some kilobytes.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first error of the writer.
+    pub fn write_text(&self, out: &mut impl Write, color: Color) -> io::Result<()> {
+        let mut out = io::BufWriter::new(out);
+        write!(out, "{}", show::Text(self, color))?;
+        out.flush()
+    }
+
+    /// Writes all of it as JSON, each task too, for programs: the format is that of
+    /// [docs/SEEING.md](https://github.com/allhome-rs/allhome/blob/main/docs/SEEING.md).
+    ///
+    /// It is written as it is made, in pieces of some kilobytes.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first error of the writer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use allhome::see;
+    ///
+    /// let mut json = Vec::new();
+    /// see::dump().write_json(&mut json)?;
+    /// assert!(json.starts_with(b"{\"allhome\":1,"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut out = io::BufWriter::new(out);
+        write!(out, "{}", format::Format { dump: self, tasks: true })?;
+        out.flush()
+    }
+
+    /// Answers a request, as [`page`] does, of this dump alone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use allhome::see::Dump;
+    ///
+    /// let page = Dump::of(Vec::new()).page("format=text");
+    /// assert_eq!(page.body, "no tasks in no nurseries, no findings\n");
+    /// ```
+    pub fn page(&self, query: &str) -> Page {
+        page::page_of(self, query)
+    }
+
     /// Returns the number of tasks.
     pub fn tasks(&self) -> usize {
         self.trees.iter().map(Tree::tasks).sum()
@@ -103,11 +165,11 @@ impl Dump {
         self.trees.iter().flat_map(Tree::rings)
     }
 
-    fn nurseries(&self) -> impl Iterator<Item = &NurseryInfo> {
+    pub(crate) fn nurseries(&self) -> impl Iterator<Item = &NurseryInfo> {
         self.trees.iter().flat_map(Tree::nurseries)
     }
 
-    fn all_tasks(&self) -> impl Iterator<Item = &TaskInfo> {
+    pub(crate) fn all_tasks(&self) -> impl Iterator<Item = &TaskInfo> {
         self.nurseries().flat_map(|nursery| &nursery.tasks)
     }
 }

@@ -39,6 +39,7 @@ const LAYERS: &[&[(&str, &str)]] = &[
         ("signals", "the token that the process's signals raise"),
         ("sim", "the simulator's side of nurseries"),
     ],
+    &[("dump_signal", "a signal that has the dump printed")],
 ];
 
 /// Circles of files that are right as they are, each with the reason.

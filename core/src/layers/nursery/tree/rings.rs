@@ -6,7 +6,7 @@
 //! with as many wakers: none was made, because wakers are made of wakers, or in a poll.
 
 use super::graph::{By, Graph, Node};
-use super::info::NextPoll;
+use super::info::{NextPoll, TaskInfo};
 use super::{NurseryInfo, Tree};
 use crate::layers::base::id::{NurseryId, Owner, TaskId};
 use crate::layers::base::wait_mark::Kind;
@@ -251,47 +251,48 @@ fn wait_for_permits(nurseries: &[NurseryInfo]) -> bool {
 const SHOWN: usize = 32;
 
 impl Ring {
-    /// Writes what it is, without what is in it.
-    pub(crate) fn show_title(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.links.len() {
-            1 => f.write_str("this needs itself, so it cannot go on")?,
-            _ => f.write_str("each of these needs the next, so none can go on")?,
-        }
-        if self.only_by_cancel { f.write_str("; only a cancel ends them") } else { Ok(()) }
+    /// Says what it is, without what is in it.
+    pub(crate) fn title(&self) -> String {
+        let what = match self.links.len() {
+            1 => "this needs itself, so it cannot go on",
+            _ => "each of these needs the next, so none can go on",
+        };
+        let ends = if self.only_by_cancel { "; only a cancel ends them" } else { "" };
+        format!("{what}{ends}")
     }
 
-    /// Writes a line for each of its links, by `show`, until there are too many.
-    pub(crate) fn show_links(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        indent: usize,
-        mut show: impl FnMut(&mut fmt::Formatter<'_>, &Link, Waiter) -> fmt::Result,
-    ) -> fmt::Result {
+    /// Says of each of its links what it needs, until there are too many; of tasks that are `known`
+    /// with their names and places.
+    pub(crate) fn lines<'a>(&self, known: impl Fn(TaskId) -> Option<&'a TaskInfo>) -> Vec<String> {
         let next = self.links.iter().cycle().skip(1).map(|link| link.waiter);
-        let mut links = self.links.iter().zip(next).take(SHOWN);
-        links.try_for_each(|(link, next)| {
-            write!(f, "\n{:indent$}", "")?;
-            show(f, link, next)
-        })?;
-        match self.links.len().saturating_sub(SHOWN) {
-            0 => Ok(()),
-            more => write!(f, "\n{:indent$}.. and {more} more", ""),
+        let links = self.links.iter().zip(next).take(SHOWN);
+        let mut lines: Vec<_> = links
+            .map(|(link, next)| {
+                let needed = Needed(link.needs, next);
+                match link.waiter.task().and_then(&known) {
+                    Some(task) => {
+                        format!("{} needs {needed}, spawned at {}", task.label(), task.location)
+                    }
+                    None => format!("{} needs {needed}", link.waiter),
+                }
+            })
+            .collect();
+        if self.links.len() > SHOWN {
+            lines.push(format!(".. and {} more", self.links.len() - SHOWN));
         }
+        lines
     }
 }
 
 impl fmt::Display for Ring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.show_title(f)?;
-        f.write_str(":")?;
-        self.show_links(f, 2, |f, link, next| {
-            write!(f, "{} needs {}", link.waiter, Needed(link.needs, next))
-        })
+        write!(f, "{}:", self.title())?;
+        self.lines(|_| None).iter().try_for_each(|line| write!(f, "\n  {line}"))
     }
 }
 
 /// What is needed, and of what.
-pub(crate) struct Needed(pub(crate) Need, pub(crate) Waiter);
+struct Needed(Need, Waiter);
 
 impl fmt::Display for Needed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -49,7 +49,7 @@ impl fmt::Display for Tree {
 
 impl Tree {
     /// Returns which nurseries are directly inside each, the oldest first.
-    fn inside(&self) -> Vec<Vec<usize>> {
+    pub(crate) fn inside(&self) -> Vec<Vec<usize>> {
         let mut inside = vec![Vec::new(); self.nurseries.len()];
         let mut around = Vec::new();
         for (at, nursery) in self.nurseries.iter().enumerate() {
@@ -67,7 +67,11 @@ impl Tree {
     }
 
     /// Divides the nurseries inside one: those that no task of its list opened, and those of each.
-    fn by_opener(&self, at: usize, inside: &[usize]) -> (Vec<usize>, BTreeMap<TaskId, Vec<usize>>) {
+    pub(crate) fn by_opener(
+        &self,
+        at: usize,
+        inside: &[usize],
+    ) -> (Vec<usize>, BTreeMap<TaskId, Vec<usize>>) {
         let tasks = &self.nurseries[at].tasks;
         let (mut first, mut below) = (Vec::new(), BTreeMap::<_, Vec<usize>>::new());
         for &inner in inside {
@@ -134,7 +138,28 @@ impl BodyInfo {
     }
 }
 
+/// A task by its id, its name and its note.
+pub(crate) struct Label<'a>(&'a TaskInfo);
+
+impl fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {}", self.0.id)?;
+        if let Some(name) = &self.0.name {
+            write!(f, " `{}`", Escaped(name))?;
+        }
+        if let Some(note) = &self.0.note {
+            write!(f, " \"{}\"", Escaped(note))?;
+        }
+        Ok(())
+    }
+}
+
 impl TaskInfo {
+    /// Returns how lines name it.
+    pub(crate) fn label(&self) -> Label<'_> {
+        Label(self)
+    }
+
     /// Writes what it is doing, and why.
     pub(crate) fn show_state(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let doing = match self.state {
@@ -159,14 +184,7 @@ impl TaskInfo {
 
 impl fmt::Display for TaskInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "task {}", self.id)?;
-        if let Some(name) = &self.name {
-            write!(f, " `{}`", Escaped(name))?;
-        }
-        if let Some(note) = &self.note {
-            write!(f, " \"{}\"", Escaped(note))?;
-        }
-        f.write_str(" ")?;
+        write!(f, "{} ", self.label())?;
         self.show_state(f)?;
         if self.cancelled {
             f.write_str(" [cancelled]")?;

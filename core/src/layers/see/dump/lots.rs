@@ -7,15 +7,15 @@ use crate::layers::nursery::tree::wait::WaitOn;
 use std::collections::BTreeMap;
 
 /// Tasks that do the same.
-pub(super) struct Lot<'a> {
-    pub(super) doing: String,
-    pub(super) tasks: Vec<&'a TaskInfo>,
+pub(crate) struct Lot<'a> {
+    pub(crate) doing: String,
+    pub(crate) tasks: Vec<&'a TaskInfo>,
     /// The same tasks, by the place of their spawns.
-    pub(super) places: Vec<Vec<&'a TaskInfo>>,
+    pub(crate) places: Vec<Vec<&'a TaskInfo>>,
 }
 
 /// Returns the lots, the biggest first.
-pub(super) fn lots<'a>(tasks: impl Iterator<Item = &'a TaskInfo>) -> Vec<Lot<'a>> {
+pub(crate) fn lots<'a>(tasks: impl Iterator<Item = &'a TaskInfo>) -> Vec<Lot<'a>> {
     let mut by_doing = BTreeMap::<String, Vec<&TaskInfo>>::new();
     for task in tasks {
         by_doing.entry(doing(task)).or_default().push(task);
@@ -29,7 +29,7 @@ pub(super) fn lots<'a>(tasks: impl Iterator<Item = &'a TaskInfo>) -> Vec<Lot<'a>
 }
 
 /// Divides tasks by where they were spawned, the biggest part first.
-pub(super) fn by_place<'a>(tasks: &[&'a TaskInfo]) -> Vec<Vec<&'a TaskInfo>> {
+pub(crate) fn by_place<'a>(tasks: &[&'a TaskInfo]) -> Vec<Vec<&'a TaskInfo>> {
     let mut by_place = BTreeMap::<_, Vec<&TaskInfo>>::new();
     for task in tasks {
         let place = task.location;
@@ -70,12 +70,12 @@ fn doing(task: &TaskInfo) -> String {
 }
 
 /// Says since when they wait: the shortest time and the longest.
-pub(super) fn since(tasks: &[&TaskInfo]) -> Option<(Age, Age)> {
+pub(crate) fn since(tasks: &[&TaskInfo]) -> Option<(Age, Age)> {
     let ages = || tasks.iter().filter_map(|task| task.since_poll);
     Some((ages().min_by_key(|age| age.time())?, ages().max_by_key(|age| age.time())?))
 }
 
 /// Returns how many wait by wakers that are not counted.
-pub(super) fn uncounted(tasks: &[&TaskInfo]) -> usize {
+pub(crate) fn uncounted(tasks: &[&TaskInfo]) -> usize {
     tasks.iter().filter(|task| task.next_poll == NextPoll::Unknown).count()
 }

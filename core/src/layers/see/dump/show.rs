@@ -1,11 +1,11 @@
 //! A dump as text: findings, lots, nurseries.
 
 use super::Dump;
-use super::lots::{Lot, by_place, lots, since, uncounted};
-use crate::layers::base::escaped::Escaped;
-use crate::layers::nursery::tree::info::{NurseryInfo, TaskInfo};
-use crate::layers::nursery::tree::rings::{Needed, Ring};
-use std::collections::{BTreeMap, BTreeSet};
+use super::color::Color;
+use super::count::{Count, thousands};
+use super::findings::findings;
+use super::lots::{Lot, lots, since, uncounted};
+use crate::layers::nursery::tree::info::TaskInfo;
 use std::fmt;
 
 /// So many places of a lot are shown, and so many nurseries of a tree.
@@ -14,79 +14,52 @@ const MOST: usize = 32;
 /// How deep lines of nurseries are indented.
 const INDENTED: usize = 16;
 
+/// The text of a dump.
+pub(crate) struct Text<'a>(pub(crate) &'a Dump, pub(crate) Color);
+
 impl fmt::Display for Dump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lost: Vec<_> = self.unreachable().collect();
-        let behind: Vec<_> = self.behind().collect();
-        let lots = usize::from(!lost.is_empty()) + usize::from(!behind.is_empty());
-        let findings = lots + self.rings().count();
-        let (tasks, nurseries) = (self.tasks(), self.nurseries().count());
-        write!(f, "{}", Count(tasks, "task", "tasks"))?;
-        write!(f, " in {}", Count(nurseries, "nursery", "nurseries"))?;
-        writeln!(f, ", {}", Count(findings, "finding", "findings"))?;
-        self.show_findings(f, &lost, &behind)?;
-        self.show_lots(f)?;
+        Text(self, Color::Never).fmt(f)
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Text(dump, color) = *self;
+        let findings = findings(dump);
+        writeln!(f, "{}", Head(dump, findings.len()))?;
+        for finding in &findings {
+            writeln!(f, "\n{}", color.finding(format_args!("! {}", finding.title)))?;
+            match &finding.lines[..] {
+                [] => self.show_places(f, &finding.parts, 0)?,
+                lines => lines.iter().try_for_each(|line| writeln!(f, "    {line}"))?,
+            }
+        }
+        let lots = lots(dump.all_tasks());
+        let width = lots.iter().map(|lot| thousands(lot.tasks.len()).len()).max().unwrap_or(0);
+        lots.iter().try_for_each(|lot| self.show_lot(f, lot, width))?;
         self.show_nurseries(f)?;
-        let known = self.nurseries().any(|nursery| nursery.age.is_some());
-        if nurseries > 0 && !known {
-            f.write_str("\nno ages are known: keep an `allhome::see::clock()` from the start\n")?;
+        let known = dump.nurseries().any(|nursery| nursery.age.is_some());
+        if dump.nurseries().next().is_some() && !known {
+            writeln!(f, "\n{}", color.dim(NO_AGES))?;
         }
         Ok(())
     }
 }
 
-impl Dump {
-    fn show_findings(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        lost: &[&TaskInfo],
-        behind: &[&TaskInfo],
-    ) -> fmt::Result {
-        if !lost.is_empty() {
-            let (wait, them) = if lost.len() == 1 { ("waits", "it") } else { ("wait", "them") };
-            let count = Count(lost.len(), "task", "tasks");
-            writeln!(f, "\n! {count} {wait}, with no waker left: only a cancel ends {them}")?;
-            show_places(f, &by_place(lost), 0)?;
-        }
-        let in_rings: BTreeSet<_> = self.rings().flat_map(Ring::tasks).collect();
-        let tasks = self.all_tasks().filter(|task| in_rings.contains(&task.id));
-        let tasks: BTreeMap<_, _> = tasks.map(|task| (task.id, task)).collect();
-        self.rings().try_for_each(|ring| {
-            f.write_str("\n! ")?;
-            ring.show_title(f)?;
-            ring.show_links(f, 4, |f, link, next| {
-                let needed = Needed(link.needs, next);
-                match link.waiter.task().and_then(|id| tasks.get(&id)) {
-                    Some(task) => {
-                        write!(f, "{} needs {needed}, spawned at {}", Named(task), task.location)
-                    }
-                    None => write!(f, "{} needs {needed}", link.waiter),
-                }
-            })?;
-            writeln!(f)
-        })?;
-        if !behind.is_empty() {
-            let (wait, them) = if behind.len() == 1 { ("waits", "it") } else { ("wait", "them") };
-            let count = Count(behind.len(), "task", "tasks");
-            writeln!(f, "\n! {count} {wait} for those alone, so only a cancel ends {them}")?;
-            show_places(f, &by_place(behind), 0)?;
-        }
-        Ok(())
-    }
+/// What to do if no ages are known.
+pub(crate) const NO_AGES: &str =
+    "no ages are known: keep an `allhome::see::clock()` from the start";
 
-    fn show_lots(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lots = lots(self.all_tasks());
-        let width = lots.iter().map(|lot| thousands(lot.tasks.len()).len()).max().unwrap_or(0);
-        lots.iter().try_for_each(|lot| show_lot(f, lot, width))
-    }
-
+impl Text<'_> {
     fn show_nurseries(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for tree in &self.trees {
+        for tree in &self.0.trees {
             writeln!(f)?;
             let all = tree.nurseries();
             all.iter().take(MOST).try_for_each(|nursery| {
                 let indent = 2 * nursery.depth.min(INDENTED);
-                writeln!(f, "{:indent$}{nursery}: {}", "", Tasks(nursery))
+                let count = Count(nursery.tasks.len(), "task", "tasks");
+                writeln!(f, "{:indent$}{nursery}: {}", "", self.1.number(count))
             })?;
             if all.len() > MOST {
                 writeln!(f, "  .. and {} more inside", thousands(all.len() - MOST))?;
@@ -94,66 +67,84 @@ impl Dump {
         }
         Ok(())
     }
-}
 
-fn show_lot(f: &mut fmt::Formatter<'_>, lot: &Lot<'_>, width: usize) -> fmt::Result {
-    write!(f, "\n{:>width$} {}", thousands(lot.tasks.len()), lot.doing)?;
-    match since(&lot.tasks) {
-        None => {}
-        Some((one, same)) if one == same => write!(f, ", last polled {one} ago")?,
-        Some((from, to)) => write!(f, ", last polled {from} to {to} ago")?,
+    fn show_lot(&self, f: &mut fmt::Formatter<'_>, lot: &Lot<'_>, width: usize) -> fmt::Result {
+        let count = format!("{:>width$}", thousands(lot.tasks.len()));
+        let count = self.1.number(count);
+        writeln!(f, "\n{count} {}{}", lot.doing, self.1.dim(Since(&lot.tasks)))?;
+        self.show_places(f, &lot.places, width)
     }
-    match uncounted(&lot.tasks) {
-        0 => {}
-        _ if lot.tasks.len() == 1 => f.write_str("; its wakers are not counted")?,
-        all if all == lot.tasks.len() => f.write_str("; their wakers are not counted")?,
-        some => write!(f, "; the wakers of {} of them are not counted", thousands(some))?,
-    }
-    writeln!(f)?;
-    show_places(f, &lot.places, width)
-}
 
-/// Shows a line for each place: one task by its name, several by their number.
-fn show_places(f: &mut fmt::Formatter<'_>, places: &[Vec<&TaskInfo>], width: usize) -> fmt::Result {
-    for tasks in places.iter().take(MOST) {
-        match &tasks[..] {
-            [one] => writeln!(f, "    {}", One(one))?,
-            [first, ..] => {
-                let count = thousands(tasks.len());
-                writeln!(
-                    f,
-                    "    {count:>width$} spawned at {}, the first: {}",
-                    first.location,
-                    Named(first)
-                )?;
+    /// Shows a line for each place: one task by its name, several by their number.
+    fn show_places(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        places: &[Vec<&TaskInfo>],
+        width: usize,
+    ) -> fmt::Result {
+        for tasks in places.iter().take(MOST) {
+            match &tasks[..] {
+                [one] => {
+                    let place = format_args!(", spawned at {}", one.location);
+                    writeln!(f, "    {}{}", One(one), self.1.dim(place))?;
+                }
+                [first, ..] => {
+                    let count = thousands(tasks.len());
+                    let place = format_args!("spawned at {}, the first:", first.location);
+                    writeln!(f, "    {count:>width$} {} {}", self.1.dim(place), Named(first))?;
+                }
+                [] => {}
             }
-            [] => {}
         }
-    }
-    if places.len() > MOST {
-        writeln!(f, "    .. and at {} more places", thousands(places.len() - MOST))?;
-    }
-    Ok(())
-}
-
-/// A task by its id, its name and its note.
-struct Named<'a>(&'a TaskInfo);
-
-impl fmt::Display for Named<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "task {}", self.0.id)?;
-        if let Some(name) = &self.0.name {
-            write!(f, " `{}`", Escaped(name))?;
-        }
-        if let Some(note) = &self.0.note {
-            write!(f, " \"{}\"", Escaped(note))?;
+        if places.len() > MOST {
+            writeln!(f, "    .. and at {} more places", thousands(places.len() - MOST))?;
         }
         Ok(())
     }
 }
 
-/// A task, its own wait and its place.
-struct One<'a>(&'a TaskInfo);
+/// How many tasks, nurseries and findings there are: the number of these is given.
+pub(crate) struct Head<'a>(pub(crate) &'a Dump, pub(crate) usize);
+
+impl fmt::Display for Head<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Head(dump, findings) = self;
+        write!(f, "{}", Count(dump.tasks(), "task", "tasks"))?;
+        write!(f, " in {}", Count(dump.nurseries().count(), "nursery", "nurseries"))?;
+        write!(f, ", {}", Count(*findings, "finding", "findings"))
+    }
+}
+
+/// How long ago tasks of a lot were polled, and if their wakers are counted.
+pub(crate) struct Since<'a>(pub(crate) &'a [&'a TaskInfo]);
+
+impl fmt::Display for Since<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match since(self.0) {
+            None => {}
+            Some((one, same)) if one == same => write!(f, ", last polled {one} ago")?,
+            Some((from, to)) => write!(f, ", last polled {from} to {to} ago")?,
+        }
+        match uncounted(self.0) {
+            0 => Ok(()),
+            _ if self.0.len() == 1 => f.write_str("; its wakers are not counted"),
+            all if all == self.0.len() => f.write_str("; their wakers are not counted"),
+            some => write!(f, "; the wakers of {} of them are not counted", thousands(some)),
+        }
+    }
+}
+
+/// A task by its id, its name and its note.
+pub(crate) struct Named<'a>(pub(crate) &'a TaskInfo);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.label().fmt(f)
+    }
+}
+
+/// A task and its own wait.
+pub(crate) struct One<'a>(pub(crate) &'a TaskInfo);
 
 impl fmt::Display for One<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -161,41 +152,6 @@ impl fmt::Display for One<'_> {
         if let Some(wait) = &self.0.waits {
             write!(f, " waiting {wait}")?;
         }
-        write!(f, ", spawned at {}", self.0.location)
+        Ok(())
     }
-}
-
-/// How many tasks a nursery has.
-struct Tasks<'a>(&'a NurseryInfo);
-
-impl fmt::Display for Tasks<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Count(self.0.tasks.len(), "task", "tasks"))
-    }
-}
-
-/// So many of a thing.
-struct Count(usize, &'static str, &'static str);
-
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            0 => write!(f, "no {}", self.2),
-            1 => write!(f, "1 {}", self.1),
-            count => write!(f, "{} {}", thousands(count), self.2),
-        }
-    }
-}
-
-/// Writes a number in groups of three digits.
-fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
