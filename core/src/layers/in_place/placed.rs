@@ -172,6 +172,7 @@ fn put<'a, M: Mode, F>(
 }
 
 impl<'a, M: Mode> Placed<'a, M> {
+    #[inline(always)]
     fn clear(&mut self) {
         if let Some(future) = self.future.take() {
             // SAFETY: invariant 2: it is there, and dropped here alone.
@@ -208,8 +209,8 @@ impl<M: Mode> Drop for Placed<'_, M> {
     }
 }
 
-/// The future, for a poll or a drop in the child's context. It is dropped with this, unless this is
-/// forgotten; then `join` is where its outcome is given out.
+/// The future, for a poll or a drop in the child's context. It is dropped when it is ready, and with
+/// this, unless this is forgotten; then `join` is where its outcome is given out.
 pub(super) struct Running<'p, 'a, M: Mode> {
     pub(super) task: &'p mut Placed<'a, M>,
     pub(super) join: &'p mut Option<Arc<M::Join<'a>>>,
@@ -220,8 +221,13 @@ impl<M: Mode> Future for Running<'_, '_, M> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ending> {
-        let future = self.task.pinned().expect("it is not polled after it was ready");
-        future.poll(cx).map(|done| done.0)
+        let Running { task, join } = &mut *self;
+        let mut future = task.pinned().expect("it is not polled after it was ready");
+        let Poll::Ready(done) = future.as_mut().poll(cx) else { return Poll::Pending };
+        // Here: in the frame, and with the panics, of the poll.
+        **join = future.take_join();
+        task.clear();
+        Poll::Ready(done.0)
     }
 }
 
