@@ -21,10 +21,10 @@
 
 #![allow(unsafe_code)]
 
+use super::join::Giver;
 use super::mode::{Mode, Work};
 use crate::layers::base::mode::{Local, Sendable};
 use crate::layers::base::outcome::Ending;
-use crate::layers::base::sync::Arc;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::future::Future;
 use std::marker::PhantomData;
@@ -182,7 +182,7 @@ impl<'a, M: Mode> Placed<'a, M> {
 
     /// Returns where the child's outcome is given out, if it has a handle; once, and while its future
     /// is there.
-    fn take_join(&mut self) -> Option<Arc<M::Join<'a>>> {
+    fn take_join(&mut self) -> Option<Giver<M::Join<'a>>> {
         self.pinned()?.take_join()
     }
 
@@ -213,7 +213,7 @@ impl<M: Mode> Drop for Placed<'_, M> {
 /// this, unless this is forgotten; then `join` is where its outcome is given out.
 pub(super) struct Running<'p, 'a, M: Mode> {
     pub(super) task: &'p mut Placed<'a, M>,
-    pub(super) join: &'p mut Option<Arc<M::Join<'a>>>,
+    pub(super) join: &'p mut Option<Giver<M::Join<'a>>>,
 }
 
 impl<M: Mode> Future for Running<'_, '_, M> {

@@ -10,7 +10,7 @@ use crate::layers::group::config::Policy;
 use crate::layers::group::describe;
 use crate::layers::group::registry::report::Entry;
 use crate::layers::in_place::join::{for_joiner, publish};
-use crate::layers::in_place::mode::{Mode, Publish};
+use crate::layers::in_place::mode::Mode;
 use crate::layers::in_place::slots::Slot;
 use crate::layers::record::Ended;
 
