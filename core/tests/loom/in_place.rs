@@ -1,6 +1,7 @@
 //! Scopes in place, whose children are polled by the scope's own task, against what reaches them
 //! from other threads: wakes, cancels, spawns, joins, and handles that are dropped.
 
+mod joins;
 mod seats;
 
 use crate::gate::Gate;

@@ -2,7 +2,7 @@
 
 mod joins;
 
-use super::join::JoinCell;
+use super::join::Taker;
 use super::lack::Lacking;
 use super::seats::{Core, Reach};
 use crate::layers::base::as_error::View;
@@ -10,7 +10,6 @@ use crate::layers::base::id::TaskId;
 use crate::layers::base::join_error::JoinError;
 use crate::layers::base::outcome::{Ending, TaskState};
 use crate::layers::base::reason::{Reason, ReasonKind};
-use crate::layers::base::sync::Arc;
 use crate::layers::base::who::Who;
 use crate::layers::context::new_reason::by_caller;
 use crate::layers::group::no_value::Lack;
@@ -57,12 +56,12 @@ pub struct ScopeChild<T, E> {
 }
 
 enum Inner<T, E> {
-    Admitted { core: Reach, cell: Arc<JoinCell<T>>, is_taken: bool },
+    Admitted { core: Reach, cell: Taker<T>, is_taken: bool },
     Refused(Option<JoinError<E>>),
 }
 
 impl<T, E> ScopeChild<T, E> {
-    pub(super) fn admitted(core: Reach, cell: Arc<JoinCell<T>>, view: View) -> Self {
+    pub(super) fn admitted(core: Reach, cell: Taker<T>, view: View) -> Self {
         ScopeChild {
             inner: Inner::Admitted { core, cell, is_taken: false },
             view,
@@ -244,7 +243,7 @@ impl<T, E: Send + Sync + 'static> ScopeChild<T, E> {
         if let Some(result) = self.take() {
             return Poll::Ready(result);
         }
-        let waits = match &self.inner {
+        let waits = match &mut self.inner {
             Inner::Admitted { cell, .. } => cell.wait(cx.waker()),
             Inner::Refused(_) => false,
         };
@@ -282,7 +281,7 @@ impl<T, E: Send + Sync + 'static> Future for ScopeChild<T, E> {
 impl<T, E> Drop for ScopeChild<T, E> {
     fn drop(&mut self) {
         // What was taken has left nothing.
-        let Inner::Admitted { core, cell, is_taken: false } = &self.inner else { return };
+        let Inner::Admitted { core, cell, is_taken: false } = &mut self.inner else { return };
         if let Some(ending) = cell.let_go() {
             hand_in(core, ending);
         }

@@ -26,7 +26,7 @@ mod watch;
 use super::control::{BODY, Control, Limits, Stage};
 use super::inbox::Shared;
 use super::mode::Mode;
-use super::part::{Part, Polled};
+use super::part::{Part, Polled, Straight};
 use super::placed::Running;
 use super::slots::{Slot, Slots};
 use super::turn::Turn;
@@ -264,10 +264,26 @@ impl<'a, M: Mode> Engine<'a, M> {
         let Slot { part, task, join, started, graced } = slot;
         let mut task = Some(Running { task, join });
         let started = mem::replace(started, true);
-        let cut = if self.shared.control.is_stirred() { part.cut_for(started) } else { None };
-        let ended = match cut {
-            Some(reason) => Some(part.cut(Pin::new(&mut task), &reason)),
-            None => match part.poll(Pin::new(&mut task), &Notes::default()) {
+        let stirred = self.shared.control.is_stirred();
+        let straight = match stirred || self.is_injected || !part.is_plain() {
+            false => part.poll_straight(&mut task),
+            true => match if stirred { part.cut_for(started) } else { None } {
+                Some(reason) => {
+                    let ended = part.cut(Pin::new(&mut task), &reason);
+                    Straight::Otherwise(Polled::Ended(ended))
+                }
+                None => Straight::Otherwise(part.poll(Pin::new(&mut task), &Notes::default())),
+            },
+        };
+        let ended = match straight {
+            Straight::Waits => None,
+            Straight::Well => {
+                // The future is gone.
+                mem::forget(task);
+                self.leave_well(index);
+                return true;
+            }
+            Straight::Otherwise(polled) => match polled {
                 Polled::Waits => {
                     let seat = &part.seat;
                     if seat.is_cancelled_alone() && !*graced && seat.is_in_grace() {

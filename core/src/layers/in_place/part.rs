@@ -14,6 +14,7 @@ use crate::layers::context::scope::{Scope, ScopeKind};
 use crate::layers::record::Ended;
 use crate::layers::scope::end;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -28,6 +29,15 @@ struct At<'p> {
     core: &'p Seat,
     scope: Inside<'p>,
     notes: &'p Notes,
+}
+
+/// What came of a poll with nothing else to do but the poll: see [`Part::poll_straight`].
+pub(super) enum Straight {
+    /// It waits, and nothing follows.
+    Waits,
+    /// It ended well, and nothing follows; the future is gone.
+    Well,
+    Otherwise(Polled<Ending>),
 }
 
 /// What came of a poll. Unless it waits, the future is gone.
@@ -68,6 +78,79 @@ impl Part {
         notes: &Notes,
     ) -> Polled<F::Output> {
         self.with(notes, |at| at.poll(inside))
+    }
+
+    /// Returns `true` if nothing is noted in it from the polls before.
+    #[inline(always)]
+    pub(super) fn is_plain(&self) -> bool {
+        self.scope.is_none()
+    }
+
+    /// As [`poll`](Part::poll), for one that is plain, in a scope that has nothing to tell it. What
+    /// is made for the poll goes without its destructors if nothing was noted there. The future drops
+    /// what is in it when it is ready.
+    #[inline(always)]
+    pub(super) fn poll_straight<F>(&mut self, inside: &mut Option<F>) -> Straight
+    where
+        F: Future<Output = Ending> + Unpin,
+    {
+        let (core, notes) = (&self.seat, Notes::default());
+        let cancel: &Core = core;
+        let (place, scope) = (InPlace { notes: &notes, cancel }, Scope::new(ScopeKind::InPlace));
+        let at = At { core, scope: Inside::of(&scope, &place), notes: &notes };
+        core.set_running();
+        let polled = at.catch(|cx| {
+            context::inside(at.scope, || {
+                let future = inside.as_mut().expect("it is there until it was ready");
+                Pin::new(future).poll(cx)
+            })
+        });
+        let straight = match &polled {
+            Ok(Poll::Ready(Ending::Ok)) => Straight::Well,
+            Ok(Poll::Pending) if !core.control().is_stirred() => Straight::Waits,
+            _ => return self.poll_aside(notes, scope, Pin::new(inside), polled),
+        };
+        if !scope.is_new() || notes.leave.get().is_some() {
+            return self.poll_aside(notes, scope, Pin::new(inside), polled);
+        }
+        // The ending that is forgotten with it is `Ok`.
+        mem::forget(polled);
+        mem::forget(scope);
+        notes.forget_nothing();
+        straight
+    }
+
+    /// What is left to do of a poll that has found something else to do.
+    #[cold]
+    fn poll_aside<F>(
+        &mut self,
+        notes: Notes,
+        scope: Scope,
+        mut inside: Pin<&mut Option<F>>,
+        polled: Result<Poll<Ending>, Payload>,
+    ) -> Straight
+    where
+        F: Future<Output = Ending>,
+    {
+        let core = &self.seat;
+        let cancel: &Core = core;
+        let place = InPlace { notes: &notes, cancel };
+        let at = At { core, scope: Inside::of(&scope, &place), notes: &notes };
+        let polled = match polled {
+            Ok(Poll::Ready(ending)) => Ok(Poll::Ready(Some(ending))),
+            Ok(Poll::Pending) if scope.is_cancelled() => {
+                // A part of the poll that is counted already.
+                core.set_state(TaskState::Running);
+                at.catch(|cx| at.poll_cancelled(inside.as_mut(), cx))
+            }
+            Ok(Poll::Pending) => Ok(Poll::Pending),
+            Err(payload) => Err(payload),
+        };
+        let polled = at.conclude(inside, polled);
+        if !scope.is_new() {
+            self.scope = Some(Box::new(scope));
+        }
+        Straight::Otherwise(polled)
     }
 
     /// Calls `f` as a part of it.
@@ -119,11 +202,27 @@ fn panicked(core: &Core, payload: Payload) -> Panic {
 impl At<'_> {
     #[inline(always)]
     fn poll<F: Future>(&self, mut inside: Pin<&mut Option<F>>) -> Polled<F::Output> {
+        self.core.set_running();
+        let polled = self.catch(|cx| self.poll_scope(inside.as_mut(), cx));
+        self.conclude(inside, polled)
+    }
+
+    /// Calls `f`, which polls it, with its waker. It is shown as running.
+    #[inline(always)]
+    fn catch<R>(&self, f: impl FnOnce(&mut Context<'_>) -> R) -> Result<R, Payload> {
         let waker = self.core.lend_waker();
         let mut cx = Context::from_waker(&waker);
-        self.core.set_running();
-        let polled = panic::catch(|| self.poll_scope(inside.as_mut(), &mut cx));
+        let polled = panic::catch(|| f(&mut cx));
         self.core.set_state(TaskState::Waiting);
+        polled
+    }
+
+    /// Returns what came of a poll.
+    fn conclude<F: Future>(
+        &self,
+        inside: Pin<&mut Option<F>>,
+        polled: Result<Poll<Option<F::Output>>, Payload>,
+    ) -> Polled<F::Output> {
         match polled {
             Ok(Poll::Ready(Some(value))) => Polled::Returned(value),
             Ok(Poll::Ready(None)) => {
@@ -161,6 +260,15 @@ impl At<'_> {
                 return Poll::Pending;
             }
         }
+        self.poll_cancelled(inside, cx)
+    }
+
+    #[cold]
+    fn poll_cancelled<F: Future>(
+        &self,
+        inside: Pin<&mut Option<F>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<F::Output>> {
         if let Some(reason) = self.core.reason().filter(|_| !self.scope.is_told()) {
             self.scope.cancel(|| reason);
         }

@@ -21,10 +21,10 @@
 
 #![allow(unsafe_code)]
 
+use super::join::Giver;
 use super::mode::{Mode, Work};
 use crate::layers::base::mode::{Local, Sendable};
 use crate::layers::base::outcome::Ending;
-use crate::layers::base::sync::Arc;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::future::Future;
 use std::marker::PhantomData;
@@ -172,6 +172,7 @@ fn put<'a, M: Mode, F>(
 }
 
 impl<'a, M: Mode> Placed<'a, M> {
+    #[inline(always)]
     fn clear(&mut self) {
         if let Some(future) = self.future.take() {
             // SAFETY: invariant 2: it is there, and dropped here alone.
@@ -181,7 +182,7 @@ impl<'a, M: Mode> Placed<'a, M> {
 
     /// Returns where the child's outcome is given out, if it has a handle; once, and while its future
     /// is there.
-    fn take_join(&mut self) -> Option<Arc<M::Join<'a>>> {
+    fn take_join(&mut self) -> Option<Giver<M::Join<'a>>> {
         self.pinned()?.take_join()
     }
 
@@ -208,11 +209,11 @@ impl<M: Mode> Drop for Placed<'_, M> {
     }
 }
 
-/// The future, for a poll or a drop in the child's context. It is dropped with this, unless this is
-/// forgotten; then `join` is where its outcome is given out.
+/// The future, for a poll or a drop in the child's context. It is dropped when it is ready, and with
+/// this, unless this is forgotten; then `join` is where its outcome is given out.
 pub(super) struct Running<'p, 'a, M: Mode> {
     pub(super) task: &'p mut Placed<'a, M>,
-    pub(super) join: &'p mut Option<Arc<M::Join<'a>>>,
+    pub(super) join: &'p mut Option<Giver<M::Join<'a>>>,
 }
 
 impl<M: Mode> Future for Running<'_, '_, M> {
@@ -220,8 +221,13 @@ impl<M: Mode> Future for Running<'_, '_, M> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ending> {
-        let future = self.task.pinned().expect("it is not polled after it was ready");
-        future.poll(cx).map(|done| done.0)
+        let Running { task, join } = &mut *self;
+        let mut future = task.pinned().expect("it is not polled after it was ready");
+        let Poll::Ready(done) = future.as_mut().poll(cx) else { return Poll::Pending };
+        // Here: in the frame, and with the panics, of the poll.
+        **join = future.take_join();
+        task.clear();
+        Poll::Ready(done.0)
     }
 }
 

@@ -10,12 +10,12 @@
 
 use super::hand_over::{Freed, New};
 use super::inbox::Shared;
+use super::join::Giver;
 use super::mode::Mode;
 use super::part::Part;
 use super::placed::{Piece, Placed, Running};
 use super::seats::{BlockRef, Seat};
 use crate::layers::base::reason::Reason;
-use crate::layers::base::sync::Arc;
 use crate::layers::record::Ended;
 use std::pin::Pin;
 
@@ -27,7 +27,7 @@ pub(super) struct Slot<'a, M: Mode> {
     pub(super) part: Part,
     pub(super) task: Placed<'a, M>,
     /// When its future is gone.
-    pub(super) join: Option<Arc<M::Join<'a>>>,
+    pub(super) join: Option<Giver<M::Join<'a>>>,
     pub(super) started: bool,
     /// Its own grace has begun.
     pub(super) graced: bool,

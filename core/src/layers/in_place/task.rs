@@ -1,7 +1,7 @@
 //! The futures of children, with their outcome erased.
 
-use super::join::JoinCell;
-use super::mode::{Done, Publish, Work};
+use super::join::{Done, Giver, JoinCell, Publish};
+use super::mode::Work;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
 use crate::layers::base::sync::Arc;
@@ -34,7 +34,7 @@ pin_project! {
     pub(super) struct Forked<F, T> {
         #[pin]
         future: F,
-        cell: Option<Arc<JoinCell<T>>>,
+        cell: Option<Giver<JoinCell<T>>>,
     }
 }
 
@@ -51,7 +51,7 @@ impl<F> Gone<F> {
 }
 
 impl<F, T> Forked<F, T> {
-    pub(super) fn new(future: F, cell: Arc<JoinCell<T>>) -> Forked<F, T> {
+    pub(super) fn new(future: F, cell: Giver<JoinCell<T>>) -> Forked<F, T> {
         Forked { future, cell: Some(cell) }
     }
 }
@@ -89,7 +89,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Done> {
         let this = self.project();
         Poll::Ready(match ready!(this.future.poll(cx)) {
-            Ok(value) => match this.cell.as_ref().map_or(Ok(()), |cell| cell.keep(value)) {
+            Ok(value) => match this.cell.as_mut().map_or(Ok(()), |cell| cell.keep(value)) {
                 Ok(()) => Done(Ending::Ok),
                 Err(payload) => panic::resume(payload),
             },
@@ -98,18 +98,18 @@ where
     }
 }
 
-impl<F, E, J: ?Sized> Work<J> for Spawned<F>
+impl<F, E, J: ?Sized + Publish> Work<J> for Spawned<F>
 where
     F: Future<Output = Result<(), E>>,
     E: Send + Sync + 'static,
 {
-    fn take_join(self: Pin<&mut Self>) -> Option<Arc<J>> {
+    fn take_join(self: Pin<&mut Self>) -> Option<Giver<J>> {
         None
     }
 }
 
-impl<F: Future<Output = ()>, J: ?Sized> Work<J> for Gone<F> {
-    fn take_join(self: Pin<&mut Self>) -> Option<Arc<J>> {
+impl<F: Future<Output = ()>, J: ?Sized + Publish> Work<J> for Gone<F> {
+    fn take_join(self: Pin<&mut Self>) -> Option<Giver<J>> {
         None
     }
 }
@@ -120,8 +120,8 @@ where
     T: Send + 'a,
     E: Send + Sync + 'static,
 {
-    fn take_join(self: Pin<&mut Self>) -> Option<Arc<dyn Publish + Send + Sync + 'a>> {
-        self.project().cell.take().map(|cell| cell as _)
+    fn take_join(self: Pin<&mut Self>) -> Option<Giver<dyn Publish + Send + Sync + 'a>> {
+        self.project().cell.take().map(|cell| cell.erase(|at| at as _))
     }
 }
 
@@ -131,8 +131,8 @@ where
     T: 'a,
     E: Send + Sync + 'static,
 {
-    fn take_join(self: Pin<&mut Self>) -> Option<Arc<dyn Publish + 'a>> {
-        self.project().cell.take().map(|cell| cell as _)
+    fn take_join(self: Pin<&mut Self>) -> Option<Giver<dyn Publish + 'a>> {
+        self.project().cell.take().map(|cell| cell.erase(|at| at as _))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::child::ScopeChild;
 use super::handle::Scope;
 use super::inbox::{Admission, Admitted};
-use super::join::JoinCell;
+use super::join::{self, Taker};
 use super::mode::Mode;
 use super::placed::{Pieces, Placed};
 use super::task::{Forked, Gone, Spawned as Task};
@@ -156,13 +156,13 @@ impl<'s, 'a, E: Send + Sync + 'static, M: Mode> ScopeTask<'s, 'a, E, M> {
         self,
         task: F,
         place_at: impl Fn(&mut Pieces, F) -> Placed<'a, M>,
-        cell: Arc<JoinCell<T>>,
+        taker: Taker<T>,
     ) -> ScopeChild<T, E> {
         let (view, name) = (self.scope.view(), self.name.clone());
         match self.admit(task, place_at, true) {
             Ok(child) => {
                 let reach = child.reach.expect("a child that is joined has one");
-                ScopeChild::admitted(reach, cell, view)
+                ScopeChild::admitted(reach, taker, view)
             }
             Err(reason) => ScopeChild::refused(reason, name, view),
         }
@@ -239,15 +239,15 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Sendable> {
         F: Future<Output = Result<T, E>> + Send + 'a,
         T: Send + 'a,
     {
-        let (cell, slot) = (JoinCell::new(), self.slot());
+        let ((giver, taker), slot) = (join::pair(), self.slot());
         match slot {
             None => {
-                let task = Forked::new(future, cell.clone());
-                self.joined(task, Placed::sendable, cell)
+                let task = Forked::new(future, giver);
+                self.joined(task, Placed::sendable, taker)
             }
             Some(slot) => {
-                let task = Forked::new(slot.bind(future), cell.clone());
-                self.joined(task, Placed::sendable, cell)
+                let task = Forked::new(slot.bind(future), giver);
+                self.joined(task, Placed::sendable, taker)
             }
         }
     }
@@ -305,15 +305,15 @@ impl<'a, E: Send + Sync + 'static> ScopeTask<'_, 'a, E, Local> {
         F: Future<Output = Result<T, E>> + 'a,
         T: 'a,
     {
-        let (cell, slot) = (JoinCell::new(), self.slot());
+        let ((giver, taker), slot) = (join::pair(), self.slot());
         match slot {
             None => {
-                let task = Forked::new(future, cell.clone());
-                self.joined(task, Placed::local, cell)
+                let task = Forked::new(future, giver);
+                self.joined(task, Placed::local, taker)
             }
             Some(slot) => {
-                let task = Forked::new(slot.bind(future), cell.clone());
-                self.joined(task, Placed::local, cell)
+                let task = Forked::new(slot.bind(future), giver);
+                self.joined(task, Placed::local, taker)
             }
         }
     }

@@ -16,15 +16,14 @@ pub(crate) fn poll_inside<'a, F: Future>(
     mut inside: Pin<&mut Option<F>>,
     cx: &mut Context<'_>,
 ) -> Poll<F::Output> {
-    let scope = scope.into();
-    let polled = context::inside(scope, || {
+    context::inside(scope, || {
         let future = inside.as_mut().as_pin_mut();
-        future.expect("a cancel scope is not polled after it was ready").poll(cx)
-    });
-    if polled.is_ready() {
-        drop_inside(scope, inside);
-    }
-    polled
+        let polled = future.expect("a cancel scope is not polled after it was ready").poll(cx);
+        if polled.is_ready() {
+            clear(inside);
+        }
+        polled
+    })
 }
 
 /// Polls what is inside and must leave. Returns `None` when it was dropped without a value.

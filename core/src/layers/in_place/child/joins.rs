@@ -4,7 +4,6 @@ use super::{Inner, ScopeChild, hand_in};
 use crate::layers::base::as_error::View;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::Reason;
-use crate::layers::base::sync::Arc;
 use crate::layers::group::no_value::Lack;
 use crate::layers::in_place::lack::Lacking;
 use crate::layers::in_place::seats::Reach;
@@ -25,20 +24,20 @@ impl<T, E: Send + Sync + 'static> Sealed for ScopeChild<T, E> {
 
     fn key(&self) -> Option<usize> {
         match &self.inner {
-            Inner::Admitted { cell, is_taken: false, .. } => Some(Arc::as_ptr(cell).addr()),
+            Inner::Admitted { cell, is_taken: false, .. } => cell.key(),
             Inner::Admitted { .. } | Inner::Refused(_) => None,
         }
     }
 
     fn enter(&mut self, list: &SharedList) -> bool {
-        match &self.inner {
+        match &mut self.inner {
             Inner::Admitted { cell, .. } => cell.enter(list),
             Inner::Refused(_) => false,
         }
     }
 
     fn enter_tally(&mut self, tally: &SharedTally) -> bool {
-        match &self.inner {
+        match &mut self.inner {
             Inner::Admitted { cell, .. } => cell.enter_tally(tally),
             Inner::Refused(_) => false,
         }

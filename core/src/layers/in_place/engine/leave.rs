@@ -10,7 +10,7 @@ use crate::layers::group::config::Policy;
 use crate::layers::group::describe;
 use crate::layers::group::registry::report::Entry;
 use crate::layers::in_place::join::{for_joiner, publish};
-use crate::layers::in_place::mode::{Mode, Publish};
+use crate::layers::in_place::mode::Mode;
 use crate::layers::in_place::slots::Slot;
 use crate::layers::record::Ended;
 
@@ -42,6 +42,22 @@ impl<'a, M: Mode> Engine<'a, M> {
             self.control().is_idle();
         }
         self.slots.free(part.seat, task.into_piece());
+    }
+
+    /// As [`leave`](Engine::leave), for one that ended well: there is nothing to note or to tell.
+    #[inline(always)]
+    pub(super) fn leave_well(&mut self, index: u32) {
+        let Some(slot) = self.slots.get(index) else { return };
+        slot.part.seat.end();
+        let join = slot.join.take();
+        let last = self.control().leave();
+        drop(publish(join, Ending::Ok));
+        if last {
+            self.control().is_idle();
+        }
+        if let Some(Slot { part, task, .. }) = self.slots.remove(index) {
+            self.slots.free(part.seat, task.into_piece());
+        }
     }
 
     /// Calls the hook for panics.
