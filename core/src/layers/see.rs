@@ -6,6 +6,7 @@
 //! | what is running, anywhere in the process? | [`trees`] | the tree of each nursery that is in no other |
 //! | what is running in this nursery? | [`Nursery::tree`](crate::Nursery::tree) | its tree |
 //! | what does this task wait for? | [`TaskInfo::waits`] | an await of this crate, with its object; or what [`waiting_on`] has named |
+//! | where, in which of my functions? | [`stacks`], [`TaskInfo::stacks`] | the async stack of each task that waits, with no annotation |
 //! | what is it working on? | [`note`] | text of your own beside its name |
 //! | since when? | [`clock`] | ages, as long as the clock is kept |
 //! | can it go on at all? | [`TaskInfo::next_poll`], [`Tree::rings`](crate::task::Tree::rings) | a proof that only a cancel ends it; tasks that wait for each other |
@@ -15,6 +16,8 @@
 pub(crate) mod clock;
 pub(crate) mod dump;
 pub(crate) mod note;
+pub mod stacks;
+pub(crate) mod through;
 pub(crate) mod waiting_on;
 
 use crate::layers::group::registry::Phase;
@@ -30,6 +33,7 @@ pub use crate::layers::nursery::tree::{
 pub use clock::{Clock, clock};
 pub use dump::{Dump, dump};
 pub use note::note;
+pub use through::{Through, through};
 pub use waiting_on::{WaitingOn, waiting_on};
 
 /// Returns the tree of each nursery in this process that is open and in no other: of those that

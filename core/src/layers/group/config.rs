@@ -28,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) blocking_limit: usize,
     pub(crate) limiter: Option<Arc<Semaphore>>,
     pub(crate) stuck_after: Option<Duration>,
+    /// Whether its polls are looked at; none: as around it.
+    pub(crate) stacks: Option<bool>,
     /// How an error of the children is shown: set with their error type.
     pub(crate) view: View,
 }
@@ -49,6 +51,7 @@ impl Config {
             blocking_limit: usize::MAX,
             limiter: None,
             stuck_after: None,
+            stacks: None,
             view: |_| ErrorView::Text("an error"),
         }
     }

@@ -77,7 +77,10 @@ impl Group {
         let (id, ptr) = (self.task_id(claimed.header()), claimed.ptr());
         let polled = self.with_env(&mut claimed, |claimed, env| {
             context::poll(self, &env.inherited, Some(ptr), cx.waker(), &notes, || {
-                claimed.poll(id, is_echo, cx)
+                match self.seen.is_seen() {
+                    true => claimed.poll_seen(id, is_echo, cx.waker()),
+                    false => claimed.poll(id, is_echo, cx),
+                }
             })
         });
         let waits = matches!(polled, record::Polled::Pending) && notes.leave.get().is_none();
@@ -214,9 +217,11 @@ impl Group {
                 runtime.with_budget(&mut || {
                     // Not after its end, however often the runtime calls this.
                     if let record::Polled::Pending = polled {
+                        let seen = self.seen.is_seen();
                         polled = match BOUND {
+                            true if seen => claimed.poll_seen(id, is_echo, cx.waker()),
                             true => claimed.poll(id, is_echo, cx),
-                            false => claimed.poll_lent(id, is_echo),
+                            false => claimed.poll_lent(id, is_echo, seen),
                         };
                     }
                 })

@@ -3,6 +3,7 @@
 mod limits;
 mod local;
 mod open;
+mod stacks;
 
 use super::Nursery;
 use super::condition::Condition;

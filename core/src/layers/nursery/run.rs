@@ -32,6 +32,7 @@ use crate::layers::base::mode::Sendable;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
 use crate::layers::base::reason::Level;
+use crate::layers::base::stacks::lens;
 use crate::layers::base::sync::{Arc, Ordering};
 use crate::layers::base::wait_mark::{self, Kind};
 use crate::layers::context::last_poll::LastPoll;
@@ -284,7 +285,11 @@ where
         let notes = Notes::default();
         match panic::catch(|| {
             context::poll(&**group, &group.owned().inherited, None, cx.waker(), &notes, || {
-                future.poll(cx)
+                // A task's body is a part of what its task polls.
+                match group.seen.is_seen() && !lens::is_lens(cx.waker()) {
+                    true => lens::poll(cx.waker(), Poll::is_pending, |cx| future.poll(cx)),
+                    false => future.poll(cx),
+                }
             })
         }) {
             Ok(Poll::Ready(Ok(result))) => {

@@ -22,6 +22,7 @@ use super::tokens::{Claimed, Dealloc};
 use super::{Header, Judge, Polled, Ptr, Stack, crowd};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::intrusive::Identity;
+use crate::layers::base::stacks::lens;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::task::{Context, RawWaker, RawWakerVTable, Waker};
@@ -70,15 +71,27 @@ pub(super) unsafe fn of(ptr: Ptr) -> Waker {
 }
 
 impl Claimed {
-    /// Polls the future with the record's own waker: see [`poll`](Claimed::poll).
+    /// Polls the future with the record's own waker: see [`poll`](Claimed::poll). If the poll is
+    /// looked at, by a lens for it.
     #[inline]
-    pub(crate) fn poll_lent(&mut self, id: TaskId, is_echo: Judge) -> Polled {
+    pub(crate) fn poll_lent(&mut self, id: TaskId, is_echo: Judge, seen: bool) -> Polled {
         let data = self.ptr().0.as_ptr().cast::<()>();
         // SAFETY: invariant 1: the functions below take a header, kept by the claim or the count.
         let waker = unsafe { Waker::new(data, &VTABLE) };
         // It is lent: not counted, and so not dropped.
         let waker = ManuallyDrop::new(waker);
+        if seen {
+            return self.poll_seen(id, is_echo, &waker);
+        }
         self.poll(id, is_echo, &mut Context::from_waker(&waker))
+    }
+
+    /// Polls the future by a lens for this waker.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn poll_seen(&mut self, id: TaskId, is_echo: Judge, waker: &Waker) -> Polled {
+        let is_pending = |polled: &Polled| matches!(polled, Polled::Pending);
+        lens::poll(waker, is_pending, |cx| self.poll(id, is_echo, cx))
     }
 }
 

@@ -6,4 +6,5 @@ mod programs;
 mod proofs;
 mod reasons;
 mod roots;
+mod stacks;
 mod states;

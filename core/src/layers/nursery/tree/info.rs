@@ -6,6 +6,8 @@ use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::intrusive::Identity;
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::{Level, Reason};
+use crate::layers::base::stacks;
+use crate::layers::base::stacks::stack::Stacks;
 use crate::layers::base::sync::Ordering;
 use crate::layers::base::wait_mark::WaitMark;
 use crate::layers::context::shown::{Shown, ShownTask};
@@ -59,6 +61,9 @@ pub struct BodyInfo {
     pub running: bool,
     /// What it waits for, if it waits and that is an await of this crate.
     pub waits: Option<Wait>,
+    /// Where it waits, if its polls are looked at and it is polled by no task: else it is a part of
+    /// the stacks of that task.
+    pub stacks: Stacks,
     /// How long ago its last poll was, if it waits and that is known.
     pub since_poll: Option<Age>,
     pub(super) edges: Edges,
@@ -84,6 +89,8 @@ pub struct TaskInfo {
     pub state: TaskState,
     /// What it waits for, if it waits and that is an await of this crate.
     pub waits: Option<Wait>,
+    /// Where it waits, if its polls are looked at: see [`stacks`](crate::see::stacks).
+    pub stacks: Stacks,
     /// What leads to its next poll.
     pub next_poll: NextPoll,
     /// How often it was polled.
@@ -168,6 +175,7 @@ impl TaskInfo {
         let (number, mark) = (member.number(), seen.look.mark);
         let state = shown(seen.look.doing, seen.look.polls);
         let opened = || opened_by(registry, OpenedBy::Task(member));
+        let (waits, stacks) = mark.map(|mark| stacks::read(mark.waits())).unwrap_or_default();
         TaskInfo {
             id: group.task_id(header),
             name: header.name().map(Box::from),
@@ -175,14 +183,15 @@ impl TaskInfo {
             location: header.location(),
             age: now.age(registry.births.of(number)),
             state,
-            waits: mark.and_then(|mark| Wait::of(mark.waits(), opened)),
+            waits: Wait::of(waits, opened),
+            stacks,
             next_poll: NextPoll::of(seen, state),
             polls: seen.look.polls,
             since_poll: mark.and_then(|mark| now.age(mark.tick())),
             wakers: seen.look.wakers,
             cancelled: seen.look.cancelled,
             edges: Edges {
-                mark: mark.map(Mark::waits).unwrap_or_default(),
+                mark: waits,
                 parked: seen.look.doing == Doing::Parked,
                 in_place: false,
                 wakes: seen.wakes,
@@ -201,6 +210,7 @@ impl TaskInfo {
             age: None,
             state: task.state,
             waits: None,
+            stacks: Stacks::default(),
             next_poll: match task.state {
                 TaskState::Waiting => NextPoll::Unknown,
                 TaskState::Queued | TaskState::Running | TaskState::Ended => NextPoll::Due,
@@ -239,13 +249,15 @@ impl BodyInfo {
         let running = group.body_polled.load(Ordering::Relaxed);
         let mark = Some(registry.body_mark).filter(|mark| !running && *mark != Mark::NONE);
         let opened = || opened_by(registry, OpenedBy::Body);
+        let (waits, stacks) = mark.map(|mark| stacks::read(mark.waits())).unwrap_or_default();
         Some(BodyInfo {
             note: registry.notes.of(BODY).map(Box::from),
             running,
-            waits: mark.and_then(|mark| Wait::of(mark.waits(), opened)),
+            waits: Wait::of(waits, opened),
+            stacks,
             since_poll: mark.and_then(|mark| now.age(mark.tick())),
             edges: Edges {
-                mark: mark.map(Mark::waits).unwrap_or_default(),
+                mark: waits,
                 parked: mark.is_some(),
                 in_place: false,
                 wakes: registry.run_waker.as_ref().map(|waker| Identity::of(waker)),

@@ -1,7 +1,7 @@
 //! A dump as text: findings, lots, nurseries.
 
-use super::Dump;
 use super::lots::{Lot, by_place, lots, since, uncounted};
+use super::{Dump, stacks};
 use crate::layers::base::escaped::Escaped;
 use crate::layers::nursery::tree::info::{NurseryInfo, TaskInfo};
 use std::fmt;
@@ -27,6 +27,7 @@ impl fmt::Display for Dump {
         if nurseries > 0 && !known {
             f.write_str("\nno ages are known: keep an `allhome::see::clock()` from the start\n")?;
         }
+        self.say_how_to_see(f)?;
         Ok(())
     }
 }
@@ -58,7 +59,8 @@ impl Dump {
             let all = tree.nurseries();
             all.iter().take(MOST).try_for_each(|nursery| {
                 let indent = 2 * nursery.depth.min(INDENTED);
-                writeln!(f, "{:indent$}{nursery}: {}", "", Tasks(nursery))
+                writeln!(f, "{:indent$}{nursery}: {}", "", Tasks(nursery))?;
+                stacks::show_body(f, nursery, indent + 2)
             })?;
             if all.len() > MOST {
                 writeln!(f, "  .. and {} more inside", thousands(all.len() - MOST))?;
@@ -82,6 +84,7 @@ fn show_lot(f: &mut fmt::Formatter<'_>, lot: &Lot<'_>, width: usize) -> fmt::Res
         some => write!(f, "; the wakers of {} of them are not counted", thousands(some))?,
     }
     writeln!(f)?;
+    stacks::show(f, &lot.stacks, 4)?;
     show_places(f, &lot.places, width)
 }
 
