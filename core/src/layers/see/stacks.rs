@@ -84,9 +84,9 @@ pub fn arm(arm: Arm) {
     armed::arm(arm);
 }
 
-/// Returns `true` if any polls are looked at, or a nursery has once asked for it.
+/// Returns `true` if [`arm`] or the environment has all polls looked at, or those of some nurseries.
 pub fn is_armed() -> bool {
-    armed::is_any()
+    armed::is_armed()
 }
 
 /// Returns `true` if stacks can be seen on this target.

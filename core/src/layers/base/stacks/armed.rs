@@ -112,9 +112,9 @@ fn set(arm: Arm) {
     ARMED.store(ARMED.load(Ordering::Relaxed) & ASKED | bits, Ordering::Relaxed);
 }
 
-/// Returns `true` if any polls are looked at.
-pub(crate) fn is_any() -> bool {
-    POSSIBLE && ARMED.load(Ordering::Relaxed) != 0
+/// Returns `true` if the polls of the process are looked at, or of some nurseries by chance.
+pub(crate) fn is_armed() -> bool {
+    POSSIBLE && ARMED.load(Ordering::Relaxed) & !ASKED != 0
 }
 
 /// Returns `true` if they can be, on this target.

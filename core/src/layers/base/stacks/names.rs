@@ -3,15 +3,7 @@
 /// Returns a function's name without what says nothing: generic arguments, closures, and, of `<A as
 /// B>::poll`, all but `A`.
 pub(super) fn short(name: &str) -> String {
-    let mut name = name.replace("::{{closure}}", "");
-    for (kind, alone) in [("async_fn", "async"), ("async_block", "async"), ("closure", "closure")] {
-        while let Some(at) = name.find(&format!("{{{kind}#")) {
-            let end = name[at..].find('}').map_or(name.len(), |end| at + end + 1);
-            // Alone it says what it is.
-            let with = if end - at == name.len() { alone } else { "" };
-            name.replace_range(at..end, with);
-        }
-    }
+    let name = name.replace("::{{closure}}", "");
     let name = of_trait(&name).unwrap_or(name);
     let mut depth = 0_usize;
     let mut last = ' ';
@@ -25,6 +17,13 @@ pub(super) fn short(name: &str) -> String {
             _ => {}
         }
         last = c;
+    }
+    // `{async_fn#0}`, `{closure#1}`: alone it says what it is.
+    while let Some((before, rest)) = plain.split_once('{') {
+        let Some((kind, after)) = rest.split_once('}') else { break };
+        let alone = before.is_empty() && after.is_empty();
+        let kind = if kind.starts_with("async") { "async" } else { "closure" };
+        plain = if alone { kind.into() } else { format!("{before}{after}") };
     }
     while plain.contains("::::") {
         plain = plain.replace("::::", "::");
@@ -90,6 +89,8 @@ mod tests {
             ("shop::page::{{closure}}::{{closure}}", "shop::page"),
             ("shop::go::{async_fn#0}::{closure#1}", "shop::go"),
             ("{async_fn#0}", "async"),
+            ("{async_fn#0}<u32>", "async"),
+            ("{async_closure#0}", "async"),
             ("<tokio::time::Sleep as core::future::Future>::poll", "tokio::time::Sleep"),
             ("<a::B<C> as d::E<F>>::poll_next", "a::B::poll_next"),
             ("tokio::sync::mpsc::Receiver<T>::recv::{{closure}}", "tokio::sync::mpsc::Receiver::recv"),

@@ -76,8 +76,24 @@ const GLUE_FILES: &[&str] = &[
     "/macros/join.rs",
     "/event-listener-strategy",
     "/macros/support.rs",
+    "/future/select.rs",
+    "/future/select_all.rs",
+    "/future/join.rs",
+    "/future/try_join.rs",
+    "/future/join_all.rs",
+    "/future/try_join_all.rs",
 ];
-const GLUE_NAMES: &[&str] = &["poll_fn::PollFn", "maybe_done::MaybeDone", "macros::support"];
+const GLUE_NAMES: &[&str] = &[
+    "poll_fn::PollFn",
+    "maybe_done::MaybeDone",
+    "macros::support",
+    "future::select::Select",
+    "future::select_all::SelectAll",
+    "future::join::Join",
+    "future::try_join::TryJoin",
+    "future::join_all::JoinAll",
+    "future::try_join_all::TryJoinAll",
+];
 
 /// Returns what is shown of a stack, by std's text of it and its addresses, which serve if the program
 /// has no symbols.

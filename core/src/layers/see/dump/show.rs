@@ -84,7 +84,7 @@ fn show_lot(f: &mut fmt::Formatter<'_>, lot: &Lot<'_>, width: usize) -> fmt::Res
         some => write!(f, "; the wakers of {} of them are not counted", thousands(some))?,
     }
     writeln!(f)?;
-    stacks::show(f, &lot.stacks, 4)?;
+    stacks::show_lot(f, &lot.doing, &lot.stacks)?;
     show_places(f, &lot.places, width)
 }
 

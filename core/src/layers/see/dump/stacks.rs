@@ -54,12 +54,21 @@ pub(super) fn waiting(stacks: &[Arc<Stack>]) -> String {
     }
 }
 
-/// Shows stacks, each line of them indented.
-pub(super) fn show(
+/// Shows where the tasks of a lot wait, below the line that says what they do.
+pub(super) fn show_lot(
     f: &mut fmt::Formatter<'_>,
+    doing: &str,
     stacks: &[Arc<Stack>],
-    indent: usize,
 ) -> fmt::Result {
+    match stacks {
+        // The line has said it.
+        [stack] if doing.starts_with(&waiting(stacks)) => show_frames(f, stack, 4),
+        _ => show(f, stacks, 4),
+    }
+}
+
+/// Shows stacks, each line of them indented.
+fn show(f: &mut fmt::Formatter<'_>, stacks: &[Arc<Stack>], indent: usize) -> fmt::Result {
     for (number, stack) in stacks.iter().enumerate() {
         if stacks.len() > 1 {
             writeln!(f, "{:indent$}waits for {} of {}", "", number + 1, stacks.len())?;
@@ -67,14 +76,19 @@ pub(super) fn show(
         if let Some(leaf) = &stack.leaf {
             writeln!(f, "{:indent$}  {}", "", Escaped(leaf))?;
         }
-        for frame in stack.frames.iter().take(MOST) {
-            writeln!(f, "{:indent$}    {}", "", Line(frame))?;
-        }
-        if stack.frames.len() > MOST {
-            writeln!(f, "{:indent$}    .. {} more", "", stack.frames.len() - MOST)?;
-        }
+        show_frames(f, stack, indent)?;
     }
     Ok(())
+}
+
+fn show_frames(f: &mut fmt::Formatter<'_>, stack: &Stack, indent: usize) -> fmt::Result {
+    for frame in stack.frames.iter().take(MOST) {
+        writeln!(f, "{:indent$}    {}", "", Line(frame))?;
+    }
+    match stack.frames.len().checked_sub(MOST) {
+        Some(more @ 1..) => writeln!(f, "{:indent$}    .. {more} more", ""),
+        _ => Ok(()),
+    }
 }
 
 /// Shows where a nursery's body waits, if it was looked at by itself.
@@ -112,7 +126,7 @@ impl Dump {
         if self.trees.is_empty() || self.all_tasks().any(|task| !task.stacks.is_empty()) {
             return Ok(());
         }
-        f.write_str(match (armed::is_possible(), armed::is_any()) {
+        f.write_str(match (armed::is_possible(), armed::is_armed()) {
             (false, _) => "\nno stacks are known: they cannot be seen on this target\n",
             (true, true) => "\nno stacks are known: no task was polled since they are armed\n",
             (true, false) => {
