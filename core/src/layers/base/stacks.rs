@@ -15,11 +15,13 @@ mod book;
 mod capture;
 pub(crate) mod lens;
 mod names;
+pub(crate) mod parts;
 mod scan;
 pub(crate) mod stack;
 mod trim;
 mod unwind;
 
+use super::id::TaskId;
 use super::wait_mark::WaitMark;
 pub(crate) use capture::{Method, set_method};
 use stack::Stacks;
@@ -27,4 +29,10 @@ use stack::Stacks;
 /// Returns what the poll has noted, and what it has seen.
 pub(crate) fn read(mark: WaitMark) -> (WaitMark, Stacks) {
     mark.seen().and_then(book::entry).unwrap_or((mark, Stacks::default()))
+}
+
+/// As above, of a task that waits: also what its parts have seen that were polled before.
+pub(crate) fn read_of(task: TaskId, mark: WaitMark) -> (WaitMark, Stacks) {
+    let (mark, stacks) = read(mark);
+    (mark, parts::add(stacks, task))
 }

@@ -71,27 +71,28 @@ pub(super) unsafe fn of(ptr: Ptr) -> Waker {
 }
 
 impl Claimed {
-    /// Polls the future with the record's own waker: see [`poll`](Claimed::poll). If the poll is
-    /// looked at, by a lens for it.
+    /// Polls the future with the record's own waker: see [`poll`](Claimed::poll).
     #[inline]
-    pub(crate) fn poll_lent(&mut self, id: TaskId, is_echo: Judge, seen: bool) -> Polled {
+    pub(crate) fn poll_lent(&mut self, id: TaskId, is_echo: Judge) -> Polled {
         let data = self.ptr().0.as_ptr().cast::<()>();
         // SAFETY: invariant 1: the functions below take a header, kept by the claim or the count.
         let waker = unsafe { Waker::new(data, &VTABLE) };
         // It is lent: not counted, and so not dropped.
         let waker = ManuallyDrop::new(waker);
-        if seen {
-            return self.poll_seen(id, is_echo, &waker);
-        }
         self.poll(id, is_echo, &mut Context::from_waker(&waker))
     }
 
-    /// Polls the future by a lens for this waker.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn poll_seen(&mut self, id: TaskId, is_echo: Judge, waker: &Waker) -> Polled {
+    /// Polls the future by a lens: for this waker, or for the record's own.
+    pub(crate) fn poll_seen(
+        &mut self,
+        id: TaskId,
+        is_echo: Judge,
+        waker: Option<&Waker>,
+    ) -> Polled {
+        // SAFETY: as above.
+        let own = ManuallyDrop::new(unsafe { Waker::new(self.ptr().0.as_ptr().cast(), &VTABLE) });
         let is_pending = |polled: &Polled| matches!(polled, Polled::Pending);
-        lens::poll(waker, is_pending, |cx| self.poll(id, is_echo, cx))
+        lens::poll(waker.unwrap_or(&own), is_pending, |cx| self.poll(id, is_echo, cx))
     }
 }
 

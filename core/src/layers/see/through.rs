@@ -1,6 +1,8 @@
 //! Seeing what a combinator polls with a waker of its own.
 
 use crate::layers::base::stacks::lens;
+use crate::layers::base::stacks::parts::Part;
+use crate::layers::context::task::task_id;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -10,9 +12,11 @@ use std::task::{Context, Poll};
 /// Has the [stacks](crate::see::stacks) of a task show where this future waits, if a combinator polls it
 /// with a waker of its own: `FuturesUnordered`, `buffer_unordered`, a `join_all` of many.
 ///
-/// Such a combinator polls those of its futures that were woken; so the task's stacks have, beside that
-/// of the combinator, those futures that its *last poll* has polled. Outside of such a combinator, and
-/// where nothing is looked at, it does nothing; a poll pays one look at a thread-local.
+/// The task's stacks have where it waits, beside where the combinator does, until it is ready or dropped,
+/// or is polled again: also while the task is polled and this is not. Of many that wait in the same
+/// place there is one. Outside of such a combinator, in a nursery's body, and where nothing is looked at,
+/// it does nothing; a poll pays one look at a thread-local. Where it is seen a poll pays for an entry in
+/// a list of the process, too.
 ///
 /// # Cancel safety
 ///
@@ -34,7 +38,7 @@ use std::task::{Context, Poll};
 /// # }
 /// ```
 pub fn through<F: Future>(future: F) -> Through<F> {
-    Through { future }
+    Through { future, part: None }
 }
 
 pin_project! {
@@ -43,6 +47,8 @@ pin_project! {
     pub struct Through<F> {
         #[pin]
         future: F,
+        // What it has seen, if it waits.
+        part: Option<Part>,
     }
 }
 
@@ -50,8 +56,13 @@ impl<F: Future> Future for Through<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let future = self.project().future;
-        lens::poll_part(cx, |cx| future.poll(cx))
+        let this = self.project();
+        let (polled, seen) = lens::poll_part(cx, |cx| this.future.poll(cx));
+        if this.part.is_some() || seen.is_some() {
+            let task = seen.filter(|_| polled.is_pending()).zip(task_id());
+            *this.part = task.map(|(seen, task)| Part::new(task, seen));
+        }
+        polled
     }
 }
 

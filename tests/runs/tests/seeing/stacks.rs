@@ -1,8 +1,8 @@
 //! Stacks: where each task waits, by the names of its functions.
 
-use allhome::runtime::ThreadPool;
+use allhome::runtime::{Smol, ThreadPool};
 use allhome::see::{self, TaskInfo};
-use allhome::{Nursery, Smol, Tokio, block_on, cancelled, nursery, yield_now};
+use allhome::{Nursery, Tokio, block_on, cancelled, nursery, yield_now};
 use allhome_rt::IntoRuntime;
 use allhome_runs::{Opened, Stepped};
 use futures_util::future::{join, select};
@@ -51,8 +51,8 @@ async fn page(lock: Arc<Mutex<u32>>) -> u32 {
 }
 
 async fn either(first: Arc<Notify>, second: Arc<Mutex<u32>>) {
-    let (first, second) = (pin!(first.notified()), pin!(load_user(second)));
-    drop(select(first, second).await);
+    let first = async { first.notified().await };
+    drop(select(pin!(first), pin!(load_user(second))).await);
 }
 
 /// Is woken again and again until it has a task of the runtime for its own.
@@ -86,7 +86,7 @@ async fn takes_once() {
 }
 
 /// A stepped executor, and a nursery on it whose polls are looked at.
-fn seen() -> (Stepped, Opened) {
+fn seen() -> (Stepped, Opened<Infallible>) {
     let stepped = Stepped::new(1);
     let opened = Opened::new(nursery().stacks(true).on(stepped.runtime()));
     (stepped, opened)
@@ -103,7 +103,7 @@ fn on_each<Fut: Future<Output = ()>>(program: impl Fn(Never) -> Fut) {
         block_on(run).expect("no child fails");
     };
     run(ThreadPool::global().into_runtime().expect("the pool is there"));
-    run(Smol::global().into_runtime().expect("smol is there"));
+    run(Smol.into_runtime().expect("smol is there"));
     let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     run(Tokio::on(tokio.handle()).into_runtime().expect("tokio is there"));
 }
@@ -138,7 +138,7 @@ fn u40_each_place_in_which_a_task_waits_on_any_runtime() {
             assert_eq!(stacks_of(&n, "page"), [format!("{LOCK} < load_user < page")]);
             assert_eq!(
                 stacks_of(&n, "either"),
-                [format!("{LOCK} < load_user < either"), "tokio::sync::notify::Notified < either".into()]
+                [format!("{LOCK} < load_user < either"), "tokio::sync::notify::Notified < either < either".into()]
             );
         }
         drop(held);

@@ -64,14 +64,9 @@ impl Seen {
     }
 
     /// Returns `true` if its polls are looked at.
-    #[inline(always)]
-    pub(crate) fn is_seen(self) -> bool {
-        let armed = if POSSIBLE { ARMED.load(Ordering::Relaxed) } else { 0 };
-        armed != 0 && self.is_among(armed)
-    }
-
     #[cold]
-    fn is_among(self, armed: u32) -> bool {
+    pub(crate) fn is_seen(self) -> bool {
+        let armed = ARMED.load(Ordering::Relaxed);
         match self {
             Seen::WhenAll => armed & ALL != 0,
             Seen::WhenChosen => armed & (ALL | CHOSEN) != 0,
@@ -79,6 +74,12 @@ impl Seen {
             Seen::Never => false,
         }
     }
+}
+
+/// Returns `true` if any poll may be looked at: what each poll asks first.
+#[inline(always)]
+pub(crate) fn is_any() -> bool {
+    POSSIBLE && ARMED.load(Ordering::Relaxed) != 0
 }
 
 /// Says it for an outermost nursery.

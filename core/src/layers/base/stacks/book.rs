@@ -31,7 +31,7 @@ const PLACES: usize = 4;
 
 /// What one poll has seen.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Set {
+pub(crate) struct Set {
     numbers: [u32; PLACES],
     /// Those that were not kept, too: so many are enough to say *more*.
     count: u32,
@@ -54,6 +54,27 @@ impl Set {
             None => {}
         }
         self.count += 1;
+    }
+}
+
+impl Set {
+    pub(super) fn of(stacks: Stacks) -> Set {
+        let (numbers, count) = stacks.parts();
+        Set { numbers, count }
+    }
+
+    /// Adds those of another.
+    pub(super) fn merge(&mut self, other: &Set) {
+        let kept = (other.count as usize).min(PLACES);
+        other.numbers[..kept].iter().for_each(|number| self.insert(*number));
+        if other.count as usize > PLACES {
+            self.count = other.count;
+        }
+    }
+
+    pub(super) fn stacks(self) -> Stacks {
+        let count = (self.count as usize).min(PLACES);
+        Stacks::new(self.numbers, count, self.count as usize > PLACES)
     }
 }
 
@@ -190,8 +211,7 @@ fn find((set, mark): Entry) -> Option<u32> {
 pub(super) fn entry(number: u32) -> Option<(WaitMark, Stacks)> {
     let at = (number as usize).checked_sub(1)?;
     let (set, mark) = BOOK.lock().entries.get(at).copied()?;
-    let count = (set.count as usize).min(PLACES);
-    Some((mark, Stacks::new(set.numbers, count, set.count as usize > PLACES)))
+    Some((mark, set.stacks()))
 }
 
 /// Returns a stack by its number, as it is shown. The first time it reads the program's debug

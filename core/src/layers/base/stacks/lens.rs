@@ -99,14 +99,24 @@ pub(crate) fn poll<R>(
     polled
 }
 
-/// Polls a part of the present poll by a lens for this waker, which is a combinator's own. If the
-/// present poll is not looked at, it is the waker itself.
-pub(crate) fn poll_part<R>(cx: &mut Context<'_>, f: impl FnOnce(&mut Context<'_>) -> R) -> R {
+/// Polls a part of the present poll by a lens for this waker, which is a combinator's own, and returns
+/// what it has seen. If the present poll is not looked at, it is the waker itself.
+#[inline(never)]
+pub(crate) fn poll_part<R>(
+    cx: &mut Context<'_>,
+    f: impl FnOnce(&mut Context<'_>) -> R,
+) -> (R, Option<Set>) {
     let current = CURRENT.with(Cell::get);
     if current.is_null() || is_lens(cx.waker()) {
-        return f(cx);
+        return (f(cx), None);
     }
-    Lens { inner: cx.waker(), polling: current }.lend(f)
+    // SAFETY: invariant 2: it is there, and what is read of it does not change.
+    let limit = unsafe { (*current).limit };
+    let polling = Polling { limit, seen: RefCell::default() };
+    let restore = Restore(CURRENT.with(|current| current.replace(&raw const polling)));
+    let polled = Lens { inner: cx.waker(), polling: &raw const polling }.lend(f);
+    drop(restore);
+    (polled, Some(polling.seen.into_inner()))
 }
 
 pub(crate) fn is_lens(waker: &Waker) -> bool {
@@ -243,11 +253,13 @@ mod tests {
         let ((_, inner), (own, combinator)) = (waker(), waker());
         let stacks = seen(&inner, |_| {
             let mut cx = Context::from_waker(&combinator);
-            poll_part(&mut cx, |cx| cx.waker().clone()).wake();
+            let (waker, seen) = poll_part(&mut cx, |cx| cx.waker().clone());
+            waker.wake();
+            assert_eq!(seen.unwrap().stacks().len(), 1);
         });
-        assert_eq!((stacks, own.0.load(Ordering::Relaxed)), (1, 1));
+        assert_eq!((stacks, own.0.load(Ordering::Relaxed)), (0, 1));
         let mut cx = Context::from_waker(&combinator);
-        assert!(!poll_part(&mut cx, |cx| is_lens(cx.waker())));
+        assert!(!poll_part(&mut cx, |cx| is_lens(cx.waker())).0);
     }
 
     #[test]
@@ -256,6 +268,6 @@ mod tests {
         let polled = std::panic::catch_unwind(|| poll(&inner, |()| true, |_| panic!("on purpose")));
         assert!(polled.is_err());
         let mut cx = Context::from_waker(&inner);
-        assert!(!poll_part(&mut cx, |cx| is_lens(cx.waker())));
+        assert!(!poll_part(&mut cx, |cx| is_lens(cx.waker())).0);
     }
 }

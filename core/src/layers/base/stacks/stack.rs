@@ -60,6 +60,11 @@ impl Stacks {
         Stacks { numbers, count: count as u32, more }
     }
 
+    /// Returns the numbers, and how many there are; more than there is room for, if they are too many.
+    pub(super) fn parts(self) -> ([u32; 4], u32) {
+        (self.numbers, self.count + u32::from(self.more))
+    }
+
     /// Returns `true` if there are none.
     pub fn is_empty(&self) -> bool {
         self.count == 0

@@ -93,6 +93,9 @@ const GLUE_NAMES: &[&str] = &[
     "future::try_join::TryJoin",
     "future::join_all::JoinAll",
     "future::try_join_all::TryJoinAll",
+    // What a child is wrapped in: all of its own is inlined there.
+    "allhome::layers::nursery::cannot_fail::",
+    "allhome::layers::record::",
 ];
 
 /// Returns what is shown of a stack, by std's text of it and its addresses, which serve if the program
@@ -161,7 +164,8 @@ impl<'a> Shown<'a> {
         let mut leaf = self.leaf;
         if self.stack.is_empty() {
             // All of it is a library's: the task's own future, most likely.
-            leaf = self.called.or(self.innermost).map(|frame| shown(&frame, true).function);
+            let frame = [self.called, self.innermost].into_iter().flatten().find(|it| !is_glue(it));
+            leaf = frame.map(|frame| shown(&frame, true).function);
         }
         Stack { leaf, frames: self.stack }
     }

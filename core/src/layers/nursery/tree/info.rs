@@ -175,9 +175,11 @@ impl TaskInfo {
         let (number, mark) = (member.number(), seen.look.mark);
         let state = shown(seen.look.doing, seen.look.polls);
         let opened = || opened_by(registry, OpenedBy::Task(member));
-        let (waits, stacks) = mark.map(|mark| stacks::read(mark.waits())).unwrap_or_default();
+        let id = group.task_id(header);
+        let read = |mark: Mark| stacks::read_of(id, mark.waits());
+        let (waits, stacks) = mark.map(read).unwrap_or_default();
         TaskInfo {
-            id: group.task_id(header),
+            id,
             name: header.name().map(Box::from),
             note: registry.notes.of(number).map(Box::from),
             location: header.location(),

@@ -48,7 +48,8 @@ pub(super) fn waiting(stacks: &[Arc<Stack>]) -> String {
         [stack] => match (&stack.leaf, stack.frames.first()) {
             (Some(leaf), _) => format!("waiting for {leaf}"),
             (None, Some(frame)) => format!("waiting in {}", frame.function),
-            (None, None) => "waiting".into(),
+            // All of its functions are inlined, and there is no debug information.
+            (None, None) => "waiting for something that is not allhome's".into(),
         },
         stacks => format!("waiting for one of {} things", stacks.len()),
     }
