@@ -11,7 +11,8 @@ use allhome::limit::*;
 use allhome::local::*;
 use allhome::many::*;
 use allhome::runtime::*;
-use allhome::see::{Age, BodyInfo, Clock, Dump, NextPoll, Ring, Wait, WaitOn, WaitingOn};
+use allhome::see::stacks::{Arm, Frame, Stack, Stacks};
+use allhome::see::{Age, BodyInfo, Clock, Dump, NextPoll, Ring, Through, Wait, WaitOn, WaitingOn};
 use allhome::shutdown::*;
 use allhome::task::*;
 use allhome::threads::*;
@@ -97,6 +98,7 @@ fn table() {
         BodyInfo: "SYUWR"
         Builder: "SYU--"
         Builder<Local>: "--U--"
+        Arm: "SYUWR"
         BlockingCx: "--UWR"
         CancelToken: "SYUWR"
         CancelOnDrop<u8, E>: "SYU--"
@@ -121,6 +123,7 @@ fn table() {
         FailAfter<Fut>: "S-U--"
         Failure<E>: "SYUWR"
         ForEachConcurrent<Items<I>, Make, Here>: "SYU--"
+        Frame: "SYUWR"
         GroupError<E>: "SYUWR"
         Hedge<Child<u8, E>, std::vec::IntoIter<Child<u8, E>>>: "SYU--"
         HolderInfo: "SYUWR"
@@ -192,10 +195,13 @@ fn table() {
         ShutdownReport: "SYUWR"
         Sleep: "SYU--"
         Semaphore: "SYUWR"
+        Stack: "SYUWR"
+        Stacks: "SYUWR"
         TaskBuilder<'static, E>: "SYU--"
         Spawned: "SYUWR"
         Straggler: "SYUWR"
         Echo: "SYUWR"
+        Through<Fut>: "SYUWR"
         TryCollect<TryMap<Here>, Vec<u8>>: "SYU--"
         TryForEachConcurrent<Items<I>, Make, Here, Result<(), E>>: "SYU--"
         TryMap<Here>: "SYU--"

@@ -98,7 +98,10 @@ fn main() {
     let millions = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(1.0);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        println!("{:<8} {:>12} {:>12}   (ns for a wake and a poll that waits)", "depth", "off", "armed");
+        println!(
+            "{:<8} {:>12} {:>12}   (ns for a wake and a poll that waits)",
+            "depth", "off", "armed"
+        );
         for depth in [0, 4, 12] {
             stacks::arm(Arm::Off);
             let off = measure(depth).await;

@@ -35,7 +35,8 @@ fn seen(asked: Option<bool>, inside: Option<bool>) -> (bool, bool) {
     n.go(waits());
     stepped.run_until_stalled();
     let tree = n.tree();
-    let seen = |at: usize| tree.nurseries()[at].tasks.last().is_some_and(|task| !task.stacks.is_empty());
+    let seen =
+        |at: usize| tree.nurseries()[at].tasks.last().is_some_and(|task| !task.stacks.is_empty());
     let found = (seen(0), seen(1));
     n.abort();
     assert!(opened.finish().is_ready());

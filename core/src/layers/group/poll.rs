@@ -5,9 +5,9 @@ use super::echo::is_echo;
 use super::registry::{Member, OpenedBy};
 use super::turn::{Load, Polled, Turn, bound};
 use super::turns::Turns;
-use crate::layers::base::outcome::Ending;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::Leave;
+use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::ReasonKind;
 use crate::layers::base::stacks::armed::{self, Seen};
 use crate::layers::context::host::Inherited;
@@ -220,7 +220,9 @@ impl Group {
                     // Not after its end, however often the runtime calls this.
                     if let record::Polled::Pending = polled {
                         polled = match BOUND {
-                            _ if armed::is_any() => poll_armed(claimed, id, BOUND.then_some(&mut *cx)),
+                            _ if armed::is_any() => {
+                                poll_armed(claimed, id, BOUND.then_some(&mut *cx))
+                            }
                             true => claimed.poll(id, is_echo, cx),
                             false => claimed.poll_lent(id, is_echo),
                         };

@@ -138,7 +138,10 @@ fn u40_each_place_in_which_a_task_waits_on_any_runtime() {
             assert_eq!(stacks_of(&n, "page"), [format!("{LOCK} < load_user < page")]);
             assert_eq!(
                 stacks_of(&n, "either"),
-                [format!("{LOCK} < load_user < either"), "tokio::sync::notify::Notified < either < either".into()]
+                [
+                    format!("{LOCK} < load_user < either"),
+                    "tokio::sync::notify::Notified < either < either".into()
+                ]
             );
         }
         drop(held);
@@ -305,7 +308,8 @@ fn u45_through_a_combinator_with_wakers_of_its_own() {
     });
     let many = lock.clone();
     n.task("many").go(async move {
-        let mut all: FuturesUnordered<_> = [(); 3].map(|()| see::through(page(many.clone()))).into_iter().collect();
+        let mut all: FuturesUnordered<_> =
+            [(); 3].map(|()| see::through(page(many.clone()))).into_iter().collect();
         while all.next().await.is_some() {}
     });
     stepped.run_until_stalled();
@@ -313,7 +317,8 @@ fn u45_through_a_combinator_with_wakers_of_its_own() {
     assert_eq!(stacks_of(&n, "through").len(), 2);
     assert_eq!(stacks_of(&n, "many").len(), 2);
     if EXACT {
-        let seen = |name| stacks_of(&n, name).iter().any(|stack| stack.contains("load_user < page"));
+        let seen =
+            |name| stacks_of(&n, name).iter().any(|stack| stack.contains("load_user < page"));
         assert!(!seen("plain") && seen("through") && seen("many"), "{}", n.tree());
     }
     drop(held);
@@ -345,7 +350,10 @@ fn u46_a_dump_shows_equal_stacks_once() {
         assert!(text.contains(&lot), "{text}");
         assert!(text.contains("1 waiting for tokio::sync::oneshot::Receiver\n"), "{text}");
         let tree = n.tree().to_string();
-        assert!(tree.contains(&format!("waiting for {LOCK} in seeing::stacks::load_user")), "{tree}");
+        assert!(
+            tree.contains(&format!("waiting for {LOCK} in seeing::stacks::load_user")),
+            "{tree}"
+        );
     }
     assert!(!text.contains("no stacks are known"), "{text}");
     drop(held);
@@ -374,7 +382,8 @@ fn walk(path: u32, depth: u32) -> Pin<Box<dyn Future<Output = ()> + Send>> {
 
 /// Returns the functions from the innermost on, of a run of the same one once.
 fn expected(path: u32, depth: u32) -> String {
-    let mut names: Vec<_> = (0..depth).map(|at| ["a", "b", "c"][(path / 3_u32.pow(at) % 3) as usize]).collect();
+    let mut names: Vec<_> =
+        (0..depth).map(|at| ["a", "b", "c"][(path / 3_u32.pow(at) % 3) as usize]).collect();
     names.push("keeps");
     names.dedup();
     names.reverse();

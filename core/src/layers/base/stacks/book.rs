@@ -219,8 +219,8 @@ pub(super) fn entry(number: u32) -> Option<(WaitMark, Stacks)> {
 pub(super) fn shown(number: u32) -> Option<Arc<Stack>> {
     let at = (number as usize).checked_sub(1)?;
     let captured = BOOK.lock().stacks.get(at).cloned()?;
-    let shown = captured.shown.get_or_init(|| {
-        Arc::new(trim::trim(&captured.text.to_string(), &captured.addresses))
-    });
+    let shown = captured
+        .shown
+        .get_or_init(|| Arc::new(trim::trim(&captured.text.to_string(), &captured.addresses)));
     Some(shown.clone())
 }

@@ -93,7 +93,10 @@ mod tests {
             ("{async_closure#0}", "async"),
             ("<tokio::time::Sleep as core::future::Future>::poll", "tokio::time::Sleep"),
             ("<a::B<C> as d::E<F>>::poll_next", "a::B::poll_next"),
-            ("tokio::sync::mpsc::Receiver<T>::recv::{{closure}}", "tokio::sync::mpsc::Receiver::recv"),
+            (
+                "tokio::sync::mpsc::Receiver<T>::recv::{{closure}}",
+                "tokio::sync::mpsc::Receiver::recv",
+            ),
             ("f::<fn() -> u8>::g", "f::g"),
         ] {
             assert_eq!(short(name), expected, "{name}");

@@ -107,7 +107,9 @@ mod words {
     /// # Safety
     ///
     /// None is needed.
-    pub(in super::super) unsafe fn key(_: crate::layers::base::stacks::unwind::Part) -> Option<u64> {
+    pub(in super::super) unsafe fn key(
+        _: crate::layers::base::stacks::unwind::Part,
+    ) -> Option<u64> {
         None
     }
 

@@ -29,8 +29,11 @@ pub(super) fn lots<'a>(tasks: impl Iterator<Item = &'a TaskInfo>) -> Vec<Lot<'a>
     }
     let mut lots: Vec<_> = by_doing
         .into_iter()
-        .map(|((doing, set), tasks)| {
-            Lot { doing, stacks: all.of(set).to_vec(), places: by_place(&tasks), tasks }
+        .map(|((doing, set), tasks)| Lot {
+            doing,
+            stacks: all.of(set).to_vec(),
+            places: by_place(&tasks),
+            tasks,
         })
         .collect();
     lots.sort_by_key(|lot| std::cmp::Reverse(lot.tasks.len()));
