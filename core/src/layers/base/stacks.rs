@@ -17,6 +17,8 @@ pub(crate) mod lens;
 mod names;
 pub(crate) mod parts;
 mod scan;
+pub(crate) mod seen;
+mod set;
 pub(crate) mod stack;
 mod trim;
 mod unwind;
@@ -24,15 +26,21 @@ mod unwind;
 use super::id::TaskId;
 use super::wait_mark::WaitMark;
 pub(crate) use capture::{Method, set_method};
-use stack::Stacks;
+use seen::Stacks;
+use set::Set;
+
+fn halves(mark: WaitMark) -> (WaitMark, Set) {
+    mark.seen().and_then(book::entry).unwrap_or((mark, Set::default()))
+}
 
 /// Returns what the poll has noted, and what it has seen.
 pub(crate) fn read(mark: WaitMark) -> (WaitMark, Stacks) {
-    mark.seen().and_then(book::entry).unwrap_or((mark, Stacks::default()))
+    let (mark, set) = halves(mark);
+    (mark, Stacks::new(set))
 }
 
 /// As above, of a task that waits: also what its parts have seen that were polled before.
 pub(crate) fn read_of(task: TaskId, mark: WaitMark) -> (WaitMark, Stacks) {
-    let (mark, stacks) = read(mark);
-    (mark, parts::add(stacks, task))
+    let (mark, set) = halves(mark);
+    (mark, Stacks::new(parts::add(set, task)))
 }

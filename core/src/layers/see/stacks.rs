@@ -63,7 +63,8 @@
 use crate::layers::base::stacks::armed;
 
 pub use crate::layers::base::stacks::armed::Arm;
-pub use crate::layers::base::stacks::stack::{Frame, Stack, Stacks};
+pub use crate::layers::base::stacks::seen::Stacks;
+pub use crate::layers::base::stacks::stack::{Frame, Stack};
 
 /// Says which polls are looked at from now on, in place of what was said before, and of what
 /// `ALLHOME_STACKS` says.

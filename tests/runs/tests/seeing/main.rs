@@ -8,3 +8,4 @@ mod reasons;
 mod roots;
 mod stacks;
 mod states;
+mod through;

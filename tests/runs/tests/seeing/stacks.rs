@@ -6,20 +6,19 @@ use allhome::{Nursery, Tokio, block_on, cancelled, nursery, yield_now};
 use allhome_rt::IntoRuntime;
 use allhome_runs::{Opened, Stepped};
 use futures_util::future::{join, select};
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use tokio::sync::{Mutex, Notify, oneshot};
 
 type Never = Nursery<Infallible>;
 
 /// Returns what each stack of a task shows: `leaf < inner < outer`, the program's functions alone and
 /// without their modules.
-fn shown(task: &TaskInfo) -> Vec<String> {
+pub(crate) fn shown(task: &TaskInfo) -> Vec<String> {
     let stacks = task.stacks.to_vec();
     let shown = stacks.iter().map(|stack| {
         let own = stack.frames.iter().filter(|frame| frame.function.starts_with("seeing::"));
@@ -30,7 +29,7 @@ fn shown(task: &TaskInfo) -> Vec<String> {
 }
 
 /// Returns what the task of this name shows, without the function of the test.
-fn stacks_of(n: &Never, name: &str) -> Vec<String> {
+pub(crate) fn stacks_of(n: &Never, name: &str) -> Vec<String> {
     let tree = n.tree();
     let task = tree.root().tasks.iter().find(|task| task.name.as_deref() == Some(name));
     let shown = shown(task.expect("it is there"));
@@ -40,13 +39,13 @@ fn stacks_of(n: &Never, name: &str) -> Vec<String> {
 const LOCK: &str = "tokio::sync::mutex::Mutex::lock";
 
 /// Nothing else of a stack is asked for where the compiler may inline: a build with optimizations.
-const EXACT: bool = cfg!(all(target_pointer_width = "64", debug_assertions));
+pub(crate) const EXACT: bool = cfg!(all(target_pointer_width = "64", debug_assertions));
 
 async fn load_user(lock: Arc<Mutex<u32>>) -> u32 {
     *lock.lock().await
 }
 
-async fn page(lock: Arc<Mutex<u32>>) -> u32 {
+pub(crate) async fn page(lock: Arc<Mutex<u32>>) -> u32 {
     load_user(lock).await + 1
 }
 
@@ -64,7 +63,7 @@ async fn often(lock: Arc<Mutex<u32>>) -> u32 {
 }
 
 /// A future that takes a waker only if it has none that would do.
-async fn keeps() {
+pub(crate) async fn keeps() {
     let mut kept: Option<Waker> = None;
     poll_fn(|cx| {
         if !kept.as_ref().is_some_and(|kept| kept.will_wake(cx.waker())) {
@@ -86,7 +85,7 @@ async fn takes_once() {
 }
 
 /// A stepped executor, and a nursery on it whose polls are looked at.
-fn seen() -> (Stepped, Opened<Infallible>) {
+pub(crate) fn seen() -> (Stepped, Opened<Infallible>) {
     let stepped = Stepped::new(1);
     let opened = Opened::new(nursery().stacks(true).on(stepped.runtime()));
     (stepped, opened)
@@ -274,59 +273,6 @@ fn u44_what_is_kept_is_the_tasks_own_waker() {
     }
 }
 
-/// A combinator with a waker of its own.
-struct Own<F>(Pin<Box<F>>);
-
-struct Passes(std::sync::Mutex<Option<Waker>>);
-
-impl Wake for Passes {
-    fn wake(self: Arc<Self>) {
-        self.0.lock().unwrap().iter().for_each(Waker::wake_by_ref);
-    }
-}
-
-impl<F: Future> Future for Own<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let own = Arc::new(Passes(std::sync::Mutex::new(Some(cx.waker().clone()))));
-        self.0.as_mut().poll(&mut Context::from_waker(&own.into()))
-    }
-}
-
-#[test]
-#[cfg(target_pointer_width = "64")]
-fn u45_through_a_combinator_with_wakers_of_its_own() {
-    let (stepped, mut opened) = seen();
-    let n = opened.n.clone();
-    let lock = Arc::new(Mutex::new(1));
-    let held = lock.clone().try_lock_owned().unwrap();
-    let (plain, through) = (lock.clone(), lock.clone());
-    n.task("plain").go(async move { drop(Own(Box::pin(page(plain))).await.to_string()) });
-    n.task("through").go(async move {
-        drop(Own(Box::pin(see::through(page(through)))).await.to_string());
-    });
-    let many = lock.clone();
-    n.task("many").go(async move {
-        let mut all: FuturesUnordered<_> =
-            [(); 3].map(|()| see::through(page(many.clone()))).into_iter().collect();
-        while all.next().await.is_some() {}
-    });
-    stepped.run_until_stalled();
-    assert_eq!(stacks_of(&n, "plain").len(), 1);
-    assert_eq!(stacks_of(&n, "through").len(), 2);
-    assert_eq!(stacks_of(&n, "many").len(), 2);
-    if EXACT {
-        let seen =
-            |name| stacks_of(&n, name).iter().any(|stack| stack.contains("load_user < page"));
-        assert!(!seen("plain") && seen("through") && seen("many"), "{}", n.tree());
-    }
-    drop(held);
-    stepped.run_until_stalled();
-    assert_eq!(n.tree().tasks(), 0);
-    assert!(opened.finish().is_ready());
-}
-
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn u46_a_dump_shows_equal_stacks_once() {
@@ -357,61 +303,6 @@ fn u46_a_dump_shows_equal_stacks_once() {
     }
     assert!(!text.contains("no stacks are known"), "{text}");
     drop(held);
-    n.abort();
-    assert!(opened.finish().is_ready());
-}
-
-/// Three functions that call each other, by the digits of a number.
-fn walk(path: u32, depth: u32) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    async fn a(path: u32, depth: u32) {
-        walk(path / 3, depth - 1).await;
-    }
-    async fn b(path: u32, depth: u32) {
-        walk(path / 3, depth - 1).await;
-    }
-    async fn c(path: u32, depth: u32) {
-        walk(path / 3, depth - 1).await;
-    }
-    match (depth, path % 3) {
-        (0, _) => Box::pin(keeps()),
-        (_, 0) => Box::pin(a(path, depth)),
-        (_, 1) => Box::pin(b(path, depth)),
-        _ => Box::pin(c(path, depth)),
-    }
-}
-
-/// Returns the functions from the innermost on, of a run of the same one once.
-fn expected(path: u32, depth: u32) -> String {
-    let mut names: Vec<_> =
-        (0..depth).map(|at| ["a", "b", "c"][(path / 3_u32.pow(at) % 3) as usize]).collect();
-    names.push("keeps");
-    names.dedup();
-    names.reverse();
-    names.join(" < ")
-}
-
-#[test]
-#[cfg(target_pointer_width = "64")]
-fn u47_no_stack_is_anothers() {
-    let (stepped, mut opened) = seen();
-    let n = opened.n.clone();
-    for round in 0..4 {
-        for depth in 0..7 {
-            for path in 0..3_u32.pow(depth) {
-                n.task(format!("{path} {depth}")).go(walk(path, depth));
-            }
-        }
-        stepped.run_until_stalled();
-        for task in &n.tree().root().tasks {
-            let (path, depth) = task.name.as_deref().unwrap().split_once(' ').unwrap();
-            let expected = expected(path.parse().unwrap(), depth.parse().unwrap());
-            let found = shown(task);
-            assert_eq!(found.len(), 1, "round {round}: {task}");
-            if EXACT {
-                assert_eq!(found[0], expected, "round {round}");
-            }
-        }
-    }
     n.abort();
     assert!(opened.finish().is_ready());
 }

@@ -8,7 +8,8 @@
 //! The book's lock is taken inside the locks of others, by what registers with a lock held, and none
 //! is taken inside it. Nothing is captured or resolved while it is held.
 
-use super::stack::{Stack, Stacks};
+use super::set::Set;
+use super::stack::Stack;
 use super::trim;
 use crate::layers::base::sync::{Arc, GlobalMutex, GlobalOnce, thread_local};
 use crate::layers::base::wait_mark::{self, WaitMark};
@@ -25,58 +26,6 @@ const MOST_OBJECTS: usize = 1 << 16;
 
 /// So many sets a thread knows.
 const KNOWN: usize = 128;
-
-/// So many stacks of one poll are kept.
-const PLACES: usize = 4;
-
-/// What one poll has seen.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Set {
-    numbers: [u32; PLACES],
-    /// Those that were not kept, too: so many are enough to say *more*.
-    count: u32,
-}
-
-impl Set {
-    /// Notes a stack, once; 0 is one that has no number.
-    pub(super) fn insert(&mut self, number: u32) {
-        let kept = (self.count as usize).min(PLACES);
-        if self.numbers[..kept].contains(&number) || number == 0 {
-            return;
-        }
-        match self.numbers.get_mut(kept) {
-            // In order: a `select!` may begin with any of its branches.
-            Some(place) => {
-                *place = number;
-                self.numbers[..=kept].sort_unstable();
-            }
-            None if kept == PLACES && self.count > PLACES as u32 => return,
-            None => {}
-        }
-        self.count += 1;
-    }
-}
-
-impl Set {
-    pub(super) fn of(stacks: Stacks) -> Set {
-        let (numbers, count) = stacks.parts();
-        Set { numbers, count }
-    }
-
-    /// Adds those of another.
-    pub(super) fn merge(&mut self, other: &Set) {
-        let kept = (other.count as usize).min(PLACES);
-        other.numbers[..kept].iter().for_each(|number| self.insert(*number));
-        if other.count as usize > PLACES {
-            self.count = other.count;
-        }
-    }
-
-    pub(super) fn stacks(self) -> Stacks {
-        let count = (self.count as usize).min(PLACES);
-        Stacks::new(self.numbers, count, self.count as usize > PLACES)
-    }
-}
 
 /// What a poll has seen, and what it waits for by the awaits of this crate.
 type Entry = (Set, WaitMark);
@@ -153,7 +102,7 @@ pub(super) fn described(text: Backtrace) -> u32 {
 
 /// The mark of the present poll is the number of this set, and of what is noted so far.
 pub(super) fn note(set: &Set) {
-    if set.count > 0 {
+    if !set.is_empty() {
         let entry = (*set, wait_mark::so_far().told_by_edges());
         if let Some(number) = number(entry) {
             wait_mark::note(WaitMark::seen_as(number));
@@ -184,7 +133,7 @@ fn number(entry: Entry) -> Option<u32> {
 
 fn place((set, mark): &Entry) -> usize {
     let mix = |hash: u32, word: u32| (hash.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9);
-    let hash = set.numbers.iter().copied().fold(set.count, mix);
+    let hash = set.numbers().iter().copied().fold(0, mix);
     (mix(hash, mark.bits()) >> 16) as usize % KNOWN
 }
 
@@ -208,10 +157,10 @@ fn find((set, mark): Entry) -> Option<u32> {
 }
 
 /// Returns what a poll has noted, and what it has seen, by the number of both.
-pub(super) fn entry(number: u32) -> Option<(WaitMark, Stacks)> {
+pub(super) fn entry(number: u32) -> Option<(WaitMark, Set)> {
     let at = (number as usize).checked_sub(1)?;
     let (set, mark) = BOOK.lock().entries.get(at).copied()?;
-    Some((mark, set.stacks()))
+    Some((mark, set))
 }
 
 /// Returns a stack by its number, as it is shown. The first time it reads the program's debug

@@ -1,8 +1,7 @@
 //! What those parts of tasks have seen that a combinator polls by itself: a part waits on when its task
 //! is polled and it is not, so it is noted until it is polled again, is ready, or is dropped.
 
-use super::book::Set;
-use super::stack::Stacks;
+use super::set::Set;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::sync::{GlobalMutex, GlobalU32, GlobalU64, Ordering};
 use std::collections::BTreeMap;
@@ -38,12 +37,10 @@ impl Drop for Part {
 }
 
 /// Adds what the parts of a task have seen. Relaxed: a look that misses one that is new is older.
-pub(super) fn add(stacks: Stacks, task: TaskId) -> Stacks {
-    if COUNT.load(Ordering::Relaxed) == 0 {
-        return stacks;
+pub(super) fn add(mut seen: Set, task: TaskId) -> Set {
+    if COUNT.load(Ordering::Relaxed) > 0 {
+        let parts = PARTS.lock();
+        parts.range((task, 0)..=(task, u64::MAX)).for_each(|(_, part)| seen.merge(part));
     }
-    let mut set = Set::of(stacks);
-    let parts = PARTS.lock();
-    parts.range((task, 0)..=(task, u64::MAX)).for_each(|(_, part)| set.merge(part));
-    set.stacks()
+    seen
 }

@@ -7,7 +7,7 @@ use crate::layers::base::intrusive::Identity;
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::{Level, Reason};
 use crate::layers::base::stacks;
-use crate::layers::base::stacks::stack::Stacks;
+use crate::layers::base::stacks::seen::Stacks;
 use crate::layers::base::sync::Ordering;
 use crate::layers::base::wait_mark::WaitMark;
 use crate::layers::context::shown::{Shown, ShownTask};

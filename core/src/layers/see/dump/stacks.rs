@@ -3,7 +3,8 @@
 use super::Dump;
 use crate::layers::base::escaped::Escaped;
 use crate::layers::base::stacks::armed;
-use crate::layers::base::stacks::stack::{Frame, Stack, Stacks};
+use crate::layers::base::stacks::seen::Stacks;
+use crate::layers::base::stacks::stack::{Frame, Stack};
 use crate::layers::base::sync::Arc;
 use crate::layers::nursery::tree::info::NurseryInfo;
 use std::collections::BTreeMap;
