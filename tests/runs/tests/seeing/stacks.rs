@@ -51,7 +51,7 @@ pub(crate) async fn page(lock: Arc<Mutex<u32>>) -> u32 {
 
 async fn either(first: Arc<Notify>, second: Arc<Mutex<u32>>) {
     let first = async { first.notified().await };
-    drop(select(pin!(first), pin!(load_user(second))).await);
+    let _either = select(pin!(first), pin!(load_user(second))).await;
 }
 
 /// Is woken again and again until it has a task of the runtime for its own.
