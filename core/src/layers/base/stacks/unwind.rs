@@ -9,6 +9,7 @@ pub(super) const DEEPEST: usize = 128;
 
 /// A part of the present stack: from the stack pointer of the frame that captures up to that of the
 /// poll.
+#[allow(dead_code, reason = "nothing reads it where there is no unwinder and no scan")]
 #[derive(Clone, Copy)]
 pub(super) struct Part {
     pub(super) from: usize,
@@ -16,6 +17,7 @@ pub(super) struct Part {
 }
 
 /// The addresses of the frames of a part, the innermost first.
+#[allow(dead_code, reason = "nothing reads it where there is no unwinder and no scan")]
 pub(super) struct Addresses {
     part: Part,
     count: usize,
