@@ -11,8 +11,9 @@ use allhome::limit::*;
 use allhome::local::*;
 use allhome::many::*;
 use allhome::runtime::*;
+use allhome::see::stacks::{Arm, Frame, Stack, Stacks};
 use allhome::see::{
-    Age, BodyInfo, Clock, Color, Dump, NextPoll, Page, Ring, Wait, WaitOn, WaitingOn,
+    Age, BodyInfo, Clock, Color, Dump, NextPoll, Page, Ring, Through, Wait, WaitOn, WaitingOn,
 };
 use allhome::shutdown::*;
 use allhome::task::*;
@@ -99,6 +100,7 @@ fn table() {
         BodyInfo: "SYUWR"
         Builder: "SYU--"
         Builder<Local>: "--U--"
+        Arm: "SYUWR"
         BlockingCx: "--UWR"
         CancelToken: "SYUWR"
         CancelOnDrop<u8, E>: "SYU--"
@@ -124,6 +126,7 @@ fn table() {
         FailAfter<Fut>: "S-U--"
         Failure<E>: "SYUWR"
         ForEachConcurrent<Items<I>, Make, Here>: "SYU--"
+        Frame: "SYUWR"
         GroupError<E>: "SYUWR"
         Hedge<Child<u8, E>, std::vec::IntoIter<Child<u8, E>>>: "SYU--"
         HolderInfo: "SYUWR"
@@ -196,10 +199,13 @@ fn table() {
         ShutdownReport: "SYUWR"
         Sleep: "SYU--"
         Semaphore: "SYUWR"
+        Stack: "SYUWR"
+        Stacks: "SYUWR"
         TaskBuilder<'static, E>: "SYU--"
         Spawned: "SYUWR"
         Straggler: "SYUWR"
         Echo: "SYUWR"
+        Through<Fut>: "SYUWR"
         TryCollect<TryMap<Here>, Vec<u8>>: "SYU--"
         TryForEachConcurrent<Items<I>, Make, Here, Result<(), E>>: "SYU--"
         TryMap<Here>: "SYU--"

@@ -21,6 +21,7 @@ pub(crate) mod names;
 pub(crate) mod outcome;
 pub(crate) mod panic;
 pub(crate) mod reason;
+pub(crate) mod stacks;
 pub(crate) mod stays;
 pub(crate) mod sync;
 pub(crate) mod tick;

@@ -38,6 +38,7 @@ pub(crate) mod yield_now;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::LeaveCell;
 use crate::layers::base::reason::Reason;
+use crate::layers::base::stacks::lens;
 use crate::layers::base::sync::{Arc, thread_local};
 use crate::layers::base::wait_mark;
 use crate::layers::cancel::CancelToken;
@@ -128,6 +129,7 @@ impl<'a> TaskFrame<'a> {
 
     /// Returns `true` if a wake leads to another poll of it, and not just of a part of it.
     pub(crate) fn is_woken_by(&self, waker: &Waker) -> bool {
+        let waker = lens::behind(waker);
         self.waker.is_some_and(|own| own.will_wake(waker))
             || self.task.is_some_and(|task| task.is_woken_by(waker))
     }

@@ -72,6 +72,7 @@ use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
 use crate::layers::base::reason::{Level, Reason};
+use crate::layers::base::stacks::armed::Seen;
 use crate::layers::base::sync::{Arc, AtomicBool, AtomicU8, GlobalOnce, Ordering, panicking};
 use crate::layers::base::who::Who;
 use crate::layers::context;
@@ -115,6 +116,8 @@ pub(crate) struct Group {
     lends: bool,
     /// The deadlines of the scopes that it was opened in.
     terms: Box<[Arc<Term>]>,
+    /// Which polls of its tasks and its body are looked at.
+    pub(crate) seen: Seen,
     /// Its place among the roots, if it is one.
     root: GlobalOnce<usize>,
     /// A deadline may hold here: its own, or one of what it is in. Never unset.
@@ -152,6 +155,7 @@ impl Group {
         let token = config.token.take();
         let limiter = config.limiter.take();
         let hooks = mem::take(&mut config.hooks);
+        let around_seen = parent.as_ref().map(|(parent, _)| parent.seen);
         let (is_virtual, opened) = (runtime.timer().is_virtual(), clock::tick(runtime.timer()));
         // A simulation, which orders each child's polls, finds its deadlocks itself.
         let watched = config.watch.is_some() && !(is_virtual && runtime.task_per_child());
@@ -175,6 +179,7 @@ impl Group {
                 shielded: around.shielded,
                 bounded: env.limiter.is_some(),
                 lends,
+                seen: Seen::new(config.stacks, around_seen),
                 root: GlobalOnce::new(),
                 limited: AtomicBool::new(!around.terms.is_empty()),
                 terms: around.terms.into(),

@@ -4,6 +4,8 @@ pub(crate) mod clock;
 pub(crate) mod dump;
 pub(crate) mod guard;
 pub(crate) mod note;
+pub mod stacks;
+pub(crate) mod through;
 pub(crate) mod waiting_on;
 
 use crate::layers::group::registry::Phase;
@@ -20,6 +22,7 @@ pub use clock::{Clock, clock};
 pub use dump::{Color, Dump, Page, dump, page};
 pub use guard::{Guard, guard};
 pub use note::note;
+pub use through::{Through, through};
 pub use waiting_on::{WaitingOn, waiting_on};
 
 /// Returns the tree of each nursery in this process that is open and in no other: of those that

@@ -10,13 +10,16 @@
 
 use std::time::Duration;
 
+/// The kind of a mark that is the number of another one, and of [stacks](super::stacks).
+const SEEN: u32 = 0x7f;
+
 /// One of several.
 const MORE: u32 = 1 << 31;
 const KIND: u32 = 24;
 const OBJECT: u32 = (1 << KIND) - 1;
 
 /// The kind of an await, and its object: half a word. None is an await that is not this crate's.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct WaitMark(u32);
 
 /// What kind of await it is, and what its object is: a number, of which 24 bits are kept.
@@ -80,10 +83,29 @@ impl WaitMark {
         WaitMark(bits)
     }
 
-    #[cfg(target_pointer_width = "64")]
     #[inline(always)]
     pub(crate) fn bits(self) -> u32 {
         self.0
+    }
+
+    /// Returns the mark that stands for an entry of the book of stacks: its number is kept if it has at
+    /// most 24 bits.
+    pub(crate) fn seen_as(number: u32) -> WaitMark {
+        WaitMark(SEEN << KIND | number & OBJECT)
+    }
+
+    /// Returns the number of the entry that it stands for.
+    pub(crate) fn seen(self) -> Option<u32> {
+        (self.0 >> KIND == SEEN).then(|| self.object())
+    }
+
+    /// Returns it without what a look does not read: which child is joined it knows by the wakers.
+    pub(crate) fn told_by_edges(self) -> WaitMark {
+        if self.kind() == Some(Kind::Child) { self.without_object() } else { self }
+    }
+
+    pub(crate) fn without_object(self) -> WaitMark {
+        WaitMark(self.0 & !OBJECT)
     }
 
     fn alone(self) -> WaitMark {
@@ -156,6 +178,11 @@ mod noted {
         NOTED.get()
     }
 
+    /// This is noted, in place of all that was.
+    pub(crate) fn note(mark: WaitMark) {
+        NOTED.set(mark);
+    }
+
     /// What was polled since then is no await of the task's: it is forgotten.
     pub(crate) fn forget(so_far: WaitMark) {
         NOTED.set(so_far);
@@ -194,6 +221,8 @@ mod noted {
         WaitMark(0)
     }
 
+    pub(crate) fn note(_: WaitMark) {}
+
     pub(crate) fn forget(_: WaitMark) {}
 
     pub(crate) fn on(kind: Kind, object: u64) {
@@ -205,7 +234,7 @@ mod noted {
     }
 }
 
-pub(crate) use noted::{Poll, forget, instead, on, so_far};
+pub(crate) use noted::{Poll, forget, instead, note, on, so_far};
 
 #[cfg(all(test, not(loom)))]
 mod tests {

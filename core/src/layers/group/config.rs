@@ -33,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) guarded: bool,
     /// Watches the body, for a guard.
     pub(crate) watch: Option<Arc<BodyWatch>>,
+    /// Whether its polls are looked at; none: as around it.
+    pub(crate) stacks: Option<bool>,
     /// How an error of the children is shown: set with their error type.
     pub(crate) view: View,
 }
@@ -56,6 +58,7 @@ impl Config {
             stuck_after: None,
             guarded: false,
             watch: None,
+            stacks: None,
             view: |_| ErrorView::Text("an error"),
         }
     }

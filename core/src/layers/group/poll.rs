@@ -5,9 +5,11 @@ use super::echo::is_echo;
 use super::registry::{Member, OpenedBy};
 use super::turn::{Load, Polled, Turn, bound};
 use super::turns::Turns;
+use crate::layers::base::id::TaskId;
 use crate::layers::base::leave::Leave;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::reason::ReasonKind;
+use crate::layers::base::stacks::armed::{self, Seen};
 use crate::layers::context::host::Inherited;
 use crate::layers::context::{self, Notes};
 use crate::layers::record::mark::Mark;
@@ -77,7 +79,10 @@ impl Group {
         let (id, ptr) = (self.task_id(claimed.header()), claimed.ptr());
         let polled = self.with_env(&mut claimed, |claimed, env| {
             context::poll(self, &env.inherited, Some(ptr), cx.waker(), &notes, || {
-                claimed.poll(id, is_echo, cx)
+                match armed::is_any() {
+                    true => poll_armed(claimed, id, Some(cx)),
+                    false => claimed.poll(id, is_echo, cx),
+                }
             })
         });
         let waits = matches!(polled, record::Polled::Pending) && notes.leave.get().is_none();
@@ -215,6 +220,9 @@ impl Group {
                     // Not after its end, however often the runtime calls this.
                     if let record::Polled::Pending = polled {
                         polled = match BOUND {
+                            _ if armed::is_any() => {
+                                poll_armed(claimed, id, BOUND.then_some(&mut *cx))
+                            }
                             true => claimed.poll(id, is_echo, cx),
                             false => claimed.poll_lent(id, is_echo),
                         };
@@ -271,6 +279,19 @@ impl Group {
             if registry.is_stranded() { registry.carriers.replace() } else { self.want(registry) }
         });
         self.launch(launch);
+    }
+}
+
+/// Polls a child in its frame, which has its nursery: some polls are looked at, perhaps this one.
+/// With a context, by the waker of its carrier.
+#[cold]
+#[inline(never)]
+fn poll_armed(claimed: &mut Claimed, id: TaskId, cx: Option<&mut Context<'_>>) -> record::Polled {
+    let seen = context::task(|task| Group::of(task?.group).map(|group| group.seen));
+    match (seen.is_some_and(Seen::is_seen), cx) {
+        (true, cx) => claimed.poll_seen(id, is_echo, cx.map(|cx| cx.waker())),
+        (false, Some(cx)) => claimed.poll(id, is_echo, cx),
+        (false, None) => claimed.poll_lent(id, is_echo),
     }
 }
 

@@ -4,6 +4,7 @@ mod guarded;
 mod limits;
 mod local;
 mod open;
+mod stacks;
 
 use super::Nursery;
 use super::condition::Condition;

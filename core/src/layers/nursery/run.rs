@@ -33,6 +33,7 @@ use crate::layers::base::mode::Sendable;
 use crate::layers::base::outcome::Ending;
 use crate::layers::base::panic;
 use crate::layers::base::reason::Level;
+use crate::layers::base::stacks::{armed, lens};
 use crate::layers::base::sync::{Arc, Ordering};
 use crate::layers::base::wait_mark::{self, Kind};
 use crate::layers::context::last_poll::LastPoll;
@@ -291,7 +292,11 @@ where
         let notes = Notes::default();
         match panic::catch(|| {
             context::poll(&**group, &group.owned().inherited, None, cx.waker(), &notes, || {
-                future.poll(cx)
+                // A task's body is a part of what its task polls.
+                match armed::is_any() && group.seen.is_seen() && !lens::is_lens(cx.waker()) {
+                    true => lens::poll(cx.waker(), Poll::is_pending, |cx| future.poll(cx)),
+                    false => future.poll(cx),
+                }
             })
         }) {
             Ok(Poll::Ready(Ok(result))) => {

@@ -22,6 +22,7 @@ use super::tokens::{Claimed, Dealloc};
 use super::{Header, Judge, Polled, Ptr, Stack, crowd};
 use crate::layers::base::id::TaskId;
 use crate::layers::base::intrusive::Identity;
+use crate::layers::base::stacks::lens;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::task::{Context, RawWaker, RawWakerVTable, Waker};
@@ -79,6 +80,19 @@ impl Claimed {
         // It is lent: not counted, and so not dropped.
         let waker = ManuallyDrop::new(waker);
         self.poll(id, is_echo, &mut Context::from_waker(&waker))
+    }
+
+    /// Polls the future by a lens: for this waker, or for the record's own.
+    pub(crate) fn poll_seen(
+        &mut self,
+        id: TaskId,
+        is_echo: Judge,
+        waker: Option<&Waker>,
+    ) -> Polled {
+        // SAFETY: as above.
+        let own = ManuallyDrop::new(unsafe { Waker::new(self.ptr().0.as_ptr().cast(), &VTABLE) });
+        let is_pending = |polled: &Polled| matches!(polled, Polled::Pending);
+        lens::poll(waker.unwrap_or(&own), is_pending, |cx| self.poll(id, is_echo, cx))
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod json;
 pub(crate) mod lots;
 mod page;
 pub(crate) mod show;
+mod stacks;
 
 use super::trees;
 use crate::layers::nursery::tree::Tree;
@@ -23,7 +24,8 @@ pub use page::{Page, page};
 /// the operator, a test that hangs. Its text has, in this order:
 ///
 /// 1. the *findings*: tasks that only a cancel ends, and [rings](Ring);
-/// 2. the tasks in *lots*: by what they wait for, and where they were spawned, the biggest lot first;
+/// 2. the tasks in *lots*: by what they wait for, where they wait, if their [stacks](super::stacks) are
+///    seen, and where they were spawned, the biggest lot first;
 /// 3. the nurseries, each below the one that it is inside of.
 ///
 /// It may be called anywhere: in a task, on any thread, beside one that is stuck in a poll, and in a

@@ -99,6 +99,8 @@ nursery N `u21`, at L: 1,206 tasks
   nursery M `inside`, at L: 1 task
 
 no ages are known: keep an `allhome::see::clock()` from the start
+
+no stacks are known: set ALLHOME_STACKS=1, or call `allhome::see::stacks::arm`
 ";
     let dump = dump_of("u21");
     assert_eq!((dump.tasks(), dump.unreachable().count(), dump.rings().count()), (1_207, 2, 0));

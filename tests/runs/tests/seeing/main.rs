@@ -10,5 +10,7 @@ mod programs;
 mod proofs;
 mod reasons;
 mod roots;
+mod stacks;
 mod states;
+mod through;
 mod written;

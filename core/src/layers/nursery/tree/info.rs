@@ -7,6 +7,8 @@ use crate::layers::base::id::{NurseryId, TaskId};
 use crate::layers::base::intrusive::Identity;
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::{Level, Reason};
+use crate::layers::base::stacks;
+use crate::layers::base::stacks::seen::Stacks;
 use crate::layers::base::sync::Ordering;
 use crate::layers::base::wait_mark::WaitMark;
 use crate::layers::context::shown::{Shown, ShownTask};
@@ -61,6 +63,9 @@ pub struct BodyInfo {
     pub running: bool,
     /// What it waits for, if it waits and that is an await of this crate.
     pub waits: Option<Wait>,
+    /// Where it waits, if its polls are looked at and it is polled by no task: else it is a part of
+    /// the stacks of that task.
+    pub stacks: Stacks,
     /// How long ago its last poll was, if it waits and that is known.
     pub since_poll: Option<Age>,
     /// How many wakers of it there are, if they are counted: where a guard is on.
@@ -90,6 +95,8 @@ pub struct TaskInfo {
     pub state: TaskState,
     /// What it waits for, if it waits and that is an await of this crate.
     pub waits: Option<Wait>,
+    /// Where it waits, if its polls are looked at: see [`stacks`](crate::see::stacks).
+    pub stacks: Stacks,
     /// What leads to its next poll.
     pub next_poll: NextPoll,
     /// How often it was polled.
@@ -179,21 +186,25 @@ impl TaskInfo {
         let (number, mark) = (member.number(), seen.look.mark);
         let state = shown(seen.look.doing, seen.look.polls);
         let opened = || opened_by(registry, OpenedBy::Task(member));
+        let id = group.task_id(header);
+        let read = |mark: Mark| stacks::read_of(id, mark.waits());
+        let (waits, stacks) = mark.map(read).unwrap_or_default();
         TaskInfo {
-            id: group.task_id(header),
+            id,
             name: header.name().map(Box::from),
             note: registry.notes.of(number).map(Box::from),
             location: header.location(),
             age: now.age(registry.births.of(number)),
             state,
-            waits: mark.and_then(|mark| Wait::of(mark.waits(), opened)),
+            waits: Wait::of(waits, opened),
+            stacks,
             next_poll: NextPoll::of(seen, state),
             polls: seen.look.polls,
             since_poll: mark.and_then(|mark| now.age(mark.tick())),
             wakers: seen.look.wakers,
             cancelled: seen.look.cancelled,
             edges: Edges {
-                mark: mark.map(Mark::waits).unwrap_or_default(),
+                mark: waits,
                 parked: seen.look.doing == Doing::Parked,
                 in_place: false,
                 wakes: seen.wakes,
@@ -213,6 +224,7 @@ impl TaskInfo {
             age: None,
             state: task.state,
             waits: None,
+            stacks: Stacks::default(),
             next_poll: match task.state {
                 TaskState::Waiting => NextPoll::Unknown,
                 TaskState::Queued | TaskState::Running | TaskState::Ended => NextPoll::Due,
@@ -263,15 +275,17 @@ impl BodyInfo {
         let watch = group.config.watch.as_ref();
         let mark = Some(registry.body_mark).filter(|mark| !running && *mark != Mark::NONE);
         let opened = || opened_by(registry, OpenedBy::Body);
+        let (waits, stacks) = mark.map(|mark| stacks::read(mark.waits())).unwrap_or_default();
         Some(BodyInfo {
             note: registry.notes.of(BODY).map(Box::from),
             running,
-            waits: mark.and_then(|mark| Wait::of(mark.waits(), opened)),
+            waits: Wait::of(waits, opened),
+            stacks,
             since_poll: mark.and_then(|mark| now.age(mark.tick())),
             wakers: watch.and_then(|watch| watch.wakers()),
             turn: watch.map_or(0, |watch| watch.turn()),
             edges: Edges {
-                mark: mark.map(Mark::waits).unwrap_or_default(),
+                mark: waits,
                 parked: watch.map_or(mark.is_some(), |watch| watch.wakers().is_some()),
                 in_place: false,
                 wakes: registry.run_waker.as_ref().map(|waker| Identity::of(waker)),

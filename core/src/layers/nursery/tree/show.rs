@@ -6,6 +6,7 @@ use crate::layers::base::escaped::Escaped;
 use crate::layers::base::id::TaskId;
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::Level;
+use crate::layers::base::stacks::stack::Stack;
 use crate::layers::group::walk::Opener;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -169,8 +170,13 @@ impl TaskInfo {
             TaskState::Ended => "ended",
         };
         f.write_str(doing)?;
-        if let Some(waits) = &self.waits {
-            write!(f, " {waits}")?;
+        match &self.waits {
+            Some(waits) => write!(f, " {waits}")?,
+            // Of several, a dump shows all.
+            None if self.stacks.len() == 1 => {
+                self.stacks.to_vec().iter().try_for_each(|stack| show_short(f, stack))?;
+            }
+            None => {}
         }
         match self.next_poll {
             NextPoll::Dead => f.write_str(", and only a cancel ends it"),
@@ -199,6 +205,14 @@ impl fmt::Display for TaskInfo {
         }
         write!(f, ", at {}", self.location)
     }
+}
+
+/// Writes what is waited for, and where.
+fn show_short(f: &mut fmt::Formatter<'_>, stack: &Stack) -> fmt::Result {
+    if let Some(leaf) = &stack.leaf {
+        write!(f, " for {leaf}")?;
+    }
+    stack.frames.first().map_or(Ok(()), |frame| write!(f, " in {frame}"))
 }
 
 fn indent(depth: usize) -> usize {

@@ -1,7 +1,10 @@
 //! Tasks that are alike, counted: by what they do and wait for, and then by where they were spawned.
 
+use super::stacks::{Sets, waiting};
 use crate::layers::base::age::Age;
 use crate::layers::base::outcome::TaskState;
+use crate::layers::base::stacks::stack::Stack;
+use crate::layers::base::sync::Arc;
 use crate::layers::nursery::tree::info::{NextPoll, TaskInfo};
 use crate::layers::nursery::tree::wait::WaitOn;
 use std::collections::BTreeMap;
@@ -9,6 +12,8 @@ use std::collections::BTreeMap;
 /// Tasks that do the same.
 pub(crate) struct Lot<'a> {
     pub(crate) doing: String,
+    /// Where they wait.
+    pub(crate) stacks: Vec<Arc<Stack>>,
     pub(crate) tasks: Vec<&'a TaskInfo>,
     /// The same tasks, by the place of their spawns.
     pub(crate) places: Vec<Vec<&'a TaskInfo>>,
@@ -16,13 +21,20 @@ pub(crate) struct Lot<'a> {
 
 /// Returns the lots, the biggest first.
 pub(crate) fn lots<'a>(tasks: impl Iterator<Item = &'a TaskInfo>) -> Vec<Lot<'a>> {
-    let mut by_doing = BTreeMap::<String, Vec<&TaskInfo>>::new();
+    let mut all = Sets::default();
+    let mut by_doing = BTreeMap::<(String, usize), Vec<&TaskInfo>>::new();
     for task in tasks {
-        by_doing.entry(doing(task)).or_default().push(task);
+        let set = all.number(task.stacks);
+        by_doing.entry((doing(task, all.of(set)), set)).or_default().push(task);
     }
     let mut lots: Vec<_> = by_doing
         .into_iter()
-        .map(|(doing, tasks)| Lot { doing, places: by_place(&tasks), tasks })
+        .map(|((doing, set), tasks)| Lot {
+            doing,
+            stacks: all.of(set).to_vec(),
+            places: by_place(&tasks),
+            tasks,
+        })
         .collect();
     lots.sort_by_key(|lot| std::cmp::Reverse(lot.tasks.len()));
     lots
@@ -41,7 +53,7 @@ pub(crate) fn by_place<'a>(tasks: &[&'a TaskInfo]) -> Vec<Vec<&'a TaskInfo>> {
 }
 
 /// Says what a task does, in words that others that do the like have too.
-fn doing(task: &TaskInfo) -> String {
+fn doing(task: &TaskInfo, stacks: &[Arc<Stack>]) -> String {
     let cancelled = if task.cancelled { ", cancelled" } else { "" };
     let what = match (task.state, &task.waits) {
         (TaskState::Queued, _) if task.polls == 0 => "queued for a first poll".into(),
@@ -52,6 +64,7 @@ fn doing(task: &TaskInfo) -> String {
         (TaskState::Waiting, None) if task.is_in_place() => {
             "waiting in a scope, where it is not noted for what".into()
         }
+        (TaskState::Waiting, None) if !stacks.is_empty() => waiting(stacks),
         (TaskState::Waiting, None) => "waiting for something that is not allhome's".into(),
         (TaskState::Waiting, Some(wait)) => {
             let on = match &wait.on {

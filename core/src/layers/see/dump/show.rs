@@ -1,10 +1,10 @@
 //! A dump as text: findings, lots, nurseries.
 
-use super::Dump;
 use super::color::Color;
 use super::count::{Count, thousands};
 use super::findings::findings;
 use super::lots::{Lot, lots, since, uncounted};
+use super::{Dump, stacks};
 use crate::layers::nursery::tree::info::TaskInfo;
 use std::fmt;
 
@@ -43,6 +43,7 @@ impl fmt::Display for Text<'_> {
         if dump.nurseries().next().is_some() && !known {
             writeln!(f, "\n{}", color.dim(NO_AGES))?;
         }
+        dump.say_how_to_see(f)?;
         Ok(())
     }
 }
@@ -59,7 +60,8 @@ impl Text<'_> {
             all.iter().take(MOST).try_for_each(|nursery| {
                 let indent = 2 * nursery.depth.min(INDENTED);
                 let count = Count(nursery.tasks.len(), "task", "tasks");
-                writeln!(f, "{:indent$}{nursery}: {}", "", self.1.number(count))
+                writeln!(f, "{:indent$}{nursery}: {}", "", self.1.number(count))?;
+                stacks::show_body(f, nursery, indent + 2)
             })?;
             if all.len() > MOST {
                 writeln!(f, "  .. and {} more inside", thousands(all.len() - MOST))?;
@@ -72,6 +74,7 @@ impl Text<'_> {
         let count = format!("{:>width$}", thousands(lot.tasks.len()));
         let count = self.1.number(count);
         writeln!(f, "\n{count} {}{}", lot.doing, self.1.dim(Since(&lot.tasks)))?;
+        stacks::show_lot(f, &lot.doing, &lot.stacks)?;
         self.show_places(f, &lot.places, width)
     }
 
