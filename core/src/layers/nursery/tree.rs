@@ -1,5 +1,6 @@
 //! A snapshot of what is running: the tasks of a nursery and of the nurseries inside it.
 
+mod edges;
 mod graph;
 pub(crate) mod info;
 pub(crate) mod rings;

@@ -8,7 +8,7 @@ pub(crate) mod json;
 pub(crate) mod lots;
 mod page;
 pub(crate) mod show;
-mod stacks;
+pub(crate) mod stacks;
 
 use super::trees;
 use crate::layers::nursery::tree::Tree;

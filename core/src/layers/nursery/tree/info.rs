@@ -1,5 +1,6 @@
 //! What a tree says of a nursery, its body and its tasks.
 
+use super::edges::Edges;
 use super::runner::Runner;
 use super::wait::{Wait, WaitOn};
 use crate::layers::base::age::Age;
@@ -110,19 +111,6 @@ pub struct TaskInfo {
     /// Whether a cancel is visible to it.
     pub cancelled: bool,
     pub(super) edges: Edges,
-}
-
-/// By what a task is known to another that it joins, or that joins it, and what it has noted.
-#[derive(Clone, Copy)]
-pub(super) struct Edges {
-    pub(super) mark: WaitMark,
-    pub(super) parked: bool,
-    /// A child of a scope in place: what it waits for is not noted.
-    pub(super) in_place: bool,
-    pub(super) wakes: Option<Identity>,
-    pub(super) joined_by: Option<Identity>,
-    /// It has a handle by which no task joins it.
-    pub(super) held: bool,
 }
 
 /// What leads to the next poll of a task.

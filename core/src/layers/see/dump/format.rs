@@ -8,6 +8,8 @@ use crate::layers::base::age::Age;
 use crate::layers::base::id::NurseryId;
 use crate::layers::base::outcome::TaskState;
 use crate::layers::base::reason::Level;
+use crate::layers::base::stacks::stack::Stack;
+use crate::layers::base::sync::Arc;
 use crate::layers::group::walk::Opener;
 use crate::layers::nursery::tree::info::{NextPoll, NurseryInfo, TaskInfo};
 use crate::layers::nursery::tree::wait::{Wait, WaitOn};
@@ -86,11 +88,24 @@ fn lot(object: &mut Object<'_, '_>, lot: &Lot<'_>) -> fmt::Result {
         age(object, "oldest", Some(oldest))?;
     }
     object.plain("uncounted", uncounted(&lot.tasks))?;
+    if !lot.stacks.is_empty() {
+        object.objects("stacks", lot.stacks.iter(), "", stack)?;
+    }
     object.objects("places", lot.places.iter(), "", |object, tasks| {
         let Some(first) = tasks.first() else { return Ok(()) };
         object.text("at", first.location)?;
         object.plain("count", tasks.len())?;
         object.text("first", first.id)
+    })
+}
+
+fn stack(object: &mut Object<'_, '_>, stack: &Arc<Stack>) -> fmt::Result {
+    object.known("leaf", stack.leaf.as_ref())?;
+    object.objects("frames", stack.frames.iter(), "", |object, frame| {
+        object.text("fn", &frame.function)?;
+        object.known("file", frame.file.as_ref())?;
+        frame.line.map_or(Ok(()), |line| object.plain("line", line))?;
+        frame.column.map_or(Ok(()), |column| object.plain("col", column))
     })
 }
 

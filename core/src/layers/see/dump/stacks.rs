@@ -69,6 +69,15 @@ pub(super) fn show_lot(
     }
 }
 
+/// Where the tasks of a lot wait that do this.
+pub(super) struct Where<'a>(pub(super) &'a str, pub(super) &'a [Arc<Stack>]);
+
+impl fmt::Display for Where<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show_lot(f, self.0, self.1)
+    }
+}
+
 /// Shows stacks, each line of them indented.
 fn show(f: &mut fmt::Formatter<'_>, stacks: &[Arc<Stack>], indent: usize) -> fmt::Result {
     for (number, stack) in stacks.iter().enumerate() {

@@ -8,6 +8,7 @@ use crate::layers::see::dump::findings::{Finding, findings};
 use crate::layers::see::dump::format::process;
 use crate::layers::see::dump::lots::{Lot, lots};
 use crate::layers::see::dump::show::{Head, NO_AGES, Since};
+use crate::layers::see::dump::stacks::Where;
 use std::fmt::{self, Display, Formatter};
 
 /// So many lots are shown.
@@ -97,6 +98,9 @@ fn show_lots(f: &mut Formatter<'_>, lots: &[Lot<'_>]) -> fmt::Result {
             permille / 10,
             permille % 10,
         )?;
+        if !lot.stacks.is_empty() {
+            writeln!(f, "<pre>{}</pre>", Html(Where(&lot.doing, &lot.stacks)))?;
+        }
         show_places(f, &lot.places)?;
         f.write_str("</details>\n")?;
     }
