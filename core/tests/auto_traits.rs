@@ -13,7 +13,8 @@ use allhome::many::*;
 use allhome::runtime::*;
 use allhome::see::stacks::{Arm, Frame, Stack, Stacks};
 use allhome::see::{
-    Age, BodyInfo, Clock, Color, Dump, NextPoll, Page, Ring, Through, Wait, WaitOn, WaitingOn,
+    Age, BodyInfo, Clock, Color, Dump, Guard, Link, Need, NextPoll, Page, Ring, Through, Wait,
+    WaitOn, Waiter, WaitingOn,
 };
 use allhome::shutdown::*;
 use allhome::task::*;
@@ -118,7 +119,11 @@ fn table() {
         Collect<Map<Here>, Vec<u8>>: "SYU--"
         Draining: "SYU--"
         DropGuard: "SYUWR"
+        Deadlock: "SYUWR"
         Dump: "SYUWR"
+        Guard: "--U--"
+        Link: "SYUWR"
+        Need: "SYUWR"
         Elapsed: "SYUWR"
         Exit: "SYUWR"
         First<u8, E>: "SYU--"
@@ -257,6 +262,7 @@ fn table() {
         Ring: "SYUWR"
         Wait: "SYUWR"
         WaitOn: "SYUWR"
+        Waiter: "SYUWR"
         WaitingOn<Fut>: "SYUWR"
     };
     let wrong: Vec<_> = table

@@ -250,8 +250,10 @@ impl Wait {
                 None => unsafe { waiter.change_waker(Some(new)) },
                 Some(_) => Some(new),
             };
-            // SAFETY: it has joined the queue, and the lock is held.
-            unsafe { waiter.booked() }.change();
+            if identity != shown {
+                // SAFETY: it has joined the queue, and the lock is held.
+                unsafe { waiter.booked() }.change();
+            }
             drop(locked);
             own.progress = Progress::Waiting(identity);
             // After the lock: so does dropping one.
