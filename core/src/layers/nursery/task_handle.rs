@@ -156,7 +156,9 @@ impl<E: Send + Sync + 'static> Nursery<E> {
     ///
     /// let run = nursery().run(async |n: Nursery| {
     ///     let id = n.go(std::future::pending::<()>()).id().expect("it was admitted");
-    ///     Ok((n.cancel_task(id), n.cancel_task(id)))
+    ///     let was_there = n.cancel_task(id);
+    ///     n.idle().await;
+    ///     Ok((was_there, n.cancel_task(id)))
     /// });
     /// assert_eq!(block_on(run)?, (true, false));
     /// # }
