@@ -130,7 +130,7 @@ impl<'a> TaskFrame<'a> {
     /// Returns `true` if a wake leads to another poll of it, and not just of a part of it.
     pub(crate) fn is_woken_by(&self, waker: &Waker) -> bool {
         let waker = lens::behind(waker);
-        self.waker.is_some_and(|own| own.will_wake(waker))
+        self.waker.is_some_and(|own| lens::behind(own).will_wake(waker))
             || self.task.is_some_and(|task| task.is_woken_by(waker))
     }
 }

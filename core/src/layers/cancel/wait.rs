@@ -24,6 +24,7 @@ use super::node::Node;
 use super::waiter::Waiter;
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::intrusive::{Identity, List};
+use crate::layers::base::stacks::lens;
 use std::cell::Cell;
 use std::mem;
 use std::pin::Pin;
@@ -58,20 +59,23 @@ impl Wait {
     /// time, and it is there until [`leave`](Wait::leave) was called.
     #[inline(always)]
     pub(super) unsafe fn enter(self: Pin<&Self>, node: &Node, waker: &Waker) -> bool {
-        let identity = Identity::of(waker);
-        if self.shown.get() == Some(identity) {
+        let waker = lens::seen(waker);
+        if self.shown.get() == Some(Identity::of(waker)) {
             return true;
         }
         // SAFETY: the caller's promise.
-        unsafe { self.register(node, waker, identity) }
+        unsafe { self.register(node, waker) }
     }
 
     /// # Safety
     ///
     /// Same as [`enter`](Wait::enter).
-    unsafe fn register(self: Pin<&Self>, node: &Node, waker: &Waker, identity: Identity) -> bool {
+    unsafe fn register(self: Pin<&Self>, node: &Node, waker: &Waker) -> bool {
         // Before the lock: cloning a waker runs code of the user's.
-        let mut new = Some(Foreign::cloned(waker));
+        let new = Foreign::cloned(waker);
+        // Of the clone, which is kept: the waker of one poll may be lent by a lens.
+        let identity = Identity::of(&new);
+        let mut new = Some(new);
         let (stays, unused) = node.locked(|lists| {
             if node.is_cancelled() {
                 return (false, new.take());

@@ -23,6 +23,7 @@ use super::source::{LockedSource, Source};
 use super::waiter::{Decision, Waiter};
 use crate::layers::base::guarded::Foreign;
 use crate::layers::base::intrusive::Identity;
+use crate::layers::base::stacks::lens;
 use crate::layers::context;
 use crate::layers::context::task::is_reached;
 use std::panic::Location;
@@ -238,9 +239,10 @@ impl Wait {
     ) -> Poll<Granted> {
         let (waiter, own) = self.as_mut().parts();
         let mut decision = None;
-        if S::NUDGES || shown != Identity::of(waker) {
+        let seen = lens::seen(waker);
+        if S::NUDGES || shown != Identity::of(seen) {
             // Before the lock: as in `enter`.
-            let new = Foreign::cloned(waker);
+            let new = Foreign::cloned(seen);
             let identity = Identity::of(&new);
             let locked = source.lock();
             // SAFETY: it has joined the queue.

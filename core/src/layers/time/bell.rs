@@ -23,6 +23,7 @@
 
 use crate::layers::base::guarded::{Foreign, Guarded};
 use crate::layers::base::intrusive::Identity;
+use crate::layers::base::stacks::lens;
 use crate::layers::base::sync::{Arc, AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
@@ -72,11 +73,11 @@ pub(super) struct Line {
 impl Line {
     /// Makes a bell that wakes this one.
     pub(super) fn new(waker: &Waker) -> Line {
-        let (slot, rang) = (Some(Foreign::cloned(waker)), AtomicBool::new(false));
-        Line {
-            bell: Arc::new(Bell { rang, waker: Guarded::new(slot) }),
-            shown: Identity::of(waker),
-        }
+        // Of the clone, which is kept: the waker of one poll may be lent by a lens.
+        let waker = Foreign::cloned(waker);
+        let shown = Identity::of(&waker);
+        let rang = AtomicBool::new(false);
+        Line { bell: Arc::new(Bell { rang, waker: Guarded::new(Some(waker)) }), shown }
     }
 
     /// Returns the bell as a waker.
@@ -94,13 +95,14 @@ impl Line {
     /// Returns `true` if it has not rung, and would wake this one.
     #[inline(always)]
     pub(super) fn is_quiet(&self, waker: &Waker) -> bool {
-        self.shown == Identity::of(waker) && !self.has_rung()
+        self.shown == Identity::of(lens::seen(waker)) && !self.has_rung()
     }
 
     /// Has it wake this one. Returns `true` if it has rung: then the caller polls the sleep.
     pub(super) fn show(&mut self, waker: &Waker) -> bool {
-        self.shown = Identity::of(waker);
-        self.bell.show(Foreign::cloned(waker))
+        let waker = Foreign::cloned(lens::behind(waker));
+        self.shown = Identity::of(&waker);
+        self.bell.show(waker)
     }
 }
 

@@ -133,6 +133,17 @@ pub(crate) fn behind(waker: &Waker) -> &Waker {
     lens.inner
 }
 
+/// As [`behind`], for an await that finds the waker that it has kept: it is seen as if it had taken the
+/// waker.
+#[inline]
+pub(crate) fn seen(waker: &Waker) -> &Waker {
+    if is_lens(waker) {
+        // SAFETY: invariant 1.
+        unsafe { lens(waker.data()) }.capture();
+    }
+    behind(waker)
+}
+
 /// # Safety
 ///
 /// For this function and the next two: `data` comes from a waker of this file, which still exists.
