@@ -342,8 +342,9 @@ pub mod see {
     #[cfg(all(feature = "signals", unix))]
     pub use crate::layers::dump_signal::{DumpOnSignal, Signal, dump_on_signal};
     pub use crate::layers::see::{
-        Age, Clock, Color, Dump, Guard, Page, Through, WaitingOn, clock, dump, guard, note, page,
-        stacks, through, trees, waiting_on,
+        Age, Alarm, AlarmKind, Clock, Color, Dump, Guard, Page, Through, WaitingOn, Watch,
+        Watchdog, Watching, clock, dump, guard, note, page, stacks, through, trees, waiting_on,
+        watch,
     };
     #[doc(no_inline)]
     pub use crate::layers::see::{

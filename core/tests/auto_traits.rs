@@ -13,8 +13,8 @@ use allhome::many::*;
 use allhome::runtime::*;
 use allhome::see::stacks::{Arm, Frame, Stack, Stacks};
 use allhome::see::{
-    Age, BodyInfo, Clock, Color, Dump, Guard, Link, Need, NextPoll, Page, Ring, Through, Wait,
-    WaitOn, Waiter, WaitingOn,
+    Age, Alarm, AlarmKind, BodyInfo, Clock, Color, Dump, Guard, Link, Need, NextPoll, Page, Ring,
+    Through, Wait, WaitOn, Waiter, WaitingOn, Watch, Watchdog, Watching,
 };
 use allhome::shutdown::*;
 use allhome::task::*;
@@ -264,6 +264,11 @@ fn table() {
         WaitOn: "SYUWR"
         Waiter: "SYUWR"
         WaitingOn<Fut>: "SYUWR"
+        Watch: "SYUWR"
+        Watchdog: "SYUWR"
+        Watching: "SYUWR"
+        Alarm: "SYUWR"
+        AlarmKind: "SYUWR"
     };
     let wrong: Vec<_> = table
         .iter()

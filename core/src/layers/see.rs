@@ -7,6 +7,7 @@ pub(crate) mod note;
 pub mod stacks;
 pub(crate) mod through;
 pub(crate) mod waiting_on;
+pub(crate) mod watch;
 
 use crate::layers::group::registry::Phase;
 use crate::layers::group::roots;
@@ -24,6 +25,7 @@ pub use guard::{Guard, guard};
 pub use note::note;
 pub use through::{Through, through};
 pub use waiting_on::{WaitingOn, waiting_on};
+pub use watch::{Alarm, AlarmKind, Watch, Watchdog, Watching, watch};
 
 /// Returns the tree of each nursery in this process that is open and in no other: of those that
 /// [`run`](crate::Builder::run), [`open`](crate::Builder::open) or a

@@ -330,6 +330,11 @@ impl Registry {
         }
     }
 
+    /// Returns `true` if it is blocking work that has begun.
+    pub(crate) fn blocks(&self, number: u64) -> bool {
+        self.jobs.has_begun_any() && self.jobs.has_begun(number)
+    }
+
     // ---- the end
 
     /// Returns `true` if nothing is left but blocking work, and tasks that hold their threads,

@@ -13,4 +13,5 @@ mod roots;
 mod stacks;
 mod states;
 mod through;
+mod watch;
 mod written;

@@ -12,6 +12,8 @@ pub(super) struct Edges {
     pub(super) in_place: bool,
     pub(super) wakes: Option<Identity>,
     pub(super) joined_by: Option<Identity>,
+    /// It is blocking work, and runs.
+    pub(super) blocks: bool,
     /// It has a handle by which no task joins it.
     pub(super) held: bool,
 }

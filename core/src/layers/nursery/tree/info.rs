@@ -197,6 +197,7 @@ impl TaskInfo {
                 in_place: false,
                 wakes: seen.wakes,
                 joined_by: seen.joined_by,
+                blocks: seen.look.doing == Doing::Polled && registry.blocks(number),
                 held: header.state().has_handle() && seen.joined_by.is_none(),
             },
         }
@@ -227,6 +228,7 @@ impl TaskInfo {
                 in_place: true,
                 wakes: None,
                 joined_by: None,
+                blocks: false,
                 held: false,
             },
         }
@@ -235,6 +237,11 @@ impl TaskInfo {
     /// Returns `true` if it is a child of a scope in place, of which no waits are known.
     pub(crate) fn is_in_place(&self) -> bool {
         self.edges.in_place
+    }
+
+    /// Returns `true` if it is blocking work that runs.
+    pub(crate) fn blocks(&self) -> bool {
+        self.edges.blocks
     }
 
     /// Returns `true` if a handle of it is somewhere, with which no task joins it.
@@ -278,6 +285,7 @@ impl BodyInfo {
                 in_place: false,
                 wakes: registry.run_waker.as_ref().map(|waker| Identity::of(waker)),
                 joined_by: None,
+                blocks: false,
                 held: false,
             },
         })
