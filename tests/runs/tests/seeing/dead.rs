@@ -223,6 +223,9 @@ fn u26_what_is_not_known_is_not_claimed() {
     let stepped = Stepped::new(1);
     let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let n = opened.n.clone();
+    // Another one waits for a permit, by its own waker: the book is read.
+    let gate = Arc::new(Semaphore::new(0));
+    n.go(async move { drop(gate.acquire_owned().await) });
     n.go(async move {
         let held = db.acquire().await;
         // By a waker of its own.

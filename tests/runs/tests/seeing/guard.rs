@@ -216,6 +216,42 @@ fn u27_what_has_another_way_out_does_not_fail() {
     });
 }
 
+/// A handle that is kept outside may cancel it, however long it waits.
+#[test]
+fn u27_a_handle_outside_is_a_way_out() {
+    within(|| {
+        let _guard = guard().patience(LONG);
+        let (give, given) = std::sync::mpsc::channel();
+        let outside = std::thread::spawn(move || {
+            let handle: Never = given.recv().unwrap();
+            looks_of_the_guard();
+            handle.cancel();
+        });
+        let run = nursery().run(async |n: Never| {
+            n.go(pending());
+            assert!(give.send(n).is_ok());
+            Ok(())
+        });
+        assert!(block_on(run).is_ok());
+        outside.join().unwrap();
+    });
+}
+
+/// Its last waker is gone, and it is not polled yet: it goes on, though it has no waker.
+#[test]
+fn u27_a_body_that_was_woken_goes_on() {
+    within(|| {
+        let _guard = guard().patience(Duration::ZERO);
+        let (tell, told) = oneshot::channel();
+        let mut run = Box::pin(nursery().run(async |_n: Never| Ok(told.await.is_ok())));
+        let mut poll = || block_on(poll_fn(|cx| Poll::Ready(run.as_mut().poll(cx))));
+        assert!(poll().is_pending());
+        tell.send(()).unwrap();
+        looks_of_the_guard();
+        assert!(matches!(poll(), Poll::Ready(Ok(true))));
+    });
+}
+
 /// Waits until the guard has looked several times: a nursery that hangs is found in one or two.
 fn looks_of_the_guard() {
     for _ in 0..3 {
