@@ -224,7 +224,8 @@ fn u26_what_is_not_known_is_not_claimed() {
     let mut opened = Opened::new(nursery().on(stepped.runtime()));
     let n = opened.n.clone();
     // Another one waits for a permit, by its own waker: the book is read.
-    let gate = Arc::new(Semaphore::new(0));
+    let gate = Arc::new(Semaphore::new(1));
+    let _shut = gate.clone().try_acquire_owned();
     n.go(async move { drop(gate.acquire_owned().await) });
     n.go(async move {
         let held = db.acquire().await;
