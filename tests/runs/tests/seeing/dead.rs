@@ -50,6 +50,7 @@ async fn inside(body: impl AsyncFnOnce(Never)) {
 
 #[test]
 fn u25_what_waits_for_the_dead_alone_is_dead() {
+    let mut kept = None;
     let tree = looked(|n| {
         let lost = n.task("lost").fork(pending::<Result<(), _>>());
         let joins = n.task("joins").fork(done(lost));
@@ -74,7 +75,7 @@ fn u25_what_waits_for_the_dead_alone_is_dead() {
         });
         let third = n.task("third").fork(pending::<Result<(), _>>());
         let seen = n.task("has a handle").fork(done(third));
-        std::mem::forget(seen.task_handle());
+        kept = Some(seen.task_handle());
     });
     for dead in ["joins", "joins that", "runs", "runs a body"] {
         assert_eq!(task(&tree, dead).next_poll, NextPoll::Dead, "{dead}:\n{tree}");
@@ -84,6 +85,7 @@ fn u25_what_waits_for_the_dead_alone_is_dead() {
         assert_eq!(task(&tree, alive).next_poll, NextPoll::ByWaker, "{alive}:\n{tree}");
     }
     assert_eq!(task(&tree, "lost").next_poll, NextPoll::OnlyByCancel);
+    drop(kept);
     let line = task(&tree, "joins that").to_string();
     assert!(line.contains(", and only a cancel ends it, 1 poll"), "{line}");
 }

@@ -372,11 +372,13 @@ fn left_open_is_send() -> impl Send {
 #[test]
 fn u28_in_a_panic_it_prints() {
     within(|| {
-        let panic = catch_unwind(|| {
+        let mut left = None;
+        let panic = catch_unwind(AssertUnwindSafe(|| {
             let _guard = guard();
-            let _left = std::mem::ManuallyDrop::new(left_open());
+            left = Some(left_open());
             panic!("the test's own");
-        });
+        }));
+        assert!(left.is_some());
         let panic = panic.unwrap_err();
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"the test's own"));
     });

@@ -39,7 +39,12 @@ pub(crate) fn stacks_of(n: &Never, name: &str) -> Vec<String> {
 const LOCK: &str = "tokio::sync::mutex::Mutex::lock";
 
 /// Nothing else of a stack is asked for where the compiler may inline: a build with optimizations.
-pub(crate) const EXACT: bool = cfg!(all(target_pointer_width = "64", debug_assertions));
+pub(crate) const EXACT: bool = cfg!(all(
+    target_pointer_width = "64",
+    debug_assertions,
+    // Other symbols, and frames of the sanitizer.
+    not(allhome_no_scan)
+));
 
 async fn load_user(lock: Arc<Mutex<u32>>) -> u32 {
     *lock.lock().await
@@ -130,7 +135,10 @@ fn u40_each_place_in_which_a_task_waits_on_any_runtime() {
             });
         }
         until_seen(&n).await;
+        let mut looks = 0;
         while EXACT && stacks_of(&n, "often") != [format!("{LOCK} < load_user < often")] {
+            looks += 1;
+            assert!(looks < 100_000, "{:?}", stacks_of(&n, "often"));
             yield_now().await;
         }
         if EXACT {
@@ -290,7 +298,8 @@ fn u46_a_dump_shows_equal_stacks_once() {
     let mut trees = see::trees();
     trees.retain(|tree| tree.root().id == n.id());
     let text = see::Dump::of(trees).to_string();
-    assert_eq!(text.matches("load_user").count(), usize::from(EXACT), "{text}");
+    let shown = text.matches("load_user").count();
+    assert!(shown == 1 || !EXACT && shown == 0, "{text}");
     if EXACT {
         let lot = format!("3 waiting for {LOCK}\n        seeing::stacks::load_user");
         assert!(text.contains(&lot), "{text}");

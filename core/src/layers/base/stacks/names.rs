@@ -31,14 +31,15 @@ pub(super) fn short(name: &str) -> String {
     plain.trim_matches(':').to_string()
 }
 
-/// Of `<A as B>::method` it returns `A::method`, and `A` if that is `poll`.
+/// Of `<A as B>::method` it returns `A::method`, and `A` if that is `poll`; of `<A>::method` the same.
 fn of_trait(name: &str) -> Option<String> {
     let rest = name.strip_prefix('<')?;
     let mut depth = 0_usize;
     for (at, c) in rest.char_indices() {
         match c {
             '<' => depth += 1,
-            '>' if depth == 0 => return None,
+            // `<A<T>>::method`, as newer compilers name what is no trait's.
+            '>' if depth == 0 => return Some(format!("{}{}", &rest[..at], &rest[at + 1..])),
             '>' => depth -= 1,
             ' ' if depth == 0 && rest[at..].starts_with(" as ") => {
                 let method = rest.rsplit("::").next().unwrap_or_default();
@@ -98,6 +99,8 @@ mod tests {
                 "tokio::sync::mpsc::Receiver::recv",
             ),
             ("f::<fn() -> u8>::g", "f::g"),
+            ("<a::b::Mutex<i32>>::lock::{closure#0}", "a::b::Mutex::lock"),
+            ("<a::B>::go::<u8>", "a::B::go"),
         ] {
             assert_eq!(short(name), expected, "{name}");
         }
