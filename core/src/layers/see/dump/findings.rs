@@ -29,16 +29,7 @@ impl<'a> Finding<'a> {
 pub(crate) fn findings(dump: &Dump) -> Vec<Finding<'_>> {
     let lost: Vec<_> = dump.unreachable().collect();
     let mut findings = Vec::new();
-    if !lost.is_empty() {
-        let (wait, them) = if lost.len() == 1 { ("waits", "it") } else { ("wait", "them") };
-        let count = Count(lost.len(), "task", "tasks");
-        findings.push(Finding {
-            kind: "only_by_cancel",
-            title: format!("{count} {wait}, with no waker left: only a cancel ends {them}"),
-            parts: by_place(&lost),
-            lines: Vec::new(),
-        });
-    }
+    findings.extend(of_tasks("only_by_cancel", &lost, ", with no waker left: only a cancel ends"));
     let mut rings = dump.rings().peekable();
     if rings.peek().is_some() {
         let by_id: BTreeMap<_, _> = dump.all_tasks().map(|task| (task.id, task)).collect();
@@ -50,15 +41,14 @@ pub(crate) fn findings(dump: &Dump) -> Vec<Finding<'_>> {
         }));
     }
     let behind: Vec<_> = dump.behind().collect();
-    if !behind.is_empty() {
-        let (wait, them) = if behind.len() == 1 { ("waits", "it") } else { ("wait", "them") };
-        let count = Count(behind.len(), "task", "tasks");
-        findings.push(Finding {
-            kind: "dead",
-            title: format!("{count} {wait} for those alone, so only a cancel ends {them}"),
-            parts: by_place(&behind),
-            lines: Vec::new(),
-        });
-    }
+    findings.extend(of_tasks("dead", &behind, " for those alone, so only a cancel ends"));
     findings
+}
+
+/// One finding of several tasks that wait so, if there are any.
+fn of_tasks<'a>(kind: &'static str, tasks: &[&'a TaskInfo], so: &str) -> Option<Finding<'a>> {
+    let (wait, them) = if tasks.len() == 1 { ("waits", "it") } else { ("wait", "them") };
+    let count = Count(tasks.len(), "task", "tasks");
+    let title = format!("{count} {wait}{so} {them}");
+    (!tasks.is_empty()).then(|| Finding { kind, title, parts: by_place(tasks), lines: Vec::new() })
 }
